@@ -1,0 +1,56 @@
+"""AMS: atrous multi-scale convolutional attention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from amsunet.blocks.strip import RowConv2d
+
+
+class AMS(nn.Module):
+    """Weigh a feature map by what its neighbourhood holds at several scales.
+
+    With depthwise convolutions throughout but for the last:
+
+        local   = conv3x3(x)
+        atrous  = conv3x3(local), dilated
+        context = local + atrous + sum over k of conv_kx1(conv_1xk(atrous))
+        output  = x * conv1x1(context)
+
+    The plain 3x3 goes first because a dilated convolution alone skips pixels; a 1xk and a kx1 strip
+    stand for a k x k kernel at a fraction of its cost. Padding is zeros. With the default strips one
+    unit sees 13 + 2 * dilation pixels.
+
+    Source: AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120.
+
+    Args:
+        channels: channels of the input and of the output.
+        dilation: dilation of the atrous 3x3, 1 or more.
+        strip_sizes: lengths k of the strip pairs, odd.
+
+    Shape: (N, channels, H, W) to the same.
+    """
+
+    def __init__(self, channels: int, dilation: int = 1, *, strip_sizes: Sequence[int] = (5, 7, 11)) -> None:
+        super().__init__()
+        self.local = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.atrous = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, groups=channels)
+        self.strips = nn.ModuleList(
+            nn.Sequential(
+                RowConv2d(channels, k),
+                nn.Conv2d(channels, channels, (k, 1), padding=(k // 2, 0), groups=channels),
+            )
+            for k in strip_sizes
+        )
+        self.project = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        local = self.local(x)
+        atrous = self.atrous(local)
+        context = local + atrous
+        for strip in self.strips:
+            context = context + strip(atrous)
+        weights: Tensor = self.project(context)
+        return x * weights

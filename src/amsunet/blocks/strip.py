@@ -1,0 +1,80 @@
+"""Depthwise 1 x k convolution that also trains fast on a CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class _RowConvolution(torch.autograd.Function):
+    """Depthwise 1 x k convolution of a channels_last map, its weight gradient taken on another view.
+
+    oneDNN's weight gradient of a 1 x k depthwise kernel takes 15 to 20 times as long as that of the same
+    kernel standing upright (105 against 6 ms for (8, 32, 256, 256) and k = 11 in bfloat16 on two cores of an
+    AMD EPYC). Rows of a channels_last map lie one after another in memory, so the same data seen as
+    (N * H, C, W, 1) makes the kernel upright, exactly and without a copy.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.has_bias = bias is not None
+        return F.conv2d(x, weight, bias, padding=(0, weight.shape[-1] // 2), groups=len(weight))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        gradient = gradients[0].contiguous(memory_format=torch.channels_last)
+        channels, half = len(weight), weight.shape[-1] // 2
+
+        def convolution_backward(
+            gradient: Tensor, x: Tensor, weight: Tensor, padding: list[int], mask: list[bool]
+        ) -> list[Tensor | None]:
+            return list(
+                torch.ops.aten.convolution_backward(
+                    gradient, x, weight, [channels], [1, 1], padding, [1, 1], False, [0, 0], channels, mask
+                )
+            )
+
+        x_gradient, weight_gradient, bias_gradient = None, None, None
+        if ctx.needs_input_grad[0]:
+            x_gradient = convolution_backward(gradient, x, weight, [0, half], [True, False, False])[0]
+        if ctx.needs_input_grad[1]:
+            _, weight_gradient, bias_gradient = convolution_backward(
+                _rows(gradient), _rows(x), weight.transpose(2, 3), [half, 0], [False, True, ctx.has_bias]
+            )
+            assert weight_gradient is not None
+            weight_gradient = weight_gradient.transpose(2, 3)
+        return x_gradient, weight_gradient, bias_gradient
+
+
+def _rows(x: Tensor) -> Tensor:
+    """(N, C, H, W), channels_last, seen as (N * H, C, W, 1)."""
+    n, c, h, w = x.shape
+    return x.permute(0, 2, 3, 1).reshape(n * h, w, 1, c).permute(0, 3, 1, 2)
+
+
+class RowConv2d(nn.Conv2d):
+    """Depthwise 1 x k convolution with zero padding; the same function, weights and names as ``nn.Conv2d``.
+
+    Args:
+        channels: channels of the input and of the output.
+        length: k, odd.
+
+    Shape: (N, channels, H, W) to the same.
+    """
+
+    def __init__(self, channels: int, length: int) -> None:
+        super().__init__(channels, channels, (1, length), padding=(0, length // 2), groups=channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        trains_on_cpu = self.training and torch.is_grad_enabled() and x.device.type == "cpu"
+        if not (trains_on_cpu and x.is_contiguous(memory_format=torch.channels_last)):
+            return super().forward(x)
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+        weight, bias = self.weight.to(dtype), None if self.bias is None else self.bias.to(dtype)
+        out: Tensor = _RowConvolution.apply(x.to(dtype), weight, bias)  # type: ignore[no-untyped-call]
+        return out
