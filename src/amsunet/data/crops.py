@@ -1,0 +1,99 @@
+"""Training samples: crops of images kept in memory, drawn the same way whenever asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import psutil
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset as TorchDataset
+
+from amsunet.data.dataset import read_labels
+from amsunet.data.images import Array, read_image
+from amsunet.data.layout import Sample
+from amsunet.data.masks import IGNORED, MaskConvention
+from amsunet.data.preprocessing import Preprocessing, to_tensor
+
+
+class PreparedImages:
+    """Images at working size with their labels, as uint8, kept in memory as far as there is room."""
+
+    def __init__(self, samples: Sequence[Sample], convention: MaskConvention, preprocessing: Preprocessing) -> None:
+        self.samples = list(samples)
+        self._convention = convention
+        self._preprocessing = preprocessing
+        self._kept: dict[int, tuple[Array, Array]] = {}
+        self._room = psutil.virtual_memory().available // 4
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> tuple[Array, Array]:
+        """The image (h, w, C) and its labels (h, w), both uint8."""
+        if index in self._kept:
+            return self._kept[index]
+        sample = self.samples[index]
+        image = self._preprocessing.resize(self._preprocessing.window(read_image(sample.image)))
+        labels = self._preprocessing.resize_labels(read_labels(sample, self._convention))
+        size = image.nbytes + labels.nbytes
+        if size <= self._room:
+            self._room -= size
+            self._kept[index] = (image, labels)
+        return image, labels
+
+
+class Crops(TorchDataset[tuple[Tensor, Tensor]]):
+    """Item i of an epoch is a crop that depends on (seed, epoch, i) alone.
+
+    Over the epochs every image comes up equally often: draw k, counted over all epochs, is image k modulo n of
+    a fresh permutation. A part of the crops is centred on foreground, so that small structures are seen.
+
+    Items: image (C, size, size) and labels (size, size), both uint8; what lies outside the image is mirrored
+    in the image and ``IGNORED`` in the labels.
+    """
+
+    def __init__(
+        self, images: PreparedImages, *, size: int, length: int, seed: int, foreground_fraction: float
+    ) -> None:
+        self._images = images
+        self._size = size
+        self._length = length
+        self._seed = seed
+        self._foreground_fraction = foreground_fraction
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        drawn = self.epoch * self._length + index
+        cycle, position = divmod(drawn, len(self._images))
+        chosen = int(np.random.default_rng((self._seed, 0, cycle)).permutation(len(self._images))[position])
+        image, labels = self._images[chosen]
+        rng = np.random.default_rng((self._seed, 1, self.epoch, index))
+        image, labels = _cut(image, labels, self._size, rng, self._foreground_fraction)
+        return to_tensor(image), torch.from_numpy(labels)
+
+
+def _cut(
+    image: Array, labels: Array, size: int, rng: np.random.Generator, foreground_fraction: float
+) -> tuple[Array, Array]:
+    height, width = labels.shape
+    top, left = (int(rng.integers(0, max(0, side - size) + 1)) for side in (height, width))
+    if rng.random() < foreground_fraction:
+        rows, columns = np.nonzero((labels != 0) & (labels != IGNORED))
+        if len(rows):
+            at = int(rng.integers(len(rows)))
+            top = int(np.clip(rows[at] - size // 2, 0, max(0, height - size)))
+            left = int(np.clip(columns[at] - size // 2, 0, max(0, width - size)))
+    image = image[top : top + size, left : left + size]
+    labels = np.ascontiguousarray(labels[top : top + size, left : left + size])
+    missing = [size - side for side in labels.shape]
+    if any(missing):
+        before = [int(rng.integers(0, side + 1)) for side in missing]
+        padding = [(b, side - b) for b, side in zip(before, missing, strict=True)]
+        image = np.pad(image, [*padding, (0, 0)], mode="symmetric")
+        labels = np.pad(labels, padding, constant_values=IGNORED)
+    return image, labels

@@ -1,0 +1,210 @@
+"""A data set opened: samples that can be used, what their masks mean, and what was wrong with the others."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from amsunet.data.embedded import locate
+from amsunet.data.images import Array, read_image, read_mask
+from amsunet.data.layout import Sample, find_samples
+from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions, find_convention
+from amsunet.data.scan import Problem, Scan, scan_samples
+from amsunet.errors import InputError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images and masks that fit together.
+
+    ``scans`` are the usable samples in the order of their paths; ``problems`` the others; ``warnings`` do not
+    keep anything from being used; ``notes`` say how something was understood.
+    """
+
+    source: str
+    scans: tuple[Scan, ...]
+    convention: MaskConvention
+    problems: tuple[Problem, ...]
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def samples(self) -> list[Sample]:
+        return [scan.sample for scan in self.scans]
+
+    def read(self, sample: Sample) -> tuple[Array, Array]:
+        """Read an image (H, W, C) and its labels (H, W) of uint8, ``IGNORED`` outside the region of interest."""
+        return read_image(sample.image), self.read_labels(sample)
+
+    def read_labels(self, sample: Sample) -> Array:
+        """Labels (H, W) of uint8, ``IGNORED`` where ignored and outside the region of interest."""
+        return read_labels(sample, self.convention)
+
+    def foreground_share(self) -> dict[str, float]:
+        """Share of pixels that belong to any class but the background, by sample name."""
+        return {scan.sample.name: foreground_share(scan, self.convention) for scan in self.scans}
+
+
+def read_labels(sample: Sample, convention: MaskConvention) -> Array:
+    """Read a sample's mask files as labels: (H, W) of uint8, ``IGNORED`` where ignored."""
+    if convention.kind == "folders":
+        labels = np.zeros((1, 1), np.uint8)
+        for label, name in enumerate(convention.class_names[1:], start=1):
+            here = convention.decode(read_mask(sample.masks[name]), sample.masks[name])
+            labels = np.where(here == 1, np.uint8(label), labels)
+    else:
+        (path,) = sample.masks.values()
+        labels = convention.decode(read_mask(path), path)
+    if sample.roi is not None:
+        labels = np.where(read_mask(sample.roi) != 0, labels, np.uint8(IGNORED))
+    return labels
+
+
+def open_dataset(
+    source: str | Path,
+    options: MaskOptions | None = None,
+    *,
+    group: str | None = None,
+    convention: MaskConvention | None = None,
+    skip_broken: bool = False,
+    allow_problems: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Dataset:
+    """Find, read and understand a data set.
+
+    Args:
+        source: a folder, a CSV manifest, or ``sample:NAME``.
+        options: what is said of the masks; the rest is found out.
+        group: regular expression whose first group, found in an image's path, names its patient.
+        convention: a trained network's, which these masks must follow.
+        skip_broken: leave out what cannot be used; otherwise it is an error.
+        allow_problems: keep the problems in the result without an error, for an audit.
+        progress: called with the number of samples read so far.
+
+    Raises: InputError if nothing usable is there, or if something is broken and not to be skipped.
+    """
+    layout = find_samples(locate(source))
+    samples = _with_groups(layout.samples, group)
+    scans, problems = scan_samples(samples, progress)
+    problems += [Problem("images without a mask", p, f"{p} has no mask") for p in layout.images_without_mask]
+    problems += [Problem("masks without an image", p, f"{p} has no image") for p in layout.masks_without_image]
+    if problems and not (skip_broken or allow_problems):
+        raise InputError(_tell(problems))
+    if not scans:
+        raise InputError(_tell(problems) if problems else f"{source} holds no image with a mask")
+    notes = list(layout.notes)
+    if convention is None:
+        convention, said = _find_convention(scans, layout.class_names, options or MaskOptions())
+        notes += said
+    elif convention.kind == "folders" and tuple(layout.class_names) != convention.class_names[1:]:
+        raise InputError(
+            f"{source} lacks the class folders of the training data ({', '.join(convention.class_names[1:])}): "
+            "give it the same folders"
+        )
+    warnings = [*_duplicates(scans), *_guessed_groups(samples)]
+    return Dataset(str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes))
+
+
+def _find_convention(
+    scans: list[Scan], class_names: tuple[str, ...], options: MaskOptions
+) -> tuple[MaskConvention, list[str]]:
+    if class_names:
+        names = ("background", *class_names)
+        return MaskConvention(kind="folders", values=tuple(range(len(names))), class_names=names), []
+    return find_convention([mask for scan in scans for mask in scan.masks.values()], options)
+
+
+def foreground_share(scan: Scan, convention: MaskConvention) -> float:
+    """Share of a sample's pixels that belong to any class but the background, from the scan alone."""
+    background = convention.values[0] if convention.kind in ("values", "colours") else 0
+    shares = []
+    for mask in scan.masks.values():
+        total = max(1, sum(mask.counts.values()))
+        least = convention.threshold or 0
+        counted = (
+            n
+            for value, n in mask.counts.items()
+            if value not in (background, convention.ignore_value) and value >= least
+        )
+        shares.append(sum(counted) / total)
+    return min(1.0, sum(shares))
+
+
+def _with_groups(samples: list[Sample], pattern: str | None) -> list[Sample]:
+    if pattern is None:
+        return samples
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise InputError(f"--group {pattern!r} is not a regular expression ({error}): mend it") from None
+    if compiled.groups < 1:
+        raise InputError(f"--group {pattern!r} marks nothing: put round brackets around the part that names the patient")
+    out = []
+    for sample in samples:
+        match = compiled.search(str(sample.image))
+        if match is None:
+            raise InputError(f"--group {pattern!r} does not fit {sample.image}: mend the pattern")
+        out.append(replace(sample, group=match[1]))
+    return out
+
+
+def _tell(problems: list[Problem]) -> str:
+    counts = Counter(problem.kind for problem in problems)
+    told = "; ".join(f"{kind}: {count}" for kind, count in counts.items())
+    more = f" ({told})" if len(problems) > 1 else ""
+    return f"{problems[0].message}{more}; amsunet check lists all, --skip-broken leaves them out"
+
+
+def _duplicates(scans: list[Scan]) -> list[str]:
+    """Name pairs that are the same picture or nearly, those across a split's border first."""
+    said = []
+    by_checksum: dict[str, list[Scan]] = defaultdict(list)
+    for scan in scans:
+        by_checksum[scan.checksum].append(scan)
+    same = [group for group in by_checksum.values() if len(group) > 1]
+    if same:
+        a, b = (scan.sample.image for scan in same[0][:2])
+        said.append(f"{len(same)} images occur more than once, as {a} and {b}: keep one of each")
+    thumbnails = np.stack([scan.thumbnail.ravel() for scan in scans])
+    pairs = []
+    for start in range(0, len(scans), 1024):
+        alike = thumbnails[start : start + 1024] @ thumbnails.T > 0.998
+        for i, j in zip(*np.nonzero(alike), strict=True):
+            a, b = scans[start + i], scans[j]
+            if start + i < j and a.checksum != b.checksum:
+                pairs.append((a, b))
+    crossing = [(a, b) for a, b in pairs if a.sample.split != b.sample.split]
+    if pairs:
+        first, second = (crossing or pairs)[0]
+        said.append(
+            f"{len(pairs)} pairs look nearly the same ({len(crossing)} across splits), as {first.sample.image} and "
+            f"{second.sample.image}: if they are of one patient, say so with --group"
+        )
+    return said
+
+
+def _guessed_groups(samples: list[Sample]) -> list[str]:
+    """Warn if names look like several images a patient, and of patients on both sides of a given split."""
+    said = []
+    if any(sample.group for sample in samples):
+        splits: dict[str, set[str]] = defaultdict(set)
+        for sample in samples:
+            if sample.group:
+                splits[sample.group].add("test" if sample.split == "test" else "train")
+        both = [name for name, sides in splits.items() if len(sides) > 1 and any(s.split == "test" for s in samples)]
+        if both:
+            said.append(f"{len(both)} of {len(splits)} patients have images on both sides of the data set's own test split")
+        return said
+    heads = Counter(match[1] for s in samples if (match := re.match(r"(.+?)[_\-](?:slice|frame|z|s|tile)?\d+$", s.name)))
+    groups = [head for head, count in heads.items() if count > 1]
+    if 1 < len(groups) < len(samples) and sum(heads[g] for g in groups) > len(samples) / 2:
+        said.append(
+            f"names look like {len(groups)} patients with several images each ({groups[0]}, {groups[1]}, ...): "
+            r"if so, say --group '([^/]+)_\d+' to keep each on one side"
+        )
+    return said

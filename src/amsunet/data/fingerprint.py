@@ -1,0 +1,100 @@
+"""What a data set is like: the figures that a training plan is derived from."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from scipy import ndimage
+from skimage.morphology import skeletonize
+
+from amsunet.data.dataset import Dataset
+from amsunet.data.masks import IGNORED
+from amsunet.data.scan import Scan
+
+_MEASURED_MASKS = 24
+
+
+class Fingerprint(BaseModel):
+    """Figures over the images that may be trained on, test images left out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    images: int
+    median_height: int
+    median_width: int
+    smallest_side: int
+    largest_side: int
+    coloured: bool
+    bits: int
+    mean: tuple[float, ...]
+    """Per channel, as a share of the type's range."""
+    std: tuple[float, ...]
+    brightness_variation: float
+    """Standard deviation of the images' mean brightness over the mean of the images' standard deviations."""
+    class_shares: tuple[float, ...]
+    """Share of pixels of each class among those not ignored."""
+    thickness: float
+    """Median width of foreground structures in pixels: area over skeleton length."""
+    empty_masks: int
+
+    def __str__(self) -> str:
+        kind = "colour" if self.coloured else "grey"
+        shares = ", ".join(f"{share:.1%}" for share in self.class_shares)
+        return (
+            f"{self.images} images, median {self.median_width} x {self.median_height} pixels, {kind}, {self.bits} bit; "
+            f"class shares {shares}; structures about {self.thickness:.0f} pixels wide"
+        )
+
+
+def take_fingerprint(dataset: Dataset, names: set[str]) -> Fingerprint:
+    """Measure the samples called ``names``; the costly figures on an even selection of them."""
+    scans = [scan for scan in dataset.scans if scan.sample.name in names]
+    shares, thickness, empty = _measure_masks(dataset, scans)
+    means = np.array([_three(scan.mean) for scan in scans])
+    stds = np.array([_three(scan.std) for scan in scans])
+    sides = [side for scan in scans for side in (scan.height, scan.width)]
+    # The spread over the whole data set: within images and between them.
+    total_std = np.sqrt((stds**2).mean(axis=0) + means.var(axis=0))
+    coloured = any(scan.coloured for scan in scans)
+    kept = slice(None) if coloured else slice(1)
+    return Fingerprint(
+        images=len(scans),
+        median_height=int(np.median([scan.height for scan in scans])),
+        median_width=int(np.median([scan.width for scan in scans])),
+        smallest_side=min(sides),
+        largest_side=max(sides),
+        coloured=coloured,
+        bits=Counter(scan.bits for scan in scans).most_common(1)[0][0],
+        mean=tuple(means.mean(axis=0)[kept].tolist()),
+        std=tuple(np.maximum(total_std, 1e-3)[kept].tolist()),
+        brightness_variation=float(means.mean(axis=1).std() / max(stds.mean(), 1e-6)),
+        class_shares=shares,
+        thickness=thickness,
+        empty_masks=empty,
+    )
+
+
+def _three(values: tuple[float, ...]) -> tuple[float, ...]:
+    return values if len(values) == 3 else values[:1] * 3
+
+
+def _measure_masks(dataset: Dataset, scans: list[Scan]) -> tuple[tuple[float, ...], float, int]:
+    chosen = scans[:: max(1, len(scans) // _MEASURED_MASKS)]
+    counts = np.zeros(dataset.convention.num_classes)
+    widths, empty = [], 0
+    for scan in chosen:
+        labels = dataset.read_labels(scan.sample)
+        counts += np.bincount(labels[labels != IGNORED], minlength=len(counts))[: len(counts)]
+        foreground = (labels != 0) & (labels != IGNORED)
+        empty += not foreground.any()
+        widths += [_thickness(foreground)] if foreground.any() else []
+    shares = counts / max(counts.sum(), 1)
+    return tuple(shares.tolist()), float(np.median(widths)) if widths else 0.0, round(empty * len(scans) / len(chosen))
+
+
+def _thickness(foreground: np.ndarray) -> float:
+    """Typical width: twice the mean distance from the skeleton to the border."""
+    distance = ndimage.distance_transform_edt(np.pad(foreground, 1))[1:-1, 1:-1]
+    return float(2 * distance[skeletonize(foreground)].mean())

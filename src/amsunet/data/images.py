@@ -1,0 +1,142 @@
+"""Reading and writing image files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from amsunet.errors import InputError
+from amsunet.files import whole_file
+
+Array = npt.NDArray[Any]
+
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".webp"}
+)
+MAXIMUM_PIXELS = 500_000_000
+
+# The size is checked against our own limit before a pixel is decoded, with a sentence that says what to do.
+Image.MAX_IMAGE_PIXELS = None
+
+
+def is_image(path: Path) -> bool:
+    """Whether the name is that of an image we read, and not of a hidden file."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
+def read_image(path: Path) -> Array:
+    """Read an image, upright, without its alpha channel.
+
+    Returns: (H, W, 1) for grey and (H, W, 3) for colour; uint8, uint16 or float32 as the file has it.
+    Raises: InputError if the file cannot be read as one image.
+    """
+    array = _read(path, palette_as_colour=True)
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * 255
+    if array.ndim == 2:
+        array = array[..., None]
+    channels = array.shape[2]
+    if channels in (2, 4):
+        array = array[..., : channels - 1]
+    elif channels not in (1, 3):
+        raise InputError(f"{path} has {channels} channels: save it as grey or RGB")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InputError(f"{path} holds values that are not finite numbers: replace them and save it again")
+    return array
+
+
+def read_mask(path: Path) -> Array:
+    """Read a mask as stored: palette masks as their indices.
+
+    Returns: (H, W) of integers for grey and palette masks, (H, W, 3) of uint8 for colour masks.
+    Raises: InputError if the file cannot be read as one mask.
+    """
+    array = _read(path, palette_as_colour=False)
+    if array.dtype.kind == "f":
+        if not np.array_equal(array, np.round(array)):
+            raise InputError(f"{path} holds fractions, not class numbers: save the mask as integers")
+        array = array.astype(np.int32)
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8)
+    if array.ndim == 3:
+        array = array[..., : 1 if array.shape[2] == 2 else 3]
+        if (array == array[..., :1]).all():
+            array = array[..., 0]
+    return array
+
+
+def write_image(path: Path, array: Array) -> None:
+    """Write (H, W) or (H, W, 3) of uint8, or (H, W) of uint16, in the format of the path's suffix, or nothing."""
+    with whole_file(path) as temporary:
+        Image.fromarray(np.ascontiguousarray(array)).save(temporary)
+
+
+def _read(path: Path, *, palette_as_colour: bool) -> Array:
+    try:
+        if path.stat().st_size == 0:
+            raise InputError(f"{path} is empty (0 bytes): copy it again from where it came")
+        return _decode(path, palette_as_colour=palette_as_colour)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: check the path") from None
+    except PermissionError:
+        raise InputError(f"{path} may not be read: change its permissions") from None
+    except UnidentifiedImageError:
+        raise InputError(f"{path} is not an image, whatever its name says: remove it or save it again") from None
+    except InputError:
+        raise
+    except (OSError, SyntaxError, ValueError, tifffile.TiffFileError) as error:
+        raise InputError(f"{path} is damaged ({str(error).splitlines()[0]}): copy it again from where it came") from error
+
+
+def _decode(path: Path, *, palette_as_colour: bool) -> Array:
+    try:
+        picture = Image.open(path)
+    except UnidentifiedImageError:
+        # Pillow does not know 16-bit colour TIFF.
+        if path.suffix.lower() in (".tif", ".tiff"):
+            return _decode_tiff(path)
+        raise
+    with picture:
+        _refuse_oversize(path, picture.height, picture.width)
+        frames = getattr(picture, "n_frames", 1)
+        if frames > 1:
+            raise InputError(f"{path} holds {frames} pages: save each page as a file of its own")
+        upright = ImageOps.exif_transpose(picture)
+        if upright.mode == "P":
+            if not palette_as_colour:
+                return np.asarray(upright)
+            upright = upright.convert("RGB")
+        if upright.mode in ("CMYK", "YCbCr", "LAB", "HSV", "PA", "RGBX", "RGBa", "La"):
+            upright = upright.convert("RGB")
+        array = np.asarray(upright)
+    if array.dtype == np.int32:
+        # Pillow's mode "I" is how 16-bit files without a mode of their own come.
+        if array.size and (array.min() < 0 or array.max() > np.iinfo(np.uint16).max):
+            raise InputError(f"{path} has more than 16 bits a pixel: save it with 8 or 16")
+        array = array.astype(np.uint16)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _decode_tiff(path: Path) -> Array:
+    with tifffile.TiffFile(path) as tiff:
+        if len(tiff.pages) != 1:
+            raise InputError(f"{path} holds {len(tiff.pages)} pages: save each page as a file of its own")
+        page = tiff.pages[0]
+        _refuse_oversize(path, *page.shape[:2])
+        array: Array = page.asarray()
+    if array.dtype not in (np.uint8, np.uint16, np.float32):
+        raise InputError(f"{path} stores {array.dtype} pixels: save it with 8 or 16 bits")
+    return array
+
+
+def _refuse_oversize(path: Path, height: int, width: int) -> None:
+    if height * width > MAXIMUM_PIXELS:
+        raise InputError(
+            f"{path} claims {width} x {height} pixels, more than the {MAXIMUM_PIXELS // 10**6} million that are read "
+            "at once: cut it into tiles"
+        )

@@ -1,0 +1,247 @@
+"""What the pixel values of a data set's masks mean, found from the masks themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from scipy import ndimage
+
+from amsunet.data.images import Array
+from amsunet.errors import InputError
+
+IGNORED = 255
+"""The label of pixels that neither loss nor metrics look at."""
+
+MAXIMUM_CLASSES = 20
+
+
+class MaskOptions(BaseModel):
+    """What the user says of the masks, where it is not to be guessed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    classes: tuple[int, ...] | None = None
+    """Pixel values of the classes, background first."""
+    instances: bool = False
+    """Values number objects; every object is foreground."""
+    ignore_value: int | None = None
+    threshold: int | None = None
+    """Pixels of this value and above are foreground."""
+
+
+class MaskConvention(BaseModel):
+    """How class labels stand in mask files, in both directions.
+
+    ``values``: ``values[c]`` is the pixel value of class c. ``colours``: ``values[c]`` is 65536 R + 256 G + B.
+    ``instances``: 0 is background, other values number objects. ``threshold``: foreground from ``threshold`` on.
+    ``folders``: one folder of binary masks for each class but the background.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["values", "colours", "instances", "threshold", "folders"]
+    values: tuple[int, ...]
+    class_names: tuple[str, ...]
+    ignore_value: int | None = None
+    threshold: int | None = None
+
+    @property
+    def num_classes(self) -> int:
+        """Classes, background included."""
+        return len(self.class_names)
+
+    def decode(self, raw: Array, path: Path) -> Array:
+        """Turn a mask as read into labels: (H, W) of uint8, ``IGNORED`` where ignored.
+
+        Raises: InputError for a value that the convention does not have.
+        """
+        if self.kind == "colours":
+            raw = _colour_numbers(raw)
+        elif raw.ndim != 2:
+            raise InputError(f"{path} is a colour mask while others are grey: save it like the others")
+        if self.kind in ("instances", "folders"):
+            labels = (raw != 0).astype(np.uint8)
+        elif self.kind == "threshold":
+            labels = (raw >= (self.threshold or 0)).astype(np.uint8)
+        else:
+            labels = np.full(raw.shape, IGNORED, np.uint8)
+            known = np.zeros(raw.shape, np.bool_)
+            for label, value in enumerate(self.values):
+                here = raw == value
+                labels[here] = label
+                known |= here
+            if self.ignore_value is not None:
+                known |= raw == self.ignore_value
+            if not known.all():
+                raise InputError(
+                    f"{path} holds the value {raw[~known].flat[0]}, which no class has (classes are {list(self.values)}): "
+                    "mend the mask, or say --ignore-value"
+                )
+        if self.ignore_value is not None:
+            labels[raw == self.ignore_value] = IGNORED
+        return labels
+
+    def encode(self, labels: Array) -> Array:
+        """Turn labels (H, W) into a mask as the data set's own: what ``decode`` takes, but for ``folders``."""
+        if self.kind == "instances":
+            objects, count = ndimage.label(labels)
+            return np.asarray(objects, np.uint8 if count < 256 else np.uint16)
+        table = np.asarray(self.values, np.int64)[labels]
+        if self.kind == "colours":
+            return np.stack([table >> 16, table >> 8 & 255, table & 255], axis=-1).astype(np.uint8)
+        return table.astype(np.uint8 if max(self.values) < 256 else np.uint16)
+
+    def __str__(self) -> str:
+        text = {
+            "values": f"class values {', '.join(map(str, self.values))}",
+            "colours": f"{len(self.values)} colours",
+            "instances": "object numbers, taken as foreground",
+            "threshold": f"greys, foreground from {self.threshold} on",
+            "folders": f"one folder for each class: {', '.join(self.class_names[1:])}",
+        }[self.kind]
+        return text if self.ignore_value is None else f"{text}; {self.ignore_value} is ignored"
+
+
+@dataclass(frozen=True)
+class MaskSummary:
+    """What one mask holds, small enough to keep for every mask of a data set."""
+
+    path: Path
+    colour: bool
+    counts: dict[int, int]
+    """Pixels by value; at most ``LIMIT`` values are kept."""
+    antialiased: bool
+    one_piece: bool
+    """Whether (nearly) every value but 0 forms a single connected region."""
+
+    LIMIT = 4096
+
+    @property
+    def foreground(self) -> set[int]:
+        return set(self.counts) - {0}
+
+
+def summarise_mask(raw: Array, path: Path) -> MaskSummary:
+    """Look at one mask as read by ``read_mask``."""
+    colour = raw.ndim == 3
+    flat = _colour_numbers(raw) if colour else raw
+    values, counts = np.unique(flat, return_counts=True)
+    several = len(values) > 3 and not colour
+    return MaskSummary(
+        path,
+        colour,
+        {int(value): int(count) for value, count in zip(values[: MaskSummary.LIMIT], counts, strict=False)},
+        several and _is_antialiased(flat, int(values[-1])),
+        several and _is_one_piece(flat, values),
+    )
+
+
+def _is_antialiased(raw: Array, top: int) -> bool:
+    """Whether in-between values mark the way from dark to bright, not classes or objects of their own."""
+    between = (raw != 0) & (raw != top)
+    climbing = (ndimage.minimum_filter(raw, 3) < raw) & (raw < ndimage.maximum_filter(raw, 3))
+    return bool(between.any() and climbing[between].mean() > 0.5)
+
+
+def _is_one_piece(raw: Array, values: Array) -> bool:
+    regions = ndimage.find_objects(raw.astype(np.int32)) if values[-1] < 2**16 else []
+    found = [(value, regions[value - 1]) for value in values.tolist() if 0 < value <= len(regions)]
+    whole = sum(ndimage.label(raw[region] == value, np.ones((3, 3)))[1] == 1 for value, region in found if region)
+    return bool(found) and whole >= 0.8 * len(found)
+
+
+def find_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[MaskConvention, list[str]]:
+    """Find what the values mean; where it would be a guess, refuse and name the option that says it.
+
+    Returns: the convention, and what should be said aloud about how it was found.
+    Raises: InputError for masks that cannot be understood without being told.
+    """
+    if any(mask.colour for mask in masks):
+        return _colour_convention(masks), []
+    totals: Counter[int] = Counter()
+    for mask in masks:
+        totals.update(mask.counts)
+    values = sorted(set(totals) - {options.ignore_value})
+    if not values or values == [0]:
+        raise InputError(f"{masks[0].path} and all other masks are empty: nothing can be learned from them")
+    ignore = options.ignore_value
+    if options.threshold is not None:
+        names = ("background", "foreground")
+        return MaskConvention(kind="threshold", values=(0, 255), class_names=names, threshold=options.threshold), []
+    if options.instances:
+        return _instances(ignore), []
+    if options.classes is not None:
+        return _values(options.classes, ignore), []
+    if len(values) == 1 or (len(values) == 2 and values[0] == 0):
+        return _values((0, values[-1]), ignore), []
+    if ignore is None and values[-1] == 255 and values[:-1] == list(range(len(values) - 1)):
+        note = "mask value 255 beside small class numbers is taken as 'ignore' (say --classes to make it a class)"
+        return _values(values[:-1], 255), [note]
+    grey = next((mask for mask in masks if mask.antialiased), None)
+    if grey is not None:
+        raise InputError(
+            f"{grey.path} has soft edges ({len(grey.counts)} grey values; {sum(mask.antialiased for mask in masks)} of "
+            f"{len(masks)} masks do): save masks without smoothing or JPEG, or say --mask-threshold 128"
+        )
+    if _are_instances(masks):
+        note = f"mask values look like object numbers (up to {max(totals)}): every object is taken as foreground"
+        return _instances(ignore), [note]
+    if len(values) <= MAXIMUM_CLASSES and values == list(range(len(values))):
+        return _values(values, ignore), []
+    shown = ", ".join(map(str, values[:6])) + (", ..." if len(values) > 6 else "")
+    odd = max(masks, key=lambda mask: len(mask.foreground))
+    raise InputError(
+        f"{odd.path}: the masks hold the values {shown}, which may be classes or objects: say --classes "
+        f"{','.join(map(str, values[:3]))}{',...' if len(values) > 3 else ''} or --instances"
+    )
+
+
+def _are_instances(masks: Sequence[MaskSummary]) -> bool:
+    several = [mask for mask in masks if len(mask.foreground) >= 3]
+    counts = {len(mask.foreground) for mask in masks if mask.foreground}
+    return bool(several) and len(counts) > 1 and sum(mask.one_piece for mask in several) > 0.5 * len(several)
+
+
+def _values(values: Sequence[int], ignore: int | None) -> MaskConvention:
+    names = ("background", "foreground") if len(values) == 2 else tuple(_name(label) for label in range(len(values)))
+    return MaskConvention(kind="values", values=tuple(values), class_names=names, ignore_value=ignore)
+
+
+def _name(label: int) -> str:
+    return f"class {label}" if label else "background"
+
+
+def _instances(ignore: int | None) -> MaskConvention:
+    return MaskConvention(
+        kind="instances", values=(0, 1), class_names=("background", "foreground"), ignore_value=ignore
+    )
+
+
+def _colour_convention(masks: Sequence[MaskSummary]) -> MaskConvention:
+    colours: Counter[int] = Counter()
+    for mask in masks:
+        # A grey mask among colour masks is one that happens to hold black, white or grey only.
+        colours.update({v if mask.colour else v * 0x010101: n for v, n in mask.counts.items()})
+    if len(colours) > MAXIMUM_CLASSES:
+        worst = max(masks, key=lambda mask: len(mask.counts))
+        raise InputError(
+            f"{worst.path} has {len(worst.counts)} colours, too many for classes: "
+            "save the mask with one flat colour a class, without smoothing or JPEG"
+        )
+    background = 0 if 0 in colours else colours.most_common(1)[0][0]
+    values = (background, *sorted(set(colours) - {background}))
+    names = ("background", *(f"#{value:06x}" for value in values[1:]))
+    return MaskConvention(kind="colours", values=values, class_names=names)
+
+
+def _colour_numbers(raw: Array) -> Array:
+    if raw.ndim == 2:
+        return raw.astype(np.int64) * 0x010101
+    wide = raw.astype(np.int64)
+    return wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]

@@ -1,0 +1,96 @@
+"""From an image as read to what the network takes; the record is saved with the weights."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from amsunet.data.images import Array
+
+_MAXIMUM_SAMPLED_PIXELS = 1_000_000
+
+
+class Preprocessing(BaseModel):
+    """How every image is prepared, in training and ever after.
+
+    1. ``window``: to ``in_channels`` channels of uint8. By ``depth``, the whole range of the file's type;
+       by ``percentiles``, the image's own 0.5 to 99.5 per cent range.
+    2. ``resize`` by ``scale``.
+    3. ``standardise``: minus ``mean``, over ``std``, both of values in 0 ... 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    in_channels: Literal[1, 3]
+    windowing: Literal["depth", "percentiles"]
+    scale: float = 1.0
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def window(self, image: Array) -> Array:
+        """Map (H, W, 1 or 3) of any type to (H, W, in_channels) of uint8."""
+        if image.shape[2] != self.in_channels:
+            image = _with_channels(image, self.in_channels)
+        low, high = _range(image, self.windowing)
+        if (low, high) == (0.0, 255.0):
+            return image.astype(np.uint8, copy=False)
+        if image.dtype.kind == "u":
+            levels = np.arange(np.iinfo(image.dtype).max + 1, dtype=np.float32)
+            return _to_bytes(levels, low, high)[image]
+        return _to_bytes(image, low, high)
+
+    def working_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width that the network sees of an image of that size."""
+        return max(1, round(height * self.scale)), max(1, round(width * self.scale))
+
+    def resize(self, image: Array) -> Array:
+        """Bring (H, W, C) of uint8 to its working size."""
+        return _resized(image, self.working_size(*image.shape[:2]), Image.Resampling.BILINEAR)
+
+    def resize_labels(self, labels: Array) -> Array:
+        """Bring labels (H, W) of uint8 to their working size; no new value appears."""
+        return _resized(labels, self.working_size(*labels.shape), Image.Resampling.NEAREST)
+
+    def standardise(self, images: Tensor) -> Tensor:
+        """Map (N, C, H, W) in 0 ... 1 to the network's input."""
+        mean = torch.tensor(self.mean, device=images.device).view(1, -1, 1, 1)
+        std = torch.tensor(self.std, device=images.device).view(1, -1, 1, 1)
+        return (images - mean) / std
+
+
+def to_tensor(image: Array) -> Tensor:
+    """View (H, W, C) of uint8 as (C, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
+
+
+def _with_channels(image: Array, channels: int) -> Array:
+    if channels == 3:
+        return np.repeat(image[..., :1], 3, axis=2)
+    # The usual luma weights (ITU-R BT.601), as Pillow's conversion to grey has them.
+    return (image @ np.array([0.299, 0.587, 0.114], np.float32))[..., None].round().astype(image.dtype)
+
+
+def _range(image: Array, windowing: str) -> tuple[float, float]:
+    if windowing == "depth":
+        return (0.0, float(np.iinfo(image.dtype).max)) if image.dtype.kind == "u" else (0.0, 1.0)
+    step = max(1, int(np.ceil(np.sqrt(image.shape[0] * image.shape[1] / _MAXIMUM_SAMPLED_PIXELS))))
+    low, high = np.percentile(image[::step, ::step], (0.5, 99.5))
+    return (float(low), float(high)) if high > low else (float(image.min()), float(image.max()) + 1.0)
+
+
+def _to_bytes(values: Array, low: float, high: float) -> Array:
+    return np.clip((values - low) * (255.0 / (high - low)), 0, 255).round().astype(np.uint8)
+
+
+def _resized(array: Array, size: tuple[int, int], resampling: Image.Resampling) -> Array:
+    if array.shape[:2] == size:
+        return array
+    grey = array.ndim == 3 and array.shape[2] == 1
+    picture = Image.fromarray(array[..., 0] if grey else array)
+    out = np.asarray(picture.resize((size[1], size[0]), resampling))
+    return out[..., None] if grey else out

@@ -1,0 +1,117 @@
+"""One look at every file of a data set: what is fine, what is not, and the figures of what is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from amsunet.data.images import Array, read_image, read_mask
+from amsunet.data.layout import Sample
+from amsunet.data.masks import MaskSummary, summarise_mask
+from amsunet.errors import InputError
+
+THUMBNAIL = 16
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What one readable sample holds."""
+
+    sample: Sample
+    height: int
+    width: int
+    channels: int
+    coloured: bool
+    """Whether the channels differ anywhere."""
+    bits: int
+    mean: tuple[float, ...]
+    """Of each channel, as a share of the type's range, inside the region of interest."""
+    std: tuple[float, ...]
+    masks: dict[str, MaskSummary]
+    thumbnail: Array
+    """(16, 16) of float32, zero mean and unit norm, to find near-duplicates by."""
+    checksum: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that keeps a sample from being used."""
+
+    kind: str
+    path: Path
+    message: str
+
+
+def scan_samples(
+    samples: Iterable[Sample], progress: Callable[[int], None] | None = None
+) -> tuple[list[Scan], list[Problem]]:
+    """Read every sample once; the order is kept."""
+    scans, problems = [], []
+    with ThreadPoolExecutor() as pool:
+        for done, outcome in enumerate(pool.map(_scan_or_problem, samples), start=1):
+            if isinstance(outcome, Scan):
+                scans.append(outcome)
+            else:
+                problems.append(outcome)
+            if progress:
+                progress(done)
+    return scans, problems
+
+
+def _scan_or_problem(sample: Sample) -> Scan | Problem:
+    try:
+        return _scan(sample)
+    except InputError as error:
+        kind = "sizes that differ" if "pixels, its" in str(error) else "unreadable files"
+        return Problem(kind, sample.image, str(error))
+
+
+def _scan(sample: Sample) -> Scan:
+    image = read_image(sample.image)
+    height, width, channels = image.shape
+    masks = {}
+    for name, path in sample.masks.items():
+        raw = read_mask(path)
+        _refuse_other_size(image, raw, sample.image, path)
+        masks[name] = summarise_mask(raw, path)
+    inside = image.reshape(-1, channels)
+    if sample.roi is not None:
+        roi = read_mask(sample.roi)
+        _refuse_other_size(image, roi, sample.image, sample.roi)
+        inside = image[roi.reshape(height, width) != 0]
+    top = float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0
+    coloured = channels == 3 and not (image == image[..., :1]).all()
+    return Scan(
+        sample,
+        height,
+        width,
+        channels,
+        coloured,
+        8 * image.dtype.itemsize,
+        tuple((inside.mean(axis=0, dtype=np.float64) / top).tolist()),
+        tuple((inside.std(axis=0, dtype=np.float64) / top).tolist()),
+        masks,
+        _thumbnail(image),
+        hashlib.sha1(np.ascontiguousarray(image).data, usedforsecurity=False).hexdigest(),
+    )
+
+
+def _refuse_other_size(image: Array, mask: Array, image_path: Path, mask_path: Path) -> None:
+    if mask.shape[:2] != image.shape[:2]:
+        raise InputError(
+            f"{image_path} has {image.shape[1]} x {image.shape[0]} pixels, its mask {mask_path} "
+            f"{mask.shape[1]} x {mask.shape[0]}: export both at the same size"
+        )
+
+
+def _thumbnail(image: Array) -> Array:
+    grey = image.mean(axis=2, dtype=np.float32)
+    small = np.asarray(Image.fromarray(grey).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
+    centred = small - small.mean()
+    return centred / max(float(np.linalg.norm(centred)), 1e-6)

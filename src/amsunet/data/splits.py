@@ -1,0 +1,64 @@
+"""Cutting validation and test images from the rest: by group, stratified, seeded."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from amsunet.data.layout import Sample, Split
+
+MINIMUM_FOR_TEST = 10
+"""With fewer images than this, none is held out for test unasked."""
+
+
+def assign_splits(
+    samples: Sequence[Sample],
+    foreground: Mapping[str, float],
+    *,
+    seed: int,
+    val_fraction: float = 0.2,
+    test_fraction: float = 0.2,
+) -> dict[str, Split]:
+    """Give every sample a split. Splits that the data set names stay; what is missing is cut from the rest.
+
+    Samples of one group (patient) stay together. The rest is ordered by foreground share and dealt out
+    evenly along that order, so that every split has light and heavy images alike.
+
+    Args:
+        foreground: foreground share by sample name.
+        test_fraction: used only where the data set names no test images and has ``MINIMUM_FOR_TEST`` or more.
+
+    Returns: split by sample name.
+    """
+    split_of: dict[str, Split] = {sample.name: sample.split for sample in samples if sample.split is not None}
+    free = [sample for sample in samples if sample.split in (None, "train")]
+    given = set(split_of.values())
+    rng = np.random.default_rng(seed)
+    if "test" not in given and len(samples) >= MINIMUM_FOR_TEST:
+        # Images named 'train' by the data set may be held out too: somebody must be.
+        for sample in _cut(free, foreground, test_fraction, rng):
+            split_of[sample.name] = "test"
+    rest = [sample for sample in free if split_of.get(sample.name) != "test"]
+    if "val" not in given and len(rest) > 1:
+        for sample in _cut(rest, foreground, val_fraction, rng):
+            split_of[sample.name] = "val"
+    return {sample.name: split_of.get(sample.name, "train") for sample in samples}
+
+
+def _cut(
+    samples: Sequence[Sample], foreground: Mapping[str, float], fraction: float, rng: np.random.Generator
+) -> list[Sample]:
+    """Choose about ``fraction`` of the samples in whole groups, at least one and never all groups."""
+    if fraction <= 0:
+        return []
+    groups: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        groups[f"group {sample.group}" if sample.group else f"image {sample.name}"].append(sample)
+    if len(groups) < 2:
+        return []
+    ordered = sorted(groups, key=lambda key: (np.mean([foreground[s.name] for s in groups[key]]), key))
+    wanted = min(max(1, round(fraction * len(ordered))), len(ordered) - 1)
+    strata = np.array_split(np.array(ordered, dtype=object), wanted)
+    return [sample for stratum in strata for sample in groups[rng.choice(stratum)]]

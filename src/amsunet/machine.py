@@ -1,0 +1,124 @@
+"""The machine a command runs on: its device, precision, memory, and how to say so."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
+
+import psutil
+import torch
+
+from amsunet.errors import InputError
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a network runs and in which precision."""
+
+    device: str
+    precision: Precision
+    threads: int
+
+    def __str__(self) -> str:
+        return f"{device_name(self.device)}, {self.precision}, {self.threads} threads"
+
+    def autocast(self) -> torch.autocast:
+        """The context in which the network runs in this precision."""
+        return torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16")
+
+
+def choose_machine(device: str = "auto", precision: str = "auto") -> Machine:
+    """Pick the fastest device at hand, and bfloat16 where its hardware computes it.
+
+    Raises: InputError for a device that is not there.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available.get(device, False):
+        raise InputError(f"device {device!r} is not there: choose one of {[d for d, there in available.items() if there]}")
+    if precision == "auto":
+        precision = "bfloat16" if _computes_bfloat16(device) else "float32"
+    if precision not in ("float32", "bfloat16"):
+        raise InputError(f"precision {precision!r} is unknown: choose auto, float32 or bfloat16")
+    return Machine(device, precision, torch.get_num_threads())  # type: ignore[arg-type]
+
+
+def _computes_bfloat16(device: str) -> bool:
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported()
+    # Emulated bfloat16 is slower than float32, so only instructions made for it count.
+    return device == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Let the process keep the memory it frees, where the C library can be told to (glibc).
+
+    By default every large activation goes back to the system after use and is fetched again page by page,
+    which costs as much time as the arithmetic.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    trim_threshold, top_pad, mmap_threshold = -1, -2, -3
+    mallopt(mmap_threshold, 1 << 30)
+    mallopt(trim_threshold, (1 << 31) - 1)
+    mallopt(top_pad, 64 << 20)
+
+
+@cache
+def device_name(device: str) -> str:
+    """The device's name as its maker prints it."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    if device == "mps":
+        return "Apple GPU"
+    return f"CPU {_processor()}"
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123 - not a file of the user's
+            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def peak_memory() -> int:
+    """Largest resident memory of this process so far, in bytes."""
+    try:
+        import resource  # noqa: PLC0415 - not there on Windows
+    except ImportError:
+        return int(psutil.Process().memory_info().peak_wset)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def environment(machine: Machine) -> dict[str, Any]:
+    """What a result must say about where it came from."""
+    packages = {}
+    for name in ("amsunet", "torch", "pytorch-lightning", "monai", "kornia", "numpy"):
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {
+        **asdict(machine),
+        "device_name": device_name(machine.device),
+        "cores": psutil.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "packages": packages,
+    }
