@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
-Strength = Literal["none", "light", "medium", "strong"]
+Strength = Literal["none", "paper", "light", "medium", "strong"]
 
 
 class Augmentation:
@@ -18,32 +19,44 @@ class Augmentation:
     affine map brings in from outside is mirrored.
     """
 
-    def __init__(self, strength: Strength, *, coloured: bool, quarter_turns: bool, scale: tuple[float, float]) -> None:
-        self._steps = None if strength == "none" else _build(strength, coloured, quarter_turns, scale)
+    def __init__(self, strength: Strength, *, coloured: bool, quarter_turns: bool) -> None:
+        self._steps = None if strength == "none" else _build(strength, coloured, quarter_turns)
 
     def __call__(self, images: Tensor, labels: Tensor, seed: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
         if self._steps is None:
             return images, labels
         devices = [images.device] if images.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
-            torch.manual_seed(hash(seed) & 0xFFFF_FFFF)
+            torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
             # Nearest-neighbour sampling keeps every label a label, 255 included.
             images, masks = self._steps(images, labels[:, None].to(images.dtype))
         return images.clamp(0, 1), masks[:, 0].round().long()
 
 
-def _build(strength: Strength, coloured: bool, quarter_turns: bool, scale: tuple[float, float]) -> Any:
+def _build(strength: Strength, coloured: bool, quarter_turns: bool) -> Any:
     import kornia.augmentation as K  # noqa: PLC0415, N812 - seconds to import, needed in training alone
     from kornia.constants import Resample  # noqa: PLC0415
 
     logging.getLogger("kornia").setLevel(logging.ERROR)
-    amount = {"light": 0.5, "medium": 1.0, "strong": 1.6}[strength]
-    jitter = 0.15 * amount
     steps: list[Any] = [K.RandomHorizontalFlip(p=0.5), K.RandomVerticalFlip(p=0.5)]
-    if quarter_turns:
-        steps.append(K.RandomRotation90((0, 3), p=0.75, resample=Resample.NEAREST))
-    steps += [
-        K.RandomAffine(15 * amount, translate=None, scale=scale, p=0.4 * amount, padding_mode="reflection"),
+    if strength == "paper":
+        steps.append(K.RandomAffine(0.0, scale=(0.7, 1.3), p=1.0, padding_mode="reflection"))
+    else:
+        steps += _stronger({"light": 0.5, "medium": 1.0, "strong": 1.6}[strength], coloured, quarter_turns)
+    return K.AugmentationSequential(
+        *steps, data_keys=["input", "mask"], extra_args={"mask": {"resample": Resample.NEAREST, "align_corners": False}}
+    )
+
+
+def _stronger(amount: float, coloured: bool, quarter_turns: bool) -> list[Any]:
+    import kornia.augmentation as K  # noqa: PLC0415, N812
+    from kornia.constants import Resample  # noqa: PLC0415
+
+    jitter, zoom = 0.15 * amount, 1 + 0.25 * amount
+    turns = [K.RandomRotation90((0, 3), p=0.75, resample=Resample.NEAREST)] if quarter_turns else []
+    return [
+        *turns,
+        K.RandomAffine(15 * amount, scale=(1 / zoom, zoom), p=0.4 * amount, padding_mode="reflection"),
         K.ColorJiggle(jitter, jitter, jitter if coloured else 0, 0.03 * amount if coloured else 0, p=0.7)
         if coloured
         else K.RandomBrightness((1 - jitter, 1 + jitter), p=0.7),
@@ -51,6 +64,3 @@ def _build(strength: Strength, coloured: bool, quarter_turns: bool, scale: tuple
         K.RandomGaussianBlur((5, 5), (0.3, 1.2), p=0.1 * amount),
         K.RandomGaussianNoise(0.0, 0.02 * amount, p=0.15 * amount),
     ]
-    return K.AugmentationSequential(
-        *steps, data_keys=["input", "mask"], extra_args={"mask": {"resample": Resample.NEAREST, "align_corners": False}}
-    )

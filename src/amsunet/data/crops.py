@@ -50,12 +50,12 @@ class Crops(TorchDataset[tuple[Tensor, Tensor]]):
     Over the epochs every image comes up equally often: draw k, counted over all epochs, is image k modulo n of
     a fresh permutation. A part of the crops is centred on foreground, so that small structures are seen.
 
-    Items: image (C, size, size) and labels (size, size), both uint8; what lies outside the image is mirrored
+    Items: image (C, h, w) and labels (h, w), both uint8; what lies outside the image is mirrored
     in the image and ``IGNORED`` in the labels.
     """
 
     def __init__(
-        self, images: PreparedImages, *, size: int, length: int, seed: int, foreground_fraction: float
+        self, images: PreparedImages, *, size: tuple[int, int], length: int, seed: int, foreground_fraction: float
     ) -> None:
         self._images = images
         self._size = size
@@ -78,22 +78,24 @@ class Crops(TorchDataset[tuple[Tensor, Tensor]]):
 
 
 def _cut(
-    image: Array, labels: Array, size: int, rng: np.random.Generator, foreground_fraction: float
+    image: Array, labels: Array, size: tuple[int, int], rng: np.random.Generator, foreground_fraction: float
 ) -> tuple[Array, Array]:
-    height, width = labels.shape
-    top, left = (int(rng.integers(0, max(0, side - size) + 1)) for side in (height, width))
+    furthest = [max(0, side - wanted) for side, wanted in zip(labels.shape, size, strict=True)]
+    corner = [int(rng.integers(0, most + 1)) for most in furthest]
     if rng.random() < foreground_fraction:
-        rows, columns = np.nonzero((labels != 0) & (labels != IGNORED))
-        if len(rows):
-            at = int(rng.integers(len(rows)))
-            top = int(np.clip(rows[at] - size // 2, 0, max(0, height - size)))
-            left = int(np.clip(columns[at] - size // 2, 0, max(0, width - size)))
-    image = image[top : top + size, left : left + size]
-    labels = np.ascontiguousarray(labels[top : top + size, left : left + size])
-    missing = [size - side for side in labels.shape]
+        places = np.argwhere((labels != 0) & (labels != IGNORED))
+        if len(places):
+            centre = places[rng.integers(len(places))]
+            corner = [
+                int(np.clip(at - wanted // 2, 0, most))
+                for at, wanted, most in zip(centre, size, furthest, strict=True)
+            ]
+    window = tuple(slice(start, start + wanted) for start, wanted in zip(corner, size, strict=True))
+    image, labels = image[window], np.ascontiguousarray(labels[window])
+    missing = [wanted - side for side, wanted in zip(labels.shape, size, strict=True)]
     if any(missing):
         before = [int(rng.integers(0, side + 1)) for side in missing]
-        padding = [(b, side - b) for b, side in zip(before, missing, strict=True)]
+        padding = [(start, side - start) for start, side in zip(before, missing, strict=True)]
         image = np.pad(image, [*padding, (0, 0)], mode="symmetric")
         labels = np.pad(labels, padding, constant_values=IGNORED)
     return image, labels

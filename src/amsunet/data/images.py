@@ -109,11 +109,11 @@ def _decode(path: Path, *, palette_as_colour: bool) -> Array:
         upright = ImageOps.exif_transpose(picture)
         if upright.mode == "P":
             if not palette_as_colour:
-                return np.asarray(upright)
+                return np.array(upright)
             upright = upright.convert("RGB")
         if upright.mode in ("CMYK", "YCbCr", "LAB", "HSV", "PA", "RGBX", "RGBa", "La"):
             upright = upright.convert("RGB")
-        array = np.asarray(upright)
+        array = np.array(upright)  # a copy, which may be written to
     if array.dtype == np.int32:
         # Pillow's mode "I" is how 16-bit files without a mode of their own come.
         if array.size and (array.min() < 0 or array.max() > np.iinfo(np.uint16).max):

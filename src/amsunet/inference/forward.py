@@ -1,0 +1,84 @@
+"""Prepared images through a network to logits, whole or tile by tile."""
+
+from __future__ import annotations
+
+import torch
+from monai.inferers import sliding_window_inference
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from amsunet.data.preprocessing import Preprocessing
+from amsunet.machine import Machine
+
+WHOLE_IMAGE_PIXELS = 1024 * 1024
+"""Images up to this working size go through the network whole."""
+TILE = 512
+OVERLAP = 0.25
+_SMALLEST_SIDE = 32
+
+
+def compute_logits(
+    network: nn.Module,
+    images: Tensor,
+    preprocessing: Preprocessing,
+    machine: Machine,
+    *,
+    flips: bool = False,
+) -> Tensor:
+    """Run the network in evaluation mode.
+
+    Args:
+        images: (N, C, h, w) of uint8 on the CPU, windowed and resized.
+        flips: average the logits over the image and its three mirror images.
+
+    Returns: logits (N, num_classes, h, w), float32, on the CPU.
+    """
+
+    def forward(patch: Tensor) -> Tensor:
+        x = preprocessing.standardise(patch.to(machine.device).float() / 255)
+        x = x.contiguous(memory_format=torch.channels_last)
+        with machine.autocast():
+            logits: Tensor = network(x)
+        return logits.float()
+
+    def mirrored(patch: Tensor) -> Tensor:
+        if not flips:
+            return forward(patch)
+        axes: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))
+        return torch.stack([forward(patch.flip(axis)).flip(axis) for axis in axes]).mean(dim=0)
+
+    height, width = images.shape[-2:]
+    padded = _pad(images, _SMALLEST_SIDE)
+    with torch.inference_mode():
+        if padded.shape[-2] * padded.shape[-1] <= WHOLE_IMAGE_PIXELS:
+            logits = mirrored(padded).cpu()
+        else:
+            # MONAI accumulates in the type of its input, so the image must be float; tiles go back to 0 ... 255.
+            logits = sliding_window_inference(
+                padded.float(), TILE, 1, mirrored, overlap=OVERLAP, mode="gaussian", device=torch.device("cpu")
+            )
+    return logits[..., :height, :width]
+
+
+def _pad(images: Tensor, smallest: int) -> Tensor:
+    """Repeat the border of small images below and to the right, up to the smallest size a network takes."""
+    missing = [max(0, smallest - side) for side in images.shape[-2:]]
+    if not any(missing):
+        return images
+    return F.pad(images.float(), (0, missing[1], 0, missing[0]), mode="replicate").to(images.dtype)
+
+
+def to_probabilities(logits: Tensor, height: int, width: int) -> Tensor:
+    """Logits (N, K, h, w) to probabilities (N, K, height, width): the one place where this is done."""
+    if logits.shape[-2:] != (height, width):
+        logits = F.interpolate(logits, (height, width), mode="bilinear", align_corners=False)
+    return torch.softmax(logits, dim=1)
+
+
+def to_labels(probabilities: Tensor, threshold: float) -> Tensor:
+    """Probabilities (N, K, H, W) to labels (N, H, W) of uint8: with two classes foreground above the threshold,
+    with more the likeliest class.
+    """
+    if probabilities.shape[1] == 2:
+        return (probabilities[:, 1] > threshold).to(torch.uint8)
+    return probabilities.argmax(dim=1).to(torch.uint8)

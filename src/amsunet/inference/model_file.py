@@ -1,0 +1,80 @@
+"""A trained network in one file: weights and everything needed to use them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from amsunet.data.masks import MaskConvention
+from amsunet.data.preprocessing import Preprocessing
+from amsunet.errors import InputError
+from amsunet.files import whole_file
+from amsunet.models import create_model
+
+FILE_NAME = "model.safetensors"
+_FORMAT = 1
+
+
+class ModelDescription(BaseModel):
+    """What the weights belong to and how images must be prepared for them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    network: str
+    arguments: dict[str, Any]
+    preprocessing: Preprocessing
+    convention: MaskConvention
+    threshold: float = 0.5
+    """Foreground probability above which a pixel is foreground, with two classes."""
+    format: int = _FORMAT
+
+
+def save_model(path: Path, network: nn.Module, description: ModelDescription) -> None:
+    """Write weights and description to one safetensors file, wholly or not at all."""
+    weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    with whole_file(path) as temporary:
+        save_file(
+            weights, temporary, {"amsunet": description.model_dump_json(), "sha256": _checksum(weights)}
+        )
+
+
+def load_model(path: Path) -> tuple[nn.Module, ModelDescription]:
+    """Read what ``save_model`` wrote; nothing in the file is executed.
+
+    Returns: the network in evaluation mode, and its description.
+    Raises: InputError for a missing, damaged or foreign file.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} is missing: name a run folder of amsunet train, or train again")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
+        description = ModelDescription.model_validate_json(metadata["amsunet"])
+    except (SafetensorError, KeyError, OSError):
+        raise InputError(
+            f"{path} is not a model of amsunet or is damaged: copy it again, or train again; "
+            "pickled checkpoints are never opened"
+        ) from None
+    except ValidationError as error:
+        raise InputError(f"{path} was written by another version of amsunet ({error.error_count()} fields differ)") from None
+    if metadata.get("sha256") != _checksum(weights):
+        raise InputError(f"{path} is damaged (its checksum differs): copy it again, or train again")
+    network = create_model(description.network, **description.arguments)
+    network.load_state_dict(weights)
+    return network.eval(), description
+
+
+def _checksum(weights: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

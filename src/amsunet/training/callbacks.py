@@ -1,0 +1,209 @@
+"""What happens around the training loop: keeping the best weights, the clock, Ctrl-C, progress."""
+
+from __future__ import annotations
+
+import csv
+import io
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import WeightAveraging
+from torch import Tensor
+from tqdm import tqdm
+
+from amsunet.files import whole_file, write_text
+from amsunet.inference.model_file import FILE_NAME, ModelDescription, save_model
+from amsunet.training.task import SegmentationTask
+
+
+class MovingAverage(WeightAveraging):
+    """Lightning's weight averaging with a decay that starts low, so that short trainings profit too."""
+
+    def __init__(self) -> None:
+        super().__init__(avg_fn=_moving_average)
+
+
+def _moving_average(average: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
+    decay = min(0.999, (1 + float(updates)) / (10 + float(updates)))
+    return average + (current - average) * (1 - decay)
+
+
+class Clock(pl.Callback):
+    """Ends training on time, lays the learning rate's end there, and lets Ctrl-C end it early.
+
+    With a number of minutes the number of epochs is set anew after each epoch from the time that epochs have
+    taken. State: the seconds spent, over all resumed parts, and the epochs planned.
+    """
+
+    def __init__(self, task: SegmentationTask, epochs: int) -> None:
+        self.epochs = epochs
+        self.seconds = 0.0
+        self.interrupted = False
+        self._task = task
+        self._started = time.monotonic()
+        self._old_handlers: dict[int, Any] = {}
+
+    def elapsed(self) -> float:
+        """Seconds of training so far."""
+        return self.seconds + time.monotonic() - self._started
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._started = time.monotonic()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                self._old_handlers[number] = signal.signal(number, self._interrupt)
+            except ValueError:  # not in the main thread: whoever runs us handles signals
+                return
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._restore()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        self._restore()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self.interrupted:
+            trainer.should_stop = True
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        done = trainer.current_epoch + 1
+        minutes = self._task.plan.minutes
+        if minutes is not None:
+            left = minutes * 60 - self.elapsed()
+            self.epochs = done + max(0, int(left / (self.elapsed() / done)))
+            self._task.total_steps = self.epochs * (self._task.plan.steps_per_epoch or 1)
+        if done >= self.epochs:
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.elapsed(), "epochs": self.epochs, "total_steps": self._task.total_steps}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.seconds = state_dict["seconds"]
+        self.epochs = state_dict["epochs"]
+        self._task.total_steps = state_dict["total_steps"]
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self.interrupted = True
+        self._restore()  # a second Ctrl-C ends at once
+        print("\nstopping after this step: validates and saves (press again to end at once)", file=sys.stderr)
+
+    def _restore(self) -> None:
+        for number, handler in self._old_handlers.items():
+            signal.signal(number, handler)
+        self._old_handlers = {}
+
+
+class Keeper(pl.Callback):
+    """Keeps what a training has reached: the best weights, a row of figures for each epoch, the state to resume from.
+
+    Stands before the weight averaging in the list of callbacks, which puts the unaveraged weights back at the
+    end of validation.
+    """
+
+    def __init__(self, run: Path, description: ModelDescription, clock: Clock) -> None:
+        self.best_score = -1.0
+        self.best_epoch = -1
+        self.rows: list[dict[str, Any]] = []
+        self._run = run
+        self._description = description
+        self._clock = clock
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, SegmentationTask)
+        by_class = torch.stack(pl_module.dice_of_images).mean(dim=0)
+        score = float(by_class.mean())
+        # Part of an epoch does not count as one, or a resumed training would differ from an unbroken one.
+        counts = not self._clock.interrupted or self.best_epoch < 0
+        if score > self.best_score and counts:
+            self.best_score, self.best_epoch = score, trainer.current_epoch
+            save_model(self._run / FILE_NAME, pl_module.network, self._description)
+        names = self._description.convention.class_names[1:]
+        row: dict[str, Any] = {
+            "epoch": trainer.current_epoch,
+            "step": trainer.global_step,
+            "seconds": round(self._clock.elapsed(), 1),
+            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "val_dice": score,
+        }
+        if len(names) > 1:
+            row |= {f"val_dice {name}": float(value) for name, value in zip(names, by_class, strict=True)}
+        self.rows.append(row)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        for name in ("train_loss", "val_loss"):
+            self.rows[-1][name] = float(trainer.callback_metrics[name])
+        for logger in trainer.loggers:
+            logger.log_metrics({k: v for k, v in self.rows[-1].items() if k not in ("epoch", "step")}, trainer.global_step)
+        if self._clock.interrupted:
+            return
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(self.rows[0]))
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_text(self._run / "metrics.csv", text.getvalue())
+        if trainer.current_epoch - self.best_epoch >= pl_module.plan.patience:  # type: ignore[union-attr, operator]
+            trainer.should_stop = True
+        with whole_file(self._run / "last.ckpt") as temporary:
+            trainer.save_checkpoint(temporary)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best_score": self.best_score, "best_epoch": self.best_epoch, "rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best_score, self.best_epoch = state_dict["best_score"], state_dict["best_epoch"]
+        self.rows = list(state_dict["rows"])
+
+
+class Progress(pl.Callback):
+    """One bar over the whole training on a terminal, and one line for each epoch everywhere."""
+
+    def __init__(self, task: SegmentationTask, clock: Clock, keeper: Keeper) -> None:
+        self._task, self._clock, self._keeper = task, clock, keeper
+        self._bar: tqdm[Any] | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # disable=None: no bar where there is no terminal.
+        self._bar = tqdm(total=self._task.total_steps, initial=trainer.global_step, unit="step", disable=None)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._bar is not None:
+            self._bar.total = self._task.total_steps
+            self._bar.update()
+            self._bar.set_postfix(loss=f"{float(outputs['loss']):.3f}", refresh=False)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        row, elapsed = self._keeper.rows[-1], self._clock.elapsed()
+        done = trainer.current_epoch + 1
+        left = elapsed / done * max(0, self._clock.epochs - done)
+        best = "  best so far" if self._keeper.best_epoch == trainer.current_epoch else ""
+        tqdm.write(
+            f"epoch {done:>3} of {self._clock.epochs}  loss {row['train_loss']:.3f}  validation Dice "
+            f"{row['val_dice']:.4f}  {_clock_time(elapsed)} gone, {_clock_time(left)} left{best}",
+            file=sys.stdout,
+        )
+        sys.stdout.flush()
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _clock_time(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -1,0 +1,68 @@
+"""What a plan will cost on this machine, measured by a few steps on random data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from amsunet.machine import Machine
+from amsunet.models import create_model
+from amsunet.training.loss import CrossEntropyDiceLoss
+from amsunet.training.plan import Plan
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Cost of training as planned."""
+
+    seconds_per_step: float
+    memory: int
+    """Bytes of activations, gradients and optimizer state at the planned batch size."""
+    seconds_per_image: float
+    """Of prediction, at the size of a crop."""
+
+
+def measure_cost(plan: Plan, num_classes: int, machine: Machine) -> Cost:
+    """Train and predict on random crops: two steps after one to warm up."""
+    network = create_model(
+        plan.network, in_channels=plan.in_channels, num_classes=num_classes, base_channels=plan.base_channels
+    ).to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.AdamW(network.parameters(), fused=True)
+    loss = CrossEntropyDiceLoss()
+    shape = (plan.batch_size, plan.in_channels, *plan.crop)
+    images = torch.rand(shape, device=machine.device).contiguous(memory_format=torch.channels_last)
+    labels = torch.zeros((plan.batch_size, *plan.crop), dtype=torch.long, device=machine.device)
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    def step() -> None:
+        with machine.autocast():
+            logits = network(images)
+        loss(logits.float(), labels).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if machine.device == "cuda":
+            torch.cuda.synchronize()
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        step()
+    times = [_timed(step) for _ in range(2)]
+    network.eval()
+    with torch.inference_mode(), machine.autocast():
+        predicting = min(_timed(lambda: network(images[:1])) for _ in range(2))
+    weights = sum(p.numel() * p.element_size() for p in network.parameters())
+    # Weights, gradients and two moments; on top of the activations kept, a backward pass needs about a third more.
+    return Cost(min(times), int(4 * weights + 1.33 * sum(kept.values())), predicting)
+
+
+def _timed(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start

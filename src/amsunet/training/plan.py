@@ -1,0 +1,160 @@
+"""The plan: how a data set will be trained on, decided from its fingerprint before training starts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from amsunet.data.augmentation import Strength
+from amsunet.data.fingerprint import Fingerprint
+from amsunet.errors import InputError
+
+DEFAULT_MINUTES = 20.0
+_WORKING_SIDE = 384
+_WORKING_THICKNESS = 12
+_THIN = 6
+_LARGEST_CROP = 256
+
+
+class Plan(BaseModel):
+    """Every setting of a training. ``reasons`` says why, by setting."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    network: str = "amsunet"
+    base_channels: int = Field(32, ge=4)
+    in_channels: Literal[1, 3]
+    scale: float = Field(gt=0, le=4)
+    windowing: Literal["depth", "percentiles"]
+    crop: tuple[int, int]
+    batch_size: int = Field(ge=1)
+    foreground_fraction: float = Field(ge=0, le=1)
+    augmentation: Strength
+    quarter_turns: bool
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(5e-5, ge=0)
+    gradient_clip: float | None = Field(1.0, gt=0)
+    """Largest norm of the gradient."""
+    average_weights: bool = True
+    """Judge and keep an exponential moving average of the weights."""
+    epochs: int | None = Field(None, ge=1)
+    minutes: float | None = Field(None, gt=0)
+    steps_per_epoch: int | None = Field(None, ge=1)
+    """Left open with ``minutes``: then taken from the measured time of a step."""
+    patience: int = Field(30, ge=1)
+    """Epochs without a better validation score before training ends."""
+    seed: int = Field(0, ge=0)
+    reasons: dict[str, str] = {}
+
+    def __str__(self) -> str:
+        lines = []
+        for name, value in self.model_dump(exclude={"reasons"}).items():
+            if value is not None:
+                shown = " x ".join(map(str, value)) if isinstance(value, tuple) else f"{value:.4g}" if isinstance(value, float) else value
+                lines.append(f"  {name:<20} {shown!s:<12} {self.reasons.get(name, '')}".rstrip())
+        return "\n".join(lines)
+
+
+def make_plan(
+    fingerprint: Fingerprint,
+    training_images: int,
+    *,
+    device: str,
+    recipe: Literal["default", "paper"] = "default",
+    overrides: dict[str, Any] | None = None,
+) -> Plan:
+    """Derive a plan; what the user set stays as set.
+
+    Args:
+        training_images: images that remain for training after the cut of validation images.
+        recipe: ``paper`` for the released recipe of AMSUnet, but for choosing the epoch on the test set.
+        overrides: fields of ``Plan`` by name.
+
+    Raises: InputError for an override that is impossible.
+    """
+    given = {name: value for name, value in (overrides or {}).items() if value is not None}
+    settings, reasons = _derive(fingerprint, training_images, device)
+    if recipe == "paper":
+        _follow_paper(settings, reasons, fingerprint)
+    settings |= given
+    reasons |= dict.fromkeys(given, "as you said")
+    if settings.get("epochs") is not None and settings.get("minutes") is not None:
+        if given.get("epochs") is not None and given.get("minutes") is not None:
+            raise InputError("--epochs and --minutes exclude each other: give one of them")
+        settings["epochs" if given.get("minutes") else "minutes"] = None
+    if settings.get("epochs") is None and settings.get("minutes") is None:
+        settings["minutes"] = DEFAULT_MINUTES
+        reasons["minutes"] = "the default"
+    if settings.get("epochs") is not None and settings.get("steps_per_epoch") is None:
+        crops = max(1, round(_working_area(fingerprint, settings["scale"]) / math.prod(settings["crop"])))
+        if recipe == "paper":
+            crops = 1
+        settings["steps_per_epoch"] = max(1, math.ceil(training_images * crops / settings["batch_size"]))
+        reasons["steps_per_epoch"] = f"{training_images} images, {crops} crop{'s' * (crops > 1)} of each"
+    try:
+        return Plan(**settings, reasons={name: why for name, why in reasons.items() if why})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg'].lower()}, not {first['input']}") from None
+
+
+def _derive(fingerprint: Fingerprint, training_images: int, device: str) -> tuple[dict[str, Any], dict[str, str]]:
+    settings: dict[str, Any] = {}
+    reasons: dict[str, str] = {}
+
+    def decide(name: str, value: Any, why: str) -> None:
+        settings[name], reasons[name] = value, why
+
+    longest = max(fingerprint.median_height, fingerprint.median_width)
+    thickness = fingerprint.thickness or _WORKING_THICKNESS
+    scale = min(1.0, max(_WORKING_SIDE / longest, _WORKING_THICKNESS / thickness))
+    scale = round(scale, 2) if scale < 0.8 else 1.0
+    decide("in_channels", 3 if fingerprint.coloured else 1, "colour images" if fingerprint.coloured else "grey images")
+    decide("scale", scale, f"structures about {thickness:.0f} pixels wide, images {longest} long")
+    uneven = fingerprint.brightness_variation > 1.5
+    decide(
+        "windowing",
+        "percentiles" if uneven or fingerprint.bits > 8 else "depth",
+        "brightness differs much between images" if uneven else f"{fingerprint.bits}-bit images, alike in brightness",
+    )
+    thin = thickness * scale < _THIN
+    most = 160 if thin else _LARGEST_CROP
+    sides = [round(side * scale) for side in (fingerprint.median_height, fingerprint.median_width)]
+    whole = fingerprint.largest_side * scale <= 1.25 * most
+    crop = tuple(32 * math.ceil(side / 32) for side in sides) if whole else (most, most)
+    decide("crop", crop, "the whole image" if whole else f"crops of {'thin' if thin else 'larger'} structures")
+    pixels = (16 if device == "cuda" else 4) * 256 * 256
+    batch = min(max(2, round(pixels / math.prod(crop))), 16 if device == "cuda" else 8, max(2, training_images))
+    decide("batch_size", batch, "many small steps on a CPU" if device == "cpu" else "what fills a GPU")
+    rare = 1 - fingerprint.class_shares[0] < 0.2
+    decide("foreground_fraction", 0.5 if rare and not whole else 0.0, "foreground is rare" if rare and not whole else "")
+    # Strong affine maps tear structures a few pixels wide.
+    strength = "strong" if training_images < 40 and not thin else "medium"
+    decide("augmentation", strength, "thin structures" if thin else f"{training_images} training images")
+    decide("quarter_turns", crop[0] == crop[1], "square crops" if crop[0] == crop[1] else "crops are not square")
+    return settings, reasons
+
+
+def _follow_paper(settings: dict[str, Any], reasons: dict[str, str], fingerprint: Fingerprint) -> None:
+    side = min(480, 32 * (min(fingerprint.median_height, fingerprint.median_width) // 32))
+    paper: dict[str, Any] = {
+        "scale": 1.0,
+        "windowing": "depth",
+        "crop": (max(32, side), max(32, side)),
+        "batch_size": 2,
+        "foreground_fraction": 0.0,
+        "augmentation": "paper",
+        "quarter_turns": False,
+        "gradient_clip": None,
+        "average_weights": False,
+        "epochs": 300,
+        "patience": 300,
+    }
+    settings |= paper
+    reasons |= dict.fromkeys(paper, "the released recipe")
+
+
+def _working_area(fingerprint: Fingerprint, scale: float) -> float:
+    return fingerprint.median_height * fingerprint.median_width * scale**2

@@ -1,0 +1,90 @@
+"""A run folder: the whole truth of one training, at home on any machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from amsunet.data.dataset import Dataset
+from amsunet.data.embedded import locate
+from amsunet.data.fingerprint import Fingerprint
+from amsunet.data.layout import Split
+from amsunet.data.masks import MaskConvention
+from amsunet.data.preprocessing import Preprocessing
+from amsunet.errors import InputError
+from amsunet.files import write_json
+from amsunet.training.plan import Plan
+
+Kind = TypeVar("Kind", bound=BaseModel)
+
+
+class RunConfig(BaseModel):
+    """``config.json``: what the training was told and what was derived."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan: Plan
+    preprocessing: Preprocessing
+    convention: MaskConvention
+    device: str
+    precision: str
+    deterministic: bool
+
+
+class RunData(BaseModel):
+    """``data.json``: what the training saw."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    group: str | None
+    skip_broken: bool
+    fingerprint: Fingerprint
+    splits: dict[str, Split]
+    """By sample name."""
+    checksums: dict[str, str]
+    """Of the decoded images, by sample name."""
+
+    def check(self, dataset: Dataset) -> None:
+        """Raise InputError unless ``dataset`` holds the very images of this training."""
+        now = {scan.sample.name: scan.checksum for scan in dataset.scans}
+        if now != self.checksums:
+            changed = sorted(name for name in now.keys() | self.checksums.keys() if now.get(name) != self.checksums.get(name))
+            raise InputError(
+                f"{dataset.source} is no longer what the run was trained on ({len(changed)} images differ, as {changed[0]}): "
+                "restore it, or start a new run"
+            )
+
+
+def write_run(folder: Path, config: RunConfig, data: RunData, environment: dict[str, Any]) -> None:
+    """Begin a run folder."""
+    write_json(folder / "config.json", config.model_dump(mode="json"))
+    write_json(folder / "data.json", data.model_dump(mode="json"))
+    write_json(folder / "environment.json", environment)
+
+
+def read_run(folder: Path) -> tuple[RunConfig, RunData]:
+    """Read what a run was.
+
+    Raises: InputError if a file is missing or damaged.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no run folder: name the folder that amsunet train made")
+    return _read(folder / "config.json", RunConfig), _read(folder / "data.json", RunData)
+
+
+def _read(path: Path, kind: type[Kind]) -> Kind:
+    try:
+        return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: the run folder is incomplete, copy it again or train again") from None
+    except (ValueError, ValidationError, OSError):
+        raise InputError(f"{path} is damaged: copy the run folder again or train again") from None
+
+
+def absolute_source(source: str | Path) -> str:
+    """The source as it can be found again from another folder: ``sample:NAME`` stays, paths become absolute."""
+    return str(source) if str(source).startswith("sample:") else str(locate(source).absolute())

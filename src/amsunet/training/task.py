@@ -1,0 +1,117 @@
+"""The training of a network as Lightning runs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from monai.metrics import compute_dice
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import Dataset as TorchDataset
+
+from amsunet.data.augmentation import Augmentation
+from amsunet.data.crops import PreparedImages
+from amsunet.data.masks import IGNORED
+from amsunet.data.preprocessing import Preprocessing, to_tensor
+from amsunet.inference.forward import compute_logits, to_labels
+from amsunet.machine import Machine
+from amsunet.training.loss import CrossEntropyDiceLoss
+from amsunet.training.plan import Plan
+from amsunet.training.schedule import learning_rate_factor
+
+
+class DivergedError(Exception):
+    """The loss is no longer a number."""
+
+
+class WholeImages(TorchDataset[tuple[Tensor, Tensor]]):
+    """Validation samples: image (C, h, w) and labels (h, w), both uint8, at working size."""
+
+    def __init__(self, images: PreparedImages) -> None:
+        self._images = images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        image, labels = self._images[index]
+        return to_tensor(image), torch.from_numpy(labels)
+
+
+class SegmentationTask(pl.LightningModule):
+    """Batches of crops in, loss out; validation on whole images, as prediction sees them.
+
+    ``total_steps`` is where the learning rate reaches zero; a time budget moves it as the speed shows.
+    """
+
+    def __init__(
+        self, network: nn.Module, plan: Plan, preprocessing: Preprocessing, machine: Machine, *, total_steps: int
+    ) -> None:
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.plan = plan
+        self.preprocessing = preprocessing
+        self.machine = machine
+        self.total_steps = total_steps
+        self.loss = CrossEntropyDiceLoss()
+        self.augmentation = Augmentation(
+            plan.augmentation, coloured=plan.in_channels == 3, quarter_turns=plan.quarter_turns
+        )
+        self.dice_of_images: list[Tensor] = []
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        images, labels = batch
+        seed = (self.plan.seed, self.current_epoch, batch_idx)
+        images, labels = self.augmentation(images.float() / 255, labels.long(), seed)
+        images = self.preprocessing.standardise(images).contiguous(memory_format=torch.channels_last)
+        loss: Tensor = self.loss(self.network(images).float(), labels)
+        if not torch.isfinite(loss):
+            raise DivergedError
+        self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(images))
+        return loss
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        # Lightning's own clipping refuses fused optimizers; without a gradient scaler nothing speaks against it.
+        if self.plan.gradient_clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.gradient_clip)
+
+    def on_validation_epoch_start(self) -> None:
+        self.dice_of_images = []
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        image, labels = batch
+        logits = compute_logits(self.network, image.cpu(), self.preprocessing, self.machine)
+        self.log("val_loss", self.loss(logits, labels.cpu().long()), batch_size=1)
+        self.dice_of_images.append(dice_by_class(torch.softmax(logits, dim=1), labels.cpu(), 0.5))
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(), self.plan.learning_rate, weight_decay=self.plan.weight_decay, fused=True
+        )
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer,
+            lambda step: learning_rate_factor(step, warmup_steps=self.warmup_steps, total_steps=self.total_steps),
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    @property
+    def warmup_steps(self) -> int:
+        """One epoch as the paper has it, but no more than a tenth of the training."""
+        return max(1, min(self.plan.steps_per_epoch or 1, self.total_steps // 10))
+
+
+def dice_by_class(probabilities: Tensor, labels: Tensor, threshold: float) -> Tensor:
+    """Dice of each class but the background, (num_classes - 1,), of one image: 1 where both are empty.
+
+    Args:
+        probabilities: (1, K, h, w).
+        labels: (1, h, w), ``IGNORED`` left out.
+    """
+    classes = probabilities.shape[1]
+    counted = (labels != IGNORED)[:, None]
+    predicted = F.one_hot(to_labels(probabilities, threshold).long(), classes).movedim(-1, 1) * counted
+    true = F.one_hot(labels.long() * counted[:, 0], classes).movedim(-1, 1) * counted
+    dice: Tensor = compute_dice(predicted, true, include_background=False, ignore_empty=False)
+    return dice[0].cpu()
