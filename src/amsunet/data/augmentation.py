@@ -34,7 +34,7 @@ class Augmentation:
 
 
 def _build(strength: Strength, coloured: bool, quarter_turns: bool) -> Any:
-    import kornia.augmentation as K  # noqa: PLC0415, N812 - seconds to import, needed in training alone
+    import kornia.augmentation as K  # noqa: PLC0415 - seconds to import, needed in training alone
     from kornia.constants import Resample  # noqa: PLC0415
 
     logging.getLogger("kornia").setLevel(logging.ERROR)
@@ -49,7 +49,7 @@ def _build(strength: Strength, coloured: bool, quarter_turns: bool) -> Any:
 
 
 def _stronger(amount: float, coloured: bool, quarter_turns: bool) -> list[Any]:
-    import kornia.augmentation as K  # noqa: PLC0415, N812
+    import kornia.augmentation as K  # noqa: PLC0415
     from kornia.constants import Resample  # noqa: PLC0415
 
     jitter, zoom = 0.15 * amount, 1 + 0.25 * amount

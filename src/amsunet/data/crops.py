@@ -87,8 +87,7 @@ def _cut(
         if len(places):
             centre = places[rng.integers(len(places))]
             corner = [
-                int(np.clip(at - wanted // 2, 0, most))
-                for at, wanted, most in zip(centre, size, furthest, strict=True)
+                int(np.clip(at - wanted // 2, 0, most)) for at, wanted, most in zip(centre, size, furthest, strict=True)
             ]
     window = tuple(slice(start, start + wanted) for start, wanted in zip(corner, size, strict=True))
     image, labels = image[window], np.ascontiguousarray(labels[window])

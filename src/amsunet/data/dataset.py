@@ -143,7 +143,9 @@ def _with_groups(samples: list[Sample], pattern: str | None) -> list[Sample]:
     except re.error as error:
         raise InputError(f"--group {pattern!r} is not a regular expression ({error}): mend it") from None
     if compiled.groups < 1:
-        raise InputError(f"--group {pattern!r} marks nothing: put round brackets around the part that names the patient")
+        raise InputError(
+            f"--group {pattern!r} marks nothing: put round brackets around the part that names the patient"
+        )
     out = []
     for sample in samples:
         match = compiled.search(str(sample.image))
@@ -198,9 +200,13 @@ def _guessed_groups(samples: list[Sample]) -> list[str]:
                 splits[sample.group].add("test" if sample.split == "test" else "train")
         both = [name for name, sides in splits.items() if len(sides) > 1 and any(s.split == "test" for s in samples)]
         if both:
-            said.append(f"{len(both)} of {len(splits)} patients have images on both sides of the data set's own test split")
+            said.append(
+                f"{len(both)} of {len(splits)} patients have images on both sides of the data set's own test split"
+            )
         return said
-    heads = Counter(match[1] for s in samples if (match := re.match(r"(.+?)[_\-](?:slice|frame|z|s|tile)?\d+$", s.name)))
+    heads = Counter(
+        match[1] for s in samples if (match := re.match(r"(.+?)[_\-](?:slice|frame|z|s|tile)?\d+$", s.name))
+    )
     groups = [head for head, count in heads.items() if count > 1]
     if 1 < len(groups) < len(samples) and sum(heads[g] for g in groups) > len(samples) / 2:
         said.append(

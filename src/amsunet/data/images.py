@@ -90,7 +90,9 @@ def _read(path: Path, *, palette_as_colour: bool) -> Array:
     except InputError:
         raise
     except (OSError, SyntaxError, ValueError, tifffile.TiffFileError) as error:
-        raise InputError(f"{path} is damaged ({str(error).splitlines()[0]}): copy it again from where it came") from error
+        raise InputError(
+            f"{path} is damaged ({str(error).splitlines()[0]}): copy it again from where it came"
+        ) from error
 
 
 def _decode(path: Path, *, palette_as_colour: bool) -> Array:

@@ -18,13 +18,34 @@ Split = Literal["train", "val", "test"]
 Role = Literal["image", "mask", "roi", "other observer"]
 
 _ROLES: dict[Role, frozenset[str]] = {
-    "image": frozenset("image images img imgs input inputs data x jpegimages photos pictures".split()),
-    "mask": frozenset(
-        "mask masks label labels labelled gt groundtruth annotation annotations anno seg segmentation segmentations "
-        "target targets y manual 1stmanual segmentationclass".split()
+    "image": frozenset(
+        ["image", "images", "img", "imgs", "input", "inputs", "data", "x", "jpegimages", "photos", "pictures"]
     ),
-    "roi": frozenset("roi rois fov fieldofview".split()),
-    "other observer": frozenset("2ndmanual 2ndobserver".split()),
+    "mask": frozenset(
+        [
+            "mask",
+            "masks",
+            "label",
+            "labels",
+            "labelled",
+            "gt",
+            "groundtruth",
+            "annotation",
+            "annotations",
+            "anno",
+            "seg",
+            "segmentation",
+            "segmentations",
+            "target",
+            "targets",
+            "y",
+            "manual",
+            "1stmanual",
+            "segmentationclass",
+        ]
+    ),
+    "roi": frozenset(["roi", "rois", "fov", "fieldofview"]),
+    "other observer": frozenset(["2ndmanual", "2ndobserver"]),
 }
 
 
@@ -138,9 +159,9 @@ def _collect_paired(by_role: dict[Role, list[Path]], split: Split | None, layout
         for folder in class_folders:
             for image, mask in pair(images, _images_below(folder)).items():
                 masks_of[image][folder.name] = mask
-        for image, masks in masks_of.items():
-            if len(masks) == len(names):
-                layout.samples.append(Sample(image.stem, image, masks, split=split or _split_within(image)))
+        for image, of_classes in masks_of.items():
+            if len(of_classes) == len(names):
+                layout.samples.append(Sample(image.stem, image, of_classes, split=split or _split_within(image)))
             else:
                 layout.images_without_mask.append(image)
         return
@@ -149,8 +170,13 @@ def _collect_paired(by_role: dict[Role, list[Path]], split: Split | None, layout
     rois = [path for folder in by_role["roi"] for path in _images_below(folder)]
     for part in sorted(parts, key=str):
         # images/train + masks/train: the same name may occur in several splits, so each is paired on its own.
-        of_part = [[path for path in paths if _split_within(path) in (part, None)] for paths in (masks, rois)]
-        _add_pairs([path for path in images if _split_within(path) == part], *of_part, split or part, layout)
+        _add_pairs(
+            [path for path in images if _split_within(path) == part],
+            [path for path in masks if _split_within(path) in (part, None)],
+            [path for path in rois if _split_within(path) in (part, None)],
+            split or part,
+            layout,
+        )
 
 
 def _class_folders(mask_folders: Iterable[Path], images: list[Path]) -> list[Path]:
@@ -161,9 +187,7 @@ def _class_folders(mask_folders: Iterable[Path], images: list[Path]) -> list[Pat
     return children if any(pair(images, _images_below(child)) for child in children) else []
 
 
-def _add_pairs(
-    images: list[Path], masks: list[Path], rois: list[Path], split: Split | None, layout: Layout
-) -> None:
+def _add_pairs(images: list[Path], masks: list[Path], rois: list[Path], split: Split | None, layout: Layout) -> None:
     mask_of, roi_of = pair(images, masks), pair(images, rois)
     for image in images:
         if image in mask_of:
@@ -177,7 +201,9 @@ def _read_manifest(path: Path) -> Layout:
     layout = Layout()
     try:
         with path.open(newline="", encoding="utf-8-sig") as lines:
-            rows = [{(k or "").strip().lower(): (v or "").strip() for k, v in row.items()} for row in csv.DictReader(lines)]
+            rows = [
+                {(k or "").strip().lower(): (v or "").strip() for k, v in row.items()} for row in csv.DictReader(lines)
+            ]
     except (UnicodeDecodeError, csv.Error, AttributeError):
         raise InputError(f"{path} is not a CSV manifest: its first line must name the columns image,mask") from None
     if not rows or not {"image", "mask"} <= rows[0].keys():
@@ -222,9 +248,13 @@ def _apply_patient_table(source: Path, layout: Layout) -> None:
         patient = next((i for i, cell in enumerate(header) if "patient" in cell or cell == "group"), None)
         if name is None or patient is None:
             continue
-        group_of = {Path(row[name].strip()).stem: row[patient].strip() for row in rows[1:] if len(row) > max(name, patient)}
+        group_of = {
+            Path(row[name].strip()).stem: row[patient].strip() for row in rows[1:] if len(row) > max(name, patient)
+        }
         layout.samples = [replace(s, group=s.group or group_of.get(s.name) or None) for s in layout.samples]
-        layout.notes.append(f"{path.name} names the patient of {sum(s.group is not None for s in layout.samples)} images")
+        layout.notes.append(
+            f"{path.name} names the patient of {sum(s.group is not None for s in layout.samples)} images"
+        )
 
 
 def _unique_names(source: Path, samples: list[Sample]) -> list[Sample]:

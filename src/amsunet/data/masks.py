@@ -65,6 +65,7 @@ class MaskConvention(BaseModel):
             raw = _colour_numbers(raw)
         elif raw.ndim != 2:
             raise InputError(f"{path} is a colour mask while others are grey: save it like the others")
+        labels: Array
         if self.kind in ("instances", "folders"):
             labels = (raw != 0).astype(np.uint8)
         elif self.kind == "threshold":
@@ -80,7 +81,7 @@ class MaskConvention(BaseModel):
                 known |= raw == self.ignore_value
             if not known.all():
                 raise InputError(
-                    f"{path} holds the value {raw[~known].flat[0]}, which no class has (classes are {list(self.values)}): "
+                    f"{path} holds the value {raw[~known].flat[0]}, which no class has (they are {list(self.values)}): "
                     "mend the mask, or say --ignore-value"
                 )
         if self.ignore_value is not None:
@@ -95,7 +96,7 @@ class MaskConvention(BaseModel):
         table = np.asarray(self.values, np.int64)[labels]
         if self.kind == "colours":
             return np.stack([table >> 16, table >> 8 & 255, table & 255], axis=-1).astype(np.uint8)
-        return table.astype(np.uint8 if max(self.values) < 256 else np.uint16)
+        return np.asarray(table, np.uint8 if max(self.values) < 256 else np.uint16)
 
     def __str__(self) -> str:
         text = {

@@ -14,7 +14,8 @@ from amsunet.data.preprocessing import Preprocessing
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLOURS = np.array(
-    [(0, 158, 115), (230, 159, 0), (86, 180, 233), (213, 94, 0), (204, 121, 167), (240, 228, 66), (0, 114, 178)], np.uint8
+    [(0, 158, 115), (230, 159, 0), (86, 180, 233), (213, 94, 0), (204, 121, 167), (240, 228, 66), (0, 114, 178)],
+    np.uint8,
 )
 
 _VIEW = Preprocessing(in_channels=3, windowing="percentiles", mean=(0, 0, 0), std=(1, 1, 1))

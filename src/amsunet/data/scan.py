@@ -113,5 +113,5 @@ def _refuse_other_size(image: Array, mask: Array, image_path: Path, mask_path: P
 def _thumbnail(image: Array) -> Array:
     grey = image.mean(axis=2, dtype=np.float32)
     small = np.asarray(Image.fromarray(grey).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
-    centred = small - small.mean()
-    return centred / max(float(np.linalg.norm(centred)), 1e-6)
+    centred: Array = small - small.mean()
+    return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6))

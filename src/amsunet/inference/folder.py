@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from amsunet.data.embedded import PREFIX, locate
 from amsunet.data.images import Array, is_image, read_image, write_image
 from amsunet.errors import InputError
 from amsunet.files import write_text
@@ -51,7 +52,9 @@ def find_inputs(inputs: Sequence[str]) -> list[Job]:
     """
     jobs: list[Job] = []
     for text in inputs:
-        path = Path(text).expanduser()
+        path = locate(text)
+        if text.startswith(PREFIX):
+            path = path / "test" / "images"
         if path.is_dir():
             found = [
                 Job(image, str(image.relative_to(path).with_suffix("")))
@@ -92,7 +95,7 @@ def predict_files(
 
     Args:
         overlay: also write ``overlays/NAME.png``, the image with outlines.
-        probability: also write ``probabilities/NAME.png``, 16 bits for 0 ... 1; with more than two classes one file each.
+        probability: also write ``probabilities/NAME.png``, 16 bits for 0 ... 1; a file a class if more than two.
         progress: called with the number of images done.
 
     Raises: InputError if a result cannot be written.

@@ -40,9 +40,7 @@ def save_model(path: Path, network: nn.Module, description: ModelDescription) ->
     """Write weights and description to one safetensors file, wholly or not at all."""
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     with whole_file(path) as temporary:
-        save_file(
-            weights, temporary, {"amsunet": description.model_dump_json(), "sha256": _checksum(weights)}
-        )
+        save_file(weights, temporary, {"amsunet": description.model_dump_json(), "sha256": _checksum(weights)})
 
 
 def load_model(path: Path) -> tuple[nn.Module, ModelDescription]:
@@ -64,7 +62,9 @@ def load_model(path: Path) -> tuple[nn.Module, ModelDescription]:
             "pickled checkpoints are never opened"
         ) from None
     except ValidationError as error:
-        raise InputError(f"{path} was written by another version of amsunet ({error.error_count()} fields differ)") from None
+        raise InputError(
+            f"{path} was written by another version of amsunet ({error.error_count()} fields differ)"
+        ) from None
     if metadata.get("sha256") != _checksum(weights):
         raise InputError(f"{path} is damaged (its checksum differs): copy it again, or train again")
     network = create_model(description.network, **description.arguments)

@@ -34,7 +34,7 @@ class Predictor:
         network, self.description = load_model(path / FILE_NAME if path.is_dir() or not path.suffix else path)
         self.machine = machine or choose_machine()
         self.flips = flips
-        self.network = network.to(self.machine.device, memory_format=torch.channels_last)
+        self.network = self.machine.place(network)
 
     def predict(self, image: Array | str | Path, *, name: str | None = None) -> Segmentation:
         """Segment one image.
@@ -77,5 +77,3 @@ class Predictor:
 def load(run: str | Path, *, device: str = "auto", precision: str = "auto", flips: bool = False) -> Predictor:
     """Load a trained model from its run folder; see ``Predictor``."""
     return Predictor(run, machine=choose_machine(device, precision), flips=flips)
-
-

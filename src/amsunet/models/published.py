@@ -67,11 +67,15 @@ def load_published_weights(module: nn.Module, state_dict: Mapping[str, Tensor]) 
     given = {key for key in state_dict if not key.endswith("num_batches_tracked")}
     missing, surplus = set(published_of.values()) - given, given - set(published_of.values())
     if missing or surplus:
-        raise ValueError(f"published weights do not fit: missing {sorted(missing)[:3]}, superfluous {sorted(surplus)[:3]}")
+        raise ValueError(
+            f"published weights do not fit: missing {sorted(missing)[:3]}, superfluous {sorted(surplus)[:3]}"
+        )
     for key, published in published_of.items():
         value = torch.as_tensor(state_dict[published])
         if value.shape != own[key].shape:
-            raise ValueError(f"published weights do not fit: {published} is {tuple(value.shape)}, not {tuple(own[key].shape)}")
+            raise ValueError(
+                f"published weights do not fit: {published} is {tuple(value.shape)}, not {tuple(own[key].shape)}"
+            )
     with torch.no_grad():
         for key, published in published_of.items():
             own[key].copy_(torch.as_tensor(state_dict[published]))

@@ -144,7 +144,9 @@ class Keeper(pl.Callback):
         for name in ("train_loss", "val_loss"):
             self.rows[-1][name] = float(trainer.callback_metrics[name])
         for logger in trainer.loggers:
-            logger.log_metrics({k: v for k, v in self.rows[-1].items() if k not in ("epoch", "step")}, trainer.global_step)
+            logger.log_metrics(
+                {k: v for k, v in self.rows[-1].items() if k not in ("epoch", "step")}, trainer.global_step
+            )
         if self._clock.interrupted:
             return
         text = io.StringIO()

@@ -30,7 +30,8 @@ def measure_cost(plan: Plan, num_classes: int, machine: Machine) -> Cost:
     """Train and predict on random crops: two steps after one to warm up."""
     network = create_model(
         plan.network, in_channels=plan.in_channels, num_classes=num_classes, base_channels=plan.base_channels
-    ).to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    )
+    network = machine.place(network)
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
     loss = CrossEntropyDiceLoss()
     shape = (plan.batch_size, plan.in_channels, *plan.crop)

@@ -52,7 +52,13 @@ class Plan(BaseModel):
         lines = []
         for name, value in self.model_dump(exclude={"reasons"}).items():
             if value is not None:
-                shown = " x ".join(map(str, value)) if isinstance(value, tuple) else f"{value:.4g}" if isinstance(value, float) else value
+                shown = (
+                    " x ".join(map(str, value))
+                    if isinstance(value, tuple)
+                    else f"{value:.4g}"
+                    if isinstance(value, float)
+                    else value
+                )
                 lines.append(f"  {name:<20} {shown!s:<12} {self.reasons.get(name, '')}".rstrip())
         return "\n".join(lines)
 
@@ -97,7 +103,9 @@ def make_plan(
         return Plan(**settings, reasons={name: why for name, why in reasons.items() if why})
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg'].lower()}, not {first['input']}") from None
+        raise InputError(
+            f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg'].lower()}, not {first['input']}"
+        ) from None
 
 
 def _derive(fingerprint: Fingerprint, training_images: int, device: str) -> tuple[dict[str, Any], dict[str, str]]:
@@ -129,7 +137,9 @@ def _derive(fingerprint: Fingerprint, training_images: int, device: str) -> tupl
     batch = min(max(2, round(pixels / math.prod(crop))), 16 if device == "cuda" else 8, max(2, training_images))
     decide("batch_size", batch, "many small steps on a CPU" if device == "cpu" else "what fills a GPU")
     rare = 1 - fingerprint.class_shares[0] < 0.2
-    decide("foreground_fraction", 0.5 if rare and not whole else 0.0, "foreground is rare" if rare and not whole else "")
+    decide(
+        "foreground_fraction", 0.5 if rare and not whole else 0.0, "foreground is rare" if rare and not whole else ""
+    )
     # Strong affine maps tear structures a few pixels wide.
     strength = "strong" if training_images < 40 and not thin else "medium"
     decide("augmentation", strength, "thin structures" if thin else f"{training_images} training images")

@@ -52,10 +52,12 @@ class RunData(BaseModel):
         """Raise InputError unless ``dataset`` holds the very images of this training."""
         now = {scan.sample.name: scan.checksum for scan in dataset.scans}
         if now != self.checksums:
-            changed = sorted(name for name in now.keys() | self.checksums.keys() if now.get(name) != self.checksums.get(name))
+            changed = sorted(
+                name for name in now.keys() | self.checksums.keys() if now.get(name) != self.checksums.get(name)
+            )
             raise InputError(
-                f"{dataset.source} is no longer what the run was trained on ({len(changed)} images differ, as {changed[0]}): "
-                "restore it, or start a new run"
+                f"{dataset.source} is no longer what the run was trained on ({len(changed)} images differ, "
+                f"as {changed[0]}): restore it, or start a new run"
             )
 
 

@@ -50,7 +50,7 @@ class SegmentationTask(pl.LightningModule):
         self, network: nn.Module, plan: Plan, preprocessing: Preprocessing, machine: Machine, *, total_steps: int
     ) -> None:
         super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = machine.place(network)
         self.plan = plan
         self.preprocessing = preprocessing
         self.machine = machine

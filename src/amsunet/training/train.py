@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import re
 import warnings
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from amsunet.data.crops import Crops, PreparedImages
-from amsunet.data.dataset import Dataset, open_dataset, read_labels
+from amsunet.data.dataset import open_dataset
 from amsunet.data.embedded import locate
-from amsunet.data.fingerprint import Fingerprint, take_fingerprint
-from amsunet.data.images import read_image
-from amsunet.data.layout import Sample, Split
-from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
-from amsunet.data.preprocessing import Preprocessing, to_tensor
-from amsunet.data.splits import assign_splits
+from amsunet.data.layout import Sample
+from amsunet.data.masks import MaskOptions
+from amsunet.data.preprocessing import to_tensor
 from amsunet.errors import InputError
 from amsunet.inference.forward import compute_logits
 from amsunet.inference.model_file import FILE_NAME, ModelDescription, load_model, save_model
@@ -32,27 +29,13 @@ from amsunet.machine import Machine, choose_machine, environment, keep_freed_mem
 from amsunet.models import create_model
 from amsunet.training.callbacks import Clock, Keeper, MovingAverage, Progress
 from amsunet.training.estimate import measure_cost
-from amsunet.training.plan import Plan, make_plan
+from amsunet.training.plan import Plan
+from amsunet.training.prepare import fit_preprocessing, prepare
 from amsunet.training.run import RunConfig, RunData, absolute_source, read_run, write_run
 from amsunet.training.task import DivergedError, SegmentationTask, WholeImages, dice_by_class
 
 _EPOCHS_IN_BUDGET = 16
 _VALIDATED_EACH_EPOCH = 24
-_STATISTICS_IMAGES = 64
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """A data set made ready: what ``check`` shows and ``train`` follows."""
-
-    dataset: Dataset
-    splits: dict[str, Split]
-    fingerprint: Fingerprint
-    plan: Plan
-
-    def of(self, split: Split) -> list[Sample]:
-        """The samples of one split."""
-        return [sample for sample in self.dataset.samples if self.splits[sample.name] == split]
 
 
 @dataclass(frozen=True)
@@ -67,41 +50,10 @@ class Training:
     interrupted: bool
 
 
-def prepare(
-    data: str | Path,
-    *,
-    device: str,
-    mask_options: MaskOptions | None = None,
-    group: str | None = None,
-    skip_broken: bool = False,
-    allow_problems: bool = False,
-    test_fraction: float = 0.2,
-    recipe: Literal["default", "paper"] = "default",
-    overrides: dict[str, Any] | None = None,
-    progress: Callable[[int], None] | None = None,
-) -> Preparation:
-    """Open a data set, cut its splits, and plan.
-
-    Raises: InputError for data that cannot be trained on.
-    """
-    dataset = open_dataset(
-        data, mask_options, group=group, skip_broken=skip_broken, allow_problems=allow_problems, progress=progress
-    )
-    seed = int((overrides or {}).get("seed") or 0)
-    splits = assign_splits(dataset.samples, dataset.foreground_share(), seed=seed, test_fraction=test_fraction)
-    counts = Counter(splits.values())
-    for split, least in (("train", 1), ("val", 1)):
-        if counts[split] < least:  # type: ignore[index]
-            raise InputError(f"{data} leaves no images for {split}: give it at least three images with masks")
-    fingerprint = take_fingerprint(dataset, {name for name, split in splits.items() if split != "test"})
-    plan = make_plan(fingerprint, counts["train"], device=device, recipe=recipe, overrides=overrides)
-    return Preparation(dataset, splits, fingerprint, plan)
-
-
 def train(
     data: str | Path,
     *,
-    out: str | Path,
+    out: str | Path | None = None,
     minutes: float | None = None,
     epochs: int | None = None,
     recipe: Literal["default", "paper"] = "default",
@@ -119,7 +71,7 @@ def train(
 
     Args:
         data: a folder, a CSV manifest, or ``sample:NAME``.
-        out: the run folder; it must not hold a run yet.
+        out: the run folder, which must not hold a run yet; the next free one under ``runs/`` when left out.
         minutes, epochs: the budget; one of them, or neither for the default.
         recipe: ``paper`` for the released recipe.
         overrides: fields of ``Plan``.
@@ -127,7 +79,7 @@ def train(
 
     Raises: InputError for data or settings that cannot be used, and when the loss diverges.
     """
-    run = Path(out)
+    run = Path(out) if out is not None else _next_run(data)
     if (run / "config.json").exists():
         raise InputError(f"{run} holds a run already: choose another --out, or go on with --resume {run}")
     keep_freed_memory()
@@ -143,7 +95,7 @@ def train(
         recipe=recipe,
         overrides={"minutes": minutes, "epochs": epochs, **overrides},
     )
-    _tell(prepared, say)
+    say(prepared.describe())
     plan, dataset = prepared.plan, prepared.dataset
     if plan.steps_per_epoch is None:
         plan = _fill_budget(plan, dataset.convention.num_classes, machine)
@@ -187,34 +139,11 @@ def resume(run: str | Path, *, device: str | None = None, say: Callable[[str], N
     return _fit(folder, config, samples["train"], samples["val"], machine, say, resume=True)
 
 
-def fit_preprocessing(plan: Plan, convention: MaskConvention, samples: list[Sample]) -> Preprocessing:
-    """Measure mean and standard deviation of the training images, windowed, where they count."""
-    blank = Preprocessing(
-        in_channels=plan.in_channels,
-        windowing=plan.windowing,
-        scale=plan.scale,
-        mean=(0.0,) * plan.in_channels,
-        std=(1.0,) * plan.in_channels,
+def _next_run(data: str | Path) -> Path:
+    name = re.sub(r"\W+", "-", Path(data).stem.removeprefix("sample:")).strip("-").lower() or "run"
+    return next(
+        path for path in (Path("runs") / f"{name}-{number}" for number in itertools.count(1)) if not path.exists()
     )
-    sums, squares, count = np.zeros(plan.in_channels), np.zeros(plan.in_channels), 0
-    for sample in samples[:: max(1, len(samples) // _STATISTICS_IMAGES)]:
-        image = blank.window(read_image(sample.image))
-        pixels = image[read_labels(sample, convention) != IGNORED] / 255
-        sums, squares, count = sums + pixels.sum(axis=0), squares + (pixels**2).sum(axis=0), count + len(pixels)
-    mean = sums / max(count, 1)
-    std = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 1e-6))
-    return blank.model_copy(update={"mean": tuple(mean.tolist()), "std": tuple(std.tolist())})
-
-
-def _tell(prepared: Preparation, say: Callable[[str], None]) -> None:
-    counts = Counter(prepared.splits.values())
-    say(f"{prepared.dataset.source}: {counts['train']} images to train, {counts['val']} to validate, {counts['test']} to test")
-    say(f"masks: {prepared.dataset.convention}")
-    say(f"{prepared.fingerprint}")
-    for line in (*prepared.dataset.notes, *(f"warning: {warning}" for warning in prepared.dataset.warnings)):
-        say(line)
-    if prepared.dataset.problems:
-        say(f"left out: {len(prepared.dataset.problems)} that cannot be used, as {prepared.dataset.problems[0].path}")
 
 
 def _fill_budget(plan: Plan, num_classes: int, machine: Machine) -> Plan:
@@ -290,7 +219,11 @@ def _fit(
             weights_only=True,
         )
     except DivergedError:
-        kept = f"the weights of epoch {keeper.best_epoch + 1} are kept in {run}" if keeper.best_epoch >= 0 else "nothing was kept"
+        kept = (
+            f"the weights of epoch {keeper.best_epoch + 1} are kept in {run}"
+            if keeper.best_epoch >= 0
+            else "nothing was kept"
+        )
         raise InputError(
             f"training diverged in epoch {trainer.current_epoch + 1} (the loss is not a number); {kept}: "
             f"train anew with --learning-rate {plan.learning_rate / 4:g} or --precision float32"
@@ -312,7 +245,7 @@ class _NextEpoch(pl.Callback):
 def _choose_threshold(path: Path, validation: list[Sample], machine: Machine) -> float:
     """Find the foreground threshold that is best on all validation images, save it, return the Dice there."""
     network, description = load_model(path)
-    network = network.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = machine.place(network)
     images = PreparedImages(validation, description.convention, description.preprocessing)
     thresholds = [0.5] if description.convention.num_classes > 2 else [0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7]
     scores = torch.zeros(len(images), len(thresholds))

@@ -1,0 +1,264 @@
+"""Judging a run on images it was not trained on."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from amsunet.data.dataset import Dataset, open_dataset
+from amsunet.data.embedded import locate
+from amsunet.data.images import Array
+from amsunet.data.layout import Sample
+from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
+from amsunet.errors import InputError
+from amsunet.evaluation.metrics import EMPTY_RULE, NSD_TOLERANCE, Calibration, ClassScores, score_image
+from amsunet.evaluation.statistics import Interval, mean_with_interval
+from amsunet.files import write_json, write_text
+from amsunet.inference.predictor import Predictor
+from amsunet.machine import Machine, environment
+from amsunet.training.run import RunConfig, RunData, absolute_source, read_run
+
+METRICS = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "precision": "precision",
+    "accuracy": "pixel accuracy",
+    "hd95": "HD95 (pixels)",
+    "nsd": f"NSD at {NSD_TOLERANCE:g} pixels",
+    "cldice": "clDice",
+    "auc": "AUC",
+    "average_precision": "average precision",
+}
+_THIN = 6
+
+
+@dataclass(frozen=True)
+class ImageScores:
+    """Scores of one image, for each class but the background."""
+
+    sample: Sample
+    classes: tuple[ClassScores, ...]
+
+    @property
+    def dice(self) -> float:
+        """Mean over the classes."""
+        return float(np.mean([scores.dice for scores in self.classes]))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found."""
+
+    run: Path
+    source: str
+    split: str
+    """``test``, ``val``, or ``all`` of a foreign data set."""
+    images: tuple[ImageScores, ...]
+    convention: MaskConvention
+    calibration: Calibration
+    confusion: Array
+    """(K, K) pixels over all images, true class by predicted class."""
+    flips: bool
+    threshold: float
+    environment: dict[str, Any]
+    notes: tuple[str, ...]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Without the background."""
+        return self.convention.class_names[1:]
+
+    def interval(self, metric: str, label: int | None = None) -> Interval:
+        """Mean of a metric over images, with its interval: of one class (1, 2, ...), or of the mean over classes."""
+        chosen = range(len(self.class_names)) if label is None else [label - 1]
+        values = []
+        for image in self.images:
+            of_classes = np.array([getattr(image.classes[index], metric) for index in chosen])
+            there = of_classes[~np.isnan(of_classes)]
+            values.append(float(there.mean()) if len(there) else float("nan"))
+        return mean_with_interval(values, [image.sample.group for image in self.images])
+
+    def pooled(self) -> dict[str, float]:
+        """Dice and IoU from the pixels of all images together, as much of the literature prints them."""
+        hits = np.diag(self.confusion).astype(float)
+        either = self.confusion.sum(axis=0) + self.confusion.sum(axis=1) - hits
+        with np.errstate(invalid="ignore"):
+            iou, dice = hits / either, 2 * hits / (either + hits)
+        return {
+            "dice": float(np.nanmean(dice[1:])),
+            "iou": float(np.nanmean(iou[1:])),
+            "iou_with_background": float(np.nanmean(iou)),
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Everything but the rows, ready for JSON."""
+        of_class = {
+            name: {metric: asdict(self.interval(metric, label)) for metric in METRICS}
+            for label, name in enumerate(self.class_names, start=1)
+        }
+        return {
+            "source": self.source,
+            "split": self.split,
+            "images": len(self.images),
+            "mean_over_classes": {metric: asdict(self.interval(metric)) for metric in METRICS},
+            "classes": of_class,
+            "pooled_over_pixels": self.pooled(),
+            "expected_calibration_error": self.calibration.error(),
+            "empty_rule": EMPTY_RULE,
+            "nsd_tolerance": NSD_TOLERANCE,
+            "flips": self.flips,
+            "threshold": self.threshold,
+            "notes": self.notes,
+            "environment": self.environment,
+        }
+
+    def table(self) -> str:
+        """The score table as text, with the rule it follows."""
+        kind = {"val": "validation (the weights were chosen on it)", "test": "test"}.get(self.split, "all images")
+        lines = [f"{self.source}, {kind}, {len(self.images)} images, mean over images [95 % interval]"]
+        columns = list(self.class_names) if len(self.class_names) > 1 else []
+        lines.append(f"{'':<20}{'mean' if columns else self.class_names[0]:<28}" + "".join(f"{c:<28}" for c in columns))
+        for metric, name in METRICS.items():
+            intervals = [self.interval(metric)]
+            intervals += [self.interval(metric, label) for label in range(1, len(columns) + 1)]
+            if intervals[0].count:
+                short = f" ({intervals[0].count} images)" if intervals[0].count < len(self.images) else ""
+                lines.append(f"{name:<20}" + "".join(f"{interval!s:<28}" for interval in intervals).rstrip() + short)
+        pooled = self.pooled()
+        lines.append(f"{'calibration error':<20}{self.calibration.error():.4f}")
+        lines.append(
+            f"pooled over all pixels: Dice {pooled['dice']:.4f}, IoU {pooled['iou']:.4f}, "
+            f"mean IoU with background {pooled['iou_with_background']:.4f}"
+        )
+        lines.append(EMPTY_RULE)
+        return "\n".join(lines)
+
+
+def evaluate(
+    run: str | Path,
+    data: str | Path | None = None,
+    *,
+    split: Literal["auto", "test", "val"] = "auto",
+    machine: Machine | None = None,
+    flips: bool = False,
+    mask_options: MaskOptions | None = None,
+    group: str | None = None,
+    skip_broken: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Score a run and write ``evaluation/SPLIT/images.csv`` and ``summary.json`` into its folder.
+
+    Args:
+        run: a run folder.
+        data: what to judge on; the run's own data when left out. Of a data set that names test images these alone
+            are used, of another one all images; images that the run was trained on are left out.
+        split: of the run's own data: ``auto`` is test where there is a test split, else val.
+        progress: called with the images done and their number.
+
+    Raises: InputError if the run or the data cannot be used.
+    """
+    folder = Path(run)
+    config, record = read_run(folder)
+    predictor = Predictor(folder, machine=machine, flips=flips)
+    own = data is None or absolute_source(data) == record.source
+    convention = None if mask_options is not None else config.convention
+    dataset = open_dataset(
+        locate(record.source if own or data is None else data),
+        mask_options,
+        group=group or (record.group if own else None),
+        convention=convention,
+        skip_broken=skip_broken or (own and record.skip_broken),
+    )
+    samples, chosen, notes = _choose(dataset, record, split, own=own)
+    thin = record.fingerprint.thickness < _THIN
+    scores, calibration, confusion = _score(predictor, dataset, samples, config, thin, progress)
+    evaluation = Evaluation(
+        run=folder,
+        source=record.source if own else str(data),
+        split=chosen,
+        images=tuple(scores),
+        convention=config.convention,
+        calibration=calibration,
+        confusion=confusion,
+        flips=flips,
+        threshold=predictor.description.threshold,
+        environment=environment(predictor.machine),
+        notes=notes,
+    )
+    target = evaluation_folder(evaluation)
+    write_text(target / "images.csv", _rows(evaluation))
+    write_json(target / "summary.json", evaluation.summary())
+    return evaluation
+
+
+def evaluation_folder(evaluation: Evaluation) -> Path:
+    """Where an evaluation is kept in its run."""
+    name = evaluation.split if evaluation.split != "all" else Path(evaluation.source).name.replace(":", "_")
+    return evaluation.run / "evaluation" / name
+
+
+def _choose(dataset: Dataset, record: RunData, split: str, *, own: bool) -> tuple[list[Sample], str, tuple[str, ...]]:
+    if own:
+        record.check(dataset)
+        has_test = "test" in record.splits.values()
+        wanted = split if split != "auto" else "test" if has_test else "val"
+        samples = [sample for sample in dataset.samples if record.splits[sample.name] == wanted]
+        if not samples:
+            raise InputError(f"{dataset.source} has no {wanted} images: choose another --split")
+        return samples, wanted, ()
+    if split == "val":
+        raise InputError(f"{dataset.source} is not what the run was trained on: it has no validation images of it")
+    seen = {record.checksums[name] for name, part in record.splits.items() if part != "test"}
+    fresh = [scan.sample for scan in dataset.scans if scan.checksum not in seen]
+    left_out = len(dataset.scans) - len(fresh)
+    if not fresh:
+        raise InputError(f"{dataset.source} holds only images that the run was trained on: judge it on others")
+    notes = (f"{left_out} images are left out: the run was trained on them",) if left_out else ()
+    named_test = [sample for sample in fresh if sample.split == "test"]
+    if named_test:
+        return named_test, "all", (*notes, "of this data set its own test images are used")
+    return fresh, "all", notes
+
+
+def _score(
+    predictor: Predictor,
+    dataset: Dataset,
+    samples: list[Sample],
+    config: RunConfig,
+    thin: bool,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[list[ImageScores], Calibration, Array]:
+    classes = config.convention.num_classes
+    scores, calibration, confusion = [], Calibration(), np.zeros((classes, classes), np.int64)
+    for done, sample in enumerate(samples, start=1):
+        image, labels = dataset.read(sample)
+        found = predictor.predict_batch([image], [sample.name])[0]
+        scores.append(ImageScores(sample, tuple(score_image(found.probability, found.mask, labels, thin=thin))))
+        calibration.add(found.probability, labels)
+        counted = labels != IGNORED
+        pairs = labels[counted].astype(np.int64) * classes + found.mask[counted]
+        confusion += np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+        if progress:
+            progress(done, len(samples))
+    return scores, calibration, confusion
+
+
+def _rows(evaluation: Evaluation) -> str:
+    text = io.StringIO()
+    rows = [
+        {"image": image.sample.name, "class": name, "group": image.sample.group or "", **asdict(scores)}
+        for image in evaluation.images
+        for name, scores in zip(evaluation.class_names, image.classes, strict=True)
+    ]
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,144 @@
+"""Pictures for the report."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from amsunet.data.images import Array
+from amsunet.data.masks import IGNORED
+from amsunet.data.overlay import COLOURS, draw_outlines, fit, viewable
+from amsunet.evaluation.evaluate import Evaluation
+
+HIT, MISSED, EXTRA = (COLOURS[i].astype(float) for i in (0, 6, 3))
+_INK, _ACCENT = "#374151", "#0e7490"
+_STYLE: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.size": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#9ca3af",
+    "axes.labelcolor": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "axes.grid": True,
+    "grid.color": "#eef0f3",
+    "axes.axisbelow": True,
+    "svg.fonttype": "none",
+    "figure.constrained_layout.use": True,
+}
+
+
+def training_curves(run: Path) -> str:
+    """Loss and validation Dice over the epochs, as SVG; empty if the run has no ``metrics.csv``."""
+    path = run / "metrics.csv"
+    if not path.is_file():
+        return ""
+    with path.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    epochs = [int(row["epoch"]) + 1 for row in rows]
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(5.2, 3.0))
+        left = figure.add_subplot()
+        right = left.twinx()
+        left.plot(epochs, [float(row["train_loss"]) for row in rows], color="#d97706", label="training loss")
+        left.plot(epochs, [float(row["val_loss"]) for row in rows], color="#d97706", ls=":", label="validation loss")
+        dice = [float(row["val_dice"]) for row in rows]
+        right.plot(epochs, dice, color=_ACCENT, lw=2, label="validation Dice")
+        best = int(np.argmax(dice))
+        right.plot(epochs[best], dice[best], "o", color=_ACCENT, ms=6)
+        right.annotate(
+            f"{dice[best]:.3f}",
+            (epochs[best], dice[best]),
+            xytext=(0, -14),
+            textcoords="offset points",
+            ha="center",
+            color=_ACCENT,
+        )
+        right.set(ylim=(0, 1), ylabel="Dice")
+        right.grid(False)
+        left.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
+        figure.legend(loc="outside upper center", ncols=3, frameon=False)
+        return _svg(figure)
+
+
+def calibration_plot(evaluation: Evaluation) -> str:
+    """How often the network is right against how sure it is, as SVG."""
+    calibration = evaluation.calibration
+    filled = calibration.pixels > 0
+    confidence = calibration.confidence[filled] / calibration.pixels[filled]
+    accuracy = calibration.correct[filled] / calibration.pixels[filled]
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(3.4, 3.0))
+        axes = figure.add_subplot()
+        axes.plot([0, 1], [0, 1], color="#9ca3af", ls="--", lw=1)
+        sizes = 18 + 180 * calibration.pixels[filled] / calibration.pixels.sum()
+        axes.plot(confidence, accuracy, color=_ACCENT, lw=1)
+        axes.scatter(confidence, accuracy, sizes, color=_ACCENT, alpha=0.85)
+        low = min(0.5, float(confidence.min()), float(accuracy.min())) - 0.03
+        axes.set(xlabel="confidence", ylabel="share that is right", xlim=(low, 1.02), ylim=(low, 1.02))
+        return _svg(figure)
+
+
+def score_distribution(evaluation: Evaluation) -> str:
+    """Dice of every image, sorted, as SVG."""
+    values = sorted(image.dice for image in evaluation.images)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(8.8, 2.2))
+        axes = figure.add_subplot()
+        axes.bar(range(1, len(values) + 1), values, width=0.9, color=_ACCENT, alpha=0.85)
+        axes.axhline(float(np.mean(values)), color="#d97706", lw=1.2)
+        axes.annotate(
+            f"mean {np.mean(values):.3f}",
+            (1, float(np.mean(values))),
+            xytext=(0, 3),
+            textcoords="offset points",
+            color="#b45309",
+        )
+        axes.set(xlabel="images, worst to best", ylabel="Dice", ylim=(0, 1.02), xlim=(0.3, len(values) + 0.7))
+        return _svg(figure)
+
+
+def case_panels(image: Array, labels: Array, predicted: Array) -> str:
+    """Image, truth and prediction side by side, as a data address for an <img>.
+
+    In the prediction green is right, blue was missed, orange is too much; a wrong class is orange.
+    """
+    shown = viewable(image)
+    counted = labels != IGNORED
+    truth = (labels != 0) & counted
+    found = (predicted != 0) & counted
+    judged = shown.astype(float)
+    for colour, where in (
+        (HIT, truth & (labels == predicted)),
+        (MISSED, truth & ~found),
+        (EXTRA, found & (labels != predicted)),
+    ):
+        judged[where] = 0.45 * judged[where] + 0.55 * colour
+    judged[~counted] *= 0.5
+    panels = [shown, draw_outlines(image, labels), judged.round().astype(np.uint8)]
+    small = [fit(panel, 300, 300) for panel in panels]
+    gap = 6
+    sheet = Image.new("RGB", (sum(p.width for p in small) + 2 * gap, max(p.height for p in small)), "white")
+    x = 0
+    for panel in small:
+        sheet.paste(panel, (x, 0))
+        x += panel.width + gap
+    out = io.BytesIO()
+    sheet.save(out, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+def _svg(figure: Figure) -> str:
+    out = io.StringIO()
+    figure.savefig(out, format="svg", metadata={"Date": None})
+    text = out.getvalue()
+    return text[text.index("<svg") :]

@@ -1,0 +1,172 @@
+"""Metrics of one image, class by class, under one written rule for empty masks."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from monai.metrics import (
+    compute_confusion_matrix_metric,
+    compute_hausdorff_distance,
+    compute_surface_dice,
+    get_confusion_matrix,
+)
+from skimage.morphology import skeletonize
+from torch import Tensor
+from torchmetrics.functional.classification import binary_auroc, binary_average_precision
+
+from amsunet.data.images import Array
+from amsunet.data.masks import IGNORED
+
+EMPTY_RULE = (
+    "Where truth and prediction are both empty, Dice, IoU, NSD and clDice are 1 and HD95 is left out and counted; "
+    "where exactly one is empty, they are 0 and HD95 is the image's diagonal."
+)
+NSD_TOLERANCE = 2.0
+"""In pixels, or in millimetres where the spacing is known."""
+CALIBRATION_BINS = 15
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Scores of one class in one image. NaN where a score does not exist, as sensitivity without a true pixel."""
+
+    dice: float
+    iou: float
+    sensitivity: float
+    specificity: float
+    precision: float
+    accuracy: float
+    hd95: float
+    nsd: float
+    cldice: float
+    auc: float
+    average_precision: float
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+    true_negatives: int
+
+
+def score_image(
+    probability: Array,
+    predicted: Array,
+    labels: Array,
+    *,
+    spacing: tuple[float, float] | None = None,
+    thin: bool = False,
+) -> list[ClassScores]:
+    """Score a segmentation against the truth; pixels labelled ``IGNORED`` count nowhere.
+
+    Args:
+        probability: (K, H, W), float.
+        predicted: (H, W) of class numbers.
+        labels: (H, W) of class numbers and ``IGNORED``.
+        spacing: of pixels (rows, columns) in millimetres; distances are in pixels without it.
+        thin: also compute clDice (Shit et al., CVPR 2021); NaN otherwise.
+
+    Returns: scores of the classes 1 ... K - 1.
+    """
+    counted = labels != IGNORED
+    return [
+        _score_class(
+            probability[label], (predicted == label) & counted, (labels == label) & counted, counted, spacing, thin
+        )
+        for label in range(1, len(probability))
+    ]
+
+
+def _score_class(
+    probability: Array, predicted: Array, true: Array, counted: Array, spacing: tuple[float, float] | None, thin: bool
+) -> ClassScores:
+    # Only pixels that count enter the table; MONAI takes any shape behind (batch, class).
+    flat = [torch.from_numpy(mask[counted].astype(np.uint8))[None, None] for mask in (predicted, true)]
+    table = get_confusion_matrix(*flat, include_background=True)
+    tp, fp, tn, fn = (int(value) for value in table[0, 0])
+    both_empty, one_empty = tp + fp + fn == 0, (tp + fp == 0) != (tp + fn == 0)
+
+    def rate(name: str) -> float:
+        return float(compute_confusion_matrix_metric(name, table)[0, 0])
+
+    if both_empty or one_empty:
+        overlap = 1.0 if both_empty else 0.0
+        sides = [side * step for side, step in zip(true.shape, spacing or (1.0, 1.0), strict=True)]
+        hd95 = math.nan if both_empty else math.hypot(*sides)
+        surfaces = (overlap, overlap, hd95, overlap, overlap if thin else math.nan)
+    else:
+        hd95, nsd = _surface_scores(predicted, true, spacing)
+        surfaces = (
+            rate("f1 score"),
+            rate("threat score"),
+            hd95,
+            nsd,
+            centreline_dice(predicted, true) if thin else math.nan,
+        )
+    dice, iou, hd95, nsd, cldice = surfaces
+    scores = torch.from_numpy(np.ascontiguousarray(probability[counted]))
+    both_kinds = tp + fn > 0 and fp + tn > 0
+    return ClassScores(
+        dice=dice,
+        iou=iou,
+        sensitivity=rate("sensitivity"),
+        specificity=rate("specificity"),
+        precision=rate("precision"),
+        accuracy=rate("accuracy"),
+        hd95=hd95,
+        nsd=nsd,
+        cldice=cldice,
+        auc=float(binary_auroc(scores, flat[1][0, 0].long())) if both_kinds else math.nan,
+        average_precision=float(binary_average_precision(scores, flat[1][0, 0].long())) if both_kinds else math.nan,
+        true_positives=tp,
+        false_positives=fp,
+        false_negatives=fn,
+        true_negatives=tn,
+    )
+
+
+def _surface_scores(predicted: Array, true: Array, spacing: tuple[float, float] | None) -> tuple[float, float]:
+    masks: tuple[Tensor, ...] = tuple(torch.from_numpy(mask.astype(np.uint8))[None, None] for mask in (predicted, true))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        hd95 = compute_hausdorff_distance(*masks, include_background=True, percentile=95, spacing=spacing)
+        nsd = compute_surface_dice(*masks, [NSD_TOLERANCE], include_background=True, spacing=spacing)
+    return float(hd95), float(nsd)
+
+
+def centreline_dice(predicted: Array, true: Array) -> float:
+    """clDice: harmonic mean of the share of each mask's skeleton that lies in the other mask, both not empty.
+
+    Source: Shit et al., CVPR 2021, arXiv 2003.07311.
+    """
+    precision = float(true[skeletonize(predicted)].mean())
+    sensitivity = float(predicted[skeletonize(true)].mean())
+    return 2 * precision * sensitivity / (precision + sensitivity) if precision + sensitivity else 0.0
+
+
+class Calibration:
+    """How often the likeliest class is right, by how sure the network is, over all pixels that count.
+
+    Kept as sums for each bin of confidence: torchmetrics gives the error alone, the plot needs the bins.
+    """
+
+    def __init__(self) -> None:
+        self.pixels = np.zeros(CALIBRATION_BINS)
+        self.confidence = np.zeros(CALIBRATION_BINS)
+        self.correct = np.zeros(CALIBRATION_BINS)
+
+    def add(self, probability: Array, labels: Array) -> None:
+        """Add one image: probability (K, H, W), labels (H, W) with ``IGNORED``."""
+        counted = labels != IGNORED
+        confidence = probability.max(axis=0)[counted].astype(np.float64)
+        correct = probability.argmax(axis=0)[counted] == labels[counted]
+        bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+        self.pixels += np.bincount(bins, minlength=CALIBRATION_BINS)
+        self.confidence += np.bincount(bins, confidence, CALIBRATION_BINS)
+        self.correct += np.bincount(bins, correct, CALIBRATION_BINS)
+
+    def error(self) -> float:
+        """Expected calibration error: mean distance of confidence and accuracy, weighted by pixels (Naeini 2015)."""
+        return float(np.abs(self.confidence - self.correct).sum() / max(self.pixels.sum(), 1))

@@ -1,0 +1,88 @@
+"""The report: one HTML file that needs nothing beside it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from amsunet.data.dataset import read_labels
+from amsunet.data.images import read_image
+from amsunet.evaluation.evaluate import METRICS, Evaluation, ImageScores
+from amsunet.evaluation.figures import calibration_plot, case_panels, score_distribution, training_curves
+from amsunet.evaluation.metrics import EMPTY_RULE
+from amsunet.files import write_text
+from amsunet.inference.predictor import Predictor
+from amsunet.machine import choose_machine
+from amsunet.training.run import read_run
+
+_CASES = 3
+
+
+def write_report(evaluation: Evaluation) -> Path:
+    """Write ``report.html`` into the run's folder and return its path."""
+    config, record = read_run(evaluation.run)
+    jinja = Environment(
+        loader=PackageLoader("amsunet.evaluation"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    columns = [(name, label) for label, name in enumerate(evaluation.class_names, start=1)]
+    rows = []
+    for metric, name in METRICS.items():
+        mean = evaluation.interval(metric)
+        if mean.count:
+            of_classes = [evaluation.interval(metric, label) for _, label in columns] if len(columns) > 1 else []
+            rows.append({"name": name, "mean": mean, "classes": of_classes})
+    html = jinja.get_template("report.html").render(
+        evaluation=evaluation,
+        kind={"val": "validation images", "test": "test images", "all": "images"}[evaluation.split],
+        headline=evaluation.interval("dice"),
+        iou=evaluation.interval("iou"),
+        rows=rows,
+        classes=[name for name, _ in columns] if len(columns) > 1 else [],
+        pooled=evaluation.pooled(),
+        empty_rule=EMPTY_RULE,
+        curves=Markup(training_curves(evaluation.run)),
+        calibration=Markup(calibration_plot(evaluation)),
+        distribution=Markup(score_distribution(evaluation)),
+        cases=_cases(evaluation),
+        splits=Counter(record.splits.values()),
+        groups=len({image.sample.group for image in evaluation.images if image.sample.group}),
+        fingerprint=record.fingerprint,
+        convention=config.convention,
+        plan=config.plan.model_dump(exclude={"reasons"}),
+        reasons=config.plan.reasons,
+    )
+    path = evaluation.run / "report.html"
+    write_text(path, html)
+    return path
+
+
+def _cases(evaluation: Evaluation) -> list[dict[str, object]]:
+    """The worst, the middle and the best images by Dice, each image once."""
+    ordered = sorted(evaluation.images, key=lambda image: image.dice)
+    count = max(1, min(_CASES, len(ordered) // 3))
+    middle = max(0, len(ordered) // 2 - count // 2)
+    wanted = {"Worst": ordered[:count], "Median": ordered[middle : middle + count], "Best": ordered[-count:]}
+    predictor = Predictor(
+        evaluation.run,
+        machine=choose_machine(evaluation.environment["device"], evaluation.environment["precision"]),
+        flips=evaluation.flips,
+    )
+    groups: list[dict[str, object]] = []
+    shown: set[str] = set()
+    for title, images in wanted.items():
+        fresh = [image for image in images if image.sample.name not in shown]
+        shown |= {image.sample.name for image in fresh}
+        if fresh:
+            groups.append({"title": title, "cases": [_case(predictor, evaluation, image) for image in fresh]})
+    return groups
+
+
+def _case(predictor: Predictor, evaluation: Evaluation, scores: ImageScores) -> dict[str, object]:
+    image = read_image(scores.sample.image)
+    labels = read_labels(scores.sample, evaluation.convention)
+    found = predictor.predict_batch([image], [scores.sample.name])[0]
+    return {"name": scores.sample.name, "dice": scores.dice, "picture": case_panels(image, labels, found.mask)}

@@ -1,0 +1,108 @@
+"""A data set made ready for training: opened, split, measured, planned."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from amsunet.data.dataset import Dataset, open_dataset, read_labels
+from amsunet.data.fingerprint import Fingerprint, take_fingerprint
+from amsunet.data.images import read_image
+from amsunet.data.layout import Sample, Split
+from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
+from amsunet.data.preprocessing import Preprocessing
+from amsunet.data.splits import assign_splits
+from amsunet.errors import InputError
+from amsunet.training.plan import Plan, make_plan
+
+_STATISTICS_IMAGES = 64
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What ``check`` shows and ``train`` follows."""
+
+    dataset: Dataset
+    splits: dict[str, Split]
+    """By sample name."""
+    fingerprint: Fingerprint
+    plan: Plan
+
+    def of(self, split: Split) -> list[Sample]:
+        """The samples of one split."""
+        return [sample for sample in self.dataset.samples if self.splits[sample.name] == split]
+
+    def describe(self) -> str:
+        """What was found, a line each."""
+        dataset, counts = self.dataset, Counter(self.splits.values())
+        lines = [
+            f"{dataset.source}: {counts['train']} images to train, {counts['val']} to validate, "
+            f"{counts['test']} to test",
+            f"masks: {dataset.convention}",
+            str(self.fingerprint),
+            *dataset.notes,
+            *(f"warning: {warning}" for warning in dataset.warnings),
+        ]
+        if self.fingerprint.empty_masks:
+            lines.append(f"about {self.fingerprint.empty_masks} masks are empty")
+        for kind, count in Counter(problem.kind for problem in dataset.problems).items():
+            first = next(problem for problem in dataset.problems if problem.kind == kind)
+            lines.append(f"cannot be used: {count} {kind}, as {first.message}")
+        return "\n".join(lines)
+
+
+def prepare(
+    data: str | Path,
+    *,
+    device: str,
+    mask_options: MaskOptions | None = None,
+    group: str | None = None,
+    skip_broken: bool = False,
+    allow_problems: bool = False,
+    test_fraction: float = 0.2,
+    recipe: Literal["default", "paper"] = "default",
+    overrides: dict[str, Any] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Preparation:
+    """Open a data set, cut its splits, measure it and plan.
+
+    Raises: InputError for data that cannot be trained on.
+    """
+    dataset = open_dataset(
+        data, mask_options, group=group, skip_broken=skip_broken, allow_problems=allow_problems, progress=progress
+    )
+    seed = int((overrides or {}).get("seed") or 0)
+    splits = assign_splits(dataset.samples, dataset.foreground_share(), seed=seed, test_fraction=test_fraction)
+    counts = Counter(splits.values())
+    if not counts["train"] or not counts["val"]:
+        raise InputError(
+            f"{data} leaves {counts['train']} images to train and {counts['val']} to validate: "
+            "give it more images with masks (of more than one patient, where patients are known)"
+        )
+    fingerprint = take_fingerprint(dataset, {name for name, split in splits.items() if split != "test"})
+    plan = make_plan(fingerprint, counts["train"], device=device, recipe=recipe, overrides=overrides)
+    return Preparation(dataset, splits, fingerprint, plan)
+
+
+def fit_preprocessing(plan: Plan, convention: MaskConvention, samples: list[Sample]) -> Preprocessing:
+    """Measure mean and standard deviation of the training images, windowed, where they count."""
+    blank = Preprocessing(
+        in_channels=plan.in_channels,
+        windowing=plan.windowing,
+        scale=plan.scale,
+        mean=(0.0,) * plan.in_channels,
+        std=(1.0,) * plan.in_channels,
+    )
+    sums, squares, count = np.zeros(plan.in_channels), np.zeros(plan.in_channels), 0
+    for sample in samples[:: max(1, len(samples) // _STATISTICS_IMAGES)]:
+        image = blank.window(read_image(sample.image))
+        pixels = image[read_labels(sample, convention) != IGNORED] / 255
+        sums, squares, count = sums + pixels.sum(axis=0), squares + (pixels**2).sum(axis=0), count + len(pixels)
+    mean = sums / max(count, 1)
+    std = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 1e-6))
+    return blank.model_copy(update={"mean": tuple(mean.tolist()), "std": tuple(std.tolist())})
