@@ -16,6 +16,8 @@ _WORKING_SIDE = 384
 _WORKING_THICKNESS = 12
 _THIN = 6
 _LARGEST_CROP = 256
+_SHORT = 10
+"""Minutes."""
 
 
 class Plan(BaseModel):
@@ -81,7 +83,8 @@ def make_plan(
     Raises: InputError for an override that is impossible.
     """
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
-    settings, reasons = _derive(fingerprint, training_images, device)
+    short = given.get("epochs") is None and given.get("minutes", DEFAULT_MINUTES) < _SHORT
+    settings, reasons = _derive(fingerprint, training_images, device, short=short)
     if recipe == "paper":
         _follow_paper(settings, reasons, fingerprint)
     settings |= given
@@ -134,15 +137,18 @@ def _derive(fingerprint: Fingerprint, training_images: int, device: str) -> tupl
     crop = tuple(32 * math.ceil(side / 32) for side in sides) if whole else (most, most)
     decide("crop", crop, "the whole image" if whole else f"crops of {'thin' if thin else 'larger'} structures")
     pixels = (16 if device == "cuda" else 4) * 256 * 256
-    batch = min(max(2, round(pixels / math.prod(crop))), 16 if device == "cuda" else 8, max(2, training_images))
+    # Batches of half the images and fewer: each step of an epoch sees others.
+    batch = min(max(2, round(pixels / math.prod(crop))), 16 if device == "cuda" else 8, max(2, training_images // 2))
     decide("batch_size", batch, "many small steps on a CPU" if device == "cpu" else "what fills a GPU")
     rare = 1 - fingerprint.class_shares[0] < 0.2
     decide(
         "foreground_fraction", 0.5 if rare and not whole else 0.0, "foreground is rare" if rare and not whole else ""
     )
-    # Strong affine maps tear structures a few pixels wide.
-    strength = "strong" if training_images < 40 and not thin else "medium"
-    decide("augmentation", strength, "thin structures" if thin else f"{training_images} training images")
+    # Strong affine maps tear structures a few pixels wide, and need long trainings to pay.
+    if thin or training_images >= 40:
+        decide("augmentation", "medium", "thin structures" if thin else f"{training_images} training images")
+    else:
+        decide("augmentation", "medium" if short else "strong", "a short training" if short else "few training images")
     decide("quarter_turns", crop[0] == crop[1], "square crops" if crop[0] == crop[1] else "crops are not square")
     return settings, reasons
 

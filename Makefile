@@ -1,0 +1,35 @@
+# Each target sets up what it needs: on a fresh machine `make demo` and `make test` are enough.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+
+.PHONY: demo test lint bench clean
+.DEFAULT_GOAL := demo
+
+# torch goes first and alone: a range would let pip take a build with gigabytes of CUDA.
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+demo: $(VENV)/ready
+	rm -rf demo
+	$(RUN)/amsunet train sample:nuclei --minutes 2 --out demo/run
+	$(RUN)/amsunet predict demo/run sample:nuclei --out demo/masks --overlay
+	$(RUN)/amsunet evaluate demo/run --flips
+
+test: $(VENV)/ready
+	$(RUN)/python -m pytest
+
+lint: $(VENV)/ready
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+
+bench: $(VENV)/ready
+	$(RUN)/python benchmarks/training_step.py
+	$(RUN)/python benchmarks/memory.py
+
+clean:
+	rm -rf $(VENV) demo build dist

@@ -1,0 +1,38 @@
+"""Put what a run and its evaluation measured under results/, with where it came from.
+
+    python tools/record.py RUN results/NAME --command "amsunet train ..." [--note "..."]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--command", required=True)
+    parser.add_argument("--commit", required=True, help="the commit that trained it")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--note", default="")
+    asked = parser.parse_args()
+    asked.target.mkdir(parents=True, exist_ok=True)
+    for name in ("config.json", "metrics.csv", f"evaluation/{asked.split}/images.csv"):
+        shutil.copy(asked.run / name, asked.target)
+    data = json.loads((asked.run / "data.json").read_text(encoding="utf-8"))
+    summary = json.loads((asked.run / "evaluation" / asked.split / "summary.json").read_text(encoding="utf-8"))
+    # The folder's place on the machine that trained says nothing to anyone else.
+    source = data["source"] if data["source"].startswith("sample:") else Path(data["source"]).name
+    result = {"command": asked.command, "commit": asked.commit, "note": asked.note, **summary, "source": source}
+    for name, content in (("result.json", result), ("splits.json", data["splits"])):
+        (asked.target / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    shown = summary["mean_over_classes"]["dice"]
+    print(f"{asked.target}: Dice {shown['mean']:.4f} [{shown['low']:.4f}, {shown['high']:.4f}]")
+
+
+if __name__ == "__main__":
+    main()
