@@ -12,9 +12,9 @@ from amsunet.data.images import Array
 from amsunet.data.masks import IGNORED
 from amsunet.data.preprocessing import Preprocessing
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart.
+# Okabe and Ito's palette, which colour-blind readers can tell apart; the green brighter, for dark images.
 COLOURS = np.array(
-    [(0, 158, 115), (230, 159, 0), (86, 180, 233), (213, 94, 0), (204, 121, 167), (240, 228, 66), (0, 114, 178)],
+    [(0, 220, 150), (230, 159, 0), (86, 180, 233), (213, 94, 0), (204, 121, 167), (240, 228, 66), (0, 114, 178)],
     np.uint8,
 )
 

@@ -103,6 +103,7 @@ def score_distribution(evaluation: Evaluation) -> str:
             textcoords="offset points",
             color="#b45309",
         )
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set(xlabel="images, worst to best", ylabel="Dice", ylim=(0, 1.02), xlim=(0.3, len(values) + 0.7))
         return _svg(figure)
 

@@ -61,7 +61,9 @@ class Clock(pl.Callback):
             try:
                 self._old_handlers[number] = signal.signal(number, self._interrupt)
             except ValueError:  # not in the main thread: whoever runs us handles signals
-                return
+                break
+        # A run that had ended is resumed to the same end.
+        trainer.should_stop = trainer.current_epoch >= self.epochs
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._restore()

@@ -111,7 +111,9 @@ def make_plan(
         ) from None
 
 
-def _derive(fingerprint: Fingerprint, training_images: int, device: str) -> tuple[dict[str, Any], dict[str, str]]:
+def _derive(
+    fingerprint: Fingerprint, training_images: int, device: str, *, short: bool
+) -> tuple[dict[str, Any], dict[str, str]]:
     settings: dict[str, Any] = {}
     reasons: dict[str, str] = {}
 
