@@ -13,7 +13,7 @@ import numpy as np
 from amsunet.data.embedded import locate
 from amsunet.data.images import Array, read_image, read_mask
 from amsunet.data.layout import Sample, find_samples
-from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions, find_convention
+from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions, find_convention, refuse_soft_edges
 from amsunet.data.scan import Problem, Scan, scan_samples
 from amsunet.errors import InputError
 
@@ -113,10 +113,13 @@ def open_dataset(
 def _find_convention(
     scans: list[Scan], class_names: tuple[str, ...], options: MaskOptions
 ) -> tuple[MaskConvention, list[str]]:
-    if class_names:
-        names = ("background", *class_names)
-        return MaskConvention(kind="folders", values=tuple(range(len(names))), class_names=names), []
-    return find_convention([mask for scan in scans for mask in scan.masks.values()], options)
+    masks = [mask for scan in scans for mask in scan.masks.values()]
+    if not class_names:
+        return find_convention(masks, options)
+    if options.threshold is None:
+        refuse_soft_edges(masks)
+    names, threshold = ("background", *class_names), options.threshold
+    return MaskConvention(kind="folders", values=tuple(range(len(names))), class_names=names, threshold=threshold), []
 
 
 def foreground_share(scan: Scan, convention: MaskConvention) -> float:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tifffile
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from amsunet.errors import InputError
 from amsunet.files import whole_file
@@ -22,6 +25,8 @@ MAXIMUM_PIXELS = 500_000_000
 
 # The size is checked against our own limit before a pixel is decoded, with a sentence that says what to do.
 Image.MAX_IMAGE_PIXELS = None
+# What is wrong with a file is said once, by us.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
 def is_image(path: Path) -> bool:
@@ -80,42 +85,56 @@ def _read(path: Path, *, palette_as_colour: bool) -> Array:
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty (0 bytes): copy it again from where it came")
-        return _decode(path, palette_as_colour=palette_as_colour)
+        array = _decode(path, palette_as_colour=palette_as_colour)
+        if array.ndim not in (2, 3) or array.size == 0:
+            raise ValueError(f"its pixels have the shape {array.shape}")
+        return array
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: check the path") from None
     except PermissionError:
         raise InputError(f"{path} may not be read: change its permissions") from None
     except UnidentifiedImageError:
         raise InputError(f"{path} is not an image, whatever its name says: remove it or save it again") from None
-    except InputError:
+    except (InputError, MemoryError):
         raise
-    except (OSError, SyntaxError, ValueError, tifffile.TiffFileError) as error:
-        raise InputError(
-            f"{path} is damaged ({str(error).splitlines()[0]}): copy it again from where it came"
-        ) from error
+    except Exception as error:
+        # Decoders meet a damaged file with whatever they stumble over: struct.error, TypeError, IndexError, ...
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path} is damaged ({reason}): copy it again from where it came") from error
 
 
 def _decode(path: Path, *, palette_as_colour: bool) -> Array:
-    try:
-        picture = Image.open(path)
-    except UnidentifiedImageError:
-        # Pillow does not know 16-bit colour TIFF.
-        if path.suffix.lower() in (".tif", ".tiff"):
-            return _decode_tiff(path)
-        raise
-    with picture:
-        _refuse_oversize(path, picture.height, picture.width)
-        frames = getattr(picture, "n_frames", 1)
-        if frames > 1:
-            raise InputError(f"{path} holds {frames} pages: save each page as a file of its own")
-        upright = ImageOps.exif_transpose(picture)
-        if upright.mode == "P":
-            if not palette_as_colour:
-                return np.array(upright)
-            upright = upright.convert("RGB")
-        if upright.mode in ("CMYK", "YCbCr", "LAB", "HSV", "PA", "RGBX", "RGBa", "La"):
-            upright = upright.convert("RGB")
-        array = np.array(upright)  # a copy, which may be written to
+    # An open file, not its name: Pillow scrambles turned TIFFs when it may map them into memory.
+    with path.open("rb") as file:
+        try:
+            picture = Image.open(file)
+        except UnidentifiedImageError:
+            # Pillow does not know every TIFF.
+            if path.suffix.lower() in (".tif", ".tiff"):
+                return _decode_tiff(path)
+            raise
+        return _pixels(picture, path, palette_as_colour=palette_as_colour)
+
+
+def _pixels(picture: ImageFile.ImageFile, path: Path, *, palette_as_colour: bool) -> Array:
+    _refuse_oversize(path, picture.height, picture.width)
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1:
+        raise InputError(f"{path} holds {frames} pages: save each page as a file of its own")
+    wide = "RGB" in picture.mode and _has_wide_colours(picture)
+    if isinstance(picture, TiffImageFile) and "RGB" in picture.mode and not wide and picture.tag_v2[258][0] > 8:
+        # Wide colours stored one after the other, of which Pillow makes noise.
+        return _decode_tiff(path)
+    upright = ImageOps.exif_transpose(picture)
+    if upright.mode == "P":
+        if not palette_as_colour:
+            return np.array(upright)
+        upright = upright.convert("RGB")
+    if upright.mode in ("CMYK", "YCbCr", "LAB", "HSV", "PA", "RGBX", "RGBa", "La"):
+        upright = upright.convert("RGB")
+    array = np.array(upright)  # a copy, which may be written to
+    if wide:
+        array = array.astype(np.uint16) << 8 | _low_bytes(path)
     if array.dtype == np.int32:
         # Pillow's mode "I" is how 16-bit files without a mode of their own come.
         if array.size and (array.min() < 0 or array.max() > np.iinfo(np.uint16).max):
@@ -124,13 +143,35 @@ def _decode(path: Path, *, palette_as_colour: bool) -> Array:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
+def _has_wide_colours(picture: ImageFile.ImageFile) -> bool:
+    modes = {_raw_mode(tile) for tile in picture.tile}
+    return bool(modes) and modes <= {f"{colours};16{order}" for colours in ("RGB", "RGBA") for order in "BLN"}
+
+
+def _raw_mode(tile: Any) -> str:
+    return str(tile.args if isinstance(tile.args, str) else next(iter(tile.args or ()), ""))
+
+
+def _low_bytes(path: Path) -> Array:
+    """The low bytes of 16-bit colours, of which Pillow keeps the high ones: it is told the other byte order."""
+    other = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+    with path.open("rb") as file, Image.open(file) as picture:
+        for number, tile in enumerate(picture.tile):
+            mode = _raw_mode(tile)
+            mode = mode[:-1] + other[mode[-1]]
+            picture.tile[number] = tile._replace(args=(mode, *tile.args[1:]) if isinstance(tile.args, tuple) else mode)
+        return np.array(ImageOps.exif_transpose(picture))
+
+
 def _decode_tiff(path: Path) -> Array:
     with tifffile.TiffFile(path) as tiff:
         if len(tiff.pages) != 1:
             raise InputError(f"{path} holds {len(tiff.pages)} pages: save each page as a file of its own")
         page = tiff.pages[0]
-        _refuse_oversize(path, *page.shape[:2])
+        _refuse_oversize(path, page.imagelength, page.imagewidth)
         array: Array = page.asarray()
+        if page.axes == "SYX":
+            array = np.moveaxis(array, 0, 2)
     if array.dtype not in (np.uint8, np.uint16, np.float32):
         raise InputError(f"{path} stores {array.dtype} pixels: save it with 8 or 16 bits")
     return array

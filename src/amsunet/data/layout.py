@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -77,22 +79,27 @@ def find_samples(source: Path) -> Layout:
 
     Raises: InputError if there is nothing to be found, or no mask at all.
     """
-    if not source.exists():
-        raise InputError(f"{source} does not exist: check the path")
     try:
-        if source.is_file():
-            return _read_manifest(source)
-        if (source / "manifest.csv").is_file():
-            return _read_manifest(source / "manifest.csv")
-        layout = Layout()
-        _collect(source, None, layout)
+        layout = _find(source)
     except PermissionError as error:
         raise InputError(f"{error.filename} may not be read: change its permissions") from None
+    layout.samples = _unique_names(layout.samples)
+    return layout
+
+
+def _find(source: Path) -> Layout:
+    if not source.exists():
+        raise InputError(f"{source} does not exist: check the path")
+    if source.is_file():
+        return _read_manifest(source)
+    if any(path.name == "manifest.csv" for path in source.iterdir()):
+        return _read_manifest(source / "manifest.csv")
+    layout = Layout()
+    _collect(source, None, layout)
     if not layout.samples:
         _explain_nothing(source, layout)
     _apply_split_file(source / "split.json", layout)
     _apply_patient_table(source, layout)
-    layout.samples = _unique_names(source, layout.samples)
     return layout
 
 
@@ -126,10 +133,11 @@ def _collect(folder: Path, split: Split | None, layout: Layout) -> None:
         by_role["mask"] = [mask for mask in by_role["mask"] if mask not in plain]
     for observer in by_role["other observer"]:
         layout.notes.append(f"{observer} is left out: a second observer's masks")
-    if by_role["image"]:
+    if by_role["image"] and by_role["mask"]:
         _collect_paired(by_role, split, layout)
     else:
-        # Masks that stand alone (an image folder elsewhere) are not lost: their subfolders may hold whole splits.
+        # Folders that stand alone are not lost: they may hold whole splits, or images and masks side by side.
+        others += by_role["image"]
         others += by_role["mask"] if not any(map(is_image, folder.iterdir())) else []
         files = sorted(path for path in folder.iterdir() if path.is_file() and is_image(path))
         masks = [path for folder in by_role["mask"] for path in _images_below(folder)]
@@ -218,24 +226,23 @@ def _read_manifest(path: Path) -> Layout:
             if not file.is_file():
                 raise InputError(f"{path}, line {number}: {file} does not exist: check the path")
         layout.samples.append(Sample(image.stem, image, {"": mask}, roi, row.get("group") or None, split))
-    layout.samples = _unique_names(path.parent, layout.samples)
     return layout
 
 
 def _apply_split_file(path: Path, layout: Layout) -> None:
-    """Take the split from ``split.json``: {"test": [names], ...}; names not in it keep theirs."""
+    """Take the split from ``split.json``: {"test": [names], ...}; other keys, and names not in it, change nothing."""
     if not path.is_file():
         return
     try:
         splits = json.loads(path.read_text(encoding="utf-8"))
-        split_of = {str(name): _split_of(key) for key, names in splits.items() for name in names}
+        split_of = {str(name): split for key, names in splits.items() if (split := _split_of(key)) for name in names}
     except (ValueError, AttributeError, TypeError):
         raise InputError(f'{path} is not a split file: write {{"test": ["name", ...]}}, or remove it') from None
     layout.samples = [
         replace(sample, split=split_of.get(sample.name) or split_of.get(sample.image.name) or sample.split)
         for sample in layout.samples
     ]
-    layout.notes.append(f"{path.name} names {len(split_of)} images")
+    layout.notes.append(f"{path.name} names the split of {len(split_of)} images")
 
 
 def _apply_patient_table(source: Path, layout: Layout) -> None:
@@ -257,19 +264,29 @@ def _apply_patient_table(source: Path, layout: Layout) -> None:
         )
 
 
-def _unique_names(source: Path, samples: list[Sample]) -> list[Sample]:
-    """Give samples that share a name the folder before it."""
-    seen: dict[str, int] = {}
-    for sample in samples:
-        seen[sample.name] = seen.get(sample.name, 0) + 1
-    return [
-        replace(s, name="_".join(s.image.relative_to(source).with_suffix("").parts)) if seen[s.name] > 1 else s
-        for s in samples
-    ]
+def _unique_names(samples: list[Sample]) -> list[Sample]:
+    """Give samples that share a name the folders before it, and then the suffix behind it."""
+    full = {sample.image: Path(os.path.normpath(sample.image.absolute())) for sample in samples}
+    if len(full) < len(samples):
+        twice = Counter(sample.image for sample in samples).most_common(1)[0][0]
+        raise InputError(f"{twice} is named more than once: keep one of its lines")
+    common = Path(os.path.commonpath([path.parent for path in full.values()]))
+    longer = {image: path.relative_to(common) for image, path in full.items()}
+    for names in ({image: path.with_suffix("") for image, path in longer.items()}, longer):
+        seen = Counter(sample.name for sample in samples)
+        samples = [replace(s, name="_".join(names[s.image].parts)) if seen[s.name] > 1 else s for s in samples]
+    return samples
 
 
 def _images_below(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and is_image(path))
+    """The images in a folder and its subfolders; unlike rglob, it does not pass over a folder that may not be read."""
+    found = []
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
+            found += _images_below(path)
+        elif is_image(path) and path.is_file():
+            found.append(path)
+    return sorted(found)
 
 
 def _plain(name: str) -> str:

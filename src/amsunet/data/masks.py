@@ -32,7 +32,7 @@ class MaskOptions(BaseModel):
     """Values number objects; every object is foreground."""
     ignore_value: int | None = None
     threshold: int | None = None
-    """Pixels of this value and above are foreground."""
+    """Pixels of this value and above are foreground: of the class of their folder, where a class has one."""
 
 
 class MaskConvention(BaseModel):
@@ -40,7 +40,7 @@ class MaskConvention(BaseModel):
 
     ``values``: ``values[c]`` is the pixel value of class c. ``colours``: ``values[c]`` is 65536 R + 256 G + B.
     ``instances``: 0 is background, other values number objects. ``threshold``: foreground from ``threshold`` on.
-    ``folders``: one folder of binary masks for each class but the background.
+    ``folders``: one folder of binary masks for each class but the background, which ``threshold`` may apply to.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,10 +66,8 @@ class MaskConvention(BaseModel):
         elif raw.ndim != 2:
             raise InputError(f"{path} is a colour mask while others are grey: save it like the others")
         labels: Array
-        if self.kind in ("instances", "folders"):
-            labels = (raw != 0).astype(np.uint8)
-        elif self.kind == "threshold":
-            labels = (raw >= (self.threshold or 0)).astype(np.uint8)
+        if self.kind in ("instances", "folders", "threshold"):
+            labels = (raw >= (1 if self.threshold is None else self.threshold)).astype(np.uint8)
         else:
             labels = np.full(raw.shape, IGNORED, np.uint8)
             known = np.zeros(raw.shape, np.bool_)
@@ -174,7 +172,8 @@ def find_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
     ignore = options.ignore_value
     if options.threshold is not None:
         names = ("background", "foreground")
-        return MaskConvention(kind="threshold", values=(0, 255), class_names=names, threshold=options.threshold), []
+        pair = (0, max(255, options.threshold))
+        return MaskConvention(kind="threshold", values=pair, class_names=names, threshold=options.threshold), []
     if options.instances:
         return _instances(ignore), []
     if options.classes is not None:
@@ -184,12 +183,7 @@ def find_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
     if ignore is None and values[-1] == 255 and values[:-1] == list(range(len(values) - 1)):
         note = "mask value 255 beside small class numbers is taken as 'ignore' (say --classes to make it a class)"
         return _values(values[:-1], 255), [note]
-    grey = next((mask for mask in masks if mask.antialiased), None)
-    if grey is not None:
-        raise InputError(
-            f"{grey.path} has soft edges ({len(grey.counts)} grey values; {sum(mask.antialiased for mask in masks)} of "
-            f"{len(masks)} masks do): save masks without smoothing or JPEG, or say --mask-threshold 128"
-        )
+    refuse_soft_edges(masks)
     if _are_instances(masks):
         note = f"mask values look like object numbers (up to {max(totals)}): every object is taken as foreground"
         return _instances(ignore), [note]
@@ -201,6 +195,16 @@ def find_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
         f"{odd.path}: the masks hold the values {shown}, which may be classes or objects: say --classes "
         f"{','.join(map(str, values[:3]))}{',...' if len(values) > 3 else ''} or --instances"
     )
+
+
+def refuse_soft_edges(masks: Sequence[MaskSummary]) -> None:
+    """Raise InputError if any mask has greys between its objects and their surroundings."""
+    grey = next((mask for mask in masks if mask.antialiased), None)
+    if grey is not None:
+        raise InputError(
+            f"{grey.path} has soft edges ({len(grey.counts)} grey values; {sum(mask.antialiased for mask in masks)} of "
+            f"{len(masks)} masks do): save masks without smoothing or JPEG, or say --mask-threshold 128"
+        )
 
 
 def _are_instances(masks: Sequence[MaskSummary]) -> bool:

@@ -37,8 +37,8 @@ class Preprocessing(BaseModel):
         if image.shape[2] != self.in_channels:
             image = _with_channels(image, self.in_channels)
         low, high = _range(image, self.windowing)
-        if (low, high) == (0.0, 255.0):
-            return image.astype(np.uint8, copy=False)
+        if image.dtype == np.uint8 and (low, high) == (0.0, 255.0):
+            return image
         if image.dtype.kind == "u":
             levels = np.arange(np.iinfo(image.dtype).max + 1, dtype=np.float32)
             return _to_bytes(levels, low, high)[image]

@@ -84,7 +84,11 @@ def _scan(sample: Sample) -> Scan:
     if sample.roi is not None:
         roi = read_mask(sample.roi)
         _refuse_other_size(image, roi, sample.image, sample.roi)
-        inside = image[roi.reshape(height, width) != 0]
+        if roi.ndim == 3 or not roi.any():
+            raise InputError(
+                f"{sample.roi} marks no field of view in black and white: save it as 0 outside, 255 inside"
+            )
+        inside = image[roi != 0]
     top = float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0
     coloured = channels == 3 and not (image == image[..., :1]).all()
     return Scan(

@@ -62,7 +62,7 @@ def find_inputs(inputs: Sequence[str]) -> list[Job]:
                 if image.is_file() and is_image(image)
             ]
         elif path.suffix.lower() == ".txt" and path.is_file():
-            lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+            lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
             found = [Job(path.parent / line, Path(line).stem) for line in lines]
         elif path.exists():
             found = [Job(path, path.stem)]
@@ -98,8 +98,11 @@ def predict_files(
         probability: also write ``probabilities/NAME.png``, 16 bits for 0 ... 1; a file a class if more than two.
         progress: called with the number of images done.
 
-    Raises: InputError if a result cannot be written.
+    Raises: InputError if a result cannot be written, or would take the place of an image.
     """
+    for job in jobs:
+        if job.image.resolve() == (out / f"{job.name}.png").resolve():
+            raise InputError(f"the mask of {job.image} would take its place: choose another --out")
     outcome = Outcome()
     start = time.perf_counter()
     with ThreadPoolExecutor(2) as pool:

@@ -67,8 +67,13 @@ def load_model(path: Path) -> tuple[nn.Module, ModelDescription]:
         ) from None
     if metadata.get("sha256") != _checksum(weights):
         raise InputError(f"{path} is damaged (its checksum differs): copy it again, or train again")
-    network = create_model(description.network, **description.arguments)
-    network.load_state_dict(weights)
+    try:
+        network = create_model(description.network, **description.arguments)
+        network.load_state_dict(weights)
+    except (ValueError, TypeError, RuntimeError):
+        raise InputError(
+            f"{path} holds weights that do not fit its description: copy it again, or train again"
+        ) from None
     return network.eval(), description
 
 

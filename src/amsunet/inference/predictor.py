@@ -54,6 +54,8 @@ class Predictor:
             array = array.astype(np.float32)
         if array.dtype not in (np.uint8, np.uint16, np.float32):
             raise InputError(f"an image must be uint8, uint16 or float, not {array.dtype}")
+        if array.dtype == np.float32 and not np.isfinite(array).all():
+            raise InputError("an image must hold finite numbers: replace the others")
         return self.predict_batch([array], [name or "image"])[0]
 
     def predict_batch(self, images: Sequence[Array], names: Sequence[str]) -> list[Segmentation]:

@@ -121,6 +121,9 @@ class Keeper(pl.Callback):
         self._description = description
         self._clock = clock
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._stop_without_progress(trainer, pl_module, trainer.current_epoch - 1)  # of a training that is resumed
+
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, SegmentationTask)
         by_class = torch.stack(pl_module.dice_of_images).mean(dim=0)
@@ -156,10 +159,13 @@ class Keeper(pl.Callback):
         writer.writeheader()
         writer.writerows(self.rows)
         write_text(self._run / "metrics.csv", text.getvalue())
-        if trainer.current_epoch - self.best_epoch >= pl_module.plan.patience:  # type: ignore[union-attr, operator]
-            trainer.should_stop = True
+        self._stop_without_progress(trainer, pl_module, trainer.current_epoch)
         with whole_file(self._run / "last.ckpt") as temporary:
             trainer.save_checkpoint(temporary)
+
+    def _stop_without_progress(self, trainer: pl.Trainer, pl_module: pl.LightningModule, epoch: int) -> None:
+        if epoch - self.best_epoch >= pl_module.plan.patience:  # type: ignore[union-attr, operator]
+            trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
         return {"best_score": self.best_score, "best_epoch": self.best_epoch, "rows": self.rows}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,6 +18,7 @@ _THIN = 6
 _LARGEST_CROP = 256
 _SHORT = 10
 """Minutes."""
+_Side = Annotated[int, Field(ge=32)]
 
 
 class Plan(BaseModel):
@@ -26,11 +27,11 @@ class Plan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     network: str = "amsunet"
-    base_channels: int = Field(32, ge=4)
+    base_channels: int = Field(32, ge=4, multiple_of=4)
     in_channels: Literal[1, 3]
     scale: float = Field(gt=0, le=4)
     windowing: Literal["depth", "percentiles"]
-    crop: tuple[int, int]
+    crop: tuple[_Side, _Side]
     batch_size: int = Field(ge=1)
     foreground_fraction: float = Field(ge=0, le=1)
     augmentation: Strength
@@ -89,6 +90,8 @@ def make_plan(
         _follow_paper(settings, reasons, fingerprint)
     settings |= given
     reasons |= dict.fromkeys(given, "as you said")
+    if settings["crop"][0] != settings["crop"][1]:
+        settings["quarter_turns"], reasons["quarter_turns"] = False, "crops are not square"
     if settings.get("epochs") is not None and settings.get("minutes") is not None:
         if given.get("epochs") is not None and given.get("minutes") is not None:
             raise InputError("--epochs and --minutes exclude each other: give one of them")
@@ -96,19 +99,20 @@ def make_plan(
     if settings.get("epochs") is None and settings.get("minutes") is None:
         settings["minutes"] = DEFAULT_MINUTES
         reasons["minutes"] = "the default"
-    if settings.get("epochs") is not None and settings.get("steps_per_epoch") is None:
-        crops = max(1, round(_working_area(fingerprint, settings["scale"]) / math.prod(settings["crop"])))
-        if recipe == "paper":
-            crops = 1
-        settings["steps_per_epoch"] = max(1, math.ceil(training_images * crops / settings["batch_size"]))
-        reasons["steps_per_epoch"] = f"{training_images} images, {crops} crop{'s' * (crops > 1)} of each"
     try:
-        return Plan(**settings, reasons={name: why for name, why in reasons.items() if why})
+        plan = Plan(**settings, reasons={name: why for name, why in reasons.items() if why})
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(
             f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg'].lower()}, not {first['input']}"
         ) from None
+    if plan.epochs is None or plan.steps_per_epoch is not None:
+        return plan
+    area = fingerprint.median_height * fingerprint.median_width * plan.scale**2
+    crops = 1 if recipe == "paper" else max(1, round(area / math.prod(plan.crop)))
+    reason = f"{training_images} images, {crops} crop{'s' * (crops > 1)} of each"
+    steps = math.ceil(training_images * crops / plan.batch_size)
+    return plan.model_copy(update={"steps_per_epoch": steps, "reasons": plan.reasons | {"steps_per_epoch": reason}})
 
 
 def _derive(
@@ -151,7 +155,7 @@ def _derive(
         decide("augmentation", "medium", "thin structures" if thin else f"{training_images} training images")
     else:
         decide("augmentation", "medium" if short else "strong", "a short training" if short else "few training images")
-    decide("quarter_turns", crop[0] == crop[1], "square crops" if crop[0] == crop[1] else "crops are not square")
+    decide("quarter_turns", True, "square crops")
     return settings, reasons
 
 
@@ -172,7 +176,3 @@ def _follow_paper(settings: dict[str, Any], reasons: dict[str, str], fingerprint
     }
     settings |= paper
     reasons |= dict.fromkeys(paper, "the released recipe")
-
-
-def _working_area(fingerprint: Fingerprint, scale: float) -> float:
-    return fingerprint.median_height * fingerprint.median_width * scale**2

@@ -83,7 +83,10 @@ class SegmentationTask(pl.LightningModule):
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         image, labels = batch
         logits = compute_logits(self.network, image.cpu(), self.preprocessing, self.machine)
-        self.log("val_loss", self.loss(logits, labels.cpu().long()), batch_size=1)
+        loss = self.loss(logits, labels.cpu().long())
+        if not torch.isfinite(loss):
+            raise DivergedError  # before these weights are taken for the best
+        self.log("val_loss", loss, batch_size=1)
         self.dice_of_images.append(dice_by_class(torch.softmax(logits, dim=1), labels.cpu(), 0.5))
 
     def configure_optimizers(self) -> Any:

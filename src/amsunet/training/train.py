@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -208,7 +209,9 @@ def _fit(
         deterministic=config.deterministic or None,
     )
     checkpoint = run / "last.ckpt" if resume and (run / "last.ckpt").exists() else None
-    if resume and checkpoint is None:
+    if checkpoint is not None:
+        _check_readable(checkpoint)
+    elif resume:
         say("no epoch had ended: starting from the beginning")
     try:
         trainer.fit(
@@ -230,6 +233,17 @@ def _fit(
         ) from None
     dice = _choose_threshold(run / FILE_NAME, validation, machine)
     return Training(run, trainer.current_epoch, keeper.best_epoch, dice, clock.interrupted)
+
+
+def _check_readable(checkpoint: Path) -> None:
+    """Raise InputError for a checkpoint that is damaged or holds more than tensors and plain values."""
+    try:
+        torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError, OSError):
+        raise InputError(
+            f"{checkpoint} is damaged or was not written by amsunet (code in it is never executed): copy it again, "
+            "or remove it to start from the beginning"
+        ) from None
 
 
 class _NextEpoch(pl.Callback):

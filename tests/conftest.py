@@ -1,0 +1,75 @@
+"""What several tests need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from amsunet.data.images import Array
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def shared() -> Callable[[str], Path]:
+    """The folder of a public data set beside the repository; a test that asks for one that is absent is skipped."""
+
+    def folder(name: str) -> Path:
+        if not (SHARED / name).is_dir():
+            pytest.skip(f"needs the public data set {name} in shared/data beside the repository")
+        return SHARED / name
+
+    return folder
+
+
+def _picture(seed: int, height: int = 40, width: int = 48) -> Array:
+    """A smooth grey image of noise (H, W) of uint8, another one for every seed."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (5, 6), dtype=np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _disc(seed: int, height: int = 40, width: int = 48) -> Array:
+    """A mask (H, W) of bool with one disc somewhere."""
+    rng = np.random.default_rng(seed)
+    row, column = rng.integers(12, height - 12), rng.integers(12, width - 12)
+    rows, columns = np.ogrid[:height, :width]
+    return (rows - row) ** 2 + (columns - column) ** 2 < rng.integers(5, 10) ** 2
+
+
+def _save(path: Path, array: Array) -> Path:
+    """Write an image straight with Pillow, folders included."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+    return path
+
+
+@pytest.fixture
+def picture() -> Callable[..., Array]:
+    return _picture
+
+
+@pytest.fixture
+def disc() -> Callable[..., Array]:
+    return _disc
+
+
+@pytest.fixture
+def save() -> Callable[[Path, Array], Path]:
+    return _save
+
+
+@pytest.fixture
+def make_dataset(tmp_path: Path) -> Callable[..., Path]:
+    """Write ``count`` images with masks of values 0 and ``foreground`` into images/ and masks/ of a new folder."""
+
+    def make(count: int = 12, *, foreground: int = 255, suffix: str = ".png", name: str = "set") -> Path:
+        for number in range(count):
+            _save(tmp_path / name / "images" / f"{number:02}{suffix}", _picture(number))
+            _save(tmp_path / name / "masks" / f"{number:02}.png", np.uint8(foreground) * _disc(number))
+        return tmp_path / name
+
+    return make

@@ -1,0 +1,53 @@
+"""Augmentation of batches."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from amsunet.data.augmentation import Augmentation
+from amsunet.data.masks import IGNORED
+
+STRENGTHS = ["none", "paper", "light", "medium", "strong"]
+
+
+@pytest.fixture
+def batch() -> tuple[Tensor, Tensor]:
+    """Bright rectangles on dark ground, a part ignored."""
+    labels = torch.zeros(6, 48, 48, dtype=torch.int64)
+    labels[:, 8:30, 14:38] = 1
+    labels[:, 20:34, 4:12] = 2
+    images = (0.15 + 0.7 * (labels > 0).float())[:, None].repeat(1, 3, 1, 1)
+    labels[:, 40:] = IGNORED
+    return images, labels
+
+
+@pytest.mark.parametrize("strength", STRENGTHS)
+@pytest.mark.parametrize("coloured", [True, False])
+def test_images_and_labels_move_together_and_labels_stay_labels(
+    strength: str, coloured: bool, batch: tuple[Tensor, Tensor]
+) -> None:
+    augment = Augmentation(strength, coloured=coloured, quarter_turns=True)  # type: ignore[arg-type]
+    images, labels = augment(*batch, seed=(0, 0, 1))
+    assert images.shape == batch[0].shape and labels.shape == batch[1].shape and labels.dtype == torch.int64
+    assert float(images.min()) >= 0 and float(images.max()) <= 1
+    assert set(labels.unique().tolist()) <= {0, 1, 2, IGNORED}
+    counted = labels != IGNORED
+    middle = (images.amin((1, 2, 3)) + images.amax((1, 2, 3))).view(-1, 1, 1) / 2
+    agreement = ((images.mean(1) > middle) == (labels > 0))[counted].float().mean()
+    assert agreement > 0.93
+    assert torch.equal(labels, batch[1]) == (strength == "none")
+
+
+@pytest.mark.parametrize("strength", STRENGTHS[1:])
+def test_seed_epoch_and_batch_alone_decide(strength: str, batch: tuple[Tensor, Tensor]) -> None:
+    augment = Augmentation(strength, coloured=True, quarter_turns=False)  # type: ignore[arg-type]
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    first = augment(*batch, seed=(0, 2, 3))
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(6)
+    assert all(torch.equal(a, b) for a, b in zip(first, augment(*batch, seed=(0, 2, 3)), strict=True))
+    for other in ((1, 2, 3), (0, 3, 3), (0, 2, 4)):
+        assert not torch.equal(first[0], augment(*batch, seed=other)[0])

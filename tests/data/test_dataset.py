@@ -1,0 +1,136 @@
+"""Data sets opened."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from amsunet.data.dataset import foreground_share, open_dataset
+from amsunet.data.images import Array, read_mask
+from amsunet.data.masks import IGNORED, MaskOptions
+from amsunet.errors import InputError
+
+Make = Callable[..., Path]
+Save = Callable[[Path, Array], Path]
+
+
+@pytest.mark.parametrize(("foreground", "suffix"), [(1, ".png"), (255, ".jpg"), (255, ".tif"), (128, ".bmp")])
+def test_images_and_masks_may_differ_in_format(
+    foreground: int, suffix: str, make_dataset: Make, disc: Callable[[int], Array]
+) -> None:
+    dataset = open_dataset(make_dataset(3, foreground=foreground, suffix=suffix))
+    for number, sample in enumerate(dataset.samples):
+        image, labels = dataset.read(sample)
+        assert image.shape == (40, 48, 1) and np.array_equal(labels, disc(number))
+        assert dataset.foreground_share()[sample.name] == pytest.approx(disc(number).mean())
+        assert np.array_equal(dataset.convention.encode(labels), read_mask(sample.masks[""]))
+
+
+def test_outside_the_field_of_view_is_ignored(make_dataset: Make, save: Save, disc: Callable[[int], Array]) -> None:
+    data = make_dataset(3)
+    roi = np.zeros((40, 48), np.uint8)
+    roi[5:35, 5:40] = 255
+    for number in range(3):
+        save(data / "fov" / f"{number:02}.gif", roi)
+    dataset = open_dataset(data)
+    for number, sample in enumerate(dataset.samples):
+        assert np.array_equal(dataset.read_labels(sample), np.where(roi > 0, disc(number), IGNORED))
+
+
+def test_one_folder_a_class_becomes_class_numbers(make_dataset: Make, save: Save) -> None:
+    data = make_dataset(3)
+    shutil.rmtree(data / "masks")
+    for number in range(3):
+        for name, rows in (("heart", slice(0, 10)), ("lung", slice(20, 30))):
+            mask = np.zeros((40, 48), np.uint8)
+            mask[rows] = 255
+            save(data / "masks" / name / f"{number:02}.png", mask)
+    dataset = open_dataset(data)
+    assert dataset.convention.class_names == ("background", "heart", "lung")
+    labels = dataset.read_labels(dataset.samples[0])
+    assert (np.unique(labels[:10]), np.unique(labels[20:30])) == ([1], [2]) and labels.sum() == 48 * 30
+
+
+def test_broken_samples_are_refused_listed_or_left_out(make_dataset: Make) -> None:
+    data = make_dataset(6)
+    (data / "images" / "01.png").write_bytes(b"")
+    (data / "masks" / "02.png").unlink()
+    Image.new("L", (3, 3)).save(data / "masks" / "03.png")
+    with pytest.raises(
+        InputError, match=r"01\.png is empty .*unreadable files: 1.*sizes that differ: 1.*--skip-broken"
+    ):
+        open_dataset(data)
+    for how in ({"skip_broken": True}, {"allow_problems": True}):
+        dataset = open_dataset(data, **how)
+        assert [sample.name for sample in dataset.samples] == ["00", "04", "05"]
+        assert {(p.kind, p.path.name) for p in dataset.problems} == {
+            ("unreadable files", "01.png"),
+            ("images without a mask", "02.png"),
+            ("sizes that differ", "03.png"),
+        }
+
+
+def test_duplicates_are_named_and_counted(make_dataset: Make) -> None:
+    data = make_dataset(5)
+    assert not open_dataset(data).warnings
+    shutil.copy(data / "images" / "00.png", data / "images" / "04.png")
+    pixels = np.array(Image.open(data / "images" / "01.png"))
+    pixels[0, 0] ^= 1
+    Image.fromarray(pixels).save(data / "images" / "03.png")
+    same, alike = open_dataset(data).warnings
+    assert same.startswith("1 images occur more than once") and "00.png" in same and "04.png" in same
+    assert alike.startswith("1 pairs look nearly the same") and "01.png" in alike and "03.png" in alike
+
+
+def test_groups_are_taken_from_the_path(make_dataset: Make) -> None:
+    dataset = open_dataset(make_dataset(4), group=r"(\d)\.png$")
+    assert [sample.group for sample in dataset.samples] == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"), [("(", "not a regular expression"), (r"\d+", "marks nothing"), ("(zzz)", "does not fit")]
+)
+def test_a_wrong_group_pattern_is_refused(pattern: str, message: str, make_dataset: Make) -> None:
+    with pytest.raises(InputError, match=message):
+        open_dataset(make_dataset(2), group=pattern)
+
+
+def test_what_is_said_of_the_masks_is_followed(make_dataset: Make) -> None:
+    data = make_dataset(2)
+    dataset = open_dataset(data, MaskOptions(threshold=300))
+    assert not any(dataset.read_labels(sample).any() for sample in dataset.samples)
+    assert foreground_share(dataset.scans[0], dataset.convention) == 0
+
+
+def test_a_trained_convention_is_followed_and_never_guessed_anew(make_dataset: Make) -> None:
+    trained = open_dataset(make_dataset(2)).convention
+    other = make_dataset(2, foreground=1, name="other")
+    dataset = open_dataset(other, convention=trained)
+    with pytest.raises(InputError, match=r"00\.png holds the value 1, which no class has"):
+        dataset.read_labels(dataset.samples[0])
+
+
+def test_drive_counts_inside_its_field_of_view_alone(shared: Callable[[str], Path]) -> None:
+    dataset = open_dataset(shared("DRIVE"))
+    assert len(dataset.samples) == 40 and not dataset.problems
+    image, labels = dataset.read(dataset.samples[0])
+    assert image.shape == (584, 565, 3) and 0.6 < (labels != IGNORED).mean() < 0.75
+    assert 0.05 < (labels == 1).sum() / (labels != IGNORED).sum() < 0.2
+
+
+def test_glas_objects_are_foreground_and_mixed_patients_are_told(shared: Callable[[str], Path], tmp_path: Path) -> None:
+    whole = shared("GlaS")
+    lines = ["image,mask,group,split"]
+    for folder, split in (("train", "train"), ("testB", "test")):
+        for image in sorted((whole / folder / "images").iterdir())[:5]:
+            mask = whole / folder / "masks" / f"{image.stem}_anno.png"
+            lines.append(f"{image},{mask},one patient,{split}")
+    (tmp_path / "few.csv").write_text("\n".join(lines))
+    dataset = open_dataset(tmp_path / "few.csv")
+    assert dataset.convention.kind == "instances" and any("object numbers" in note for note in dataset.notes)
+    assert any("1 of 1 patients have images on both sides" in warning for warning in dataset.warnings)

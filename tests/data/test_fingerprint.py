@@ -1,0 +1,69 @@
+"""The figures of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amsunet.data.dataset import open_dataset
+from amsunet.data.fingerprint import Fingerprint, take_fingerprint
+from amsunet.data.images import Array
+
+
+def _bars(width: int) -> Array:
+    mask = np.zeros((80, 100), np.uint8)
+    mask[10:70, 20 : 20 + width] = 255
+    return mask
+
+
+@pytest.fixture
+def bars(tmp_path: Path, save: Callable[[Path, Array], Path]) -> Callable[..., Fingerprint]:
+    """The fingerprint of five images with a bar of a width each, the last mask left empty."""
+
+    def take(width: int, dtype: type = np.uint8, channels: int = 1) -> Fingerprint:
+        rng = np.random.default_rng(0)
+        for number in range(5):
+            levels = rng.integers(0, np.iinfo(dtype).max, (80, 100, channels), dtype=dtype)
+            save(tmp_path / "images" / f"{number}.png", levels.squeeze())
+            save(tmp_path / "masks" / f"{number}.png", _bars(width if number < 4 else 0))
+        dataset = open_dataset(tmp_path)
+        return take_fingerprint(dataset, {sample.name for sample in dataset.samples})
+
+    return take
+
+
+@pytest.mark.parametrize("width", [3, 9, 21])
+def test_a_bar_is_as_thick_as_it_is_wide(width: int, bars: Callable[..., Fingerprint]) -> None:
+    figures = bars(width)
+    assert figures.thickness == pytest.approx(width, rel=0.35, abs=1.5)
+    assert figures.class_shares[1] == pytest.approx(4 / 5 * 60 * width / 8000)
+    assert sum(figures.class_shares) == pytest.approx(1) and figures.empty_masks == 1
+
+
+@pytest.mark.parametrize(("dtype", "channels", "bits"), [(np.uint8, 1, 8), (np.uint8, 3, 8), (np.uint16, 1, 16)])
+def test_moments_are_shares_of_the_type(
+    dtype: type, channels: int, bits: int, bars: Callable[..., Fingerprint]
+) -> None:
+    figures = bars(5, dtype, channels)
+    assert (figures.images, figures.bits, figures.coloured) == (5, bits, channels == 3)
+    assert (figures.median_height, figures.median_width, figures.smallest_side, figures.largest_side) == (
+        80,
+        100,
+        80,
+        100,
+    )
+    assert len(figures.mean) == len(figures.std) == channels
+    assert np.allclose(figures.mean, 0.5, atol=0.02) and np.allclose(figures.std, 12**-0.5, atol=0.02)
+
+
+def test_samples_that_are_not_named_leave_no_trace() -> None:
+    dataset = open_dataset("sample:brain")
+    names = {sample.name for sample in dataset.samples if sample.split == "train"}
+    figures = take_fingerprint(dataset, names)
+    assert figures.images == len(names) == 24 and (figures.median_height, figures.median_width) == (192, 160)
+    alone = [scan for scan in dataset.scans if scan.sample.name in names]
+    assert figures.mean[0] == pytest.approx(np.mean([scan.mean[0] for scan in alone]))
+    assert Fingerprint.model_validate_json(figures.model_dump_json()) == figures

@@ -1,0 +1,235 @@
+"""Readers and writers of image files."""
+
+from __future__ import annotations
+
+import errno
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from amsunet.data.images import Array, is_image, read_image, read_mask, write_image
+from amsunet.errors import InputError
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (24, 20), dtype=np.uint8)
+COLOUR = RNG.integers(0, 256, (24, 20, 3), dtype=np.uint8)
+WIDE = RNG.integers(0, 2**16, (24, 20), dtype=np.uint16)
+WIDE_COLOUR = RNG.integers(0, 2**16, (24, 20, 4), dtype=np.uint16)
+LOSSLESS = [".png", ".bmp", ".tif", ".tiff", ".ppm"]
+
+
+def png_bytes(width: int, height: int, bits: int, kind: int, rows: bytes) -> bytes:
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
+    packed = (struct.pack(">I", len(b)) + t + b + struct.pack(">I", zlib.crc32(t + b)) for t, b in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+def write_wide_png(path: Path, pixels: Array) -> None:
+    """16-bit colour PNG, which Pillow cannot write."""
+    height, width, channels = pixels.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    path.write_bytes(png_bytes(width, height, 16, {3: 2, 4: 6}[channels], rows))
+
+
+@pytest.mark.parametrize("suffix", LOSSLESS)
+@pytest.mark.parametrize("pixels", [GREY, COLOUR], ids=["grey", "rgb"])
+def test_lossless_formats_come_back_unchanged(tmp_path: Path, suffix: str, pixels: Array) -> None:
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(pixels).save(path)
+    assert np.array_equal(read_image(path), pixels.reshape(24, 20, -1))
+    assert np.array_equal(read_mask(path), pixels)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"), [(".jpg", {"quality": 95}), (".webp", {"lossless": True}), (".gif", {})]
+)
+def test_other_formats_keep_the_picture(tmp_path: Path, suffix: str, options: dict[str, object]) -> None:
+    smooth = np.asarray(Image.fromarray(COLOUR[:3, :3]).resize((40, 30), Image.Resampling.BICUBIC))
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(smooth).save(path, **options)
+    image = read_image(path)
+    assert image.shape == (30, 40, 3) and image.dtype == np.uint8
+    assert np.abs(image.astype(int) - smooth).mean() < 12
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_sixteen_bits_stay_sixteen(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(WIDE).save(path)
+    assert np.array_equal(read_image(path)[..., 0], WIDE) and read_image(path).dtype == np.uint16
+    assert np.array_equal(read_mask(path), WIDE)
+
+
+TIFF_KINDS = {
+    "little": {"byteorder": "<"},
+    "big": {"byteorder": ">"},
+    "packed": {"compression": "zlib"},
+    "tiled": {"tile": (16, 16)},
+    "planar": {"planarconfig": "separate"},
+}
+
+
+@pytest.mark.parametrize("kind", TIFF_KINDS)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_colour_tiff_of_any_kind(tmp_path: Path, kind: str, dtype: type) -> None:
+    pixels = WIDE_COLOUR[..., :3].astype(dtype)
+    stored = np.moveaxis(pixels, 2, 0) if kind == "planar" else pixels
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb", **TIFF_KINDS[kind])
+    image = read_image(tmp_path / "a.tif")
+    assert image.dtype == dtype and np.array_equal(image, pixels)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_wide_colour_png(tmp_path: Path, channels: int) -> None:
+    write_wide_png(tmp_path / "a.png", WIDE_COLOUR[..., :channels])
+    assert np.array_equal(read_image(tmp_path / "a.png"), WIDE_COLOUR[..., :3])
+
+
+def test_float_tiff_stays_float(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GREY / np.float32(255))
+    assert np.array_equal(read_image(tmp_path / "a.tif")[..., 0], GREY / np.float32(255))
+    with pytest.raises(InputError, match=r"a\.tif holds fractions"):
+        read_mask(tmp_path / "a.tif")
+    tifffile.imwrite(tmp_path / "nan.tif", np.full((8, 8), np.nan, np.float32))
+    with pytest.raises(InputError, match=r"nan\.tif holds values that are not finite"):
+        read_image(tmp_path / "nan.tif")
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_alpha_is_left_out(tmp_path: Path, mode: str) -> None:
+    opaque = Image.fromarray(COLOUR).convert(mode[:-1])
+    clear = opaque.copy()
+    clear.putalpha(Image.fromarray(GREY))
+    clear.save(tmp_path / "a.png")
+    expected = np.asarray(opaque)
+    assert np.array_equal(read_image(tmp_path / "a.png"), expected.reshape(24, 20, -1))
+    assert np.array_equal(read_mask(tmp_path / "a.png"), expected)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".gif", ".tif", ".bmp"])
+def test_palette_masks_are_read_as_indices_and_images_as_colours(tmp_path: Path, suffix: str) -> None:
+    indices = (np.arange(48).reshape(6, 8) % 3).astype(np.uint8)
+    picture = Image.fromarray(indices, "P")
+    picture.putpalette([0, 0, 0, 200, 10, 30, 10, 220, 40])
+    picture.save(tmp_path / f"a{suffix}")
+    assert np.array_equal(read_mask(tmp_path / f"a{suffix}"), indices)
+    assert read_image(tmp_path / f"a{suffix}")[0, 1].tolist() == [200, 10, 30]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".pbm"])
+def test_one_bit_images_are_black_and_white(tmp_path: Path, suffix: str) -> None:
+    Image.fromarray(GREY > 99).save(tmp_path / f"a{suffix}")
+    assert np.array_equal(read_image(tmp_path / f"a{suffix}")[..., 0] == 255, GREY > 99)
+    assert np.array_equal(read_mask(tmp_path / f"a{suffix}") != 0, GREY > 99)
+
+
+TURNS = {3: lambda a: a[::-1, ::-1], 6: lambda a: np.rot90(a, -1), 8: np.rot90, 2: lambda a: a[:, ::-1]}
+
+
+@pytest.mark.parametrize("orientation", TURNS)
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+def test_exif_orientation_is_followed(tmp_path: Path, suffix: str, orientation: int) -> None:
+    pixels = np.zeros((16, 32), np.uint8)
+    pixels[:8, :8] = 255  # one corner
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(tmp_path / f"a{suffix}", exif=exif)
+    turn: Callable[[Array], Array] = TURNS[orientation]
+    assert np.array_equal(read_image(tmp_path / f"a{suffix}")[..., 0] > 127, turn(pixels) > 127)
+    assert np.array_equal(read_mask(tmp_path / f"a{suffix}") > 127, turn(pixels) > 127)
+
+
+def _pages(path: Path) -> None:
+    tifffile.imwrite(path, np.stack([COLOUR, COLOUR]), photometric="rgb")
+
+
+def _wide_pages(path: Path) -> None:
+    tifffile.imwrite(path, np.stack([WIDE, WIDE]))
+
+
+def _huge_png(path: Path) -> None:
+    path.write_bytes(png_bytes(50_000, 50_000, 8, 2, b""))
+
+
+REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "pages.tif": (_pages, r"holds 2 pages: save each page as a file of its own"),
+    "wide_pages.tif": (_wide_pages, r"holds 2 pages"),
+    "film.gif": (lambda p: Image.fromarray(GREY).save(p, save_all=True, append_images=[Image.new("L", (20, 24))]),
+                 r"holds 2 pages"),
+    "empty.png": (lambda p: p.write_bytes(b""), r"is empty \(0 bytes\): copy it again"),
+    "text.png": (lambda p: p.write_text("no picture"), r"is not an image, whatever its name says"),
+    "text.tif": (lambda p: p.write_text("no picture"), r"is damaged"),
+    "huge.png": (_huge_png, r"claims 50000 x 50000 pixels, more than the 500 million .*: cut it into tiles"),
+    "signed.tif": (lambda p: tifffile.imwrite(p, np.full((8, 8), -5, np.int16)), r"save it with 8 or 16"),
+    "deep.tif": (lambda p: tifffile.imwrite(p, np.full((8, 8, 3), 2**20, np.uint32), photometric="rgb"), r"8 or 16"),
+    "absent.png": (lambda p: None, r"does not exist: check the path"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("read", [read_image, read_mask])
+def test_refusals_name_the_file_and_the_way_out(tmp_path: Path, name: str, read: Callable[[Path], Array]) -> None:
+    write, message = REFUSED[name]
+    write(tmp_path / name)
+    with pytest.raises(InputError, match=message) as refusal:
+        read(tmp_path / name)
+    assert name in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif", ".gif", ".ppm", ".webp"])
+def test_a_damaged_file_is_read_or_refused_but_nothing_else(tmp_path: Path, suffix: str) -> None:
+    whole, broken = tmp_path / f"whole{suffix}", tmp_path / f"broken{suffix}"
+    Image.fromarray(COLOUR).save(whole)
+    data, rng, refused = whole.read_bytes(), np.random.default_rng(1), 0
+    cuts = [data[:length] for length in range(1, len(data) - 1, max(1, len(data) // 60))]
+    flips = []
+    for _ in range(60):
+        flipped = bytearray(data)
+        for place in rng.integers(0, min(len(data), 400), 3):
+            flipped[place] = rng.integers(256)
+        flips.append(bytes(flipped))
+    for content in cuts + flips:
+        broken.write_bytes(content)
+        try:
+            assert read_image(broken).ndim == 3
+        except InputError as error:
+            assert broken.name in str(error)
+            refused += 1
+    assert refused > len(cuts) / 2
+
+
+@pytest.mark.parametrize("pixels", [GREY, COLOUR, WIDE], ids=["grey", "rgb", "16 bit"])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_written_images_come_back(tmp_path: Path, suffix: str, pixels: Array) -> None:
+    write_image(tmp_path / "new" / f"a{suffix}", pixels)
+    assert np.array_equal(read_mask(tmp_path / "new" / f"a{suffix}"), pixels)
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_partial_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    write_image(path, GREY)
+
+    def fail(self: Image.Image, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(InputError, match=r"a\.png could not be written \(No space left on device\): free some space"):
+        write_image(path, 255 - GREY)
+    assert np.array_equal(read_mask(path), GREY)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("name", "told"), [("a.PNG", True), ("a.JpEg", True), (".a.png", False), ("a.txt", False)])
+def test_images_are_told_by_their_names(name: str, told: bool) -> None:
+    assert is_image(Path(name)) is told

@@ -1,0 +1,90 @@
+"""From an image as read to what the network takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from amsunet.data.images import Array
+from amsunet.data.preprocessing import Preprocessing, to_tensor
+
+RNG = np.random.default_rng(0)
+
+
+def _record(**options: object) -> Preprocessing:
+    channels = int(options.get("in_channels", 1))  # type: ignore[call-overload]
+    defaults = {"in_channels": 1, "windowing": "depth", "mean": (0.5,) * channels, "std": (0.25,) * channels}
+    return Preprocessing(**(defaults | options))
+
+
+@pytest.mark.parametrize("windowing", ["depth", "percentiles"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("stored", [1, 3])
+@pytest.mark.parametrize("taken", [1, 3])
+def test_any_image_becomes_bytes_in_order(windowing: str, dtype: type, stored: int, taken: int) -> None:
+    top = 1.0 if dtype is np.float32 else np.iinfo(dtype).max
+    ramp = np.linspace(0, top, 900).reshape(30, 30, 1).repeat(stored, 2).astype(dtype)
+    out = _record(in_channels=taken, windowing=windowing).window(ramp)
+    assert out.shape == (30, 30, taken) and out.dtype == np.uint8
+    levels = out[..., 0].ravel().astype(int)
+    assert (np.diff(levels) >= 0).all() and levels[0] == 0 and levels[-1] == 255
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_bright_outliers_stay_bright(dtype: type) -> None:
+    image = np.tile(np.arange(256, dtype=dtype), (40, 1))[..., None]
+    image[:, :8] = 0
+    image[:, -8:] = 255
+    image[5, 5] = 300
+    assert _record(windowing="percentiles").window(image)[5, 5, 0] == 255
+
+
+def test_percentiles_stretch_a_dark_image_and_depth_does_not() -> None:
+    dark = RNG.integers(0, 40, (50, 50, 1), dtype=np.uint8)
+    assert _record(windowing="percentiles").window(dark).max() == 255
+    assert np.array_equal(_record(windowing="depth").window(dark), dark)
+
+
+@pytest.mark.parametrize("value", [0, 7, 65535])
+def test_a_flat_image_stays_flat(value: int) -> None:
+    out = _record(windowing="percentiles").window(np.full((9, 9, 1), value, np.uint16))
+    assert len(np.unique(out)) == 1
+
+
+@pytest.mark.parametrize("scale", [0.37, 0.5, 1.0, 1.8])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_resizing_keeps_image_and_labels_together(scale: float, channels: int) -> None:
+    record = _record(in_channels=channels, scale=scale)
+    image = np.zeros((41, 63, channels), np.uint8)
+    image[10:30, 20:50] = 255
+    labels = np.where(image[..., 0] > 0, np.uint8(2), np.uint8(0))
+    labels[:4] = 255
+    small, small_labels = record.resize(image), record.resize_labels(labels)
+    assert small.shape[:2] == small_labels.shape == record.working_size(41, 63)
+    assert set(np.unique(small_labels)) <= {0, 2, 255}
+    assert ((small[..., 0] > 127) == (small_labels == 2)).mean() > 0.95
+    assert np.array_equal(small, image) == (scale == 1.0)
+
+
+def test_the_smallest_image_has_a_working_size() -> None:
+    assert _record(scale=0.1).working_size(1, 3) == (1, 1)
+
+
+def test_standardised_images_have_the_recorded_moments() -> None:
+    images = torch.rand(4, 3, 16, 16)
+    mean, std = images.mean((0, 2, 3)), images.std((0, 2, 3))
+    record = _record(in_channels=3, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
+    out = record.standardise(images)
+    assert torch.allclose(out.mean((0, 2, 3)), torch.zeros(3), atol=1e-4)
+    assert torch.allclose(out.std((0, 2, 3)), torch.ones(3), atol=1e-4)
+
+
+def test_the_record_survives_being_saved() -> None:
+    record = _record(scale=0.7, windowing="percentiles", mean=(0.1234567890123,), std=(0.2,))
+    assert Preprocessing.model_validate_json(record.model_dump_json()) == record
+
+
+def test_tensors_put_channels_first() -> None:
+    image: Array = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    assert torch.equal(to_tensor(image)[2], torch.from_numpy(image[..., 2].copy()))

@@ -1,0 +1,68 @@
+"""Cutting validation and test images from the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amsunet.data.layout import Sample
+from amsunet.data.splits import MINIMUM_FOR_TEST, assign_splits
+
+
+def _samples(count: int, *, groups: int = 0, split: str | None = None) -> list[Sample]:
+    return [
+        Sample(f"{n:03}", Path(f"{n:03}.png"), {}, None, f"p{n % groups}" if groups else None, split)  # type: ignore[arg-type]
+        for n in range(count)
+    ]
+
+
+def _shares(samples: list[Sample]) -> dict[str, float]:
+    return {sample.name: number / len(samples) for number, sample in enumerate(samples)}
+
+
+@pytest.mark.parametrize("count", [2, 9, 10, 11, 50, 101])
+@pytest.mark.parametrize("groups", [0, 2, 7])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_image_is_in_one_split_and_every_patient_too(count: int, groups: int, seed: int) -> None:
+    samples = _samples(count, groups=groups)
+    splits = assign_splits(samples, _shares(samples), seed=seed)
+    assert splits.keys() == {sample.name for sample in samples}
+    assert ("test" in splits.values()) == (count >= MINIMUM_FOR_TEST)
+    if groups != 2:
+        assert {"train", "val"} <= set(splits.values())
+    sides: dict[str | None, set[str]] = {}
+    for sample in samples:
+        sides.setdefault(sample.group or sample.name, set()).add(splits[sample.name])
+    assert all(len(side) == 1 for side in sides.values())
+
+
+def test_the_seed_alone_decides() -> None:
+    samples = _samples(60)
+    cuts = [assign_splits(samples, _shares(samples), seed=seed) for seed in (3, 3, 4)]
+    assert cuts[0] == cuts[1] != cuts[2]
+    assert assign_splits(samples[::-1], _shares(samples), seed=3) == cuts[0]
+
+
+def test_every_split_has_light_and_heavy_images_alike() -> None:
+    samples = _samples(100)
+    for seed in range(5):
+        splits = assign_splits(samples, _shares(samples), seed=seed)
+        for split in ("train", "val", "test"):
+            ranks = [n for n, sample in enumerate(samples) if splits[sample.name] == split]
+            assert 40 < np.mean(ranks) < 60 and min(ranks) < 20 and max(ranks) > 80
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 0.9])
+def test_the_fraction_is_kept(fraction: float) -> None:
+    samples = _samples(100)
+    splits = assign_splits(samples, _shares(samples), seed=0, test_fraction=fraction)
+    assert list(splits.values()).count("test") == round(100 * fraction)
+
+
+def test_a_split_that_the_data_name_stays() -> None:
+    given = _samples(8, split="train") + [Sample(f"t{n}", Path(f"t{n}.png"), {}, split="test") for n in range(4)]
+    splits = assign_splits(given, dict.fromkeys((s.name for s in given), 0.1), seed=0)
+    assert {name for name, split in splits.items() if split == "test"} == {"t0", "t1", "t2", "t3"}
+    assert list(splits.values()).count("val") == 2

@@ -1,0 +1,86 @@
+"""Judging a run: what it looks at, what it leaves, what it writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import pytest
+
+from amsunet.errors import InputError
+from amsunet.evaluation.evaluate import METRICS, evaluate
+from amsunet.evaluation.metrics import EMPTY_RULE
+from amsunet.evaluation.report import write_report
+from amsunet.inference.predictor import load
+
+
+def test_the_test_split_is_judged_and_written(run):
+    evaluation = evaluate(run)
+    assert evaluation.split == "test"
+    assert sorted(image.sample.name for image in evaluation.images) == [
+        "nuclei_y000_x384",
+        "nuclei_y128_x384",
+        "nuclei_y256_x384",
+        "nuclei_y384_x384",
+    ]
+    with (run / "evaluation" / "test" / "images.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    mean = sum(float(row["dice"]) for row in rows) / len(rows)
+    summary = json.loads((run / "evaluation" / "test" / "summary.json").read_text())
+    assert summary["mean_over_classes"]["dice"]["mean"] == pytest.approx(mean)
+    assert set(METRICS) <= set(summary["classes"]["foreground"])
+    assert EMPTY_RULE in evaluation.table()
+
+
+def test_pooled_scores_are_those_of_all_pixels(run):
+    evaluation = evaluate(run)
+    tp, fp, fn = (
+        sum(getattr(image.classes[0], name) for image in evaluation.images)
+        for name in ("true_positives", "false_positives", "false_negatives")
+    )
+    assert evaluation.pooled()["iou"] == pytest.approx(tp / (tp + fp + fn))
+    assert evaluation.pooled()["dice"] == pytest.approx(2 * tp / (2 * tp + fp + fn))
+
+
+def test_the_scores_are_those_of_what_predict_gives(run):
+    evaluation = evaluate(run, split="val")
+    image = evaluation.images[0]
+    areas = load(run).predict(image.sample.image).areas()
+    assert areas["foreground"] == image.classes[0].true_positives + image.classes[0].false_positives
+
+
+def test_on_foreign_data_what_was_trained_on_is_left_out(run, tmp_path):
+    evaluation = evaluate(run)
+    for image in evaluation.images:
+        for kind, path in (("images", image.sample.image), ("masks", *image.sample.masks.values())):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            shutil.copy(path, tmp_path / kind)
+    foreign = evaluate(run, tmp_path)
+    assert foreign.split == "all"
+    assert sorted(image.dice for image in foreign.images) == pytest.approx(sorted(i.dice for i in evaluation.images))
+    trained = evaluate(run, split="val").images[0].sample
+    shutil.copy(trained.image, tmp_path / "images")
+    shutil.copy(*trained.masks.values(), tmp_path / "masks")
+    again = evaluate(run, tmp_path)
+    assert len(again.images) == len(evaluation.images)
+    assert "1 images are left out" in again.notes[0]
+
+
+def test_data_that_changed_since_training_are_refused(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "run")
+    record = json.loads((copy / "data.json").read_text())
+    record["checksums"]["nuclei_y000_x384"] = "another"
+    (copy / "data.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="no longer what the run was trained on"):
+        evaluate(copy)
+
+
+def test_the_report_is_one_file_that_loads_nothing(run):
+    html = write_report(evaluate(run)).read_text()
+    assert html.count("<img") == 3
+    assert html.count("data:image/jpeg;base64,") == 3
+    for outside in ('src="http', 'href="http', "<script", "<link", "@import"):
+        assert outside not in html
+    for section in ("Scores", "Cases", "Training and calibration", "Data", "Plan", "Environment", EMPTY_RULE):
+        assert section in html

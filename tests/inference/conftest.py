@@ -1,0 +1,85 @@
+"""Untrained models in a file: what prediction does with a network does not depend on its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from amsunet.data.masks import MaskConvention
+from amsunet.data.preprocessing import Preprocessing
+from amsunet.inference.model_file import FILE_NAME, ModelDescription, save_model
+from amsunet.inference.predictor import Predictor
+from amsunet.machine import Machine
+from amsunet.models import create_model
+
+
+@pytest.fixture(scope="session")
+def machine() -> Machine:
+    return Machine("cpu", "float32", torch.get_num_threads())
+
+
+@pytest.fixture
+def make_run(tmp_path) -> Callable[..., Path]:
+    """Write a run folder with a model of some convention; further settings are those of its description."""
+
+    def make(
+        kind: str = "values",
+        values: tuple[int, ...] = (0, 255),
+        names: tuple[str, ...] = ("background", "foreground"),
+        *,
+        in_channels: int = 1,
+        scale: float = 1.0,
+        **settings: Any,
+    ) -> Path:
+        torch.manual_seed(0)
+        arguments = {"in_channels": in_channels, "num_classes": len(names), "base_channels": 4}
+        network = create_model("amsunet", **arguments)
+        # Untrained logits hardly differ; these let every class win somewhere.
+        torch.nn.init.normal_(network.head.weight, std=3.0)
+        torch.nn.init.zeros_(network.head.bias)
+        description = ModelDescription(
+            network="amsunet",
+            arguments=arguments,
+            preprocessing=Preprocessing(
+                in_channels=in_channels,
+                windowing="depth",
+                scale=scale,
+                mean=(0.5,) * in_channels,
+                std=(0.2,) * in_channels,
+            ),
+            convention=MaskConvention(kind=kind, values=values, class_names=names),
+            **settings,
+        )
+        run = tmp_path / "run"
+        save_model(run / FILE_NAME, network, description)
+        return run
+
+    return make
+
+
+@pytest.fixture
+def make_predictor(make_run, machine) -> Callable[..., Predictor]:
+    """Load a predictor of a model as ``make_run`` writes it."""
+
+    def make(*given: Any, flips: bool = False, **settings: Any) -> Predictor:
+        return Predictor(make_run(*given, **settings), machine=machine, flips=flips)
+
+    return make
+
+
+@pytest.fixture
+def picture() -> Callable[..., np.ndarray]:
+    """A seeded grey or colour image with structure at several scales."""
+
+    def draw(height: int, width: int, *, channels: int = 0, seed: int = 0) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        blocks = rng.integers(0, 256, (height // 8 + 1, width // 8 + 1, max(1, channels)))
+        image = np.kron(blocks, np.ones((8, 8, 1)))[:height, :width].astype(np.uint8)
+        return image if channels else image[..., 0]
+
+    return draw

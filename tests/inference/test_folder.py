@@ -1,0 +1,201 @@
+"""Many images to many mask files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amsunet.data.images import read_image, read_mask, write_image
+from amsunet.errors import InputError
+from amsunet.inference import folder
+from amsunet.inference.folder import Job, find_inputs, predict_files
+
+
+@pytest.fixture
+def images(tmp_path, picture):
+    """A folder of images of several sizes, types and depths of folder; every name by its size."""
+    sizes = {"a": (40, 48), "b": (40, 48), "c": (33, 70), "sub/d": (12, 20), "e.with.dots": (40, 48)}
+    for seed, (name, size) in enumerate(sizes.items()):
+        write_image(tmp_path / "images" / f"{name}.png", picture(*size, seed=seed))
+    (tmp_path / "images" / "notes.md").write_text("no image")
+    (tmp_path / "images" / ".hidden.png").write_text("no image")
+    return tmp_path / "images", sizes
+
+
+def _files(out: Path) -> set[str]:
+    return {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+
+
+def test_folder_names_all_images_below_it(images):
+    where, sizes = images
+    assert {job.name: job.image for job in find_inputs([str(where)])} == {n: where / f"{n}.png" for n in sizes}
+
+
+def test_pattern_path_list_and_sample(images, tmp_path):
+    where, _ = images
+    assert [job.name for job in find_inputs([str(where / "[ab].png")])] == ["a", "b"]
+    assert {job.name for job in find_inputs([str(where / "**" / "*.png")])} == {"a", "b", "c", "d", "e.with.dots"}
+    assert find_inputs([str(where / "c.png")]) == [Job(where / "c.png", "c")]
+    listing = tmp_path / "list.txt"
+    listing.write_text(f"images/a.png\n\n  images/sub/d.png  \n{where / 'b.png'}\n", encoding="utf-8-sig")
+    assert [(job.name, job.image) for job in find_inputs([str(listing)])] == [
+        ("a", where / "a.png"), ("d", where / "sub/d.png"), ("b", where / "b.png")
+    ]  # fmt: skip
+    assert len(find_inputs(["sample:nuclei"])) == 4
+
+
+def test_an_image_named_twice_is_predicted_once(images):
+    where, _ = images
+    assert len(find_inputs([str(where / "a.png"), str(where / "[ab].png")])) == 2
+
+
+@pytest.mark.parametrize("inputs", [["{}/nowhere"], ["{}/*.gif"], ["{}/images/a.png", "{}/nowhere.png"]])
+def test_an_input_that_names_nothing_is_refused(images, tmp_path, inputs):
+    with pytest.raises(InputError, match="names no image"):
+        find_inputs([text.format(tmp_path) for text in inputs])
+
+
+@pytest.mark.parametrize("others", [["other/a.png"], ["images/a.jpg"]])
+def test_equal_names_are_refused(images, tmp_path, picture, others):
+    for other in others:
+        write_image(tmp_path / other, picture(32, 32))
+    with pytest.raises(InputError, match="would get the same mask name"):
+        find_inputs([str(images[0]), *(str(tmp_path / other) for other in others)])
+
+
+@pytest.mark.parametrize("batch_pixels", [1, 2 * 40 * 48, 10**9])
+def test_names_and_sizes_are_kept_whatever_the_batches(images, tmp_path, make_predictor, monkeypatch, batch_pixels):
+    where, sizes = images
+    monkeypatch.setattr(folder, "_BATCH_PIXELS", batch_pixels)
+    predictor, done = make_predictor(), []
+    outcome = predict_files(predictor, find_inputs([str(where)]), tmp_path / "out", progress=done.append)
+    assert (outcome.written, outcome.failures) == (5, {})
+    assert done[-1] == 5
+    assert _files(tmp_path / "out") == {f"{name}.png" for name in sizes}
+    for name, size in sizes.items():
+        mask = read_mask(tmp_path / "out" / f"{name}.png")
+        assert mask.shape == size
+        assert np.array_equal(mask, predictor.predict(where / f"{name}.png").mask * 255)
+
+
+def test_images_of_one_size_share_a_batch(images, tmp_path, make_predictor, monkeypatch):
+    predictor, batches = make_predictor(), []
+    predict = predictor.predict_batch
+    monkeypatch.setattr(predictor, "predict_batch", lambda im, names: batches.append(list(names)) or predict(im, names))
+    predict_files(predictor, find_inputs([str(images[0])]), tmp_path / "out")
+    assert batches == [["a", "b"], ["c"], ["e.with.dots"], ["sub/d"]]
+
+
+def test_a_broken_file_is_listed_and_does_not_stop_the_rest(images, tmp_path, make_predictor):
+    where, sizes = images
+    (where / "aa.png").write_bytes((where / "a.png").read_bytes()[:60])
+    (where / "empty.png").touch()
+    jobs = [*find_inputs([str(where)]), Job(where / "gone.png", "gone")]
+    outcome = predict_files(make_predictor(), jobs, tmp_path / "out")
+    assert outcome.written == 5
+    assert {Path(path).name for path in outcome.failures} == {"aa.png", "empty.png", "gone.png"}
+    assert _files(tmp_path / "out") == {f"{name}.png" for name in sizes} | {"failures.txt"}
+    listed = dict(line.split("\t") for line in (tmp_path / "out" / "failures.txt").read_text().splitlines())
+    assert listed == outcome.failures
+    assert "0 bytes" in listed[str(where / "empty.png")]
+
+
+@pytest.mark.parametrize(
+    ("convention", "allowed"),
+    [
+        (("values", (0, 255), ("background", "foreground")), {0, 255}),
+        (("values", (0, 1), ("background", "foreground")), {0, 1}),
+        (("values", (3, 10, 700), ("background", "one", "two")), {3, 10, 700}),
+        (("threshold", (0, 255), ("background", "foreground")), {0, 255}),
+        (("colours", (0, 0xFF0000, 0x00FF80), ("background", "red", "green")), {0, 0xFF0000, 0x00FF80}),
+    ],
+    ids=["0 and 255", "0 and 1", "16 bits", "threshold", "colours"],
+)
+def test_masks_come_back_as_the_training_masks_were(images, tmp_path, make_predictor, convention, allowed):
+    where, _ = images
+    predictor = make_predictor(*convention)
+    predict_files(predictor, find_inputs([str(where / "c.png")]), tmp_path / "out")
+    stored = read_mask(tmp_path / "out" / "c.png")
+    labels = predictor.predict(where / "c.png").mask
+    assert len(np.unique(labels)) > 1, "an empty result tests nothing"
+    assert np.array_equal(predictor.description.convention.decode(stored, Path("c")), labels)
+    if stored.ndim == 3:
+        stored = stored.astype(int) @ [0x10000, 0x100, 1]
+    assert set(np.unique(stored)) <= allowed
+
+
+def test_objects_are_numbered(images, tmp_path, make_predictor):
+    where, _ = images
+    predictor = make_predictor("instances", (0, 1), threshold=0.9)
+    predict_files(predictor, find_inputs([str(where / "c.png")]), tmp_path / "out")
+    stored, labels = read_mask(tmp_path / "out" / "c.png"), predictor.predict(where / "c.png").mask
+    assert np.array_equal(stored > 0, labels > 0)
+    assert stored.max() > 1
+    assert set(np.unique(stored)) == set(range(stored.max() + 1))
+
+
+def test_one_folder_for_each_class(images, tmp_path, make_predictor):
+    where, _ = images
+    predictor = make_predictor("folders", (0, 1, 2), ("background", "cup", "disc"))
+    predict_files(predictor, find_inputs([str(where / "c.png")]), tmp_path / "out")
+    assert _files(tmp_path / "out") == {"cup/c.png", "disc/c.png"}
+    labels = predictor.predict(where / "c.png").mask
+    for label, name in enumerate(("cup", "disc"), start=1):
+        assert np.array_equal(read_mask(tmp_path / "out" / name / "c.png"), (labels == label) * 255)
+
+
+def test_overlay_and_probability_are_written_when_asked(images, tmp_path, make_predictor):
+    where, sizes = images
+    predictor = make_predictor()
+    predict_files(predictor, find_inputs([str(where)]), tmp_path / "out", overlay=True, probability=True)
+    places = ("", "overlays/", "probabilities/")
+    assert _files(tmp_path / "out") == {f"{place}{name}.png" for name in sizes for place in places}
+    probability = read_image(tmp_path / "out" / "probabilities" / "c.png")
+    assert probability.dtype == np.uint16
+    expected = predictor.predict(where / "c.png").probability[1]
+    np.testing.assert_allclose(probability[..., 0] / 65535, expected, atol=1e-4)
+    assert read_image(tmp_path / "out" / "overlays" / "c.png").shape == (33, 70, 3)
+
+
+def test_with_more_classes_each_has_its_probability(images, tmp_path, make_predictor):
+    predictor = make_predictor("values", (0, 1, 2), ("background", "class 1", "class 2"))
+    predict_files(predictor, find_inputs([str(images[0] / "c.png")]), tmp_path / "out", probability=True)
+    assert _files(tmp_path / "out" / "probabilities") == {"c_background.png", "c_class_1.png", "c_class_2.png"}
+
+
+def test_images_are_never_replaced_by_their_masks(images, make_predictor):
+    where, _ = images
+    before = {path: path.read_bytes() for path in where.rglob("*.png")}
+    with pytest.raises(InputError, match=r"would take its place: choose another --out"):
+        predict_files(make_predictor(), find_inputs([str(where)]), where)
+    assert {path: path.read_bytes() for path in where.rglob("*.png")} == before
+
+
+def test_a_mask_that_cannot_be_written_ends_it_without_half_a_file(images, tmp_path, make_predictor, monkeypatch):
+    def full(self, target, *_, **__):
+        Path(target).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("PIL.Image.Image.save", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        predict_files(make_predictor(), find_inputs([str(images[0])]), tmp_path / "out")
+    assert _files(tmp_path / "out") == set()
+
+
+def test_no_image_is_lost_between_large_and_broken_ones(tmp_path, make_predictor, picture, monkeypatch):
+    """Large images are not read ahead; the order stays."""
+    monkeypatch.setattr(folder, "_BATCH_PIXELS", 16 * 16)
+    names = [f"{number:02}" for number in range(12)]
+    for number, name in enumerate(names):
+        side = 48 if number % 3 else 20
+        write_image(tmp_path / "in" / f"{name}.png", picture(side, side, seed=number))
+    (tmp_path / "in" / "05.png").write_bytes(b"")
+    predictor, order = make_predictor(), []
+    predict = predictor.predict_batch
+    monkeypatch.setattr(predictor, "predict_batch", lambda im, given: order.extend(given) or predict(im, given))
+    outcome = predict_files(predictor, find_inputs([str(tmp_path / "in")]), tmp_path / "out")
+    assert order == [name for name in names if name != "05"]
+    assert (outcome.written, len(outcome.failures)) == (11, 1)
+    assert outcome.images_per_second > 0

@@ -1,0 +1,126 @@
+"""Weights and description in one file, and files that are none."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from amsunet.errors import InputError
+from amsunet.inference.model_file import FILE_NAME, load_model, save_model
+
+
+def test_what_was_saved_is_loaded(make_run, tmp_path):
+    path = make_run(threshold=0.35) / FILE_NAME
+    network, description = load_model(path)
+    assert not network.training
+    assert description.threshold == 0.35
+    assert description.arguments == {"in_channels": 1, "num_classes": 2, "base_channels": 4}
+    save_model(tmp_path / "other" / FILE_NAME, network, description)
+    again, same = load_model(tmp_path / "other" / FILE_NAME)
+    assert same == description
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in network.state_dict().items())
+
+
+def test_weights_in_another_memory_order_come_back_as_they_were(make_run, tmp_path):
+    network, description = load_model(make_run() / FILE_NAME)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    save_model(tmp_path / "last.safetensors", network.to(memory_format=torch.channels_last), description)
+    after = load_model(tmp_path / "last.safetensors")[0].state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_failed_writing_leaves_the_old_file_and_no_other(make_run, monkeypatch):
+    path = make_run() / FILE_NAME
+    network, description = load_model(path)
+    before = path.read_bytes()
+
+    def full(weights, target, metadata):
+        target.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("amsunet.inference.model_file.save_file", full)
+    with pytest.raises(InputError, match=r"No space left on device.*free some space"):
+        save_model(path, network, description)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == [FILE_NAME]
+
+
+@pytest.mark.parametrize("place", [0, 9, 0.3, 0.6, 0.999])
+def test_a_damaged_byte_is_noticed(make_run, place):
+    """At the head's length, in the head, and in the weights."""
+    path = make_run() / FILE_NAME
+    content = bytearray(path.read_bytes())
+    content[place if isinstance(place, int) else int(place * len(content))] ^= 0x10
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.safetensors (is|was|holds) .*(damaged|another version)"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.9999])
+def test_a_truncated_file_is_noticed(make_run, share):
+    path = make_run() / FILE_NAME
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(InputError, match="damaged"):
+        load_model(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"model\.safetensors is missing"):
+        load_model(tmp_path / FILE_NAME)
+
+
+class _Trap:
+    """Executed when unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.mark.parametrize("write", [torch.save, lambda trap, path: path.write_bytes(pickle.dumps(trap))])
+def test_a_pickle_is_refused_and_its_code_not_executed(tmp_path, write):
+    trap, path = tmp_path / "executed", tmp_path / FILE_NAME
+    write(_Trap(trap), path)
+    with pytest.raises(InputError, match="pickled checkpoints are never opened"):
+        load_model(path)
+    assert not trap.exists()
+    torch.save(_Trap(trap), tmp_path / "trap.pt")
+    torch.load(tmp_path / "trap.pt", weights_only=False).close()
+    assert trap.exists(), "the trap does not work: nothing was tested"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda meta: meta.pop("amsunet"), "not a model of amsunet"),
+        (lambda meta: meta.pop("sha256"), "checksum differs"),
+        (lambda meta: _change(meta, surprise=1), r"another version of amsunet \(1 fields differ\)"),
+        (lambda meta: _change(meta, network="unknown-net"), "do not fit its description"),
+        (lambda meta: _change(meta, arguments={"base_channels": 8}), "do not fit its description"),
+        (lambda meta: _change(meta, arguments={"wings": 2}), "do not fit its description"),
+    ],
+)  # fmt: skip
+def test_a_foreign_description_is_refused(make_run, change, message):
+    path = make_run() / FILE_NAME
+    weights = load_file(path)
+    metadata = _metadata(path)
+    change(metadata)
+    save_file(weights, path, metadata)
+    with pytest.raises(InputError, match=message):
+        load_model(path)
+
+
+def _metadata(path) -> dict[str, str]:
+    content = path.read_bytes()
+    return json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
+
+
+def _change(metadata: dict[str, str], **fields) -> None:
+    metadata["amsunet"] = json.dumps(json.loads(metadata["amsunet"]) | fields)

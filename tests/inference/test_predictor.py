@@ -1,0 +1,128 @@
+"""A loaded model takes paths and arrays of every usual kind."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import amsunet
+from amsunet.data.images import write_image
+from amsunet.errors import InputError
+from amsunet.inference.model_file import FILE_NAME
+from amsunet.inference.predictor import Predictor
+
+
+@pytest.mark.parametrize("size", [(40, 56), (9, 70), (1, 1)])
+@pytest.mark.parametrize("scale", [1.0, 0.37])
+def test_result_has_the_images_own_size(make_predictor, picture, size, scale):
+    result = make_predictor(scale=scale).predict(picture(*size))
+    assert result.mask.shape == size
+    assert result.mask.dtype == np.uint8
+    assert result.probability.shape == (2, *size)
+    assert result.probability.dtype == np.float32
+    np.testing.assert_allclose(result.probability.sum(axis=0), 1, atol=1e-5)
+    assert sum(result.areas().values()) == size[0] * size[1]
+
+
+def test_path_and_array_give_the_same(make_predictor, picture, tmp_path):
+    predictor, image = make_predictor(), picture(40, 56)
+    write_image(tmp_path / "case 7.png", image)
+    of_array, of_path, of_text = (
+        predictor.predict(given) for given in (image, tmp_path / "case 7.png", str(tmp_path / "case 7.png"))
+    )
+    assert np.array_equal(of_array.probability, of_path.probability)
+    assert np.array_equal(of_path.probability, of_text.probability)
+    assert (of_array.name, of_path.name) == ("image", "case 7")
+    assert predictor.predict(image, name="mine").name == "mine"
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda image: image[..., None],
+        lambda image: np.repeat(image[..., None], 3, axis=2),
+        lambda image: image.astype(np.uint16) * 257,
+        lambda image: (image / 255).astype(np.float32),
+        lambda image: image / 255,
+        lambda image: np.asfortranarray(image),
+        lambda image: image[::-1][::-1],
+    ],
+    ids=["one channel", "three equal channels", "uint16", "float32", "float64", "other order", "negative strides"],
+)
+def test_the_same_image_in_another_form_gives_the_same(make_predictor, picture, convert):
+    predictor, image = make_predictor(), picture(40, 56)
+    expected, found = predictor.predict(image), predictor.predict(convert(image))
+    np.testing.assert_allclose(found.probability, expected.probability, atol=1e-6)
+
+
+def test_grey_image_for_a_model_of_colour_images(make_predictor, picture):
+    predictor, image = make_predictor(in_channels=3), picture(40, 56)
+    expected = predictor.predict(np.repeat(image[..., None], 3, axis=2))
+    assert np.array_equal(predictor.predict(image).probability, expected.probability)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((4, 5, 2), np.uint8), r"not \(4, 5, 2\)"),
+        (np.zeros((2, 4, 5, 3), np.uint8), r"not \(2, 4, 5, 3\)"),
+        (np.zeros(7, np.uint8), r"not \(7,\)"),
+        (np.zeros((0, 5), np.uint8), r"not \(0, 5\)"),
+        (np.zeros((20, 20), np.int64), "not int64"),
+        (np.zeros((20, 20), np.bool_), "not bool"),
+        (np.full((20, 20), np.nan), "finite"),
+        (np.full((20, 20), np.inf, np.float32), "finite"),
+    ],
+)
+def test_what_is_no_image_is_refused(make_predictor, image, message):
+    with pytest.raises(InputError, match=message):
+        make_predictor().predict(image)
+
+
+def test_unreadable_file_is_named(make_predictor, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"broken\.png is not an image"):
+        make_predictor().predict(tmp_path / "broken.png")
+
+
+def test_input_is_left_as_it_was(make_predictor, picture):
+    image = picture(40, 56)
+    before = image.copy()
+    make_predictor(flips=True).predict(image)
+    assert np.array_equal(image, before)
+
+
+def test_images_of_a_batch_do_not_mix(make_predictor, picture):
+    predictor = make_predictor()
+    images = [picture(40, 56, channels=1, seed=seed) for seed in range(3)]
+    together = predictor.predict_batch(images, ["a", "b", "c"])
+    assert [one.name for one in together] == ["a", "b", "c"]
+    for image, one in zip(images, together, strict=True):
+        np.testing.assert_allclose(one.probability, predictor.predict(image).probability, atol=1e-5)
+
+
+def test_threshold_of_the_model_decides(make_predictor, picture):
+    low, high = (make_predictor(threshold=threshold).predict(picture(64, 64)) for threshold in (0.1, 0.9))
+    assert np.array_equal(low.probability, high.probability)
+    assert np.array_equal(low.mask, low.probability[1] > 0.1)
+    assert np.array_equal(high.mask, high.probability[1] > 0.9)
+    assert low.mask.sum() > high.mask.sum()
+
+
+def test_run_folder_and_model_file_both_name_the_model(make_run, machine, picture):
+    run = make_run()
+    by_folder, by_file = (Predictor(path, machine=machine).predict(picture(32, 32)) for path in (run, run / FILE_NAME))
+    assert np.array_equal(by_folder.probability, by_file.probability)
+    by_function = amsunet.load(run, device="cpu", precision="float32").predict(picture(32, 32))
+    assert np.array_equal(by_function.probability, by_folder.probability)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "nowhere.v2"])
+def test_missing_run_is_named(tmp_path, machine, name):
+    with pytest.raises(InputError, match=rf"{name}.* is missing"):
+        Predictor(tmp_path / name, machine=machine)
+
+
+def test_device_that_is_not_there_is_refused(make_run):
+    with pytest.raises(InputError, match="device 'abacus' is not there"):
+        amsunet.load(make_run(), device="abacus")

@@ -1,0 +1,230 @@
+"""What users give by mistake ends in one sentence and exit code 2, and nothing is lost."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+import amsunet
+from amsunet import cli
+
+SMALL = ["--crop", "32", "--batch-size", "2", "--base-channels", "4", "--device", "cpu"]
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Run the command line: exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["amsunet", *map(str, words)])
+        capsys.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        written = capsys.readouterr()
+        return code, written.out, written.err
+
+    return command
+
+
+def assert_one_sentence(outcome: tuple[int, str, str], *told: str) -> None:
+    code, out, err = outcome
+    assert code == 2, err
+    (sentence,) = (line for line in err.splitlines() if line.lower().startswith("error:"))
+    assert "Traceback" not in out + err
+    for text in told:
+        assert re.search(text, sentence), sentence
+
+
+def _png_header(side: int) -> bytes:
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"")),
+        (b"IEND", b""),
+    ]
+    packed = (struct.pack(">I", len(b)) + t + b + struct.pack(">I", zlib.crc32(t + b)) for t, b in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+def _truncated_jpeg(path: Path) -> None:
+    shutil.move(path, path.with_suffix(".jpg"))
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path.with_suffix(".jpg"))
+    whole = path.with_suffix(".jpg").read_bytes()
+    path.with_suffix(".jpg").write_bytes(whole[: len(whole) // 2])
+
+
+BROKEN: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "mask of another size": (
+        "masks/03.png", lambda p: Image.new("L", (9, 7)).save(p), "48 x 40 pixels, its mask .* 9 x 7: export both"),
+    "text named png": ("images/03.png", lambda p: p.write_text("no picture"), "is not an image, whatever its name"),
+    "truncated jpeg": ("images/03.png", _truncated_jpeg, r"is damaged \(.+\): copy it again"),
+    "0 bytes": ("images/03.png", lambda p: p.write_bytes(b""), r"is empty \(0 bytes\): copy it again"),
+    "0 bytes of mask": ("masks/03.png", lambda p: p.write_bytes(b""), r"is empty \(0 bytes\): copy it again"),
+    "huge header": ("images/03.png", lambda p: p.write_bytes(_png_header(50_000)), "claims 50000 x 50000 .* tiles"),
+    "missing mask": ("masks/03.png", Path.unlink, "has no mask"),
+    "missing image": ("images/03.png", Path.unlink, "has no image"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_train_refuses_one_broken_file_and_touches_nothing(
+    kind: str, run: Run, make_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    file, damage, message = BROKEN[kind]
+    data = make_dataset()
+    damage(data / file)
+    before = {path: path.read_bytes() for path in data.rglob("*.*")}
+    assert_one_sentence(run("train", data, "--epochs", 1, *SMALL), r"03\.", message, "--skip-broken leaves them out")
+    assert {path: path.read_bytes() for path in data.rglob("*.*")} == before
+    assert not (tmp_path / "runs").exists()
+
+
+def test_check_lists_every_broken_file_and_goes_on(run: Run, make_dataset: Callable[..., Path]) -> None:
+    data = make_dataset(14)
+    (data / "images" / "03.png").write_bytes(b"")
+    (data / "images" / "04.png").write_text("no picture")
+    Image.new("L", (9, 7)).save(data / "masks" / "05.png")
+    (data / "masks" / "06.png").unlink()
+    code, out, err = run("check", data, *SMALL)
+    assert code == 1 and "Traceback" not in out + err
+    for told in ("2 unreadable files", "1 sizes that differ", "1 images without a mask", "03.png", "05.png", "06.png"):
+        assert told in out
+
+
+@pytest.mark.parametrize("command", ["check", "train"])
+class TestBothCommands:
+    def test_empty_folder(self, command: str, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "nothing").mkdir()
+        assert_one_sentence(run(command, tmp_path / "nothing"), "nothing holds no images", "expected are folders")
+
+    def test_absent_folder(self, command: str, run: Run, tmp_path: Path) -> None:
+        assert_one_sentence(run(command, tmp_path / "absent"), "absent does not exist: check the path")
+
+    def test_images_without_masks(self, command: str, run: Run, make_dataset: Callable[..., Path]) -> None:
+        data = make_dataset()
+        shutil.rmtree(data / "masks")
+        assert_one_sentence(run(command, data), "set holds 12 images but no masks", "put the masks into a folder")
+
+    def test_wide_masks_with_three_values(self, command: str, run: Run, make_dataset: Callable[..., Path]) -> None:
+        data = make_dataset()
+        for path in (data / "masks").iterdir():
+            mask = np.zeros((40, 48), np.uint16)
+            mask[5:15, 5:15], mask[20:30, 20:40] = 1000, 40_000
+            Image.fromarray(mask).save(path)
+        assert_one_sentence(
+            run(command, data), r"masks.00\.png", "0, 1000, 40000", "--classes 0,1000,40000 or --instances"
+        )
+
+    def test_soft_masks(self, command: str, run: Run, make_dataset: Callable[..., Path]) -> None:
+        data = make_dataset()
+        for path in (data / "masks").iterdir():
+            Image.open(path).filter(ImageFilter.GaussianBlur(1.5)).save(path)
+        assert_one_sentence(run(command, data), r"masks.00\.png has soft edges .*12 of 12", "--mask-threshold 128")
+
+    def test_soft_masks_one_folder_a_class(self, command: str, run: Run, make_dataset: Callable[..., Path]) -> None:
+        data = make_dataset()
+        for path in list((data / "masks").iterdir()):
+            (data / "masks" / "lung").mkdir(exist_ok=True)
+            Image.open(path).filter(ImageFilter.GaussianBlur(1.5)).save(data / "masks" / "lung" / path.name)
+            path.unlink()
+        assert_one_sentence(run(command, data), r"lung.00\.png has soft edges", "--mask-threshold 128")
+
+    def test_a_field_of_view_in_colour(self, command: str, run: Run, make_dataset: Callable[..., Path]) -> None:
+        data = make_dataset()
+        for path in (data / "masks").iterdir():
+            (data / "fov").mkdir(exist_ok=True)
+            Image.new("RGB", (48, 40), "red").save(data / "fov" / path.name)
+        assert_one_sentence(run(command, data), r"fov.00\.png marks no field of view", "0 outside, 255 inside")
+
+    def test_empty_masks(self, command: str, run: Run, make_dataset: Callable[..., Path]) -> None:
+        assert_one_sentence(run(command, make_dataset(foreground=0)), r"00\.png and all other masks are empty")
+
+    @pytest.mark.parametrize(("option", "nearest"), [("--epoch", "--epochs"), ("--bach-size", "--batch-size")])
+    def test_unknown_option(self, command: str, option: str, nearest: str, run: Run) -> None:
+        assert_one_sentence(run(command, "sample:nuclei", option, 3), option, nearest)
+
+    def test_unreadable_file(
+        self, command: str, run: Run, make_dataset: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        data = make_dataset()
+
+        def refuse(source: Path) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied", str(source / "masks"))
+
+        monkeypatch.setattr("amsunet.data.layout._find", refuse)
+        assert_one_sentence(run(command, data), r"set.masks may not be read: change its permissions")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions of this kind are POSIX")
+@pytest.mark.parametrize("locked", [".", "images", "masks", "images/03.png", "split.json", "manifest.csv"])
+def test_what_may_not_be_read_is_named(locked: str, make_dataset: Callable[..., Path]) -> None:
+    data = make_dataset()
+    (data / locked).touch()
+    (data / locked).chmod(0)
+
+    data.parent.chmod(0o755)
+    # Root may read everything, so the process becomes nobody once all is imported.
+    script = (
+        "import os, sys\nfrom PIL import Image\nfrom amsunet.data.dataset import open_dataset\n"
+        "from amsunet.errors import InputError\nImage.init()\nos.chdir(sys.argv[1])\n"
+        "if os.geteuid() == 0:\n    os.setgroups([])\n    os.setuid(65534)\n"
+        "try:\n    open_dataset(sys.argv[2])\nexcept InputError as error:\n    print(error)\n"
+    )
+    folder, opened = (data.parent, data.name) if locked == "." else (data, ".")
+    source = Path(amsunet.__file__).parents[1]
+    ended = subprocess.run(
+        [sys.executable, "-c", script, str(folder), opened],
+        env=os.environ | {"PYTHONPATH": str(source)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    (data / locked).chmod(0o755)
+    assert ended.returncode == 0, ended.stderr
+    named = data.name if locked == "." else locked
+    assert re.match(rf"{re.escape(named)} may not be read: change its permissions", ended.stdout), ended.stdout
+
+
+def test_a_full_disk_while_checking_keeps_the_last_audit(
+    run: Run, make_dataset: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data, out = make_dataset(), tmp_path / "audit"
+    assert run("check", data, "--out", out, *SMALL)[0] == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert before.keys() == {"contact-sheet.png", "check.json"}
+
+    def fail(path: Path, *args: object, **kwargs: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    outcome = run("check", data, "--out", out, *SMALL)
+    assert_one_sentence(outcome, r"check\.json could not be written \(No space left on device\): free some space")
+    assert {path.name for path in out.iterdir()} == before.keys()
+    assert (out / "check.json").read_bytes() == before["check.json"]
+
+
+def test_a_full_disk_at_the_start_of_a_training(
+    run: Run, make_dataset: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(path: Path, *args: object, **kwargs: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    outcome = run("train", make_dataset(), "--epochs", 1, "--steps-per-epoch", 2, "--out", tmp_path / "run", *SMALL)
+    assert_one_sentence(outcome, r"config\.json could not be written \(No space left on device\): free some space")
+    assert not list((tmp_path / "run").iterdir())

@@ -1,0 +1,37 @@
+"""The audit before a training."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from amsunet.data.images import read_image
+from amsunet.training.check import check
+
+
+@pytest.fixture(scope="module")
+def checked(tiny, tmp_path_factory):
+    out = tmp_path_factory.mktemp("check")
+    return check("sample:nuclei", out=out, **{**tiny, "steps_per_epoch": None}, epochs=2), out
+
+
+def test_check_writes_pictures_and_a_record(checked):
+    result, out = checked
+    assert {path.name for path in out.iterdir()} == {"contact-sheet.png", "check.json"}
+    assert read_image(result.sheet).shape[2] == 3
+    record = json.loads((out / "check.json").read_text())
+    assert record["plan"]["crop"] == [64, 64]
+    assert len(record["splits"]) == 16
+    assert record["problems"] == []
+
+
+def test_check_tells_what_it_found_and_what_it_costs(checked):
+    result, _ = checked
+    text = str(result)
+    assert "10 images to train, 2 to validate, 4 to test" in text
+    assert "2 epochs of 10 steps take about" in text
+    assert result.problems == 0
+    assert result.cost.seconds_per_step > 0
+    assert result.cost.seconds_per_image > 0
+    assert 10**6 < result.cost.memory < 10**9

@@ -1,0 +1,147 @@
+"""The rules that turn a fingerprint into a plan."""
+
+from __future__ import annotations
+
+import pytest
+
+from amsunet.data.fingerprint import Fingerprint
+from amsunet.errors import InputError
+from amsunet.training.plan import DEFAULT_MINUTES, make_plan
+
+_PLAIN = {
+    "images": 100,
+    "median_height": 512,
+    "median_width": 512,
+    "smallest_side": 512,
+    "largest_side": 512,
+    "coloured": False,
+    "bits": 8,
+    "mean": (0.5,),
+    "std": (0.2,),
+    "brightness_variation": 0.3,
+    "class_shares": (0.7, 0.3),
+    "thickness": 40.0,
+    "empty_masks": 0,
+}
+
+
+def _plan(overrides=None, *, images=100, device="cpu", recipe="default", **changes):
+    return make_plan(Fingerprint(**_PLAIN | changes), images, device=device, recipe=recipe, overrides=overrides)
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting", "expected"),
+    [
+        ({}, "in_channels", 1),
+        ({"coloured": True, "mean": (0.5,) * 3, "std": (0.2,) * 3}, "in_channels", 3),
+        ({}, "windowing", "depth"),
+        ({"bits": 16}, "windowing", "percentiles"),
+        ({"brightness_variation": 2.0}, "windowing", "percentiles"),
+        ({}, "scale", 0.75),
+        ({"median_height": 128, "median_width": 128, "largest_side": 128}, "scale", 1.0),
+        ({"thickness": 8.0}, "scale", 1.0),
+        ({"median_height": 100, "median_width": 130, "largest_side": 130}, "crop", (128, 160)),
+        ({"median_height": 4000, "median_width": 3000, "largest_side": 4000, "thickness": 10.0}, "crop", (256, 256)),
+        ({"median_height": 900, "median_width": 900, "largest_side": 900, "thickness": 3.0}, "crop", (160, 160)),
+        ({"median_height": 900, "median_width": 900, "largest_side": 900, "class_shares": (0.95, 0.05)},
+         "foreground_fraction", 0.5),
+        ({"median_height": 128, "median_width": 128, "largest_side": 128, "class_shares": (0.95, 0.05)},
+         "foreground_fraction", 0.0),
+        ({}, "quarter_turns", True),
+        ({"median_height": 100, "median_width": 130, "largest_side": 130}, "quarter_turns", False),
+    ],
+)  # fmt: skip
+def test_rule(changes, setting, expected):
+    assert getattr(_plan(**changes), setting) == expected
+
+
+def test_every_derived_setting_says_why():
+    plan = _plan()
+    for name in ("scale", "windowing", "crop", "batch_size", "augmentation"):
+        assert plan.reasons[name]
+        assert f"{name} " in str(plan)
+
+
+def test_a_gpu_takes_larger_batches_and_never_more_than_there_are_images():
+    small = {"median_height": 128, "median_width": 128, "largest_side": 128}
+    assert _plan(device="cuda", **small).batch_size > _plan(device="cpu", **small).batch_size
+    assert _plan(images=3, **small).batch_size <= 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("crop", (64, 64)), ("batch_size", 3), ("learning_rate", 1e-4), ("base_channels", 8), ("seed", 7)],
+)
+def test_what_was_said_stays(name, value):
+    plan = _plan({name: value})
+    assert getattr(plan, name) == value
+    assert plan.reasons[name] == "as you said"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "minutes", "epochs"),
+    [
+        ({}, DEFAULT_MINUTES, None),
+        ({"minutes": 3.0}, 3.0, None),
+        ({"epochs": 4}, None, 4),
+        ({"minutes": None}, 20, None),
+    ],
+)
+def test_budget(overrides, minutes, epochs):
+    plan = _plan(overrides)
+    assert (plan.minutes, plan.epochs) == (minutes, epochs)
+    assert (plan.steps_per_epoch is None) == (epochs is None)
+
+
+def test_an_epoch_sees_every_image():
+    plan = _plan({"epochs": 2, "batch_size": 8, "crop": (128, 128), "scale": 1.0}, images=10)
+    assert plan.steps_per_epoch == 20  # 16 crops of each of 10 images, 8 at a time
+
+
+def test_the_papers_recipe():
+    plan = _plan(recipe="paper", images=20, median_height=584, median_width=565, largest_side=584)
+    assert plan.model_dump(exclude={"reasons", "seed", "in_channels"}) == {
+        "network": "amsunet",
+        "base_channels": 32,
+        "scale": 1.0,
+        "windowing": "depth",
+        "crop": (480, 480),
+        "batch_size": 2,
+        "foreground_fraction": 0.0,
+        "augmentation": "paper",
+        "quarter_turns": False,
+        "learning_rate": 2e-3,
+        "weight_decay": 5e-5,
+        "gradient_clip": None,
+        "average_weights": False,
+        "epochs": 300,
+        "minutes": None,
+        "steps_per_epoch": 10,
+        "patience": 300,
+    }
+    assert _plan({"minutes": 5.0}, recipe="paper").epochs is None
+
+
+def test_quarter_turns_need_square_crops():
+    assert not _plan({"crop": (64, 96)}).quarter_turns
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"epochs": 2, "minutes": 1.0}, "--epochs and --minutes exclude each other"),
+        ({"batch_size": 0, "epochs": 2}, "--batch-size: .*not 0"),
+        ({"scale": 0.0, "epochs": 2}, "--scale: "),
+        ({"crop": (0, 0), "epochs": 2}, "--crop: .*not 0"),
+        ({"crop": (16, 64)}, "--crop: .*not 16"),
+        ({"base_channels": 6}, "--base-channels: .*multiple of 4, not 6"),
+        ({"learning_rate": -1.0}, "--learning-rate: "),
+        ({"steps_per_epoch": 0, "epochs": 2}, "--steps-per-epoch: "),
+        ({"patience": 0}, "--patience: "),
+        ({"seed": -1}, "--seed: "),
+        ({"wings": 2}, "--wings: "),
+    ],
+)
+def test_the_impossible_is_refused_by_name(overrides, message):
+    with pytest.raises(InputError, match=message):
+        _plan(overrides)

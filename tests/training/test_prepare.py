@@ -1,0 +1,86 @@
+"""A data set opened, split, measured and planned."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from amsunet.data.images import write_image
+from amsunet.data.masks import MaskConvention, MaskOptions
+from amsunet.errors import InputError
+from amsunet.training.plan import make_plan
+from amsunet.training.prepare import fit_preprocessing, prepare
+
+
+def _write(folder, count, *, value=100, names="image_{}", ignored=0):
+    for number in range(count):
+        image = np.full((40, 48), value, np.uint8)
+        labels = np.zeros((40, 48), np.uint8)
+        image[10:20, 10:30], labels[10:20, 10:30] = value + 100, 1
+        if ignored:
+            image[:, -ignored:], labels[:, -ignored:] = 0, 255
+        image[0, 0] = number
+        write_image(folder / "images" / f"{names.format(number)}.png", image)
+        write_image(folder / "masks" / f"{names.format(number)}.png", labels)
+    return folder
+
+
+def test_splits_of_the_sample_are_kept_and_described():
+    prepared = prepare("sample:nuclei", device="cpu")
+    sizes = {split: len(prepared.of(split)) for split in ("train", "val", "test")}
+    assert sizes["test"] == 4
+    assert sizes["train"] + sizes["val"] == 12
+    assert sizes["val"] >= 2
+    assert {sample.name for sample in prepared.of("test")}.isdisjoint(s.name for s in prepared.of("train"))
+    text = prepared.describe()
+    assert f"{sizes['train']} images to train, {sizes['val']} to validate, 4 to test" in text
+
+
+def test_the_same_seed_cuts_the_same_splits_and_another_one_others(tmp_path):
+    data = _write(tmp_path, 30)
+    first, again, other = (prepare(data, device="cpu", overrides={"seed": seed}).splits for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_test_images_do_not_shape_the_plan(tmp_path):
+    """Bright test images: the fingerprint must not have seen them."""
+    _write(tmp_path / "train", 8)
+    _write(tmp_path / "test", 4, value=150, names="other_{}")
+    prepared = prepare(tmp_path, device="cpu")
+    assert len(prepared.of("test")) == 4
+    assert prepared.fingerprint.images == 8
+    assert prepared.fingerprint.mean[0] == pytest.approx((100 + 100 * 200 / 1920) / 255, abs=0.01)
+
+
+@pytest.mark.parametrize("count", [1])
+def test_too_few_images_are_refused_with_the_numbers(tmp_path, count):
+    with pytest.raises(InputError, match="leaves 1 images to train and 0 to validate"):
+        prepare(_write(tmp_path, count), device="cpu")
+
+
+def test_overrides_and_mask_options_arrive(tmp_path):
+    data = _write(tmp_path, 4)
+    prepared = prepare(
+        data, device="cpu", mask_options=MaskOptions(threshold=1), overrides={"epochs": 2, "crop": (32, 32)}
+    )
+    assert prepared.dataset.convention.kind == "threshold"
+    assert prepared.plan.crop == (32, 32)
+    assert prepared.plan.reasons["crop"] == "as you said"
+
+
+@pytest.mark.parametrize("ignored", [0, 8])
+def test_mean_and_deviation_are_those_of_the_counted_pixels(tmp_path, ignored):
+    prepared = prepare(_write(tmp_path, 3, ignored=ignored), device="cpu")
+    plan = make_plan(prepared.fingerprint, 2, device="cpu", overrides={"windowing": "depth"})
+    samples = prepared.of("train")
+    convention = prepared.dataset.convention
+    assert isinstance(convention, MaskConvention)
+    record = fit_preprocessing(plan, convention, samples)
+    pixels = []
+    for sample in samples:
+        image, labels = prepared.dataset.read(sample)
+        pixels.append(image[labels != 255].astype(np.float64) / 255)
+    assert min(len(p) for p in pixels) == 40 * (48 - ignored)
+    assert record.mean[0] == pytest.approx(np.concatenate(pixels).mean(), abs=1e-6)
+    assert record.std[0] == pytest.approx(np.concatenate(pixels).std(), abs=1e-6)

@@ -1,0 +1,177 @@
+"""Trainings from beginning to end: the run folder, and that the same command gives the same weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from amsunet.errors import InputError
+from amsunet.inference.model_file import FILE_NAME, load_model
+from amsunet.training.task import SegmentationTask
+from amsunet.training.train import resume, train
+
+
+def _python(code: str, *arguments: str, **options) -> subprocess.Popen[str]:
+    """Start another Python that computes with as many threads as this one, so that sums come out alike."""
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    return subprocess.Popen([sys.executable, "-u", "-c", code, *arguments], env=environment, text=True, **options)
+
+
+def test_run_folder_is_complete(whole):
+    names = {path.name for path in whole.run.iterdir()}
+    assert names >= {"config.json", "data.json", "environment.json", "metrics.csv", "last.ckpt", FILE_NAME}
+    assert not [name for name in names if "partial" in name]
+    config = json.loads((whole.run / "config.json").read_text())
+    assert (config["plan"]["epochs"], config["plan"]["base_channels"], config["deterministic"]) == (3, 4, True)
+    data = json.loads((whole.run / "data.json").read_text())
+    assert data["source"] == "sample:nuclei"
+    assert data["splits"].keys() == data["checksums"].keys()
+    assert set(data["splits"].values()) == {"train", "val", "test"}
+    assert json.loads((whole.run / "environment.json").read_text())["packages"]["torch"] == torch.__version__
+
+
+def test_metrics_hold_a_row_for_each_epoch_and_the_best_is_kept(whole, record):
+    rows = record(whole.run)[1]
+    assert [row["epoch"] for row in rows] == ["0", "1", "2"]
+    assert [row["step"] for row in rows] == ["2", "4", "6"]
+    assert float(rows[-1]["learning_rate"]) == pytest.approx(0, abs=1e-9)
+    dice = [float(row["val_dice"]) for row in rows]
+    assert whole.training.best_epoch == dice.index(max(dice))
+    assert (whole.training.epochs, whole.training.interrupted) == (3, False)
+    assert whole.training.validation_dice >= max(dice) - 1e-6  # the threshold is chosen on the same images
+
+
+def test_first_lines_say_where_what_and_how(whole):
+    first, *others = whole.said.splitlines()
+    assert first.startswith("on CPU ")
+    assert "sample:nuclei: 10 images to train, 2 to validate, 4 to test" in others
+    assert "plan:" in others
+
+
+def test_model_describes_its_use(whole):
+    network, description = load_model(whole.run / FILE_NAME)
+    assert description.arguments == {"in_channels": 1, "num_classes": 2, "base_channels": 4}
+    assert description.convention.values == (0, 255)
+    assert description.preprocessing.in_channels == 1
+    assert not network.training
+
+
+def test_the_same_command_gives_the_same_weights(whole, repeatable, record, tmp_path):
+    train("sample:nuclei", out=tmp_path / "run", say=str, **repeatable)
+    assert record(tmp_path / "run") == record(whole.run)
+
+
+def test_another_seed_gives_other_weights(whole, repeatable, record, tmp_path):
+    train("sample:nuclei", out=tmp_path / "run", say=str, **repeatable | {"epochs": 1}, seed=1)
+    assert record(tmp_path / "run")[0] != record(whole.run)[0]
+
+
+def test_a_stopped_training_resumed_equals_an_unbroken_one(whole, repeatable, interrupt, record, tmp_path, monkeypatch):
+    interrupt(1, 0)
+    stopped = train("sample:nuclei", out=tmp_path / "run", say=str, **repeatable)
+    monkeypatch.undo()
+    assert stopped.interrupted
+    assert len(record(stopped.run)[1]) == 1
+    resumed = resume(stopped.run, say=str)
+    assert record(resumed.run) == record(whole.run)
+    assert (resumed.epochs, resumed.best_epoch) == (whole.training.epochs, whole.training.best_epoch)
+    assert resumed.validation_dice == whole.training.validation_dice
+
+
+def test_a_killed_training_resumed_equals_an_unbroken_one(whole, repeatable, record, tmp_path):
+    code = (
+        "import json, os, signal, sys\n"
+        "from amsunet.training import callbacks\n"
+        "from amsunet.training.train import train\n"
+        "def kill(self, trainer, *_):\n"
+        "    if trainer.current_epoch == 1: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "callbacks.Progress.on_train_batch_end = kill\n"
+        "train('sample:nuclei', out=sys.argv[1], **json.loads(sys.argv[2]))\n"
+    )
+    process = _python(code, str(tmp_path / "run"), json.dumps(repeatable), stdout=subprocess.DEVNULL)
+    assert process.wait(120) == -signal.SIGKILL
+    assert len(record(tmp_path / "run")[1]) == 1
+    resume(tmp_path / "run", say=str)
+    assert record(tmp_path / "run") == record(whole.run)
+
+
+def test_ctrl_c_ends_well_with_a_model_and_a_report(tmp_path):
+    command = "import sys; from amsunet.cli import main; main()"
+    options = "--epochs 1000 --steps-per-epoch 2 --base-channels 4 --crop 64 --batch-size 4 --device cpu"
+    run = tmp_path / "run"
+    process = _python(
+        command, "train", "sample:nuclei", "--out", str(run), *options.split(),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch   2 of 1000"):
+            process.send_signal(signal.SIGINT)
+            break
+    said = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, said
+    assert "--resume" in said
+    assert (run / "report.html").is_file()
+    load_model(run / FILE_NAME)
+
+
+def test_ctrl_c_in_the_first_epoch_keeps_a_model_too(repeatable, interrupt, tmp_path):
+    interrupt(0, 0)
+    training = train("sample:nuclei", out=tmp_path / "run", say=str, **repeatable)
+    assert training.interrupted
+    load_model(training.run / FILE_NAME)
+
+
+def test_resuming_a_finished_training_changes_nothing(whole, record):
+    before = record(whole.run)
+    training = resume(whole.run, say=str)
+    assert record(whole.run) == before
+    assert training.epochs == 3
+    assert training.best_epoch == whole.training.best_epoch
+
+
+def test_a_training_that_stopped_for_lack_of_progress_stays_stopped(repeatable, record, tmp_path):
+    settings = repeatable | {"epochs": 9, "patience": 1, "learning_rate": 1e-12}
+    stopped = train("sample:nuclei", out=tmp_path / "run", say=str, **settings)
+    assert stopped.epochs < 9
+    assert len(record(stopped.run)[1]) == stopped.best_epoch + 2
+    before = record(stopped.run)
+    resume(stopped.run, say=str)
+    assert record(stopped.run) == before
+
+
+def test_divergence_ends_with_a_suggestion(tiny, tmp_path):
+    with pytest.raises(InputError, match=r"diverged in epoch \d+ .*--learning-rate 250000 or --precision float32"):
+        train("sample:nuclei", out=tmp_path / "run", say=str, epochs=30, **tiny, learning_rate=1e6)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "kept"), [(0, "nothing was kept"), (1, "the weights of epoch 1 are kept")], ids=["first", "second"]
+)
+def test_weights_that_are_no_numbers_are_never_kept(tiny, tmp_path, monkeypatch, epoch, kept):
+    """The last step of an epoch spoils the weights, so that validation is the first to see them."""
+    step = SegmentationTask.on_train_batch_end
+
+    def spoil(self, outputs, batch, index):
+        step(self, outputs, batch, index)
+        if (self.current_epoch, index) == (epoch, tiny["steps_per_epoch"] - 1):
+            self.network.head.bias.data.fill_(float("nan"))
+
+    monkeypatch.setattr(SegmentationTask, "on_train_batch_end", spoil)
+    run = tmp_path / "run"
+    with pytest.raises(InputError, match=rf"diverged in epoch {epoch + 1} .*{kept}"):
+        train("sample:nuclei", out=run, say=str, epochs=3, average_weights=False, **tiny)
+    assert (run / FILE_NAME).exists() == (epoch > 0)
+    if epoch:
+        assert all(value.isfinite().all() for value in load_model(run / FILE_NAME)[0].state_dict().values())
+
+
+def test_a_run_is_never_overwritten(whole, tiny):
+    with pytest.raises(InputError, match=r"holds a run already.*--resume"):
+        train("sample:nuclei", out=whole.run, epochs=1, **tiny)
