@@ -65,7 +65,7 @@ def main() -> None:
         for form, seen in times.items():
             command = [sys.executable, __file__, "--form", form]
             command += [f"--{name}={getattr(asked, name)}" for name in ("batch", "side", "steps")]
-            seen += json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            seen.extend(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
     from amsunet.machine import choose_machine, environment  # noqa: PLC0415
 
     medians = {form: statistics.median(seen) for form, seen in times.items()}

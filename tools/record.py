@@ -1,6 +1,6 @@
 """Put what a run and its evaluation measured under results/, with where it came from.
 
-    python tools/record.py RUN results/NAME --command "amsunet train ..." [--note "..."]
+python tools/record.py RUN results/NAME --command "amsunet train ..." [--note "..."]
 """
 
 from __future__ import annotations

@@ -243,13 +243,20 @@ def predict(
 def main() -> None:
     """Run the command line; what a user can mend ends in one sentence and exit code 2."""
     try:
-        cli(standalone_mode=True)
+        sys.exit(cli(standalone_mode=False))
     except InputError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(2)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+    except click.Abort:
+        click.echo("stopped", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        context = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "amsunet"
+        click.echo(f"error: {error.format_message()} ({context} --help lists all)", err=True)
     except MemoryError:
         click.echo("error: memory ran out: lower --batch-size or --crop, or close other programs", err=True)
-        sys.exit(2)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The published figures to compare with, and trainings that several tests look at."""
+"""Ctrl-C at a given step, and what two runs are compared by."""
 
 from __future__ import annotations
 
@@ -6,61 +6,11 @@ import csv
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-import numpy as np
 import pytest
-import torch
 from safetensors.torch import load_file
 
 from amsunet.training import callbacks
-from amsunet.training.train import train
-
-_GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
-_TINY: dict[str, Any] = {
-    "base_channels": 4,
-    "crop": (64, 64),
-    "batch_size": 4,
-    "steps_per_epoch": 2,
-    "device": "cpu",
-    "precision": "float32",
-}
-
-
-@pytest.fixture(scope="session")
-def golden() -> Callable[[str], dict[str, np.ndarray]]:
-    """Read the golden arrays of one name."""
-
-    def read(name: str) -> dict[str, np.ndarray]:
-        path = _GOLDEN / f"{name}.npz"
-        if not path.is_file():
-            pytest.skip(f"the golden file {path.name} does not lie beside the repository")
-        with np.load(path) as file:
-            return dict(file)
-
-    return read
-
-
-@pytest.fixture(scope="session")
-def tiny() -> dict[str, Any]:
-    """Settings of a training of seconds, but for its budget."""
-    return _TINY
-
-
-@pytest.fixture(scope="session")
-def repeatable(tiny) -> dict[str, Any]:
-    """Settings of a tiny training whose weights are always the same."""
-    return {**tiny, "epochs": 3, "deterministic": True}
-
-
-@pytest.fixture(scope="session")
-def whole(repeatable, tmp_path_factory) -> Any:
-    """A training that came to its end, and the lines it said."""
-    said: list[str] = []
-    training = train("sample:nuclei", out=tmp_path_factory.mktemp("runs") / "whole", say=said.append, **repeatable)
-    yield SimpleNamespace(training=training, run=training.run, said="\n".join(said))
-    torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture

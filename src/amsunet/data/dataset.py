@@ -106,6 +106,10 @@ def open_dataset(
             f"{source} lacks the class folders of the training data ({', '.join(convention.class_names[1:])}): "
             "give it the same folders"
         )
+    scans, strange = _with_known_values(scans, convention)
+    if strange and not (skip_broken or allow_problems):
+        raise InputError(_tell(strange))
+    problems += strange
     warnings = [*_duplicates(scans), *_guessed_groups(samples)]
     return Dataset(str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes))
 
@@ -120,6 +124,28 @@ def _find_convention(
         refuse_soft_edges(masks)
     names, threshold = ("background", *class_names), options.threshold
     return MaskConvention(kind="folders", values=tuple(range(len(names))), class_names=names, threshold=threshold), []
+
+
+def _with_known_values(scans: list[Scan], convention: MaskConvention) -> tuple[list[Scan], list[Problem]]:
+    """Part the samples whose masks the convention can read from the others.
+
+    Raises: InputError if it can read none.
+    """
+    good, problems = [], []
+    for scan in scans:
+        values = {mask.path: convention.unknown_value(mask) for mask in scan.masks.values()}
+        path, value = next(((path, value) for path, value in values.items() if value is not None), (None, None))
+        if path is None:
+            good.append(scan)
+        else:
+            message = (
+                f"{path} holds the value {value}, which no class has (they are {list(convention.values)}): "
+                "mend the mask, or say --classes or --ignore-value"
+            )
+            problems.append(Problem("masks with strange values", path, message))
+    if not good:
+        raise InputError(_tell(problems))
+    return good, problems
 
 
 def foreground_share(scan: Scan, convention: MaskConvention) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from amsunet.errors import InputError
@@ -119,12 +119,11 @@ def _decode(path: Path, *, palette_as_colour: bool) -> Array:
 def _pixels(picture: ImageFile.ImageFile, path: Path, *, palette_as_colour: bool) -> Array:
     _refuse_oversize(path, picture.height, picture.width)
     frames = getattr(picture, "n_frames", 1)
-    if frames > 1:
+    if frames > 1 and picture.format != "MPO":  # a telephone's photograph with its preview
         raise InputError(f"{path} holds {frames} pages: save each page as a file of its own")
-    wide = "RGB" in picture.mode and _has_wide_colours(picture)
-    if isinstance(picture, TiffImageFile) and "RGB" in picture.mode and not wide and picture.tag_v2[258][0] > 8:
-        # Wide colours stored one after the other, of which Pillow makes noise.
-        return _decode_tiff(path)
+    if "RGB" in picture.mode and _bits(picture) > 8:
+        # Pillow keeps the high bytes alone.
+        return _decode_tiff(path) if isinstance(picture, TiffImageFile) else _decode_wide_png(path, picture.mode)
     upright = ImageOps.exif_transpose(picture)
     if upright.mode == "P":
         if not palette_as_colour:
@@ -133,8 +132,6 @@ def _pixels(picture: ImageFile.ImageFile, path: Path, *, palette_as_colour: bool
     if upright.mode in ("CMYK", "YCbCr", "LAB", "HSV", "PA", "RGBX", "RGBa", "La"):
         upright = upright.convert("RGB")
     array = np.array(upright)  # a copy, which may be written to
-    if wide:
-        array = array.astype(np.uint16) << 8 | _low_bytes(path)
     if array.dtype == np.int32:
         # Pillow's mode "I" is how 16-bit files without a mode of their own come.
         if array.size and (array.min() < 0 or array.max() > np.iinfo(np.uint16).max):
@@ -143,24 +140,17 @@ def _pixels(picture: ImageFile.ImageFile, path: Path, *, palette_as_colour: bool
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def _has_wide_colours(picture: ImageFile.ImageFile) -> bool:
-    modes = {_raw_mode(tile) for tile in picture.tile}
-    return bool(modes) and modes <= {f"{colours};16{order}" for colours in ("RGB", "RGBA") for order in "BLN"}
+def _bits(picture: ImageFile.ImageFile) -> int:
+    """Bits of one channel, as far as they matter here: of colour PNG and TIFF."""
+    if isinstance(picture, TiffImageFile):
+        return int(picture.tag_v2[258][0])
+    return 16 if isinstance(picture, PngImageFile) and any("16" in str(tile.args) for tile in picture.tile) else 8
 
 
-def _raw_mode(tile: Any) -> str:
-    return str(tile.args if isinstance(tile.args, str) else next(iter(tile.args or ()), ""))
+def _decode_wide_png(path: Path, mode: str) -> Array:
+    from kornia_rs.io import read_image_png_u16  # noqa: PLC0415 - for this rare kind of file alone
 
-
-def _low_bytes(path: Path) -> Array:
-    """The low bytes of 16-bit colours, of which Pillow keeps the high ones: it is told the other byte order."""
-    other = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
-    with path.open("rb") as file, Image.open(file) as picture:
-        for number, tile in enumerate(picture.tile):
-            mode = _raw_mode(tile)
-            mode = mode[:-1] + other[mode[-1]]
-            picture.tile[number] = tile._replace(args=(mode, *tile.args[1:]) if isinstance(tile.args, tuple) else mode)
-        return np.array(ImageOps.exif_transpose(picture))
+    return np.asarray(read_image_png_u16(str(path), mode.lower()))
 
 
 def _decode_tiff(path: Path) -> Array:

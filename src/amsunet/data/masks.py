@@ -86,6 +86,12 @@ class MaskConvention(BaseModel):
             labels[raw == self.ignore_value] = IGNORED
         return labels
 
+    def unknown_value(self, mask: MaskSummary) -> int | None:
+        """A value of a mask that no class has, if there is one."""
+        if self.kind != "values":
+            return None
+        return next((value for value in mask.counts if value not in (*self.values, self.ignore_value)), None)
+
     def encode(self, labels: Array) -> Array:
         """Turn labels (H, W) into a mask as the data set's own: what ``decode`` takes, but for ``folders``."""
         if self.kind == "instances":
@@ -161,7 +167,12 @@ def find_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
     Returns: the convention, and what should be said aloud about how it was found.
     Raises: InputError for masks that cannot be understood without being told.
     """
-    if any(mask.colour for mask in masks):
+    colour = next((mask for mask in masks if mask.colour), None)
+    if colour is not None:
+        if options != MaskOptions():
+            raise InputError(
+                f"{colour.path} is a colour mask, for which no mask option is known: leave the options out"
+            )
         return _colour_convention(masks), []
     totals: Counter[int] = Counter()
     for mask in masks:
@@ -181,6 +192,12 @@ def find_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
     if len(values) == 1 or (len(values) == 2 and values[0] == 0):
         return _values((0, values[-1]), ignore), []
     if ignore is None and values[-1] == 255 and values[:-1] == list(range(len(values) - 1)):
+        if not any(mask.foreground > {255} for mask in masks):
+            other = next(mask for mask in masks if mask.foreground == {255})
+            raise InputError(
+                f"{other.path} marks foreground with 255 while other masks use {values[1]}: save all masks alike, "
+                "or say --mask-threshold 1"
+            )
         note = "mask value 255 beside small class numbers is taken as 'ignore' (say --classes to make it a class)"
         return _values(values[:-1], 255), [note]
     refuse_soft_edges(masks)

@@ -177,6 +177,11 @@ def evaluate(
         convention=convention,
         skip_broken=skip_broken or (own and record.skip_broken),
     )
+    if dataset.convention.num_classes != config.convention.num_classes:
+        raise InputError(
+            f"{dataset.source} has {dataset.convention.num_classes} classes, the run {config.convention.num_classes}: "
+            "judge it on data with the same classes"
+        )
     samples, chosen, notes = _choose(dataset, record, split, own=own)
     thin = record.fingerprint.thickness < _THIN
     scores, calibration, confusion = _score(predictor, dataset, samples, config, thin, progress)

@@ -11,6 +11,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from amsunet.data.images import Array
@@ -103,7 +104,7 @@ def score_distribution(evaluation: Evaluation) -> str:
             textcoords="offset points",
             color="#b45309",
         )
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel="images, worst to best", ylabel="Dice", ylim=(0, 1.02), xlim=(0.3, len(values) + 0.7))
         return _svg(figure)
 

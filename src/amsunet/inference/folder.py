@@ -62,7 +62,10 @@ def find_inputs(inputs: Sequence[str]) -> list[Job]:
                 if image.is_file() and is_image(image)
             ]
         elif path.suffix.lower() == ".txt" and path.is_file():
-            lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+            try:
+                lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+            except UnicodeDecodeError:
+                raise InputError(f"{path} is not a list of paths: save it as UTF-8 text, one path a line") from None
             found = [Job(path.parent / line, Path(line).stem) for line in lines]
         elif path.exists():
             found = [Job(path, path.stem)]
@@ -120,6 +123,7 @@ def predict_files(
         for future in writing:
             future.result()
     outcome.seconds = time.perf_counter() - start
+    (out / "failures.txt").unlink(missing_ok=True)
     if outcome.failures:
         lines = "".join(f"{path}\t{message}\n" for path, message in outcome.failures.items())
         write_text(out / "failures.txt", lines)

@@ -53,9 +53,11 @@ def compute_logits(
         if padded.shape[-2] * padded.shape[-1] <= WHOLE_IMAGE_PIXELS:
             logits = mirrored(padded).cpu()
         else:
+            # A side shorter than the tile must not be filled up: the channel gates average over all they see.
+            tile = tuple(min(TILE, side) for side in padded.shape[-2:])
             # MONAI accumulates in the type of its input, so the image must be float; tiles go back to 0 ... 255.
             logits = sliding_window_inference(
-                padded.float(), TILE, 1, mirrored, overlap=OVERLAP, mode="gaussian", device=torch.device("cpu")
+                padded.float(), tile, 1, mirrored, overlap=OVERLAP, mode="gaussian", device=torch.device("cpu")
             )
     return logits[..., :height, :width]
 

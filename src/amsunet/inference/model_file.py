@@ -39,8 +39,9 @@ class ModelDescription(BaseModel):
 def save_model(path: Path, network: nn.Module, description: ModelDescription) -> None:
     """Write weights and description to one safetensors file, wholly or not at all."""
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    text = description.model_dump_json()
     with whole_file(path) as temporary:
-        save_file(weights, temporary, {"amsunet": description.model_dump_json(), "sha256": _checksum(weights)})
+        save_file(weights, temporary, {"amsunet": text, "sha256": _checksum(weights, text)})
 
 
 def load_model(path: Path) -> tuple[nn.Module, ModelDescription]:
@@ -65,7 +66,7 @@ def load_model(path: Path) -> tuple[nn.Module, ModelDescription]:
         raise InputError(
             f"{path} was written by another version of amsunet ({error.error_count()} fields differ)"
         ) from None
-    if metadata.get("sha256") != _checksum(weights):
+    if metadata.get("sha256") != _checksum(weights, metadata["amsunet"]):
         raise InputError(f"{path} is damaged (its checksum differs): copy it again, or train again")
     try:
         network = create_model(description.network, **description.arguments)
@@ -77,8 +78,8 @@ def load_model(path: Path) -> tuple[nn.Module, ModelDescription]:
     return network.eval(), description
 
 
-def _checksum(weights: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
+def _checksum(weights: dict[str, Tensor], text: str) -> str:
+    digest = hashlib.sha256(text.encode())
     for name in sorted(weights):
         digest.update(name.encode())
         digest.update(weights[name].flatten().view(torch.uint8).numpy().data)

@@ -35,7 +35,6 @@ from amsunet.training.prepare import fit_preprocessing, prepare
 from amsunet.training.run import RunConfig, RunData, absolute_source, read_run, write_run
 from amsunet.training.task import DivergedError, SegmentationTask, WholeImages, dice_by_class
 
-_EPOCHS_IN_BUDGET = 16
 _VALIDATED_EACH_EPOCH = 24
 
 
@@ -147,10 +146,15 @@ def _next_run(data: str | Path) -> Path:
     )
 
 
+def _epochs_in_budget(plan: Plan) -> int:
+    """Epochs to cut a number of minutes into: enough to choose from, few enough that validation stays cheap."""
+    return int(min(30, max(12, plan.minutes or 0)))
+
+
 def _fill_budget(plan: Plan, num_classes: int, machine: Machine) -> Plan:
     """Cut the minutes into epochs of a length that gives validation enough chances."""
     seconds = measure_cost(plan, num_classes, machine).seconds_per_step
-    steps = int((plan.minutes or 0) * 60 / _EPOCHS_IN_BUDGET / seconds)
+    steps = int((plan.minutes or 0) * 60 / _epochs_in_budget(plan) / seconds)
     reasons = plan.reasons | {"steps_per_epoch": f"a step takes {seconds:.2f} s here"}
     return plan.model_copy(update={"steps_per_epoch": min(250, max(4, steps)), "reasons": reasons})
 
@@ -179,7 +183,7 @@ def _fit(
     description = ModelDescription(
         network=plan.network, arguments=arguments, preprocessing=preprocessing, convention=convention
     )
-    epochs = plan.epochs or _EPOCHS_IN_BUDGET
+    epochs = plan.epochs or _epochs_in_budget(plan)
     task = SegmentationTask(network, plan, preprocessing, machine, total_steps=epochs * plan.steps_per_epoch)
     clock = Clock(task, epochs)
     keeper = Keeper(run, description, clock)
@@ -238,12 +242,15 @@ def _fit(
 def _check_readable(checkpoint: Path) -> None:
     """Raise InputError for a checkpoint that is damaged or holds more than tensors and plain values."""
     try:
-        torch.load(checkpoint, map_location="cpu", weights_only=True)
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        known = isinstance(content, dict) and {"state_dict", "loops", "callbacks"} <= content.keys()
     except (UnpicklingError, RuntimeError, EOFError, OSError):
+        known = False
+    if not known:
         raise InputError(
             f"{checkpoint} is damaged or was not written by amsunet (code in it is never executed): copy it again, "
             "or remove it to start from the beginning"
-        ) from None
+        )
 
 
 class _NextEpoch(pl.Callback):
