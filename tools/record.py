@@ -21,17 +21,25 @@ def main() -> None:
     parser.add_argument("--note", default="")
     asked = parser.parse_args()
     asked.target.mkdir(parents=True, exist_ok=True)
-    for name in ("config.json", "metrics.csv", f"evaluation/{asked.split}/images.csv"):
+    for name in ("config.json", "metrics.csv"):
         shutil.copy(asked.run / name, asked.target)
     data = json.loads((asked.run / "data.json").read_text(encoding="utf-8"))
-    summary = json.loads((asked.run / "evaluation" / asked.split / "summary.json").read_text(encoding="utf-8"))
+    summaries = {}
+    for suffix in ("", "_flips"):
+        judged = asked.run / "evaluation" / f"{asked.split}{suffix}"
+        if judged.is_dir():
+            summaries[suffix] = json.loads((judged / "summary.json").read_text(encoding="utf-8"))
+            shutil.copy(judged / "images.csv", asked.target / f"images{suffix}.csv")
     # The folder's place on the machine that trained says nothing to anyone else.
     source = data["source"] if data["source"].startswith("sample:") else Path(data["source"]).name
-    result = {"command": asked.command, "commit": asked.commit, "note": asked.note, **summary, "source": source}
+    result = {"command": asked.command, "commit": asked.commit, "note": asked.note, "source": source}
+    for name, summary in zip(("plain", "with_flips"), summaries.values(), strict=False):
+        result[name] = summary | {"source": source}
     for name, content in (("result.json", result), ("splits.json", data["splits"])):
         (asked.target / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    shown = summary["mean_over_classes"]["dice"]
-    print(f"{asked.target}: Dice {shown['mean']:.4f} [{shown['low']:.4f}, {shown['high']:.4f}]")
+    for suffix, summary in summaries.items():
+        shown = summary["mean_over_classes"]["dice"]
+        print(f"{asked.target}{suffix}: Dice {shown['mean']:.4f} [{shown['low']:.4f}, {shown['high']:.4f}]")
 
 
 if __name__ == "__main__":

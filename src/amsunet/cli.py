@@ -254,6 +254,8 @@ def main() -> None:
     except click.ClickException as error:
         context = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "amsunet"
         click.echo(f"error: {error.format_message()} ({context} --help lists all)", err=True)
+    except OSError as error:
+        click.echo(f"error: {error}: free some space or mend the permissions, and run the command again", err=True)
     except MemoryError:
         click.echo("error: memory ran out: lower --batch-size or --crop, or close other programs", err=True)
     sys.exit(2)

@@ -207,7 +207,7 @@ def evaluate(
 def evaluation_folder(evaluation: Evaluation) -> Path:
     """Where an evaluation is kept in its run."""
     name = evaluation.split if evaluation.split != "all" else Path(evaluation.source).name.replace(":", "_")
-    return evaluation.run / "evaluation" / name
+    return evaluation.run / "evaluation" / (f"{name}_flips" if evaluation.flips else name)
 
 
 def _choose(dataset: Dataset, record: RunData, split: str, *, own: bool) -> tuple[list[Sample], str, tuple[str, ...]]:

@@ -173,7 +173,6 @@ def _fit(
     assert plan.steps_per_epoch is not None
     _quieten()
     torch.manual_seed(plan.seed)
-    torch.use_deterministic_algorithms(config.deterministic)
     arguments = {
         "in_channels": plan.in_channels,
         "num_classes": convention.num_classes,
@@ -210,7 +209,7 @@ def _fit(
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        deterministic=config.deterministic or None,
+        deterministic=config.deterministic,
     )
     checkpoint = run / "last.ckpt" if resume and (run / "last.ckpt").exists() else None
     if checkpoint is not None:
