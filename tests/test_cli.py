@@ -1,0 +1,136 @@
+"""The command line as a person meets it, on a tiny run."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from amsunet import cli
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, tmp_path):
+    """Run the command line in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["amsunet", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        written = capsys.readouterr()
+        return int(end.value.code or 0), written.out, written.err
+
+    return call
+
+
+@pytest.fixture
+def images(tmp_path) -> Path:
+    """Four pictures of several sizes and formats, with names that people give."""
+    folder = tmp_path / "new images"
+    (folder / "ward 3").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name, size in {
+        "a.b.png": (33, 70),
+        "ward 3/ä.jpg": (64, 64),
+        "tiny.bmp": (9, 7),
+        "wide.tif": (40, 200),
+    }.items():
+        Image.fromarray(rng.integers(0, 256, size, np.uint8)).save(folder / name)
+    return folder
+
+
+def test_predict_keeps_names_and_sizes(command, run, images, tmp_path):
+    code, out, _ = command("predict", run, images, "--out", "masks", "--overlay", "--probability")
+    assert code == 0
+    assert "4 masks in masks" in out and "images a second" in out
+    for image in images.rglob("*.*"):
+        name = image.relative_to(images).with_suffix(".png")
+        for kind in (".", "overlays", "probabilities"):
+            with Image.open(tmp_path / "masks" / kind / name) as written, Image.open(image) as original:
+                assert written.size == original.size
+        assert set(np.unique(np.asarray(Image.open(tmp_path / "masks" / name)))) <= {0, 255}
+
+
+def test_one_unreadable_image_does_not_stop_the_others(command, run, images, tmp_path):
+    (images / "broken.png").write_text("no picture")
+    code, out, err = command("predict", run, images, "--out", "masks")
+    assert code == 1
+    assert "4 masks" in out and "broken.png is not an image" in err and "1 of 5 failed" in err
+    assert "broken.png" in (tmp_path / "masks" / "failures.txt").read_text()
+    (images / "broken.png").unlink()
+    assert command("predict", run, images, "--out", "masks")[0] == 0
+    assert not (tmp_path / "masks" / "failures.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["nowhere", "image.png"], "nowhere"),
+        (["RUN", "nothing/*.png"], "names no image"),
+        (["RUN", "sample:nuclei", "--device", "cuda:7"], "device 'cuda:7' is not there"),
+    ],
+)
+def test_predict_refuses_in_one_sentence(command, run, words, told):
+    code, _, err = command("predict", *(str(run) if word == "RUN" else word for word in words), "--out", "masks")
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1 and err.startswith("error: ") and told in err
+
+
+@pytest.mark.parametrize("damage", ["model.safetensors", "config.json", "data.json"])
+@pytest.mark.parametrize("how", ["missing", "damaged"])
+def test_evaluate_refuses_a_run_that_is_not_whole(command, run, tmp_path, damage, how):
+    copy = shutil.copytree(run, tmp_path / "copy")
+    if how == "missing":
+        (copy / damage).unlink()
+    else:
+        (copy / damage).write_bytes((copy / damage).read_bytes()[:-100])
+    code, _, err = command("evaluate", copy)
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1 and err.startswith("error: ") and damage in err
+
+
+def test_evaluate_prints_what_it_judged_and_by_which_rule(command, run):
+    code, out, _ = command("evaluate", run, "--split", "val")
+    assert code == 0
+    assert "validation (the weights were chosen on it)" in out and "HD95 is left out and counted" in out
+    code, out, _ = command("evaluate", run)
+    assert ", test, 4 images" in out
+
+
+def test_training_into_a_run_is_refused(command, run):
+    before = (run / "model.safetensors").read_bytes()
+    code, _, err = command("train", "sample:nuclei", "--out", run)
+    assert code == 2 and "holds a run already" in err
+    assert (run / "model.safetensors").read_bytes() == before
+
+
+def test_a_folder_of_classes_comes_back_as_folders(command, tmp_path):
+    """From two folders of binary masks through training to two folders of predicted masks."""
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        image = rng.integers(0, 60, (48, 48), np.uint8)
+        for label, (name, corner) in enumerate({"left": 4, "right": 26}.items(), start=1):
+            mask = np.zeros((48, 48), np.uint8)
+            mask[8:40, corner : corner + 16] = 255
+            image[mask > 0] += np.uint8(80 * label)
+            (tmp_path / "set" / "masks" / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(mask).save(tmp_path / "set" / "masks" / name / f"{number}.png")
+        (tmp_path / "set" / "images").mkdir(exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "set" / "images" / f"{number}.png")
+    small = ["--base-channels", 4, "--batch-size", 2, "--steps-per-epoch", 2, "--epochs", 1, "--device", "cpu"]
+    assert command("train", "set", "--out", "run", *small)[0] == 0
+    assert command("predict", "run", "set/images", "--out", "out")[0] == 0
+    for name in ("left", "right"):
+        assert len(list((tmp_path / "out" / name).glob("*.png"))) == 6
+
+
+def test_without_a_command_the_help_is_shown(command):
+    code, _, err = command()
+    assert code == 2
+    assert "Commands:" in err

@@ -1,0 +1,33 @@
+"""Files are written wholly or not at all."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from amsunet.errors import InputError
+from amsunet.files import whole_file, write_json, write_text
+
+
+def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_beside_it(tmp_path):
+    write_text(tmp_path / "a.txt", "old")
+    with (
+        pytest.raises(InputError, match=r"a\.txt could not be written .*free some space"),
+        whole_file(tmp_path / "a.txt") as temporary,
+    ):
+        temporary.write_text("new, half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_another_error_passes_and_leaves_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt), whole_file(tmp_path / "b.txt"):
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
+def test_folders_are_made_and_text_is_utf_8(tmp_path):
+    write_json(tmp_path / "deep" / "er" / "c.json", {"name": "Gewebe ä"})
+    assert "Gewebe ä" in (tmp_path / "deep" / "er" / "c.json").read_bytes().decode("utf-8")

@@ -1,0 +1,38 @@
+"""What is known of the machine."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from amsunet.errors import InputError
+from amsunet.machine import choose_machine, environment, keep_freed_memory, peak_memory
+
+
+def test_a_device_that_is_not_there_is_refused_with_those_that_are():
+    with pytest.raises(InputError, match=r"device 'tpu' is not there: choose one of .*'cpu'"):
+        choose_machine("tpu")
+
+
+def test_precision_is_what_was_said():
+    assert choose_machine("cpu", "float32").precision == "float32"
+    with choose_machine("cpu", "bfloat16").autocast():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+    with pytest.raises(InputError, match="precision 'half' is unknown"):
+        choose_machine("cpu", "half")
+
+
+def test_memory_is_measured_and_kept_without_harm():
+    keep_freed_memory()
+    before = peak_memory()
+    kept = torch.ones(64, 1024, 1024)
+    assert peak_memory() - before >= 0.5 * kept.nbytes
+
+
+def test_a_result_can_say_where_it_came_from():
+    known = environment(choose_machine("cpu", "float32"))
+    assert (
+        known["packages"]["torch"] == torch.__version__.split("+")[0] or known["packages"]["torch"] == torch.__version__
+    )
+    assert known["device_name"].startswith("CPU ")
+    assert known["cores"] >= 1 and known["memory_gib"] > 0
