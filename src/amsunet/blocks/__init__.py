@@ -2,6 +2,31 @@
 
 from amsunet.blocks.ams import AMS
 from amsunet.blocks.amse import AMSE, FFN, AMSAttention
+from amsunet.blocks.cbam import CBAM
+from amsunet.blocks.convnext import ConvUNeXtBlock, SkipGate
+from amsunet.blocks.hamburger import NMF, Hamburger
+from amsunet.blocks.msca import MSCA, MSCAAttention
+from amsunet.blocks.norm import LayerNorm2d
 from amsunet.blocks.rsc import RSC
+from amsunet.blocks.scse import SCSE
+from amsunet.blocks.se import SE
+from amsunet.blocks.tokenised_mlp import TokenisedMLP
 
-__all__ = ["AMS", "AMSE", "FFN", "RSC", "AMSAttention"]
+__all__ = [
+    "AMS",
+    "AMSE",
+    "CBAM",
+    "FFN",
+    "MSCA",
+    "NMF",
+    "RSC",
+    "SCSE",
+    "SE",
+    "AMSAttention",
+    "ConvUNeXtBlock",
+    "Hamburger",
+    "LayerNorm2d",
+    "MSCAAttention",
+    "SkipGate",
+    "TokenisedMLP",
+]

@@ -13,14 +13,14 @@ Strength = Literal["none", "paper", "light", "medium", "strong"]
 
 
 class Augmentation:
-    """Flips, quarter turns, affine maps, colour, gamma, blur and noise, drawn from (seed, epoch, batch) alone.
+    """Flips, quarter turns, affine maps, inversion, colour, gamma, blur and noise, drawn from (seed, epoch, batch) alone.
 
     Call: images (N, C, H, W) in 0 ... 1 and labels (N, H, W) of int64 to the same, augmented alike. What an
     affine map brings in from outside is mirrored.
     """
 
-    def __init__(self, strength: Strength, *, coloured: bool, quarter_turns: bool) -> None:
-        self._steps = None if strength == "none" else _build(strength, coloured, quarter_turns)
+    def __init__(self, strength: Strength, *, coloured: bool, quarter_turns: bool, inversion: bool) -> None:
+        self._steps = None if strength == "none" else _build(strength, coloured, quarter_turns, inversion)
 
     def __call__(self, images: Tensor, labels: Tensor, seed: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
         if self._steps is None:
@@ -33,7 +33,7 @@ class Augmentation:
         return images.clamp(0, 1), masks[:, 0].round().long()
 
 
-def _build(strength: Strength, coloured: bool, quarter_turns: bool) -> Any:
+def _build(strength: Strength, coloured: bool, quarter_turns: bool, inversion: bool) -> Any:
     import kornia.augmentation as K  # noqa: PLC0415 - seconds to import, needed in training alone
     from kornia.constants import Resample  # noqa: PLC0415
 
@@ -42,13 +42,13 @@ def _build(strength: Strength, coloured: bool, quarter_turns: bool) -> Any:
     if strength == "paper":
         steps.append(K.RandomAffine(0.0, scale=(0.7, 1.3), p=1.0, padding_mode="reflection"))
     else:
-        steps += _stronger({"light": 0.5, "medium": 1.0, "strong": 1.6}[strength], coloured, quarter_turns)
+        steps += _stronger({"light": 0.5, "medium": 1.0, "strong": 1.6}[strength], coloured, quarter_turns, inversion)
     return K.AugmentationSequential(
         *steps, data_keys=["input", "mask"], extra_args={"mask": {"resample": Resample.NEAREST, "align_corners": False}}
     )
 
 
-def _stronger(amount: float, coloured: bool, quarter_turns: bool) -> list[Any]:
+def _stronger(amount: float, coloured: bool, quarter_turns: bool, inversion: bool) -> list[Any]:
     import kornia.augmentation as K  # noqa: PLC0415
     from kornia.constants import Resample  # noqa: PLC0415
 
@@ -56,6 +56,7 @@ def _stronger(amount: float, coloured: bool, quarter_turns: bool) -> list[Any]:
     turns = [K.RandomRotation90((0, 3), p=0.75, resample=Resample.NEAREST)] if quarter_turns else []
     return [
         *turns,
+        *([K.RandomInvert(p=0.25)] if inversion else []),
         K.RandomAffine(15 * amount, scale=(1 / zoom, zoom), p=0.4 * amount, padding_mode="reflection"),
         K.ColorJiggle(jitter, jitter, jitter if coloured else 0, 0.03 * amount if coloured else 0, p=0.7)
         if coloured

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,6 +31,10 @@ class PreparedImages:
     def __len__(self) -> int:
         return len(self.samples)
 
+    def area(self, index: int) -> int:
+        """Pixels of an image at working size."""
+        return int(self[index][1].size)
+
     def __getitem__(self, index: int) -> tuple[Array, Array]:
         """The image (h, w, C) and its labels (h, w), both uint8."""
         if index in self._kept:
@@ -47,8 +52,10 @@ class PreparedImages:
 class Crops(TorchDataset[tuple[Tensor, Tensor]]):
     """Item i of an epoch is a crop that depends on (seed, epoch, i) alone.
 
-    Over the epochs every image comes up equally often: draw k, counted over all epochs, is image k modulo n of
-    a fresh permutation. A part of the crops is centred on foreground, so that small structures are seen.
+    Draw k, counted over all epochs, is entry k modulo n of a fresh permutation of the images, in which an image has
+    as many entries as its longer and shorter side hold crops on average: a large image has more to learn from than
+    a small one, but not as much more as it has pixels. A part of the crops is centred on foreground, so that small
+    structures are seen.
 
     Items: image (C, h, w) and labels (h, w), both uint8; what lies outside the image is mirrored
     in the image and ``IGNORED`` in the labels.
@@ -62,16 +69,20 @@ class Crops(TorchDataset[tuple[Tensor, Tensor]]):
         self._length = length
         self._seed = seed
         self._foreground_fraction = foreground_fraction
+        self._entries = [index for index in range(len(images)) for _ in range(self._weight(images.area(index)))]
         self.epoch = 0
+
+    def _weight(self, area: int) -> int:
+        return max(1, round(math.sqrt(area / math.prod(self._size))))
 
     def __len__(self) -> int:
         return self._length
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         drawn = self.epoch * self._length + index
-        cycle, position = divmod(drawn, len(self._images))
-        chosen = int(np.random.default_rng((self._seed, 0, cycle)).permutation(len(self._images))[position])
-        image, labels = self._images[chosen]
+        cycle, position = divmod(drawn, len(self._entries))
+        order = np.random.default_rng((self._seed, 0, cycle)).permutation(len(self._entries))
+        image, labels = self._images[self._entries[order[position]]]
         rng = np.random.default_rng((self._seed, 1, self.epoch, index))
         image, labels = _cut(image, labels, self._size, rng, self._foreground_fraction)
         return to_tensor(image), torch.from_numpy(labels)

@@ -1,7 +1,23 @@
 """Whole networks, one file each, that import torch only."""
 
 from amsunet.models.amsunet import AMSUnet
+from amsunet.models.convunext import ConvUNeXt
 from amsunet.models.published import load_published_weights
 from amsunet.models.registry import create_model, list_models, register_model
+from amsunet.models.segnext import MSCAN, SegNeXt
+from amsunet.models.unet import ResUNet, UNet
+from amsunet.models.unext import UNeXt
 
-__all__ = ["AMSUnet", "create_model", "list_models", "load_published_weights", "register_model"]
+__all__ = [
+    "MSCAN",
+    "AMSUnet",
+    "ConvUNeXt",
+    "ResUNet",
+    "SegNeXt",
+    "UNeXt",
+    "UNet",
+    "create_model",
+    "list_models",
+    "load_published_weights",
+    "register_model",
+]

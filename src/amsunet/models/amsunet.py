@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from amsunet.blocks import AMSE, RSC
 from amsunet.models.registry import register_model
+from amsunet.models.size import check_size, pad_to
 
 
 class Up(nn.Module):
@@ -26,9 +27,7 @@ class Up(nn.Module):
         self.block = AMSE(out_channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        x = F.interpolate(self.norm(x), scale_factor=2, mode="bilinear", align_corners=True)
-        rows, columns = skip.shape[-2] - x.shape[-2], skip.shape[-1] - x.shape[-1]
-        x = F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
+        x = pad_to(F.interpolate(self.norm(x), scale_factor=2, mode="bilinear", align_corners=True), skip)
         out: Tensor = self.block(self.fuse(torch.cat((self.attention(skip), x), dim=1)))
         return out
 
@@ -80,12 +79,7 @@ class AMSUnet(nn.Module):
         self.head = nn.Conv2d(base_channels, num_classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        height, width = x.shape[-2:]
-        if min(height, width) < self.minimum_size:
-            raise ValueError(
-                f"AMSUnet needs at least {self.minimum_size} x {self.minimum_size} pixels, not {height} x {width}: "
-                "pad the image (amsunet predict does it)"
-            )
+        check_size(self, x)
         features = [self.stem(x)]
         for down in self.downs:
             features.append(down(features[-1]))

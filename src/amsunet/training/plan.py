@@ -16,6 +16,7 @@ _WORKING_SIDE = 384
 _WORKING_THICKNESS = 12
 _THIN = 6
 _LARGEST_CROP = 256
+_SMALL_CROP = 160
 _SHORT = 10
 """Minutes."""
 _Side = Annotated[int, Field(ge=32)]
@@ -36,6 +37,8 @@ class Plan(BaseModel):
     foreground_fraction: float = Field(ge=0, le=1)
     augmentation: Strength
     quarter_turns: bool
+    inversion: bool
+    """Also show crops with dark and bright exchanged."""
     learning_rate: float = Field(2e-3, gt=0)
     weight_decay: float = Field(5e-5, ge=0)
     gradient_clip: float | None = Field(1.0, gt=0)
@@ -137,14 +140,15 @@ def _derive(
         "brightness differs much between images" if uneven else f"{fingerprint.bits}-bit images, alike in brightness",
     )
     thin = thickness * scale < _THIN
-    most = 160 if thin else _LARGEST_CROP
+    small = thickness * scale < _WORKING_THICKNESS
+    most = _SMALL_CROP if small else _LARGEST_CROP
     sides = [round(side * scale) for side in (fingerprint.median_height, fingerprint.median_width)]
     whole = fingerprint.largest_side * scale <= 1.25 * most
     crop = tuple(32 * math.ceil(side / 32) for side in sides) if whole else (most, most)
-    decide("crop", crop, "the whole image" if whole else f"crops of {'thin' if thin else 'larger'} structures")
-    pixels = (16 if device == "cuda" else 4) * 256 * 256
+    decide("crop", crop, "the whole image" if whole else f"crops of {'small' if small else 'larger'} structures")
+    pixels = (16 if device == "cuda" else 2) * 256 * 256
     # Batches of half the images and fewer: each step of an epoch sees others.
-    batch = min(max(2, round(pixels / math.prod(crop))), 16 if device == "cuda" else 8, max(2, training_images // 2))
+    batch = min(max(4, round(pixels / math.prod(crop))), 16 if device == "cuda" else 8, max(2, training_images // 2))
     decide("batch_size", batch, "many small steps on a CPU" if device == "cpu" else "what fills a GPU")
     rare = 1 - fingerprint.class_shares[0] < 0.2
     decide(
@@ -156,6 +160,7 @@ def _derive(
     else:
         decide("augmentation", "medium" if short else "strong", "a short training" if short else "few training images")
     decide("quarter_turns", True, "square crops")
+    decide("inversion", uneven, "dark on bright and bright on dark may both occur" if uneven else "")
     return settings, reasons
 
 
@@ -169,6 +174,7 @@ def _follow_paper(settings: dict[str, Any], reasons: dict[str, str], fingerprint
         "foreground_fraction": 0.0,
         "augmentation": "paper",
         "quarter_turns": False,
+        "inversion": False,
         "gradient_clip": None,
         "average_weights": False,
         "epochs": 300,

@@ -57,7 +57,10 @@ class SegmentationTask(pl.LightningModule):
         self.total_steps = total_steps
         self.loss = CrossEntropyDiceLoss()
         self.augmentation = Augmentation(
-            plan.augmentation, coloured=plan.in_channels == 3, quarter_turns=plan.quarter_turns
+            plan.augmentation,
+            coloured=plan.in_channels == 3,
+            quarter_turns=plan.quarter_turns,
+            inversion=plan.inversion,
         )
         self.dice_of_images: list[Tensor] = []
 

@@ -1,0 +1,66 @@
+"""MSCA: SegNeXt's multi-scale convolutional attention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from amsunet.blocks.strip import RowConv2d
+
+
+class MSCA(nn.Module):
+    """Weigh a feature map by what its neighbourhood holds at several scales, depthwise but for the last:
+
+        local   = conv5x5(x)
+        context = local + sum over k of conv_kx1(conv_1xk(local))
+        output  = x * conv1x1(context)
+
+    Source: SegNeXt, NeurIPS 2022, arXiv 2209.08575.
+
+    Args:
+        channels: channels of the input and of the output.
+        strip_sizes: lengths k of the strip pairs, odd.
+
+    Shape: (N, channels, H, W) to the same.
+    """
+
+    def __init__(self, channels: int, *, strip_sizes: Sequence[int] = (7, 11, 21)) -> None:
+        super().__init__()
+        self.local = nn.Conv2d(channels, channels, 5, padding=2, groups=channels)
+        self.strips = nn.ModuleList(
+            nn.Sequential(
+                RowConv2d(channels, k),
+                nn.Conv2d(channels, channels, (k, 1), padding=(k // 2, 0), groups=channels),
+            )
+            for k in strip_sizes
+        )
+        self.project = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        local = self.local(x)
+        context = local
+        for strip in self.strips:
+            context = context + strip(local)
+        weights: Tensor = self.project(context)
+        return x * weights
+
+
+class MSCAAttention(nn.Module):
+    """MSCA between two 1x1 convolutions, with a shortcut: x + conv1x1(MSCA(GELU(conv1x1(x)))).
+
+    Source: SegNeXt, NeurIPS 2022, arXiv 2209.08575.
+
+    Shape: (N, channels, H, W) to the same.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(channels, channels, 1)
+        self.activation = nn.GELU()
+        self.msca = MSCA(channels)
+        self.leave = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.leave(self.msca(self.activation(self.enter(x))))
+        return out

@@ -1,0 +1,48 @@
+"""The tokenised MLP block of UNeXt."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from amsunet.blocks.norm import LayerNorm2d
+
+_REACH = 2
+
+
+class TokenisedMLP(nn.Module):
+    """Mix pixels by shifting channel groups, along the height and then along the width:
+
+        y      = shift_H(LayerNorm(x))
+        output = x + linear(shift_W(GELU(conv3x3(linear(y)))))
+
+    conv3x3 is depthwise; five groups of channels are shifted by -2, -1, 0, 1, 2 pixels with zeros moving in.
+
+    Source: UNeXt, MICCAI 2022, arXiv 2203.04967.
+
+    Shape: (N, channels, H, W) to the same.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = LayerNorm2d(channels)
+        self.enter = nn.Conv2d(channels, channels, 1)
+        self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.activation = nn.GELU()
+        self.leave = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.activation(self.depthwise(self.enter(_shift(self.norm(x), dim=2))))
+        out: Tensor = x + self.leave(_shift(y, dim=3))
+        return out
+
+
+def _shift(x: Tensor, dim: int) -> Tensor:
+    """Shift five groups of channels along ``dim`` by -2 ... 2, zeros moving in."""
+    padded = F.pad(x, (0, 0, _REACH, _REACH) if dim == 2 else (_REACH, _REACH))
+    groups = padded.chunk(2 * _REACH + 1, dim=1)
+    # Group i moved by i - 2 starts 4 - i pixels into the padded map.
+    starts = range(2 * _REACH, -1, -1)
+    moved = (group.narrow(dim, start, x.shape[dim]) for group, start in zip(groups, starts, strict=True))
+    return torch.cat(tuple(moved), dim=1)
