@@ -28,7 +28,7 @@ def batch() -> tuple[Tensor, Tensor]:
 def test_images_and_labels_move_together_and_labels_stay_labels(
     strength: str, coloured: bool, batch: tuple[Tensor, Tensor]
 ) -> None:
-    augment = Augmentation(strength, coloured=coloured, quarter_turns=True)  # type: ignore[arg-type]
+    augment = Augmentation(strength, coloured=coloured, quarter_turns=True, inversion=False)  # type: ignore[arg-type]
     images, labels = augment(*batch, seed=(0, 0, 1))
     assert images.shape == batch[0].shape and labels.shape == batch[1].shape and labels.dtype == torch.int64
     assert float(images.min()) >= 0 and float(images.max()) <= 1
@@ -42,7 +42,7 @@ def test_images_and_labels_move_together_and_labels_stay_labels(
 
 @pytest.mark.parametrize("strength", STRENGTHS[1:])
 def test_seed_epoch_and_batch_alone_decide(strength: str, batch: tuple[Tensor, Tensor]) -> None:
-    augment = Augmentation(strength, coloured=True, quarter_turns=False)  # type: ignore[arg-type]
+    augment = Augmentation(strength, coloured=True, quarter_turns=False, inversion=True)  # type: ignore[arg-type]
     torch.manual_seed(5)
     state = torch.get_rng_state()
     first = augment(*batch, seed=(0, 2, 3))
@@ -51,3 +51,13 @@ def test_seed_epoch_and_batch_alone_decide(strength: str, batch: tuple[Tensor, T
     assert all(torch.equal(a, b) for a, b in zip(first, augment(*batch, seed=(0, 2, 3)), strict=True))
     for other in ((1, 2, 3), (0, 3, 3), (0, 2, 4)):
         assert not torch.equal(first[0], augment(*batch, seed=other)[0])
+
+
+def test_inversion_exchanges_dark_and_bright_in_some_images_alone(batch: tuple[Tensor, Tensor]) -> None:
+    augment = Augmentation("light", coloured=True, quarter_turns=False, inversion=True)
+    inverted = []
+    for number in range(16):
+        images, labels = augment(*batch, seed=(0, 0, number))
+        for image, mask in zip(images.mean(1), labels, strict=True):
+            inverted.append(bool(image[mask == 0].mean() > image[(mask > 0) & (mask != IGNORED)].mean()))
+    assert 0.05 < sum(inverted) / len(inverted) < 0.5

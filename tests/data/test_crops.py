@@ -26,6 +26,9 @@ class Marked(PreparedImages):
     def __len__(self) -> int:
         return self.count
 
+    def area(self, index: int) -> int:
+        return self.size[0] * self.size[1]
+
     def __getitem__(self, index: int) -> tuple[Array, Array]:
         self.asked[index] += 1
         image = np.random.default_rng(index).integers(1, 256, (*self.size, 1), dtype=np.uint8)
@@ -63,13 +66,25 @@ def test_a_crop_depends_on_seed_epoch_and_index_alone(prepared: PreparedImages) 
 @pytest.mark.parametrize(("count", "length", "epochs"), [(7, 10, 7), (12, 5, 12), (1, 4, 2), (10, 10, 3)])
 def test_over_the_epochs_every_image_comes_up_equally_often(count: int, length: int, epochs: int) -> None:
     images = Marked(count)
-    crops = _crops(images, length=length)
+    crops = _crops(images, length=length, size=images.size)
     for crops.epoch in range(epochs):
         for index in range(len(crops)):
             crops[index]
             drawn = crops.epoch * length + index + 1
             assert max(images.asked.values()) <= -(-drawn // count)
     assert len(set(images.asked.values())) == 1 and len(images.asked) == count
+
+
+def test_a_large_image_comes_up_by_the_root_of_its_area() -> None:
+    class OneLarge(Marked):
+        def area(self, index: int) -> int:
+            return 16 * super().area(index) if index == 1 else super().area(index)
+
+    images = OneLarge(4)
+    crops = _crops(images, length=14, size=images.size)
+    for index in range(len(crops)):
+        crops[index]
+    assert images.asked == {0: 2, 1: 8, 2: 2, 3: 2}
 
 
 @pytest.mark.parametrize("size", [(16, 16), (20, 30), (8, 64), (64, 8), (100, 90)])

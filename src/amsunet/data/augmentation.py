@@ -13,10 +13,10 @@ Strength = Literal["none", "paper", "light", "medium", "strong"]
 
 
 class Augmentation:
-    """Flips, quarter turns, affine maps, inversion, colour, gamma, blur and noise, drawn from (seed, epoch, batch) alone.
+    """Flips, quarter turns, affine maps, inversion, colour, gamma, blur and noise.
 
-    Call: images (N, C, H, W) in 0 ... 1 and labels (N, H, W) of int64 to the same, augmented alike. What an
-    affine map brings in from outside is mirrored.
+    All is drawn from (seed, epoch, batch) alone. Call: images (N, C, H, W) in 0 ... 1 and labels (N, H, W) of int64
+    to the same, augmented alike. What an affine map brings in from outside is mirrored.
     """
 
     def __init__(self, strength: Strength, *, coloured: bool, quarter_turns: bool, inversion: bool) -> None:
@@ -56,7 +56,7 @@ def _stronger(amount: float, coloured: bool, quarter_turns: bool, inversion: boo
     turns = [K.RandomRotation90((0, 3), p=0.75, resample=Resample.NEAREST)] if quarter_turns else []
     return [
         *turns,
-        *([K.RandomInvert(p=0.25)] if inversion else []),
+        *([K.RandomInvert(p=0.25 * amount)] if inversion else []),
         K.RandomAffine(15 * amount, scale=(1 / zoom, zoom), p=0.4 * amount, padding_mode="reflection"),
         K.ColorJiggle(jitter, jitter, jitter if coloured else 0, 0.03 * amount if coloured else 0, p=0.7)
         if coloured

@@ -67,9 +67,7 @@ class UNet(nn.Module):
             raise ValueError(f"{type(self).__name__}: base_channels must be an even number, not {base_channels}")
         widths = [base_channels * factor for factor in (1, 2, 4, 8, 8)]
         self.stem = self.block(in_channels, widths[0], widths[0])
-        self.downs = nn.ModuleList(
-            self.block(narrow, wide, wide) for narrow, wide in itertools.pairwise(widths)
-        )
+        self.downs = nn.ModuleList(self.block(narrow, wide, wide) for narrow, wide in itertools.pairwise(widths))
         self.ups = nn.ModuleList(
             self.block(2 * base_channels * skip, base_channels * out, base_channels * skip)
             for skip, out in ((8, 4), (4, 2), (2, 1), (1, 1))

@@ -12,6 +12,7 @@ from amsunet.data.fingerprint import Fingerprint
 from amsunet.errors import InputError
 
 DEFAULT_MINUTES = 20.0
+AS_SAID = "as you said"
 _WORKING_SIDE = 384
 _WORKING_THICKNESS = 12
 _THIN = 6
@@ -92,7 +93,7 @@ def make_plan(
     if recipe == "paper":
         _follow_paper(settings, reasons, fingerprint)
     settings |= given
-    reasons |= dict.fromkeys(given, "as you said")
+    reasons |= dict.fromkeys(given, AS_SAID)
     if settings["crop"][0] != settings["crop"][1]:
         settings["quarter_turns"], reasons["quarter_turns"] = False, "crops are not square"
     if settings.get("epochs") is not None and settings.get("minutes") is not None:

@@ -30,12 +30,14 @@ from amsunet.machine import Machine, choose_machine, environment, keep_freed_mem
 from amsunet.models import create_model
 from amsunet.training.callbacks import Clock, Keeper, MovingAverage, Progress
 from amsunet.training.estimate import measure_cost
-from amsunet.training.plan import Plan
+from amsunet.training.plan import AS_SAID, Plan
 from amsunet.training.prepare import fit_preprocessing, prepare
 from amsunet.training.run import RunConfig, RunData, absolute_source, read_run, write_run
 from amsunet.training.task import DivergedError, SegmentationTask, WholeImages, dice_by_class
 
 _VALIDATED_EACH_EPOCH = 24
+_PASSES_FOR_AUGMENTATION = 20
+"""Images that come up less often gain nothing from being changed much."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def train(
     say(prepared.describe())
     plan, dataset = prepared.plan, prepared.dataset
     if plan.steps_per_epoch is None:
-        plan = _fill_budget(plan, dataset.convention.num_classes, machine)
+        plan = _fill_budget(plan, dataset.convention.num_classes, machine, len(prepared.of("train")))
     say(f"plan:\n{plan}")
     preprocessing = fit_preprocessing(plan, dataset.convention, prepared.of("train"))
     config = RunConfig(
@@ -148,16 +150,23 @@ def _next_run(data: str | Path) -> Path:
 
 def _epochs_in_budget(plan: Plan) -> int:
     """Epochs to cut a number of minutes into: enough to choose from, few enough that validation stays cheap."""
-    return int(min(30, max(12, plan.minutes or 0)))
+    return int(min(30, max(8, plan.minutes or 0)))
 
 
-def _fill_budget(plan: Plan, num_classes: int, machine: Machine) -> Plan:
+def _fill_budget(plan: Plan, num_classes: int, machine: Machine, training_images: int) -> Plan:
     """Cut the minutes into epochs of a length that gives validation enough chances."""
     seconds = measure_cost(plan, num_classes, machine).seconds_per_step
+    epochs = _epochs_in_budget(plan)
     # A fifth of the time goes to validation, augmentation and writing.
-    steps = int(0.8 * (plan.minutes or 0) * 60 / _epochs_in_budget(plan) / seconds)
+    steps = min(250, max(4, int(0.8 * (plan.minutes or 0) * 60 / epochs / seconds)))
     reasons = plan.reasons | {"steps_per_epoch": f"a step takes {seconds:.2f} s here"}
-    return plan.model_copy(update={"steps_per_epoch": min(250, max(4, steps)), "reasons": reasons})
+    settings: dict[str, Any] = {"steps_per_epoch": steps}
+    passes = steps * epochs * plan.batch_size / training_images
+    chosen = reasons.get("augmentation") == AS_SAID or plan.augmentation in ("none", "paper")
+    if passes < _PASSES_FOR_AUGMENTATION and not chosen:
+        settings["augmentation"] = "light"
+        reasons["augmentation"] = f"each image comes up only {passes:.0f} times"
+    return plan.model_copy(update={**settings, "reasons": reasons})
 
 
 def _fit(
