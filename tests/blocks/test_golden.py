@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from amsunet.blocks import AMS, AMSE, FFN, RSC, AMSAttention
+from amsunet.blocks import AMS, AMSE, CBAM, FFN, MSCA, RSC, SCSE, SE, AMSAttention, MSCAAttention, TokenisedMLP
 from amsunet.models import load_published_weights
 
 
@@ -16,6 +16,7 @@ from amsunet.models import load_published_weights
         ("ams_block_d16_dilation3", lambda: AMS(16, dilation=3)),
         ("amse_block_d16_dilation5", lambda: AMSE(16, dilation=5)),
         ("rsc_d16", lambda: RSC(16)),
+        ("msca_attention_d16", lambda: MSCAAttention(16)),
     ],
 )
 def test_block_computes_what_the_published_one_does(golden, name, block):
@@ -42,13 +43,18 @@ def _ams_parameters(c: int) -> int:
         (FFN, lambda c: (4 * c * c + 4 * c) + (9 * 4 * c + 4 * c) + (4 * c * c + c)),
         (AMSE, lambda c: _ams_parameters(c) + 2 * (c * c + c) + (8 * c * c + 45 * c) + 4 * c),
         (RSC, lambda c: c + (c * (c // 4) + c // 4) + (c * (c // 4) + c)),
+        (MSCA, lambda c: 26 * c + sum(2 * (c * k + c) for k in (7, 11, 21)) + c * c + c),
+        (lambda c: SE(c, 8), lambda c: 2 * c * (c // 8) + c // 8 + c),
+        (lambda c: CBAM(c, 8), lambda c: 2 * c * (c // 8) + c // 8 + c + 99),
+        (SCSE, lambda c: c * c + c // 2 + c + c + 1),
+        (TokenisedMLP, lambda c: 2 * c + 2 * (c * c + c) + 10 * c),
     ],
 )
 def test_parameters_are_those_of_the_description(block, expected, c):
     assert sum(p.numel() for p in block(c).parameters()) == expected(c)
 
 
-@pytest.mark.parametrize("block", [AMS, AMSE, RSC])
+@pytest.mark.parametrize("block", [AMS, AMSE, RSC, MSCA, SCSE, TokenisedMLP, lambda c: SE(c, 2), lambda c: CBAM(c, 2)])
 @pytest.mark.parametrize("size", [(1, 1), (7, 5)])
 def test_block_keeps_the_shape_and_trains_in_a_foreign_network(block, size):
     network = nn.Sequential(nn.Conv2d(3, 8, 1), block(8), nn.Conv2d(8, 2, 1))

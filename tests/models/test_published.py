@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from amsunet.blocks import AMS
-from amsunet.models import AMSUnet, create_model, load_published_weights
+from amsunet.models import MSCAN, AMSUnet, create_model, load_published_weights
 
 
 @pytest.fixture(scope="module")
@@ -17,11 +17,43 @@ def published(golden):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "count"),
-    [({}, 2_619_898), ({"in_channels": 1}, 2_619_322), ({"num_classes": 4}, 2_619_964)],
+    ("name", "arguments", "count"),
+    [
+        ("amsunet", {}, 2_619_898),
+        ("amsunet", {"in_channels": 1}, 2_619_322),
+        ("amsunet", {"num_classes": 4}, 2_619_964),
+        ("unet", {}, 4_318_434),
+        ("convunext", {}, 3_505_730),
+        ("unext", {"num_classes": 1}, 1_471_921),
+    ],
 )
-def test_parameters_of_the_paper(arguments, count):
-    assert sum(p.numel() for p in create_model("amsunet", **arguments).parameters()) == count
+def test_parameters_of_the_papers(name, arguments, count):
+    assert sum(p.numel() for p in create_model(name, **arguments).parameters()) == count
+
+
+@pytest.mark.parametrize("name", ["resunet", "segnext"])
+def test_own_parameter_counts_are_those_of_the_docstring(name):
+    network = create_model(name)
+    count = sum(p.numel() for p in network.parameters())
+    assert f"{count:,}" in (type(network).__doc__ or "")
+
+
+def test_parameters_of_mscan_t():
+    assert sum(p.numel() for p in MSCAN().parameters()) == 3_903_584
+
+
+@pytest.mark.parametrize(("file", "name", "arguments"), [
+    ("convunext_base8", "convunext", {"base_channels": 8}),
+    ("unext_2cls", "unext", {}),
+])  # fmt: skip
+def test_peers_compute_what_the_published_ones_do(golden, file, name, arguments):
+    arrays = golden(file)
+    network = create_model(name, **arguments).eval()
+    state = {key.removeprefix("state/"): torch.from_numpy(a) for key, a in arrays.items() if key.startswith("state/")}
+    load_published_weights(network, state)
+    with torch.no_grad():
+        found = network(torch.from_numpy(arrays["input0"]))
+    assert (found - torch.from_numpy(arrays["output"])).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
