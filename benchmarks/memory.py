@@ -30,15 +30,23 @@ def measure(task: str, folder: Path) -> dict[str, float]:
         for split, count in (("train", 12), ("val", 2)):
             for number in range(count):
                 image = rng.integers(0, 255, (256, 256, 3), np.uint8)
-                write_image(folder / split / "images" / f"{number}.png", image)
-                write_image(folder / split / "masks" / f"{number}.png", (image[..., 0] > 128).astype(np.uint8) * 255)
+                write_image(folder / "data" / split / "images" / f"{number}.png", image)
+                write_image(
+                    folder / "data" / split / "masks" / f"{number}.png", (image[..., 0] > 128).astype(np.uint8) * 255
+                )
         blocks = rng.integers(0, 255, (_SIDE // 100, _SIDE // 100, 3), np.uint8)
         write_image(folder / "large.png", np.kron(blocks, np.ones((100, 100, 1), np.uint8)))
     elif task == "train":
         import amsunet  # noqa: PLC0415
 
         amsunet.train(
-            folder, out=folder / "run", epochs=1, steps_per_epoch=6, batch_size=8, crop=(256, 256), test_fraction=0
+            folder / "data",
+            out=folder / "run",
+            epochs=1,
+            steps_per_epoch=6,
+            batch_size=8,
+            crop=(256, 256),
+            test_fraction=0,
         )
     else:
         from amsunet.inference.folder import find_inputs, predict_files  # noqa: PLC0415

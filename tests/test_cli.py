@@ -71,7 +71,7 @@ def test_one_unreadable_image_does_not_stop_the_others(command, run, images, tmp
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["nowhere", "image.png"], "nowhere"),
+        (["nowhere", "sample:nuclei"], "nowhere"),
         (["RUN", "nothing/*.png"], "names no image"),
         (["RUN", "sample:nuclei", "--device", "cuda:7"], "device 'cuda:7' is not there"),
     ],

@@ -110,9 +110,20 @@ def test_what_is_said_of_the_masks_is_followed(make_dataset: Make) -> None:
 def test_a_trained_convention_is_followed_and_never_guessed_anew(make_dataset: Make) -> None:
     trained = open_dataset(make_dataset(2)).convention
     other = make_dataset(2, foreground=1, name="other")
-    dataset = open_dataset(other, convention=trained)
     with pytest.raises(InputError, match=r"00\.png holds the value 1, which no class has"):
-        dataset.read_labels(dataset.samples[0])
+        open_dataset(other, convention=trained)
+
+
+def test_one_mask_with_a_strange_value_can_be_left_out(
+    make_dataset: Make, save: Save, disc: Callable[[int], Array]
+) -> None:
+    data, options = make_dataset(4), MaskOptions(classes=(0, 255))
+    save(data / "masks" / "02.png", np.uint8(7) * disc(2))
+    with pytest.raises(InputError, match=r"02\.png holds the value 7, .*--skip-broken leaves them out"):
+        open_dataset(data, options)
+    dataset = open_dataset(data, options, skip_broken=True)
+    assert [sample.name for sample in dataset.samples] == ["00", "01", "03"]
+    assert dataset.problems[0].kind == "masks with strange values"
 
 
 def test_drive_counts_inside_its_field_of_view_alone(shared: Callable[[str], Path]) -> None:

@@ -73,10 +73,11 @@ def test_seconds_and_plan_survive_a_resume(monkeypatch):
     assert (resumed.epochs, task.total_steps) == (7, 70)
 
 
-@pytest.mark.parametrize(("seconds", "steps"), [(0.5, 15), (0.001, 250), (60.0, 4)])
+@pytest.mark.parametrize(("seconds", "steps"), [(0.5, 32), (0.001, 250), (60.0, 4)])
 def test_minutes_are_cut_into_epochs_by_the_time_of_a_step(monkeypatch, seconds, steps):
     monkeypatch.setattr(train, "measure_cost", lambda *_: Cost(seconds, 0, 0.0))
     prepared = train.prepare("sample:nuclei", device="cpu", overrides={"minutes": 2.0})
-    plan = train._fill_budget(prepared.plan, 2, Machine("cpu", "float32", 1))
+    plan = train._fill_budget(prepared.plan, 2, Machine("cpu", "float32", 1), 10)
     assert plan.steps_per_epoch == steps
     assert "a step takes" in plan.reasons["steps_per_epoch"]
+    assert plan.augmentation == ("light" if steps == 4 else "medium")  # 12 passes over the images are few

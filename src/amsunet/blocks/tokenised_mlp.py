@@ -42,7 +42,7 @@ def _shift(x: Tensor, dim: int) -> Tensor:
     """Shift five groups of channels along ``dim`` by -2 ... 2, zeros moving in."""
     padded = F.pad(x, (0, 0, _REACH, _REACH) if dim == 2 else (_REACH, _REACH))
     groups = padded.chunk(2 * _REACH + 1, dim=1)
-    # Group i moved by i - 2 starts 4 - i pixels into the padded map.
+    # Few channels make fewer than five groups. Group i moved by i - 2 starts 4 - i pixels into the padded map.
     starts = range(2 * _REACH, -1, -1)
-    moved = (group.narrow(dim, start, x.shape[dim]) for group, start in zip(groups, starts, strict=True))
+    moved = (group.narrow(dim, start, x.shape[dim]) for group, start in zip(groups, starts, strict=False))
     return torch.cat(tuple(moved), dim=1)

@@ -69,7 +69,7 @@ class MSCAN(nn.Module):
 
 @register_model("segnext")
 class SegNeXt(nn.Module):
-    """SegNeXt-T; 4,225,730 parameters at the defaults. The logits come at an eighth of the input's size and are
+    """SegNeXt-T; 4,225,378 parameters at the defaults. The logits come at an eighth of the input's size and are
     brought to it bilinearly.
 
     Source: Guo et al., NeurIPS 2022, arXiv 2209.08575.

@@ -93,7 +93,7 @@ class ResUNet(UNet):
     """The residual twin of ``UNet``: the same network with a shortcut in every block.
 
     The ResUnet that the AMSUnet paper compares with has 5.54 M parameters; no public configuration has that
-    size, so this one has its own count, 4,713,890 at the defaults, and is not the paper's.
+    size, so this one has its own count, 4,451,074 at the defaults, and is not the paper's.
     """
 
     block = ResidualDoubleConv

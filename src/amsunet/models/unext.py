@@ -49,7 +49,7 @@ class UNeXt(nn.Module):
                 TokenisedMLP(wide),
                 LayerNorm2d(wide),
             )
-            for narrow, wide in itertools.pairwise(widths)
+            for narrow, wide in itertools.pairwise(widths[2:])
         )
         back = widths[::-1]
         self.decoders = nn.ModuleList(

@@ -150,7 +150,7 @@ def _next_run(data: str | Path) -> Path:
 
 def _epochs_in_budget(plan: Plan) -> int:
     """Epochs to cut a number of minutes into: enough to choose from, few enough that validation stays cheap."""
-    return int(min(30, max(8, plan.minutes or 0)))
+    return int(min(24, max(6, (plan.minutes or 0) / 2)))
 
 
 def _fill_budget(plan: Plan, num_classes: int, machine: Machine, training_images: int) -> Plan:
