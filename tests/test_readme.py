@@ -63,7 +63,7 @@ def test_every_figure_stands_in_the_result_file_of_its_row() -> None:
         target = ROOT / re.findall(r"\]\((results/[^)]+)\)", row)[0]
         path = target / "result.json" if target.is_dir() else target
         known = _figures(json.loads(path.read_text(encoding="utf-8")))
-        cells = row.split("|")[2:-2]
+        cells = row.split("|")[2:-1]
         printed = re.findall(r"\d+\.\d+", " ".join(cells))
         assert printed
         assert set(printed) <= known, (row, set(printed) - known)
