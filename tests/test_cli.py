@@ -64,8 +64,22 @@ def test_one_unreadable_image_does_not_stop_the_others(command, run, images, tmp
     assert "4 masks" in out and "broken.png is not an image" in err and "1 of 5 failed" in err
     assert "broken.png" in (tmp_path / "masks" / "failures.txt").read_text()
     (images / "broken.png").unlink()
-    assert command("predict", run, images, "--out", "masks")[0] == 0
+    assert command("predict", run, images, "--out", "masks", "--overwrite")[0] == 0
     assert not (tmp_path / "masks" / "failures.txt").exists()
+
+
+def test_what_is_there_is_not_overwritten_unasked(command, run, images, tmp_path):
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "tiny.png").write_bytes(b"a label drawn by hand")
+    code, _, err = command("predict", run, images, "--out", "labels")
+    assert code == 2 and "tiny.png is there already" in err and "--overwrite" in err
+    assert (tmp_path / "labels" / "tiny.png").read_bytes() == b"a label drawn by hand"
+    assert len(list((tmp_path / "labels").rglob("*.*"))) == 1
+
+
+def test_masks_below_the_images_are_not_predicted_again(command, run, images):
+    assert "4 masks" in command("predict", run, images, "--out", images / "masks", "--overlay")[1]
+    assert "4 masks" in command("predict", run, images, "--out", images / "masks", "--overlay", "--overwrite")[1]
 
 
 @pytest.mark.parametrize(

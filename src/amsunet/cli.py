@@ -205,6 +205,7 @@ def _judge(run: Path, data: str | None = None, **values: Any) -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the masks.")
 @click.option("--overlay", is_flag=True, help="Also write the images with outlines.")
 @click.option("--probability", is_flag=True, help="Also write probability maps (16-bit PNG).")
+@click.option("--overwrite", is_flag=True, help="Replace masks that are there already.")
 @click.option("--flips", is_flag=True, help="Average over mirror images: four times slower.")
 @_machine_options
 def predict(
@@ -213,6 +214,7 @@ def predict(
     out: Path,
     overlay: bool,
     probability: bool,
+    overwrite: bool,
     flips: bool,
     device: str,
     precision: str,
@@ -221,7 +223,7 @@ def predict(
     from amsunet.inference.folder import find_inputs, predict_files  # noqa: PLC0415
     from amsunet.inference.predictor import Predictor  # noqa: PLC0415
 
-    jobs = find_inputs(images)
+    jobs = find_inputs(images, out)
     predictor = Predictor(run, machine=_machine(device, precision), flips=flips)
     with _progress("image") as progress:
         outcome = predict_files(
@@ -230,6 +232,7 @@ def predict(
             out,
             overlay=overlay,
             probability=probability,
+            overwrite=overwrite,
             progress=lambda done: progress(done, len(jobs)),
         )
     click.echo(f"{outcome.written} masks in {out}, {outcome.images_per_second:.1f} images a second")
@@ -256,7 +259,10 @@ def main() -> None:
         click.echo(f"error: {error.format_message()} ({context} --help lists all)", err=True)
     except OSError as error:
         click.echo(f"error: {error}: free some space or mend the permissions, and run the command again", err=True)
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        # torch tells of memory with a RuntimeError, which is the parent of its own kind for GPUs.
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
         click.echo("error: memory ran out: lower --batch-size or --crop, or close other programs", err=True)
     sys.exit(2)
 

@@ -145,3 +145,17 @@ def test_glas_objects_are_foreground_and_mixed_patients_are_told(shared: Callabl
     dataset = open_dataset(tmp_path / "few.csv")
     assert dataset.convention.kind == "instances" and any("object numbers" in note for note in dataset.notes)
     assert any("1 of 1 patients have images on both sides" in warning for warning in dataset.warnings)
+
+
+def test_where_class_folders_overlap_the_smaller_class_counts(make_dataset: Make, save: Save, tmp_path: Path) -> None:
+    data = make_dataset(3)
+    shutil.rmtree(data / "masks")
+    for number in range(3):
+        for name, side in (("cup", 10), ("disc", 24)):
+            mask = np.zeros((40, 48), np.uint8)
+            mask[4 : 4 + side, 4 : 4 + side] = 255
+            save(data / "masks" / name / f"{number:02}.png", mask)
+    dataset = open_dataset(data)
+    labels = dataset.read_labels(dataset.samples[0])
+    assert dataset.convention.class_names == ("background", "cup", "disc")
+    assert (labels == 1).sum() == 100 and (labels == 2).sum() == 24**2 - 100

@@ -66,3 +66,21 @@ def test_a_split_that_the_data_name_stays() -> None:
     splits = assign_splits(given, dict.fromkeys((s.name for s in given), 0.1), seed=0)
     assert {name for name, split in splits.items() if split == "test"} == {"t0", "t1", "t2", "t3"}
     assert list(splits.values()).count("val") == 2
+
+
+def test_the_same_picture_stored_twice_stays_on_one_side() -> None:
+    samples = [Sample(f"{n:02}", Path(f"{n}.png"), {"": Path("m.png")}) for n in range(40)]
+    twins = {sample.name: f"pixels {number % 20}" for number, sample in enumerate(samples)}
+    foreground = {sample.name: number % 7 / 7 for number, sample in enumerate(samples)}
+    splits = assign_splits(samples, foreground, seed=3, checksums=twins)
+    assert all(splits[f"{n:02}"] == splits[f"{n + 20:02}"] for n in range(20))
+    assert set(splits.values()) == {"train", "val", "test"}
+
+
+def test_the_seed_moves_validation_and_never_the_test_images() -> None:
+    samples = [Sample(f"{n:02}", Path(f"{n}.png"), {"": Path("m.png")}) for n in range(40)]
+    foreground = {sample.name: number / 40 for number, sample in enumerate(samples)}
+    cuts = [assign_splits(samples, foreground, seed=seed) for seed in range(5)]
+    of = [[{name for name, part in cut.items() if part == split} for cut in cuts] for split in ("test", "val")]
+    assert all(test == of[0][0] for test in of[0])
+    assert len({frozenset(val) for val in of[1]}) > 1

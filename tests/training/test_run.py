@@ -48,7 +48,7 @@ def test_no_folder(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [(None, "is missing"), (b"", "is damaged"), (b'{"plan": ', "is damaged"), (b"[1]", "is damaged"),
-     (b"\xff\xfe\x00", "is damaged"), (b'{"plan": {"surprise": 1}}', "is damaged")],
+     (b"\xff\xfe\x00", "is damaged"), (b'{"plan": {"surprise": 1}}', "was written by another version")],
 )  # fmt: skip
 def test_missing_or_damaged_file_is_named(copy, name, content, message):
     if content is None:

@@ -53,10 +53,14 @@ class Dataset:
 def read_labels(sample: Sample, convention: MaskConvention) -> Array:
     """Read a sample's mask files as labels: (H, W) of uint8, ``IGNORED`` where ignored."""
     if convention.kind == "folders":
-        labels = np.zeros((1, 1), np.uint8)
-        for label, name in enumerate(convention.class_names[1:], start=1):
-            here = convention.decode(read_mask(sample.masks[name]), sample.masks[name])
-            labels = np.where(here == 1, np.uint8(label), labels)
+        paths = [sample.masks[name] for name in convention.class_names[1:]]
+        decoded = [convention.decode(read_mask(path), path) for path in paths]
+        labels = np.zeros_like(decoded[0])
+        # Where classes overlap the smaller one is on top: a cup in its disc, a tumour in its organ.
+        for label in sorted(range(len(decoded)), key=lambda label: -int((decoded[label] == 1).sum())):
+            labels[decoded[label] == 1] = label + 1
+        for here in decoded:
+            labels[here == IGNORED] = IGNORED
     else:
         (path,) = sample.masks.values()
         labels = convention.decode(read_mask(path), path)
@@ -122,8 +126,17 @@ def _find_convention(
         return find_convention(masks, options)
     if options.threshold is None:
         refuse_soft_edges(masks)
-    names, threshold = ("background", *class_names), options.threshold
-    return MaskConvention(kind="folders", values=tuple(range(len(names))), class_names=names, threshold=threshold), []
+    if options.classes is not None or options.instances:
+        raise InputError(f"{masks[0].path} lies in the folder of its class: leave --classes and --instances out")
+    names = ("background", *class_names)
+    convention = MaskConvention(
+        kind="folders",
+        values=tuple(range(len(names))),
+        class_names=names,
+        threshold=options.threshold,
+        ignore_value=options.ignore_value,
+    )
+    return convention, ["where classes overlap, the smaller one counts"]
 
 
 def _with_known_values(scans: list[Scan], convention: MaskConvention) -> tuple[list[Scan], list[Problem]]:

@@ -50,6 +50,9 @@ _ROLES: dict[Role, frozenset[str]] = {
     "other observer": frozenset(["2ndmanual", "2ndobserver"]),
 }
 
+_OWN_OUTPUT = ("check.json", "model.safetensors")
+"""Files that tell a folder which this package wrote."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -122,10 +125,10 @@ def _collect(folder: Path, split: Split | None, layout: Layout) -> None:
     others = []
     for child in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
         role = _role_of(child.name)
-        if role is None:
-            others.append(child)
-        else:
+        if role is not None:
             by_role[role].append(child)
+        elif not any((child / name).is_file() for name in _OWN_OUTPUT):
+            others.append(child)
     if any("manual" in mask.name.lower() for mask in by_role["mask"]):
         # DRIVE as published: the vessels are in 1st_manual, and mask is the field of view.
         plain = [mask for mask in by_role["mask"] if _plain(mask.name) in ("mask", "masks")]

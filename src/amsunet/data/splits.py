@@ -18,6 +18,7 @@ def assign_splits(
     foreground: Mapping[str, float],
     *,
     seed: int,
+    checksums: Mapping[str, str] | None = None,
     val_fraction: float = 0.2,
     test_fraction: float = 0.2,
 ) -> dict[str, Split]:
@@ -28,6 +29,8 @@ def assign_splits(
 
     Args:
         foreground: foreground share by sample name.
+        seed: of the cut of validation images; test images are the same for every seed.
+        checksums: of the pixels by sample name: the same picture, stored twice, stays on one side.
         test_fraction: used only where the data set names no test images and has ``MINIMUM_FOR_TEST`` or more.
 
     Returns: split by sample name.
@@ -35,30 +38,35 @@ def assign_splits(
     split_of: dict[str, Split] = {sample.name: sample.split for sample in samples if sample.split is not None}
     free = [sample for sample in samples if sample.split in (None, "train")]
     given = set(split_of.values())
-    rng = np.random.default_rng(seed)
+    groups = {s.name: f"group {s.group}" if s.group else (checksums or {}).get(s.name, s.name) for s in samples}
     if "test" not in given and len(samples) >= MINIMUM_FOR_TEST:
         # Images named 'train' by the data set may be held out too: somebody must be.
-        for sample in _cut(free, foreground, test_fraction, rng):
+        for sample in _cut(free, groups, foreground, test_fraction, np.random.default_rng(0)):
             split_of[sample.name] = "test"
     rest = [sample for sample in free if split_of.get(sample.name) != "test"]
     if "val" not in given and len(rest) > 1:
-        for sample in _cut(rest, foreground, val_fraction, rng):
+        for sample in _cut(rest, groups, foreground, val_fraction, np.random.default_rng(seed)):
             split_of[sample.name] = "val"
     return {sample.name: split_of.get(sample.name, "train") for sample in samples}
 
 
 def _cut(
-    samples: Sequence[Sample], foreground: Mapping[str, float], fraction: float, rng: np.random.Generator
+    samples: Sequence[Sample],
+    group_of: Mapping[str, str],
+    foreground: Mapping[str, float],
+    fraction: float,
+    rng: np.random.Generator,
 ) -> list[Sample]:
     """Choose about ``fraction`` of the samples in whole groups, at least one and never all groups."""
     if fraction <= 0:
         return []
     groups: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
-        groups[f"group {sample.group}" if sample.group else f"image {sample.name}"].append(sample)
+        groups[group_of[sample.name]].append(sample)
     if len(groups) < 2:
         return []
-    ordered = sorted(groups, key=lambda key: (np.mean([foreground[s.name] for s in groups[key]]), key))
+    shares = {key: float(np.mean([foreground[sample.name] for sample in group])) for key, group in groups.items()}
+    ordered = sorted(groups, key=lambda key: (shares[key], groups[key][0].name))
     wanted = min(max(1, round(fraction * len(ordered))), len(ordered) - 1)
     strata = np.array_split(np.array(ordered, dtype=object), wanted)
     return [sample for stratum in strata for sample in groups[rng.choice(stratum)]]

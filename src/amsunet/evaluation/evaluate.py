@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -190,7 +191,7 @@ def evaluate(
         source=record.source if own else str(data),
         split=chosen,
         images=tuple(scores),
-        convention=config.convention,
+        convention=dataset.convention.model_copy(update={"class_names": config.convention.class_names}),
         calibration=calibration,
         confusion=confusion,
         flips=flips,
@@ -206,7 +207,10 @@ def evaluate(
 
 def evaluation_folder(evaluation: Evaluation) -> Path:
     """Where an evaluation is kept in its run."""
-    name = evaluation.split if evaluation.split != "all" else Path(evaluation.source).name.replace(":", "_")
+    name = evaluation.split
+    if name == "all":
+        source = absolute_source(evaluation.source)
+        name = f"{Path(source).stem}-{hashlib.sha256(source.encode()).hexdigest()[:8]}".replace(":", "-")
     return evaluation.run / "evaluation" / (f"{name}_flips" if evaluation.flips else name)
 
 

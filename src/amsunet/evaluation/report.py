@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from amsunet.data.dataset import read_labels
 from amsunet.data.images import read_image
-from amsunet.evaluation.evaluate import METRICS, Evaluation, ImageScores
+from amsunet.evaluation.evaluate import METRICS, Evaluation, ImageScores, evaluation_folder
 from amsunet.evaluation.figures import calibration_plot, case_panels, score_distribution, training_curves
 from amsunet.evaluation.metrics import EMPTY_RULE
 from amsunet.files import write_text
@@ -22,7 +22,7 @@ _CASES = 3
 
 
 def write_report(evaluation: Evaluation) -> Path:
-    """Write ``report.html`` into the run's folder and return its path."""
+    """Write ``report.html`` and return its path: in the run's folder, or that of the evaluation on foreign data."""
     config, record = read_run(evaluation.run)
     jinja = Environment(
         loader=PackageLoader("amsunet.evaluation"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -55,7 +55,7 @@ def write_report(evaluation: Evaluation) -> Path:
         plan=config.plan.model_dump(exclude={"reasons"}),
         reasons=config.plan.reasons,
     )
-    path = evaluation.run / "report.html"
+    path = (evaluation_folder(evaluation) if evaluation.split == "all" else evaluation.run) / "report.html"
     write_text(path, html)
     return path
 

@@ -45,8 +45,10 @@ class Job:
     name: str
 
 
-def find_inputs(inputs: Sequence[str]) -> list[Job]:
+def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[Job]:
     """Find the images that paths, folders, patterns and lists (.txt, one path a line) name.
+
+    Images below ``out``, where the masks go, are passed over.
 
     Raises: InputError if an input names nothing, or two images would get the same mask name.
     """
@@ -75,6 +77,9 @@ def find_inputs(inputs: Sequence[str]) -> list[Job]:
         if not found:
             raise InputError(f"{text} names no image: check the path (folders, patterns and .txt lists are fine too)")
         jobs += found
+    if out is not None:
+        below = out.resolve()
+        jobs = [job for job in jobs if not job.image.resolve().is_relative_to(below)] or jobs
     names: dict[str, Path] = {}
     for job in jobs:
         if job.name in names and names[job.name] != job.image:
@@ -92,6 +97,7 @@ def predict_files(
     *,
     overlay: bool = False,
     probability: bool = False,
+    overwrite: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Outcome:
     """Segment images and write their masks as PNG under ``out``; a file that cannot be read is noted and passed over.
@@ -99,13 +105,16 @@ def predict_files(
     Args:
         overlay: also write ``overlays/NAME.png``, the image with outlines.
         probability: also write ``probabilities/NAME.png``, 16 bits for 0 ... 1; a file a class if more than two.
+        overwrite: let masks take the place of files that are there already, but never of an image they are made from.
         progress: called with the number of images done.
 
-    Raises: InputError if a result cannot be written, or would take the place of an image.
+    Raises: InputError if a result cannot be written, or would take the place of another file.
     """
     for job in jobs:
         if job.image.resolve() == (out / f"{job.name}.png").resolve():
             raise InputError(f"the mask of {job.image} would take its place: choose another --out")
+        if not overwrite and (out / f"{job.name}.png").exists():
+            raise InputError(f"{out / f'{job.name}.png'} is there already: choose another --out, or say --overwrite")
     outcome = Outcome()
     start = time.perf_counter()
     with ThreadPoolExecutor(2) as pool:

@@ -38,7 +38,7 @@ class Plan(BaseModel):
     foreground_fraction: float = Field(ge=0, le=1)
     augmentation: Strength
     quarter_turns: bool
-    inversion: bool
+    inversion: bool = False
     """Also show crops with dark and bright exchanged."""
     learning_rate: float = Field(2e-3, gt=0)
     weight_decay: float = Field(5e-5, ge=0)

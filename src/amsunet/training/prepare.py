@@ -77,7 +77,13 @@ def prepare(
         data, mask_options, group=group, skip_broken=skip_broken, allow_problems=allow_problems, progress=progress
     )
     seed = int((overrides or {}).get("seed") or 0)
-    splits = assign_splits(dataset.samples, dataset.foreground_share(), seed=seed, test_fraction=test_fraction)
+    splits = assign_splits(
+        dataset.samples,
+        dataset.foreground_share(),
+        seed=seed,
+        checksums={scan.sample.name: scan.checksum for scan in dataset.scans},
+        test_fraction=test_fraction,
+    )
     counts = Counter(splits.values())
     if not counts["train"] or not counts["val"]:
         raise InputError(

@@ -83,7 +83,12 @@ def _read(path: Path, kind: type[Kind]) -> Kind:
         return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise InputError(f"{path} is missing: the run folder is incomplete, copy it again or train again") from None
-    except (ValueError, ValidationError, OSError):
+    except ValidationError as error:
+        field = ".".join(map(str, error.errors()[0]["loc"]))
+        if field:
+            raise InputError(f"{path} was written by another version of amsunet (field {field}): train again") from None
+        raise InputError(f"{path} is damaged: copy the run folder again or train again") from None
+    except (ValueError, OSError):
         raise InputError(f"{path} is damaged: copy the run folder again or train again") from None
 
 
