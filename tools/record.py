@@ -10,6 +10,8 @@ import json
 import shutil
 from pathlib import Path
 
+from amsunet.files import write_json
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -36,7 +38,7 @@ def main() -> None:
     for name, summary in zip(("plain", "with_flips"), summaries.values(), strict=False):
         result[name] = summary | {"source": source}
     for name, content in (("result.json", result), ("splits.json", data["splits"])):
-        (asked.target / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_json(asked.target / name, content)
     for suffix, summary in summaries.items():
         shown = summary["mean_over_classes"]["dice"]
         print(f"{asked.target}{suffix}: Dice {shown['mean']:.4f} [{shown['low']:.4f}, {shown['high']:.4f}]")
