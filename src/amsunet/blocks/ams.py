@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from amsunet.blocks.strip import RowConv2d
+from amsunet.blocks.strip import strip_pairs
 
 
 class AMS(nn.Module):
@@ -37,13 +37,7 @@ class AMS(nn.Module):
         super().__init__()
         self.local = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
         self.atrous = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, groups=channels)
-        self.strips = nn.ModuleList(
-            nn.Sequential(
-                RowConv2d(channels, k),
-                nn.Conv2d(channels, channels, (k, 1), padding=(k // 2, 0), groups=channels),
-            )
-            for k in strip_sizes
-        )
+        self.strips = strip_pairs(channels, strip_sizes)
         self.project = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -78,3 +79,13 @@ class RowConv2d(nn.Conv2d):
         weight, bias = self.weight.to(dtype), None if self.bias is None else self.bias.to(dtype)
         out: Tensor = _RowConvolution.apply(x.to(dtype), weight, bias)  # type: ignore[no-untyped-call]
         return out
+
+
+def strip_pairs(channels: int, lengths: Sequence[int]) -> nn.ModuleList:
+    """For each length k a 1 x k and then a k x 1 depthwise convolution, which stand for a k x k one."""
+    return nn.ModuleList(
+        nn.Sequential(
+            RowConv2d(channels, k), nn.Conv2d(channels, channels, (k, 1), padding=(k // 2, 0), groups=channels)
+        )
+        for k in lengths
+    )
