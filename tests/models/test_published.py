@@ -123,4 +123,4 @@ def test_dilations_are_one_for_each_stage():
     with pytest.raises(ValueError, match="five numbers"):
         AMSUnet(base_channels=4, dilations=(1, 1))
     wide = AMSUnet(base_channels=4, dilations=(1, 1, 1, 3, 9))
-    assert wide.downs[3][2].attention.ams.atrous.dilation == (9, 9)
+    assert wide.downs[3][2].attention.mixer.atrous.dilation == (9, 9)

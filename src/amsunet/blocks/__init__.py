@@ -4,7 +4,9 @@ from amsunet.blocks.ams import AMS
 from amsunet.blocks.amse import AMSE, FFN, AMSAttention
 from amsunet.blocks.cbam import CBAM
 from amsunet.blocks.convnext import ConvUNeXtBlock, SkipGate
+from amsunet.blocks.design import AMSEDesign
 from amsunet.blocks.hamburger import NMF, Hamburger
+from amsunet.blocks.mixer import Pooling
 from amsunet.blocks.msca import MSCA, MSCAAttention
 from amsunet.blocks.norm import LayerNorm2d
 from amsunet.blocks.rsc import RSC
@@ -23,10 +25,12 @@ __all__ = [
     "SCSE",
     "SE",
     "AMSAttention",
+    "AMSEDesign",
     "ConvUNeXtBlock",
     "Hamburger",
     "LayerNorm2d",
     "MSCAAttention",
+    "Pooling",
     "SkipGate",
     "TokenisedMLP",
 ]

@@ -29,22 +29,46 @@ class AMS(nn.Module):
         channels: channels of the input and of the output.
         dilation: dilation of the atrous 3x3, 1 or more.
         strip_sizes: lengths k of the strip pairs, odd.
+        kernel_size: of the plain convolution, odd.
+        local: with the plain convolution; without it the atrous one sees x, and ``context`` lacks ``local``.
+        strips: strip pairs; otherwise full k x k kernels in their place.
 
     Shape: (N, channels, H, W) to the same.
     """
 
-    def __init__(self, channels: int, dilation: int = 1, *, strip_sizes: Sequence[int] = (5, 7, 11)) -> None:
+    def __init__(
+        self,
+        channels: int,
+        dilation: int = 1,
+        *,
+        strip_sizes: Sequence[int] = (5, 7, 11),
+        kernel_size: int = 3,
+        local: bool = True,
+        strips: bool = True,
+    ) -> None:
         super().__init__()
-        self.local = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.local = depthwise(channels, kernel_size) if local else None
         self.atrous = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, groups=channels)
-        self.strips = strip_pairs(channels, strip_sizes)
+        self.strips = (
+            strip_pairs(channels, strip_sizes)
+            if strips
+            else nn.ModuleList(depthwise(channels, size) for size in strip_sizes)
+        )
         self.project = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        local = self.local(x)
-        atrous = self.atrous(local)
-        context = local + atrous
+        if self.local is None:
+            context = atrous = self.atrous(x)
+        else:
+            local = self.local(x)
+            atrous = self.atrous(local)
+            context = local + atrous
         for strip in self.strips:
             context = context + strip(atrous)
         weights: Tensor = self.project(context)
         return x * weights
+
+
+def depthwise(channels: int, kernel_size: int) -> nn.Conv2d:
+    """Depthwise convolution that keeps the size of the map. Shape: (N, channels, H, W) to the same."""
+    return nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2, groups=channels)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
-from amsunet.blocks.ams import AMS
+from amsunet.blocks.design import AMSEDesign
+from amsunet.blocks.mixer import make_mixer
+
+_PAPER = AMSEDesign()
 
 
 class AMSAttention(nn.Sequential):
@@ -13,11 +17,11 @@ class AMSAttention(nn.Sequential):
     Shape: (N, channels, H, W) to the same.
     """
 
-    def __init__(self, channels: int, dilation: int = 1) -> None:
+    def __init__(self, channels: int, dilation: int = 1, design: AMSEDesign = _PAPER) -> None:
         super().__init__()
         self.enter = nn.Conv2d(channels, channels, 1)
-        self.activation = nn.GELU()
-        self.ams = AMS(channels, dilation)
+        self.activation = design.make_activation()
+        self.mixer = make_mixer(channels, dilation, design)
         self.leave = nn.Conv2d(channels, channels, 1)
 
 
@@ -27,12 +31,12 @@ class FFN(nn.Sequential):
     Shape: (N, channels, H, W) to the same.
     """
 
-    def __init__(self, channels: int, expansion: int = 4) -> None:
+    def __init__(self, channels: int, expansion: int = 4, activation: nn.Module | None = None) -> None:
         super().__init__()
         hidden = channels * expansion
         self.expand = nn.Conv2d(channels, hidden, 1)
         self.depthwise = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
-        self.activation = nn.GELU()
+        self.activation = activation or nn.GELU()
         self.project = nn.Conv2d(hidden, channels, 1)
 
 
@@ -49,19 +53,43 @@ class AMSE(nn.Module):
     Args:
         channels: channels of the input and of the output.
         dilation: dilation of the atrous convolution in AMS, 1 or more.
+        design: the paper's alternatives.
 
     Shape: (N, channels, H, W) to the same.
     """
 
-    def __init__(self, channels: int, dilation: int = 1) -> None:
+    def __init__(self, channels: int, dilation: int = 1, design: AMSEDesign = _PAPER) -> None:
         super().__init__()
-        self.norm1 = nn.BatchNorm2d(channels)
-        self.attention = AMSAttention(channels, dilation)
-        self.norm2 = nn.BatchNorm2d(channels)
-        self.ffn = FFN(channels)
-        self.activation = nn.GELU()
+        self.norm_place, self.residual = design.norm_place, design.residual
+        self.norm1 = design.make_norm(channels)
+        self.attention = AMSAttention(channels, dilation, design)
+        self.norm2 = design.make_norm(channels)
+        self.ffn = FFN(channels, activation=design.make_activation())
+        self.activation = design.make_activation() if design.closing_activation else nn.Identity()
+        if self.residual == "mscan":
+            self.scale1 = nn.Parameter(torch.full((channels, 1, 1), 1e-2))
+            self.scale2 = nn.Parameter(torch.full((channels, 1, 1), 1e-2))
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.ffn(self.norm2(self.attention(self.norm1(x))))
-        out: Tensor = self.activation(x + y)
+        if self.residual == "amse":
+            x = x + self._transform(self._mix(x))
+        elif self.residual == "transformer":
+            x = x + self._mix(x)
+            x = x + self._transform(x)
+        else:
+            x = x + self.scale1 * self._mix(x)
+            x = x + self.scale2 * self._transform(x)
+        out: Tensor = self.activation(x)
+        return out
+
+    def _mix(self, x: Tensor) -> Tensor:
+        inner = self.norm1(x) if self.norm_place == "before" else x
+        mixed = self.attention(inner)
+        if self.residual == "mscan":
+            mixed = inner + mixed
+        out: Tensor = mixed if self.norm_place == "before" else self.norm1(mixed)
+        return out
+
+    def _transform(self, x: Tensor) -> Tensor:
+        out: Tensor = self.ffn(self.norm2(x)) if self.norm_place == "before" else self.norm2(self.ffn(x))
         return out

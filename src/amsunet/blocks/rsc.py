@@ -20,15 +20,17 @@ class RSC(nn.Module):
     Args:
         channels: channels of the input and of the output, at least ``reduction``.
         reduction: how many times fewer channels the channel gate has inside.
+        residual: keep x beside the weighed map; otherwise output = spatial * channel.
 
     Shape: (N, channels, H, W) to the same.
     Raises: ValueError if ``reduction`` leaves the channel gate without channels.
     """
 
-    def __init__(self, channels: int, reduction: int = 4) -> None:
+    def __init__(self, channels: int, reduction: int = 4, *, residual: bool = True) -> None:
         super().__init__()
         if not 1 <= reduction <= channels:
             raise ValueError(f"RSC: reduction must lie between 1 and channels ({channels}), not {reduction}")
+        self.residual = residual
         self.spatial = nn.Conv2d(channels, 1, 1, bias=False)
         self.squeeze = nn.Conv2d(channels, channels // reduction, 1)
         self.excite = nn.Conv2d(channels // reduction, channels, 1)
@@ -37,4 +39,4 @@ class RSC(nn.Module):
         spatial = x * torch.sigmoid(self.spatial(x))
         pooled = x.mean(dim=(2, 3), keepdim=True)
         channel = x * torch.sigmoid(self.excite(torch.relu(self.squeeze(pooled))))
-        return x + spatial * channel
+        return x + spatial * channel if self.residual else spatial * channel

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from amsunet.blocks import AMSE, RSC
+from amsunet.blocks import AMSE, CBAM, RSC, SCSE, SE, AMSEDesign
 from amsunet.models.registry import register_model
 from amsunet.models.size import check_size, pad_to
+
+_DILATIONS = (1, 1, 1, 3, 5)
+_SKIP_ATTENTIONS: dict[str, Callable[[int], nn.Module]] = {
+    "none": lambda channels: nn.Identity(),
+    "se": lambda channels: SE(channels, min(16, channels)),
+    "cbam": lambda channels: CBAM(channels, min(16, channels)),
+    "scse": SCSE,
+    "rsc": RSC,
+    "rsc_without_residual": lambda channels: RSC(channels, residual=False),
+}
 
 
 class Up(nn.Module):
@@ -19,12 +32,14 @@ class Up(nn.Module):
     Shape: decoder map (N, in_channels, h, w) and skip (N, skip_channels, H, W) to (N, out_channels, H, W).
     """
 
-    def __init__(self, in_channels: int, skip_channels: int, out_channels: int) -> None:
+    def __init__(
+        self, in_channels: int, skip_channels: int, out_channels: int, attention: nn.Module, design: AMSEDesign
+    ) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm2d(in_channels)
-        self.attention = RSC(skip_channels)
+        self.norm = design.make_norm(in_channels)
+        self.attention = attention
         self.fuse = nn.Conv2d(skip_channels + in_channels, out_channels, 1)
-        self.block = AMSE(out_channels)
+        self.block = AMSE(out_channels, design=design)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = pad_to(F.interpolate(self.norm(x), scale_factor=2, mode="bilinear", align_corners=True), skip)
@@ -32,7 +47,7 @@ class Up(nn.Module):
         return out
 
 
-@register_model("amsunet")
+@register_model("amsunet", source="Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120")
 class AMSUnet(nn.Module):
     """AMSUnet with five encoder stages and four decoder steps; 2,619,898 parameters at the defaults.
 
@@ -42,10 +57,14 @@ class AMSUnet(nn.Module):
         in_channels: channels of the image.
         num_classes: classes, background included.
         base_channels: width of the first stage, a multiple of 4; the stages have 1, 2, 4, 8 and 8 times that.
-        dilations: of the AMSE in each of the five encoder stages.
+        dilations: of the AMSE in each of the five encoder stages; the decoder's have 1.
+        skip_attention: on the skip connections: none, se, cbam, scse, rsc or rsc_without_residual.
+        design: fields of ``AMSEDesign``, the paper's alternatives for all blocks; norm and activation for the stem
+            and the steps between the blocks too.
 
     Shape: (N, in_channels, H, W) to logits (N, num_classes, H, W), for every H, W of 16 and more.
-    Raises: ValueError for a smaller input, with the smallest size that works.
+    Raises: ValueError for settings that do not exist or exclude each other, and for a smaller input, with the
+        smallest size that works.
     """
 
     minimum_size = 16
@@ -56,26 +75,26 @@ class AMSUnet(nn.Module):
         num_classes: int = 2,
         base_channels: int = 32,
         *,
-        dilations: Sequence[int] = (1, 1, 1, 3, 5),
+        dilations: Sequence[int] = _DILATIONS,
+        skip_attention: str = "rsc",
+        **design: Any,
     ) -> None:
         super().__init__()
-        if base_channels < 4 or base_channels % 4:
-            raise ValueError(f"AMSUnet: base_channels must be a multiple of 4, not {base_channels}")
-        if len(dilations) != 5:
-            raise ValueError(f"AMSUnet: dilations needs five numbers, one for each stage, not {len(dilations)}")
+        made = _check(base_channels, dilations, skip_attention, design)
         widths = [base_channels * factor for factor in (1, 2, 4, 8, 8)]
         self.stem = nn.Sequential(
             nn.Conv2d(in_channels, widths[0], 3, padding=1, padding_mode="reflect"),
-            nn.BatchNorm2d(widths[0]),
-            nn.GELU(),
-            AMSE(widths[0], dilations[0]),
+            made.make_norm(widths[0]),
+            made.make_activation(),
+            AMSE(widths[0], dilations[0], made),
         )
         self.downs = nn.ModuleList(
-            nn.Sequential(nn.BatchNorm2d(narrow), nn.Conv2d(narrow, wide, 2, stride=2), AMSE(wide, dilation))
+            nn.Sequential(made.make_norm(narrow), nn.Conv2d(narrow, wide, 2, stride=2), AMSE(wide, dilation, made))
             for narrow, wide, dilation in zip(widths, widths[1:], dilations[1:], strict=False)
         )
-        steps = zip((8, 4, 2, 1), (8, 4, 2, 1), (4, 2, 1, 1), strict=True)
-        self.ups = nn.ModuleList(Up(*(base_channels * factor for factor in step)) for step in steps)
+        steps = [(base_channels * wide, base_channels * narrow) for wide, narrow in ((8, 4), (4, 2), (2, 1), (1, 1))]
+        attend = _SKIP_ATTENTIONS[skip_attention]
+        self.ups = nn.ModuleList(Up(wide, wide, narrow, attend(wide), made) for wide, narrow in steps)
         self.head = nn.Conv2d(base_channels, num_classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -88,3 +107,35 @@ class AMSUnet(nn.Module):
             x = up(x, features.pop())
         logits: Tensor = self.head(x)
         return logits
+
+
+def _check(base_channels: int, dilations: Sequence[int], skip_attention: str, design: dict[str, Any]) -> AMSEDesign:
+    if base_channels < 4 or base_channels % 4:
+        raise ValueError(f"AMSUnet: base_channels must be a multiple of 4, not {base_channels}")
+    if len(dilations) != 5 or not all(isinstance(rate, int) and rate > 0 for rate in dilations):
+        raise ValueError(f"AMSUnet: dilations needs five numbers from 1 on, one for each stage, not {dilations!r}")
+    if skip_attention not in _SKIP_ATTENTIONS:
+        raise ValueError(
+            f"AMSUnet: skip_attention must be one of {', '.join(_SKIP_ATTENTIONS)}, not {skip_attention!r}"
+        )
+    known = [field.name for field in fields(AMSEDesign)]
+    for name in design.keys() - set(known):
+        near = difflib.get_close_matches(name, [*known, "dilations", "skip_attention", "base_channels"], n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are: {', '.join(known)}"
+        raise ValueError(f"AMSUnet has no setting {name!r}; {hint}")
+    made = AMSEDesign(**design)
+    if made.mixer != "ams" and tuple(dilations) != _DILATIONS:
+        raise ValueError(f"AMSUnet: dilations are a setting of AMS and mixer is {made.mixer!r}: leave one out")
+    return made
+
+
+@register_model("amsunet_s", source="amsunet at 20 base channels, this project")
+def amsunet_s(in_channels: int = 3, num_classes: int = 2, base_channels: int = 20, **settings: Any) -> AMSUnet:
+    """AMSUnet at a width that takes less than half of its multiplications."""
+    return AMSUnet(in_channels, num_classes, base_channels, **settings)
+
+
+@register_model("amsunet_xs", source="amsunet at 12 base channels, this project")
+def amsunet_xs(in_channels: int = 3, num_classes: int = 2, base_channels: int = 12, **settings: Any) -> AMSUnet:
+    """AMSUnet at a width that takes less than half of the multiplications of ``amsunet_s``."""
+    return AMSUnet(in_channels, num_classes, base_channels, **settings)

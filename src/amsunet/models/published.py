@@ -27,7 +27,7 @@ _AMSE: _Renames = [
     (r"norm([12])\.", r"bn\1."),
     (r"attention\.enter\.", "attn.conv1."),
     (r"attention\.leave\.", "attn.conv2."),
-    *((r"attention\.ams\." + own, "attn.ams." + published) for own, published in _AMS),
+    *((r"attention\.mixer\." + own, "attn.ams." + published) for own, published in _AMS),
     (r"ffn\.expand\.", "ffn.conv1."),
     (r"ffn\.depthwise\.", "ffn.conv2."),
     (r"ffn\.project\.", "ffn.conv3."),
