@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from amsunet.models import create_model, list_models, register_model
+from amsunet.models.contract import PROMISES, check_contract
 
 networks = pytest.mark.parametrize("name", list_models())
 
@@ -27,10 +29,10 @@ def test_the_networks_of_the_comparison_are_there():
 
 
 @networks
-@pytest.mark.parametrize("size", [(32, 32), (33, 47), (32, 67), (49, 64), (83, 35), (64, 64)])
-def test_logits_have_the_size_of_the_image(name, size):
-    with torch.no_grad():
-        assert _small(name).eval()(torch.randn(2, 3, *size)).shape == (2, 2, *size)
+@pytest.mark.parametrize("promise", PROMISES)
+def test_every_network_keeps_every_promise(name, promise):
+    torch.manual_seed(0)
+    PROMISES[promise](lambda **arguments: create_model(name, **SMALL.get(name, {"base_channels": 4}), **arguments))
 
 
 @networks
@@ -42,69 +44,65 @@ def test_every_side_from_the_smallest_on_works(name):
             assert network(torch.randn(1, 3, side, smallest)).shape[-2:] == (side, smallest)
 
 
-@networks
-@pytest.mark.parametrize("in_channels", [1, 3, 5])
-@pytest.mark.parametrize("num_classes", [1, 2, 7])
-def test_channels_and_classes_are_free(name, in_channels, num_classes):
-    network = _small(name, in_channels=in_channels, num_classes=num_classes).eval()
-    with torch.no_grad():
-        assert network(torch.randn(1, in_channels, 32, 32)).shape == (1, num_classes, 32, 32)
+class _Broken(torch.nn.Module):
+    """A network that breaks one promise."""
+
+    def __init__(self, how: str, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.how, self.calls = how, 0
+        self.convolution = torch.nn.Conv2d(in_channels, num_classes, 1)
+        self.unused = torch.nn.Conv2d(1, 1, 1) if how == "silent" else None
+        self.hidden = torch.rand(1)
+
+    def forward(self, x):
+        out = self.convolution(x)
+        if self.how == "dict":
+            return {"out": out}
+        if self.how == "half":
+            return out[..., ::2, ::2]
+        if self.how == "even":
+            return out.unflatten(2, (-1, 2)).flatten(2, 3).unflatten(3, (-1, 2)).flatten(3)
+        if self.how == "unsaved":
+            return out + self.hidden
+        if self.how == "chance":
+            return out + torch.rand(1)
+        if self.how == "mixing":
+            return out + x.mean()
+        if self.how == "layout":
+            return out * (2.0 if x.is_contiguous() and not x.is_contiguous(memory_format=torch.channels_last) else 1.0)
+        if self.how == "branch" and float(x.mean()) > 9:
+            return out * 2
+        return out
 
 
-@networks
-def test_gradients_reach_every_parameter(name):
-    network = _small(name)
-    network(torch.randn(2, 3, 64, 64)).square().mean().backward()
-    silent = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
-    assert not silent
-    # A bias before BatchNorm has no effect, but a weight that none reaches is a part that is not wired in.
-    unused = [n for n, p in network.named_parameters() if n.endswith("weight") and not p.grad.any()]
-    assert not unused
+@pytest.mark.parametrize(
+    ("how", "promise", "message"),
+    [
+        ("dict", "logits", "returned a dict: return one tensor"),
+        ("half", "logits", r"logits have the shape \(2, 2, 16, 16\) where \(2, 2, 32, 32\) is due"),
+        ("even", "any size", "pad inside"),
+        ("silent", "gradients", "no gradient reaches unused.weight"),
+        ("unsaved", "saved", "make all state parameters or buffers"),
+        ("chance", "evaluation", "leave chance out"),
+        ("mixing", "evaluation", "depend on the others of its batch"),
+        ("layout", "channels_last", "other logits"),
+        ("branch", "torch.export", ""),
+    ],
+)
+def test_a_broken_promise_is_found_and_told(how, promise, message):
+    torch.manual_seed(0)
+    broken = {
+        name: problem
+        for name, problem in check_contract(lambda **arguments: _Broken(how, **arguments))
+        if problem is not None
+    }
+    told = next((problem for name, problem in broken.items() if name.startswith(promise)), None)
+    assert told is not None, broken
+    assert re.search(message, told)
 
 
-@networks
-def test_saved_weights_give_the_same_logits(name, tmp_path):
-    network = _small(name)
-    network(torch.randn(2, 3, 32, 32))  # moves the BatchNorm statistics, which must be saved too
-    torch.save(network.state_dict(), tmp_path / "weights.pt")
-    torch.manual_seed(1)
-    other = create_model(name, **SMALL.get(name, {"base_channels": 4}))
-    x = torch.randn(1, 3, 40, 33)
-    with torch.no_grad():
-        expected = network.eval()(x)
-        assert not torch.equal(other.eval()(x), expected)
-        other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
-        assert torch.equal(other(x), expected)
-
-
-@networks
-def test_evaluation_is_deterministic_and_images_do_not_mix(name):
-    network = _small(name).eval()
-    x = torch.randn(2, 3, 32, 48)
-    with torch.no_grad():
-        both = network(x)
-        assert torch.equal(both, network(x))
-        torch.testing.assert_close(both[1:], network(x[1:]), atol=1e-5, rtol=1e-4)
-
-
-@networks
-def test_channels_last_computes_the_same(name):
-    network = _small(name).eval()
-    x = torch.randn(1, 3, 35, 48)
-    with torch.no_grad():
-        expected = network(x)
-        found = network.to(memory_format=torch.channels_last)(x.contiguous(memory_format=torch.channels_last))
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
-
-
-@networks
-@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
-def test_traced_network_computes_the_same_on_another_image(name):
-    network = _small(name).eval()
-    with torch.no_grad():
-        traced = torch.jit.trace(network, torch.randn(1, 3, 48, 37))
-        x = torch.randn(2, 3, 48, 37)
-        torch.testing.assert_close(traced(x), network(x), atol=1e-5, rtol=1e-4)
+def test_a_sound_network_breaks_nothing():
+    assert [problem for _, problem in check_contract(lambda **arguments: _Broken("not", **arguments))] == [None] * 8
 
 
 @networks

@@ -27,7 +27,7 @@ class Up(nn.Module):
         return out
 
 
-@register_model("convunext")
+@register_model("convunext", source="Knowl.-Based Syst. 2022, doi 10.1016/j.knosys.2022.109512")
 class ConvUNeXt(nn.Module):
     """ConvUNeXt; 3,505,730 parameters at the defaults.
 

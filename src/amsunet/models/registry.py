@@ -8,18 +8,25 @@ from typing import Any, TypeVar
 
 from torch import nn
 
+from amsunet.models.own_file import build_from_file, is_file
+
 Builder = TypeVar("Builder", bound=Callable[..., nn.Module])
 
 _builders: dict[str, Callable[..., nn.Module]] = {}
+_sources: dict[str, str] = {}
 
 
-def register_model(name: str) -> Callable[[Builder], Builder]:
-    """Decorate a class or function that builds a network, to make it known under ``name``."""
+def register_model(name: str, *, source: str = "") -> Callable[[Builder], Builder]:
+    """Decorate a class or function that builds a network, to make it known under ``name``.
+
+    Args:
+        source: where the network was published.
+    """
 
     def register(builder: Builder) -> Builder:
         if name in _builders:
             raise ValueError(f"a network named {name!r} is registered already")
-        _builders[name] = builder
+        _builders[name], _sources[name] = builder, source
         return builder
 
     return register
@@ -30,16 +37,28 @@ def list_models() -> list[str]:
     return sorted(_builders)
 
 
+def builder_of(name: str) -> Callable[..., nn.Module]:
+    """The class or function that builds a network of ``list_models()``."""
+    return _builders[name]
+
+
+def source_of(name: str) -> str:
+    """Where a network of ``list_models()`` was published."""
+    return _sources[name]
+
+
 def create_model(name: str, **arguments: Any) -> nn.Module:
     """Build a network with fresh weights.
 
     Args:
-        name: one of ``list_models()``.
+        name: one of ``list_models()``, or ``FILE.py:FUNCTION`` for a network of one's own, whose code is run.
         arguments: ``in_channels``, ``num_classes``, ``base_channels`` and what else the network takes.
 
     Returns: a module that maps (N, in_channels, H, W) to logits (N, num_classes, H, W).
     Raises: ValueError for an unknown name, with the nearest known one.
     """
+    if is_file(name):
+        return build_from_file(name, arguments)
     if name not in _builders:
         near = difflib.get_close_matches(name, _builders, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(list_models())}"

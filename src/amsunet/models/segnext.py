@@ -67,7 +67,7 @@ class MSCAN(nn.Module):
         return features
 
 
-@register_model("segnext")
+@register_model("segnext", source="NeurIPS 2022, arXiv 2209.08575")
 class SegNeXt(nn.Module):
     """SegNeXt-T; 4,225,378 parameters at the defaults. The logits come at an eighth of the input's size and are
     brought to it bilinearly.

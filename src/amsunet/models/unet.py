@@ -42,7 +42,7 @@ class ResidualDoubleConv(nn.Module):
         return torch.relu(self.body(x) + self.shortcut(x))
 
 
-@register_model("unet")
+@register_model("unet", source="MICCAI 2015, arXiv 1505.04597")
 class UNet(nn.Module):
     """U-Net with BatchNorm, max-pooling, bilinear upsampling and a bottleneck of eight times the base width;
     4,318,434 parameters at the defaults.
@@ -88,7 +88,7 @@ class UNet(nn.Module):
         return logits
 
 
-@register_model("resunet")
+@register_model("resunet", source="residual twin of unet, this project")
 class ResUNet(UNet):
     """The residual twin of ``UNet``: the same network with a shortcut in every block.
 

@@ -15,7 +15,7 @@ from amsunet.models.size import check_size
 _STRIDE = 32
 
 
-@register_model("unext")
+@register_model("unext", source="MICCAI 2022, arXiv 2203.04967")
 class UNeXt(nn.Module):
     """UNeXt; 1,471,921 parameters at 3 input channels and 1 class.
 
