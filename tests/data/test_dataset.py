@@ -75,18 +75,6 @@ def test_broken_samples_are_refused_listed_or_left_out(make_dataset: Make) -> No
         }
 
 
-def test_duplicates_are_named_and_counted(make_dataset: Make) -> None:
-    data = make_dataset(5)
-    assert not open_dataset(data).warnings
-    shutil.copy(data / "images" / "00.png", data / "images" / "04.png")
-    pixels = np.array(Image.open(data / "images" / "01.png"))
-    pixels[0, 0] ^= 1
-    Image.fromarray(pixels).save(data / "images" / "03.png")
-    same, alike = open_dataset(data).warnings
-    assert same.startswith("1 images occur more than once") and "00.png" in same and "04.png" in same
-    assert alike.startswith("1 pairs look nearly the same") and "01.png" in alike and "03.png" in alike
-
-
 def test_groups_are_taken_from_the_path(make_dataset: Make) -> None:
     dataset = open_dataset(make_dataset(4), group=r"(\d)\.png$")
     assert [sample.group for sample in dataset.samples] == ["0", "1", "2", "3"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from amsunet.data.layout import Sample
-from amsunet.data.splits import MINIMUM_FOR_TEST, assign_splits
+from amsunet.data.splits import MINIMUM_FOR_TEST, assign_folds, assign_splits
 
 
 def _samples(count: int, *, groups: int = 0, split: str | None = None) -> list[Sample]:
@@ -84,3 +84,34 @@ def test_the_seed_moves_validation_and_never_the_test_images() -> None:
     of = [[{name for name, part in cut.items() if part == split} for cut in cuts] for split in ("test", "val")]
     assert all(test == of[0][0] for test in of[0])
     assert len({frozenset(val) for val in of[1]}) > 1
+
+
+@pytest.mark.parametrize(("count", "groups"), [(20, 0), (23, 0), (30, 7)])
+def test_every_image_is_held_out_in_one_fold_with_its_patient(count: int, groups: int) -> None:
+    samples = _samples(count, groups=groups)
+    folds = assign_folds(samples, _shares(samples), 5)
+    assert len(folds) == 5
+    for sample in samples:
+        assert [fold[sample.name] for fold in folds].count("test") == 1
+    for fold in folds:
+        assert set(fold.values()) == {"train", "val", "test"}
+        sides: dict[str, set[str]] = {}
+        for sample in samples:
+            sides.setdefault(sample.group or sample.name, set()).add(fold[sample.name])
+        assert all(len(side) == 1 for side in sides.values())
+    if not groups:
+        sizes = [list(fold.values()).count("test") for fold in folds]
+        assert max(sizes) - min(sizes) <= 1
+        shares = [np.mean([_shares(samples)[n] for n, split in fold.items() if split == "test"]) for fold in folds]
+        assert max(shares) - min(shares) < 0.25, "folds have light and heavy images alike"
+
+
+def test_test_images_of_the_data_set_stay_unused_in_folds() -> None:
+    samples = [*_samples(10), *(Sample(f"t{n}", Path(f"t{n}.png"), {}, None, None, "test") for n in range(3))]
+    for fold in assign_folds(samples, _shares(samples), 2):
+        assert [fold[f"t{n}"] for n in range(3)] == ["unused"] * 3
+
+
+def test_too_many_folds_are_refused() -> None:
+    with pytest.raises(ValueError, match="7 images or patients cannot be cut into 8 folds"):
+        assign_folds(_samples(30, groups=7), _shares(_samples(30, groups=7)), 8)

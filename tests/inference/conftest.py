@@ -43,7 +43,7 @@ def make_run(tmp_path) -> Callable[..., Path]:
         torch.nn.init.normal_(network.head.weight, std=3.0)
         torch.nn.init.zeros_(network.head.bias)
         description = ModelDescription(
-            network="amsunet",
+            model="amsunet",
             arguments=arguments,
             preprocessing=Preprocessing(
                 in_channels=in_channels,

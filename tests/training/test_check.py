@@ -31,7 +31,18 @@ def test_check_tells_what_it_found_and_what_it_costs(checked):
     text = str(result)
     assert "10 images to train, 2 to validate, 4 to test" in text
     assert "2 epochs of 10 steps take about" in text
+    assert "predicting an image of median size: about" in text
     assert result.problems == 0
     assert result.cost.seconds_per_step > 0
     assert result.cost.seconds_per_image > 0
     assert 10**6 < result.cost.memory < 10**9
+
+
+def test_check_shows_the_plan_that_train_would_follow(tiny, tmp_path):
+    """Minutes are cut into epochs, and few passes make the augmentation light."""
+    settings = {**tiny, "steps_per_epoch": None, "crop": (128, 128), "base_channels": 32, "batch_size": 8}
+    result = check("sample:nuclei", out=tmp_path, minutes=0.01, **settings)
+    assert result.plan.steps_per_epoch == 4
+    assert result.plan.augmentation == "light"
+    assert "6 epochs of 4 steps" in str(result)
+    assert json.loads((tmp_path / "check.json").read_text())["plan"]["steps_per_epoch"] == 4

@@ -146,6 +146,23 @@ def test_a_training_that_stopped_for_lack_of_progress_stays_stopped(repeatable, 
     assert record(stopped.run) == before
 
 
+def test_a_run_goes_on_with_its_data_elsewhere(
+    repeatable, interrupt, record, whole, make_dataset, tmp_path, monkeypatch
+):
+    data = make_dataset(12)
+    interrupt(1, 0)
+    stopped = train(data, out=tmp_path / "run", say=str, **repeatable)
+    monkeypatch.undo()
+    data.rename(tmp_path / "moved")
+    with pytest.raises(InputError, match="set"):
+        resume(stopped.run, say=str)
+    resumed = resume(stopped.run, tmp_path / "moved", say=str)
+    assert resumed.epochs == 3
+    assert json.loads((resumed.run / "data.json").read_text())["source"] == str(tmp_path / "moved")
+    with pytest.raises(InputError, match="no longer what the run was trained on"):
+        resume(resumed.run, "sample:nuclei", say=str)
+
+
 def test_divergence_ends_with_a_suggestion(tiny, tmp_path):
     with pytest.raises(InputError, match=r"diverged in epoch \d+ .*--learning-rate 250000 or --precision float32"):
         train("sample:nuclei", out=tmp_path / "run", say=str, epochs=30, **tiny, learning_rate=1e6)

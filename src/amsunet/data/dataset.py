@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from amsunet.data.duplicates import repeated_images
 from amsunet.data.embedded import locate
 from amsunet.data.images import Array, read_image, read_mask
 from amsunet.data.layout import Sample, find_samples
@@ -36,6 +37,10 @@ class Dataset:
     @property
     def samples(self) -> list[Sample]:
         return [scan.sample for scan in self.scans]
+
+    def checksums(self) -> dict[str, str]:
+        """Checksum of the pixels, by sample name."""
+        return {scan.sample.name: scan.checksum for scan in self.scans}
 
     def read(self, sample: Sample) -> tuple[Array, Array]:
         """Read an image (H, W, C) and its labels (H, W) of uint8, ``IGNORED`` outside the region of interest."""
@@ -114,7 +119,7 @@ def open_dataset(
     if strange and not (skip_broken or allow_problems):
         raise InputError(_tell(strange))
     problems += strange
-    warnings = [*_duplicates(scans), *_guessed_groups(samples)]
+    warnings = [*repeated_images(scans), *_guessed_groups(samples)]
     return Dataset(str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes))
 
 
@@ -202,34 +207,6 @@ def _tell(problems: list[Problem]) -> str:
     told = "; ".join(f"{kind}: {count}" for kind, count in counts.items())
     more = f" ({told})" if len(problems) > 1 else ""
     return f"{problems[0].message}{more}; amsunet check lists all, --skip-broken leaves them out"
-
-
-def _duplicates(scans: list[Scan]) -> list[str]:
-    """Name pairs that are the same picture or nearly, those across a split's border first."""
-    said = []
-    by_checksum: dict[str, list[Scan]] = defaultdict(list)
-    for scan in scans:
-        by_checksum[scan.checksum].append(scan)
-    same = [group for group in by_checksum.values() if len(group) > 1]
-    if same:
-        a, b = (scan.sample.image for scan in same[0][:2])
-        said.append(f"{len(same)} images occur more than once, as {a} and {b}: keep one of each")
-    thumbnails = np.stack([scan.thumbnail.ravel() for scan in scans])
-    pairs = []
-    for start in range(0, len(scans), 1024):
-        alike = thumbnails[start : start + 1024] @ thumbnails.T > 0.998
-        for i, j in zip(*np.nonzero(alike), strict=True):
-            a, b = scans[start + i], scans[j]
-            if start + i < j and a.checksum != b.checksum:
-                pairs.append((a, b))
-    crossing = [(a, b) for a, b in pairs if a.sample.split != b.sample.split]
-    if pairs:
-        first, second = (crossing or pairs)[0]
-        said.append(
-            f"{len(pairs)} pairs look nearly the same ({len(crossing)} across splits), as {first.sample.image} and "
-            f"{second.sample.image}: if they are of one patient, say so with --group"
-        )
-    return said
 
 
 def _guessed_groups(samples: list[Sample]) -> list[str]:

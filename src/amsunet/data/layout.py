@@ -16,7 +16,7 @@ from amsunet.data.images import is_image
 from amsunet.data.pairing import is_mask_name, pair
 from amsunet.errors import InputError
 
-Split = Literal["train", "val", "test"]
+Split = Literal["train", "val", "test", "unused"]
 Role = Literal["image", "mask", "roi", "other observer"]
 
 _ROLES: dict[Role, frozenset[str]] = {

@@ -28,14 +28,14 @@ def viewable(image: Array) -> Array:
     return _VIEW.window(image)
 
 
-def draw_outlines(image: Array, labels: Array, *, colours: Array = COLOURS, thickness: int | None = None) -> Array:
+def draw_outlines(image: Array, labels: Array) -> Array:
     """Draw the border of every class but the background onto a viewable image, (H, W, 3) of uint8."""
     out = viewable(image).copy()
-    thickness = thickness or max(1, round(max(labels.shape) / 500))
+    thickness = max(1, round(max(labels.shape) / 500))
     for label in range(1, int(labels[labels != IGNORED].max(initial=0)) + 1):
         here = labels == label
         border = here & ~ndimage.binary_erosion(here, iterations=thickness, border_value=1)
-        out[border] = colours[(label - 1) % len(colours)]
+        out[border] = COLOURS[(label - 1) % len(COLOURS)]
     return out
 
 

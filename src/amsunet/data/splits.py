@@ -38,7 +38,7 @@ def assign_splits(
     split_of: dict[str, Split] = {sample.name: sample.split for sample in samples if sample.split is not None}
     free = [sample for sample in samples if sample.split in (None, "train")]
     given = set(split_of.values())
-    groups = {s.name: f"group {s.group}" if s.group else (checksums or {}).get(s.name, s.name) for s in samples}
+    groups = _groups(samples, checksums)
     if "test" not in given and len(samples) >= MINIMUM_FOR_TEST:
         # Images named 'train' by the data set may be held out too: somebody must be.
         for sample in _cut(free, groups, foreground, test_fraction, np.random.default_rng(0)):
@@ -48,6 +48,50 @@ def assign_splits(
         for sample in _cut(rest, groups, foreground, val_fraction, np.random.default_rng(seed)):
             split_of[sample.name] = "val"
     return {sample.name: split_of.get(sample.name, "train") for sample in samples}
+
+
+def assign_folds(
+    samples: Sequence[Sample],
+    foreground: Mapping[str, float],
+    folds: int,
+    *,
+    checksums: Mapping[str, str] | None = None,
+    val_fraction: float = 0.2,
+) -> list[dict[str, Split]]:
+    """Cut the images into folds, groups together and stratified by foreground share as in ``assign_splits``.
+
+    Test images that the data set names stay unused.
+
+    Returns: for each fold the split of every sample by name: ``test`` is the fold, ``val`` is cut from the others.
+    Raises: ValueError if there are fewer groups than folds.
+    """
+    free = [sample for sample in samples if sample.split != "test"]
+    group_of = _groups(samples, checksums)
+    shares: dict[str, list[float]] = defaultdict(list)
+    for sample in free:
+        shares[group_of[sample.name]].append(foreground[sample.name])
+    if not 2 <= folds <= len(shares):
+        raise ValueError(f"{len(shares)} images or patients cannot be cut into {folds} folds")
+    ordered = sorted(shares, key=lambda key: (float(np.mean(shares[key])), key))
+    rng = np.random.default_rng(0)
+    fold_of: dict[str, int] = {}
+    for start in range(0, len(ordered), folds):
+        for group, fold in zip(ordered[start : start + folds], rng.permutation(folds), strict=False):
+            fold_of[group] = int(fold)
+    out = []
+    for fold in range(folds):
+        held_out = {sample.name for sample in free if fold_of[group_of[sample.name]] == fold}
+        others = [sample for sample in free if sample.name not in held_out]
+        chosen = {s.name for s in _cut(others, group_of, foreground, val_fraction, np.random.default_rng(fold))}
+        splits: dict[str, Split] = {sample.name: "unused" for sample in samples}
+        splits |= {s.name: "test" if s.name in held_out else "val" if s.name in chosen else "train" for s in free}
+        out.append(splits)
+    return out
+
+
+def _groups(samples: Sequence[Sample], checksums: Mapping[str, str] | None) -> dict[str, str]:
+    """What must stay together, by sample name."""
+    return {s.name: f"group {s.group}" if s.group else (checksums or {}).get(s.name, s.name) for s in samples}
 
 
 def _cut(

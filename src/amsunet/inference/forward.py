@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-from monai.inferers import sliding_window_inference
+from monai.data.utils import compute_importance_map, dense_patch_slices
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -15,6 +17,7 @@ WHOLE_IMAGE_PIXELS = 1024 * 1024
 TILE = 512
 OVERLAP = 0.25
 _SMALLEST_SIDE = 32
+_BAND = 512
 
 
 def compute_logits(
@@ -53,13 +56,29 @@ def compute_logits(
         if padded.shape[-2] * padded.shape[-1] <= WHOLE_IMAGE_PIXELS:
             logits = mirrored(padded).cpu()
         else:
-            # A side shorter than the tile must not be filled up: the channel gates average over all they see.
-            tile = tuple(min(TILE, side) for side in padded.shape[-2:])
-            # MONAI accumulates in the type of its input, so the image must be float; tiles go back to 0 ... 255.
-            logits = sliding_window_inference(
-                padded.float(), tile, 1, mirrored, overlap=OVERLAP, mode="gaussian", device=torch.device("cpu")
-            )
+            logits = _by_tiles(padded, mirrored)
     return logits[..., :height, :width]
+
+
+def _by_tiles(images: Tensor, forward: Callable[[Tensor], Tensor]) -> Tensor:
+    """Run overlapping tiles and blend them by a Gaussian.
+
+    MONAI's own sliding window keeps the whole image and its output as float several times over; this one keeps
+    the image as uint8 and the sum of the logits once.
+    """
+    # A side shorter than the tile must not be filled up: the channel gates average over all they see.
+    sides = tuple(images.shape[-2:])
+    tile = tuple(min(TILE, side) for side in sides)
+    steps = tuple(max(1, int(side * (1 - OVERLAP))) for side in tile)
+    importance = compute_importance_map(tile, mode="gaussian", sigma_scale=0.125).clamp(min=1e-3)
+    total, weight = torch.empty(0), torch.zeros(sides)
+    for rows, columns in dense_patch_slices(sides, tile, steps):
+        logits = forward(images[..., rows, columns]).cpu()
+        if not total.numel():
+            total = torch.zeros(*logits.shape[:2], *sides)
+        total[..., rows, columns] += logits * importance
+        weight[rows, columns] += importance
+    return total.div_(weight)
 
 
 def _pad(images: Tensor, smallest: int) -> Tensor:
@@ -71,10 +90,16 @@ def _pad(images: Tensor, smallest: int) -> Tensor:
 
 
 def to_probabilities(logits: Tensor, height: int, width: int) -> Tensor:
-    """Logits (N, K, h, w) to probabilities (N, K, height, width): the one place where this is done."""
+    """Logits (N, K, h, w) to probabilities (N, K, height, width): the one place where this is done.
+
+    The logits are used up: at the size of the image the probabilities take their place in memory.
+    """
     if logits.shape[-2:] != (height, width):
         logits = F.interpolate(logits, (height, width), mode="bilinear", align_corners=False)
-    return torch.softmax(logits, dim=1)
+    with torch.inference_mode():
+        for band in torch.split(logits, _BAND, dim=2):  # a whole large image at once would need its memory again
+            band.copy_(torch.softmax(band, dim=1))
+    return logits
 
 
 def to_labels(probabilities: Tensor, threshold: float) -> Tensor:

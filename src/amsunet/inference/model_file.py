@@ -16,7 +16,7 @@ from amsunet.data.masks import MaskConvention
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
 from amsunet.files import whole_file
-from amsunet.models import create_model
+from amsunet.models import code_checksum, create_model
 
 FILE_NAME = "model.safetensors"
 _FORMAT = 1
@@ -27,8 +27,10 @@ class ModelDescription(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    network: str
+    model: str
     arguments: dict[str, Any]
+    code: str | None = None
+    """Checksum of the file that builds the network, where it is not one of amsunet's."""
     preprocessing: Preprocessing
     convention: MaskConvention
     threshold: float = 0.5
@@ -68,14 +70,38 @@ def load_model(path: Path) -> tuple[nn.Module, ModelDescription]:
         ) from None
     if metadata.get("sha256") != _checksum(weights, metadata["amsunet"]):
         raise InputError(f"{path} is damaged (its checksum differs): copy it again, or train again")
+    if description.code != _code_at_hand(description.model):
+        raise InputError(
+            f"{path} needs the network of {description.model}, which is missing or has changed: put the file back"
+        )
     try:
-        network = create_model(description.network, **description.arguments)
+        network = create_model(description.model, **description.arguments)
         network.load_state_dict(weights)
     except (ValueError, TypeError, RuntimeError):
         raise InputError(
             f"{path} holds weights that do not fit its description: copy it again, or train again"
         ) from None
     return network.eval(), description
+
+
+def build_network(model: str, arguments: dict[str, Any]) -> nn.Module:
+    """Build a network as a user named it.
+
+    Raises: InputError for a name or for arguments that do not exist or exclude each other.
+    """
+    try:
+        return create_model(model, **arguments)
+    except TypeError as error:
+        raise InputError(f"{model} cannot be built: {error}") from None
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def _code_at_hand(model: str) -> str | None:
+    try:
+        return code_checksum(model)
+    except ValueError:
+        return None
 
 
 def _checksum(weights: dict[str, Tensor], text: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 
@@ -14,6 +15,7 @@ from amsunet.data.overlay import contact_sheet, draw_outlines
 from amsunet.files import whole_file, write_json
 from amsunet.machine import choose_machine, keep_freed_memory
 from amsunet.training.estimate import Cost, measure_cost
+from amsunet.training.plan import Plan, epochs_in_budget, fill_budget
 from amsunet.training.prepare import Preparation, prepare
 
 _SHOWN = 20
@@ -24,6 +26,8 @@ class Check:
     """What an audit found. ``sheet`` is the contact sheet's path; ``cost`` was measured on this machine."""
 
     preparation: Preparation
+    plan: Plan
+    """What ``train`` would follow here."""
     cost: Cost
     machine: str
     sheet: Path
@@ -33,12 +37,12 @@ class Check:
         return len(self.preparation.dataset.problems)
 
     def __str__(self) -> str:
-        plan, cost = self.preparation.plan, self.cost
-        if plan.epochs is not None and plan.steps_per_epoch is not None:
-            minutes = plan.epochs * plan.steps_per_epoch * cost.seconds_per_step / 60
-            budget = f"{plan.epochs} epochs of {plan.steps_per_epoch} steps take about {minutes:.0f} minutes"
-        else:
-            budget = f"{plan.minutes:g} minutes are about {(plan.minutes or 0) * 60 / cost.seconds_per_step:.0f} steps"
+        plan, cost = self.plan, self.cost
+        epochs = plan.epochs or epochs_in_budget(plan)
+        minutes = plan.minutes or epochs * (plan.steps_per_epoch or 1) * cost.seconds_per_step / 60
+        budget = f"{epochs} epochs of {plan.steps_per_epoch} steps take about {minutes:.0f} minutes"
+        pixels = self.preparation.fingerprint.median_height * self.preparation.fingerprint.median_width * plan.scale**2
+        predicting = cost.seconds_per_image * pixels / math.prod(plan.crop)
         room = psutil.virtual_memory().available
         tight = " - too little is free: lower --batch-size or --crop" if cost.memory > room else ""
         return "\n".join(
@@ -46,6 +50,7 @@ class Check:
                 self.preparation.describe(),
                 f"plan (amsunet train follows it; every line can be set):\n{plan}",
                 f"on {self.machine}: a step of {plan.batch_size} crops takes {cost.seconds_per_step:.2f} s; {budget}",
+                f"predicting an image of median size: about {predicting:.2g} s",
                 f"memory for training: about {cost.memory / 2**30:.1f} GiB, {room / 2**30:.1f} GiB are free{tight}",
                 f"pictures: {self.sheet}",
             ]
@@ -59,6 +64,7 @@ def check(
     mask_options: MaskOptions | None = None,
     group: str | None = None,
     test_fraction: float = 0.2,
+    recipe: Literal["default", "paper"] = "default",
     device: str = "auto",
     precision: str = "auto",
     progress: Callable[[int], None] | None = None,
@@ -78,10 +84,12 @@ def check(
         group=group,
         allow_problems=True,
         test_fraction=test_fraction,
+        recipe=recipe,
         overrides=overrides,
         progress=progress,
     )
     cost = measure_cost(prepared.plan, prepared.dataset.convention.num_classes, machine)
+    plan = fill_budget(prepared.plan, cost.seconds_per_step, len(prepared.of("train")))
     folder = Path(out)
     sheet = folder / "contact-sheet.png"
     samples = prepared.dataset.samples
@@ -96,13 +104,13 @@ def check(
         "source": dataset.source,
         "fingerprint": prepared.fingerprint.model_dump(),
         "convention": dataset.convention.model_dump(),
-        "plan": prepared.plan.model_dump(),
+        "plan": plan.model_dump(),
         "splits": prepared.splits,
         "problems": [{"kind": p.kind, "path": str(p.path), "message": p.message} for p in dataset.problems],
-        "warnings": dataset.warnings,
+        "warnings": prepared.warnings,
         "notes": dataset.notes,
         "seconds_per_step": cost.seconds_per_step,
         "memory_bytes": cost.memory,
     }
     write_json(folder / "check.json", record)
-    return Check(prepared, cost, str(machine), sheet)
+    return Check(prepared, plan, cost, str(machine), sheet)

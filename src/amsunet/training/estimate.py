@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from amsunet.inference.model_file import build_network
 from amsunet.machine import Machine
-from amsunet.models import create_model
 from amsunet.training.loss import CrossEntropyDiceLoss
 from amsunet.training.plan import Plan
 
@@ -28,10 +28,7 @@ class Cost:
 
 def measure_cost(plan: Plan, num_classes: int, machine: Machine) -> Cost:
     """Train and predict on random crops: two steps after one to warm up."""
-    network = create_model(
-        plan.network, in_channels=plan.in_channels, num_classes=num_classes, base_channels=plan.base_channels
-    )
-    network = machine.place(network)
+    network = machine.place(build_network(plan.model, plan.model_arguments(num_classes)))
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
     loss = CrossEntropyDiceLoss()
     shape = (plan.batch_size, plan.in_channels, *plan.crop)

@@ -20,6 +20,8 @@ _LARGEST_CROP = 256
 _SMALL_CROP = 160
 _SHORT = 10
 """Minutes."""
+_PASSES_FOR_AUGMENTATION = 20
+"""Images that come up less often gain nothing from being changed much."""
 _Side = Annotated[int, Field(ge=32)]
 
 
@@ -28,8 +30,12 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    network: str = "amsunet"
-    base_channels: int = Field(32, ge=4, multiple_of=4)
+    model: str = "amsunet"
+    """A name of ``list_models()``, or ``FILE.py:FUNCTION``."""
+    base_channels: int | None = Field(None, ge=1)
+    """Width of the network; its own default when left out."""
+    model_options: dict[str, Any] = {}
+    """Other arguments of the network."""
     in_channels: Literal[1, 3]
     scale: float = Field(gt=0, le=4)
     windowing: Literal["depth", "percentiles"]
@@ -55,10 +61,15 @@ class Plan(BaseModel):
     seed: int = Field(0, ge=0)
     reasons: dict[str, str] = {}
 
+    def model_arguments(self, num_classes: int) -> dict[str, Any]:
+        """What the network is built with."""
+        width = {} if self.base_channels is None else {"base_channels": self.base_channels}
+        return {"in_channels": self.in_channels, "num_classes": num_classes, **width, **self.model_options}
+
     def __str__(self) -> str:
         lines = []
         for name, value in self.model_dump(exclude={"reasons"}).items():
-            if value is not None:
+            if value not in (None, {}):
                 shown = (
                     " x ".join(map(str, value))
                     if isinstance(value, tuple)
@@ -117,6 +128,28 @@ def make_plan(
     reason = f"{training_images} images, {crops} crop{'s' * (crops > 1)} of each"
     steps = math.ceil(training_images * crops / plan.batch_size)
     return plan.model_copy(update={"steps_per_epoch": steps, "reasons": plan.reasons | {"steps_per_epoch": reason}})
+
+
+def epochs_in_budget(plan: Plan) -> int:
+    """Epochs to cut a number of minutes into: enough to choose from, few enough that validation stays cheap."""
+    return int(min(24, max(6, (plan.minutes or 0) / 2)))
+
+
+def fill_budget(plan: Plan, seconds_per_step: float, training_images: int) -> Plan:
+    """Cut the minutes into epochs of a length that gives validation enough chances; a plan by epochs stays."""
+    if plan.steps_per_epoch is not None:
+        return plan
+    epochs = epochs_in_budget(plan)
+    # A fifth of the time goes to validation, augmentation and writing.
+    steps = min(250, max(4, int(0.8 * (plan.minutes or 0) * 60 / epochs / seconds_per_step)))
+    reasons = plan.reasons | {"steps_per_epoch": f"a step takes {seconds_per_step:.2f} s here"}
+    settings: dict[str, Any] = {"steps_per_epoch": steps}
+    passes = steps * epochs * plan.batch_size / training_images
+    chosen = reasons.get("augmentation") == AS_SAID or plan.augmentation in ("none", "paper")
+    if passes < _PASSES_FOR_AUGMENTATION and not chosen:
+        settings["augmentation"] = "light"
+        reasons["augmentation"] = f"each image comes up only {passes:.0f} times"
+    return plan.model_copy(update={**settings, "reasons": reasons})
 
 
 def _derive(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from amsunet.data.dataset import Dataset, open_dataset, read_labels
+from amsunet.data.duplicates import lookalikes
 from amsunet.data.fingerprint import Fingerprint, take_fingerprint
 from amsunet.data.images import read_image
 from amsunet.data.layout import Sample, Split
@@ -32,6 +33,7 @@ class Preparation:
     """By sample name."""
     fingerprint: Fingerprint
     plan: Plan
+    warnings: tuple[str, ...]
 
     def of(self, split: Split) -> list[Sample]:
         """The samples of one split."""
@@ -46,7 +48,7 @@ class Preparation:
             f"masks: {dataset.convention}",
             str(self.fingerprint),
             *dataset.notes,
-            *(f"warning: {warning}" for warning in dataset.warnings),
+            *(f"warning: {warning}" for warning in self.warnings),
         ]
         if self.fingerprint.empty_masks:
             lines.append(f"about {self.fingerprint.empty_masks} masks are empty")
@@ -65,6 +67,7 @@ def prepare(
     skip_broken: bool = False,
     allow_problems: bool = False,
     test_fraction: float = 0.2,
+    splits: Mapping[str, Split] | None = None,
     recipe: Literal["default", "paper"] = "default",
     overrides: dict[str, Any] | None = None,
     progress: Callable[[int], None] | None = None,
@@ -76,23 +79,24 @@ def prepare(
     dataset = open_dataset(
         data, mask_options, group=group, skip_broken=skip_broken, allow_problems=allow_problems, progress=progress
     )
-    seed = int((overrides or {}).get("seed") or 0)
-    splits = assign_splits(
-        dataset.samples,
-        dataset.foreground_share(),
-        seed=seed,
-        checksums={scan.sample.name: scan.checksum for scan in dataset.scans},
-        test_fraction=test_fraction,
-    )
+    if splits is None:
+        splits = assign_splits(
+            dataset.samples,
+            dataset.foreground_share(),
+            seed=int((overrides or {}).get("seed") or 0),
+            checksums=dataset.checksums(),
+            test_fraction=test_fraction,
+        )
     counts = Counter(splits.values())
     if not counts["train"] or not counts["val"]:
         raise InputError(
             f"{data} leaves {counts['train']} images to train and {counts['val']} to validate: "
             "give it more images with masks (of more than one patient, where patients are known)"
         )
-    fingerprint = take_fingerprint(dataset, {name for name, split in splits.items() if split != "test"})
+    fingerprint = take_fingerprint(dataset, {name for name, split in splits.items() if split in ("train", "val")})
     plan = make_plan(fingerprint, counts["train"], device=device, recipe=recipe, overrides=overrides)
-    return Preparation(dataset, splits, fingerprint, plan)
+    warnings = (*dataset.warnings, *lookalikes(dataset.scans, splits))
+    return Preparation(dataset, dict(splits), fingerprint, plan, warnings)
 
 
 def fit_preprocessing(plan: Plan, convention: MaskConvention, samples: list[Sample]) -> Preprocessing:

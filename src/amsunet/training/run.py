@@ -48,10 +48,14 @@ class RunData(BaseModel):
     checksums: dict[str, str]
     """Of the decoded images, by sample name."""
 
+    def holds(self, dataset: Dataset) -> bool:
+        """Whether ``dataset`` holds the very images of this training, wherever it lies."""
+        return self.checksums == dataset.checksums()
+
     def check(self, dataset: Dataset) -> None:
         """Raise InputError unless ``dataset`` holds the very images of this training."""
-        now = {scan.sample.name: scan.checksum for scan in dataset.scans}
-        if now != self.checksums:
+        if not self.holds(dataset):
+            now = dataset.checksums()
             changed = sorted(
                 name for name in now.keys() | self.checksums.keys() if now.get(name) != self.checksums.get(name)
             )
@@ -64,8 +68,13 @@ class RunData(BaseModel):
 def write_run(folder: Path, config: RunConfig, data: RunData, environment: dict[str, Any]) -> None:
     """Begin a run folder."""
     write_json(folder / "config.json", config.model_dump(mode="json"))
-    write_json(folder / "data.json", data.model_dump(mode="json"))
+    write_data(folder, data)
     write_json(folder / "environment.json", environment)
+
+
+def write_data(folder: Path, data: RunData) -> None:
+    """Write what a run saw, and where it lies."""
+    write_json(folder / "data.json", data.model_dump(mode="json"))
 
 
 def read_run(folder: Path) -> tuple[RunConfig, RunData]:

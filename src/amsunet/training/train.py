@@ -6,7 +6,7 @@ import itertools
 import logging
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -20,24 +20,23 @@ from torch.utils.data import DataLoader
 from amsunet.data.crops import Crops, PreparedImages
 from amsunet.data.dataset import open_dataset
 from amsunet.data.embedded import locate
-from amsunet.data.layout import Sample
+from amsunet.data.layout import Sample, Split
 from amsunet.data.masks import MaskOptions
-from amsunet.data.preprocessing import to_tensor
 from amsunet.errors import InputError
-from amsunet.inference.forward import compute_logits
-from amsunet.inference.model_file import FILE_NAME, ModelDescription, load_model, save_model
+from amsunet.inference.model_file import FILE_NAME, ModelDescription, build_network
 from amsunet.machine import Machine, choose_machine, environment, keep_freed_memory
-from amsunet.models import create_model
+from amsunet.models import absolute_model, code_checksum
+from amsunet.models.contract import ContractError, check_sizes
+from amsunet.models.own_file import is_file
 from amsunet.training.callbacks import Clock, Keeper, MovingAverage, Progress
 from amsunet.training.estimate import measure_cost
-from amsunet.training.plan import AS_SAID, Plan
+from amsunet.training.plan import Plan, epochs_in_budget, fill_budget
 from amsunet.training.prepare import fit_preprocessing, prepare
-from amsunet.training.run import RunConfig, RunData, absolute_source, read_run, write_run
-from amsunet.training.task import DivergedError, SegmentationTask, WholeImages, dice_by_class
+from amsunet.training.run import RunConfig, RunData, absolute_source, read_run, write_data, write_run
+from amsunet.training.task import DivergedError, SegmentationTask, WholeImages
+from amsunet.training.threshold import choose_threshold
 
 _VALIDATED_EACH_EPOCH = 24
-_PASSES_FOR_AUGMENTATION = 20
-"""Images that come up less often gain nothing from being changed much."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,7 @@ class Training:
     validation_dice: float
     """Mean over validation images and classes at working size, of the kept weights at their threshold."""
     interrupted: bool
+    machine: Machine
 
 
 def train(
@@ -63,6 +63,7 @@ def train(
     group: str | None = None,
     skip_broken: bool = False,
     test_fraction: float = 0.2,
+    splits: Mapping[str, Split] | None = None,
     device: str = "auto",
     precision: str = "auto",
     deterministic: bool = False,
@@ -76,6 +77,7 @@ def train(
         out: the run folder, which must not hold a run yet; the next free one under ``runs/`` when left out.
         minutes, epochs: the budget; one of them, or neither for the default.
         recipe: ``paper`` for the released recipe.
+        splits: the split of every image by its name, in place of the data set's own and of what is cut.
         overrides: fields of ``Plan``.
         say: takes the lines that tell what is going on.
 
@@ -87,6 +89,8 @@ def train(
     keep_freed_memory()
     machine = choose_machine(device, precision)
     say(f"on {machine}")
+    if overrides.get("model"):
+        overrides["model"] = absolute_model(overrides["model"])
     prepared = prepare(
         data,
         device=machine.device,
@@ -94,13 +98,16 @@ def train(
         group=group,
         skip_broken=skip_broken,
         test_fraction=test_fraction,
+        splits=splits,
         recipe=recipe,
         overrides={"minutes": minutes, "epochs": epochs, **overrides},
     )
     say(prepared.describe())
     plan, dataset = prepared.plan, prepared.dataset
     if plan.steps_per_epoch is None:
-        plan = _fill_budget(plan, dataset.convention.num_classes, machine, len(prepared.of("train")))
+        cost = measure_cost(plan, dataset.convention.num_classes, machine)
+        plan = fill_budget(plan, cost.seconds_per_step, len(prepared.of("train")))
+    _check_own_network(plan, dataset.convention.num_classes)
     say(f"plan:\n{plan}")
     preprocessing = fit_preprocessing(plan, dataset.convention, prepared.of("train"))
     config = RunConfig(
@@ -117,28 +124,53 @@ def train(
         skip_broken=skip_broken,
         fingerprint=prepared.fingerprint,
         splits=prepared.splits,
-        checksums={scan.sample.name: scan.checksum for scan in dataset.scans},
+        checksums=dataset.checksums(),
     )
     write_run(run, config, data_record, environment(machine))
     return _fit(run, config, prepared.of("train"), prepared.of("val"), machine, say, resume=False)
 
 
-def resume(run: str | Path, *, device: str | None = None, say: Callable[[str], None] = print) -> Training:
+def resume(
+    run: str | Path,
+    data: str | Path | None = None,
+    *,
+    device: str | None = None,
+    say: Callable[[str], None] = print,
+) -> Training:
     """Go on with a training that was stopped or killed, from the end of its last whole epoch.
+
+    Args:
+        data: where the run's data lie now, if they have moved; the run remembers it.
 
     Raises: InputError if the run cannot be read or its data have changed.
     """
     folder = Path(run)
-    config, data = read_run(folder)
+    config, record = read_run(folder)
+    if data is not None:
+        record = record.model_copy(update={"source": absolute_source(data)})
     keep_freed_memory()
     machine = choose_machine(device or config.device, config.precision)
     say(f"on {machine}")
     dataset = open_dataset(
-        locate(data.source), group=data.group, skip_broken=data.skip_broken, convention=config.convention
+        locate(record.source), group=record.group, skip_broken=record.skip_broken, convention=config.convention
     )
-    data.check(dataset)
-    samples = {split: [s for s in dataset.samples if data.splits[s.name] == split] for split in ("train", "val")}
+    record.check(dataset)
+    if data is not None:
+        write_data(folder, record)
+    samples = {split: [s for s in dataset.samples if record.splits[s.name] == split] for split in ("train", "val")}
     return _fit(folder, config, samples["train"], samples["val"], machine, say, resume=True)
+
+
+def _check_own_network(plan: Plan, num_classes: int) -> None:
+    """Raise InputError for a user's network that does not give logits for images of any size."""
+    if not is_file(plan.model):
+        return
+    network = build_network(plan.model, plan.model_arguments(num_classes))
+    try:
+        check_sizes(network, (plan.crop, (33, 47)), in_channels=plan.in_channels, num_classes=num_classes)
+    except (ContractError, RuntimeError) as error:
+        problem = str(error).splitlines()[0]
+        raise InputError(f"{plan.model}: {problem}; amsunet models check {plan.model} tells more") from None
 
 
 def _next_run(data: str | Path) -> Path:
@@ -146,27 +178,6 @@ def _next_run(data: str | Path) -> Path:
     return next(
         path for path in (Path("runs") / f"{name}-{number}" for number in itertools.count(1)) if not path.exists()
     )
-
-
-def _epochs_in_budget(plan: Plan) -> int:
-    """Epochs to cut a number of minutes into: enough to choose from, few enough that validation stays cheap."""
-    return int(min(24, max(6, (plan.minutes or 0) / 2)))
-
-
-def _fill_budget(plan: Plan, num_classes: int, machine: Machine, training_images: int) -> Plan:
-    """Cut the minutes into epochs of a length that gives validation enough chances."""
-    seconds = measure_cost(plan, num_classes, machine).seconds_per_step
-    epochs = _epochs_in_budget(plan)
-    # A fifth of the time goes to validation, augmentation and writing.
-    steps = min(250, max(4, int(0.8 * (plan.minutes or 0) * 60 / epochs / seconds)))
-    reasons = plan.reasons | {"steps_per_epoch": f"a step takes {seconds:.2f} s here"}
-    settings: dict[str, Any] = {"steps_per_epoch": steps}
-    passes = steps * epochs * plan.batch_size / training_images
-    chosen = reasons.get("augmentation") == AS_SAID or plan.augmentation in ("none", "paper")
-    if passes < _PASSES_FOR_AUGMENTATION and not chosen:
-        settings["augmentation"] = "light"
-        reasons["augmentation"] = f"each image comes up only {passes:.0f} times"
-    return plan.model_copy(update={**settings, "reasons": reasons})
 
 
 def _fit(
@@ -183,16 +194,16 @@ def _fit(
     assert plan.steps_per_epoch is not None
     _quieten()
     torch.manual_seed(plan.seed)
-    arguments = {
-        "in_channels": plan.in_channels,
-        "num_classes": convention.num_classes,
-        "base_channels": plan.base_channels,
-    }
-    network = create_model(plan.network, **arguments)
+    arguments = plan.model_arguments(convention.num_classes)
+    network = build_network(plan.model, arguments)
     description = ModelDescription(
-        network=plan.network, arguments=arguments, preprocessing=preprocessing, convention=convention
+        model=plan.model,
+        arguments=arguments,
+        code=code_checksum(plan.model),
+        preprocessing=preprocessing,
+        convention=convention,
     )
-    epochs = plan.epochs or _epochs_in_budget(plan)
+    epochs = plan.epochs or epochs_in_budget(plan)
     task = SegmentationTask(network, plan, preprocessing, machine, total_steps=epochs * plan.steps_per_epoch)
     clock = Clock(task, epochs)
     keeper = Keeper(run, description, clock)
@@ -244,8 +255,8 @@ def _fit(
             f"training diverged in epoch {trainer.current_epoch + 1} (the loss is not a number); {kept}: "
             f"train anew with --learning-rate {plan.learning_rate / 4:g} or --precision float32"
         ) from None
-    dice = _choose_threshold(run / FILE_NAME, validation, machine)
-    return Training(run, trainer.current_epoch, keeper.best_epoch, dice, clock.interrupted)
+    dice = choose_threshold(run / FILE_NAME, validation, machine)
+    return Training(run, trainer.current_epoch, keeper.best_epoch, dice, clock.interrupted, machine)
 
 
 def _check_readable(checkpoint: Path) -> None:
@@ -270,25 +281,6 @@ class _NextEpoch(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._crops.epoch = trainer.current_epoch
-
-
-def _choose_threshold(path: Path, validation: list[Sample], machine: Machine) -> float:
-    """Find the foreground threshold that is best on all validation images, save it, return the Dice there."""
-    network, description = load_model(path)
-    network = machine.place(network)
-    images = PreparedImages(validation, description.convention, description.preprocessing)
-    thresholds = [0.5] if description.convention.num_classes > 2 else [0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7]
-    scores = torch.zeros(len(images), len(thresholds))
-    for index in range(len(images)):
-        image, labels = images[index]
-        logits = compute_logits(network, to_tensor(image)[None], description.preprocessing, machine)
-        probabilities, target = torch.softmax(logits, dim=1), torch.from_numpy(labels)[None]
-        for column, threshold in enumerate(thresholds):
-            scores[index, column] = dice_by_class(probabilities, target, threshold).mean()
-    means = scores.mean(dim=0)
-    best = int(means.argmax())
-    save_model(path, network, description.model_copy(update={"threshold": thresholds[best]}))
-    return float(means[best])
 
 
 def _quieten() -> None:

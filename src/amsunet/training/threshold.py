@@ -1,0 +1,34 @@
+"""The foreground threshold, chosen on validation images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from amsunet.data.crops import PreparedImages
+from amsunet.data.layout import Sample
+from amsunet.data.preprocessing import to_tensor
+from amsunet.inference.forward import compute_logits
+from amsunet.inference.model_file import load_model, save_model
+from amsunet.machine import Machine
+from amsunet.training.task import dice_by_class
+
+
+def choose_threshold(path: Path, validation: list[Sample], machine: Machine) -> float:
+    """Find the foreground threshold that is best on all validation images, save it, return the Dice there."""
+    network, description = load_model(path)
+    network = machine.place(network)
+    images = PreparedImages(validation, description.convention, description.preprocessing)
+    thresholds = [0.5] if description.convention.num_classes > 2 else [0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7]
+    scores = torch.zeros(len(images), len(thresholds))
+    for index in range(len(images)):
+        image, labels = images[index]
+        logits = compute_logits(network, to_tensor(image)[None], description.preprocessing, machine)
+        probabilities, target = torch.softmax(logits, dim=1), torch.from_numpy(labels)[None]
+        for column, threshold in enumerate(thresholds):
+            scores[index, column] = dice_by_class(probabilities, target, threshold).mean()
+    means = scores.mean(dim=0)
+    best = int(means.argmax())
+    save_model(path, network, description.model_copy(update={"threshold": thresholds[best]}))
+    return float(means[best])
