@@ -30,6 +30,7 @@ lint: $(VENV)/ready
 bench: $(VENV)/ready
 	$(RUN)/python benchmarks/training_step.py
 	$(RUN)/python benchmarks/memory.py
+	$(RUN)/python benchmarks/latency.py
 
 clean:
 	rm -rf $(VENV) demo build dist

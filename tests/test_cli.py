@@ -148,3 +148,23 @@ def test_without_a_command_the_help_is_shown(command):
     code, _, err = command()
     assert code == 2
     assert "Commands:" in err
+
+
+def test_a_resumed_run_takes_no_other_settings(command, run):
+    code, _, err = command("train", "--resume", run, "--minutes", 5)
+    assert code == 2
+    assert "resumed with its own settings: leave --minutes out" in err
+
+
+def test_every_line_of_the_plan_has_an_option(command):
+    from amsunet.training.plan import Plan
+
+    for name in ("check", "train"):
+        listed = command(name, "--help")[1]
+        missing = [
+            field
+            for field in Plan.model_fields
+            if field not in ("in_channels", "reasons")
+            and f"--{field.replace('_', '-').removesuffix('s')}" not in listed
+        ]
+        assert not missing

@@ -1,5 +1,7 @@
 """Put what a run and its evaluation measured under results/, with where it came from.
 
+RUN may be the folder of a study (amsunet compare, amsunet ablate).
+
 python tools/record.py RUN results/NAME --command "amsunet train ..." [--note "..."]
 """
 
@@ -13,6 +15,21 @@ from pathlib import Path
 from amsunet.files import write_json
 
 
+def record_study(asked: argparse.Namespace) -> None:
+    """Table, per-image scores, splits and plan of a study."""
+    for name in ("networks.csv", "images.csv"):
+        shutil.copy(asked.run / name, asked.target)
+    comparison = json.loads((asked.run / "comparison.json").read_text(encoding="utf-8"))
+    splits = json.loads((asked.run / "study.json").read_text(encoding="utf-8"))["splits"]
+    if not comparison["source"].startswith("sample:"):
+        comparison["source"] = Path(comparison["source"]).name
+    result = {"command": asked.command, "commit": asked.commit, "note": asked.note, **comparison}
+    for name, content in (("result.json", result), ("splits.json", splits)):
+        write_json(asked.target / name, content)
+    for row in comparison["rows"]:
+        print(f"{row['variant']['name']:<22}{row['scores']['dice']['mean']:.4f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
@@ -23,6 +40,9 @@ def main() -> None:
     parser.add_argument("--note", default="")
     asked = parser.parse_args()
     asked.target.mkdir(parents=True, exist_ok=True)
+    if (asked.run / "study.json").is_file():
+        record_study(asked)
+        return
     for name in ("config.json", "metrics.csv"):
         shutil.copy(asked.run / name, asked.target)
     data = json.loads((asked.run / "data.json").read_text(encoding="utf-8"))

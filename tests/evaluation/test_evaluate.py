@@ -14,6 +14,7 @@ from amsunet.evaluation.evaluate import METRICS, evaluate
 from amsunet.evaluation.metrics import EMPTY_RULE
 from amsunet.evaluation.report import write_report
 from amsunet.inference.predictor import load
+from amsunet.training.train import train
 
 
 def test_the_test_split_is_judged_and_written(run):
@@ -85,3 +86,11 @@ def test_the_report_is_one_file_that_loads_nothing(run):
         assert outside not in html
     for section in ("Scores", "Cases", "Training and calibration", "Data", "Plan", "Environment", EMPTY_RULE):
         assert section in html
+
+
+def test_the_runs_own_data_are_known_wherever_they_lie(make_dataset, tiny, tmp_path):
+    data = make_dataset(12)
+    training = train(data, out=tmp_path / "run", say=str, epochs=1, **tiny)
+    data.rename(tmp_path / "moved")
+    evaluation = evaluate(training.run, tmp_path / "moved")
+    assert (evaluation.split, len(evaluation.images)) == ("test", 2)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from amsunet.evaluation.statistics import mean_with_interval
+from amsunet.evaluation.statistics import holm, mean_with_interval, paired_test
 
 
 def test_interval_covers_the_mean_about_as_often_as_it_says():
@@ -38,3 +38,37 @@ def test_one_value_has_no_interval():
     interval = mean_with_interval([0.5])
     assert interval.mean == 0.5
     assert math.isnan(interval.low)
+
+
+def test_a_paired_test_finds_the_direction():
+    first = [0.80, 0.82, 0.79, 0.85, 0.90, 0.70, 0.65, 0.88]
+    better = [value + 0.01 * (index + 1) for index, value in enumerate(first)]
+    found = paired_test(first, better)
+    assert found.difference == pytest.approx(0.045)
+    assert found.effect == 1.0
+    assert found.p == pytest.approx(2 / 2**8)  # of all 2^8 signs only two are as extreme
+    back = paired_test(better, first)
+    assert (back.difference, back.effect, back.p) == (-found.difference, -1.0, found.p)
+
+
+def test_the_effect_weighs_ranks():
+    found = paired_test([0, 0, 0], [3, -1, -2])
+    assert found.effect == 0.0
+
+
+def test_equal_networks_have_no_p():
+    found = paired_test([0.5, 0.6], [0.5, 0.6])
+    assert (found.difference, found.effect) == (0, 0)
+    assert math.isnan(found.p)
+
+
+def test_pairs_without_a_value_do_not_count():
+    assert paired_test([0.5, math.nan, 0.2], [0.6, 0.9, 0.4]).difference == pytest.approx(0.15)
+
+
+def test_holm_multiplies_by_how_many_are_left_and_keeps_the_order():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    corrected = holm([0.5, math.nan, 0.6])
+    assert corrected[0] == corrected[2] == 1.0
+    assert math.isnan(corrected[1])
+    assert holm([]) == []

@@ -169,15 +169,16 @@ def evaluate(
     folder = Path(run)
     config, record = read_run(folder)
     predictor = Predictor(folder, machine=machine, flips=flips)
-    own = data is None or absolute_source(data) == record.source
+    at_home = data is None or absolute_source(data) == record.source
     convention = None if mask_options is not None else config.convention
     dataset = open_dataset(
-        locate(record.source if own or data is None else data),
+        locate(record.source if data is None else data),
         mask_options,
-        group=group or (record.group if own else None),
+        group=group or (record.group if at_home else None),
         convention=convention,
-        skip_broken=skip_broken or (own and record.skip_broken),
+        skip_broken=skip_broken or (at_home and record.skip_broken),
     )
+    own = at_home or record.holds(dataset)
     if dataset.convention.num_classes != config.convention.num_classes:
         raise InputError(
             f"{dataset.source} has {dataset.convention.num_classes} classes, the run {config.convention.num_classes}: "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from PIL import Image
 from amsunet.data.images import Array
 from amsunet.data.masks import IGNORED
 from amsunet.data.overlay import COLOURS, draw_outlines, fit, viewable
+from amsunet.evaluation.comparison import Row
 from amsunet.evaluation.evaluate import Evaluation
 
 HIT, MISSED, EXTRA = (COLOURS[i].astype(float) for i in (0, 6, 3))
@@ -109,11 +111,46 @@ def score_distribution(evaluation: Evaluation) -> str:
         return _svg(figure)
 
 
+def pareto_plot(rows: Sequence[Row]) -> str:
+    """Dice against multiply-accumulate operations, a dot a network, as SVG."""
+    front, best = [], -1.0
+    for row in sorted(rows, key=lambda row: (row.macs, -row.scores["dice"].mean)):
+        if row.scores["dice"].mean > best:
+            best = row.scores["dice"].mean
+            front.append((row.macs / 1e9, best))
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(8.8, 4.2))
+        axes = figure.add_subplot()
+        axes.plot(*zip(*front, strict=True), color="#9ca3af", ls="--", lw=1, zorder=1)
+        for index, row in enumerate(rows):
+            x, dice = row.macs / 1e9, row.scores["dice"]
+            colour = COLOURS[index % len(COLOURS)] / 255
+            axes.plot([x, x], [dice.low, dice.high], color=colour, lw=1.2, alpha=0.6, zorder=2)
+            axes.scatter(x, dice.mean, 40 + row.parameters / 2e4, color=colour, alpha=0.85, zorder=3)
+            axes.annotate(row.variant.name, (x, dice.mean), xytext=(9, 7), textcoords="offset points", color=_INK)
+        axes.set(xlabel="multiply-accumulate operations of a 256 x 256 image, billions", ylabel="Dice")
+        axes.margins(x=0.12, y=0.12)
+        return _svg(figure)
+
+
 def case_panels(image: Array, labels: Array, predicted: Array) -> str:
     """Image, truth and prediction side by side, as a data address for an <img>.
 
     In the prediction green is right, blue was missed, orange is too much; a wrong class is orange.
     """
+    panels = [viewable(image), draw_outlines(image, labels), paint_errors(image, labels, predicted)]
+    small = [fit(panel, 300, 300) for panel in panels]
+    gap = 6
+    sheet = Image.new("RGB", (sum(p.width for p in small) + 2 * gap, max(p.height for p in small)), "white")
+    x = 0
+    for panel in small:
+        sheet.paste(panel, (x, 0))
+        x += panel.width + gap
+    return data_address(sheet)
+
+
+def paint_errors(image: Array, labels: Array, predicted: Array) -> Array:
+    """The image with right, missed and surplus pixels coloured; what does not count is darker."""
     shown = viewable(image)
     counted = labels != IGNORED
     truth = (labels != 0) & counted
@@ -126,16 +163,13 @@ def case_panels(image: Array, labels: Array, predicted: Array) -> str:
     ):
         judged[where] = 0.45 * judged[where] + 0.55 * colour
     judged[~counted] *= 0.5
-    panels = [shown, draw_outlines(image, labels), judged.round().astype(np.uint8)]
-    small = [fit(panel, 300, 300) for panel in panels]
-    gap = 6
-    sheet = Image.new("RGB", (sum(p.width for p in small) + 2 * gap, max(p.height for p in small)), "white")
-    x = 0
-    for panel in small:
-        sheet.paste(panel, (x, 0))
-        x += panel.width + gap
+    return judged.round().astype(np.uint8)
+
+
+def data_address(picture: Image.Image) -> str:
+    """A picture as a data address for an <img>."""
     out = io.BytesIO()
-    sheet.save(out, "JPEG", quality=88)
+    picture.save(out, "JPEG", quality=88)
     return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
 
 

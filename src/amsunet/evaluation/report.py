@@ -21,13 +21,18 @@ from amsunet.training.run import read_run
 _CASES = 3
 
 
-def write_report(evaluation: Evaluation) -> Path:
-    """Write ``report.html`` and return its path: in the run's folder, or that of the evaluation on foreign data."""
-    config, record = read_run(evaluation.run)
+def render(template: str, **values: object) -> str:
+    """Fill a template of this package."""
     jinja = Environment(
         loader=PackageLoader("amsunet.evaluation"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    return jinja.get_template(template).render(**values)
+
+
+def write_report(evaluation: Evaluation) -> Path:
+    """Write ``report.html`` and return its path: in the run's folder, or that of the evaluation on foreign data."""
+    config, record = read_run(evaluation.run)
     columns = [(name, label) for label, name in enumerate(evaluation.class_names, start=1)]
     rows = []
     for metric, name in METRICS.items():
@@ -35,8 +40,10 @@ def write_report(evaluation: Evaluation) -> Path:
         if mean.count:
             of_classes = [evaluation.interval(metric, label) for _, label in columns] if len(columns) > 1 else []
             rows.append({"name": name, "mean": mean, "classes": of_classes})
-    html = jinja.get_template("report.html").render(
+    html = render(
+        "report.html",
         evaluation=evaluation,
+        environment=evaluation.environment,
         kind={"val": "validation images", "test": "test images", "all": "images"}[evaluation.split],
         headline=evaluation.interval("dice"),
         iou=evaluation.interval("iou"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, rankdata, wilcoxon
 
 _RESAMPLES = 2000
 
@@ -25,6 +25,8 @@ class Interval:
     def __str__(self) -> str:
         if math.isnan(self.mean):
             return "none"
+        if math.isnan(self.low):
+            return f"{self.mean:.4f}"
         return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
@@ -54,3 +56,41 @@ def mean_with_interval(values: Sequence[float], groups: Sequence[str | None] | N
         rng=np.random.default_rng(0),
     ).confidence_interval
     return Interval(mean, float(interval.low), float(interval.high), int(counts.sum()))
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """Two networks on the same images."""
+
+    difference: float
+    """Mean over images of the second less the first."""
+    effect: float
+    """Matched-pairs rank-biserial correlation, -1 ... 1: the share of rank sums in favour of the second less that in
+    favour of the first."""
+    p: float
+    """Of the Wilcoxon signed-rank test, two-sided; NaN where all pairs are equal."""
+
+
+def paired_test(first: Sequence[float], second: Sequence[float]) -> PairedTest:
+    """Compare two networks image by image.
+
+    Source: Wilcoxon, Biometrics Bulletin 1945; effect size of Kerby, Comprehensive Psychology 2014.
+    """
+    differences = np.asarray(second, float) - np.asarray(first, float)
+    differences = differences[~np.isnan(differences)]
+    if not differences.any():
+        return PairedTest(0.0, 0.0, math.nan)
+    changed = differences[differences != 0]
+    ranks = rankdata(np.abs(changed))
+    effect = float(np.sign(changed) @ ranks / ranks.sum())
+    return PairedTest(float(differences.mean()), effect, float(wilcoxon(differences).pvalue))
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Correct p values for being a family (Holm, Scandinavian Journal of Statistics 1979); NaN stay, uncounted."""
+    known = sorted((p, index) for index, p in enumerate(ps) if not math.isnan(p))
+    corrected, largest = [math.nan] * len(ps), 0.0
+    for rank, (p, index) in enumerate(known):
+        largest = max(largest, min(1.0, p * (len(known) - rank)))
+        corrected[index] = largest
+    return corrected

@@ -1,0 +1,3 @@
+from amsunet.cli import main
+
+main()

@@ -1,0 +1,153 @@
+"""From images to masks: check, train, evaluate, predict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from amsunet.cli.options import (
+    data_options,
+    machine_of,
+    machine_options,
+    mask_options,
+    network_options,
+    plan_options,
+    progress_bar,
+)
+
+
+@click.command()
+@click.argument("data")
+@data_options
+@plan_options
+@network_options
+@machine_options
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for contact sheet and check.json.")
+def check(data: str, out: Path | None, **values: Any) -> None:
+    """Audit a data set: what fits, what does not, how it would be trained on and what that costs here."""
+    from amsunet.training.check import check as check_data  # noqa: PLC0415
+
+    options = mask_options(values)
+    folder = out or Path("checks") / Path(data.removeprefix("sample:")).stem
+    with progress_bar("image") as progress:
+        result = check_data(data, out=folder, mask_options=options, progress=progress, **values)
+    click.echo(str(result))
+    if result.problems:
+        raise SystemExit(1)
+
+
+@click.command()
+@click.argument("data", required=False)
+@data_options
+@plan_options
+@network_options
+@machine_options
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder (default: the next one under runs/).")
+@click.option("--deterministic", is_flag=True, help="The same weights, bit for bit, from the same command.")
+@click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used.")
+@click.option(
+    "--resume",
+    "resumed",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Go on with a stopped run; name DATA too if they have moved.",
+)
+@click.pass_context
+def train(context: click.Context, /, data: str | None, resumed: Path | None, device: str, **values: Any) -> None:
+    """Train a network on a data set, or go on with --resume RUN; Ctrl-C saves what was reached."""
+    from amsunet.training.train import resume as resume_training  # noqa: PLC0415
+    from amsunet.training.train import train as start_training  # noqa: PLC0415
+
+    if resumed is not None:
+        _refuse_settings(context, allowed={"data", "resumed", "device"})
+        training = resume_training(resumed, data, device=None if device == "auto" else device, say=click.echo)
+    elif data is None:
+        raise click.UsageError("Name the DATA to train on, or a run with --resume RUN.")
+    else:
+        options = mask_options(values)
+        training = start_training(str(data), mask_options=options, device=device, say=click.echo, **values)
+    if training.interrupted:
+        click.echo(f"stopped early: amsunet train --resume {training.run} goes on from the last whole epoch")
+    _judge(training.run, split="val", machine=training.machine)
+    click.echo(f"run: {training.run}\nnext: amsunet evaluate {training.run}")
+
+
+def _refuse_settings(context: click.Context, *, allowed: set[str]) -> None:
+    """Raise for a setting on the command line of a run that has its settings already."""
+    for parameter in context.command.params:
+        said = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
+        if said and parameter.name not in allowed:
+            raise click.UsageError(f"A run is resumed with its own settings: leave {parameter.opts[0]} out.")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("data", required=False)
+@click.option("--split", type=click.Choice(["auto", "test", "val"]), default="auto", show_default=True)
+@click.option("--flips", is_flag=True, help="Average over mirror images: four times slower.")
+@click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used.")
+@data_options
+@machine_options
+def evaluate(run: Path, data: str | None, device: str, precision: str, **values: Any) -> None:
+    """Score a run on test images: table, per-image CSV, report.html."""
+    options = mask_options(values)
+    _judge(run, data, machine=machine_of(device, precision), mask_options=options, **values)
+
+
+def _judge(run: Path, data: str | None = None, **values: Any) -> None:
+    from amsunet.evaluation.evaluate import evaluate as judge  # noqa: PLC0415
+    from amsunet.evaluation.evaluate import evaluation_folder  # noqa: PLC0415
+    from amsunet.evaluation.report import write_report  # noqa: PLC0415
+
+    with progress_bar("image") as progress:
+        evaluation = judge(run, data, progress=progress, **values)
+    for note in evaluation.notes:
+        click.echo(note)
+    click.echo(evaluation.table())
+    click.echo(f"every image: {evaluation_folder(evaluation) / 'images.csv'}\nreport: {write_report(evaluation)}")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the masks.")
+@click.option("--overlay", is_flag=True, help="Also write the images with outlines.")
+@click.option("--probability", is_flag=True, help="Also write probability maps (16-bit PNG).")
+@click.option("--overwrite", is_flag=True, help="Replace masks that are there already.")
+@click.option("--flips", is_flag=True, help="Average over mirror images: four times slower.")
+@machine_options
+def predict(
+    run: Path,
+    images: tuple[str, ...],
+    out: Path,
+    overlay: bool,
+    probability: bool,
+    overwrite: bool,
+    flips: bool,
+    device: str,
+    precision: str,
+) -> None:
+    """Segment IMAGES: files, folders, patterns, or lists (.txt, one path a line)."""
+    from amsunet.inference.folder import find_inputs, predict_files  # noqa: PLC0415
+    from amsunet.inference.predictor import Predictor  # noqa: PLC0415
+
+    jobs = find_inputs(images, out)
+    predictor = Predictor(run, machine=machine_of(device, precision), flips=flips)
+    with progress_bar("image") as progress:
+        outcome = predict_files(
+            predictor,
+            jobs,
+            out,
+            overlay=overlay,
+            probability=probability,
+            overwrite=overwrite,
+            progress=lambda done: progress(done, len(jobs)),
+        )
+    click.echo(f"{outcome.written} masks in {out}, {outcome.images_per_second:.1f} images a second")
+    for message in outcome.failures.values():
+        click.echo(f"failed: {message}", err=True)
+    if outcome.failures:
+        click.echo(f"{len(outcome.failures)} of {len(jobs)} failed, listed in {out / 'failures.txt'}", err=True)
+        raise SystemExit(1)

@@ -1,0 +1,129 @@
+"""Looking at networks: models, compare, ablate, explain."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from amsunet.cli.options import data_options, machine_of, machine_options, mask_options, options, plan_options
+
+if TYPE_CHECKING:
+    from amsunet.evaluation.study import Variant
+
+_study_options = options(
+    click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Trainings of each network."),
+    click.option("--folds", type=click.IntRange(2), help="Judge on folds of the images instead of the test images."),
+    click.option(
+        "--jobs", type=click.IntRange(1), help="Trainings at a time (default: what the machine has room for)."
+    ),
+    click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used."),
+    click.option("--out", type=click.Path(path_type=Path), help="Folder of the study, which goes on if it is there."),
+)
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def models(context: click.Context) -> None:
+    """List every network: parameters, multiply-accumulate operations, receptive field, source."""
+    if context.invoked_subcommand is not None:
+        return
+    from amsunet.models import list_models, model_facts  # noqa: PLC0415
+
+    click.echo(f"{'network':<12}{'parameters':>11}  {'GMACs at 256':>12}  {'at 480':>7}  {'sees pixels':>11}  source")
+    for name in list_models():
+        facts = model_facts(name)
+        sight = "all" if facts.receptive_field is None else str(facts.receptive_field)
+        click.echo(
+            f"{name:<12}{facts.parameters:>11,}  {facts.macs_256 / 1e9:>12.2f}  {facts.macs_480 / 1e9:>7.2f}  "
+            f"{sight:>11}  {facts.source}"
+        )
+    click.echo("at 3 channels and 2 classes; gates that average over the whole image are left out of what is seen")
+
+
+@models.command("check")
+@click.argument("model", metavar="NAME|FILE.py:FUNCTION")
+def check_model(model: str) -> None:
+    """Try on a network what every network here promises; FUNCTION(in_channels, num_classes) builds it."""
+    from amsunet.inference.model_file import build_network  # noqa: PLC0415
+    from amsunet.models.contract import check_contract  # noqa: PLC0415
+
+    build_network(model, {"in_channels": 3, "num_classes": 2})
+    broken = 0
+    for promise, problem in check_contract(lambda **arguments: build_network(model, arguments)):
+        click.echo(f"{'kept  ' if problem is None else 'BROKEN'}  {promise}{'' if problem is None else f': {problem}'}")
+        broken += problem is not None
+    if broken:
+        click.echo(f"error: {model} breaks {broken} promises: mend them before training", err=True)
+        raise SystemExit(2)
+
+
+@click.command()
+@click.argument("data")
+@click.option(
+    "--models",
+    "names",
+    required=True,
+    metavar="A,B,...",
+    help="Names of amsunet models or FILE.py:FUNCTION; the others are tested against the first.",
+)
+@_study_options
+@data_options
+@plan_options
+@machine_options
+def compare(data: str, names: str, **values: Any) -> None:
+    """Train networks alike on a data set, several seeds each, and set them side by side."""
+    from amsunet.evaluation.study import Variant  # noqa: PLC0415
+    from amsunet.models import absolute_model  # noqa: PLC0415
+
+    variants = [
+        Variant(name=re.sub(r"\.py:", ".", Path(name).name), model=absolute_model(name))
+        for name in (part.strip() for part in names.split(","))
+    ]
+    _run_study(data, variants, default_name="comparison", title="Comparison of networks", **values)
+
+
+@click.command()
+@click.argument("data")
+@click.option(
+    "--study", required=True, help="dilation, kernels, strips, norm, residual, activation, attention or mixer."
+)
+@click.option("--base-channels", type=int, help="Width of the networks (default 32).")
+@_study_options
+@data_options
+@plan_options
+@machine_options
+def ablate(data: str, study: str, base_channels: int | None, **values: Any) -> None:
+    """Set one choice of the AMSUnet paper against its alternatives."""
+    from amsunet.evaluation.ablation import variants_of  # noqa: PLC0415
+
+    variants = variants_of(study, base_channels=base_channels)
+    _run_study(data, variants, default_name=study, title=f"AMSUnet: {study}", **values)
+
+
+def _run_study(data: str, variants: list[Variant], *, default_name: str, out: Path | None, **values: Any) -> None:
+    from amsunet.evaluation.compare import compare as run  # noqa: PLC0415
+    from amsunet.evaluation.comparison_page import write_page  # noqa: PLC0415
+
+    said = mask_options(values)
+    folder = out or Path("studies") / f"{Path(data.removeprefix('sample:')).stem}-{default_name}"
+    comparison = run(data, variants, out=folder, mask_options=said, say=click.echo, **values)
+    click.echo(comparison.table())
+    click.echo(f"every image: {folder / 'images.csv'}\npage: {write_page(comparison)}")
+    if comparison.failures:
+        raise SystemExit(1)
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the pictures (default: RUN/explain/IMAGE).")
+@machine_options
+def explain(run: Path, image: Path, out: Path | None, device: str, precision: str) -> None:
+    """Show what a trained network looks at: receptive field, AMS attention and RSC gates over an image."""
+    from amsunet.evaluation.explain import explain as draw  # noqa: PLC0415
+
+    for path in draw(run, image, out or run / "explain" / image.stem, machine=machine_of(device, precision)):
+        click.echo(str(path))

@@ -1,0 +1,137 @@
+"""Options that commands share, and what is made of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from amsunet.data.masks import MaskOptions
+    from amsunet.machine import Machine
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def options(*chosen: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def add(command: Command) -> Command:
+        for option in reversed(chosen):
+            command = option(command)
+        return command
+
+    return add
+
+
+def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    if value is None:
+        return None
+    try:
+        return tuple(int(part) for part in value.replace("x", ",").split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a list of whole numbers") from None
+
+
+def _crop(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    numbers = _numbers(ctx, parameter, value)
+    if numbers is None:
+        return None
+    if len(numbers) > 2 or min(numbers) < 32:
+        raise click.BadParameter("give a side, or height x width, of 32 and more")
+    return numbers[0], numbers[-1]
+
+
+def _settings(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any] | None:
+    settings = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not (name and equals and text):
+            raise click.BadParameter(f"{value!r} is not NAME=VALUE")
+        try:
+            settings[name.replace("-", "_")] = json.loads(text)
+        except ValueError:
+            settings[name.replace("-", "_")] = text
+    return settings or None
+
+
+data_options = options(
+    click.option(
+        "--classes", callback=_numbers, metavar="V,V,...", help="Mask values of the classes, background first."
+    ),
+    click.option("--instances", is_flag=True, help="Mask values number objects; all are foreground."),
+    click.option("--ignore-value", type=int, help="Mask value of pixels that do not count."),
+    click.option("--mask-threshold", type=int, help="Mask values from this on are foreground."),
+    click.option("--group", metavar="REGEX", help="Its first group, found in an image's path, names the patient."),
+)
+machine_options = options(
+    click.option("--device", default="auto", help="auto, cpu, cuda or mps.", show_default=True),
+    click.option("--precision", default="auto", help="auto, float32 or bfloat16.", show_default=True),
+)
+plan_options = options(
+    click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Time to train for (default 20)."),
+    click.option("--epochs", type=click.IntRange(1), help="Passes over the training images, instead of minutes."),
+    click.option("--batch-size", type=int),
+    click.option("--crop", callback=_crop, metavar="SIDE|HxW", help="Size of training crops."),
+    click.option("--scale", type=float, help="Working pixels per image pixel."),
+    click.option("--windowing", type=click.Choice(["depth", "percentiles"])),
+    click.option("--augmentation", type=click.Choice(["none", "light", "medium", "strong"])),
+    click.option("--learning-rate", type=float),
+    click.option("--weight-decay", type=float),
+    click.option("--foreground-fraction", type=click.FloatRange(0, 1), help="Share of crops centred on foreground."),
+    click.option("--quarter-turns/--no-quarter-turns", default=None, help="Turn crops by 90 degrees."),
+    click.option("--inversion/--no-inversion", default=None, help="Also show crops with dark and bright exchanged."),
+    click.option("--gradient-clip", type=float, help="Largest norm of the gradient."),
+    click.option("--average-weights/--no-average-weights", default=None, help="Keep a moving average of the weights."),
+    click.option("--steps-per-epoch", type=int),
+    click.option("--patience", type=int, help="Epochs without a better score before training ends."),
+    click.option("--seed", type=int),
+    click.option("--test-fraction", type=click.FloatRange(0, 0.9), default=0.2, show_default=True,
+                 help="Held out where the data name no test images."),
+)  # fmt: skip
+
+
+network_options = options(
+    click.option("--model", metavar="NAME|FILE.py:FUNCTION", help="The network (default amsunet): see amsunet models."),
+    click.option("--base-channels", type=int, help="Width of the network (default 32)."),
+    click.option("--model-option", "model_options", multiple=True, metavar="NAME=VALUE", callback=_settings,
+                 help="Another argument of the network, as skip_attention=cbam or dilations=[1,1,1,1,1]."),
+    click.option("--recipe", type=click.Choice(["default", "paper"]), default="default",
+                 help="paper: AMSUnet's released recipe."),
+)  # fmt: skip
+
+
+def mask_options(values: dict[str, Any]) -> MaskOptions | None:
+    """Take the mask options out of a command's values; None if none was said."""
+    from amsunet.data.masks import MaskOptions  # noqa: PLC0415
+
+    said = {
+        "classes": values.pop("classes"),
+        "instances": values.pop("instances"),
+        "ignore_value": values.pop("ignore_value"),
+        "threshold": values.pop("mask_threshold"),
+    }
+    return MaskOptions(**said) if any(value not in (None, False) for value in said.values()) else None
+
+
+def machine_of(device: str, precision: str) -> Machine:
+    from amsunet.machine import choose_machine  # noqa: PLC0415
+
+    machine = choose_machine(device, precision)
+    click.echo(f"on {machine}")
+    return machine
+
+
+@contextmanager
+def progress_bar(unit: str) -> Iterator[Callable[..., None]]:
+    """A bar on a terminal: call it with the number done, and the total once it is known."""
+    from tqdm import tqdm  # noqa: PLC0415
+
+    with tqdm(unit=unit, disable=None, leave=False) as bar:
+
+        def update(done: int, total: int | None = None) -> None:
+            bar.total = total or bar.total
+            bar.update(done - bar.n)
+
+        yield update

@@ -1,0 +1,71 @@
+"""One cell of a study in a process of its own: ``python -m amsunet.evaluation.cell STUDY NAME``.
+
+A process of its own gives its memory back, and takes nothing with it if the system kills it for want of memory.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from amsunet.errors import InputError
+from amsunet.evaluation.evaluate import evaluate
+from amsunet.evaluation.study import Cell, Study, cell_folder, read_study
+from amsunet.training.train import Training, resume, train
+
+STOPPED = 130
+
+
+def run_cell(out: Path, name: str) -> bool:
+    """Train a cell, or go on with it, and judge it. Returns whether it came to its end.
+
+    Raises: InputError if it cannot be trained.
+    """
+    study = read_study(out)
+    cell = next(cell for cell in study.cells() if cell.name == name)
+    folder = cell_folder(out, cell)
+    if (folder / "last.ckpt").exists():
+        training = resume(folder)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)  # of a cell that was killed before its first epoch had ended
+        training = _train(study, cell, folder)
+    if training.interrupted:
+        return False
+    evaluate(folder, split="test", machine=training.machine)
+    (folder / "last.ckpt").unlink()  # the largest file of a run, of no more use
+    return True
+
+
+def _train(study: Study, cell: Cell, folder: Path) -> Training:
+    return train(
+        study.source,
+        out=folder,
+        group=study.group,
+        skip_broken=study.skip_broken,
+        mask_options=study.mask_options,
+        splits=study.splits_of(cell),
+        device=study.device,
+        precision=study.precision,
+        **study.plan,
+        model=cell.variant.model,
+        model_options=cell.variant.options,
+        seed=cell.seed,
+    )
+
+
+def _stop_with_the_parent() -> None:
+    """Press Ctrl-C when the process at the other end of standard input is gone."""
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_stop_with_the_parent, daemon=True).start()
+    try:
+        sys.exit(0 if run_cell(Path(sys.argv[1]), sys.argv[2]) else STOPPED)
+    except InputError as error:
+        sys.exit(str(error))

@@ -1,0 +1,198 @@
+"""Running a study: every network with every seed, side by side where there is room, each in its own process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from amsunet.data.masks import MaskOptions
+from amsunet.data.splits import assign_folds
+from amsunet.errors import InputError
+from amsunet.evaluation.comparison import Comparison, collect, score_of
+from amsunet.evaluation.study import Cell, Study, Variant, has_study, is_done, open_study, read_study
+from amsunet.inference.model_file import build_network
+from amsunet.machine import Machine, choose_machine
+from amsunet.training.estimate import measure_cost
+from amsunet.training.plan import AS_SAID, Plan, fill_budget
+from amsunet.training.prepare import Preparation, prepare
+from amsunet.training.run import absolute_source
+
+_THREADS_OF_A_CELL = 4
+"""A network this small keeps no more cores busy."""
+_MOST_ON_A_GPU = 8
+_OWN_OF_A_CELL = ("reasons", "model", "model_options", "base_channels", "seed")
+
+
+def compare(
+    data: str | Path,
+    variants: Sequence[Variant],
+    *,
+    out: str | Path,
+    title: str = "Comparison of networks",
+    seeds: int = 3,
+    folds: int | None = None,
+    minutes: float | None = None,
+    epochs: int | None = None,
+    jobs: int | None = None,
+    mask_options: MaskOptions | None = None,
+    group: str | None = None,
+    skip_broken: bool = False,
+    test_fraction: float = 0.2,
+    device: str = "auto",
+    precision: str = "auto",
+    say: Callable[[str], None] = print,
+    **overrides: Any,
+) -> Comparison:
+    """Train and judge networks on the same splits with the same augmentation, loss, optimizer and budget.
+
+    Cells (a network, a seed, a fold) that are done are not done again; one that was stopped goes on.
+
+    Args:
+        variants: the networks; the others are tested against the first.
+        out: the study's folder.
+        seeds: trainings of each network; the splits are the same for all.
+        folds: judge on each of so many folds in turn, in place of the test images, which then stay unused.
+        minutes, epochs: the budget of each training.
+        jobs: trainings at a time; what the machine has room for when left out.
+        overrides: fields of ``Plan``.
+
+    Raises: InputError for data, networks or settings that cannot be used. A cell that fails is in the result.
+    """
+    folder = Path(out)
+    machine = choose_machine(device, precision)
+    if len({variant.name for variant in variants}) < len(variants):
+        raise InputError("a network is named twice: name each once")
+    prepared = prepare(
+        data,
+        device=machine.device,
+        mask_options=mask_options,
+        group=group,
+        skip_broken=skip_broken,
+        test_fraction=test_fraction,
+        overrides={"minutes": minutes, "epochs": epochs, **overrides},
+    )
+    classes = prepared.dataset.convention.num_classes
+    for variant in variants:
+        build_network(
+            variant.model, {"in_channels": prepared.plan.in_channels, "num_classes": classes, **variant.options}
+        )
+    plan = _fixed_plan(prepared, variants[0], machine, folder)
+    study = Study(
+        title=title,
+        source=absolute_source(data),
+        group=group,
+        skip_broken=skip_broken,
+        mask_options=mask_options,
+        checksums=prepared.dataset.checksums(),
+        splits=_splits(prepared, folds),
+        folds=folds,
+        plan={name: value for name, value in plan.model_dump(exclude=set(_OWN_OF_A_CELL)).items() if value is not None},
+        device=machine.device,
+        precision=machine.precision,
+        variants=tuple(variants),
+        seeds=seeds,
+    )
+    study = open_study(folder, study)
+    say(f"on {machine}\n{prepared.describe()}\nplan of every training:\n{plan}")
+    jobs = jobs or _room(plan, classes, machine)
+    failures = _run(folder, study, jobs, say)
+    return collect(folder, study, machine, failures)
+
+
+def _splits(prepared: Preparation, folds: int | None) -> list[dict[str, Any]]:
+    if folds is None:
+        if "test" not in prepared.splits.values():
+            raise InputError(f"{prepared.dataset.source} leaves no images to judge on: say --folds 5")
+        return [prepared.splits]
+    dataset = prepared.dataset
+    try:
+        return assign_folds(dataset.samples, dataset.foreground_share(), folds, checksums=dataset.checksums())
+    except ValueError as error:
+        raise InputError(f"{error}: ask for fewer with --folds") from None
+
+
+def _fixed_plan(prepared: Preparation, reference: Variant, machine: Machine, out: Path) -> Plan:
+    """The plan with everything decided that must not differ from network to network."""
+    plan = prepared.plan
+    if plan.steps_per_epoch is not None:
+        return plan
+    if has_study(out) and plan.reasons.get("augmentation") != AS_SAID:
+        # A second measurement might decide otherwise.
+        return plan.model_copy(update={"augmentation": read_study(out).plan["augmentation"]})
+    as_reference = plan.model_copy(update={"model": reference.model, "model_options": reference.options})
+    cost = measure_cost(as_reference, prepared.dataset.convention.num_classes, machine)
+    filled = fill_budget(as_reference, cost.seconds_per_step, len(prepared.of("train")))
+    # Every network cuts the minutes into steps of its own.
+    return filled.model_copy(update={"steps_per_epoch": None, "model": plan.model, "model_options": {}})
+
+
+def _room(plan: Plan, num_classes: int, machine: Machine) -> int:
+    """Trainings that the machine has room for at a time."""
+    if machine.device != "cuda":
+        return max(1, (psutil.cpu_count() or 1) // _THREADS_OF_A_CELL)
+    free, _ = torch.cuda.mem_get_info()
+    return int(min(_MOST_ON_A_GPU, max(1, free // (2 * measure_cost(plan, num_classes, machine).memory))))
+
+
+def _run(out: Path, study: Study, jobs: int, say: Callable[[str], None]) -> dict[str, str]:
+    """Run the cells that are not done. Returns what was wrong, by cell name."""
+    cells = study.cells()
+    waiting = [cell for cell in cells if not is_done(out, cell)]
+    total, done, start = len(waiting), 0, time.monotonic()
+    say(f"{len(cells)} trainings, {len(cells) - total} done already, {jobs} at a time, each of {study.equal}")
+    running: list[tuple[Cell, subprocess.Popen[bytes]]] = []
+    failures: dict[str, str] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                cell = waiting.pop(0)
+                running.append((cell, _start(out, cell, jobs)))
+            time.sleep(0.2)
+            ended = [(cell, process) for cell, process in running if process.poll() is not None]
+            running = [(cell, process) for cell, process in running if process.returncode is None]
+            for cell, process in ended:
+                done += 1
+                elapsed = time.monotonic() - start
+                left = f"{done} of {total}, about {elapsed / done * (total - done) / 60:.0f} minutes left"
+                if process.returncode == 0:
+                    say(f"{cell.name}: Dice {score_of(out, cell):.4f}   {left}")
+                else:
+                    failures[cell.name] = _reason(out, cell, process.returncode)
+                    say(f"{cell.name}: failed, {failures[cell.name]}   {left}")
+    finally:
+        for _, process in running:
+            process.send_signal(signal.SIGINT)
+        for _, process in running:
+            process.wait()
+    return failures
+
+
+def _start(out: Path, cell: Cell, jobs: int) -> subprocess.Popen[bytes]:
+    log = out / "cells" / f"{cell.name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    threads = max(1, (psutil.cpu_count() or 1) // jobs)
+    with log.open("wb") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "amsunet.evaluation.cell", str(out), cell.name],
+            stdin=subprocess.PIPE,  # its end tells the cell that this process is gone
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,  # Ctrl-C reaches it from here, once
+        )
+
+
+def _reason(out: Path, cell: Cell, code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "it was killed, most likely for want of memory: try fewer --jobs or a smaller --batch-size"
+    lines = (out / "cells" / f"{cell.name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"it ended with code {code}"

@@ -1,0 +1,224 @@
+"""What a study found: a row for each network, tests between them, tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import statistics as stats
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from amsunet.errors import InputError
+from amsunet.evaluation.statistics import Interval, PairedTest, holm, mean_with_interval, paired_test
+from amsunet.evaluation.study import Cell, Study, Variant, cell_folder, is_done
+from amsunet.files import write_json, write_text
+from amsunet.inference.latency import measure_latency
+from amsunet.inference.model_file import FILE_NAME, load_model
+from amsunet.machine import Machine, environment
+from amsunet.models.cost import count_macs, count_parameters
+
+_METRICS = ("dice", "iou", "hd95", "nsd", "cldice")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network of a study. Scores are means over test images, each image's over seeds and classes first."""
+
+    variant: Variant
+    seeds: int
+    """Trainings that came to their end."""
+    scores: dict[str, Interval]
+    seed_deviation: float
+    """Standard deviation over seeds of the mean Dice; NaN with one seed."""
+    parameters: int
+    macs: int
+    """Multiply-accumulate operations of one 256 x 256 image."""
+    latency: float
+    """Median seconds for one 256 x 256 image."""
+    minutes: float
+    """Of training, mean over trainings."""
+    steps: float
+    """Of training, mean over trainings."""
+    test: PairedTest | None
+    """Dice against the first network; None for the first itself. ``p`` is corrected over the family."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a study found. ``failures`` says what was wrong, by cell name."""
+
+    folder: Path
+    study: Study
+    rows: tuple[Row, ...]
+    failures: dict[str, str]
+    environment: dict[str, Any]
+
+    def table(self) -> str:
+        """The comparison as text."""
+        first = self.rows[0].variant.name
+        judged = "held-out folds" if self.study.folds else "test images"
+        lines = [
+            f"{self.study.source}, {judged}, equal for all: {self.study.equal}; {_count(self)}",
+            f"{'':<22}{'Dice [95 % interval]':<27}{'sd of seeds':<13}{'parameters':<12}{'GMACs':<8}{'ms':<8}"
+            f"{'minutes':<9}{'steps':<8}{f'against {first}: difference, effect, p (Holm)'}",
+        ]
+        for row in self.rows:
+            test = "" if row.test is None else f"{row.test.difference:+.4f}  {row.test.effect:+.2f}  {row.test.p:.2g}"
+            deviation = "" if math.isnan(row.seed_deviation) else f"{row.seed_deviation:.4f}"
+            lines.append(
+                f"{row.variant.name:<22}{row.scores['dice']!s:<27}{deviation:<13}{row.parameters / 1e6:<12.2f}"
+                f"{row.macs / 1e9:<8.2f}{row.latency * 1e3:<8.0f}{row.minutes:<9.1f}{row.steps:<8.0f}{test}".rstrip()
+            )
+        lines += [f"failed: {name}: {reason}" for name, reason in self.failures.items()]
+        return "\n".join(lines)
+
+
+def _count(comparison: Comparison) -> str:
+    seeds = {row.seeds for row in comparison.rows}
+    return f"{min(seeds)} to {max(seeds)} trainings a network" if len(seeds) > 1 else f"{seeds.pop()} a network"
+
+
+def collect(folder: Path, study: Study, machine: Machine, failures: dict[str, str]) -> Comparison:
+    """Read the cells that are done, measure the networks, write ``comparison.json``, ``networks.csv`` and
+    ``images.csv``.
+
+    Raises: InputError if no cell is done.
+    """
+    done = {
+        variant.name: [cell for cell in study.cells() if cell.variant == variant and is_done(folder, cell)]
+        for variant in study.variants
+    }
+    done = {name: cells for name, cells in done.items() if cells}
+    if not done:
+        reason = next(iter(failures.values()), "all were stopped")
+        raise InputError(f"no training in {folder} came to its end: {reason}")
+    images = {name: _image_scores(folder, cells) for name, cells in done.items()}
+    networks = {name: load_model(cell_folder(folder, cells[0]) / FILE_NAME)[0] for name, cells in done.items()}
+    channels = int(study.plan["in_channels"])
+    latency = measure_latency(networks, machine, in_channels=channels)
+    tests = _tests(images)
+    rows = []
+    for name, cells in done.items():
+        groups = [group for _, group in images[name]]
+        by_seed = _by_seed(folder, cells)
+        costs = [_training_cost(folder, cell) for cell in cells]
+        rows.append(
+            Row(
+                variant=cells[0].variant,
+                seeds=len(cells),
+                scores={
+                    metric: mean_with_interval([values[metric] for values in images[name].values()], groups)
+                    for metric in _METRICS
+                },
+                seed_deviation=stats.stdev(by_seed) if len(by_seed) > 1 else math.nan,
+                parameters=count_parameters(networks[name]),
+                macs=count_macs(networks[name].cpu().float(), 256, 256, in_channels=channels),
+                latency=latency[name],
+                minutes=stats.mean(minutes for minutes, _ in costs),
+                steps=stats.mean(steps for _, steps in costs),
+                test=tests[name],
+            )
+        )
+    comparison = Comparison(folder, study, tuple(rows), failures, environment(machine))
+    _write(comparison, done)
+    return comparison
+
+
+def score_of(folder: Path, cell: Cell) -> float:
+    """Mean Dice of one cell over its images."""
+    return stats.mean(cell_scores(folder, cell).values())
+
+
+def cell_scores(folder: Path, cell: Cell) -> dict[str, float]:
+    """Dice of one cell by image name."""
+    return {name: values["dice"] for (name, _), values in _image_scores(folder, [cell]).items()}
+
+
+def _image_scores(folder: Path, cells: list[Cell]) -> dict[tuple[str, str | None], dict[str, float]]:
+    """Scores by image and group: mean over classes and cells."""
+    found: dict[tuple[str, str | None], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for cell in cells:
+        for row in _rows_of(folder, cell):
+            for metric in _METRICS:
+                found[row["image"], row["group"] or None][metric].append(float(row[metric]))
+    return {key: {m: _mean(values) for m, values in of_image.items()} for key, of_image in sorted(found.items())}
+
+
+def _mean(values: list[float]) -> float:
+    there = [value for value in values if not math.isnan(value)]
+    return stats.mean(there) if there else math.nan
+
+
+def _rows_of(folder: Path, cell: Cell) -> Iterator[dict[str, str]]:
+    path = cell_folder(folder, cell) / "evaluation" / "test" / "images.csv"
+    with path.open(newline="", encoding="utf-8") as file:
+        yield from csv.DictReader(file)
+
+
+def _by_seed(folder: Path, cells: list[Cell]) -> list[float]:
+    """Mean Dice of each seed over all its folds."""
+    seeds: dict[int, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        seeds[cell.seed].append(cell)
+    return [stats.mean(v["dice"] for v in _image_scores(folder, of_seed).values()) for of_seed in seeds.values()]
+
+
+def _training_cost(folder: Path, cell: Cell) -> tuple[float, float]:
+    """Minutes and steps of a training."""
+    with (cell_folder(folder, cell) / "metrics.csv").open(newline="", encoding="utf-8") as file:
+        last = list(csv.DictReader(file))[-1]
+    return float(last["seconds"]) / 60, float(last["step"])
+
+
+def _tests(images: dict[str, dict[tuple[str, str | None], dict[str, float]]]) -> dict[str, PairedTest | None]:
+    """Each network against the first, over the images that both were judged on, corrected over the family."""
+    first, *others = images
+    tests = []
+    for other in others:
+        both = [key for key in images[first] if key in images[other]]
+        tests.append(paired_test(*([images[name][key]["dice"] for key in both] for name in (first, other))))
+    corrected = holm([test.p for test in tests])
+    return {first: None} | {
+        name: PairedTest(test.difference, test.effect, p)
+        for name, test, p in zip(others, tests, corrected, strict=True)
+    }
+
+
+def _write(comparison: Comparison, done: dict[str, list[Cell]]) -> None:
+    folder = comparison.folder
+    record = {
+        **comparison.study.model_dump(mode="json", exclude={"checksums", "splits", "variants"}),
+        "rows": [asdict(row) | {"variant": row.variant.model_dump()} for row in comparison.rows],
+        "failures": comparison.failures,
+        "environment": comparison.environment,
+    }
+    write_json(folder / "comparison.json", record)
+    networks = []
+    for row in comparison.rows:
+        scores = {f"{m}{end}": getattr(i, part) for m, i in row.scores.items() for end, part in _PARTS}
+        test = asdict(row.test) if row.test else dict.fromkeys(PairedTest.__dataclass_fields__, "")
+        plain = {k: v for k, v in vars(row).items() if k not in ("variant", "scores", "test")}
+        networks.append({"network": row.variant.name, **scores, **plain, **test})
+    write_text(folder / "networks.csv", _csv(networks))
+    images = [
+        {"network": name, "seed": cell.seed, "fold": "" if cell.fold is None else cell.fold, **row}
+        for name, cells in done.items()
+        for cell in cells
+        for row in _rows_of(folder, cell)
+    ]
+    write_text(folder / "images.csv", _csv(images))
+
+
+_PARTS = (("", "mean"), ("_low", "low"), ("_high", "high"))
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,91 @@
+"""The page of a comparison: one HTML file that needs nothing beside it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from amsunet.data.dataset import open_dataset
+from amsunet.data.embedded import locate
+from amsunet.data.overlay import draw_outlines, fit, viewable
+from amsunet.evaluation.comparison import Comparison, cell_scores
+from amsunet.evaluation.figures import data_address, paint_errors, pareto_plot
+from amsunet.evaluation.metrics import EMPTY_RULE
+from amsunet.evaluation.report import render
+from amsunet.evaluation.study import Cell, cell_folder, is_done
+from amsunet.files import write_text
+from amsunet.inference.predictor import Predictor
+from amsunet.machine import choose_machine
+
+_SHOWN = 5
+_SIDE = 220
+
+
+def write_page(comparison: Comparison) -> Path:
+    """Write ``comparison.html`` into the study's folder and return its path."""
+    study = comparison.study
+    html = render(
+        "comparison.html",
+        study=study,
+        rows=comparison.rows,
+        first=comparison.rows[0].variant.name,
+        images=comparison.rows[0].scores["dice"].count,
+        failures=comparison.failures,
+        empty_rule=EMPTY_RULE,
+        environment=comparison.environment,
+        pareto=Markup(pareto_plot(comparison.rows)),
+        grid=_grid(comparison),
+    )
+    path = comparison.folder / "comparison.html"
+    write_text(path, html)
+    return path
+
+
+def _grid(comparison: Comparison) -> list[dict[str, Any]]:
+    """Some images, worst to best, as every network segments them."""
+    study = comparison.study
+    cells = {row.variant.name: _first_cell(comparison, row.variant.name) for row in comparison.rows}
+    scores = {name: cell_scores(comparison.folder, cell) for name, cell in cells.items()}
+    means: dict[str, list[float]] = defaultdict(list)
+    for of_network in scores.values():
+        for image, dice in of_network.items():
+            means[image].append(dice)
+    common = [image for image, values in means.items() if len(values) == len(cells)]
+    ordered = sorted(common, key=lambda image: float(np.mean(means[image])))
+    chosen = [ordered[round(place)] for place in np.linspace(0, len(ordered) - 1, min(_SHOWN, len(ordered)))]
+    dataset = open_dataset(locate(study.source), study.mask_options, group=study.group, skip_broken=study.skip_broken)
+    samples = {sample.name: sample for sample in dataset.samples}
+    machine = choose_machine(study.device, study.precision)
+    predictors = {
+        name: Predictor(cell_folder(comparison.folder, cell), machine=machine) for name, cell in cells.items()
+    }
+    lines = []
+    for name in chosen:
+        picture, labels = dataset.read(samples[name])
+        found = {network: p.predict_batch([picture], [name])[0].mask for network, p in predictors.items()}
+        lines.append(
+            {
+                "name": name,
+                "image": _small(viewable(picture)),
+                "truth": _small(draw_outlines(picture, labels)),
+                "cells": [
+                    {"picture": _small(paint_errors(picture, labels, mask)), "dice": scores[network][name]}
+                    for network, mask in found.items()
+                ],
+            }
+        )
+    return lines
+
+
+def _first_cell(comparison: Comparison, name: str) -> Cell:
+    return next(
+        cell for cell in comparison.study.cells() if cell.variant.name == name and is_done(comparison.folder, cell)
+    )
+
+
+def _small(picture: Any) -> str:
+    return data_address(fit(picture, _SIDE, _SIDE))

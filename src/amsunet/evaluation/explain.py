@@ -1,0 +1,168 @@
+"""What a trained network looks at, as pictures: its receptive field, AMS attention, RSC gates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+
+from amsunet.blocks import AMS, RSC
+from amsunet.data.images import Array, read_image
+from amsunet.data.overlay import draw_outlines, viewable
+from amsunet.data.preprocessing import to_tensor
+from amsunet.files import whole_file
+from amsunet.inference.predictor import Predictor
+from amsunet.machine import Machine
+
+_DPI = 300
+_STYLE: dict[str, Any] = {"font.size": 8, "figure.constrained_layout.use": True, "pdf.fonttype": 42}
+_LARGEST = 768
+"""Side of the part of a large image that is looked at."""
+
+
+def explain(run: str | Path, image: str | Path, out: str | Path, *, machine: Machine | None = None) -> list[Path]:
+    """Write pictures of what a network sees in an image, each as PNG at 300 dots an inch and as PDF.
+
+    ``receptive_field``: how much each pixel moves the foreground logit at the crosses, the largest as 1; of any
+    network. ``attention``: the mean over channels of |conv1x1(context)|, what AMS multiplies its input by, of every
+    AMS unit. ``gates``: RSC's spatial gate over the image and its channel gates, sorted, for every skip connection.
+
+    Args:
+        run: a run folder.
+        image: of which the middle ``768 x 768`` working pixels are used, if it is larger.
+
+    Returns: the PNG files.
+    Raises: InputError for a run or an image that cannot be read.
+    """
+    predictor = Predictor(run, machine=machine)
+    picture = read_image(Path(image))
+    prepared = _middle(predictor.description.preprocessing.resize(predictor.description.preprocessing.window(picture)))
+    network, device = predictor.network.float(), predictor.machine.device
+    x = predictor.description.preprocessing.standardise(to_tensor(prepared)[None].to(device).float() / 255)
+    with _listen(network) as heard, torch.no_grad():
+        labels = network(x).argmax(dim=1)[0].to(torch.uint8).cpu().numpy()
+    shown = viewable(prepared)
+    figures = {"receptive_field": _receptive_fields(network, x, shown)}
+    if heard["attention"]:
+        figures["attention"] = _attention(heard["attention"], draw_outlines(prepared, labels), shown)
+    if heard["spatial"]:
+        figures["gates"] = _gates(heard["spatial"], heard["channel"], shown)
+    return [_save(figure, Path(out), name) for name, figure in figures.items()]
+
+
+def _middle(image: Array) -> Array:
+    rows, columns = ((max(0, side - _LARGEST) // 2, min(side, _LARGEST)) for side in image.shape[:2])
+    cut: Array = image[rows[0] : rows[0] + rows[1], columns[0] : columns[0] + columns[1]]
+    return np.pad(cut, [(0, max(0, 32 - cut.shape[0])), (0, max(0, 32 - cut.shape[1])), (0, 0)], mode="edge")
+
+
+@contextmanager
+def _listen(network: nn.Module) -> Iterator[dict[str, list[tuple[str, Tensor]]]]:
+    """Keep what AMS multiplies by and what RSC gates with while the network runs, in the order of their use."""
+    heard: dict[str, list[tuple[str, Tensor]]] = {"attention": [], "spatial": [], "channel": []}
+
+    def keep(kind: str, name: str, of: nn.Module) -> Any:
+        def hook(module: nn.Module, inputs: Any, output: Tensor) -> None:
+            value = output.abs().mean(dim=1)[0] if kind == "attention" else torch.sigmoid(output[0])
+            heard[kind].append((name, value.float().cpu()))
+
+        return of.register_forward_hook(hook)
+
+    handles = []
+    for name, module in network.named_modules():
+        if isinstance(module, AMS):
+            handles.append(keep("attention", name, module.project))
+        elif isinstance(module, RSC):
+            handles.append(keep("spatial", name, module.spatial))
+            handles.append(keep("channel", name, module.excite))
+    try:
+        yield heard
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _receptive_fields(network: nn.Module, x: Tensor, shown: Array) -> Figure:
+    """The gradient of the foreground logit at the middle and half-way to the corners, smoothed by its logarithm."""
+    height, width = x.shape[-2:]
+    places = [(height // 2, width // 2)]
+    places += [(height * i // 4, width * j // 4) for i, j in ((1, 1), (3, 3))]
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(2.2 * len(places), 2.3 * height / width + 0.3))
+        for column, (i, j) in enumerate(places, start=1):
+            image = x.clone().requires_grad_()
+            logits = network(image)
+            (logits[0, -1, i, j] - (logits[0, 0, i, j] if logits.shape[1] > 1 else 0)).backward()
+            assert image.grad is not None
+            reach = image.grad[0].abs().sum(dim=0).float().cpu().numpy()
+            axes = figure.add_subplot(1, len(places), column)
+            _heat(axes, figure, reach / max(float(reach.max()), 1e-30), shown, f"row {i}, column {j}", logarithmic=True)
+            axes.plot(j, i, "+", color="white", ms=8, mew=1.2)
+        return figure
+
+
+def _attention(maps: list[tuple[str, Tensor]], outlined: Array, shown: Array) -> Figure:
+    columns = 5
+    rows = -(-(len(maps) + 1) // columns)
+    ratio = shown.shape[0] / shown.shape[1]
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(1.75 * columns, rows * (1.6 * ratio + 0.35)))
+        axes = figure.add_subplot(rows, columns, 1)
+        axes.imshow(outlined)
+        axes.set_title("prediction")
+        axes.axis("off")
+        for place, (name, weights) in enumerate(maps, start=2):
+            _heat(figure.add_subplot(rows, columns, place), figure, weights.numpy(), shown, _title(name))
+        return figure
+
+
+def _gates(spatial: list[tuple[str, Tensor]], channel: list[tuple[str, Tensor]], shown: Array) -> Figure:
+    ratio = shown.shape[0] / shown.shape[1]
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(2.2 * len(spatial), 2.0 * ratio + 1.8))
+        for column, ((name, gate), (_, weights)) in enumerate(zip(spatial, channel, strict=True), start=1):
+            _heat(figure.add_subplot(2, len(spatial), column), figure, gate[0].numpy(), shown, _title(name))
+            axes = figure.add_subplot(2, len(spatial), len(spatial) + column)
+            axes.bar(range(1, len(weights) + 1), np.sort(weights.flatten().numpy())[::-1], width=1.0, color="#0e7490")
+            axes.set(ylim=(0, 1), xlabel="channels, sorted", ylabel="channel gate" if column == 1 else "")
+        return figure
+
+
+def _title(name: str) -> str:
+    """``downs.1.2.attention.mixer`` is a block of the encoder's third stage."""
+    part, _, rest = name.partition(".")
+    number = rest.partition(".")[0]
+    if part == "stem":
+        return "encoder 1"
+    return (
+        {"downs": f"encoder {int(number) + 2}", "ups": f"decoder {int(number) + 1}"}.get(part, name)
+        if (number.isdigit())
+        else name
+    )
+
+
+def _heat(axes: Axes, figure: Figure, values: Array, shown: Array, title: str, *, logarithmic: bool = False) -> None:
+    """A map of any size laid over the grey image."""
+    extent = (-0.5, shown.shape[1] - 0.5, shown.shape[0] - 0.5, -0.5)
+    axes.imshow(shown.mean(axis=2), cmap="gray", extent=extent)
+    norm = mpl.colors.LogNorm(1e-5, 1, clip=True) if logarithmic else None
+    heat = axes.imshow(values, cmap="magma", alpha=0.65, extent=extent, norm=norm, interpolation="bilinear")
+    figure.colorbar(heat, ax=axes, shrink=0.7, pad=0.02)
+    axes.set_title(title)
+    axes.axis("off")
+
+
+def _save(figure: Figure, out: Path, name: str) -> Path:
+    path = out / f"{name}.png"
+    for target in (path, path.with_suffix(".pdf")):
+        with whole_file(target) as temporary:
+            figure.savefig(temporary, format=target.suffix[1:], dpi=_DPI)
+    return path

@@ -1,0 +1,142 @@
+"""A comparison from beginning to end, on tiny networks: what is done once, what fails alone, what is written."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from amsunet.errors import InputError
+from amsunet.evaluation.compare import compare
+from amsunet.evaluation.comparison_page import write_page
+from amsunet.evaluation.study import Variant
+
+SETTINGS = {"crop": (64, 64), "batch_size": 4, "steps_per_epoch": 2, "device": "cpu", "precision": "float32"}
+TWO = [
+    Variant(name="unet", model="unet", options={"base_channels": 4}),
+    Variant(name="amsunet", model="amsunet", options={"base_channels": 4}),
+]
+FAILING = """
+import torch
+
+class Failing(torch.nn.Conv2d):
+    def forward(self, x):
+        if self.training:
+            raise MemoryError("memory ran out in this cell")
+        return super().forward(x)
+
+def build(in_channels, num_classes):
+    return Failing(in_channels, num_classes, 1)
+"""
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory):
+    """Two networks and one that fails, once; then again with a second seed."""
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "failing.py").write_text(FAILING)
+    failing = Variant(name="failing", model=f"{folder / 'failing.py'}:build")
+    out, said = folder / "out", []
+    first = compare("sample:nuclei", [*TWO, failing], out=out, seeds=1, epochs=1, jobs=2, say=said.append, **SETTINGS)
+    stamps = {path: path.stat().st_mtime_ns for path in out.glob("cells/*/model.safetensors")}
+    second = compare("sample:nuclei", TWO, out=out, seeds=2, epochs=1, jobs=1, say=said.append, **SETTINGS)
+    return first, second, stamps, "\n".join(said)
+
+
+def test_a_cell_that_fails_is_told_and_the_others_go_on(comparison):
+    first, second, _, said = comparison
+    assert [row.variant.name for row in first.rows] == ["unet", "amsunet"]
+    assert list(first.failures) == ["failing-seed0"]
+    assert "memory ran out in this cell" in first.failures["failing-seed0"]
+    assert "failing-seed0: failed" in said
+    assert "failing-seed0" in second.failures, "tried again, and failed again"
+
+
+def test_what_is_done_is_not_done_again(comparison):
+    _, second, stamps, said = comparison
+    assert len(stamps) == 2
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
+    assert "6 trainings, 2 done already, 1 at a time, each of 1 epochs of 2 steps" in said
+    assert [row.seeds for row in second.rows] == [2, 2]
+
+
+def test_all_networks_saw_the_same(comparison):
+    _, second, _, _ = comparison
+    plans, splits = [], []
+    for cell in ("unet-seed0", "amsunet-seed0", "amsunet-seed1"):
+        plan = json.loads((second.folder / "cells" / cell / "config.json").read_text())["plan"]
+        plans.append({k: v for k, v in plan.items() if k not in ("model", "model_options", "seed", "reasons")})
+        splits.append(json.loads((second.folder / "cells" / cell / "data.json").read_text())["splits"])
+    assert plans[0] == plans[1] == plans[2]
+    assert splits[0] == splits[1] == splits[2]
+
+
+def test_tables_hold_every_network_and_image(comparison):
+    _, second, _, _ = comparison
+    with (second.folder / "images.csv").open(newline="") as file:
+        images = list(csv.DictReader(file))
+    assert len(images) == 2 * 2 * 4
+    with (second.folder / "networks.csv").open(newline="") as file:
+        networks = list(csv.DictReader(file))
+    assert [row["network"] for row in networks] == ["unet", "amsunet"]
+    for row in networks:
+        dice = [float(image["dice"]) for image in images if image["network"] == row["network"]]
+        assert float(row["dice"]) == pytest.approx(sum(dice) / len(dice))
+        assert int(row["parameters"]) > 1000 and float(row["latency"]) > 0 and float(row["steps"]) == 2
+    text = second.table()
+    assert "against unet" in text and "1 epochs of 2 steps" in text
+
+
+def test_the_page_needs_nothing_beside_it(comparison):
+    _, second, _, _ = comparison
+    html = write_page(second).read_text(encoding="utf-8")
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", html)
+    assert html.count("data:image/jpeg") == 4 * (2 + 2)  # every test image: itself, the truth, two networks
+    for text in ("Accuracy against cost", "Against unet", "failing-seed0", "Holm"):
+        assert text in html
+
+
+def test_a_study_of_other_settings_is_not_mixed_in(comparison):
+    _, second, _, _ = comparison
+    with pytest.raises(InputError, match="other settings: choose another --out"):
+        compare("sample:nuclei", TWO, out=second.folder, seeds=1, epochs=2, say=str, **SETTINGS)
+    with pytest.raises(InputError, match="other images: choose another --out"):
+        compare("sample:brain", TWO, out=second.folder, seeds=1, epochs=1, say=str, **SETTINGS)
+
+
+def test_networks_are_checked_before_anything_is_trained(tmp_path):
+    for variants, message in (
+        ([Variant(name="a", model="amsnet")], "did you mean 'amsunet'"),
+        ([Variant(name="a", model="amsunet", options={"mixer": "pooling", "strips": False})], "leave one out"),
+        ([TWO[0], TWO[0]], "named twice"),
+    ):
+        with pytest.raises(InputError, match=message):
+            compare("sample:nuclei", variants, out=tmp_path / "out", epochs=1, say=str, **SETTINGS)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_killed_comparison_stops_its_cells_and_goes_on(tmp_path):
+    words = "compare sample:nuclei --models amsunet_xs --seeds 1 --steps-per-epoch 2 --crop 64 --batch-size 4"
+    command = [sys.executable, "-m", "amsunet.cli", *words.split(), "--out", str(tmp_path / "out")]
+    process = subprocess.Popen([*command, "--epochs", "500"], stdout=subprocess.DEVNULL)
+    log = tmp_path / "out" / "cells" / "amsunet_xs-seed0.log"
+    checkpoint = tmp_path / "out" / "cells" / "amsunet_xs-seed0" / "last.ckpt"
+    _wait_for(checkpoint.exists)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    _wait_for(lambda: "stopping after this step" in log.read_text())
+    assert checkpoint.exists()
+    assert not (tmp_path / "out" / "comparison.json").exists()
+
+
+def _wait_for(condition, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.2)

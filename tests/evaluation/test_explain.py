@@ -1,0 +1,52 @@
+"""Pictures of what a network looks at."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from amsunet.data.embedded import locate
+from amsunet.errors import InputError
+from amsunet.evaluation.explain import explain
+from amsunet.inference.predictor import Predictor
+from amsunet.training.train import train
+
+
+@pytest.fixture(scope="module")
+def picture():
+    return next((locate("sample:nuclei") / "test" / "images").glob("*.png"))
+
+
+def test_amsunet_shows_its_attention_and_gates(run, picture, tmp_path):
+    drawn = explain(run, picture, tmp_path / "out")
+    assert [path.name for path in drawn] == ["receptive_field.png", "attention.png", "gates.png"]
+    for path in drawn:
+        with Image.open(path) as opened:
+            assert min(opened.size) > 300
+            assert len(set(opened.convert("L").resize((60, 60)).getdata())) > 20, "nothing is drawn"
+        assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_another_network_shows_its_receptive_field(tiny, picture, tmp_path):
+    training = train("sample:nuclei", out=tmp_path / "run", say=str, epochs=1, model="unet", **tiny)
+    assert [path.name for path in explain(training.run, picture, tmp_path / "out")] == ["receptive_field.png"]
+
+
+def test_explaining_leaves_no_trace_in_the_network(run, picture, tmp_path, monkeypatch):
+    made = []
+
+    class Kept(Predictor):
+        def __init__(self, *words, **settings):
+            super().__init__(*words, **settings)
+            made.append(self)
+
+    monkeypatch.setattr("amsunet.evaluation.explain.Predictor", Kept)
+    explain(run, picture, tmp_path / "out")
+    assert not any(module._forward_hooks for module in made[0].network.modules())
+
+
+def test_what_cannot_be_read_is_said(run, tmp_path):
+    (tmp_path / "no.png").write_text("text")
+    with pytest.raises(InputError, match=r"no\.png"):
+        explain(run, tmp_path / "no.png", tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,65 @@
+"""A study's folder: what goes on there, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from amsunet.errors import InputError
+from amsunet.evaluation.ablation import variants_of
+from amsunet.evaluation.study import Study, Variant, open_study, read_study
+
+
+def _study(**changes) -> Study:
+    values = {
+        "title": "t", "source": "sample:nuclei", "group": None, "skip_broken": False, "mask_options": None,
+        "checksums": {"a": "1"}, "splits": [{"a": "test"}], "folds": None, "plan": {"crop": (64, 64), "minutes": 1.0},
+        "device": "cpu", "precision": "float32", "variants": (Variant(name="unet", model="unet"),), "seeds": 2,
+    }  # fmt: skip
+    return Study(**{**values, **changes})
+
+
+def test_cells_come_seed_by_seed():
+    study = _study(variants=(Variant(name="a", model="a"), Variant(name="b/c", model="b")), folds=2)
+    assert [cell.name for cell in study.cells()] == [
+        "a-seed0-fold0", "b_c-seed0-fold0", "a-seed0-fold1", "b_c-seed0-fold1",
+        "a-seed1-fold0", "b_c-seed1-fold0", "a-seed1-fold1", "b_c-seed1-fold1",
+    ]  # fmt: skip
+
+
+def test_a_study_goes_on_and_grows(tmp_path):
+    open_study(tmp_path, _study())
+    assert open_study(tmp_path, _study()) == read_study(tmp_path)
+    more = open_study(tmp_path, _study(variants=(Variant(name="unext", model="unext"),), seeds=1))
+    assert [variant.name for variant in more.variants] == ["unet", "unext"]
+    assert more.seeds == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"checksums": {"a": "2"}}, "other images"),
+        ({"plan": {"crop": (64, 96), "minutes": 1.0}}, "other settings"),
+        ({"amsunet": "0.0.1"}, "other version"),
+        ({"folds": 3}, "other folds"),
+        ({"variants": (Variant(name="unet", model="unext"),)}, "another network named unet"),
+    ],
+)
+def test_what_must_not_be_mixed_is_refused(changes, message, tmp_path):
+    open_study(tmp_path, _study())
+    before = (tmp_path / "study.json").read_text()
+    with pytest.raises(InputError, match=f"{message}.*choose another --out"):
+        open_study(tmp_path, _study(**changes))
+    assert (tmp_path / "study.json").read_text() == before
+
+
+def test_a_damaged_study_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds no study"):
+        read_study(tmp_path)
+    (tmp_path / "study.json").write_text("{")
+    with pytest.raises(InputError, match="damaged"):
+        read_study(tmp_path)
+
+
+def test_an_unknown_ablation_names_the_known():
+    with pytest.raises(InputError, match="choose one of dilation, kernels"):
+        variants_of("dilations")
