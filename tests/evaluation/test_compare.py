@@ -62,7 +62,7 @@ def test_what_is_done_is_not_done_again(comparison):
     _, second, stamps, said = comparison
     assert len(stamps) == 2
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
-    assert "6 trainings, 2 done already, 1 at a time, each of 1 epochs of 2 steps" in said
+    assert "6 trainings, 2 done already, 1 at a time, each of 1 epoch of 2 steps" in said
     assert [row.seeds for row in second.rows] == [2, 2]
 
 
@@ -90,7 +90,7 @@ def test_tables_hold_every_network_and_image(comparison):
         assert float(row["dice"]) == pytest.approx(sum(dice) / len(dice))
         assert int(row["parameters"]) > 1000 and float(row["latency"]) > 0 and float(row["steps"]) == 2
     text = second.table()
-    assert "against unet" in text and "1 epochs of 2 steps" in text
+    assert "against unet" in text and "1 epoch of 2 steps" in text
 
 
 def test_the_page_needs_nothing_beside_it(comparison):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from amsunet.blocks import SE
-from amsunet.models import create_model
+from amsunet.models import create_model, list_models, model_facts
 from amsunet.models.cost import count_macs, count_parameters, receptive_field
 
 # Parameters at 3 channels; GMACs at 256 x 256 as published, which some counters put a few hundredths higher
@@ -71,3 +71,12 @@ def test_what_sees_everything_has_no_side():
             return self.leave(x) + x.sum(dim=(1, 2, 3), keepdim=True)
 
     assert receptive_field(Mean()) is None
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_every_network_has_a_row_of_facts(name):
+    facts = model_facts(name)
+    assert facts.parameters == PUBLISHED[name][1] + (17 if name == "unext" else 0)  # one class more
+    assert facts.macs_480 > 3 * facts.macs_256
+    assert facts.source
+    assert (facts.receptive_field is None) == (name == "segnext")

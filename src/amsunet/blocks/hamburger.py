@@ -34,7 +34,7 @@ class NMF(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         # Products of small factors leave bfloat16's range of precision.
         with torch.autocast(x.device.type, enabled=False):
-            flat = x.float().flatten(2)
+            flat = x.flatten(2).to(self.bases.dtype)
             with torch.no_grad():
                 bases, codes = self._decompose(flat)
             codes = self._update_codes(flat, bases, codes)

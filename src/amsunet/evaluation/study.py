@@ -72,7 +72,8 @@ class Study(BaseModel):
     def equal(self) -> str:
         """What every training had as much of as the others."""
         if self.plan.get("epochs"):
-            return f"{self.plan['epochs']} epochs of {self.plan['steps_per_epoch']} steps"
+            epochs, steps = self.plan["epochs"], self.plan["steps_per_epoch"]
+            return f"{epochs} epoch{'s' * (epochs > 1)} of {steps} steps"
         return f"{self.plan['minutes']:g} minutes, which favours fast networks"
 
     def cells(self) -> list[Cell]:

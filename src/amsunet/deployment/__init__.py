@@ -1,0 +1,5 @@
+"""Trained networks made ready to be shipped."""
+
+from amsunet.deployment.fuse import fuse
+
+__all__ = ["fuse"]

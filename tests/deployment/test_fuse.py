@@ -1,0 +1,76 @@
+"""Fused networks compute what the originals compute."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from amsunet.deployment import fuse
+from amsunet.evaluation.ablation import STUDIES, variants_of
+from amsunet.models import create_model, list_models, load_published_weights
+from amsunet.models.cost import count_macs
+
+_SMALL = {"segnext": {"decoder_channels": 32}, "unext": {"widths": (8, 8, 16, 16, 32)}}
+_VARIANTS = [v for study in STUDIES for v in variants_of(study, base_channels=8)]
+
+
+def _lived_in(network: nn.Module) -> nn.Module:
+    """BatchNorm statistics and weights as a training leaves them, not the zeros and ones of the start."""
+    generator = torch.Generator().manual_seed(1)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.copy_(torch.randn(module.num_features, generator=generator) * 0.3)
+            module.running_var.copy_(torch.rand(module.num_features, generator=generator) + 0.5)
+            nn.init.uniform_(module.weight, 0.5, 1.5, generator=generator)
+            nn.init.normal_(module.bias, 0, 0.3, generator=generator)
+    return network.eval()
+
+
+def _assert_equal(network: nn.Module, *sizes: tuple[int, int]) -> nn.Module:
+    """In float64, where rounding hides nothing."""
+    fused = fuse(network.double())
+    for size in sizes:
+        x = torch.rand(2, 3, *size, dtype=torch.float64)
+        with torch.no_grad():
+            torch.testing.assert_close(fused(x), network(x), rtol=1e-6, atol=1e-8)
+    return fused
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_every_network_computes_the_same(name):
+    torch.manual_seed(0)
+    network = _lived_in(create_model(name, **_SMALL.get(name, {"base_channels": 8})))
+    state = {key: value.double().clone() for key, value in network.state_dict().items()}
+    fused = _assert_equal(network, (64, 64), (33, 47), (71, 50))
+    assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items()), "it was changed"
+    norms = [sum(isinstance(m, nn.BatchNorm2d) for m in net.modules()) for net in (network, fused)]
+    assert norms[1] < norms[0]
+
+
+@pytest.mark.parametrize("variant", _VARIANTS, ids=lambda variant: variant.name)
+def test_every_configuration_of_amsunet_computes_the_same(variant):
+    torch.manual_seed(0)
+    _assert_equal(_lived_in(create_model(variant.model, **variant.options)), (33, 47))
+
+
+def test_the_papers_network_keeps_no_norm_and_works_less():
+    torch.manual_seed(0)
+    network = _lived_in(create_model("amsunet"))
+    fused = _assert_equal(network, (48, 64))
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in fused.modules())
+    assert count_macs(fused.float(), 128, 128) < 0.95 * count_macs(network.float(), 128, 128)
+    x = torch.rand(1, 3, 75, 90)
+    with torch.no_grad():
+        assert float((fused(x) - network(x)).abs().max()) < 1e-5
+
+
+def test_published_weights_computes_the_same(golden):
+    arrays = golden("amsunet_base8")
+    state = {k.removeprefix("state/"): torch.from_numpy(a) for k, a in arrays.items() if k.startswith("state/")}
+    network = create_model("amsunet", base_channels=8).eval()
+    load_published_weights(network, state)
+    fused = fuse(network)
+    with torch.no_grad():
+        output = fused(torch.from_numpy(arrays["input0"]))
+    assert float((output - torch.from_numpy(arrays["output"])).abs().max()) < 1e-5
