@@ -107,6 +107,7 @@ def test_the_papers_recipe():
         "model": "amsunet",
         "base_channels": None,
         "model_options": {},
+        "start": None,
         "scale": 1.0,
         "windowing": "depth",
         "crop": (480, 480),

@@ -94,6 +94,7 @@ plan_options = options(
 
 network_options = options(
     click.option("--model", metavar="NAME|FILE.py:FUNCTION", help="The network (default amsunet): see amsunet models."),
+    click.option("--from", "start", type=click.Path(), metavar="RUN", help="Start from the weights of a trained run."),
     click.option("--base-channels", type=int, help="Width of the network (default 32)."),
     click.option("--model-option", "model_options", multiple=True, metavar="NAME=VALUE", callback=_settings,
                  help="Another argument of the network, as skip_attention=cbam or dilations=[1,1,1,1,1]."),

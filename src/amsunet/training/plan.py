@@ -36,6 +36,8 @@ class Plan(BaseModel):
     """Width of the network; its own default when left out."""
     model_options: dict[str, Any] = {}
     """Other arguments of the network."""
+    start: str | None = None
+    """Run folder or model file whose weights training starts from."""
     in_channels: Literal[1, 3]
     scale: float = Field(gt=0, le=4)
     windowing: Literal["depth", "percentiles"]

@@ -35,6 +35,7 @@ from amsunet.training.prepare import fit_preprocessing, prepare
 from amsunet.training.run import RunConfig, RunData, absolute_source, read_run, write_data, write_run
 from amsunet.training.task import DivergedError, SegmentationTask, WholeImages
 from amsunet.training.threshold import choose_threshold
+from amsunet.training.transfer import start_from
 
 _VALIDATED_EACH_EPOCH = 24
 
@@ -91,6 +92,8 @@ def train(
     say(f"on {machine}")
     if overrides.get("model"):
         overrides["model"] = absolute_model(overrides["model"])
+    if overrides.get("start"):
+        overrides["start"] = str(Path(overrides["start"]).expanduser().absolute())
     prepared = prepare(
         data,
         device=machine.device,
@@ -108,6 +111,9 @@ def train(
         cost = measure_cost(plan, dataset.convention.num_classes, machine)
         plan = fill_budget(plan, cost.seconds_per_step, len(prepared.of("train")))
     _check_own_network(plan, dataset.convention.num_classes)
+    if plan.start is not None:  # before anything is written
+        network = build_network(plan.model, plan.model_arguments(dataset.convention.num_classes))
+        start_from(network, Path(plan.start), model=plan.model)
     say(f"plan:\n{plan}")
     preprocessing = fit_preprocessing(plan, dataset.convention, prepared.of("train"))
     config = RunConfig(
@@ -203,6 +209,9 @@ def _fit(
         preprocessing=preprocessing,
         convention=convention,
     )
+    checkpoint = run / "last.ckpt" if resume and (run / "last.ckpt").exists() else None
+    if plan.start is not None and checkpoint is None:
+        say(start_from(network, Path(plan.start), model=plan.model))
     epochs = plan.epochs or epochs_in_budget(plan)
     task = SegmentationTask(network, plan, preprocessing, machine, total_steps=epochs * plan.steps_per_epoch)
     clock = Clock(task, epochs)
@@ -232,7 +241,6 @@ def _fit(
         num_sanity_val_steps=0,
         deterministic=config.deterministic,
     )
-    checkpoint = run / "last.ckpt" if resume and (run / "last.ckpt").exists() else None
     if checkpoint is not None:
         _check_readable(checkpoint)
     elif resume:

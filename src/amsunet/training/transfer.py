@@ -1,0 +1,69 @@
+"""Starting from trained weights: what fits is taken, what does not is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from amsunet.errors import InputError
+from amsunet.inference.model_file import FILE_NAME, load_model
+
+
+def start_from(network: nn.Module, source: Path, *, model: str) -> str:
+    """Copy the weights of a trained network into a fresh one of the same kind.
+
+    Kernels that see the image are summed over its channels, or shared out, where the channels differ; other weights
+    of another shape (the head, where the classes differ) stay fresh.
+
+    Args:
+        source: a run folder, or the model file in one.
+        model: name of the fresh network, as in ``create_model``.
+
+    Returns: what was taken, in a line.
+    Raises: InputError if the source cannot be read, is another kind of network, or fits nowhere.
+    """
+    path = source / FILE_NAME if source.is_dir() or not source.suffix else source
+    trained, description = load_model(path)
+    if description.model != model:
+        raise InputError(
+            f"{source} holds weights of {description.model}, not of {model}: say --model {description.model}"
+        )
+    weights, own = trained.state_dict(), network.state_dict()
+    taken, fresh = {}, []
+    for name, value in own.items():
+        given = weights.get(name)
+        if given is not None and given.dim() == 4 and value.dim() == 4 and _sees_the_image(given, value):
+            given = _other_channels(given, value.shape[1])
+        if given is not None and given.shape == value.shape:
+            taken[name] = given
+        else:
+            fresh.append(name)
+    parameters = sum(own[name].numel() for name in taken) / max(1, sum(value.numel() for value in own.values()))
+    if parameters < 0.5:
+        raise InputError(
+            f"{source} has another width or other settings ({parameters:.0%} of its weights fit): "
+            "train with the same --base-channels and --model-option"
+        )
+    network.load_state_dict({**own, **taken})
+    channels = description.arguments["in_channels"]
+    told = f"weights of {source} taken ({parameters:.1%})"
+    if fresh:
+        told += f"; fresh, as the classes differ: {', '.join(fresh)}"
+    wanted = next((value.shape[1] for value in own.values() if value.dim() == 4), channels)
+    if wanted != channels:
+        told += f"; the first kernels, made for {channels} channels, now see {wanted}"
+    return told
+
+
+def _sees_the_image(given: Tensor, value: Tensor) -> bool:
+    """Whether two kernels differ in their input channels alone, and by those of grey and colour images."""
+    same_rest = given.shape[0] == value.shape[0] and given.shape[2:] == value.shape[2:]
+    return same_rest and {given.shape[1], value.shape[1]} == {1, 3}
+
+
+def _other_channels(kernel: Tensor, channels: int) -> Tensor:
+    """A kernel for grey images that sums what it saw of colours, or the other way round."""
+    grey = kernel.sum(dim=1, keepdim=True)
+    return torch.cat([grey / channels] * channels, dim=1)
