@@ -8,6 +8,7 @@ import click
 
 from amsunet.cli.images import check, evaluate, predict, train
 from amsunet.cli.networks import ablate, compare, explain, models
+from amsunet.cli.shipping import export
 from amsunet.errors import InputError
 
 
@@ -21,7 +22,7 @@ def cli() -> None:
     """
 
 
-for command in (check, train, evaluate, predict, models, compare, ablate, explain):
+for command in (check, train, evaluate, predict, models, compare, ablate, explain, export):
     cli.add_command(command)
 
 

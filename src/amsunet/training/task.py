@@ -6,16 +6,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from monai.metrics import compute_dice
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.data import Dataset as TorchDataset
 
 from amsunet.data.augmentation import Augmentation
 from amsunet.data.crops import PreparedImages
-from amsunet.data.masks import IGNORED
 from amsunet.data.preprocessing import Preprocessing, to_tensor
-from amsunet.inference.forward import compute_logits, to_labels
+from amsunet.inference.dice import dice_by_class
+from amsunet.inference.forward import compute_logits
 from amsunet.machine import Machine
 from amsunet.training.loss import CrossEntropyDiceLoss
 from amsunet.training.plan import Plan
@@ -106,18 +104,3 @@ class SegmentationTask(pl.LightningModule):
     def warmup_steps(self) -> int:
         """One epoch as the paper has it, but no more than a tenth of the training."""
         return max(1, min(self.plan.steps_per_epoch or 1, self.total_steps // 10))
-
-
-def dice_by_class(probabilities: Tensor, labels: Tensor, threshold: float) -> Tensor:
-    """Dice of each class but the background, (num_classes - 1,), of one image: 1 where both are empty.
-
-    Args:
-        probabilities: (1, K, h, w).
-        labels: (1, h, w), ``IGNORED`` left out.
-    """
-    classes = probabilities.shape[1]
-    counted = (labels != IGNORED)[:, None]
-    predicted = F.one_hot(to_labels(probabilities, threshold).long(), classes).movedim(-1, 1) * counted
-    true = F.one_hot(labels.long() * counted[:, 0], classes).movedim(-1, 1) * counted
-    dice: Tensor = compute_dice(predicted, true, include_background=False, ignore_empty=False)
-    return dice[0].cpu()

@@ -9,10 +9,10 @@ import torch
 from amsunet.data.crops import PreparedImages
 from amsunet.data.layout import Sample
 from amsunet.data.preprocessing import to_tensor
+from amsunet.inference.dice import dice_by_class
 from amsunet.inference.forward import compute_logits
 from amsunet.inference.model_file import load_model, save_model
 from amsunet.machine import Machine
-from amsunet.training.task import dice_by_class
 
 
 def choose_threshold(path: Path, validation: list[Sample], machine: Machine) -> float:

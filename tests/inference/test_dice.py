@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from amsunet.training.task import dice_by_class
+from amsunet.inference.dice import dice_by_class
 
 
 def _dice(predicted, labels, classes=2, threshold=0.5):

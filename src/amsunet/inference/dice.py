@@ -1,0 +1,25 @@
+"""Dice of one image, by which weights, thresholds and exported files are chosen."""
+
+from __future__ import annotations
+
+from monai.metrics import compute_dice
+from torch import Tensor
+from torch.nn import functional as F
+
+from amsunet.data.masks import IGNORED
+from amsunet.inference.forward import to_labels
+
+
+def dice_by_class(probabilities: Tensor, labels: Tensor, threshold: float) -> Tensor:
+    """Dice of each class but the background, (num_classes - 1,), of one image: 1 where both are empty.
+
+    Args:
+        probabilities: (1, K, h, w).
+        labels: (1, h, w), ``IGNORED`` left out.
+    """
+    classes = probabilities.shape[1]
+    counted = (labels != IGNORED)[:, None]
+    predicted = F.one_hot(to_labels(probabilities, threshold).long(), classes).movedim(-1, 1) * counted
+    true = F.one_hot(labels.long() * counted[:, 0], classes).movedim(-1, 1) * counted
+    dice: Tensor = compute_dice(predicted, true, include_background=False, ignore_empty=False)
+    return dice[0].cpu()

@@ -1,0 +1,156 @@
+"""Exported files: they compute what the run computes, carry what is needed, and are refused where they lose."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from amsunet.data.embedded import locate
+from amsunet.deployment import export as module
+from amsunet.deployment.export import PRECISIONS, export
+from amsunet.errors import InputError
+from amsunet.inference.model_file import ModelDescription
+from amsunet.inference.predictor import load
+from amsunet.inference.runtime import open_runtime
+
+_HAS_EXTRA = all(importlib.util.find_spec(name) for name in ("onnxruntime", "onnxscript", "openvino", "nncf"))
+needs_extra = pytest.mark.skipif(not _HAS_EXTRA, reason='needs pip install "amsunet[deploy]"')
+_EXAMPLE = Path(__file__).parents[2] / "examples" / "predict_onnx.py"
+
+
+@pytest.fixture(scope="module")
+def exported(whole, tmp_path_factory):
+    """Every format and precision of one run, made once; eight bits may lose all here, as nothing was learnt."""
+    folder = tmp_path_factory.mktemp("exports")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "MAY_LOSE", 1.0)
+        return {
+            (to, precision): export(
+                whole.run, to, precision=precision, out=folder / f"{precision}{module.SUFFIXES[to]}"
+            )
+            for to, precisions in PRECISIONS.items()
+            for precision in precisions
+        }
+
+
+@needs_extra
+@pytest.mark.parametrize("to", PRECISIONS)
+def test_float32_is_exact(exported, to):
+    parity = exported[to, "float32"].parity
+    assert parity.images == 2
+    assert parity.largest_difference < 1e-4
+    assert parity.dice == pytest.approx(parity.dice_of_torch, abs=1e-4)
+
+
+@needs_extra
+@pytest.mark.parametrize("to", PRECISIONS)
+def test_every_size_and_batch_goes_through(exported, to):
+    runtime = open_runtime(exported[to, "float32"].path)
+    rng = np.random.default_rng(0)
+    for shape in ((1, 1, 32, 32), (3, 1, 33, 47), (2, 1, 128, 70)):
+        images = (rng.random(shape) * 255).astype(np.float32)
+        together = runtime(images)
+        assert together.shape == (shape[0], 2, *shape[2:])
+        np.testing.assert_allclose(runtime(images[:1]), together[:1], atol=1e-4)
+
+
+@needs_extra
+def test_every_precision_is_written_with_its_description_and_parity(exported):
+    for (to, precision), made in exported.items():
+        description = ModelDescription.model_validate_json(open_runtime(made.path).description)
+        assert description.preprocessing.in_channels == 1
+        record = json.loads(made.path.with_name(f"{made.path.name}.parity.json").read_text())
+        assert (record["format"], record["precision"], record["images"]) == (to, precision, 2)
+        assert np.isfinite(record["largest_difference"])
+    sizes = {
+        key: made.path.with_suffix(".bin").stat().st_size for key, made in exported.items() if key[0] == "openvino"
+    }
+    assert sizes["openvino", "float16"] < 0.7 * sizes["openvino", "float32"]
+
+
+@needs_extra
+def test_eight_bits_that_lose_are_refused_with_the_figure(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MAY_LOSE", -1.0)
+    with pytest.raises(InputError, match=r"eight bits lose .* points of Dice on 2 validation images"):
+        export(whole.run, "onnx", precision="int8", out=tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@needs_extra
+def test_the_example_predicts_what_predict_does(exported, whole, tmp_path):
+    source = next((locate("sample:nuclei") / "test" / "images").glob("*.png"))
+    network = exported["onnx", "float32"].path
+    subprocess.run([sys.executable, _EXAMPLE, network, source, tmp_path / "mask.png"], check=True)
+    mask = np.asarray(Image.open(tmp_path / "mask.png"))
+    expected = load(whole.run, device="cpu", precision="float32").predict(source).as_stored()
+    assert (mask == expected).mean() > 0.999
+
+
+@needs_extra
+def test_an_exported_file_runs_without_torch(exported):
+    code = (
+        "import sys\nfrom pathlib import Path\nimport numpy as np\n"
+        "from amsunet.inference.runtime import open_runtime\n"
+        "for path in sys.argv[1:]:\n"
+        "    assert open_runtime(Path(path))(np.zeros((1, 1, 64, 64), np.float32)).shape == (1, 2, 64, 64)\n"
+        "print([name for name in ('torch', 'pytorch_lightning', 'monai') if name in sys.modules])"
+    )
+    paths = [str(exported[to, "float32"].path) for to in PRECISIONS]
+    out = subprocess.run([sys.executable, "-c", code, *paths], check=True, capture_output=True, text=True).stdout
+    assert out.strip().splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("to", "settings", "message"),
+    [
+        ("onnx", {"precision": "bfloat16"}, "onnx has no bfloat16: choose one of float32, int8"),
+        ("openvino", {"out": "x.onnx"}, r"x\.onnx must end in \.xml for openvino"),
+    ],
+)
+def test_what_a_format_lacks_is_said(run, to, settings, message):
+    with pytest.raises(InputError, match=message):
+        export(run, to, **settings)
+
+
+def test_a_package_that_is_missing_is_named(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(InputError, match=r'onnx is not installed: pip install "amsunet\[deploy\]"'):
+        export(run, "onnx")
+
+
+@needs_extra
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.onnx", b"no network", "cannot be opened"),
+        ("a.xml", b"no network", "cannot be opened"),
+        ("a.png", b"", "is no exported network"),
+        ("absent.onnx", None, "is missing"),
+    ],
+)
+def test_what_is_no_export_is_refused(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        open_runtime(tmp_path / name)
+
+
+@needs_extra
+def test_a_foreign_onnx_file_is_refused(exported, tmp_path):
+    import onnx
+
+    path = tmp_path / "foreign.onnx"
+    shutil.copy(exported["onnx", "float32"].path, path)
+    model = onnx.load(path)
+    del model.metadata_props[:]
+    onnx.save(model, path)
+    with pytest.raises(InputError, match="holds no description of amsunet"):
+        open_runtime(path)
