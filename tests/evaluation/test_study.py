@@ -29,19 +29,20 @@ def test_cells_come_seed_by_seed():
 def test_a_study_goes_on_and_grows(tmp_path):
     open_study(tmp_path, _study())
     assert open_study(tmp_path, _study()) == read_study(tmp_path)
-    more = open_study(tmp_path, _study(variants=(Variant(name="unext", model="unext"),), seeds=1))
-    assert [variant.name for variant in more.variants] == ["unet", "unext"]
-    assert more.seeds == 2
+    asked = open_study(tmp_path, _study(variants=(Variant(name="unext", model="unext"),), seeds=1))
+    assert ([variant.name for variant in asked.variants], asked.seeds) == (["unext"], 1)
+    known = read_study(tmp_path)
+    assert ([variant.name for variant in known.variants], known.seeds) == (["unet", "unext"], 2)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"checksums": {"a": "2"}}, "other images"),
-        ({"plan": {"crop": (64, 96), "minutes": 1.0}}, "other settings"),
-        ({"amsunet": "0.0.1"}, "other version"),
-        ({"folds": 3}, "other folds"),
-        ({"variants": (Variant(name="unet", model="unext"),)}, "another network named unet"),
+        ({"checksums": {"a": "2"}}, "another images or masks"),
+        ({"plan": {"crop": (64, 96), "minutes": 1.0}}, "crop .*64, 64.*, not .*64, 96"),
+        ({"amsunet": "0.0.1"}, "another version of amsunet"),
+        ({"folds": 3}, "another number of --folds"),
+        ({"variants": (Variant(name="unet", model="unext"),)}, "a network unet with other settings"),
     ],
 )
 def test_what_must_not_be_mixed_is_refused(changes, message, tmp_path):

@@ -7,7 +7,8 @@ import pytest
 from amsunet.errors import InputError
 from amsunet.inference.predictor import load
 from amsunet.models import absolute_model, create_model
-from amsunet.training.train import train
+from amsunet.training.check import check
+from amsunet.training.train import resume, train
 
 GOOD = """
 import torch
@@ -16,6 +17,19 @@ def build(in_channels, num_classes, width=4):
     return torch.nn.Sequential(
         torch.nn.Conv2d(in_channels, width, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(width, num_classes, 1)
     )
+"""
+
+
+DEEP = """
+import torch
+
+class Deep(torch.nn.Conv2d):
+    def forward(self, x):
+        out = super().forward(x)
+        return [out, out] if self.training else out
+
+def build(in_channels, num_classes):
+    return Deep(in_channels, num_classes, 1)
 """
 
 
@@ -41,6 +55,7 @@ def test_a_function_in_a_file_builds_a_network(own, monkeypatch):
         ("1 / 0", r"cannot be run \(ZeroDivisionError: division by zero\)"),
         ("def build(", r"cannot be run \(SyntaxError"),
         ("def build(in_channels, num_classes): return {}", "returned dict: return a torch.nn.Module"),
+        ("def build(in_channels, num_classes): return {}['x']", r"build of .* failed \(KeyError"),
     ],
 )
 def test_what_is_wrong_with_the_file_is_said(own, code, message):
@@ -60,11 +75,16 @@ def test_it_trains_and_predicts_and_a_changed_file_is_never_run(own, tiny, tmp_p
         "sample:nuclei", out=tmp_path / "run", say=str, epochs=1, model=f"{own}:build", model_options={"width": 6},
         **settings,
     )  # fmt: skip
-    predictor = load(training.run, device="cpu")
-    assert predictor.network[0].out_channels == 6
-    own.write_text(GOOD.replace("import torch", "import torch\nraise SystemExit('this code ran')"))
-    with pytest.raises(InputError, match="is missing or has changed: put the file back"):
+    with pytest.raises(InputError, match="name the file with --model, its code is run"):
         load(training.run)
+    moved = own.rename(tmp_path / "moved.py")
+    predictor = load(training.run, device="cpu", own=f"{moved}:build")
+    assert predictor.network[0].out_channels == 6
+    assert (training.run / "network.py").read_text() == GOOD
+    moved.write_text(GOOD.replace("import torch", "import torch\nraise SystemExit('this code ran')"))
+    for again in (load, resume):
+        with pytest.raises(InputError, match=r"is not the network that .* network\.py of the run"):
+            again(training.run, own=f"{moved}:build")
 
 
 def test_a_network_without_logits_is_refused_before_training(own, tiny, tmp_path):
@@ -73,3 +93,23 @@ def test_a_network_without_logits_is_refused_before_training(own, tiny, tmp_path
     with pytest.raises(InputError, match=r"logits have the shape .* amsunet models check"):
         train("sample:nuclei", out=tmp_path / "run", say=str, epochs=1, model=f"{own}:build", **settings)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("budget", [{"epochs": 1}, {"minutes": 0.01, "steps_per_epoch": None}])
+def test_lists_in_training_are_refused_before_training(own, tiny, tmp_path, budget):
+    own.write_text(DEEP)
+    settings = {name: value for name, value in tiny.items() if name != "base_channels"} | budget
+    with pytest.raises(InputError, match="forward returned a list: return one tensor of logits"):
+        train("sample:nuclei", out=tmp_path / "run", say=str, model=f"{own}:build", **settings)
+    with pytest.raises(InputError, match="forward returned a list"):
+        check("sample:nuclei", out=tmp_path / "check", model=f"{own}:build", **settings)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("in_channels", "is not set here"), ("num_classes", "is not set here"), ("base_channels", "is said twice")],
+)
+def test_what_is_said_elsewhere_is_no_option(name, message, tiny, tmp_path):
+    with pytest.raises(InputError, match=f"model-options: .*{name} {message}"):
+        train("sample:nuclei", out=tmp_path / "run", say=str, epochs=1, model_options={name: 4}, **tiny)

@@ -13,6 +13,7 @@ from amsunet.cli.options import (
     machine_options,
     mask_options,
     network_options,
+    own_option,
     plan_options,
     progress_bar,
 )
@@ -61,8 +62,10 @@ def train(context: click.Context, /, data: str | None, resumed: Path | None, dev
     from amsunet.training.train import train as start_training  # noqa: PLC0415
 
     if resumed is not None:
-        _refuse_settings(context, allowed={"data", "resumed", "device"})
-        training = resume_training(resumed, data, device=None if device == "auto" else device, say=click.echo)
+        _refuse_settings(context, allowed={"data", "resumed", "device", "model"})
+        training = resume_training(
+            resumed, data, device=None if device == "auto" else device, own=values["model"], say=click.echo
+        )
     elif data is None:
         raise click.UsageError("Name the DATA to train on, or a run with --resume RUN.")
     else:
@@ -70,7 +73,7 @@ def train(context: click.Context, /, data: str | None, resumed: Path | None, dev
         training = start_training(str(data), mask_options=options, device=device, say=click.echo, **values)
     if training.interrupted:
         click.echo(f"stopped early: amsunet train --resume {training.run} goes on from the last whole epoch")
-    _judge(training.run, split="val", machine=training.machine)
+    _judge(training.run, split="val", machine=training.machine, own=values["model"])
     click.echo(f"run: {training.run}\nnext: amsunet evaluate {training.run}")
 
 
@@ -85,6 +88,7 @@ def _refuse_settings(context: click.Context, *, allowed: set[str]) -> None:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("data", required=False)
+@own_option
 @click.option("--split", type=click.Choice(["auto", "test", "val"]), default="auto", show_default=True)
 @click.option("--flips", is_flag=True, help="Average over mirror images: four times slower.")
 @click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used.")
@@ -113,6 +117,7 @@ def _judge(run: Path, data: str | None = None, **values: Any) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("images", nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the masks.")
+@own_option
 @click.option("--overlay", is_flag=True, help="Also write the images with outlines.")
 @click.option("--probability", is_flag=True, help="Also write probability maps (16-bit PNG).")
 @click.option("--overwrite", is_flag=True, help="Replace masks that are there already.")
@@ -122,6 +127,7 @@ def predict(
     run: Path,
     images: tuple[str, ...],
     out: Path,
+    own: str | None,
     overlay: bool,
     probability: bool,
     overwrite: bool,
@@ -134,7 +140,7 @@ def predict(
     from amsunet.inference.predictor import Predictor  # noqa: PLC0415
 
     jobs = find_inputs(images, out)
-    predictor = Predictor(run, machine=machine_of(device, precision), flips=flips)
+    predictor = Predictor(run, machine=machine_of(device, precision), flips=flips, own=own)
     with progress_bar("image") as progress:
         outcome = predict_files(
             predictor,

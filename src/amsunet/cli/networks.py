@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from amsunet.cli.options import data_options, machine_of, machine_options, mask_options, options, plan_options
+from amsunet.cli.options import (
+    data_options,
+    machine_of,
+    machine_options,
+    mask_options,
+    options,
+    own_option,
+    plan_options,
+)
 
 if TYPE_CHECKING:
     from amsunet.evaluation.study import Variant
@@ -78,10 +86,11 @@ def compare(data: str, names: str, **values: Any) -> None:
     from amsunet.evaluation.study import Variant  # noqa: PLC0415
     from amsunet.models import absolute_model  # noqa: PLC0415
 
-    variants = [
-        Variant(name=re.sub(r"\.py:", ".", Path(name).name), model=absolute_model(name))
-        for name in (part.strip() for part in names.split(","))
-    ]
+    models = [absolute_model(part.strip()) for part in names.split(",")]
+    short = [re.sub(r"\.py:", ".", Path(model).name) for model in models]
+    if len(set(short)) < len(short):  # files of one name in several folders
+        short = [re.sub(r"\.py:", ".", "-".join(Path(model).parts[-2:])) for model in models]
+    variants = [Variant(name=name, model=model) for name, model in zip(short, models, strict=True)]
     _run_study(data, variants, default_name="comparison", title="Comparison of networks", **values)
 
 
@@ -107,6 +116,8 @@ def _run_study(data: str, variants: list[Variant], *, default_name: str, out: Pa
     from amsunet.evaluation.compare import compare as run  # noqa: PLC0415
     from amsunet.evaluation.comparison_page import write_page  # noqa: PLC0415
 
+    if values.pop("seed") is not None:
+        raise click.UsageError("A study trains with seeds 0, 1, 2, ...: leave --seed out, --seeds says how many.")
     said = mask_options(values)
     folder = out or Path("studies") / f"{Path(data.removeprefix('sample:')).stem}-{default_name}"
     comparison = run(data, variants, out=folder, mask_options=said, say=click.echo, **values)
@@ -120,10 +131,13 @@ def _run_study(data: str, variants: list[Variant], *, default_name: str, out: Pa
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the pictures (default: RUN/explain/IMAGE).")
+@own_option
 @machine_options
-def explain(run: Path, image: Path, out: Path | None, device: str, precision: str) -> None:
+def explain(run: Path, image: Path, out: Path | None, own: str | None, device: str, precision: str) -> None:
     """Show what a trained network looks at: receptive field, AMS attention and RSC gates over an image."""
     from amsunet.evaluation.explain import explain as draw  # noqa: PLC0415
 
-    for path in draw(run, image, out or run / "explain" / image.stem, machine=machine_of(device, precision)):
+    folder = run if run.is_dir() else run.parent
+    target = out or folder / "explain" / image.stem
+    for path in draw(run, image, target, machine=machine_of(device, precision), own=own):
         click.echo(str(path))

@@ -103,6 +103,11 @@ network_options = options(
 )  # fmt: skip
 
 
+own_option = click.option(
+    "--model", "own", metavar="FILE.py:FUNCTION", help="The file of a network of your own; its code is run."
+)
+
+
 def mask_options(values: dict[str, Any]) -> MaskOptions | None:
     """Take the mask options out of a command's values; None if none was said."""
     from amsunet.data.masks import MaskOptions  # noqa: PLC0415

@@ -5,12 +5,13 @@ A process of its own gives its memory back, and takes nothing with it if the sys
 
 from __future__ import annotations
 
-import os
+import _thread
 import shutil
-import signal
 import sys
 import threading
 from pathlib import Path
+
+from filelock import FileLock
 
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
@@ -18,6 +19,8 @@ from amsunet.evaluation.study import Cell, Study, cell_folder, read_study
 from amsunet.training.train import Training, resume, train
 
 STOPPED = 130
+_WAIT = 300
+"""Seconds."""
 
 
 def run_cell(out: Path, name: str) -> bool:
@@ -28,15 +31,18 @@ def run_cell(out: Path, name: str) -> bool:
     study = read_study(out)
     cell = next(cell for cell in study.cells() if cell.name == name)
     folder = cell_folder(out, cell)
-    if (folder / "last.ckpt").exists():
-        training = resume(folder)
-    else:
-        shutil.rmtree(folder, ignore_errors=True)  # of a cell that was killed before its first epoch had ended
-        training = _train(study, cell, folder)
-    if training.interrupted:
-        return False
-    evaluate(folder, split="test", machine=training.machine)
-    (folder / "last.ckpt").unlink()  # the largest file of a run, of no more use
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # A cell whose parent was killed may still be saving what it had reached.
+    with FileLock(folder.with_name(f"{cell.name}.lock"), timeout=_WAIT):
+        if (folder / "last.ckpt").exists():
+            training = resume(folder, study.source, own=cell.variant.own)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)  # of a cell that was killed before its first epoch had ended
+            training = _train(study, cell, folder)
+        if training.interrupted:
+            return False
+        evaluate(folder, split="test", machine=training.machine, own=cell.variant.own)
+        (folder / "last.ckpt").unlink()  # the largest file of a run, of no more use
     return True
 
 
@@ -60,7 +66,7 @@ def _train(study: Study, cell: Cell, folder: Path) -> Training:
 def _stop_with_the_parent() -> None:
     """Press Ctrl-C when the process at the other end of standard input is gone."""
     sys.stdin.read()
-    os.kill(os.getpid(), signal.SIGINT)
+    _thread.interrupt_main()
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,22 +13,26 @@ from typing import Any
 
 import psutil
 import torch
+from filelock import FileLock, Timeout
 
+from amsunet.data.layout import Split
 from amsunet.data.masks import MaskOptions
 from amsunet.data.splits import assign_folds
 from amsunet.errors import InputError
 from amsunet.evaluation.comparison import Comparison, collect, score_of
 from amsunet.evaluation.study import Cell, Study, Variant, has_study, is_done, open_study, read_study
 from amsunet.inference.model_file import build_network
-from amsunet.machine import Machine, choose_machine
+from amsunet.machine import Machine, choose_machine, keep_freed_memory
+from amsunet.models import code_checksum
 from amsunet.training.estimate import measure_cost
 from amsunet.training.plan import AS_SAID, Plan, fill_budget
-from amsunet.training.prepare import Preparation, prepare
+from amsunet.training.prepare import Preparation, check_network, prepare
 from amsunet.training.run import absolute_source
 
 _THREADS_OF_A_CELL = 4
 """A network this small keeps no more cores busy."""
 _MOST_ON_A_GPU = 8
+_NEVER = 1_000_000
 _OWN_OF_A_CELL = ("reasons", "model", "model_options", "base_channels", "seed")
 
 
@@ -69,8 +73,14 @@ def compare(
     """
     folder = Path(out)
     machine = choose_machine(device, precision)
+    keep_freed_memory()
+    if unknown := overrides.keys() & set(_OWN_OF_A_CELL):
+        raise InputError(f"{', '.join(sorted(unknown))}: every training of a study has its own, leave it out")
     if len({variant.name for variant in variants}) < len(variants):
         raise InputError("a network is named twice: name each once")
+    variants = [variant.model_copy(update={"code": _code(variant)}) for variant in variants]
+    for variant in variants:  # before the data are read
+        build_network(variant.model, {"in_channels": 3, "num_classes": 2, **variant.options})
     prepared = prepare(
         data,
         device=machine.device,
@@ -81,18 +91,16 @@ def compare(
         overrides={"minutes": minutes, "epochs": epochs, **overrides},
     )
     classes = prepared.dataset.convention.num_classes
-    for variant in variants:
-        build_network(
-            variant.model, {"in_channels": prepared.plan.in_channels, "num_classes": classes, **variant.options}
-        )
     plan = _fixed_plan(prepared, variants[0], machine, folder)
+    for variant in variants:
+        check_network(_of(plan, variant), classes)
     study = Study(
         title=title,
         source=absolute_source(data),
         group=group,
         skip_broken=skip_broken,
         mask_options=mask_options,
-        checksums=prepared.dataset.checksums(),
+        checksums=_contents(prepared),
         splits=_splits(prepared, folds),
         folds=folds,
         plan={name: value for name, value in plan.model_dump(exclude=set(_OWN_OF_A_CELL)).items() if value is not None},
@@ -101,54 +109,90 @@ def compare(
         variants=tuple(variants),
         seeds=seeds,
     )
-    study = open_study(folder, study)
-    say(f"on {machine}\n{prepared.describe()}\nplan of every training:\n{plan}")
-    jobs = jobs or _room(plan, classes, machine)
-    failures = _run(folder, study, jobs, say)
-    return collect(folder, study, machine, failures)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "study.lock", timeout=0):
+            study = open_study(folder, study)
+            say(f"on {machine}\n{prepared.describe()}\nplan of every training:\n{plan}")
+            waiting = [cell for cell in study.cells() if not is_done(folder, cell)]
+            at_a_time = jobs or _room(plan, variants, classes, machine, len(waiting))
+            failures = _run(folder, study, waiting, at_a_time, say)
+            return collect(folder, study, machine, failures, at_a_time)
+    except Timeout:
+        raise InputError(f"another amsunet is at work in {folder}: wait for it, or choose another --out") from None
 
 
-def _splits(prepared: Preparation, folds: int | None) -> list[dict[str, Any]]:
+def _code(variant: Variant) -> str | None:
+    try:
+        return code_checksum(variant.model)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def _of(plan: Plan, variant: Variant) -> Plan:
+    """The plan of one network."""
+    return plan.model_copy(update={"model": variant.model, "model_options": variant.options})
+
+
+def _contents(prepared: Preparation) -> dict[str, str]:
+    """What images and masks hold, by sample name."""
+    contents = {}
+    for scan in prepared.dataset.scans:
+        counts = [sorted(mask.counts.items()) for mask in scan.masks.values()]
+        contents[scan.sample.name] = f"{scan.checksum} {hashlib.sha256(repr(counts).encode()).hexdigest()[:16]}"
+    return contents
+
+
+def _splits(prepared: Preparation, folds: int | None) -> list[dict[str, Split]]:
     if folds is None:
         if "test" not in prepared.splits.values():
             raise InputError(f"{prepared.dataset.source} leaves no images to judge on: say --folds 5")
         return [prepared.splits]
     dataset = prepared.dataset
     try:
-        return assign_folds(dataset.samples, dataset.foreground_share(), folds, checksums=dataset.checksums())
+        splits = assign_folds(dataset.samples, dataset.foreground_share(), folds, checksums=dataset.checksums())
     except ValueError as error:
         raise InputError(f"{error}: ask for fewer with --folds") from None
+    if any({"train", "val"} - set(fold.values()) for fold in splits):
+        raise InputError(f"{dataset.source} leaves a fold without training or validation images: give it more patients")
+    return splits
 
 
 def _fixed_plan(prepared: Preparation, reference: Variant, machine: Machine, out: Path) -> Plan:
     """The plan with everything decided that must not differ from network to network."""
     plan = prepared.plan
+    if plan.reasons.get("patience") != AS_SAID:
+        # All get the whole budget.
+        plan = plan.model_copy(update={"patience": plan.epochs or _NEVER})
     if plan.steps_per_epoch is not None:
         return plan
     if has_study(out) and plan.reasons.get("augmentation") != AS_SAID:
         # A second measurement might decide otherwise.
         return plan.model_copy(update={"augmentation": read_study(out).plan["augmentation"]})
-    as_reference = plan.model_copy(update={"model": reference.model, "model_options": reference.options})
-    cost = measure_cost(as_reference, prepared.dataset.convention.num_classes, machine)
-    filled = fill_budget(as_reference, cost.seconds_per_step, len(prepared.of("train")))
+    cost = measure_cost(_of(plan, reference), prepared.dataset.convention.num_classes, machine)
+    filled = fill_budget(plan, cost.seconds_per_step, len(prepared.of("train")))
     # Every network cuts the minutes into steps of its own.
-    return filled.model_copy(update={"steps_per_epoch": None, "model": plan.model, "model_options": {}})
+    return filled.model_copy(update={"steps_per_epoch": None})
 
 
-def _room(plan: Plan, num_classes: int, machine: Machine) -> int:
+def _room(plan: Plan, variants: Sequence[Variant], num_classes: int, machine: Machine, waiting: int) -> int:
     """Trainings that the machine has room for at a time."""
-    if machine.device != "cuda":
-        return max(1, (psutil.cpu_count() or 1) // _THREADS_OF_A_CELL)
-    free, _ = torch.cuda.mem_get_info()
-    return int(min(_MOST_ON_A_GPU, max(1, free // (2 * measure_cost(plan, num_classes, machine).memory))))
+    most = _MOST_ON_A_GPU if machine.device == "cuda" else machine.threads // _THREADS_OF_A_CELL
+    if min(most, waiting) < 2:
+        return 1
+    memory = max(measure_cost(_of(plan, variant), num_classes, machine).memory for variant in variants)
+    if machine.device == "cuda":
+        torch.cuda.empty_cache()
+        free, _ = torch.cuda.mem_get_info()
+    else:
+        free = psutil.virtual_memory().available
+    return int(max(1, min(most, waiting, free // (2 * memory))))
 
 
-def _run(out: Path, study: Study, jobs: int, say: Callable[[str], None]) -> dict[str, str]:
+def _run(out: Path, study: Study, waiting: list[Cell], jobs: int, say: Callable[[str], None]) -> dict[str, str]:
     """Run the cells that are not done. Returns what was wrong, by cell name."""
-    cells = study.cells()
-    waiting = [cell for cell in cells if not is_done(out, cell)]
-    total, done, start = len(waiting), 0, time.monotonic()
-    say(f"{len(cells)} trainings, {len(cells) - total} done already, {jobs} at a time, each of {study.equal}")
+    cells, total, done, start = len(study.cells()), len(waiting), 0, time.monotonic()
+    say(f"{cells} trainings, {cells - total} done already, {jobs} at a time, each of {study.equal}")
     running: list[tuple[Cell, subprocess.Popen[bytes]]] = []
     failures: dict[str, str] = {}
     try:
@@ -168,9 +212,13 @@ def _run(out: Path, study: Study, jobs: int, say: Callable[[str], None]) -> dict
                 else:
                     failures[cell.name] = _reason(out, cell, process.returncode)
                     say(f"{cell.name}: failed, {failures[cell.name]}   {left}")
+    except KeyboardInterrupt:
+        say("stopping; the same command goes on from here")
+        raise
     finally:
         for _, process in running:
-            process.send_signal(signal.SIGINT)
+            assert process.stdin is not None
+            process.stdin.close()
         for _, process in running:
             process.wait()
     return failures
@@ -179,20 +227,20 @@ def _run(out: Path, study: Study, jobs: int, say: Callable[[str], None]) -> dict
 def _start(out: Path, cell: Cell, jobs: int) -> subprocess.Popen[bytes]:
     log = out / "cells" / f"{cell.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    threads = max(1, (psutil.cpu_count() or 1) // jobs)
+    threads = max(1, torch.get_num_threads() // jobs)
     with log.open("wb") as file:
         return subprocess.Popen(
-            [sys.executable, "-m", "amsunet.evaluation.cell", str(out), cell.name],
+            [sys.executable, "-P", "-m", "amsunet.evaluation.cell", str(out), cell.name],
             stdin=subprocess.PIPE,  # its end tells the cell that this process is gone
             stdout=file,
             stderr=subprocess.STDOUT,
             env={**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,  # Ctrl-C reaches it from here, once
+            start_new_session=True,  # Ctrl-C reaches it through its input, once
         )
 
 
 def _reason(out: Path, cell: Cell, code: int) -> str:
-    if code == -signal.SIGKILL:
+    if code == -9:
         return "it was killed, most likely for want of memory: try fewer --jobs or a smaller --batch-size"
     lines = (out / "cells" / f"{cell.name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else f"it ended with code {code}"

@@ -8,7 +8,7 @@ import math
 import statistics as stats
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,33 +44,36 @@ class Row:
     steps: float
     """Of training, mean over trainings."""
     test: PairedTest | None
-    """Dice against the first network; None for the first itself. ``p`` is corrected over the family."""
+    """Dice against the first network, over patients where known; None for the first itself. ``p`` is corrected over
+    the family."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a study found. ``failures`` says what was wrong, by cell name."""
+    """What a study found. ``failures`` says what was wrong, by cell name; ``jobs`` trainings ran at a time."""
 
     folder: Path
     study: Study
     rows: tuple[Row, ...]
     failures: dict[str, str]
     environment: dict[str, Any]
+    jobs: int
 
     def table(self) -> str:
         """The comparison as text."""
-        first = self.rows[0].variant.name
+        first = self.study.variants[0].name
+        wide = max(22, *(len(row.variant.name) + 2 for row in self.rows))
         judged = "held-out folds" if self.study.folds else "test images"
         lines = [
             f"{self.study.source}, {judged}, equal for all: {self.study.equal}; {_count(self)}",
-            f"{'':<22}{'Dice [95 % interval]':<27}{'sd of seeds':<13}{'parameters':<12}{'GMACs':<8}{'ms':<8}"
+            f"{'':<{wide}}{'Dice [95 % interval]':<27}{'sd of seeds':<13}{'parameters':<12}{'GMACs':<8}{'ms':<8}"
             f"{'minutes':<9}{'steps':<8}{f'against {first}: difference, effect, p (Holm)'}",
         ]
         for row in self.rows:
             test = "" if row.test is None else f"{row.test.difference:+.4f}  {row.test.effect:+.2f}  {row.test.p:.2g}"
             deviation = "" if math.isnan(row.seed_deviation) else f"{row.seed_deviation:.4f}"
             lines.append(
-                f"{row.variant.name:<22}{row.scores['dice']!s:<27}{deviation:<13}{row.parameters / 1e6:<12.2f}"
+                f"{row.variant.name:<{wide}}{row.scores['dice']!s:<27}{deviation:<13}{row.parameters / 1e6:<12.2f}"
                 f"{row.macs / 1e9:<8.2f}{row.latency * 1e3:<8.0f}{row.minutes:<9.1f}{row.steps:<8.0f}{test}".rstrip()
             )
         lines += [f"failed: {name}: {reason}" for name, reason in self.failures.items()]
@@ -82,7 +85,7 @@ def _count(comparison: Comparison) -> str:
     return f"{min(seeds)} to {max(seeds)} trainings a network" if len(seeds) > 1 else f"{seeds.pop()} a network"
 
 
-def collect(folder: Path, study: Study, machine: Machine, failures: dict[str, str]) -> Comparison:
+def collect(folder: Path, study: Study, machine: Machine, failures: dict[str, str], jobs: int) -> Comparison:
     """Read the cells that are done, measure the networks, write ``comparison.json``, ``networks.csv`` and
     ``images.csv``.
 
@@ -97,10 +100,15 @@ def collect(folder: Path, study: Study, machine: Machine, failures: dict[str, st
         reason = next(iter(failures.values()), "all were stopped")
         raise InputError(f"no training in {folder} came to its end: {reason}")
     images = {name: _image_scores(folder, cells) for name, cells in done.items()}
-    networks = {name: load_model(cell_folder(folder, cells[0]) / FILE_NAME)[0] for name, cells in done.items()}
+    common = set.intersection(*(set(of_network) for of_network in images.values()))
+    images = {name: {key: v for key, v in scores.items() if key in common} for name, scores in images.items()}
+    networks = {
+        name: load_model(cell_folder(folder, cells[0]) / FILE_NAME, cells[0].variant.own)[0]
+        for name, cells in done.items()
+    }
     channels = int(study.plan["in_channels"])
     latency = measure_latency(networks, machine, in_channels=channels)
-    tests = _tests(images)
+    tests = _tests(images, study.variants[0].name)
     rows = []
     for name, cells in done.items():
         groups = [group for _, group in images[name]]
@@ -123,7 +131,7 @@ def collect(folder: Path, study: Study, machine: Machine, failures: dict[str, st
                 test=tests[name],
             )
         )
-    comparison = Comparison(folder, study, tuple(rows), failures, environment(machine))
+    comparison = Comparison(folder, study, tuple(rows), failures, environment(machine), jobs)
     _write(comparison, done)
     return comparison
 
@@ -160,11 +168,16 @@ def _rows_of(folder: Path, cell: Cell) -> Iterator[dict[str, str]]:
 
 
 def _by_seed(folder: Path, cells: list[Cell]) -> list[float]:
-    """Mean Dice of each seed over all its folds."""
+    """Mean Dice of each seed over all its folds; a seed that lacks one is left out."""
     seeds: dict[int, list[Cell]] = defaultdict(list)
     for cell in cells:
         seeds[cell.seed].append(cell)
-    return [stats.mean(v["dice"] for v in _image_scores(folder, of_seed).values()) for of_seed in seeds.values()]
+    folds = max(len(of_seed) for of_seed in seeds.values())
+    return [
+        stats.mean(v["dice"] for v in _image_scores(folder, of_seed).values())
+        for of_seed in seeds.values()
+        if len(of_seed) == folds
+    ]
 
 
 def _training_cost(folder: Path, cell: Cell) -> tuple[float, float]:
@@ -174,18 +187,26 @@ def _training_cost(folder: Path, cell: Cell) -> tuple[float, float]:
     return float(last["seconds"]) / 60, float(last["step"])
 
 
-def _tests(images: dict[str, dict[tuple[str, str | None], dict[str, float]]]) -> dict[str, PairedTest | None]:
-    """Each network against the first, over the images that both were judged on, corrected over the family."""
-    first, *others = images
-    tests = []
-    for other in others:
-        both = [key for key in images[first] if key in images[other]]
-        tests.append(paired_test(*([images[name][key]["dice"] for key in both] for name in (first, other))))
+def _tests(
+    images: dict[str, dict[tuple[str, str | None], dict[str, float]]], first: str
+) -> dict[str, PairedTest | None]:
+    """Each network against the first, corrected over the family; none where the first has not come to its end."""
+    others = [name for name in images if name != first]
+    if first not in images:
+        return dict.fromkeys(others)
+    dice = {name: _by_patient(of_network) for name, of_network in images.items()}
+    tests = [paired_test(dice[first], dice[name]) for name in others]
     corrected = holm([test.p for test in tests])
-    return {first: None} | {
-        name: PairedTest(test.difference, test.effect, p)
-        for name, test, p in zip(others, tests, corrected, strict=True)
-    }
+    found = {name: replace(test, p=p) for name, test, p in zip(others, tests, corrected, strict=True)}
+    return {first: None, **found}
+
+
+def _by_patient(scores: dict[tuple[str, str | None], dict[str, float]]) -> list[float]:
+    """Mean Dice of each patient, or of each image where patients are not known: what may be taken as independent."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for (image, group), values in scores.items():
+        found[f"patient {group}" if group else f"image {image}"].append(values["dice"])
+    return [_mean(values) for values in found.values()]
 
 
 def _write(comparison: Comparison, done: dict[str, list[Cell]]) -> None:
@@ -194,6 +215,7 @@ def _write(comparison: Comparison, done: dict[str, list[Cell]]) -> None:
         **comparison.study.model_dump(mode="json", exclude={"checksums", "splits", "variants"}),
         "rows": [asdict(row) | {"variant": row.variant.model_dump()} for row in comparison.rows],
         "failures": comparison.failures,
+        "jobs": comparison.jobs,
         "environment": comparison.environment,
     }
     write_json(folder / "comparison.json", record)

@@ -32,7 +32,8 @@ def write_page(comparison: Comparison) -> Path:
         "comparison.html",
         study=study,
         rows=comparison.rows,
-        first=comparison.rows[0].variant.name,
+        first=study.variants[0].name,
+        jobs=comparison.jobs,
         images=comparison.rows[0].scores["dice"].count,
         failures=comparison.failures,
         empty_rule=EMPTY_RULE,
@@ -61,7 +62,8 @@ def _grid(comparison: Comparison) -> list[dict[str, Any]]:
     samples = {sample.name: sample for sample in dataset.samples}
     machine = choose_machine(study.device, study.precision)
     predictors = {
-        name: Predictor(cell_folder(comparison.folder, cell), machine=machine) for name, cell in cells.items()
+        name: Predictor(cell_folder(comparison.folder, cell), machine=machine, own=cell.variant.own)
+        for name, cell in cells.items()
     }
     lines = []
     for name in chosen:

@@ -71,6 +71,8 @@ class Evaluation:
     threshold: float
     environment: dict[str, Any]
     notes: tuple[str, ...]
+    own: str | None = None
+    """``FILE.py:FUNCTION`` of a network that is not amsunet's."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -153,6 +155,7 @@ def evaluate(
     mask_options: MaskOptions | None = None,
     group: str | None = None,
     skip_broken: bool = False,
+    own: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Score a run and write ``evaluation/SPLIT/images.csv`` and ``summary.json`` into its folder.
@@ -162,13 +165,14 @@ def evaluate(
         data: what to judge on; the run's own data when left out. Of a data set that names test images these alone
             are used, of another one all images; images that the run was trained on are left out.
         split: of the run's own data: ``auto`` is test where there is a test split, else val.
+        own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
         progress: called with the images done and their number.
 
     Raises: InputError if the run or the data cannot be used.
     """
     folder = Path(run)
     config, record = read_run(folder)
-    predictor = Predictor(folder, machine=machine, flips=flips)
+    predictor = Predictor(folder, machine=machine, flips=flips, own=own)
     at_home = data is None or absolute_source(data) == record.source
     convention = None if mask_options is not None else config.convention
     dataset = open_dataset(
@@ -178,18 +182,18 @@ def evaluate(
         convention=convention,
         skip_broken=skip_broken or (at_home and record.skip_broken),
     )
-    own = at_home or record.holds(dataset)
+    of_run = at_home or record.holds(dataset)
     if dataset.convention.num_classes != config.convention.num_classes:
         raise InputError(
             f"{dataset.source} has {dataset.convention.num_classes} classes, the run {config.convention.num_classes}: "
             "judge it on data with the same classes"
         )
-    samples, chosen, notes = _choose(dataset, record, split, own=own)
+    samples, chosen, notes = _choose(dataset, record, split, of_run=of_run)
     thin = record.fingerprint.thickness < _THIN
     scores, calibration, confusion = _score(predictor, dataset, samples, config, thin, progress)
     evaluation = Evaluation(
         run=folder,
-        source=record.source if own else str(data),
+        source=record.source if of_run else str(data),
         split=chosen,
         images=tuple(scores),
         convention=dataset.convention.model_copy(update={"class_names": config.convention.class_names}),
@@ -199,6 +203,7 @@ def evaluate(
         threshold=predictor.description.threshold,
         environment=environment(predictor.machine),
         notes=notes,
+        own=own,
     )
     target = evaluation_folder(evaluation)
     write_text(target / "images.csv", _rows(evaluation))
@@ -215,8 +220,10 @@ def evaluation_folder(evaluation: Evaluation) -> Path:
     return evaluation.run / "evaluation" / (f"{name}_flips" if evaluation.flips else name)
 
 
-def _choose(dataset: Dataset, record: RunData, split: str, *, own: bool) -> tuple[list[Sample], str, tuple[str, ...]]:
-    if own:
+def _choose(
+    dataset: Dataset, record: RunData, split: str, *, of_run: bool
+) -> tuple[list[Sample], str, tuple[str, ...]]:
+    if of_run:
         record.check(dataset)
         has_test = "test" in record.splits.values()
         wanted = split if split != "auto" else "test" if has_test else "val"
@@ -226,7 +233,7 @@ def _choose(dataset: Dataset, record: RunData, split: str, *, own: bool) -> tupl
         return samples, wanted, ()
     if split == "val":
         raise InputError(f"{dataset.source} is not what the run was trained on: it has no validation images of it")
-    seen = {record.checksums[name] for name, part in record.splits.items() if part != "test"}
+    seen = {record.checksums[name] for name, part in record.splits.items() if part in ("train", "val")}
     fresh = [scan.sample for scan in dataset.scans if scan.checksum not in seen]
     left_out = len(dataset.scans) - len(fresh)
     if not fresh:

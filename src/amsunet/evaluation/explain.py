@@ -28,7 +28,9 @@ _LARGEST = 768
 """Side of the part of a large image that is looked at."""
 
 
-def explain(run: str | Path, image: str | Path, out: str | Path, *, machine: Machine | None = None) -> list[Path]:
+def explain(
+    run: str | Path, image: str | Path, out: str | Path, *, machine: Machine | None = None, own: str | None = None
+) -> list[Path]:
     """Write pictures of what a network sees in an image, each as PNG at 300 dots an inch and as PDF.
 
     ``receptive_field``: how much each pixel moves the foreground logit at the crosses, the largest as 1; of any
@@ -42,7 +44,7 @@ def explain(run: str | Path, image: str | Path, out: str | Path, *, machine: Mac
     Returns: the PNG files.
     Raises: InputError for a run or an image that cannot be read.
     """
-    predictor = Predictor(run, machine=machine)
+    predictor = Predictor(run, machine=machine, own=own)
     picture = read_image(Path(image))
     prepared = _middle(predictor.description.preprocessing.resize(predictor.description.preprocessing.window(picture)))
     network, device = predictor.network.float(), predictor.machine.device

@@ -77,6 +77,7 @@ def _cases(evaluation: Evaluation) -> list[dict[str, object]]:
         evaluation.run,
         machine=choose_machine(evaluation.environment["device"], evaluation.environment["precision"]),
         flips=evaluation.flips,
+        own=evaluation.own,
     )
     groups: list[dict[str, object]] = []
     shown: set[str] = set()

@@ -60,10 +60,10 @@ def mean_with_interval(values: Sequence[float], groups: Sequence[str | None] | N
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Two networks on the same images."""
+    """Two networks on the same images or patients."""
 
     difference: float
-    """Mean over images of the second less the first."""
+    """Mean over pairs of the second less the first."""
     effect: float
     """Matched-pairs rank-biserial correlation, -1 ... 1: the share of rank sums in favour of the second less that in
     favour of the first."""
@@ -72,12 +72,14 @@ class PairedTest:
 
 
 def paired_test(first: Sequence[float], second: Sequence[float]) -> PairedTest:
-    """Compare two networks image by image.
+    """Compare two networks pair by pair; all NaN without a pair.
 
     Source: Wilcoxon, Biometrics Bulletin 1945; effect size of Kerby, Comprehensive Psychology 2014.
     """
     differences = np.asarray(second, float) - np.asarray(first, float)
     differences = differences[~np.isnan(differences)]
+    if not len(differences):
+        return PairedTest(math.nan, math.nan, math.nan)
     if not differences.any():
         return PairedTest(0.0, 0.0, math.nan)
     changed = differences[differences != 0]

@@ -13,6 +13,7 @@ from amsunet.data.layout import Split
 from amsunet.data.masks import MaskOptions
 from amsunet.errors import InputError
 from amsunet.files import write_json
+from amsunet.models import is_file
 
 _FILE = "study.json"
 
@@ -26,6 +27,13 @@ class Variant(BaseModel):
     model: str
     options: dict[str, Any] = {}
     """Arguments of the network."""
+    code: str | None = None
+    """Checksum of the file that builds the network, where it is not one of amsunet's."""
+
+    @property
+    def own(self) -> str | None:
+        """``FILE.py:FUNCTION`` of a network that is not amsunet's."""
+        return self.model if is_file(self.model) else None
 
 
 class Cell(BaseModel):
@@ -87,6 +95,7 @@ class Study(BaseModel):
         ]
 
     def splits_of(self, cell: Cell) -> dict[str, Split]:
+        """The split of every image, by name, in one training."""
         return self.splits[cell.fold or 0]
 
 
@@ -120,21 +129,44 @@ def read_study(out: Path) -> Study:
 
 
 def open_study(out: Path, study: Study) -> Study:
-    """Begin a study in a folder, or go on with the one that is there: its networks and seeds are kept, new ones added.
+    """Begin a study in a folder, or go on with the one that is there.
+
+    Returns: the study as asked for; the file knows the networks and seeds of both.
 
     Raises: InputError if the folder holds a study of other data, settings or version, which must not be mixed.
     """
-    study = Study.model_validate_json(study.model_dump_json())  # as it will be read again
+    asked = Study.model_validate_json(study.model_dump_json())  # as it will be read again
+    known = asked
     if has_study(out):
         old = read_study(out)
-        for field in Study.model_fields.keys() - {"variants", "seeds", "source", "title"}:
-            if getattr(old, field) != getattr(study, field):
-                what = {"checksums": "images", "plan": "settings", "amsunet": "version"}.get(field, field)
-                raise InputError(f"{out} holds a study with other {what}: choose another --out")
-        known = {variant.name: variant for variant in old.variants}
-        for variant in study.variants:
-            if known.setdefault(variant.name, variant) != variant:
-                raise InputError(f"{out} holds another network named {variant.name}: choose another --out")
-        study = study.model_copy(update={"variants": tuple(known.values()), "seeds": max(old.seeds, study.seeds)})
-    write_json(out / _FILE, study.model_dump(mode="json"))
-    return study
+        _refuse_another(out, old, asked)
+        variants = {variant.name: variant for variant in old.variants}
+        for variant in asked.variants:
+            if variants.setdefault(variant.name, variant) != variant:
+                what = "code" if variants[variant.name].code != variant.code else "settings"
+                raise InputError(f"{out} holds a network {variant.name} with other {what}: choose another --out")
+        known = asked.model_copy(update={"variants": tuple(variants.values()), "seeds": max(old.seeds, asked.seeds)})
+    write_json(out / _FILE, known.model_dump(mode="json"))
+    return asked
+
+
+def _refuse_another(out: Path, old: Study, asked: Study) -> None:
+    """Raise InputError for the first thing in which two studies differ."""
+    words = {"amsunet": "version of amsunet", "checksums": "images or masks", "folds": "number of --folds"}
+    for field in (
+        "amsunet",
+        "checksums",
+        "folds",
+        "splits",
+        "group",
+        "skip_broken",
+        "mask_options",
+        "device",
+        "precision",
+    ):
+        if getattr(old, field) != getattr(asked, field):
+            raise InputError(f"{out} holds a study with another {words.get(field, field)}: choose another --out")
+    for name in sorted(old.plan.keys() | asked.plan.keys()):
+        there, here = old.plan.get(name), asked.plan.get(name)
+        if there != here:
+            raise InputError(f"{out} holds a study with {name} {there}, not {here}: choose another --out")

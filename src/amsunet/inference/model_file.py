@@ -16,7 +16,7 @@ from amsunet.data.masks import MaskConvention
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
 from amsunet.files import whole_file
-from amsunet.models import code_checksum, create_model
+from amsunet.models import code_checksum, create_model, is_file
 
 FILE_NAME = "model.safetensors"
 _FORMAT = 1
@@ -46,8 +46,12 @@ def save_model(path: Path, network: nn.Module, description: ModelDescription) ->
         save_file(weights, temporary, {"amsunet": text, "sha256": _checksum(weights, text)})
 
 
-def load_model(path: Path) -> tuple[nn.Module, ModelDescription]:
+def load_model(path: Path, own: str | None = None) -> tuple[nn.Module, ModelDescription]:
     """Read what ``save_model`` wrote; nothing in the file is executed.
+
+    Args:
+        own: ``FILE.py:FUNCTION`` of a network that is not amsunet's. It must be named, or a file from elsewhere could
+            say which code is to be run; and it must be the very file that the weights were trained with.
 
     Returns: the network in evaluation mode, and its description.
     Raises: InputError for a missing, damaged or foreign file.
@@ -70,12 +74,9 @@ def load_model(path: Path) -> tuple[nn.Module, ModelDescription]:
         ) from None
     if metadata.get("sha256") != _checksum(weights, metadata["amsunet"]):
         raise InputError(f"{path} is damaged (its checksum differs): copy it again, or train again")
-    if description.code != _code_at_hand(description.model):
-        raise InputError(
-            f"{path} needs the network of {description.model}, which is missing or has changed: put the file back"
-        )
+    model = named_model(description.model, description.code, own, where=path)
     try:
-        network = create_model(description.model, **description.arguments)
+        network = create_model(model, **description.arguments)
         network.load_state_dict(weights)
     except (ValueError, TypeError, RuntimeError):
         raise InputError(
@@ -97,11 +98,24 @@ def build_network(model: str, arguments: dict[str, Any]) -> nn.Module:
         raise InputError(str(error)) from None
 
 
-def _code_at_hand(model: str) -> str | None:
+def named_model(recorded: str, code: str | None, own: str | None, *, where: Path) -> str:
+    """The model that may be built: a network of amsunet as recorded, one of a user's file as named now.
+
+    Raises: InputError if a file is needed and not named, or is not the one of checksum ``code``.
+    """
+    if not is_file(recorded):
+        return recorded
+    if own is None:
+        raise InputError(f"{where} needs the network of {recorded}: name the file with --model, its code is run")
     try:
-        return code_checksum(model)
-    except ValueError:
-        return None
+        same = code is not None and code_checksum(own) == code
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    if not same or own.rpartition(":")[2] != recorded.rpartition(":")[2]:
+        raise InputError(
+            f"{own} is not the network that {where} was trained with: a copy of it is network.py of the run"
+        )
+    return own
 
 
 def _checksum(weights: dict[str, Tensor], text: str) -> str:

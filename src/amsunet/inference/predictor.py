@@ -24,14 +24,17 @@ class Predictor:
         run: a run folder, or the model file in one.
         machine: where to run; chosen when left out.
         flips: average over the image and its mirror images: slower by four, usually a little better.
+        own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
 
     Raises: InputError if the model cannot be read.
     """
 
-    def __init__(self, run: str | Path, *, machine: Machine | None = None, flips: bool = False) -> None:
+    def __init__(
+        self, run: str | Path, *, machine: Machine | None = None, flips: bool = False, own: str | None = None
+    ) -> None:
         keep_freed_memory()
         path = Path(run)
-        network, self.description = load_model(path / FILE_NAME if path.is_dir() or not path.suffix else path)
+        network, self.description = load_model(path / FILE_NAME if path.is_dir() or not path.suffix else path, own)
         self.machine = machine or choose_machine()
         self.flips = flips
         self.network = self.machine.place(network)
@@ -76,6 +79,8 @@ class Predictor:
         return self.description.preprocessing.working_size(*image.shape[:2])
 
 
-def load(run: str | Path, *, device: str = "auto", precision: str = "auto", flips: bool = False) -> Predictor:
+def load(
+    run: str | Path, *, device: str = "auto", precision: str = "auto", flips: bool = False, own: str | None = None
+) -> Predictor:
     """Load a trained model from its run folder; see ``Predictor``."""
-    return Predictor(run, machine=choose_machine(device, precision), flips=flips)
+    return Predictor(run, machine=choose_machine(device, precision), flips=flips, own=own)

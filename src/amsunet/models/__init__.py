@@ -3,7 +3,7 @@
 from amsunet.models.amsunet import AMSUnet
 from amsunet.models.convunext import ConvUNeXt
 from amsunet.models.facts import ModelFacts, model_facts
-from amsunet.models.own_file import absolute_model, code_checksum
+from amsunet.models.own_file import absolute_model, code_checksum, is_file
 from amsunet.models.published import load_published_weights
 from amsunet.models.registry import create_model, list_models, register_model
 from amsunet.models.segnext import MSCAN, SegNeXt
@@ -22,6 +22,7 @@ __all__ = [
     "absolute_model",
     "code_checksum",
     "create_model",
+    "is_file",
     "list_models",
     "load_published_weights",
     "model_facts",

@@ -25,6 +25,7 @@ def check_contract(build: Builder) -> Iterator[tuple[str, str | None]]:
     """
     for promise, check in PROMISES.items():
         problem = None
+        torch.manual_seed(0)
         try:
             check(build)
         except Exception as error:  # the network's own code may raise anything
@@ -43,11 +44,12 @@ def check_logits(build: Builder) -> None:
 def check_sizes(
     network: nn.Module, sizes: Sequence[tuple[int, int]], *, in_channels: int = 3, num_classes: int = 2
 ) -> None:
-    """Raise ContractError unless a network gives logits of the image's size for each size (H, W)."""
-    network.eval()
-    for size in sizes:
-        with torch.no_grad():
-            _expect(network(torch.randn(2, in_channels, *size)), (2, num_classes, *size))
+    """Raise ContractError unless a network gives logits of the image's size for each size (H, W), in training too."""
+    with torch.no_grad():
+        for training in (True, False):
+            network.train(training)
+            for size in sizes:
+                _expect(network(torch.randn(2, in_channels, *size)), (2, num_classes, *size))
 
 
 def _expect(logits: object, shape: tuple[int, ...]) -> Tensor:
@@ -75,6 +77,8 @@ def _gradients(build: Builder) -> None:
     network = build(in_channels=3, num_classes=2).train()
     network(torch.randn(2, 3, 64, 64)).square().mean().backward()
     for name, parameter in network.named_parameters():
+        if not parameter.requires_grad:
+            continue
         if parameter.grad is None:
             raise ContractError(f"no gradient reaches {name}: wire it in, or remove it")
         if not parameter.grad.isfinite().all():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ _STRIP = (32, 1536)
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Numbers that are trained, raw parameters included."""
+    """All parameters, raw and frozen ones included."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
@@ -31,12 +32,12 @@ def count_macs(network: nn.Module, height: int, width: int, *, in_channels: int 
 
 
 def receptive_field(network: nn.Module, *, in_channels: int = 3) -> int | None:
-    """Side of the square of pixels that one logit depends on, found by its gradient; None for the whole image.
+    """Side of the square of pixels that the logit in the middle depends on, by its gradient; None for the whole image.
 
     What averages or takes the largest value over a whole map, as the gates of RSC and SE do, is taken as constant:
     it lets every logit depend a little on every pixel.
     """
-    network = network.double().eval()  # smaller floats lose what comes from the rim
+    network = copy.deepcopy(network).double().eval()  # smaller floats lose what comes from the rim
     seen = torch.zeros(_STRIP[1], dtype=torch.bool)
     for seed in range(2):  # a ReLU that is shut, or the loser of a max-pool, hides a path for one image only
         image = torch.randn(1, in_channels, *_STRIP, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

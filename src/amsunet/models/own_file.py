@@ -37,7 +37,7 @@ def build_from_file(name: str, arguments: dict[str, Any]) -> nn.Module:
 
     Raises: ValueError if the file or the function is not there, fails, or does not return a module.
     """
-    path, _, function = name.rpartition(":")
+    path, _, function = absolute_model(name).rpartition(":")
     _read(name)
     spec = importlib.util.spec_from_file_location(f"amsunet_own_{Path(path).stem}", path)
     assert spec is not None and spec.loader is not None
@@ -50,7 +50,10 @@ def build_from_file(name: str, arguments: dict[str, Any]) -> nn.Module:
     builder = getattr(module, function, None)
     if not callable(builder):
         raise ValueError(f"{path} has no function {function!r}: name it as {path}:FUNCTION")
-    network = builder(**arguments)
+    try:
+        network = builder(**arguments)
+    except Exception as error:
+        raise ValueError(f"{function} of {path} failed ({type(error).__name__}: {error}): mend it") from error
     if not isinstance(network, nn.Module):
         raise ValueError(f"{function} of {path} returned {type(network).__name__}: return a torch.nn.Module")
     return network

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from amsunet.data.augmentation import Strength
 from amsunet.data.fingerprint import Fingerprint
@@ -62,6 +62,15 @@ class Plan(BaseModel):
     """Epochs without a better validation score before training ends."""
     seed: int = Field(0, ge=0)
     reasons: dict[str, str] = {}
+
+    @field_validator("model_options")
+    @classmethod
+    def _leave_the_rest(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if said := {"in_channels", "num_classes"} & options.keys():
+            raise ValueError(f"{min(said)} is not set here, the data say it")
+        if "base_channels" in options and info.data.get("base_channels") is not None:
+            raise ValueError("base_channels is said twice, leave one out")
+        return options
 
     def model_arguments(self, num_classes: int) -> dict[str, Any]:
         """What the network is built with."""

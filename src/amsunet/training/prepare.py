@@ -19,6 +19,9 @@ from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.data.splits import assign_splits
 from amsunet.errors import InputError
+from amsunet.inference.model_file import build_network
+from amsunet.models import is_file
+from amsunet.models.contract import check_sizes
 from amsunet.training.plan import Plan, make_plan
 
 _STATISTICS_IMAGES = 64
@@ -95,8 +98,24 @@ def prepare(
         )
     fingerprint = take_fingerprint(dataset, {name for name, split in splits.items() if split in ("train", "val")})
     plan = make_plan(fingerprint, counts["train"], device=device, recipe=recipe, overrides=overrides)
+    check_network(plan, dataset.convention.num_classes)
     warnings = (*dataset.warnings, *lookalikes(dataset.scans, splits))
     return Preparation(dataset, dict(splits), fingerprint, plan, warnings)
+
+
+def check_network(plan: Plan, num_classes: int) -> None:
+    """Build the network of a plan; try one from a user's file on images, in training and in evaluation.
+
+    Raises: InputError if it cannot be built, or does not give logits for images of any size.
+    """
+    network = build_network(plan.model, plan.model_arguments(num_classes))
+    if not is_file(plan.model):
+        return
+    try:
+        check_sizes(network, (plan.crop, (33, 47)), in_channels=plan.in_channels, num_classes=num_classes)
+    except Exception as error:  # the user's code may raise anything
+        problem = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(f"{plan.model}: {problem}; amsunet models check {plan.model} tells more") from None
 
 
 def fit_preprocessing(plan: Plan, convention: MaskConvention, samples: list[Sample]) -> Preprocessing:

@@ -15,7 +15,8 @@ from amsunet.data.layout import Split
 from amsunet.data.masks import MaskConvention
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
-from amsunet.files import write_json
+from amsunet.files import write_json, write_text
+from amsunet.models import is_file
 from amsunet.training.plan import Plan
 
 Kind = TypeVar("Kind", bound=BaseModel)
@@ -32,6 +33,8 @@ class RunConfig(BaseModel):
     device: str
     precision: str
     deterministic: bool
+    code: str | None = None
+    """Checksum of the file that builds the network, where it is not one of amsunet's."""
 
 
 class RunData(BaseModel):
@@ -66,7 +69,9 @@ class RunData(BaseModel):
 
 
 def write_run(folder: Path, config: RunConfig, data: RunData, environment: dict[str, Any]) -> None:
-    """Begin a run folder."""
+    """Begin a run folder; a network from a file of the user's is kept beside it, for the record."""
+    if is_file(config.plan.model):
+        write_text(folder / "network.py", Path(config.plan.model.rpartition(":")[0]).read_text(encoding="utf-8"))
     write_json(folder / "config.json", config.model_dump(mode="json"))
     write_data(folder, data)
     write_json(folder / "environment.json", environment)

@@ -15,9 +15,9 @@ from amsunet.inference.model_file import load_model, save_model
 from amsunet.machine import Machine
 
 
-def choose_threshold(path: Path, validation: list[Sample], machine: Machine) -> float:
+def choose_threshold(path: Path, validation: list[Sample], machine: Machine, own: str | None) -> float:
     """Find the foreground threshold that is best on all validation images, save it, return the Dice there."""
-    network, description = load_model(path)
+    network, description = load_model(path, own)
     network = machine.place(network)
     images = PreparedImages(validation, description.convention, description.preprocessing)
     thresholds = [0.5] if description.convention.num_classes > 2 else [0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7]

@@ -23,14 +23,12 @@ from amsunet.data.embedded import locate
 from amsunet.data.layout import Sample, Split
 from amsunet.data.masks import MaskOptions
 from amsunet.errors import InputError
-from amsunet.inference.model_file import FILE_NAME, ModelDescription, build_network
+from amsunet.inference.model_file import FILE_NAME, ModelDescription, build_network, named_model
 from amsunet.machine import Machine, choose_machine, environment, keep_freed_memory
 from amsunet.models import absolute_model, code_checksum
-from amsunet.models.contract import ContractError, check_sizes
-from amsunet.models.own_file import is_file
 from amsunet.training.callbacks import Clock, Keeper, MovingAverage, Progress
 from amsunet.training.estimate import measure_cost
-from amsunet.training.plan import Plan, epochs_in_budget, fill_budget
+from amsunet.training.plan import epochs_in_budget, fill_budget
 from amsunet.training.prepare import fit_preprocessing, prepare
 from amsunet.training.run import RunConfig, RunData, absolute_source, read_run, write_data, write_run
 from amsunet.training.task import DivergedError, SegmentationTask, WholeImages
@@ -110,7 +108,6 @@ def train(
     if plan.steps_per_epoch is None:
         cost = measure_cost(plan, dataset.convention.num_classes, machine)
         plan = fill_budget(plan, cost.seconds_per_step, len(prepared.of("train")))
-    _check_own_network(plan, dataset.convention.num_classes)
     if plan.start is not None:  # before anything is written
         network = build_network(plan.model, plan.model_arguments(dataset.convention.num_classes))
         start_from(network, Path(plan.start), model=plan.model)
@@ -123,6 +120,7 @@ def train(
         device=machine.device,
         precision=machine.precision,
         deterministic=deterministic,
+        code=code_checksum(plan.model),
     )
     data_record = RunData(
         source=absolute_source(data),
@@ -141,17 +139,21 @@ def resume(
     data: str | Path | None = None,
     *,
     device: str | None = None,
+    own: str | None = None,
     say: Callable[[str], None] = print,
 ) -> Training:
     """Go on with a training that was stopped or killed, from the end of its last whole epoch.
 
     Args:
         data: where the run's data lie now, if they have moved; the run remembers it.
+        own: ``FILE.py:FUNCTION``, if the run trains a network that is not amsunet's.
 
     Raises: InputError if the run cannot be read or its data have changed.
     """
     folder = Path(run)
     config, record = read_run(folder)
+    model = named_model(config.plan.model, config.code, own, where=folder)
+    config = config.model_copy(update={"plan": config.plan.model_copy(update={"model": model})})
     if data is not None:
         record = record.model_copy(update={"source": absolute_source(data)})
     keep_freed_memory()
@@ -165,18 +167,6 @@ def resume(
         write_data(folder, record)
     samples = {split: [s for s in dataset.samples if record.splits[s.name] == split] for split in ("train", "val")}
     return _fit(folder, config, samples["train"], samples["val"], machine, say, resume=True)
-
-
-def _check_own_network(plan: Plan, num_classes: int) -> None:
-    """Raise InputError for a user's network that does not give logits for images of any size."""
-    if not is_file(plan.model):
-        return
-    network = build_network(plan.model, plan.model_arguments(num_classes))
-    try:
-        check_sizes(network, (plan.crop, (33, 47)), in_channels=plan.in_channels, num_classes=num_classes)
-    except (ContractError, RuntimeError) as error:
-        problem = str(error).splitlines()[0]
-        raise InputError(f"{plan.model}: {problem}; amsunet models check {plan.model} tells more") from None
 
 
 def _next_run(data: str | Path) -> Path:
@@ -205,7 +195,7 @@ def _fit(
     description = ModelDescription(
         model=plan.model,
         arguments=arguments,
-        code=code_checksum(plan.model),
+        code=config.code,
         preprocessing=preprocessing,
         convention=convention,
     )
@@ -263,7 +253,7 @@ def _fit(
             f"training diverged in epoch {trainer.current_epoch + 1} (the loss is not a number); {kept}: "
             f"train anew with --learning-rate {plan.learning_rate / 4:g} or --precision float32"
         ) from None
-    dice = choose_threshold(run / FILE_NAME, validation, machine)
+    dice = choose_threshold(run / FILE_NAME, validation, machine, plan.model)
     return Training(run, trainer.current_epoch, keeper.best_epoch, dice, clock.interrupted, machine)
 
 
