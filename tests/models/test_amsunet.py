@@ -67,11 +67,26 @@ def test_the_default_is_the_papers_network_bit_for_bit():
         ({"mixr": "ams"}, "no setting 'mixr'; did you mean mixer"),
         ({"wings": 2}, "no setting 'wings'; known are: mixer"),
         ({"dilations": (1, 1, 1, 3, 0)}, "five numbers from 1 on"),
+        ({"dilations": [True, 1, 1, 3, 5]}, "five numbers from 1 on"),
+        ({"dilations": 5}, "five numbers from 1 on"),
+        ({"strip_sizes": []}, "strip_sizes must be a list of odd numbers"),
+        ({"kernel_size": 3.0}, "kernel_size must be one of 3, 5, 7, not 3.0"),
+        ({"skip_attention": ["se"]}, "skip_attention must be one of none"),
     ],
 )
 def test_the_impossible_is_said(settings, message):
     with pytest.raises(ValueError, match=message):
         AMSUnet(base_channels=4, **settings)
+
+
+@pytest.mark.parametrize("width", ["32", 32.0, True, 6])
+def test_an_impossible_width_is_said(width):
+    with pytest.raises(ValueError, match="base_channels must be a multiple of 4"):
+        AMSUnet(base_channels=width)
+
+
+def test_a_default_may_be_said_beside_another_mixer():
+    AMSUnet(base_channels=4, mixer="pooling", strip_sizes=[5, 7, 11])
 
 
 def test_pooling_adds_what_the_neighbours_differ_by():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Literal, get_args, get_type_hints
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from torch import nn
 
@@ -46,12 +46,12 @@ class AMSEDesign:
             value, known = getattr(self, name), get_args(hint)
             if hint is bool and not isinstance(value, bool):
                 raise ValueError(f"{name} must be true or false, not {value!r}")
-            if name != "strip_sizes" and hint is not bool and value not in known:
+            if get_origin(hint) is Literal and (value not in known or type(value) is not type(known[0])):
                 raise ValueError(f"{name} must be one of {', '.join(map(str, known))}, not {value!r}")
-        sizes = self.strip_sizes
-        odd = isinstance(sizes, Sequence) and all(isinstance(size, int) and size > 0 and size % 2 for size in sizes)
-        if not odd or isinstance(sizes, str):
-            raise ValueError(f"strip_sizes must be a list of odd numbers, not {sizes!r}")
+        sizes = whole_numbers(self.strip_sizes)
+        if not sizes or any(size % 2 == 0 for size in sizes):
+            raise ValueError(f"strip_sizes must be a list of odd numbers, not {self.strip_sizes!r}")
+        object.__setattr__(self, "strip_sizes", sizes)  # a list and a tuple mean the same
         if self.mixer != "ams":
             for field in fields(self):
                 if field.name in _OF_AMS and getattr(self, field.name) != field.default:
@@ -69,3 +69,10 @@ class AMSEDesign:
 
 
 _OF_AMS = ("kernel_size", "local", "strip_sizes", "strips")
+
+
+def whole_numbers(values: object) -> tuple[int, ...]:
+    """The values as a tuple if they are a list of whole numbers from 1 on, else nothing."""
+    if not isinstance(values, list | tuple):
+        return ()
+    return tuple(values) if all(type(value) is int and value > 0 for value in values) else ()

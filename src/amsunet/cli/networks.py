@@ -118,6 +118,8 @@ def _run_study(data: str, variants: list[Variant], *, default_name: str, out: Pa
 
     if values.pop("seed") is not None:
         raise click.UsageError("A study trains with seeds 0, 1, 2, ...: leave --seed out, --seeds says how many.")
+    if values["folds"] is not None and values["test_fraction"] != 0.2:
+        raise click.UsageError("--folds judges on folds, --test-fraction on held-out images: give one of them.")
     said = mask_options(values)
     folder = out or Path("studies") / f"{Path(data.removeprefix('sample:')).stem}-{default_name}"
     comparison = run(data, variants, out=folder, mask_options=said, say=click.echo, **values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy import ndimage
 from torch import Tensor, nn
 
 from amsunet.blocks import AMS, RSC
@@ -19,6 +20,7 @@ from amsunet.data.images import Array, read_image
 from amsunet.data.overlay import draw_outlines, viewable
 from amsunet.data.preprocessing import to_tensor
 from amsunet.files import whole_file
+from amsunet.inference.forward import to_labels
 from amsunet.inference.predictor import Predictor
 from amsunet.machine import Machine
 
@@ -33,9 +35,10 @@ def explain(
 ) -> list[Path]:
     """Write pictures of what a network sees in an image, each as PNG at 300 dots an inch and as PDF.
 
-    ``receptive_field``: how much each pixel moves the foreground logit at the crosses, the largest as 1; of any
-    network. ``attention``: the mean over channels of |conv1x1(context)|, what AMS multiplies its input by, of every
-    AMS unit. ``gates``: RSC's spatial gate over the image and its channel gates, sorted, for every skip connection.
+    ``receptive_field``: how much each pixel moves the logit of the predicted class, against that of the background,
+    at the crosses, the largest as 1; of any network. ``attention``: the mean over channels of |conv1x1(context)|, what
+    AMS multiplies its input by, of every AMS unit. ``gates``: RSC's spatial gate over the image and its channel gates,
+    sorted, for every skip connection.
 
     Args:
         run: a run folder.
@@ -50,9 +53,11 @@ def explain(
     network, device = predictor.network.float(), predictor.machine.device
     x = predictor.description.preprocessing.standardise(to_tensor(prepared)[None].to(device).float() / 255)
     with _listen(network) as heard, torch.no_grad():
-        labels = network(x).argmax(dim=1)[0].to(torch.uint8).cpu().numpy()
+        probabilities = torch.softmax(network(x), dim=1)
+    labels = to_labels(probabilities, predictor.description.threshold)[0].cpu().numpy()
     shown = viewable(prepared)
-    figures = {"receptive_field": _receptive_fields(network, x, shown)}
+    names = predictor.description.convention.class_names
+    figures = {"receptive_field": _receptive_fields(network, x, shown, labels, names)}
     if heard["attention"]:
         figures["attention"] = _attention(heard["attention"], draw_outlines(prepared, labels), shown)
     if heard["spatial"]:
@@ -92,23 +97,35 @@ def _listen(network: nn.Module) -> Iterator[dict[str, list[tuple[str, Tensor]]]]
             handle.remove()
 
 
-def _receptive_fields(network: nn.Module, x: Tensor, shown: Array) -> Figure:
-    """The gradient of the foreground logit at the middle and half-way to the corners, smoothed by its logarithm."""
-    height, width = x.shape[-2:]
-    places = [(height // 2, width // 2)]
-    places += [(height * i // 4, width * j // 4) for i, j in ((1, 1), (3, 3))]
+def _receptive_fields(network: nn.Module, x: Tensor, shown: Array, labels: Array, names: Sequence[str]) -> Figure:
+    """The gradient at three pixels that differ in class, where the image has more than one."""
+    places = _places(labels)
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(2.2 * len(places), 2.3 * height / width + 0.3))
+        figure = Figure(figsize=(2.2 * len(places), 2.3 * x.shape[-2] / x.shape[-1] + 0.3))
         for column, (i, j) in enumerate(places, start=1):
             image = x.clone().requires_grad_()
-            logits = network(image)
-            (logits[0, -1, i, j] - (logits[0, 0, i, j] if logits.shape[1] > 1 else 0)).backward()
+            logits = network(image)[0, :, i, j]
+            label = max(1, int(labels[i, j]))
+            (logits[label] - logits[0]).backward()
             assert image.grad is not None
             reach = image.grad[0].abs().sum(dim=0).float().cpu().numpy()
             axes = figure.add_subplot(1, len(places), column)
-            _heat(axes, figure, reach / max(float(reach.max()), 1e-30), shown, f"row {i}, column {j}", logarithmic=True)
+            title = f"{names[label]}, at {names[int(labels[i, j])]}"
+            _heat(axes, figure, reach / max(float(reach.max()), 1e-30), shown, title, logarithmic=True)
             axes.plot(j, i, "+", color="white", ms=8, mew=1.2)
         return figure
+
+
+def _places(labels: Array) -> list[tuple[int, int]]:
+    """The middle of the image, and of the two largest classes the pixel deepest inside."""
+    places = [(labels.shape[0] // 2, labels.shape[1] // 2)]
+    sizes = np.bincount(labels.ravel())
+    for label in np.argsort(-sizes)[:2]:
+        if sizes[label]:
+            depth = ndimage.distance_transform_edt(np.pad(labels == label, 1))[1:-1, 1:-1]
+            row, column = np.unravel_index(int(depth.argmax()), labels.shape)
+            places.append((int(row), int(column)))
+    return places
 
 
 def _attention(maps: list[tuple[str, Tensor]], outlined: Array, shown: Array) -> Figure:
@@ -140,15 +157,11 @@ def _gates(spatial: list[tuple[str, Tensor]], channel: list[tuple[str, Tensor]],
 
 def _title(name: str) -> str:
     """``downs.1.2.attention.mixer`` is a block of the encoder's third stage."""
-    part, _, rest = name.partition(".")
-    number = rest.partition(".")[0]
-    if part == "stem":
+    if name.startswith("stem"):
         return "encoder 1"
-    return (
-        {"downs": f"encoder {int(number) + 2}", "ups": f"decoder {int(number) + 1}"}.get(part, name)
-        if (number.isdigit())
-        else name
-    )
+    part, number = name.split(".")[:2] if "." in name else (name, "")
+    first = {"downs": ("encoder", 2), "ups": ("decoder", 1)}.get(part)
+    return f"{first[0]} {first[1] + int(number)}" if first and number.isdigit() else name
 
 
 def _heat(axes: Axes, figure: Figure, values: Array, shown: Array, title: str, *, logarithmic: bool = False) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from amsunet.blocks import AMSE, CBAM, RSC, SCSE, SE, AMSEDesign
+from amsunet.blocks.design import whole_numbers
 from amsunet.models.registry import register_model
 from amsunet.models.size import check_size, pad_to
 
@@ -110,11 +111,11 @@ class AMSUnet(nn.Module):
 
 
 def _check(base_channels: int, dilations: Sequence[int], skip_attention: str, design: dict[str, Any]) -> AMSEDesign:
-    if base_channels < 4 or base_channels % 4:
-        raise ValueError(f"AMSUnet: base_channels must be a multiple of 4, not {base_channels}")
-    if len(dilations) != 5 or not all(isinstance(rate, int) and rate > 0 for rate in dilations):
+    if type(base_channels) is not int or base_channels < 4 or base_channels % 4:
+        raise ValueError(f"AMSUnet: base_channels must be a multiple of 4, not {base_channels!r}")
+    if len(whole_numbers(dilations)) != 5:
         raise ValueError(f"AMSUnet: dilations needs five numbers from 1 on, one for each stage, not {dilations!r}")
-    if skip_attention not in _SKIP_ATTENTIONS:
+    if not isinstance(skip_attention, str) or skip_attention not in _SKIP_ATTENTIONS:
         raise ValueError(
             f"AMSUnet: skip_attention must be one of {', '.join(_SKIP_ATTENTIONS)}, not {skip_attention!r}"
         )

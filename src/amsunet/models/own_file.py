@@ -12,7 +12,7 @@ from torch import nn
 
 
 def is_file(name: str) -> bool:
-    """Whether a model's name means a function in a file."""
+    """Whether a model's name means a function in a file, as ``FILE.py:FUNCTION``."""
     return name.rpartition(":")[0].endswith(".py")
 
 

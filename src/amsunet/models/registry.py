@@ -59,6 +59,8 @@ def create_model(name: str, **arguments: Any) -> nn.Module:
     """
     if is_file(name):
         return build_from_file(name, arguments)
+    if name.endswith(".py"):
+        raise ValueError(f"{name} lacks its function: name it as {name}:FUNCTION")
     if name not in _builders:
         near = difflib.get_close_matches(name, _builders, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(list_models())}"
