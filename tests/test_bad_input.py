@@ -228,3 +228,31 @@ def test_a_full_disk_at_the_start_of_a_training(
     outcome = run("train", make_dataset(), "--epochs", 1, "--steps-per-epoch", 2, "--out", tmp_path / "run", *SMALL)
     assert_one_sentence(outcome, r"config\.json could not be written \(No space left on device\): free some space")
     assert not list((tmp_path / "run").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["train", "sample:nuclei", "--model", "amsnet", *SMALL], "did you mean 'amsunet'"),
+        (["check", "sample:nuclei", "--model", "unext", *SMALL], "unext cannot be built: .*base_channels"),
+        (["train", "sample:nuclei", "--model-option", "mixr=pooling", *SMALL], "'mixr'; did you mean mixer"),
+        (["train", "sample:nuclei", "--model-option", "mixer", *SMALL], "'mixer' is not NAME=VALUE"),
+        (
+            ["train", "sample:nuclei", "--model-option", "mixer=pooling", "--model-option", "kernel_size=5", *SMALL],
+            "kernel_size is a setting of AMS and mixer is 'pooling': leave one out",
+        ),
+        (["compare", "sample:nuclei", "--models", "amsunet,amsnet"], "did you mean 'amsunet'"),
+        (["compare", "sample:nuclei", "--models", "unet,unet"], "named twice"),
+        (["compare", "sample:nuclei", "--models", "unet", "--seed", "1"], "leave --seed out"),
+        (["compare", "sample:nuclei", "--models", "unet", "--folds", "30"], "cannot be cut into 30 folds"),
+        (["ablate", "sample:nuclei", "--study", "dilations"], "choose one of dilation, kernels"),
+        (["models", "check", "network.py"], "lacks its function: name it as network.py:FUNCTION"),
+        (["models", "check", "network.py:build"], r"network\.py cannot be read"),
+        (["explain", "absent", "image.png"], "absent.* is missing"),
+        (["export", "absent", "--to", "onnx"], "absent.* is missing"),
+        (["export", "absent", "--to", "onnx", "--precision", "bfloat16"], "onnx has no bfloat16"),
+    ],
+)
+def test_networks_that_cannot_be(words: list[str], told: str, run: Run, tmp_path: Path) -> None:
+    assert_one_sentence(run(*words), told)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
