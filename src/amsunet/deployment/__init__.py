@@ -1,5 +1,5 @@
 """Trained networks made ready to be shipped."""
 
-from amsunet.deployment.fuse import fuse
+from amsunet.models.fuse import fuse
 
 __all__ = ["fuse"]

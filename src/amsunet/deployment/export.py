@@ -14,12 +14,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from amsunet.deployment.fuse import fuse
 from amsunet.deployment.parity import Parity, measure_parity, prepared_images
 from amsunet.errors import InputError
 from amsunet.files import whole_file, write_json
 from amsunet.inference.model_file import FILE_NAME, load_model
 from amsunet.inference.runtime import METADATA, needed, open_runtime
+from amsunet.models.fuse import fuse
 
 Format = Literal["onnx", "openvino"]
 Precision = Literal["float32", "bfloat16", "float16", "int8"]

@@ -17,6 +17,7 @@ from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
 from amsunet.files import whole_file
 from amsunet.models import code_checksum, create_model, is_file
+from amsunet.models.fuse import fuse
 
 FILE_NAME = "model.safetensors"
 _FORMAT = 1
@@ -83,6 +84,13 @@ def load_model(path: Path, own: str | None = None) -> tuple[nn.Module, ModelDesc
             f"{path} holds weights that do not fit its description: copy it again, or train again"
         ) from None
     return network.eval(), description
+
+
+def for_inference(network: nn.Module, description: ModelDescription) -> nn.Module:
+    """The network with everything fused that can be; a user's own as it is, for what it does with its parts is not
+    known.
+    """
+    return network if is_file(description.model) else fuse(network)
 
 
 def build_network(model: str, arguments: dict[str, Any]) -> nn.Module:

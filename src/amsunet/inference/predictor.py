@@ -12,7 +12,7 @@ from amsunet.data.images import Array, read_image
 from amsunet.data.preprocessing import to_tensor
 from amsunet.errors import InputError
 from amsunet.inference.forward import compute_logits, to_labels, to_probabilities
-from amsunet.inference.model_file import FILE_NAME, load_model
+from amsunet.inference.model_file import FILE_NAME, for_inference, load_model
 from amsunet.inference.result import Segmentation
 from amsunet.machine import Machine, choose_machine, keep_freed_memory
 
@@ -37,7 +37,7 @@ class Predictor:
         network, self.description = load_model(path / FILE_NAME if path.is_dir() or not path.suffix else path, own)
         self.machine = machine or choose_machine()
         self.flips = flips
-        self.network = self.machine.place(network)
+        self.network = self.machine.place(for_inference(network, self.description))
 
     def predict(self, image: Array | str | Path, *, name: str | None = None) -> Segmentation:
         """Segment one image.

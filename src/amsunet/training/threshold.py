@@ -11,20 +11,20 @@ from amsunet.data.layout import Sample
 from amsunet.data.preprocessing import to_tensor
 from amsunet.inference.dice import dice_by_class
 from amsunet.inference.forward import compute_logits
-from amsunet.inference.model_file import load_model, save_model
+from amsunet.inference.model_file import for_inference, load_model, save_model
 from amsunet.machine import Machine
 
 
 def choose_threshold(path: Path, validation: list[Sample], machine: Machine, own: str | None) -> float:
     """Find the foreground threshold that is best on all validation images, save it, return the Dice there."""
     network, description = load_model(path, own)
-    network = machine.place(network)
+    at_work = machine.place(for_inference(network, description))
     images = PreparedImages(validation, description.convention, description.preprocessing)
     thresholds = [0.5] if description.convention.num_classes > 2 else [0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7]
     scores = torch.zeros(len(images), len(thresholds))
     for index in range(len(images)):
         image, labels = images[index]
-        logits = compute_logits(network, to_tensor(image)[None], description.preprocessing, machine)
+        logits = compute_logits(at_work, to_tensor(image)[None], description.preprocessing, machine)
         probabilities, target = torch.softmax(logits, dim=1), torch.from_numpy(labels)[None]
         for column, threshold in enumerate(thresholds):
             scores[index, column] = dice_by_class(probabilities, target, threshold).mean()

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from amsunet.deployment import fuse
 from amsunet.evaluation.ablation import STUDIES, variants_of
 from amsunet.models import create_model, list_models, load_published_weights
 from amsunet.models.cost import count_macs
+from amsunet.models.fuse import fuse
 
 _SMALL = {"segnext": {"decoder_channels": 32}, "unext": {"widths": (8, 8, 16, 16, 32)}}
 _VARIANTS = [v for study in STUDIES for v in variants_of(study, base_channels=8)]
