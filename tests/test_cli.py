@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -168,3 +169,37 @@ def test_every_line_of_the_plan_has_an_option(command):
             and f"--{field.replace('_', '-').removesuffix('s')}" not in listed
         ]
         assert not missing
+
+
+def test_models_lists_what_there_is(command, monkeypatch):
+    monkeypatch.setattr("amsunet.models.list_models", lambda: ["amsunet_xs", "segnext"])
+    code, out, _ = command("models")
+    assert code == 0
+    first, second = (line.split() for line in out.splitlines()[1:3])
+    assert first[:3] == ["amsunet_xs", "398,423", "1.02"]
+    assert second[:2] == ["segnext", "4,225,378"] and "all" in second and "NeurIPS" in second
+
+
+def test_models_check_tells_what_is_kept_and_what_is_not(command, tmp_path):
+    (tmp_path / "half.py").write_text(
+        "import torch\n"
+        "def build(in_channels, num_classes):\n"
+        "    return torch.nn.Conv2d(in_channels, num_classes, 2, stride=2)\n"
+    )
+    code, out, err = command("models", "check", "half.py:build")
+    assert code == 2
+    assert out.startswith("BROKEN  logits") and "error: half.py:build breaks 1 promises" in err
+    code, out, _ = command("models", "check", "amsunet_xs")
+    assert code == 0
+    assert out.count("kept") == 8
+
+
+def test_ablate_sets_one_choice_against_the_others(command, tmp_path):
+    words = "--seeds 1 --epochs 1 --steps-per-epoch 2 --crop 64 --batch-size 4 --base-channels 4 --jobs 2 --device cpu"
+    code, out, _ = command("ablate", "sample:nuclei", "--study", "residual", *words.split())
+    assert code == 0
+    folder = tmp_path / "studies" / "nuclei-residual"
+    assert "AMSUnet: residual" in (folder / "comparison.html").read_text(encoding="utf-8")
+    for name in ("amse", "transformer", "mscan"):
+        assert re.search(rf"^{name} +0\.\d{{4}}", out, re.MULTILINE)
+        assert (folder / "cells" / f"{name}-seed0" / "model.safetensors").is_file()

@@ -24,6 +24,9 @@ def record_study(asked: argparse.Namespace) -> None:
     if not comparison["source"].startswith("sample:"):
         comparison["source"] = Path(comparison["source"]).name
     result = {"command": asked.command, "commit": asked.commit, "note": asked.note, **comparison}
+    for row in comparison["rows"]:  # as tables print them
+        row["million_parameters"], row["gmacs"] = row["parameters"] / 1e6, row["macs"] / 1e9
+        row["milliseconds"] = 1000 * row["latency"]
     for name, content in (("result.json", result), ("splits.json", splits)):
         write_json(asked.target / name, content)
     for row in comparison["rows"]:
