@@ -19,7 +19,12 @@ demo: $(VENV)/ready
 	$(RUN)/amsunet predict demo/run sample:nuclei --out demo/masks --overlay
 	$(RUN)/amsunet evaluate demo/run --flips
 
-test: $(VENV)/ready
+# What exporting needs, for its tests.
+$(VENV)/deploy: $(VENV)/ready
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,deploy]"
+	touch $@
+
+test: $(VENV)/deploy
 	$(RUN)/python -m pytest
 
 lint: $(VENV)/ready

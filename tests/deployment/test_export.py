@@ -95,17 +95,18 @@ def test_the_example_predicts_what_predict_does(exported, whole, tmp_path):
 
 
 @needs_extra
-def test_an_exported_file_runs_without_torch(exported):
+def test_an_exported_file_runs_without_torch_and_telemetry(exported):
     code = (
         "import sys\nfrom pathlib import Path\nimport numpy as np\n"
         "from amsunet.inference.runtime import open_runtime\n"
         "for path in sys.argv[1:]:\n"
         "    assert open_runtime(Path(path))(np.zeros((1, 1, 64, 64), np.float32)).shape == (1, 2, 64, 64)\n"
-        "print([name for name in ('torch', 'pytorch_lightning', 'monai') if name in sys.modules])"
+        "print([name for name in ('torch', 'pytorch_lightning', 'monai') if name in sys.modules])\n"
+        "print(sys.modules['openvino_telemetry'], end='')"
     )
     paths = [str(exported[to, "float32"].path) for to in PRECISIONS]
     out = subprocess.run([sys.executable, "-c", code, *paths], check=True, capture_output=True, text=True).stdout
-    assert out.strip().splitlines()[-1] == "[]"
+    assert out.splitlines()[-2:] == ["[]", "None"], "neither torch nor telemetry"
 
 
 @pytest.mark.parametrize(
