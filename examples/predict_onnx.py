@@ -1,6 +1,8 @@
-"""Segment an image with an exported network and nothing of amsunet: needs onnxruntime, Pillow and NumPy.
+"""Segment an image of 8 bits with an exported network and nothing of amsunet: onnxruntime, Pillow and NumPy.
 
-python predict_onnx.py network.onnx image.png mask.png
+    python predict_onnx.py network.onnx image.png mask.png
+
+Writes the mask with the pixel values of the training masks; objects are not numbered apart.
 """
 
 import json
@@ -13,9 +15,9 @@ from PIL import Image, ImageOps
 network, source, target = sys.argv[1:]
 session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
 about = json.loads(session.get_modelmeta().custom_metadata_map["amsunet"])
-preprocessing = about["preprocessing"]
+preprocessing, values = about["preprocessing"], np.array(about["convention"]["values"])
 
-# As in training: channels, brightness window, working size. Here for images of 8 bits.
+# As in training: channels, brightness window, working size.
 picture = ImageOps.exif_transpose(Image.open(source)).convert("RGB" if preprocessing["in_channels"] == 3 else "L")
 pixels = np.asarray(picture, np.float32)
 if preprocessing["windowing"] == "percentiles":
@@ -26,7 +28,9 @@ small = Image.fromarray(pixels.astype(np.uint8)).resize(working, Image.Resamplin
 image = np.asarray(small, np.float32).reshape(working[1], working[0], -1).transpose(2, 0, 1)[None]
 
 logits = session.run(None, {"image": np.ascontiguousarray(image)})[0][0]
+logits = np.stack([Image.fromarray(one).resize(picture.size, Image.Resampling.BILINEAR) for one in logits])
 probabilities = np.exp(logits - logits.max(axis=0)) / np.exp(logits - logits.max(axis=0)).sum(axis=0)
-mask = probabilities[1] > about["threshold"] if len(logits) == 2 else probabilities.argmax(axis=0)
-values = np.array(about["convention"]["values"], np.uint8)[mask.astype(int)]
-Image.fromarray(values).resize(picture.size, Image.Resampling.NEAREST).save(target)
+mask = values[(probabilities[1] > about["threshold"]).astype(int) if len(logits) == 2 else probabilities.argmax(axis=0)]
+if about["convention"]["kind"] == "colours":
+    mask = np.stack([mask >> 16, mask >> 8 & 255, mask & 255], axis=-1)
+Image.fromarray(mask.astype(np.uint8)).save(target)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from amsunet.data.embedded import locate
@@ -20,6 +21,7 @@ from amsunet.errors import InputError
 from amsunet.inference.model_file import ModelDescription
 from amsunet.inference.predictor import load
 from amsunet.inference.runtime import open_runtime
+from amsunet.models import create_model, list_models
 
 _HAS_EXTRA = all(importlib.util.find_spec(name) for name in ("onnxruntime", "onnxscript", "openvino", "nncf"))
 needs_extra = pytest.mark.skipif(not _HAS_EXTRA, reason='needs pip install "amsunet[deploy]"')
@@ -155,3 +157,21 @@ def test_a_foreign_onnx_file_is_refused(exported, tmp_path):
     onnx.save(model, path)
     with pytest.raises(InputError, match="holds no description of amsunet"):
         open_runtime(path)
+
+
+@needs_extra
+@pytest.mark.parametrize("name", list_models())
+def test_every_network_exports_for_every_size(name, tmp_path):
+    torch.manual_seed(0)
+    small = {"segnext": {"decoder_channels": 32}, "unext": {"widths": (8, 8, 16, 16, 32)}}
+    network = create_model(name, **small.get(name, {"base_channels": 4})).eval()
+    module._write_onnx(
+        module._Whole(module.for_inference(network), (0.0,) * 3, (1 / 255,) * 3), 3, tmp_path / "plain.onnx"
+    )
+    module._to_onnx(tmp_path / "plain.onnx", tmp_path / "model.onnx", "float32", "{}", [])
+    runtime = open_runtime(tmp_path / "model.onnx")
+    for shape in ((1, 3, 32, 32), (3, 3, 33, 47), (2, 3, 130, 71)):
+        images = np.random.default_rng(0).random(shape, np.float32)
+        with torch.no_grad():
+            expected = network(torch.from_numpy(images)).numpy()
+        np.testing.assert_allclose(runtime(images), expected, atol=1e-4, rtol=1e-3)

@@ -13,7 +13,8 @@ def _study(**changes) -> Study:
     values = {
         "title": "t", "source": "sample:nuclei", "group": None, "skip_broken": False, "mask_options": None,
         "checksums": {"a": "1"}, "splits": [{"a": "test"}], "folds": None, "plan": {"crop": (64, 64), "minutes": 1.0},
-        "device": "cpu", "precision": "float32", "variants": (Variant(name="unet", model="unet"),), "seeds": 2,
+        "device": "cpu", "precision": "float32", "threads": 2, "seeds": 2,
+        "variants": (Variant(name="unet", model="unet"),),
     }  # fmt: skip
     return Study(**{**values, **changes})
 
@@ -42,13 +43,14 @@ def test_a_study_goes_on_and_grows(tmp_path):
         ({"plan": {"crop": (64, 96), "minutes": 1.0}}, "crop .*64, 64.*, not .*64, 96"),
         ({"amsunet": "0.0.1"}, "another version of amsunet"),
         ({"folds": 3}, "another number of --folds"),
+        ({"threads": 4}, "2 threads a training"),
         ({"variants": (Variant(name="unet", model="unext"),)}, "a network unet with other settings"),
     ],
 )
 def test_what_must_not_be_mixed_is_refused(changes, message, tmp_path):
     open_study(tmp_path, _study())
     before = (tmp_path / "study.json").read_text()
-    with pytest.raises(InputError, match=f"{message}.*choose another --out"):
+    with pytest.raises(InputError, match=f"{message}.*another --out"):
         open_study(tmp_path, _study(**changes))
     assert (tmp_path / "study.json").read_text() == before
 

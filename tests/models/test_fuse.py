@@ -74,3 +74,22 @@ def test_published_weights_computes_the_same(golden):
     with torch.no_grad():
         output = fused(torch.from_numpy(arrays["input0"]))
     assert float((output - torch.from_numpy(arrays["output"])).abs().max()) < 1e-5
+
+
+@pytest.mark.parametrize("how", ["grouped", "shared", "dilated", "without affine", "without statistics"])
+def test_what_has_no_such_form_is_left_alone(how):
+    torch.manual_seed(0)
+    shared = nn.ReLU()
+    network = {
+        "grouped": lambda: nn.Sequential(nn.BatchNorm2d(8), nn.Conv2d(8, 8, 1, groups=4)),
+        "shared": lambda: nn.Sequential(nn.Conv2d(8, 8, 1), shared, nn.Conv2d(8, 8, 1), shared, nn.BatchNorm2d(8)),
+        "dilated": lambda: nn.Sequential(nn.BatchNorm2d(8), nn.Conv2d(8, 8, 3, dilation=2)),
+        "without affine": lambda: nn.Sequential(nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8, affine=False)),
+        "without statistics": lambda: nn.Sequential(nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8, track_running_stats=False)),
+    }[how]()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None:
+            module.running_mean.normal_()
+    x = torch.randn(2, 8, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(fuse(network)(x), network.eval()(x))

@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 
+from amsunet.data.embedded import locate
 from amsunet.errors import InputError
+from amsunet.evaluation.evaluate import evaluate
 from amsunet.inference.model_file import FILE_NAME, load_model
 from amsunet.models import create_model
+from amsunet.training.run import read_run
 from amsunet.training.train import train
 from amsunet.training.transfer import start_from
 
 
-def _fresh(**changes) -> torch.nn.Module:
+def _start(source, model="amsunet", **changes) -> tuple[torch.nn.Module, str]:
+    """A fresh network with the weights of another one, and what was told; its head before."""
     torch.manual_seed(5)
-    return create_model("amsunet", **{"in_channels": 1, "num_classes": 2, "base_channels": 4, **changes})
+    arguments = {"in_channels": 1, "num_classes": 2, "base_channels": 4, **changes}
+    network = create_model(model, **arguments)
+    return network, start_from(network, source, model=model, arguments=arguments)
 
 
 def test_the_same_network_is_taken_whole(run):
-    network = _fresh()
-    assert start_from(network, run, model="amsunet").endswith("taken (100.0%)")
+    network, told = _start(run)
+    assert told.endswith("taken (100.0%)")
     trained = load_model(run / FILE_NAME)[0].state_dict()
     assert all(torch.equal(value, trained[name]) for name, value in network.state_dict().items())
 
 
 def test_other_classes_leave_the_head_fresh_and_say_so(run):
-    network = _fresh(num_classes=5)
-    before = network.head.weight.clone()
-    told = start_from(network, run, model="amsunet")
+    network, told = _start(run, num_classes=5)
+    torch.manual_seed(5)
+    before = create_model("amsunet", in_channels=1, num_classes=5, base_channels=4).head.weight
     assert "fresh, as the classes differ: head.weight, head.bias" in told
     assert torch.equal(network.head.weight, before)
     assert torch.equal(network.stem[0].weight, load_model(run / FILE_NAME)[0].stem[0].weight)
 
 
 def test_other_channels_see_a_grey_image_alike(run):
-    network = _fresh(in_channels=3).eval()
-    told = start_from(network, run / FILE_NAME, model="amsunet")
+    network, told = _start(run / FILE_NAME, in_channels=3)
+    network.eval()
     assert "made for 1 channels, now see 3" in told
     grey = torch.rand(1, 1, 32, 48)
     with torch.no_grad():
@@ -47,12 +55,13 @@ def test_other_channels_see_a_grey_image_alike(run):
     ("model", "changes", "message"),
     [
         ("unet", {}, "weights of amsunet, not of unet: say --model amsunet"),
-        ("amsunet", {"base_channels": 8}, "another width or other settings .*--base-channels"),
+        ("amsunet", {"base_channels": 8}, r"other settings of the network \(base_channels\)"),
+        ("amsunet", {"dilations": [1, 1, 1, 1, 1]}, r"other settings of the network \(dilations\)"),
     ],
 )
 def test_what_does_not_fit_is_refused(run, model, changes, message):
     with pytest.raises(InputError, match=message):
-        start_from(_fresh(**changes), run, model=model)
+        _start(run, model, **changes)
 
 
 def test_a_training_starts_there(run, tiny, tmp_path):
@@ -70,3 +79,27 @@ def test_a_start_that_cannot_be_read_leaves_nothing_behind(tiny, tmp_path):
     with pytest.raises(InputError, match="nowhere"):
         train("sample:nuclei", out=tmp_path / "run", say=str, epochs=1, start=str(tmp_path / "nowhere"), **tiny)
     assert not (tmp_path / "run").exists()
+
+
+def test_test_images_that_the_start_saw_are_told(whole, tiny, tmp_path):
+    """The first run holds nothing back; the second one is judged on what the first was trained on."""
+    first = train("sample:nuclei", out=tmp_path / "first", say=str, epochs=1, splits=dict.fromkeys(
+        whole_names(whole.run), "train") | {whole_names(whole.run)[0]: "val"}, **tiny)  # fmt: skip
+    said: list[str] = []
+    second = train("sample:nuclei", out=tmp_path / "second", say=said.append, epochs=1, start=str(first.run), **tiny)
+    assert any("was trained on 4 of the test images" in line for line in said)
+    evaluation = evaluate(second.run)
+    assert any("4 of these images" in note for note in evaluation.notes)
+    with pytest.raises(InputError, match="holds only images that the run was trained on"):
+        evaluate(second.run, _copy_of_the_sample(tmp_path))
+
+
+def whole_names(run) -> list[str]:
+    return list(read_run(run)[1].splits)
+
+
+def _copy_of_the_sample(folder):
+    """The sample's test images under another name, as foreign data."""
+    target = folder / "foreign"
+    shutil.copytree(locate("sample:nuclei") / "test", target)
+    return target

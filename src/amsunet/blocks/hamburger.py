@@ -41,7 +41,7 @@ class NMF(nn.Module):
             return (bases @ codes.transpose(1, 2)).view_as(x).to(x.dtype)
 
     def _decompose(self, flat: Tensor) -> tuple[Tensor, Tensor]:
-        bases = self.bases.expand(len(flat), -1, -1)
+        bases = self.bases.expand(flat.shape[0], -1, -1)
         codes = torch.softmax(flat.transpose(1, 2) @ bases, dim=-1)
         for _ in range(self.train_steps if self.training else self.eval_steps):
             codes = self._update_codes(flat, bases, codes)

@@ -7,6 +7,8 @@ from typing import Literal
 
 import click
 
+from amsunet.cli.options import own_option
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
@@ -15,14 +17,16 @@ import click
     "--precision", type=click.Choice(["float32", "bfloat16", "float16", "int8"]), default="float32", show_default=True
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The file (default: RUN/export/PRECISION.onnx or .xml).")
+@own_option
 def export(
     run: Path,
     to: Literal["onnx", "openvino"],
     precision: Literal["float32", "bfloat16", "float16", "int8"],
     out: Path | None,
+    own: str | None,
 ) -> None:
     """Write a run's network for another runtime, and compare it on validation images."""
     from amsunet.deployment.export import export as write  # noqa: PLC0415
 
-    made = write(run, to, precision=precision, out=out)
+    made = write(run, to, precision=precision, out=out, own=own)
     click.echo(f"{made.path}: {made.parity}")

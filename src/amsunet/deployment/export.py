@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from amsunet.deployment.parity import Parity, measure_parity, prepared_images
 from amsunet.errors import InputError
 from amsunet.files import whole_file, write_json
-from amsunet.inference.model_file import FILE_NAME, load_model
+from amsunet.inference.model_file import FILE_NAME, for_inference, load_model
 from amsunet.inference.runtime import METADATA, needed, open_runtime
-from amsunet.models.fuse import fuse
 
 Format = Literal["onnx", "openvino"]
 Precision = Literal["float32", "bfloat16", "float16", "int8"]
@@ -41,7 +40,14 @@ class Export:
     parity: Parity
 
 
-def export(run: str | Path, to: Format, *, precision: Precision = "float32", out: str | Path | None = None) -> Export:
+def export(
+    run: str | Path,
+    to: Format,
+    *,
+    precision: Precision = "float32",
+    out: str | Path | None = None,
+    own: str | None = None,
+) -> Export:
     """Write a run's fused network for ONNX Runtime or OpenVINO, with its description inside, and measure it.
 
     The file maps ``image``, (N, C, H, W) of float32 in 0 ... 255, windowed and resized, to ``logits``, (N, num_classes,
@@ -53,6 +59,7 @@ def export(run: str | Path, to: Format, *, precision: Precision = "float32", out
             eight bits.
         precision: of what is computed: float32 is exact, bfloat16 needs a processor that computes it, int8 is refused
             where it loses more than ``MAY_LOSE`` of Dice.
+        own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
         out: the file; ``RUN/export/PRECISION.onnx`` or ``.xml`` when left out.
 
     Raises: InputError if the run or the data cannot be used, a package is missing, the format does not have the
@@ -64,8 +71,8 @@ def export(run: str | Path, to: Format, *, precision: Precision = "float32", out
     target = Path(out) if out is not None else folder / "export" / f"{precision}{SUFFIXES[to]}"
     if target.suffix != SUFFIXES[to]:
         raise InputError(f"{target} must end in {SUFFIXES[to]} for {to}")
-    network, description = load_model(folder / FILE_NAME)
-    whole = _Whole(fuse(network), description.preprocessing.mean, description.preprocessing.std).eval()
+    network, description = load_model(folder / FILE_NAME, own)
+    whole = _Whole(for_inference(network), description.preprocessing.mean, description.preprocessing.std).eval()
     validation = prepared_images(folder, "val")
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / f"model{SUFFIXES[to]}"
@@ -79,7 +86,7 @@ def export(run: str | Path, to: Format, *, precision: Precision = "float32", out
         text = description.model_dump_json()
         (_to_onnx if to == "onnx" else _to_openvino)(plain, path, precision, text, calibration)
         parity = measure_parity(network, description, open_runtime(path), validation)
-        if precision == "int8" and parity.dice_lost > MAY_LOSE:
+        if precision == "int8" and not parity.dice_lost <= MAY_LOSE:
             raise InputError(
                 f"eight bits lose {100 * parity.dice_lost:.2f} points of Dice on {parity.images} validation images, "
                 f"more than {100 * MAY_LOSE:g}: export with --precision float32 or bfloat16"
@@ -116,10 +123,14 @@ def _write_onnx(network: nn.Module, channels: int, path: Path) -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            network, (torch.rand(2, channels, 64, 96) * 255,), dynamo=True, verbose=False,
-            dynamic_shapes=({0: free, 2: free, 3: free},), input_names=["image"], output_names=["logits"],
-        )  # fmt: skip
+        try:
+            program = torch.onnx.export(
+                network, (torch.rand(2, channels, 64, 96) * 255,), dynamo=True, verbose=False,
+                dynamic_shapes=({0: free, 2: free, 3: free},), input_names=["image"], output_names=["logits"],
+            )  # fmt: skip
+        except Exception as error:  # the exporter lets through whatever the network's code does not allow
+            problem = str(error).strip().partition("\n")[0]
+            raise InputError(f"torch cannot export this network ({problem}): write its forward without it") from None
     assert program is not None
     program.save(path)
 

@@ -15,6 +15,7 @@ from amsunet.data.embedded import locate
 from amsunet.data.images import Array
 from amsunet.data.layout import Split
 from amsunet.data.preprocessing import to_tensor
+from amsunet.errors import InputError
 from amsunet.inference.dice import dice_by_class
 from amsunet.inference.forward import compute_logits
 from amsunet.inference.model_file import ModelDescription
@@ -51,9 +52,9 @@ class Parity:
 
 def prepared_images(run: Path, split: Split) -> list[tuple[Array, Array]]:
     """Images (1, C, h, w) of float32 in 0 ... 255 and labels (1, h, w) of a run's split, at working size: some spread
-    over it, of a size that goes through a network whole.
+    over it, the middle of large ones.
 
-    Raises: InputError if the run's data have changed or are gone.
+    Raises: InputError if the run's data have changed or are gone, or no image has sides of 32 pixels.
     """
     config, record = read_run(run)
     dataset = open_dataset(
@@ -65,10 +66,20 @@ def prepared_images(run: Path, split: Split) -> list[tuple[Array, Array]]:
     prepared = PreparedImages(samples, config.convention, config.preprocessing)
     pairs = []
     for index in range(len(prepared)):
-        image, labels = prepared[index]
-        if min(labels.shape) >= _SMALLEST_SIDE and max(labels.shape) <= _LARGEST_SIDE:
+        image, labels = (_middle(array) for array in prepared[index])
+        if min(labels.shape) >= _SMALLEST_SIDE:
             pairs.append((np.ascontiguousarray(to_tensor(image)[None].numpy(), np.float32), labels[None]))
+    if not pairs:
+        raise InputError(
+            f"{record.source} has no {split} image of 32 x 32 working pixels: an export cannot be measured"
+        )
     return pairs
+
+
+def _middle(array: Array) -> Array:
+    """The middle of (h, w, ...), at most ``_LARGEST_SIDE`` pixels a side."""
+    rows, columns = (max(0, side - _LARGEST_SIDE) // 2 for side in array.shape[:2])
+    return array[rows : rows + _LARGEST_SIDE, columns : columns + _LARGEST_SIDE]
 
 
 def measure_parity(

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import _thread
 import shutil
+import signal
 import sys
 import threading
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
@@ -70,8 +71,14 @@ def _stop_with_the_parent() -> None:
 
 
 if __name__ == "__main__":
+    # Shells start background commands deaf to Ctrl-C, which is how the parent's end is told.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_stop_with_the_parent, daemon=True).start()
     try:
         sys.exit(0 if run_cell(Path(sys.argv[1]), sys.argv[2]) else STOPPED)
     except InputError as error:
         sys.exit(str(error))
+    except Timeout:
+        sys.exit(f"another process has been at work on this cell for {_WAIT} seconds: end it")
+    except KeyboardInterrupt:
+        sys.exit(STOPPED)

@@ -33,7 +33,7 @@ _THREADS_OF_A_CELL = 4
 """A network this small keeps no more cores busy."""
 _MOST_ON_A_GPU = 8
 _NEVER = 1_000_000
-_OWN_OF_A_CELL = ("reasons", "model", "model_options", "base_channels", "seed")
+_OWN_OF_A_CELL = ("reasons", "model", "model_options", "base_channels", "start", "seed")
 
 
 def compare(
@@ -94,6 +94,8 @@ def compare(
     plan = _fixed_plan(prepared, variants[0], machine, folder)
     for variant in variants:
         check_network(_of(plan, variant), classes)
+    cells = len(variants) * seeds * (folds or 1)
+    jobs = jobs or _room(plan, variants, classes, machine, cells)
     study = Study(
         title=title,
         source=absolute_source(data),
@@ -106,6 +108,7 @@ def compare(
         plan={name: value for name, value in plan.model_dump(exclude=set(_OWN_OF_A_CELL)).items() if value is not None},
         device=machine.device,
         precision=machine.precision,
+        threads=max(1, torch.get_num_threads() // jobs),
         variants=tuple(variants),
         seeds=seeds,
     )
@@ -115,9 +118,8 @@ def compare(
             study = open_study(folder, study)
             say(f"on {machine}\n{prepared.describe()}\nplan of every training:\n{plan}")
             waiting = [cell for cell in study.cells() if not is_done(folder, cell)]
-            at_a_time = jobs or _room(plan, variants, classes, machine, len(waiting))
-            failures = _run(folder, study, waiting, at_a_time, say)
-            return collect(folder, study, machine, failures, at_a_time)
+            failures = _run(folder, study, waiting, jobs, say)
+            return collect(folder, study, machine, failures, jobs)
     except Timeout:
         raise InputError(f"another amsunet is at work in {folder}: wait for it, or choose another --out") from None
 
@@ -175,10 +177,10 @@ def _fixed_plan(prepared: Preparation, reference: Variant, machine: Machine, out
     return filled.model_copy(update={"steps_per_epoch": None})
 
 
-def _room(plan: Plan, variants: Sequence[Variant], num_classes: int, machine: Machine, waiting: int) -> int:
+def _room(plan: Plan, variants: Sequence[Variant], num_classes: int, machine: Machine, cells: int) -> int:
     """Trainings that the machine has room for at a time."""
     most = _MOST_ON_A_GPU if machine.device == "cuda" else machine.threads // _THREADS_OF_A_CELL
-    if min(most, waiting) < 2:
+    if min(most, cells) < 2:
         return 1
     memory = max(measure_cost(_of(plan, variant), num_classes, machine).memory for variant in variants)
     if machine.device == "cuda":
@@ -186,7 +188,7 @@ def _room(plan: Plan, variants: Sequence[Variant], num_classes: int, machine: Ma
         free, _ = torch.cuda.mem_get_info()
     else:
         free = psutil.virtual_memory().available
-    return int(max(1, min(most, waiting, free // (2 * memory))))
+    return int(max(1, min(most, cells, free // (2 * memory))))
 
 
 def _run(out: Path, study: Study, waiting: list[Cell], jobs: int, say: Callable[[str], None]) -> dict[str, str]:
@@ -199,7 +201,7 @@ def _run(out: Path, study: Study, waiting: list[Cell], jobs: int, say: Callable[
         while waiting or running:
             while waiting and len(running) < jobs:
                 cell = waiting.pop(0)
-                running.append((cell, _start(out, cell, jobs)))
+                running.append((cell, _start(out, cell, study.threads)))
             time.sleep(0.2)
             ended = [(cell, process) for cell, process in running if process.poll() is not None]
             running = [(cell, process) for cell, process in running if process.returncode is None]
@@ -224,10 +226,9 @@ def _run(out: Path, study: Study, waiting: list[Cell], jobs: int, say: Callable[
     return failures
 
 
-def _start(out: Path, cell: Cell, jobs: int) -> subprocess.Popen[bytes]:
+def _start(out: Path, cell: Cell, threads: int) -> subprocess.Popen[bytes]:
     log = out / "cells" / f"{cell.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    threads = max(1, torch.get_num_threads() // jobs)
     with log.open("wb") as file:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "amsunet.evaluation.cell", str(out), cell.name],

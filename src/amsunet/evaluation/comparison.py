@@ -17,7 +17,7 @@ from amsunet.evaluation.statistics import Interval, PairedTest, holm, mean_with_
 from amsunet.evaluation.study import Cell, Study, Variant, cell_folder, is_done
 from amsunet.files import write_json, write_text
 from amsunet.inference.latency import measure_latency
-from amsunet.inference.model_file import FILE_NAME, load_model
+from amsunet.inference.model_file import FILE_NAME, for_inference, load_model
 from amsunet.machine import Machine, environment
 from amsunet.models.cost import count_macs, count_parameters
 
@@ -107,7 +107,8 @@ def collect(folder: Path, study: Study, machine: Machine, failures: dict[str, st
         for name, cells in done.items()
     }
     channels = int(study.plan["in_channels"])
-    latency = measure_latency(networks, machine, in_channels=channels)
+    fused = {name: for_inference(network) for name, network in networks.items()}  # as predict runs them
+    latency = measure_latency(fused, machine, in_channels=channels)
     tests = _tests(images, study.variants[0].name)
     rows = []
     for name, cells in done.items():

@@ -183,6 +183,8 @@ def evaluate(
         skip_broken=skip_broken or (at_home and record.skip_broken),
     )
     of_run = at_home or record.holds(dataset)
+    if of_run and not at_home and record.group is not None and group is None:  # the run's patients, in another place
+        dataset = open_dataset(locate(str(data)), mask_options, group=record.group, convention=convention)
     if dataset.convention.num_classes != config.convention.num_classes:
         raise InputError(
             f"{dataset.source} has {dataset.convention.num_classes} classes, the run {config.convention.num_classes}: "
@@ -230,10 +232,14 @@ def _choose(
         samples = [sample for sample in dataset.samples if record.splits[sample.name] == wanted]
         if not samples:
             raise InputError(f"{dataset.source} has no {wanted} images: choose another --split")
-        return samples, wanted, ()
+        told = sum(record.checksums[sample.name] in record.seen_before for sample in samples)
+        notes = (
+            (f"{told} of these images were seen by the weights that training started from: too good",) if told else ()
+        )
+        return samples, wanted, notes
     if split == "val":
         raise InputError(f"{dataset.source} is not what the run was trained on: it has no validation images of it")
-    seen = {record.checksums[name] for name, part in record.splits.items() if part in ("train", "val")}
+    seen = record.seen()
     fresh = [scan.sample for scan in dataset.scans if scan.checksum not in seen]
     left_out = len(dataset.scans) - len(fresh)
     if not fresh:

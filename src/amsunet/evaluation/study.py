@@ -73,6 +73,8 @@ class Study(BaseModel):
     device: str
     precision: str
     amsunet: str = version("amsunet")
+    threads: int
+    """Of each training."""
     variants: tuple[Variant, ...]
     seeds: int
 
@@ -166,6 +168,10 @@ def _refuse_another(out: Path, old: Study, asked: Study) -> None:
     ):
         if getattr(old, field) != getattr(asked, field):
             raise InputError(f"{out} holds a study with another {words.get(field, field)}: choose another --out")
+    if "minutes" in asked.plan and old.threads != asked.threads:
+        raise InputError(
+            f"{out} holds a study with {old.threads} threads a training: choose --jobs for as many, or another --out"
+        )
     for name in sorted(old.plan.keys() | asked.plan.keys()):
         there, here = old.plan.get(name), asked.plan.get(name)
         if there != here:

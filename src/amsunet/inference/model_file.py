@@ -86,11 +86,11 @@ def load_model(path: Path, own: str | None = None) -> tuple[nn.Module, ModelDesc
     return network.eval(), description
 
 
-def for_inference(network: nn.Module, description: ModelDescription) -> nn.Module:
-    """The network with everything fused that can be; a user's own as it is, for what it does with its parts is not
-    known.
+def for_inference(network: nn.Module) -> nn.Module:
+    """A network of this package with everything fused that can be; another one as it is, for what it does with its
+    parts is not known.
     """
-    return network if is_file(description.model) else fuse(network)
+    return fuse(network) if type(network).__module__.startswith("amsunet.models.") else network
 
 
 def build_network(model: str, arguments: dict[str, Any]) -> nn.Module:

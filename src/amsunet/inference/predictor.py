@@ -37,7 +37,7 @@ class Predictor:
         network, self.description = load_model(path / FILE_NAME if path.is_dir() or not path.suffix else path, own)
         self.machine = machine or choose_machine()
         self.flips = flips
-        self.network = self.machine.place(for_inference(network, self.description))
+        self.network = self.machine.place(for_inference(network))
 
     def predict(self, image: Array | str | Path, *, name: str | None = None) -> Segmentation:
         """Segment one image.

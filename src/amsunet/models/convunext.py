@@ -71,9 +71,7 @@ class ConvUNeXt(nn.Module):
         check_size(self, x)
         height, width = x.shape[-2:]
         # The deepest stage mirrors three pixels at its border, so it must have four.
-        missing = [max(0, 64 - side) for side in (height, width)]
-        if any(missing):
-            x = F.pad(x, (0, missing[1], 0, missing[0]), mode="replicate")
+        x = F.pad(x, (0, max(0, 64 - width), 0, max(0, 64 - height)), mode="replicate")
         features = [self.stem(x)]
         for down in self.downs:
             features.append(down(features[-1]))

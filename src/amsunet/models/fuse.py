@@ -29,7 +29,8 @@ def fuse(network: nn.Module) -> nn.Module:
     ConvUNeXt's in the decoder, which is followed by padding and two readers.
 
     Args:
-        network: of ``create_model`` or with blocks of ``amsunet.blocks`` in it; it is not changed.
+        network: of ``create_model``, or another one whose Sequentials do no more than run one part after another, and
+            whose parts stand in one place each; it is not changed.
 
     Returns: a copy in evaluation mode, whose logits differ by rounding only (below 1e-5 in float32). Its weights do
         not fit the original's ``state_dict``, and it must not be trained.
@@ -76,12 +77,23 @@ class FusedUp(nn.Module):
 
 def _fuse_sequence(sequence: nn.Sequential) -> None:
     """Fold every BatchNorm into a convolution that stands beside it."""
-    for first, second in itertools.pairwise(list(dict(sequence.named_children()))):
-        one, two = sequence.get_submodule(first), sequence.get_submodule(second)
-        if isinstance(one, nn.Conv2d) and isinstance(two, nn.BatchNorm2d):
+    children = sequence._modules  # a part that stands in two places is named twice here
+    for first, second in itertools.pairwise(list(children)):
+        one, two = children[first], children[second]
+        if _is_plain(one) and _is_lived_in(two):
             _into_the_convolution_before(sequence, first, sequence, second)
-        elif isinstance(one, nn.BatchNorm2d) and isinstance(two, nn.Conv2d) and not any(two.padding):
+        elif _is_lived_in(one) and _is_plain(two) and not any(two.padding):  # type: ignore[arg-type]
             _into_the_convolution_behind(sequence, first, sequence, second)
+
+
+def _is_plain(module: nn.Module | None) -> bool:
+    """A convolution that a dense one can stand for."""
+    return type(module) is nn.Conv2d and module.groups == 1 and module.dilation == (1, 1)
+
+
+def _is_lived_in(module: nn.Module | None) -> bool:
+    """A BatchNorm with all that makes it a fixed scale and shift."""
+    return isinstance(module, nn.BatchNorm2d) and module.affine and module.track_running_stats
 
 
 def _fuse_amse(block: AMSE) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from amsunet.inference.model_file import build_network
+from amsunet.inference.model_file import build_network, for_inference
 from amsunet.machine import Machine
 from amsunet.training.loss import CrossEntropyDiceLoss
 from amsunet.training.plan import Plan
@@ -52,9 +52,9 @@ def measure_cost(plan: Plan, num_classes: int, machine: Machine) -> Cost:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         step()
     times = [_timed(step) for _ in range(2)]
-    network.eval()
+    fused = for_inference(network).eval()
     with torch.inference_mode(), machine.autocast():
-        predicting = min(_timed(lambda: network(images[:1])) for _ in range(2))
+        predicting = min(_timed(lambda: fused(images[:1])) for _ in range(2))
     weights = sum(p.numel() * p.element_size() for p in network.parameters())
     # Weights, gradients and two moments; on top of the activations kept, a backward pass needs about a third more.
     return Cost(min(times), int(4 * weights + 1.33 * sum(kept.values())), predicting)

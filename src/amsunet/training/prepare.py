@@ -23,6 +23,7 @@ from amsunet.inference.model_file import build_network
 from amsunet.models import is_file
 from amsunet.models.contract import check_sizes
 from amsunet.training.plan import Plan, make_plan
+from amsunet.training.transfer import start_from
 
 _STATISTICS_IMAGES = 64
 
@@ -106,9 +107,12 @@ def prepare(
 def check_network(plan: Plan, num_classes: int) -> None:
     """Build the network of a plan; try one from a user's file on images, in training and in evaluation.
 
-    Raises: InputError if it cannot be built, or does not give logits for images of any size.
+    Raises: InputError if it cannot be built, does not give logits for images of any size, or does not fit the weights
+        that training is to start from.
     """
     network = build_network(plan.model, plan.model_arguments(num_classes))
+    if plan.start is not None:
+        start_from(network, Path(plan.start), model=plan.model, arguments=plan.model_arguments(num_classes))
     if not is_file(plan.model):
         return
     try:

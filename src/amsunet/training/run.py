@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from amsunet.data.layout import Split
 from amsunet.data.masks import MaskConvention
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
-from amsunet.files import write_json, write_text
+from amsunet.files import whole_file, write_json
 from amsunet.models import is_file
 from amsunet.training.plan import Plan
 
@@ -50,6 +51,14 @@ class RunData(BaseModel):
     """By sample name."""
     checksums: dict[str, str]
     """Of the decoded images, by sample name."""
+    seen_before: tuple[str, ...] = ()
+    """Checksums of images that the weights were trained or chosen on before this training began."""
+
+    def seen(self) -> set[str]:
+        """Checksums of all images that the weights were trained or chosen on."""
+        return {self.checksums[name] for name, part in self.splits.items() if part in ("train", "val")} | {
+            *self.seen_before
+        }
 
     def holds(self, dataset: Dataset) -> bool:
         """Whether ``dataset`` holds the very images of this training, wherever it lies."""
@@ -71,7 +80,8 @@ class RunData(BaseModel):
 def write_run(folder: Path, config: RunConfig, data: RunData, environment: dict[str, Any]) -> None:
     """Begin a run folder; a network from a file of the user's is kept beside it, for the record."""
     if is_file(config.plan.model):
-        write_text(folder / "network.py", Path(config.plan.model.rpartition(":")[0]).read_text(encoding="utf-8"))
+        with whole_file(folder / "network.py") as temporary:
+            shutil.copyfile(config.plan.model.rpartition(":")[0], temporary)
     write_json(folder / "config.json", config.model_dump(mode="json"))
     write_data(folder, data)
     write_json(folder / "environment.json", environment)

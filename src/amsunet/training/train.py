@@ -28,8 +28,8 @@ from amsunet.machine import Machine, choose_machine, environment, keep_freed_mem
 from amsunet.models import absolute_model, code_checksum
 from amsunet.training.callbacks import Clock, Keeper, MovingAverage, Progress
 from amsunet.training.estimate import measure_cost
-from amsunet.training.plan import epochs_in_budget, fill_budget
-from amsunet.training.prepare import fit_preprocessing, prepare
+from amsunet.training.plan import Plan, epochs_in_budget, fill_budget
+from amsunet.training.prepare import Preparation, fit_preprocessing, prepare
 from amsunet.training.run import RunConfig, RunData, absolute_source, read_run, write_data, write_run
 from amsunet.training.task import DivergedError, SegmentationTask, WholeImages
 from amsunet.training.threshold import choose_threshold
@@ -108,9 +108,6 @@ def train(
     if plan.steps_per_epoch is None:
         cost = measure_cost(plan, dataset.convention.num_classes, machine)
         plan = fill_budget(plan, cost.seconds_per_step, len(prepared.of("train")))
-    if plan.start is not None:  # before anything is written
-        network = build_network(plan.model, plan.model_arguments(dataset.convention.num_classes))
-        start_from(network, Path(plan.start), model=plan.model)
     say(f"plan:\n{plan}")
     preprocessing = fit_preprocessing(plan, dataset.convention, prepared.of("train"))
     config = RunConfig(
@@ -129,6 +126,7 @@ def train(
         fingerprint=prepared.fingerprint,
         splits=prepared.splits,
         checksums=dataset.checksums(),
+        seen_before=_seen_by_the_start(plan, prepared, say),
     )
     write_run(run, config, data_record, environment(machine))
     return _fit(run, config, prepared.of("train"), prepared.of("val"), machine, say, resume=False)
@@ -152,7 +150,7 @@ def resume(
     """
     folder = Path(run)
     config, record = read_run(folder)
-    model = named_model(config.plan.model, config.code, own, where=folder)
+    model = absolute_model(named_model(config.plan.model, config.code, own, where=folder))
     config = config.model_copy(update={"plan": config.plan.model_copy(update={"model": model})})
     if data is not None:
         record = record.model_copy(update={"source": absolute_source(data)})
@@ -167,6 +165,21 @@ def resume(
         write_data(folder, record)
     samples = {split: [s for s in dataset.samples if record.splits[s.name] == split] for split in ("train", "val")}
     return _fit(folder, config, samples["train"], samples["val"], machine, say, resume=True)
+
+
+def _seen_by_the_start(plan: Plan, prepared: Preparation, say: Callable[[str], None]) -> tuple[str, ...]:
+    """Checksums of what the weights of ``plan.start`` were trained on; warns where test images are among them."""
+    if plan.start is None:
+        return ()
+    if not Path(plan.start).is_dir():
+        say(f"warning: which images {plan.start} was trained on is not known; test images may be among them")
+        return ()
+    seen = read_run(Path(plan.start))[1].seen()
+    checksums = prepared.dataset.checksums()
+    known = sum(checksums[sample.name] in seen for sample in prepared.of("test"))
+    if known:
+        say(f"warning: {plan.start} was trained on {known} of the test images: their score will be too good")
+    return tuple(sorted(seen))
 
 
 def _next_run(data: str | Path) -> Path:
@@ -201,7 +214,7 @@ def _fit(
     )
     checkpoint = run / "last.ckpt" if resume and (run / "last.ckpt").exists() else None
     if plan.start is not None and checkpoint is None:
-        say(start_from(network, Path(plan.start), model=plan.model))
+        say(start_from(network, Path(plan.start), model=plan.model, arguments=arguments))
     epochs = plan.epochs or epochs_in_budget(plan)
     task = SegmentationTask(network, plan, preprocessing, machine, total_steps=epochs * plan.steps_per_epoch)
     clock = Clock(task, epochs)
@@ -243,6 +256,8 @@ def _fit(
             ckpt_path=checkpoint,
             weights_only=True,
         )
+    except SystemExit:  # Lightning's answer to Ctrl-C before the first step, and to the second one
+        raise KeyboardInterrupt from None
     except DivergedError:
         kept = (
             f"the weights of epoch {keeper.best_epoch + 1} are kept in {run}"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from amsunet.errors import InputError
 from amsunet.inference.model_file import FILE_NAME, load_model
+from amsunet.models import is_file
 
 
-def start_from(network: nn.Module, source: Path, *, model: str) -> str:
+def start_from(network: nn.Module, source: Path, *, model: str, arguments: dict[str, Any]) -> str:
     """Copy the weights of a trained network into a fresh one of the same kind.
 
     Kernels that see the image are summed over its channels, or shared out, where the channels differ; other weights
@@ -19,16 +21,26 @@ def start_from(network: nn.Module, source: Path, *, model: str) -> str:
 
     Args:
         source: a run folder, or the model file in one.
-        model: name of the fresh network, as in ``create_model``.
+        model, arguments: what the fresh network was built with, as in ``create_model``.
 
     Returns: what was taken, in a line.
-    Raises: InputError if the source cannot be read, is another kind of network, or fits nowhere.
+    Raises: InputError if the source cannot be read, or is another network or one with other settings.
     """
     path = source / FILE_NAME if source.is_dir() or not source.suffix else source
-    trained, description = load_model(path)
-    if description.model != model:
+    trained, description = load_model(path, model)
+    if not is_file(model) and description.model != model:
         raise InputError(
             f"{source} holds weights of {description.model}, not of {model}: say --model {description.model}"
+        )
+    others = [
+        name
+        for name in sorted(description.arguments.keys() | arguments.keys())
+        if name not in ("in_channels", "num_classes") and description.arguments.get(name) != arguments.get(name)
+    ]
+    if others:
+        raise InputError(
+            f"{source} was trained with other settings of the network ({', '.join(others)}): "
+            "say the same with --base-channels and --model-option"
         )
     weights, own = trained.state_dict(), network.state_dict()
     taken, fresh = {}, []
@@ -41,11 +53,6 @@ def start_from(network: nn.Module, source: Path, *, model: str) -> str:
         else:
             fresh.append(name)
     parameters = sum(own[name].numel() for name in taken) / max(1, sum(value.numel() for value in own.values()))
-    if parameters < 0.5:
-        raise InputError(
-            f"{source} has another width or other settings ({parameters:.0%} of its weights fit): "
-            "train with the same --base-channels and --model-option"
-        )
     network.load_state_dict({**own, **taken})
     channels = description.arguments["in_channels"]
     told = f"weights of {source} taken ({parameters:.1%})"
