@@ -53,7 +53,7 @@ def _figures(content: object) -> set[str]:
         return set().union(*(_figures(value) for value in content)) if content else set()
     if isinstance(content, bool) or not isinstance(content, int | float):
         return set()
-    return {f"{content:.{digits}f}" for digits in range(5)}
+    return {f"{abs(content):.{digits}f}" for digits in range(5)}
 
 
 def test_every_figure_stands_in_the_result_file_of_its_row() -> None:

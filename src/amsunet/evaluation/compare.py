@@ -194,7 +194,9 @@ def _room(plan: Plan, variants: Sequence[Variant], num_classes: int, machine: Ma
 def _run(out: Path, study: Study, waiting: list[Cell], jobs: int, say: Callable[[str], None]) -> dict[str, str]:
     """Run the cells that are not done. Returns what was wrong, by cell name."""
     cells, total, done, start = len(study.cells()), len(waiting), 0, time.monotonic()
-    say(f"{cells} trainings, {cells - total} done already, {jobs} at a time, each of {study.equal}")
+    minutes = study.plan.get("minutes")
+    time_needed = f": about {total * minutes / jobs:.0f} minutes and the judging" if minutes and total else ""
+    say(f"{cells} trainings, {cells - total} done already, {jobs} at a time, each of {study.equal}{time_needed}")
     running: list[tuple[Cell, subprocess.Popen[bytes]]] = []
     failures: dict[str, str] = {}
     try:

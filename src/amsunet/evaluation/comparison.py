@@ -22,6 +22,7 @@ from amsunet.machine import Machine, environment
 from amsunet.models.cost import count_macs, count_parameters
 
 _METRICS = ("dice", "iou", "hd95", "nsd", "cldice")
+_PARTS = (("", "mean"), ("_low", "low"), ("_high", "high"))
 
 
 @dataclass(frozen=True)
@@ -234,9 +235,6 @@ def _write(comparison: Comparison, done: dict[str, list[Cell]]) -> None:
         for row in _rows_of(folder, cell)
     ]
     write_text(folder / "images.csv", _csv(images))
-
-
-_PARTS = (("", "mean"), ("_low", "low"), ("_high", "high"))
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
