@@ -1,6 +1,7 @@
 """Time of every network for one 256 x 256 image, as ratios to U-Net in the same run: plain torch on this machine.
 
-Columns: contiguous float32, channels_last float32, and channels_last bfloat16 where the processor computes it.
+Columns: contiguous float32, channels_last float32, channels_last in the best precision of this machine, and the last
+with fused networks, as prediction runs them.
 
     python benchmarks/latency.py [--rounds 9]
 """
@@ -22,6 +23,7 @@ def main() -> None:
     import torch  # noqa: PLC0415
 
     from amsunet.inference.latency import measure_latency  # noqa: PLC0415
+    from amsunet.inference.model_file import for_inference  # noqa: PLC0415
     from amsunet.machine import Machine, choose_machine, environment, keep_freed_memory  # noqa: PLC0415
     from amsunet.models import create_model, list_models  # noqa: PLC0415
 
@@ -30,14 +32,16 @@ def main() -> None:
     best = choose_machine("cpu")
     float32 = Machine("cpu", "float32", best.threads)
     settings = {
-        "float32": (float32, torch.contiguous_format),
-        "float32_channels_last": (float32, torch.channels_last),
+        "float32": (float32, torch.contiguous_format, False),
+        "float32_channels_last": (float32, torch.channels_last, False),
+        f"{best.precision}_channels_last": (best, torch.channels_last, False),
+        f"{best.precision}_channels_last_fused": (best, torch.channels_last, True),
     }
-    if best.precision == "bfloat16":
-        settings["bfloat16_channels_last"] = (best, torch.channels_last)
     milliseconds: dict[str, dict[str, float]] = {}
-    for name, (machine, layout) in settings.items():
-        networks = {model: create_model(model) for model in list_models()}
+    for name, (machine, layout, fused) in settings.items():
+        networks = {model: create_model(model).eval() for model in list_models()}
+        if fused:
+            networks = {model: for_inference(network) for model, network in networks.items()}
         found = measure_latency(networks, machine, rounds=asked.rounds, layout=layout)
         milliseconds[name] = {model: round(1000 * seconds, 2) for model, seconds in found.items()}
     result = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from monai.data.utils import compute_importance_map, dense_patch_slices
+from monai.data.utils import dense_patch_slices
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -70,15 +70,26 @@ def _by_tiles(images: Tensor, forward: Callable[[Tensor], Tensor]) -> Tensor:
     sides = tuple(images.shape[-2:])
     tile = tuple(min(TILE, side) for side in sides)
     steps = tuple(max(1, int(side * (1 - OVERLAP))) for side in tile)
-    importance = compute_importance_map(tile, mode="gaussian", sigma_scale=0.125).clamp(min=1e-3)
-    total, weight = torch.empty(0), torch.zeros(sides)
-    for rows, columns in dense_patch_slices(sides, tile, steps):
+    along = [_gaussian(side) for side in tile]
+    total, weights = torch.empty(0), [torch.zeros(side) for side in sides]
+    places = dense_patch_slices(sides, tile, steps)
+    for rows, columns in places:
         logits = forward(images[..., rows, columns]).cpu()
         if not total.numel():
             total = torch.zeros(*logits.shape[:2], *sides)
-        total[..., rows, columns] += logits * importance
-        weight[rows, columns] += importance
-    return total.div_(weight)
+        total[..., rows, columns] += logits * (along[0][:, None] * along[1])
+    # The tiles stand in a grid, so the sum of their weights is that of the rows times that of the columns.
+    for rows in {rows.start: rows for rows, _ in places}.values():
+        weights[0][rows] += along[0]
+    for columns in {columns.start: columns for _, columns in places}.values():
+        weights[1][columns] += along[1]
+    return total.div_(weights[0][:, None]).div_(weights[1])
+
+
+def _gaussian(side: int) -> Tensor:
+    """Weights of a tile along one side, (side,), largest in the middle and never zero."""
+    place = (torch.arange(side) - (side - 1) / 2) / (side / 8)
+    return torch.exp(-(place**2) / 2).clamp(min=0.03)
 
 
 def _pad(images: Tensor, smallest: int) -> Tensor:

@@ -64,9 +64,10 @@ class Predictor:
     def predict_batch(self, images: Sequence[Array], names: Sequence[str]) -> list[Segmentation]:
         """Segment images as read, (H, W, C), whose working sizes are the same."""
         preprocessing, description = self.description.preprocessing, self.description
-        prepared = torch.stack([to_tensor(preprocessing.resize(preprocessing.window(image))) for image in images])
+        tensors = [to_tensor(preprocessing.resize(preprocessing.window(image))) for image in images]
+        prepared = torch.stack(tensors) if len(tensors) > 1 else tensors[0][None]  # no copy of a large image
         logits = compute_logits(self.network, prepared, preprocessing, self.machine, flips=self.flips)
-        del prepared
+        del prepared, tensors
         out = []
         for image, name, one in zip(images, names, logits, strict=True):
             probabilities = to_probabilities(one[None], *image.shape[:2])
