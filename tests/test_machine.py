@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from amsunet.errors import InputError
-from amsunet.machine import choose_machine, environment, keep_freed_memory, peak_memory
+from amsunet.machine import choose_machine, environment
 
 
 def test_a_device_that_is_not_there_is_refused_with_those_that_are():
@@ -23,10 +26,17 @@ def test_precision_is_what_was_said():
 
 
 def test_memory_is_measured_and_kept_without_harm():
-    keep_freed_memory()
-    before = peak_memory()
-    kept = torch.ones(64, 1024, 1024)
-    assert peak_memory() - before >= 0.5 * kept.nbytes
+    """In a process of its own: a peak that other tests have reached hides a smaller one."""
+    code = (
+        "import torch\n"
+        "from amsunet.machine import keep_freed_memory, peak_memory\n"
+        "keep_freed_memory()\n"
+        "before = peak_memory()\n"
+        "kept = torch.ones(64, 1024, 1024)\n"
+        "print((peak_memory() - before) / kept.nbytes)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert float(out) >= 0.5
 
 
 def test_a_result_can_say_where_it_came_from():
