@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 
 import pytest
 
 from amsunet.errors import InputError
-from amsunet.files import whole_file, write_json, write_text
+from amsunet.files import whole_file, write_csv, write_json, write_text
 
 
 def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_beside_it(tmp_path):
@@ -31,3 +32,10 @@ def test_another_error_passes_and_leaves_nothing(tmp_path):
 def test_folders_are_made_and_text_is_utf_8(tmp_path):
     write_json(tmp_path / "deep" / "er" / "c.json", {"name": "Gewebe ä"})
     assert "Gewebe ä" in (tmp_path / "deep" / "er" / "c.json").read_bytes().decode("utf-8")
+
+
+def test_rows_come_back_from_a_csv_file(tmp_path):
+    rows = [{"image": "a, b", "dice": 0.5}, {"image": 'c "d"', "dice": 1.0}]
+    write_csv(tmp_path / "out" / "rows.csv", rows)
+    with (tmp_path / "out" / "rows.csv").open(newline="", encoding="utf-8") as file:
+        assert [{**row, "dice": float(row["dice"])} for row in csv.DictReader(file)] == rows

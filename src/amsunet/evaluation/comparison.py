@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 import statistics as stats
 from collections import defaultdict
@@ -15,7 +14,7 @@ from typing import Any
 from amsunet.errors import InputError
 from amsunet.evaluation.statistics import Interval, PairedTest, holm, mean_with_interval, paired_test
 from amsunet.evaluation.study import Cell, Study, Variant, cell_folder, is_done
-from amsunet.files import write_json, write_text
+from amsunet.files import write_csv, write_json
 from amsunet.inference.latency import measure_latency
 from amsunet.inference.model_file import FILE_NAME, for_inference, load_model
 from amsunet.machine import Machine, environment
@@ -227,19 +226,11 @@ def _write(comparison: Comparison, done: dict[str, list[Cell]]) -> None:
         test = asdict(row.test) if row.test else dict.fromkeys(PairedTest.__dataclass_fields__, "")
         plain = {k: v for k, v in vars(row).items() if k not in ("variant", "scores", "test")}
         networks.append({"network": row.variant.name, **scores, **plain, **test})
-    write_text(folder / "networks.csv", _csv(networks))
+    write_csv(folder / "networks.csv", networks)
     images = [
         {"network": name, "seed": cell.seed, "fold": "" if cell.fold is None else cell.fold, **row}
         for name, cells in done.items()
         for cell in cells
         for row in _rows_of(folder, cell)
     ]
-    write_text(folder / "images.csv", _csv(images))
-
-
-def _csv(rows: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    write_csv(folder / "images.csv", images)

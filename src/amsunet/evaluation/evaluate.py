@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +18,7 @@ from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
 from amsunet.errors import InputError
 from amsunet.evaluation.metrics import EMPTY_RULE, NSD_TOLERANCE, Calibration, ClassScores, score_image
 from amsunet.evaluation.statistics import Interval, mean_with_interval
-from amsunet.files import write_json, write_text
+from amsunet.files import write_csv, write_json
 from amsunet.inference.predictor import Predictor
 from amsunet.machine import Machine, environment
 from amsunet.training.run import RunConfig, RunData, absolute_source, read_run
@@ -208,7 +206,7 @@ def evaluate(
         own=own,
     )
     target = evaluation_folder(evaluation)
-    write_text(target / "images.csv", _rows(evaluation))
+    write_csv(target / "images.csv", _rows(evaluation))
     write_json(target / "summary.json", evaluation.summary())
     return evaluation
 
@@ -274,14 +272,9 @@ def _score(
     return scores, calibration, confusion
 
 
-def _rows(evaluation: Evaluation) -> str:
-    text = io.StringIO()
-    rows = [
+def _rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    return [
         {"image": image.sample.name, "class": name, "group": image.sample.group or "", **asdict(scores)}
         for image in evaluation.images
         for name, scores in zip(evaluation.class_names, image.classes, strict=True)
     ]
-    writer = csv.DictWriter(text, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

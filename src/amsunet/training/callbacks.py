@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import signal
 import sys
 import time
@@ -17,7 +15,7 @@ from pytorch_lightning.callbacks import WeightAveraging
 from torch import Tensor
 from tqdm import tqdm
 
-from amsunet.files import whole_file, write_text
+from amsunet.files import whole_file, write_csv
 from amsunet.inference.model_file import FILE_NAME, ModelDescription, save_model
 from amsunet.training.task import SegmentationTask
 
@@ -157,11 +155,7 @@ class Keeper(pl.Callback):
             )
         if self._clock.interrupted:
             return
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(self.rows[0]))
-        writer.writeheader()
-        writer.writerows(self.rows)
-        write_text(self._run / "metrics.csv", text.getvalue())
+        write_csv(self._run / "metrics.csv", self.rows)
         self._stop_without_progress(trainer, pl_module, trainer.current_epoch)
         with whole_file(self._run / "last.ckpt") as temporary:
             trainer.save_checkpoint(temporary)
