@@ -20,9 +20,12 @@ preprocessing, values = about["preprocessing"], np.array(about["convention"]["va
 # As in training: channels, brightness window, working size.
 picture = ImageOps.exif_transpose(Image.open(source)).convert("RGB" if preprocessing["in_channels"] == 3 else "L")
 pixels = np.asarray(picture, np.float32)
-if preprocessing["windowing"] == "percentiles":
+if preprocessing["windowing"] != "depth":
     low, high = np.percentile(pixels, (0.5, 99.5))
-    pixels = np.clip((pixels - low) * 255 / max(high - low, 1), 0, 255).round()
+    pixels = np.clip((pixels - low) / max(high - low, 1), 0, 1)
+    if preprocessing["windowing"] == "gamma" and 0 < pixels.mean() < 0.3:
+        pixels = pixels ** max(0.4, np.log(0.3) / np.log(pixels.mean()))
+    pixels = (255 * pixels).round()
 working = [max(1, round(side * preprocessing["scale"])) for side in picture.size]
 small = Image.fromarray(pixels.astype(np.uint8)).resize(working, Image.Resampling.BILINEAR)
 image = np.asarray(small, np.float32).reshape(working[1], working[0], -1).transpose(2, 0, 1)[None]

@@ -18,7 +18,7 @@ def _record(**options: object) -> Preprocessing:
     return Preprocessing(**(defaults | options))
 
 
-@pytest.mark.parametrize("windowing", ["depth", "percentiles"])
+@pytest.mark.parametrize("windowing", ["depth", "percentiles", "gamma"])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("stored", [1, 3])
 @pytest.mark.parametrize("taken", [1, 3])
@@ -44,6 +44,15 @@ def test_percentiles_stretch_a_dark_image_and_depth_does_not() -> None:
     dark = RNG.integers(0, 40, (50, 50, 1), dtype=np.uint8)
     assert _record(windowing="percentiles").window(dark).max() == 255
     assert np.array_equal(_record(windowing="depth").window(dark), dark)
+
+
+def test_gamma_shows_dim_objects_beside_bright_ones_and_leaves_bright_images_alone() -> None:
+    image = np.zeros((64, 64, 1), np.uint8)
+    image[:16, :16], image[40:56, 40:56] = 20, 250
+    plain, lifted = (_record(windowing=name).window(image) for name in ("percentiles", "gamma"))
+    assert lifted[0, 0, 0] > 3 * plain[0, 0, 0] and lifted[0, 0, 0] < lifted[45, 45, 0] == 255
+    bright = 255 - image
+    assert np.array_equal(_record(windowing="gamma").window(bright), _record(windowing="percentiles").window(bright))
 
 
 @pytest.mark.parametrize("value", [0, 7, 65535])

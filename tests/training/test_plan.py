@@ -37,7 +37,7 @@ def _plan(overrides=None, *, images=100, device="cpu", recipe="default", **chang
         ({"coloured": True, "mean": (0.5,) * 3, "std": (0.2,) * 3}, "in_channels", 3),
         ({}, "windowing", "depth"),
         ({"bits": 16}, "windowing", "percentiles"),
-        ({"brightness_variation": 2.0}, "windowing", "percentiles"),
+        ({"brightness_variation": 2.0}, "windowing", "gamma"),
         ({}, "scale", 0.75),
         ({"median_height": 128, "median_width": 128, "largest_side": 128}, "scale", 1.0),
         ({"thickness": 8.0}, "scale", 1.0),

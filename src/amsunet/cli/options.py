@@ -75,7 +75,7 @@ plan_options = options(
     click.option("--batch-size", type=int),
     click.option("--crop", callback=_crop, metavar="SIDE|HxW", help="Size of training crops."),
     click.option("--scale", type=float, help="Working pixels per image pixel."),
-    click.option("--windowing", type=click.Choice(["depth", "percentiles"])),
+    click.option("--windowing", type=click.Choice(["depth", "percentiles", "gamma"])),
     click.option("--augmentation", type=click.Choice(["none", "light", "medium", "strong"])),
     click.option("--learning-rate", type=float),
     click.option("--weight-decay", type=float),

@@ -12,14 +12,20 @@ from torch import Tensor
 
 from amsunet.data.images import Array
 
+Windowing = Literal["depth", "percentiles", "gamma"]
 _MAXIMUM_SAMPLED_PIXELS = 1_000_000
+_DARK = 0.3
+"""Mean, in 0 ... 1, to which darker images are lifted."""
+_SMALLEST_GAMMA = 0.4
 
 
 class Preprocessing(BaseModel):
     """How every image is prepared, in training and ever after.
 
     1. ``window``: to ``in_channels`` channels of uint8. By ``depth``, the whole range of the file's type;
-       by ``percentiles``, the image's own 0.5 to 99.5 per cent range.
+       by ``percentiles``, the image's own 0.5 to 99.5 per cent range; by ``gamma``, that range and then the power,
+       0.4 at the least, that lifts the mean of a dark image to 0.3, so that a few bright objects do not hide
+       the dim ones.
     2. ``resize`` by ``scale``.
     3. ``standardise``: minus ``mean``, over ``std``, both of values in 0 ... 1.
     """
@@ -27,7 +33,7 @@ class Preprocessing(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     in_channels: Literal[1, 3]
-    windowing: Literal["depth", "percentiles"]
+    windowing: Windowing
     scale: float = 1.0
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -36,13 +42,13 @@ class Preprocessing(BaseModel):
         """Map (H, W, 1 or 3) of any type to (H, W, in_channels) of uint8."""
         if image.shape[2] != self.in_channels:
             image = _with_channels(image, self.in_channels)
-        low, high = _range(image, self.windowing)
-        if image.dtype == np.uint8 and (low, high) == (0.0, 255.0):
+        low, high, gamma = _tone(image, self.windowing)
+        if image.dtype == np.uint8 and (low, high, gamma) == (0.0, 255.0, 1.0):
             return image
         if image.dtype.kind == "u":
             levels = np.arange(np.iinfo(image.dtype).max + 1, dtype=np.float32)
-            return _to_bytes(levels, low, high)[image]
-        return _to_bytes(image, low, high)
+            return _to_bytes(levels, low, high, gamma)[image]
+        return _to_bytes(image, low, high, gamma)
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width that the network sees of an image of that size."""
@@ -75,16 +81,24 @@ def _with_channels(image: Array, channels: int) -> Array:
     return (image @ np.array([0.299, 0.587, 0.114], np.float32))[..., None].round().astype(image.dtype)
 
 
-def _range(image: Array, windowing: str) -> tuple[float, float]:
+def _tone(image: Array, windowing: Windowing) -> tuple[float, float, float]:
+    """The values that become black and white, and the power in between."""
     if windowing == "depth":
-        return (0.0, float(np.iinfo(image.dtype).max)) if image.dtype.kind == "u" else (0.0, 1.0)
+        return (0.0, float(np.iinfo(image.dtype).max), 1.0) if image.dtype.kind == "u" else (0.0, 1.0, 1.0)
     step = max(1, int(np.ceil(np.sqrt(image.shape[0] * image.shape[1] / _MAXIMUM_SAMPLED_PIXELS))))
-    low, high = np.percentile(image[::step, ::step], (0.5, 99.5))
-    return (float(low), float(high)) if high > low else (float(image.min()), float(image.max()) + 1.0)
+    sampled = image[::step, ::step]
+    low, high = (float(value) for value in np.percentile(sampled, (0.5, 99.5)))
+    if high <= low:
+        return float(image.min()), float(image.max()) + 1.0, 1.0
+    if windowing == "percentiles":
+        return low, high, 1.0
+    mean = float(np.clip((sampled - low) / (high - low), 0, 1).mean())
+    return low, high, max(_SMALLEST_GAMMA, np.log(_DARK) / np.log(mean)) if 0 < mean < _DARK else 1.0
 
 
-def _to_bytes(values: Array, low: float, high: float) -> Array:
-    return np.clip((values - low) * (255.0 / (high - low)), 0, 255).round().astype(np.uint8)
+def _to_bytes(values: Array, low: float, high: float, gamma: float) -> Array:
+    levels = np.clip((values - low) / (high - low), 0, 1)
+    return (255 * (levels if gamma == 1 else levels**gamma)).round().astype(np.uint8)
 
 
 def _resized(array: Array, size: tuple[int, int], resampling: Image.Resampling) -> Array:

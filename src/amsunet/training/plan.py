@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from amsunet.data.augmentation import Strength
 from amsunet.data.fingerprint import Fingerprint
+from amsunet.data.preprocessing import Windowing
 from amsunet.errors import InputError
 
 DEFAULT_MINUTES = 20.0
@@ -40,7 +41,7 @@ class Plan(BaseModel):
     """Run folder or model file whose weights training starts from."""
     in_channels: Literal[1, 3]
     scale: float = Field(gt=0, le=4)
-    windowing: Literal["depth", "percentiles"]
+    windowing: Windowing
     crop: tuple[_Side, _Side]
     batch_size: int = Field(ge=1)
     foreground_fraction: float = Field(ge=0, le=1)
@@ -181,7 +182,7 @@ def _derive(
     uneven = fingerprint.brightness_variation > 1.5
     decide(
         "windowing",
-        "percentiles" if uneven or fingerprint.bits > 8 else "depth",
+        "gamma" if uneven else "percentiles" if fingerprint.bits > 8 else "depth",
         "brightness differs much between images" if uneven else f"{fingerprint.bits}-bit images, alike in brightness",
     )
     thin = thickness * scale < _THIN
