@@ -17,7 +17,8 @@ from filelock import FileLock, Timeout
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.study import Cell, Study, cell_folder, read_study
-from amsunet.training.train import Training, resume, train
+from amsunet.training.fit import Training
+from amsunet.training.train import resume, train
 
 STOPPED = 130
 _WAIT = 300

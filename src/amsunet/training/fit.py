@@ -1,0 +1,160 @@
+"""A run folder filled: its network trained on the samples given."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader
+
+from amsunet.data.crops import Crops, PreparedImages
+from amsunet.data.layout import Sample
+from amsunet.errors import InputError
+from amsunet.inference.model_file import FILE_NAME, ModelDescription, build_network
+from amsunet.machine import Machine
+from amsunet.training.callbacks import Clock, Keeper, MovingAverage, Progress
+from amsunet.training.plan import epochs_in_budget
+from amsunet.training.run import RunConfig
+from amsunet.training.task import DivergedError, SegmentationTask, WholeImages
+from amsunet.training.threshold import choose_threshold
+from amsunet.training.transfer import start_from
+
+_VALIDATED_EACH_EPOCH = 24
+
+
+@dataclass(frozen=True)
+class Training:
+    """What came of a training."""
+
+    run: Path
+    epochs: int
+    best_epoch: int
+    validation_dice: float
+    """Mean over validation images and classes at working size, of the kept weights at their threshold."""
+    interrupted: bool
+    machine: Machine
+
+
+def fit(
+    run: Path,
+    config: RunConfig,
+    training: list[Sample],
+    validation: list[Sample],
+    machine: Machine,
+    say: Callable[[str], None],
+    *,
+    resume: bool,
+) -> Training:
+    """Train the network of a run folder on its samples, or go on from its last checkpoint, and choose the threshold.
+
+    Raises: InputError for a damaged checkpoint, and when the loss diverges.
+    """
+    plan, convention, preprocessing = config.plan, config.convention, config.preprocessing
+    assert plan.steps_per_epoch is not None
+    _quieten()
+    torch.manual_seed(plan.seed)
+    arguments = plan.model_arguments(convention.num_classes)
+    network = build_network(plan.model, arguments)
+    description = ModelDescription(
+        model=plan.model,
+        arguments=arguments,
+        code=config.code,
+        preprocessing=preprocessing,
+        convention=convention,
+    )
+    checkpoint = run / "last.ckpt" if resume and (run / "last.ckpt").exists() else None
+    if plan.start is not None and checkpoint is None:
+        say(start_from(network, Path(plan.start), model=plan.model, arguments=arguments))
+    epochs = plan.epochs or epochs_in_budget(plan)
+    task = SegmentationTask(network, plan, preprocessing, machine, total_steps=epochs * plan.steps_per_epoch)
+    clock = Clock(task, epochs)
+    keeper = Keeper(run, description, clock)
+    callbacks: list[pl.Callback] = [clock, keeper, Progress(task, clock, keeper)]
+    if plan.average_weights:
+        callbacks.insert(2, MovingAverage())
+    crops = Crops(
+        PreparedImages(training, convention, preprocessing),
+        size=plan.crop,
+        length=plan.steps_per_epoch * plan.batch_size,
+        seed=plan.seed,
+        foreground_fraction=plan.foreground_fraction,
+    )
+    step = max(1, -(-len(validation) // _VALIDATED_EACH_EPOCH))
+    judged = WholeImages(PreparedImages(validation[::step], convention, preprocessing))
+    trainer = pl.Trainer(
+        accelerator={"cpu": "cpu", "cuda": "gpu", "mps": "mps"}[machine.device],
+        devices=1,
+        precision="bf16-mixed" if machine.precision == "bfloat16" else "32-true",
+        max_epochs=-1,
+        callbacks=[*callbacks, _NextEpoch(crops)],
+        logger=TensorBoardLogger(run, name="", version="tensorboard"),
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        deterministic=config.deterministic,
+    )
+    if checkpoint is not None:
+        _check_readable(checkpoint)
+    elif resume:
+        say("no epoch had ended: starting from the beginning")
+    try:
+        trainer.fit(
+            task,
+            DataLoader(crops, plan.batch_size, drop_last=True),
+            DataLoader(judged),
+            ckpt_path=checkpoint,
+            weights_only=True,
+        )
+    except SystemExit:  # Lightning's answer to Ctrl-C before the first step, and to the second one
+        raise KeyboardInterrupt from None
+    except DivergedError:
+        kept = (
+            f"the weights of epoch {keeper.best_epoch + 1} are kept in {run}"
+            if keeper.best_epoch >= 0
+            else "nothing was kept"
+        )
+        raise InputError(
+            f"training diverged in epoch {trainer.current_epoch + 1} (the loss is not a number); {kept}: "
+            f"train anew with --learning-rate {plan.learning_rate / 4:g} or --precision float32"
+        ) from None
+    dice = choose_threshold(run / FILE_NAME, validation, machine, plan.model)
+    return Training(run, trainer.current_epoch, keeper.best_epoch, dice, clock.interrupted, machine)
+
+
+def _check_readable(checkpoint: Path) -> None:
+    """Raise InputError for a checkpoint that is damaged or holds more than tensors and plain values."""
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        known = isinstance(content, dict) and {"state_dict", "loops", "callbacks"} <= content.keys()
+    except (UnpicklingError, RuntimeError, EOFError, OSError):
+        known = False
+    if not known:
+        raise InputError(
+            f"{checkpoint} is damaged or was not written by amsunet (code in it is never executed): copy it again, "
+            "or remove it to start from the beginning"
+        )
+
+
+class _NextEpoch(pl.Callback):
+    """Tells the crops which epoch it is."""
+
+    def __init__(self, crops: Crops) -> None:
+        self._crops = crops
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._crops.epoch = trainer.current_epoch
+
+
+def _quieten() -> None:
+    """Lightning's hints and advertisements do not help who uses this package."""
+    for name in ("pytorch_lightning", "lightning.pytorch", "pytorch_lightning.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"pytorch_lightning|torch\.optim|kornia|monai")
