@@ -128,3 +128,12 @@ def whole(repeatable, tmp_path_factory) -> Any:
 def run(whole, tmp_path_factory) -> Path:
     """A copy of the run of ``whole``, to write into."""
     return Path(shutil.copytree(whole.run, tmp_path_factory.mktemp("runs") / "copy"))
+
+
+@pytest.fixture(scope="session")
+def ensemble(repeatable, tmp_path_factory) -> Path:
+    """A network for each of three folds, to read from."""
+    out = tmp_path_factory.mktemp("runs") / "ensemble"
+    train("sample:nuclei", out=out, folds=3, say=str, **repeatable | {"epochs": 2})
+    torch.use_deterministic_algorithms(False)
+    return out

@@ -138,7 +138,7 @@ def test_a_folder_of_classes_comes_back_as_folders(command, tmp_path):
             Image.fromarray(mask).save(tmp_path / "set" / "masks" / name / f"{number}.png")
         (tmp_path / "set" / "images").mkdir(exist_ok=True)
         Image.fromarray(image).save(tmp_path / "set" / "images" / f"{number}.png")
-    small = ["--base-channels", 4, "--batch-size", 2, "--steps-per-epoch", 2, "--epochs", 1, "--device", "cpu"]
+    small = ["--epochs", 1, "--steps-per-epoch", 2, "--base-channels", 4, "--crop", 64, "--device", "cpu"]
     assert command("train", "set", "--out", "run", *small)[0] == 0
     assert command("predict", "run", "set/images", "--out", "out")[0] == 0
     for name in ("left", "right"):
@@ -203,3 +203,29 @@ def test_ablate_sets_one_choice_against_the_others(command, tmp_path):
     for name in ("amse", "transformer", "mscan"):
         assert re.search(rf"^{name} +0\.\d{{4}}", out, re.MULTILINE)
         assert (folder / "cells" / f"{name}-seed0" / "model.safetensors").is_file()
+
+
+def test_folds_are_trained_judged_and_predicted_with(command, images, tmp_path):
+    small = [
+        "--epochs",
+        "1",
+        "--steps-per-epoch",
+        "2",
+        "--base-channels",
+        "4",
+        "--crop",
+        "64",
+        "--batch-size",
+        "4",
+        "--device",
+        "cpu",
+    ]
+    code, out, _ = command("train", "sample:nuclei", "--folds", 2, "--out", "both", *small)
+    assert code == 0
+    assert "2 folds of the training images" in out and "Dice of the folds: " in out and ", 12 images, mean" in out
+    assert command("predict", "both", images, "--out", "masks")[0] == 0
+    assert command("predict", "both/fold1", images, "--out", "masks of one")[0] == 0
+    shutil.rmtree(tmp_path / "both" / "fold1")
+    code, _, err = command("predict", "both", images, "--out", "again")
+    assert code == 2 and "amsunet train --resume both trains this one anew" in err
+    assert not (tmp_path / "again").exists()

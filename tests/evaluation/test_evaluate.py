@@ -9,10 +9,12 @@ from html import unescape
 
 import pytest
 
+from amsunet.data.embedded import locate
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import METRICS, evaluate
 from amsunet.evaluation.metrics import EMPTY_RULE
 from amsunet.evaluation.report import write_report
+from amsunet.inference.ensemble import fold_folder, read_folds
 from amsunet.inference.predictor import load
 from amsunet.training.train import train
 
@@ -94,3 +96,30 @@ def test_the_runs_own_data_are_known_wherever_they_lie(make_dataset, tiny, tmp_p
     data.rename(tmp_path / "moved")
     evaluation = evaluate(training.run, tmp_path / "moved")
     assert (evaluation.split, len(evaluation.images)) == ("test", 2)
+
+
+def test_an_ensemble_is_cross_validated_on_what_it_was_trained_on(ensemble, tmp_path):
+    run = shutil.copytree(ensemble, tmp_path / "run")
+    evaluation, folds = evaluate(run, split="val"), read_folds(run)
+    assert {image.sample.name for image in evaluation.images} == folds.fold_of.keys()
+    for image in evaluation.images:
+        alone = load(fold_folder(run, folds.fold_of[image.sample.name])).predict(image.sample.image)
+        foreground = int((alone.probability[1] > folds.threshold).sum())
+        assert foreground == image.classes[0].true_positives + image.classes[0].false_positives
+    dice = [image.dice for image in evaluation.images if folds.fold_of[image.sample.name] == 0]
+    assert f"Dice of the folds: {sum(dice) / len(dice):.4f}, " in evaluation.notes[-1]
+    html = unescape(write_report(evaluation).read_text())
+    assert "Trained on 12 images in 3 folds" in html and evaluation.notes[-1] in html
+
+
+def test_an_ensemble_is_judged_on_test_images_together(ensemble, tmp_path):
+    run = shutil.copytree(ensemble, tmp_path / "run")
+    evaluation = evaluate(run)
+    assert (evaluation.split, len(evaluation.images)) == ("test", 4)
+    assert evaluation.notes == ("the probabilities of 3 networks, one for each fold, are averaged",)
+    image = evaluation.images[0]
+    found = load(run).predict(image.sample.image).areas()["foreground"]
+    assert found == image.classes[0].true_positives + image.classes[0].false_positives
+    data = shutil.copytree(locate("sample:nuclei") / "train", tmp_path / "foreign")
+    with pytest.raises(InputError, match="holds only images that the run was trained on"):
+        evaluate(run, data)

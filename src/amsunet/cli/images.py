@@ -47,6 +47,7 @@ def check(data: str, out: Path | None, **values: Any) -> None:
 @machine_options
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder (default: the next one under runs/).")
 @click.option("--deterministic", is_flag=True, help="The same weights, bit for bit, from the same command.")
+@click.option("--folds", type=click.IntRange(2), help="Train so many networks, each for the time given: an ensemble.")
 @click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used.")
 @click.option(
     "--resume",
@@ -73,6 +74,8 @@ def train(context: click.Context, /, data: str | None, resumed: Path | None, dev
         training = start_training(str(data), mask_options=options, device=device, say=click.echo, **values)
     if training.interrupted:
         click.echo(f"stopped early: amsunet train --resume {training.run} goes on from the last whole epoch")
+        if training.folds is not None:
+            return
     _judge(training.run, split="val", machine=training.machine, own=values["model"])
     click.echo(f"run: {training.run}\nnext: amsunet evaluate {training.run}")
 

@@ -50,25 +50,21 @@ def assign_splits(
     return {sample.name: split_of.get(sample.name, "train") for sample in samples}
 
 
-def assign_folds(
+def deal_folds(
     samples: Sequence[Sample],
     foreground: Mapping[str, float],
     folds: int,
     *,
     checksums: Mapping[str, str] | None = None,
-    val_fraction: float = 0.2,
-) -> list[dict[str, Split]]:
-    """Cut the images into folds, groups together and stratified by foreground share as in ``assign_splits``.
+) -> dict[str, int]:
+    """Cut the samples into folds, groups together and stratified by foreground share as in ``assign_splits``.
 
-    Test images that the data set names stay unused.
-
-    Returns: for each fold the split of every sample by name: ``test`` is the fold, ``val`` is cut from the others.
+    Returns: the fold, from 0, of every sample by name.
     Raises: ValueError if there are fewer groups than folds.
     """
-    free = [sample for sample in samples if sample.split != "test"]
     group_of = _groups(samples, checksums)
     shares: dict[str, list[float]] = defaultdict(list)
-    for sample in free:
+    for sample in samples:
         shares[group_of[sample.name]].append(foreground[sample.name])
     if not 2 <= folds <= len(shares):
         raise ValueError(f"{len(shares)} images or patients cannot be cut into {folds} folds")
@@ -78,9 +74,30 @@ def assign_folds(
     for start in range(0, len(ordered), folds):
         for group, fold in zip(ordered[start : start + folds], rng.permutation(folds), strict=False):
             fold_of[group] = int(fold)
+    return {sample.name: fold_of[group_of[sample.name]] for sample in samples}
+
+
+def assign_folds(
+    samples: Sequence[Sample],
+    foreground: Mapping[str, float],
+    folds: int,
+    *,
+    checksums: Mapping[str, str] | None = None,
+    val_fraction: float = 0.2,
+) -> list[dict[str, Split]]:
+    """Cut the images into folds as ``deal_folds`` does, to train on some and judge on the fold that is left out.
+
+    Test images that the data set names stay unused.
+
+    Returns: for each fold the split of every sample by name: ``test`` is the fold, ``val`` is cut from the others.
+    Raises: ValueError if there are fewer groups than folds.
+    """
+    free = [sample for sample in samples if sample.split != "test"]
+    fold_of = deal_folds(free, foreground, folds, checksums=checksums)
+    group_of = _groups(samples, checksums)
     out = []
     for fold in range(folds):
-        held_out = {sample.name for sample in free if fold_of[group_of[sample.name]] == fold}
+        held_out = {sample.name for sample in free if fold_of[sample.name] == fold}
         others = [sample for sample in free if sample.name not in held_out]
         chosen = {s.name for s in _cut(others, group_of, foreground, val_fraction, np.random.default_rng(fold))}
         splits: dict[str, Split] = {sample.name: "unused" for sample in samples}

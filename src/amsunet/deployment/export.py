@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from amsunet.deployment.parity import Parity, measure_parity, prepared_images
 from amsunet.errors import InputError
 from amsunet.files import whole_file, write_json
-from amsunet.inference.model_file import FILE_NAME, for_inference, load_model
+from amsunet.inference.ensemble import model_path
+from amsunet.inference.model_file import for_inference, load_model
 from amsunet.inference.runtime import METADATA, needed, open_runtime
 
 Format = Literal["onnx", "openvino"]
@@ -71,7 +72,7 @@ def export(
     target = Path(out) if out is not None else folder / "export" / f"{precision}{SUFFIXES[to]}"
     if target.suffix != SUFFIXES[to]:
         raise InputError(f"{target} must end in {SUFFIXES[to]} for {to}")
-    network, description = load_model(folder / FILE_NAME, own)
+    network, description = load_model(model_path(folder), own)
     whole = _Whole(for_inference(network), description.preprocessing.mean, description.preprocessing.std).eval()
     validation = prepared_images(folder, "val")
     with tempfile.TemporaryDirectory() as temporary:

@@ -19,6 +19,7 @@ from amsunet.errors import InputError
 from amsunet.evaluation.metrics import EMPTY_RULE, NSD_TOLERANCE, Calibration, ClassScores, score_image
 from amsunet.evaluation.statistics import Interval, mean_with_interval
 from amsunet.files import write_csv, write_json
+from amsunet.inference.ensemble import Folds
 from amsunet.inference.predictor import Predictor
 from amsunet.machine import Machine, environment
 from amsunet.training.run import RunConfig, RunData, absolute_source, read_run
@@ -159,7 +160,7 @@ def evaluate(
     """Score a run and write ``evaluation/SPLIT/images.csv`` and ``summary.json`` into its folder.
 
     Args:
-        run: a run folder.
+        run: a run folder, or that of an ensemble: its validation images are judged by the fold that has not seen them.
         data: what to judge on; the run's own data when left out. Of a data set that names test images these alone
             are used, of another one all images; images that the run was trained on are left out.
         split: of the run's own data: ``auto`` is test where there is a test split, else val.
@@ -188,9 +189,12 @@ def evaluate(
             f"{dataset.source} has {dataset.convention.num_classes} classes, the run {config.convention.num_classes}: "
             "judge it on data with the same classes"
         )
-    samples, chosen, notes = _choose(dataset, record, split, of_run=of_run)
+    samples, chosen, notes = _choose(dataset, record, split, predictor.folds, of_run=of_run)
     thin = record.fingerprint.thickness < _THIN
-    scores, calibration, confusion = _score(predictor, dataset, samples, config, thin, progress)
+    judge = predictor.blind_to if chosen == "val" else lambda _: predictor
+    scores, calibration, confusion = _score(judge, dataset, samples, config, thin, progress)
+    if predictor.folds is not None:
+        notes = (*notes, _tell_folds(predictor.folds, scores, chosen))
     evaluation = Evaluation(
         run=folder,
         source=record.source if of_run else str(data),
@@ -221,13 +225,15 @@ def evaluation_folder(evaluation: Evaluation) -> Path:
 
 
 def _choose(
-    dataset: Dataset, record: RunData, split: str, *, of_run: bool
+    dataset: Dataset, record: RunData, split: str, folds: Folds | None, *, of_run: bool
 ) -> tuple[list[Sample], str, tuple[str, ...]]:
     if of_run:
         record.check(dataset)
         has_test = "test" in record.splits.values()
         wanted = split if split != "auto" else "test" if has_test else "val"
-        samples = [sample for sample in dataset.samples if record.splits[sample.name] == wanted]
+        # With folds every training image is a validation image of one.
+        searched = "train" if folds is not None and wanted == "val" else wanted
+        samples = [sample for sample in dataset.samples if record.splits[sample.name] == searched]
         if not samples:
             raise InputError(f"{dataset.source} has no {wanted} images: choose another --split")
         told = sum(record.checksums[sample.name] in record.seen_before for sample in samples)
@@ -250,7 +256,7 @@ def _choose(
 
 
 def _score(
-    predictor: Predictor,
+    judge: Callable[[str], Predictor],
     dataset: Dataset,
     samples: list[Sample],
     config: RunConfig,
@@ -261,7 +267,7 @@ def _score(
     scores, calibration, confusion = [], Calibration(), np.zeros((classes, classes), np.int64)
     for done, sample in enumerate(samples, start=1):
         image, labels = dataset.read(sample)
-        found = predictor.predict_batch([image], [sample.name])[0]
+        found = judge(sample.name).predict_batch([image], [sample.name])[0]
         scores.append(ImageScores(sample, tuple(score_image(found.probability, found.mask, labels, thin=thin))))
         calibration.add(found.probability, labels)
         counted = labels != IGNORED
@@ -270,6 +276,16 @@ def _score(
         if progress:
             progress(done, len(samples))
     return scores, calibration, confusion
+
+
+def _tell_folds(folds: Folds, scores: list[ImageScores], split: str) -> str:
+    if split != "val":
+        return f"the probabilities of {folds.count} networks, one for each fold, are averaged"
+    dice: dict[int, list[float]] = {fold: [] for fold in range(folds.count)}
+    for image in scores:
+        dice[folds.fold_of[image.sample.name]].append(image.dice)
+    told = ", ".join(f"{np.mean(values):.4f}" for values in dice.values())
+    return f"cross-validated: every image is judged by the network that has not seen it; Dice of the folds: {told}"
 
 
 def _rows(evaluation: Evaluation) -> list[dict[str, Any]]:

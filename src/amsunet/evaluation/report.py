@@ -14,6 +14,7 @@ from amsunet.evaluation.evaluate import METRICS, Evaluation, ImageScores, evalua
 from amsunet.evaluation.figures import calibration_plot, case_panels, score_distribution, training_curves
 from amsunet.evaluation.metrics import EMPTY_RULE
 from amsunet.files import write_text
+from amsunet.inference.ensemble import is_ensemble, read_folds
 from amsunet.inference.predictor import Predictor
 from amsunet.machine import choose_machine
 from amsunet.training.run import read_run
@@ -56,6 +57,7 @@ def write_report(evaluation: Evaluation) -> Path:
         distribution=Markup(score_distribution(evaluation)),
         cases=_cases(evaluation),
         splits=Counter(record.splits.values()),
+        folds=read_folds(evaluation.run).count if is_ensemble(evaluation.run) else None,
         groups=len({image.sample.group for image in evaluation.images if image.sample.group}),
         fingerprint=record.fingerprint,
         convention=config.convention,
@@ -92,5 +94,6 @@ def _cases(evaluation: Evaluation) -> list[dict[str, object]]:
 def _case(predictor: Predictor, evaluation: Evaluation, scores: ImageScores) -> dict[str, object]:
     image = read_image(scores.sample.image)
     labels = read_labels(scores.sample, evaluation.convention)
-    found = predictor.predict_batch([image], [scores.sample.name])[0]
+    judge = predictor.blind_to(scores.sample.name) if evaluation.split == "val" else predictor
+    found = judge.predict_batch([image], [scores.sample.name])[0]
     return {"name": scores.sample.name, "dice": scores.dice, "picture": case_panels(image, labels, found.mask)}

@@ -23,6 +23,10 @@ FILE_NAME = "model.safetensors"
 _FORMAT = 1
 
 
+class DamagedError(InputError):
+    """A model file that is missing or is not what was written."""
+
+
 class ModelDescription(BaseModel):
     """What the weights belong to and how images must be prepared for them."""
 
@@ -55,17 +59,17 @@ def load_model(path: Path, own: str | None = None) -> tuple[nn.Module, ModelDesc
             say which code is to be run; and it must be the very file that the weights were trained with.
 
     Returns: the network in evaluation mode, and its description.
-    Raises: InputError for a missing, damaged or foreign file.
+    Raises: InputError for a missing, damaged or foreign file; DamagedError for the first two.
     """
     if not path.is_file():
-        raise InputError(f"{path} is missing: name a run folder of amsunet train, or train again")
+        raise DamagedError(f"{path} is missing: name a run folder of amsunet train, or train again")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
         description = ModelDescription.model_validate_json(metadata["amsunet"])
     except (SafetensorError, KeyError, OSError):
-        raise InputError(
+        raise DamagedError(
             f"{path} is not a model of amsunet or is damaged: copy it again, or train again; "
             "pickled checkpoints are never opened"
         ) from None
@@ -74,13 +78,13 @@ def load_model(path: Path, own: str | None = None) -> tuple[nn.Module, ModelDesc
             f"{path} was written by another version of amsunet ({error.error_count()} fields differ)"
         ) from None
     if metadata.get("sha256") != _checksum(weights, metadata["amsunet"]):
-        raise InputError(f"{path} is damaged (its checksum differs): copy it again, or train again")
+        raise DamagedError(f"{path} is damaged (its checksum differs): copy it again, or train again")
     model = named_model(description.model, description.code, own, where=path)
     try:
         network = create_model(model, **description.arguments)
         network.load_state_dict(weights)
     except (ValueError, TypeError, RuntimeError):
-        raise InputError(
+        raise DamagedError(
             f"{path} holds weights that do not fit its description: copy it again, or train again"
         ) from None
     return network.eval(), description

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from amsunet.data.images import Array, read_image
 from amsunet.data.preprocessing import to_tensor
 from amsunet.errors import InputError
+from amsunet.inference.ensemble import load_members, model_path
 from amsunet.inference.forward import compute_logits, to_labels, to_probabilities
-from amsunet.inference.model_file import FILE_NAME, for_inference, load_model
+from amsunet.inference.model_file import ModelDescription, for_inference
 from amsunet.inference.result import Segmentation
 from amsunet.machine import Machine, choose_machine, keep_freed_memory
 
 
 class Predictor:
-    """A loaded model.
+    """A loaded model, or an ensemble whose probabilities are averaged.
 
     Args:
-        run: a run folder, or the model file in one.
+        run: a run folder, the model file in one, or the folder of an ensemble.
         machine: where to run; chosen when left out.
         flips: average over the image and its mirror images: slower by four, usually a little better.
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
@@ -33,11 +36,29 @@ class Predictor:
         self, run: str | Path, *, machine: Machine | None = None, flips: bool = False, own: str | None = None
     ) -> None:
         keep_freed_memory()
-        path = Path(run)
-        network, self.description = load_model(path / FILE_NAME if path.is_dir() or not path.suffix else path, own)
+        self._run = Path(run)
+        members, self.folds = load_members(self._run, own)
         self.machine = machine or choose_machine()
         self.flips = flips
-        self.network = self.machine.place(for_inference(network))
+        self._members = [(self.machine.place(for_inference(network)), described) for network, described in members]
+        self.description = members[0][1]
+        if self.folds is not None:
+            self.description = self.description.model_copy(update={"threshold": self.folds.threshold})
+
+    @property
+    def network(self) -> nn.Module:
+        """The network. Raises: InputError for an ensemble, which has more than one."""
+        if len(self._members) > 1:
+            model_path(self._run)
+        return self._members[0][0]
+
+    def blind_to(self, name: str) -> Predictor:
+        """Of an ensemble the one network that was not trained on this training image, of a single one itself."""
+        if self.folds is None:
+            return self
+        alone = copy(self)
+        alone._members = [self._members[self.folds.fold_of[name]]]
+        return alone
 
     def predict(self, image: Array | str | Path, *, name: str | None = None) -> Segmentation:
         """Segment one image.
@@ -63,17 +84,29 @@ class Predictor:
 
     def predict_batch(self, images: Sequence[Array], names: Sequence[str]) -> list[Segmentation]:
         """Segment images as read, (H, W, C), whose working sizes are the same."""
-        preprocessing, description = self.description.preprocessing, self.description
+        probabilities = self._probabilities(*self._members[0], images)
+        with torch.inference_mode():
+            for member in self._members[1:]:
+                for total, one in zip(probabilities, self._probabilities(*member, images), strict=True):
+                    total.add_(one)
+            for total in probabilities:
+                total.div_(len(self._members))
+        out = []
+        for name, one in zip(names, probabilities, strict=True):
+            labels = to_labels(one, self.description.threshold)
+            out.append(Segmentation(name, one[0].numpy(), labels[0].numpy(), self.description.convention))
+        return out
+
+    def _probabilities(
+        self, network: nn.Module, description: ModelDescription, images: Sequence[Array]
+    ) -> list[Tensor]:
+        """What one network gives for each image, (1, num_classes, H, W)."""
+        preprocessing = description.preprocessing
         tensors = [to_tensor(preprocessing.resize(preprocessing.window(image))) for image in images]
         prepared = torch.stack(tensors) if len(tensors) > 1 else tensors[0][None]  # no copy of a large image
-        logits = compute_logits(self.network, prepared, preprocessing, self.machine, flips=self.flips)
+        logits = compute_logits(network, prepared, preprocessing, self.machine, flips=self.flips)
         del prepared, tensors
-        out = []
-        for image, name, one in zip(images, names, logits, strict=True):
-            probabilities = to_probabilities(one[None], *image.shape[:2])
-            labels = to_labels(probabilities, description.threshold)
-            out.append(Segmentation(name, probabilities[0].numpy(), labels[0].numpy(), description.convention))
-        return out
+        return [to_probabilities(one[None], *image.shape[:2]) for image, one in zip(images, logits, strict=True)]
 
     def working_size(self, image: Array) -> tuple[int, int]:
         """Height and width at which the network sees an image."""

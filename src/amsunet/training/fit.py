@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from amsunet.data.crops import Crops, PreparedImages
 from amsunet.data.layout import Sample
 from amsunet.errors import InputError
+from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import FILE_NAME, ModelDescription, build_network
 from amsunet.machine import Machine
 from amsunet.training.callbacks import Clock, Keeper, MovingAverage, Progress
@@ -35,11 +36,20 @@ class Training:
 
     run: Path
     epochs: int
-    best_epoch: int
-    validation_dice: float
-    """Mean over validation images and classes at working size, of the kept weights at their threshold."""
+    """Of all folds together, where there are folds."""
+    best_epoch: int | None
+    """None where there are folds: each has its own."""
+    dice_at: dict[float, float]
+    """Mean over validation images and classes at working size, of the kept weights, by threshold: with folds, of the
+    network that has not seen the image."""
     interrupted: bool
     machine: Machine
+    folds: Folds | None = None
+
+    @property
+    def validation_dice(self) -> float:
+        """At the best threshold, which is the one that is kept."""
+        return max(self.dice_at.values(), default=float("nan"))
 
 
 def fit(
@@ -125,8 +135,8 @@ def fit(
             f"training diverged in epoch {trainer.current_epoch + 1} (the loss is not a number); {kept}: "
             f"train anew with --learning-rate {plan.learning_rate / 4:g} or --precision float32"
         ) from None
-    dice = choose_threshold(run / FILE_NAME, validation, machine, plan.model)
-    return Training(run, trainer.current_epoch, keeper.best_epoch, dice, clock.interrupted, machine)
+    dice_at = choose_threshold(run / FILE_NAME, validation, machine, plan.model)
+    return Training(run, trainer.current_epoch, keeper.best_epoch, dice_at, clock.interrupted, machine)
 
 
 def _check_readable(checkpoint: Path) -> None:

@@ -17,8 +17,9 @@ from amsunet.data.images import read_image
 from amsunet.data.layout import Sample, Split
 from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
 from amsunet.data.preprocessing import Preprocessing
-from amsunet.data.splits import assign_splits
+from amsunet.data.splits import assign_splits, deal_folds
 from amsunet.errors import InputError
+from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import build_network
 from amsunet.models import is_file
 from amsunet.models.contract import check_sizes
@@ -37,7 +38,11 @@ class Preparation:
     """By sample name."""
     fingerprint: Fingerprint
     plan: Plan
+    training_images: int
+    """That a network is trained on: with folds, all but those of its own."""
     warnings: tuple[str, ...]
+    folds: Folds | None = None
+    """Of the training images, where there are to be folds."""
 
     def of(self, split: Split) -> list[Sample]:
         """The samples of one split."""
@@ -49,6 +54,7 @@ class Preparation:
         lines = [
             f"{dataset.source}: {counts['train']} images to train, {counts['val']} to validate, "
             f"{counts['test']} to test",
+            *self._folds(),
             f"masks: {dataset.convention}",
             str(self.fingerprint),
             *dataset.notes,
@@ -61,6 +67,17 @@ class Preparation:
             lines.append(f"cannot be used: {count} {kind}, as {first.message}")
         return "\n".join(lines)
 
+    def _folds(self) -> list[str]:
+        if self.folds is None:
+            return []
+        count, plan = self.folds.count, self.plan
+        budget = f"{plan.minutes:g} minutes" if plan.minutes else f"{plan.epochs} epochs"
+        total = f", about {count * plan.minutes:.0f} minutes in all" if plan.minutes else ""
+        return [
+            f"{count} folds of the training images, a network for each, trained on the others for {budget}{total}; "
+            "test images are in none"
+        ]
+
 
 def prepare(
     data: str | Path,
@@ -72,11 +89,15 @@ def prepare(
     allow_problems: bool = False,
     test_fraction: float = 0.2,
     splits: Mapping[str, Split] | None = None,
+    folds: int | None = None,
     recipe: Literal["default", "paper"] = "default",
     overrides: dict[str, Any] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Preparation:
     """Open a data set, cut its splits, measure it and plan.
+
+    Args:
+        folds: cut training and validation images into so many folds; all of them then count as training images.
 
     Raises: InputError for data that cannot be trained on.
     """
@@ -98,10 +119,24 @@ def prepare(
             "give it more images with masks (of more than one patient, where patients are known)"
         )
     fingerprint = take_fingerprint(dataset, {name for name, split in splits.items() if split in ("train", "val")})
-    plan = make_plan(fingerprint, counts["train"], device=device, recipe=recipe, overrides=overrides)
-    check_network(plan, dataset.convention.num_classes)
     warnings = (*dataset.warnings, *lookalikes(dataset.scans, splits))
-    return Preparation(dataset, dict(splits), fingerprint, plan, warnings)
+    dealt, images = None, counts["train"]
+    if folds is not None:
+        dealt = _deal(dataset, splits, folds)
+        splits = {**splits, **dict.fromkeys(dealt.fold_of, "train")}
+        images = len(dealt.fold_of) - -(-len(dealt.fold_of) // folds)
+    plan = make_plan(fingerprint, images, device=device, recipe=recipe, overrides=overrides)
+    check_network(plan, dataset.convention.num_classes)
+    return Preparation(dataset, dict(splits), fingerprint, plan, images, warnings, dealt)
+
+
+def _deal(dataset: Dataset, splits: Mapping[str, Split], count: int) -> Folds:
+    samples = [sample for sample in dataset.samples if splits[sample.name] in ("train", "val")]
+    try:
+        fold_of = deal_folds(samples, dataset.foreground_share(), count, checksums=dataset.checksums())
+    except ValueError as error:
+        raise InputError(f"{error}: ask for fewer with --folds") from None
+    return Folds(count=count, fold_of=fold_of)
 
 
 def check_network(plan: Plan, num_classes: int) -> None:

@@ -15,8 +15,11 @@ from amsunet.inference.model_file import for_inference, load_model, save_model
 from amsunet.machine import Machine
 
 
-def choose_threshold(path: Path, validation: list[Sample], machine: Machine, own: str | None) -> float:
-    """Find the foreground threshold that is best on all validation images, save it, return the Dice there."""
+def choose_threshold(path: Path, validation: list[Sample], machine: Machine, own: str | None) -> dict[float, float]:
+    """Find the foreground threshold that is best on all validation images and save it.
+
+    Returns: mean Dice over images and classes by threshold.
+    """
     network, description = load_model(path, own)
     at_work = machine.place(for_inference(network))
     images = PreparedImages(validation, description.convention, description.preprocessing)
@@ -28,7 +31,7 @@ def choose_threshold(path: Path, validation: list[Sample], machine: Machine, own
         probabilities, target = torch.softmax(logits, dim=1), torch.from_numpy(labels)[None]
         for column, threshold in enumerate(thresholds):
             scores[index, column] = dice_by_class(probabilities, target, threshold).mean()
-    means = scores.mean(dim=0)
-    best = int(means.argmax())
-    save_model(path, network, description.model_copy(update={"threshold": thresholds[best]}))
-    return float(means[best])
+    dice_at = dict(zip(thresholds, scores.mean(dim=0).tolist(), strict=True))
+    best = max(dice_at, key=dice_at.__getitem__)
+    save_model(path, network, description.model_copy(update={"threshold": best}))
+    return dice_at

@@ -13,11 +13,13 @@ from amsunet.data.embedded import locate
 from amsunet.data.layout import Split
 from amsunet.data.masks import MaskOptions
 from amsunet.errors import InputError
+from amsunet.inference.ensemble import is_ensemble, write_folds
 from amsunet.inference.model_file import named_model
 from amsunet.machine import choose_machine, environment, keep_freed_memory
 from amsunet.models import absolute_model, code_checksum
 from amsunet.training.estimate import measure_cost
 from amsunet.training.fit import Training, fit
+from amsunet.training.folds import fit_folds
 from amsunet.training.plan import Plan, fill_budget
 from amsunet.training.prepare import Preparation, fit_preprocessing, prepare
 from amsunet.training.run import RunConfig, RunData, absolute_source, read_run, write_data, write_run
@@ -35,6 +37,7 @@ def train(
     skip_broken: bool = False,
     test_fraction: float = 0.2,
     splits: Mapping[str, Split] | None = None,
+    folds: int | None = None,
     device: str = "auto",
     precision: str = "auto",
     deterministic: bool = False,
@@ -46,9 +49,11 @@ def train(
     Args:
         data: a folder, a CSV manifest, or ``sample:NAME``.
         out: the run folder, which must not hold a run yet; the next free one under ``runs/`` when left out.
-        minutes, epochs: the budget; one of them, or neither for the default.
+        minutes, epochs: the budget, of each fold where there are folds; one of them, or neither for the default.
         recipe: ``paper`` for the released recipe.
         splits: the split of every image by its name, in place of the data set's own and of what is cut.
+        folds: train so many networks, each validated on a part of the training images that it is not trained on; the
+            run folder is then an ensemble, whose probabilities are averaged.
         overrides: fields of ``Plan``.
         say: takes the lines that tell what is going on.
 
@@ -72,6 +77,7 @@ def train(
         skip_broken=skip_broken,
         test_fraction=test_fraction,
         splits=splits,
+        folds=folds,
         recipe=recipe,
         overrides={"minutes": minutes, "epochs": epochs, **overrides},
     )
@@ -79,7 +85,7 @@ def train(
     plan, dataset = prepared.plan, prepared.dataset
     if plan.steps_per_epoch is None:
         cost = measure_cost(plan, dataset.convention.num_classes, machine)
-        plan = fill_budget(plan, cost.seconds_per_step, len(prepared.of("train")))
+        plan = fill_budget(plan, cost.seconds_per_step, prepared.training_images)
     say(f"plan:\n{plan}")
     preprocessing = fit_preprocessing(plan, dataset.convention, prepared.of("train"))
     config = RunConfig(
@@ -100,7 +106,11 @@ def train(
         checksums=dataset.checksums(),
         seen_before=_seen_by_the_start(plan, prepared, say),
     )
+    if prepared.folds is not None:
+        write_folds(run, prepared.folds)
     write_run(run, config, data_record, environment(machine))
+    if prepared.folds is not None:
+        return fit_folds(run, config, data_record, dataset.samples, machine, say)
     return fit(run, config, prepared.of("train"), prepared.of("val"), machine, say, resume=False)
 
 
@@ -113,6 +123,8 @@ def resume(
     say: Callable[[str], None] = print,
 ) -> Training:
     """Go on with a training that was stopped or killed, from the end of its last whole epoch.
+
+    Of an ensemble, folds that are done and whole are not trained again.
 
     Args:
         data: where the run's data lie now, if they have moved; the run remembers it.
@@ -135,6 +147,8 @@ def resume(
     record.check(dataset)
     if data is not None:
         write_data(folder, record)
+    if is_ensemble(folder):
+        return fit_folds(folder, config, record, dataset.samples, machine, say)
     samples = {split: [s for s in dataset.samples if record.splits[s.name] == split] for split in ("train", "val")}
     return fit(folder, config, samples["train"], samples["val"], machine, say, resume=True)
 

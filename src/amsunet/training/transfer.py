@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from amsunet.errors import InputError
-from amsunet.inference.model_file import FILE_NAME, load_model
+from amsunet.inference.ensemble import model_path
+from amsunet.inference.model_file import load_model
 from amsunet.models import is_file
 
 
@@ -26,8 +27,7 @@ def start_from(network: nn.Module, source: Path, *, model: str, arguments: dict[
     Returns: what was taken, in a line.
     Raises: InputError if the source cannot be read, or is another network or one with other settings.
     """
-    path = source / FILE_NAME if source.is_dir() or not source.suffix else source
-    trained, description = load_model(path, model)
+    trained, description = load_model(model_path(source), model)
     if not is_file(model) and description.model != model:
         raise InputError(
             f"{source} holds weights of {description.model}, not of {model}: say --model {description.model}"

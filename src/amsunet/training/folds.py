@@ -1,0 +1,96 @@
+"""A network for each fold of the training images, one after the other."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from amsunet.data.layout import Sample, Split
+from amsunet.inference.ensemble import Folds, FoldScore, fold_folder, read_folds, write_folds
+from amsunet.inference.model_file import FILE_NAME, DamagedError, load_model
+from amsunet.machine import Machine, environment
+from amsunet.training.fit import Training, fit
+from amsunet.training.prepare import fit_preprocessing
+from amsunet.training.run import RunConfig, RunData, write_run
+
+
+def fit_folds(
+    run: Path,
+    config: RunConfig,
+    record: RunData,
+    samples: Sequence[Sample],
+    machine: Machine,
+    say: Callable[[str], None],
+) -> Training:
+    """Train the folds of a folder that are not done, each in a run folder of its own, and keep what they reached.
+
+    A fold is trained on the images of the others and validated on its own, with the plan of all folds and a seed of
+    its own. One that was cut goes on; one that was done and is now missing or damaged is trained anew.
+
+    Args:
+        samples: of the whole data set.
+
+    Raises: InputError as ``fit``.
+    """
+    folds = read_folds(run)
+    epochs, start, trained = 0, time.monotonic(), 0
+    for fold in range(folds.count):
+        folder = fold_folder(run, fold)
+        place = f"{folder.name} ({fold + 1} of {folds.count})"
+        if fold in folds.scores:
+            if _can_be_read(folder, config):
+                say(f"{place} is done: Dice {folds.scores[fold].dice:.4f}")
+                continue
+            say(f"{place} is missing or damaged: trained anew")
+            folds = folds.model_copy(update={"scores": {k: v for k, v in folds.scores.items() if k != fold}})
+            write_folds(run, folds)
+            shutil.rmtree(folder, ignore_errors=True)
+        training = _fit_fold(folder, fold, folds, config, record, samples, machine, say, place)
+        epochs += training.epochs
+        if training.interrupted:
+            return Training(run, epochs, None, folds.dice_at(), True, machine, folds)
+        score = FoldScore(
+            images=list(folds.fold_of.values()).count(fold), epochs=training.epochs, dice_at=training.dice_at
+        )
+        folds = folds.model_copy(update={"scores": folds.scores | {fold: score}})
+        write_folds(run, folds)
+        trained += 1
+        minutes = (time.monotonic() - start) / 60 / trained * (folds.count - len(folds.scores))
+        say(f"{place}: Dice {score.dice:.4f} on {score.images} images; about {minutes:.0f} minutes left for all folds")
+    return Training(run, epochs, None, folds.dice_at(), False, machine, folds)
+
+
+def _fit_fold(
+    folder: Path,
+    fold: int,
+    folds: Folds,
+    config: RunConfig,
+    record: RunData,
+    samples: Sequence[Sample],
+    machine: Machine,
+    say: Callable[[str], None],
+    place: str,
+) -> Training:
+    """Train one fold, or go on with it."""
+    own: dict[str, Split] = {name: "val" if of == fold else "train" for name, of in folds.fold_of.items()}
+    splits = record.splits | own
+    training, validation = ([s for s in samples if splits[s.name] == split] for split in ("train", "val"))
+    plan = config.plan.model_copy(update={"seed": config.plan.seed + fold})
+    preprocessing = fit_preprocessing(plan, config.convention, training)
+    begun = (folder / "last.ckpt").exists()
+    if not begun:
+        shutil.rmtree(folder, ignore_errors=True)  # of a fold that was killed before its first epoch had ended
+    mine = config.model_copy(update={"plan": plan, "preprocessing": preprocessing})
+    write_run(folder, mine, record.model_copy(update={"splits": splits}), environment(machine))
+    say(f"{place}: {'goes on' if begun else 'begins'}, {len(training)} images to train, {len(validation)} to validate")
+    return fit(folder, mine, training, validation, machine, say, resume=begun)
+
+
+def _can_be_read(folder: Path, config: RunConfig) -> bool:
+    try:
+        load_model(folder / FILE_NAME, config.plan.model)
+    except DamagedError:
+        return False
+    return True

@@ -1,0 +1,147 @@
+"""A network for each fold: who sees what, and what is done again after a stop."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from amsunet.errors import InputError
+from amsunet.inference.ensemble import FoldScore, fold_folder, read_folds, write_folds
+from amsunet.inference.model_file import FILE_NAME, load_model
+from amsunet.training import folds
+from amsunet.training.run import read_run
+from amsunet.training.train import resume, train
+
+
+@pytest.fixture
+def settings(repeatable):
+    return repeatable | {"epochs": 2}
+
+
+@pytest.fixture
+def copy(ensemble, tmp_path):
+    """The finished ensemble at another place."""
+    return shutil.copytree(ensemble, tmp_path / "copy")
+
+
+@pytest.fixture
+def records(record):
+    """The record of every fold of an ensemble."""
+    return lambda run: [record(fold_folder(run, fold)) for fold in range(3)]
+
+
+def test_every_training_image_is_unseen_by_one_network_and_test_images_by_all(ensemble):
+    whole, dealt = read_run(ensemble)[1], read_folds(ensemble)
+    of_folds = [read_run(fold_folder(ensemble, fold))[1].splits for fold in range(3)]
+    for name, split in whole.splits.items():
+        assert split in ("train", "test")
+        unseen = [fold for fold in range(3) if of_folds[fold][name] != "train"]
+        assert unseen == ([0, 1, 2] if split == "test" else [dealt.fold_of[name]])
+    assert [score.images for score in dealt.scores.values()] == [4, 4, 4]
+
+
+def test_a_fold_is_an_ordinary_run(ensemble, settings, record, tmp_path):
+    splits = read_run(fold_folder(ensemble, 1))[1].splits
+    train("sample:nuclei", out=tmp_path / "run", splits=splits, seed=1, say=str, **settings)
+    assert record(tmp_path / "run") == record(fold_folder(ensemble, 1))
+    assert read_run(tmp_path / "run")[1] == read_run(fold_folder(ensemble, 1))[1]
+
+
+def test_the_threshold_is_chosen_on_all_images_together(ensemble):
+    scores = {0: _score(1, {0.5: 0.2, 0.4: 0.9}), 2: _score(3, {0.5: 0.8, 0.4: 0.1})}
+    dealt = read_folds(ensemble).model_copy(update={"scores": scores})
+    assert dealt.dice_at() == pytest.approx({0.5: 0.65, 0.4: 0.3})
+    assert dealt.threshold == 0.5
+
+
+def _score(images, dice_at):
+    return FoldScore(images=images, epochs=1, dice_at=dice_at)
+
+
+def test_a_stopped_ensemble_resumed_equals_an_unbroken_one(
+    ensemble, settings, interrupt, records, tmp_path, monkeypatch
+):
+    run = tmp_path / "run"
+    _interrupt_the_second_fold(monkeypatch, interrupt)
+    stopped = train("sample:nuclei", out=run, folds=3, say=str, **settings)
+    monkeypatch.undo()
+    assert stopped.interrupted and list(read_folds(run).scores) == [0]
+    before = (fold_folder(run, 0) / FILE_NAME).stat().st_mtime_ns
+    said = []
+    resumed = resume(run, say=said.append)
+    assert (fold_folder(run, 0) / FILE_NAME).stat().st_mtime_ns == before
+    assert any(line.startswith("fold0 (1 of 3) is done") for line in said)
+    assert any(line.startswith("fold1 (2 of 3): goes on") for line in said)
+    assert any(line.startswith("fold2 (3 of 3): begins") for line in said)
+    assert records(run) == records(ensemble)
+    assert resumed.folds == read_folds(run) == read_folds(ensemble)
+    assert resumed.validation_dice == max(resumed.folds.dice_at().values())
+
+
+def _interrupt_the_second_fold(monkeypatch, interrupt):
+    """Ctrl-C in the second epoch of the second network."""
+    fit, fitted = folds.fit, []
+
+    def counting(*arguments, **options):
+        fitted.append(arguments[0].name)
+        if len(fitted) == 2:
+            interrupt(1, 0)
+        return fit(*arguments, **options)
+
+    monkeypatch.setattr(folds, "fit", counting)
+
+
+@pytest.mark.parametrize("damage", ["gone", "no model", "cut model"])
+def test_a_fold_that_is_missing_or_damaged_is_trained_anew_and_no_other(copy, ensemble, records, damage):
+    folder = fold_folder(copy, 1)
+    if damage == "gone":
+        shutil.rmtree(folder)
+    elif damage == "no model":
+        (folder / FILE_NAME).unlink()
+    else:
+        (folder / FILE_NAME).write_bytes((folder / FILE_NAME).read_bytes()[:-100])
+    said = []
+    resume(copy, say=said.append)
+    assert [line for line in said if "begins" in line] == ["fold1 (2 of 3): begins, 8 images to train, 4 to validate"]
+    assert records(copy) == records(ensemble)
+    assert read_folds(copy) == read_folds(ensemble)
+
+
+def test_a_fold_killed_before_its_first_epoch_ended_begins_anew(copy, ensemble, records):
+    dealt = read_folds(copy)
+    write_folds(copy, dealt.model_copy(update={"scores": {k: v for k, v in dealt.scores.items() if k != 2}}))
+    (fold_folder(copy, 2) / "last.ckpt").unlink()
+    said = []
+    resume(copy, say=said.append)
+    assert any(line.startswith("fold2 (3 of 3): begins") for line in said)
+    assert records(copy) == records(ensemble)
+
+
+def test_images_named_for_validation_are_in_the_folds_too(make_dataset, tiny, tmp_path):
+    data = make_dataset(12)
+    for split, names in {"train": range(6), "val": range(6, 9), "test": range(9, 12)}.items():
+        for kind in ("images", "masks"):
+            (data / split / kind).mkdir(parents=True)
+            for name in names:
+                (data / kind / f"{name:02}.png").rename(data / split / kind / f"{name:02}.png")
+    shutil.rmtree(data / "images")
+    shutil.rmtree(data / "masks")
+    training = train(data, out=tmp_path / "run", folds=2, epochs=1, say=str, **tiny)
+    assert len(training.folds.fold_of) == 9
+    assert read_run(training.run)[1].splits.keys() - training.folds.fold_of.keys() == {
+        name for name, split in read_run(training.run)[1].splits.items() if split == "test"
+    }
+
+
+def test_too_many_folds_are_refused_and_leave_nothing(tiny, tmp_path):
+    with pytest.raises(InputError, match="12 images or patients cannot be cut into 30 folds: ask for fewer"):
+        train("sample:nuclei", out=tmp_path / "run", folds=30, epochs=1, say=str, **tiny)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_ensemble_is_no_start_and_a_fold_of_it_is(ensemble, tiny, tmp_path):
+    with pytest.raises(InputError, match=r"is an ensemble of networks: name one of them, as .*fold0"):
+        train("sample:nuclei", out=tmp_path / "run", epochs=1, start=str(ensemble), say=str, **tiny)
+    training = train("sample:nuclei", out=tmp_path / "run", epochs=1, start=str(ensemble / "fold0"), say=str, **tiny)
+    assert load_model(training.run / FILE_NAME)[1].arguments["base_channels"] == 4
