@@ -33,6 +33,16 @@ def test_weights_in_another_memory_order_come_back_as_they_were(make_run, tmp_pa
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
+def test_one_tensor_under_two_names_is_saved(make_run, tmp_path):
+    network, description = load_model(make_run() / FILE_NAME)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    network.again = network.head  # a second name, as networks that keep their parts in a list beside the whole
+    save_model(tmp_path / FILE_NAME, network, description)
+    saved = load_file(tmp_path / FILE_NAME)
+    assert torch.equal(saved["again.weight"], saved["head.weight"])
+    assert all(torch.equal(value, saved[name]) for name, value in before.items())
+
+
 def test_failed_writing_leaves_the_old_file_and_no_other(make_run, monkeypatch):
     path = make_run() / FILE_NAME
     network, description = load_model(path)

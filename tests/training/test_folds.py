@@ -140,6 +140,14 @@ def test_too_many_folds_are_refused_and_leave_nothing(tiny, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("removed", [(), ("config.json",), ("config.json", "folds.json")])
+def test_folds_of_another_training_are_never_gone_on_with(copy, settings, removed):
+    for name in removed:
+        (copy / name).unlink()
+    with pytest.raises(InputError, match="holds a run already"):
+        train("sample:nuclei", out=copy, folds=3, say=str, **settings)
+
+
 def test_an_ensemble_is_no_start_and_a_fold_of_it_is(ensemble, tiny, tmp_path):
     with pytest.raises(InputError, match=r"is an ensemble of networks: name one of them, as .*fold0"):
         train("sample:nuclei", out=tmp_path / "run", epochs=1, start=str(ensemble), say=str, **tiny)

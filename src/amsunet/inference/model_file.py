@@ -45,7 +45,11 @@ class ModelDescription(BaseModel):
 
 def save_model(path: Path, network: nn.Module, description: ModelDescription) -> None:
     """Write weights and description to one safetensors file, wholly or not at all."""
-    weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    # Copies, for safetensors refuses one tensor under two names, as some networks hold them.
+    weights = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in network.state_dict().items()
+    }
     text = description.model_dump_json()
     with whole_file(path) as temporary:
         save_file(weights, temporary, {"amsunet": text, "sha256": _checksum(weights, text)})

@@ -13,7 +13,7 @@ from amsunet.data.embedded import locate
 from amsunet.data.layout import Split
 from amsunet.data.masks import MaskOptions
 from amsunet.errors import InputError
-from amsunet.inference.ensemble import is_ensemble, write_folds
+from amsunet.inference.ensemble import fold_folder, is_ensemble, write_folds
 from amsunet.inference.model_file import named_model
 from amsunet.machine import choose_machine, environment, keep_freed_memory
 from amsunet.models import absolute_model, code_checksum
@@ -60,7 +60,7 @@ def train(
     Raises: InputError for data or settings that cannot be used, and when the loss diverges.
     """
     run = Path(out) if out is not None else _next_run(data)
-    if (run / "config.json").exists():
+    if (run / "config.json").exists() or fold_folder(run, 0).exists():
         raise InputError(f"{run} holds a run already: choose another --out, or go on with --resume {run}")
     keep_freed_memory()
     machine = choose_machine(device, precision)
