@@ -18,7 +18,7 @@ from amsunet.deployment.parity import Parity, measure_parity, prepared_images
 from amsunet.errors import InputError
 from amsunet.files import whole_file, write_json
 from amsunet.inference.ensemble import model_path
-from amsunet.inference.model_file import for_inference, load_model
+from amsunet.inference.model_file import Tempered, for_inference, load_model
 from amsunet.inference.runtime import METADATA, needed, open_runtime
 
 Format = Literal["onnx", "openvino"]
@@ -52,7 +52,7 @@ def export(
     """Write a run's fused network for ONNX Runtime or OpenVINO, with its description inside, and measure it.
 
     The file maps ``image``, (N, C, H, W) of float32 in 0 ... 255, windowed and resized, to ``logits``, (N, num_classes,
-    H, W), for every N, H and W of 32 and more; mean and standard deviation are inside. What else is to be done before
+    H, W), for every N, H and W of 32 and more; mean, standard deviation and temperature are inside. What else is to be done before
     and after is in its metadata under ``amsunet``. Beside it lies ``FILE.parity.json``.
 
     Args:
@@ -73,7 +73,9 @@ def export(
     if target.suffix != SUFFIXES[to]:
         raise InputError(f"{target} must end in {SUFFIXES[to]} for {to}")
     network, description = load_model(model_path(folder), own)
-    whole = _Whole(for_inference(network), description.preprocessing.mean, description.preprocessing.std).eval()
+    whole = _Whole(
+        for_inference(network, description.temperature), description.preprocessing.mean, description.preprocessing.std
+    ).eval()
     validation = prepared_images(folder, "val")
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / f"model{SUFFIXES[to]}"
@@ -86,7 +88,7 @@ def export(
         )
         text = description.model_dump_json()
         (_to_onnx if to == "onnx" else _to_openvino)(plain, path, precision, text, calibration)
-        parity = measure_parity(network, description, open_runtime(path), validation)
+        parity = measure_parity(Tempered(network, description.temperature), description, open_runtime(path), validation)
         if precision == "int8" and not parity.dice_lost <= MAY_LOSE:
             raise InputError(
                 f"eight bits lose {100 * parity.dice_lost:.2f} points of Dice on {parity.images} validation images, "

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -38,6 +38,8 @@ class ModelDescription(BaseModel):
     """Checksum of the file that builds the network, where it is not one of amsunet's."""
     preprocessing: Preprocessing
     convention: MaskConvention
+    temperature: float = Field(1.0, gt=0)
+    """What logits are divided by, so that probabilities are as sure as they are right."""
     threshold: float = 0.5
     """Foreground probability above which a pixel is foreground, with two classes."""
     format: int = _FORMAT
@@ -94,11 +96,25 @@ def load_model(path: Path, own: str | None = None) -> tuple[nn.Module, ModelDesc
     return network.eval(), description
 
 
-def for_inference(network: nn.Module) -> nn.Module:
+class Tempered(nn.Module):
+    """A network whose logits are divided by a temperature. Shape: as the network's."""
+
+    def __init__(self, network: nn.Module, temperature: float) -> None:
+        super().__init__()
+        self.network = network
+        self.temperature = temperature
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.network(x)
+        return logits / self.temperature
+
+
+def for_inference(network: nn.Module, temperature: float = 1.0) -> nn.Module:
     """A network of this package with everything fused that can be; another one as it is, for what it does with its
-    parts is not known.
+    parts is not known. Its logits are divided by the temperature.
     """
-    return fuse(network) if type(network).__module__.startswith("amsunet.models.") else network
+    fused = fuse(network) if type(network).__module__.startswith("amsunet.models.") else network
+    return Tempered(fused, temperature)
 
 
 def build_network(model: str, arguments: dict[str, Any]) -> nn.Module:

@@ -40,7 +40,10 @@ class Predictor:
         members, self.folds = load_members(self._run, own)
         self.machine = machine or choose_machine()
         self.flips = flips
-        self._members = [(self.machine.place(for_inference(network)), described) for network, described in members]
+        self._members = [
+            (self.machine.place(for_inference(network, described.temperature)), described)
+            for network, described in members
+        ]
         self.description = members[0][1]
         if self.folds is not None:
             self.description = self.description.model_copy(update={"threshold": self.folds.threshold})

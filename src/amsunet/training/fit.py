@@ -20,6 +20,7 @@ from amsunet.errors import InputError
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import FILE_NAME, ModelDescription, build_network
 from amsunet.machine import Machine
+from amsunet.training.calibration import fit_temperature
 from amsunet.training.callbacks import Clock, Keeper, MovingAverage, Progress
 from amsunet.training.plan import epochs_in_budget
 from amsunet.training.run import RunConfig
@@ -135,6 +136,7 @@ def fit(
             f"training diverged in epoch {trainer.current_epoch + 1} (the loss is not a number); {kept}: "
             f"train anew with --learning-rate {plan.learning_rate / 4:g} or --precision float32"
         ) from None
+    say(str(fit_temperature(run / FILE_NAME, validation, machine, plan.model)))
     dice_at = choose_threshold(run / FILE_NAME, validation, machine, plan.model)
     return Training(run, trainer.current_epoch, keeper.best_epoch, dice_at, clock.interrupted, machine)
 

@@ -21,7 +21,7 @@ def choose_threshold(path: Path, validation: list[Sample], machine: Machine, own
     Returns: mean Dice over images and classes by threshold.
     """
     network, description = load_model(path, own)
-    at_work = machine.place(for_inference(network))
+    at_work = machine.place(for_inference(network, description.temperature))
     images = PreparedImages(validation, description.convention, description.preprocessing)
     thresholds = [0.5] if description.convention.num_classes > 2 else [0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7]
     scores = torch.zeros(len(images), len(thresholds))
