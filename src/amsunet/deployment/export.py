@@ -52,8 +52,8 @@ def export(
     """Write a run's fused network for ONNX Runtime or OpenVINO, with its description inside, and measure it.
 
     The file maps ``image``, (N, C, H, W) of float32 in 0 ... 255, windowed and resized, to ``logits``, (N, num_classes,
-    H, W), for every N, H and W of 32 and more; mean, standard deviation and temperature are inside. What else is to be done before
-    and after is in its metadata under ``amsunet``. Beside it lies ``FILE.parity.json``.
+    H, W), for every N, H and W of 32 and more; mean, standard deviation and temperature are inside. What else is to be
+    done before and after is in its metadata under ``amsunet``. Beside it lies ``FILE.parity.json``.
 
     Args:
         run: a run folder whose data are still there: validation images are compared, and training images calibrate

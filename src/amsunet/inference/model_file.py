@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -38,7 +38,7 @@ class ModelDescription(BaseModel):
     """Checksum of the file that builds the network, where it is not one of amsunet's."""
     preprocessing: Preprocessing
     convention: MaskConvention
-    temperature: float = Field(1.0, gt=0)
+    temperature: Annotated[float, Field(gt=0)] = 1.0
     """What logits are divided by, so that probabilities are as sure as they are right."""
     threshold: float = 0.5
     """Foreground probability above which a pixel is foreground, with two classes."""
