@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from scipy import ndimage
 
 from amsunet.data.images import Array
+from amsunet.data.table import look_up
 from amsunet.errors import InputError
 
 IGNORED = 255
@@ -97,10 +98,10 @@ class MaskConvention(BaseModel):
         if self.kind == "instances":
             objects, count = ndimage.label(labels)
             return np.asarray(objects, np.uint8 if count < 256 else np.uint16)
-        table = np.asarray(self.values, np.int64)[labels]
+        values = np.asarray(self.values, np.int64)
         if self.kind == "colours":
-            return np.stack([table >> 16, table >> 8 & 255, table & 255], axis=-1).astype(np.uint8)
-        return np.asarray(table, np.uint8 if max(self.values) < 256 else np.uint16)
+            return look_up(np.stack([values >> 16, values >> 8 & 255, values & 255], axis=-1).astype(np.uint8), labels)
+        return look_up(values.astype(np.uint8 if max(self.values) < 256 else np.uint16), labels)
 
     def __str__(self) -> str:
         text = {

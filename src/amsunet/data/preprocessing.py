@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from amsunet.data.images import Array
+from amsunet.data.table import BAND, look_up
 
 Windowing = Literal["depth", "percentiles", "gamma"]
 _MAXIMUM_SAMPLED_PIXELS = 1_000_000
@@ -47,8 +48,8 @@ class Preprocessing(BaseModel):
             return image
         if image.dtype.kind == "u":
             levels = np.arange(np.iinfo(image.dtype).max + 1, dtype=np.float32)
-            return _to_bytes(levels, low, high, gamma)[image]
-        return _to_bytes(image, low, high, gamma)
+            return look_up(_to_bytes(levels, low, high, gamma), image)
+        return np.concatenate([_to_bytes(image[i : i + BAND], low, high, gamma) for i in range(0, len(image), BAND)])
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width that the network sees of an image of that size."""
