@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -229,3 +231,11 @@ def test_folds_are_trained_judged_and_predicted_with(command, images, tmp_path):
     code, _, err = command("predict", "both", images, "--out", "again")
     assert code == 2 and "amsunet train --resume both trains this one anew" in err
     assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize(("said", "expected"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_waiting_threads_sleep_unless_the_user_says_otherwise(said, expected):
+    code = "import amsunet.cli, os, sys; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | said
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [expected, "False"]
