@@ -66,6 +66,7 @@ def test_networks_import_torch_alone(part, allowed):
     [
         ("data", ("blocks", "models", "training", "inference", "evaluation")),
         ("inference", ("training", "evaluation")),
+        ("zoo", _PARTS),
         ("training", ("evaluation",)),
         *((part, ("cli",)) for part in _PARTS),
     ],
@@ -83,7 +84,7 @@ def test_the_walk_sees_what_there_is():
 
 
 def test_every_part_is_known_to_the_rules():
-    assert {path.parent.name for path in _ROOT.glob("*/__init__.py")} <= {*_PARTS, "cli", "deployment", "serving"}
+    assert {path.parent.name for path in _ROOT.glob("*/__init__.py")} <= {*_PARTS, "zoo", "cli", "deployment", "serving"}
 
 
 @pytest.mark.parametrize(

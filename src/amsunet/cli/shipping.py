@@ -1,4 +1,4 @@
-"""Making a run ready for other machines: export."""
+"""Networks for other machines and from others: export, zoo."""
 
 from __future__ import annotations
 
@@ -30,3 +30,22 @@ def export(
 
     made = write(run, to, precision=precision, out=out, own=own)
     click.echo(f"{made.path}: {made.parity}")
+
+
+@click.command()
+@click.argument("name", required=False)
+def zoo(name: str | None) -> None:
+    """List the trained networks that come with the package, or show the card of one."""
+    from amsunet.errors import InputError  # noqa: PLC0415
+    from amsunet.zoo import list_zoo, unknown  # noqa: PLC0415
+
+    cards = {card.name: card for card in list_zoo()}
+    if name is not None:
+        if name not in cards:
+            raise InputError(f"no network {name} comes with amsunet; {unknown(name)}")
+        click.echo(str(cards[name]))
+        return
+    for card in cards.values():
+        size = card.weights.stat().st_size / 1e6
+        click.echo(f"{card.name:<10} {card.finds}\n{'':<10} test {card.test}; {size:.1f} MB; data: {card.terms}")
+    click.echo("amsunet zoo NAME shows the card, amsunet predict NAME IMAGES --out masks segments; not for diagnosis")

@@ -11,6 +11,7 @@ from torch import nn
 from amsunet.errors import InputError
 from amsunet.files import write_json
 from amsunet.inference.model_file import FILE_NAME, DamagedError, ModelDescription, load_model
+from amsunet.zoo import find_card, unknown
 
 _FILE = "folds.json"
 
@@ -83,12 +84,16 @@ def read_folds(run: Path) -> Folds:
 
 
 def model_path(run: Path) -> Path:
-    """The model file that a run folder, or a path, names.
+    """The model file that a run folder, a path, or a name of the zoo stands for.
 
-    Raises: InputError for an ensemble, which has more than one.
+    Raises: InputError for an ensemble, which has more than one, and for what is none of these.
     """
     if is_ensemble(run):
         raise InputError(f"{run} is an ensemble of networks: name one of them, as {fold_folder(run, 0)}")
+    if card := find_card(str(run)):
+        return card.weights
+    if not run.exists() and len(run.parts) == 1 and not run.suffix:
+        raise DamagedError(f"{run} is neither a run folder nor a network that comes with amsunet; {unknown(str(run))}")
     return run / FILE_NAME if run.is_dir() or not run.suffix else run
 
 

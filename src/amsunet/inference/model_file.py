@@ -45,11 +45,18 @@ class ModelDescription(BaseModel):
     format: int = _FORMAT
 
 
-def save_model(path: Path, network: nn.Module, description: ModelDescription) -> None:
-    """Write weights and description to one safetensors file, wholly or not at all."""
+def save_model(path: Path, network: nn.Module, description: ModelDescription, *, half: bool = False) -> None:
+    """Write weights and description to one safetensors file, wholly or not at all.
+
+    Args:
+        half: parameters as float16, at half the size; statistics of BatchNorm, which may be too large for it, stay.
+    """
+    parameters = {name for name, _ in network.named_parameters()} if half else set()
     # Copies, for safetensors refuses one tensor under two names, as some networks hold them.
     weights = {
-        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        name: value.detach()
+        .to("cpu", torch.float16 if name in parameters else value.dtype)
+        .clone(memory_format=torch.contiguous_format)
         for name, value in network.state_dict().items()
     }
     text = description.model_dump_json()

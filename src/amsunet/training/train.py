@@ -23,6 +23,7 @@ from amsunet.training.folds import fit_folds
 from amsunet.training.plan import Plan, fill_budget
 from amsunet.training.prepare import Preparation, fit_preprocessing, prepare
 from amsunet.training.run import RunConfig, RunData, absolute_source, read_run, write_data, write_run
+from amsunet.zoo import find_card
 
 
 def train(
@@ -67,7 +68,7 @@ def train(
     say(f"on {machine}")
     if overrides.get("model"):
         overrides["model"] = absolute_model(overrides["model"])
-    if overrides.get("start"):
+    if overrides.get("start") and not find_card(str(overrides["start"])):
         overrides["start"] = str(Path(overrides["start"]).expanduser().absolute())
     prepared = prepare(
         data,
@@ -157,10 +158,11 @@ def _seen_by_the_start(plan: Plan, prepared: Preparation, say: Callable[[str], N
     """Checksums of what the weights of ``plan.start`` were trained on; warns where test images are among them."""
     if plan.start is None:
         return ()
-    if not Path(plan.start).is_dir():
+    card = find_card(plan.start)
+    if card is None and not Path(plan.start).is_dir():
         say(f"warning: which images {plan.start} was trained on is not known; test images may be among them")
         return ()
-    seen = read_run(Path(plan.start))[1].seen()
+    seen = set(card.seen) if card else read_run(Path(plan.start))[1].seen()
     checksums = prepared.dataset.checksums()
     known = sum(checksums[sample.name] in seen for sample in prepared.of("test"))
     if known:

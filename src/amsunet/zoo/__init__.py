@@ -1,0 +1,95 @@
+"""Trained networks that come with the package: ``NAME.safetensors`` and its card ``NAME.json``."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+FOLDER = Path(__file__).parent
+
+
+class Score(BaseModel):
+    """Mean Dice over images with its 95 % interval."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images: int
+    dice: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"Dice {self.dice:.4f} ({self.low:.4f} to {self.high:.4f}), mean over {self.images} images"
+
+
+class Card(BaseModel):
+    """What must be known before a network is used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    finds: str
+    """What is segmented, in what kind of image."""
+    data: str
+    """What it was trained on."""
+    terms: str
+    """Of the training data."""
+    training: str
+    """Command, commit, machine."""
+    validation: Score
+    """At working size; these images chose weights and threshold."""
+    test: Score
+    test_with_flips: Score
+    fails: tuple[str, ...]
+    """Where it is known to be wrong."""
+    seen: tuple[str, ...]
+    """Checksums of the images that it was trained on or chosen by."""
+
+    @property
+    def weights(self) -> Path:
+        """The model file."""
+        return FOLDER / f"{self.name}.safetensors"
+
+    def __str__(self) -> str:
+        return "\n".join(
+            (
+                f"# {self.name}",
+                "",
+                f"Finds {self.finds}: `amsunet predict {self.name} IMAGES --out masks`.",
+                "",
+                "**Use.** For research, and as a start for a training of your own "
+                f"(`amsunet train DATA --from {self.name}`). Not a medical device, not for diagnosis.",
+                "",
+                f"**Data.** {self.data} Terms: {self.terms}",
+                "",
+                f"**Training.** {self.training}",
+                "",
+                f"**Score.** Test: {self.test}; with flips: {self.test_with_flips}. "
+                f"Validation, which chose weights and threshold: {self.validation}.",
+                "",
+                "**Known failures.**",
+                "",
+                *(f"- {failure}" for failure in self.fails),
+            )
+        )
+
+
+def list_zoo() -> list[Card]:
+    """The cards of all networks that come with the package, by name."""
+    return [Card.model_validate_json(path.read_bytes()) for path in sorted(FOLDER.glob("*.json"))]
+
+
+def find_card(name: str) -> Card | None:
+    """The card of a network that comes with the package, unless a file or folder here has its name."""
+    if Path(name).exists():
+        return None
+    return next((card for card in list_zoo() if card.name == name), None)
+
+
+def unknown(name: str) -> str:
+    """What to say to a name that is none, with the nearest one that is."""
+    names = [card.name for card in list_zoo()]
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]}?" if near else f"with amsunet come: {', '.join(names) or 'none'}"
