@@ -84,7 +84,13 @@ def test_the_walk_sees_what_there_is():
 
 
 def test_every_part_is_known_to_the_rules():
-    assert {path.parent.name for path in _ROOT.glob("*/__init__.py")} <= {*_PARTS, "zoo", "cli", "deployment", "serving"}
+    assert {path.parent.name for path in _ROOT.glob("*/__init__.py")} <= {
+        *_PARTS,
+        "zoo",
+        "cli",
+        "deployment",
+        "serving",
+    }
 
 
 @pytest.mark.parametrize(
