@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench reproduce clean
 .DEFAULT_GOAL := demo
 
 # torch goes first and alone: a range would let pip take a build with gigabytes of CUDA.
@@ -36,6 +36,12 @@ bench: $(VENV)/ready
 	$(RUN)/python benchmarks/training_step.py
 	$(RUN)/python benchmarks/memory.py
 	$(RUN)/python benchmarks/latency.py
+
+# make reproduce DATA=drive|glas|dsb2018|isic2017 [MINUTES=40] [SEEDS=1] [ROOT=folder of the raw folders]
+MINUTES ?= 40
+SEEDS ?= 1
+reproduce: $(VENV)/ready
+	$(RUN)/python tools/reproduce.py $(DATA) --minutes $(MINUTES) --seeds $(SEEDS) $(if $(ROOT),--root $(ROOT))
 
 clean:
 	rm -rf $(VENV) demo build dist
