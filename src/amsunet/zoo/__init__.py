@@ -39,7 +39,7 @@ class Card(BaseModel):
     training: str
     """Command, commit, machine."""
     validation: Score
-    """At working size; these images chose weights and threshold."""
+    """Of the images that chose weights and threshold."""
     test: Score
     test_with_flips: Score
     fails: tuple[str, ...]
