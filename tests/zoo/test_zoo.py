@@ -98,7 +98,7 @@ def test_what_comes_with_the_package_works_and_has_its_page(name, picture):
     assert card
     assert (ROOT / "docs" / "zoo" / f"{name}.md").read_text(encoding="utf-8") == f"{card}\n"
     assert card.weights.stat().st_size < 6e6
-    image = picture()
+    image = picture(0)
     result = Predictor(name).predict(image)
     assert result.mask.shape == image.shape[:2]
     assert np.allclose(result.probability.sum(axis=0), 1, atol=1e-5)
