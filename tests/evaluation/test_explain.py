@@ -7,6 +7,7 @@ from PIL import Image
 
 from amsunet.data.embedded import locate
 from amsunet.errors import InputError
+from amsunet.evaluation import explain as module
 from amsunet.evaluation.explain import explain
 from amsunet.inference.predictor import Predictor
 from amsunet.training.train import train
@@ -25,6 +26,17 @@ def test_amsunet_shows_its_attention_and_gates(run, picture, tmp_path):
             assert min(opened.size) > 300
             assert len(set(opened.convert("L").resize((60, 60)).getdata())) > 20, "nothing is drawn"
         assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_every_picture_says_where_in_the_network_it_is(run, picture, tmp_path, monkeypatch):
+    titles = []
+    heat = module._heat
+    monkeypatch.setattr(module, "_heat", lambda *words, **more: (titles.append(words[4]), heat(*words, **more)))
+    explain(run, picture, tmp_path / "out")
+    encoder, decoder = (
+        [f"{side} {place}" for place in range(1, last + 1)] for side, last in (("encoder", 5), ("decoder", 4))
+    )
+    assert titles[-13:] == [*encoder, *decoder, *decoder]
 
 
 def test_another_network_shows_its_receptive_field(tiny, picture, tmp_path):

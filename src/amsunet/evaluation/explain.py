@@ -21,6 +21,7 @@ from amsunet.data.overlay import draw_outlines, viewable
 from amsunet.data.preprocessing import to_tensor
 from amsunet.files import whole_file
 from amsunet.inference.forward import to_labels
+from amsunet.inference.model_file import Tempered
 from amsunet.inference.predictor import Predictor
 from amsunet.machine import Machine
 
@@ -52,7 +53,8 @@ def explain(
     prepared = _middle(predictor.description.preprocessing.resize(predictor.description.preprocessing.window(picture)))
     network, device = predictor.network.float(), predictor.machine.device
     x = predictor.description.preprocessing.standardise(to_tensor(prepared)[None].to(device).float() / 255)
-    with _listen(network) as heard, torch.no_grad():
+    assert isinstance(network, Tempered)  # whose parts are named as in the network alone
+    with _listen(network.network) as heard, torch.no_grad():
         probabilities = torch.softmax(network(x), dim=1)
     labels = to_labels(probabilities, predictor.description.threshold)[0].cpu().numpy()
     shown = viewable(prepared)
