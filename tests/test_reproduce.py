@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import runpy
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,22 +25,46 @@ def tool(monkeypatch, tmp_path):
     return loaded, home
 
 
-def test_a_seed_is_trained_judged_and_recorded_once(tool, make_dataset, monkeypatch, tmp_path, capfd):
-    loaded, home = tool
+@pytest.fixture
+def asked(tool, make_dataset, monkeypatch):
+    """The command line for two seeds, and the settings of trainings of seconds."""
     data = make_dataset(12)
-    monkeypatch.setitem(home, "FOLDERS", {"drive": data.name})
-    small = ["--base-channels", "4", "--steps-per-epoch", "2", "--crop", "32", "--batch-size", "2", "--device", "cpu"]
-    words = ["reproduce", "drive", "--minutes", "0.02", "--root", str(data.parent), *small]
+    monkeypatch.setitem(tool[1], "FOLDERS", {"drive": data.name})
+    words = ["reproduce", "drive", "--minutes", "0.02", "--seeds", "2", "--root", str(data.parent)]
     monkeypatch.setattr("sys.argv", words)
-    loaded["main"]()
-    (folder,) = (tmp_path / "results").iterdir()
-    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    assert folder.name == "drive_0.02min_seed0"
-    assert {"plain", "with_flips"} <= result.keys() and result["commit"] == "abc1234"
-    assert {path.name for path in folder.iterdir()} >= {"images.csv", "images_flips.csv", "splits.json", "metrics.csv"}
-    capfd.readouterr()
-    loaded["main"]()
-    assert "is there already" in capfd.readouterr().out
+    return {"base_channels": 4, "steps_per_epoch": 2, "crop": (32, 32), "batch_size": 2}
+
+
+def test_seeds_are_trained_judged_and_recorded_once(tool, asked, monkeypatch, tmp_path, capfd):
+    loaded, home = tool
+    loaded["main"](**asked)
+    told = capfd.readouterr().out
+    folders = sorted((tmp_path / "results").iterdir())
+    assert [folder.name.partition("_0.02min_")[2] for folder in folders] == ["seed0", "seed1"]
+    for seed, folder in enumerate(folders):
+        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        assert {"plain", "with_flips"} <= result.keys() and result["commit"] == "abc1234"
+        assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["plan"]["seed"] == seed
+        assert {p.name for p in folder.iterdir()} >= {"images.csv", "images_flips.csv", "splits.json", "metrics.csv"}
+        assert f"{result['plain']['mean_over_classes']['dice']['mean']:.4f}" in told
+    assert "mean of 2 seeds, with_flips" in told
+    for name in ("train", "resume"):
+        monkeypatch.setitem(home, name, None)  # what is done is not done again
+    loaded["main"](**asked)
+    assert capfd.readouterr().out == told[told.index(" " * 44) :]
+
+
+def test_a_stopped_training_is_not_recorded_and_goes_on(tool, asked, monkeypatch, tmp_path):
+    loaded, home = tool
+    train = home["train"]
+    monkeypatch.setitem(home, "train", lambda data, **words: replace(train(data, **words), interrupted=True))
+    monkeypatch.setattr("sys.argv", [word if word != "2" else "1" for word in sys.argv])
+    with pytest.raises(SystemExit, match="the same command goes on"):
+        loaded["main"](**asked)
+    assert not (tmp_path / "results").exists()
+    monkeypatch.setitem(home, "train", None)  # it goes on and does not begin again
+    loaded["main"](**asked)
+    assert len(list((tmp_path / "results").iterdir())) == 1
 
 
 def test_missing_data_are_named(tool, monkeypatch, tmp_path):

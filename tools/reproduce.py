@@ -8,56 +8,94 @@ Every seed is a training of its own. One that was stopped goes on; one that is u
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from amsunet.cli.options import progress_bar
+from amsunet.errors import InputError
+from amsunet.evaluation.evaluate import evaluate
+from amsunet.machine import choose_machine
+from amsunet.training.train import resume, train
 
 FOLDERS = {"drive": "DRIVE", "glas": "GlaS", "dsb2018": "DSB2018", "isic2017": "ISIC2017-256"}
 ROOT = Path(__file__).parents[1]
+SHOWN = {"dice": "Dice", "iou": "IoU", "cldice": "clDice"}
 
 
-def call(*words: object) -> None:
-    subprocess.run([sys.executable, *map(str, words)], check=True)
+def reproduce(data: Path, target: Path, run: Path, seed: int, minutes: float, **overrides: Any) -> dict[str, Any]:
+    """Train one seed, or go on with it, and record it; return what ``target`` says.
+
+    Args:
+        overrides: fields of ``Plan``.
+
+    Raises: KeyboardInterrupt if the training is stopped: it is not recorded then.
+    """
+    if not (target / "result.json").is_file():
+        if (run / "config.json").is_file():
+            training = resume(run, data)
+        else:
+            training = train(data, out=run, seed=seed, minutes=minutes, **overrides)
+        if training.interrupted:
+            raise KeyboardInterrupt
+        for flips in (False, True):
+            with progress_bar("image") as progress:
+                evaluate(run, split="test", flips=flips, machine=training.machine, progress=progress)
+        said = f"amsunet train {data.name} --minutes {minutes:g} --seed {seed}"
+        said += "; amsunet evaluate RUN; amsunet evaluate RUN --flips"
+        record = [sys.executable, ROOT / "tools" / "record.py", run, target, "--command", said, "--commit", commit_of()]
+        subprocess.run(record, check=True, stdout=subprocess.DEVNULL)
+    return json.loads((target / "result.json").read_text(encoding="utf-8"))
 
 
-def reproduce(data: Path, name: str, minutes: float, seed: int, extra: list[str]) -> None:
-    """Train one seed and record it."""
-    target = ROOT / "results" / f"{name}_{minutes:g}min_seed{seed}"
-    if (target / "result.json").exists():
-        print(f"{target} is there already")
-        return
-    run = ROOT / "runs" / target.name
-    settings = ["--minutes", f"{minutes:g}", "--seed", str(seed), *extra]
-    if (run / "config.json").exists():
-        call("-m", "amsunet.cli", "train", "--resume", run)
-    else:
-        call("-m", "amsunet.cli", "train", data, "--out", run, *settings)
-    call("-m", "amsunet.cli", "evaluate", run)
-    call("-m", "amsunet.cli", "evaluate", run, "--flips")
-    command = f"amsunet train {data.name} {' '.join(settings)}; amsunet evaluate RUN; amsunet evaluate RUN --flips"
-    call(ROOT / "tools" / "record.py", run, target, "--command", command, "--commit", commit_of())
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """A line for each training, plain and with flips, and the mean over seeds where there are several."""
+    lines = [f"{'':<44}" + "".join(f"{name:>10}" for name in SHOWN.values()) + f"{'pooled Dice':>13}"]
+    for way in ("plain", "with_flips"):
+        for name, result in results.items():
+            scores = result[way]["mean_over_classes"]
+            values = [scores[metric]["mean"] for metric in SHOWN]
+            cells = "".join(f"{'-' if value is None else f'{value:.4f}':>10}" for value in values)
+            interval = f"Dice {scores['dice']['low']:.4f} to {scores['dice']['high']:.4f}"
+            pooled = result[way]["pooled_over_pixels"]["dice"]
+            lines.append(f"{f'{name} {way}':<44}{cells}{pooled:>13.4f}   {interval}")
+        if len(results) > 1:
+            dice = [result[way]["mean_over_classes"]["dice"]["mean"] for result in results.values()]
+            lines.append(f"{f'mean of {len(dice)} seeds, {way}':<44}{mean(dice):>10.4f}   sd {stdev(dice):.4f}")
+    return "\n".join(lines)
 
 
 def commit_of() -> str:
-    """The commit that is at work."""
-    words = ["git", "rev-parse", "--short", "HEAD"]
+    """The commit that is at work, marked where files differ from it."""
+    words = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def main() -> None:
+def main(**overrides: Any) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", choices=FOLDERS)
-    parser.add_argument("--minutes", type=float, default=40)
+    parser.add_argument("--minutes", type=float, default=40, help="of each training")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--root", type=Path, default=ROOT.parent / "shared" / "data", help="where the raw folders lie")
-    asked, extra = parser.parse_known_args()
+    asked = parser.parse_args()
     data = asked.root / FOLDERS[asked.data]
     if not data.is_dir():
-        raise SystemExit(
-            f"{data} is missing: get {FOLDERS[asked.data]} from its owners, and say --root (ROOT= to make)"
-        )
-    for seed in range(asked.seeds):
-        reproduce(data, asked.data, asked.minutes, seed, extra)
+        sys.exit(f"{data} is missing: get {FOLDERS[asked.data]} from its owners, and say --root (ROOT= to make)")
+    results, device = {}, choose_machine().device
+    try:
+        for seed in range(asked.seeds):
+            name = f"{asked.data}_{device}_{asked.minutes:g}min_seed{seed}"
+            results[name] = reproduce(
+                data, ROOT / "results" / name, ROOT / "runs" / name, seed, asked.minutes, **overrides
+            )
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("stopped, nothing of this seed is recorded: the same command goes on")
+    print(table(results))
 
 
 if __name__ == "__main__":
