@@ -24,7 +24,8 @@ def main() -> None:
 
     from amsunet.inference.latency import measure_latency  # noqa: PLC0415
     from amsunet.inference.model_file import for_inference  # noqa: PLC0415
-    from amsunet.machine import Machine, choose_machine, environment, keep_freed_memory  # noqa: PLC0415
+    from amsunet.machine import Machine, choose_machine, environment  # noqa: PLC0415
+    from amsunet.memory import keep_freed_memory  # noqa: PLC0415
     from amsunet.models import create_model, list_models  # noqa: PLC0415
 
     keep_freed_memory()

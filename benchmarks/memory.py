@@ -22,7 +22,7 @@ def measure(task: str, folder: Path) -> dict[str, float]:
     import numpy as np  # noqa: PLC0415
 
     from amsunet.data.images import write_image  # noqa: PLC0415
-    from amsunet.machine import peak_memory  # noqa: PLC0415
+    from amsunet.memory import peak_memory  # noqa: PLC0415
 
     seconds = 0.0
     if task == "data":

@@ -23,7 +23,8 @@ def time_steps(form: str, batch: int, side: int, steps: int) -> list[float]:
     """Seconds of each step after two to warm up."""
     import torch  # noqa: PLC0415
 
-    from amsunet.machine import Machine, choose_machine, keep_freed_memory  # noqa: PLC0415
+    from amsunet.machine import Machine, choose_machine  # noqa: PLC0415
+    from amsunet.memory import keep_freed_memory  # noqa: PLC0415
     from amsunet.models import create_model  # noqa: PLC0415
     from amsunet.training.loss import CrossEntropyDiceLoss  # noqa: PLC0415
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import amsunet.zoo
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.files import write_text
-from amsunet.inference.model_file import FILE_NAME, load_model, save_model
+from amsunet.inference.description import FILE_NAME
+from amsunet.inference.model_file import load_model, save_model
 from amsunet.training.run import read_run
 from amsunet.zoo import Card, Score
 

@@ -1,10 +1,8 @@
-"""The machine a command runs on: its device, precision, memory, and how to say so."""
+"""The machine a command runs on: its device, precision, and how to say so."""
 
 from __future__ import annotations
 
-import ctypes
 import platform
-import sys
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -66,25 +64,6 @@ def _computes_bfloat16(device: str) -> bool:
 
 
 @cache
-def keep_freed_memory() -> None:
-    """Let the process keep the memory it frees, where the C library can be told to (glibc).
-
-    By default every large activation goes back to the system after use and is fetched again page by page,
-    which costs as much time as the arithmetic.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return
-    trim_threshold, top_pad, mmap_threshold = -1, -2, -3
-    mallopt(mmap_threshold, 1 << 30)
-    mallopt(trim_threshold, (1 << 31) - 1)
-    mallopt(top_pad, 64 << 20)
-
-
-@cache
 def device_name(device: str) -> str:
     """The device's name as its maker prints it."""
     if device == "cuda":
@@ -100,19 +79,6 @@ def _processor() -> str:
             return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
-
-
-def peak_memory() -> int:
-    """Largest resident memory of this process so far, in bytes."""
-    if sys.platform.startswith("linux"):
-        # What getrusage tells includes the peak of the process that started this one.
-        with open("/proc/self/status", encoding="ascii") as lines:  # noqa: PTH123 - not a file of the user's
-            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-    try:
-        import resource  # noqa: PLC0415 - not there on Windows
-    except ImportError:
-        return int(psutil.Process().memory_info().peak_wset)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
 
 
 def environment(machine: Machine) -> dict[str, Any]:

@@ -219,7 +219,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_partial_one(tmp_path: Path, monk
     path = tmp_path / "a.png"
     write_image(path, GREY)
 
-    def fail(self: Image.Image, target: Path) -> None:
+    def fail(self: Image.Image, target: Path, **settings: object) -> None:
         target.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -18,7 +18,7 @@ from amsunet.data.embedded import locate
 from amsunet.deployment import export as module
 from amsunet.deployment.export import PRECISIONS, export
 from amsunet.errors import InputError
-from amsunet.inference.model_file import ModelDescription
+from amsunet.inference.description import ModelDescription
 from amsunet.inference.predictor import load
 from amsunet.inference.runtime import open_runtime
 from amsunet.models import create_model, list_models

@@ -9,7 +9,7 @@ from amsunet.data.embedded import locate
 from amsunet.errors import InputError
 from amsunet.evaluation import explain as module
 from amsunet.evaluation.explain import explain
-from amsunet.inference.predictor import Predictor
+from amsunet.inference.model_file import for_inference
 from amsunet.training.train import train
 
 
@@ -47,14 +47,13 @@ def test_another_network_shows_its_receptive_field(tiny, picture, tmp_path):
 def test_explaining_leaves_no_trace_in_the_network(run, picture, tmp_path, monkeypatch):
     made = []
 
-    class Kept(Predictor):
-        def __init__(self, *words, **settings):
-            super().__init__(*words, **settings)
-            made.append(self)
+    def keep(*given):
+        made.append(for_inference(*given))
+        return made[0]
 
-    monkeypatch.setattr("amsunet.evaluation.explain.Predictor", Kept)
+    monkeypatch.setattr("amsunet.evaluation.explain.for_inference", keep)
     explain(run, picture, tmp_path / "out")
-    assert not any(module._forward_hooks for module in made[0].network.modules())
+    assert not any(module._forward_hooks for module in made[0].modules())
 
 
 def test_what_cannot_be_read_is_said(run, tmp_path):

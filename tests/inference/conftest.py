@@ -12,7 +12,8 @@ import torch
 
 from amsunet.data.masks import MaskConvention
 from amsunet.data.preprocessing import Preprocessing
-from amsunet.inference.model_file import FILE_NAME, ModelDescription, save_model
+from amsunet.inference.description import FILE_NAME, ModelDescription
+from amsunet.inference.model_file import save_model
 from amsunet.inference.predictor import Predictor
 from amsunet.machine import Machine
 from amsunet.models import create_model

@@ -14,8 +14,9 @@ from amsunet.deployment.export import export
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.explain import explain
+from amsunet.inference.description import FILE_NAME
 from amsunet.inference.ensemble import fold_folder, read_folds, write_folds
-from amsunet.inference.model_file import FILE_NAME, load_model, save_model
+from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.predictor import Predictor
 
 

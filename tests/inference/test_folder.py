@@ -82,8 +82,8 @@ def test_names_and_sizes_are_kept_whatever_the_batches(images, tmp_path, make_pr
 
 def test_images_of_one_size_share_a_batch(images, tmp_path, make_predictor, monkeypatch):
     predictor, batches = make_predictor(), []
-    predict = predictor.predict_batch
-    monkeypatch.setattr(predictor, "predict_batch", lambda im, names: batches.append(list(names)) or predict(im, names))
+    compute = predictor.compute
+    monkeypatch.setattr(predictor, "compute", lambda im: batches.append([one.name for one in im]) or compute(im))
     predict_files(predictor, find_inputs([str(images[0])]), tmp_path / "out")
     assert batches == [["a", "b"], ["c"], ["e.with.dots"], ["sub/d"]]
 
@@ -187,14 +187,16 @@ def test_a_mask_that_cannot_be_written_ends_it_without_half_a_file(images, tmp_p
 def test_no_image_is_lost_between_large_and_broken_ones(tmp_path, make_predictor, picture, monkeypatch):
     """Large images are not read ahead; the order stays."""
     monkeypatch.setattr(folder, "_BATCH_PIXELS", 16 * 16)
+    monkeypatch.setattr(folder, "_LARGE_PIXELS", 32 * 32)
+    monkeypatch.setattr(folder, "_PIXELS_AHEAD", 3 * 20 * 20)
     names = [f"{number:02}" for number in range(12)]
     for number, name in enumerate(names):
         side = 48 if number % 3 else 20
         write_image(tmp_path / "in" / f"{name}.png", picture(side, side, seed=number))
     (tmp_path / "in" / "05.png").write_bytes(b"")
     predictor, order = make_predictor(), []
-    predict = predictor.predict_batch
-    monkeypatch.setattr(predictor, "predict_batch", lambda im, given: order.extend(given) or predict(im, given))
+    compute = predictor.compute
+    monkeypatch.setattr(predictor, "compute", lambda im: order.extend(one.name for one in im) or compute(im))
     outcome = predict_files(predictor, find_inputs([str(tmp_path / "in")]), tmp_path / "out")
     assert order == [name for name in names if name != "05"]
     assert (outcome.written, len(outcome.failures)) == (11, 1)

@@ -2,62 +2,63 @@
 
 from __future__ import annotations
 
+import itertools
+
+import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch.nn import functional as F
 
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.inference import forward
 from amsunet.inference.forward import compute_logits, to_labels, to_probabilities
+from amsunet.inference.torch_runtime import TorchRuntime
 from amsunet.models import create_model
 
 _PREPROCESSING = Preprocessing(in_channels=1, windowing="depth", mean=(0.5,), std=(0.25,))
 
 
 @pytest.fixture
-def network():
+def network(machine):
     torch.manual_seed(0)
-    return create_model("amsunet", in_channels=1, num_classes=2, base_channels=4).eval()
+    trained = create_model("amsunet", in_channels=1, num_classes=2, base_channels=4).eval()
+    return TorchRuntime(trained, _PREPROCESSING, machine)
 
 
 def _image(height, width, count=1):
-    return torch.randint(0, 256, (count, 1, height, width), generator=torch.manual_seed(1), dtype=torch.uint8)
+    return np.random.default_rng(1).integers(0, 256, (count, 1, height, width), np.uint8)
 
 
-class _Local(nn.Module):
+class _Local:
     """A network of sight one pixel: tiles must not change what it computes."""
 
+    name = "local"
+
     def __init__(self):
-        super().__init__()
         self.sizes = []
 
-    def forward(self, x):
-        self.sizes.append(tuple(x.shape[-2:]))
-        return torch.cat((x, -x), dim=1)
+    def __call__(self, images):
+        self.sizes.append(images.shape[-2:])
+        x = images.astype(np.float32) / 255
+        return np.concatenate((x, -x), axis=1)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (15, 15), (16, 17), (31, 100), (70, 33)])
 @pytest.mark.parametrize("flips", [False, True])
-def test_any_size_comes_back_as_it_was(network, machine, size, flips):
-    logits = compute_logits(network, _image(*size, count=2), _PREPROCESSING, machine, flips=flips)
+def test_any_size_comes_back_as_it_was(network, size, flips):
+    logits = compute_logits(network, _image(*size, count=2), flips=flips)
     assert logits.shape == (2, 2, *size)
-    assert logits.dtype == torch.float32
-    assert logits.isfinite().all()
+    assert logits.dtype == np.float32
+    assert np.isfinite(logits).all()
 
 
-def test_small_images_are_continued_by_their_border(machine):
+def test_small_images_are_continued_by_their_border():
     local = _Local()
-    compute_logits(local, _image(5, 50), _PREPROCESSING, machine)
+    compute_logits(local, _image(5, 50))
     assert local.sizes == [(32, 50)]
     padded = forward._pad(_image(5, 50), 32)
-    assert torch.equal(padded[..., :5, :], _image(5, 50))
-    assert torch.equal(padded[..., 5:, :], _image(5, 50)[..., -1:, :].expand(-1, -1, 27, -1))
-
-
-def test_network_sees_standardised_images(machine):
-    image = _image(40, 40)
-    logits = compute_logits(_Local(), image, _PREPROCESSING, machine)
-    torch.testing.assert_close(logits[:, :1], (image / 255 - 0.5) / 0.25)
+    assert np.array_equal(padded[..., :5, :], _image(5, 50))
+    assert (padded[..., 5:, :] == _image(5, 50)[..., -1:, :]).all()
 
 
 @pytest.fixture
@@ -68,46 +69,64 @@ def small_tiles(monkeypatch):
 
 @pytest.mark.parametrize("size", [(64, 65), (100, 131), (200, 40), (20, 300)])
 @pytest.mark.parametrize("flips", [False, True])
-def test_large_images_go_through_in_tiles_with_the_same_result(small_tiles, machine, size, flips):
+def test_large_images_go_through_in_tiles_with_the_same_result(small_tiles, size, flips):
     local, image = _Local(), _image(*size)
-    logits = compute_logits(local, image, _PREPROCESSING, machine, flips=flips)
+    logits = compute_logits(local, image, flips=flips)
     tile = tuple(min(48, max(32, side)) for side in size)
     assert set(local.sizes) == {tile}, "memory is bounded by the size of a tile"
-    torch.testing.assert_close(logits[:, :1], (image / 255 - 0.5) / 0.25, atol=1e-4, rtol=1e-4)
+    np.testing.assert_allclose(logits[:, :1], image / 255, atol=1e-5)
 
 
-def test_images_up_to_the_limit_go_through_whole(small_tiles, machine):
+@pytest.mark.parametrize("side", [48, 49, 84, 85, 500])
+def test_tiles_cover_a_side_and_overlap(small_tiles, side):
+    places = forward._places(side, 48)
+    assert (places[0].start, places[-1].stop) == (0, side)
+    assert all(one.stop - two.start >= 12 for one, two in itertools.pairwise(places))
+    assert len({place.start for place in places}) == len(places)
+
+
+def test_images_up_to_the_limit_go_through_whole(small_tiles):
     local = _Local()
-    compute_logits(local, _image(64, 64), _PREPROCESSING, machine)
+    compute_logits(local, _image(64, 64))
     assert local.sizes == [(64, 64)]
 
 
 @pytest.mark.parametrize("size", [(100, 131), (33, 200)])
-def test_tiles_of_the_real_network_agree_with_themselves(small_tiles, network, machine, size):
-    first, again = (compute_logits(network, _image(*size), _PREPROCESSING, machine) for _ in range(2))
+def test_tiles_of_the_real_network_agree_with_themselves(small_tiles, network, size):
+    first, again = (compute_logits(network, _image(*size)) for _ in range(2))
     assert first.shape == (1, 2, *size)
-    assert torch.equal(first, again)
+    assert np.array_equal(first, again)
 
 
 @pytest.mark.parametrize("size", [(48, 48), (90, 100)])
-def test_flips_average_over_the_mirror_images(small_tiles, network, machine, size):
+def test_flips_average_over_the_mirror_images(small_tiles, network, size):
     """A mirrored image then has the mirrored result."""
     image = _image(*size)
-    plain = compute_logits(network, image, _PREPROCESSING, machine)
-    flipped = compute_logits(network, image, _PREPROCESSING, machine, flips=True)
-    assert not torch.allclose(plain, flipped, atol=1e-4)
+    plain, flipped = (compute_logits(network, image, flips=flips) for flips in (False, True))
+    assert not np.allclose(plain, flipped, atol=1e-4)
     if size == (48, 48):
         for axis in (2, 3):
-            mirrored = compute_logits(network, image.flip(axis), _PREPROCESSING, machine, flips=True)
-            torch.testing.assert_close(mirrored.flip(axis), flipped, atol=1e-5, rtol=1e-4)
+            mirrored = compute_logits(network, np.flip(image, axis), flips=True)
+            np.testing.assert_allclose(np.flip(mirrored, axis), flipped, atol=1e-5, rtol=1e-4)
 
 
-def test_probabilities_have_the_wanted_size_and_sum_to_one():
-    probabilities = to_probabilities(torch.randn(2, 3, 10, 12), 25, 31)
-    assert probabilities.shape == (2, 3, 25, 31)
-    torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(2, 25, 31))
-    logits = torch.randn(1, 2, 5, 5)
-    assert torch.equal(to_probabilities(logits.clone(), 5, 5), torch.softmax(logits, dim=1))
+@pytest.mark.parametrize("size", [(5, 5), (25, 31), (700, 6)])
+def test_probabilities_are_what_torch_makes_of_the_logits(size):
+    logits = np.random.default_rng(0).normal(size=(3, 5, 5)).astype(np.float32)
+    larger = F.interpolate(torch.from_numpy(logits)[None], size, mode="bilinear", align_corners=False)
+    found = to_probabilities(logits, *size)
+    np.testing.assert_allclose(found, torch.softmax(larger, dim=1)[0].numpy(), atol=1e-5)
+    np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-6)
+
+
+def test_large_logits_do_not_overflow():
+    logits = np.array([1e4, -1e4, 0], np.float32).reshape(3, 1, 1)
+    assert to_probabilities(logits, 1, 1).ravel().tolist() == [1, 0, 0]
+
+
+def test_probabilities_take_the_place_of_the_logits():
+    logits = np.zeros((2, 600, 3), np.float32)
+    assert np.shares_memory(to_probabilities(logits, 600, 3), logits)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +134,6 @@ def test_probabilities_have_the_wanted_size_and_sum_to_one():
     [([0.4, 0.6], 0.5, 1), ([0.4, 0.6], 0.7, 0), ([0.7, 0.3], 0.2, 1), ([0.5, 0.5], 0.5, 0), ([0.2, 0.3, 0.5], 0.9, 2)],
 )
 def test_labels(probabilities, threshold, expected):
-    labels = to_labels(torch.tensor(probabilities).view(1, -1, 1, 1), threshold)
-    assert labels.dtype == torch.uint8
-    assert labels.tolist() == [[[expected]]]
+    labels = to_labels(np.tile(np.array(probabilities).reshape(-1, 1, 1), (1, 600, 2)), threshold)
+    assert labels.dtype == np.uint8
+    assert (labels == expected).all() and labels.shape == (600, 2)

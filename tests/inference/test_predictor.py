@@ -8,7 +8,7 @@ import pytest
 import amsunet
 from amsunet.data.images import write_image
 from amsunet.errors import InputError
-from amsunet.inference.model_file import FILE_NAME
+from amsunet.inference.description import FILE_NAME
 from amsunet.inference.predictor import Predictor
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from amsunet.errors import InputError
+from amsunet.inference.description import FILE_NAME
+from amsunet.inference.model_file import load_model
 from amsunet.inference.predictor import load
 from amsunet.models import absolute_model, create_model
 from amsunet.training.check import check
@@ -78,8 +81,8 @@ def test_it_trains_and_predicts_and_a_changed_file_is_never_run(own, tiny, tmp_p
     with pytest.raises(InputError, match="name the file with --model, its code is run"):
         load(training.run)
     moved = own.rename(tmp_path / "moved.py")
-    predictor = load(training.run, device="cpu", own=f"{moved}:build")
-    assert predictor.network[0].out_channels == 6
+    assert load_model(training.run / FILE_NAME, f"{moved}:build")[0][0].out_channels == 6
+    load(training.run, device="cpu", own=f"{moved}:build").predict(np.zeros((40, 50), np.uint8))
     assert (training.run / "network.py").read_text() == GOOD
     moved.write_text(GOOD.replace("import torch", "import torch\nraise SystemExit('this code ran')"))
     for again in (load, resume):

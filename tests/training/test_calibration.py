@@ -10,7 +10,8 @@ import torch
 
 from amsunet.data.dataset import open_dataset
 from amsunet.data.embedded import locate
-from amsunet.inference.model_file import FILE_NAME, load_model, save_model
+from amsunet.inference.description import FILE_NAME
+from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.predictor import Predictor
 from amsunet.machine import Machine
 from amsunet.training.calibration import fit_temperature

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from amsunet.errors import InputError
-from amsunet.inference.model_file import FILE_NAME, load_model
+from amsunet.inference.description import FILE_NAME
+from amsunet.inference.model_file import load_model
 from amsunet.training.task import SegmentationTask
 from amsunet.training.train import resume, train
 

@@ -10,7 +10,8 @@ import torch
 from amsunet.data.embedded import locate
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
-from amsunet.inference.model_file import FILE_NAME, load_model
+from amsunet.inference.description import FILE_NAME
+from amsunet.inference.model_file import load_model
 from amsunet.models import create_model
 from amsunet.training.run import read_run
 from amsunet.training.train import train

@@ -77,7 +77,7 @@ def test_a_folder_of_that_name_comes_first(zoo, tmp_path):
 
 
 def test_an_unknown_name_gets_the_nearest(zoo):
-    with pytest.raises(InputError, match=r"^dot is neither .*; did you mean dots\?$"):
+    with pytest.raises(InputError, match=r"^dot is missing: .*; did you mean dots\?$"):
         Predictor("dot")
     assert unknown("kidneys") == "with amsunet come: dots"
 

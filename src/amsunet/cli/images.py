@@ -125,25 +125,32 @@ def _judge(run: Path, data: str | None = None, **values: Any) -> None:
 @click.option("--probability", is_flag=True, help="Also write probability maps (16-bit PNG).")
 @click.option("--overwrite", is_flag=True, help="Replace masks that are there already.")
 @click.option("--flips", is_flag=True, help="Average over mirror images: four times slower.")
+@click.option(
+    "--runtime",
+    type=click.Choice(["auto", "torch", "onnx", "openvino"]),
+    help="auto measures what is at hand (default: torch, or what an exported file is for).",
+)
+@click.option("--compile", "compiled", is_flag=True, help="Run torch.compile: minutes at first, faster thereafter.")
 @machine_options
 def predict(
     run: Path,
     images: tuple[str, ...],
     out: Path,
-    own: str | None,
     overlay: bool,
     probability: bool,
     overwrite: bool,
-    flips: bool,
-    device: str,
-    precision: str,
+    **settings: Any,
 ) -> None:
-    """Segment IMAGES: files, folders, patterns, or lists (.txt, one path a line)."""
+    """Segment IMAGES: files, folders, patterns, or lists (.txt, one path a line).
+
+    RUN is a run folder or a file that amsunet export made.
+    """
     from amsunet.inference.folder import find_inputs, predict_files  # noqa: PLC0415
-    from amsunet.inference.predictor import Predictor  # noqa: PLC0415
+    from amsunet.inference.predictor import load  # noqa: PLC0415
 
     jobs = find_inputs(images, out)
-    predictor = Predictor(run, machine=machine_of(device, precision), flips=flips, own=own)
+    predictor = load(run, say=click.echo, **settings)
+    click.echo(f"on {predictor}")
     with progress_bar("image") as progress:
         outcome = predict_files(
             predictor,

@@ -15,7 +15,7 @@ from amsunet.data.dataset import read_labels
 from amsunet.data.images import Array, read_image
 from amsunet.data.layout import Sample
 from amsunet.data.masks import IGNORED, MaskConvention
-from amsunet.data.preprocessing import Preprocessing, to_tensor
+from amsunet.data.preprocessing import Preprocessing, channels_first
 
 
 class PreparedImages:
@@ -86,6 +86,11 @@ class Crops(TorchDataset[tuple[Tensor, Tensor]]):
         rng = np.random.default_rng((self._seed, 1, self.epoch, index))
         image, labels = _cut(image, labels, self._size, rng, self._foreground_fraction)
         return to_tensor(image), torch.from_numpy(labels)
+
+
+def to_tensor(image: Array) -> Tensor:
+    """View (H, W, C) as a tensor (C, H, W)."""
+    return torch.from_numpy(channels_first(np.ascontiguousarray(image)))
 
 
 def _cut(

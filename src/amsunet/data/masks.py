@@ -10,11 +10,11 @@ from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
-from scipy import ndimage
 
 from amsunet.data.images import Array
 from amsunet.data.table import look_up
 from amsunet.errors import InputError
+from amsunet.packages import needed
 
 IGNORED = 255
 """The label of pixels that neither loss nor metrics look at."""
@@ -96,7 +96,7 @@ class MaskConvention(BaseModel):
     def encode(self, labels: Array) -> Array:
         """Turn labels (H, W) into a mask as the data set's own: what ``decode`` takes, but for ``folders``."""
         if self.kind == "instances":
-            objects, count = ndimage.label(labels)
+            objects, count = needed("scipy.ndimage", "scipy").label(labels)
             return np.asarray(objects, np.uint8 if count < 256 else np.uint16)
         values = np.asarray(self.values, np.int64)
         if self.kind == "colours":
@@ -150,12 +150,14 @@ def summarise_mask(raw: Array, path: Path) -> MaskSummary:
 
 def _is_antialiased(raw: Array, top: int) -> bool:
     """Whether in-between values mark the way from dark to bright, not classes or objects of their own."""
+    ndimage = needed("scipy.ndimage", "scipy")
     between = (raw != 0) & (raw != top)
     climbing = (ndimage.minimum_filter(raw, 3) < raw) & (raw < ndimage.maximum_filter(raw, 3))
     return bool(between.any() and climbing[between].mean() > 0.5)
 
 
 def _is_one_piece(raw: Array, values: Array) -> bool:
+    ndimage = needed("scipy.ndimage", "scipy")
     regions = ndimage.find_objects(raw.astype(np.int32)) if values[-1] < 2**16 else []
     found = [(value, regions[value - 1]) for value in values.tolist() if 0 < value <= len(regions)]
     whole = sum(ndimage.label(raw[region] == value, np.ones((3, 3)))[1] == 1 for value, region in found if region)

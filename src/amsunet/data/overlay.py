@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
-from scipy import ndimage
 
 from amsunet.data.images import Array
 from amsunet.data.masks import IGNORED
 from amsunet.data.preprocessing import Preprocessing
+from amsunet.packages import needed
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; the green brighter, for dark images.
 COLOURS = np.array(
@@ -30,6 +30,7 @@ def viewable(image: Array) -> Array:
 
 def draw_outlines(image: Array, labels: Array) -> Array:
     """Draw the border of every class but the background onto a viewable image, (H, W, 3) of uint8."""
+    ndimage = needed("scipy.ndimage", "scipy")
     out = viewable(image).copy()
     thickness = max(1, round(max(labels.shape) / 500))
     for label in range(1, int(labels[labels != IGNORED].max(initial=0)) + 1):

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import torch
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor
 
 from amsunet.data.images import Array
 from amsunet.data.table import BAND, look_up
@@ -28,7 +26,7 @@ class Preprocessing(BaseModel):
        0.4 at the least, that lifts the mean of a dark image to 0.3, so that a few bright objects do not hide
        the dim ones.
     2. ``resize`` by ``scale``.
-    3. ``standardise``: minus ``mean``, over ``std``, both of values in 0 ... 1.
+    3. Minus ``mean``, over ``std``, both of values in 0 ... 1: where the network runs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,16 +61,10 @@ class Preprocessing(BaseModel):
         """Bring labels (H, W) of uint8 to their working size; no new value appears."""
         return _resized(labels, self.working_size(*labels.shape), Image.Resampling.NEAREST)
 
-    def standardise(self, images: Tensor) -> Tensor:
-        """Map (N, C, H, W) in 0 ... 1 to the network's input."""
-        mean = torch.tensor(self.mean, device=images.device).view(1, -1, 1, 1)
-        std = torch.tensor(self.std, device=images.device).view(1, -1, 1, 1)
-        return (images - mean) / std
 
-
-def to_tensor(image: Array) -> Tensor:
-    """View (H, W, C) of uint8 as (C, H, W)."""
-    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
+def channels_first(image: Array) -> Array:
+    """View (H, W, C) as (C, H, W)."""
+    return np.moveaxis(image, 2, 0)
 
 
 def _with_channels(image: Array, channels: int) -> Array:

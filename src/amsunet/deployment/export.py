@@ -17,9 +17,11 @@ from torch import Tensor, nn
 from amsunet.deployment.parity import Parity, measure_parity, prepared_images
 from amsunet.errors import InputError
 from amsunet.files import whole_file, write_json
+from amsunet.inference.description import METADATA
 from amsunet.inference.ensemble import model_path
 from amsunet.inference.model_file import Tempered, for_inference, load_model
-from amsunet.inference.runtime import METADATA, needed, open_runtime
+from amsunet.inference.runtime import SUFFIXES, exported_path, open_runtime
+from amsunet.packages import needed
 
 Format = Literal["onnx", "openvino"]
 Precision = Literal["float32", "bfloat16", "float16", "int8"]
@@ -27,10 +29,10 @@ PRECISIONS: dict[str, tuple[str, ...]] = {
     "onnx": ("float32", "int8"),
     "openvino": ("float32", "bfloat16", "float16", "int8"),
 }
-SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
 MAY_LOSE = 0.002
 """Dice that a file of eight bits may lose."""
 _CALIBRATION_IMAGES = 32
+_EXTRA = '"amsunet[deploy]"'
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def export(
     folder = Path(run)
     if precision not in PRECISIONS[to]:
         raise InputError(f"{to} has no {precision}: choose one of {', '.join(PRECISIONS[to])}")
-    target = Path(out) if out is not None else folder / "export" / f"{precision}{SUFFIXES[to]}"
+    target = Path(out) if out is not None else exported_path(folder, to, precision)
     if target.suffix != SUFFIXES[to]:
         raise InputError(f"{target} must end in {SUFFIXES[to]} for {to}")
     network, description = load_model(model_path(folder), own)
@@ -119,8 +121,8 @@ class _Whole(nn.Module):
 
 
 def _write_onnx(network: nn.Module, channels: int, path: Path) -> None:
-    needed("onnx")
-    needed("onnxscript")
+    needed("onnx", _EXTRA)
+    needed("onnxscript", _EXTRA)
     free = torch.export.Dim.DYNAMIC
     for name in ("torch.onnx", "onnxscript", "onnx_ir"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -139,7 +141,7 @@ def _write_onnx(network: nn.Module, channels: int, path: Path) -> None:
 
 
 def _to_onnx(plain: Path, path: Path, precision: str, description: str, calibration: list[Any]) -> None:
-    onnx = needed("onnx")
+    onnx = needed("onnx", _EXTRA)
     if precision == "int8":
         quantization = __import__("onnxruntime.quantization", fromlist=["quantize_static"])
 
@@ -161,10 +163,10 @@ def _to_onnx(plain: Path, path: Path, precision: str, description: str, calibrat
 
 
 def _to_openvino(plain: Path, path: Path, precision: str, description: str, calibration: list[Any]) -> None:
-    openvino = needed("openvino")
+    openvino = needed("openvino", _EXTRA)
     model = openvino.convert_model(plain)
     if precision == "int8":
-        nncf = needed("nncf")
+        nncf = needed("nncf", _EXTRA)
         model = nncf.quantize(model, nncf.Dataset(calibration), subset_size=len(calibration))
     model.set_rt_info(description, [METADATA])
     model.set_rt_info(precision, ["precision"])

@@ -14,12 +14,13 @@ from amsunet.data.dataset import open_dataset
 from amsunet.data.embedded import locate
 from amsunet.data.images import Array
 from amsunet.data.layout import Split
-from amsunet.data.preprocessing import to_tensor
+from amsunet.data.preprocessing import channels_first
 from amsunet.errors import InputError
+from amsunet.inference.description import ModelDescription
 from amsunet.inference.dice import dice_by_class
 from amsunet.inference.forward import compute_logits
-from amsunet.inference.model_file import ModelDescription
 from amsunet.inference.runtime import Runtime
+from amsunet.inference.torch_runtime import TorchRuntime
 from amsunet.machine import Machine
 from amsunet.training.run import read_run
 
@@ -68,7 +69,7 @@ def prepared_images(run: Path, split: Split) -> list[tuple[Array, Array]]:
     for index in range(len(prepared)):
         image, labels = (_middle(array) for array in prepared[index])
         if min(labels.shape) >= _SMALLEST_SIDE:
-            pairs.append((np.ascontiguousarray(to_tensor(image)[None].numpy(), np.float32), labels[None]))
+            pairs.append((np.ascontiguousarray(channels_first(image)[None], np.float32), labels[None]))
     if not pairs:
         raise InputError(
             f"{record.source} has no {split} image of 32 x 32 working pixels: an export cannot be measured"
@@ -87,9 +88,10 @@ def measure_parity(
 ) -> Parity:
     """Run an exported network and the original, in float32, over prepared images."""
     machine = Machine("cpu", "float32", torch.get_num_threads())
+    original = TorchRuntime(network, description.preprocessing, machine)
     largest, dice, dice_of_torch = 0.0, [], []
     for image, labels in images:
-        expected = compute_logits(network, torch.from_numpy(image).to(torch.uint8), description.preprocessing, machine)
+        expected = torch.from_numpy(compute_logits(original, image.astype(np.uint8)))
         found = torch.from_numpy(runtime(image))
         largest = max(largest, float((found - expected).abs().max()))
         target = torch.from_numpy(labels)

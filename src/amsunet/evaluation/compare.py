@@ -22,7 +22,8 @@ from amsunet.errors import InputError
 from amsunet.evaluation.comparison import Comparison, collect, score_of
 from amsunet.evaluation.study import Cell, Study, Variant, has_study, is_done, open_study, read_study
 from amsunet.inference.model_file import build_network
-from amsunet.machine import Machine, choose_machine, keep_freed_memory
+from amsunet.machine import Machine, choose_machine
+from amsunet.memory import keep_freed_memory
 from amsunet.models import code_checksum
 from amsunet.training.estimate import measure_cost
 from amsunet.training.plan import AS_SAID, Plan, fill_budget

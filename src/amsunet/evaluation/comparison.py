@@ -15,8 +15,9 @@ from amsunet.errors import InputError
 from amsunet.evaluation.statistics import Interval, PairedTest, holm, mean_with_interval, paired_test
 from amsunet.evaluation.study import Cell, Study, Variant, cell_folder, is_done
 from amsunet.files import write_csv, write_json
+from amsunet.inference.description import FILE_NAME
 from amsunet.inference.latency import measure_latency
-from amsunet.inference.model_file import FILE_NAME, for_inference, load_model
+from amsunet.inference.model_file import for_inference, load_model
 from amsunet.machine import Machine, environment
 from amsunet.models.cost import count_macs, count_parameters
 

@@ -21,7 +21,7 @@ from amsunet.evaluation.statistics import Interval, mean_with_interval
 from amsunet.files import write_csv, write_json
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.predictor import Predictor
-from amsunet.machine import Machine, environment
+from amsunet.machine import Machine, choose_machine, environment
 from amsunet.training.run import RunConfig, RunData, absolute_source, read_run
 
 METRICS = {
@@ -171,6 +171,7 @@ def evaluate(
     """
     folder = Path(run)
     config, record = read_run(folder)
+    machine = machine or choose_machine()
     predictor = Predictor(folder, machine=machine, flips=flips, own=own)
     at_home = data is None or absolute_source(data) == record.source
     convention = None if mask_options is not None else config.convention
@@ -205,7 +206,7 @@ def evaluate(
         confusion=confusion,
         flips=flips,
         threshold=predictor.description.threshold,
-        environment=environment(predictor.machine),
+        environment=environment(machine),
         notes=notes,
         own=own,
     )

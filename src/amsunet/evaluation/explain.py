@@ -16,14 +16,15 @@ from scipy import ndimage
 from torch import Tensor, nn
 
 from amsunet.blocks import AMS, RSC
+from amsunet.data.crops import to_tensor
 from amsunet.data.images import Array, read_image
 from amsunet.data.overlay import draw_outlines, viewable
-from amsunet.data.preprocessing import to_tensor
 from amsunet.files import whole_file
+from amsunet.inference.ensemble import model_path
 from amsunet.inference.forward import to_labels
-from amsunet.inference.model_file import Tempered
-from amsunet.inference.predictor import Predictor
-from amsunet.machine import Machine
+from amsunet.inference.model_file import Tempered, for_inference, load_model
+from amsunet.inference.torch_runtime import standardise
+from amsunet.machine import Machine, choose_machine
 
 _DPI = 300
 _STYLE: dict[str, Any] = {"font.size": 8, "figure.constrained_layout.use": True, "pdf.fonttype": 42}
@@ -48,17 +49,18 @@ def explain(
     Returns: the PNG files.
     Raises: InputError for a run or an image that cannot be read.
     """
-    predictor = Predictor(run, machine=machine, own=own)
+    placed = machine or choose_machine()
+    trained, description = load_model(model_path(Path(run)), own)
+    network = placed.place(for_inference(trained, description.temperature))
     picture = read_image(Path(image))
-    prepared = _middle(predictor.description.preprocessing.resize(predictor.description.preprocessing.window(picture)))
-    network, device = predictor.network.float(), predictor.machine.device
-    x = predictor.description.preprocessing.standardise(to_tensor(prepared)[None].to(device).float() / 255)
+    prepared = _middle(description.preprocessing.resize(description.preprocessing.window(picture)))
+    x = standardise(to_tensor(prepared)[None].to(placed.device).float() / 255, description.preprocessing)
     assert isinstance(network, Tempered)  # whose parts are named as in the network alone
     with _listen(network.network) as heard, torch.no_grad():
         probabilities = torch.softmax(network(x), dim=1)
-    labels = to_labels(probabilities, predictor.description.threshold)[0].cpu().numpy()
+    labels = to_labels(probabilities[0].cpu().numpy(), description.threshold)
     shown = viewable(prepared)
-    names = predictor.description.convention.class_names
+    names = description.convention.class_names
     figures = {"receptive_field": _receptive_fields(network, x, shown, labels, names)}
     if heard["attention"]:
         figures["attention"] = _attention(heard["attention"], draw_outlines(prepared, labels), shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from monai.metrics import compute_dice
 from torch import Tensor
 from torch.nn import functional as F
@@ -19,7 +20,8 @@ def dice_by_class(probabilities: Tensor, labels: Tensor, threshold: float) -> Te
     """
     classes = probabilities.shape[1]
     counted = (labels != IGNORED)[:, None]
-    predicted = F.one_hot(to_labels(probabilities, threshold).long(), classes).movedim(-1, 1) * counted
+    found = torch.from_numpy(to_labels(probabilities[0].cpu().numpy(), threshold))[None]
+    predicted = F.one_hot(found.long(), classes).movedim(-1, 1) * counted
     true = F.one_hot(labels.long() * counted[:, 0], classes).movedim(-1, 1) * counted
     dice: Tensor = compute_dice(predicted, true, include_background=False, ignore_empty=False)
     return dice[0].cpu()

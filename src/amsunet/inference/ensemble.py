@@ -10,7 +10,8 @@ from torch import nn
 
 from amsunet.errors import InputError
 from amsunet.files import write_json
-from amsunet.inference.model_file import FILE_NAME, DamagedError, ModelDescription, load_model
+from amsunet.inference.description import FILE_NAME, ModelDescription
+from amsunet.inference.model_file import DamagedError, load_model
 from amsunet.zoo import find_card, unknown
 
 _FILE = "folds.json"
@@ -93,7 +94,9 @@ def model_path(run: Path) -> Path:
     if card := find_card(str(run)):
         return card.weights
     if not run.exists() and len(run.parts) == 1 and not run.suffix:
-        raise DamagedError(f"{run} is neither a run folder nor a network that comes with amsunet; {unknown(str(run))}")
+        raise DamagedError(
+            f"{run} is missing: no run folder and no network that comes with amsunet has this name; {unknown(str(run))}"
+        )
     return run / FILE_NAME if run.is_dir() or not run.suffix else run
 
 

@@ -1,8 +1,9 @@
-"""Many images to many mask files: read ahead, in batches, with failures kept apart."""
+"""Many images to many mask files: reading, networks and writing at the same time, with failures kept apart."""
 
 from __future__ import annotations
 
 import glob
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -13,14 +14,17 @@ from pathlib import Path
 import numpy as np
 
 from amsunet.data.embedded import PREFIX, locate
-from amsunet.data.images import Array, is_image, read_image, write_image
+from amsunet.data.images import Array, count_pixels, is_image, read_image, write_image
 from amsunet.errors import InputError
 from amsunet.files import write_text
-from amsunet.inference.predictor import Predictor
+from amsunet.inference.predictor import Predictor, Prepared
 from amsunet.inference.result import Segmentation
 
 _BATCH_PIXELS = 8 * 256 * 256
-_READ_AHEAD = 4
+_LARGE_PIXELS = 4 * _BATCH_PIXELS
+_IMAGES_AHEAD = 16
+_PIXELS_AHEAD = 4096 * 4096
+"""So much is read and prepared while a batch is in the network: two batches, but no large image beside another one."""
 
 
 @dataclass
@@ -43,6 +47,15 @@ class Job:
 
     image: Path
     name: str
+
+
+@dataclass(frozen=True)
+class Read:
+    """An image that was read, ready for the networks."""
+
+    prepared: Prepared
+    image: Array | None
+    """As read, where it is wanted again."""
 
 
 def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[Job]:
@@ -119,12 +132,12 @@ def predict_files(
     start = time.perf_counter()
     with ThreadPoolExecutor(2) as pool:
         writing: deque[Future[None]] = deque()
-        for batch in _batches(predictor, _read_ahead(pool, jobs), outcome):
-            segmentations = predictor.predict_batch([image for _, image in batch], [job.name for job, _ in batch])
-            for (_, image), segmentation in zip(batch, segmentations, strict=True):
-                shown = image if overlay else None
-                writing.append(pool.submit(_write, out, segmentation, shown, probability=probability))
-            while len(writing) > _READ_AHEAD:
+        for batch in _batches(_read_ahead(pool, predictor, jobs, keep=overlay), outcome):
+            for read, finish in zip(batch, predictor.compute([read.prepared for read in batch]), strict=True):
+                writing.append(pool.submit(_write, out, finish, read.image, probability=probability))
+            # What is left to do for this batch is done beside the next one, but not for a large image.
+            at_once = math.prod(batch[0].prepared.size) <= _LARGE_PIXELS
+            while len(writing) > at_once * len(batch):
                 writing.popleft().result()
             outcome.written += len(batch)
             if progress:
@@ -139,51 +152,55 @@ def predict_files(
     return outcome
 
 
-def _read_ahead(pool: ThreadPoolExecutor, jobs: Sequence[Job]) -> Iterator[tuple[Job, Array | InputError]]:
-    """Read files in the background, a few ahead of their use, in order."""
-    waiting: deque[tuple[Job, Future[Array | InputError]]] = deque()
+def _read_ahead(
+    pool: ThreadPoolExecutor, predictor: Predictor, jobs: Sequence[Job], *, keep: bool
+) -> Iterator[tuple[Job, Read | InputError]]:
+    """Read and prepare files in the background, some ahead of their use, in order."""
+    waiting: deque[tuple[Job, int, Future[Read | InputError]]] = deque()
+
+    def take() -> tuple[Job, Read | InputError]:
+        job, _, future = waiting.popleft()
+        return job, future.result()
+
     for job in jobs:
-        waiting.append((job, pool.submit(_read, job.image)))
-        # A large image is not kept waiting beside another one.
-        while len(waiting) > _READ_AHEAD or (waiting and waiting[0][1].done() and _is_large(waiting[0][1].result())):
-            first, future = waiting.popleft()
-            yield first, future.result()
-    for first, future in waiting:
-        yield first, future.result()
+        pixels = count_pixels(job.image)
+        while waiting and (
+            len(waiting) >= _IMAGES_AHEAD or pixels + sum(known for _, known, _ in waiting) > _PIXELS_AHEAD
+        ):
+            yield take()
+        waiting.append((job, pixels, pool.submit(_read, predictor, job, keep=keep)))
+    while waiting:
+        yield take()
 
 
-def _read(path: Path) -> Array | InputError:
+def _read(predictor: Predictor, job: Job, *, keep: bool) -> Read | InputError:
     try:
-        return read_image(path)
+        image = read_image(job.image)
     except InputError as error:
         return error
+    return Read(predictor.prepare(image, job.name), image if keep else None)
 
 
-def _is_large(image: Array | InputError) -> bool:
-    return not isinstance(image, InputError) and image.shape[0] * image.shape[1] > 4 * _BATCH_PIXELS
-
-
-def _batches(
-    predictor: Predictor, images: Iterator[tuple[Job, Array | InputError]], outcome: Outcome
-) -> Iterator[list[tuple[Job, Array]]]:
+def _batches(images: Iterator[tuple[Job, Read | InputError]], outcome: Outcome) -> Iterator[list[Read]]:
     """Put images of one working size that follow each other together, as many as a batch holds."""
-    batch: list[tuple[Job, Array]] = []
-    size = (0, 0)
-    for job, image in images:
-        if isinstance(image, InputError):
-            outcome.failures[str(job.image)] = str(image)
+    batch: list[Read] = []
+    size: tuple[int, ...] = ()
+    for job, read in images:
+        if isinstance(read, InputError):
+            outcome.failures[str(job.image)] = str(read)
             continue
-        here = predictor.working_size(image)
-        if batch and (here != size or (len(batch) + 1) * here[0] * here[1] > _BATCH_PIXELS):
+        here = read.prepared.working_size
+        if batch and (here != size or (len(batch) + 1) * math.prod(here) > _BATCH_PIXELS):
             yield batch
             batch = []
         size = here
-        batch.append((job, image))
+        batch.append(read)
     if batch:
         yield batch
 
 
-def _write(out: Path, segmentation: Segmentation, image: Array | None, *, probability: bool) -> None:
+def _write(out: Path, finish: Callable[[], Segmentation], image: Array | None, *, probability: bool) -> None:
+    segmentation = finish()
     name, convention = segmentation.name, segmentation.convention
     if convention.kind == "folders":
         for label, class_name in enumerate(convention.class_names[1:], start=1):

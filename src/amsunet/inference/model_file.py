@@ -4,45 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from amsunet.data.masks import MaskConvention
-from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
 from amsunet.files import whole_file
+from amsunet.inference.description import METADATA, ModelDescription, parse_description
 from amsunet.models import code_checksum, create_model, is_file
 from amsunet.models.fuse import fuse
-
-FILE_NAME = "model.safetensors"
-_FORMAT = 1
 
 
 class DamagedError(InputError):
     """A model file that is missing or is not what was written."""
-
-
-class ModelDescription(BaseModel):
-    """What the weights belong to and how images must be prepared for them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str
-    arguments: dict[str, Any]
-    code: str | None = None
-    """Checksum of the file that builds the network, where it is not one of amsunet's."""
-    preprocessing: Preprocessing
-    convention: MaskConvention
-    temperature: Annotated[float, Field(gt=0)] = 1.0
-    """What logits are divided by, so that probabilities are as sure as they are right."""
-    threshold: float = 0.5
-    """Foreground probability above which a pixel is foreground, with two classes."""
-    format: int = _FORMAT
 
 
 def save_model(path: Path, network: nn.Module, description: ModelDescription, *, half: bool = False) -> None:
@@ -61,7 +38,7 @@ def save_model(path: Path, network: nn.Module, description: ModelDescription, *,
     }
     text = description.model_dump_json()
     with whole_file(path) as temporary:
-        save_file(weights, temporary, {"amsunet": text, "sha256": _checksum(weights, text)})
+        save_file(weights, temporary, {METADATA: text, "sha256": _checksum(weights, text)})
 
 
 def load_model(path: Path, own: str | None = None) -> tuple[nn.Module, ModelDescription]:
@@ -80,17 +57,14 @@ def load_model(path: Path, own: str | None = None) -> tuple[nn.Module, ModelDesc
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
-        description = ModelDescription.model_validate_json(metadata["amsunet"])
+        text = metadata[METADATA]
     except (SafetensorError, KeyError, OSError):
         raise DamagedError(
             f"{path} is not a model of amsunet or is damaged: copy it again, or train again; "
             "pickled checkpoints are never opened"
         ) from None
-    except ValidationError as error:
-        raise InputError(
-            f"{path} was written by another version of amsunet ({error.error_count()} fields differ)"
-        ) from None
-    if metadata.get("sha256") != _checksum(weights, metadata["amsunet"]):
+    description = parse_description(text, path)
+    if metadata.get("sha256") != _checksum(weights, text):
         raise DamagedError(f"{path} is damaged (its checksum differs): copy it again, or train again")
     model = named_model(description.model, description.code, own, where=path)
     try:

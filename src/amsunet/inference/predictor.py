@@ -2,58 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from amsunet.data.images import Array, read_image
-from amsunet.data.preprocessing import to_tensor
+from amsunet.data.preprocessing import Preprocessing, channels_first
 from amsunet.errors import InputError
-from amsunet.inference.ensemble import load_members, model_path
 from amsunet.inference.forward import compute_logits, to_labels, to_probabilities
-from amsunet.inference.model_file import ModelDescription, for_inference
+from amsunet.inference.members import open_members
 from amsunet.inference.result import Segmentation
-from amsunet.machine import Machine, choose_machine, keep_freed_memory
+from amsunet.memory import keep_freed_memory
+
+if TYPE_CHECKING:
+    from amsunet.machine import Machine
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An image as the networks take it."""
+
+    name: str
+    size: tuple[int, int]
+    """Height and width of the image."""
+    views: dict[tuple[int, str], Array]
+    """(C, h, w) of uint8, by channels and windowing: the networks of an ensemble may differ in them."""
+
+    @property
+    def working_size(self) -> tuple[int, ...]:
+        """Height and width at which the networks see the image."""
+        return next(iter(self.views.values())).shape[1:]
 
 
 class Predictor:
     """A loaded model, or an ensemble whose probabilities are averaged.
 
     Args:
-        run: a run folder, the model file in one, or the folder of an ensemble.
-        machine: where to run; chosen when left out.
+        run: a run folder, the model file in one, the folder of an ensemble, or a file of amsunet export.
+        runtime: ``torch``, ``onnx``, ``openvino``, or ``auto``, which measures on the first images what is at hand and
+            takes the fastest whose masks agree; torch for a run, and what a file is for, when left out.
+        machine: where torch is to run; chosen when left out.
         flips: average over the image and its mirror images: slower by four, usually a little better.
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
+        compiled: run torch.compile; where that is not possible ``say`` is told, and the network runs without.
+        say: takes the lines that tell what is going on.
 
-    Raises: InputError if the model cannot be read.
+    Raises: InputError if the model cannot be read or does not go with the runtime.
     """
 
     def __init__(
-        self, run: str | Path, *, machine: Machine | None = None, flips: bool = False, own: str | None = None
+        self,
+        run: str | Path,
+        *,
+        runtime: str | None = None,
+        machine: Machine | None = None,
+        flips: bool = False,
+        own: str | None = None,
+        compiled: bool = False,
+        say: Callable[[str], None] = print,
     ) -> None:
         keep_freed_memory()
-        self._run = Path(run)
-        members, self.folds = load_members(self._run, own)
-        self.machine = machine or choose_machine()
+        self._members, self.folds = open_members(
+            Path(run), runtime, machine=machine, own=own, compiled=compiled, say=say
+        )
         self.flips = flips
-        self._members = [
-            (self.machine.place(for_inference(network, described.temperature)), described)
-            for network, described in members
-        ]
-        self.description = members[0][1]
+        self.description = self._members[0][1]
         if self.folds is not None:
             self.description = self.description.model_copy(update={"threshold": self.folds.threshold})
 
-    @property
-    def network(self) -> nn.Module:
-        """The network. Raises: InputError for an ensemble, which has more than one."""
-        if len(self._members) > 1:
-            model_path(self._run)
-        return self._members[0][0]
+    def __str__(self) -> str:
+        return self._members[0][0].name
 
     def blind_to(self, name: str) -> Predictor:
         """Of an ensemble the one network that was not trained on this training image, of a single one itself."""
@@ -87,37 +110,67 @@ class Predictor:
 
     def predict_batch(self, images: Sequence[Array], names: Sequence[str]) -> list[Segmentation]:
         """Segment images as read, (H, W, C), whose working sizes are the same."""
-        probabilities = self._probabilities(*self._members[0], images)
-        with torch.inference_mode():
-            for member in self._members[1:]:
-                for total, one in zip(probabilities, self._probabilities(*member, images), strict=True):
-                    total.add_(one)
-            for total in probabilities:
-                total.div_(len(self._members))
-        out = []
-        for name, one in zip(names, probabilities, strict=True):
-            labels = to_labels(one, self.description.threshold)
-            out.append(Segmentation(name, one[0].numpy(), labels[0].numpy(), self.description.convention))
-        return out
+        finishes = self.compute([self.prepare(image, name) for image, name in zip(images, names, strict=True)])
+        return [finish() for finish in finishes]
 
-    def _probabilities(
-        self, network: nn.Module, description: ModelDescription, images: Sequence[Array]
-    ) -> list[Tensor]:
-        """What one network gives for each image, (1, num_classes, H, W)."""
-        preprocessing = description.preprocessing
-        tensors = [to_tensor(preprocessing.resize(preprocessing.window(image))) for image in images]
-        prepared = torch.stack(tensors) if len(tensors) > 1 else tensors[0][None]  # no copy of a large image
-        logits = compute_logits(network, prepared, preprocessing, self.machine, flips=self.flips)
-        del prepared, tensors
-        return [to_probabilities(one[None], *image.shape[:2]) for image, one in zip(images, logits, strict=True)]
+    def prepare(self, image: Array, name: str) -> Prepared:
+        """The first of three parts of a prediction: what is to be done before the networks."""
+        kinds: dict[tuple[int, str], Preprocessing] = {
+            (kind.in_channels, kind.windowing): kind for kind in (known.preprocessing for _, known in self._members)
+        }
+        views = {key: channels_first(kind.resize(kind.window(image))) for key, kind in kinds.items()}
+        return Prepared(name, (image.shape[0], image.shape[1]), views)
 
-    def working_size(self, image: Array) -> tuple[int, int]:
-        """Height and width at which the network sees an image."""
-        return self.description.preprocessing.working_size(*image.shape[:2])
+    def compute(self, images: Sequence[Prepared]) -> list[Callable[[], Segmentation]]:
+        """The second part: the networks, on images whose working sizes are the same.
+
+        Returns: the third part for each image, to be called once, in any thread.
+        """
+        *first, last = range(len(self._members))
+        totals: list[Array | None] = [None] * len(images)
+        for member in first:
+            for index, one in enumerate(self._logits(member, images)):
+                probabilities = to_probabilities(one, *images[index].size)
+                before = totals[index]
+                totals[index] = probabilities if before is None else np.add(before, probabilities, out=before)
+        logits = self._logits(last, images)
+        return [
+            partial(self._finish, image.name, image.size, one, total)  # without the views, which may be large
+            for image, one, total in zip(images, logits, totals, strict=True)
+        ]
+
+    def _logits(self, member: int, images: Sequence[Prepared]) -> Array:
+        runtime, description = self._members[member]
+        key = description.preprocessing.in_channels, description.preprocessing.windowing
+        views = [image.views[key] for image in images]
+        batch = np.stack(views) if len(views) > 1 else views[0][None]  # no copy of a large image
+        return compute_logits(runtime, batch, flips=self.flips)
+
+    def _finish(self, name: str, size: tuple[int, int], logits: Array, total: Array | None) -> Segmentation:
+        """Segment by the logits of the last network and the sum of probabilities of those before it."""
+        probabilities = to_probabilities(logits, *size)
+        if total is not None:
+            probabilities += total
+            probabilities /= np.float32(len(self._members))
+        labels = to_labels(probabilities, self.description.threshold)
+        return Segmentation(name, probabilities, labels, self.description.convention)
 
 
 def load(
-    run: str | Path, *, device: str = "auto", precision: str = "auto", flips: bool = False, own: str | None = None
+    run: str | Path,
+    *,
+    runtime: str | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    flips: bool = False,
+    own: str | None = None,
+    compiled: bool = False,
+    say: Callable[[str], None] = print,
 ) -> Predictor:
-    """Load a trained model from its run folder; see ``Predictor``."""
-    return Predictor(run, machine=choose_machine(device, precision), flips=flips, own=own)
+    """Load a trained model from its run folder, or an exported one from its file; see ``Predictor``."""
+    machine = None
+    if (device, precision) != ("auto", "auto"):
+        from amsunet.machine import choose_machine  # noqa: PLC0415 - loads torch, which exported networks do without
+
+        machine = choose_machine(device, precision)
+    return Predictor(run, runtime=runtime, machine=machine, flips=flips, own=own, compiled=compiled, say=say)

@@ -1,29 +1,59 @@
-"""Exported networks at work, without torch: ONNX Runtime and OpenVINO behind one call."""
+"""What runs a network; here exported ones, without torch, in ONNX Runtime and OpenVINO."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from amsunet.data.images import Array
 from amsunet.errors import InputError
+from amsunet.inference.description import METADATA
+from amsunet.packages import needed
 
-METADATA = "amsunet"
-"""Under this name an exported file holds its description as JSON."""
+SUFFIXES: dict[str, str] = {"onnx": ".onnx", "openvino": ".xml"}
+_EXACT = "float32"
 
 
 class Runtime(Protocol):
-    """Images (N, C, h, w) of float32 in 0 ... 255, windowed and resized, to logits (N, num_classes, h, w)."""
+    """Images (N, C, h, w) of uint8, windowed and resized, to logits (N, num_classes, h, w) of float32."""
 
+    @property
+    def name(self) -> str: ...
+
+    def __call__(self, images: Array) -> Array: ...
+
+
+class ExportedRuntime(Protocol):
+    """A ``Runtime`` of an exported file, which takes images of float32 in 0 ... 255 too."""
+
+    name: str
     description: str
     """JSON of the network's ``ModelDescription``."""
 
     def __call__(self, images: Array) -> Array: ...
 
 
-def open_runtime(path: Path, *, threads: int = 0) -> Runtime:
+def is_exported(path: Path) -> bool:
+    """Whether a path names an exported file and not a run folder."""
+    return path.suffix in SUFFIXES.values() and not path.is_dir()
+
+
+def exported_path(run: Path, to: str, precision: str) -> Path:
+    """Where a run's exported network lies."""
+    return run / "export" / f"{precision}{SUFFIXES[to]}"
+
+
+def exported_files(run: Path, to: str | None = None, precision: str | None = None) -> list[Path]:
+    """The exported files that lie in a run, of one format and precision or of all, exact ones first."""
+    formats = SUFFIXES if to is None else (to,)
+    found = [path for one in formats for path in sorted(run.glob(f"export/{precision or '*'}{SUFFIXES[one]}"))]
+    return sorted(found, key=lambda path: path.stem != _EXACT)
+
+
+def open_runtime(path: Path, *, threads: int = 0) -> ExportedRuntime:
     """Open an exported file with the runtime that its suffix names.
 
     Args:
@@ -31,7 +61,7 @@ def open_runtime(path: Path, *, threads: int = 0) -> Runtime:
 
     Raises: InputError for another file, a damaged one, or a runtime that is not installed.
     """
-    runtimes: dict[str, Callable[[Path, int], Runtime]] = {".onnx": OnnxRuntime, ".xml": OpenVino}
+    runtimes: dict[str, Callable[[Path, int], ExportedRuntime]] = {".onnx": OnnxRuntime, ".xml": OpenVino}
     if path.suffix not in runtimes:
         raise InputError(f"{path} is no exported network: name a file that amsunet export made (.onnx or .xml)")
     if not path.is_file():
@@ -43,7 +73,7 @@ class OnnxRuntime:
     """An ONNX file on the CPU."""
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        onnxruntime = needed("onnxruntime")
+        onnxruntime = needed("onnxruntime", "onnxruntime")
         onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -52,10 +82,11 @@ class OnnxRuntime:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the library has a class for each cause, and no parent of them
             raise InputError(f"{path} cannot be opened ({_first_line(error)}): export it again") from None
+        self.name = f"ONNX Runtime ({path.name})"
         self.description = _described(path, self._session.get_modelmeta().custom_metadata_map.get(METADATA))
 
     def __call__(self, images: Array) -> Array:
-        logits: Array = self._session.run(None, {"image": images})[0]
+        logits: Array = self._session.run(None, {"image": np.ascontiguousarray(images, np.float32)})[0]
         return logits
 
 
@@ -63,12 +94,13 @@ class OpenVino:
     """An OpenVINO file on the CPU, in the precision that it was exported for."""
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        openvino = needed("openvino")
+        openvino = needed("openvino", "openvino")
         core = openvino.Core()
         try:
             model = core.read_model(path)
         except RuntimeError as error:
             raise InputError(f"{path} cannot be opened ({_first_line(error)}): export it again") from None
+        self.name = f"OpenVINO ({path.name})"
         self.description = _described(path, _rt_info(model, METADATA))
         precision = {"bfloat16": "bf16", "float16": "f16"}.get(_rt_info(model, "precision") or "", "f32")
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
@@ -77,22 +109,8 @@ class OpenVino:
         self._model = core.compile_model(model, "CPU", settings)
 
     def __call__(self, images: Array) -> Array:
-        logits: Array = self._model(images)[0]
+        logits: Array = self._model(np.ascontiguousarray(images, np.float32))[0]
         return logits
-
-
-def needed(package: str) -> Any:
-    """Import a package of the ``deploy`` extra, with telemetry off.
-
-    Raises: InputError if it is not installed.
-    """
-    # OpenVINO and NNCF report to their maker through this package if they can import it, and do without if not.
-    for name in ("openvino_telemetry", "openvino_telemetry.backend"):
-        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
-    try:
-        return __import__(package)
-    except ImportError:
-        raise InputError(f'{package} is not installed: pip install "amsunet[deploy]"') from None
 
 
 def _rt_info(model: Any, name: str) -> str | None:

@@ -16,10 +16,11 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 from amsunet.data.crops import PreparedImages
 from amsunet.data.layout import Sample
 from amsunet.data.masks import IGNORED
-from amsunet.data.preprocessing import to_tensor
+from amsunet.data.preprocessing import channels_first
 from amsunet.files import write_json
 from amsunet.inference.forward import compute_logits
 from amsunet.inference.model_file import for_inference, load_model, save_model
+from amsunet.inference.torch_runtime import TorchRuntime
 from amsunet.machine import Machine
 
 _IMAGES = 24
@@ -52,14 +53,14 @@ def fit_temperature(path: Path, validation: list[Sample], machine: Machine, own:
     Source: Guo et al., ICML 2017, arXiv 1706.04599.
     """
     network, description = load_model(path, own)
-    at_work = machine.place(for_inference(network))
+    at_work = TorchRuntime(machine.place(for_inference(network)), description.preprocessing, machine)
     images = PreparedImages(validation[:: -(-len(validation) // _IMAGES)], description.convention,
                             description.preprocessing)  # fmt: skip
     rng = np.random.default_rng(0)
     drawn: list[tuple[Tensor, Tensor]] = []
     for index in range(len(images)):
         image, labels = images[index]
-        logits = compute_logits(at_work, to_tensor(image)[None], description.preprocessing, machine)[0]
+        logits = torch.from_numpy(compute_logits(at_work, channels_first(image)[None]))[0]
         places = np.flatnonzero(labels.ravel() != IGNORED)
         places = rng.permutation(places)[:_PIXELS]
         drawn.append((logits.flatten(1).T[places], torch.from_numpy(labels.ravel()[places]).long()))

@@ -16,7 +16,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from amsunet.files import whole_file, write_csv
-from amsunet.inference.model_file import FILE_NAME, ModelDescription, save_model
+from amsunet.inference.description import FILE_NAME, ModelDescription
+from amsunet.inference.model_file import save_model
 from amsunet.training.task import SegmentationTask
 
 _MAY_TAKE = 1.05

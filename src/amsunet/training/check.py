@@ -13,7 +13,8 @@ import psutil
 from amsunet.data.masks import MaskOptions
 from amsunet.data.overlay import contact_sheet, draw_outlines
 from amsunet.files import whole_file, write_json
-from amsunet.machine import choose_machine, keep_freed_memory
+from amsunet.machine import choose_machine
+from amsunet.memory import keep_freed_memory
 from amsunet.training.estimate import Cost, measure_cost
 from amsunet.training.plan import Plan, epochs_in_budget, fill_budget
 from amsunet.training.prepare import Preparation, prepare

@@ -17,8 +17,9 @@ from torch.utils.data import DataLoader
 from amsunet.data.crops import Crops, PreparedImages
 from amsunet.data.layout import Sample
 from amsunet.errors import InputError
+from amsunet.inference.description import FILE_NAME, ModelDescription
 from amsunet.inference.ensemble import Folds
-from amsunet.inference.model_file import FILE_NAME, ModelDescription, build_network
+from amsunet.inference.model_file import build_network
 from amsunet.machine import Machine
 from amsunet.training.calibration import fit_temperature
 from amsunet.training.callbacks import Clock, Keeper, MovingAverage, Progress

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from amsunet.data.layout import Sample, Split
+from amsunet.inference.description import FILE_NAME
 from amsunet.inference.ensemble import Folds, FoldScore, fold_folder, read_folds, write_folds
-from amsunet.inference.model_file import FILE_NAME, DamagedError, load_model
+from amsunet.inference.model_file import DamagedError, load_model
 from amsunet.machine import Machine, environment
 from amsunet.training.fit import Training, fit
 from amsunet.training.prepare import fit_preprocessing

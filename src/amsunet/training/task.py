@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset as TorchDataset
 
 from amsunet.data.augmentation import Augmentation
-from amsunet.data.crops import PreparedImages
-from amsunet.data.preprocessing import Preprocessing, to_tensor
+from amsunet.data.crops import PreparedImages, to_tensor
+from amsunet.data.preprocessing import Preprocessing
 from amsunet.inference.dice import dice_by_class
 from amsunet.inference.forward import compute_logits
+from amsunet.inference.torch_runtime import TorchRuntime, standardise
 from amsunet.machine import Machine
 from amsunet.training.loss import CrossEntropyDiceLoss
 from amsunet.training.plan import Plan
@@ -66,7 +67,7 @@ class SegmentationTask(pl.LightningModule):
         images, labels = batch
         seed = (self.plan.seed, self.current_epoch, batch_idx)
         images, labels = self.augmentation(images.float() / 255, labels.long(), seed)
-        images = self.preprocessing.standardise(images).contiguous(memory_format=torch.channels_last)
+        images = standardise(images, self.preprocessing).contiguous(memory_format=torch.channels_last)
         loss: Tensor = self.loss(self.network(images).float(), labels)
         if not torch.isfinite(loss):
             raise DivergedError
@@ -83,7 +84,8 @@ class SegmentationTask(pl.LightningModule):
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         image, labels = batch
-        logits = compute_logits(self.network, image.cpu(), self.preprocessing, self.machine)
+        at_work = TorchRuntime(self.network, self.preprocessing, self.machine)
+        logits = torch.from_numpy(compute_logits(at_work, image.cpu().numpy()))
         loss = self.loss(logits, labels.cpu().long())
         if not torch.isfinite(loss):
             raise DivergedError  # before these weights are taken for the best

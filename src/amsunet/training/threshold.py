@@ -8,10 +8,11 @@ import torch
 
 from amsunet.data.crops import PreparedImages
 from amsunet.data.layout import Sample
-from amsunet.data.preprocessing import to_tensor
+from amsunet.data.preprocessing import channels_first
 from amsunet.inference.dice import dice_by_class
 from amsunet.inference.forward import compute_logits
 from amsunet.inference.model_file import for_inference, load_model, save_model
+from amsunet.inference.torch_runtime import TorchRuntime
 from amsunet.machine import Machine
 
 
@@ -21,13 +22,14 @@ def choose_threshold(path: Path, validation: list[Sample], machine: Machine, own
     Returns: mean Dice over images and classes by threshold.
     """
     network, description = load_model(path, own)
-    at_work = machine.place(for_inference(network, description.temperature))
+    placed = machine.place(for_inference(network, description.temperature))
+    at_work = TorchRuntime(placed, description.preprocessing, machine)
     images = PreparedImages(validation, description.convention, description.preprocessing)
     thresholds = [0.5] if description.convention.num_classes > 2 else [0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7]
     scores = torch.zeros(len(images), len(thresholds))
     for index in range(len(images)):
         image, labels = images[index]
-        logits = compute_logits(at_work, to_tensor(image)[None], description.preprocessing, machine)
+        logits = torch.from_numpy(compute_logits(at_work, channels_first(image)[None]))
         probabilities, target = torch.softmax(logits, dim=1), torch.from_numpy(labels)[None]
         for column, threshold in enumerate(thresholds):
             scores[index, column] = dice_by_class(probabilities, target, threshold).mean()

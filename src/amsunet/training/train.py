@@ -15,7 +15,8 @@ from amsunet.data.masks import MaskOptions
 from amsunet.errors import InputError
 from amsunet.inference.ensemble import fold_folder, is_ensemble, write_folds
 from amsunet.inference.model_file import named_model
-from amsunet.machine import choose_machine, environment, keep_freed_memory
+from amsunet.machine import choose_machine, environment
+from amsunet.memory import keep_freed_memory
 from amsunet.models import absolute_model, code_checksum
 from amsunet.training.estimate import measure_cost
 from amsunet.training.fit import Training, fit

@@ -1,0 +1,117 @@
+"""What a prediction is made by: one network, or one for each fold, each in the runtime that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from amsunet.errors import InputError
+from amsunet.inference.description import FILE_NAME, ModelDescription, description_of, parse_description
+from amsunet.inference.runtime import SUFFIXES, Runtime, exported_files, is_exported, open_runtime
+from amsunet.inference.selection import Fastest
+from amsunet.packages import needed
+
+if TYPE_CHECKING:
+    from amsunet.inference.ensemble import Folds
+    from amsunet.machine import Machine
+
+Member = tuple[Runtime, ModelDescription]
+
+
+def open_members(
+    run: Path,
+    runtime: str | None,
+    *,
+    machine: Machine | None,
+    own: str | None,
+    compiled: bool,
+    say: Callable[[str], None],
+) -> tuple[list[Member], Folds | None]:
+    """Open an exported file, or the network, or the networks, of a run; torch is loaded only where it is to run.
+
+    Args:
+        runtime: ``torch``, ``onnx``, ``openvino``, or ``auto`` for the fastest; torch for a run where none is named.
+
+    Returns: networks with their descriptions, and the folds they were trained on, None of a single one.
+    Raises: InputError if one cannot be opened, or what was asked for does not go together.
+    """
+    if runtime not in (None, "auto", "torch", *SUFFIXES):
+        raise InputError(f"runtime {runtime!r} is unknown: choose auto, torch, {' or '.join(SUFFIXES)}")
+    of_file = is_exported(run)
+    if not of_file and runtime not in SUFFIXES:
+        return _open_run(run, runtime == "auto", machine=machine, own=own, compiled=compiled, say=say)
+    if compiled or own is not None:
+        raise InputError(f"{'--compile' if compiled else '--model'} is for torch: leave it out with exported networks")
+    if machine is not None and (of_file or machine.device != "cpu"):
+        raise InputError("an exported network has its device and precision: leave --device and --precision out")
+    if not of_file:
+        return [_open_exports(run, str(runtime), machine, say)], None
+    if runtime == "torch" or run.suffix != SUFFIXES.get(str(runtime), run.suffix):
+        raise InputError(f"{run} is not for {runtime}: leave --runtime out, or name the run folder")
+    return [_open_file(run)], None
+
+
+def _open_run(
+    run: Path, fastest: bool, *, machine: Machine | None, own: str | None, compiled: bool, say: Callable[[str], None]
+) -> tuple[list[Member], Folds | None]:
+    needed("torch", "amsunet, or name an exported file, which needs no torch")
+    from amsunet.inference.torch_runtime import open_run  # noqa: PLC0415 - not there in a small installation
+    from amsunet.machine import choose_machine  # noqa: PLC0415
+
+    placed = machine or choose_machine()
+    networks, folds = open_run(run, placed, own=own, compiled=compiled, say=say)
+    if not fastest:
+        return list(networks), folds
+    if folds is not None:
+        say("an ensemble runs in torch alone")
+        return list(networks), folds
+    ((usual, description),) = networks
+    files = exported_files(run, precision=None if machine is None else machine.precision)
+    exported, problems = _open_all(files, description)
+    for problem in problems:
+        say(f"left out: {problem}")
+    if not exported:
+        say(f"torch alone is at hand: amsunet export {run} --to openvino makes another one")
+        return list(networks), None
+    exact: list[Runtime] = [usual.exact()] if compiled or placed.precision != "float32" else []
+    runtimes = [*exact, usual, *(runtime for runtime, _ in exported)]
+    return [(Fastest(runtimes, usual, description.threshold, say), description)], None
+
+
+def _open_exports(run: Path, to: str, machine: Machine | None, say: Callable[[str], None]) -> Member:
+    """The exported network of a run; of several the fastest that agrees with the exact one."""
+    precision = None if machine is None else machine.precision
+    files = exported_files(run, to, precision)
+    if not files:
+        line = f"amsunet export {run} --to {to}{'' if precision is None else f' --precision {precision}'}"
+        raise InputError(f"{run} holds no exported network for {to}: {line} makes one")
+    opened, problems = _open_all(files, description_of(run / FILE_NAME))
+    if not opened:
+        raise problems[0]
+    for problem in problems:
+        say(f"left out: {problem}")
+    (first, description), *others = opened
+    if not others:
+        return first, description
+    return Fastest([runtime for runtime, _ in opened], first, description.threshold, say), description
+
+
+def _open_all(files: list[Path], known: ModelDescription | None) -> tuple[list[Member], list[InputError]]:
+    """Open exported files of a run whose weights are ``known``; what cannot be used is told apart."""
+    opened: list[Member] = []
+    problems: list[InputError] = []
+    for path in files:
+        try:
+            runtime, description = _open_file(path)
+            if known is not None and description != known:
+                raise InputError(f"{path} is not of the weights that the run has now: export it again")
+            opened.append((runtime, description))
+        except InputError as problem:
+            problems.append(problem)
+    return opened, problems
+
+
+def _open_file(path: Path) -> Member:
+    runtime = open_runtime(path)
+    return runtime, parse_description(runtime.description, path)

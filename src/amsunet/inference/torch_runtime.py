@@ -1,0 +1,98 @@
+"""Networks as they were trained, in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from amsunet.data.images import Array
+from amsunet.data.preprocessing import Preprocessing
+from amsunet.inference.description import ModelDescription
+from amsunet.inference.ensemble import Folds, load_members
+from amsunet.inference.model_file import for_inference
+from amsunet.machine import Machine
+
+
+class TorchRuntime:
+    """A network in evaluation mode on a device: a ``Runtime``.
+
+    Args:
+        network: as ``machine.place`` put it there.
+        compiled: run it through ``torch.compile``; where that fails ``say`` is told, and it runs as it is.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        preprocessing: Preprocessing,
+        machine: Machine,
+        *,
+        compiled: bool = False,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self._network = network
+        self._preprocessing = preprocessing
+        self._machine = machine
+        self._compiled = torch.compile(network) if compiled else None
+        self._say = say
+
+    @property
+    def name(self) -> str:
+        return f"torch{' (compiled)' if self._compiled else ''} on {self._machine}"
+
+    def exact(self) -> TorchRuntime:
+        """The same network in float32."""
+        return TorchRuntime(self._network, self._preprocessing, replace(self._machine, precision="float32"))
+
+    def __call__(self, images: Array) -> Array:
+        # A copy, small beside what follows: torch takes neither mirrored views nor what may not be written to.
+        pixels = torch.from_numpy(images.copy(order="K")).to(self._machine.device)
+        with torch.inference_mode(), self._machine.autocast():
+            x = standardise(pixels.float() / 255, self._preprocessing).contiguous(memory_format=torch.channels_last)
+            logits: Array = self._forward(x).float().cpu().contiguous().numpy()
+        return logits
+
+    def _forward(self, x: Tensor) -> Tensor:
+        out: Tensor
+        if self._compiled is not None:
+            try:
+                out = self._compiled(x)
+                return out
+            except Exception as error:  # whatever is missing: a C++ compiler, Triton, an operation
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                self._say(f"torch.compile does not work here ({reason}): going on without it")
+                self._compiled = None
+        out = self._network(x)
+        return out
+
+
+def standardise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Map (N, C, H, W) in 0 ... 1 to the network's input."""
+    mean = torch.tensor(preprocessing.mean, device=images.device).view(1, -1, 1, 1)
+    std = torch.tensor(preprocessing.std, device=images.device).view(1, -1, 1, 1)
+    return (images - mean) / std
+
+
+def open_run(
+    run: Path,
+    machine: Machine,
+    *,
+    own: str | None = None,
+    compiled: bool = False,
+    say: Callable[[str], None] = print,
+) -> tuple[list[tuple[TorchRuntime, ModelDescription]], Folds | None]:
+    """Read the network of a run folder or a model file, or all networks of an ensemble, and put them to work.
+
+    Raises: InputError if one cannot be read.
+    """
+    networks, folds = load_members(run, own)
+    members = []
+    for network, description in networks:
+        placed = machine.place(for_inference(network, description.temperature))
+        runtime = TorchRuntime(placed, description.preprocessing, machine, compiled=compiled, say=say)
+        members.append((runtime, description))
+    return members, folds

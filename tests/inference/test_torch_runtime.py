@@ -1,0 +1,77 @@
+"""Networks in torch behind the interface of all runtimes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from amsunet.data.preprocessing import Preprocessing
+from amsunet.inference.torch_runtime import TorchRuntime, standardise
+from amsunet.machine import Machine
+
+_PREPROCESSING = Preprocessing(in_channels=1, windowing="depth", mean=(0.5,), std=(0.25,))
+
+
+def _images(count=2):
+    return np.random.default_rng(0).integers(0, 256, (count, 1, 40, 33), np.uint8)
+
+
+class _Twice(nn.Module):
+    def forward(self, x):
+        return torch.cat((x, -x), dim=1)
+
+
+def test_standardised_images_have_the_recorded_moments():
+    images = torch.rand(4, 3, 16, 16)
+    mean, std = images.mean((0, 2, 3)), images.std((0, 2, 3))
+    record = Preprocessing(in_channels=3, windowing="depth", mean=tuple(mean.tolist()), std=tuple(std.tolist()))
+    out = standardise(images, record)
+    assert torch.allclose(out.mean((0, 2, 3)), torch.zeros(3), atol=1e-4)
+    assert torch.allclose(out.std((0, 2, 3)), torch.ones(3), atol=1e-4)
+
+
+@pytest.mark.parametrize("view", [lambda x: x, lambda x: np.flip(x, (2, 3)), lambda x: x[:, :, ::2, 1:30]])
+def test_any_view_of_images_goes_through(machine, view):
+    images = view(_images())
+    images.flags.writeable = False
+    logits = TorchRuntime(_Twice(), _PREPROCESSING, machine)(images)
+    np.testing.assert_allclose(logits[:, :1], (images / 255 - 0.5) / 0.25, atol=1e-5)
+    assert logits.dtype == np.float32
+
+
+def test_exact_is_the_same_network_in_float32():
+    torch.manual_seed(0)
+    network = nn.Conv2d(1, 2, 3, padding=1)
+    machine = Machine("cpu", "bfloat16", torch.get_num_threads())
+    runtime = TorchRuntime(network, _PREPROCESSING, machine)
+    rough, exact = runtime(_images()), runtime.exact()(_images())
+    x = standardise(torch.from_numpy(_images()).float() / 255, _PREPROCESSING)
+    np.testing.assert_allclose(exact, network(x).detach().numpy(), atol=1e-5)
+    assert not np.array_equal(rough, exact)
+    assert "bfloat16" in runtime.name and "float32" in runtime.exact().name
+
+
+def test_what_cannot_be_compiled_runs_without_and_says_so_once(machine, monkeypatch):
+    def without_a_compiler(network):
+        def run(x):
+            raise RuntimeError("no C++ compiler\nand a long story")
+
+        return run
+
+    monkeypatch.setattr(torch, "compile", without_a_compiler)
+    said = []
+    runtime = TorchRuntime(_Twice(), _PREPROCESSING, machine, compiled=True, say=said.append)
+    expected = TorchRuntime(_Twice(), _PREPROCESSING, machine)(_images())
+    assert np.array_equal(runtime(_images()), expected) and np.array_equal(runtime(_images()), expected)
+    assert said == ["torch.compile does not work here (no C++ compiler): going on without it"]
+    assert "compiled" not in runtime.name
+
+
+def test_a_compiled_network_is_run(machine, monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda network: lambda x: network(x) + 1)
+    plain = TorchRuntime(_Twice(), _PREPROCESSING, machine)
+    compiled = TorchRuntime(_Twice(), _PREPROCESSING, machine, compiled=True)
+    np.testing.assert_allclose(compiled(_images()), plain(_images()) + 1, atol=1e-5)
+    assert "compiled" in compiled.name
