@@ -19,6 +19,7 @@ from amsunet.errors import InputError
 from amsunet.files import write_text
 from amsunet.inference.predictor import Predictor, Prepared
 from amsunet.inference.result import Segmentation
+from amsunet.packages import needed
 
 _BATCH_PIXELS = 8 * 256 * 256
 _LARGE_PIXELS = 4 * _BATCH_PIXELS
@@ -128,6 +129,8 @@ def predict_files(
             raise InputError(f"the mask of {job.image} would take its place: choose another --out")
         if not overwrite and (out / f"{job.name}.png").exists():
             raise InputError(f"{out / f'{job.name}.png'} is there already: choose another --out, or say --overwrite")
+    if overlay or predictor.description.convention.kind == "instances":
+        needed("scipy.ndimage", "scipy")  # said before anything is written
     outcome = Outcome()
     start = time.perf_counter()
     with ThreadPoolExecutor(2) as pool:

@@ -1,0 +1,153 @@
+"""Runs and exported files behind one interface."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+
+import numpy as np
+import pytest
+
+import amsunet
+from amsunet.data.embedded import locate
+from amsunet.data.images import read_image
+from amsunet.deployment.export import export
+from amsunet.errors import InputError
+from amsunet.inference import selection
+from amsunet.inference.description import FILE_NAME, METADATA, description_of
+from amsunet.inference.model_file import load_model, save_model
+from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime import exported_path
+
+pytestmark = pytest.mark.skipif(
+    not all(importlib.util.find_spec(name) for name in ("onnxruntime", "onnxscript", "openvino")),
+    reason='needs pip install "amsunet[deploy]"',
+)
+
+
+@pytest.fixture(scope="module")
+def shipped(whole, tmp_path_factory):
+    """A run with exported networks in it, to read from."""
+    run = shutil.copytree(whole.run, tmp_path_factory.mktemp("runs") / "shipped")
+    for to in ("onnx", "openvino"):
+        export(run, to)
+    return run
+
+
+@pytest.fixture(scope="module")
+def image():
+    return read_image(sorted((locate("sample:nuclei") / "test" / "images").iterdir())[0])
+
+
+@pytest.fixture(scope="module")
+def expected(shipped, image):
+    return amsunet.load(shipped, device="cpu", precision="float32").predict(image)
+
+
+@pytest.mark.parametrize("to", ["onnx", "openvino"])
+@pytest.mark.parametrize("flips", [False, True])
+def test_a_file_and_its_run_give_what_torch_gives(shipped, image, to, flips):
+    exact = amsunet.load(shipped, device="cpu", precision="float32", flips=flips).predict(image)
+    for found in (
+        amsunet.load(exported_path(shipped, to, "float32"), flips=flips).predict(image),
+        amsunet.load(exported_path(shipped, to, "float32"), runtime=to, flips=flips).predict(image),
+        amsunet.load(shipped, runtime=to, flips=flips).predict(image),
+    ):
+        np.testing.assert_allclose(found.probability, exact.probability, atol=1e-4)
+        assert (found.mask != exact.mask).mean() < 1e-3
+        assert found.convention == exact.convention
+
+
+def test_auto_measures_all_and_says_what_it_took(shipped, image, expected, monkeypatch):
+    monkeypatch.setattr(selection, "_SECONDS", 0.0)
+    said = []
+    predictor = amsunet.load(shipped, runtime="auto", device="cpu", precision="float32", say=said.append)
+    found = predictor.predict(image)
+    np.testing.assert_allclose(found.probability, expected.probability, atol=1e-4)
+    assert len(said) == 1 and said[0].startswith(f"{predictor} is the fastest of 3")
+
+
+def test_auto_without_exported_networks_is_torch(whole, image):
+    said = []
+    assert str(amsunet.load(whole.run, runtime="auto", device="cpu", say=said.append)).startswith("torch on CPU")
+    assert "amsunet export" in said[0] and len(said) == 1
+
+
+def test_auto_of_a_file_is_the_file(shipped):
+    path = exported_path(shipped, "onnx", "float32")
+    assert str(amsunet.load(path, runtime="auto")) == "ONNX Runtime (float32.onnx)"
+
+
+@pytest.fixture
+def changed(shipped, tmp_path):
+    """A copy of the run whose weights are another's by now."""
+    run = shutil.copytree(shipped, tmp_path / "changed")
+    network, description = load_model(run / FILE_NAME)
+    save_model(run / FILE_NAME, network, description.model_copy(update={"temperature": 3.0}))
+    return run
+
+
+def test_what_was_exported_before_the_weights_changed_is_not_used(changed):
+    with pytest.raises(InputError, match=r"float32\.onnx is not of the weights that the run has now: export it again"):
+        amsunet.load(changed, runtime="onnx")
+    said = []
+    assert str(amsunet.load(changed, runtime="auto", device="cpu", say=said.append)).startswith("torch on CPU")
+    assert sum("is not of the weights" in line for line in said) == 2
+
+
+def test_the_description_is_read_without_the_weights(whole, tmp_path):
+    assert description_of(whole.run / FILE_NAME) == load_model(whole.run / FILE_NAME)[1]
+    assert description_of(tmp_path / FILE_NAME) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"12345678", b"\xff" * 40, b"\x02" + b"\0" * 7 + b"{}"])
+def test_a_damaged_header_is_said(tmp_path, content):
+    (tmp_path / FILE_NAME).write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.safetensors is damaged"):
+        description_of(tmp_path / FILE_NAME)
+
+
+@pytest.mark.parametrize(
+    ("where", "settings", "message"),
+    [
+        ("run", {"runtime": "onnx", "precision": "bfloat16"}, r"export \S+ --to onnx --precision bfloat16 makes one"),
+        ("run", {"runtime": "tensorrt"}, r"'tensorrt' is unknown: choose auto, torch, onnx or openvino"),
+        ("run", {"runtime": "onnx", "compiled": True}, "--compile is for torch"),
+        ("file", {"own": "a.py:b"}, "--model is for torch"),
+        ("file", {"precision": "bfloat16"}, "leave --device and --precision out"),
+        ("file", {"runtime": "torch"}, r"float32\.onnx is not for torch: leave --runtime out"),
+        ("file", {"runtime": "openvino"}, r"float32\.onnx is not for openvino: leave --runtime out"),
+        ("absent.onnx", {}, r"absent\.onnx is missing"),
+        ("no/run", {"runtime": "openvino"}, "holds no exported network for openvino: amsunet export"),
+    ],
+)
+def test_what_does_not_go_together_is_said(shipped, tmp_path, where, settings, message):
+    paths = {"run": shipped, "file": exported_path(shipped, "onnx", "float32")}
+    with pytest.raises(InputError, match=message):
+        amsunet.load(paths.get(where, tmp_path / where), **settings)
+
+
+def test_an_ensemble_runs_in_torch(ensemble):
+    said = []
+    predictor = amsunet.load(ensemble, runtime="auto", device="cpu", say=said.append)
+    assert said == ["an ensemble runs in torch alone"] and predictor.folds is not None
+    with pytest.raises(InputError, match="holds no exported network for onnx"):
+        amsunet.load(ensemble, runtime="onnx")
+
+
+@pytest.mark.parametrize(
+    ("description", "message"),
+    [
+        ('{"model": "amsunet", "surprise": 1}', r"was written by another version of amsunet \(\d+ fields differ\)"),
+        ("no JSON", "was written by another version of amsunet"),
+        ("", "holds no description of amsunet"),
+    ],
+)
+def test_an_exported_file_of_another_version_is_said(shipped, tmp_path, description, message):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(exported_path(shipped, "onnx", "float32"))
+    (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA)
+    entry.value = description
+    onnx.save(model, tmp_path / "other.onnx")
+    with pytest.raises(InputError, match=rf"other\.onnx {message}"):
+        Predictor(tmp_path / "other.onnx")

@@ -1,0 +1,87 @@
+"""Exported networks predict with the few packages that docs/how-to.md names, and no others."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from amsunet.data.embedded import locate
+from amsunet.deployment.export import export
+from amsunet.inference.predictor import load
+
+_ROOT = Path(__file__).parents[1]
+# What a package is imported as, where that is not its name.
+_MODULES = {"pillow": "PIL", "scikit-image": "skimage", "pytorch-lightning": "pytorch_lightning"}
+
+
+def _named_in_the_docs() -> set[str]:
+    text = (_ROOT / "docs" / "how-to.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^pip install ([^-\n]*onnxruntime[^\n]*)$", text, re.MULTILINE)
+    return set(line.split())
+
+
+def _not_named() -> set[str]:
+    """Modules of all packages that amsunet needs otherwise."""
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["deploy"]]
+    packages = {re.split(r"[<>=]", text)[0] for text in wanted} - _named_in_the_docs()
+    return {_MODULES.get(name, name.replace("-", "_")) for name in packages} | {"lightning", "kornia_rs"}
+
+
+@pytest.fixture
+def call(tmp_path):
+    """Run the command line where importing any other package fails."""
+
+    def run(*words: object) -> subprocess.CompletedProcess[str]:
+        code = (
+            f"import sys\nfor name in {sorted(_not_named())!r}:\n    sys.modules[name] = None\n"
+            "from amsunet import cli\ncli.main()"
+        )
+        command = [sys.executable, "-c", code, *map(str, words)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def network(whole, tmp_path_factory):
+    pytest.importorskip("onnxscript", reason='needs pip install "amsunet[deploy]"')
+    return export(whole.run, "onnx", out=tmp_path_factory.mktemp("exports") / "network.onnx").path
+
+
+def test_the_line_names_packages_and_leaves_the_heavy_ones_out():
+    for name in _named_in_the_docs():
+        assert importlib.metadata.version(name)
+    assert {"torch", "scipy", "matplotlib", "monai", "kornia", "psutil", "safetensors"} <= _not_named()
+
+
+def test_masks_are_those_of_torch(call, network, whole, tmp_path):
+    done = call("predict", network, "sample:nuclei", "--out", "masks", "--probability")
+    assert done.returncode == 0, done.stderr
+    assert "on ONNX Runtime (network.onnx)" in done.stdout and "4 masks" in done.stdout
+    predictor = load(whole.run, device="cpu", precision="float32")
+    for image in (locate("sample:nuclei") / "test" / "images").iterdir():
+        expected = predictor.predict(image).as_stored()
+        found = np.asarray(Image.open(tmp_path / "masks" / image.name))
+        assert found.dtype == expected.dtype and (found != expected).mean() < 1e-3
+    assert len(list((tmp_path / "masks" / "probabilities").iterdir())) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("{run}", "sample:nuclei"), "torch is not installed: pip install amsunet, or name an exported file"),
+        (("{network}", "sample:nuclei", "--overlay"), "scipy is not installed: pip install scipy"),
+    ],
+)
+def test_what_is_missing_is_named(call, network, whole, words, message):
+    done = call("predict", *(word.format(run=whole.run, network=network) for word in words), "--out", "masks")
+    assert done.returncode == 2 and f"error: {message}" in done.stderr, done.stderr
