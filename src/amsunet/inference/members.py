@@ -67,7 +67,7 @@ def _open_run(
         say("an ensemble runs in torch alone")
         return list(networks), folds
     ((usual, description),) = networks
-    files = exported_files(run, precision=None if machine is None else machine.precision)
+    files = exported_files(run, precision=_no_less(machine))
     exported, problems = _open_all(files, description)
     for problem in problems:
         say(f"left out: {problem}")
@@ -81,7 +81,7 @@ def _open_run(
 
 def _open_exports(run: Path, to: str, machine: Machine | None, say: Callable[[str], None]) -> Member:
     """The exported network of a run; of several the fastest that agrees with the exact one."""
-    precision = None if machine is None else machine.precision
+    precision = _no_less(machine)
     files = exported_files(run, to, precision)
     if not files:
         line = f"amsunet export {run} --to {to}{'' if precision is None else f' --precision {precision}'}"
@@ -95,6 +95,11 @@ def _open_exports(run: Path, to: str, machine: Machine | None, say: Callable[[st
     if not others:
         return first, description
     return Fastest([runtime for runtime, _ in opened], first, description.threshold, say), description
+
+
+def _no_less(machine: Machine | None) -> str | None:
+    """The precision that exported files must have: float32 where torch would have it, else any."""
+    return "float32" if machine is not None and machine.precision == "float32" else None
 
 
 def _open_all(files: list[Path], known: ModelDescription | None) -> tuple[list[Member], list[InputError]]:
