@@ -110,7 +110,7 @@ def test_a_damaged_header_is_said(tmp_path, content):
 @pytest.mark.parametrize(
     ("where", "settings", "message"),
     [
-        ("run", {"runtime": "onnx", "precision": "bfloat16"}, r"export \S+ --to onnx makes one"),
+        ("run", {"runtime": "onnx", "precision": "bfloat16"}, r"export \S+ --to onnx --precision bfloat16 makes one"),
         ("run", {"runtime": "tensorrt"}, r"'tensorrt' is unknown: choose auto, torch, onnx or openvino"),
         ("run", {"runtime": "onnx", "compiled": True}, "--compile is for torch"),
         ("file", {"own": "a.py:b"}, "--model is for torch"),

@@ -24,6 +24,7 @@ def open_members(
     runtime: str | None,
     *,
     machine: Machine | None,
+    precision: str | None,
     own: str | None,
     compiled: bool,
     say: Callable[[str], None],
@@ -32,6 +33,7 @@ def open_members(
 
     Args:
         runtime: ``torch``, ``onnx``, ``openvino``, or ``auto`` for the fastest; torch for a run where none is named.
+        precision: the only one that exported networks may have; any when left out.
 
     Returns: networks with their descriptions, and the folds they were trained on, None of a single one.
     Raises: InputError if one cannot be opened, or what was asked for does not go together.
@@ -40,20 +42,29 @@ def open_members(
         raise InputError(f"runtime {runtime!r} is unknown: choose auto, torch, {' or '.join(SUFFIXES)}")
     of_file = is_exported(run)
     if not of_file and runtime not in SUFFIXES:
-        return _open_run(run, runtime == "auto", machine=machine, own=own, compiled=compiled, say=say)
+        return _open_run(
+            run, runtime == "auto", machine=machine, precision=precision, own=own, compiled=compiled, say=say
+        )
     if compiled or own is not None:
         raise InputError(f"{'--compile' if compiled else '--model'} is for torch: leave it out with exported networks")
     if machine is not None and (of_file or machine.device != "cpu"):
         raise InputError("an exported network has its device and precision: leave --device and --precision out")
     if not of_file:
-        return [_open_exports(run, str(runtime), machine, say)], None
+        return [_open_exports(run, str(runtime), precision, say)], None
     if runtime == "torch" or run.suffix != SUFFIXES.get(str(runtime), run.suffix):
         raise InputError(f"{run} is not for {runtime}: leave --runtime out, or name the run folder")
     return [_open_file(run)], None
 
 
 def _open_run(
-    run: Path, fastest: bool, *, machine: Machine | None, own: str | None, compiled: bool, say: Callable[[str], None]
+    run: Path,
+    fastest: bool,
+    *,
+    machine: Machine | None,
+    precision: str | None,
+    own: str | None,
+    compiled: bool,
+    say: Callable[[str], None],
 ) -> tuple[list[Member], Folds | None]:
     needed("torch", "amsunet, or name an exported file, which needs no torch")
     from amsunet.inference.torch_runtime import open_run  # noqa: PLC0415 - not there in a small installation
@@ -67,7 +78,7 @@ def _open_run(
         say("an ensemble runs in torch alone")
         return list(networks), folds
     ((usual, description),) = networks
-    files = exported_files(run, precision=_no_less(machine))
+    files = exported_files(run, precision=precision)
     exported, problems = _open_all(files, description)
     for problem in problems:
         say(f"left out: {problem}")
@@ -79,9 +90,8 @@ def _open_run(
     return [(Fastest(runtimes, usual, description.threshold, say), description)], None
 
 
-def _open_exports(run: Path, to: str, machine: Machine | None, say: Callable[[str], None]) -> Member:
+def _open_exports(run: Path, to: str, precision: str | None, say: Callable[[str], None]) -> Member:
     """The exported network of a run; of several the fastest that agrees with the exact one."""
-    precision = _no_less(machine)
     files = exported_files(run, to, precision)
     if not files:
         line = f"amsunet export {run} --to {to}{'' if precision is None else f' --precision {precision}'}"
@@ -95,11 +105,6 @@ def _open_exports(run: Path, to: str, machine: Machine | None, say: Callable[[st
     if not others:
         return first, description
     return Fastest([runtime for runtime, _ in opened], first, description.threshold, say), description
-
-
-def _no_less(machine: Machine | None) -> str | None:
-    """The precision that exported files must have: float32 where torch would have it, else any."""
-    return "float32" if machine is not None and machine.precision == "float32" else None
 
 
 def _open_all(files: list[Path], known: ModelDescription | None) -> tuple[list[Member], list[InputError]]:

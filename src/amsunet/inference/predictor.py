@@ -47,6 +47,7 @@ class Predictor:
         runtime: ``torch``, ``onnx``, ``openvino``, or ``auto``, which measures on the first images what is at hand and
             takes the fastest whose masks agree; torch for a run, and what a file is for, when left out.
         machine: where torch is to run; chosen when left out.
+        precision: the only one that exported networks may have; any when left out.
         flips: average over the image and its mirror images: slower by four, usually a little better.
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
         compiled: run torch.compile; where that is not possible ``say`` is told, and the network runs without.
@@ -61,6 +62,7 @@ class Predictor:
         *,
         runtime: str | None = None,
         machine: Machine | None = None,
+        precision: str | None = None,
         flips: bool = False,
         own: str | None = None,
         compiled: bool = False,
@@ -68,7 +70,7 @@ class Predictor:
     ) -> None:
         keep_freed_memory()
         self._members, self.folds = open_members(
-            Path(run), runtime, machine=machine, own=own, compiled=compiled, say=say
+            Path(run), runtime, machine=machine, precision=precision, own=own, compiled=compiled, say=say
         )
         self.flips = flips
         self.description = self._members[0][1]
@@ -173,4 +175,7 @@ def load(
         from amsunet.machine import choose_machine  # noqa: PLC0415 - loads torch, which exported networks do without
 
         machine = choose_machine(device, precision)
-    return Predictor(run, runtime=runtime, machine=machine, flips=flips, own=own, compiled=compiled, say=say)
+    asked = None if precision == "auto" else precision
+    return Predictor(
+        run, runtime=runtime, machine=machine, precision=asked, flips=flips, own=own, compiled=compiled, say=say
+    )
