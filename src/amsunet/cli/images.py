@@ -145,7 +145,7 @@ def predict(
 
     RUN is a run folder or a file that amsunet export made.
     """
-    from amsunet.inference.folder import find_inputs, predict_files  # noqa: PLC0415
+    from amsunet.inference.folder import CHECK_LIST, find_inputs, predict_files  # noqa: PLC0415
     from amsunet.inference.predictor import load  # noqa: PLC0415
 
     jobs = find_inputs(images, out)
@@ -162,6 +162,11 @@ def predict(
             progress=lambda done: progress(done, len(jobs)),
         )
     click.echo(f"{outcome.written} masks in {out}, {outcome.images_per_second:.1f} images a second")
+    for doubt in outcome.doubts:
+        if doubt.unlike:
+            click.echo(f"warning: {doubt.image} {doubt.reason}: check its mask", err=True)
+    if outcome.doubts:
+        click.echo(f"{len(outcome.doubts)} of {outcome.written} masks are to be checked: {out / CHECK_LIST}", err=True)
     for message in outcome.failures.values():
         click.echo(f"failed: {message}", err=True)
     if outcome.failures:

@@ -17,12 +17,14 @@ from amsunet.data.layout import Sample
 from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
 from amsunet.errors import InputError
 from amsunet.evaluation.metrics import EMPTY_RULE, NSD_TOLERANCE, Calibration, ClassScores, score_image
+from amsunet.evaluation.risk import RiskCoverage, risk_coverage
+from amsunet.evaluation.samples import choose_samples
 from amsunet.evaluation.statistics import Interval, mean_with_interval
 from amsunet.files import write_csv, write_json
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.predictor import Predictor
 from amsunet.machine import Machine, choose_machine, environment
-from amsunet.training.run import RunConfig, RunData, absolute_source, read_run
+from amsunet.training.run import RunConfig, absolute_source, read_run
 
 METRICS = {
     "dice": "Dice",
@@ -46,6 +48,8 @@ class ImageScores:
 
     sample: Sample
     classes: tuple[ClassScores, ...]
+    uncertainty: float
+    """One minus the Dice that was to be expected from the probabilities."""
 
     @property
     def dice(self) -> float:
@@ -64,10 +68,14 @@ class Evaluation:
     images: tuple[ImageScores, ...]
     convention: MaskConvention
     calibration: Calibration
+    untempered: Calibration | None
+    """Of the logits as the network gives them; None of an ensemble, whose networks have a temperature each."""
     confusion: Array
     """(K, K) pixels over all images, true class by predicted class."""
     flips: bool
     threshold: float
+    doubtful: float | None
+    """Uncertainty above which a mask is to be checked, where it is known."""
     environment: dict[str, Any]
     notes: tuple[str, ...]
     own: str | None = None
@@ -100,6 +108,15 @@ class Evaluation:
             "iou_with_background": float(np.nanmean(iou)),
         }
 
+    def risk_coverage(self) -> RiskCoverage:
+        """Whether uncertainty tells which masks are wrong."""
+        pairs = np.array([(image.uncertainty, image.dice) for image in self.images])
+        return risk_coverage(pairs[:, 0], pairs[:, 1])
+
+    def doubted(self) -> list[ImageScores]:
+        """The images whose masks are to be checked for their uncertainty."""
+        return [image for image in self.images if self.doubtful is not None and image.uncertainty > self.doubtful]
+
     def summary(self) -> dict[str, Any]:
         """Everything but the rows, ready for JSON."""
         of_class = {
@@ -114,10 +131,13 @@ class Evaluation:
             "classes": of_class,
             "pooled_over_pixels": self.pooled(),
             "expected_calibration_error": self.calibration.error(),
+            "expected_calibration_error_untempered": self.untempered.error() if self.untempered else None,
+            "uncertainty": self.risk_coverage().summary(),
             "empty_rule": EMPTY_RULE,
             "nsd_tolerance": NSD_TOLERANCE,
             "flips": self.flips,
             "threshold": self.threshold,
+            "doubtful": self.doubtful,
             "notes": self.notes,
             "environment": self.environment,
         }
@@ -135,7 +155,13 @@ class Evaluation:
                 short = f" ({intervals[0].count} images)" if intervals[0].count < len(self.images) else ""
                 lines.append(f"{name:<20}" + "".join(f"{interval!s:<28}" for interval in intervals).rstrip() + short)
         pooled = self.pooled()
-        lines.append(f"{'calibration error':<20}{self.calibration.error():.4f}")
+        before = f" (untempered {self.untempered.error():.4f})" if self.untempered else ""
+        lines.append(f"{'calibration error':<20}{self.calibration.error():.4f}{before}")
+        risk = self.risk_coverage()
+        lines.append(
+            f"{'uncertainty':<20}area under risk-coverage {risk.area:.4f} "
+            f"({risk.chance_area:.4f} by chance, {risk.best_area:.4f} at best)"
+        )
         lines.append(
             f"pooled over all pixels: Dice {pooled['dice']:.4f}, IoU {pooled['iou']:.4f}, "
             f"mean IoU with background {pooled['iou_with_background']:.4f}"
@@ -190,10 +216,11 @@ def evaluate(
             f"{dataset.source} has {dataset.convention.num_classes} classes, the run {config.convention.num_classes}: "
             "judge it on data with the same classes"
         )
-    samples, chosen, notes = _choose(dataset, record, split, predictor.folds, of_run=of_run)
+    samples, chosen, notes = choose_samples(dataset, record, split, predictor.folds, of_run=of_run)
     thin = record.fingerprint.thickness < _THIN
     judge = predictor.blind_to if chosen == "val" else lambda _: predictor
-    scores, calibration, confusion = _score(judge, dataset, samples, config, thin, progress)
+    untempered = Calibration() if predictor.folds is None else None
+    scores, calibration, confusion = _score(judge, dataset, samples, config, thin, untempered, progress)
     if predictor.folds is not None:
         notes = (*notes, _tell_folds(predictor.folds, scores, chosen))
     evaluation = Evaluation(
@@ -203,9 +230,11 @@ def evaluate(
         images=tuple(scores),
         convention=dataset.convention.model_copy(update={"class_names": config.convention.class_names}),
         calibration=calibration,
+        untempered=untempered,
         confusion=confusion,
         flips=flips,
         threshold=predictor.description.threshold,
+        doubtful=predictor.description.doubtful,
         environment=environment(machine),
         notes=notes,
         own=own,
@@ -225,52 +254,27 @@ def evaluation_folder(evaluation: Evaluation) -> Path:
     return evaluation.run / "evaluation" / (f"{name}_flips" if evaluation.flips else name)
 
 
-def _choose(
-    dataset: Dataset, record: RunData, split: str, folds: Folds | None, *, of_run: bool
-) -> tuple[list[Sample], str, tuple[str, ...]]:
-    if of_run:
-        record.check(dataset)
-        has_test = "test" in record.splits.values()
-        wanted = split if split != "auto" else "test" if has_test else "val"
-        # With folds every training image is a validation image of one.
-        searched = "train" if folds is not None and wanted == "val" else wanted
-        samples = [sample for sample in dataset.samples if record.splits[sample.name] == searched]
-        if not samples:
-            raise InputError(f"{dataset.source} has no {wanted} images: choose another --split")
-        told = sum(record.checksums[sample.name] in record.seen_before for sample in samples)
-        notes = (
-            (f"{told} of these images were seen by the weights that training started from: too good",) if told else ()
-        )
-        return samples, wanted, notes
-    if split == "val":
-        raise InputError(f"{dataset.source} is not what the run was trained on: it has no validation images of it")
-    seen = record.seen()
-    fresh = [scan.sample for scan in dataset.scans if scan.checksum not in seen]
-    left_out = len(dataset.scans) - len(fresh)
-    if not fresh:
-        raise InputError(f"{dataset.source} holds only images that the run was trained on: judge it on others")
-    notes = (f"{left_out} images are left out: the run was trained on them",) if left_out else ()
-    named_test = [sample for sample in fresh if sample.split == "test"]
-    if named_test:
-        return named_test, "all", (*notes, "of this data set its own test images are used")
-    return fresh, "all", notes
-
-
 def _score(
     judge: Callable[[str], Predictor],
     dataset: Dataset,
     samples: list[Sample],
     config: RunConfig,
     thin: bool,
+    untempered: Calibration | None,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[list[ImageScores], Calibration, Array]:
     classes = config.convention.num_classes
     scores, calibration, confusion = [], Calibration(), np.zeros((classes, classes), np.int64)
     for done, sample in enumerate(samples, start=1):
         image, labels = dataset.read(sample)
-        found = judge(sample.name).predict_batch([image], [sample.name])[0]
-        scores.append(ImageScores(sample, tuple(score_image(found.probability, found.mask, labels, thin=thin))))
+        predictor = judge(sample.name)
+        found = predictor.predict_batch([image], [sample.name])[0]
+        of_classes = tuple(score_image(found.probability, found.mask, labels, thin=thin))
+        scores.append(ImageScores(sample, of_classes, found.uncertainty))
         calibration.add(found.probability, labels)
+        if untempered is not None:
+            powers = found.probability**predictor.description.temperature  # the softmax of logits not divided by it
+            untempered.add(powers / powers.sum(axis=0), labels)
         counted = labels != IGNORED
         pairs = labels[counted].astype(np.int64) * classes + found.mask[counted]
         confusion += np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
@@ -291,7 +295,13 @@ def _tell_folds(folds: Folds, scores: list[ImageScores], split: str) -> str:
 
 def _rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     return [
-        {"image": image.sample.name, "class": name, "group": image.sample.group or "", **asdict(scores)}
+        {
+            "image": image.sample.name,
+            "class": name,
+            "group": image.sample.group or "",
+            **asdict(scores),
+            "uncertainty": image.uncertainty,
+        }
         for image in evaluation.images
         for name, scores in zip(evaluation.class_names, image.classes, strict=True)
     ]

@@ -22,7 +22,7 @@ from amsunet.evaluation.comparison import Row
 from amsunet.evaluation.evaluate import Evaluation
 
 HIT, MISSED, EXTRA = (COLOURS[i].astype(float) for i in (0, 6, 3))
-_INK, _ACCENT = "#374151", "#0e7490"
+_INK, _ACCENT, _BEFORE = "#374151", "#0e7490", "#d97706"
 _STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.size": 9.5,
@@ -76,18 +76,54 @@ def training_curves(run: Path) -> str:
 def calibration_plot(evaluation: Evaluation) -> str:
     """How often the network is right against how sure it is, as SVG."""
     calibration = evaluation.calibration
-    filled = calibration.pixels > 0
-    confidence = calibration.confidence[filled] / calibration.pixels[filled]
-    accuracy = calibration.correct[filled] / calibration.pixels[filled]
+    confidence, accuracy, pixels = calibration.curve()
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(3.4, 3.0))
         axes = figure.add_subplot()
         axes.plot([0, 1], [0, 1], color="#9ca3af", ls="--", lw=1)
-        sizes = 18 + 180 * calibration.pixels[filled] / calibration.pixels.sum()
+        if evaluation.untempered is not None:
+            axes.plot(*evaluation.untempered.curve()[:2], color=_BEFORE, lw=1.2, label="untempered")
+            axes.legend(frameon=False, loc="upper left")
+        sizes = 18 + 180 * pixels / pixels.sum()
         axes.plot(confidence, accuracy, color=_ACCENT, lw=1)
         axes.scatter(confidence, accuracy, sizes, color=_ACCENT, alpha=0.85)
         low = min(0.5, float(confidence.min()), float(accuracy.min())) - 0.03
         axes.set(xlabel="confidence", ylabel="share that is right", xlim=(low, 1.02), ylim=(low, 1.02))
+        return _svg(figure)
+
+
+def uncertainty_plot(evaluation: Evaluation) -> str:
+    """Dice of every image against its uncertainty, as SVG."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(4.2, 3.0))
+        axes = figure.add_subplot()
+        axes.plot([0, 1], [1, 0], color="#9ca3af", ls="--", lw=1)
+        axes.scatter(
+            [image.uncertainty for image in evaluation.images],
+            [image.dice for image in evaluation.images],
+            16,
+            color=_ACCENT,
+            alpha=0.6,
+        )
+        right = max(0.1, *(image.uncertainty for image in evaluation.images))
+        if evaluation.doubtful is not None:
+            axes.axvline(evaluation.doubtful, color=_BEFORE, lw=1)
+            right = max(right, evaluation.doubtful)
+        axes.set(xlabel="uncertainty", ylabel="Dice", xlim=(0, 1.05 * right), ylim=(0, 1.02))
+        return _svg(figure)
+
+
+def risk_coverage_plot(evaluation: Evaluation) -> str:
+    """What is lost when the most uncertain images are put aside, as SVG."""
+    curve = evaluation.risk_coverage()
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(4.2, 3.0))
+        axes = figure.add_subplot()
+        axes.axhline(curve.chance_area, color="#9ca3af", ls="--", lw=1, label="by chance")
+        axes.plot(curve.coverage, curve.risk, color=_ACCENT, lw=2, label="by uncertainty")
+        axes.plot(curve.coverage, curve.best_risk, color=_BEFORE, ls=":", label="the best order")
+        axes.set(xlabel="share of images kept", ylabel="1 - Dice of these", xlim=(0, 1.02), ylim=(0, None))
+        axes.legend(frameon=False)
         return _svg(figure)
 
 

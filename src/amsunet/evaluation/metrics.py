@@ -167,6 +167,12 @@ class Calibration:
         self.confidence += np.bincount(bins, confidence, CALIBRATION_BINS)
         self.correct += np.bincount(bins, correct, CALIBRATION_BINS)
 
+    def curve(self) -> tuple[Array, Array, Array]:
+        """Mean confidence, share that is right, and pixels, of every bin that has any."""
+        filled = self.pixels > 0
+        pixels = self.pixels[filled]
+        return self.confidence[filled] / pixels, self.correct[filled] / pixels, pixels
+
     def error(self) -> float:
         """Expected calibration error: mean distance of confidence and accuracy, weighted by pixels (Naeini 2015)."""
         return float(np.abs(self.confidence - self.correct).sum() / max(self.pixels.sum(), 1))

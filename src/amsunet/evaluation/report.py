@@ -11,7 +11,14 @@ from markupsafe import Markup
 from amsunet.data.dataset import read_labels
 from amsunet.data.images import read_image
 from amsunet.evaluation.evaluate import METRICS, Evaluation, ImageScores, evaluation_folder
-from amsunet.evaluation.figures import calibration_plot, case_panels, score_distribution, training_curves
+from amsunet.evaluation.figures import (
+    calibration_plot,
+    case_panels,
+    risk_coverage_plot,
+    score_distribution,
+    training_curves,
+    uncertainty_plot,
+)
 from amsunet.evaluation.metrics import EMPTY_RULE
 from amsunet.files import write_text
 from amsunet.inference.ensemble import is_ensemble, read_folds
@@ -54,6 +61,10 @@ def write_report(evaluation: Evaluation) -> Path:
         empty_rule=EMPTY_RULE,
         curves=Markup(training_curves(evaluation.run)),
         calibration=Markup(calibration_plot(evaluation)),
+        risk=evaluation.risk_coverage(),
+        doubted=len(evaluation.doubted()),
+        uncertainty=Markup(uncertainty_plot(evaluation)),
+        risk_coverage=Markup(risk_coverage_plot(evaluation)),
         distribution=Markup(score_distribution(evaluation)),
         cases=_cases(evaluation),
         splits=Counter(record.splits.values()),

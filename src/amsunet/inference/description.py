@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from amsunet.data.appearance import Appearance
 from amsunet.data.masks import MaskConvention
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
@@ -33,7 +35,27 @@ class ModelDescription(BaseModel):
     """What logits are divided by, so that probabilities are as sure as they are right."""
     threshold: float = 0.5
     """Foreground probability above which a pixel is foreground, with two classes."""
+    smallest_object: Annotated[int, Field(ge=0)] = 0
+    """Pixels of an image, at its own size, below which objects are dropped and holes are filled, with two classes."""
+    doubtful: float | None = None
+    """Uncertainty that one in ten validation images exceeds: masks above it are to be checked."""
+    appearance: Appearance | None = None
+    """What the training images look like; None of a network that was never told."""
     format: int = _FORMAT
+
+
+def describe_together(descriptions: Sequence[ModelDescription], threshold: float) -> ModelDescription:
+    """What holds where the probabilities of networks are averaged: of objects the smallest that all of them leave, and
+    of doubtful masks the mean.
+    """
+    doubtful = [one.doubtful for one in descriptions if one.doubtful is not None]
+    return descriptions[0].model_copy(
+        update={
+            "threshold": threshold,
+            "smallest_object": min(one.smallest_object for one in descriptions),
+            "doubtful": sum(doubtful) / len(doubtful) if doubtful else None,
+        }
+    )
 
 
 def parse_description(text: str, path: Path) -> ModelDescription:

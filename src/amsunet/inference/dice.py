@@ -11,16 +11,17 @@ from amsunet.data.masks import IGNORED
 from amsunet.inference.forward import to_labels
 
 
-def dice_by_class(probabilities: Tensor, labels: Tensor, threshold: float) -> Tensor:
+def dice_by_class(probabilities: Tensor, labels: Tensor, threshold: float, smallest: float = 0) -> Tensor:
     """Dice of each class but the background, (num_classes - 1,), of one image: 1 where both are empty.
 
     Args:
         probabilities: (1, K, h, w).
         labels: (1, h, w), ``IGNORED`` left out.
+        threshold, smallest: as for ``to_labels``.
     """
     classes = probabilities.shape[1]
     counted = (labels != IGNORED)[:, None]
-    found = torch.from_numpy(to_labels(probabilities[0].cpu().numpy(), threshold))[None]
+    found = torch.from_numpy(to_labels(probabilities[0].cpu().numpy(), threshold, smallest))[None]
     predicted = F.one_hot(found.long(), classes).movedim(-1, 1) * counted
     true = F.one_hot(labels.long() * counted[:, 0], classes).movedim(-1, 1) * counted
     dice: Tensor = compute_dice(predicted, true, include_background=False, ignore_empty=False)

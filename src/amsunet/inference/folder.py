@@ -16,16 +16,28 @@ import numpy as np
 from amsunet.data.embedded import PREFIX, locate
 from amsunet.data.images import Array, count_pixels, is_image, read_image, write_image
 from amsunet.errors import InputError
-from amsunet.files import write_text
+from amsunet.files import write_csv, write_text
 from amsunet.inference.predictor import Predictor, Prepared
 from amsunet.inference.result import Segmentation
 from amsunet.packages import needed
 
+CHECK_LIST = "please-check.csv"
 _BATCH_PIXELS = 8 * 256 * 256
 _LARGE_PIXELS = 4 * _BATCH_PIXELS
 _IMAGES_AHEAD = 16
 _PIXELS_AHEAD = 4096 * 4096
 """So much is read and prepared while a batch is in the network: two batches, but no large image beside another one."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """An image whose mask is to be checked."""
+
+    image: str
+    uncertainty: float
+    reason: str
+    unlike: bool
+    """Whether it does not look like the training images."""
 
 
 @dataclass
@@ -35,6 +47,8 @@ class Outcome:
     written: int = 0
     failures: dict[str, str] = field(default_factory=dict)
     """What was wrong, by path."""
+    doubts: list[Doubt] = field(default_factory=list)
+    """The masks to be checked, the worst first."""
     seconds: float = 0.0
 
     @property
@@ -54,6 +68,7 @@ class Job:
 class Read:
     """An image that was read, ready for the networks."""
 
+    path: Path
     prepared: Prepared
     image: Array | None
     """As read, where it is wanted again."""
@@ -134,24 +149,35 @@ def predict_files(
     outcome = Outcome()
     start = time.perf_counter()
     with ThreadPoolExecutor(2) as pool:
-        writing: deque[Future[None]] = deque()
+        writing: deque[Future[Doubt | None]] = deque()
+
+        def wait() -> None:
+            if doubt := writing.popleft().result():
+                outcome.doubts.append(doubt)
+
         for batch in _batches(_read_ahead(pool, predictor, jobs, keep=overlay), outcome):
             for read, finish in zip(batch, predictor.compute([read.prepared for read in batch]), strict=True):
-                writing.append(pool.submit(_write, out, finish, read.image, probability=probability))
+                writing.append(pool.submit(_write, out, finish, read.path, read.image, probability=probability))
             # What is left to do for this batch is done beside the next one, but not for a large image.
             at_once = math.prod(batch[0].prepared.size) <= _LARGE_PIXELS
             while len(writing) > at_once * len(batch):
-                writing.popleft().result()
+                wait()
             outcome.written += len(batch)
             if progress:
                 progress(outcome.written + len(outcome.failures))
-        for future in writing:
-            future.result()
+        while writing:
+            wait()
     outcome.seconds = time.perf_counter() - start
     (out / "failures.txt").unlink(missing_ok=True)
     if outcome.failures:
         lines = "".join(f"{path}\t{message}\n" for path, message in outcome.failures.items())
         write_text(out / "failures.txt", lines)
+    outcome.doubts.sort(key=lambda doubt: (doubt.unlike, doubt.uncertainty), reverse=True)
+    (out / CHECK_LIST).unlink(missing_ok=True)
+    if outcome.doubts:
+        rows = [{"image": one.image, "uncertainty": f"{one.uncertainty:.4f}", "reason": one.reason}
+                for one in outcome.doubts]  # fmt: skip
+        write_csv(out / CHECK_LIST, rows)
     return outcome
 
 
@@ -181,7 +207,7 @@ def _read(predictor: Predictor, job: Job, *, keep: bool) -> Read | InputError:
         image = read_image(job.image)
     except InputError as error:
         return error
-    return Read(predictor.prepare(image, job.name), image if keep else None)
+    return Read(job.image, predictor.prepare(image, job.name), image if keep else None)
 
 
 def _batches(images: Iterator[tuple[Job, Read | InputError]], outcome: Outcome) -> Iterator[list[Read]]:
@@ -202,7 +228,10 @@ def _batches(images: Iterator[tuple[Job, Read | InputError]], outcome: Outcome) 
         yield batch
 
 
-def _write(out: Path, finish: Callable[[], Segmentation], image: Array | None, *, probability: bool) -> None:
+def _write(
+    out: Path, finish: Callable[[], Segmentation], path: Path, image: Array | None, *, probability: bool
+) -> Doubt | None:
+    """Write what belongs to one image, and say whether its mask is to be checked."""
     segmentation = finish()
     name, convention = segmentation.name, segmentation.convention
     if convention.kind == "folders":
@@ -218,3 +247,6 @@ def _write(out: Path, finish: Callable[[], Segmentation], image: Array | None, *
             suffix = "" if len(kept) == 1 else f"_{convention.class_names[label].replace(' ', '_')}"
             levels = (segmentation.probability[label] * 65535).round().astype(np.uint16)
             write_image(out / "probabilities" / f"{name}{suffix}.png", levels)
+    if not segmentation.doubts:
+        return None
+    return Doubt(str(path), segmentation.uncertainty, "; ".join(segmentation.doubts), bool(segmentation.unlike))

@@ -7,6 +7,7 @@ from PIL import Image
 
 from amsunet.data.images import Array
 from amsunet.data.table import BAND
+from amsunet.inference.objects import without_small
 from amsunet.inference.runtime import Runtime
 
 WHOLE_IMAGE_PIXELS = 1024 * 1024
@@ -116,12 +117,13 @@ def _resized(logits: Array, height: int, width: int) -> Array:
     return out
 
 
-def to_labels(probabilities: Array, threshold: float) -> Array:
-    """Probabilities (K, H, W) to labels (H, W) of uint8: with two classes foreground above the threshold, with more
-    the likeliest class.
+def to_labels(probabilities: Array, threshold: float, smallest: float = 0) -> Array:
+    """Probabilities (K, H, W) to labels (H, W) of uint8: with two classes foreground above the threshold, without
+    objects and holes of fewer pixels than ``smallest``; with more the likeliest class.
     """
     if len(probabilities) == 2:
-        return np.asarray(probabilities[1] > threshold, np.uint8)
+        mask = probabilities[1] > threshold
+        return np.asarray(without_small(mask, smallest) if smallest else mask, np.uint8)
     labels = np.empty(probabilities.shape[1:], np.uint8)
     for start in range(0, len(labels), BAND):  # NumPy makes eight bytes of every pixel on the way
         labels[start : start + BAND] = probabilities[:, start : start + BAND].argmax(axis=0)

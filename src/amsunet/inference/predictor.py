@@ -14,6 +14,7 @@ import numpy as np
 from amsunet.data.images import Array, read_image
 from amsunet.data.preprocessing import Preprocessing, channels_first
 from amsunet.errors import InputError
+from amsunet.inference.description import describe_together
 from amsunet.inference.forward import compute_logits, to_labels, to_probabilities
 from amsunet.inference.members import open_members
 from amsunet.inference.result import Segmentation
@@ -32,6 +33,8 @@ class Prepared:
     """Height and width of the image."""
     views: dict[tuple[int, str], Array]
     """(C, h, w) of uint8, by channels and windowing: the networks of an ensemble may differ in them."""
+    unlike: str
+    """In what the image is unlike the training images of every network; empty if it is not."""
 
     @property
     def working_size(self) -> tuple[int, ...]:
@@ -75,7 +78,7 @@ class Predictor:
         self.flips = flips
         self.description = self._members[0][1]
         if self.folds is not None:
-            self.description = self.description.model_copy(update={"threshold": self.folds.threshold})
+            self.description = describe_together([known for _, known in self._members], self.folds.threshold)
 
     def __str__(self) -> str:
         return self._members[0][0].name
@@ -120,8 +123,14 @@ class Predictor:
         kinds: dict[tuple[int, str], Preprocessing] = {
             (kind.in_channels, kind.windowing): kind for kind in (known.preprocessing for _, known in self._members)
         }
-        views = {key: channels_first(kind.resize(kind.window(image))) for key, kind in kinds.items()}
-        return Prepared(name, (image.shape[0], image.shape[1]), views)
+        seen = {key: kind.resize(kind.window(image)) for key, kind in kinds.items()}
+        unlike = [
+            known.appearance.unlike(seen[known.preprocessing.in_channels, known.preprocessing.windowing])
+            for _, known in self._members
+            if known.appearance is not None
+        ]
+        views = {key: channels_first(view) for key, view in seen.items()}
+        return Prepared(name, (image.shape[0], image.shape[1]), views, unlike[0] if unlike and all(unlike) else "")
 
     def compute(self, images: Sequence[Prepared]) -> list[Callable[[], Segmentation]]:
         """The second part: the networks, on images whose working sizes are the same.
@@ -137,7 +146,7 @@ class Predictor:
                 totals[index] = probabilities if before is None else np.add(before, probabilities, out=before)
         logits = self._logits(last, images)
         return [
-            partial(self._finish, image.name, image.size, one, total)  # without the views, which may be large
+            partial(self._finish, image.name, image.size, image.unlike, one, total)  # without views, which may be large
             for image, one, total in zip(images, logits, totals, strict=True)
         ]
 
@@ -148,14 +157,17 @@ class Predictor:
         batch = np.stack(views) if len(views) > 1 else views[0][None]  # no copy of a large image
         return compute_logits(runtime, batch, flips=self.flips)
 
-    def _finish(self, name: str, size: tuple[int, int], logits: Array, total: Array | None) -> Segmentation:
+    def _finish(
+        self, name: str, size: tuple[int, int], unlike: str, logits: Array, total: Array | None
+    ) -> Segmentation:
         """Segment by the logits of the last network and the sum of probabilities of those before it."""
         probabilities = to_probabilities(logits, *size)
         if total is not None:
             probabilities += total
             probabilities /= np.float32(len(self._members))
-        labels = to_labels(probabilities, self.description.threshold)
-        return Segmentation(name, probabilities, labels, self.description.convention)
+        known = self.description
+        labels = to_labels(probabilities, known.threshold, known.smallest_object)
+        return Segmentation(name, probabilities, labels, known.convention, unlike=unlike, doubtful=known.doubtful)
 
 
 def load(

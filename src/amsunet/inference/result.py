@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
@@ -10,6 +11,7 @@ from PIL import Image
 from amsunet.data.images import Array
 from amsunet.data.masks import MaskConvention
 from amsunet.data.overlay import draw_outlines
+from amsunet.inference.uncertainty import measure_uncertainty
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,8 @@ class Segmentation:
 
     ``probability`` is (num_classes, H, W) of float32 and sums to 1 over the classes; ``mask`` is (H, W) of uint8
     with the class numbers, 0 for background; ``spacing`` is millimetres a pixel (rows, columns) where known.
+    ``unlike`` says in what the image is unlike all training images, where it is. ``doubtful`` is the uncertainty that
+    one in ten validation images exceeds, where it is known.
     """
 
     name: str
@@ -25,6 +29,23 @@ class Segmentation:
     mask: Array
     convention: MaskConvention
     spacing: tuple[float, float] | None = None
+    unlike: str = ""
+    doubtful: float | None = None
+
+    @cached_property
+    def uncertainty(self) -> float:
+        """One minus the Dice to be expected: 0 is sure, 1 is lost."""
+        return measure_uncertainty(self.probability, self.mask)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why the mask is to be checked, if it is."""
+        doubts = []
+        if self.unlike:
+            doubts.append(f"does not look like the training images ({self.unlike})")
+        if self.doubtful is not None and self.uncertainty > self.doubtful:
+            doubts.append("less sure than nine in ten validation images")
+        return tuple(doubts)
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -21,12 +21,11 @@ from amsunet.inference.description import FILE_NAME, ModelDescription
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import build_network
 from amsunet.machine import Machine
-from amsunet.training.calibration import fit_temperature
 from amsunet.training.callbacks import Clock, Keeper, MovingAverage, Progress
+from amsunet.training.finish import finish
 from amsunet.training.plan import epochs_in_budget
 from amsunet.training.run import RunConfig
 from amsunet.training.task import DivergedError, SegmentationTask, WholeImages
-from amsunet.training.threshold import choose_threshold
 from amsunet.training.transfer import start_from
 
 _VALIDATED_EACH_EPOCH = 24
@@ -137,9 +136,8 @@ def fit(
             f"training diverged in epoch {trainer.current_epoch + 1} (the loss is not a number); {kept}: "
             f"train anew with --learning-rate {plan.learning_rate / 4:g} or --precision float32"
         ) from None
-    say(str(fit_temperature(run / FILE_NAME, validation, machine, plan.model)))
-    dice_at = choose_threshold(run / FILE_NAME, validation, machine, plan.model)
-    return Training(run, trainer.current_epoch, keeper.best_epoch, dice_at, clock.interrupted, machine)
+    chosen = finish(run / FILE_NAME, training, validation, machine, plan.model, say)
+    return Training(run, trainer.current_epoch, keeper.best_epoch, chosen.dice_at, clock.interrupted, machine)
 
 
 def _check_readable(checkpoint: Path) -> None:

@@ -1,39 +1,107 @@
-"""The foreground threshold, chosen on validation images."""
+"""How probabilities become a mask, and which masks are to be checked, chosen on validation images."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from amsunet.data.crops import PreparedImages
+from amsunet.data.images import Array
 from amsunet.data.layout import Sample
 from amsunet.data.preprocessing import channels_first
 from amsunet.inference.dice import dice_by_class
-from amsunet.inference.forward import compute_logits
+from amsunet.inference.forward import compute_logits, to_labels, to_probabilities
 from amsunet.inference.model_file import for_inference, load_model, save_model
 from amsunet.inference.torch_runtime import TorchRuntime
+from amsunet.inference.uncertainty import measure_uncertainty
 from amsunet.machine import Machine
 
+_THRESHOLDS = (0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7)
+_SMALLEST = (0, 8, 16, 32, 64)
+"""Pixels at working size."""
+_CLEARLY = 2.0
+"""Standard errors."""
+_DOUBTFUL = 0.9
 
-def choose_threshold(path: Path, validation: list[Sample], machine: Machine, own: str | None) -> dict[float, float]:
-    """Find the foreground threshold that is best on all validation images and save it.
 
-    Returns: mean Dice over images and classes by threshold.
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen."""
+
+    dice_at: dict[float, float]
+    """Mean Dice over images and classes by threshold."""
+    threshold: float
+    smallest_object: int
+    """Pixels of an image at its own size."""
+    gain: float
+    """Dice that leaving smaller objects out is worth."""
+    doubtful: float
+    """The uncertainty that one in ten images exceeds."""
+
+    def __str__(self) -> str:
+        small = (
+            f"objects and holes under {self.smallest_object} pixels left out: Dice {self.gain:+.4f}"
+            if self.smallest_object
+            else "small objects left in"
+        )
+        return (
+            f"threshold {self.threshold:g}; {small}; to be checked: masks of an expected Dice under "
+            f"{1 - self.doubtful:.3f}, as of one in ten validation images"
+        )
+
+
+def choose_threshold(path: Path, validation: list[Sample], machine: Machine, own: str | None) -> Choice:
+    """Find the foreground threshold that is best on all validation images, and the size below which objects are
+    better left out, and save them with the uncertainty that one in ten of the images exceeds.
+
+    With more than two classes there is no threshold, and all objects stay.
     """
     network, description = load_model(path, own)
     placed = machine.place(for_inference(network, description.temperature))
     at_work = TorchRuntime(placed, description.preprocessing, machine)
     images = PreparedImages(validation, description.convention, description.preprocessing)
-    thresholds = [0.5] if description.convention.num_classes > 2 else [0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7]
-    scores = torch.zeros(len(images), len(thresholds))
-    for index in range(len(images)):
-        image, labels = images[index]
-        logits = torch.from_numpy(compute_logits(at_work, channels_first(image)[None]))
-        probabilities, target = torch.softmax(logits, dim=1), torch.from_numpy(labels)[None]
-        for column, threshold in enumerate(thresholds):
-            scores[index, column] = dice_by_class(probabilities, target, threshold).mean()
-    dice_at = dict(zip(thresholds, scores.mean(dim=0).tolist(), strict=True))
-    best = max(dice_at, key=dice_at.__getitem__)
-    save_model(path, network, description.model_copy(update={"threshold": best}))
-    return dice_at
+
+    def predictions() -> Iterator[tuple[Array, Array]]:
+        for index in range(len(images)):
+            image, labels = images[index]
+            yield to_probabilities(compute_logits(at_work, channels_first(image)[None])[0], *labels.shape), labels
+
+    two = description.convention.num_classes == 2
+    thresholds, sizes = (_THRESHOLDS, _SMALLEST) if two else ((0.5,), (0,))
+    scores = np.array([[_dice(*pair, threshold) for threshold in thresholds] for pair in predictions()])
+    dice_at = dict(zip(thresholds, scores.mean(axis=0).tolist(), strict=True))
+    threshold = max(dice_at, key=dice_at.__getitem__)
+    # Once more, for the probabilities of all images may not fit into memory.
+    dice, uncertainty = np.zeros((2, len(images), len(sizes)))
+    for index, (probabilities, labels) in enumerate(predictions()):
+        for column, size in enumerate(sizes):
+            dice[index, column] = _dice(probabilities, labels, threshold, size)
+            uncertainty[index, column] = measure_uncertainty(probabilities, to_labels(probabilities, threshold, size))
+    column = _best_size(dice)
+    choice = Choice(
+        dice_at,
+        threshold,
+        smallest_object=round(sizes[column] / description.preprocessing.scale**2),
+        gain=float((dice[:, column] - dice[:, 0]).mean()),
+        doubtful=float(np.quantile(uncertainty[:, column], _DOUBTFUL)),
+    )
+    update = {name: getattr(choice, name) for name in ("threshold", "smallest_object", "doubtful")}
+    save_model(path, network, description.model_copy(update=update))
+    return choice
+
+
+def _dice(probabilities: Array, labels: Array, threshold: float, smallest: int = 0) -> float:
+    """Mean over the classes, of probabilities (K, h, w) and labels (h, w)."""
+    pair = torch.from_numpy(probabilities)[None], torch.from_numpy(labels)[None]
+    return float(dice_by_class(*pair, threshold, smallest).mean())
+
+
+def _best_size(dice: Array) -> int:
+    """The column of most Dice, (images, sizes), if it gains clearly on the first one, else the first one."""
+    best = int(dice.mean(axis=0).argmax())
+    gains = dice[:, best] - dice[:, 0]
+    return best if gains.mean() > _CLEARLY * gains.std() / np.sqrt(len(gains)) else 0
