@@ -43,14 +43,12 @@ class Appearance(BaseModel):
     limit: float
     """Distance that one in a hundred training and validation images has from the nearest other training image."""
 
-    def distance(self, figures: Array) -> float:
-        """How far an image with these figures is from the nearest training image."""
-        return float(_distances(np.asarray(self.images), figures, np.asarray(self.spread)).min())
-
     def unlike(self, image: Array) -> str:
-        """In what an image (h, w, C) of uint8, windowed and resized, is unlike all training images; empty if in nothing.
+        """In what an image is unlike all training images: the two figures that differ most from those of the most
+        similar one; empty if the image is not further from it than the limit.
 
-        Returns: the two figures that differ most from those of the most similar training image.
+        Args:
+            image: (h, w, C) of uint8, windowed and resized.
         """
         images, spread, figures = np.asarray(self.images), np.asarray(self.spread), take_figures(image)
         distances = _distances(images, figures, spread)
