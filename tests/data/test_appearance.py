@@ -28,7 +28,7 @@ def test_hardly_any_image_of_the_same_kind_is_unlike(appearance, smooth):
     ("change", "told"),
     [
         (lambda image: image * np.array([1, 0.5, 0]), "yellow"),
-        (lambda image: image // 64 + 250, "tones"),
+        (lambda image: np.minimum(image.astype(int) + 150, 255), "tones"),
         (lambda image: np.random.default_rng(0).permuted(image, axis=0), "detail of 2 pixels"),
     ],
     ids=["coloured", "white", "fine"],
@@ -38,12 +38,13 @@ def test_an_image_of_another_kind_is_unlike_in_what_was_changed(appearance, smoo
         assert told in appearance.unlike(change(smooth(seed)).astype(np.uint8))
 
 
-def test_two_kinds_do_not_make_what_lies_between_them_known(smooth):
-    """As dark and bright images of one data set: the mean of both is neither."""
-    dark, bright = ([smooth(seed) // 8 + start for seed in range(20)] for start in (0, 220))
-    appearance = learn_appearance(dark + bright, [])
-    assert appearance.unlike(smooth(30) // 8 + 110)
-    assert not appearance.unlike(smooth(3) // 8 + 220)
+def test_of_two_kinds_both_are_known_and_what_lies_between_them_is_not(smooth):
+    """As red and blue stains of one data set: neither is grey."""
+    red, blue = (lambda seed, tint=tint: (smooth(seed) * tint).astype(np.uint8) for tint in ([1, 0, 0], [0, 0, 1]))
+    appearance = learn_appearance([kind(seed) for seed in range(20) for kind in (red, blue)], [])
+    for seed in range(100, 110):
+        assert not appearance.unlike(red(seed)) and not appearance.unlike(blue(seed))
+        assert appearance.unlike(smooth(seed))
 
 
 def test_it_is_the_same_after_it_was_written(appearance):

@@ -19,8 +19,8 @@ def test_small_objects_go_and_small_holes_are_filled():
 def test_what_is_as_large_as_asked_stays():
     mask = _mask("###.", "#.#.", "###.", "...#")
     assert (without_small(mask, 1) == mask).all()
-    assert (without_small(mask, 7) == _mask("####", "####", "####", "####")).all(), "the background is a hole too"
-    assert (without_small(mask, 6) == _mask("###.", "###.", "###.", "....")).all()
+    assert (without_small(mask, 8) == _mask("####", "####", "####", "####")).all(), "the background is a hole too"
+    assert (without_small(mask, 7) == _mask("###.", "###.", "###.", "....")).all()
 
 
 def test_corners_do_not_join_objects():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from amsunet.data.appearance import IMAGES, learn_appearance
+from amsunet.data.appearance import IMAGES, Appearance, learn_appearance
 from amsunet.data.images import Array, read_image
 from amsunet.data.layout import Sample
 from amsunet.data.preprocessing import Preprocessing
@@ -34,12 +34,16 @@ def finish(
     choice = choose_threshold(path, validation, machine, own)
     say(str(choice))
     network, description = load_model(path, own)
-    seen = (_some(samples, description.preprocessing) for samples in (training, validation))
-    save_model(path, network, description.model_copy(update={"appearance": learn_appearance(*seen)}))
+    appearance = look_at(training, validation, description.preprocessing)
+    save_model(path, network, description.model_copy(update={"appearance": appearance}))
     return choice
 
 
+def look_at(training: list[Sample], validation: list[Sample], preprocessing: Preprocessing) -> Appearance | None:
+    """Learn what images look like, as the network sees them, from some that are spread over the samples."""
+    return learn_appearance(*(_some(samples, preprocessing) for samples in (training, validation)))
+
+
 def _some(samples: list[Sample], preprocessing: Preprocessing) -> Iterator[Array]:
-    """Images spread over the samples, as the network sees them."""
     for sample in samples[:: -(-len(samples) // IMAGES) or 1]:
         yield preprocessing.resize(preprocessing.window(read_image(sample.image)))
