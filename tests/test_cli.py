@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage
 from PIL import Image
 
 from amsunet import cli
@@ -69,6 +70,16 @@ def test_one_unreadable_image_does_not_stop_the_others(command, run, images, tmp
     (images / "broken.png").unlink()
     assert command("predict", run, images, "--out", "masks", "--overwrite")[0] == 0
     assert not (tmp_path / "masks" / "failures.txt").exists()
+
+
+def test_a_photograph_is_warned_about_and_still_gets_a_mask(command, run, tmp_path):
+    photograph = Path(skimage.__file__).parent / "data" / "chelsea.png"
+    code, _, err = command("predict", run, "sample:nuclei", photograph, "--out", "masks")
+    assert code == 0
+    assert "chelsea.png does not look like the training images (" in err and "check its mask" in err
+    assert (tmp_path / "masks" / "chelsea.png").is_file()
+    assert "chelsea.png" in (tmp_path / "masks" / "please-check.csv").read_text(encoding="utf-8").splitlines()[1]
+    assert "masks are to be checked: masks/please-check.csv" in err
 
 
 def test_what_is_there_is_not_overwritten_unasked(command, run, images, tmp_path):

@@ -14,7 +14,9 @@ from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import METRICS, evaluate
 from amsunet.evaluation.metrics import EMPTY_RULE
 from amsunet.evaluation.report import write_report
+from amsunet.inference.description import FILE_NAME
 from amsunet.inference.ensemble import fold_folder, read_folds
+from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.predictor import load
 from amsunet.training.train import train
 
@@ -35,6 +37,29 @@ def test_the_test_split_is_judged_and_written(run):
     assert summary["mean_over_classes"]["dice"]["mean"] == pytest.approx(mean)
     assert set(METRICS) <= set(summary["classes"]["foreground"])
     assert EMPTY_RULE in evaluation.table()
+
+
+def test_uncertainty_is_that_of_what_predict_gives(run):
+    evaluation, predictor = evaluate(run), load(run)
+    with (run / "evaluation" / "test" / "images.csv").open(newline="") as file:
+        written = {row["image"]: float(row["uncertainty"]) for row in csv.DictReader(file)}
+    assert written == {
+        image.sample.name: pytest.approx(predictor.predict(image.sample.image).uncertainty)
+        for image in evaluation.images
+    }
+    summary = json.loads((run / "evaluation" / "test" / "summary.json").read_text())
+    assert summary["uncertainty"]["area_by_chance"] == pytest.approx(1 - evaluation.interval("dice").mean)
+
+
+def test_the_calibration_error_before_the_temperature_is_that_of_a_network_without_one(run, tmp_path):
+    tempered = evaluate(run)
+    copy = shutil.copytree(run, tmp_path / "copy")
+    network, description = load_model(copy / FILE_NAME)
+    assert description.temperature != pytest.approx(1, abs=0.05), "or nothing is tested"
+    save_model(copy / FILE_NAME, network, description.model_copy(update={"temperature": 1.0}))
+    plain = evaluate(copy)
+    assert tempered.untempered.error() == pytest.approx(plain.calibration.error(), abs=1e-4)
+    assert plain.untempered.error() == pytest.approx(plain.calibration.error(), abs=1e-6)
 
 
 def test_pooled_scores_are_those_of_all_pixels(run):
@@ -86,7 +111,16 @@ def test_the_report_is_one_file_that_loads_nothing(run):
     assert html.count("data:image/jpeg;base64,") == 3
     for outside in ('src="http', 'href="http', "<script", "<link", "@import"):
         assert outside not in html
-    for section in ("Scores", "Cases", "Training and calibration", "Data", "Plan", "Environment", EMPTY_RULE):
+    for section in (
+        "Scores",
+        "Cases",
+        "Training and calibration",
+        "Knowing when it is wrong",
+        "Data",
+        "Plan",
+        "Environment",
+        EMPTY_RULE,
+    ):
         assert section in html
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from amsunet.data.appearance import learn_appearance
 from amsunet.data.images import read_image, read_mask, write_image
 from amsunet.errors import InputError
 from amsunet.inference import folder
-from amsunet.inference.folder import Job, find_inputs, predict_files
+from amsunet.inference.folder import CHECK_LIST, Job, find_inputs, predict_files
 
 
 @pytest.fixture
@@ -78,6 +80,28 @@ def test_names_and_sizes_are_kept_whatever_the_batches(images, tmp_path, make_pr
         mask = read_mask(tmp_path / "out" / f"{name}.png")
         assert mask.shape == size
         assert np.array_equal(mask, predictor.predict(where / f"{name}.png").mask * 255)
+
+
+def test_masks_to_be_checked_are_listed_the_worst_first(images, tmp_path, make_predictor, picture):
+    where, sizes = images
+    appearance = learn_appearance(
+        (picture(*size, seed=seed)[..., None] for seed, size in enumerate(sizes.values())), []
+    )
+    write_image(where / "foreign.png", picture(40, 48) // 64 + 190)
+    predictor = make_predictor(appearance=appearance, doubtful=0.0)
+    outcome = predict_files(predictor, find_inputs([str(where)]), tmp_path / "out")
+    with (tmp_path / "out" / CHECK_LIST).open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["image"] for row in rows] == [doubt.image for doubt in outcome.doubts]
+    assert rows[0]["image"] == str(where / "foreign.png")
+    assert "does not look like the training images" in rows[0]["reason"]
+    assert {Path(row["image"]).stem for row in rows} == {Path(name).name for name in sizes} | {"foreign"}
+    uncertainty = [float(row["uncertainty"]) for row in rows[1:]]
+    assert uncertainty == sorted(uncertainty, reverse=True)
+    assert not any("look like" in row["reason"] for row in rows[1:])
+    sure = make_predictor(appearance=appearance, doubtful=1.0)
+    predict_files(sure, find_inputs([str(where / "a.png")]), tmp_path / "out", overwrite=True)
+    assert not (tmp_path / "out" / CHECK_LIST).exists(), "the list is of the last prediction"
 
 
 def test_images_of_one_size_share_a_batch(images, tmp_path, make_predictor, monkeypatch):

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 import amsunet
+from amsunet.data.appearance import learn_appearance
 from amsunet.data.images import write_image
 from amsunet.errors import InputError
 from amsunet.inference.description import FILE_NAME
+from amsunet.inference.objects import without_small
 from amsunet.inference.predictor import Predictor
 
 
@@ -126,3 +128,24 @@ def test_missing_run_is_named(tmp_path, machine, name):
 def test_device_that_is_not_there_is_refused(make_run):
     with pytest.raises(InputError, match="device 'abacus' is not there"):
         amsunet.load(make_run(), device="abacus")
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_small_objects_are_dropped_at_the_images_own_size(make_predictor, picture, scale):
+    image = picture(64, 80)
+    before = make_predictor(scale=scale).predict(image)
+    after = make_predictor(scale=scale, smallest_object=40).predict(image)
+    assert np.array_equal(after.probability, before.probability)
+    assert np.array_equal(after.mask, without_small(before.mask == 1, 40))
+    assert not np.array_equal(after.mask, before.mask), "or nothing was tested"
+
+
+def test_an_image_unlike_the_training_images_still_gets_its_mask(make_predictor, picture):
+    known = [picture(64, 64, seed=seed)[..., None] for seed in range(20)]
+    appearance = learn_appearance(known, [])
+    predictor = make_predictor(appearance=appearance, doubtful=1.0)
+    of_kind, foreign = predictor.predict(known[3]), predictor.predict(known[3] // 64 + 190)
+    assert of_kind.doubts == ()
+    assert foreign.unlike == appearance.unlike(known[3] // 64 + 190) != ""
+    assert foreign.mask.shape == (64, 64) and foreign.doubts[0].startswith("does not look like")
+    assert make_predictor().predict(known[3] // 64 + 190).unlike == "", "of a network that was never told"

@@ -45,3 +45,15 @@ def test_overlay_is_the_image_with_outlines(channels):
     assert not touched[:5].any()
     assert not touched[13:15, 15:25].any(), "only the outline is drawn"
     assert np.array_equal(image, before)
+
+
+def test_a_mask_is_doubted_for_what_the_image_is_and_for_what_the_network_does_not_know():
+    probability = np.full((2, 8, 8), 0.5, np.float32)
+    mask = np.ones((8, 8), np.uint8)
+    convention = MaskConvention(kind="values", values=(0, 255), class_names=("background", "foreground"))
+    sure, unsure = (Segmentation("one", probability, mask, convention, doubtful=limit) for limit in (0.9, 0.1))
+    assert sure.uncertainty == pytest.approx(1 - 2 * 0.5 / 1.5)
+    assert (sure.doubts, unsure.doubts) == ((), ("less sure than nine in ten validation images",))
+    foreign = Segmentation("one", probability, mask, convention, unlike="saturation", doubtful=0.1)
+    assert foreign.doubts == ("does not look like the training images (saturation)", *unsure.doubts)
+    assert Segmentation("one", probability, mask, convention).doubts == (), "where no limit is known"

@@ -57,6 +57,9 @@ def test_first_lines_say_where_what_and_how(whole):
 
 def test_model_describes_its_use(whole):
     network, description = load_model(whole.run / FILE_NAME)
+    assert 0 < description.doubtful < 1
+    assert len(description.appearance.images) == 10
+    assert f"threshold {description.threshold:g}; " in whole.said
     assert description.arguments == {"in_channels": 1, "num_classes": 2, "base_channels": 4}
     assert description.convention.values == (0, 255)
     assert description.preprocessing.in_channels == 1

@@ -1,0 +1,89 @@
+"""What is chosen on validation images, of a network that sees what is bright."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from amsunet.data.dataset import open_dataset
+from amsunet.data.preprocessing import Preprocessing
+from amsunet.inference.description import FILE_NAME, ModelDescription
+from amsunet.inference.model_file import load_model, save_model
+from amsunet.inference.predictor import Predictor
+from amsunet.machine import Machine
+from amsunet.models import code_checksum, create_model
+from amsunet.training.threshold import choose_threshold
+
+FLOAT32 = Machine("cpu", "float32", 2)
+BRIGHT = """
+import torch
+
+def build(in_channels, num_classes):
+    network = torch.nn.Conv2d(in_channels, num_classes, 1, bias=False)
+    torch.nn.init.zeros_(network.weight)
+    torch.nn.init.constant_(network.weight[-1:], 2.0)
+    return network
+"""
+
+
+@pytest.fixture
+def bright(tmp_path, save, disc):
+    """A run and validation images: bright discs, and specks that are bright but not in the masks."""
+
+    def make(*, specks: int, side: int = 2, scale: float = 1.0) -> SimpleNamespace:
+        rng = np.random.default_rng(0)
+        for number in range(8):
+            mask = disc(number)
+            image = np.where(mask, 230, 20).astype(np.uint8)
+            for row, column in rng.integers(0, 18 // side, (specks + number if specks else 0, 2)) * 2 * side:
+                image[row : row + side, column : column + side] = 230
+            save(tmp_path / "set" / "images" / f"{number}.png", image)
+            save(tmp_path / "set" / "masks" / f"{number}.png", mask.astype(np.uint8) * 255)
+        dataset = open_dataset(tmp_path / "set")
+        (tmp_path / "bright.py").write_text(BRIGHT)
+        own = f"{tmp_path / 'bright.py'}:build"
+        arguments = {"in_channels": 1, "num_classes": 2}
+        description = ModelDescription(
+            model=own,
+            arguments=arguments,
+            code=code_checksum(own),
+            preprocessing=Preprocessing(in_channels=1, windowing="depth", scale=scale, mean=(0.5,), std=(0.2,)),
+            convention=dataset.convention,
+        )
+        save_model(tmp_path / FILE_NAME, create_model(own, **arguments), description)
+        return SimpleNamespace(path=tmp_path / FILE_NAME, own=own, samples=dataset.samples)
+
+    return make
+
+
+@pytest.mark.parametrize(("scale", "side"), [(1.0, 2), (0.5, 4)])
+def test_specks_are_left_out_where_that_gains(bright, scale, side):
+    made = bright(specks=4, side=side, scale=scale)
+    choice = choose_threshold(made.path, made.samples, FLOAT32, made.own)
+    assert choice.smallest_object == 8 / scale**2, "pixels of the image, not of what the network sees"
+    assert choice.gain > 0.02
+    assert load_model(made.path, made.own)[1].smallest_object == choice.smallest_object
+    assert f"under {choice.smallest_object} pixels left out: Dice +" in str(choice)
+    predictor = Predictor(made.path, machine=FLOAT32, own=made.own)
+    for sample in made.samples:
+        found = predictor.predict(sample.image)
+        assert found.mask.any() and found.mask.sum() < (found.probability[1] > choice.threshold).sum()
+
+
+def test_where_nothing_is_gained_all_objects_stay(bright):
+    made = bright(specks=0)
+    choice = choose_threshold(made.path, made.samples, FLOAT32, made.own)
+    assert (choice.smallest_object, choice.gain) == (0, 0.0)
+    assert choice.dice_at[choice.threshold] == 1
+    assert "small objects left in" in str(choice)
+
+
+def test_one_in_ten_validation_images_is_more_uncertain(bright):
+    made = bright(specks=4)
+    choice = choose_threshold(made.path, made.samples, FLOAT32, made.own)
+    predictor = Predictor(made.path, machine=FLOAT32, own=made.own)
+    found = [predictor.predict(sample.image) for sample in made.samples]
+    assert choice.doubtful == pytest.approx(np.quantile([one.uncertainty for one in found], 0.9), abs=1e-5)
+    assert sum(bool(one.doubts) for one in found) == 1
