@@ -1,5 +1,7 @@
 """Segment an image of 8 bits with an exported network and nothing of amsunet: onnxruntime, Pillow and NumPy.
 
+Needs SciPy too, if the network's small objects are to be left out.
+
     python predict_onnx.py network.onnx image.png mask.png
 
 Writes the mask with the pixel values of the training masks; objects are not numbered apart.
@@ -33,7 +35,14 @@ image = np.asarray(small, np.float32).reshape(working[1], working[0], -1).transp
 logits = session.run(None, {"image": np.ascontiguousarray(image)})[0][0]
 logits = np.stack([Image.fromarray(one).resize(picture.size, Image.Resampling.BILINEAR) for one in logits])
 probabilities = np.exp(logits - logits.max(axis=0)) / np.exp(logits - logits.max(axis=0)).sum(axis=0)
-mask = values[(probabilities[1] > about["threshold"]).astype(int) if len(logits) == 2 else probabilities.argmax(axis=0)]
+labels = probabilities[1] > about["threshold"] if len(logits) == 2 else probabilities.argmax(axis=0)
+if smallest := about.get("smallest_object"):
+    from scipy import ndimage
+
+    for part in (True, False):  # objects are dropped, then holes are filled
+        numbered, _ = ndimage.label(labels == part)
+        labels[(np.bincount(numbered.ravel()) < smallest)[numbered] & (labels == part)] = not part
+mask = values[labels.astype(int)]
 if about["convention"]["kind"] == "colours":
     mask = np.stack([mask >> 16, mask >> 8 & 255, mask & 255], axis=-1)
 Image.fromarray(mask.astype(np.uint8)).save(target)

@@ -87,13 +87,20 @@ def test_eight_bits_that_lose_are_refused_with_the_figure(whole, tmp_path, monke
 
 
 @needs_extra
-def test_the_example_predicts_what_predict_does(exported, whole, tmp_path):
+@pytest.mark.parametrize("smallest", [0, 60])
+def test_the_example_predicts_what_predict_does(exported, whole, tmp_path, smallest):
     source = next((locate("sample:nuclei") / "test" / "images").glob("*.png"))
-    network = exported["onnx", "float32"].path
+    onnx = importlib.import_module("onnx")
+    model, network = onnx.load(exported["onnx", "float32"].path), tmp_path / "network.onnx"
+    (entry,) = model.metadata_props
+    entry.value = json.dumps(json.loads(entry.value) | {"smallest_object": smallest})
+    onnx.save(model, network)
     subprocess.run([sys.executable, _EXAMPLE, network, source, tmp_path / "mask.png"], check=True)
     mask = np.asarray(Image.open(tmp_path / "mask.png"))
-    expected = load(whole.run, device="cpu", precision="float32").predict(source).as_stored()
+    expected = load(network).predict(source).as_stored()
     assert (mask == expected).mean() > 0.999
+    of_run = load(whole.run, device="cpu", precision="float32").predict(source).as_stored()
+    assert ((expected == of_run).mean() > 0.999) == (smallest == 0)
 
 
 @needs_extra

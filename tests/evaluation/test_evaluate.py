@@ -18,6 +18,7 @@ from amsunet.inference.description import FILE_NAME
 from amsunet.inference.ensemble import fold_folder, read_folds
 from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.predictor import load
+from amsunet.machine import Machine
 from amsunet.training.train import train
 
 
@@ -52,12 +53,13 @@ def test_uncertainty_is_that_of_what_predict_gives(run):
 
 
 def test_the_calibration_error_before_the_temperature_is_that_of_a_network_without_one(run, tmp_path):
-    tempered = evaluate(run)
+    exact = Machine("cpu", "float32", 2)
+    tempered = evaluate(run, machine=exact)
     copy = shutil.copytree(run, tmp_path / "copy")
     network, description = load_model(copy / FILE_NAME)
     assert description.temperature != pytest.approx(1, abs=0.05), "or nothing is tested"
     save_model(copy / FILE_NAME, network, description.model_copy(update={"temperature": 1.0}))
-    plain = evaluate(copy)
+    plain = evaluate(copy, machine=exact)
     assert tempered.untempered.error() == pytest.approx(plain.calibration.error(), abs=1e-4)
     assert plain.untempered.error() == pytest.approx(plain.calibration.error(), abs=1e-6)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from amsunet.data.images import Array
+from amsunet.packages import needed
 
 
 def without_small(mask: Array, smallest: float) -> Array:
@@ -18,7 +18,7 @@ def without_small(mask: Array, smallest: float) -> Array:
 
 
 def _large(mask: Array, smallest: float) -> Array:
-    numbered, _ = ndimage.label(mask)
+    numbered, _ = needed("scipy.ndimage", "scipy").label(mask)
     large = np.bincount(numbered.ravel()) >= smallest
     large[0] = False
     return np.asarray(large[numbered])

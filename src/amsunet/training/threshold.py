@@ -25,6 +25,8 @@ _SMALLEST = (0, 8, 16, 32, 64)
 """Pixels at working size."""
 _CLEARLY = 2.0
 """Standard errors."""
+_FEWEST = 10
+"""Images that tell anything of small objects."""
 _DOUBTFUL = 0.9
 
 
@@ -58,7 +60,7 @@ def choose_threshold(path: Path, validation: list[Sample], machine: Machine, own
     """Find the foreground threshold that is best on all validation images, and the size below which objects are
     better left out, and save them with the uncertainty that one in ten of the images exceeds.
 
-    With more than two classes there is no threshold, and all objects stay.
+    With more than two classes there is no threshold, and all objects stay, as they do with too few images.
     """
     network, description = load_model(path, own)
     placed = machine.place(for_inference(network, description.temperature))
@@ -71,7 +73,8 @@ def choose_threshold(path: Path, validation: list[Sample], machine: Machine, own
             yield to_probabilities(compute_logits(at_work, channels_first(image)[None])[0], *labels.shape), labels
 
     two = description.convention.num_classes == 2
-    thresholds, sizes = (_THRESHOLDS, _SMALLEST) if two else ((0.5,), (0,))
+    thresholds = _THRESHOLDS if two else (0.5,)
+    sizes = _SMALLEST if two and len(images) >= _FEWEST else (0,)
     scores = np.array([[_dice(*pair, threshold) for threshold in thresholds] for pair in predictions()])
     dice_at = dict(zip(thresholds, scores.mean(axis=0).tolist(), strict=True))
     threshold = max(dice_at, key=dice_at.__getitem__)
