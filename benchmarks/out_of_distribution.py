@@ -88,7 +88,9 @@ def main() -> None:
     result = {
         "what": "images that are told to be unlike the training images: false alarms on the run's own, hits on others",
         "command": f"python benchmarks/out_of_distribution.py RUN {names}",
-        "run": f"of {Path(record.source).name}",
+        "trained_on": Path(record.source).name,
+        "windowing": preprocessing.windowing,
+        "scale": preprocessing.scale,
         "limit": appearance.limit,
         "training_images_remembered": len(appearance.images),
         "false_alarms": own,
