@@ -53,6 +53,24 @@ def test_each_training_image_has_one_network_that_has_not_seen_it(ensemble, mach
         assert np.array_equal(blind.mask, blind.probability[1] > read_folds(ensemble).threshold)
 
 
+def test_doubts_are_those_of_all_networks(copy, machine):
+    limits = []
+    for fold, smallest in enumerate((20, 8, 30)):
+        path = fold_folder(copy, fold) / FILE_NAME
+        network, description = load_model(path)
+        limits.append(description.doubtful)
+        save_model(path, network, description.model_copy(update={"smallest_object": smallest}))
+    predictor = Predictor(copy, machine=machine)
+    assert predictor.description.smallest_object == 8
+    assert predictor.description.doubtful == pytest.approx(np.mean(limits))
+    white = np.full((64, 64), 255, np.uint8)
+    assert predictor.predict(white).unlike
+    network, description = load_model(path)
+    wide = description.appearance.model_copy(update={"limit": 1e9})
+    save_model(path, network, description.model_copy(update={"appearance": wide}))
+    assert not Predictor(copy, machine=machine).predict(white).unlike, "one network has seen such images"
+
+
 def _remove(run):
     shutil.rmtree(fold_folder(run, 1))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from amsunet.data.images import Array
+from amsunet.data.table import BAND, look_up
 from amsunet.packages import needed
 
 
@@ -18,7 +19,10 @@ def without_small(mask: Array, smallest: float) -> Array:
 
 
 def _large(mask: Array, smallest: float) -> Array:
-    numbered, _ = needed("scipy.ndimage", "scipy").label(mask)
-    large = np.bincount(numbered.ravel()) >= smallest
+    numbered, count = needed("scipy.ndimage", "scipy").label(mask)
+    sizes = np.zeros(count + 1, np.int64)
+    for start in range(0, len(mask), BAND):  # NumPy makes eight bytes of every pixel on the way
+        sizes += np.bincount(numbered[start : start + BAND].ravel(), minlength=count + 1)
+    large = sizes >= smallest
     large[0] = False
-    return np.asarray(large[numbered])
+    return look_up(large, numbered)
