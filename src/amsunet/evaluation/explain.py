@@ -58,7 +58,8 @@ def explain(
     assert isinstance(network, Tempered)  # whose parts are named as in the network alone
     with _listen(network.network) as heard, torch.no_grad():
         probabilities = torch.softmax(network(x), dim=1)
-    labels = to_labels(probabilities[0].cpu().numpy(), description.threshold)
+    smallest = description.smallest_object * description.preprocessing.scale**2  # at working size
+    labels = to_labels(probabilities[0].cpu().numpy(), description.threshold, smallest)
     shown = viewable(prepared)
     names = description.convention.class_names
     figures = {"receptive_field": _receptive_fields(network, x, shown, labels, names)}
