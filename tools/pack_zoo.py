@@ -3,20 +3,31 @@
 The run must have been judged on its test images, plain and with flips.
 
 python tools/pack_zoo.py RUN NAME --finds "cell nuclei in ..." --data "..." --terms "..." --training "..." \
-    --fails "..." --fails "..."
+    --fails "..." --fails "..." [--pictures 3]
+
+Pictures are the worst test images, with truth and prediction: only of data that may be published.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
+import shutil
+import tempfile
 from pathlib import Path
 
+from PIL import Image
+
 import amsunet.zoo
+from amsunet.data.dataset import open_dataset
+from amsunet.data.embedded import locate
 from amsunet.evaluation.evaluate import evaluate
-from amsunet.files import write_text
+from amsunet.evaluation.figures import case_panels, stack
+from amsunet.files import whole_file, write_text
 from amsunet.inference.description import FILE_NAME
 from amsunet.inference.model_file import load_model, save_model
+from amsunet.inference.predictor import Predictor
 from amsunet.training.run import read_run
 from amsunet.zoo import Card, Score
 
@@ -34,6 +45,34 @@ def validate(run: Path) -> Score:
     return score(evaluate(run, split="val").summary())
 
 
+def halve(run: Path) -> tuple[Score, Score, bytes]:
+    """Validation scores as float32 and float16, and the file of the latter; the run itself stays as it is."""
+    with tempfile.TemporaryDirectory() as temporary:
+        copy = Path(shutil.copytree(run, Path(temporary) / "run", ignore=shutil.ignore_patterns("*.ckpt")))
+        full = validate(copy)
+        save_model(copy / FILE_NAME, *load_model(copy / FILE_NAME), half=True)
+        return full, validate(copy), (copy / FILE_NAME).read_bytes()
+
+
+def worst_cases(run: Path, count: int) -> Image.Image:
+    """The test images of the lowest Dice, the worst first: image, truth and prediction side by side."""
+    config, record = read_run(run)
+    dice: dict[str, list[float]] = {}
+    with (run / "evaluation" / "test" / "images.csv").open(newline="", encoding="utf-8") as lines:
+        for row in csv.DictReader(lines):
+            dice.setdefault(row["image"], []).append(float(row["dice"]))
+    worst = sorted(dice, key=lambda name: sum(dice[name]) / len(dice[name]))[:count]
+    dataset = open_dataset(
+        locate(record.source), group=record.group, skip_broken=record.skip_broken, convention=config.convention
+    )
+    samples, predictor = {sample.name: sample for sample in dataset.samples}, Predictor(run)
+    rows = []
+    for name in worst:
+        image, labels = dataset.read(samples[name])
+        rows.append(case_panels(image, labels, predictor.predict(image).mask))
+    return stack(rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
@@ -41,19 +80,13 @@ def main() -> None:
     for text in ("finds", "data", "terms", "training"):
         parser.add_argument(f"--{text}", required=True)
     parser.add_argument("--fails", action="append", required=True)
+    parser.add_argument("--pictures", type=int, default=0)
     asked = parser.parse_args()
     judged = {
         split: score(json.loads((asked.run / "evaluation" / split / "summary.json").read_text(encoding="utf-8")))
         for split in ("test", "test_flips")
     }
-    full = validate(asked.run)
-    network, description = load_model(asked.run / FILE_NAME)
-    save_model(asked.run / FILE_NAME, network, description, half=True)
-    try:
-        half = validate(asked.run)
-        packed = (asked.run / FILE_NAME).read_bytes()
-    finally:
-        save_model(asked.run / FILE_NAME, network, description)
+    full, half, packed = halve(asked.run)
     print(f"validation Dice: float32 {full.dice:.5f}, float16 {half.dice:.5f}")
     if full.dice - half.dice > MAY_LOSE:
         raise SystemExit(f"float16 loses more than {MAY_LOSE}")
@@ -69,9 +102,18 @@ def main() -> None:
         fails=tuple(asked.fails),
         seen=tuple(sorted(read_run(asked.run)[1].seen())),
     )
-    card.weights.write_bytes(packed)
+    page = f"{card}\n"
+    if asked.pictures:
+        with whole_file(PAGES / f"{card.name}.jpg") as temporary:
+            worst_cases(asked.run, asked.pictures).save(temporary, "JPEG", quality=80)
+        page += (
+            f"\n![The worst test images: image, truth, prediction; green is right, blue was missed, orange is too "
+            f"much]({card.name}.jpg)\n"
+        )
+    with whole_file(card.weights) as temporary:
+        temporary.write_bytes(packed)
     write_text(amsunet.zoo.FOLDER / f"{card.name}.json", card.model_dump_json(indent=1) + "\n")
-    write_text(PAGES / f"{card.name}.md", f"{card}\n")
+    write_text(PAGES / f"{card.name}.md", page)
 
 
 if __name__ == "__main__":

@@ -5,15 +5,11 @@ python tools/readme_picture.py demo/run docs/nuclei.jpg
 
 from __future__ import annotations
 
-import base64
-import io
 import sys
 from pathlib import Path
 
-from PIL import Image
-
 from amsunet.data.dataset import open_dataset
-from amsunet.evaluation.figures import case_panels
+from amsunet.evaluation.figures import case_panels, stack
 from amsunet.inference.predictor import load
 
 
@@ -22,12 +18,8 @@ def main(run: str, target: str) -> None:
     rows = []
     for sample in [sample for sample in dataset.samples if sample.split == "test"][1:3]:
         image, labels = dataset.read(sample)
-        picture = case_panels(image, labels, predictor.predict(sample.image).mask)
-        rows.append(Image.open(io.BytesIO(base64.b64decode(picture.split(",")[1]))))
-    sheet = Image.new("RGB", (rows[0].width, sum(row.height + 6 for row in rows) - 6), "white")
-    for number, row in enumerate(rows):
-        sheet.paste(row, (0, number * (row.height + 6)))
-    sheet.save(Path(target), quality=88)
+        rows.append(case_panels(image, labels, predictor.predict(sample.image).mask))
+    stack(rows).save(Path(target), quality=88)
 
 
 if __name__ == "__main__":

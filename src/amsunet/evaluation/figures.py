@@ -23,6 +23,7 @@ from amsunet.evaluation.evaluate import Evaluation
 
 HIT, MISSED, EXTRA = (COLOURS[i].astype(float) for i in (0, 6, 3))
 _INK, _ACCENT, _BEFORE = "#374151", "#0e7490", "#d97706"
+_GAP = 6
 _STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.size": 9.5,
@@ -169,20 +170,29 @@ def pareto_plot(rows: Sequence[Row]) -> str:
         return _svg(figure)
 
 
-def case_panels(image: Array, labels: Array, predicted: Array) -> str:
-    """Image, truth and prediction side by side, as a data address for an <img>.
+def case_panels(image: Array, labels: Array, predicted: Array) -> Image.Image:
+    """Image, truth and prediction side by side.
 
     In the prediction green is right, blue was missed, orange is too much; a wrong class is orange.
     """
     panels = [viewable(image), draw_outlines(image, labels), paint_errors(image, labels, predicted)]
     small = [fit(panel, 300, 300) for panel in panels]
-    gap = 6
-    sheet = Image.new("RGB", (sum(p.width for p in small) + 2 * gap, max(p.height for p in small)), "white")
+    sheet = Image.new("RGB", (sum(p.width for p in small) + 2 * _GAP, max(p.height for p in small)), "white")
     x = 0
     for panel in small:
         sheet.paste(panel, (x, 0))
-        x += panel.width + gap
-    return data_address(sheet)
+        x += panel.width + _GAP
+    return sheet
+
+
+def stack(rows: Sequence[Image.Image]) -> Image.Image:
+    """Pictures below each other."""
+    sheet = Image.new("RGB", (max(row.width for row in rows), sum(row.height + _GAP for row in rows) - _GAP), "white")
+    y = 0
+    for row in rows:
+        sheet.paste(row, (0, y))
+        y += row.height + _GAP
+    return sheet
 
 
 def paint_errors(image: Array, labels: Array, predicted: Array) -> Array:

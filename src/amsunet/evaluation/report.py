@@ -14,6 +14,7 @@ from amsunet.evaluation.evaluate import METRICS, Evaluation, ImageScores, evalua
 from amsunet.evaluation.figures import (
     calibration_plot,
     case_panels,
+    data_address,
     risk_coverage_plot,
     score_distribution,
     training_curves,
@@ -107,4 +108,5 @@ def _case(predictor: Predictor, evaluation: Evaluation, scores: ImageScores) -> 
     labels = read_labels(scores.sample, evaluation.convention)
     judge = predictor.blind_to(scores.sample.name) if evaluation.split == "val" else predictor
     found = judge.predict_batch([image], [scores.sample.name])[0]
-    return {"name": scores.sample.name, "dice": scores.dice, "picture": case_panels(image, labels, found.mask)}
+    picture = data_address(case_panels(image, labels, found.mask))
+    return {"name": scores.sample.name, "dice": scores.dice, "picture": picture}
