@@ -16,6 +16,7 @@ from amsunet.cli.options import (
     own_option,
     plan_options,
     progress_bar,
+    run_argument,
 )
 
 
@@ -89,7 +90,7 @@ def _refuse_settings(context: click.Context, *, allowed: set[str]) -> None:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@run_argument
 @click.argument("data", required=False)
 @own_option
 @click.option("--split", type=click.Choice(["auto", "test", "val"]), default="auto", show_default=True)
@@ -117,7 +118,7 @@ def _judge(run: Path, data: str | None = None, **values: Any) -> None:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@run_argument
 @click.argument("images", nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the masks.")
 @own_option

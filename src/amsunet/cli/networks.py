@@ -16,6 +16,7 @@ from amsunet.cli.options import (
     options,
     own_option,
     plan_options,
+    run_argument,
 )
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _run_study(data: str, variants: list[Variant], *, default_name: str, out: Pa
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@run_argument
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the pictures (default: RUN/explain/IMAGE).")
 @own_option

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -56,6 +57,16 @@ def _settings(ctx: click.Context, parameter: click.Parameter, values: tuple[str,
     return settings or None
 
 
+def _tell_hidden(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Say when what lies here is used in place of the network of that name that comes with the package."""
+    from amsunet.zoo import is_hidden  # noqa: PLC0415
+
+    if value is not None and is_hidden(str(value)):
+        click.echo(f"note: {value} is taken from here; amsunet's own network of that name is hidden by it", err=True)
+    return value
+
+
+run_argument = click.argument("run", type=click.Path(path_type=Path), callback=_tell_hidden)
 data_options = options(
     click.option(
         "--classes", callback=_numbers, metavar="V,V,...", help="Mask values of the classes, background first."
@@ -94,7 +105,8 @@ plan_options = options(
 
 network_options = options(
     click.option("--model", metavar="NAME|FILE.py:FUNCTION", help="The network (default amsunet): see amsunet models."),
-    click.option("--from", "start", type=click.Path(), metavar="RUN", help="Start from the weights of a trained run."),
+    click.option("--from", "start", type=click.Path(), callback=_tell_hidden, metavar="RUN",
+                 help="Start from the weights of a trained run, or of a network of amsunet zoo."),
     click.option("--base-channels", type=int, help="Width of the network (default 32)."),
     click.option("--model-option", "model_options", multiple=True, metavar="NAME=VALUE", callback=_settings,
                  help="Another argument of the network, as skip_attention=cbam or dilations=[1,1,1,1,1]."),

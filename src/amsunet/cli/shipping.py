@@ -7,11 +7,11 @@ from typing import Literal
 
 import click
 
-from amsunet.cli.options import own_option
+from amsunet.cli.options import own_option, run_argument
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@run_argument
 @click.option("--to", type=click.Choice(["onnx", "openvino"]), required=True)
 @click.option(
     "--precision", type=click.Choice(["float32", "bfloat16", "float16", "int8"]), default="float32", show_default=True

@@ -88,6 +88,11 @@ def find_card(name: str) -> Card | None:
     return next((card for card in list_zoo() if card.name == name), None)
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder here has the name of a network that comes with the package, and is used instead."""
+    return Path(name).exists() and any(card.name == name for card in list_zoo())
+
+
 def unknown(name: str) -> str:
     """What to say to a name that is none, with the nearest one that is."""
     names = [card.name for card in list_zoo()]
