@@ -9,14 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from PIL import Image
 
 import amsunet
 import amsunet.zoo
+from amsunet.cli import cli
 from amsunet.errors import InputError
 from amsunet.inference.predictor import Predictor
 from amsunet.machine import Machine
 from amsunet.training.train import train
-from amsunet.zoo import find_card, list_zoo, unknown
+from amsunet.zoo import find_card, is_hidden, list_zoo, unknown
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,8 +31,9 @@ def packed(whole, tmp_path_factory):
     run = Path(shutil.copytree(whole.run, folder / "run"))
     for flips in (False, True):
         amsunet.evaluate(run, split="test", flips=flips)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     words = ["pack_zoo", run, "dots", "--finds", "dots", "--data", "Tiles.", "--terms", "CC0"]
-    words += ["--training", "Seconds.", "--fails", "everywhere", "--fails", "always"]
+    words += ["--training", "Seconds.", "--fails", "everywhere", "--fails", "always", "--pictures", "2"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(amsunet.zoo, "FOLDER", folder)
         patch.setattr(sys, "argv", [str(word) for word in words])
@@ -37,6 +41,7 @@ def packed(whole, tmp_path_factory):
         patch.setitem(tool["main"].__globals__, "PAGES", folder / "pages")
         patch.setitem(tool["main"].__globals__, "MAY_LOSE", 0.05)  # a network of seconds lies close to its threshold
         tool["main"]()
+    assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}, "packing changed the run"
     return folder
 
 
@@ -58,9 +63,15 @@ def test_a_packed_network_predicts_as_its_run_and_is_half_as_large(zoo, picture)
 def test_the_card_says_what_was_measured(zoo):
     (card,) = list_zoo()
     text = (zoo / "pages" / "dots.md").read_text(encoding="utf-8")
-    assert text == f"{card}\n"
+    assert text.startswith(f"{card}\n") and "](dots.jpg)" in text
     assert "not for diagnosis" in text and f"{card.test.dice:.4f}" in text and "- always" in text
     assert card.test.images == 4
+
+
+def test_the_page_shows_the_worst_cases_and_the_package_does_not_carry_them(zoo):
+    with Image.open(zoo / "pages" / "dots.jpg") as sheet:
+        assert sheet.width > 3 * 64 and sheet.height > 2 * 64
+    assert not list(zoo.glob("*.jpg"))
 
 
 def test_a_training_starts_from_it_and_knows_what_it_has_seen(zoo, tiny, tmp_path):
@@ -72,8 +83,12 @@ def test_a_training_starts_from_it_and_knows_what_it_has_seen(zoo, tiny, tmp_pat
 
 def test_a_folder_of_that_name_comes_first(zoo, tmp_path):
     assert find_card("dots")
+    assert not is_hidden("dots")
     (tmp_path / "dots").mkdir()
     assert find_card("dots") is None
+    assert is_hidden("dots")
+    result = CliRunner().invoke(cli, ["predict", "dots", "nothing.png", "--out", "masks"])
+    assert "note: dots is taken from here" in result.stderr
 
 
 def test_an_unknown_name_gets_the_nearest(zoo):
@@ -96,7 +111,7 @@ def test_a_damaged_file_is_refused(packed, monkeypatch, tmp_path):
 def test_what_comes_with_the_package_works_and_has_its_page(name, picture):
     card = find_card(name)
     assert card
-    assert (ROOT / "docs" / "zoo" / f"{name}.md").read_text(encoding="utf-8") == f"{card}\n"
+    assert (ROOT / "docs" / "zoo" / f"{name}.md").read_text(encoding="utf-8").startswith(f"{card}\n")
     assert card.weights.stat().st_size < 6e6
     image = picture(0)
     result = Predictor(name).predict(image)
