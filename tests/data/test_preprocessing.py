@@ -54,9 +54,23 @@ def test_gamma_shows_dim_objects_beside_bright_ones_and_leaves_bright_images_alo
     assert np.array_equal(_record(windowing="gamma").window(bright), _record(windowing="percentiles").window(bright))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("stored", [1, 3])
+def test_clahe_takes_any_image_and_shows_a_dark_part(dtype: type, stored: int) -> None:
+    top = 1.0 if dtype is np.float32 else np.iinfo(dtype).max
+    share = np.full((96, 96, stored), 0.8)
+    share[:, :48] = 0.1
+    share += 0.02 * RNG.standard_normal((96, 96, 1))
+    image = (top * share).astype(dtype)
+    plain, even = (_record(in_channels=3, windowing=name).window(image) for name in ("percentiles", "clahe"))
+    assert even.shape == (96, 96, 3) and even.dtype == np.uint8
+    assert even[:, 4:20].std() > 1.3 * plain[:, 4:20].std()
+
+
+@pytest.mark.parametrize("windowing", ["percentiles", "clahe"])
 @pytest.mark.parametrize("value", [0, 7, 65535])
-def test_a_flat_image_stays_flat(value: int) -> None:
-    out = _record(windowing="percentiles").window(np.full((9, 9, 1), value, np.uint16))
+def test_a_flat_image_stays_flat(value: int, windowing: str) -> None:
+    out = _record(windowing=windowing).window(np.full((9, 9, 1), value, np.uint16))
     assert len(np.unique(out)) == 1
 
 

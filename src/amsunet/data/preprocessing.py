@@ -8,10 +8,11 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
+from amsunet.data.clahe import equalise
 from amsunet.data.images import Array
 from amsunet.data.table import BAND, look_up
 
-Windowing = Literal["depth", "percentiles", "gamma"]
+Windowing = Literal["depth", "percentiles", "gamma", "clahe"]
 _MAXIMUM_SAMPLED_PIXELS = 1_000_000
 _DARK = 0.3
 """Mean, in 0 ... 1, to which darker images are lifted."""
@@ -24,7 +25,7 @@ class Preprocessing(BaseModel):
     1. ``window``: to ``in_channels`` channels of uint8. By ``depth``, the whole range of the file's type;
        by ``percentiles``, the image's own 0.5 to 99.5 per cent range; by ``gamma``, that range and then the power,
        0.4 at the least, that lifts the mean of a dark image to 0.3, so that a few bright objects do not hide
-       the dim ones.
+       the dim ones; by ``clahe``, that range and then contrast evened out from part to part of the image.
     2. ``resize`` by ``scale``.
     3. Minus ``mean``, over ``std``, both of values in 0 ... 1: where the network runs.
     """
@@ -41,6 +42,10 @@ class Preprocessing(BaseModel):
         """Map (H, W, 1 or 3) of any type to (H, W, in_channels) of uint8."""
         if image.shape[2] != self.in_channels:
             image = _with_channels(image, self.in_channels)
+        levels = self._levels(image)
+        return equalise(levels) if self.windowing == "clahe" else levels
+
+    def _levels(self, image: Array) -> Array:
         low, high, gamma = _tone(image, self.windowing)
         if image.dtype == np.uint8 and (low, high, gamma) == (0.0, 255.0, 1.0):
             return image
@@ -83,7 +88,7 @@ def _tone(image: Array, windowing: Windowing) -> tuple[float, float, float]:
     low, high = (float(value) for value in np.percentile(sampled, (0.5, 99.5)))
     if high <= low:
         return float(image.min()), float(image.max()) + 1.0, 1.0
-    if windowing == "percentiles":
+    if windowing != "gamma":
         return low, high, 1.0
     mean = float(np.clip((sampled - low) / (high - low), 0, 1).mean())
     return low, high, max(_SMALLEST_GAMMA, np.log(_DARK) / np.log(mean)) if 0 < mean < _DARK else 1.0
