@@ -43,6 +43,30 @@ def test_a_bar_is_as_thick_as_it_is_wide(width: int, bars: Callable[..., Fingerp
     assert sum(figures.class_shares) == pytest.approx(1) and figures.empty_masks == 1
 
 
+@pytest.mark.parametrize(("width", "thin"), [(3, True), (21, False)])
+def test_the_skeleton_of_a_bar_is_one_over_its_width(width: int, thin: bool, bars: Callable[..., Fingerprint]) -> None:
+    figures = bars(width)
+    assert figures.skeleton_share == pytest.approx(1 / width, rel=0.35)
+    assert figures.thin == thin and ("thin lines" in str(figures)) == thin
+
+
+def test_small_discs_are_no_lines(tmp_path: Path, save: Callable[[Path, Array], Path]) -> None:
+    rows, columns = np.mgrid[:80, :100]
+    discs = ((rows % 12 - 6) ** 2 + (columns % 12 - 6) ** 2 <= 9).astype(np.uint8) * 255
+    for number in range(3):
+        save(tmp_path / "images" / f"{number}.png", np.full((80, 100), 9 + number, np.uint8))
+        save(tmp_path / "masks" / f"{number}.png", discs)
+    dataset = open_dataset(tmp_path)
+    figures = take_fingerprint(dataset, {sample.name for sample in dataset.samples})
+    assert figures.thickness < 10 and not figures.thin
+
+
+def test_vessels_are_thin_lines(shared: Callable[[str], Path]) -> None:
+    dataset = open_dataset(shared("DRIVE"))
+    names = [sample.name for sample in dataset.samples if sample.split != "test"][:4]
+    assert take_fingerprint(dataset, set(names)).thin
+
+
 @pytest.mark.parametrize(("dtype", "channels", "bits"), [(np.uint8, 1, 8), (np.uint8, 3, 8), (np.uint16, 1, 16)])
 def test_moments_are_shares_of_the_type(
     dtype: type, channels: int, bits: int, bars: Callable[..., Fingerprint]
