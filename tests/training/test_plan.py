@@ -73,7 +73,17 @@ def test_a_gpu_takes_larger_batches_and_never_more_than_there_are_images():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("crop", (64, 64)), ("batch_size", 3), ("learning_rate", 1e-4), ("base_channels", 8), ("seed", 7)],
+    [
+        ("crop", (64, 64)),
+        ("batch_size", 3),
+        ("learning_rate", 1e-4),
+        ("base_channels", 8),
+        ("seed", 7),
+        ("loss", "focal_dice"),
+        ("deep_supervision", True),
+        ("windowing", "clahe"),
+        ("extra_augmentation", ("elastic", "scale")),
+    ],
 )
 def test_what_was_said_stays(name, value):
     plan = _plan({name: value})
@@ -114,6 +124,9 @@ def test_the_papers_recipe():
         "batch_size": 2,
         "foreground_fraction": 0.0,
         "augmentation": "paper",
+        "extra_augmentation": (),
+        "loss": "ce_dice",
+        "deep_supervision": False,
         "quarter_turns": False,
         "inversion": False,
         "learning_rate": 2e-3,
@@ -126,6 +139,29 @@ def test_the_papers_recipe():
         "patience": 300,
     }
     assert _plan({"minutes": 5.0}, recipe="paper").epochs is None
+
+
+@pytest.mark.parametrize("thickness", [3.0, 10.0, 40.0])
+@pytest.mark.parametrize("skeleton_share", [0.0, 0.05, 0.3])
+@pytest.mark.parametrize("images", [10, 100])
+def test_no_ingredient_that_is_not_measured_is_picked(thickness, skeleton_share, images):
+    plan = _plan(images=images, thickness=thickness, skeleton_share=skeleton_share)
+    assert (plan.loss, plan.deep_supervision, plan.extra_augmentation) == ("ce_dice", False, ())
+    assert plan.windowing == "depth"
+
+
+def test_thin_lines_are_told_by_their_skeleton():
+    lines, dots = (_plan(images=10, thickness=3.0, skeleton_share=share) for share in (0.3, 0.05))
+    assert lines.augmentation == dots.augmentation == "medium"
+    assert lines.reasons["augmentation"] == "thin lines" and dots.reasons["augmentation"] == "narrow structures"
+    assert "skeleton 0.30 of the area" in lines.reasons["scale"]
+
+
+def test_words_may_stand_between_commas():
+    plan = _plan({"extra_augmentation": "elastic, low_resolution"})
+    assert plan.extra_augmentation == ("elastic", "low_resolution")
+    assert "elastic, low_resolution" in str(plan)
+    assert "extra_augmentation" not in str(_plan())
 
 
 def test_quarter_turns_need_square_crops():
@@ -146,6 +182,10 @@ def test_quarter_turns_need_square_crops():
         ({"patience": 0}, "--patience: "),
         ({"seed": -1}, "--seed: "),
         ({"wings": 2}, "--wings: "),
+        ({"loss": "dice"}, "--loss: .*not dice"),
+        ({"extra_augmentation": "elastic,wings"}, "--extra-augmentation: .*not wings"),
+        ({"extra_augmentation": "stain"}, "--extra-augmentation: only colour images have a stain"),
+        ({"extra_augmentation": "elastic", "augmentation": "none"}, "--extra-augmentation: there is something to add"),
     ],
 )
 def test_the_impossible_is_refused_by_name(overrides, message):

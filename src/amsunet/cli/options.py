@@ -57,6 +57,11 @@ def _settings(ctx: click.Context, parameter: click.Parameter, values: tuple[str,
     return settings or None
 
 
+def changes_of_plan(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Each value is one change of the plan: NAME=VALUE, several with spaces between."""
+    return [settings for value in values if (settings := _settings(ctx, parameter, tuple(value.split())))]
+
+
 def _tell_hidden(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     """Say when what lies here is used in place of the network of that name that comes with the package."""
     from amsunet.zoo import is_hidden  # noqa: PLC0415
@@ -86,8 +91,11 @@ plan_options = options(
     click.option("--batch-size", type=int),
     click.option("--crop", callback=_crop, metavar="SIDE|HxW", help="Size of training crops."),
     click.option("--scale", type=float, help="Working pixels per image pixel."),
-    click.option("--windowing", type=click.Choice(["depth", "percentiles", "gamma"])),
+    click.option("--windowing", type=click.Choice(["depth", "percentiles", "gamma", "clahe"])),
     click.option("--augmentation", type=click.Choice(["none", "light", "medium", "strong"])),
+    click.option("--extra-augmentation", metavar="A,B,...", help="Add elastic, stain, low_resolution, scale to it."),
+    click.option("--loss", type=click.Choice(["ce_dice", "focal_dice", "ce_dice_boundary", "ce_dice_cldice"])),
+    click.option("--deep-supervision/--no-deep-supervision", default=None, help="Judge earlier decoder steps too."),
     click.option("--learning-rate", type=float),
     click.option("--weight-decay", type=float),
     click.option("--foreground-fraction", type=click.FloatRange(0, 1), help="Share of crops centred on foreground."),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from amsunet.inference.model_file import build_network, for_inference
 from amsunet.machine import Machine
-from amsunet.training.loss import CrossEntropyDiceLoss
+from amsunet.training.loss import make_loss
 from amsunet.training.plan import Plan
 
 
@@ -30,10 +30,11 @@ def measure_cost(plan: Plan, num_classes: int, machine: Machine) -> Cost:
     """Train and predict on random crops: two steps after one to warm up."""
     network = machine.place(build_network(plan.model, plan.model_arguments(num_classes)))
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
-    loss = CrossEntropyDiceLoss()
+    loss = make_loss(plan.loss)
     shape = (plan.batch_size, plan.in_channels, *plan.crop)
     images = torch.rand(shape, device=machine.device).contiguous(memory_format=torch.channels_last)
     labels = torch.zeros((plan.batch_size, *plan.crop), dtype=torch.long, device=machine.device)
+    labels[:, : plan.crop[0] // 2] = 1  # where there is foreground some losses have more to do
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import build_network
 from amsunet.machine import Machine
 from amsunet.training.callbacks import Clock, Keeper, MovingAverage, Progress
+from amsunet.training.deep_supervision import supervise
 from amsunet.training.finish import finish
 from amsunet.training.plan import epochs_in_budget
 from amsunet.training.run import RunConfig
@@ -84,7 +85,14 @@ def fit(
     if plan.start is not None and checkpoint is None:
         say(start_from(network, Path(plan.start), model=plan.model, arguments=arguments))
     epochs = plan.epochs or epochs_in_budget(plan)
-    task = SegmentationTask(network, plan, preprocessing, machine, total_steps=epochs * plan.steps_per_epoch)
+    task = SegmentationTask(
+        network,
+        plan,
+        preprocessing,
+        machine,
+        total_steps=epochs * plan.steps_per_epoch,
+        supervision=supervise(network, plan, convention.num_classes),
+    )
     clock = Clock(task, epochs)
     keeper = Keeper(run, description, clock)
     callbacks: list[pl.Callback] = [clock, keeper, Progress(task, clock, keeper)]

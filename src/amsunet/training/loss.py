@@ -1,13 +1,25 @@
-"""Cross-entropy plus Dice, with ignored pixels."""
+"""Losses: cross-entropy plus Dice, and what may be taken in its place; ignored pixels count in none."""
 
 from __future__ import annotations
 
+from typing import Literal
+
+import numpy as np
 import torch
-from monai.losses import DiceLoss
+from monai.losses import DiceLoss, SoftclDiceLoss
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from amsunet.data.images import Array
 from amsunet.data.masks import IGNORED
+
+LossName = Literal["ce_dice", "focal_dice", "ce_dice_boundary", "ce_dice_cldice"]
+_FOCUS = 2
+_BOUNDARY_WEIGHT = 0.01
+"""Of a pixel of distance: what the paper begins with."""
+_SKELETON_STEPS = 5
+"""Structures up to twice as many pixels wide are thinned to their skeleton."""
 
 
 class CrossEntropyDiceLoss(nn.Module):
@@ -34,7 +46,94 @@ class CrossEntropyDiceLoss(nn.Module):
 
     def dice(self, logits: Tensor, targets: Tensor) -> Tensor:
         counted = (targets != IGNORED)[:, None]
-        probabilities = torch.softmax(logits, dim=1) * counted
-        one_hot = F.one_hot(targets * counted[:, 0], logits.shape[1]).movedim(-1, 1) * counted
-        loss: Tensor = self.dice_loss(probabilities, one_hot)
+        loss: Tensor = self.dice_loss(*_shares(logits, targets, counted))
         return loss
+
+
+class FocalDiceLoss(CrossEntropyDiceLoss):
+    """Focal loss in place of cross-entropy, so that pixels that are right already pull less, plus Dice:
+
+        focal = mean of (1 - p)^2 (-log p),  p the probability of a pixel's true class
+
+    Source: Lin et al., ICCV 2017, arXiv 1708.02002.
+    """
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return self.focal(logits, targets) + self.dice(logits, targets)
+
+    def focal(self, logits: Tensor, targets: Tensor) -> Tensor:
+        surprise = F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="none")  # 0 where ignored
+        total = ((1 - torch.exp(-surprise)) ** _FOCUS * surprise).sum()
+        return total / (targets != IGNORED).sum().clamp(min=1)
+
+
+class BoundaryLoss(CrossEntropyDiceLoss):
+    """Cross-entropy plus Dice plus 0.01 of the boundary loss, so that what is wrong counts by how far off it is:
+
+        boundary = mean of p d,  p the probability of a class, d the distance to its border, negative inside
+
+    over the classes but the background; a class without a border in an image is left out there. It may be negative.
+    Source: Kervadec et al., MIDL 2019, arXiv 1812.07032.
+    """
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return super().forward(logits, targets) + _BOUNDARY_WEIGHT * self.boundary(logits, targets)
+
+    def boundary(self, logits: Tensor, targets: Tensor) -> Tensor:
+        distances = torch.from_numpy(_distances(targets.cpu().numpy(), logits.shape[1])).to(logits.device)
+        total = (torch.softmax(logits, dim=1)[:, 1:] * distances).sum() / distances.shape[1]
+        return total / (targets != IGNORED).sum().clamp(min=1)
+
+
+class CLDiceLoss(CrossEntropyDiceLoss):
+    """Cross-entropy plus the mean of Dice and clDice, one minus the share of skeletons that lie inside the other mask,
+    so that thin structures stay whole; classes but the background.
+
+    Source: Shit et al., CVPR 2021, arXiv 2003.07311.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cldice_loss = SoftclDiceLoss(iter_=_SKELETON_STEPS)
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        overlap = (self.dice(logits, targets) + self.cldice(logits, targets)) / 2
+        return self.cross_entropy(logits, targets) + overlap
+
+    def cldice(self, logits: Tensor, targets: Tensor) -> Tensor:
+        probabilities, one_hot = _shares(logits, targets, (targets != IGNORED)[:, None])
+        loss: Tensor = self.cldice_loss(input=probabilities[:, 1:], target=one_hot[:, 1:].to(probabilities.dtype))
+        return loss
+
+
+def make_loss(name: LossName) -> CrossEntropyDiceLoss:
+    """A loss by its name in the plan."""
+    losses: dict[LossName, type[CrossEntropyDiceLoss]] = {
+        "ce_dice": CrossEntropyDiceLoss,
+        "focal_dice": FocalDiceLoss,
+        "ce_dice_boundary": BoundaryLoss,
+        "ce_dice_cldice": CLDiceLoss,
+    }
+    return losses[name]()
+
+
+def _shares(logits: Tensor, targets: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
+    """Probabilities and one-hot targets, (N, K, H, W) each, zero where a pixel does not count."""
+    probabilities = torch.softmax(logits, dim=1) * counted
+    one_hot = F.one_hot(targets * counted[:, 0], logits.shape[1]).movedim(-1, 1) * counted
+    return probabilities, one_hot
+
+
+def _distances(targets: Array, num_classes: int) -> Array:
+    """Pixels to the border of each class but the background, (N, K - 1, H, W) of float32.
+
+    MONAI's map takes ignored pixels for another class; here no border runs where it is not known.
+    """
+    distances = np.zeros((len(targets), num_classes - 1, *targets.shape[1:]), np.float32)
+    for labels, of_image in zip(targets, distances, strict=True):
+        for label, signed in enumerate(of_image, start=1):
+            inside, outside = labels == label, (labels != label) & (labels != IGNORED)
+            if inside.any() and outside.any():
+                signed[outside] = distance_transform_edt(~inside)[outside]
+                signed[inside] = 1 - distance_transform_edt(~outside)[inside]
+    return distances

@@ -5,12 +5,22 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
-from amsunet.data.augmentation import Strength
+from amsunet.data.augmentation import Extra, Strength
 from amsunet.data.fingerprint import Fingerprint
 from amsunet.data.preprocessing import Windowing
 from amsunet.errors import InputError
+from amsunet.training.loss import LossName
 
 DEFAULT_MINUTES = 20.0
 AS_SAID = "as you said"
@@ -24,6 +34,11 @@ _SHORT = 10
 _PASSES_FOR_AUGMENTATION = 20
 """Images that come up less often gain nothing from being changed much."""
 _Side = Annotated[int, Field(ge=32)]
+
+
+def _words(value: Any) -> Any:
+    """A list as it is said on the command line: words between commas."""
+    return tuple(word.strip() for word in value.split(",")) if isinstance(value, str) else value
 
 
 class Plan(BaseModel):
@@ -46,9 +61,14 @@ class Plan(BaseModel):
     batch_size: int = Field(ge=1)
     foreground_fraction: float = Field(ge=0, le=1)
     augmentation: Strength
+    extra_augmentation: Annotated[tuple[Extra, ...], BeforeValidator(_words)] = ()
+    """What is added to a strength of light, medium or strong."""
     quarter_turns: bool
     inversion: bool = False
     """Also show crops with dark and bright exchanged."""
+    loss: LossName = "ce_dice"
+    deep_supervision: bool = False
+    """Also judge what the decoder's earlier steps hold, in training alone."""
     learning_rate: float = Field(2e-3, gt=0)
     weight_decay: float = Field(5e-5, ge=0)
     gradient_clip: float | None = Field(1.0, gt=0)
@@ -73,6 +93,15 @@ class Plan(BaseModel):
             raise ValueError("base_channels is said twice, leave one out")
         return options
 
+    @field_validator("extra_augmentation")
+    @classmethod
+    def _add_to_something(cls, extra: tuple[Extra, ...], info: ValidationInfo) -> tuple[Extra, ...]:
+        if extra and info.data.get("augmentation") in ("none", "paper"):
+            raise ValueError("there is something to add to with augmentation light, medium or strong alone")
+        if "stain" in extra and info.data.get("in_channels") == 1:
+            raise ValueError("only colour images have a stain")
+        return extra
+
     def model_arguments(self, num_classes: int) -> dict[str, Any]:
         """What the network is built with."""
         width = {} if self.base_channels is None else {"base_channels": self.base_channels}
@@ -81,16 +110,44 @@ class Plan(BaseModel):
     def __str__(self) -> str:
         lines = []
         for name, value in self.model_dump(exclude={"reasons"}).items():
-            if value not in (None, {}):
-                shown = (
-                    " x ".join(map(str, value))
-                    if isinstance(value, tuple)
-                    else f"{value:.4g}"
-                    if isinstance(value, float)
-                    else value
-                )
-                lines.append(f"  {name:<20} {shown!s:<12} {self.reasons.get(name, '')}".rstrip())
+            if value not in (None, {}, ()):
+                lines.append(f"  {name:<20} {as_text(value):<12} {self.reasons.get(name, '')}".rstrip())
         return "\n".join(lines)
+
+
+def as_text(value: Any) -> str:
+    """A setting as it is shown: sides with an x between them, words with commas."""
+    if isinstance(value, (tuple, list)):
+        return (", " if any(isinstance(part, str) for part in value) else " x ").join(map(str, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def check_setting(name: str, value: Any) -> None:
+    """Raise InputError for a setting that no plan has, or a value that it takes for no data."""
+    field = Plan.model_fields.get(name)
+    if field is None or name == "reasons":
+        raise InputError(f"a plan has no setting {name!r}: amsunet train --help lists them")
+    try:
+        TypeAdapter(Annotated[field.annotation, field]).validate_python(value)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise _refused(error, name) from None
+
+
+def with_settings(plan: Plan, settings: dict[str, Any]) -> Plan:
+    """A plan with some settings set otherwise.
+
+    Raises: InputError if it does not take them.
+    """
+    try:
+        return Plan(**(plan.model_dump() | settings))
+    except ValidationError as error:
+        raise _refused(error) from None
+
+
+def _refused(error: ValidationError, name: str | None = None) -> InputError:
+    first = error.errors()[0]
+    said = str(name or first["loc"][0]).replace("_", "-")
+    return InputError(f"--{said}: {first['msg'].removeprefix('Value error, ').lower()}, not {first['input']}")
 
 
 def make_plan(
@@ -129,10 +186,7 @@ def make_plan(
     try:
         plan = Plan(**settings, reasons={name: why for name, why in reasons.items() if why})
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(
-            f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg'].lower()}, not {first['input']}"
-        ) from None
+        raise _refused(error) from None
     if plan.epochs is None or plan.steps_per_epoch is not None:
         return plan
     area = fingerprint.median_height * fingerprint.median_width * plan.scale**2
@@ -178,7 +232,7 @@ def _derive(
     scale = min(1.0, max(_WORKING_SIDE / longest, _WORKING_THICKNESS / thickness))
     scale = round(scale, 2) if scale < 0.8 else 1.0
     decide("in_channels", 3 if fingerprint.coloured else 1, "colour images" if fingerprint.coloured else "grey images")
-    decide("scale", scale, f"structures about {thickness:.0f} pixels wide, images {longest} long")
+    decide("scale", scale, f"{fingerprint.structures}, images {longest} long")
     uneven = fingerprint.brightness_variation > 1.5
     decide(
         "windowing",
@@ -202,7 +256,15 @@ def _derive(
     )
     # Strong affine maps tear structures a few pixels wide, and need long trainings to pay.
     if thin or training_images >= 40:
-        decide("augmentation", "medium", "thin structures" if thin else f"{training_images} training images")
+        decide(
+            "augmentation",
+            "medium",
+            "thin lines"
+            if thin and fingerprint.thin
+            else "narrow structures"
+            if thin
+            else f"{training_images} training images",
+        )
     else:
         decide("augmentation", "medium" if short else "strong", "a short training" if short else "few training images")
     decide("quarter_turns", True, "square crops")

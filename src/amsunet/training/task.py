@@ -16,7 +16,8 @@ from amsunet.inference.dice import dice_by_class
 from amsunet.inference.forward import compute_logits
 from amsunet.inference.torch_runtime import TorchRuntime, standardise
 from amsunet.machine import Machine
-from amsunet.training.loss import CrossEntropyDiceLoss
+from amsunet.training.deep_supervision import DeepSupervision, mean_over_scales
+from amsunet.training.loss import make_loss
 from amsunet.training.plan import Plan
 from amsunet.training.schedule import learning_rate_factor
 
@@ -46,7 +47,14 @@ class SegmentationTask(pl.LightningModule):
     """
 
     def __init__(
-        self, network: nn.Module, plan: Plan, preprocessing: Preprocessing, machine: Machine, *, total_steps: int
+        self,
+        network: nn.Module,
+        plan: Plan,
+        preprocessing: Preprocessing,
+        machine: Machine,
+        *,
+        total_steps: int,
+        supervision: DeepSupervision | None = None,
     ) -> None:
         super().__init__()
         self.network = machine.place(network)
@@ -54,12 +62,14 @@ class SegmentationTask(pl.LightningModule):
         self.preprocessing = preprocessing
         self.machine = machine
         self.total_steps = total_steps
-        self.loss = CrossEntropyDiceLoss()
+        self.loss = make_loss(plan.loss)
+        self.supervision = supervision
         self.augmentation = Augmentation(
             plan.augmentation,
             coloured=plan.in_channels == 3,
             quarter_turns=plan.quarter_turns,
             inversion=plan.inversion,
+            extra=plan.extra_augmentation,
         )
         self.dice_of_images: list[Tensor] = []
 
@@ -68,7 +78,10 @@ class SegmentationTask(pl.LightningModule):
         seed = (self.plan.seed, self.current_epoch, batch_idx)
         images, labels = self.augmentation(images.float() / 255, labels.long(), seed)
         images = standardise(images, self.preprocessing).contiguous(memory_format=torch.channels_last)
-        loss: Tensor = self.loss(self.network(images).float(), labels)
+        if self.supervision is None:
+            loss: Tensor = self.loss(self.network(images).float(), labels)
+        else:
+            loss = mean_over_scales(self.loss, self.supervision(self.network, images), labels)
         if not torch.isfinite(loss):
             raise DivergedError
         self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(images))
@@ -77,7 +90,7 @@ class SegmentationTask(pl.LightningModule):
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         # Lightning's own clipping refuses fused optimizers; without a gradient scaler nothing speaks against it.
         if self.plan.gradient_clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.gradient_clip)
+            torch.nn.utils.clip_grad_norm_(self.parameters(), self.plan.gradient_clip)
 
     def on_validation_epoch_start(self) -> None:
         self.dice_of_images = []
@@ -94,7 +107,7 @@ class SegmentationTask(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.AdamW(
-            self.network.parameters(), self.plan.learning_rate, weight_decay=self.plan.weight_decay, fused=True
+            self.parameters(), self.plan.learning_rate, weight_decay=self.plan.weight_decay, fused=True
         )
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer,
