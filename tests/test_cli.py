@@ -218,6 +218,18 @@ def test_ablate_sets_one_choice_against_the_others(command, tmp_path):
         assert (folder / "cells" / f"{name}-seed0" / "model.safetensors").is_file()
 
 
+def test_ablate_tries_settings_of_the_plan(command, tmp_path):
+    words = "--seeds 1 --epochs 1 --steps-per-epoch 2 --crop 64 --batch-size 4 --base-channels 4 --device cpu --out out"
+    study = ["ablate", "sample:nuclei", "--study", "recipe", *words.split()]
+    code, out, _ = command(*study, "--try", "loss=focal_dice deep-supervision=true")
+    assert code == 0
+    assert re.search(r"^loss=focal_dice deep_supervision=true +0\.\d{4}", out, re.MULTILINE)
+    code, _, err = command(*study, "--try", "loss=focl")
+    assert code == 2 and "--loss: " in err and "not focl" in err
+    code, _, err = command("ablate", "sample:nuclei", "--study", "mixer", "--try", "loss=focal_dice")
+    assert code == 2 and "choose recipe" in err
+
+
 def test_folds_are_trained_judged_and_predicted_with(command, images, tmp_path):
     small = [
         "--epochs",

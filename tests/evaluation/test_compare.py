@@ -14,9 +14,11 @@ import pytest
 from filelock import FileLock
 
 from amsunet.errors import InputError
-from amsunet.evaluation.compare import compare
+from amsunet.evaluation.ablation import variants_of
+from amsunet.evaluation.compare import _splits, compare
 from amsunet.evaluation.comparison_page import write_page
 from amsunet.evaluation.study import Variant
+from amsunet.training.prepare import prepare
 
 SETTINGS = {"crop": (64, 64), "batch_size": 4, "steps_per_epoch": 2, "device": "cpu", "precision": "float32"}
 TWO = [
@@ -123,6 +125,75 @@ def test_networks_are_checked_before_anything_is_trained(tmp_path):
             compare("sample:nuclei", variants, out=tmp_path / "out", epochs=1, say=str, **SETTINGS)
     with pytest.raises(InputError, match="seed: every training of a study has its own"):
         compare("sample:nuclei", TWO, out=tmp_path / "out", epochs=1, say=str, **SETTINGS, seed=3)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    """The plan, three changes, one that grey images do not take and one that the plan has."""
+    out, said = tmp_path_factory.mktemp("recipe") / "out", []
+    changes = [
+        {"loss": "ce_dice_cldice"},
+        {"deep_supervision": True, "windowing": "clahe"},
+        {"extra_augmentation": "elastic,low_resolution"},
+        {"extra_augmentation": "stain"},
+        {"loss": "ce_dice"},
+    ]
+    variants = variants_of("recipe", base_channels=4, changes=changes)
+    comparison = compare("sample:nuclei", variants, out=out, seeds=1, epochs=1, jobs=2, say=said.append, **SETTINGS)
+    return comparison, "\n".join(said)
+
+
+def test_changes_of_the_plan_are_judged_on_validation_images_alone(recipe):
+    comparison, said = recipe
+    names = ["the plan", "loss=ce_dice_cldice", "deep_supervision=true windowing=clahe"]
+    assert [row.variant.name for row in comparison.rows] == [*names, "extra_augmentation=elastic,low_resolution"]
+    assert not comparison.failures
+    assert "left out: extra_augmentation=stain: --extra-augmentation: only colour images have a stain" in said
+    assert "left out: loss=ce_dice: the plan has it already" in said
+    splits = json.loads((comparison.folder / "study.json").read_text())["splits"][0]
+    with (comparison.folder / "images.csv").open(newline="") as file:
+        assert {splits[row["image"]] for row in csv.DictReader(file)} == {"val"}
+    assert not list(comparison.folder.glob("cells/*/evaluation/test"))
+    assert "validation images, which chose the weights too" in comparison.table()
+
+
+def test_a_change_is_the_only_thing_that_differs(recipe):
+    comparison, _ = recipe
+    plans = {}
+    for row in comparison.rows:
+        config = json.loads((comparison.folder / "cells" / f"{row.variant.name}-seed0" / "config.json").read_text())
+        plans[row.variant.name] = {key: value for key, value in config["plan"].items() if key != "reasons"}
+    base = plans.pop("the plan")
+    differ = {name: {key for key in base if plan[key] != base[key]} for name, plan in plans.items()}
+    assert list(differ.values()) == [{"loss"}, {"deep_supervision", "windowing"}, {"extra_augmentation"}]
+    assert len({row.parameters for row in comparison.rows}) == 1
+
+
+def test_the_page_of_a_recipe_says_what_was_judged(recipe):
+    html = write_page(recipe[0]).read_text(encoding="utf-8")
+    assert "validation images, which chose the weights too" in html and "Accuracy against cost" not in html
+    assert "but for what a name says" in html
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_folds_for_settings_leave_out_every_test_image(named, make_dataset):
+    prepared = prepare("sample:nuclei" if named else make_dataset(15), device="cpu")
+    test = {name for name, split in prepared.splits.items() if split == "test"}
+    assert len(test) == (4 if named else 3)
+    for spare in (True, False):
+        folds = _splits(prepared, 3, "test", spare_test=spare)
+        assert all(fold.keys() == prepared.splits.keys() for fold in folds)
+        used = {name for fold in folds for name, split in fold.items() if split != "unused"}
+        assert used.isdisjoint(test) == (spare or named)
+        judged = [name for fold in folds for name, split in fold.items() if split == "test"]
+        assert sorted(judged) == sorted(used), "each image once"
+
+
+def test_nothing_to_try_is_said(tmp_path):
+    variants = variants_of("recipe", base_channels=4, changes=[{"extra_augmentation": "stain"}])
+    with pytest.raises(InputError, match="none of the settings to try is possible and new"):
+        compare("sample:nuclei", variants, out=tmp_path / "out", epochs=1, say=str, **SETTINGS)
     assert not (tmp_path / "out").exists()
 
 

@@ -63,6 +63,45 @@ def test_a_damaged_study_is_refused(tmp_path):
         read_study(tmp_path)
 
 
+def test_a_study_that_began_before_a_setting_was_there_goes_on(tmp_path):
+    open_study(tmp_path, _study())
+    plan = _study().plan
+    open_study(tmp_path, _study(plan={**plan, "loss": "ce_dice"}))
+    with pytest.raises(InputError, match="loss ce_dice, not focal_dice"):
+        open_study(tmp_path, _study(plan={**plan, "loss": "focal_dice"}))
+
+
+def test_a_study_on_validation_images_is_not_mixed_with_one_on_test_images(tmp_path):
+    open_study(tmp_path, _study(split="val"))
+    with pytest.raises(InputError, match="another part of the images to judge on"):
+        open_study(tmp_path, _study())
+
+
+def test_the_recipe_is_the_plan_and_one_change_each():
+    plan, *changed = variants_of("recipe", base_channels=8)
+    assert (plan.name, plan.settings) == ("the plan", {})
+    assert {"loss=focal_dice", "deep_supervision=true", "windowing=clahe"} <= {variant.name for variant in changed}
+    assert all(len(variant.settings) == 1 and variant.options == {"base_channels": 8} for variant in changed)
+    tried = variants_of("recipe", changes=[{"loss": "focal_dice", "extra_augmentation": ["elastic", "scale"]}])
+    assert [variant.name for variant in tried] == ["the plan", "loss=focal_dice extra_augmentation=elastic,scale"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"wings": 2}, "no setting 'wings'"),
+        ({"loss": "focl"}, "--loss: .*not focl"),
+        ({"extra_augmentation": "elastik"}, "--extra-augmentation: .*not elastik"),
+        ({"learning_rate": -1}, "--learning-rate: "),
+        ({"seed": 3}, "seed cannot be tried"),
+        ({"epochs": 3}, "epochs cannot be tried"),
+    ],
+)
+def test_what_cannot_be_tried_is_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        variants_of("recipe", changes=[change])
+
+
 def test_an_unknown_ablation_names_the_known():
     with pytest.raises(InputError, match="choose one of dilation, kernels"):
         variants_of("dilations")

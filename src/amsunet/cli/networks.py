@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from amsunet.cli.options import (
+    changes_of_plan,
     data_options,
     machine_of,
     machine_options,
@@ -98,18 +99,28 @@ def compare(data: str, names: str, **values: Any) -> None:
 @click.command()
 @click.argument("data")
 @click.option(
-    "--study", required=True, help="dilation, kernels, strips, norm, residual, activation, attention or mixer."
-)
+    "--study", required=True,
+    help="dilation, kernels, strips, norm, residual, activation, attention or mixer; recipe: what training is made of.",
+)  # fmt: skip
+@click.option(
+    "--try", "changes", multiple=True, metavar="NAME=VALUE", callback=changes_of_plan,
+    help="With recipe: a setting of the plan to try, in place of the usual ones; several at once with spaces between.",
+)  # fmt: skip
 @click.option("--base-channels", type=int, help="Width of the networks (default 32).")
 @_study_options
 @data_options
 @plan_options
 @machine_options
-def ablate(data: str, study: str, base_channels: int | None, **values: Any) -> None:
-    """Set one choice of the AMSUnet paper against its alternatives."""
+def ablate(data: str, study: str, changes: list[dict[str, Any]], base_channels: int | None, **values: Any) -> None:
+    """Set one choice of the AMSUnet paper, or of the plan, against its alternatives.
+
+    Settings of the plan are judged on validation images, or with --folds on folds; never on test images.
+    """
     from amsunet.evaluation.ablation import variants_of  # noqa: PLC0415
 
-    variants = variants_of(study, base_channels=base_channels)
+    if changes and study != "recipe":
+        raise click.UsageError("--try says what --study recipe is to try: leave it out, or choose recipe.")
+    variants = variants_of(study, base_channels=base_channels, changes=changes)
     _run_study(data, variants, default_name=study, title=f"AMSUnet: {study}", **values)
 
 

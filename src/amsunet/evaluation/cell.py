@@ -43,7 +43,7 @@ def run_cell(out: Path, name: str) -> bool:
             training = _train(study, cell, folder)
         if training.interrupted:
             return False
-        evaluate(folder, split="test", machine=training.machine, own=cell.variant.own)
+        evaluate(folder, split=cell.split, machine=training.machine, own=cell.variant.own)
         (folder / "last.ckpt").unlink()  # the largest file of a run, of no more use
     return True
 
@@ -58,7 +58,7 @@ def _train(study: Study, cell: Cell, folder: Path) -> Training:
         splits=study.splits_of(cell),
         device=study.device,
         precision=study.precision,
-        **study.plan,
+        **study.plan | cell.variant.settings,
         model=cell.variant.model,
         model_options=cell.variant.options,
         seed=cell.seed,

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 import torch
@@ -20,13 +20,13 @@ from amsunet.data.masks import MaskOptions
 from amsunet.data.splits import assign_folds
 from amsunet.errors import InputError
 from amsunet.evaluation.comparison import Comparison, collect, score_of
-from amsunet.evaluation.study import Cell, Study, Variant, has_study, is_done, open_study, read_study
+from amsunet.evaluation.study import OWN_OF_A_CELL, Cell, Study, Variant, has_study, is_done, open_study, read_study
 from amsunet.inference.model_file import build_network
 from amsunet.machine import Machine, choose_machine
 from amsunet.memory import keep_freed_memory
 from amsunet.models import code_checksum
 from amsunet.training.estimate import measure_cost
-from amsunet.training.plan import AS_SAID, Plan, fill_budget
+from amsunet.training.plan import AS_SAID, Plan, fill_budget, with_settings
 from amsunet.training.prepare import Preparation, check_network, prepare
 from amsunet.training.run import absolute_source
 
@@ -34,7 +34,6 @@ _THREADS_OF_A_CELL = 4
 """A network this small keeps no more cores busy."""
 _MOST_ON_A_GPU = 8
 _NEVER = 1_000_000
-_OWN_OF_A_CELL = ("reasons", "model", "model_options", "base_channels", "start", "seed")
 
 
 def compare(
@@ -59,10 +58,11 @@ def compare(
 ) -> Comparison:
     """Train and judge networks on the same splits with the same augmentation, loss, optimizer and budget.
 
-    Cells (a network, a seed, a fold) that are done are not done again; one that was stopped goes on.
+    Cells (a network, a seed, a fold) that are done are not done again; one that was stopped goes on. Settings of the
+    plan are judged on validation images, never on test images; those that the data do not take are left out.
 
     Args:
-        variants: the networks; the others are tested against the first.
+        variants: the networks, or changes of the plan; the others are tested against the first.
         out: the study's folder.
         seeds: trainings of each network; the splits are the same for all.
         folds: judge on each of so many folds in turn, in place of the test images, which then stay unused.
@@ -75,10 +75,10 @@ def compare(
     folder = Path(out)
     machine = choose_machine(device, precision)
     keep_freed_memory()
-    if unknown := overrides.keys() & set(_OWN_OF_A_CELL):
+    if unknown := overrides.keys() & set(OWN_OF_A_CELL):
         raise InputError(f"{', '.join(sorted(unknown))}: every training of a study has its own, leave it out")
     if len({variant.name for variant in variants}) < len(variants):
-        raise InputError("a network is named twice: name each once")
+        raise InputError("a network or setting is named twice: name each once")
     variants = [variant.model_copy(update={"code": _code(variant)}) for variant in variants]
     for variant in variants:  # before the data are read
         build_network(variant.model, {"in_channels": 3, "num_classes": 2, **variant.options})
@@ -93,8 +93,9 @@ def compare(
     )
     classes = prepared.dataset.convention.num_classes
     plan = _fixed_plan(prepared, variants[0], machine, folder)
-    for variant in variants:
-        check_network(_of(plan, variant), classes)
+    variants = _possible(plan, variants, classes, say)
+    of_settings = any(variant.settings for variant in variants)
+    split: Literal["test", "val"] = "val" if of_settings and folds is None else "test"
     cells = len(variants) * seeds * (folds or 1)
     jobs = jobs or _room(plan, variants, classes, machine, cells)
     study = Study(
@@ -104,9 +105,10 @@ def compare(
         skip_broken=skip_broken,
         mask_options=mask_options,
         checksums=_contents(prepared),
-        splits=_splits(prepared, folds),
+        splits=_splits(prepared, folds, split, spare_test=of_settings),
         folds=folds,
-        plan={name: value for name, value in plan.model_dump(exclude=set(_OWN_OF_A_CELL)).items() if value is not None},
+        split=split,
+        plan={n: v for n, v in plan.model_dump(exclude=set(OWN_OF_A_CELL)).items() if v not in (None, ())},
         device=machine.device,
         precision=machine.precision,
         threads=max(1, torch.get_num_threads() // jobs),
@@ -133,8 +135,33 @@ def _code(variant: Variant) -> str | None:
 
 
 def _of(plan: Plan, variant: Variant) -> Plan:
-    """The plan of one network."""
-    return plan.model_copy(update={"model": variant.model, "model_options": variant.options})
+    """The plan of one variant."""
+    return with_settings(plan, {"model": variant.model, "model_options": variant.options, **variant.settings})
+
+
+def _possible(
+    plan: Plan, variants: Sequence[Variant], num_classes: int, say: Callable[[str], None]
+) -> Sequence[Variant]:
+    """The networks, and the changes of the plan that change something and that the data take."""
+    possible: list[Variant] = []
+    for variant in variants:
+        try:
+            changed = _of(plan, variant)
+            check_network(changed, num_classes)
+        except InputError as error:
+            if not variant.settings:
+                raise
+            say(f"left out: {variant.name}: {error}")
+            continue
+        if variant.settings and changed == plan.model_copy(
+            update={"model": variant.model, "model_options": variant.options}
+        ):
+            say(f"left out: {variant.name}: the plan has it already")
+        else:
+            possible.append(variant)
+    if len(possible) == 1 < len(variants):
+        raise InputError("none of the settings to try is possible and new: try others")
+    return possible
 
 
 def _contents(prepared: Preparation) -> dict[str, str]:
@@ -146,19 +173,26 @@ def _contents(prepared: Preparation) -> dict[str, str]:
     return contents
 
 
-def _splits(prepared: Preparation, folds: int | None) -> list[dict[str, Split]]:
+def _splits(prepared: Preparation, folds: int | None, split: Split, *, spare_test: bool) -> list[dict[str, Split]]:
+    """The split of every image by name, once or for each fold.
+
+    Args:
+        spare_test: leave out of the folds what a training would hold out for test, named by the data set or not.
+    """
     if folds is None:
-        if "test" not in prepared.splits.values():
+        if split not in prepared.splits.values():
             raise InputError(f"{prepared.dataset.source} leaves no images to judge on: say --folds 5")
         return [prepared.splits]
     dataset = prepared.dataset
+    samples = [sample for sample in dataset.samples if not (spare_test and prepared.splits[sample.name] == "test")]
     try:
-        splits = assign_folds(dataset.samples, dataset.foreground_share(), folds, checksums=dataset.checksums())
+        splits = assign_folds(samples, dataset.foreground_share(), folds, checksums=dataset.checksums())
     except ValueError as error:
         raise InputError(f"{error}: ask for fewer with --folds") from None
     if any({"train", "val"} - set(fold.values()) for fold in splits):
         raise InputError(f"{dataset.source} leaves a fold without training or validation images: give it more patients")
-    return splits
+    unused: dict[str, Split] = dict.fromkeys(prepared.splits, "unused")
+    return [unused | fold for fold in splits]
 
 
 def _fixed_plan(prepared: Preparation, reference: Variant, machine: Machine, out: Path) -> Plan:

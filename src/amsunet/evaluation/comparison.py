@@ -27,7 +27,7 @@ _PARTS = (("", "mean"), ("_low", "low"), ("_high", "high"))
 
 @dataclass(frozen=True)
 class Row:
-    """One network of a study. Scores are means over test images, each image's over seeds and classes first."""
+    """One network of a study. Scores are means over the study's images, each image's over seeds and classes first."""
 
     variant: Variant
     seeds: int
@@ -64,9 +64,8 @@ class Comparison:
         """The comparison as text."""
         first = self.study.variants[0].name
         wide = max(22, *(len(row.variant.name) + 2 for row in self.rows))
-        judged = "held-out folds" if self.study.folds else "test images"
         lines = [
-            f"{self.study.source}, {judged}, equal for all: {self.study.equal}; {_count(self)}",
+            f"{self.study.source}, {self.study.judged}; equal for all: {self.study.equal}; {_count(self)}",
             f"{'':<{wide}}{'Dice [95 % interval]':<27}{'sd of seeds':<13}{'parameters':<12}{'GMACs':<8}{'ms':<8}"
             f"{'minutes':<9}{'steps':<8}{f'against {first}: difference, effect, p (Holm)'}",
         ]
@@ -164,7 +163,7 @@ def _mean(values: list[float]) -> float:
 
 
 def _rows_of(folder: Path, cell: Cell) -> Iterator[dict[str, str]]:
-    path = cell_folder(folder, cell) / "evaluation" / "test" / "images.csv"
+    path = cell_folder(folder, cell) / "evaluation" / cell.split / "images.csv"
     with path.open(newline="", encoding="utf-8") as file:
         yield from csv.DictReader(file)
 

@@ -39,6 +39,7 @@ def write_page(comparison: Comparison) -> Path:
         empty_rule=EMPTY_RULE,
         environment=comparison.environment,
         pareto=Markup(pareto_plot(comparison.rows)),
+        changed=any(row.variant.settings for row in comparison.rows),
         grid=_grid(comparison),
     )
     path = comparison.folder / "comparison.html"

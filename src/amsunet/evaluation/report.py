@@ -25,6 +25,7 @@ from amsunet.files import write_text
 from amsunet.inference.ensemble import is_ensemble, read_folds
 from amsunet.inference.predictor import Predictor
 from amsunet.machine import choose_machine
+from amsunet.training.plan import as_text
 from amsunet.training.run import read_run
 
 _CASES = 3
@@ -36,6 +37,7 @@ def render(template: str, **values: object) -> str:
         loader=PackageLoader("amsunet.evaluation"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    jinja.filters["as_text"] = as_text
     return jinja.get_template(template).render(**values)
 
 

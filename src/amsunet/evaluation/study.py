@@ -1,11 +1,11 @@
-"""A study: several networks trained alike, so that they can be compared. What it is made of, and its folder."""
+"""A study: several networks, or settings, trained alike, so that they can be compared. Its parts and folder."""
 
 from __future__ import annotations
 
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -14,12 +14,15 @@ from amsunet.data.masks import MaskOptions
 from amsunet.errors import InputError
 from amsunet.files import write_json
 from amsunet.models import is_file
+from amsunet.training.plan import Plan
 
+OWN_OF_A_CELL = ("reasons", "model", "model_options", "base_channels", "start", "seed")
+"""Settings of a plan that a study does not share."""
 _FILE = "study.json"
 
 
 class Variant(BaseModel):
-    """One network of a study."""
+    """One network of a study, or one change of the plan."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,6 +30,8 @@ class Variant(BaseModel):
     model: str
     options: dict[str, Any] = {}
     """Arguments of the network."""
+    settings: dict[str, Any] = {}
+    """Of its plan, where they are not the study's."""
     code: str | None = None
     """Checksum of the file that builds the network, where it is not one of amsunet's."""
 
@@ -44,6 +49,8 @@ class Cell(BaseModel):
     variant: Variant
     seed: int
     fold: int | None = None
+    split: Literal["test", "val"] = "test"
+    """What it is judged on."""
 
     @property
     def name(self) -> str:
@@ -66,8 +73,10 @@ class Study(BaseModel):
     mask_options: MaskOptions | None
     checksums: dict[str, str]
     splits: list[dict[str, Split]]
-    """One, or one for each fold, by image name; ``test`` is what a cell is judged on."""
+    """One, or one for each fold, by image name."""
     folds: int | None
+    split: Literal["test", "val"] = "test"
+    """What cells are judged on."""
     plan: dict[str, Any]
     """Settings of every training, fields of ``Plan``."""
     device: str
@@ -86,11 +95,18 @@ class Study(BaseModel):
             return f"{epochs} epoch{'s' * (epochs > 1)} of {steps} steps"
         return f"{self.plan['minutes']:g} minutes, which favours fast networks"
 
+    @property
+    def judged(self) -> str:
+        """The images that scores are means over."""
+        if self.folds:
+            return f"images in {self.folds} held-out folds"
+        return "test images" if self.split == "test" else "validation images, which chose the weights too"
+
     def cells(self) -> list[Cell]:
         """Every training, seed by seed, so that an early end leaves as many of each network as can be."""
         folds = [None] if self.folds is None else list(range(self.folds))
         return [
-            Cell(variant=variant, seed=seed, fold=fold)
+            Cell(variant=variant, seed=seed, fold=fold, split=self.split)
             for seed in range(self.seeds)
             for fold in folds
             for variant in self.variants
@@ -108,7 +124,7 @@ def cell_folder(out: Path, cell: Cell) -> Path:
 
 def is_done(out: Path, cell: Cell) -> bool:
     """Whether a cell has been trained and judged."""
-    return (cell_folder(out, cell) / "evaluation" / "test" / "summary.json").is_file()
+    return (cell_folder(out, cell) / "evaluation" / cell.split / "summary.json").is_file()
 
 
 def has_study(out: Path) -> bool:
@@ -154,12 +170,18 @@ def open_study(out: Path, study: Study) -> Study:
 
 def _refuse_another(out: Path, old: Study, asked: Study) -> None:
     """Raise InputError for the first thing in which two studies differ."""
-    words = {"amsunet": "version of amsunet", "checksums": "images or masks", "folds": "number of --folds"}
+    words = {
+        "amsunet": "version of amsunet",
+        "checksums": "images or masks",
+        "folds": "number of --folds",
+        "split": "part of the images to judge on",
+    }
     for field in (
         "amsunet",
         "checksums",
         "folds",
         "splits",
+        "split",
         "group",
         "skip_broken",
         "mask_options",
@@ -173,6 +195,8 @@ def _refuse_another(out: Path, old: Study, asked: Study) -> None:
             f"{out} holds a study with {old.threads} threads a training: choose --jobs for as many, or another --out"
         )
     for name in sorted(old.plan.keys() | asked.plan.keys()):
-        there, here = old.plan.get(name), asked.plan.get(name)
+        # A setting that was not there yet when the study began has had its default.
+        default = Plan.model_fields[name].default if name in Plan.model_fields else None
+        there, here = (plan.get(name, default) for plan in (old.plan, asked.plan))
         if there != here:
             raise InputError(f"{out} holds a study with {name} {there}, not {here}: choose another --out")
