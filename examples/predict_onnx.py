@@ -18,6 +18,8 @@ network, source, target = sys.argv[1:]
 session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
 about = json.loads(session.get_modelmeta().custom_metadata_map["amsunet"])
 preprocessing, values = about["preprocessing"], np.array(about["convention"]["values"])
+if preprocessing["windowing"] == "clahe":
+    sys.exit("the network takes images windowed by clahe, not done here: see equalise in amsunet/data/clahe.py")
 
 # As in training: channels, brightness window, working size.
 picture = ImageOps.exif_transpose(Image.open(source)).convert("RGB" if preprocessing["in_channels"] == 3 else "L")

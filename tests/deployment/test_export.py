@@ -22,6 +22,7 @@ from amsunet.inference.description import ModelDescription
 from amsunet.inference.predictor import load
 from amsunet.inference.runtime import open_runtime
 from amsunet.models import create_model, list_models
+from amsunet.training.train import train
 
 _HAS_EXTRA = all(importlib.util.find_spec(name) for name in ("onnxruntime", "onnxscript", "openvino", "nncf"))
 needs_extra = pytest.mark.skipif(not _HAS_EXTRA, reason='needs pip install "amsunet[deploy]"')
@@ -101,6 +102,21 @@ def test_the_example_predicts_what_predict_does(exported, whole, tmp_path, small
     assert (mask == expected).mean() > 0.999
     of_run = load(whole.run, device="cpu", precision="float32").predict(source).as_stored()
     assert ((expected == of_run).mean() > 0.999) == (smallest == 0)
+
+
+@needs_extra
+def test_the_example_refuses_what_it_does_not_do(repeatable, tmp_path):
+    train("sample:nuclei", out=tmp_path / "run", say=str, **repeatable | {"epochs": 1, "windowing": "clahe"})
+    torch.use_deterministic_algorithms(False)
+    network = export(tmp_path / "run", "onnx", out=tmp_path / "network.onnx").path
+    source = next((locate("sample:nuclei") / "test" / "images").glob("*.png"))
+    command = [sys.executable, _EXAMPLE, network, source, tmp_path / "mask.png"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "windowed by clahe" in done.stderr
+    assert not (tmp_path / "mask.png").exists()
+    of_run = load(tmp_path / "run", device="cpu", precision="float32").predict(source).mask
+    of_file = load(network).predict(source).mask
+    assert (of_run == of_file).mean() > 0.999, "amsunet predicts with the file as with the run"
 
 
 @needs_extra
