@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from amsunet.data.components import number_objects
 from amsunet.data.images import Array
 from amsunet.data.table import look_up
 from amsunet.errors import InputError
@@ -96,8 +97,8 @@ class MaskConvention(BaseModel):
     def encode(self, labels: Array) -> Array:
         """Turn labels (H, W) into a mask as the data set's own: what ``decode`` takes, but for ``folders``."""
         if self.kind == "instances":
-            objects, count = needed("scipy.ndimage", "scipy").label(labels)
-            return np.asarray(objects, np.uint8 if count < 256 else np.uint16)
+            objects, count = number_objects(labels)
+            return objects.astype(np.uint8 if count < 256 else np.uint16)
         values = np.asarray(self.values, np.int64)
         if self.kind == "colours":
             return look_up(np.stack([values >> 16, values >> 8 & 255, values & 255], axis=-1).astype(np.uint8), labels)

@@ -144,7 +144,7 @@ def predict_files(
             raise InputError(f"the mask of {job.image} would take its place: choose another --out")
         if not overwrite and (out / f"{job.name}.png").exists():
             raise InputError(f"{out / f'{job.name}.png'} is there already: choose another --out, or say --overwrite")
-    if overlay or predictor.description.convention.kind == "instances":
+    if overlay:
         needed("scipy.ndimage", "scipy")  # said before anything is written
     outcome = Outcome()
     start = time.perf_counter()

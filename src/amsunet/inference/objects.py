@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from amsunet.data.components import number_objects
 from amsunet.data.images import Array
 from amsunet.data.table import BAND, look_up
-from amsunet.packages import needed
 
 
 def without_small(mask: Array, smallest: float) -> Array:
@@ -19,7 +19,7 @@ def without_small(mask: Array, smallest: float) -> Array:
 
 
 def _large(mask: Array, smallest: float) -> Array:
-    numbered, count = needed("scipy.ndimage", "scipy").label(mask)
+    numbered, count = number_objects(mask)
     sizes = np.zeros(count + 1, np.int64)
     for start in range(0, len(mask), BAND):  # NumPy makes eight bytes of every pixel on the way
         sizes += np.bincount(numbered[start : start + BAND].ravel(), minlength=count + 1)

@@ -1,0 +1,50 @@
+"""Objects of a mask, numbered.
+
+SciPy's ``ndimage.label`` gives the same numbers, but would be most of what is to be installed for predicting with an
+exported network: 143 of 345 MB.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from amsunet.data.images import Array
+
+
+def number_objects(mask: Array) -> tuple[Array, int]:
+    """Number the objects of a mask by where their first pixel comes, row by row; neighbours share an edge.
+
+    Args:
+        mask: (H, W); not 0 is foreground.
+
+    Returns: (H, W) of int32, from 1 on and 0 for the background, and how many there are.
+    """
+    mask = np.asarray(mask, bool)
+    width = mask.shape[1] + 1
+    steps = np.diff(np.pad(mask, ((0, 0), (1, 1))).view(np.int8), axis=1).ravel()
+    # Runs of foreground in rows, with the places of all rows in one line: none reaches from one row into the next.
+    starts, stops = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+    first = np.searchsorted(stops, starts + width, side="right")
+    last = np.searchsorted(starts, stops + width, side="left")
+    touching = last - first
+    above = np.repeat(np.arange(len(starts)), touching)
+    below = np.arange(len(above)) - np.repeat(np.cumsum(touching) - touching, touching) + np.repeat(first, touching)
+    _, numbers = np.unique(_lowest(len(starts), above, below), return_inverse=True)
+    numbered = np.zeros(mask.shape, np.int32)
+    numbered[mask] = np.repeat(numbers.astype(np.int32) + 1, stops - starts)
+    return numbered, int(numbers.max(initial=-1)) + 1
+
+
+def _lowest(count: int, ends: Array, others: Array) -> Array:
+    """The lowest of all that each of ``count`` is joined with, by pairs, over any number of steps."""
+    lowest = np.arange(count)
+    while True:
+        low = np.minimum(lowest[ends], lowest[others])
+        further = lowest.copy()
+        for side in (ends, others):
+            np.minimum.at(further, lowest[side], low)
+        while (jumped := further[further]).tobytes() != further.tobytes():
+            further = jumped
+        if (further == lowest).all():
+            return lowest
+        lowest = further
