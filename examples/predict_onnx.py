@@ -27,7 +27,9 @@ pixels = np.asarray(picture, np.float32)
 if preprocessing["windowing"] != "depth":
     low, high = np.percentile(pixels, (0.5, 99.5))
     pixels = np.clip((pixels - low) / max(high - low, 1), 0, 1)
-    if preprocessing["windowing"] == "gamma" and 0 < pixels.mean() < 0.3:
+    if preprocessing["windowing"] == "bright_on_dark" and pixels.mean() > 0.5:
+        pixels = 1 - pixels
+    if preprocessing["windowing"] in ("gamma", "bright_on_dark") and 0 < pixels.mean() < 0.3:
         pixels = pixels ** max(0.4, np.log(0.3) / np.log(pixels.mean()))
     pixels = (255 * pixels).round()
 working = [max(1, round(side * preprocessing["scale"])) for side in picture.size]

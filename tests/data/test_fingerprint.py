@@ -50,6 +50,27 @@ def test_the_skeleton_of_a_bar_is_one_over_its_width(width: int, thin: bool, bar
     assert figures.thin == thin and ("thin lines" in str(figures)) == thin
 
 
+@pytest.mark.parametrize(
+    ("bright", "foreground_is", "expected"),
+    [(range(5), "far", True), (range(4), "far", False), (range(5), "brighter", False), (range(5), "darker", False)],
+)
+def test_bright_on_dark_needs_both_kinds_of_image(
+    tmp_path: Path, save: Callable[[Path, Array], Path], bright: range, foreground_is: str, expected: bool
+) -> None:
+    for number in range(12):
+        background = 200 if number in bright else 60
+        darker = foreground_is == "darker" or (foreground_is == "far" and number in bright)
+        image = np.full((80, 100), background, np.uint8)
+        image[10:30, 20:50] = background + (-40 if darker else 40)
+        image[0, 0] = number
+        save(tmp_path / "images" / f"{number}.png", image)
+        mask = np.zeros((80, 100), np.uint8)
+        mask[10:30, 20:50] = 255
+        save(tmp_path / "masks" / f"{number}.png", mask)
+    dataset = open_dataset(tmp_path)
+    assert take_fingerprint(dataset, {sample.name for sample in dataset.samples}).bright_on_dark == expected
+
+
 def test_small_discs_are_no_lines(tmp_path: Path, save: Callable[[Path, Array], Path]) -> None:
     rows, columns = np.mgrid[:80, :100]
     discs = ((rows % 12 - 6) ** 2 + (columns % 12 - 6) ** 2 <= 9).astype(np.uint8) * 255

@@ -55,6 +55,18 @@ def test_gamma_shows_dim_objects_beside_bright_ones_and_leaves_bright_images_alo
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_dark_on_bright_becomes_bright_on_dark(dtype: type) -> None:
+    top = 1 if dtype is np.float32 else np.iinfo(dtype).max
+    dark = np.zeros((64, 64, 1), dtype)
+    dark[:16, :16], dark[40:56, 40:56] = top / 4, top
+    record = _record(windowing="bright_on_dark")
+    seen = record.window(dark)
+    assert np.array_equal(seen, _record(windowing="gamma").window(dark))
+    # The other way round they are the same images, but for rounding.
+    assert np.abs(record.window((top - dark).astype(dtype)).astype(int) - seen).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("stored", [1, 3])
 def test_clahe_takes_any_image_and_shows_a_dark_part(dtype: type, stored: int) -> None:
     top = 1.0 if dtype is np.float32 else np.iinfo(dtype).max

@@ -38,6 +38,8 @@ def _plan(overrides=None, *, images=100, device="cpu", recipe="default", **chang
         ({}, "windowing", "depth"),
         ({"bits": 16}, "windowing", "percentiles"),
         ({"brightness_variation": 2.0}, "windowing", "gamma"),
+        ({"brightness_variation": 2.0, "bright_on_dark": True}, "windowing", "bright_on_dark"),
+        ({"bright_on_dark": True}, "windowing", "depth"),
         ({}, "scale", 0.75),
         ({"median_height": 128, "median_width": 128, "largest_side": 128}, "scale", 1.0),
         ({"thickness": 8.0}, "scale", 1.0),
@@ -51,6 +53,7 @@ def _plan(overrides=None, *, images=100, device="cpu", recipe="default", **chang
         ({}, "quarter_turns", True),
         ({}, "inversion", False),
         ({"brightness_variation": 2.0}, "inversion", True),
+        ({"brightness_variation": 2.0, "bright_on_dark": True}, "inversion", False),
         ({"median_height": 100, "median_width": 130, "largest_side": 130}, "quarter_turns", False),
     ],
 )  # fmt: skip

@@ -14,6 +14,10 @@ from amsunet.data.masks import IGNORED
 from amsunet.data.scan import Scan
 
 _MEASURED_MASKS = 24
+_FEWEST_OF_A_KIND = 5
+_LOOKED_AT = 12
+"""Images of a kind."""
+_NEARLY_ALL = 0.8
 _LINE = 0.15
 """Share of lines six to seven pixels wide; of the discs of DSB2018, ten wide, the skeleton is 0.04."""
 
@@ -35,6 +39,8 @@ class Fingerprint(BaseModel):
     std: tuple[float, ...]
     brightness_variation: float
     """Standard deviation of the images' mean brightness over the mean of the images' standard deviations."""
+    bright_on_dark: bool = False
+    """Whether foreground is darker than the rest in bright images and brighter in dark ones."""
     class_shares: tuple[float, ...]
     """Share of pixels of each class among those not ignored."""
     thickness: float
@@ -86,6 +92,7 @@ def take_fingerprint(dataset: Dataset, names: set[str]) -> Fingerprint:
         mean=tuple(means.mean(axis=0)[kept].tolist()),
         std=tuple(np.maximum(total_std, 1e-3)[kept].tolist()),
         brightness_variation=float(means.mean(axis=1).std() / max(stds.mean(), 1e-6)),
+        bright_on_dark=_bright_on_dark(dataset, scans),
         class_shares=shares,
         thickness=thickness,
         skeleton_share=skeleton,
@@ -110,6 +117,26 @@ def _measure_masks(dataset: Dataset, scans: list[Scan]) -> tuple[tuple[float, ..
     shares = counts / max(counts.sum(), 1)
     thickness, skeleton = np.median(figures, axis=0).tolist() if figures else (0.0, 0.0)
     return tuple(shares.tolist()), thickness, skeleton, round(empty * len(scans) / len(chosen))
+
+
+def _bright_on_dark(dataset: Dataset, scans: list[Scan]) -> bool:
+    """Look at some bright and some dark images; True if foreground stands out against them in nearly all."""
+    kinds = [[scan for scan in scans if (np.mean(scan.mean) > 0.5) == bright] for bright in (True, False)]
+    if min(map(len, kinds)) < _FEWEST_OF_A_KIND:
+        return False
+    return all(
+        np.mean([_stands_out(dataset, scan, darker) for scan in kind[:: -(-len(kind) // _LOOKED_AT)]]) >= _NEARLY_ALL
+        for kind, darker in zip(kinds, (True, False), strict=True)
+    )
+
+
+def _stands_out(dataset: Dataset, scan: Scan, darker: bool) -> bool:
+    image, labels = dataset.read(scan.sample)
+    foreground, background = (labels != 0) & (labels != IGNORED), labels == 0
+    if not (foreground.any() and background.any()):
+        return False
+    difference = float(image[foreground].mean()) - float(image[background].mean())
+    return difference < 0 if darker else difference > 0
 
 
 def _thickness(foreground: np.ndarray) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from amsunet.data.clahe import equalise
 from amsunet.data.images import Array
 from amsunet.data.table import BAND, look_up
 
-Windowing = Literal["depth", "percentiles", "gamma", "clahe"]
+Windowing = Literal["depth", "percentiles", "gamma", "bright_on_dark", "clahe"]
 _MAXIMUM_SAMPLED_PIXELS = 1_000_000
 _DARK = 0.3
 """Mean, in 0 ... 1, to which darker images are lifted."""
@@ -25,7 +25,9 @@ class Preprocessing(BaseModel):
     1. ``window``: to ``in_channels`` channels of uint8. By ``depth``, the whole range of the file's type;
        by ``percentiles``, the image's own 0.5 to 99.5 per cent range; by ``gamma``, that range and then the power,
        0.4 at the least, that lifts the mean of a dark image to 0.3, so that a few bright objects do not hide
-       the dim ones; by ``clahe``, that range and then contrast evened out from part to part of the image.
+       the dim ones; by ``bright_on_dark``, that after images brighter than half in the mean are inverted, so that
+       stained tissue looks like fluorescence; by ``clahe``, the range and then contrast evened out from part to part
+       of the image.
     2. ``resize`` by ``scale``.
     3. Minus ``mean``, over ``std``, both of values in 0 ... 1: where the network runs.
     """
@@ -80,7 +82,7 @@ def _with_channels(image: Array, channels: int) -> Array:
 
 
 def _tone(image: Array, windowing: Windowing) -> tuple[float, float, float]:
-    """The values that become black and white, and the power in between."""
+    """The values that become black and white, the other way round to invert, and the power in between."""
     if windowing == "depth":
         return (0.0, float(np.iinfo(image.dtype).max), 1.0) if image.dtype.kind == "u" else (0.0, 1.0, 1.0)
     step = max(1, int(np.ceil(np.sqrt(image.shape[0] * image.shape[1] / _MAXIMUM_SAMPLED_PIXELS))))
@@ -88,9 +90,11 @@ def _tone(image: Array, windowing: Windowing) -> tuple[float, float, float]:
     low, high = (float(value) for value in np.percentile(sampled, (0.5, 99.5)))
     if high <= low:
         return float(image.min()), float(image.max()) + 1.0, 1.0
-    if windowing != "gamma":
+    if windowing not in ("gamma", "bright_on_dark"):
         return low, high, 1.0
     mean = float(np.clip((sampled - low) / (high - low), 0, 1).mean())
+    if windowing == "bright_on_dark" and mean > 0.5:
+        low, high, mean = high, low, 1 - mean
     return low, high, max(_SMALLEST_GAMMA, np.log(_DARK) / np.log(mean)) if 0 < mean < _DARK else 1.0
 
 

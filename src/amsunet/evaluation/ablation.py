@@ -76,6 +76,7 @@ _CHANGES: tuple[dict[str, Any], ...] = (
     {"augmentation": "strong"},
     {"windowing": "percentiles"},
     {"windowing": "gamma"},
+    {"windowing": "bright_on_dark"},
     {"windowing": "clahe"},
     {"inversion": True},
     {"foreground_fraction": 0.5},

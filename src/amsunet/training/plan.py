@@ -234,10 +234,15 @@ def _derive(
     decide("in_channels", 3 if fingerprint.coloured else 1, "colour images" if fingerprint.coloured else "grey images")
     decide("scale", scale, f"{fingerprint.structures}, images {longest} long")
     uneven = fingerprint.brightness_variation > 1.5
+    both = uneven and fingerprint.bright_on_dark
     decide(
         "windowing",
-        "gamma" if uneven else "percentiles" if fingerprint.bits > 8 else "depth",
-        "brightness differs much between images" if uneven else f"{fingerprint.bits}-bit images, alike in brightness",
+        "bright_on_dark" if both else "gamma" if uneven else "percentiles" if fingerprint.bits > 8 else "depth",
+        "foreground is dark in bright images, bright in dark ones"
+        if both
+        else "brightness differs much between images"
+        if uneven
+        else f"{fingerprint.bits}-bit images, alike in brightness",
     )
     thin = thickness * scale < _THIN
     small = thickness * scale < _WORKING_THICKNESS
@@ -268,7 +273,8 @@ def _derive(
     else:
         decide("augmentation", "medium" if short else "strong", "a short training" if short else "few training images")
     decide("quarter_turns", True, "square crops")
-    decide("inversion", uneven, "dark on bright and bright on dark may both occur" if uneven else "")
+    either = uneven and not both
+    decide("inversion", either, "dark on bright and bright on dark may both occur" if either else "")
     return settings, reasons
 
 
