@@ -17,6 +17,15 @@ from amsunet.errors import InputError
 
 
 @contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with the disk while ``path`` is made into an InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path} could not be written ({error.strerror or error}): {_remedy(error)}") from error
+
+
+@contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, which takes its place once the block has ended without an error.
 
@@ -24,16 +33,15 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # The suffix stays last: image writers choose the format by it.
-        handle, name = tempfile.mkstemp(prefix=".", suffix=f".partial{path.suffix}", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} could not be written ({error.strerror or error}): {_remedy(error)}") from error
+        with written(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # The suffix stays last: image writers choose the format by it.
+            handle, name = tempfile.mkstemp(prefix=".", suffix=f".partial{path.suffix}", dir=path.parent)
+            os.close(handle)
+            temporary = Path(name)
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
     finally:
         if temporary is not None:
             with suppress(OSError):

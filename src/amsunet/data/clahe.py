@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +15,16 @@ LIMIT = 2.0
 """Most that a grey level may count for, as a multiple of what it would if all were equally frequent."""
 
 
-def equalise(image: Array) -> Array:
+class Place(NamedTuple):
+    """Where a part of an image of ``height`` x ``width`` lies in it."""
+
+    rows: slice
+    columns: slice
+    height: int
+    width: int
+
+
+def equalise(image: Array, tables: Array | None = None, place: Place | None = None) -> Array:
     """Spread the grey levels of every part of an image: (H, W, C) of uint8 to the same, each channel by itself.
 
     The image is cut into 8 x 8 tiles. The table of a tile maps a level to the share of the tile's pixels that are not
@@ -23,20 +33,30 @@ def equalise(image: Array) -> Array:
 
     scikit-image's form holds some 30 bytes for each pixel and channel, this one a row.
     Source: Zuiderveld, Graphics Gems IV, 1994.
+
+    Args:
+        tables: of the whole image, where this is a part of it, and
+        place: where that part lies.
     """
-    (top, bottom, down), (left, right, across) = (_neighbours(side) for side in image.shape[:2])
+    tables = find_tables(image) if tables is None else tables
+    place = place or Place(slice(None), slice(None), *image.shape[:2])
+    top, bottom, down = (one[place.rows] for one in _neighbours(place.height))
+    left, right, across = (one[place.columns] for one in _neighbours(place.width))
     out = np.empty_like(image)
-    for channel in range(image.shape[2]):
-        pixels, tables = image[..., channel], _tables(image[..., channel])
-        for row, levels in enumerate(pixels):
-            of_row = tables[top[row]] * (1 - down[row]) + tables[bottom[row]] * down[row]
+    for channel, of_channel in enumerate(tables):
+        for row, levels in enumerate(image[..., channel]):
+            of_row = of_channel[top[row]] * (1 - down[row]) + of_channel[bottom[row]] * down[row]
             found = of_row[left, levels] * (1 - across) + of_row[right, levels] * across
             out[row, :, channel] = found.round()
     return out
 
 
+def find_tables(image: Array) -> Array:
+    """What each level becomes in each tile: (C, tiles down, tiles across, 256) of float32 in 0 ... 255."""
+    return np.stack([_tables(image[..., channel]) for channel in range(image.shape[2])])
+
+
 def _tables(pixels: Array) -> Array:
-    """What each level becomes in each tile: (tiles down, tiles across, 256) of float32 in 0 ... 255."""
     rows, columns = (_edges(side) for side in pixels.shape)
     counts = np.array(
         [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +133,8 @@ def _pixels(picture: ImageFile.ImageFile, path: Path, *, palette_as_colour: bool
     frames = getattr(picture, "n_frames", 1)
     if frames > 1 and picture.format != "MPO":  # a telephone's photograph with its preview
         raise InputError(f"{path} holds {frames} pages: save each page as a file of its own")
-    if "RGB" in picture.mode and _bits(picture) > 8:
-        # Pillow keeps the high bytes alone.
+    if "RGB" in picture.mode and (_bits(picture) > 8 or picture.info.get("compression") == "webp"):
+        # Of the first, Pillow keeps the high bytes alone; of the second, in a TIFF, nothing.
         return _decode_tiff(path) if isinstance(picture, TiffImageFile) else _decode_wide_png(path, picture.mode)
     upright = ImageOps.exif_transpose(picture)
     if upright.mode == "P":
@@ -168,7 +169,12 @@ def _decode_tiff(path: Path) -> Array:
             raise InputError(f"{path} holds {len(tiff.pages)} pages: save each page as a file of its own")
         page = tiff.pages[0]
         _refuse_oversize(path, page.imagelength, page.imagewidth)
-        array: Array = page.asarray()
+        try:
+            array: Array = page.asarray()
+        except Exception as error:
+            if obstacle := compression_obstacle(page, error):
+                raise InputError(f"{path} {obstacle}") from None
+            raise
         if page.axes == "SYX":
             array = np.moveaxis(array, 0, 2)
     if array.dtype not in (np.uint8, np.uint16, np.float32):
@@ -176,9 +182,23 @@ def _decode_tiff(path: Path) -> Array:
     return array
 
 
+def compression_obstacle(page: Any, error: Exception) -> str | None:
+    """Why a page of a TIFF cannot be unpacked, if that is for its compression, and what to do: the end of a sentence.
+
+    Args:
+        error: what tifffile raised.
+    """
+    if not any(words in str(error) for words in ("requires", "not supported", "not a valid", "No module named")):
+        return None
+    name = getattr(page.compression, "name", page.compression)
+    if find_spec("imagecodecs") is None:
+        return f'is compressed as {name}: pip install "amsunet[slides]" brings what reads it, or save it with Deflate'
+    return f"is compressed as {name}, which cannot be read: save it with Deflate or JPEG compression"
+
+
 def _refuse_oversize(path: Path, height: int, width: int) -> None:
     if height * width > MAXIMUM_PIXELS:
         raise InputError(
             f"{path} claims {width} x {height} pixels, more than the {MAXIMUM_PIXELS // 10**6} million that are read "
-            "at once: cut it into tiles"
+            "at once: cut it into tiles, or to predict it as it is, save it as a tiled TIFF"
         )

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-from amsunet.data.clahe import equalise
+from amsunet.data.clahe import Place, equalise, find_tables
 from amsunet.data.images import Array
 from amsunet.data.table import BAND, look_up
 
 Windowing = Literal["depth", "percentiles", "gamma", "bright_on_dark", "clahe"]
+Kind = tuple[int, str]
+"""Channels and windowing: what sets two views of one image at one scale apart."""
 _MAXIMUM_SAMPLED_PIXELS = 1_000_000
 _DARK = 0.3
 """Mean, in 0 ... 1, to which darker images are lifted."""
 _SMALLEST_GAMMA = 0.4
+
+
+class Tone(NamedTuple):
+    """The values that become black and white, the other way round to invert, and the power in between."""
+
+    low: float
+    high: float
+    gamma: float
+    tables: Array | None = None
+    """Of a CLAHE window, what each level becomes in each part of the image."""
 
 
 class Preprocessing(BaseModel):
@@ -40,21 +52,27 @@ class Preprocessing(BaseModel):
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def window(self, image: Array) -> Array:
-        """Map (H, W, 1 or 3) of any type to (H, W, in_channels) of uint8."""
-        if image.shape[2] != self.in_channels:
-            image = _with_channels(image, self.in_channels)
-        levels = self._levels(image)
-        return equalise(levels) if self.windowing == "clahe" else levels
+    @property
+    def kind(self) -> Kind:
+        return self.in_channels, self.windowing
 
-    def _levels(self, image: Array) -> Array:
-        low, high, gamma = _tone(image, self.windowing)
-        if image.dtype == np.uint8 and (low, high, gamma) == (0.0, 255.0, 1.0):
-            return image
-        if image.dtype.kind == "u":
-            levels = np.arange(np.iinfo(image.dtype).max + 1, dtype=np.float32)
-            return look_up(_to_bytes(levels, low, high, gamma), image)
-        return np.concatenate([_to_bytes(image[i : i + BAND], low, high, gamma) for i in range(0, len(image), BAND)])
+    def tone(self, image: Array) -> Tone:
+        """What ``window`` finds out of an image (H, W, 1 or 3), to be used for its parts."""
+        image = _with_channels(image, self.in_channels)
+        tone = _tone(image, self.windowing)
+        return tone._replace(tables=find_tables(_levels(image, tone))) if self.windowing == "clahe" else tone
+
+    def window(self, image: Array, tone: Tone | None = None, place: Place | None = None) -> Array:
+        """Map (H, W, 1 or 3) of any type to (H, W, in_channels) of uint8.
+
+        Args:
+            tone: of the whole image, where this is a part of it, and
+            place: where that part lies.
+        """
+        image = _with_channels(image, self.in_channels)
+        tone = tone or _tone(image, self.windowing)
+        levels = _levels(image, tone)
+        return equalise(levels, tone.tables, place) if self.windowing == "clahe" else levels
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width that the network sees of an image of that size."""
@@ -63,6 +81,14 @@ class Preprocessing(BaseModel):
     def resize(self, image: Array) -> Array:
         """Bring (H, W, C) of uint8 to its working size."""
         return _resized(image, self.working_size(*image.shape[:2]), Image.Resampling.BILINEAR)
+
+    def resize_part(self, part: Array, box: tuple[float, float, float, float], height: int, width: int) -> Array:
+        """Bring a box (left, top, right, bottom) of (H, W, C) of uint8 to a size.
+
+        The pixels are those that ``resize`` gives for the whole image, if around the box there is as much of it as
+        one pixel of the result covers.
+        """
+        return _resized(part, (height, width), Image.Resampling.BILINEAR, box)
 
     def resize_labels(self, labels: Array) -> Array:
         """Bring labels (H, W) of uint8 to their working size; no new value appears."""
@@ -75,27 +101,38 @@ def channels_first(image: Array) -> Array:
 
 
 def _with_channels(image: Array, channels: int) -> Array:
+    if image.shape[2] == channels:
+        return image
     if channels == 3:
         return np.repeat(image[..., :1], 3, axis=2)
     # The usual luma weights (ITU-R BT.601), as Pillow's conversion to grey has them.
     return (image @ np.array([0.299, 0.587, 0.114], np.float32))[..., None].round().astype(image.dtype)
 
 
-def _tone(image: Array, windowing: Windowing) -> tuple[float, float, float]:
-    """The values that become black and white, the other way round to invert, and the power in between."""
+def _tone(image: Array, windowing: Windowing) -> Tone:
     if windowing == "depth":
-        return (0.0, float(np.iinfo(image.dtype).max), 1.0) if image.dtype.kind == "u" else (0.0, 1.0, 1.0)
+        return Tone(0.0, float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0, 1.0)
     step = max(1, int(np.ceil(np.sqrt(image.shape[0] * image.shape[1] / _MAXIMUM_SAMPLED_PIXELS))))
     sampled = image[::step, ::step]
     low, high = (float(value) for value in np.percentile(sampled, (0.5, 99.5)))
     if high <= low:
-        return float(image.min()), float(image.max()) + 1.0, 1.0
+        return Tone(float(image.min()), float(image.max()) + 1.0, 1.0)
     if windowing not in ("gamma", "bright_on_dark"):
-        return low, high, 1.0
+        return Tone(low, high, 1.0)
     mean = float(np.clip((sampled - low) / (high - low), 0, 1).mean())
     if windowing == "bright_on_dark" and mean > 0.5:
         low, high, mean = high, low, 1 - mean
-    return low, high, max(_SMALLEST_GAMMA, np.log(_DARK) / np.log(mean)) if 0 < mean < _DARK else 1.0
+    return Tone(low, high, max(_SMALLEST_GAMMA, np.log(_DARK) / np.log(mean)) if 0 < mean < _DARK else 1.0)
+
+
+def _levels(image: Array, tone: Tone) -> Array:
+    low, high, gamma, _ = tone
+    if image.dtype == np.uint8 and (low, high, gamma) == (0.0, 255.0, 1.0):
+        return image
+    if image.dtype.kind == "u":
+        levels = np.arange(np.iinfo(image.dtype).max + 1, dtype=np.float32)
+        return look_up(_to_bytes(levels, low, high, gamma), image)
+    return np.concatenate([_to_bytes(image[i : i + BAND], low, high, gamma) for i in range(0, len(image), BAND)])
 
 
 def _to_bytes(values: Array, low: float, high: float, gamma: float) -> Array:
@@ -103,10 +140,15 @@ def _to_bytes(values: Array, low: float, high: float, gamma: float) -> Array:
     return (255 * (levels if gamma == 1 else levels**gamma)).round().astype(np.uint8)
 
 
-def _resized(array: Array, size: tuple[int, int], resampling: Image.Resampling) -> Array:
-    if array.shape[:2] == size:
+def _resized(
+    array: Array,
+    size: tuple[int, int],
+    resampling: Image.Resampling,
+    box: tuple[float, float, float, float] | None = None,
+) -> Array:
+    if array.shape[:2] == size and box is None:
         return array
     grey = array.ndim == 3 and array.shape[2] == 1
     picture = Image.fromarray(array[..., 0] if grey else array)
-    out = np.asarray(picture.resize((size[1], size[0]), resampling))
+    out = np.asarray(picture.resize((size[1], size[0]), resampling, box))
     return out[..., None] if grey else out

@@ -1,0 +1,127 @@
+"""A slide as networks see it: one level, windowed and at working size, in parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+
+import numpy as np
+
+from amsunet.data.clahe import Place
+from amsunet.data.images import Array
+from amsunet.data.preprocessing import Kind, Preprocessing, Tone
+from amsunet.data.slides import Slide, SlideError
+
+_SAMPLE = 64
+"""Side of the squares that are looked at for the tone, and about a quarter of how many there are on a side."""
+_READ = 2048
+"""Pixels of a slide, on a side, that are read at a time."""
+_NEARLY = 0.99
+
+
+class SlideView:
+    """A slide at the scale of training.
+
+    Pixels come from the coarsest level that still has those of the working size. The tone is that of the whole slide,
+    from squares in a grid over it.
+
+    Args:
+        kinds: how the networks want images, all at one scale.
+        level: the level whose pixels are taken to be those of an image; the mask has its size.
+
+    Raises: SlideError for a level that is not there.
+    """
+
+    def __init__(self, slide: Slide, kinds: Mapping[Kind, Preprocessing], level: int = 0) -> None:
+        if level >= len(slide.sizes):
+            last = len(slide.sizes) - 1
+            raise SlideError(f"{slide.path} has no level {level}: " + (f"say 0 to {last}" if last else "leave it out"))
+        self._slide, self._kinds = slide, kinds
+        self.image_size = slide.sizes[level]
+        self.size = next(iter(kinds.values())).working_size(*self.image_size)
+        """Height and width as the networks see them."""
+        self.source = max(
+            (there for there in range(level, len(slide.sizes)) if _holds(slide.sizes[there], self.size)), default=level
+        )
+        """The level that pixels come from."""
+
+    @cached_property
+    def _tones(self) -> dict[Kind, Tone]:
+        squares = _mosaic(
+            self._slide.sizes[self.source], lambda rows, columns: self._slide.read(self.source, rows, columns)
+        )
+        return {key: kind.tone(squares) for key, kind in self._kinds.items()}
+
+    def read(self, rows: slice, columns: slice) -> dict[Kind, Array]:
+        """A part at working size, (h, w, in_channels) of uint8 for each kind, as of the whole image windowed and
+        resized.
+        """
+        height, width = self._slide.sizes[self.source]
+        down, across = height / self.size[0], width / self.size[1]
+        lines = [
+            [self._part(y, x, down, across) for x in _pieces(columns, int(_READ / across))]
+            for y in _pieces(rows, int(_READ / down))
+        ]
+        return {
+            key: np.concatenate([np.concatenate([part[key] for part in line], axis=1) for line in lines])
+            for key in self._kinds
+        }
+
+    def sample(self) -> dict[Kind, Array]:
+        """Squares at working size from all over the slide side by side; all of an image of up to 1,024 x 1,024."""
+
+        def of(key: Kind) -> Array:
+            return _mosaic(self.size, lambda rows, columns: self.read(rows, columns)[key])
+
+        return {key: of(key) for key in self._kinds}
+
+    def _part(self, rows: slice, columns: slice, down: float, across: float) -> dict[Kind, Array]:
+        if self._slide.sizes[self.source] == self.size:
+            return self._windowed(rows, columns)
+        height, width = self._slide.sizes[self.source]
+        # The filter reaches as far as one pixel of the result beyond the box.
+        y, x = _reach(rows, down, height), _reach(columns, across, width)
+        box = (
+            columns.start * across - x.start,
+            rows.start * down - y.start,
+            min(columns.stop * across, x.stop) - x.start,
+            min(rows.stop * down, y.stop) - y.start,
+        )
+        size = rows.stop - rows.start, columns.stop - columns.start
+        windowed = self._windowed(y, x)
+        return {key: kind.resize_part(windowed[key], box, *size) for key, kind in self._kinds.items()}
+
+    def _windowed(self, rows: slice, columns: slice) -> dict[Kind, Array]:
+        pixels = self._slide.read(self.source, rows, columns)
+        place = Place(rows, columns, *self._slide.sizes[self.source])
+        return {key: kind.window(pixels, self._tones[key], place) for key, kind in self._kinds.items()}
+
+
+def _mosaic(size: tuple[int, int], read: Callable[[slice, slice], Array]) -> Array:
+    """Squares in a grid over an image of some size, put together as they lie in it."""
+    height, width = size
+    return np.concatenate(
+        [np.concatenate([read(rows, columns) for columns in _squares(width)], axis=1) for rows in _squares(height)]
+    )
+
+
+def _squares(side: int) -> Iterator[slice]:
+    """Where the squares lie along a side; the whole side if it is short."""
+    for start in range(0, side, max(_SAMPLE, side // 16)):
+        yield slice(start, min(start + _SAMPLE, side))
+
+
+def _holds(size: tuple[int, int], wanted: tuple[int, int]) -> bool:
+    return all(side >= _NEARLY * least for side, least in zip(size, wanted, strict=True))
+
+
+def _pieces(whole: slice, step: int) -> Iterator[slice]:
+    step = max(1, step)
+    for start in range(whole.start, whole.stop, step):
+        yield slice(start, min(start + step, whole.stop))
+
+
+def _reach(part: slice, by: float, side: int) -> slice:
+    margin = math.ceil(by) + 1
+    return slice(max(0, math.floor(part.start * by) - margin), min(side, math.ceil(part.stop * by) + margin))

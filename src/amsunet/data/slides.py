@@ -1,0 +1,249 @@
+"""Large images read in parts: TIFF, pyramids of levels, and the slide formats that OpenSlide knows."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from amsunet.data.images import MAXIMUM_PIXELS, Array, compression_obstacle
+from amsunet.errors import InputError
+from amsunet.packages import needed
+
+LARGE_PIXELS = 50_000_000
+"""Images with more pixels are predicted in parts if their file can be read so; whole they would take over 2 GiB."""
+SLIDE_SUFFIXES = frozenset({".bif", ".mrxs", ".ndpi", ".scn", ".svs", ".svslide", ".vms", ".vmu"})
+_TIFF_SUFFIXES = frozenset({".tif", ".tiff", ".btf"})
+_LARGEST_BLOCK = 1 << 26
+"""Bytes of a strip or tile, unpacked."""
+_KEPT_BLOCKS = 1 << 27
+"""Bytes of unpacked blocks that are kept, for neighbours ask for them again."""
+_WHITE_IS_ZERO, _PALETTE, _CMYK = 0, 3, 5
+
+
+class SlideError(InputError):
+    """A slide that cannot be read."""
+
+
+class Slide(Protocol):
+    """An image of which any part can be read. Open it in a ``with`` block."""
+
+    path: Path
+    sizes: list[tuple[int, int]]
+    """Height and width of every level, the finest first: the same view at less and less pixels."""
+
+    def read(self, level: int, rows: slice, columns: slice) -> Array:
+        """Read a part of a level, (h, w, 1 or 3) of uint8, uint16 or float32.
+
+        Raises: SlideError if the file is damaged there.
+        """
+        ...
+
+    def __enter__(self) -> Slide: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def is_slide(path: Path) -> bool:
+    """Whether an image is to be predicted in parts: a pyramid, or too large to be predicted whole."""
+    suffix = path.suffix.lower()
+    if suffix in SLIDE_SUFFIXES:
+        return True
+    if suffix not in _TIFF_SUFFIXES:
+        return False
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            pages = _levels(tiff)
+            pixels = pages[0].imagelength * pages[0].imagewidth
+            readable = len(pages) == 1 and pixels > LARGE_PIXELS and _obstacle(pages[0]) is None
+            return len(pages) > 1 or pixels > MAXIMUM_PIXELS or readable
+    except Exception:  # whatever a damaged file makes tifffile stumble over: read_image says what is wrong
+        return False
+
+
+def open_slide(path: Path) -> Slide:
+    """Open a slide.
+
+    Raises: SlideError if it cannot be read in parts, or needs a package that is not installed.
+    """
+    if not path.exists():
+        raise SlideError(f"{path} does not exist: check the path")
+    return OpenSlideSlide(path) if path.suffix.lower() in SLIDE_SUFFIXES else TiffSlide(path)
+
+
+class TiffSlide:
+    """A TIFF or BigTIFF in tiles or strips, with the levels of a pyramid if it has them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._blocks: OrderedDict[tuple[int, int], Array] = OrderedDict()
+        self._kept = 0
+        try:
+            self._tiff = tifffile.TiffFile(path)
+        except Exception as error:  # tifffile meets a damaged file with whatever it stumbles over
+            raise _damaged(path, error) from error
+        try:
+            self._pages = _levels(self._tiff)
+            for page in self._pages:
+                if obstacle := _obstacle(page):
+                    raise SlideError(f"{path} {obstacle}")
+        except SlideError:
+            self._tiff.close()
+            raise
+        except Exception as error:
+            self._tiff.close()
+            raise _damaged(path, error) from error
+        self.sizes = [(page.imagelength, page.imagewidth) for page in self._pages]
+
+    def read(self, level: int, rows: slice, columns: slice) -> Array:
+        page = self._pages[level]
+        try:
+            part = _from_map(page, rows, columns) if page.is_memmappable else self._from_blocks(level, rows, columns)
+        except Exception as error:
+            raise _damaged(self.path, error) from error
+        if part.dtype.kind == "f" and not np.isfinite(part).all():
+            raise SlideError(f"{self.path} holds values that are not finite numbers: replace them and save it again")
+        if page.photometric == _WHITE_IS_ZERO and part.dtype.kind == "u":
+            part = np.iinfo(part.dtype).max - part
+        return part[..., : 1 if part.shape[2] < 3 else 3]
+
+    def _from_blocks(self, level: int, rows: slice, columns: slice) -> Array:
+        page = self._pages[level]
+        height, width, across = _block_size(page)
+        planes = page.samplesperpixel if page.axes == "SYX" else 1
+        out = np.empty((rows.stop - rows.start, columns.stop - columns.start, page.samplesperpixel), page.dtype)
+        per_plane = across * -(-page.imagelength // height)
+        for row in range(rows.start // height, -(-rows.stop // height)):
+            for column in range(columns.start // width, -(-columns.stop // width)):
+                top, left = row * height, column * width
+                here = slice(max(rows.start, top), min(rows.stop, top + height))
+                there = slice(max(columns.start, left), min(columns.stop, left + width))
+                into = _moved(here, -rows.start), _moved(there, -columns.start)
+                for plane in range(planes):
+                    block = self._block(level, plane * per_plane + row * across + column)
+                    channels = slice(plane, plane + 1) if planes > 1 else slice(None)
+                    out[(*into, channels)] = block[_moved(here, -top), _moved(there, -left)]
+        return out
+
+    def _block(self, level: int, index: int) -> Array:
+        """One strip or tile, unpacked, (h, w, channels)."""
+        if (level, index) not in self._blocks:
+            self._blocks[level, index] = _unpacked(self._pages[level], index)
+            self._kept += self._blocks[level, index].nbytes
+            while self._kept > _KEPT_BLOCKS:
+                self._kept -= self._blocks.popitem(last=False)[1].nbytes
+        self._blocks.move_to_end((level, index))
+        return self._blocks[level, index]
+
+    def __enter__(self) -> TiffSlide:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tiff.close()
+
+
+class OpenSlideSlide:
+    """A slide in one of the formats that OpenSlide knows; what was not scanned has the slide's background colour."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            openslide = needed("openslide", '"amsunet[slides]"')
+        except InputError as error:
+            raise SlideError(f"{path} cannot be read, for {error}") from None
+        self.path = path
+        try:
+            self._slide: Any = openslide.OpenSlide(path)
+        except openslide.OpenSlideError as error:
+            raise _damaged(path, error) from error
+        self._background = "#" + self._slide.properties.get("openslide.background-color", "ffffff")
+        self.sizes = [(height, width) for width, height in self._slide.level_dimensions]
+
+    def read(self, level: int, rows: slice, columns: slice) -> Array:
+        size = columns.stop - columns.start, rows.stop - rows.start
+        by = self._slide.level_downsamples[level]
+        try:
+            part = self._slide.read_region((round(columns.start * by), round(rows.start * by)), level, size)
+        except Exception as error:
+            raise _damaged(self.path, error) from error
+        canvas = Image.new("RGB", size, self._background)
+        canvas.paste(part, mask=part.getchannel("A"))
+        return np.asarray(canvas)
+
+    def __enter__(self) -> OpenSlideSlide:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._slide.close()
+
+
+def _levels(tiff: Any) -> list[Any]:
+    """The pages of the largest image in a TIFF, the finest first; more than one of a pyramid."""
+    series = max(tiff.series, key=lambda one: one.keyframe.imagelength * one.keyframe.imagewidth)
+    if series.axes not in ("YX", "YXS", "SYX"):
+        raise SlideError(f"{tiff.filehandle.path} holds several pages: save each page as a file of its own")
+    return [level.keyframe for level in series.levels]
+
+
+def _obstacle(page: Any) -> str | None:
+    """Why a page cannot be read in parts, and what to do: the end of a sentence; None if it can."""
+    if page.dtype not in (np.uint8, np.uint16, np.float32):
+        return f"stores {page.dtype} pixels: save it with 8 or 16 bits"
+    if page.samplesperpixel > 4 or page.photometric in (_PALETTE, _CMYK):
+        return "is neither grey nor RGB: save it so"
+    if 274 in page.tags and page.tags[274].value != 1:
+        return "is stored turned: save it upright"
+    if page.is_memmappable:
+        return None
+    height, width, _ = _block_size(page)
+    if height * width * page.samplesperpixel * page.dtype.itemsize > _LARGEST_BLOCK:
+        return f"is packed in blocks of {width} x {height} pixels, too large to be read in parts: save it in tiles"
+    try:
+        _unpacked(page, 0)
+    except Exception as error:
+        if obstacle := compression_obstacle(page, error):
+            return obstacle
+        raise
+    return None
+
+
+def _block_size(page: Any) -> tuple[int, int, int]:
+    """Height and width of the tiles or strips, and how many stand side by side."""
+    if page.is_tiled:
+        return page.tilelength, page.tilewidth, -(-page.imagewidth // page.tilewidth)
+    return min(page.rowsperstrip, page.imagelength), page.imagewidth, 1
+
+
+def _unpacked(page: Any, index: int) -> Array:
+    packed = None
+    if page.databytecounts[index]:
+        file = page.parent.filehandle
+        file.seek(page.dataoffsets[index])
+        packed = file.read(page.databytecounts[index])
+    tables = {"jpegtables": page.jpegtables} if page.jpegtables else {}
+    block, _, shape = page.decode(packed, index, **tables)
+    if block is None:  # a tile that holds nothing is not stored
+        block = np.full(shape, page.nodata, page.dtype)
+    unpacked: Array = block[0]
+    return unpacked
+
+
+def _from_map(page: Any, rows: slice, columns: slice) -> Array:
+    """A part of pixels that lie in the file as in memory; mapped anew, so that what was read is let go."""
+    dtype = page.dtype.newbyteorder(page.parent.byteorder)
+    pixels = np.memmap(page.parent.filehandle.path, dtype, "r", page.dataoffsets[0], page.shape)
+    part = np.moveaxis(pixels[:, rows, columns], 0, 2) if page.axes == "SYX" else pixels[rows, columns]
+    part = np.array(part, page.dtype.newbyteorder("="))
+    return part if part.ndim == 3 else part[..., None]
+
+
+def _moved(part: slice, by: int) -> slice:
+    return slice(part.start + by, part.stop + by)
+
+
+def _damaged(path: Path, error: Exception) -> SlideError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return SlideError(f"{path} is damaged ({reason}): copy it again from where it came")
