@@ -131,6 +131,13 @@ def _judge(run: Path, data: str | None = None, **values: Any) -> None:
     type=click.Choice(["auto", "torch", "onnx", "openvino"]),
     help="auto measures what is at hand (default: torch, or what an exported file is for).",
 )
+@click.option(
+    "--level",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Of a pyramid, the level whose pixels are as large as those trained on.",
+)
 @click.option("--compile", "compiled", is_flag=True, help="Run torch.compile: minutes at first, faster thereafter.")
 @machine_options
 def predict(
@@ -140,9 +147,10 @@ def predict(
     overlay: bool,
     probability: bool,
     overwrite: bool,
+    level: int,
     **settings: Any,
 ) -> None:
-    """Segment IMAGES: files, folders, patterns, or lists (.txt, one path a line).
+    """Segment IMAGES: files, folders, patterns, or lists (.txt, one path a line); slides are read tile by tile.
 
     RUN is a run folder or a file that amsunet export made.
     """
@@ -152,7 +160,7 @@ def predict(
     jobs = find_inputs(images, out)
     predictor = load(run, say=click.echo, **settings)
     click.echo(f"on {predictor}")
-    with progress_bar("image") as progress:
+    with progress_bar("image") as progress, progress_bar("tile") as slide_progress:
         outcome = predict_files(
             predictor,
             jobs,
@@ -160,7 +168,10 @@ def predict(
             overlay=overlay,
             probability=probability,
             overwrite=overwrite,
+            level=level,
             progress=lambda done: progress(done, len(jobs)),
+            slide_progress=slide_progress,
+            say=click.echo,
         )
     click.echo(f"{outcome.written} masks in {out}, {outcome.images_per_second:.1f} images a second")
     for doubt in outcome.doubts:

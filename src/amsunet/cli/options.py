@@ -154,7 +154,8 @@ def progress_bar(unit: str) -> Iterator[Callable[..., None]]:
     """A bar on a terminal: call it with the number done, and the total once it is known."""
     from tqdm import tqdm  # noqa: PLC0415
 
-    with tqdm(unit=unit, disable=None, leave=False) as bar:
+    # A delay, or the bar would show before there is anything to tell.
+    with tqdm(unit=unit, disable=None, leave=False, delay=1e-3) as bar:
 
         def update(done: int, total: int | None = None) -> None:
             bar.total = total or bar.total

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,10 +16,13 @@ import numpy as np
 
 from amsunet.data.embedded import PREFIX, locate
 from amsunet.data.images import Array, count_pixels, is_image, read_image, write_image
+from amsunet.data.slides import SLIDE_SUFFIXES, SlideError, is_slide
 from amsunet.errors import InputError
 from amsunet.files import write_csv, write_text
 from amsunet.inference.predictor import Predictor, Prepared
 from amsunet.inference.result import Segmentation
+from amsunet.inference.slide import SlideTask
+from amsunet.inference.uncertainty import Doubt
 from amsunet.packages import needed
 
 CHECK_LIST = "please-check.csv"
@@ -27,17 +31,6 @@ _LARGE_PIXELS = 4 * _BATCH_PIXELS
 _IMAGES_AHEAD = 16
 _PIXELS_AHEAD = 4096 * 4096
 """So much is read and prepared while a batch is in the network: two batches, but no large image beside another one."""
-
-
-@dataclass(frozen=True)
-class Doubt:
-    """An image whose mask is to be checked."""
-
-    image: str
-    uncertainty: float
-    reason: str
-    unlike: bool
-    """Whether it does not look like the training images."""
 
 
 @dataclass
@@ -90,7 +83,7 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[Job]:
             found = [
                 Job(image, str(image.relative_to(path).with_suffix("")))
                 for image in sorted(path.rglob("*"))
-                if image.is_file() and is_image(image)
+                if image.is_file() and _is_input(image)
             ]
         elif path.suffix.lower() == ".txt" and path.is_file():
             try:
@@ -102,7 +95,7 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[Job]:
             found = [Job(path, path.stem)]
         else:
             found = [Job(Path(name), Path(name).stem) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
-            found = [job for job in found if is_image(job.image)]
+            found = [job for job in found if _is_input(job.image)]
         if not found:
             raise InputError(f"{text} names no image: check the path (folders, patterns and .txt lists are fine too)")
         jobs += found
@@ -119,6 +112,10 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[Job]:
     return list({job.image: job for job in jobs}.values())
 
 
+def _is_input(path: Path) -> bool:
+    return is_image(path) or (path.suffix.lower() in SLIDE_SUFFIXES and not path.name.startswith("."))
+
+
 def predict_files(
     predictor: Predictor,
     jobs: Sequence[Job],
@@ -127,27 +124,73 @@ def predict_files(
     overlay: bool = False,
     probability: bool = False,
     overwrite: bool = False,
+    level: int = 0,
     progress: Callable[[int], None] | None = None,
+    slide_progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], object] = str,
 ) -> Outcome:
-    """Segment images and write their masks as PNG under ``out``; a file that cannot be read is noted and passed over.
+    """Segment images and write their masks as PNG under ``out``, those of slides as tiled TIFF; a file that cannot be
+    read is noted and passed over.
 
     Args:
         overlay: also write ``overlays/NAME.png``, the image with outlines.
         probability: also write ``probabilities/NAME.png``, 16 bits for 0 ... 1; a file a class if more than two.
         overwrite: let masks take the place of files that are there already, but never of an image they are made from.
-        progress: called with the number of images done.
+        level: of slides that are pyramids, the level whose pixels are those of an image.
+        progress: called with the number of images done, slides apart.
+        slide_progress: called for each slide with the number of its tiles done and of all to be done.
+        say: takes a sentence about each slide.
 
     Raises: InputError if a result cannot be written, or would take the place of another file.
     """
+    slides = {job: SlideTask(predictor, job.image, out, job.name, level=level, overwrite=overwrite)
+              for job in jobs if is_slide(job.image)}  # fmt: skip
+    images = [job for job in jobs if job not in slides]
+    if slides and (overlay or probability):
+        raise InputError(f"{next(iter(slides)).image} is too large for --overlay and --probability: leave them out")
+    if level and not slides:
+        raise InputError("--level is for pyramids, and none of the images is one: leave it out")
+    if overlay:
+        needed("scipy.ndimage", "scipy")  # said before anything is written
+    _refuse_to_replace(images, out, overwrite=overwrite)
+    for task in slides.values():
+        with suppress(SlideError):  # noted when its turn comes
+            task.check()
+    outcome = Outcome()
+    start = time.perf_counter()
+    _predict_images(predictor, images, out, outcome, overlay=overlay, probability=probability, progress=progress)
+    for job, task in slides.items():
+        try:
+            doubt = task.run(progress=slide_progress, say=say)
+        except SlideError as error:
+            outcome.failures[str(job.image)] = str(error)
+            continue
+        outcome.written += 1
+        outcome.doubts += [doubt] if doubt else []
+    outcome.seconds = time.perf_counter() - start
+    _write_lists(outcome, out)
+    return outcome
+
+
+def _refuse_to_replace(jobs: Sequence[Job], out: Path, *, overwrite: bool) -> None:
     for job in jobs:
         if job.image.resolve() == (out / f"{job.name}.png").resolve():
             raise InputError(f"the mask of {job.image} would take its place: choose another --out")
         if not overwrite and (out / f"{job.name}.png").exists():
             raise InputError(f"{out / f'{job.name}.png'} is there already: choose another --out, or say --overwrite")
-    if overlay:
-        needed("scipy.ndimage", "scipy")  # said before anything is written
-    outcome = Outcome()
-    start = time.perf_counter()
+
+
+def _predict_images(
+    predictor: Predictor,
+    jobs: Sequence[Job],
+    out: Path,
+    outcome: Outcome,
+    *,
+    overlay: bool,
+    probability: bool,
+    progress: Callable[[int], None] | None,
+) -> None:
+    """Predict images that memory holds whole."""
     with ThreadPoolExecutor(2) as pool:
         writing: deque[Future[Doubt | None]] = deque()
 
@@ -167,7 +210,10 @@ def predict_files(
                 progress(outcome.written + len(outcome.failures))
         while writing:
             wait()
-    outcome.seconds = time.perf_counter() - start
+
+
+def _write_lists(outcome: Outcome, out: Path) -> None:
+    """Write the lists of failures and of masks to be checked, or remove those of the last prediction."""
     (out / "failures.txt").unlink(missing_ok=True)
     if outcome.failures:
         lines = "".join(f"{path}\t{message}\n" for path, message in outcome.failures.items())
@@ -178,7 +224,6 @@ def predict_files(
         rows = [{"image": one.image, "uncertainty": f"{one.uncertainty:.4f}", "reason": one.reason}
                 for one in outcome.doubts]  # fmt: skip
         write_csv(out / CHECK_LIST, rows)
-    return outcome
 
 
 def _read_ahead(

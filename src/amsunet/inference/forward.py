@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from PIL import Image
 
@@ -9,27 +11,29 @@ from amsunet.data.images import Array
 from amsunet.data.table import BAND
 from amsunet.inference.objects import without_small
 from amsunet.inference.runtime import Runtime
+from amsunet.inference.tiles import Axis, Tiling
 
-WHOLE_IMAGE_PIXELS = 1024 * 1024
-"""Images up to this working size go through the network whole."""
-TILE = 512
-OVERLAP = 0.25
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom of a part, in pixels."""
 _SMALLEST_SIDE = 32
 
 
-def compute_logits(runtime: Runtime, images: Array, *, flips: bool = False) -> Array:
+def compute_logits(runtime: Runtime, images: Array, *, flips: bool = False, tiling: Tiling = Tiling()) -> Array:  # noqa: B008 - frozen
     """Run a network.
 
     Args:
         images: (N, C, h, w) of uint8, windowed and resized.
         flips: average the logits over the image and its three mirror images.
+        tiling: of images too large to go through whole.
 
     Returns: logits (N, num_classes, h, w), float32.
     """
     height, width = images.shape[-2:]
     padded = _pad(images, _SMALLEST_SIDE)
-    whole = padded.shape[-2] * padded.shape[-1] <= WHOLE_IMAGE_PIXELS
-    logits = (_mirrored if whole else _by_tiles)(runtime, padded, flips=flips)
+    if tiling.cuts(*padded.shape[-2:]):
+        logits = _by_tiles(runtime, padded, tiling, flips=flips)
+    else:
+        logits = _mirrored(runtime, padded, flips=flips)
     return logits[..., :height, :width]
 
 
@@ -41,47 +45,23 @@ def _mirrored(runtime: Runtime, images: Array, *, flips: bool) -> Array:
     return np.asarray(total / np.float32(len(axes)))
 
 
-def _by_tiles(runtime: Runtime, images: Array, *, flips: bool) -> Array:
+def _by_tiles(runtime: Runtime, images: Array, tiling: Tiling, *, flips: bool) -> Array:
     """Run overlapping tiles and blend them by a Gaussian.
 
     MONAI's own sliding window keeps the whole image and its output as float several times over; this one keeps
     the image as uint8 and the sum of the logits once.
     """
-    # A side shorter than the tile must not be filled up: the channel gates average over all they see.
-    height, width = images.shape[-2:]
-    tile = [min(TILE, side) for side in (height, width)]
-    rows, columns = (_places(side, length) for side, length in zip((height, width), tile, strict=True))
-    down, across = (_gaussian(length) for length in tile)
+    rows, columns = (Axis(side, tiling) for side in images.shape[-2:])
     total = np.empty(0, np.float32)
-    for row in rows:
-        for column in columns:
-            logits = _mirrored(runtime, images[..., row, column], flips=flips)
-            if not total.size:
-                total = np.zeros((*logits.shape[:2], height, width), np.float32)
-            total[..., row, column] += logits * (down[:, None] * across)
+    for row, column in itertools.product(range(len(rows)), range(len(columns))):
+        place = ..., rows.place(row), columns.place(column)
+        logits = _mirrored(runtime, images[place], flips=flips)
+        if not total.size:
+            total = np.zeros((*logits.shape[:2], *images.shape[-2:]), np.float32)
+        total[place] += logits * (rows.weights(row)[:, None] * columns.weights(column))
     # The tiles stand in a grid, so the sum of their weights is that of the rows times that of the columns.
-    total /= _sum_of_weights(rows, down, height)[:, None]
-    total /= _sum_of_weights(columns, across, width)
-    return total
-
-
-def _places(side: int, tile: int) -> list[slice]:
-    """Where tiles lie along a side: every ``1 - OVERLAP`` of a tile, the last at the end."""
-    step = max(1, int(tile * (1 - OVERLAP)))
-    starts = (min(start, side - tile) for start in range(0, side - tile + step, step))
-    return [slice(start, start + tile) for start in starts]
-
-
-def _gaussian(side: int) -> Array:
-    """Weights of a tile along one side, (side,), largest in the middle and never zero."""
-    place = (np.arange(side, dtype=np.float32) - (side - 1) / 2) / (side / 8)
-    return np.maximum(np.exp(-(place**2) / 2), np.float32(0.03))
-
-
-def _sum_of_weights(places: list[slice], weights: Array, side: int) -> Array:
-    total = np.zeros(side, np.float32)
-    for place in places:
-        total[place] += weights
+    total /= rows.sums[:, None]
+    total /= columns.sums
     return total
 
 
@@ -91,13 +71,13 @@ def _pad(images: Array, smallest: int) -> Array:
     return np.pad(images, ((0, 0), (0, 0), (0, missing[0]), (0, missing[1])), "edge") if any(missing) else images
 
 
-def to_probabilities(logits: Array, height: int, width: int) -> Array:
-    """Logits (K, h, w) to probabilities (K, height, width): the one place where this is done.
+def to_probabilities(logits: Array, height: int, width: int, box: Box | None = None) -> Array:
+    """Logits (K, h, w), or a box of them, to probabilities (K, height, width): the one place where this is done.
 
     The logits are used up: at the size of the image the probabilities take their place in memory.
     """
-    if logits.shape[1:] != (height, width):
-        logits = _resized(logits, height, width)
+    if logits.shape[1:] != (height, width) or box is not None:
+        logits = _resized(logits, height, width, box or (0, 0, logits.shape[2], logits.shape[1]))
     for start in range(0, height, BAND):  # a whole large image at once would need its memory again
         band = logits[:, start : start + BAND]
         band -= band.max(axis=0)
@@ -106,14 +86,16 @@ def to_probabilities(logits: Array, height: int, width: int) -> Array:
     return logits
 
 
-def _resized(logits: Array, height: int, width: int) -> Array:
+def _resized(logits: Array, height: int, width: int, box: Box) -> Array:
+    left, top, right, bottom = box
+    down = (bottom - top) / height
     out = np.empty((len(logits), height, width), np.float32)
     for plane, target in zip(logits, out, strict=True):
         picture = Image.fromarray(plane)
         for start in range(0, height, BAND):
             stop = min(start + BAND, height)
-            box = (0, start * picture.height / height, picture.width, stop * picture.height / height)
-            target[start:stop] = np.asarray(picture.resize((width, stop - start), Image.Resampling.BILINEAR, box))
+            band = (left, top + start * down, right, min(top + stop * down, picture.height))
+            target[start:stop] = np.asarray(picture.resize((width, stop - start), Image.Resampling.BILINEAR, band))
     return out
 
 

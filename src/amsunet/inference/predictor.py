@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from amsunet.data.images import Array, read_image
-from amsunet.data.preprocessing import Preprocessing, channels_first
+from amsunet.data.preprocessing import Kind, Preprocessing, channels_first
 from amsunet.errors import InputError
 from amsunet.inference.description import describe_together
-from amsunet.inference.forward import compute_logits, to_labels, to_probabilities
+from amsunet.inference.forward import Box, compute_logits, to_labels, to_probabilities
 from amsunet.inference.members import open_members
 from amsunet.inference.result import Segmentation
+from amsunet.inference.tiles import Tiling
 from amsunet.memory import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -31,8 +33,8 @@ class Prepared:
     name: str
     size: tuple[int, int]
     """Height and width of the image."""
-    views: dict[tuple[int, str], Array]
-    """(C, h, w) of uint8, by channels and windowing: the networks of an ensemble may differ in them."""
+    views: dict[Kind, Array]
+    """(C, h, w) of uint8: the networks of an ensemble may differ in their kind."""
     unlike: str
     """In what the image is unlike the training images of every network; empty if it is not."""
 
@@ -53,6 +55,7 @@ class Predictor:
         precision: the only one that exported networks may have; any when left out.
         flips: average over the image and its mirror images: slower by four, usually a little better.
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
+        tiling: of images too large to go through a network whole.
         compiled: run torch.compile; where that is not possible ``say`` is told, and the network runs without.
         say: takes the lines that tell what is going on.
 
@@ -68,6 +71,7 @@ class Predictor:
         precision: str | None = None,
         flips: bool = False,
         own: str | None = None,
+        tiling: Tiling = Tiling(),  # noqa: B008 - frozen
         compiled: bool = False,
         say: Callable[[str], None] = print,
     ) -> None:
@@ -76,12 +80,17 @@ class Predictor:
             Path(run), runtime, machine=machine, precision=precision, own=own, compiled=compiled, say=say
         )
         self.flips = flips
+        self.tiling = tiling
         self.description = self._members[0][1]
         if self.folds is not None:
             self.description = describe_together([known for _, known in self._members], self.folds.threshold)
 
     def __str__(self) -> str:
         return self._members[0][0].name
+
+    def __len__(self) -> int:
+        """The number of networks."""
+        return len(self._members)
 
     def blind_to(self, name: str) -> Predictor:
         """Of an ensemble the one network that was not trained on this training image, of a single one itself."""
@@ -120,17 +129,23 @@ class Predictor:
 
     def prepare(self, image: Array, name: str) -> Prepared:
         """The first of three parts of a prediction: what is to be done before the networks."""
-        kinds: dict[tuple[int, str], Preprocessing] = {
-            (kind.in_channels, kind.windowing): kind for kind in (known.preprocessing for _, known in self._members)
-        }
-        seen = {key: kind.resize(kind.window(image)) for key, kind in kinds.items()}
+        seen = {key: kind.resize(kind.window(image)) for key, kind in self.kinds.items()}
+        views = {key: channels_first(view) for key, view in seen.items()}
+        return Prepared(name, (image.shape[0], image.shape[1]), views, self.unlike(seen))
+
+    @property
+    def kinds(self) -> dict[Kind, Preprocessing]:
+        """How the networks want images."""
+        return {known.preprocessing.kind: known.preprocessing for _, known in self._members}
+
+    def unlike(self, seen: Mapping[Kind, Array]) -> str:
+        """In what an image, (h, w, C) of uint8 of each kind, is unlike the training images of every network."""
         unlike = [
-            known.appearance.unlike(seen[known.preprocessing.in_channels, known.preprocessing.windowing])
+            known.appearance.unlike(seen[known.preprocessing.kind])
             for _, known in self._members
             if known.appearance is not None
         ]
-        views = {key: channels_first(view) for key, view in seen.items()}
-        return Prepared(name, (image.shape[0], image.shape[1]), views, unlike[0] if unlike and all(unlike) else "")
+        return unlike[0] if unlike and all(unlike) else ""
 
     def compute(self, images: Sequence[Prepared]) -> list[Callable[[], Segmentation]]:
         """The second part: the networks, on images whose working sizes are the same.
@@ -140,22 +155,38 @@ class Predictor:
         *first, last = range(len(self._members))
         totals: list[Array | None] = [None] * len(images)
         for member in first:
-            for index, one in enumerate(self._logits(member, images)):
+            for index, one in enumerate(self._logits(member, [image.views for image in images])):
                 probabilities = to_probabilities(one, *images[index].size)
                 before = totals[index]
                 totals[index] = probabilities if before is None else np.add(before, probabilities, out=before)
-        logits = self._logits(last, images)
+        logits = self._logits(last, [image.views for image in images])
         return [
             partial(self._finish, image.name, image.size, image.unlike, one, total)  # without views, which may be large
             for image, one, total in zip(images, logits, totals, strict=True)
         ]
 
-    def _logits(self, member: int, images: Sequence[Prepared]) -> Array:
+    def logits(self, views: Mapping[Kind, Array]) -> Array:
+        """A part of an image, (C, h, w) of uint8 of each kind, to logits (networks, num_classes, h, w)."""
+        return np.stack([self._logits(member, [views])[0] for member in range(len(self._members))])
+
+    def probabilities(self, logits: Array, height: int, width: int, box: Box | None = None) -> Array:
+        """Logits of all networks, or a box of them, to the mean of their probabilities (num_classes, height, width)."""
+        total = to_probabilities(logits[0], height, width, box)
+        for one in logits[1:]:
+            total += to_probabilities(one, height, width, box)
+        total /= np.float32(len(logits))
+        return total
+
+    def checksum(self) -> str:
+        """Of what is known of the networks, which tells one training from another, and how images go through them."""
+        known = [description.model_dump_json() for _, description in self._members]
+        return hashlib.sha256(repr((known, self.flips, self.tiling)).encode()).hexdigest()
+
+    def _logits(self, member: int, images: Sequence[Mapping[Kind, Array]]) -> Array:
         runtime, description = self._members[member]
-        key = description.preprocessing.in_channels, description.preprocessing.windowing
-        views = [image.views[key] for image in images]
+        views = [image[description.preprocessing.kind] for image in images]
         batch = np.stack(views) if len(views) > 1 else views[0][None]  # no copy of a large image
-        return compute_logits(runtime, batch, flips=self.flips)
+        return compute_logits(runtime, batch, flips=self.flips, tiling=self.tiling)
 
     def _finish(
         self, name: str, size: tuple[int, int], unlike: str, logits: Array, total: Array | None

@@ -11,7 +11,7 @@ from PIL import Image
 from amsunet.data.images import Array
 from amsunet.data.masks import MaskConvention
 from amsunet.data.overlay import draw_outlines
-from amsunet.inference.uncertainty import measure_uncertainty
+from amsunet.inference.uncertainty import doubts_of, measure_uncertainty
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,7 @@ class Segmentation:
     @property
     def doubts(self) -> tuple[str, ...]:
         """Why the mask is to be checked, if it is."""
-        doubts = []
-        if self.unlike:
-            doubts.append(f"does not look like the training images ({self.unlike})")
-        if self.doubtful is not None and self.uncertainty > self.doubtful:
-            doubts.append("less sure than nine in ten validation images")
-        return tuple(doubts)
+        return doubts_of(self.uncertainty, self.doubtful, self.unlike)
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from amsunet.data.images import Array
 
 
-def measure_uncertainty(probability: Array, mask: Array) -> float:
-    """One minus the Dice to be expected, mean over the classes but the background: 0 is sure.
+@dataclass(frozen=True)
+class Doubt:
+    """An image whose mask is to be checked."""
+
+    image: str
+    uncertainty: float
+    reason: str
+    unlike: bool
+    """Whether it does not look like the training images."""
+
+
+def doubts_of(uncertainty: float, doubtful: float | None, unlike: str) -> tuple[str, ...]:
+    """Why a mask is to be checked, if it is.
+
+    Args:
+        doubtful: the uncertainty that one in ten validation images exceeds, where it is known.
+        unlike: in what the image is unlike all training images, where it is.
+    """
+    doubts = []
+    if unlike:
+        doubts.append(f"does not look like the training images ({unlike})")
+    if doubtful is not None and uncertainty > doubtful:
+        doubts.append("less sure than nine in ten validation images")
+    return tuple(doubts)
+
+
+class Uncertainty:
+    """One minus the Dice to be expected, mean over the classes but the background: 0 is sure. It may be added up from
+    the parts of an image.
 
     Of a class with mask m and probability p the expected Dice is 2 sum(m p) / (sum(m) + sum(p)); where m is empty, it
     is the probability that nothing was missed, taken as one minus the largest p. It is worth what the probabilities
@@ -17,16 +47,41 @@ def measure_uncertainty(probability: Array, mask: Array) -> float:
     Source: Borges et al., soft Dice confidence, arXiv 2402.10665.
 
     Args:
+        sums: those of the parts so far, by their names.
+    """
+
+    def __init__(self, num_classes: int, sums: dict[str, Any] | None = None) -> None:
+        sums = sums or {}
+        self._found, self._hits, self._mass, self._largest = (
+            np.array(sums.get(name, [0.0] * (num_classes - 1))) for name in ("found", "hits", "mass", "largest")
+        )
+
+    def add(self, probability: Array, mask: Array) -> None:
+        """Add a part: probabilities (K, h, w) and the mask (h, w) of class numbers."""
+        for index, one in enumerate(probability[1:]):
+            here = mask == index + 1
+            self._found[index] += np.count_nonzero(here)
+            self._hits[index] += one.sum(where=here, dtype=np.float64)
+            self._mass[index] += one.sum(dtype=np.float64)
+            self._largest[index] = max(self._largest[index], float(one.max()))
+
+    def sums(self) -> dict[str, Any]:
+        """As JSON can hold them."""
+        named = {"found": self._found, "hits": self._hits, "mass": self._mass, "largest": self._largest}
+        return {name: values.tolist() for name, values in named.items()}
+
+    def value(self) -> float:
+        dice = 2 * self._hits / np.maximum(self._found + self._mass, 1)
+        return 1 - float(np.where(self._found > 0, dice, 1 - self._largest).mean())
+
+
+def measure_uncertainty(probability: Array, mask: Array) -> float:
+    """The uncertainty of a whole image.
+
+    Args:
         probability: (K, H, W).
         mask: (H, W) of class numbers.
     """
-    expected = [_expected_dice(probability[label], mask == label) for label in range(1, len(probability))]
-    return 1 - float(np.mean(expected))
-
-
-def _expected_dice(probability: Array, mask: Array) -> float:
-    found = int(np.count_nonzero(mask))
-    if not found:
-        return 1 - float(probability.max())
-    hits = probability.sum(where=mask, dtype=np.float64)
-    return float(2 * hits / (found + probability.sum(dtype=np.float64)))
+    uncertainty = Uncertainty(len(probability))
+    uncertainty.add(probability, mask)
+    return uncertainty.value()

@@ -1,0 +1,199 @@
+"""Images too large for memory to masks: read, predicted, blended and written tile by tile."""
+
+from __future__ import annotations
+
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from amsunet.data.images import Array
+from amsunet.data.preprocessing import Kind, channels_first
+from amsunet.data.slide_view import SlideView
+from amsunet.data.slides import open_slide
+from amsunet.errors import InputError
+from amsunet.files import written
+from amsunet.inference.blend import Blend, BlendAxis
+from amsunet.inference.forward import to_labels
+from amsunet.inference.predictor import Predictor
+from amsunet.inference.scratch import Scratch
+from amsunet.inference.tiled_mask import largest_size, mask_paths, write_masks
+from amsunet.inference.tiled_objects import drop_small
+from amsunet.inference.tiles import Tiling
+from amsunet.inference.uncertainty import Doubt, Uncertainty, doubts_of
+from amsunet.packages import needed
+
+_LABELLED = 1024
+"""Pixels of the image, on a side, that get their labels at once."""
+
+Views = dict[Kind, Array]
+
+
+class SlideTask:
+    """A slide and the mask it is to get, as tiled TIFF: ``out/NAME.tif``, or one in the folder of each class.
+
+    What was reached lies in the hidden folder ``.NAME.partial`` beside it until the mask is whole; the same task goes
+    on from there. Memory depends on the tile and not on the slide.
+
+    Args:
+        level: of a pyramid, the one whose pixels are those of an image; the mask has its size.
+    """
+
+    def __init__(
+        self, predictor: Predictor, path: Path, out: Path, name: str, *, level: int = 0, overwrite: bool = False
+    ) -> None:
+        self._predictor, self._path, self._level, self._overwrite = predictor, path, level, overwrite
+        self._description = predictor.description
+        self._targets = mask_paths(out, name, self._description.convention)
+        self._folder = (out / name).with_name(f".{Path(name).name}.partial")
+
+    def check(self) -> None:
+        """Say what stands against the task before work starts.
+
+        Raises: SlideError if the slide cannot be read; InputError if the mask is there already or has no room on the
+            disk.
+        """
+        with open_slide(self._path) as slide:
+            self._begin(SlideView(slide, self._predictor.kinds, self._level))
+
+    def run(
+        self, *, progress: Callable[[int, int], None] | None = None, say: Callable[[str], object] = str
+    ) -> Doubt | None:
+        """Segment the slide.
+
+        Args:
+            progress: called with the number of tiles done in this call, and of those it has to do.
+
+        Returns: why the mask is to be checked, if it is; its uncertainty is that before small objects are left out.
+        Raises: as ``check``, and InputError if the mask is being made by another process.
+        """
+        with open_slide(self._path) as slide:
+            view = SlideView(slide, self._predictor.kinds, self._level)
+            rows, columns, carries = self._begin(view)
+            unlike = self._predictor.unlike(view.sample())
+            with written(self._targets[0]), Scratch(self._folder, self._job(), view.image_size, carries) as scratch:
+                say(_describe(self._path, view, len(rows) * len(columns)))
+                if scratch.rows_done:
+                    say(f"going on where it was stopped: {scratch.rows_done} of {len(rows)} rows of tiles are done")
+                uncertainty = _fill(scratch, self._predictor, view, Blend(rows, columns, scratch), progress)
+                if self._leaves_out_small:
+                    drop_small(scratch.labels, self._description.smallest_object)
+                made = [scratch.folder / f"mask{number}.tif" for number in range(len(self._targets))]
+                write_masks(made, scratch.labels, self._description.convention)
+                for one, target in zip(made, self._targets, strict=True):
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    one.replace(target)
+                scratch.remove()
+        doubts = doubts_of(uncertainty, self._description.doubtful, unlike)
+        return Doubt(str(self._path), uncertainty, "; ".join(doubts), bool(unlike)) if doubts else None
+
+    @property
+    def _leaves_out_small(self) -> bool:
+        return bool(self._description.smallest_object) and self._description.convention.num_classes == 2
+
+    def _begin(self, view: SlideView) -> tuple[BlendAxis, BlendAxis, list[tuple[int, int, int]]]:
+        """Lay out the tiles: rows, columns and the shapes of sums that rows leave for the next ones."""
+        convention = self._description.convention
+        if self._leaves_out_small or convention.kind == "instances":
+            needed("scipy.ndimage", "scipy")
+        for target in self._targets:
+            if target.resolve() == self._path.resolve():
+                raise InputError(f"the mask of {self._path} would take its place: choose another --out")
+            if target.exists() and not (self._overwrite or self._folder.exists()):
+                raise InputError(f"{target} is there already: choose another --out, or say --overwrite")
+        tiling = self._predictor.tiling
+        tiling = tiling if tiling.cuts(*view.size) else Tiling(tile=max(view.size))
+        rows, columns = (BlendAxis(*sides, tiling) for sides in zip(view.size, view.image_size, strict=True))
+        planes = len(self._predictor) * convention.num_classes
+        carries = [(planes, height, view.size[1]) for height in rows.carried()]
+        room = Scratch.largest_size(view.image_size, carries) + largest_size(convention, *view.image_size)
+        self._refuse_without_room(room)
+        return rows, columns, carries
+
+    def _refuse_without_room(self, room: int) -> None:
+        """Raise InputError unless there is room for the labels, the sums and an uncompressed result."""
+        there = next(parent for parent in self._folder.resolve().parents if parent.exists())
+        begun = sum(getattr(file.stat(), "st_blocks", 0) * 512 for file in self._folder.glob("*"))
+        free = shutil.disk_usage(there).free + begun
+        if room > free:
+            raise InputError(
+                f"the mask of {self._path} may need {room / 1e9:.1f} GB in {self._folder.parent} while it is made, "
+                f"where {free / 1e9:.1f} GB are free: free some space, choose another --out, or of a pyramid a "
+                "coarser --level"
+            )
+
+    def _job(self) -> dict[str, Any]:
+        """What the mask depends on: what was begun for another one is not gone on with."""
+        file = self._path.stat()
+        return {
+            "slide": [str(self._path.resolve()), file.st_size, file.st_mtime_ns, self._level],
+            "networks": self._predictor.checksum(),
+        }
+
+
+def _fill(
+    scratch: Scratch,
+    predictor: Predictor,
+    view: SlideView,
+    blend: Blend,
+    progress: Callable[[int, int], None] | None,
+) -> float:
+    """Predict the rows of tiles that are not done yet and write their labels.
+
+    Returns: the uncertainty of the whole mask.
+    """
+    rows, columns = blend.rows, blend.columns
+    uncertainty = Uncertainty(predictor.description.convention.num_classes, scratch.sums)
+    tiles = [(row, column) for row in range(scratch.rows_done, len(rows)) for column in range(len(columns))]
+
+    def read(tile: tuple[int, int]) -> Views:
+        views = view.read(rows.place(tile[0]), columns.place(tile[1]))
+        return {kind: channels_first(one) for kind, one in views.items()}
+
+    for done, ((row, column), views) in enumerate(_read_ahead(read, tiles), start=1):
+        logits = predictor.logits(views)
+        means = blend.add(row, column, logits.reshape(-1, *logits.shape[2:]))
+        means = means.reshape(*logits.shape[:2], *means.shape[1:])
+        for y in _pieces(rows.image(row)):
+            for x in _pieces(columns.image(column)):
+                size = y.stop - y.start, x.stop - x.start
+                probabilities = predictor.probabilities(means, *size, blend.box(row, column, y, x))
+                labels = to_labels(probabilities, predictor.description.threshold)
+                uncertainty.add(probabilities, labels)
+                scratch.labels.write(y, x, labels)
+        if column + 1 == len(columns):
+            scratch.finish_row(row, uncertainty.sums())
+        if progress:
+            progress(done, len(tiles))
+    return uncertainty.value()
+
+
+def _read_ahead(
+    read: Callable[[tuple[int, int]], Views], tiles: list[tuple[int, int]]
+) -> Iterator[tuple[tuple[int, int], Views]]:
+    """Read one tile while the one before it is worked on."""
+    waiting: deque[tuple[tuple[int, int], Future[Views]]] = deque()
+    with ThreadPoolExecutor(1) as pool:
+        for tile in tiles:
+            waiting.append((tile, pool.submit(read, tile)))
+            if len(waiting) > 1:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        for first, future in waiting:
+            yield first, future.result()
+
+
+def _pieces(whole: slice) -> Iterator[slice]:
+    for start in range(whole.start, whole.stop, _LABELLED):
+        yield slice(start, min(start + _LABELLED, whole.stop))
+
+
+def _describe(path: Path, view: SlideView, tiles: int) -> str:
+    def pixels(size: tuple[int, int]) -> str:
+        return f"{size[1]:,} x {size[0]:,}"
+
+    seen = "" if view.size == view.image_size else f", which the network sees as {pixels(view.size)}"
+    source = f", read from level {view.source}" if view.source else ""
+    return f"{path}: {pixels(view.image_size)} pixels{seen}{source}, in {tiles:,} tiles"
