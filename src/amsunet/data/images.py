@@ -188,7 +188,7 @@ def compression_obstacle(page: Any, error: Exception) -> str | None:
     Args:
         error: what tifffile raised.
     """
-    if not any(words in str(error) for words in ("requires", "not supported", "not a valid", "No module named")):
+    if not any(words in str(error) for words in ("COMPRESSION", "not supported", "not a valid", "No module named")):
         return None
     name = getattr(page.compression, "name", page.compression)
     if find_spec("imagecodecs") is None:

@@ -196,4 +196,4 @@ def _describe(path: Path, view: SlideView, tiles: int) -> str:
 
     seen = "" if view.size == view.image_size else f", which the network sees as {pixels(view.size)}"
     source = f", read from level {view.source}" if view.source else ""
-    return f"{path}: {pixels(view.image_size)} pixels{seen}{source}, in {tiles:,} tiles"
+    return f"{path}: {pixels(view.image_size)} pixels{seen}{source}, in {tiles:,} tile{'s' * (tiles > 1)}"

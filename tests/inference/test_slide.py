@@ -1,0 +1,280 @@
+"""Masks of slides: those of the whole image, in memory that a tile needs, and after a kill."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tifffile
+from filelock import FileLock
+
+from amsunet.data.appearance import learn_appearance
+from amsunet.data.images import read_image
+from amsunet.data.slides import is_slide
+from amsunet.errors import InputError
+from amsunet.inference import slide as slide_module
+from amsunet.inference import tiled_mask, tiled_objects
+from amsunet.inference.folder import CHECK_LIST, find_inputs, predict_files
+from amsunet.inference.predictor import Predictor
+from amsunet.inference.slide import SlideTask
+from amsunet.inference.tiles import Tiling
+
+_TILING = Tiling(tile=96, overlap=32, whole=0)
+_SIZE = 330, 419
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    """Everything in several parts."""
+    monkeypatch.setattr(slide_module, "_LABELLED", 100)
+    for module in (tiled_mask, tiled_objects):
+        monkeypatch.setattr(module, "SIDE", 64)
+
+
+@pytest.fixture
+def path(tmp_path, picture):
+    image = picture(*_SIZE, channels=3)
+    with tifffile.TiffWriter(tmp_path / "slide.tif") as tiff:
+        settings = {"tile": (64, 64), "compression": "zlib", "photometric": "rgb"}
+        tiff.write(image, subifds=1, **settings)
+        tiff.write(image[::2, ::2], subfiletype=1, **settings)
+    return tmp_path / "slide.tif"
+
+
+@pytest.fixture
+def make_tiled(make_run, machine, path):
+    def make(*given, flips=False, **settings):
+        """Of two classes, each has half of the slide."""
+        predictor = Predictor(make_run(*given, **settings), machine=machine, flips=flips, tiling=_TILING)
+        if predictor.description.convention.num_classes > 2:
+            return predictor
+        half = float(np.median(_whole(predictor, path).probability[1]))
+        settings = {"threshold": half} | settings
+        return Predictor(make_run(*given, **settings), machine=machine, flips=flips, tiling=_TILING)
+
+    return make
+
+
+def _whole(predictor, path, level=0):
+    return predictor.predict(tifffile.imread(path, level=level))
+
+
+def _same(found, expected):
+    """But for single pixels whose probability is that of the threshold."""
+    assert found.shape == expected.shape and found.dtype == expected.dtype
+    assert (found != expected).mean() < 1e-3
+    assert len(np.unique(expected)) > 1, "there is something to be found"
+
+
+CONVENTIONS = {
+    "values": {},
+    "classes": {"values": (0, 3, 700), "names": ("background", "a", "b")},
+    "instances": {"kind": "instances", "values": (0, 1)},
+    "colours": {"kind": "colours", "values": (0, 0xFF0080), "names": ("background", "red")},
+}
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("scale", [1.0, 0.6, 1.3])
+def test_the_mask_is_that_of_the_whole_image(make_tiled, path, tmp_path, convention, scale):
+    predictor = make_tiled(**CONVENTIONS[convention], scale=scale, in_channels=3)
+    SlideTask(predictor, path, tmp_path / "out", "sub/mask").run()
+    expected = _whole(predictor, path)
+    with tifffile.TiffFile(tmp_path / "out" / "sub" / "mask.tif") as tiff:
+        found, page = tiff.asarray(), tiff.pages[0]
+        assert page.tile == (64, 64) and page.compression == tifffile.COMPRESSION.ADOBE_DEFLATE
+    if convention == "instances":
+        assert found.max() > 1
+        _same(found > 0, expected.as_stored() > 0)
+    else:
+        _same(found, expected.as_stored())
+    assert [one.name for one in (tmp_path / "out" / "sub").iterdir()] == ["mask.tif"], "nothing is left behind"
+
+
+def test_a_folder_for_each_class(make_tiled, path, tmp_path):
+    predictor = make_tiled("folders", (0, 255, 255), ("background", "a", "b"), in_channels=3)
+    SlideTask(predictor, path, tmp_path / "out", "mask").run()
+    expected = _whole(predictor, path).mask
+    for label, name in enumerate("ab", start=1):
+        _same(tifffile.imread(tmp_path / "out" / name / "mask.tif") > 0, expected == label)
+
+
+@pytest.mark.parametrize("flips", [False, True])
+def test_small_objects_are_left_out(make_tiled, path, tmp_path, flips):
+    predictor = make_tiled(smallest_object=40, flips=flips)
+    SlideTask(predictor, path, tmp_path / "out", "mask").run()
+    _same(tifffile.imread(tmp_path / "out" / "mask.tif") > 0, _whole(predictor, path).mask > 0)
+
+
+def test_an_ensemble_averages_probabilities(ensemble, machine, tmp_path, path):
+    predictor = Predictor(ensemble, machine=machine, tiling=_TILING)
+    task = SlideTask(predictor, path, tmp_path / "out", "mask")
+    doubt = task.run()
+    expected = _whole(predictor, path)
+    found = tifffile.imread(tmp_path / "out" / "mask.tif") > 0
+    assert (found != (expected.mask > 0)).mean() < 1e-3
+    if doubt:
+        assert doubt.uncertainty == pytest.approx(expected.uncertainty, abs=0.02)
+
+
+def test_a_coarser_level_and_a_small_one_whole(make_tiled, path, tmp_path):
+    predictor = make_tiled(in_channels=3)
+    predictor.tiling = Tiling(whole=250 * 250)
+    said = []
+    SlideTask(predictor, path, tmp_path / "out", "mask", level=1).run(say=said.append)
+    assert "210 x 165 pixels, read from level 1, in 1 tile" in said[0]
+    _same(tifffile.imread(tmp_path / "out" / "mask.tif"), _whole(predictor, path, level=1).as_stored())
+
+
+def test_a_seam_is_no_larger_than_what_lies_between(make_tiled, path, tmp_path, monkeypatch):
+    """Where a tile ends probabilities do not jump."""
+    predictor = make_tiled(in_channels=3)
+    canvas = np.zeros(_SIZE, np.float32)
+    whole = _whole(predictor, path).probability[1]
+    task = SlideTask(predictor, path, tmp_path / "out", "mask")
+    to_labels, places = slide_module.to_labels, []
+    monkeypatch.setattr(slide_module, "to_labels", lambda p, *more: places.append(p[1].copy()) or to_labels(p, *more))
+    write = slide_module.Scratch
+
+    class Watched(write):
+        def __init__(self, *given):
+            super().__init__(*given)
+            inner = self.labels.write
+            self.labels.write = lambda y, x, part: canvas.__setitem__((y, x), places.pop()) or inner(y, x, part)
+
+    monkeypatch.setattr(slide_module, "Scratch", Watched)
+    task.run()
+    np.testing.assert_allclose(canvas, whole, atol=1e-4)
+
+
+class _Stopped(Exception):
+    """A kill."""
+
+
+@pytest.mark.parametrize("tiles", [1, 7, 20, 35])
+def test_after_a_kill_it_goes_on_and_gives_the_same(make_tiled, path, tmp_path, tiles):
+    predictor = make_tiled(doubtful=0.0, appearance=None)
+    unbroken = SlideTask(predictor, path, tmp_path / "unbroken", "mask").run()
+
+    def stop(done, total):
+        if done == tiles:
+            raise _Stopped
+
+    task = SlideTask(predictor, path, tmp_path / "out", "mask")
+    with pytest.raises(_Stopped):
+        task.run(progress=stop)
+    assert not (tmp_path / "out" / "mask.tif").exists()
+    seen, said = [], []
+    assert task.run(progress=lambda *now: seen.append(now), say=said.append) == unbroken
+    rows_done = tiles // 7
+    assert len(seen) == 35 - 7 * rows_done and all(now == (done, len(seen)) for done, now in enumerate(seen, start=1))
+    assert said[1:] == [f"going on where it was stopped: {rows_done} of 5 rows of tiles are done"] * bool(rows_done)
+    one, two = (tifffile.imread(tmp_path / name / "mask.tif") for name in ("unbroken", "out"))
+    assert np.array_equal(one, two)
+    assert not (tmp_path / "out" / ".mask.partial").exists()
+
+
+@pytest.mark.parametrize("changed", ["slide", "network", "state"])
+def test_what_was_begun_for_something_else_is_not_gone_on_with(make_tiled, path, tmp_path, picture, changed):
+    def stop(done, total):
+        if done == 13:
+            raise _Stopped
+
+    with pytest.raises(_Stopped):
+        SlideTask(make_tiled(), path, tmp_path / "out", "mask").run(progress=stop)
+    if changed == "slide":
+        tifffile.imwrite(path, picture(*_SIZE, channels=3, seed=9), photometric="rgb")
+    if changed == "state":
+        (tmp_path / "out" / ".mask.partial" / "state.json").write_text(json.dumps({"rows_done": 4}))
+    predictor = make_tiled(**({"threshold": 0.8} if changed == "network" else {}))
+    said = []
+    SlideTask(predictor, path, tmp_path / "out", "mask").run(say=said.append)
+    assert len(said) == 1
+    _same(tifffile.imread(tmp_path / "out" / "mask.tif"), _whole(predictor, path).as_stored())
+
+
+def test_two_commands_do_not_work_on_one_slide(make_tiled, path, tmp_path):
+    folder = tmp_path / "out" / ".mask.partial"
+    folder.mkdir(parents=True)
+    with FileLock(folder / "lock"), pytest.raises(InputError, match="worked on by another command"):
+        SlideTask(make_tiled(), path, tmp_path / "out", "mask").run()
+
+
+def test_too_little_room_is_said_before_work_starts(make_tiled, path, tmp_path, monkeypatch, picture):
+    monkeypatch.setattr(shutil, "disk_usage", lambda where: SimpleNamespace(free=100_000))
+    tifffile.imwrite(tmp_path / "small.tif", picture(40, 40))
+    jobs = find_inputs([str(path), str(tmp_path / "small.tif")])
+    with pytest.raises(InputError, match=r"slide.tif may need 0\.\d GB .* free some space"):
+        predict_files(make_tiled(), jobs, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_room_that_is_asked_for_is_enough(make_tiled, path, tmp_path, monkeypatch):
+    predictor, asked = make_tiled("instances", (0, 1)), []
+    task = SlideTask(predictor, path, tmp_path / "out", "mask")
+    refuse = SlideTask._refuse_without_room
+    monkeypatch.setattr(SlideTask, "_refuse_without_room", lambda self, room: asked.append(room) or refuse(self, room))
+    taken = []
+    monkeypatch.setattr(slide_module.Scratch, "remove", lambda scratch: taken.append(
+        sum(file.stat().st_size for file in (tmp_path / "out").rglob("*"))
+    ))  # fmt: skip
+    task.run()
+    assert 0 < taken[0] <= asked[0] + 10_000
+
+
+def test_slides_beside_images_with_lists_and_failures(make_tiled, path, tmp_path, picture):
+    images = tmp_path / "images"
+    images.mkdir()
+    shutil.copy(path, images / "b.tif")
+    tifffile.imwrite(images / "a.tif", picture(40, 48))
+    (images / "c.svs").write_bytes(b"no slide")
+    assert is_slide(images / "b.tif") and not is_slide(images / "a.tif")
+    appearance = learn_appearance((picture(40, 48, channels=3, seed=seed) for seed in range(4)), [])
+    predictor = make_tiled(doubtful=0.0, appearance=appearance, in_channels=3)
+    bars = []
+    outcome = predict_files(
+        predictor, find_inputs([str(images)]), tmp_path / "out", slide_progress=lambda *now: bars.append(now)
+    )
+    assert outcome.written == 2 and list(outcome.failures) == [str(images / "c.svs")]
+    assert bars[-1] == (35, 35)
+    assert {str(one.relative_to(tmp_path / "out")) for one in (tmp_path / "out").iterdir()} == set() | {
+        "a.png", "b.tif", "failures.txt", CHECK_LIST
+    }  # fmt: skip
+    doubt = next(one for one in outcome.doubts if one.image.endswith("b.tif"))
+    expected = predictor.predict(read_whole(path))
+    assert doubt.uncertainty == pytest.approx(expected.uncertainty, abs=1e-3)
+    assert doubt.unlike == bool(expected.unlike)
+
+
+def read_whole(path):
+    return tifffile.imread(path, level=0)
+
+
+def test_what_is_there_is_not_replaced_unasked(make_tiled, path, tmp_path):
+    predictor = make_tiled()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "slide.tif").write_bytes(b"drawn by hand")
+    with pytest.raises(InputError, match=r"slide.tif is there already"):
+        predict_files(predictor, find_inputs([str(path)]), tmp_path / "out")
+    assert (tmp_path / "out" / "slide.tif").read_bytes() == b"drawn by hand"
+    predict_files(predictor, find_inputs([str(path)]), tmp_path / "out", overwrite=True)
+    assert read_image(tmp_path / "out" / "slide.tif").shape[:2] == _SIZE
+    with pytest.raises(InputError, match="would take its place"):
+        predict_files(predictor, find_inputs([str(path)]), tmp_path, overwrite=True)
+
+
+@pytest.mark.parametrize("asked", [{"overlay": True}, {"probability": True}])
+def test_what_needs_the_whole_image_is_refused(make_tiled, path, tmp_path, asked):
+    with pytest.raises(InputError, match="too large for --overlay and --probability"):
+        predict_files(make_tiled(), find_inputs([str(path)]), tmp_path / "out", **asked)
+
+
+def test_a_level_without_a_pyramid_is_refused(make_tiled, path, tmp_path, picture):
+    tifffile.imwrite(tmp_path / "small.tif", picture(40, 40))
+    with pytest.raises(InputError, match="--level is for pyramids"):
+        predict_files(make_tiled(), find_inputs([str(tmp_path / "small.tif")]), tmp_path / "out", level=1)
+    outcome = predict_files(make_tiled(), find_inputs([str(path)]), tmp_path / "out", level=5)
+    assert "no level 5: say 0 to 1" in outcome.failures[str(path)]
