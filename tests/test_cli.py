@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage
+import tifffile
 from PIL import Image
 
 from amsunet import cli
@@ -70,6 +71,23 @@ def test_one_unreadable_image_does_not_stop_the_others(command, run, images, tmp
     (images / "broken.png").unlink()
     assert command("predict", run, images, "--out", "masks", "--overwrite")[0] == 0
     assert not (tmp_path / "masks" / "failures.txt").exists()
+
+
+def test_a_pyramid_gets_a_tiled_mask_at_the_level_asked_for(command, run, tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (160, 240), np.uint8)
+    settings = {"tile": (64, 64), "compression": "zlib", "photometric": "minisblack"}
+    with tifffile.TiffWriter(tmp_path / "scan.tif") as tiff:
+        tiff.write(image, subifds=1, **settings)
+        tiff.write(image[::2, ::2], subfiletype=1, **settings)
+    code, out, _ = command("predict", run, "scan.tif", "--out", "masks", "--level", "1")
+    assert code == 0
+    assert "scan.tif: 120 x 80 pixels, read from level 1, in 1 tile" in out and "1 masks in masks" in out
+    mask = tifffile.imread(tmp_path / "masks" / "scan.tif")
+    assert mask.shape == (80, 120) and set(np.unique(mask)) <= {0, 255}
+    code, _, err = command("predict", run, "scan.tif", "--out", "masks")
+    assert code == 2 and "scan.tif is there already" in err and "--overwrite" in err
+    code, _, err = command("predict", run, "sample:nuclei", "--out", "others", "--level", "1")
+    assert code == 2 and "--level is for pyramids" in err
 
 
 def test_a_photograph_is_warned_about_and_still_gets_a_mask(command, run, tmp_path):

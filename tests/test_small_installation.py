@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from amsunet.data.embedded import locate
@@ -40,9 +41,9 @@ def _not_named() -> set[str]:
 def call(tmp_path):
     """Run the command line where importing any other package fails."""
 
-    def run(*words: object) -> subprocess.CompletedProcess[str]:
+    def run(*words: object, but: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         code = (
-            f"import sys\nfor name in {sorted(_not_named())!r}:\n    sys.modules[name] = None\n"
+            f"import sys\nfor name in {sorted(_not_named() - {*but})!r}:\n    sys.modules[name] = None\n"
             "from amsunet import cli\ncli.main()"
         )
         command = [sys.executable, "-c", code, *map(str, words)]
@@ -61,6 +62,19 @@ def test_the_line_names_packages_and_leaves_the_heavy_ones_out():
     for name in _named_in_the_docs():
         assert importlib.metadata.version(name)
     assert {"torch", "scipy", "matplotlib", "monai", "kornia", "psutil", "safetensors"} <= _not_named()
+
+
+def test_slides_need_one_package_more(call, network, whole, tmp_path):
+    image = np.asarray(Image.open(next((locate("sample:nuclei") / "test" / "images").iterdir())))
+    with tifffile.TiffWriter(tmp_path / "scan.tif") as tiff:
+        tiff.write(image, subifds=1, tile=(32, 32), compression="zlib")
+        tiff.write(image[::2, ::2], subfiletype=1, tile=(32, 32), compression="zlib")
+    done = call("predict", network, "scan.tif", "--out", "masks")
+    assert done.returncode == 2 and "error: filelock is not installed: pip install filelock" in done.stderr
+    done = call("predict", network, "scan.tif", "--out", "masks", but=("filelock",))
+    assert done.returncode == 0, done.stderr
+    expected = load(whole.run, device="cpu", precision="float32").predict(image).as_stored()
+    assert (tifffile.imread(tmp_path / "masks" / "scan.tif") != expected).mean() < 1e-3
 
 
 def test_masks_are_those_of_torch(call, network, whole, tmp_path):

@@ -173,7 +173,7 @@ def predict(
             slide_progress=slide_progress,
             say=click.echo,
         )
-    click.echo(f"{outcome.written} masks in {out}, {outcome.images_per_second:.1f} images a second")
+    click.echo(f"{outcome.written} masks in {out}, {outcome.pace}")
     for doubt in outcome.doubts:
         if doubt.unlike:
             click.echo(f"warning: {doubt.image} {doubt.reason}: check its mask", err=True)

@@ -48,6 +48,11 @@ class Outcome:
     def images_per_second(self) -> float:
         return self.written / max(self.seconds, 1e-9)
 
+    @property
+    def pace(self) -> str:
+        rate = self.images_per_second
+        return f"{rate:.1f} images a second" if rate > 0.5 else f"{self.seconds:,.0f} seconds"
+
 
 @dataclass(frozen=True)
 class Job:
