@@ -9,7 +9,7 @@ from scipy import ndimage
 from amsunet.inference import tiled_objects
 from amsunet.inference.objects import without_small
 from amsunet.inference.scratch import RawArray
-from amsunet.inference.tiled_objects import drop_small, number_objects, parts_of
+from amsunet.inference.tiled_objects import drop_small, number_tiled_objects, parts_of
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ def _snake():
 @pytest.mark.parametrize("holes", [False, True])
 def test_numbers_and_sizes_are_those_of_the_whole(in_file, mask, holes):
     labels = in_file(mask)
-    numbers, pixels = number_objects(labels, holes=holes)
+    numbers, pixels = number_tiled_objects(labels, holes=holes)
     wanted = ~mask if holes else mask
     expected, count = ndimage.label(wanted)
     found = np.zeros(mask.shape, np.int64)

@@ -29,13 +29,13 @@ def number_objects(mask: Array) -> tuple[Array, int]:
     touching = last - first
     above = np.repeat(np.arange(len(starts)), touching)
     below = np.arange(len(above)) - np.repeat(np.cumsum(touching) - touching, touching) + np.repeat(first, touching)
-    _, numbers = np.unique(_lowest(len(starts), above, below), return_inverse=True)
+    _, numbers = np.unique(lowest_joined(len(starts), above, below), return_inverse=True)
     numbered = np.zeros(mask.shape, np.int32)
     numbered[mask] = np.repeat(numbers.astype(np.int32) + 1, stops - starts)
     return numbered, int(numbers.max(initial=-1)) + 1
 
 
-def _lowest(count: int, ends: Array, others: Array) -> Array:
+def lowest_joined(count: int, ends: Array, others: Array) -> Array:
     """The lowest of all that each of ``count`` is joined with, by pairs, over any number of steps."""
     lowest = np.arange(count)
     while True:

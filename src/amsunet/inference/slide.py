@@ -96,9 +96,7 @@ class SlideTask:
     def _begin(self, view: SlideView) -> tuple[BlendAxis, BlendAxis, list[tuple[int, int, int]]]:
         """Lay out the tiles: rows, columns and the shapes of sums that rows leave for the next ones."""
         convention = self._description.convention
-        needed("filelock", "filelock")
-        if self._leaves_out_small or convention.kind == "instances":
-            needed("scipy.ndimage", "scipy")
+        needed("filelock", "filelock")  # said before work starts
         for target in self._targets:
             if target.resolve() == self._path.resolve():
                 raise InputError(f"the mask of {self._path} would take its place: choose another --out")

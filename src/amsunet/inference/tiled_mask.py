@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+from amsunet.data.components import number_objects
 from amsunet.data.images import Array
 from amsunet.data.masks import MaskConvention
 from amsunet.inference.scratch import RawArray
-from amsunet.inference.tiled_objects import SIDE, find_objects, number_objects, parts_of
+from amsunet.inference.tiled_objects import SIDE, number_tiled_objects, parts_of
 
 _CLASSIC_TIFF = (1 << 32) - (1 << 25)
 """Bytes, before compression, above which a file is a BigTIFF."""
@@ -41,8 +42,8 @@ def write_masks(paths: list[Path], labels: RawArray, convention: MaskConvention)
         for label, path in enumerate(paths, start=1):
             _write(path, labels, np.dtype(np.uint8), partial(_as_binary, label))
     elif convention.kind == "instances":
-        numbers, _ = number_objects(labels)
-        _write(paths[0], labels, numbers[-1].dtype, lambda tile, part: numbers[tile][find_objects(part)[0]])
+        numbers, _ = number_tiled_objects(labels)
+        _write(paths[0], labels, numbers[-1].dtype, lambda tile, part: numbers[tile][number_objects(part)[0]])
     else:
         dtype = convention.encode(np.zeros((1, 1), np.uint8)).dtype
         _write(paths[0], labels, dtype, lambda _, part: convention.encode(part))

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from amsunet.data.components import lowest_joined, number_objects
 from amsunet.data.images import Array
 from amsunet.inference.scratch import RawArray
-from amsunet.packages import needed
 
 SIDE = 512
 """Of a tile."""
@@ -24,13 +24,7 @@ def parts_of(labels: RawArray) -> Iterator[Part]:
             yield slice(top, min(top + SIDE, height)), slice(left, min(left + SIDE, width))
 
 
-def find_objects(part: Array) -> tuple[Array, int]:
-    """Number the objects of a part (h, w) by themselves; neighbours share an edge."""
-    objects, count = needed("scipy.ndimage", "scipy").label(part)
-    return objects, count
-
-
-def number_objects(labels: RawArray, *, holes: bool = False) -> tuple[list[Array], Array]:
+def number_tiled_objects(labels: RawArray, *, holes: bool = False) -> tuple[list[Array], Array]:
     """Number the objects, or the holes, over all tiles.
 
     Each tile's objects are found by themselves and joined where they touch across a border. Memory: some tens of
@@ -39,13 +33,11 @@ def number_objects(labels: RawArray, *, holes: bool = False) -> tuple[list[Array
     Returns: for each tile the number in the whole image of each of its own objects, 0 for what is none, and the
         pixels of each object in the whole image.
     """
-    sparse = needed("scipy.sparse", "scipy")
-    connected_components = needed("scipy.sparse.csgraph", "scipy").connected_components
     counts, sizes, pairs, total = [], [np.zeros(1, np.int64)], [np.empty((2, 0), np.int64)], 0
     above, left = np.zeros(labels.shape[2], np.int64), np.empty(0, np.int64)
     for rows, columns in parts_of(labels):
         part = labels.read(rows, columns)[0]
-        own, count = find_objects(part == 0 if holes else part)
+        own, count = number_objects(part == 0 if holes else part)
         sizes.append(np.bincount(own.ravel(), minlength=count + 1)[1:])
         objects = np.where(own, own.astype(np.int64) + total, 0)
         counts.append(count)
@@ -56,11 +48,11 @@ def number_objects(labels: RawArray, *, holes: bool = False) -> tuple[list[Array
             pairs.append(_touching(left, objects[:, 0]))
         above[columns], left = objects[-1], objects[:, -1]
     first, second = np.concatenate(pairs, axis=1)
-    graph = sparse.coo_array((np.ones(len(first), np.uint8), (first, second)), shape=(total + 1, total + 1))
-    # What is no object, the node 0, touches nothing: it is the component 0.
-    found, numbers = connected_components(graph, directed=False)
-    pixels = np.bincount(numbers, weights=np.concatenate(sizes), minlength=found)
-    numbers = numbers.astype(np.uint8 if found <= 1 << 8 else np.uint16 if found <= 1 << 16 else np.uint32)
+    # What is no object, the number 0, touches nothing: it stays 0.
+    found, numbers = np.unique(lowest_joined(total + 1, first, second), return_inverse=True)
+    pixels = np.bincount(numbers, weights=np.concatenate(sizes))
+    count = len(found)
+    numbers = numbers.astype(np.uint8 if count <= 1 << 8 else np.uint16 if count <= 1 << 16 else np.uint32)
     ends = np.cumsum(counts).tolist()
     of_tiles = [np.append(numbers[:1], numbers[end - n + 1 : end + 1]) for end, n in zip(ends, counts, strict=True)]
     return of_tiles, pixels
@@ -72,13 +64,13 @@ def drop_small(labels: RawArray, smallest: float) -> None:
     What was done once may be done again: the labels stay as they are then.
     """
     for holes in (False, True):
-        numbers, pixels = number_objects(labels, holes=holes)
+        numbers, pixels = number_tiled_objects(labels, holes=holes)
         small = pixels < smallest
         small[0] = False
         for (rows, columns), own_numbers in zip(parts_of(labels), numbers, strict=True):
             if small[own_numbers].any():
                 part = labels.read(rows, columns)[0]
-                own, _ = find_objects(part == 0 if holes else part)
+                own, _ = number_objects(part == 0 if holes else part)
                 part[small[own_numbers][own]] = holes
                 labels.write(rows, columns, part)
 
