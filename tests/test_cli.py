@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,28 @@ def test_a_pyramid_gets_a_tiled_mask_at_the_level_asked_for(command, run, tmp_pa
     assert code == 2 and "scan.tif is there already" in err and "--overwrite" in err
     code, _, err = command("predict", run, "sample:nuclei", "--out", "others", "--level", "1")
     assert code == 2 and "--level is for pyramids" in err
+
+
+def test_a_killed_prediction_of_a_slide_goes_on(command, run, tmp_path):
+    coarse = np.random.default_rng(0).integers(0, 256, (130, 120), np.uint8)
+    image = np.kron(coarse, np.ones((16, 16), np.uint8))
+    with tifffile.TiffWriter(tmp_path / "scan.tif") as tiff:
+        tiff.write(image, subifds=1, tile=(256, 256), compression="zlib")
+        tiff.write(image[::2, ::2], subfiletype=1, tile=(256, 256), compression="zlib")
+    words = "predict", run, "scan.tif", "--device", "cpu", "--precision", "float32"
+    assert command(*words, "--out", "unbroken")[0] == 0
+    process = subprocess.Popen([sys.executable, "-m", "amsunet.cli", *map(str, words), "--out", "masks"], cwd=tmp_path)
+    state = tmp_path / "masks" / ".scan.partial" / "state.json"
+    while process.poll() is None and not state.exists():
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert state.exists() and not (tmp_path / "masks" / "scan.tif").exists()
+    code, out, _ = command(*words, "--out", "masks")
+    assert code == 0 and "going on where it was stopped" in out
+    one, two = (tifffile.imread(tmp_path / name / "scan.tif") for name in ("unbroken", "masks"))
+    assert np.array_equal(one, two)
+    assert [path.name for path in (tmp_path / "masks").glob("*scan*")] == ["scan.tif"]
 
 
 def test_a_photograph_is_warned_about_and_still_gets_a_mask(command, run, tmp_path):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
-from amsunet.inference.uncertainty import measure_uncertainty
+from amsunet.inference.uncertainty import Uncertainty, measure_uncertainty
 
 
 def _two(foreground) -> np.ndarray:
@@ -53,3 +55,16 @@ def test_with_more_classes_it_is_the_mean_over_them_but_the_background():
     probability[:, 0, 10:20] = np.array([0.4, 0.6, 0])[:, None]
     only_one = 1 - 2 * 6 / (10 + 6)
     assert measure_uncertainty(probability, labels) == pytest.approx(only_one / 2)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_parts_add_up_to_the_whole_and_may_be_put_aside(classes):
+    logits = np.random.default_rng(0).normal(size=(classes, 40, 50)).astype(np.float32)
+    probability = np.exp(logits) / np.exp(logits).sum(axis=0)
+    labels = np.where(probability.argmax(axis=0) == 1, 0, probability.argmax(axis=0))  # one class is not found
+    sums = None
+    for part in (np.s_[:17, :], np.s_[17:, :20], np.s_[17:, 20:]):
+        parts = Uncertainty(classes, sums)
+        parts.add(probability[:, *part], labels[part])
+        sums = json.loads(json.dumps(parts.sums()))
+    assert Uncertainty(classes, sums).value() == pytest.approx(measure_uncertainty(probability, labels))
