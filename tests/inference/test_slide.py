@@ -197,6 +197,18 @@ def test_what_was_begun_for_something_else_is_not_gone_on_with(make_tiled, path,
     _same(tifffile.imread(tmp_path / "out" / "mask.tif"), _whole(predictor, path).as_stored())
 
 
+def test_a_damaged_slide_leaves_nothing_behind(make_tiled, path, tmp_path):
+    predictor = make_tiled()
+    with tifffile.TiffFile(path) as tiff:
+        begin = tiff.pages[0].dataoffsets[-1]
+    content = bytearray(path.read_bytes())
+    content[begin : begin + 40] = bytes(40)
+    path.write_bytes(content)
+    outcome = predict_files(predictor, find_inputs([str(path)]), tmp_path / "out")
+    assert "is damaged" in outcome.failures[str(path)]
+    assert [one.name for one in (tmp_path / "out").iterdir()] == ["failures.txt"]
+
+
 def test_two_commands_do_not_work_on_one_slide(make_tiled, path, tmp_path):
     folder = tmp_path / "out" / ".mask.partial"
     folder.mkdir(parents=True)

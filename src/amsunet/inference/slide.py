@@ -12,7 +12,7 @@ from typing import Any
 from amsunet.data.images import Array
 from amsunet.data.preprocessing import Kind, channels_first
 from amsunet.data.slide_view import SlideView
-from amsunet.data.slides import open_slide
+from amsunet.data.slides import SlideError, open_slide
 from amsunet.errors import InputError
 from amsunet.files import written
 from amsunet.inference.blend import Blend, BlendAxis
@@ -56,7 +56,7 @@ class SlideTask:
             disk.
         """
         with open_slide(self._path) as slide:
-            self._begin(SlideView(slide, self._predictor.kinds, self._level))
+            self._lay_out(SlideView(slide, self._predictor.kinds, self._level))
 
     def run(
         self, *, progress: Callable[[int, int], None] | None = None, say: Callable[[str], object] = str
@@ -71,13 +71,17 @@ class SlideTask:
         """
         with open_slide(self._path) as slide:
             view = SlideView(slide, self._predictor.kinds, self._level)
-            rows, columns, carries = self._begin(view)
+            rows, columns, carries = self._lay_out(view)
             unlike = self._predictor.unlike(view.sample())
             with written(self._targets[0]), Scratch(self._folder, self._job(), view.image_size, carries) as scratch:
                 say(_describe(self._path, view, len(rows) * len(columns)))
                 if scratch.rows_done:
                     say(f"going on where it was stopped: {scratch.rows_done} of {len(rows)} rows of tiles are done")
-                uncertainty = _fill(scratch, self._predictor, view, Blend(rows, columns, scratch), progress)
+                try:
+                    uncertainty = _fill(scratch, self._predictor, view, Blend(rows, columns, scratch), progress)
+                except SlideError:  # another copy of the file begins anew
+                    scratch.remove()
+                    raise
                 if self._leaves_out_small:
                     drop_small(scratch.labels, self._description.smallest_object)
                 made = [scratch.folder / f"mask{number}.tif" for number in range(len(self._targets))]
@@ -93,8 +97,11 @@ class SlideTask:
     def _leaves_out_small(self) -> bool:
         return bool(self._description.smallest_object) and self._description.convention.num_classes == 2
 
-    def _begin(self, view: SlideView) -> tuple[BlendAxis, BlendAxis, list[tuple[int, int, int]]]:
-        """Lay out the tiles: rows, columns and the shapes of sums that rows leave for the next ones."""
+    def _lay_out(self, view: SlideView) -> tuple[BlendAxis, BlendAxis, list[tuple[int, int, int]]]:
+        """Lay out the tiles, and refuse what stands against them.
+
+        Returns: rows, columns, and for each row the shape of the sums that it takes over.
+        """
         convention = self._description.convention
         needed("filelock", "filelock")  # said before work starts
         for target in self._targets:
