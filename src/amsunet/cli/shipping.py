@@ -12,23 +12,30 @@ from amsunet.cli.options import own_option, run_argument
 
 @click.command()
 @run_argument
-@click.option("--to", type=click.Choice(["onnx", "openvino"]), required=True)
+@click.argument("data", required=False)
+@click.option("--to", type=click.Choice(["onnx", "openvino", "pt2", "executorch"]), required=True)
 @click.option(
     "--precision", type=click.Choice(["float32", "bfloat16", "float16", "int8"]), default="float32", show_default=True
 )
-@click.option("--out", type=click.Path(path_type=Path), help="The file (default: RUN/export/PRECISION.onnx or .xml).")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The file (default: in RUN/export, or NAME-PRECISION here)."
+)
 @own_option
 def export(
     run: Path,
-    to: Literal["onnx", "openvino"],
+    data: str | None,
+    to: Literal["onnx", "openvino", "pt2", "executorch"],
     precision: Literal["float32", "bfloat16", "float16", "int8"],
     out: Path | None,
     own: str | None,
 ) -> None:
-    """Write a run's network for another runtime, and compare it on validation images."""
+    """Write a network for another runtime, and compare it on validation images: of its run, or of DATA.
+
+    RUN is a run folder, a model file, or the name of a network of amsunet zoo.
+    """
     from amsunet.deployment.export import export as write  # noqa: PLC0415
 
-    made = write(run, to, precision=precision, out=out, own=own)
+    made = write(run, to, data, precision=precision, out=out, own=own)
     click.echo(f"{made.path}: {made.parity}")
 
 
