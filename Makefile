@@ -32,10 +32,10 @@ lint: $(VENV)/ready
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 
-bench: $(VENV)/ready
+bench: $(VENV)/deploy
 	$(RUN)/python benchmarks/training_step.py
 	$(RUN)/python benchmarks/memory.py
-	$(RUN)/python benchmarks/latency.py
+	$(RUN)/amsunet benchmark --models all --seconds 3 --out results/benchmark
 
 # make reproduce DATA=drive|glas|dsb2018|isic2017 [MINUTES=40] [SEEDS=1] [ROOT=folder of the raw folders]
 MINUTES ?= 40

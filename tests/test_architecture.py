@@ -100,17 +100,23 @@ def test_every_part_is_known_to_the_rules():
             "import amsunet.inference.predictor, amsunet.inference.folder",
             ("pytorch_lightning", "lightning", "kornia", "amsunet.training"),
         ),
+        (
+            "import amsunet.deployment.benchmark, amsunet.deployment.formats",
+            ("pytorch_lightning", "lightning", "kornia", "amsunet.training", "onnx", "openvino", "executorch"),
+        ),
+        ("import amsunet.deployment.stopwatch, amsunet.inference.runtime", ("torch", "pytorch_lightning")),
         ("import amsunet", ("torch", "numpy", "click")),
         (
             "import click.testing, amsunet, amsunet.cli\n"
             "runner = click.testing.CliRunner()\n"
-            "for words in ['--help'], ['train', '--help'], ['predict', '--help'], ['--version']:\n"
+            "helps = ([name, '--help'] for name in ('train', 'predict', 'benchmark'))\n"
+            "for words in ['--help'], *helps, ['--version']:\n"
             "    result = runner.invoke(amsunet.cli.cli, words)\n"
             "    assert result.exit_code == 0 and result.output, result",
             ("torch", "numpy", "pytorch_lightning"),
         ),
     ],
-    ids=["prediction", "amsunet", "help"],
+    ids=["prediction", "benchmark", "stopwatch", "amsunet", "help"],
 )
 def test_what_is_not_needed_is_not_loaded(code, absent):
     code += f"\nimport sys\nprint([name for name in {absent!r} if name in sys.modules])"

@@ -16,16 +16,22 @@ from PIL import Image
 
 from amsunet.data.embedded import locate
 from amsunet.deployment import export as module
-from amsunet.deployment.export import PRECISIONS, export
+from amsunet.deployment.export import export
+from amsunet.deployment.formats import PRECISIONS, Whole, missing_package, write_network
 from amsunet.errors import InputError
-from amsunet.inference.description import ModelDescription
+from amsunet.inference.description import FILE_NAME, ModelDescription
+from amsunet.inference.model_file import for_inference
 from amsunet.inference.predictor import load
-from amsunet.inference.runtime import open_runtime
+from amsunet.inference.runtime import ALL_SUFFIXES, open_runtime
 from amsunet.models import create_model, list_models
 from amsunet.training.train import train
 
 _HAS_EXTRA = all(importlib.util.find_spec(name) for name in ("onnxruntime", "onnxscript", "openvino", "nncf"))
 needs_extra = pytest.mark.skipif(not _HAS_EXTRA, reason='needs pip install "amsunet[deploy]"')
+_FORMATS = [
+    pytest.param(to, marks=pytest.mark.skipif(missing_package(to) is not None, reason=f"needs {missing_package(to)}"))
+    for to in PRECISIONS
+]
 _EXAMPLE = Path(__file__).parents[2] / "examples" / "predict_onnx.py"
 
 
@@ -36,16 +42,15 @@ def exported(whole, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MAY_LOSE", 1.0)
         return {
-            (to, precision): export(
-                whole.run, to, precision=precision, out=folder / f"{precision}{module.SUFFIXES[to]}"
-            )
+            (to, precision): export(whole.run, to, precision=precision, out=folder / f"{precision}{ALL_SUFFIXES[to]}")
             for to, precisions in PRECISIONS.items()
             for precision in precisions
+            if missing_package(to) is None
         }
 
 
 @needs_extra
-@pytest.mark.parametrize("to", PRECISIONS)
+@pytest.mark.parametrize("to", _FORMATS)
 def test_float32_is_exact(exported, to):
     parity = exported[to, "float32"].parity
     assert parity.images == 2
@@ -54,7 +59,7 @@ def test_float32_is_exact(exported, to):
 
 
 @needs_extra
-@pytest.mark.parametrize("to", PRECISIONS)
+@pytest.mark.parametrize("to", _FORMATS)
 def test_every_size_and_batch_goes_through(exported, to):
     runtime = open_runtime(exported[to, "float32"].path)
     rng = np.random.default_rng(0)
@@ -129,7 +134,7 @@ def test_an_exported_file_runs_without_torch_and_telemetry(exported):
         "print([name for name in ('torch', 'pytorch_lightning', 'monai') if name in sys.modules])\n"
         "print(sys.modules['openvino_telemetry'], end='')"
     )
-    paths = [str(exported[to, "float32"].path) for to in PRECISIONS]
+    paths = [str(exported[to, "float32"].path) for to in ("onnx", "openvino")]
     out = subprocess.run([sys.executable, "-c", code, *paths], check=True, capture_output=True, text=True).stdout
     assert out.splitlines()[-2:] == ["[]", "None"], "neither torch nor telemetry"
 
@@ -138,6 +143,8 @@ def test_an_exported_file_runs_without_torch_and_telemetry(exported):
     ("to", "settings", "message"),
     [
         ("onnx", {"precision": "bfloat16"}, "onnx has no bfloat16: choose one of float32, int8"),
+        ("pt2", {"precision": "int8"}, "pt2 has no int8: choose one of float32, bfloat16"),
+        ("executorch", {"precision": "int8"}, "executorch has no int8: choose one of float32"),
         ("openvino", {"out": "x.onnx"}, r"x\.onnx must end in \.xml for openvino"),
     ],
 )
@@ -146,10 +153,11 @@ def test_what_a_format_lacks_is_said(run, to, settings, message):
         export(run, to, **settings)
 
 
-def test_a_package_that_is_missing_is_named(run, monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(InputError, match=r'onnx is not installed: pip install "amsunet\[deploy\]"'):
-        export(run, "onnx")
+@pytest.mark.parametrize(("to", "package", "extra"), [("onnx", "onnx", "deploy"), ("executorch",) * 2 + ("mobile",)])
+def test_a_package_that_is_missing_is_named(run, monkeypatch, to, package, extra):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(InputError, match=rf'{package} is not installed: pip install "amsunet\[{extra}\]"'):
+        export(run, to)
 
 
 @needs_extra
@@ -158,6 +166,7 @@ def test_a_package_that_is_missing_is_named(run, monkeypatch):
     [
         ("a.onnx", b"no network", "cannot be opened"),
         ("a.xml", b"no network", "cannot be opened"),
+        ("a.pt2", b"no network", "cannot be opened"),
         ("a.png", b"", "is no exported network"),
         ("absent.onnx", None, "is missing"),
     ],
@@ -182,19 +191,86 @@ def test_a_foreign_onnx_file_is_refused(exported, tmp_path):
         open_runtime(path)
 
 
-@needs_extra
-@pytest.mark.parametrize("name", list_models())
-def test_every_network_exports_for_every_size(name, tmp_path):
+def test_a_foreign_program_of_torch_is_refused(tmp_path):
+    program = torch.export.export(torch.nn.ReLU(), (torch.zeros(1, 3, 32, 32),))
+    torch.export.save(program, tmp_path / "foreign.pt2")
+    with pytest.raises(InputError, match="holds no description of amsunet"):
+        open_runtime(tmp_path / "foreign.pt2")
+
+
+def test_data_that_moved_and_other_data_are_measured_on(run, make_dataset, tmp_path):
+    moved = export(run, "pt2", shutil.copytree(locate("sample:nuclei"), tmp_path / "moved"), out=tmp_path / "a.pt2")
+    assert moved.parity == export(run, "pt2", out=tmp_path / "b.pt2").parity
+    other = export(run, "pt2", make_dataset(10), out=tmp_path / "c.pt2")
+    assert other.parity.images == 4 and other.parity.largest_difference < 1e-4
+
+
+def test_a_model_file_without_its_run_needs_data(run, make_dataset, tmp_path):
+    alone = Path(shutil.copy(run / FILE_NAME, tmp_path / "dots.safetensors"))
+    with pytest.raises(InputError, match=r"dots\.safetensors comes without data: name images with masks"):
+        export(alone, "pt2")
+    assert export(alone, "pt2", make_dataset(10)).path == tmp_path / "dots-float32.pt2"
+
+
+def test_a_program_of_torch_is_not_predicted_with(exported):
+    """It would be unpickled."""
+    with pytest.raises(InputError, match=r"float32\.pt2 is not a model of amsunet"):
+        load(exported["pt2", "float32"].path)
+
+
+def test_writing_in_bfloat16_leaves_the_network_as_it_is(tmp_path):
+    network = torch.nn.Conv2d(3, 2, 1)
+    whole = Whole(network, (0.0,) * 3, (1 / 255,) * 3)
+    write_network(whole, tmp_path / "model.pt2", "pt2", "bfloat16", description="{}")
+    assert network.weight.dtype == torch.float32
+    found = open_runtime(tmp_path / "model.pt2")(np.ones((1, 3, 32, 32), np.float32))
+    assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("name", "to"),
+    [*((name, "onnx") for name in list_models()), *((name, "pt2") for name in ("amsunet", "unet", "resunet"))],
+)
+def test_networks_export_for_every_size(name, to, tmp_path):
+    if missing_package(to):
+        pytest.skip('needs pip install "amsunet[deploy]"')
     torch.manual_seed(0)
     small = {"segnext": {"decoder_channels": 32}, "unext": {"widths": (8, 8, 16, 16, 32)}}
     network = create_model(name, **small.get(name, {"base_channels": 4})).eval()
-    module._write_onnx(
-        module._Whole(module.for_inference(network), (0.0,) * 3, (1 / 255,) * 3), 3, tmp_path / "plain.onnx"
-    )
-    module._to_onnx(tmp_path / "plain.onnx", tmp_path / "model.onnx", "float32", "{}", [])
-    runtime = open_runtime(tmp_path / "model.onnx")
+    path = tmp_path / f"model{ALL_SUFFIXES[to]}"
+    write_network(Whole(for_inference(network), (0.0,) * 3, (1 / 255,) * 3), path, to, "float32", description="{}")
+    runtime = open_runtime(path)
     for shape in ((1, 3, 32, 32), (3, 3, 33, 47), (2, 3, 130, 71)):
         images = np.random.default_rng(0).random(shape, np.float32)
         with torch.no_grad():
             expected = network(torch.from_numpy(images)).numpy()
         np.testing.assert_allclose(runtime(images), expected, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("to", [one for one in _FORMATS if one.values == ("executorch",)])
+@pytest.mark.parametrize("name", ["amsunet", "unet"])
+def test_a_phone_gets_one_image_of_any_size_up_to_the_largest(name, to, tmp_path):
+    torch.manual_seed(0)
+    network = create_model(name, base_channels=4).eval()
+    whole = Whole(for_inference(network), (0.0,) * 3, (1 / 255,) * 3)
+    write_network(whole, tmp_path / "model.pte", to, "float32", description="{}")
+    runtime = open_runtime(tmp_path / "model.pte")
+    for shape in ((2, 3, 33, 47), (1, 3, 512, 512)):
+        images = np.random.default_rng(0).random(shape, np.float32)
+        with torch.no_grad():
+            np.testing.assert_allclose(runtime(images), network(torch.from_numpy(images)).numpy(), atol=1e-4)
+
+
+def test_what_torch_captures_for_some_sizes_only_is_refused(tmp_path):
+    network = create_model("unext", widths=(8, 8, 16, 16, 32)).eval()
+    with pytest.raises(InputError, match=r"torch\.export cannot export this network .*: export it to onnx"):
+        write_network(
+            Whole(network, (0.0,) * 3, (1 / 255,) * 3), tmp_path / "model.pt2", "pt2", "float32", description="{}"
+        )
+
+
+@pytest.mark.parametrize("to", [one for one in _FORMATS if one.values == ("executorch",)])
+def test_what_a_phone_cannot_run_is_refused(to, tmp_path):
+    whole = Whole(create_model("convunext", base_channels=4).eval(), (0.0,) * 3, (1 / 255,) * 3)
+    with pytest.raises(InputError, match=r"ExecuTorch cannot export this network .*: export it to onnx"):
+        write_network(whole, tmp_path / "model.pte", to, "float32", description="{}")

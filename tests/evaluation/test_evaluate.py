@@ -98,6 +98,22 @@ def test_on_foreign_data_what_was_trained_on_is_left_out(run, tmp_path):
     assert "1 images are left out" in again.notes[0]
 
 
+def test_a_model_file_stands_for_its_run_and_alone_says_what_is_not_known(run, tmp_path, monkeypatch):
+    exact = Machine("cpu", "float32", 2)
+    whole = evaluate(run / FILE_NAME, machine=exact)
+    assert (whole.run, whole.split, len(whole.images)) == (run, "test", 4)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(run / FILE_NAME, "dots.safetensors")
+    alone = evaluate("dots.safetensors", "sample:nuclei", machine=exact)
+    assert [image.dice for image in alone.images] == [image.dice for image in whole.images]
+    assert alone.notes[0].startswith("which images the network was trained on is not known")
+    assert write_report(alone).is_relative_to("evaluations/dots")
+    with pytest.raises(
+        InputError, match=r"dots\.safetensors comes without data: .* amsunet evaluate dots\.safetensors DATA"
+    ):
+        evaluate("dots.safetensors")
+
+
 def test_data_that_changed_since_training_are_refused(run, tmp_path):
     copy = shutil.copytree(run, tmp_path / "run")
     record = json.loads((copy / "data.json").read_text())

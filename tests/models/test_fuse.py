@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
 
+from amsunet import deployment
 from amsunet.evaluation.ablation import STUDIES, variants_of
+from amsunet.inference.model_file import load_model
 from amsunet.models import create_model, list_models, load_published_weights
 from amsunet.models.cost import count_macs
 from amsunet.models.fuse import fuse
+from amsunet.zoo import list_zoo
 
 _SMALL = {"segnext": {"decoder_channels": 32}, "unext": {"widths": (8, 8, 16, 16, 32)}}
 _VARIANTS = [v for study in STUDIES for v in variants_of(study, base_channels=8)]
+_PLACES = list(itertools.product(("batch", "layer"), ("before", "after"), ("amse", "transformer", "mscan")))
 
 
 def _lived_in(network: nn.Module) -> nn.Module:
@@ -52,6 +58,39 @@ def test_every_network_computes_the_same(name):
 def test_every_configuration_of_amsunet_computes_the_same(variant):
     torch.manual_seed(0)
     _assert_equal(_lived_in(create_model(variant.model, **variant.options)), (33, 47))
+
+
+@pytest.mark.parametrize("skip_attention", ["none", "rsc"])
+@pytest.mark.parametrize("mixer", ["ams", "pooling"])
+@pytest.mark.parametrize(("norm", "norm_place", "residual"), _PLACES)
+def test_choices_that_meet_compute_the_same(norm, norm_place, residual, mixer, skip_attention):
+    """What is folded where depends on norm, place and residual together."""
+    torch.manual_seed(0)
+    choices = {"norm": norm, "norm_place": norm_place, "residual": residual, "mixer": mixer}
+    network = _lived_in(create_model("amsunet", base_channels=4, skip_attention=skip_attention, **choices))
+    fused = _assert_equal(network, (33, 47))
+    left = sum(isinstance(module, nn.BatchNorm2d) for module in fused.modules())
+    blocks = 9
+    assert left == (blocks if norm == "batch" and residual == "mscan" else 0), "the first norm of MSCAN feeds a sum too"
+
+
+@pytest.mark.parametrize("card", list_zoo(), ids=lambda card: card.name)
+def test_trained_weights_compute_the_same(card):
+    network, _ = load_model(card.weights)
+    fused = deployment.fuse(network)
+    for size in ((64, 64), (71, 50)):
+        x = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            expected = network(x)
+            # Of the largest logit: in float32 the network itself is as far from what it is in float64.
+            assert float((fused(x) - expected).abs().max() / expected.abs().max()) < 1e-5
+    _assert_equal(network, (64, 64), (71, 50))
+
+
+def test_what_is_fused_can_be_fused_again():
+    torch.manual_seed(0)
+    once = fuse(_lived_in(create_model("amsunet", base_channels=4)))
+    _assert_equal(once, (33, 47))
 
 
 def test_the_papers_network_keeps_no_norm_and_works_less():

@@ -15,6 +15,9 @@ from PIL import Image
 import amsunet
 import amsunet.zoo
 from amsunet.cli import cli
+from amsunet.data.embedded import locate
+from amsunet.deployment.export import export
+from amsunet.deployment.formats import missing_package
 from amsunet.errors import InputError
 from amsunet.inference.predictor import Predictor
 from amsunet.machine import Machine
@@ -79,6 +82,42 @@ def test_a_training_starts_from_it_and_knows_what_it_has_seen(zoo, tiny, tmp_pat
     train("sample:nuclei", out=tmp_path / "run", epochs=1, start="dots", say=said.append, **tiny)
     assert any("weights of dots taken (100.0%)" in line for line in said)
     assert not any("is not known" in line for line in said)
+
+
+def test_it_is_judged_on_what_it_has_not_seen_and_hides_itself_nowhere(zoo, tmp_path):
+    exact = Machine("cpu", "float32", 2)
+    found = amsunet.evaluate("dots", "sample:nuclei", machine=exact)
+    expected = amsunet.evaluate(zoo / "run", split="test", machine=exact)
+    assert [image.sample.name for image in found.images] == [image.sample.name for image in expected.images]
+    assert found.interval("dice").mean == pytest.approx(expected.interval("dice").mean, abs=0.05)  # of float16 weights
+    assert "12 images are left out: the run was trained on them" in found.notes
+    report = amsunet.write_report(found)
+    assert report.parent.parent == Path("evaluations/dots") and "Judged is dots, a network" in report.read_text()
+    assert find_card("dots"), "what was written hides the network"
+
+
+@pytest.mark.parametrize("words", [["evaluate", "dots"], ["export", "dots", "--to", "pt2"]])
+def test_without_data_it_is_not_judged(zoo, words):
+    result = CliRunner().invoke(cli, words)
+    assert isinstance(result.exception, InputError) and "dots comes without data" in str(result.exception)
+
+
+def test_it_is_exported_and_compared_on_other_data(zoo):
+    made = export("dots", "pt2", "sample:nuclei")
+    assert made.path == Path("dots-float32.pt2") and made.path.is_file()
+    assert made.parity.images > 4 and made.parity.largest_difference < 1e-4
+
+
+@pytest.mark.skipif(missing_package("onnx") is not None, reason='needs pip install "amsunet[deploy]"')
+def test_nuclei_is_exported_on_its_sample_and_predicts(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, ["export", "nuclei", "--to", "onnx"], catch_exceptions=False)
+    assert result.output.startswith("nuclei-float32.onnx: on 6 validation images: ")
+    image = next((locate("sample:nuclei") / "test" / "images").iterdir())
+    found = amsunet.load("nuclei", runtime="onnx")
+    assert str(found) == "ONNX Runtime (nuclei-float32.onnx)"
+    exact = Predictor("nuclei", machine=Machine("cpu", "float32", 2)).predict(image)
+    assert np.allclose(found.predict(image).probability, exact.probability, atol=1e-4)
 
 
 def test_a_folder_of_that_name_comes_first(zoo, tmp_path):

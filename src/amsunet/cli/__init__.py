@@ -9,7 +9,7 @@ import click
 
 from amsunet.cli.images import check, evaluate, predict, train
 from amsunet.cli.networks import ablate, compare, explain, models
-from amsunet.cli.shipping import export, zoo
+from amsunet.cli.shipping import benchmark, export, zoo
 from amsunet.errors import InputError
 
 # Before torch is loaded: threads that wait for each other sleep in place of spinning. Alone on the machine that costs
@@ -27,7 +27,7 @@ def cli() -> None:
     """
 
 
-for command in (check, train, evaluate, predict, models, compare, ablate, explain, export, zoo):
+for command in (check, train, evaluate, predict, models, compare, ablate, explain, export, benchmark, zoo):
     cli.add_command(command)
 
 

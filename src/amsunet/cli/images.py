@@ -99,7 +99,10 @@ def _refuse_settings(context: click.Context, *, allowed: set[str]) -> None:
 @data_options
 @machine_options
 def evaluate(run: Path, data: str | None, device: str, precision: str, **values: Any) -> None:
-    """Score a run on test images: table, per-image CSV, report.html."""
+    """Score a network on test images: table, per-image CSV, report.html.
+
+    RUN is a run folder; or a model file or the name of a network of amsunet zoo, which need DATA.
+    """
     options = mask_options(values)
     _judge(run, data, machine=machine_of(device, precision), mask_options=options, **values)
 
@@ -152,7 +155,7 @@ def predict(
 ) -> None:
     """Segment IMAGES: files, folders, patterns, or lists (.txt, one path a line); slides are read tile by tile.
 
-    RUN is a run folder or a file that amsunet export made.
+    RUN is a run folder, the name of a network of amsunet zoo, or a file that amsunet export made.
     """
     from amsunet.inference.folder import CHECK_LIST, find_inputs, predict_files  # noqa: PLC0415
     from amsunet.inference.predictor import load  # noqa: PLC0415

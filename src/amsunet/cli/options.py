@@ -26,7 +26,7 @@ def options(*chosen: Callable[[Command], Command]) -> Callable[[Command], Comman
     return add
 
 
-def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+def whole_numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...] | None:
     if value is None:
         return None
     try:
@@ -36,7 +36,7 @@ def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 
 
 def _crop(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
-    numbers = _numbers(ctx, parameter, value)
+    numbers = whole_numbers(ctx, parameter, value)
     if numbers is None:
         return None
     if len(numbers) > 2 or min(numbers) < 32:
@@ -74,7 +74,7 @@ def _tell_hidden(ctx: click.Context, parameter: click.Parameter, value: Any) -> 
 run_argument = click.argument("run", type=click.Path(path_type=Path), callback=_tell_hidden)
 data_options = options(
     click.option(
-        "--classes", callback=_numbers, metavar="V,V,...", help="Mask values of the classes, background first."
+        "--classes", callback=whole_numbers, metavar="V,V,...", help="Mask values of the classes, background first."
     ),
     click.option("--instances", is_flag=True, help="Mask values number objects; all are foreground."),
     click.option("--ignore-value", type=int, help="Mask value of pixels that do not count."),

@@ -10,6 +10,11 @@ PREFIX = "sample:"
 _FOLDER = Path(__file__).parent / "samples"
 
 
+def list_samples() -> list[str]:
+    """The samples that come with the package, as ``sample:NAME``."""
+    return sorted(PREFIX + path.name for path in _FOLDER.iterdir() if path.is_dir())
+
+
 def locate(source: str | Path) -> Path:
     """The folder of ``sample:NAME``, or the path as given.
 
@@ -18,8 +23,6 @@ def locate(source: str | Path) -> Path:
     text = str(source)
     if not text.startswith(PREFIX):
         return Path(source).expanduser()
-    names = sorted(path.name for path in _FOLDER.iterdir() if path.is_dir())
-    name = text.removeprefix(PREFIX)
-    if name not in names:
-        raise InputError(f"there is no {text}: choose one of {', '.join(PREFIX + known for known in names)}")
-    return _FOLDER / name
+    if text not in list_samples():
+        raise InputError(f"there is no {text}: choose one of {', '.join(list_samples())}")
+    return _FOLDER / text.removeprefix(PREFIX)

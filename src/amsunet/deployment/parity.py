@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from amsunet.data.crops import PreparedImages
 from amsunet.data.dataset import open_dataset
-from amsunet.data.embedded import locate
+from amsunet.data.embedded import PREFIX, list_samples, locate
 from amsunet.data.images import Array
-from amsunet.data.layout import Split
+from amsunet.data.layout import Sample
 from amsunet.data.preprocessing import channels_first
+from amsunet.data.splits import assign_splits
 from amsunet.errors import InputError
 from amsunet.inference.description import ModelDescription
 from amsunet.inference.dice import dice_by_class
@@ -22,7 +23,8 @@ from amsunet.inference.forward import compute_logits
 from amsunet.inference.runtime import Runtime
 from amsunet.inference.torch_runtime import TorchRuntime
 from amsunet.machine import Machine
-from amsunet.training.run import read_run
+from amsunet.training.run import find_run, read_run
+from amsunet.zoo import find_card
 
 _IMAGES = 32
 _SMALLEST_SIDE = 32
@@ -51,36 +53,69 @@ class Parity:
         )
 
 
-def prepared_images(run: Path, split: Split) -> list[tuple[Array, Array]]:
-    """Images (1, C, h, w) of float32 in 0 ... 255 and labels (1, h, w) of a run's split, at working size: some spread
-    over it, the middle of large ones.
+@dataclass(frozen=True)
+class RealImages:
+    """Samples that an exported network is measured on, and samples that eight bits are calibrated on."""
 
-    Raises: InputError if the run's data have changed or are gone, or no image has sides of 32 pixels.
+    source: str
+    validation: list[Sample]
+    training: list[Sample]
+
+
+def find_images(network: Path, description: ModelDescription, data: str | Path | None = None) -> RealImages:
+    """Choose the images that an exported network is measured on.
+
+    Args:
+        network: a run folder, whose validation and training images they are; or a network that comes alone.
+        data: where the run's data lie now; or other images with masks, of which those named or cut for test and
+            validation are measured on. Of a network of the zoo it may be left out if there is a sample of its name.
+
+    Raises: InputError if no data are named for a network that comes alone, or they cannot be used.
     """
-    config, record = read_run(run)
-    dataset = open_dataset(
-        locate(record.source), group=record.group, skip_broken=record.skip_broken, convention=config.convention
+    run = find_run(network)
+    record = None if run is None else read_run(run)[1]
+    sample = f"{PREFIX}{network}"
+    if data is None and record is None and (find_card(str(network)) is None or sample not in list_samples()):
+        raise InputError(f"{network} comes without data: name images with masks to compare on, amsunet export RUN DATA")
+    source = str(data) if data is not None else record.source if record is not None else sample
+    skip_broken = record is not None and record.skip_broken
+    dataset = open_dataset(locate(source), skip_broken=skip_broken, convention=description.convention)
+    if record is not None and data is None:
+        record.check(dataset)
+    if record is not None and record.holds(dataset):
+        splits, measured = record.splits, {"val"}
+    else:
+        splits, measured = assign_splits(dataset.samples, dataset.foreground_share(), seed=0), {"val", "test"}
+    return RealImages(
+        source,
+        validation=[sample for sample in dataset.samples if splits[sample.name] in measured],
+        training=[sample for sample in dataset.samples if splits[sample.name] == "train"],
     )
-    record.check(dataset)
-    samples = [sample for sample in dataset.samples if record.splits[sample.name] == split]
+
+
+def prepare_images(
+    samples: list[Sample], description: ModelDescription, largest_side: int | None = None
+) -> list[tuple[Array, Array]]:
+    """Images (1, C, h, w) of float32 in 0 ... 255 and labels (1, h, w), at working size: some spread over the samples,
+    the middle of large ones. Images with a side under 32 pixels are left out.
+
+    Args:
+        largest_side: from which on an image is large; 1,024 pixels when left out.
+    """
     samples = samples[:: max(1, len(samples) // _IMAGES)][:_IMAGES]
-    prepared = PreparedImages(samples, config.convention, config.preprocessing)
+    prepared = PreparedImages(samples, description.convention, description.preprocessing)
     pairs = []
     for index in range(len(prepared)):
-        image, labels = (_middle(array) for array in prepared[index])
+        image, labels = (_middle(array, largest_side or _LARGEST_SIDE) for array in prepared[index])
         if min(labels.shape) >= _SMALLEST_SIDE:
             pairs.append((np.ascontiguousarray(channels_first(image)[None], np.float32), labels[None]))
-    if not pairs:
-        raise InputError(
-            f"{record.source} has no {split} image of 32 x 32 working pixels: an export cannot be measured"
-        )
     return pairs
 
 
-def _middle(array: Array) -> Array:
-    """The middle of (h, w, ...), at most ``_LARGEST_SIDE`` pixels a side."""
-    rows, columns = (max(0, side - _LARGEST_SIDE) // 2 for side in array.shape[:2])
-    return array[rows : rows + _LARGEST_SIDE, columns : columns + _LARGEST_SIDE]
+def _middle(array: Array, largest: int) -> Array:
+    """The middle of (h, w, ...), at most so many pixels a side."""
+    rows, columns = (max(0, side - largest) // 2 for side in array.shape[:2])
+    return array[rows : rows + largest, columns : columns + largest]
 
 
 def measure_parity(

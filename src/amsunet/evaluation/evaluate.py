@@ -10,21 +10,21 @@ from typing import Any, Literal
 
 import numpy as np
 
-from amsunet.data.dataset import Dataset, open_dataset
-from amsunet.data.embedded import locate
+from amsunet.data.dataset import Dataset
+from amsunet.data.fingerprint import take_fingerprint
 from amsunet.data.images import Array
 from amsunet.data.layout import Sample
 from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
 from amsunet.errors import InputError
 from amsunet.evaluation.metrics import EMPTY_RULE, NSD_TOLERANCE, Calibration, ClassScores, score_image
 from amsunet.evaluation.risk import RiskCoverage, risk_coverage
-from amsunet.evaluation.samples import choose_samples
+from amsunet.evaluation.samples import choose_foreign, choose_of_run, open_judged
 from amsunet.evaluation.statistics import Interval, mean_with_interval
 from amsunet.files import write_csv, write_json
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.predictor import Predictor
 from amsunet.machine import Machine, choose_machine, environment
-from amsunet.training.run import RunConfig, absolute_source, read_run
+from amsunet.training.run import absolute_source, find_run, images_seen, read_run
 
 METRICS = {
     "dice": "Dice",
@@ -183,10 +183,11 @@ def evaluate(
     own: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Score a run and write ``evaluation/SPLIT/images.csv`` and ``summary.json`` into its folder.
+    """Score a network and write ``images.csv`` and ``summary.json`` where ``evaluation_folder`` says.
 
     Args:
-        run: a run folder, or that of an ensemble: its validation images are judged by the fold that has not seen them.
+        run: a run folder; that of an ensemble, whose validation images are judged by the fold that has not seen them;
+            a model file, or the name of a network of the zoo, which need data.
         data: what to judge on; the run's own data when left out. Of a data set that names test images these alone
             are used, of another one all images; images that the run was trained on are left out.
         split: of the run's own data: ``auto`` is test where there is a test split, else val.
@@ -195,40 +196,35 @@ def evaluate(
 
     Raises: InputError if the run or the data cannot be used.
     """
-    folder = Path(run)
-    config, record = read_run(folder)
+    network = Path(run)
+    folder = find_run(network)
+    record = None if folder is None else read_run(folder)[1]
     machine = machine or choose_machine()
-    predictor = Predictor(folder, machine=machine, flips=flips, own=own)
-    at_home = data is None or absolute_source(data) == record.source
-    convention = None if mask_options is not None else config.convention
-    dataset = open_dataset(
-        locate(record.source if data is None else data),
-        mask_options,
-        group=group or (record.group if at_home else None),
-        convention=convention,
-        skip_broken=skip_broken or (at_home and record.skip_broken),
-    )
-    of_run = at_home or record.holds(dataset)
-    if of_run and not at_home and record.group is not None and group is None:  # the run's patients, in another place
-        dataset = open_dataset(locate(str(data)), mask_options, group=record.group, convention=convention)
-    if dataset.convention.num_classes != config.convention.num_classes:
+    predictor = Predictor(folder or network, machine=machine, flips=flips, own=own)
+    known = predictor.description.convention
+    convention = None if mask_options is not None else known
+    dataset, of_run = open_judged(run, data, record, mask_options, group, convention, skip_broken)
+    if dataset.convention.num_classes != known.num_classes:
         raise InputError(
-            f"{dataset.source} has {dataset.convention.num_classes} classes, the run {config.convention.num_classes}: "
+            f"{dataset.source} has {dataset.convention.num_classes} classes, the run {known.num_classes}: "
             "judge it on data with the same classes"
         )
-    samples, chosen, notes = choose_samples(dataset, record, split, predictor.folds, of_run=of_run)
-    thin = record.fingerprint.thickness < _THIN
+    if of_run and record is not None:
+        samples, chosen, notes = choose_of_run(dataset, record, split, predictor.folds)
+    else:
+        samples, chosen, notes = choose_foreign(dataset, images_seen(network), split)
+    shape = take_fingerprint(dataset, {sample.name for sample in samples}) if record is None else record.fingerprint
     judge = predictor.blind_to if chosen == "val" else lambda _: predictor
     untempered = Calibration() if predictor.folds is None else None
-    scores, calibration, confusion = _score(judge, dataset, samples, config, thin, untempered, progress)
+    scores, calibration, confusion = _score(judge, dataset, samples, shape.thickness < _THIN, untempered, progress)
     if predictor.folds is not None:
         notes = (*notes, _tell_folds(predictor.folds, scores, chosen))
     evaluation = Evaluation(
-        run=folder,
-        source=record.source if of_run else str(data),
+        run=folder or network,
+        source=record.source if of_run and record is not None else str(data),
         split=chosen,
         images=tuple(scores),
-        convention=dataset.convention.model_copy(update={"class_names": config.convention.class_names}),
+        convention=dataset.convention.model_copy(update={"class_names": known.class_names}),
         calibration=calibration,
         untempered=untempered,
         confusion=confusion,
@@ -246,24 +242,24 @@ def evaluate(
 
 
 def evaluation_folder(evaluation: Evaluation) -> Path:
-    """Where an evaluation is kept in its run."""
+    """Where an evaluation is kept: in its run; under ``evaluations/NAME`` of a network that comes alone."""
+    home = evaluation.run / "evaluation" if evaluation.run.is_dir() else Path("evaluations") / evaluation.run.stem
     name = evaluation.split
     if name == "all":
         source = absolute_source(evaluation.source)
         name = f"{Path(source).stem}-{hashlib.sha256(source.encode()).hexdigest()[:8]}".replace(":", "-")
-    return evaluation.run / "evaluation" / (f"{name}_flips" if evaluation.flips else name)
+    return home / (f"{name}_flips" if evaluation.flips else name)
 
 
 def _score(
     judge: Callable[[str], Predictor],
     dataset: Dataset,
     samples: list[Sample],
-    config: RunConfig,
     thin: bool,
     untempered: Calibration | None,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[list[ImageScores], Calibration, Array]:
-    classes = config.convention.num_classes
+    classes = dataset.convention.num_classes
     scores, calibration, confusion = [], Calibration(), np.zeros((classes, classes), np.int64)
     for done, sample in enumerate(samples, start=1):
         image, labels = dataset.read(sample)

@@ -26,7 +26,7 @@ from amsunet.inference.ensemble import is_ensemble, read_folds
 from amsunet.inference.predictor import Predictor
 from amsunet.machine import choose_machine
 from amsunet.training.plan import as_text
-from amsunet.training.run import read_run
+from amsunet.training.run import find_run, read_run
 
 _CASES = 3
 
@@ -43,7 +43,8 @@ def render(template: str, **values: object) -> str:
 
 def write_report(evaluation: Evaluation) -> Path:
     """Write ``report.html`` and return its path: in the run's folder, or that of the evaluation on foreign data."""
-    config, record = read_run(evaluation.run)
+    run = find_run(evaluation.run)
+    config, record = read_run(run) if run else (None, None)
     columns = [(name, label) for label, name in enumerate(evaluation.class_names, start=1)]
     rows = []
     for metric, name in METRICS.items():
@@ -70,13 +71,13 @@ def write_report(evaluation: Evaluation) -> Path:
         risk_coverage=Markup(risk_coverage_plot(evaluation)),
         distribution=Markup(score_distribution(evaluation)),
         cases=_cases(evaluation),
-        splits=Counter(record.splits.values()),
+        splits=Counter(record.splits.values()) if record else None,
         folds=read_folds(evaluation.run).count if is_ensemble(evaluation.run) else None,
         groups=len({image.sample.group for image in evaluation.images if image.sample.group}),
-        fingerprint=record.fingerprint,
-        convention=config.convention,
-        plan=config.plan.model_dump(exclude={"reasons"}),
-        reasons=config.plan.reasons,
+        fingerprint=record.fingerprint if record else None,
+        convention=evaluation.convention,
+        plan=config.plan.model_dump(exclude={"reasons"}) if config else None,
+        reasons=config.plan.reasons if config else None,
     )
     path = (evaluation_folder(evaluation) if evaluation.split == "all" else evaluation.run) / "report.html"
     write_text(path, html)

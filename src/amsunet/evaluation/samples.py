@@ -2,43 +2,88 @@
 
 from __future__ import annotations
 
-from amsunet.data.dataset import Dataset
+from pathlib import Path
+
+from amsunet.data.dataset import Dataset, open_dataset
+from amsunet.data.embedded import locate
 from amsunet.data.layout import Sample
+from amsunet.data.masks import MaskConvention, MaskOptions
 from amsunet.errors import InputError
 from amsunet.inference.ensemble import Folds
-from amsunet.training.run import RunData
+from amsunet.training.run import RunData, absolute_source
+
+Choice = tuple[list[Sample], str, tuple[str, ...]]
+"""Samples, what they are (``test``, ``val``, or ``all`` of a foreign data set), and what is to be said."""
 
 
-def choose_samples(
-    dataset: Dataset, record: RunData, split: str, folds: Folds | None, *, of_run: bool
-) -> tuple[list[Sample], str, tuple[str, ...]]:
-    """Choose a split of the run's own data, or what of a foreign data set the run was not trained on.
+def open_judged(
+    run: str | Path,
+    data: str | Path | None,
+    record: RunData | None,
+    mask_options: MaskOptions | None,
+    group: str | None,
+    convention: MaskConvention | None,
+    skip_broken: bool,
+) -> tuple[Dataset, bool]:
+    """Open what is to be judged on, and tell whether it is the run's own data.
 
-    Returns: the samples, what they are (``test``, ``val``, or ``all`` of a foreign data set), and what is to be said.
+    Raises: InputError if it cannot be used, or if nothing is named and the network comes alone.
+    """
+    if record is None:
+        if data is None:
+            raise InputError(f"{run} comes without data: name what to judge it on, as amsunet evaluate {run} DATA")
+        return open_dataset(
+            locate(data), mask_options, group=group, convention=convention, skip_broken=skip_broken
+        ), False
+    at_home = data is None or absolute_source(data) == record.source
+    dataset = open_dataset(
+        locate(record.source if data is None else data),
+        mask_options,
+        group=group or (record.group if at_home else None),
+        convention=convention,
+        skip_broken=skip_broken or (at_home and record.skip_broken),
+    )
+    of_run = at_home or record.holds(dataset)
+    if of_run and not at_home and record.group is not None and group is None:  # the run's patients, in another place
+        dataset = open_dataset(locate(str(data)), mask_options, group=record.group, convention=convention)
+    return dataset, of_run
+
+
+def choose_of_run(dataset: Dataset, record: RunData, split: str, folds: Folds | None) -> Choice:
+    """Choose a split of the run's own data.
+
+    Raises: InputError if the data have changed or have no such images.
+    """
+    record.check(dataset)
+    has_test = "test" in record.splits.values()
+    wanted = split if split != "auto" else "test" if has_test else "val"
+    # With folds every training image is a validation image of one.
+    searched = "train" if folds is not None and wanted == "val" else wanted
+    samples = [sample for sample in dataset.samples if record.splits[sample.name] == searched]
+    if not samples:
+        raise InputError(f"{dataset.source} has no {wanted} images: choose another --split")
+    told = sum(record.checksums[sample.name] in record.seen_before for sample in samples)
+    notes = (f"{told} of these images were seen by the weights that training started from: too good",) if told else ()
+    return samples, wanted, notes
+
+
+def choose_foreign(dataset: Dataset, seen: set[str] | None, split: str) -> Choice:
+    """Choose what of a foreign data set the network was not trained on.
+
+    Args:
+        seen: checksums of what it was trained on; None where that is not known, which is said.
+
     Raises: InputError if there are none.
     """
-    if of_run:
-        record.check(dataset)
-        has_test = "test" in record.splits.values()
-        wanted = split if split != "auto" else "test" if has_test else "val"
-        # With folds every training image is a validation image of one.
-        searched = "train" if folds is not None and wanted == "val" else wanted
-        samples = [sample for sample in dataset.samples if record.splits[sample.name] == searched]
-        if not samples:
-            raise InputError(f"{dataset.source} has no {wanted} images: choose another --split")
-        told = sum(record.checksums[sample.name] in record.seen_before for sample in samples)
-        notes = (
-            (f"{told} of these images were seen by the weights that training started from: too good",) if told else ()
-        )
-        return samples, wanted, notes
     if split == "val":
         raise InputError(f"{dataset.source} is not what the run was trained on: it has no validation images of it")
-    seen = record.seen()
-    fresh = [scan.sample for scan in dataset.scans if scan.checksum not in seen]
+    fresh = [scan.sample for scan in dataset.scans if scan.checksum not in (seen or ())]
     left_out = len(dataset.scans) - len(fresh)
     if not fresh:
         raise InputError(f"{dataset.source} holds only images that the run was trained on: judge it on others")
-    notes = (f"{left_out} images are left out: the run was trained on them",) if left_out else ()
+    notes: tuple[str, ...] = (f"{left_out} images are left out: the run was trained on them",) if left_out else ()
+    if seen is None:
+        notes = ("which images the network was trained on is not known: they may be among these",)
     named_test = [sample for sample in fresh if sample.split == "test"]
     if named_test:
         return named_test, "all", (*notes, "of this data set its own test images are used")

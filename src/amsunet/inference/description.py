@@ -13,6 +13,7 @@ from amsunet.data.appearance import Appearance
 from amsunet.data.masks import MaskConvention
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
+from amsunet.zoo import find_card
 
 FILE_NAME = "model.safetensors"
 METADATA = "amsunet"
@@ -70,6 +71,13 @@ def parse_description(text: str, path: Path) -> ModelDescription:
             f"{path} was written by another version of amsunet ({error.error_count()} fields differ): "
             "use that version, or make the file anew"
         ) from None
+
+
+def weights_of(network: Path) -> Path:
+    """The model file that a run folder, a model file, or a name of the zoo stands for, whether it is there or not."""
+    if card := find_card(str(network)):
+        return card.weights
+    return network / FILE_NAME if network.is_dir() or not network.suffix else network
 
 
 def description_of(weights: Path) -> ModelDescription | None:

@@ -10,7 +10,7 @@ from torch import nn
 
 from amsunet.errors import InputError
 from amsunet.files import write_json
-from amsunet.inference.description import FILE_NAME, ModelDescription
+from amsunet.inference.description import FILE_NAME, ModelDescription, weights_of
 from amsunet.inference.model_file import DamagedError, load_model
 from amsunet.zoo import find_card, unknown
 
@@ -91,13 +91,11 @@ def model_path(run: Path) -> Path:
     """
     if is_ensemble(run):
         raise InputError(f"{run} is an ensemble of networks: name one of them, as {fold_folder(run, 0)}")
-    if card := find_card(str(run)):
-        return card.weights
-    if not run.exists() and len(run.parts) == 1 and not run.suffix:
+    if not run.exists() and len(run.parts) == 1 and not run.suffix and find_card(str(run)) is None:
         raise DamagedError(
             f"{run} is missing: no run folder and no network that comes with amsunet has this name; {unknown(str(run))}"
         )
-    return run / FILE_NAME if run.is_dir() or not run.suffix else run
+    return weights_of(run)
 
 
 def load_members(run: Path, own: str | None = None) -> tuple[list[tuple[nn.Module, ModelDescription]], Folds | None]:

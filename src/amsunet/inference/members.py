@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amsunet.errors import InputError
-from amsunet.inference.description import FILE_NAME, ModelDescription, description_of, parse_description
+from amsunet.inference.description import ModelDescription, description_of, parse_description, weights_of
 from amsunet.inference.runtime import SUFFIXES, Runtime, exported_files, is_exported, open_runtime
 from amsunet.inference.selection import Fastest
 from amsunet.packages import needed
@@ -96,7 +96,7 @@ def _open_exports(run: Path, to: str, precision: str | None, say: Callable[[str]
     if not files:
         line = f"amsunet export {run} --to {to}{'' if precision is None else f' --precision {precision}'}"
         raise InputError(f"{run} holds no exported network for {to}: {line} makes one")
-    opened, problems = _open_all(files, description_of(run / FILE_NAME))
+    opened, problems = _open_all(files, description_of(weights_of(run)))
     if not opened:
         raise problems[0]
     for problem in problems:

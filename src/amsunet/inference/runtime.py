@@ -1,7 +1,8 @@
-"""What runs a network; here exported ones, without torch, in ONNX Runtime and OpenVINO."""
+"""What runs a network; here exported ones: without torch in ONNX Runtime and OpenVINO, and programs of torch."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +15,11 @@ from amsunet.inference.description import METADATA
 from amsunet.packages import needed
 
 SUFFIXES: dict[str, str] = {"onnx": ".onnx", "openvino": ".xml"}
-_EXACT = "float32"
+"""Of the formats that ``predict`` takes."""
+ALL_SUFFIXES = SUFFIXES | {"pt2": ".pt2", "executorch": ".pte"}
+"""With those written for other programs: what torch reads in a .pt2 may be code, a .pte takes no large images."""
+_PRECISIONS = ("float32", "bfloat16", "float16", "int8")
+"""Of exported files, exact ones first."""
 
 
 class Runtime(Protocol):
@@ -41,16 +46,17 @@ def is_exported(path: Path) -> bool:
     return path.suffix in SUFFIXES.values() and not path.is_dir()
 
 
-def exported_path(run: Path, to: str, precision: str) -> Path:
-    """Where a run's exported network lies."""
-    return run / "export" / f"{precision}{SUFFIXES[to]}"
+def exported_path(network: Path, to: str, precision: str) -> Path:
+    """Where an exported network lies: in its run, beside its model file, or here if it is one of the zoo."""
+    name = f"{precision}{ALL_SUFFIXES[to]}"
+    return network / "export" / name if network.is_dir() else network.with_name(f"{network.stem}-{name}")
 
 
-def exported_files(run: Path, to: str | None = None, precision: str | None = None) -> list[Path]:
-    """The exported files that lie in a run, of one format and precision or of all, exact ones first."""
-    formats = SUFFIXES if to is None else (to,)
-    found = [path for one in formats for path in sorted(run.glob(f"export/{precision or '*'}{SUFFIXES[one]}"))]
-    return sorted(found, key=lambda path: path.stem != _EXACT)
+def exported_files(network: Path, to: str | None = None, precision: str | None = None) -> list[Path]:
+    """The exported files of a network, of one format and precision or of all, exact ones first."""
+    every = _PRECISIONS if precision is None else (precision,)
+    paths = (exported_path(network, one, name) for name in every for one in (SUFFIXES if to is None else (to,)))
+    return [path for path in paths if path.is_file()]
 
 
 def open_runtime(path: Path, *, threads: int = 0) -> ExportedRuntime:
@@ -61,9 +67,14 @@ def open_runtime(path: Path, *, threads: int = 0) -> ExportedRuntime:
 
     Raises: InputError for another file, a damaged one, or a runtime that is not installed.
     """
-    runtimes: dict[str, Callable[[Path, int], ExportedRuntime]] = {".onnx": OnnxRuntime, ".xml": OpenVino}
+    runtimes: dict[str, Callable[[Path, int], ExportedRuntime]] = {
+        ".onnx": OnnxRuntime,
+        ".xml": OpenVino,
+        ".pt2": Pt2,
+        ".pte": ExecuTorch,
+    }
     if path.suffix not in runtimes:
-        raise InputError(f"{path} is no exported network: name a file that amsunet export made (.onnx or .xml)")
+        raise InputError(f"{path} is no exported network: name a file that amsunet export made ({', '.join(runtimes)})")
     if not path.is_file():
         raise InputError(f"{path} is missing: name a file that amsunet export made")
     return runtimes[path.suffix](path, threads)
@@ -111,6 +122,52 @@ class OpenVino:
     def __call__(self, images: Array) -> Array:
         logits: Array = self._model(np.ascontiguousarray(images, np.float32))[0]
         return logits
+
+
+class Pt2:
+    """A program of ``torch.export`` on the CPU. Torch may run code that such a file holds: open only your own."""
+
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        self._torch = torch = needed("torch", "torch")
+        if threads:
+            torch.set_num_threads(threads)
+        held = {METADATA: ""}
+        logging.getLogger("torch.export").setLevel(logging.ERROR)  # what is wrong with a file is said once, by us
+        try:
+            program = torch.export.load(path, extra_files=held)
+        except Exception as error:  # of torch, of zip files, of whatever reads the parts
+            raise InputError(f"{path} cannot be opened ({_first_line(error)}): export it again") from None
+        self.name = f"torch.export ({path.name})"
+        self.description = _described(path, held.get(METADATA))
+        self._network = program.module().to(memory_format=torch.channels_last)
+
+    def __call__(self, images: Array) -> Array:
+        torch = self._torch
+        x = torch.from_numpy(np.ascontiguousarray(images, np.float32)).contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode():
+            logits: Array = self._network(x).contiguous().numpy()
+        return logits
+
+
+class ExecuTorch:
+    """A program for phones, on this CPU: image by image, with the sides that it was written for."""
+
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        self._torch = needed("torch", "torch")
+        runtime = needed("executorch.runtime", '"amsunet[mobile]"').Runtime.get()
+        try:
+            program = runtime.load_program(path)
+            description = program.load_method(METADATA).execute([])[0] if METADATA in program.method_names else None
+            self._forward = program.load_method("forward")
+        except RuntimeError as error:
+            raise InputError(f"{path} cannot be opened ({_first_line(error)}): export it again") from None
+        self.name = f"ExecuTorch ({path.name})"
+        self.description = _described(path, description)
+
+    def __call__(self, images: Array) -> Array:
+        whole = self._torch.from_numpy(np.ascontiguousarray(images, np.float32))
+        # What comes back lies in the program's own memory, which the next image overwrites.
+        return np.concatenate([self._forward.execute([one[None]])[0].numpy().copy() for one in whole])
 
 
 def _rt_info(model: Any, name: str) -> str | None:

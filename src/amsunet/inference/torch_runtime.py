@@ -51,10 +51,14 @@ class TorchRuntime:
     def __call__(self, images: Array) -> Array:
         # A copy, small beside what follows: torch takes neither mirrored views nor what may not be written to.
         pixels = torch.from_numpy(images.copy(order="K")).to(self._machine.device)
+        logits: Array = self.logits(pixels).cpu().contiguous().numpy()
+        return logits
+
+    def logits(self, pixels: Tensor) -> Tensor:
+        """From images (N, C, h, w) of uint8 on the device to logits there."""
         with torch.inference_mode(), self._machine.autocast():
             x = standardise(pixels.float() / 255, self._preprocessing).contiguous(memory_format=torch.channels_last)
-            logits: Array = self._forward(x).float().cpu().contiguous().numpy()
-        return logits
+            return self._forward(x).float()
 
     def _forward(self, x: Tensor) -> Tensor:
         out: Tensor

@@ -109,7 +109,8 @@ def _fuse_amse(block: AMSE) -> None:
                 _into_the_convolution_behind(block, "norm1", block.attention, "enter")
             _into_the_convolution_behind(block, "norm2", block.ffn, "expand")
     between = block.norm1 if block.norm_place == "after" else block.norm2
-    if block.residual == "amse" and isinstance(between, nn.Identity):
+    apart = isinstance(block.attention.leave, nn.Conv2d)
+    if apart and block.residual == "amse" and isinstance(between, nn.Identity):
         joined = _join(block.attention.leave, block.ffn.expand)
         _put(block.ffn, "expand", joined)
         _put(block.attention, "leave", nn.Identity())

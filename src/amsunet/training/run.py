@@ -17,8 +17,10 @@ from amsunet.data.masks import MaskConvention
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
 from amsunet.files import whole_file, write_json
+from amsunet.inference.description import FILE_NAME
 from amsunet.models import is_file
 from amsunet.training.plan import Plan
+from amsunet.zoo import find_card
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -114,6 +116,23 @@ def _read(path: Path, kind: type[Kind]) -> Kind:
         raise InputError(f"{path} is damaged: copy the run folder again or train again") from None
     except (ValueError, OSError):
         raise InputError(f"{path} is damaged: copy the run folder again or train again") from None
+
+
+def find_run(network: Path) -> Path | None:
+    """The run folder that a folder, or the model file in one, stands for; None for a network that comes alone, as one
+    of the zoo does.
+    """
+    if network.is_dir():
+        return network
+    return network.parent if network.name == FILE_NAME and (network.parent / "config.json").is_file() else None
+
+
+def images_seen(network: Path) -> set[str] | None:
+    """Checksums of all images that a run, or a network of the zoo, was trained or chosen on; None where unknown."""
+    if card := find_card(str(network)):
+        return set(card.seen)
+    run = find_run(network)
+    return None if run is None else read_run(run)[1].seen()
 
 
 def absolute_source(source: str | Path) -> str:

@@ -23,7 +23,7 @@ from amsunet.training.fit import Training, fit
 from amsunet.training.folds import fit_folds
 from amsunet.training.plan import Plan, fill_budget
 from amsunet.training.prepare import Preparation, fit_preprocessing, prepare
-from amsunet.training.run import RunConfig, RunData, absolute_source, read_run, write_data, write_run
+from amsunet.training.run import RunConfig, RunData, absolute_source, images_seen, read_run, write_data, write_run
 from amsunet.zoo import find_card
 
 
@@ -159,11 +159,10 @@ def _seen_by_the_start(plan: Plan, prepared: Preparation, say: Callable[[str], N
     """Checksums of what the weights of ``plan.start`` were trained on; warns where test images are among them."""
     if plan.start is None:
         return ()
-    card = find_card(plan.start)
-    if card is None and not Path(plan.start).is_dir():
+    seen = images_seen(Path(plan.start))
+    if seen is None:
         say(f"warning: which images {plan.start} was trained on is not known; test images may be among them")
         return ()
-    seen = set(card.seen) if card else read_run(Path(plan.start))[1].seen()
     checksums = prepared.dataset.checksums()
     known = sum(checksums[sample.name] in seen for sample in prepared.of("test"))
     if known:

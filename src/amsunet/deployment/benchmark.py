@@ -1,0 +1,227 @@
+"""How fast networks are on this machine: networks times runtimes times precisions, each in a process of its own."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from amsunet.deployment.formats import PACKAGES, PRECISIONS, missing_package, pip_line
+from amsunet.deployment.speeds import RESULT, Row, Speeds, Work
+from amsunet.deployment.speeds_plot import draw_speeds
+from amsunet.deployment.stopwatch import Job
+from amsunet.errors import InputError
+from amsunet.inference.model_file import build_network
+from amsunet.inference.runtime import ALL_SUFFIXES
+from amsunet.machine import Machine, choose_machine, environment
+from amsunet.models import absolute_model, is_file, list_models
+
+_OF_TORCH: dict[str, tuple[str, ...]] = {
+    "eager": ("float32",),
+    "channels_last": ("float32", "bfloat16"),
+    "fused": ("float32", "bfloat16"),
+    "compiled": ("float32", "bfloat16"),
+}
+"""Torch as it comes; with weights and images in the order convolutions are fastest in and freed memory kept; fused
+besides, which is what predict runs; that compiled, as by predict --compile."""
+_UNASKED = {
+    "cpu": ("eager", "channels_last", "fused", "onnx", "openvino"),
+    "cuda": ("eager", "channels_last", "fused", "compiled"),
+}
+_MODELS = ("amsunet", "amsunet_xs", "unet")
+_SMALLEST_SIZE = 32
+_WITH_PEAK = ("float32", "bfloat16")
+"""Precisions that torch multiplies matrices in as fast as it convolves."""
+
+Setting = tuple[str, str]
+"""Runtime and precision."""
+
+
+def runtimes_of(device: str) -> dict[str, tuple[str, ...]]:
+    """Runtimes that a device has, with their precisions."""
+    return _OF_TORCH if device == "cuda" else _OF_TORCH | PRECISIONS
+
+
+def benchmark(
+    models: Sequence[str] = (),
+    *,
+    out: str | Path,
+    runtimes: Sequence[str] = (),
+    precisions: Sequence[str] = (),
+    sizes: Sequence[int] = (256,),
+    batches: Sequence[int] = (1,),
+    device: str = "auto",
+    threads: int | None = None,
+    seconds: float = 1.0,
+    say: Callable[[str], None] = print,
+) -> Speeds:
+    """Time networks with fresh weights on random images of 3 channels, and write table and plot.
+
+    Rows that ``out`` holds already are not measured again, so a benchmark that was stopped goes on.
+
+    Args:
+        models: names, ``FILE.py:FUNCTION``, or ``all``; AMSUnet, its smallest form and U-Net when left out.
+        out: a folder for ``result.json``, ``rows.csv`` and ``speeds.png``.
+        runtimes: those that are installed when left out, without ``compiled`` on a CPU, which takes minutes.
+        precisions: float32, and bfloat16 where the device computes it, when left out.
+        sizes: sides of the square images.
+        threads: of a CPU; all cores when left out.
+        seconds: each row is called for so long.
+
+    Raises: InputError for a network, runtime or precision that does not exist or is not installed, and for a folder
+        with the figures of other conditions. A row that fails is in the result.
+    """
+    machine = choose_machine("cpu" if device == "auto" and not torch.cuda.is_available() else device)
+    settings = _settings(machine.device, runtimes, precisions or list(dict.fromkeys(("float32", machine.precision))))
+    asked = [name for word in models or _MODELS for name in (list_models() if word == "all" else [word])]
+    networks = [absolute_model(name) for name in asked]
+    if len(set(networks)) < len(networks):
+        raise InputError("a network is named twice: name each once")
+    for network in networks:
+        build_network(network, {"in_channels": 3, "num_classes": 2})
+    if min(sizes) < _SMALLEST_SIZE or min(batches) < 1:
+        raise InputError(f"sizes start at {_SMALLEST_SIZE} and batches at 1, not {min(sizes)} and {min(batches)}")
+    threads = threads or machine.threads
+    speeds = _open(Path(out), _conditions(machine, threads, seconds))
+    words = {
+        "--models": networks, "--runtimes": dict.fromkeys(runtime for runtime, _ in settings),
+        "--precisions": dict.fromkeys(precision for _, precision in settings), "--size": sizes, "--batch": batches,
+        "--device": [machine.device], "--threads": [threads], "--seconds": [f"{seconds:g}"], "--out": [out],
+    }  # fmt: skip
+    command = "amsunet benchmark " + " ".join(f"{name} {','.join(map(str, values))}" for name, values in words.items())
+    jobs = [
+        Job("time", network, runtime, precision, size, batch, machine.device, threads, seconds)
+        for size, batch, network, (runtime, precision) in product(sizes, batches, networks, settings)
+    ]
+    _measure(Path(out), speeds, jobs, command, say)
+    return speeds
+
+
+def _settings(device: str, runtimes: Sequence[str], precisions: Sequence[str]) -> list[Setting]:
+    """Runtimes with precisions, as asked and as there are."""
+    there = runtimes_of(device)
+    for name in runtimes:
+        if name not in there:
+            raise InputError(f"{device} has no runtime {name!r}; {_nearest(name, there)}")
+        if name in PRECISIONS and (missing := missing_package(name)):
+            raise InputError(f"{missing} is not installed: pip install {pip_line(name)}")
+    every = dict.fromkeys(precision for of_runtime in there.values() for precision in of_runtime)
+    for name in precisions:
+        if name not in every:
+            raise InputError(f"{device} has no precision {name!r}; {_nearest(name, every)}")
+    chosen = runtimes or [name for name in _UNASKED[device] if name in _OF_TORCH or not missing_package(name)]
+    settings = [(name, precision) for name in chosen for precision in there[name] if precision in precisions]
+    for name in runtimes:
+        if not any(name == runtime for runtime, _ in settings):
+            raise InputError(f"{name} has no {' or '.join(precisions)}: choose of {', '.join(there[name])}")
+    return settings
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known)}"
+
+
+def _conditions(machine: Machine, threads: int, seconds: float) -> dict[str, Any]:
+    """What all rows share."""
+    known = environment(machine)
+    del known["precision"]
+    for package in dict.fromkeys(package for packages in PACKAGES.values() for package in packages):
+        if importlib.util.find_spec(package):
+            known["packages"][package] = version(package)
+    return {**known, "threads": threads, "seconds_per_row": seconds}
+
+
+def _open(folder: Path, conditions: dict[str, Any]) -> Speeds:
+    """Rows that the folder holds from before. Raises: InputError if their conditions were others."""
+    path = folder / RESULT
+    if not path.is_file():
+        return Speeds(conditions)
+    try:
+        speeds = Speeds.read(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path} is no benchmark or is damaged: name another folder with --out") from None
+    if speeds.conditions != json.loads(json.dumps(conditions)):
+        raise InputError(
+            f"{path} holds figures of another machine, device, version or --threads or --seconds: "
+            "name another folder with --out"
+        )
+    return speeds
+
+
+def _measure(folder: Path, speeds: Speeds, jobs: list[Job], command: str, say: Callable[[str], None]) -> None:
+    # What a file of the user's builds may have changed since.
+    waiting = [job for job in jobs if _key(job) not in speeds.rows or is_file(job.network)]
+    on = f"on {speeds.conditions['device_name']}, {speeds.conditions['threads']} threads"
+    say(f"{on}: {len(jobs)} rows, {len(jobs) - len(waiting)} measured already")
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as temporary:
+        for done, job in enumerate(waiting, start=1):
+            name = f"{job.network} {job.runtime} {job.precision}, {job.size} x {job.size}, batch {job.batch}"
+            try:
+                _prepare(speeds, job)
+                found = _run(job if job.runtime in _OF_TORCH else _with_file(job, Path(temporary)))
+            except InputError as error:
+                speeds.failures[name] = str(error)
+                told = f"failed, {error}"
+            else:
+                row = Row(*_key(job), **found)
+                speeds.rows[row.key] = row
+                told = f"{1e3 * row.seconds:.1f} ms"
+            left = (time.monotonic() - start) / done * (len(waiting) - done)
+            say(f"{done} of {len(waiting)}: {name}: {told}   about {int(left) // 60}:{int(left) % 60:02} left")
+            speeds.write(folder, command)
+    draw_speeds(speeds, folder / "speeds.png")
+
+
+def _key(job: Job) -> tuple[str, str, str, int, int]:
+    return job.network, job.runtime, job.precision, job.size, job.batch
+
+
+def _prepare(speeds: Speeds, job: Job) -> None:
+    """See that what the row will be set against is known."""
+    if job.precision not in speeds.peaks and job.precision in _WITH_PEAK:
+        speeds.peaks[job.precision] = _run(replace(job, task="peaks", seconds=1.0))
+    if (job.network, job.size) not in speeds.work:
+        speeds.work[job.network, job.size] = Work(**_run(replace(job, task="work")))
+
+
+def _with_file(job: Job, folder: Path) -> Job:
+    """The job with the file of its network, which is written once."""
+    name = hashlib.sha256(job.network.encode()).hexdigest()[:16]
+    path = folder / f"{name}-{job.precision}{ALL_SUFFIXES[job.runtime]}"
+    if not path.is_file():
+        _run(replace(job, task="write", file=str(path)))
+    return replace(job, file=str(path))
+
+
+def _run(job: Job) -> dict[str, Any]:
+    """Have a job done by a process. Raises: InputError with what was wrong."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "amsunet.deployment.stopwatch", json.dumps(asdict(job))],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "OMP_NUM_THREADS": str(job.threads)},
+    )
+    if done.returncode == -9:
+        raise InputError("it was killed, most likely for want of memory: try a smaller --batch or --size")
+    if done.returncode:
+        raise InputError((done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"])[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found

@@ -1,0 +1,187 @@
+"""The benchmark: rows in processes of their own, set against each other, kept when it is stopped."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import pytest
+import torch
+from PIL import Image
+
+from amsunet.deployment import benchmark as module
+from amsunet.deployment.benchmark import benchmark, runtimes_of
+from amsunet.deployment.stopwatch import Job, run, timed
+from amsunet.errors import InputError
+from amsunet.machine import Machine
+from amsunet.models import list_models
+
+_HAS_EXTRA = all(importlib.util.find_spec(name) for name in ("onnx", "onnxscript", "onnxruntime"))
+_QUICK = {"sizes": [32], "device": "cpu", "threads": 1, "seconds": 0.0, "precisions": ["float32"]}
+_BROKEN = """
+import torch
+
+class Broken(torch.nn.Module):
+    def forward(self, x):
+        raise ValueError("wings are missing")
+
+def build(in_channels, num_classes):
+    return Broken()
+"""
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """Two networks under two runtimes, one of them twice: in two commands, the second goes on with the first."""
+    out = tmp_path_factory.mktemp("benchmark")
+    first = benchmark(["amsunet_xs", "unet"], runtimes=["eager"], batches=[1, 2], out=out, **_QUICK)
+    rows = dict(first.rows)
+    said: list[str] = []
+    both = benchmark(
+        ["amsunet_xs", "unet"], runtimes=["eager", "fused"], batches=[1, 2], out=out, say=said.append, **_QUICK
+    )
+    return SimpleNamespace(out=out, before=rows, speeds=both, said=said)
+
+
+def test_what_is_measured_is_not_measured_again(measured):
+    assert "8 rows, 4 measured already" in measured.said[0]
+    assert len(measured.said) == 5 and measured.said[-1].startswith("4 of 4: unet fused float32, 32 x 32, batch 2: ")
+    assert len(measured.before) == 4
+    for key, row in measured.before.items():
+        assert measured.speeds.rows[key] == row
+
+
+def test_every_row_is_set_against_eager_unet_and_the_machine(measured):
+    speeds = measured.speeds
+    for row in speeds.rows.values():
+        figures = speeds.figures(row)
+        eager = speeds.rows[row.network, "eager", "float32", row.size, row.batch]
+        unet = speeds.rows["unet", row.runtime, row.precision, row.size, row.batch]
+        assert figures["times_as_fast_as_eager"] == pytest.approx(eager.seconds / row.seconds)
+        assert figures["time_against_unet"] == pytest.approx(row.seconds / unet.seconds)
+        assert figures["images_per_second"] == pytest.approx(row.batch / row.seconds)
+        assert 0 < row.low <= row.seconds <= row.high and row.memory > 50 << 20
+        macs, peak = speeds.work[row.network, 32].macs, speeds.peaks["float32"]["operations"]
+        assert figures["share_of_arithmetic"] * peak * row.seconds == pytest.approx(2 * macs * row.batch)
+        assert figures["share_of_bandwidth"] > 0
+
+
+def test_table_and_plot_are_written(measured):
+    content = json.loads((measured.out / "result.json").read_text())
+    assert len(content["rows"]) == 8 and content["conditions"]["packages"]["torch"] and not content["failures"]
+    assert content["command"].startswith("amsunet benchmark --models amsunet_xs,unet --runtimes eager,fused ")
+    with (measured.out / "rows.csv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["runtime"] for row in rows].count("fused") == 4
+    with Image.open(measured.out / "speeds.png") as picture:
+        assert picture.width > 500
+    table = measured.speeds.table()
+    assert "GFLOP/s" in table and table.count("amsunet_xs") == 4
+
+
+def test_other_conditions_are_not_mixed_in(measured):
+    before = (measured.out / "result.json").read_bytes()
+    with pytest.raises(InputError, match="another machine, device, version or --threads or --seconds"):
+        benchmark(["unet"], runtimes=["eager"], out=measured.out, **{**_QUICK, "seconds": 1.0})
+    assert (measured.out / "result.json").read_bytes() == before
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "result.json").write_text("{}")
+    with pytest.raises(InputError, match=r"result\.json is no benchmark or is damaged"):
+        benchmark(["unet"], runtimes=["eager"], out=tmp_path, **_QUICK)
+    assert (tmp_path / "result.json").read_text() == "{}"
+
+
+def test_a_network_that_fails_is_told_and_costs_no_other_row(tmp_path):
+    (tmp_path / "broken.py").write_text(_BROKEN)
+    speeds = benchmark([f"{tmp_path}/broken.py:build", "unext"], runtimes=["eager"], out=tmp_path / "out", **_QUICK)
+    assert [row.network for row in speeds.rows.values()] == ["unext"]
+    assert list(speeds.failures.values()) == ["ValueError: wings are missing"]
+    assert "failed: " in speeds.table()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"models": ["amsunnet"]}, "did you mean 'amsunet'"),
+        ({"models": ["unet", "unet"]}, "a network is named twice"),
+        ({"runtimes": ["opnvino"]}, "cpu has no runtime 'opnvino'; did you mean 'openvino'"),
+        ({"runtimes": ["tensorrt"]}, "cpu has no runtime 'tensorrt'; known are: eager, channels_last, fused, compiled"),
+        ({"precisions": ["bfloat"]}, "cpu has no precision 'bfloat'; did you mean 'bfloat16'"),
+        ({"runtimes": ["eager"], "precisions": ["int8"]}, "eager has no int8: choose of float32"),
+        ({"sizes": [16]}, "sizes start at 32"),
+        ({"batches": [0]}, "batches at 1"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(tmp_path, settings, message):
+    with pytest.raises(InputError, match=message):
+        benchmark(**{"out": tmp_path / "out", **_QUICK, **settings})
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_runtime_that_is_missing_is_named_when_asked_for_and_left_out_when_not(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(InputError, match=r'onnxruntime is not installed: pip install "amsunet\[deploy\]"'):
+        benchmark(runtimes=["onnx"], out=tmp_path, **_QUICK)
+    assert "onnx" not in [runtime for runtime, _ in module._settings("cpu", (), ["float32"])]
+
+
+@pytest.mark.skipif(not _HAS_EXTRA, reason='needs pip install "amsunet[deploy]"')
+def test_exported_files_are_timed_without_torch(tmp_path):
+    job = Job("write", "amsunet_xs", "onnx", "float32", 32, 2, seconds=0.0, file=str(tmp_path / "model.onnx"))
+    run(job)
+    code = (
+        "import json, sys\nfrom amsunet.deployment.stopwatch import Job, run\n"
+        "print(run(Job(**json.loads(sys.argv[1]))))\nprint('torch' in sys.modules, end='')"
+    )
+    said = json.dumps({**asdict(job), "task": "time"})
+    out = subprocess.run([sys.executable, "-c", code, said], check=True, capture_output=True, text=True).stdout
+    assert "'seconds'" in out and out.splitlines()[-1] == "False"
+
+
+def test_what_cannot_be_compiled_is_not_measured_under_that_name(monkeypatch):
+    def compile_nothing(network):
+        def forward(x):
+            raise RuntimeError("no compiler")
+
+        return forward
+
+    monkeypatch.setattr(torch, "compile", compile_nothing)
+    with pytest.raises(InputError, match=r"^torch\.compile does not work here \(no compiler\)$"):
+        run(Job("time", "amsunet_xs", "compiled", "float32", 32, 1, seconds=0.0))
+
+
+def test_calls_that_warm_up_do_not_count():
+    calls = []
+    assert len(timed(lambda: calls.append(0), 0.0)) == 5
+    assert len(calls) == 8
+
+
+def test_a_gpu_gets_its_own_rows(tmp_path, monkeypatch):
+    """As far as this goes without one: which rows there are, and that each is a job for the GPU."""
+    jobs: list[Job] = []
+
+    def answer(job: Job) -> dict[str, float]:
+        jobs.append(job)
+        if job.task == "peaks":
+            return {"operations": 1e12, "bytes": 1e11}
+        if job.task == "work":
+            return {"macs": 1, "traffic": 1}
+        return {"seconds": 0.1 * job.batch, "low": 0.1, "high": 0.2, "calls": 5, "memory": 1}
+
+    monkeypatch.setattr(module, "choose_machine", lambda device: Machine("cuda", "bfloat16", 2))
+    monkeypatch.setattr(module, "environment", lambda machine: {"device_name": "", "precision": "", "packages": {}})
+    monkeypatch.setattr(module, "_run", answer)
+    speeds = benchmark(["all"], device="cuda", sizes=[256, 480], batches=[1, 8], out=tmp_path, threads=2, say=str)
+    rows = {(row.runtime, row.precision) for row in speeds.rows.values()}
+    fast = {(name, p) for name in ("channels_last", "fused", "compiled") for p in ("float32", "bfloat16")}
+    assert rows == {("eager", "float32"), *fast}
+    assert len(speeds.rows) == len(list_models()) * 2 * 2 * 7 and {job.device for job in jobs} == {"cuda"}
+    assert set(speeds.peaks) == {"float32", "bfloat16"}
+    assert not {"onnx", "openvino", "pt2"} & set(runtimes_of("cuda"))
