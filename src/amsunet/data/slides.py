@@ -20,7 +20,7 @@ SLIDE_SUFFIXES = frozenset({".bif", ".mrxs", ".ndpi", ".scn", ".svs", ".svslide"
 _TIFF_SUFFIXES = frozenset({".tif", ".tiff", ".btf"})
 _LARGEST_BLOCK = 1 << 26
 """Bytes of a strip or tile, unpacked."""
-_KEPT_BLOCKS = 1 << 27
+_KEPT_BLOCKS = 1 << 26
 """Bytes of unpacked blocks that are kept, for neighbours ask for them again."""
 _WHITE_IS_ZERO, _PALETTE, _CMYK = 0, 3, 5
 
