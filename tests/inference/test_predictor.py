@@ -140,6 +140,15 @@ def test_small_objects_are_dropped_at_the_images_own_size(make_predictor, pictur
     assert not np.array_equal(after.mask, before.mask), "or nothing was tested"
 
 
+@pytest.mark.parametrize(("in_channels", "said"), [(1, True), (3, False)])
+def test_colours_that_a_network_for_grey_images_does_not_see_are_said(make_predictor, picture, in_channels, said):
+    predictor, grey = make_predictor(in_channels=in_channels), picture(40, 48)
+    noise = np.random.default_rng(0).integers(0, 4, (40, 48, 3), np.uint8)
+    assert predictor.predict(grey).unlike == ""
+    assert predictor.predict(np.minimum(grey[..., None], 250) + noise).unlike == "", "as JPEG stores a grey image"
+    assert ("grey images" in predictor.predict(picture(40, 48, channels=3)).unlike) == said
+
+
 def test_an_image_unlike_the_training_images_still_gets_its_mask(make_predictor, picture):
     known = [picture(64, 64, seed=seed)[..., None] for seed in range(20)]
     appearance = learn_appearance(known, [])

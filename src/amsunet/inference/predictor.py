@@ -25,6 +25,9 @@ from amsunet.memory import keep_freed_memory
 if TYPE_CHECKING:
     from amsunet.machine import Machine
 
+_COLOURED = 0.03
+"""Difference between the channels of an image, as a share of the range of its values."""
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -131,7 +134,9 @@ class Predictor:
         """The first of three parts of a prediction: what is to be done before the networks."""
         seen = {key: kind.resize(kind.window(image)) for key, kind in self.kinds.items()}
         views = {key: channels_first(view) for key, view in seen.items()}
-        return Prepared(name, (image.shape[0], image.shape[1]), views, self.unlike(seen))
+        unseen = all(channels == 1 for channels, _ in seen) and _is_coloured(image)
+        unlike = self.unlike(seen) or ("colours, and the network takes grey images" if unseen else "")
+        return Prepared(name, (image.shape[0], image.shape[1]), views, unlike)
 
     @property
     def kinds(self) -> dict[Kind, Preprocessing]:
@@ -199,6 +204,14 @@ class Predictor:
         known = self.description
         labels = to_labels(probabilities, known.threshold, known.smallest_object)
         return Segmentation(name, probabilities, labels, known.convention, unlike=unlike, doubtful=known.doubtful)
+
+
+def _is_coloured(image: Array) -> bool:
+    """Whether an image, (H, W, 1 or 3), has more colour than grey stored as JPEG has."""
+    if image.shape[2] == 1:
+        return False
+    some = image[:: max(1, image.shape[0] // 256), :: max(1, image.shape[1] // 256)].astype(np.float32)
+    return float(np.ptp(some, axis=2).mean()) > _COLOURED * max(float(np.ptp(some)), 1e-6)
 
 
 def load(
