@@ -1,0 +1,60 @@
+"""What every exported form of a trained run gives against torch in float32: logits and Dice on validation images.
+
+    python benchmarks/parity.py RUN
+
+Needs amsunet[deploy], and amsunet[mobile] for ExecuTorch; a form that is refused or cannot be written is in the result
+with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from amsunet.deployment.export import export
+from amsunet.deployment.formats import PRECISIONS
+from amsunet.errors import InputError
+from amsunet.inference.runtime import ALL_SUFFIXES
+from amsunet.machine import choose_machine, environment
+
+RESULT = Path(__file__).parents[1] / "results" / "parity.json"
+
+
+def measure(run: Path, folder: Path) -> list[dict[str, Any]]:
+    rows = []
+    for to, precisions in PRECISIONS.items():
+        for precision in precisions:
+            row: dict[str, Any] = {"format": to, "precision": precision}
+            try:
+                made = export(run, to, precision=precision, out=folder / f"{precision}{ALL_SUFFIXES[to]}")
+            except InputError as error:
+                row["refused"] = str(error).replace(str(run), run.name)
+            else:
+                size = sum(file.stat().st_size for file in folder.glob(f"{precision}.*") if ".parity" not in file.name)
+                row |= asdict(made.parity) | {"dice_lost": made.parity.dice_lost, "megabytes": size / 1e6}
+                for file in folder.iterdir():
+                    file.unlink()
+            rows.append(row)
+            print(*row.values(), flush=True)
+    return rows
+
+
+def main() -> None:
+    run = Path(sys.argv[1])
+    with tempfile.TemporaryDirectory() as temporary:
+        rows = measure(run, Path(temporary))
+    result = {
+        "what": "exported forms of a trained run against torch in float32, on up to 32 validation images",
+        "command": f"python benchmarks/parity.py {run.name}",
+        "rows": rows,
+        "environment": environment(choose_machine("cpu")),
+    }
+    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
