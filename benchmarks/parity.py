@@ -32,7 +32,7 @@ def measure(run: Path, folder: Path) -> list[dict[str, Any]]:
             try:
                 made = export(run, to, precision=precision, out=folder / f"{precision}{ALL_SUFFIXES[to]}")
             except InputError as error:
-                row["refused"] = str(error).replace(str(run), run.name)
+                row["refused"] = str(error).partition(" of /")[0].replace(str(run), run.name)
             else:
                 size = sum(file.stat().st_size for file in folder.glob(f"{precision}.*") if ".parity" not in file.name)
                 row |= asdict(made.parity) | {"dice_lost": made.parity.dice_lost, "megabytes": size / 1e6}
