@@ -1,6 +1,6 @@
 """What the side of a tile and the overlap do to Dice, on images that a network can take whole.
 
-The largest test images of the run's data, or of other data that it was not trained on, are predicted whole and in
+The largest validation images of the run's data, or of other data that it was not trained on, are predicted whole and in
 tiles. What differs is what a tile does not see: what lies further away, the averages that channel gates take over the
 whole image, and where upsampling with aligned corners puts a pixel. Sides and overlaps are in pixels as the network
 sees them; only images that every tiling cuts are taken.
@@ -24,7 +24,7 @@ from amsunet.data.embedded import locate
 from amsunet.data.images import Array, count_pixels
 from amsunet.data.layout import Sample
 from amsunet.errors import InputError
-from amsunet.evaluation.samples import choose_samples
+from amsunet.evaluation.samples import choose_foreign, choose_of_run
 from amsunet.files import write_json
 from amsunet.inference.dice import dice_by_class
 from amsunet.inference.ensemble import load_members
@@ -91,7 +91,13 @@ def main() -> None:
             locate(source), group=record.group, skip_broken=record.skip_broken, convention=config.convention
         )
         predictor = Predictor(asked.run, machine=machine)
-        samples, split, _ = choose_samples(dataset, record, "auto", predictor.folds, of_run=record.holds(dataset))
+        # What a tile should be is a choice: made on validation images, but for folds, whose networks have seen some.
+        own_split = "val" if predictor.folds is None else "test"
+        samples, split, _ = (
+            choose_of_run(dataset, record, own_split, predictor.folds)
+            if record.holds(dataset)
+            else choose_foreign(dataset, record.seen(), "auto")
+        )
         images = largest(samples, dataset, predictor, asked.images, max(sides))
         if not images:
             raise InputError(f"no image of {source} is larger than a tile of {max(sides)}: name smaller --tiles")

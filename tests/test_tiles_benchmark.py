@@ -19,7 +19,7 @@ def _call(monkeypatch, name, *words):
 def test_tilings_are_judged_on_the_images_that_they_cut(whole, monkeypatch, tmp_path):
     _call(monkeypatch, "tiles", whole.run, "--images", 3, "--tiles", "64,96", "--out", tmp_path / "tiles.json")
     result = json.loads((tmp_path / "tiles.json").read_text(encoding="utf-8"))
-    assert result["split"] == "test" and 0 < result["images"] <= 3
+    assert result["split"] == "val" and 0 < result["images"] <= 3
     assert min(result["working_pixels"]) > 96 * 96
     assert [(row["tile"], row["overlap"]) for row in result["tilings"]] == [
         (64, 0), (64, 8), (64, 16), (64, 32), (96, 0), (96, 12), (96, 24), (96, 48)
