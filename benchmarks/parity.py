@@ -20,19 +20,20 @@ from amsunet.deployment.formats import PRECISIONS
 from amsunet.errors import InputError
 from amsunet.inference.runtime import ALL_SUFFIXES
 from amsunet.machine import choose_machine, environment
+from amsunet.training.run import read_run
 
 RESULT = Path(__file__).parents[1] / "results" / "parity.json"
 
 
 def measure(run: Path, folder: Path) -> list[dict[str, Any]]:
-    rows = []
+    rows, source = [], read_run(run)[1].source
     for to, precisions in PRECISIONS.items():
         for precision in precisions:
             row: dict[str, Any] = {"format": to, "precision": precision}
             try:
                 made = export(run, to, precision=precision, out=folder / f"{precision}{ALL_SUFFIXES[to]}")
             except InputError as error:
-                row["refused"] = str(error).partition(" of /")[0].replace(str(run), run.name)
+                row["refused"] = str(error).replace(source, Path(source).name)
             else:
                 size = sum(file.stat().st_size for file in folder.glob(f"{precision}.*") if ".parity" not in file.name)
                 row |= asdict(made.parity) | {"dice_lost": made.parity.dice_lost, "megabytes": size / 1e6}

@@ -1,26 +1,36 @@
-"""Time of a training step: as ``amsunet train`` runs it against the plain form of the same network.
+"""Time of a training step: as ``amsunet train`` runs it against the plain form of the same network, and against U-Net.
 
-Plain is what the published code does: contiguous float32, nothing compiled, the C library's own way with freed
-memory. Both run in turn, each in a process of its own, and the ratio is that of their medians.
+Plain is what published code does: contiguous float32, eager, nothing fused, the C library's own way with freed memory.
+ours is amsunet's way; compiled is that under torch.compile. Each is measured in a process of its own, in turn, and
+ratios are those of medians in the same run. What does not fit into memory gets no figure.
 
-    python benchmarks/training_step.py [--batch 8] [--side 256] [--rounds 3]
+    python benchmarks/training_step.py [--networks amsunet unet] [--batches 8] [--sides 256] [--rounds 3]
+
+On a GPU, beside ``amsunet benchmark --device cuda`` for prediction:
+
+    python benchmarks/training_step.py --device cuda --forms plain ours compiled --networks amsunet unet \\
+        --sides 256 480 --batches 4 16 64 --steps 20 --out results/training_step_gpu.json
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 RESULT = Path(__file__).parents[1] / "results" / "training_step.json"
+FORMS = ("plain", "ours", "compiled")
+_WARM_UP = 2
 
 
-def time_steps(form: str, batch: int, side: int, steps: int) -> list[float]:
-    """Seconds of each step after two to warm up."""
+def time_steps(form: str, network_name: str, batch: int, side: int, steps: int, device: str) -> list[float]:
+    """Seconds of each step after some to warm up; none if memory does not suffice."""
     import torch  # noqa: PLC0415
 
     from amsunet.machine import Machine, choose_machine  # noqa: PLC0415
@@ -29,57 +39,97 @@ def time_steps(form: str, batch: int, side: int, steps: int) -> list[float]:
     from amsunet.training.loss import CrossEntropyDiceLoss  # noqa: PLC0415
 
     torch.manual_seed(0)
-    machine = choose_machine("cpu") if form == "ours" else Machine("cpu", "float32", torch.get_num_threads())
-    network = create_model("amsunet").train()
-    images, labels = torch.rand(batch, 3, side, side), torch.randint(0, 2, (batch, side, side))
-    if form == "ours":
+    plain = form == "plain"
+    machine = Machine(device, "float32", torch.get_num_threads()) if plain else choose_machine(device)
+    network = create_model(network_name).train().to(device)
+    images = torch.rand(batch, 3, side, side, device=device)
+    labels = torch.randint(0, 2, (batch, side, side), device=device)
+    if not plain:
         keep_freed_memory()
         network = machine.place(network)
         images = images.contiguous(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters(), 2e-3, fused=form == "ours")
+    optimizer = torch.optim.AdamW(network.parameters(), 2e-3, fused=not plain)
+    if form == "compiled":
+        network = torch.compile(network)
     loss = CrossEntropyDiceLoss()
     times = []
-    for _ in range(2 + steps):
-        start = time.perf_counter()
-        with machine.autocast():
-            logits = network(images)
-        loss(logits.float(), labels).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        times.append(time.perf_counter() - start)
-    return times[2:]
+    try:
+        for _ in range(_WARM_UP + steps):
+            start = time.perf_counter()
+            with machine.autocast():
+                logits = network(images)
+            loss(logits.float(), labels).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            if device == "cuda":
+                torch.cuda.synchronize()
+            times.append(time.perf_counter() - start)
+    except torch.OutOfMemoryError:
+        return []
+    return times[_WARM_UP:]
+
+
+def with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add how many times as fast a case is as its plain form, and its time against U-Net's in the same form."""
+
+    def median(row: dict[str, Any], **other: str) -> float | None:
+        wanted = {key: row[key] for key in ("network", "form", "batch", "side")} | other
+        return next((one["median_seconds"] for one in rows if wanted.items() <= one.items()), None)
+
+    for row in rows:
+        mine, plain, unet = row["median_seconds"], median(row, form="plain"), median(row, network="unet")
+        row["times_as_fast_as_plain"] = plain / mine if mine and plain else None
+        row["time_against_unet"] = mine / unet if mine and unet else None
+    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--side", type=int, default=256)
+    parser.add_argument("--networks", nargs="+", default=["amsunet", "unet"])
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=["plain", "ours"])
+    parser.add_argument("--batches", type=int, nargs="+", default=[8])
+    parser.add_argument("--sides", type=int, nargs="+", default=[256])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=2)
-    parser.add_argument("--form", choices=["ours", "plain"], help=argparse.SUPPRESS)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if asked.form:
-        print(json.dumps(time_steps(asked.form, asked.batch, asked.side, asked.steps)))
+    cases = list(itertools.product(asked.networks, asked.batches, asked.sides, asked.forms))
+    if asked.one:
+        [(network, batch, side, form)] = cases
+        print("\n" + json.dumps(time_steps(form, network, batch, side, asked.steps, asked.device)))
         return
-    times: dict[str, list[float]] = {"ours": [], "plain": []}
-    for _ in range(asked.rounds):
-        for form, seen in times.items():
-            command = [sys.executable, __file__, "--form", form]
-            command += [f"--{name}={getattr(asked, name)}" for name in ("batch", "side", "steps")]
-            seen.extend(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    from amsunet.errors import InputError  # noqa: PLC0415
     from amsunet.machine import choose_machine, environment  # noqa: PLC0415
 
-    medians = {form: statistics.median(seen) for form, seen in times.items()}
+    try:
+        machine = choose_machine(asked.device)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    seconds: dict[tuple[str, int, int, str], list[float]] = {case: [] for case in cases}
+    for _, case in itertools.product(range(asked.rounds), cases):
+        network, batch, side, form = case
+        command = [sys.executable, __file__, "--one", f"--steps={asked.steps}", f"--device={asked.device}"]
+        command += [f"--networks={network}", f"--batches={batch}", f"--sides={side}", f"--forms={form}"]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        seconds[case] += json.loads(done.stdout.splitlines()[-1])
+        print(*case, *(f"{one:.3f}" for one in seconds[case]), flush=True)
+    rows: list[dict[str, Any]] = [
+        {
+            **dict(zip(("network", "batch", "side", "form"), case, strict=True)),
+            "median_seconds": statistics.median(seen) if seen else None,
+            "seconds": seen,
+        }
+        for case, seen in seconds.items()
+    ]
     result = {
-        "what": f"seconds of one training step of AMSUnet, batch {asked.batch}, {asked.side} x {asked.side}, CPU",
+        "what": "seconds of one training step: forward, loss, backward and optimizer, without reading and augmentation",
         "command": "python " + " ".join(["benchmarks/training_step.py", *sys.argv[1:]]),
-        "median_seconds": medians,
-        "plain_over_ours": medians["plain"] / medians["ours"],
-        "seconds": times,
-        "environment": environment(choose_machine("cpu")),
+        "rows": with_ratios(rows),
+        "environment": environment(machine),
     }
-    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(f"{medians}\nplain / ours: {result['plain_over_ours']:.2f}\n{RESULT}")
+    asked.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

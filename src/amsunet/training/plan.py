@@ -235,15 +235,13 @@ def _derive(
     decide("scale", scale, f"{fingerprint.structures}, images {longest} long")
     uneven = fingerprint.brightness_variation > 1.5
     both = uneven and fingerprint.bright_on_dark
-    decide(
-        "windowing",
-        "bright_on_dark" if both else "gamma" if uneven else "percentiles" if fingerprint.bits > 8 else "depth",
-        "foreground is dark in bright images, bright in dark ones"
-        if both
-        else "brightness differs much between images"
-        if uneven
-        else f"{fingerprint.bits}-bit images, alike in brightness",
-    )
+    if both:
+        decide("windowing", "bright_on_dark", "foreground is dark in bright images, bright in dark ones")
+    elif uneven:
+        decide("windowing", "gamma", "brightness differs much between images")
+    else:
+        window = "percentiles" if fingerprint.bits > 8 else "depth"
+        decide("windowing", window, f"{fingerprint.bits}-bit images, alike in brightness")
     thin = thickness * scale < _THIN
     small = thickness * scale < _WORKING_THICKNESS
     most = _SMALL_CROP if small else _LARGEST_CROP
