@@ -25,8 +25,7 @@ ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "results" / "throughput.json"
 IMAGES = ROOT.parent / "shared" / "data" / "ISIC2017-256" / "images"
 TORCH = ("float32", "bfloat16")
-EXPORTS = (("onnx", "float32"), ("onnx", "int8"), ("openvino", "float32"), ("openvino", "bfloat16"),
-           ("openvino", "int8"))  # fmt: skip
+EXPORTS = (("onnx", "float32"), ("openvino", "float32"), ("openvino", "bfloat16"))
 
 
 def predict(form: str, run: Path, images: Path, out: Path) -> dict[str, float]:

@@ -43,9 +43,10 @@ def test_seeds_are_trained_judged_and_recorded_once(tool, asked, monkeypatch, tm
     assert [folder.name.partition("_0.02min_")[2] for folder in folders] == ["seed0", "seed1"]
     for seed, folder in enumerate(folders):
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        assert {"plain", "with_flips"} <= result.keys() and result["commit"] == "abc1234"
+        assert {"plain", "with_flips", "with_flips_and_turns"} <= result.keys() and result["commit"] == "abc1234"
         assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["plan"]["seed"] == seed
-        assert {p.name for p in folder.iterdir()} >= {"images.csv", "images_flips.csv", "splits.json", "metrics.csv"}
+        scores = {"images.csv", "images_flips.csv", "images_flips_turns.csv"}
+        assert {p.name for p in folder.iterdir()} >= scores | {"splits.json", "metrics.csv"}
         assert f"{result['plain']['mean_over_classes']['dice']['mean']:.4f}" in told
     assert "mean of 2 seeds, with_flips" in told
     for name in ("train", "resume"):

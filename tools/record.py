@@ -14,6 +14,9 @@ from pathlib import Path
 
 from amsunet.files import write_json
 
+WAYS = {"": "plain", "_flips": "with_flips", "_flips_turns": "with_flips_and_turns"}
+"""What an evaluation averaged over, by the end of its folder's name."""
+
 
 def record_study(asked: argparse.Namespace) -> None:
     """Table, per-image scores, splits and plan of a study."""
@@ -50,7 +53,7 @@ def main() -> None:
         shutil.copy(asked.run / name, asked.target)
     data = json.loads((asked.run / "data.json").read_text(encoding="utf-8"))
     summaries = {}
-    for suffix in ("", "_flips"):
+    for suffix in WAYS:
         judged = asked.run / "evaluation" / f"{asked.split}{suffix}"
         if judged.is_dir():
             summaries[suffix] = json.loads((judged / "summary.json").read_text(encoding="utf-8"))
@@ -58,8 +61,8 @@ def main() -> None:
     # The folder's place on the machine that trained says nothing to anyone else.
     source = data["source"] if data["source"].startswith("sample:") else Path(data["source"]).name
     result = {"command": asked.command, "commit": asked.commit, "note": asked.note, "source": source}
-    for name, summary in zip(("plain", "with_flips"), summaries.values(), strict=False):
-        result[name] = summary | {"source": source}
+    for suffix, summary in summaries.items():
+        result[WAYS[suffix]] = summary | {"source": source}
     for name, content in (("result.json", result), ("splits.json", data["splits"])):
         write_json(asked.target / name, content)
     for suffix, summary in summaries.items():

@@ -23,6 +23,11 @@ from amsunet.training.train import resume, train
 
 FOLDERS = {"drive": "DRIVE", "glas": "GlaS", "dsb2018": "DSB2018", "isic2017": "ISIC2017-256"}
 ROOT = Path(__file__).parents[1]
+WAYS = {
+    "plain": {},
+    "with_flips": {"flips": True},
+    "with_flips_and_turns": {"flips": True, "turns": True},
+}
 SHOWN = {"dice": "Dice", "iou": "IoU", "cldice": "clDice"}
 
 
@@ -41,11 +46,11 @@ def reproduce(data: Path, target: Path, run: Path, seed: int, minutes: float, **
             training = train(data, out=run, seed=seed, minutes=minutes, **overrides)
         if training.interrupted:
             raise KeyboardInterrupt
-        for flips in (False, True):
+        for way in WAYS.values():
             with progress_bar("image") as progress:
-                evaluate(run, split="test", flips=flips, machine=training.machine, progress=progress)
+                evaluate(run, split="test", **way, machine=training.machine, progress=progress)
         said = f"amsunet train {data.name} --minutes {minutes:g} --seed {seed}"
-        said += "; amsunet evaluate RUN; amsunet evaluate RUN --flips"
+        said += "; amsunet evaluate RUN; the same with --flips, and with --flips --turns"
         record = [sys.executable, ROOT / "tools" / "record.py", run, target, "--command", said, "--commit", commit_of()]
         subprocess.run(record, check=True, stdout=subprocess.DEVNULL)
     return json.loads((target / "result.json").read_text(encoding="utf-8"))
@@ -54,8 +59,10 @@ def reproduce(data: Path, target: Path, run: Path, seed: int, minutes: float, **
 def table(results: dict[str, dict[str, Any]]) -> str:
     """A line for each training, plain and with flips, and the mean over seeds where there are several."""
     lines = [f"{'':<44}" + "".join(f"{name:>10}" for name in SHOWN.values()) + f"{'pooled Dice':>13}"]
-    for way in ("plain", "with_flips"):
+    for way in WAYS:
         for name, result in results.items():
+            if way not in result:
+                continue
             scores = result[way]["mean_over_classes"]
             values = [scores[metric]["mean"] for metric in SHOWN]
             cells = "".join(f"{'-' if value is None else f'{value:.4f}':>10}" for value in values)
@@ -63,7 +70,7 @@ def table(results: dict[str, dict[str, Any]]) -> str:
             pooled = result[way]["pooled_over_pixels"]["dice"]
             lines.append(f"{f'{name} {way}':<44}{cells}{pooled:>13.4f}   {interval}")
         if len(results) > 1:
-            dice = [result[way]["mean_over_classes"]["dice"]["mean"] for result in results.values()]
+            dice = [result[way]["mean_over_classes"]["dice"]["mean"] for result in results.values() if way in result]
             lines.append(f"{f'mean of {len(dice)} seeds, {way}':<44}{mean(dice):>10.4f}   sd {stdev(dice):.4f}")
     return "\n".join(lines)
 

@@ -22,7 +22,7 @@ def keep_freed_memory() -> None:
         return
     trim_threshold, top_pad, mmap_threshold = -1, -2, -3
     mallopt(mmap_threshold, 1 << 30)
-    mallopt(trim_threshold, (1 << 31) - 1)
+    mallopt(trim_threshold, -1)  # never; the largest number it takes is 2 GB, and a training step frees more at once
     mallopt(top_pad, 64 << 20)
 
 

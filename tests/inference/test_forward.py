@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -94,6 +96,29 @@ def test_flips_average_over_the_mirror_images(network, size):
         for axis in (2, 3):
             mirrored = compute_logits(network, np.flip(image, axis), flips=True, tiling=_SMALL)
             np.testing.assert_allclose(np.flip(mirrored, axis), flipped, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("asked", "quarters", "mirrored"),
+    [
+        ({}, (0,), (False,)),
+        ({"flips": True}, (0, 2), (False, True)),
+        ({"turns": True}, (0, 1, 2, 3), (False,)),
+        ({"flips": True, "turns": True}, (0, 1, 2, 3), (False, True)),
+    ],
+)
+@pytest.mark.parametrize("size", [(48, 48), (40, 64), (90, 100)])
+def test_every_view_of_an_image_has_the_same_result(network, size, asked, quarters, mirrored):
+    def look(image, turn, mirror):
+        return np.rot90(image[..., ::-1] if mirror else image, turn, (2, 3))
+
+    image, seen = _image(*size), []
+    result = compute_logits(lambda batch: seen.append(batch.tobytes()) or network(batch), image, **asked)
+    assert len(set(seen)) == len(quarters) * len(mirrored)
+    assert result.shape == (1, 2, *size)
+    for turn, mirror in itertools.product(quarters, mirrored):
+        found = compute_logits(network, look(image, turn, mirror), **asked)
+        np.testing.assert_allclose(found, look(result, turn, mirror), atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("size", [(5, 5), (25, 31), (700, 6)])

@@ -17,6 +17,7 @@ from amsunet.cli.options import (
     plan_options,
     progress_bar,
     run_argument,
+    view_options,
 )
 
 
@@ -94,7 +95,7 @@ def _refuse_settings(context: click.Context, *, allowed: set[str]) -> None:
 @click.argument("data", required=False)
 @own_option
 @click.option("--split", type=click.Choice(["auto", "test", "val"]), default="auto", show_default=True)
-@click.option("--flips", is_flag=True, help="Average over mirror images: four times slower.")
+@view_options
 @click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used.")
 @data_options
 @machine_options
@@ -128,7 +129,7 @@ def _judge(run: Path, data: str | None = None, **values: Any) -> None:
 @click.option("--overlay", is_flag=True, help="Also write the images with outlines.")
 @click.option("--probability", is_flag=True, help="Also write probability maps (16-bit PNG).")
 @click.option("--overwrite", is_flag=True, help="Replace masks that are there already.")
-@click.option("--flips", is_flag=True, help="Average over mirror images: four times slower.")
+@view_options
 @click.option(
     "--runtime",
     type=click.Choice(["auto", "torch", "onnx", "openvino"]),

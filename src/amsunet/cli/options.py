@@ -85,6 +85,10 @@ machine_options = options(
     click.option("--device", default="auto", help="auto, cpu, cuda or mps.", show_default=True),
     click.option("--precision", default="auto", help="auto, float32 or bfloat16.", show_default=True),
 )
+view_options = options(
+    click.option("--flips", is_flag=True, help="Average over mirror images: four times slower."),
+    click.option("--turns", is_flag=True, help="Average over quarter turns: four times slower, eight with --flips."),
+)
 plan_options = options(
     click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Time to train for (default 20)."),
     click.option("--epochs", type=click.IntRange(1), help="Passes over the training images, instead of minutes."),

@@ -73,6 +73,7 @@ class Evaluation:
     confusion: Array
     """(K, K) pixels over all images, true class by predicted class."""
     flips: bool
+    turns: bool
     threshold: float
     doubtful: float | None
     """Uncertainty above which a mask is to be checked, where it is known."""
@@ -117,6 +118,11 @@ class Evaluation:
         """The images whose masks are to be checked for their uncertainty."""
         return [image for image in self.images if self.doubtful is not None and image.uncertainty > self.doubtful]
 
+    @property
+    def averaged_over(self) -> str:
+        """The views of an image whose predictions were averaged; empty of the image alone."""
+        return " and ".join(["mirror images"] * self.flips + ["quarter turns"] * self.turns)
+
     def summary(self) -> dict[str, Any]:
         """Everything but the rows, ready for JSON."""
         of_class = {
@@ -136,6 +142,7 @@ class Evaluation:
             "empty_rule": EMPTY_RULE,
             "nsd_tolerance": NSD_TOLERANCE,
             "flips": self.flips,
+            "turns": self.turns,
             "threshold": self.threshold,
             "doubtful": self.doubtful,
             "notes": self.notes,
@@ -177,6 +184,7 @@ def evaluate(
     split: Literal["auto", "test", "val"] = "auto",
     machine: Machine | None = None,
     flips: bool = False,
+    turns: bool = False,
     mask_options: MaskOptions | None = None,
     group: str | None = None,
     skip_broken: bool = False,
@@ -200,7 +208,7 @@ def evaluate(
     folder = find_run(network)
     record = None if folder is None else read_run(folder)[1]
     machine = machine or choose_machine()
-    predictor = Predictor(folder or network, machine=machine, flips=flips, own=own)
+    predictor = Predictor(folder or network, machine=machine, flips=flips, turns=turns, own=own)
     known = predictor.description.convention
     convention = None if mask_options is not None else known
     dataset, of_run = open_judged(run, data, record, mask_options, group, convention, skip_broken)
@@ -229,6 +237,7 @@ def evaluate(
         untempered=untempered,
         confusion=confusion,
         flips=flips,
+        turns=turns,
         threshold=predictor.description.threshold,
         doubtful=predictor.description.doubtful,
         environment=environment(machine),
@@ -248,7 +257,7 @@ def evaluation_folder(evaluation: Evaluation) -> Path:
     if name == "all":
         source = absolute_source(evaluation.source)
         name = f"{Path(source).stem}-{hashlib.sha256(source.encode()).hexdigest()[:8]}".replace(":", "-")
-    return home / (f"{name}_flips" if evaluation.flips else name)
+    return home / f"{name}{'_flips' * evaluation.flips}{'_turns' * evaluation.turns}"
 
 
 def _score(

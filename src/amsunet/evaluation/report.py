@@ -94,6 +94,7 @@ def _cases(evaluation: Evaluation) -> list[dict[str, object]]:
         evaluation.run,
         machine=choose_machine(evaluation.environment["device"], evaluation.environment["precision"]),
         flips=evaluation.flips,
+        turns=evaluation.turns,
         own=evaluation.own,
     )
     groups: list[dict[str, object]] = []

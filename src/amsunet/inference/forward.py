@@ -18,12 +18,20 @@ Box = tuple[float, float, float, float]
 _SMALLEST_SIDE = 32
 
 
-def compute_logits(runtime: Runtime, images: Array, *, flips: bool = False, tiling: Tiling = Tiling()) -> Array:  # noqa: B008 - frozen
+def compute_logits(
+    runtime: Runtime,
+    images: Array,
+    *,
+    flips: bool = False,
+    turns: bool = False,
+    tiling: Tiling = Tiling(),  # noqa: B008 - frozen
+) -> Array:
     """Run a network.
 
     Args:
         images: (N, C, h, w) of uint8, windowed and resized.
-        flips: average the logits over the image and its three mirror images.
+        flips: average the logits over the image mirrored upside down, left to right, both, and as it is.
+        turns: average the logits over the four quarter turns; with ``flips`` over all eight of the square's symmetries.
         tiling: of images too large to go through whole.
 
     Returns: logits (N, num_classes, h, w), float32.
@@ -31,21 +39,29 @@ def compute_logits(runtime: Runtime, images: Array, *, flips: bool = False, tili
     height, width = images.shape[-2:]
     padded = _pad(images, _SMALLEST_SIDE)
     if tiling.cuts(*padded.shape[-2:]):
-        logits = _by_tiles(runtime, padded, tiling, flips=flips)
+        logits = _by_tiles(runtime, padded, tiling, _views(flips=flips, turns=turns))
     else:
-        logits = _mirrored(runtime, padded, flips=flips)
+        logits = _averaged(runtime, padded, _views(flips=flips, turns=turns))
     return logits[..., :height, :width]
 
 
-def _mirrored(runtime: Runtime, images: Array, *, flips: bool) -> Array:
-    if not flips:
-        return runtime(images)
-    axes: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))
-    total = sum(np.flip(runtime(np.flip(images, axis)), axis) for axis in axes)
-    return np.asarray(total / np.float32(len(axes)))
+def _views(*, flips: bool, turns: bool) -> list[tuple[int, bool]]:
+    """Quarter turns, and whether mirrored left to right before. Upside down is mirrored, then turned by half."""
+    quarters = range(4) if turns else (0, 2) if flips else (0,)
+    return list(itertools.product(quarters, (False, True) if flips else (False,)))
 
 
-def _by_tiles(runtime: Runtime, images: Array, tiling: Tiling, *, flips: bool) -> Array:
+def _averaged(runtime: Runtime, images: Array, views: list[tuple[int, bool]]) -> Array:
+    total: Array | None = None
+    for quarters, mirrored in views:
+        seen = np.rot90(images[..., ::-1] if mirrored else images, quarters, (2, 3))
+        logits = np.rot90(runtime(seen), -quarters, (2, 3))
+        logits = logits[..., ::-1] if mirrored else logits
+        total = logits if total is None else total + logits
+    return np.asarray(total if len(views) == 1 else total / np.float32(len(views)))
+
+
+def _by_tiles(runtime: Runtime, images: Array, tiling: Tiling, views: list[tuple[int, bool]]) -> Array:
     """Run overlapping tiles and blend them by a Gaussian.
 
     MONAI's own sliding window keeps the whole image and its output as float several times over; this one keeps
@@ -55,7 +71,7 @@ def _by_tiles(runtime: Runtime, images: Array, tiling: Tiling, *, flips: bool) -
     total = np.empty(0, np.float32)
     for row, column in itertools.product(range(len(rows)), range(len(columns))):
         place = ..., rows.place(row), columns.place(column)
-        logits = _mirrored(runtime, images[place], flips=flips)
+        logits = _averaged(runtime, images[place], views)
         if not total.size:
             total = np.zeros((*logits.shape[:2], *images.shape[-2:]), np.float32)
         total[place] += logits * (rows.weights(row)[:, None] * columns.weights(column))

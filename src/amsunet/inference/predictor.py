@@ -57,6 +57,7 @@ class Predictor:
         machine: where torch is to run; chosen when left out.
         precision: the only one that exported networks may have; any when left out.
         flips: average over the image and its mirror images: slower by four, usually a little better.
+        turns: average over quarter turns: slower by four, with flips by eight.
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
         tiling: of images too large to go through a network whole.
         compiled: run torch.compile; where that is not possible ``say`` is told, and the network runs without.
@@ -73,6 +74,7 @@ class Predictor:
         machine: Machine | None = None,
         precision: str | None = None,
         flips: bool = False,
+        turns: bool = False,
         own: str | None = None,
         tiling: Tiling = Tiling(),  # noqa: B008 - frozen
         compiled: bool = False,
@@ -82,7 +84,7 @@ class Predictor:
         self._members, self.folds = open_members(
             Path(run), runtime, machine=machine, precision=precision, own=own, compiled=compiled, say=say
         )
-        self.flips = flips
+        self.flips, self.turns = flips, turns
         self.tiling = tiling
         self.description = self._members[0][1]
         if self.folds is not None:
@@ -185,13 +187,13 @@ class Predictor:
     def checksum(self) -> str:
         """Of what is known of the networks, which tells one training from another, and how images go through them."""
         known = [description.model_dump_json() for _, description in self._members]
-        return hashlib.sha256(repr((known, self.flips, self.tiling)).encode()).hexdigest()
+        return hashlib.sha256(repr((known, self.flips, self.turns, self.tiling)).encode()).hexdigest()
 
     def _logits(self, member: int, images: Sequence[Mapping[Kind, Array]]) -> Array:
         runtime, description = self._members[member]
         views = [image[description.preprocessing.kind] for image in images]
         batch = np.stack(views) if len(views) > 1 else views[0][None]  # no copy of a large image
-        return compute_logits(runtime, batch, flips=self.flips, tiling=self.tiling)
+        return compute_logits(runtime, batch, flips=self.flips, turns=self.turns, tiling=self.tiling)
 
     def _finish(
         self, name: str, size: tuple[int, int], unlike: str, logits: Array, total: Array | None
@@ -221,6 +223,7 @@ def load(
     device: str = "auto",
     precision: str = "auto",
     flips: bool = False,
+    turns: bool = False,
     own: str | None = None,
     compiled: bool = False,
     say: Callable[[str], None] = print,
@@ -233,5 +236,13 @@ def load(
         machine = choose_machine(device, precision)
     asked = None if precision == "auto" else precision
     return Predictor(
-        run, runtime=runtime, machine=machine, precision=asked, flips=flips, own=own, compiled=compiled, say=say
+        run,
+        runtime=runtime,
+        machine=machine,
+        precision=asked,
+        flips=flips,
+        turns=turns,
+        own=own,
+        compiled=compiled,
+        say=say,
     )
