@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from amsunet.data.crops import Crops, PreparedImages
+from amsunet.data.crops import Crops, PreparedImages, to_tensor
 from amsunet.data.dataset import open_dataset
 from amsunet.data.images import Array
 from amsunet.data.masks import IGNORED
@@ -126,3 +126,15 @@ def test_images_without_room_are_read_again(make_dataset: Callable[..., Path]) -
     tight._room = 0
     assert roomy[1][0] is roomy[1][0] and tight[1][0] is not tight[1][0]
     assert all(np.array_equal(a, b) for a, b in zip(roomy[1], tight[1], strict=True))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shape", [(6, 8, 3), (6, 8)])
+def test_what_cannot_be_written_to_is_copied(shape: tuple[int, ...]) -> None:
+    """Pictures that Pillow has resized cannot, and torch would warn of them."""
+    array = np.full(shape, 7, np.uint8)
+    array.setflags(write=False)
+    tensor = to_tensor(array)
+    assert tensor.shape == ((3, 6, 8) if len(shape) == 3 else shape)
+    tensor.zero_()
+    assert (array == 7).all()

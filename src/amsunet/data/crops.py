@@ -85,12 +85,13 @@ class Crops(TorchDataset[tuple[Tensor, Tensor]]):
         image, labels = self._images[self._entries[order[position]]]
         rng = np.random.default_rng((self._seed, 1, self.epoch, index))
         image, labels = _cut(image, labels, self._size, rng, self._foreground_fraction)
-        return to_tensor(image), torch.from_numpy(labels)
+        return to_tensor(image), to_tensor(labels)
 
 
 def to_tensor(image: Array) -> Tensor:
-    """View (H, W, C) as a tensor (C, H, W)."""
-    return torch.from_numpy(channels_first(np.ascontiguousarray(image)))
+    """An image (H, W, C) as a tensor (C, H, W), labels (H, W) as they are; copied where they cannot be written to."""
+    array = np.require(image, requirements=["C", "W"])
+    return torch.from_numpy(channels_first(array) if array.ndim == 3 else array)
 
 
 def _cut(
@@ -106,7 +107,7 @@ def _cut(
                 int(np.clip(at - wanted // 2, 0, most)) for at, wanted, most in zip(centre, size, furthest, strict=True)
             ]
     window = tuple(slice(start, start + wanted) for start, wanted in zip(corner, size, strict=True))
-    image, labels = image[window], np.ascontiguousarray(labels[window])
+    image, labels = image[window], labels[window]
     missing = [wanted - side for side, wanted in zip(labels.shape, size, strict=True)]
     if any(missing):
         before = [int(rng.integers(0, side + 1)) for side in missing]

@@ -37,7 +37,7 @@ class WholeImages(TorchDataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         image, labels = self._images[index]
-        return to_tensor(image), torch.from_numpy(labels)
+        return to_tensor(image), to_tensor(labels)
 
 
 class SegmentationTask(pl.LightningModule):
