@@ -33,9 +33,10 @@ lint: $(VENV)/ready
 	$(RUN)/mypy
 
 bench: $(VENV)/deploy
-	$(RUN)/python benchmarks/training_step.py
-	$(RUN)/python benchmarks/memory.py
-	$(RUN)/amsunet benchmark --models all --seconds 3 --out results/benchmark
+	mkdir -p build
+	$(RUN)/python benchmarks/training_step.py --out build/training_step.json
+	$(RUN)/python benchmarks/memory.py --out build/memory.json
+	$(RUN)/amsunet benchmark --models all --seconds 3 --out build/benchmark
 
 # make reproduce DATA=drive|glas|dsb2018|isic2017 [MINUTES=40] [SEEDS=1] [ROOT=folder of the raw folders]
 MINUTES ?= 40

@@ -2,11 +2,12 @@
 
 Each runs in a process of its own, from import to end.
 
-    python benchmarks/memory.py
+    python benchmarks/memory.py [--out results/memory.json]
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 RESULT = Path(__file__).parents[1] / "results" / "memory.json"
+TASKS = ("data", "train", "predict")
 _SIDE = 6000
 
 
@@ -58,12 +60,15 @@ def measure(task: str, folder: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    if len(sys.argv) == 3:
+    if len(sys.argv) == 3 and sys.argv[1] in TASKS:
         print("\n" + json.dumps(measure(sys.argv[1], Path(sys.argv[2]))))
         return
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=RESULT)
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = {}
-        for task in ("data", "train", "predict"):
+        for task in TASKS:
             command = [sys.executable, __file__, task, folder]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             found[task] = json.loads(done.stdout.splitlines()[-1])
@@ -77,7 +82,7 @@ def main() -> None:
         f"predict_{_SIDE}x{_SIDE}_seconds": found["predict"]["seconds"],
         "environment": environment(choose_machine("cpu")),
     }
-    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    asked.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps({k: v for k, v in result.items() if k != "environment"}, indent=2))
 
 

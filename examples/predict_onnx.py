@@ -4,7 +4,8 @@ Needs SciPy too, if the network's small objects are to be left out.
 
     python predict_onnx.py network.onnx image.png mask.png
 
-Writes the mask with the pixel values of the training masks; objects are not numbered apart.
+Writes the mask with the pixel values of the training masks; objects are not numbered apart, and where each class had a
+folder of its own, values are class numbers.
 """
 
 import json

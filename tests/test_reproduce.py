@@ -68,6 +68,18 @@ def test_a_stopped_training_is_not_recorded_and_goes_on(tool, asked, monkeypatch
     assert len(list((tmp_path / "results").iterdir())) == 1
 
 
+def test_results_of_before_have_fewer_ways(tool):
+    loaded, _ = tool
+
+    def scored(dice):
+        scores = {"dice": {"mean": dice, "low": dice, "high": dice}, "iou": {"mean": dice}, "cldice": {"mean": None}}
+        return {"mean_over_classes": scores, "pooled_over_pixels": {"dice": dice}}
+
+    results = {"old": {"plain": scored(0.5)}, "new": {"plain": scored(0.7), "with_flips": scored(0.8)}}
+    told = loaded["table"](results)
+    assert "mean of 2 seeds, plain" in told and "0.6000" in told and "mean of 1" not in told
+
+
 def test_missing_data_are_named(tool, monkeypatch, tmp_path):
     loaded, _ = tool
     monkeypatch.setattr("sys.argv", ["reproduce", "glas", "--root", str(tmp_path)])

@@ -93,6 +93,8 @@ def test_masks_are_those_of_torch(call, network, whole, tmp_path):
     ("words", "message"),
     [
         (("{run}", "sample:nuclei"), "torch is not installed: pip install amsunet, or name an exported file"),
+        (("{network}", "sample:nuclei", "--device", "cpu"), "an exported network has its device and precision"),
+        (("{run}", "sample:nuclei", "--runtime", "onnx", "--precision", "float32"), "torch is not installed"),
         (("{network}", "sample:nuclei", "--overlay"), "scipy is not installed: pip install scipy"),
     ],
 )

@@ -18,16 +18,21 @@ WAYS = {"": "plain", "_flips": "with_flips", "_flips_turns": "with_flips_and_tur
 """What an evaluation averaged over, by the end of its folder's name."""
 
 
+def without_folder(path: str | None) -> str | None:
+    """A path without its place on the machine that trained, which says nothing to anyone else; other words stay."""
+    return path if path is None or path.startswith("sample:") else Path(path).name
+
+
 def record_study(asked: argparse.Namespace) -> None:
     """Table, per-image scores, splits and plan of a study."""
     for name in ("networks.csv", "images.csv"):
         shutil.copy(asked.run / name, asked.target)
     comparison = json.loads((asked.run / "comparison.json").read_text(encoding="utf-8"))
     splits = json.loads((asked.run / "study.json").read_text(encoding="utf-8"))["splits"]
-    if not comparison["source"].startswith("sample:"):
-        comparison["source"] = Path(comparison["source"]).name
+    comparison["source"] = without_folder(comparison["source"])
     result = {"command": asked.command, "commit": asked.commit, "note": asked.note, **comparison}
     for row in comparison["rows"]:  # as tables print them
+        row["variant"]["model"] = without_folder(row["variant"]["model"])
         row["million_parameters"], row["gmacs"] = row["parameters"] / 1e6, row["macs"] / 1e9
         row["milliseconds"] = 1000 * row["latency"]
     for name, content in (("result.json", result), ("splits.json", splits)):
@@ -49,8 +54,11 @@ def main() -> None:
     if (asked.run / "study.json").is_file():
         record_study(asked)
         return
-    for name in ("config.json", "metrics.csv"):
-        shutil.copy(asked.run / name, asked.target)
+    shutil.copy(asked.run / "metrics.csv", asked.target)
+    config = json.loads((asked.run / "config.json").read_text(encoding="utf-8"))
+    for name in ("start", "model"):
+        config["plan"][name] = without_folder(config["plan"].get(name))
+    write_json(asked.target / "config.json", config)
     data = json.loads((asked.run / "data.json").read_text(encoding="utf-8"))
     summaries = {}
     for suffix in WAYS:
@@ -58,8 +66,7 @@ def main() -> None:
         if judged.is_dir():
             summaries[suffix] = json.loads((judged / "summary.json").read_text(encoding="utf-8"))
             shutil.copy(judged / "images.csv", asked.target / f"images{suffix}.csv")
-    # The folder's place on the machine that trained says nothing to anyone else.
-    source = data["source"] if data["source"].startswith("sample:") else Path(data["source"]).name
+    source = without_folder(data["source"])
     result = {"command": asked.command, "commit": asked.commit, "note": asked.note, "source": source}
     for suffix, summary in summaries.items():
         result[WAYS[suffix]] = summary | {"source": source}

@@ -31,7 +31,9 @@ WAYS = {
 SHOWN = {"dice": "Dice", "iou": "IoU", "cldice": "clDice"}
 
 
-def reproduce(data: Path, target: Path, run: Path, seed: int, minutes: float, **overrides: Any) -> dict[str, Any]:
+def reproduce(
+    data: Path, target: Path, run: Path, seed: int, minutes: float, commit: str, **overrides: Any
+) -> dict[str, Any]:
     """Train one seed, or go on with it, and record it; return what ``target`` says.
 
     Args:
@@ -51,7 +53,7 @@ def reproduce(data: Path, target: Path, run: Path, seed: int, minutes: float, **
                 evaluate(run, split="test", **way, machine=training.machine, progress=progress)
         said = f"amsunet train {data.name} --minutes {minutes:g} --seed {seed}"
         said += "; amsunet evaluate RUN; the same with --flips, and with --flips --turns"
-        record = [sys.executable, ROOT / "tools" / "record.py", run, target, "--command", said, "--commit", commit_of()]
+        record = [sys.executable, ROOT / "tools" / "record.py", run, target, "--command", said, "--commit", commit]
         subprocess.run(record, check=True, stdout=subprocess.DEVNULL)
     return json.loads((target / "result.json").read_text(encoding="utf-8"))
 
@@ -69,16 +71,19 @@ def table(results: dict[str, dict[str, Any]]) -> str:
             interval = f"Dice {scores['dice']['low']:.4f} to {scores['dice']['high']:.4f}"
             pooled = result[way]["pooled_over_pixels"]["dice"]
             lines.append(f"{f'{name} {way}':<44}{cells}{pooled:>13.4f}   {interval}")
-        if len(results) > 1:
-            dice = [result[way]["mean_over_classes"]["dice"]["mean"] for result in results.values() if way in result]
+        dice = [result[way]["mean_over_classes"]["dice"]["mean"] for result in results.values() if way in result]
+        if len(dice) > 1:
             lines.append(f"{f'mean of {len(dice)} seeds, {way}':<44}{mean(dice):>10.4f}   sd {stdev(dice):.4f}")
     return "\n".join(lines)
 
 
 def commit_of() -> str:
-    """The commit that is at work, marked where files differ from it."""
+    """The commit that is at work, marked where files differ from it; ``unknown`` of a copy without its history."""
     words = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def main(**overrides: Any) -> None:
@@ -91,12 +96,12 @@ def main(**overrides: Any) -> None:
     data = asked.root / FOLDERS[asked.data]
     if not data.is_dir():
         sys.exit(f"{data} is missing: get {FOLDERS[asked.data]} from its owners, and say --root (ROOT= to make)")
-    results, device = {}, choose_machine().device
+    results, device, commit = {}, choose_machine().device, commit_of()
     try:
         for seed in range(asked.seeds):
             name = f"{asked.data}_{device}_{asked.minutes:g}min_seed{seed}"
             results[name] = reproduce(
-                data, ROOT / "results" / name, ROOT / "runs" / name, seed, asked.minutes, **overrides
+                data, ROOT / "results" / name, ROOT / "runs" / name, seed, asked.minutes, commit, **overrides
             )
     except InputError as error:
         sys.exit(f"error: {error}")

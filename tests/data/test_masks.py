@@ -93,6 +93,14 @@ def test_encoded_objects_are_numbered_apart(count: int) -> None:
     assert len(np.unique(encoded)) == count + 1
 
 
+def test_more_objects_than_a_mask_can_number_are_refused() -> None:
+    convention, _ = _find([_objects(2)], instances=True)
+    labels = np.zeros((514, 514), np.uint8)
+    labels[::2, ::2] = 1
+    with pytest.raises(InputError, match="66049 objects are more than a 16-bit mask can number"):
+        convention.encode(labels)
+
+
 def _soft(hard: Array) -> Array:
     return np.asarray(Image.fromarray(np.uint8(255) * hard).filter(ImageFilter.GaussianBlur(1.5)))
 

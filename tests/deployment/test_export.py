@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from PIL import Image
 
 from amsunet.data.embedded import locate
 from amsunet.deployment import export as module
-from amsunet.deployment.export import export
+from amsunet.deployment.export import export, find_images
 from amsunet.deployment.formats import PRECISIONS, Whole, missing_package, write_network
 from amsunet.errors import InputError
 from amsunet.inference.description import FILE_NAME, ModelDescription
@@ -82,6 +83,14 @@ def test_every_precision_is_written_with_its_description_and_parity(exported):
         key: made.path.with_suffix(".bin").stat().st_size for key, made in exported.items() if key[0] == "openvino"
     }
     assert sizes["openvino", "float16"] < 0.7 * sizes["openvino", "float32"]
+
+
+@needs_extra
+def test_eight_bits_need_a_training_image(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "find_images", lambda *given: replace(find_images(*given), training=[]))
+    with pytest.raises(InputError, match="has no training image to find the ranges of eight bits on"):
+        export(whole.run, "onnx", precision="int8", out=tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 @needs_extra

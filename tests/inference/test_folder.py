@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from amsunet.data.appearance import learn_appearance
 from amsunet.data.images import read_image, read_mask, write_image
@@ -192,9 +194,49 @@ def test_with_more_classes_each_has_its_probability(images, tmp_path, make_predi
 def test_images_are_never_replaced_by_their_masks(images, make_predictor):
     where, _ = images
     before = {path: path.read_bytes() for path in where.rglob("*.png")}
-    with pytest.raises(InputError, match=r"would take its place: choose another --out"):
+    with pytest.raises(InputError, match=r"would take the place of .*: choose another --out"):
         predict_files(make_predictor(), find_inputs([str(where)]), where)
     assert {path: path.read_bytes() for path in where.rglob("*.png")} == before
+
+
+@pytest.mark.parametrize("there", ["disc/c.png", "overlays/c.png", "probabilities/c_cup.png"])
+def test_nothing_that_is_there_is_replaced_unasked(images, tmp_path, make_predictor, there):
+    predictor = make_predictor("folders", (0, 1, 2), ("background", "cup", "disc"))
+    drawn = tmp_path / "out" / there
+    drawn.parent.mkdir(parents=True)
+    drawn.write_bytes(b"drawn by hand")
+    with pytest.raises(InputError, match=rf"{drawn.name} is there already"):
+        predict_files(
+            predictor, find_inputs([str(images[0] / "c.png")]), tmp_path / "out", overlay=True, probability=True
+        )
+    assert drawn.read_bytes() == b"drawn by hand" and _files(tmp_path / "out") == {there}
+
+
+def test_an_image_in_the_folder_of_a_class_is_not_replaced(images, tmp_path, make_predictor):
+    predictor = make_predictor("folders", (0, 1, 2), ("background", "cup", "disc"))
+    image = tmp_path / "disc" / "c.png"
+    image.parent.mkdir()
+    shutil.copy(images[0] / "c.png", image)
+    before = image.read_bytes()
+    with pytest.raises(InputError, match="would take the place of"):
+        predict_files(predictor, find_inputs([str(image.parent)]), tmp_path, overwrite=True)
+    assert image.read_bytes() == before
+
+
+def test_what_was_found_before_an_end_is_listed(images, tmp_path, make_predictor, monkeypatch):
+    """Ctrl-C, a full disk: masks that are written are told apart from those to be checked."""
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(folder.SlideTask, "run", stopped)
+    with tifffile.TiffWriter(tmp_path / "slide.tif") as tiff:
+        tiff.write(np.zeros((64, 64), np.uint8), tile=(32, 32), subifds=1)
+        tiff.write(np.zeros((32, 32), np.uint8), tile=(32, 32), subfiletype=1)
+    jobs = find_inputs([str(images[0] / "c.png"), str(tmp_path / "slide.tif")])
+    with pytest.raises(KeyboardInterrupt):
+        predict_files(make_predictor(doubtful=0.0), jobs, tmp_path / "out")
+    assert _files(tmp_path / "out") == {"c.png", folder.CHECK_LIST}
 
 
 def test_a_mask_that_cannot_be_written_ends_it_without_half_a_file(images, tmp_path, make_predictor, monkeypatch):

@@ -36,6 +36,8 @@ def test_path_and_array_give_the_same(make_predictor, picture, tmp_path):
     assert np.array_equal(of_path.probability, of_text.probability)
     assert (of_array.name, of_path.name) == ("image", "case 7")
     assert predictor.predict(image, name="mine").name == "mine"
+    assert predictor.predict(image).spacing is None
+    assert predictor.predict(image, spacing=(0.5, 0.25)).spacing == (0.5, 0.25)
 
 
 @pytest.mark.parametrize(

@@ -279,6 +279,26 @@ def test_what_is_there_is_not_replaced_unasked(make_tiled, path, tmp_path):
         predict_files(predictor, find_inputs([str(path)]), tmp_path, overwrite=True)
 
 
+@pytest.mark.parametrize("lost", ["labels", "state.json"])
+def test_a_kill_while_cleaning_up_costs_no_mask(make_tiled, path, tmp_path, monkeypatch, lost):
+    """Whatever of its notes is left, the next run makes the mask anew, and replaces no other."""
+
+    def killed(scratch):
+        (scratch.folder / lost).unlink()
+        raise _KilledError
+
+    predictor = make_tiled()
+    with monkeypatch.context() as patch, pytest.raises(_KilledError):
+        patch.setattr(slide_module.Scratch, "remove", killed)
+        SlideTask(predictor, path, tmp_path / "out", "mask").run()
+    made = tifffile.imread(tmp_path / "out" / "mask.tif")
+    if lost == "state.json":
+        with pytest.raises(InputError, match="is there already"):
+            SlideTask(predictor, path, tmp_path / "out", "mask").run()
+    SlideTask(predictor, path, tmp_path / "out", "mask", overwrite=True).run()
+    assert np.array_equal(tifffile.imread(tmp_path / "out" / "mask.tif"), made)
+
+
 @pytest.mark.parametrize("asked", [{"overlay": True}, {"probability": True}])
 def test_what_needs_the_whole_image_is_refused(make_tiled, path, tmp_path, asked):
     with pytest.raises(InputError, match="too large for --overlay and --probability"):

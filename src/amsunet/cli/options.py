@@ -109,7 +109,7 @@ plan_options = options(
     click.option("--average-weights/--no-average-weights", default=None, help="Keep a moving average of the weights."),
     click.option("--steps-per-epoch", type=int),
     click.option("--patience", type=int, help="Epochs without a better score before training ends."),
-    click.option("--seed", type=int),
+    click.option("--seed", type=click.IntRange(0)),
     click.option("--test-fraction", type=click.FloatRange(0, 0.9), default=0.2, show_default=True,
                  help="Held out where the data name no test images."),
 )  # fmt: skip

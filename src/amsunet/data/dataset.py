@@ -195,7 +195,7 @@ def _with_groups(samples: list[Sample], pattern: str | None) -> list[Sample]:
         )
     out = []
     for sample in samples:
-        match = compiled.search(str(sample.image))
+        match = compiled.search(sample.image.as_posix())
         if match is None:
             raise InputError(f"--group {pattern!r} does not fit {sample.image}: mend the pattern")
         out.append(replace(sample, group=match[1]))

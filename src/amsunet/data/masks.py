@@ -98,6 +98,8 @@ class MaskConvention(BaseModel):
         """Turn labels (H, W) into a mask as the data set's own: what ``decode`` takes, but for ``folders``."""
         if self.kind == "instances":
             objects, count = number_objects(labels)
+            if count > np.iinfo(np.uint16).max:
+                raise InputError(f"{count} objects are more than a 16-bit mask can number: predict the image in parts")
             return objects.astype(np.uint8 if count < 256 else np.uint16)
         values = np.asarray(self.values, np.int64)
         if self.kind == "colours":

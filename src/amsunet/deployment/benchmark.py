@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import importlib.util
 import json
 import os
 import subprocess
@@ -12,8 +11,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,7 @@ def _conditions(machine: Machine, threads: int, seconds: float) -> dict[str, Any
     known = environment(machine)
     del known["precision"]
     for package in dict.fromkeys(package for packages in PACKAGES.values() for package in packages):
-        if importlib.util.find_spec(package):
+        with suppress(PackageNotFoundError):  # not installed, or under another name, as builds for GPUs are
             known["packages"][package] = version(package)
     return {**known, "threads": threads, "seconds_per_row": seconds}
 

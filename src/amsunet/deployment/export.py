@@ -69,6 +69,8 @@ def export(
     if not validation:
         raise InputError(f"{images.source} has no validation image of 32 x 32 working pixels: name other DATA")
     training = prepare_images(images.training, description) if precision == "int8" else []
+    if precision == "int8" and not training:
+        raise InputError(f"{images.source} has no training image to find the ranges of eight bits on: name other DATA")
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / f"model{ALL_SUFFIXES[to]}"
         calibration = [image for image, _ in training]

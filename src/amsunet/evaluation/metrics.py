@@ -26,7 +26,7 @@ EMPTY_RULE = (
     "where exactly one is empty, they are 0 and HD95 is the image's diagonal."
 )
 NSD_TOLERANCE = 2.0
-"""In pixels, or in millimetres where the spacing is known."""
+"""In pixels, or in millimetres where ``score_image`` is told the spacing."""
 CALIBRATION_BINS = 15
 
 

@@ -6,7 +6,7 @@ import glob
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +19,7 @@ from amsunet.data.images import Array, count_pixels, is_image, read_image, write
 from amsunet.data.slides import SLIDE_SUFFIXES, SlideError, is_slide
 from amsunet.errors import InputError
 from amsunet.files import write_csv, write_text
+from amsunet.inference.places import mask_paths, overlay_path, probability_paths
 from amsunet.inference.predictor import Predictor, Prepared
 from amsunet.inference.result import Segmentation
 from amsunet.inference.slide import SlideTask
@@ -157,32 +158,48 @@ def predict_files(
         raise InputError("--level is for pyramids, and none of the images is one: leave it out")
     if overlay:
         needed("scipy.ndimage", "scipy")  # said before anything is written
-    _refuse_to_replace(images, out, overwrite=overwrite)
+    places = {job: _places(job, out, predictor, overlay=overlay, probability=probability) for job in images}
+    _refuse_to_replace(places, overwrite=overwrite)
     for task in slides.values():
         with suppress(SlideError):  # noted when its turn comes
             task.check()
     outcome = Outcome()
     start = time.perf_counter()
-    _predict_images(predictor, images, out, outcome, overlay=overlay, probability=probability, progress=progress)
-    for job, task in slides.items():
-        try:
-            doubt = task.run(progress=slide_progress, say=say)
-        except SlideError as error:
-            outcome.failures[str(job.image)] = str(error)
-            continue
-        outcome.written += 1
-        outcome.doubts += [doubt] if doubt else []
-    outcome.seconds = time.perf_counter() - start
-    _write_lists(outcome, out)
+    try:
+        _predict_images(predictor, images, out, outcome, overlay=overlay, probability=probability, progress=progress)
+        for job, task in slides.items():
+            try:
+                doubt = task.run(progress=slide_progress, say=say)
+            except SlideError as error:
+                outcome.failures[str(job.image)] = str(error)
+                continue
+            outcome.written += 1
+            outcome.doubts += [doubt] if doubt else []
+    finally:  # masks that are written are told apart, even if what follows them is stopped
+        outcome.seconds = time.perf_counter() - start
+        _write_lists(outcome, out)
     return outcome
 
 
-def _refuse_to_replace(jobs: Sequence[Job], out: Path, *, overwrite: bool) -> None:
-    for job in jobs:
-        if job.image.resolve() == (out / f"{job.name}.png").resolve():
-            raise InputError(f"the mask of {job.image} would take its place: choose another --out")
-        if not overwrite and (out / f"{job.name}.png").exists():
-            raise InputError(f"{out / f'{job.name}.png'} is there already: choose another --out, or say --overwrite")
+def _places(job: Job, out: Path, predictor: Predictor, *, overlay: bool, probability: bool) -> list[Path]:
+    """Every file that will be written for an image."""
+    convention = predictor.description.convention
+    return [
+        *mask_paths(out, job.name, convention),
+        *([overlay_path(out, job.name)] if overlay else []),
+        *(probability_paths(out, job.name, convention).values() if probability else []),
+    ]
+
+
+def _refuse_to_replace(places: Mapping[Job, Sequence[Path]], *, overwrite: bool) -> None:
+    """Raise InputError if a result would take the place of another file, or of an image that is to be segmented."""
+    images = {job.image.resolve() for job in places}
+    for job, targets in places.items():
+        for target in targets:
+            if target.resolve() in images:
+                raise InputError(f"the mask of {job.image} would take the place of {target}: choose another --out")
+            if not overwrite and target.exists():
+                raise InputError(f"{target} is there already: choose another --out, or say --overwrite")
 
 
 def _predict_images(
@@ -284,19 +301,17 @@ def _write(
     """Write what belongs to one image, and say whether its mask is to be checked."""
     segmentation = finish()
     name, convention = segmentation.name, segmentation.convention
+    places = mask_paths(out, name, convention)
     if convention.kind == "folders":
-        for label, class_name in enumerate(convention.class_names[1:], start=1):
-            write_image(out / class_name / f"{name}.png", (segmentation.mask == label).astype(np.uint8) * 255)
+        for label, place in enumerate(places, start=1):
+            write_image(place, (segmentation.mask == label).astype(np.uint8) * 255)
     else:
-        write_image(out / f"{name}.png", segmentation.as_stored())
+        write_image(places[0], segmentation.as_stored())
     if image is not None:
-        write_image(out / "overlays" / f"{name}.png", np.asarray(segmentation.overlay(image)))
+        write_image(overlay_path(out, name), np.asarray(segmentation.overlay(image)))
     if probability:
-        kept = range(1, 2) if len(convention.class_names) == 2 else range(len(convention.class_names))
-        for label in kept:
-            suffix = "" if len(kept) == 1 else f"_{convention.class_names[label].replace(' ', '_')}"
-            levels = (segmentation.probability[label] * 65535).round().astype(np.uint16)
-            write_image(out / "probabilities" / f"{name}{suffix}.png", levels)
+        for label, place in probability_paths(out, name, convention).items():
+            write_image(place, (segmentation.probability[label] * 65535).round().astype(np.uint16))
     if not segmentation.doubts:
         return None
     return Doubt(str(path), segmentation.uncertainty, "; ".join(segmentation.doubts), bool(segmentation.unlike))

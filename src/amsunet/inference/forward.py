@@ -52,13 +52,14 @@ def _views(*, flips: bool, turns: bool) -> list[tuple[int, bool]]:
 
 
 def _averaged(runtime: Runtime, images: Array, views: list[tuple[int, bool]]) -> Array:
-    total: Array | None = None
+    if len(views) == 1:
+        return runtime(images)
+    total: Array = np.zeros((), np.float32)
     for quarters, mirrored in views:
         seen = np.rot90(images[..., ::-1] if mirrored else images, quarters, (2, 3))
         logits = np.rot90(runtime(seen), -quarters, (2, 3))
-        logits = logits[..., ::-1] if mirrored else logits
-        total = logits if total is None else total + logits
-    return np.asarray(total if len(views) == 1 else total / np.float32(len(views)))
+        total = total + (logits[..., ::-1] if mirrored else logits)
+    return total / np.float32(len(views))
 
 
 def _by_tiles(runtime: Runtime, images: Array, tiling: Tiling, views: list[tuple[int, bool]]) -> Array:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Member = tuple[Runtime, ModelDescription]
 
+HAS_ITS_MACHINE = "an exported network has its device and precision: leave --device and --precision out"
+
 
 def open_members(
     run: Path,
@@ -48,7 +50,7 @@ def open_members(
     if compiled or own is not None:
         raise InputError(f"{'--compile' if compiled else '--model'} is for torch: leave it out with exported networks")
     if machine is not None and (of_file or machine.device != "cpu"):
-        raise InputError("an exported network has its device and precision: leave --device and --precision out")
+        raise InputError(HAS_ITS_MACHINE)
     if not of_file:
         return [_open_exports(run, str(runtime), precision, say)], None
     if runtime == "torch" or run.suffix != SUFFIXES.get(str(runtime), run.suffix):

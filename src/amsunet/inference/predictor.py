@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +17,12 @@ from amsunet.data.preprocessing import Kind, Preprocessing, channels_first
 from amsunet.errors import InputError
 from amsunet.inference.description import describe_together
 from amsunet.inference.forward import Box, compute_logits, to_labels, to_probabilities
-from amsunet.inference.members import open_members
+from amsunet.inference.members import HAS_ITS_MACHINE, open_members
 from amsunet.inference.result import Segmentation
+from amsunet.inference.runtime import is_exported
 from amsunet.inference.tiles import Tiling
 from amsunet.memory import keep_freed_memory
+from amsunet.packages import needed
 
 if TYPE_CHECKING:
     from amsunet.machine import Machine
@@ -105,16 +107,20 @@ class Predictor:
         alone._members = [self._members[self.folds.fold_of[name]]]
         return alone
 
-    def predict(self, image: Array | str | Path, *, name: str | None = None) -> Segmentation:
+    def predict(
+        self, image: Array | str | Path, *, name: str | None = None, spacing: tuple[float, float] | None = None
+    ) -> Segmentation:
         """Segment one image.
 
         Args:
             image: a path, or an array (H, W) or (H, W, 1 or 3) of uint8, uint16 or float in 0 ... 1.
+            spacing: millimetres a pixel (rows, columns), which the result then knows.
 
         Raises: InputError for a file that cannot be read or an array of another shape.
         """
         if isinstance(image, str | Path):
-            return self.predict_batch([read_image(Path(image))], [name or Path(image).stem])[0]
+            found = self.predict_batch([read_image(Path(image))], [name or Path(image).stem])[0]
+            return replace(found, spacing=spacing)
         array = np.asarray(image)
         array = array[..., None] if array.ndim == 2 else array
         if array.ndim != 3 or array.shape[2] not in (1, 3) or not array.size:
@@ -125,7 +131,7 @@ class Predictor:
             raise InputError(f"an image must be uint8, uint16 or float, not {array.dtype}")
         if array.dtype == np.float32 and not np.isfinite(array).all():
             raise InputError("an image must hold finite numbers: replace the others")
-        return self.predict_batch([array], [name or "image"])[0]
+        return replace(self.predict_batch([array], [name or "image"])[0], spacing=spacing)
 
     def predict_batch(self, images: Sequence[Array], names: Sequence[str]) -> list[Segmentation]:
         """Segment images as read, (H, W, C), whose working sizes are the same."""
@@ -231,6 +237,9 @@ def load(
     """Load a trained model from its run folder, or an exported one from its file; see ``Predictor``."""
     machine = None
     if (device, precision) != ("auto", "auto"):
+        if is_exported(Path(run)):
+            raise InputError(HAS_ITS_MACHINE)
+        needed("torch", "amsunet")
         from amsunet.machine import choose_machine  # noqa: PLC0415 - loads torch, which exported networks do without
 
         machine = choose_machine(device, precision)

@@ -19,7 +19,8 @@ class Segmentation:
     """The segmentation of one image, at the image's own size.
 
     ``probability`` is (num_classes, H, W) of float32 and sums to 1 over the classes; ``mask`` is (H, W) of uint8
-    with the class numbers, 0 for background; ``spacing`` is millimetres a pixel (rows, columns) where known.
+    with the class numbers, 0 for background; ``spacing`` is millimetres a pixel (rows, columns) where
+    ``predict`` was told.
     ``unlike`` says in what the image is unlike all training images, where it is. ``doubtful`` is the uncertainty that
     one in ten validation images exceeds, where it is known.
     """

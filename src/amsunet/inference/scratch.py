@@ -17,13 +17,16 @@ from amsunet.errors import InputError
 from amsunet.files import write_json
 from amsunet.packages import needed
 
+_STATE = "state.json"
+
 
 class RawArray:
     """Numbers (planes, rows, columns) in a file, written and read in parts, of which no more is in memory."""
 
     def __init__(self, path: Path, planes: int, rows: int, columns: int, dtype: npt.DTypeLike) -> None:
         self._path, self.shape, self._dtype = path, (planes, rows, columns), np.dtype(dtype)
-        if not path.exists() or path.stat().st_size != self.nbytes:
+        self.is_new = not path.exists() or path.stat().st_size != self.nbytes
+        if self.is_new:
             with path.open("wb") as file:
                 file.truncate(self.nbytes)
 
@@ -80,21 +83,22 @@ class Scratch:
             self._lock.acquire()
         except filelock.Timeout:
             raise InputError(f"{folder} is being worked on by another command: wait for it or end it") from None
-        self._state = folder / "state.json"
-        self.rows_done, self.sums = self._read_state()
         self.labels = RawArray(folder / "labels", 1, *labels, np.uint8)
+        state = _state_of(folder, job)
+        self.rows_done: int = 0
+        self.sums: Any = None
+        if state is not None and not self.labels.is_new:
+            self.rows_done, self.sums = int(state["rows_done"]), state["sums"]
+
+    @staticmethod
+    def is_of(folder: Path, job: dict[str, Any]) -> bool:
+        """Whether a folder holds what was reached of a job."""
+        return _state_of(folder, job) is not None
 
     @staticmethod
     def largest_size(labels: tuple[int, int], carries: list[tuple[int, int, int]]) -> int:
         """Bytes that its files take at the most."""
         return math.prod(labels) + 2 * 4 * max(math.prod(shape) for shape in carries)
-
-    def _read_state(self) -> tuple[int, Any]:
-        try:
-            state = json.loads(self._state.read_text(encoding="utf-8"))
-            return (int(state["rows_done"]), state["sums"]) if state["job"] == self._job else (0, None)
-        except (OSError, ValueError, KeyError):
-            return 0, None
 
     def carry(self, row: int) -> RawArray:
         """The sums that a row of tiles takes over."""
@@ -108,10 +112,11 @@ class Scratch:
             sums: what was counted up to here, as JSON can hold it.
         """
         self.rows_done, self.sums = row + 1, sums
-        write_json(self._state, {"job": self._job, "rows_done": self.rows_done, "sums": sums})
+        write_json(self.folder / _STATE, {"job": self._job, "rows_done": self.rows_done, "sums": sums})
 
     def remove(self) -> None:
         """Leave nothing."""
+        (self.folder / _STATE).unlink(missing_ok=True)  # first: without labels it would tell of rows that are not there
         self._lock.release()
         shutil.rmtree(self.folder)
 
@@ -120,3 +125,12 @@ class Scratch:
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+
+def _state_of(folder: Path, job: dict[str, Any]) -> dict[str, Any] | None:
+    """What was reached of a job, if that is what the folder holds."""
+    try:
+        state: dict[str, Any] = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+        return state if state["job"] == job and {"rows_done", "sums"} <= state.keys() else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

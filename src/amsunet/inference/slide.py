@@ -17,9 +17,10 @@ from amsunet.errors import InputError
 from amsunet.files import written
 from amsunet.inference.blend import Blend, BlendAxis
 from amsunet.inference.forward import to_labels
+from amsunet.inference.places import mask_paths
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.scratch import Scratch
-from amsunet.inference.tiled_mask import largest_size, mask_paths, write_masks
+from amsunet.inference.tiled_mask import largest_size, write_masks
 from amsunet.inference.tiled_objects import drop_small
 from amsunet.inference.tiles import Tiling
 from amsunet.inference.uncertainty import Doubt, Uncertainty, doubts_of
@@ -46,7 +47,7 @@ class SlideTask:
     ) -> None:
         self._predictor, self._path, self._level, self._overwrite = predictor, path, level, overwrite
         self._description = predictor.description
-        self._targets = mask_paths(out, name, self._description.convention)
+        self._targets = mask_paths(out, name, self._description.convention, ".tif")
         self._folder = (out / name).with_name(f".{Path(name).name}.partial")
 
     def check(self) -> None:
@@ -107,7 +108,7 @@ class SlideTask:
         for target in self._targets:
             if target.resolve() == self._path.resolve():
                 raise InputError(f"the mask of {self._path} would take its place: choose another --out")
-            if target.exists() and not (self._overwrite or self._folder.exists()):
+            if target.exists() and not (self._overwrite or Scratch.is_of(self._folder, self._job())):
                 raise InputError(f"{target} is there already: choose another --out, or say --overwrite")
         tiling = self._predictor.tiling
         tiling = tiling if tiling.cuts(*view.size) else Tiling(tile=max(view.size))

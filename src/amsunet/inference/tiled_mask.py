@@ -21,13 +21,6 @@ _AT_ONCE = 1 << 24
 """Bytes that are compressed at a time."""
 
 
-def mask_paths(out: Path, name: str, convention: MaskConvention) -> list[Path]:
-    """Where the masks of a slide go: one file, or one in the folder of each class."""
-    if convention.kind == "folders":
-        return [out / class_name / f"{name}.tif" for class_name in convention.class_names[1:]]
-    return [out / f"{name}.tif"]
-
-
 def largest_size(convention: MaskConvention, height: int, width: int) -> int:
     """Bytes that the masks take at the most."""
     files = convention.num_classes - 1 if convention.kind == "folders" else 1
@@ -37,7 +30,7 @@ def largest_size(convention: MaskConvention, height: int, width: int) -> int:
 
 
 def write_masks(paths: list[Path], labels: RawArray, convention: MaskConvention) -> None:
-    """Write labels (1, H, W) as masks, Deflate-compressed, to as many files as ``mask_paths`` names."""
+    """Write labels (1, H, W) as masks, Deflate-compressed, to as many files as ``places.mask_paths`` names."""
     if convention.kind == "folders":
         for label, path in enumerate(paths, start=1):
             _write(path, labels, np.dtype(np.uint8), partial(_as_binary, label))

@@ -24,7 +24,7 @@ from amsunet.inference.model_file import build_network
 from amsunet.models import is_file
 from amsunet.models.contract import check_sizes
 from amsunet.training.deep_supervision import supervise
-from amsunet.training.plan import Plan, make_plan
+from amsunet.training.plan import Plan, check_setting, make_plan
 from amsunet.training.transfer import start_from
 
 _STATISTICS_IMAGES = 64
@@ -102,6 +102,9 @@ def prepare(
 
     Raises: InputError for data that cannot be trained on.
     """
+    for name, value in (overrides or {}).items():
+        if value is not None:
+            check_setting(name, value)  # before much is read
     dataset = open_dataset(
         data, mask_options, group=group, skip_broken=skip_broken, allow_problems=allow_problems, progress=progress
     )

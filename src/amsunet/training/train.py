@@ -149,6 +149,8 @@ def resume(
     record.check(dataset)
     if data is not None:
         write_data(folder, record)
+        for fold in folder.glob("fold*/data.json"):
+            write_data(fold.parent, read_run(fold.parent)[1].model_copy(update={"source": record.source}))
     if is_ensemble(folder):
         return fit_folds(folder, config, record, dataset.samples, machine, say)
     samples = {split: [s for s in dataset.samples if record.splits[s.name] == split] for split in ("train", "val")}
