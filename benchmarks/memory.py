@@ -51,7 +51,8 @@ def measure(task: str, folder: Path) -> dict[str, float]:
             test_fraction=0,
         )
     else:
-        from amsunet.inference.folder import find_inputs, predict_files  # noqa: PLC0415
+        from amsunet.inference.folder import predict_files  # noqa: PLC0415
+        from amsunet.inference.jobs import find_inputs  # noqa: PLC0415
         from amsunet.inference.predictor import load  # noqa: PLC0415
 
         outcome = predict_files(load(folder / "run"), find_inputs([str(folder / "large.png")]), folder / "masks")

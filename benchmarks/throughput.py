@@ -30,7 +30,8 @@ EXPORTS = (("onnx", "float32"), ("openvino", "float32"), ("openvino", "bfloat16"
 
 def predict(form: str, run: Path, images: Path, out: Path) -> dict[str, float]:
     """Segment a folder in this process."""
-    from amsunet.inference.folder import find_inputs, predict_files  # noqa: PLC0415
+    from amsunet.inference.folder import predict_files  # noqa: PLC0415
+    from amsunet.inference.jobs import find_inputs  # noqa: PLC0415
     from amsunet.inference.predictor import load  # noqa: PLC0415
     from amsunet.inference.runtime import exported_path  # noqa: PLC0415
     from amsunet.memory import peak_memory  # noqa: PLC0415

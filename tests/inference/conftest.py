@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from amsunet.data.images import write_image
 from amsunet.data.masks import MaskConvention
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.inference.description import FILE_NAME, ModelDescription
@@ -84,3 +85,14 @@ def picture() -> Callable[..., np.ndarray]:
         return image if channels else image[..., 0]
 
     return draw
+
+
+@pytest.fixture
+def images(tmp_path, picture):
+    """A folder of images of several sizes, types and depths of folder; every name by its size."""
+    sizes = {"a": (40, 48), "b": (40, 48), "c": (33, 70), "sub/d": (12, 20), "e.with.dots": (40, 48)}
+    for seed, (name, size) in enumerate(sizes.items()):
+        write_image(tmp_path / "images" / f"{name}.png", picture(*size, seed=seed))
+    (tmp_path / "images" / "notes.md").write_text("no image")
+    (tmp_path / "images" / ".hidden.png").write_text("no image")
+    return tmp_path / "images", sizes

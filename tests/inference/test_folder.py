@@ -14,59 +14,12 @@ from amsunet.data.appearance import learn_appearance
 from amsunet.data.images import read_image, read_mask, write_image
 from amsunet.errors import InputError
 from amsunet.inference import folder
-from amsunet.inference.folder import CHECK_LIST, Job, find_inputs, predict_files
-
-
-@pytest.fixture
-def images(tmp_path, picture):
-    """A folder of images of several sizes, types and depths of folder; every name by its size."""
-    sizes = {"a": (40, 48), "b": (40, 48), "c": (33, 70), "sub/d": (12, 20), "e.with.dots": (40, 48)}
-    for seed, (name, size) in enumerate(sizes.items()):
-        write_image(tmp_path / "images" / f"{name}.png", picture(*size, seed=seed))
-    (tmp_path / "images" / "notes.md").write_text("no image")
-    (tmp_path / "images" / ".hidden.png").write_text("no image")
-    return tmp_path / "images", sizes
+from amsunet.inference.folder import CHECK_LIST, predict_files
+from amsunet.inference.jobs import Job, find_inputs
 
 
 def _files(out: Path) -> set[str]:
     return {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
-
-
-def test_folder_names_all_images_below_it(images):
-    where, sizes = images
-    assert {job.name: job.image for job in find_inputs([str(where)])} == {n: where / f"{n}.png" for n in sizes}
-
-
-def test_pattern_path_list_and_sample(images, tmp_path):
-    where, _ = images
-    assert [job.name for job in find_inputs([str(where / "[ab].png")])] == ["a", "b"]
-    assert {job.name for job in find_inputs([str(where / "**" / "*.png")])} == {"a", "b", "c", "d", "e.with.dots"}
-    assert find_inputs([str(where / "c.png")]) == [Job(where / "c.png", "c")]
-    listing = tmp_path / "list.txt"
-    listing.write_text(f"images/a.png\n\n  images/sub/d.png  \n{where / 'b.png'}\n", encoding="utf-8-sig")
-    assert [(job.name, job.image) for job in find_inputs([str(listing)])] == [
-        ("a", where / "a.png"), ("d", where / "sub/d.png"), ("b", where / "b.png")
-    ]  # fmt: skip
-    assert len(find_inputs(["sample:nuclei"])) == 4
-
-
-def test_an_image_named_twice_is_predicted_once(images):
-    where, _ = images
-    assert len(find_inputs([str(where / "a.png"), str(where / "[ab].png")])) == 2
-
-
-@pytest.mark.parametrize("inputs", [["{}/nowhere"], ["{}/*.gif"], ["{}/images/a.png", "{}/nowhere.png"]])
-def test_an_input_that_names_nothing_is_refused(images, tmp_path, inputs):
-    with pytest.raises(InputError, match="names no image"):
-        find_inputs([text.format(tmp_path) for text in inputs])
-
-
-@pytest.mark.parametrize("others", [["other/a.png"], ["images/a.jpg"]])
-def test_equal_names_are_refused(images, tmp_path, picture, others):
-    for other in others:
-        write_image(tmp_path / other, picture(32, 32))
-    with pytest.raises(InputError, match="would get the same mask name"):
-        find_inputs([str(images[0]), *(str(tmp_path / other) for other in others)])
 
 
 @pytest.mark.parametrize("batch_pixels", [1, 2 * 40 * 48, 10**9])

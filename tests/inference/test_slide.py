@@ -17,7 +17,8 @@ from amsunet.data.slides import is_slide
 from amsunet.errors import InputError
 from amsunet.inference import slide as slide_module
 from amsunet.inference import tiled_mask, tiled_objects
-from amsunet.inference.folder import CHECK_LIST, find_inputs, predict_files
+from amsunet.inference.folder import CHECK_LIST, predict_files
+from amsunet.inference.jobs import find_inputs
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.slide import SlideTask
 from amsunet.inference.tiles import Tiling

@@ -158,7 +158,8 @@ def predict(
 
     RUN is a run folder, the name of a network of amsunet zoo, or a file that amsunet export made.
     """
-    from amsunet.inference.folder import CHECK_LIST, find_inputs, predict_files  # noqa: PLC0415
+    from amsunet.inference.folder import CHECK_LIST, predict_files  # noqa: PLC0415
+    from amsunet.inference.jobs import find_inputs  # noqa: PLC0415
     from amsunet.inference.predictor import load  # noqa: PLC0415
 
     jobs = find_inputs(images, out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import math
 import time
 from collections import deque
@@ -14,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from amsunet.data.embedded import PREFIX, locate
-from amsunet.data.images import Array, count_pixels, is_image, read_image, write_image
-from amsunet.data.slides import SLIDE_SUFFIXES, SlideError, is_slide
+from amsunet.data.images import Array, count_pixels, read_image, write_image
+from amsunet.data.slides import SlideError, is_slide
 from amsunet.errors import InputError
 from amsunet.files import write_csv, write_text
+from amsunet.inference.jobs import Job
 from amsunet.inference.places import mask_paths, overlay_path, probability_paths
 from amsunet.inference.predictor import Predictor, Prepared
 from amsunet.inference.result import Segmentation
@@ -56,14 +55,6 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Job:
-    """One image to be predicted and the name its mask gets, relative and without suffix."""
-
-    image: Path
-    name: str
-
-
-@dataclass(frozen=True)
 class Read:
     """An image that was read, ready for the networks."""
 
@@ -71,55 +62,6 @@ class Read:
     prepared: Prepared
     image: Array | None
     """As read, where it is wanted again."""
-
-
-def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[Job]:
-    """Find the images that paths, folders, patterns and lists (.txt, one path a line) name.
-
-    Images below ``out``, where the masks go, are passed over.
-
-    Raises: InputError if an input names nothing, or two images would get the same mask name.
-    """
-    jobs: list[Job] = []
-    for text in inputs:
-        path = locate(text)
-        if text.startswith(PREFIX):
-            path = path / "test" / "images"
-        if path.is_dir():
-            found = [
-                Job(image, str(image.relative_to(path).with_suffix("")))
-                for image in sorted(path.rglob("*"))
-                if image.is_file() and _is_input(image)
-            ]
-        elif path.suffix.lower() == ".txt" and path.is_file():
-            try:
-                lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-            except UnicodeDecodeError:
-                raise InputError(f"{path} is not a list of paths: save it as UTF-8 text, one path a line") from None
-            found = [Job(path.parent / line, Path(line).stem) for line in lines]
-        elif path.exists():
-            found = [Job(path, path.stem)]
-        else:
-            found = [Job(Path(name), Path(name).stem) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
-            found = [job for job in found if _is_input(job.image)]
-        if not found:
-            raise InputError(f"{text} names no image: check the path (folders, patterns and .txt lists are fine too)")
-        jobs += found
-    if out is not None:
-        below = out.resolve()
-        jobs = [job for job in jobs if not job.image.resolve().is_relative_to(below)] or jobs
-    names: dict[str, Path] = {}
-    for job in jobs:
-        if job.name in names and names[job.name] != job.image:
-            raise InputError(
-                f"{job.image} and {names[job.name]} would get the same mask name: predict them into different folders"
-            )
-        names[job.name] = job.image
-    return list({job.image: job for job in jobs}.values())
-
-
-def _is_input(path: Path) -> bool:
-    return is_image(path) or (path.suffix.lower() in SLIDE_SUFFIXES and not path.name.startswith("."))
 
 
 def predict_files(
