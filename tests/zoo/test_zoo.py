@@ -9,16 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
 
 import amsunet
 import amsunet.zoo
 from amsunet.cli import cli
+from amsunet.data.dataset import open_dataset
 from amsunet.data.embedded import locate
 from amsunet.deployment.export import export
 from amsunet.deployment.formats import missing_package
 from amsunet.errors import InputError
+from amsunet.inference.dice import dice_by_class
 from amsunet.inference.predictor import Predictor
 from amsunet.machine import Machine
 from amsunet.training.train import train
@@ -156,3 +159,21 @@ def test_what_comes_with_the_package_works_and_has_its_page(name, picture):
     result = Predictor(name).predict(image)
     assert result.mask.shape == image.shape[:2]
     assert np.allclose(result.probability.sum(axis=0), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), [("nuclei", "DSB2018"), ("vessels", "DRIVE"), ("glands", "GlaS"), ("lesions", "ISIC2017-256")]
+)
+def test_images_that_it_has_not_seen_are_segmented(shared, name, data):
+    card = find_card(name)
+    assert card
+    dataset = open_dataset(shared(data))
+    checksums = dataset.checksums()
+    unseen = [sample for sample in dataset.samples if checksums[sample.name] not in card.seen]
+    assert len(unseen) >= card.test.images
+    predictor, scores = Predictor(name), []
+    for sample in unseen[:: len(unseen) // 5][:5]:
+        image, labels = dataset.read(sample)
+        probability = predictor.predict(image).probability
+        scores.append(float(dice_by_class(torch.from_numpy(probability)[None], torch.from_numpy(labels)[None], 0.5)))
+    assert np.mean(scores) > 0.6
