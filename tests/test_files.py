@@ -39,3 +39,9 @@ def test_rows_come_back_from_a_csv_file(tmp_path):
     write_csv(tmp_path / "out" / "rows.csv", rows)
     with (tmp_path / "out" / "rows.csv").open(newline="", encoding="utf-8") as file:
         assert [{**row, "dice": float(row["dice"])} for row in csv.DictReader(file)] == rows
+
+
+def test_rows_of_two_versions_stand_in_one_table(tmp_path):
+    """A study that an earlier version began has columns fewer."""
+    write_csv(tmp_path / "x.csv", [{"a": 1, "b": 2}, {"a": 3, "b": 4, "c": 5}, {"a": 6}])
+    assert (tmp_path / "x.csv").read_text(encoding="utf-8").splitlines() == ["a,b,c", "1,2,", "3,4,5", "6,,"]
