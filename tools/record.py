@@ -38,7 +38,7 @@ def record_study(asked: argparse.Namespace) -> None:
     for name, content in (("result.json", result), ("splits.json", splits)):
         write_json(asked.target / name, content)
     for row in comparison["rows"]:
-        print(f"{row['variant']['name']:<22}{row['scores']['dice']['mean']:.4f}")
+        print(f"{row['variant']['name']:<22} {row['scores']['dice']['mean']:.4f}")
 
 
 def main() -> None:
