@@ -121,7 +121,7 @@ def main(**overrides: Any) -> None:
         "environment": environment(machine),
     }
     write_json(target / "result.json", result)
-    plot(rows, f"{name}, {result['steps']} steps, {asked.seeds} seeds", target / "curve.png")
+    plot(rows, f"{name}, {result['steps']} steps, {asked.seeds} seed{'s' * (asked.seeds > 1)}", target / "curve.png")
     print(target)
 
 

@@ -98,7 +98,7 @@ def benchmark(
     threads = threads or machine.threads
     speeds = _open(Path(out), _conditions(machine, threads, seconds))
     words = {
-        "--models": networks, "--runtimes": dict.fromkeys(runtime for runtime, _ in settings),
+        "--models": asked, "--runtimes": dict.fromkeys(runtime for runtime, _ in settings),
         "--precisions": dict.fromkeys(precision for _, precision in settings), "--size": sizes, "--batch": batches,
         "--device": [machine.device], "--threads": [threads], "--seconds": [f"{seconds:g}"], "--out": [out],
     }  # fmt: skip
