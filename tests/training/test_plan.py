@@ -40,10 +40,12 @@ def _plan(overrides=None, *, images=100, device="cpu", recipe="default", **chang
         ({"brightness_variation": 2.0}, "windowing", "gamma"),
         ({"brightness_variation": 2.0, "bright_on_dark": True}, "windowing", "bright_on_dark"),
         ({"bright_on_dark": True}, "windowing", "depth"),
-        ({}, "scale", 0.75),
-        ({"median_height": 128, "median_width": 128, "largest_side": 128}, "scale", 1.0),
+        ({}, "scale", 0.4),
+        ({"thickness": 100.0}, "scale", 0.19),
+        ({"median_height": 90, "median_width": 90, "largest_side": 90}, "scale", 1.0),
         ({"thickness": 8.0}, "scale", 1.0),
-        ({"median_height": 100, "median_width": 130, "largest_side": 130}, "crop", (128, 160)),
+        ({"median_height": 100, "median_width": 130, "largest_side": 130, "thickness": 10.0}, "crop", (128, 160)),
+        ({"median_height": 90, "median_width": 200, "largest_side": 200, "thickness": 10.0}, "crop", (96, 96)),
         ({"median_height": 4000, "median_width": 3000, "largest_side": 4000, "thickness": 40.0}, "crop", (256, 256)),
         ({"median_height": 900, "median_width": 900, "largest_side": 900, "thickness": 3.0}, "crop", (160, 160)),
         ({"median_height": 900, "median_width": 900, "largest_side": 900, "class_shares": (0.95, 0.05)},
@@ -54,7 +56,7 @@ def _plan(overrides=None, *, images=100, device="cpu", recipe="default", **chang
         ({}, "inversion", False),
         ({"brightness_variation": 2.0}, "inversion", True),
         ({"brightness_variation": 2.0, "bright_on_dark": True}, "inversion", False),
-        ({"median_height": 100, "median_width": 130, "largest_side": 130}, "quarter_turns", False),
+        ({"median_height": 100, "median_width": 130, "largest_side": 130, "thickness": 10.0}, "quarter_turns", False),
     ],
 )  # fmt: skip
 def test_rule(changes, setting, expected):
@@ -66,6 +68,20 @@ def test_every_derived_setting_says_why():
     for name in ("scale", "windowing", "crop", "batch_size", "augmentation"):
         assert plan.reasons[name]
         assert f"{name} " in str(plan)
+
+
+def test_a_gpu_works_on_larger_images():
+    assert _plan(device="cuda").scale == 0.75
+
+
+@pytest.mark.parametrize("scale", [0.25, 0.5])
+def test_crops_follow_the_scale_that_was_said(scale):
+    assert _plan({"scale": scale}).crop == (512 * scale,) * 2
+
+
+def test_a_scale_that_is_none_is_refused():
+    with pytest.raises(InputError, match=r"--scale: .*greater than 0"):
+        _plan({"scale": 0.0})
 
 
 def test_a_gpu_takes_larger_batches_and_never_more_than_there_are_images():

@@ -172,6 +172,27 @@ def test_divergence_ends_with_a_suggestion(tiny, tmp_path):
         train("sample:nuclei", out=tmp_path / "run", say=str, epochs=30, **tiny, learning_rate=1e6)
 
 
+@pytest.mark.parametrize("clip", [None, 1.0])
+def test_a_gradient_that_is_no_number_is_left_out(tiny, tmp_path, monkeypatch, clip):
+    """One does not spoil the weights; one after another ends the training."""
+    clipped, spoilt = SegmentationTask.on_before_optimizer_step, {2, 3}
+
+    def spoil(self, optimizer):
+        if self.global_step in spoilt:
+            spoilt.discard(self.global_step)
+            self.network.head.bias.grad.fill_(float("nan"))
+        clipped(self, optimizer)
+
+    monkeypatch.setattr(SegmentationTask, "on_before_optimizer_step", spoil)
+    options = {**tiny, "gradient_clip": clip, "say": str}
+    made = train("sample:nuclei", out=tmp_path / "run", epochs=2, **options)
+    assert not spoilt, "they came up"
+    assert all(value.isfinite().all() for value in load_model(made.run / FILE_NAME)[0].state_dict().values())
+    spoilt = set(range(1000))
+    with pytest.raises(InputError, match="diverged in epoch"):
+        train("sample:nuclei", out=tmp_path / "other", epochs=4, **options)
+
+
 @pytest.mark.parametrize(
     ("epoch", "kept"), [(0, "nothing was kept"), (1, "the weights of epoch 1 are kept")], ids=["first", "second"]
 )

@@ -26,6 +26,10 @@ DEFAULT_MINUTES = 20.0
 AS_SAID = "as you said"
 _WORKING_SIDE = 384
 _WORKING_THICKNESS = 12
+_SIDE_ON_CPU = 96
+_THICKNESS_ON_CPU = 16
+"""Small images come up often enough to be learnt in the minutes that a CPU is given (docs/recipe.md)."""
+_NEARLY_SQUARE = 4 / 3
 _THIN = 6
 _LARGEST_CROP = 256
 _SMALL_CROP = 160
@@ -169,7 +173,9 @@ def make_plan(
     """
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
     short = given.get("epochs") is None and given.get("minutes", DEFAULT_MINUTES) < _SHORT
-    settings, reasons = _derive(fingerprint, training_images, device, short=short)
+    if "scale" in given:
+        check_setting("scale", given["scale"])
+    settings, reasons = _derive(fingerprint, training_images, device, short=short, scale=given.get("scale"))
     if recipe == "paper":
         _follow_paper(settings, reasons, fingerprint)
     settings |= given
@@ -219,7 +225,7 @@ def fill_budget(plan: Plan, seconds_per_step: float, training_images: int) -> Pl
 
 
 def _derive(
-    fingerprint: Fingerprint, training_images: int, device: str, *, short: bool
+    fingerprint: Fingerprint, training_images: int, device: str, *, short: bool, scale: float | None
 ) -> tuple[dict[str, Any], dict[str, str]]:
     settings: dict[str, Any] = {}
     reasons: dict[str, str] = {}
@@ -229,8 +235,11 @@ def _derive(
 
     longest = max(fingerprint.median_height, fingerprint.median_width)
     thickness = fingerprint.thickness or _WORKING_THICKNESS
-    scale = min(1.0, max(_WORKING_SIDE / longest, _WORKING_THICKNESS / thickness))
-    scale = round(scale, 2) if scale < 0.8 else 1.0
+    if scale is None:
+        on_cpu = device == "cpu"
+        side, width = (_SIDE_ON_CPU, _THICKNESS_ON_CPU) if on_cpu else (_WORKING_SIDE, _WORKING_THICKNESS)
+        scale = min(1.0, max(side / longest, width / thickness))
+        scale = round(scale, 2) if scale < 0.8 else 1.0
     decide("in_channels", 3 if fingerprint.coloured else 1, "colour images" if fingerprint.coloured else "grey images")
     decide("scale", scale, f"{fingerprint.structures}, images {longest} long")
     uneven = fingerprint.brightness_variation > 1.5
@@ -246,8 +255,10 @@ def _derive(
     small = thickness * scale < _WORKING_THICKNESS
     most = _SMALL_CROP if small else _LARGEST_CROP
     sides = [round(side * scale) for side in (fingerprint.median_height, fingerprint.median_width)]
-    whole = fingerprint.largest_side * scale <= 1.25 * most
-    crop = tuple(32 * math.ceil(side / 32) for side in sides) if whole else (most, most)
+    steps = tuple(32 * math.ceil(side / 32) for side in sides)
+    # What is far from square is cut into squares, which can be turned.
+    whole = fingerprint.largest_side * scale <= 1.25 * most and max(sides) <= _NEARLY_SQUARE * min(sides)
+    crop = steps if whole else (min(most, *steps),) * 2
     decide("crop", crop, "the whole image" if whole else f"crops of {'small' if small else 'larger'} structures")
     pixels = (16 if device == "cuda" else 2) * 256 * 256
     # Batches of half the images and fewer: each step of an epoch sees others.

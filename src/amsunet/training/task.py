@@ -21,9 +21,12 @@ from amsunet.training.loss import make_loss
 from amsunet.training.plan import Plan
 from amsunet.training.schedule import learning_rate_factor
 
+_LEFT_OUT_AT_MOST = 5
+"""Steps in a row."""
+
 
 class DivergedError(Exception):
-    """The loss is no longer a number."""
+    """The loss is no longer a number, or the gradient has not been one for several steps."""
 
 
 class WholeImages(TorchDataset[tuple[Tensor, Tensor]]):
@@ -72,6 +75,8 @@ class SegmentationTask(pl.LightningModule):
             extra=plan.extra_augmentation,
         )
         self.dice_of_images: list[Tensor] = []
+        self.steps_left_out = 0
+        """In a row, for their gradient was no number."""
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, labels = batch
@@ -89,8 +94,15 @@ class SegmentationTask(pl.LightningModule):
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         # Lightning's own clipping refuses fused optimizers; without a gradient scaler nothing speaks against it.
-        if self.plan.gradient_clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.parameters(), self.plan.gradient_clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.plan.gradient_clip or float("inf"))
+        if torch.isfinite(norm):
+            self.steps_left_out = 0
+            return
+        # One such gradient in thousands was seen in bfloat16 on a CPU; taken, it would end the training.
+        self.steps_left_out += 1
+        if self.steps_left_out > _LEFT_OUT_AT_MOST:
+            raise DivergedError
+        optimizer.zero_grad()
 
     def on_validation_epoch_start(self) -> None:
         self.dice_of_images = []

@@ -21,7 +21,7 @@ from amsunet.inference.uncertainty import measure_uncertainty
 from amsunet.machine import Machine
 
 _THRESHOLDS = (0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7)
-_SMALLEST = (0, 8, 16, 32, 64)
+_SMALLEST = (0, 8, 16, 32, 64, 128, 256, 512)
 """Pixels at working size."""
 _CLEARLY = 2.0
 """Standard errors."""
