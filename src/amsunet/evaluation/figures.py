@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
@@ -164,10 +166,24 @@ def pareto_plot(rows: Sequence[Row]) -> str:
             colour = COLOURS[index % len(COLOURS)] / 255
             axes.plot([x, x], [dice.low, dice.high], color=colour, lw=1.2, alpha=0.6, zorder=2)
             axes.scatter(x, dice.mean, 40 + row.parameters / 2e4, color=colour, alpha=0.85, zorder=3)
-            axes.annotate(row.variant.name, (x, dice.mean), xytext=(9, 7), textcoords="offset points", color=_INK)
         axes.set(xlabel="multiply-accumulate operations of a 256 x 256 image, billions", ylabel="Dice")
         axes.margins(x=0.12, y=0.12)
+        write_names(axes, {row.variant.name: (row.macs / 1e9, row.scores["dice"].mean) for row in rows})
         return _svg(figure)
+
+
+def write_names(axes: Axes, places: Mapping[str, tuple[float, float]]) -> list[Annotation]:
+    """Names beside their dots, moved up where they would lie over one another; the axes' limits must be set."""
+    names = [
+        axes.annotate(name, place, xytext=(9, 7), textcoords="offset points", color=_INK)
+        for name, place in sorted(places.items(), key=lambda item: item[1][1])
+    ]
+    axes.figure.draw_without_rendering()  # type: ignore[union-attr]
+    for index, name in enumerate(names):
+        while any(name.get_window_extent().overlaps(other.get_window_extent()) for other in names[:index]):
+            x, y = name.xyann
+            name.xyann = (x, y + 4)
+    return names
 
 
 def case_panels(image: Array, labels: Array, predicted: Array) -> Image.Image:

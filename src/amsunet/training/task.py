@@ -98,7 +98,7 @@ class SegmentationTask(pl.LightningModule):
         if torch.isfinite(norm):
             self.steps_left_out = 0
             return
-        # One such gradient in thousands was seen in bfloat16 on a CPU; taken, it would end the training.
+        # In bfloat16 on a CPU a training ended so that went through a second time: a step is not worth a training.
         self.steps_left_out += 1
         if self.steps_left_out > _LEFT_OUT_AT_MOST:
             raise DivergedError
