@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from amsunet.blocks.atrous import AtrousConv2d
 from amsunet.blocks.strip import strip_pairs
 
 
@@ -48,7 +49,7 @@ class AMS(nn.Module):
     ) -> None:
         super().__init__()
         self.local = depthwise(channels, kernel_size) if local else None
-        self.atrous = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, groups=channels)
+        self.atrous = AtrousConv2d(channels, dilation)
         self.strips = (
             strip_pairs(channels, strip_sizes)
             if strips

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from amsunet.blocks.depthwise import cast, depthwise_backward, trains_on_cpu
+
 
 class _RowConvolution(torch.autograd.Function):
     """Depthwise 1 x k convolution of a channels_last map, its weight gradient taken on another view.
@@ -29,23 +31,13 @@ class _RowConvolution(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         gradient = gradients[0].contiguous(memory_format=torch.channels_last)
-        channels, half = len(weight), weight.shape[-1] // 2
-
-        def convolution_backward(
-            gradient: Tensor, x: Tensor, weight: Tensor, padding: list[int], mask: list[bool]
-        ) -> list[Tensor | None]:
-            return list(
-                torch.ops.aten.convolution_backward(
-                    gradient, x, weight, [channels], [1, 1], padding, [1, 1], False, [0, 0], channels, mask
-                )
-            )
-
+        half = weight.shape[-1] // 2
         x_gradient, weight_gradient, bias_gradient = None, None, None
         if ctx.needs_input_grad[0]:
-            x_gradient = convolution_backward(gradient, x, weight, [0, half], [True, False, False])[0]
+            x_gradient = depthwise_backward(gradient, x, weight, (0, half), [True, False, False])[0]
         if ctx.needs_input_grad[1]:
-            _, weight_gradient, bias_gradient = convolution_backward(
-                _rows(gradient), _rows(x), weight.transpose(2, 3), [half, 0], [False, True, ctx.has_bias]
+            _, weight_gradient, bias_gradient = depthwise_backward(
+                _rows(gradient), _rows(x), weight.transpose(2, 3), (half, 0), [False, True, ctx.has_bias]
             )
             assert weight_gradient is not None
             weight_gradient = weight_gradient.transpose(2, 3)
@@ -72,12 +64,9 @@ class RowConv2d(nn.Conv2d):
         super().__init__(channels, channels, (1, length), padding=(0, length // 2), groups=channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        trains_on_cpu = self.training and torch.is_grad_enabled() and x.device.type == "cpu"
-        if not (trains_on_cpu and x.is_contiguous(memory_format=torch.channels_last)):
+        if not trains_on_cpu(self, x):
             return super().forward(x)
-        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
-        weight, bias = self.weight.to(dtype), None if self.bias is None else self.bias.to(dtype)
-        out: Tensor = _RowConvolution.apply(x.to(dtype), weight, bias)  # type: ignore[no-untyped-call]
+        out: Tensor = _RowConvolution.apply(*cast(self, x))  # type: ignore[no-untyped-call]
         return out
 
 
