@@ -38,17 +38,18 @@ class _AtrousConvolution(torch.autograd.Function):
 def _phases(x: Tensor, dilation: int) -> Tensor:
     """(N, C, H, W) as (N * d * d, C, ceil(H / d), ceil(W / d)), channels_last, filled up with zeros."""
     n, c, h, w = x.shape
-    x = F.pad(x, (0, -w % dilation, 0, -h % dilation)).permute(0, 2, 3, 1)
-    x = x.unflatten(2, (-1, dilation)).unflatten(1, (-1, dilation))  # (N, h, d, w, d, C)
-    x = x.permute(0, 2, 4, 1, 3, 5).reshape(n * dilation**2, -(-h // dilation), -(-w // dilation), c)
-    return x.permute(0, 3, 1, 2)
+    high, wide = -(-h // dilation), -(-w // dilation)
+    x = F.pad(x, (0, wide * dilation - w, 0, high * dilation - h)).permute(0, 2, 3, 1)
+    x = x.reshape(n, high, dilation, wide, dilation, c).permute(0, 2, 4, 1, 3, 5)
+    return x.reshape(n * dilation**2, high, wide, c).permute(0, 3, 1, 2)
 
 
 def _joined(phases: Tensor, dilation: int, like: Tensor) -> Tensor:
     """What ``_phases`` took apart, at the size of ``like``."""
-    x = phases.permute(0, 2, 3, 1).unflatten(0, (len(like), dilation, dilation))  # (N, d, d, h, w, C)
-    x = x.permute(0, 3, 1, 4, 2, 5).flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
-    return x[..., : like.shape[-2], : like.shape[-1]]
+    n, c, h, w = like.shape
+    _, _, high, wide = phases.shape
+    x = phases.permute(0, 2, 3, 1).reshape(n, dilation, dilation, high, wide, c).permute(0, 3, 1, 4, 2, 5)
+    return x.reshape(n, high * dilation, wide * dilation, c)[:, :h, :w].permute(0, 3, 1, 2)
 
 
 class AtrousConv2d(nn.Conv2d):
