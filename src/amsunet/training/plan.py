@@ -238,9 +238,9 @@ def _derive(
     if scale is None:
         on_cpu = device == "cpu"
         side, width = (_SIDE_ON_CPU, _THICKNESS_ON_CPU) if on_cpu else (_WORKING_SIDE, _WORKING_THICKNESS)
-        scale = min(1.0, max(side / longest, width / thickness))
         # Steps of 32 pixels, as crops have them: little of a crop that is the whole image is then filled up.
-        scale = round(32 * round(longest * scale / 32) / longest, 4) if scale < 0.8 else 1.0
+        scale = 32 * round(max(side, longest * width / thickness) / 32) / longest
+        scale = round(scale, 4) if scale < 0.8 else 1.0
     decide("in_channels", 3 if fingerprint.coloured else 1, "colour images" if fingerprint.coloured else "grey images")
     decide("scale", scale, f"{fingerprint.structures}, images {longest} long")
     uneven = fingerprint.brightness_variation > 1.5
