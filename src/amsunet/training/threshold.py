@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from amsunet.data.crops import PreparedImages
+from amsunet.data.crops import PreparedImages, to_tensor
 from amsunet.data.images import Array
 from amsunet.data.layout import Sample
 from amsunet.data.preprocessing import channels_first
@@ -99,7 +99,7 @@ def choose_threshold(path: Path, validation: list[Sample], machine: Machine, own
 
 def _dice(probabilities: Array, labels: Array, threshold: float, smallest: int = 0) -> float:
     """Mean over the classes, of probabilities (K, h, w) and labels (h, w)."""
-    pair = torch.from_numpy(probabilities)[None], torch.from_numpy(labels)[None]
+    pair = torch.from_numpy(probabilities)[None], to_tensor(labels)[None]
     return float(dice_by_class(*pair, threshold, smallest).mean())
 
 
