@@ -52,16 +52,6 @@ def test_value_and_every_gradient_are_those_of_conv2d_in_float64(mode, shape, di
     assert own_ways, "the way through the phases was not taken: nothing was tested"
 
 
-def test_only_what_needs_a_gradient_gets_one():
-    ours = AtrousConv2d(6, 3)
-    ours.weight.requires_grad_(False)
-    ours.bias.requires_grad_(False)
-    x = torch.randn(1, 6, 4, 8).contiguous(memory_format=torch.channels_last).requires_grad_()
-    ours(x).sum().backward()
-    assert x.grad is not None
-    assert ours.weight.grad is None
-
-
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("dilation", [1, 3])
 def test_weights_are_named_and_used_as_those_of_conv2d(training, dilation):

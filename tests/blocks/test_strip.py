@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from amsunet.blocks.atrous import AtrousConv2d
 from amsunet.blocks.strip import RowConv2d, _RowConvolution
 
 _MODES = {
@@ -55,8 +56,8 @@ def test_value_and_every_gradient_equal_those_of_conv2d(mode, length, shape, mon
         assert difference < tolerance, name
 
 
-def test_only_what_needs_a_gradient_gets_one():
-    ours, _ = _pair(5, torch.float32)
+@pytest.mark.parametrize("ours", [RowConv2d(6, 5), AtrousConv2d(6, 3)], ids=["row", "atrous"])
+def test_only_what_needs_a_gradient_gets_one(ours):
     ours.weight.requires_grad_(False)
     ours.bias.requires_grad_(False)
     x = torch.randn(1, 6, 4, 8).contiguous(memory_format=torch.channels_last).requires_grad_()
