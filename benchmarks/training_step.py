@@ -1,15 +1,15 @@
 """Time of a training step: as ``amsunet train`` runs it against the plain form of the same network, and against U-Net.
 
 Plain is what published code does: contiguous float32, eager, nothing fused, the C library's own way with freed memory.
-ours is amsunet's way; compiled is that under torch.compile. Each is measured in a process of its own, in turn, and
-ratios are those of medians in the same run. What does not fit into memory gets no figure.
+ours is amsunet's way; compiled is that under torch.compile. Each is measured in turn, on a CPU in a process of its own,
+and ratios are those of medians in the same run. What does not fit into memory gets no figure.
 
     python benchmarks/training_step.py [--networks amsunet unet] [--batches 8] [--sides 256] [--rounds 3]
 
 On a GPU, beside ``amsunet benchmark --device cuda`` for prediction:
 
     python benchmarks/training_step.py --device cuda --forms plain ours compiled --networks amsunet unet \\
-        --sides 256 480 --batches 4 16 64 --steps 20 --out results/training_step_gpu.json
+        --sides 256 480 --batches 4 16 64 --steps 10 --rounds 2 --out results/training_step_gpu.json
 """
 
 from __future__ import annotations
@@ -110,6 +110,10 @@ def main() -> None:
     seconds: dict[tuple[str, int, int, str], list[float]] = {case: [] for case in cases}
     for _, case in itertools.product(range(asked.rounds), cases):
         network, batch, side, form = case
+        if asked.device == "cuda":
+            seconds[case] += time_steps(form, network, batch, side, asked.steps, asked.device)
+            print(*case, *(f"{one:.3f}" for one in seconds[case]), flush=True)
+            continue
         command = [sys.executable, __file__, "--one", f"--steps={asked.steps}", f"--device={asked.device}"]
         command += [f"--networks={network}", f"--batches={batch}", f"--sides={side}", f"--forms={form}"]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)

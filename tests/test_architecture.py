@@ -49,7 +49,8 @@ def _within(name: str, package: str) -> bool:
 
 @pytest.mark.parametrize(
     ("part", "allowed"),
-    [("blocks", ("torch", "amsunet.blocks")), ("models", ("torch", "amsunet.blocks", "amsunet.models"))],
+    # Triton comes with the builds of torch for GPUs.
+    [("blocks", ("torch", "triton", "amsunet.blocks")), ("models", ("torch", "amsunet.blocks", "amsunet.models"))],
 )
 def test_networks_import_torch_alone(part, allowed):
     for path, names in _of(part).items():

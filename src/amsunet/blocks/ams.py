@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from amsunet.blocks.atrous import AtrousConv2d
+from amsunet.blocks.depthwise import DepthwiseConv2d
 from amsunet.blocks.strip import strip_pairs
 
 
@@ -48,12 +49,12 @@ class AMS(nn.Module):
         strips: bool = True,
     ) -> None:
         super().__init__()
-        self.local = depthwise(channels, kernel_size) if local else None
+        self.local = DepthwiseConv2d(channels, kernel_size) if local else None
         self.atrous = AtrousConv2d(channels, dilation)
         self.strips = (
             strip_pairs(channels, strip_sizes)
             if strips
-            else nn.ModuleList(depthwise(channels, size) for size in strip_sizes)
+            else nn.ModuleList(DepthwiseConv2d(channels, size) for size in strip_sizes)
         )
         self.project = nn.Conv2d(channels, channels, 1)
 
@@ -68,8 +69,3 @@ class AMS(nn.Module):
             context = context + strip(atrous)
         weights: Tensor = self.project(context)
         return x * weights
-
-
-def depthwise(channels: int, kernel_size: int) -> nn.Conv2d:
-    """Depthwise convolution that keeps the size of the map. Shape: (N, channels, H, W) to the same."""
-    return nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2, groups=channels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from amsunet.blocks.depthwise import DepthwiseConv2d
 from amsunet.blocks.design import AMSEDesign
 from amsunet.blocks.mixer import make_mixer
 
@@ -35,7 +36,7 @@ class FFN(nn.Sequential):
         super().__init__()
         hidden = channels * expansion
         self.expand = nn.Conv2d(channels, hidden, 1)
-        self.depthwise = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
+        self.depthwise = DepthwiseConv2d(hidden, 3)
         self.activation = activation or nn.GELU()
         self.project = nn.Conv2d(hidden, channels, 1)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from amsunet.blocks.depthwise import cast, depthwise_backward, trains_on_cpu
+from amsunet.blocks.depthwise import DepthwiseConv2d, cast, depthwise_backward, trains_on_cpu
 
 
 class _AtrousConvolution(torch.autograd.Function):
@@ -52,7 +52,7 @@ def _joined(phases: Tensor, dilation: int, like: Tensor) -> Tensor:
     return x.reshape(n, high * dilation, wide * dilation, c)[:, :h, :w].permute(0, 3, 1, 2)
 
 
-class AtrousConv2d(nn.Conv2d):
+class AtrousConv2d(DepthwiseConv2d):
     """Depthwise 3x3 convolution with dilation and zero padding; the same function, weights and names as
     ``nn.Conv2d``.
 
@@ -64,7 +64,7 @@ class AtrousConv2d(nn.Conv2d):
     """
 
     def __init__(self, channels: int, dilation: int) -> None:
-        super().__init__(channels, channels, 3, padding=dilation, dilation=dilation, groups=channels)
+        super().__init__(channels, 3, dilation)
 
     def forward(self, x: Tensor) -> Tensor:
         dilation = self.dilation[0]

@@ -1,9 +1,50 @@
-"""Depthwise convolutions as they train on a CPU: what those share that take their gradient another way."""
+"""Depthwise convolution that is fast on a GPU too, and what those share that take their gradient another way."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
+try:
+    from amsunet.blocks.depthwise_triton import DepthwiseConvolution
+except ImportError:  # builds of torch for the CPU come without Triton
+    DepthwiseConvolution = None  # type: ignore[assignment, misc]
+
+_BY_TRITON = (torch.float32, torch.float16, torch.bfloat16)
+_MOST_TAPS = 32
+_LARGEST = 2**31
+"""Numbers of one image that Triton's 32-bit places can tell apart."""
+
+
+class DepthwiseConv2d(nn.Conv2d):
+    """Depthwise convolution with zero padding that keeps the size of the map; the same function, weights and names as
+    ``nn.Conv2d``. A channels_last map on a GPU goes through a Triton kernel.
+
+    Args:
+        channels: channels of the input and of the output.
+        kernel_size: odd; of height and width, or one for each.
+        dilation: 1 or more.
+
+    Shape: (N, channels, H, W) to the same.
+    """
+
+    def __init__(self, channels: int, kernel_size: int | tuple[int, int], dilation: int = 1) -> None:
+        high, wide = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+        padding = (dilation * (high // 2), dilation * (wide // 2))
+        super().__init__(channels, channels, (high, wide), padding=padding, dilation=dilation, groups=channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if DepthwiseConvolution is None or not self._suits_triton(x):
+            return super().forward(x)
+        if torch.is_autocast_enabled("cuda"):
+            x = x.to(torch.get_autocast_dtype("cuda"))
+        out: Tensor = DepthwiseConvolution.apply(x, self.weight, self.bias, self.dilation[0])  # type: ignore[no-untyped-call]
+        return out
+
+    def _suits_triton(self, x: Tensor) -> bool:
+        if not (x.is_cuda and x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)):
+            return False
+        return x.dtype in _BY_TRITON and self.weight[0].numel() <= _MOST_TAPS and 0 < x[0].numel() < _LARGEST
 
 
 def trains_on_cpu(module: nn.Module, x: Tensor) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from amsunet.blocks.ams import AMS, depthwise
+from amsunet.blocks.ams import AMS
+from amsunet.blocks.depthwise import DepthwiseConv2d
 from amsunet.blocks.design import AMSEDesign
 from amsunet.blocks.msca import MSCA
 
@@ -27,7 +28,7 @@ def make_mixer(channels: int, dilation: int, design: AMSEDesign) -> nn.Module:
     if design.mixer == "msca":
         return MSCA(channels)
     if design.mixer == "depthwise":
-        return depthwise(channels, 7)
+        return DepthwiseConv2d(channels, 7)
     if design.mixer == "pooling":
         return Pooling()
     return AMS(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from amsunet.blocks.depthwise import DepthwiseConv2d
 from amsunet.blocks.strip import strip_pairs
 
 
@@ -27,7 +28,7 @@ class MSCA(nn.Module):
 
     def __init__(self, channels: int, *, strip_sizes: Sequence[int] = (7, 11, 21)) -> None:
         super().__init__()
-        self.local = nn.Conv2d(channels, channels, 5, padding=2, groups=channels)
+        self.local = DepthwiseConv2d(channels, 5)
         self.strips = strip_pairs(channels, strip_sizes)
         self.project = nn.Conv2d(channels, channels, 1)
 

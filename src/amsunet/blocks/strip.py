@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from amsunet.blocks.depthwise import cast, depthwise_backward, trains_on_cpu
+from amsunet.blocks.depthwise import DepthwiseConv2d, cast, depthwise_backward, trains_on_cpu
 
 
 class _RowConvolution(torch.autograd.Function):
@@ -50,7 +50,7 @@ def _rows(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).reshape(n * h, w, 1, c).permute(0, 3, 1, 2)
 
 
-class RowConv2d(nn.Conv2d):
+class RowConv2d(DepthwiseConv2d):
     """Depthwise 1 x k convolution with zero padding; the same function, weights and names as ``nn.Conv2d``.
 
     Args:
@@ -61,7 +61,7 @@ class RowConv2d(nn.Conv2d):
     """
 
     def __init__(self, channels: int, length: int) -> None:
-        super().__init__(channels, channels, (1, length), padding=(0, length // 2), groups=channels)
+        super().__init__(channels, (1, length))
 
     def forward(self, x: Tensor) -> Tensor:
         if not trains_on_cpu(self, x):
@@ -72,9 +72,4 @@ class RowConv2d(nn.Conv2d):
 
 def strip_pairs(channels: int, lengths: Sequence[int]) -> nn.ModuleList:
     """For each length k a 1 x k and then a k x 1 depthwise convolution, which stand for a k x k one."""
-    return nn.ModuleList(
-        nn.Sequential(
-            RowConv2d(channels, k), nn.Conv2d(channels, channels, (k, 1), padding=(k // 2, 0), groups=channels)
-        )
-        for k in lengths
-    )
+    return nn.ModuleList(nn.Sequential(RowConv2d(channels, k), DepthwiseConv2d(channels, (k, 1))) for k in lengths)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from amsunet.blocks.depthwise import DepthwiseConv2d
 from amsunet.blocks.norm import LayerNorm2d
 
 _REACH = 2
@@ -28,7 +29,7 @@ class TokenisedMLP(nn.Module):
         super().__init__()
         self.norm = LayerNorm2d(channels)
         self.enter = nn.Conv2d(channels, channels, 1)
-        self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.depthwise = DepthwiseConv2d(channels, 3)
         self.activation = nn.GELU()
         self.leave = nn.Conv2d(channels, channels, 1)
 

@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import WeightAveraging
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from amsunet.files import whole_file, write_csv
@@ -28,12 +29,12 @@ class MovingAverage(WeightAveraging):
     """Lightning's weight averaging with a decay that starts low, so that short trainings profit too."""
 
     def __init__(self) -> None:
-        super().__init__(avg_fn=_moving_average)
+        super().__init__(multi_avg_fn=_moving_average)
 
 
-def _moving_average(average: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
+def _moving_average(averages: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
     decay = min(0.999, (1 + float(updates)) / (10 + float(updates)))
-    return average + (current - average) * (1 - decay)
+    get_ema_multi_avg_fn(decay)(averages, current, updates)  # type: ignore[no-untyped-call]
 
 
 class Clock(pl.Callback):

@@ -1,0 +1,141 @@
+"""Depthwise convolution on a GPU, in Triton: cuDNN and PyTorch take 10 to 50 times what the memory needs for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import triton  # ships with the builds of torch that it works with
+import triton.language as tl
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+_ROWS = 32
+"""Of a map, over which one program sums up a weight's gradient."""
+
+
+@triton.jit(do_not_specialize=["height", "width"])
+def _convolve(
+    x, weight, bias, out, height, width, channels,
+    KERNEL_H: tl.constexpr, KERNEL_W: tl.constexpr, DILATION: tl.constexpr,
+    TURNED: tl.constexpr, HAS_BIAS: tl.constexpr,
+    TILE_H: tl.constexpr, TILE_W: tl.constexpr, TILE_C: tl.constexpr,
+):  # fmt: skip
+    across, down = tl.cdiv(width, TILE_W), tl.cdiv(height, TILE_H)
+    tile = tl.program_id(0)
+    pixel = tl.arange(0, TILE_H * TILE_W)
+    row = tile // across % down * TILE_H + pixel // TILE_W
+    column = tile % across * TILE_W + pixel % TILE_W
+    channel = tl.program_id(1) * TILE_C + tl.arange(0, TILE_C)
+    there = channel < channels
+    start = (tile // (across * down)).to(tl.int64) * height * width * channels
+    total = tl.zeros((TILE_H * TILE_W, TILE_C), tl.float32)
+    if HAS_BIAS:
+        total += tl.load(bias + channel, there, 0).to(tl.float32)
+    # Not unrolled: 40 % faster with the registers that this leaves.
+    for tap in range(KERNEL_H * KERNEL_W):
+        y = row + (tap // KERNEL_W - KERNEL_H // 2) * DILATION
+        z = column + (tap % KERNEL_W - KERNEL_W // 2) * DILATION
+        inside = (y >= 0) & (y < height) & (z >= 0) & (z < width)
+        place = start + ((y * width + z) * channels)[:, None] + channel
+        value = tl.load(x + place, inside[:, None] & there, 0).to(tl.float32)
+        at = KERNEL_H * KERNEL_W - 1 - tap if TURNED else tap
+        factor = tl.load(weight + channel * (KERNEL_H * KERNEL_W) + at, there, 0).to(tl.float32)
+        total += value * factor
+    inside = (row < height) & (column < width)
+    place = start + ((row * width + column) * channels)[:, None] + channel
+    tl.store(out + place, total.to(out.dtype.element_ty), inside[:, None] & there)
+
+
+@triton.jit(do_not_specialize=["height", "width"])
+def _correlate(
+    x, gradient, sums, height, width, channels,
+    KERNEL_H: tl.constexpr, KERNEL_W: tl.constexpr, DILATION: tl.constexpr, TAPS: tl.constexpr,
+    ROWS: tl.constexpr, TILE_W: tl.constexpr, TILE_C: tl.constexpr,
+):  # fmt: skip
+    across, down = tl.cdiv(width, TILE_W), tl.cdiv(height, ROWS)
+    tile = tl.program_id(0)
+    first = tile // across % down * ROWS
+    column = tile % across * TILE_W + tl.arange(0, TILE_W)
+    channel = tl.program_id(1) * TILE_C + tl.arange(0, TILE_C)
+    there = channel < channels
+    start = (tile // (across * down)).to(tl.int64) * height * width * channels
+    tap = tl.arange(0, TAPS)
+    z = column + ((tap % KERNEL_W - KERNEL_W // 2) * DILATION)[:, None]
+    within = (tap < KERNEL_H * KERNEL_W)[:, None] & (z >= 0) & (z < width)
+    of_weight = tl.zeros((TAPS, TILE_W, TILE_C), tl.float32)
+    of_bias = tl.zeros((TILE_W, TILE_C), tl.float32)
+    for step in range(ROWS):
+        row = first + step
+        place = start + ((row * width + column) * channels)[:, None] + channel
+        inside = (row < height) & (column < width)
+        flowing = tl.load(gradient + place, inside[:, None] & there, 0).to(tl.float32)
+        y = row + (tap // KERNEL_W - KERNEL_H // 2) * DILATION
+        inside = within & ((y >= 0) & (y < height))[:, None]
+        place = start + ((y[:, None] * width + z) * channels)[:, :, None] + channel
+        value = tl.load(x + place, inside[:, :, None] & there, 0).to(tl.float32)
+        of_weight += value * flowing
+        of_bias += flowing
+    taps: tl.constexpr = KERNEL_H * KERNEL_W
+    mine = sums + tile.to(tl.int64) * (taps + 1) * channels + channel
+    tl.store(mine + tap[:, None] * channels, tl.sum(of_weight, axis=1), (tap < taps)[:, None] & there)
+    tl.store(mine + taps * channels, tl.sum(of_bias, axis=0), there)
+
+
+class DepthwiseConvolution(torch.autograd.Function):
+    """Depthwise convolution of a channels_last map, odd kernel, zeros around, size kept; summed up in float32.
+
+    ``apply(x, weight, bias, dilation)``: x (N, C, H, W) of float32, float16 or bfloat16, weight (C, 1, k, l), bias (C,)
+    or None, these two of any precision, to (N, C, H, W) of x's.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.has_bias, ctx.dilation = bias is not None, dilation
+        return _convolved(x, weight, bias, dilation, turned=False)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        gradient = gradients[0].contiguous(memory_format=torch.channels_last)
+        of_x, of_weight, of_bias = None, None, None
+        if ctx.needs_input_grad[0]:
+            of_x = _convolved(gradient, weight, None, ctx.dilation, turned=True)
+        if ctx.needs_input_grad[1] or ctx.has_bias:
+            sums = _correlated(x, gradient, weight, ctx.dilation)
+            of_weight = sums[:-1].t().reshape(weight.shape).to(weight.dtype)
+            of_bias = sums[-1].to(weight.dtype) if ctx.has_bias else None
+        return of_x, of_weight, of_bias, None
+
+
+def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int, *, turned: bool) -> Tensor:
+    n, channels, height, width = x.shape
+    out = torch.empty_like(x, memory_format=torch.channels_last)
+    kernel_h, kernel_w = weight.shape[2:]
+    # Tall and narrow for columns, low and wide for rows: few pixels are then read by two programs.
+    tile_h, tile_w = (32, 4) if kernel_h > kernel_w else (4, 32) if kernel_w > kernel_h else (8, 16)
+    tile_c = min(32, triton.next_power_of_2(channels))
+    grid = (n * triton.cdiv(height, tile_h) * triton.cdiv(width, tile_w), triton.cdiv(channels, tile_c))
+    _convolve[grid](
+        x, weight, x if bias is None else bias, out, height, width, channels, kernel_h, kernel_w, dilation,
+        turned, bias is not None, tile_h, tile_w, tile_c,
+    )  # fmt: skip
+    return out
+
+
+def _correlated(x: Tensor, gradient: Tensor, weight: Tensor, dilation: int) -> Tensor:
+    """Gradients of the weights at each tap and, last, of the bias, (taps + 1, C) of float32."""
+    n, channels, height, width = x.shape
+    kernel_h, kernel_w = weight.shape[2:]
+    taps = kernel_h * kernel_w
+    tile_w, tile_c = 16, min(32, triton.next_power_of_2(channels))
+    programs = n * triton.cdiv(height, _ROWS) * triton.cdiv(width, tile_w)
+    # Parts are summed up by themselves, always in the same order.
+    sums = torch.empty(programs, taps + 1, channels, device=x.device)
+    _correlate[(programs, triton.cdiv(channels, tile_c))](
+        x, gradient, sums, height, width, channels, kernel_h, kernel_w, dilation, triton.next_power_of_2(taps),
+        _ROWS, tile_w, tile_c,
+    )  # fmt: skip
+    return sums.sum(0)
