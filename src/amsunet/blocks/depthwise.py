@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 try:
-    from amsunet.blocks.depthwise_triton import DepthwiseConvolution
+    from amsunet.blocks.depthwise_triton import DepthwiseConvolution, convolve
 except ImportError:  # builds of torch for the CPU come without Triton
     DepthwiseConvolution = None  # type: ignore[assignment, misc]
 
@@ -38,7 +38,10 @@ class DepthwiseConv2d(nn.Conv2d):
             return super().forward(x)
         if torch.is_autocast_enabled("cuda"):
             x = x.to(torch.get_autocast_dtype("cuda"))
-        out: Tensor = DepthwiseConvolution.apply(x, self.weight, self.bias, self.dilation[0])  # type: ignore[no-untyped-call]
+        given = (x, self.weight, self.bias, self.dilation[0])
+        if not torch.is_grad_enabled():
+            return convolve(*given)  # autograd's part takes longer than a small map
+        out: Tensor = DepthwiseConvolution.apply(*given)  # type: ignore[no-untyped-call]
         return out
 
     def _suits_triton(self, x: Tensor) -> bool:

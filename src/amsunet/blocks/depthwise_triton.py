@@ -93,7 +93,7 @@ class DepthwiseConvolution(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.has_bias, ctx.dilation = bias is not None, dilation
-        return _convolved(x, weight, bias, dilation, turned=False)
+        return convolve(x, weight, bias, dilation)
 
     @staticmethod
     @once_differentiable
@@ -102,7 +102,7 @@ class DepthwiseConvolution(torch.autograd.Function):
         gradient = gradients[0].contiguous(memory_format=torch.channels_last)
         of_x, of_weight, of_bias = None, None, None
         if ctx.needs_input_grad[0]:
-            of_x = _convolved(gradient, weight, None, ctx.dilation, turned=True)
+            of_x = convolve(gradient, weight, None, ctx.dilation, turned=True)
         if ctx.needs_input_grad[1] or ctx.has_bias:
             sums = _correlated(x, gradient, weight, ctx.dilation)
             of_weight = sums[:-1].t().reshape(weight.shape).to(weight.dtype)
@@ -110,7 +110,8 @@ class DepthwiseConvolution(torch.autograd.Function):
         return of_x, of_weight, of_bias, None
 
 
-def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int, *, turned: bool) -> Tensor:
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int, *, turned: bool = False) -> Tensor:
+    """What ``DepthwiseConvolution`` computes, without a gradient; ``turned`` takes each kernel back to front."""
     n, channels, height, width = x.shape
     out = torch.empty_like(x, memory_format=torch.channels_last)
     kernel_h, kernel_w = weight.shape[2:]

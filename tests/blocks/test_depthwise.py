@@ -1,0 +1,91 @@
+"""DepthwiseConv2d is nn.Conv2d, and so are the Triton kernels that it takes on a GPU."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from amsunet.blocks.depthwise import DepthwiseConv2d
+from amsunet.models import create_model
+
+_ON_GPU = torch.cuda.is_available()
+_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+_CASES = [
+    ((2, 5, 9, 11), (3, 3), 1),
+    ((1, 33, 37, 19), (3, 3), 5),
+    ((2, 8, 40, 13), (11, 1), 1),
+    ((1, 40, 5, 35), (1, 7), 1),
+    ((1, 4, 1, 1), (5, 1), 1),
+    ((1, 3, 7, 7), (5, 5), 1),
+]
+needs_kernels = pytest.mark.skipif(
+    not (_ON_GPU or _INTERPRETED), reason="Triton's kernels need a GPU or TRITON_INTERPRET"
+)
+
+
+@pytest.mark.parametrize(("size", "dilation"), [(3, 1), (3, 4), ((1, 7), 1), ((5, 1), 1)])
+def test_weights_are_named_and_used_as_those_of_conv2d(size, dilation):
+    ours = DepthwiseConv2d(6, size, dilation)
+    theirs = nn.Conv2d(6, 6, size, padding="same", dilation=dilation, groups=6)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(2, 6, 13, 9)
+    torch.testing.assert_close(ours(x), theirs(x))
+
+
+@needs_kernels
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("shape", "size", "dilation"), _CASES)
+@pytest.mark.parametrize("bias", [True, False])
+def test_value_and_every_gradient_are_those_of_conv2d_in_float64(shape, size, dilation, dtype, bias):
+    from amsunet.blocks.depthwise_triton import DepthwiseConvolution
+
+    torch.manual_seed(0)
+    device, channels = "cuda" if _ON_GPU else "cpu", shape[1]
+    x = torch.randn(shape, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    weight, shift = torch.randn(channels, 1, *size, device=device), torch.randn(channels, device=device)
+    given = [x, weight, *([shift] if bias else [])]
+    gradient = torch.randn(shape, device=device, dtype=dtype)
+
+    def found(function, inputs, flowing):
+        inputs = [one.detach().requires_grad_() for one in inputs]
+        output = function(*inputs)
+        return [output.detach(), *torch.autograd.grad(output, inputs, flowing)]
+
+    padding = [dilation * (side // 2) for side in size]
+    ours = found(lambda x, w, b=None: DepthwiseConvolution.apply(x, w, b, dilation), given, gradient)
+    theirs = found(
+        lambda x, w, b=None: F.conv2d(x, w, b, padding=padding, dilation=dilation, groups=channels),
+        [one.double() for one in given],
+        gradient.double(),
+    )
+    for mine, exact in zip(ours, theirs, strict=True):
+        # Outputs are rounded to their type; what is summed up is not.
+        assert (mine.double() - exact).norm() <= (1e-5 if mine.dtype == torch.float32 else 1e-2) * exact.norm()
+
+
+@pytest.mark.skipif(_ON_GPU or _INTERPRETED, reason="the tests above ran")
+def test_kernels_are_right_where_there_is_no_gpu():
+    pytest.importorskip("triton", reason="Triton comes with the builds of torch for GPUs")
+    run = [sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider", __file__]
+    done = subprocess.run(run, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "need a GPU" not in done.stdout, "the kernels were not tested"
+
+
+@pytest.mark.skipif(not _ON_GPU, reason="no GPU is here")
+@pytest.mark.parametrize("name", ["amsunet", "segnext", "unext"])
+def test_networks_compute_on_a_gpu_what_they_compute_on_the_cpu(name):
+    torch.manual_seed(0)
+    network, x = create_model(name).eval(), torch.randn(2, 3, 96, 64)
+    with torch.inference_mode():
+        expected = network.double()(x.double())
+        placed = network.float().to("cuda", memory_format=torch.channels_last)
+        torch.backends.cudnn.allow_tf32 = False
+        found = placed(x.to("cuda").contiguous(memory_format=torch.channels_last))
+    torch.testing.assert_close(found.cpu().double(), expected, rtol=1e-3, atol=1e-4)
