@@ -100,6 +100,8 @@ def main() -> None:
         [(network, batch, side, form)] = cases
         print("\n" + json.dumps(time_steps(form, network, batch, side, asked.steps, asked.device)))
         return
+    import torch  # noqa: PLC0415
+
     from amsunet.errors import InputError  # noqa: PLC0415
     from amsunet.machine import choose_machine, environment  # noqa: PLC0415
 
@@ -111,6 +113,8 @@ def main() -> None:
     for _, case in itertools.product(range(asked.rounds), cases):
         network, batch, side, form = case
         if asked.device == "cuda":
+            torch.compiler.reset()  # after a few sizes it would stop compiling without a word
+            torch.cuda.empty_cache()
             seconds[case] += time_steps(form, network, batch, side, asked.steps, asked.device)
             print(*case, *(f"{one:.3f}" for one in seconds[case]), flush=True)
             continue

@@ -69,6 +69,33 @@ def test_value_and_every_gradient_are_those_of_conv2d_in_float64(shape, size, di
         assert (mine.double() - exact).norm() <= (1e-5 if mine.dtype == torch.float32 else 1e-2) * exact.norm()
 
 
+@needs_kernels
+def test_frozen_parts_get_no_gradient_and_a_strange_order_of_weights_is_understood():
+    from amsunet.blocks.depthwise_triton import DepthwiseConvolution
+
+    torch.manual_seed(0)
+    device = "cuda" if _ON_GPU else "cpu"
+    x = torch.randn(2, 6, 8, 5, device=device).contiguous(memory_format=torch.channels_last).requires_grad_()
+    weight = torch.randn(6, 1, 3, 1, device=device).expand(-1, -1, -1, 3)
+    bias = torch.randn(6, device=device, requires_grad=True)
+    output = DepthwiseConvolution.apply(x, weight, bias, 1)
+    expected = F.conv2d(x.double(), weight.double(), bias.double(), padding=1, groups=6)
+    for ours, theirs in zip(
+        torch.autograd.grad(output.sum(), (x, bias)), torch.autograd.grad(expected.sum(), (x, bias)), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(output.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.skipif(not _ON_GPU, reason="no GPU is here")
+def test_what_the_kernels_do_not_take_goes_to_torch():
+    layer = DepthwiseConv2d(6, 3).to("cuda")
+    none = torch.empty(0, 6, 8, 8, device="cuda").contiguous(memory_format=torch.channels_last)
+    assert layer(none).shape == none.shape
+    with pytest.raises(RuntimeError, match="channels"):
+        layer(torch.ones(1, 8, 4, 4, device="cuda").contiguous(memory_format=torch.channels_last))
+
+
 @pytest.mark.skipif(_ON_GPU or _INTERPRETED, reason="the tests above ran")
 def test_kernels_are_right_where_there_is_no_gpu():
     pytest.importorskip("triton", reason="Triton comes with the builds of torch for GPUs")
@@ -80,12 +107,12 @@ def test_kernels_are_right_where_there_is_no_gpu():
 
 @pytest.mark.skipif(not _ON_GPU, reason="no GPU is here")
 @pytest.mark.parametrize("name", ["amsunet", "segnext", "unext"])
-def test_networks_compute_on_a_gpu_what_they_compute_on_the_cpu(name):
+def test_networks_compute_on_a_gpu_what_they_compute_on_the_cpu(name, monkeypatch):
     torch.manual_seed(0)
     network, x = create_model(name).eval(), torch.randn(2, 3, 96, 64)
     with torch.inference_mode():
         expected = network.double()(x.double())
         placed = network.float().to("cuda", memory_format=torch.channels_last)
-        torch.backends.cudnn.allow_tf32 = False
+        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
         found = placed(x.to("cuda").contiguous(memory_format=torch.channels_last))
     torch.testing.assert_close(found.cpu().double(), expected, rtol=1e-3, atol=1e-4)

@@ -23,13 +23,13 @@ class _AtrousConvolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.has_bias, ctx.dilation = bias is not None, dilation
+        ctx.dilation = dilation
         return F.conv2d(x, weight, bias, padding=dilation, dilation=dilation, groups=len(weight))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        needed = [ctx.needs_input_grad[0], ctx.needs_input_grad[1], ctx.has_bias and ctx.needs_input_grad[2]]
+        needed = list(ctx.needs_input_grad[:3])
         split, split_x = (_phases(one, ctx.dilation) for one in (gradients[0], x))
         x_gradient, *others = depthwise_backward(split, split_x, weight, (1, 1), needed)
         return None if x_gradient is None else _joined(x_gradient, ctx.dilation, x), *others, None

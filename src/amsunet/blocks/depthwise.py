@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -47,7 +49,11 @@ class DepthwiseConv2d(nn.Conv2d):
     def _suits_triton(self, x: Tensor) -> bool:
         if not (x.is_cuda and x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)):
             return False
-        return x.dtype in _BY_TRITON and self.weight[0].numel() <= _MOST_TAPS and 0 < x[0].numel() < _LARGEST
+        if x.device.index != torch.cuda.current_device():  # where Triton launches
+            return False
+        fits = x.numel() > 0 and math.prod(x.shape[1:]) < _LARGEST and math.prod(self.kernel_size) <= _MOST_TAPS
+        # torch has the words for a wrong number of channels.
+        return fits and x.dtype in _BY_TRITON and x.shape[1] == self.in_channels
 
 
 def trains_on_cpu(module: nn.Module, x: Tensor) -> bool:

@@ -24,7 +24,6 @@ class _RowConvolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.has_bias = bias is not None
         return F.conv2d(x, weight, bias, padding=(0, weight.shape[-1] // 2), groups=len(weight))
 
     @staticmethod
@@ -35,11 +34,12 @@ class _RowConvolution(torch.autograd.Function):
         x_gradient, weight_gradient, bias_gradient = None, None, None
         if ctx.needs_input_grad[0]:
             x_gradient = depthwise_backward(gradient, x, weight, (0, half), [True, False, False])[0]
-        if ctx.needs_input_grad[1]:
+        mask = [False, ctx.needs_input_grad[1], ctx.needs_input_grad[2]]
+        if any(mask):
             _, weight_gradient, bias_gradient = depthwise_backward(
-                _rows(gradient), _rows(x), weight.transpose(2, 3), (half, 0), [False, True, ctx.has_bias]
+                _rows(gradient), _rows(x), weight.transpose(2, 3), (half, 0), mask
             )
-            assert weight_gradient is not None
+        if weight_gradient is not None:
             weight_gradient = weight_gradient.transpose(2, 3)
         return x_gradient, weight_gradient, bias_gradient
 
