@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 
 def test_memory_is_measured_and_kept_without_harm():
@@ -18,3 +21,22 @@ def test_memory_is_measured_and_kept_without_harm():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert float(out) >= 0.5
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="huge pages are asked for on Linux")
+@pytest.mark.parametrize("limited", [False, True])
+def test_large_maps_lie_in_huge_pages_unless_addresses_are_limited(limited):
+    offered = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if not offered.exists() or "[madvise]" not in offered.read_text():
+        pytest.skip("this kernel gives huge pages always or never")
+    code = (
+        "import resource\n"
+        f"resource.setrlimit(resource.RLIMIT_AS, ({4 << 30 if limited else -1}, -1))\n"
+        "from amsunet.memory import keep_freed_memory\n"
+        "keep_freed_memory()\n"
+        "kept = b'1' * (64 << 20)\n"
+        "lines = open('/proc/self/smaps').readlines()\n"
+        "print(sum(int(line.split()[1]) for line in lines if line.startswith('AnonHugePages')) * 1024 / len(kept))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert float(out) < 0.1 if limited else float(out) > 0.8

@@ -1,7 +1,8 @@
-"""DepthwiseConv2d is nn.Conv2d, and so are the Triton kernels that it takes on a GPU."""
+"""DepthwiseConv2d is nn.Conv2d, whichever way it computes on a CPU or a GPU."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from amsunet.blocks import depthwise_cpu
 from amsunet.blocks.depthwise import DepthwiseConv2d
 from amsunet.models import create_model
 
@@ -24,6 +26,11 @@ _CASES = [
     ((1, 4, 1, 1), (5, 1), 1),
     ((1, 3, 7, 7), (5, 5), 1),
 ]
+_MODES = {
+    "float32": (torch.float32, contextlib.nullcontext, 1e-5),
+    "float64": (torch.float64, contextlib.nullcontext, 1e-12),
+    "bfloat16 autocast": (torch.float32, lambda: torch.autocast("cpu", torch.bfloat16), 2e-2),
+}
 needs_kernels = pytest.mark.skipif(
     not (_ON_GPU or _INTERPRETED), reason="Triton's kernels need a GPU or TRITON_INTERPRET"
 )
@@ -36,6 +43,63 @@ def test_weights_are_named_and_used_as_those_of_conv2d(size, dilation):
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(2, 6, 13, 9)
     torch.testing.assert_close(ours(x), theirs(x))
+
+
+def _gradients(module, x, gradient):
+    x = x.clone().requires_grad_()
+    module.zero_grad()
+    output = module(x)
+    output.backward(gradient.to(output.dtype))
+    return {"output": output, "x": x.grad, "weight": module.weight.grad, "bias": module.bias.grad}
+
+
+@pytest.mark.parametrize("mode", _MODES)
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    ("shape", "size", "dilation"),
+    [
+        *_CASES,
+        ((2, 6, 9, 13), (1, 5), 1),
+        ((1, 6, 1, 3), (1, 11), 1),
+        ((3, 6, 4, 1), (1, 11), 1),
+        ((2, 6, 9, 7), (1, 3), 2),
+        ((1, 5, 3, 2), (3, 3), 5),
+        ((2, 64, 24, 24), (3, 3), 2),
+        ((4, 256, 32, 32), (3, 3), 3),
+        ((4, 512, 16, 16), (3, 3), 5),
+    ],
+)
+def test_on_a_cpu_value_and_every_gradient_are_those_in_float64(shape, size, dilation, training, mode, monkeypatch):
+    dtype, context, tolerance = _MODES[mode]
+    own_ways = []
+    apply = depthwise_cpu.DepthwiseConvolution.apply
+    monkeypatch.setattr(depthwise_cpu.DepthwiseConvolution, "apply", lambda *given: own_ways.append(1) or apply(*given))
+    torch.manual_seed(0)
+    channels = shape[1]
+    ours = DepthwiseConv2d(channels, size, dilation).to(dtype).train(training)
+    theirs = nn.Conv2d(channels, channels, size, padding="same", dilation=dilation, groups=channels).double()
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(shape, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    gradient = torch.randn(shape, dtype=dtype)
+    expected = _gradients(theirs, x.double(), gradient)
+    for _ in range(3):  # what oneDNN gave hung on what the memory had held before
+        with context():
+            found = _gradients(ours, x, gradient)
+        for name, value in expected.items():
+            difference = (found[name].double() - value).abs().max() / value.abs().max()
+            assert difference < tolerance, name
+    assert own_ways, "torch's way was taken: nothing was tested"
+
+
+@pytest.mark.parametrize(("size", "dilation"), [((1, 5), 1), (3, 3), (3, 1)])
+def test_only_what_needs_a_gradient_gets_one(size, dilation):
+    layer = DepthwiseConv2d(6, size, dilation)
+    layer.weight.requires_grad_(False)
+    layer.bias.requires_grad_(False)
+    x = torch.randn(1, 6, 4, 8).contiguous(memory_format=torch.channels_last).requires_grad_()
+    layer(x).sum().backward()
+    assert x.grad is not None
+    assert layer.weight.grad is None
 
 
 @needs_kernels

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from amsunet.blocks.atrous import AtrousConv2d
 from amsunet.blocks.depthwise import DepthwiseConv2d
 from amsunet.blocks.strip import strip_pairs
 
@@ -50,7 +49,7 @@ class AMS(nn.Module):
     ) -> None:
         super().__init__()
         self.local = DepthwiseConv2d(channels, kernel_size) if local else None
-        self.atrous = AtrousConv2d(channels, dilation)
+        self.atrous = DepthwiseConv2d(channels, 3, dilation)
         self.strips = (
             strip_pairs(channels, strip_sizes)
             if strips

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from amsunet.blocks.depthwise import DepthwiseConv2d
 from amsunet.blocks.design import AMSEDesign
+from amsunet.blocks.gelu import GELU
 from amsunet.blocks.mixer import make_mixer
 
 _PAPER = AMSEDesign()
@@ -37,7 +38,7 @@ class FFN(nn.Sequential):
         hidden = channels * expansion
         self.expand = nn.Conv2d(channels, hidden, 1)
         self.depthwise = DepthwiseConv2d(hidden, 3)
-        self.activation = activation or nn.GELU()
+        self.activation = activation or GELU()
         self.project = nn.Conv2d(hidden, channels, 1)
 
 

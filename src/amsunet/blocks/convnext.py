@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from amsunet.blocks.gelu import GELU
+
 
 class ConvUNeXtBlock(nn.Module):
     """ConvNeXt's block with BatchNorm, a second norm, and an activation after the residual:
@@ -23,7 +25,7 @@ class ConvUNeXtBlock(nn.Module):
         self.depthwise = nn.Conv2d(channels, channels, 7, padding=3, groups=channels, padding_mode="reflect")
         self.norm1 = nn.BatchNorm2d(channels)
         self.expand = nn.Conv2d(channels, 4 * channels, 1)
-        self.activation = nn.GELU()
+        self.activation = GELU()
         self.project = nn.Conv2d(4 * channels, channels, 1)
         self.norm2 = nn.BatchNorm2d(channels)
 

@@ -8,6 +8,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 from torch import nn
 
+from amsunet.blocks.gelu import GELU
 from amsunet.blocks.norm import LayerNorm2d
 
 Mixer = Literal["ams", "msca", "depthwise", "pooling"]
@@ -65,7 +66,7 @@ class AMSEDesign:
 
     def make_activation(self) -> nn.Module:
         """An activation of this kind."""
-        return nn.GELU() if self.activation == "gelu" else nn.ReLU()
+        return GELU() if self.activation == "gelu" else nn.ReLU()
 
 
 _OF_AMS = ("kernel_size", "local", "strip_sizes", "strips")

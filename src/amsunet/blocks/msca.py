@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from amsunet.blocks.depthwise import DepthwiseConv2d
+from amsunet.blocks.gelu import GELU
 from amsunet.blocks.strip import strip_pairs
 
 
@@ -52,7 +53,7 @@ class MSCAAttention(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.enter = nn.Conv2d(channels, channels, 1)
-        self.activation = nn.GELU()
+        self.activation = GELU()
         self.msca = MSCA(channels)
         self.leave = nn.Conv2d(channels, channels, 1)
 

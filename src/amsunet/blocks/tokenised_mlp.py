@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from amsunet.blocks.depthwise import DepthwiseConv2d
+from amsunet.blocks.gelu import GELU
 from amsunet.blocks.norm import LayerNorm2d
 
 _REACH = 2
@@ -30,7 +31,7 @@ class TokenisedMLP(nn.Module):
         self.norm = LayerNorm2d(channels)
         self.enter = nn.Conv2d(channels, channels, 1)
         self.depthwise = DepthwiseConv2d(channels, 3)
-        self.activation = nn.GELU()
+        self.activation = GELU()
         self.leave = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from amsunet.blocks import ConvUNeXtBlock, SkipGate
+from amsunet.blocks.gelu import GELU
 from amsunet.models.registry import register_model
 from amsunet.models.size import check_size, pad_to
 
@@ -51,7 +52,7 @@ class ConvUNeXt(nn.Module):
         self.stem = nn.Sequential(
             nn.Conv2d(in_channels, widths[0], 7, padding=3, padding_mode="reflect"),
             nn.BatchNorm2d(widths[0]),
-            nn.GELU(),
+            GELU(),
             ConvUNeXtBlock(widths[0]),
         )
         self.downs = nn.ModuleList(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from amsunet.blocks import FFN, Hamburger, LayerNorm2d, MSCAAttention
+from amsunet.blocks.gelu import GELU
 from amsunet.models.registry import register_model
 from amsunet.models.size import check_size
 
@@ -52,7 +53,7 @@ class MSCAN(nn.Module):
     ) -> None:
         super().__init__()
         half = widths[0] // 2
-        stem = nn.Sequential(_reduce(in_channels, half), nn.GELU(), _reduce(half, widths[0]))
+        stem = nn.Sequential(_reduce(in_channels, half), GELU(), _reduce(half, widths[0]))
         reducers = [stem, *(_reduce(narrow, wide) for narrow, wide in itertools.pairwise(widths))]
         self.stages = nn.ModuleList(
             nn.Sequential(reducer, *(MSCANBlock(width, expansion) for _ in range(depth)), LayerNorm2d(width))

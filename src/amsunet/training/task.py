@@ -98,7 +98,7 @@ class SegmentationTask(pl.LightningModule):
         if torch.isfinite(norm):
             self.steps_left_out = 0
             return
-        # oneDNN gave such gradients now and then (blocks/atrous.py): a step is not worth a training.
+        # oneDNN gave such gradients now and then (blocks/depthwise_cpu.py): a step is not worth a training.
         self.steps_left_out += 1
         if self.steps_left_out > _LEFT_OUT_AT_MOST:
             raise DivergedError
