@@ -102,6 +102,45 @@ def test_only_what_needs_a_gradient_gets_one(size, dilation):
     assert layer.weight.grad is None
 
 
+@pytest.mark.parametrize(("size", "dilation"), [(3, 1), ((1, 5), 1), ((5, 1), 1), (3, 2), ((1, 3), 3)])
+def test_gradients_on_a_cpu_have_gradients(size, dilation):
+    torch.manual_seed(0)
+    layer = DepthwiseConv2d(2, size, dilation).double()
+    x = torch.randn(1, 2, 4, 5, dtype=torch.float64).contiguous(memory_format=torch.channels_last).requires_grad_()
+    assert torch.autograd.gradgradcheck(lambda x, *_: layer(x), (x, layer.weight, layer.bias))
+
+
+def test_a_gradient_that_is_taken_under_autocast_is_as_exact_as_its_layer():
+    torch.manual_seed(0)
+    layer = DepthwiseConv2d(8, 3)
+    x = torch.randn(1, 8, 9, 9).contiguous(memory_format=torch.channels_last).requires_grad_()
+    output = layer(x).pow(2).sum()
+    (expected,) = torch.autograd.grad(output, x, retain_graph=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(torch.autograd.grad(output, x)[0], expected)
+        assert layer.double()(x.double()).dtype == torch.float64  # which autocast leaves alone
+
+
+@needs_kernels
+def test_gradients_by_kernels_have_gradients():
+    from amsunet.blocks.depthwise_triton import DepthwiseConvolution
+
+    torch.manual_seed(0)
+    device = "cuda" if _ON_GPU else "cpu"
+    x = torch.randn(1, 4, 6, 5, device=device).contiguous(memory_format=torch.channels_last).requires_grad_()
+    weight, bias = (torch.randn(size, device=device, requires_grad=True) for size in ((4, 1, 3, 3), (4,)))
+
+    def twice(convolve, *given):
+        (first,) = torch.autograd.grad(convolve(*given).pow(2).sum(), given[0], create_graph=True)
+        return torch.autograd.grad(first.pow(2).sum(), given)
+
+    ours = twice(lambda x, w, b: DepthwiseConvolution.apply(x, w, b, 1), x, weight, bias)
+    doubled = [one.detach().double().requires_grad_() for one in (x, weight, bias)]
+    theirs = twice(lambda x, w, b: F.conv2d(x, w, b, padding=1, groups=4), *doubled)
+    for mine, exact in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine.double(), exact, rtol=1e-4, atol=1e-3)
+
+
 @needs_kernels
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(("shape", "size", "dilation"), _CASES)

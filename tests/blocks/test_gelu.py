@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from amsunet.blocks.gelu import GELU
 
@@ -24,6 +25,19 @@ def test_equals_torch(dtype: torch.dtype, layout: torch.memory_format) -> None:
     tolerance = 2e-2 if dtype == torch.bfloat16 else 1e-5
     torch.testing.assert_close(out.double(), expected, rtol=tolerance, atol=tolerance)
     torch.testing.assert_close(x.grad.double(), exact.grad, rtol=tolerance, atol=tolerance)
+
+
+def test_channels_last_maps_are_seen_as_contiguous(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    gelu = F.gelu
+    monkeypatch.setattr(F, "gelu", lambda x, **given: seen.append(x.is_contiguous()) or gelu(x, **given))
+    GELU()(torch.randn(2, 8, 4, 4).contiguous(memory_format=torch.channels_last))
+    assert seen == [True]
+
+
+def test_a_map_that_lies_both_ways_stays_as_it_is() -> None:
+    x = torch.randn(2, 8, 1, 1)
+    assert GELU()(x).stride() == x.stride()
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (0, 8, 4, 4), (3, 4, 5), (1, 1, 4, 4), (1, 8, 1, 1)])

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from amsunet.blocks import depthwise_cpu
+from amsunet.blocks.layout import is_channels_last
 
 try:
     from amsunet.blocks import depthwise_triton
@@ -39,7 +40,7 @@ class DepthwiseConv2d(nn.Conv2d):
         super().__init__(channels, channels, (high, wide), padding=padding, dilation=dilation, groups=channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
+        if is_channels_last(x):
             if depthwise_triton is not None and self._suits_triton(x):
                 return self._on_gpu(x)
             if x.device.type == "cpu" and torch.is_grad_enabled():
@@ -57,7 +58,7 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def _on_cpu(self, x: Tensor) -> Tensor:
         weight, bias = self.weight, self.bias
-        if torch.is_autocast_enabled("cpu"):
+        if torch.is_autocast_enabled("cpu") and x.dtype != torch.float64:
             dtype = torch.get_autocast_dtype("cpu")
             x, weight, bias = x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
         convolve = depthwise_cpu.DepthwiseConvolution.apply

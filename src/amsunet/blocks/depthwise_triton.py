@@ -8,7 +8,6 @@ import torch
 import triton  # ships with the builds of torch that it works with
 import triton.language as tl
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 _ROWS = 32
 """Of a map, over which one program sums up a weight's gradient."""
@@ -96,10 +95,11 @@ class DepthwiseConvolution(torch.autograd.Function):
         return convolve(x, weight, bias, dilation)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         gradient = gradients[0].contiguous(memory_format=torch.channels_last)
+        if torch.is_grad_enabled():  # of which a gradient will be taken again
+            return *_differentiable(gradient, x, weight, ctx.dilation, list(ctx.needs_input_grad[:3])), None
         of_x, of_weight, of_bias = None, None, None
         if ctx.needs_input_grad[0]:
             of_x = convolve(gradient, weight, None, ctx.dilation, turned=True)
@@ -108,6 +108,16 @@ class DepthwiseConvolution(torch.autograd.Function):
             of_weight = sums[:-1].t().reshape(weight.shape).to(weight.dtype)
             of_bias = sums[-1].to(weight.dtype) if ctx.needs_input_grad[2] else None
         return of_x, of_weight, of_bias, None
+
+
+def _differentiable(
+    gradient: Tensor, x: Tensor, weight: Tensor, dilation: int, needed: list[bool]
+) -> tuple[Tensor | None, ...]:
+    """The gradients in torch's way."""
+    padding = [dilation * (side // 2) for side in weight.shape[2:]]
+    given = (gradient, x, weight.to(x.dtype), [len(weight)], [1, 1], padding, [dilation, dilation])
+    of_x, *others = torch.ops.aten.convolution_backward(*given, False, [0, 0], len(weight), needed)
+    return of_x, *(None if one is None else one.to(weight.dtype) for one in others)
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int, *, turned: bool = False) -> Tensor:

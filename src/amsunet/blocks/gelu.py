@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from amsunet.blocks.layout import is_channels_last
+
 
 class GELU(nn.GELU):
     """The same function as ``nn.GELU``.
@@ -17,10 +19,6 @@ class GELU(nn.GELU):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.compiler.is_compiling() or not _lies_channels_last(x):
+        if torch.compiler.is_compiling() or not is_channels_last(x) or x.is_contiguous() or x.device.type != "cpu":
             return super().forward(x)
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-
-
-def _lies_channels_last(x: Tensor) -> bool:
-    return x.device.type == "cpu" and x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
