@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from amsunet.blocks.layout import is_channels_last
+from amsunet.blocks.memory_format import is_channels_last
 
 
 class GELU(nn.GELU):

@@ -9,7 +9,7 @@ import torch
 from torch import fx
 
 from amsunet.blocks import AMSE
-from amsunet.blocks.layout import is_channels_last
+from amsunet.blocks.memory_format import is_channels_last
 
 
 @pytest.fixture
