@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
 import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-
-import psutil
 
 _BLOCK = 256 << 20
 _HUGE_PAGE = 2 << 20
@@ -64,7 +63,8 @@ def _ask_for_huge_pages(libc: ctypes.CDLL) -> None:
     libc.free.argtypes = [ctypes.c_void_p]
     libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     blocks = []
-    for _ in range(min(psutil.virtual_memory().available // 2, _MOST) // _BLOCK):
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for _ in range(min(memory // 2, _MOST) // _BLOCK):
         block = libc.malloc(_BLOCK)
         if not block:
             break
@@ -84,5 +84,7 @@ def peak_memory() -> int:
     try:
         import resource  # noqa: PLC0415 - not there on Windows
     except ImportError:
+        import psutil  # noqa: PLC0415 - here alone
+
         return int(psutil.Process().memory_info().peak_wset)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
