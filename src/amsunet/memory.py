@@ -55,9 +55,9 @@ def _addresses_are_free() -> bool:
 def _ask_for_huge_pages(libc: ctypes.CDLL) -> None:
     """Ask the kernel for pages of 2 MB, once they are used, in the part of memory that malloc takes from next.
 
-    Memory is then fetched and found in fewer steps: a training step takes a tenth less. The C library has a setting
-    for it (glibc.malloc.hugetlb), but only before the process starts. It serves the main thread, whose memory is one
-    piece.
+    Memory is then fetched and found in fewer steps: a training step of AMSUnet took 0.94 s in place of 1.02 (two cores
+    of an Intel Xeon, means of six each, in turn). The C library has a setting for it (glibc.malloc.hugetlb), but only
+    before the process starts. It serves the main thread, whose memory is one piece.
     """
     libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
     libc.free.argtypes = [ctypes.c_void_p]
