@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
 from pathlib import Path
@@ -48,3 +49,26 @@ def test_large_maps_lie_in_huge_pages_unless_addresses_are_limited(limited):
 def test_what_cannot_be_asked_does_no_harm(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "_OVERCOMMIT", tmp_path / "missing")
     memory.keep_freed_memory.__wrapped__()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc keeps memory, and gives it back when told")
+def test_what_another_thread_left_behind_is_given_back():
+    if not hasattr(ctypes.CDLL(None), "mallopt"):
+        pytest.skip("this C library cannot be told")
+    code = (
+        "import re, threading, numpy\n"
+        "from pathlib import Path\n"
+        "from amsunet.memory import keep_freed_memory, return_freed_memory\n"
+        "resident = lambda: int(re.search(r'VmRSS:\\s+(\\d+)', Path('/proc/self/status').read_text())[1]) / 1024\n"
+        "keep_freed_memory()\n"
+        "start = resident()\n"
+        "thread = threading.Thread(target=lambda: [numpy.ones(8 << 20, numpy.uint8) for _ in range(20)])\n"
+        "thread.start(); thread.join(); del thread\n"
+        "kept = resident() - start\n"
+        "return_freed_memory()\n"
+        "print(kept, resident() - start)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    kept, left = map(float, out.split())
+    assert kept > 100, "MiB"
+    assert left < kept / 2

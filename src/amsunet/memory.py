@@ -42,6 +42,15 @@ def keep_freed_memory() -> None:
             _ask_for_huge_pages(libc)
 
 
+def return_freed_memory() -> None:
+    """Give what is kept back to the system this once, where the C library can (glibc).
+
+    A large image leaves much behind: each thread keeps its own, and what one read the image with serves no other.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
 def _addresses_are_free() -> bool:
     """Whether huge pages come to who asks for them, and addresses that are not used cost nothing."""
     import resource  # noqa: PLC0415 - not there on Windows

@@ -15,6 +15,8 @@ from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.predictor import Predictor
 from amsunet.machine import Machine
 from amsunet.training.calibration import fit_temperature
+from amsunet.training.finish import finish
+from amsunet.training.validation import ValidationLogits
 
 FLOAT32 = Machine("cpu", "float32", 2)
 
@@ -34,14 +36,13 @@ def copy(whole, tmp_path):
 def test_a_network_too_sure_of_itself_is_cooled_by_as_much(copy, validation):
     path = copy / FILE_NAME
     network, description = load_model(path)
-    as_trained = fit_temperature(path, validation, FLOAT32, None).temperature
+    as_trained = fit_temperature(ValidationLogits(network, description, validation, FLOAT32)).temperature
     with torch.no_grad():
         for parameter in network.head.parameters():
             parameter.mul_(3)
     save_model(path, network, description)
-    found = fit_temperature(path, validation, FLOAT32, None)
-    assert found.temperature == pytest.approx(3 * as_trained, rel=0.02)
-    assert load_model(path)[1].temperature == found.temperature
+    finish(path, validation, validation, FLOAT32, None, str)
+    assert load_model(path)[1].temperature == pytest.approx(3 * as_trained, rel=0.02)
 
 
 def test_the_error_is_told_before_and_after(whole):

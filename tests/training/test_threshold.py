@@ -14,7 +14,7 @@ from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.predictor import Predictor
 from amsunet.machine import Machine
 from amsunet.models import code_checksum, create_model
-from amsunet.training.threshold import choose_threshold
+from amsunet.training.finish import finish
 
 FLOAT32 = Machine("cpu", "float32", 2)
 BRIGHT = """
@@ -58,10 +58,14 @@ def bright(tmp_path, save, disc):
     return make
 
 
+def _finish(made):
+    return finish(made.path, made.samples, made.samples, FLOAT32, made.own, str)
+
+
 @pytest.mark.parametrize(("scale", "side"), [(1.0, 2), (0.5, 4)])
 def test_specks_are_left_out_where_that_gains(bright, scale, side):
     made = bright(specks=4, side=side, scale=scale)
-    choice = choose_threshold(made.path, made.samples, FLOAT32, made.own)
+    choice = _finish(made)
     assert choice.smallest_object == 8 / scale**2, "pixels of the image, not of what the network sees"
     assert choice.gain > 0.02
     assert load_model(made.path, made.own)[1].smallest_object == choice.smallest_object
@@ -74,7 +78,7 @@ def test_specks_are_left_out_where_that_gains(bright, scale, side):
 
 def test_where_nothing_is_gained_all_objects_stay(bright):
     made = bright(specks=0)
-    choice = choose_threshold(made.path, made.samples, FLOAT32, made.own)
+    choice = _finish(made)
     assert (choice.smallest_object, choice.gain) == (0, 0.0)
     assert choice.dice_at[choice.threshold] == 1
     assert "small objects left in" in str(choice)
@@ -82,12 +86,12 @@ def test_where_nothing_is_gained_all_objects_stay(bright):
 
 def test_a_few_images_tell_nothing_of_small_objects(bright):
     made = bright(specks=4, images=4)
-    assert choose_threshold(made.path, made.samples, FLOAT32, made.own).smallest_object == 0
+    assert _finish(made).smallest_object == 0
 
 
 def test_one_in_ten_validation_images_is_more_uncertain(bright):
     made = bright(specks=4)
-    choice = choose_threshold(made.path, made.samples, FLOAT32, made.own)
+    choice = _finish(made)
     predictor = Predictor(made.path, machine=FLOAT32, own=made.own)
     found = [predictor.predict(sample.image) for sample in made.samples]
     assert choice.doubtful == pytest.approx(np.quantile([one.uncertainty for one in found], 0.9), abs=1e-5)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from monai.metrics import compute_dice
 from torch import Tensor
-from torch.nn import functional as F
 
 from amsunet.data.masks import IGNORED
 from amsunet.inference.forward import to_labels
@@ -19,10 +18,14 @@ def dice_by_class(probabilities: Tensor, labels: Tensor, threshold: float, small
         labels: (1, h, w), ``IGNORED`` left out.
         threshold, smallest: as for ``to_labels``.
     """
-    classes = probabilities.shape[1]
-    counted = (labels != IGNORED)[:, None]
-    found = torch.from_numpy(to_labels(probabilities[0].cpu().numpy(), threshold, smallest))[None]
-    predicted = F.one_hot(found.long(), classes).movedim(-1, 1) * counted
-    true = F.one_hot(labels.long() * counted[:, 0], classes).movedim(-1, 1) * counted
-    dice: Tensor = compute_dice(predicted, true, include_background=False, ignore_empty=False)
-    return dice[0].cpu()
+    found = torch.from_numpy(to_labels(probabilities[0].cpu().numpy(), threshold, smallest))
+    true = labels.cpu()
+    counted = true != IGNORED
+    dice: Tensor = compute_dice(
+        (found * counted)[:, None],
+        (true * counted)[:, None],
+        include_background=False,
+        ignore_empty=False,
+        num_classes=probabilities.shape[1],
+    )
+    return dice[0]

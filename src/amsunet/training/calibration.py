@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,15 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from amsunet.data.crops import PreparedImages
-from amsunet.data.layout import Sample
 from amsunet.data.masks import IGNORED
-from amsunet.data.preprocessing import channels_first
-from amsunet.files import write_json
-from amsunet.inference.forward import compute_logits
-from amsunet.inference.model_file import for_inference, load_model, save_model
-from amsunet.inference.torch_runtime import TorchRuntime
-from amsunet.machine import Machine
+from amsunet.training.validation import ValidationLogits
 
 _IMAGES = 24
 _PIXELS = 20_000
@@ -47,23 +39,20 @@ class Calibration:
         )
 
 
-def fit_temperature(path: Path, validation: list[Sample], machine: Machine, own: str | None) -> Calibration:
-    """Find the temperature of least cross-entropy and save it in the model file and in ``calibration.json`` beside it.
+def fit_temperature(validation: ValidationLogits) -> Calibration:
+    """Find the temperature of least cross-entropy.
 
     Source: Guo et al., ICML 2017, arXiv 1706.04599.
     """
-    network, description = load_model(path, own)
-    at_work = TorchRuntime(machine.place(for_inference(network)), description.preprocessing, machine)
-    images = PreparedImages(validation[:: -(-len(validation) // _IMAGES)], description.convention,
-                            description.preprocessing)  # fmt: skip
+    images = range(0, len(validation), -(-len(validation) // _IMAGES))
     rng = np.random.default_rng(0)
     drawn: list[tuple[Tensor, Tensor]] = []
-    for index in range(len(images)):
-        image, labels = images[index]
-        logits = torch.from_numpy(compute_logits(at_work, channels_first(image)[None]))[0]
+    for index in images:
+        of_image, labels = validation[index]
         places = np.flatnonzero(labels.ravel() != IGNORED)
         places = rng.permutation(places)[:_PIXELS]
-        drawn.append((logits.flatten(1).T[places], torch.from_numpy(labels.ravel()[places]).long()))
+        pixels = torch.from_numpy(of_image.reshape(len(of_image), -1)[:, places].T)
+        drawn.append((pixels, torch.from_numpy(labels.ravel()[places]).long()))
     logits, targets = (torch.cat(parts) for parts in zip(*drawn, strict=True))
 
     def cross_entropy(log_temperature: float) -> float:
@@ -72,12 +61,9 @@ def fit_temperature(path: Path, validation: list[Sample], machine: Machine, own:
     bound = math.log(_LARGEST)
     found = minimize_scalar(cross_entropy, bounds=(-bound, bound), method="bounded") if len(targets) else None
     temperature = 1.0 if found is None else math.exp(found.x)
-    calibration = Calibration(
+    return Calibration(
         temperature, _error(logits, targets), _error(logits / temperature, targets), len(images), len(targets)
     )
-    save_model(path, network, description.model_copy(update={"temperature": temperature}))
-    write_json(path.with_name("calibration.json"), asdict(calibration))
-    return calibration
 
 
 def _error(logits: Tensor, targets: Tensor) -> float:

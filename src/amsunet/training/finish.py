@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from amsunet.data.appearance import IMAGES, Appearance, learn_appearance
 from amsunet.data.images import Array, read_image
 from amsunet.data.layout import Sample
 from amsunet.data.preprocessing import Preprocessing
+from amsunet.files import write_json
 from amsunet.inference.model_file import load_model, save_model
 from amsunet.machine import Machine
 from amsunet.training.calibration import fit_temperature
 from amsunet.training.threshold import Choice, choose_threshold
+from amsunet.training.validation import ValidationLogits
 
 
 def finish(
@@ -30,12 +33,21 @@ def finish(
     Args:
         own: as for ``load_model``.
     """
-    say(str(fit_temperature(path, validation, machine, own)))
-    choice = choose_threshold(path, validation, machine, own)
-    say(str(choice))
     network, description = load_model(path, own)
-    appearance = look_at(training, validation, description.preprocessing)
-    save_model(path, network, description.model_copy(update={"appearance": appearance}))
+    logits = ValidationLogits(network, description, validation, machine)
+    calibration = fit_temperature(logits)
+    say(str(calibration))
+    choice = choose_threshold(logits, calibration.temperature, description.preprocessing.scale)
+    say(str(choice))
+    learned = {
+        "temperature": calibration.temperature,
+        "threshold": choice.threshold,
+        "smallest_object": choice.smallest_object,
+        "doubtful": choice.doubtful,
+        "appearance": look_at(training, validation, description.preprocessing),
+    }
+    write_json(path.with_name("calibration.json"), asdict(calibration))
+    save_model(path, network, description.model_copy(update=learned))
     return choice
 
 

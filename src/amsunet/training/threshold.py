@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from amsunet.data.crops import PreparedImages, to_tensor
+from amsunet.data.crops import to_tensor
 from amsunet.data.images import Array
-from amsunet.data.layout import Sample
-from amsunet.data.preprocessing import channels_first
 from amsunet.inference.dice import dice_by_class
-from amsunet.inference.forward import compute_logits, to_labels, to_probabilities
-from amsunet.inference.model_file import for_inference, load_model, save_model
-from amsunet.inference.torch_runtime import TorchRuntime
+from amsunet.inference.forward import to_labels, to_probabilities
 from amsunet.inference.uncertainty import measure_uncertainty
-from amsunet.machine import Machine
+from amsunet.training.validation import ValidationLogits
 
 _THRESHOLDS = (0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7)
 _SMALLEST = (0, 8, 16, 32, 64, 128, 256, 512)
@@ -56,45 +51,42 @@ class Choice:
         )
 
 
-def choose_threshold(path: Path, validation: list[Sample], machine: Machine, own: str | None) -> Choice:
+def choose_threshold(validation: ValidationLogits, temperature: float, scale: float) -> Choice:
     """Find the foreground threshold that is best on all validation images, and the size below which objects are
-    better left out, and save them with the uncertainty that one in ten of the images exceeds.
+    better left out.
 
     With more than two classes there is no threshold, and all objects stay, as they do with too few images.
+
+    Args:
+        temperature: which the logits are divided by.
+        scale: of the working size.
     """
-    network, description = load_model(path, own)
-    placed = machine.place(for_inference(network, description.temperature))
-    at_work = TorchRuntime(placed, description.preprocessing, machine)
-    images = PreparedImages(validation, description.convention, description.preprocessing)
 
     def predictions() -> Iterator[tuple[Array, Array]]:
-        for index in range(len(images)):
-            image, labels = images[index]
-            yield to_probabilities(compute_logits(at_work, channels_first(image)[None])[0], *labels.shape), labels
+        for index in range(len(validation)):
+            logits, labels = validation[index]
+            yield to_probabilities(logits / np.float32(temperature), *labels.shape), labels
 
-    two = description.convention.num_classes == 2
+    two = validation.num_classes == 2
     thresholds = _THRESHOLDS if two else (0.5,)
-    sizes = _SMALLEST if two and len(images) >= _FEWEST else (0,)
+    sizes = _SMALLEST if two and len(validation) >= _FEWEST else (0,)
     scores = np.array([[_dice(*pair, threshold) for threshold in thresholds] for pair in predictions()])
     dice_at = dict(zip(thresholds, scores.mean(axis=0).tolist(), strict=True))
     threshold = max(dice_at, key=dice_at.__getitem__)
     # Once more, for the probabilities of all images may not fit into memory.
-    dice, uncertainty = np.zeros((2, len(images), len(sizes)))
+    dice, uncertainty = np.zeros((2, len(validation), len(sizes)))
     for index, (probabilities, labels) in enumerate(predictions()):
         for column, size in enumerate(sizes):
             dice[index, column] = _dice(probabilities, labels, threshold, size)
             uncertainty[index, column] = measure_uncertainty(probabilities, to_labels(probabilities, threshold, size))
     column = _best_size(dice)
-    choice = Choice(
+    return Choice(
         dice_at,
         threshold,
-        smallest_object=round(sizes[column] / description.preprocessing.scale**2),
+        smallest_object=round(sizes[column] / scale**2),
         gain=float((dice[:, column] - dice[:, 0]).mean()),
         doubtful=float(np.quantile(uncertainty[:, column], _DOUBTFUL)),
     )
-    update = {name: getattr(choice, name) for name in ("threshold", "smallest_object", "doubtful")}
-    save_model(path, network, description.model_copy(update=update))
-    return choice
 
 
 def _dice(probabilities: Array, labels: Array, threshold: float, smallest: int = 0) -> float:
