@@ -15,6 +15,10 @@ from typing import Any
 
 from amsunet.errors import InputError
 
+_UMASK = os.umask(0)
+os.umask(_UMASK)
+# Read once: it can only be read by setting it, which threads that write would do to each other.
+
 
 @contextmanager
 def written(path: Path) -> Iterator[None]:
@@ -40,7 +44,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             os.close(handle)
             temporary = Path(name)
             yield temporary
-            temporary.chmod(0o666 & ~_umask())
+            temporary.chmod(0o666 & ~_UMASK)
             temporary.replace(path)
     finally:
         if temporary is not None:
@@ -57,12 +61,6 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write ``content`` as indented JSON, wholly or not at all."""
     write_text(path, json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _finite(content: Any) -> Any:

@@ -15,6 +15,7 @@ _HUGE_PAGE = 2 << 20
 _MOST = 32 << 30
 """Bytes of addresses that are asked for."""
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+_CONTAINER = Path("/sys/fs/cgroup")
 _OVERCOMMIT = Path("/proc/sys/vm/overcommit_memory")
 
 
@@ -43,12 +44,13 @@ def keep_freed_memory() -> None:
 
 
 def return_freed_memory() -> None:
-    """Give what is kept back to the system this once, where the C library can (glibc).
+    """Give what is kept back to the system this once, where the C library can (glibc), and keep what comes after.
 
     A large image leaves much behind: each thread keeps its own, and what one read the image with serves no other.
     """
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
+    keep_freed_memory.__wrapped__()  # addresses that were given back have to be asked for anew
 
 
 def _addresses_are_free() -> bool:
@@ -82,6 +84,20 @@ def _ask_for_huge_pages(libc: ctypes.CDLL) -> None:
         libc.madvise(start, block + _BLOCK - start, mmap.MADV_HUGEPAGE)
     for block in blocks:
         libc.free(block)
+
+
+def free_memory() -> int:
+    """Bytes that this process may still take: of the machine, or of the container it runs in (Linux, cgroup 2)."""
+    import psutil  # noqa: PLC0415 - not there in a small installation, which does not ask
+
+    free = int(psutil.virtual_memory().available)
+    with suppress(OSError, ValueError):  # without a limit the file is missing or says max
+        limit = int((_CONTAINER / "memory.max").read_text(encoding="ascii"))
+        used = int((_CONTAINER / "memory.current").read_text(encoding="ascii"))
+        lines = (_CONTAINER / "memory.stat").read_text(encoding="ascii").splitlines()
+        read_before = sum(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+        free = min(free, limit - used + read_before)  # files it has read are dropped when memory is asked for
+    return max(0, free)
 
 
 def peak_memory() -> int:

@@ -8,16 +8,22 @@ import torch
 
 from amsunet.data.dataset import open_dataset
 from amsunet.data.preprocessing import Preprocessing
-from amsunet.inference.description import ModelDescription
+from amsunet.inference.description import FILE_NAME, ModelDescription
+from amsunet.inference.model_file import save_model
+from amsunet.inference.predictor import Predictor
 from amsunet.machine import Machine
 from amsunet.models import create_model
 from amsunet.training import validation
+from amsunet.training.calibration import fit_temperature
+from amsunet.training.threshold import choose_threshold
 from amsunet.training.validation import ValidationLogits
+
+FLOAT32 = Machine("cpu", "float32", 2)
 
 
 @pytest.fixture
-def logits(tmp_path, save):
-    """Of three images, with what was computed so far."""
+def described(tmp_path, save):
+    """A network, its description, and three samples."""
     rng = np.random.default_rng(0)
     for number in range(3):
         save(tmp_path / "images" / f"{number}.png", rng.integers(0, 255, (40, 48), np.uint8))
@@ -31,7 +37,12 @@ def logits(tmp_path, save):
     )
     torch.manual_seed(0)
     network = create_model("amsunet_xs", in_channels=1, num_classes=2).eval()
-    return ValidationLogits(network, description, dataset.samples, Machine("cpu", "float32", 2))
+    return network, description, dataset.samples
+
+
+@pytest.fixture
+def logits(described):
+    return ValidationLogits(*described, FLOAT32)
 
 
 @pytest.fixture
@@ -47,13 +58,24 @@ def computed(monkeypatch):
     return seen
 
 
-def test_an_image_is_computed_once(logits, computed):
-    first = [logits[index] for index in range(len(logits))]
-    again = [logits[index] for index in range(len(logits))]
+def test_an_image_is_computed_once_and_stays_as_it_is(logits, computed):
+    first = [(one.copy(), labels) for one, labels in (logits[index] for index in range(len(logits)))]
+    fit_temperature(logits)
+    choose_threshold(logits, 2.0, 1.0)
     assert len(computed) == 3
-    for (one, labels), (other, _) in zip(first, again, strict=True):
-        assert one.shape == (2, 40, 48) and labels.shape == (40, 48)
-        assert np.array_equal(one, other)
+    for index, (before, labels) in enumerate(first):
+        assert before.shape == (2, 40, 48) and labels.shape == (40, 48)
+        assert np.array_equal(logits[index][0], before)
+
+
+def test_logits_are_those_of_prediction(logits, described, tmp_path):
+    network, description, samples = described
+    save_model(tmp_path / FILE_NAME, network, description)
+    predictor = Predictor(tmp_path / FILE_NAME, machine=FLOAT32)
+    for index, sample in enumerate(samples):
+        predicted = predictor.predict(sample.image).probability[1]
+        difference = logits[index][0][1] - logits[index][0][0]
+        assert np.allclose(1 / (1 + np.exp(-difference)), predicted, atol=1e-5)
 
 
 def test_without_room_it_is_computed_whenever_asked_for(logits, computed, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 import click
@@ -15,6 +16,8 @@ from amsunet.errors import InputError
 # Before torch is loaded: threads that wait for each other sleep in place of spinning. Alone on the machine that costs
 # a twentieth of a training step; beside two other busy programs on two cores it takes 3 seconds in place of 28.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+_OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -49,7 +52,11 @@ def main() -> None:
         click.echo(f"error: {error}: free some space or mend the permissions, and run the command again", err=True)
     except (MemoryError, RuntimeError) as error:
         # torch tells of memory with a RuntimeError, which is the parent of its own kind for GPUs.
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
+        if isinstance(error, RuntimeError) and not _OUT_OF_MEMORY.search(str(error)):
             raise
-        click.echo("error: memory ran out: lower --batch-size or --crop, or close other programs", err=True)
+        click.echo(
+            "error: memory ran out: close other programs, or let the command take less at once "
+            "(in training a smaller --batch-size or --crop)",
+            err=True,
+        )
     sys.exit(2)

@@ -33,7 +33,7 @@ def check(data: str, out: Path | None, **values: Any) -> None:
     from amsunet.training.check import check as check_data  # noqa: PLC0415
 
     options = mask_options(values)
-    folder = out or Path("checks") / Path(data.removeprefix("sample:")).stem
+    folder = out or Path("checks") / Path(data.removeprefix("sample:")).absolute().stem
     with progress_bar("image") as progress:
         result = check_data(data, out=folder, mask_options=options, progress=progress, **values)
     click.echo(str(result))

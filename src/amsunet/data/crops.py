@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import psutil
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
@@ -16,6 +15,7 @@ from amsunet.data.images import Array, read_image
 from amsunet.data.layout import Sample
 from amsunet.data.masks import IGNORED, MaskConvention
 from amsunet.data.preprocessing import Preprocessing, channels_first
+from amsunet.memory import free_memory
 
 
 class PreparedImages:
@@ -26,7 +26,7 @@ class PreparedImages:
         self._convention = convention
         self._preprocessing = preprocessing
         self._kept: dict[int, tuple[Array, Array]] = {}
-        self._room = psutil.virtual_memory().available // 4
+        self._room = free_memory() // 4
 
     def __len__(self) -> int:
         return len(self.samples)

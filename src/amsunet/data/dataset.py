@@ -89,7 +89,7 @@ def open_dataset(
     Args:
         source: a folder, a CSV manifest, or ``sample:NAME``.
         options: what is said of the masks; the rest is found out.
-        group: regular expression whose first group, found in an image's path, names its patient.
+        group: regular expression whose first group, found in an image's path from ``source`` on, names its patient.
         convention: a trained network's, which these masks must follow.
         skip_broken: leave out what cannot be used; otherwise it is an error.
         allow_problems: keep the problems in the result without an error, for an audit.
@@ -97,8 +97,9 @@ def open_dataset(
 
     Raises: InputError if nothing usable is there, or if something is broken and not to be skipped.
     """
-    layout = find_samples(locate(source))
-    samples = _with_groups(layout.samples, group)
+    path = locate(source)
+    layout = find_samples(path)
+    samples = _with_groups(layout.samples, group, path if path.is_dir() else path.parent)
     scans, problems = scan_samples(samples, progress)
     problems += [Problem("images without a mask", p, f"{p} has no mask") for p in layout.images_without_mask]
     problems += [Problem("masks without an image", p, f"{p} has no image") for p in layout.masks_without_image]
@@ -182,7 +183,7 @@ def foreground_share(scan: Scan, convention: MaskConvention) -> float:
     return min(1.0, sum(shares))
 
 
-def _with_groups(samples: list[Sample], pattern: str | None) -> list[Sample]:
+def _with_groups(samples: list[Sample], pattern: str | None, root: Path) -> list[Sample]:
     if pattern is None:
         return samples
     try:
@@ -195,7 +196,9 @@ def _with_groups(samples: list[Sample], pattern: str | None) -> list[Sample]:
         )
     out = []
     for sample in samples:
-        match = compiled.search(sample.image.as_posix())
+        # The same whether the data set was named from here or from anywhere.
+        inside = sample.image.is_relative_to(root)
+        match = compiled.search((sample.image.relative_to(root) if inside else sample.image.absolute()).as_posix())
         if match is None:
             raise InputError(f"--group {pattern!r} does not fit {sample.image}: mend the pattern")
         out.append(replace(sample, group=match[1]))

@@ -36,6 +36,17 @@ class MaskOptions(BaseModel):
     threshold: int | None = None
     """Pixels of this value and above are foreground: of the class of their folder, where a class has one."""
 
+    def refuse_two(self) -> None:
+        """Raise InputError if masks are said to be two things at once."""
+        given = {
+            "--classes": self.classes is not None,
+            "--instances": self.instances,
+            "--mask-threshold": self.threshold is not None,
+        }
+        said = [name for name in given if given[name]]
+        if len(said) > 1:
+            raise InputError(f"{said[0]} and {said[1]} say different things of the masks: leave one out")
+
 
 class MaskConvention(BaseModel):
     """How class labels stand in mask files, in both directions.
@@ -180,6 +191,7 @@ def find_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
                 f"{colour.path} is a colour mask, for which no mask option is known: leave the options out"
             )
         return _colour_convention(masks), []
+    options.refuse_two()
     totals: Counter[int] = Counter()
     for mask in masks:
         totals.update(mask.counts)
@@ -190,7 +202,9 @@ def find_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
     if options.threshold is not None:
         names = ("background", "foreground")
         pair = (0, max(255, options.threshold))
-        return MaskConvention(kind="threshold", values=pair, class_names=names, threshold=options.threshold), []
+        return MaskConvention(
+            kind="threshold", values=pair, class_names=names, threshold=options.threshold, ignore_value=ignore
+        ), []
     if options.instances:
         return _instances(ignore), []
     if options.classes is not None:

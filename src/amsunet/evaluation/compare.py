@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
 import torch
 from filelock import FileLock, Timeout
 
@@ -23,7 +22,7 @@ from amsunet.evaluation.comparison import Comparison, collect, score_of
 from amsunet.evaluation.study import OWN_OF_A_CELL, Cell, Study, Variant, has_study, is_done, open_study, read_study
 from amsunet.inference.model_file import build_network
 from amsunet.machine import Machine, choose_machine
-from amsunet.memory import keep_freed_memory
+from amsunet.memory import free_memory, keep_freed_memory
 from amsunet.models import code_checksum
 from amsunet.training.estimate import measure_cost
 from amsunet.training.plan import AS_SAID, Plan, fill_budget, with_settings
@@ -222,7 +221,7 @@ def _room(plan: Plan, variants: Sequence[Variant], num_classes: int, machine: Ma
         torch.cuda.empty_cache()
         free, _ = torch.cuda.mem_get_info()
     else:
-        free = psutil.virtual_memory().available
+        free = free_memory()
     return int(max(1, min(most, cells, free // (2 * memory))))
 
 

@@ -45,7 +45,9 @@ def open_judged(
     )
     of_run = at_home or record.holds(dataset)
     if of_run and not at_home and record.group is not None and group is None:  # the run's patients, in another place
-        dataset = open_dataset(locate(str(data)), mask_options, group=record.group, convention=convention)
+        dataset = open_dataset(
+            locate(str(data)), mask_options, group=record.group, convention=convention, skip_broken=skip_broken
+        )
     return dataset, of_run
 
 

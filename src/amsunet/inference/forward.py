@@ -12,7 +12,6 @@ from amsunet.data.table import BAND
 from amsunet.inference.objects import without_small
 from amsunet.inference.runtime import Runtime
 from amsunet.inference.tiles import Axis, Tiling
-from amsunet.memory import return_freed_memory
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom of a part, in pixels."""
@@ -70,7 +69,6 @@ def _by_tiles(runtime: Runtime, images: Array, tiling: Tiling, views: list[tuple
     the image as uint8 and the sum of the logits once.
     """
     rows, columns = (Axis(side, tiling) for side in images.shape[-2:])
-    return_freed_memory()
     total = np.empty(0, np.float32)
     for row, column in itertools.product(range(len(rows)), range(len(columns))):
         place = ..., rows.place(row), columns.place(column)

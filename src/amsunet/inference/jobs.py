@@ -24,7 +24,7 @@ class Job:
 def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[Job]:
     """Find the images that paths, folders, patterns and lists (.txt, one path a line) name.
 
-    Images below ``out``, where the masks go, are passed over.
+    Images that a folder holds below ``out``, where the masks go, are passed over.
 
     Raises: InputError if an input names nothing, or two images would get the same mask name.
     """
@@ -34,10 +34,12 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[Job]:
         if text.startswith(PREFIX):
             path = path / "test" / "images"
         if path.is_dir():
+            # What an earlier prediction wrote; a folder that lies below ``out`` itself is named on purpose.
+            inner = out.resolve() if out is not None and path.resolve() in out.resolve().parents else None
             found = [
                 Job(image, str(image.relative_to(path).with_suffix("")))
                 for image in sorted(path.rglob("*"))
-                if image.is_file() and _is_input(image)
+                if image.is_file() and _is_input(image) and not (inner and image.resolve().is_relative_to(inner))
             ]
         elif path.suffix.lower() == ".txt" and path.is_file():
             try:
@@ -53,9 +55,6 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[Job]:
         if not found:
             raise InputError(f"{text} names no image: check the path (folders, patterns and .txt lists are fine too)")
         jobs += found
-    if out is not None:
-        below = out.resolve()
-        jobs = [job for job in jobs if not job.image.resolve().is_relative_to(below)] or jobs
     names: dict[str, Path] = {}
     for job in jobs:
         if job.name in names and names[job.name] != job.image:

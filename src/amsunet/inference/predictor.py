@@ -19,9 +19,9 @@ from amsunet.inference.description import describe_together
 from amsunet.inference.forward import Box, compute_logits, to_labels, to_probabilities
 from amsunet.inference.members import HAS_ITS_MACHINE, open_members
 from amsunet.inference.result import Segmentation
-from amsunet.inference.runtime import is_exported
+from amsunet.inference.runtime import SUFFIXES, is_exported
 from amsunet.inference.tiles import Tiling
-from amsunet.memory import keep_freed_memory
+from amsunet.memory import keep_freed_memory, return_freed_memory
 from amsunet.packages import needed
 
 if TYPE_CHECKING:
@@ -44,9 +44,10 @@ class Prepared:
     """In what the image is unlike the training images of every network; empty if it is not."""
 
     @property
-    def working_size(self) -> tuple[int, ...]:
+    def working_size(self) -> tuple[int, int]:
         """Height and width at which the networks see the image."""
-        return next(iter(self.views.values())).shape[1:]
+        _, height, width = next(iter(self.views.values())).shape
+        return height, width
 
 
 class Predictor:
@@ -165,6 +166,8 @@ class Predictor:
 
         Returns: the third part for each image, to be called once, in any thread.
         """
+        if self.tiling.cuts(*images[0].working_size):
+            return_freed_memory()  # what reading a large image left
         *first, last = range(len(self._members))
         totals: list[Array | None] = [None] * len(images)
         for member in first:
@@ -236,7 +239,7 @@ def load(
 ) -> Predictor:
     """Load a trained model from its run folder, or an exported one from its file; see ``Predictor``."""
     machine = None
-    if (device, precision) != ("auto", "auto"):
+    if device != "auto" or (precision != "auto" and runtime not in SUFFIXES):
         if is_exported(Path(run)):
             raise InputError(HAS_ITS_MACHINE)
         needed("torch", "amsunet")

@@ -48,6 +48,8 @@ class Clock(pl.Callback):
         self.epochs = epochs
         self.seconds = 0.0
         self.interrupted = False
+        self.cut = False
+        """Whether the last epoch is only part of one."""
         self._task = task
         self._started = time.monotonic()
         self._old_handlers: dict[int, Any] = {}
@@ -78,6 +80,7 @@ class Clock(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if self.interrupted:
+            self.cut = not trainer.is_last_batch
             trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -87,7 +90,7 @@ class Clock(pl.Callback):
             left = minutes * 60 * _MAY_TAKE - self.elapsed()
             self.epochs = done + max(0, int(left / (self.elapsed() / done)))
             self._task.total_steps = self.epochs * (self._task.plan.steps_per_epoch or 1)
-        if done >= self.epochs:
+        if done >= self.epochs or self.interrupted:
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
@@ -132,7 +135,7 @@ class Keeper(pl.Callback):
         by_class = torch.stack(pl_module.dice_of_images).mean(dim=0)
         score = float(by_class.mean())
         # Part of an epoch does not count as one, or a resumed training would differ from an unbroken one.
-        counts = not self._clock.interrupted or self.best_epoch < 0
+        counts = not self._clock.cut or self.best_epoch < 0
         if score > self.best_score and counts:
             self.best_score, self.best_epoch = score, trainer.current_epoch
             save_model(self._run / FILE_NAME, pl_module.network, self._description)
@@ -155,7 +158,7 @@ class Keeper(pl.Callback):
             logger.log_metrics(
                 {k: v for k, v in self.rows[-1].items() if k not in ("epoch", "step")}, trainer.global_step
             )
-        if self._clock.interrupted:
+        if self._clock.cut:
             return
         write_csv(self._run / "metrics.csv", self.rows)
         self._stop_without_progress(trainer, pl_module, trainer.current_epoch)

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
-
 from amsunet.data.masks import MaskOptions
 from amsunet.data.overlay import contact_sheet, draw_outlines
 from amsunet.files import whole_file, write_json
 from amsunet.machine import choose_machine
-from amsunet.memory import keep_freed_memory
+from amsunet.memory import free_memory, keep_freed_memory
 from amsunet.training.estimate import Cost, measure_cost
 from amsunet.training.plan import Plan, epochs_in_budget, fill_budget
 from amsunet.training.prepare import Preparation, prepare
@@ -44,7 +42,7 @@ class Check:
         budget = f"{epochs} epochs of {plan.steps_per_epoch} steps take about {minutes:.0f} minutes"
         pixels = self.preparation.fingerprint.median_height * self.preparation.fingerprint.median_width * plan.scale**2
         predicting = cost.seconds_per_image * pixels / math.prod(plan.crop)
-        room = psutil.virtual_memory().available
+        room = free_memory()
         tight = " - too little is free: lower --batch-size or --crop" if cost.memory > room else ""
         return "\n".join(
             [

@@ -40,8 +40,8 @@ class CrossEntropyDiceLoss(nn.Module):
         return self.cross_entropy(logits, targets) + self.dice(logits, targets)
 
     def cross_entropy(self, logits: Tensor, targets: Tensor) -> Tensor:
-        # Summed by hand: the built-in mean is NaN where every pixel is ignored.
-        total = F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
+        # Summed by hand: the built-in mean is NaN where every pixel is ignored, the sum in no fixed order on a GPU.
+        total = F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="none").sum()
         return total / (targets != IGNORED).sum().clamp(min=1)
 
     def dice(self, logits: Tensor, targets: Tensor) -> Tensor:

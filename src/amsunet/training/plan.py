@@ -80,7 +80,7 @@ class Plan(BaseModel):
     average_weights: bool = True
     """Judge and keep an exponential moving average of the weights."""
     epochs: int | None = Field(None, ge=1)
-    minutes: float | None = Field(None, gt=0)
+    minutes: float | None = Field(None, gt=0, allow_inf_nan=False)
     steps_per_epoch: int | None = Field(None, ge=1)
     """Left open with ``minutes``: then taken from the measured time of a step."""
     patience: int = Field(30, ge=1)
@@ -255,7 +255,7 @@ def _derive(
     thin = thickness * scale < _THIN
     small = thickness * scale < _WORKING_THICKNESS
     most = _SMALL_CROP if small else _LARGEST_CROP
-    sides = [round(side * scale) for side in (fingerprint.median_height, fingerprint.median_width)]
+    sides = [max(1, round(side * scale)) for side in (fingerprint.median_height, fingerprint.median_width)]
     steps = tuple(32 * math.ceil(side / 32) for side in sides)
     # What is far from square is cut into squares, which can be turned.
     whole = fingerprint.largest_side * scale <= 1.25 * most and max(sides) <= _NEARLY_SQUARE * min(sides)

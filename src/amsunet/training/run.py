@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from amsunet.data.dataset import Dataset
@@ -16,7 +19,7 @@ from amsunet.data.layout import Split
 from amsunet.data.masks import MaskConvention
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
-from amsunet.files import whole_file, write_json
+from amsunet.files import whole_file, write_json, written
 from amsunet.inference.description import FILE_NAME
 from amsunet.models import is_file
 from amsunet.training.plan import Plan
@@ -87,6 +90,19 @@ def write_run(folder: Path, config: RunConfig, data: RunData, environment: dict[
     write_json(folder / "config.json", config.model_dump(mode="json"))
     write_data(folder, data)
     write_json(folder / "environment.json", environment)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a run folder for one training. Raises InputError if another one is at work there."""
+    with written(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        with lock:
+            yield
+    except Timeout:
+        raise InputError(f"another training is at work in {folder}: wait for it, or choose another --out") from None
 
 
 def write_data(folder: Path, data: RunData) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from amsunet.data.embedded import locate
 from amsunet.data.layout import Split
 from amsunet.data.masks import MaskOptions
 from amsunet.errors import InputError
+from amsunet.files import written
 from amsunet.inference.ensemble import fold_folder, is_ensemble, write_folds
 from amsunet.inference.model_file import named_model
 from amsunet.machine import choose_machine, environment
@@ -23,7 +25,16 @@ from amsunet.training.fit import Training, fit
 from amsunet.training.folds import fit_folds
 from amsunet.training.plan import Plan, fill_budget
 from amsunet.training.prepare import Preparation, fit_preprocessing, prepare
-from amsunet.training.run import RunConfig, RunData, absolute_source, images_seen, read_run, write_data, write_run
+from amsunet.training.run import (
+    RunConfig,
+    RunData,
+    absolute_source,
+    alone_in,
+    images_seen,
+    read_run,
+    write_data,
+    write_run,
+)
 from amsunet.zoo import find_card
 
 
@@ -61,9 +72,8 @@ def train(
 
     Raises: InputError for data or settings that cannot be used, and when the loss diverges.
     """
-    run = Path(out) if out is not None else _next_run(data)
-    if (run / "config.json").exists() or fold_folder(run, 0).exists():
-        raise InputError(f"{run} holds a run already: choose another --out, or go on with --resume {run}")
+    if out is not None:
+        _refuse_taken(Path(out))
     keep_freed_memory()
     machine = choose_machine(device, precision)
     say(f"on {machine}")
@@ -108,12 +118,15 @@ def train(
         checksums=dataset.checksums(),
         seen_before=_seen_by_the_start(plan, prepared, say),
     )
-    if prepared.folds is not None:
-        write_folds(run, prepared.folds)
-    write_run(run, config, data_record, environment(machine))
-    if prepared.folds is not None:
-        return fit_folds(run, config, data_record, dataset.samples, machine, say)
-    return fit(run, config, prepared.of("train"), prepared.of("val"), machine, say, resume=False)
+    run = Path(out) if out is not None else _next_run(data)
+    with alone_in(run):
+        _refuse_taken(run)  # another command may have begun there in the meantime
+        if prepared.folds is not None:
+            write_folds(run, prepared.folds)
+        write_run(run, config, data_record, environment(machine))
+        if prepared.folds is not None:
+            return fit_folds(run, config, data_record, dataset.samples, machine, say)
+        return fit(run, config, prepared.of("train"), prepared.of("val"), machine, say, resume=False)
 
 
 def resume(
@@ -147,14 +160,15 @@ def resume(
         locate(record.source), group=record.group, skip_broken=record.skip_broken, convention=config.convention
     )
     record.check(dataset)
-    if data is not None:
-        write_data(folder, record)
-        for fold in folder.glob("fold*/data.json"):
-            write_data(fold.parent, read_run(fold.parent)[1].model_copy(update={"source": record.source}))
-    if is_ensemble(folder):
-        return fit_folds(folder, config, record, dataset.samples, machine, say)
-    samples = {split: [s for s in dataset.samples if record.splits[s.name] == split] for split in ("train", "val")}
-    return fit(folder, config, samples["train"], samples["val"], machine, say, resume=True)
+    with alone_in(folder):
+        if data is not None:
+            write_data(folder, record)
+            for fold in folder.glob("fold*/data.json"):
+                write_data(fold.parent, read_run(fold.parent)[1].model_copy(update={"source": record.source}))
+        if is_ensemble(folder):
+            return fit_folds(folder, config, record, dataset.samples, machine, say)
+        samples = {split: [s for s in dataset.samples if record.splits[s.name] == split] for split in ("train", "val")}
+        return fit(folder, config, samples["train"], samples["val"], machine, say, resume=True)
 
 
 def _seen_by_the_start(plan: Plan, prepared: Preparation, say: Callable[[str], None]) -> tuple[str, ...]:
@@ -173,7 +187,18 @@ def _seen_by_the_start(plan: Plan, prepared: Preparation, say: Callable[[str], N
 
 
 def _next_run(data: str | Path) -> Path:
+    """Take the next free folder under ``runs/``."""
     name = re.sub(r"\W+", "-", Path(data).stem.removeprefix("sample:")).strip("-").lower() or "run"
-    return next(
-        path for path in (Path("runs") / f"{name}-{number}" for number in itertools.count(1)) if not path.exists()
-    )
+    with written(Path("runs")):
+        Path("runs").mkdir(exist_ok=True)
+        for number in itertools.count(1):
+            run = Path("runs") / f"{name}-{number}"
+            with suppress(FileExistsError):
+                run.mkdir()
+                return run
+    raise AssertionError
+
+
+def _refuse_taken(run: Path) -> None:
+    if (run / "config.json").exists() or fold_folder(run, 0).exists():
+        raise InputError(f"{run} holds a run already: choose another --out, or go on with --resume {run}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import psutil
 from torch import nn
 
 from amsunet.data.crops import PreparedImages
@@ -16,6 +15,7 @@ from amsunet.inference.forward import compute_logits
 from amsunet.inference.model_file import for_inference
 from amsunet.inference.torch_runtime import TorchRuntime
 from amsunet.machine import Machine
+from amsunet.memory import free_memory
 
 
 class ValidationLogits:
@@ -30,7 +30,7 @@ class ValidationLogits:
         self._images = PreparedImages(samples, description.convention, description.preprocessing)
         self._at_work = TorchRuntime(machine.place(for_inference(network)), description.preprocessing, machine)
         self._kept: dict[int, Array] = {}
-        self._room = psutil.virtual_memory().available // 4
+        self._room = free_memory() // 4
 
         self.num_classes = description.convention.num_classes
 
