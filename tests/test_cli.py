@@ -199,6 +199,28 @@ def test_a_folder_of_classes_comes_back_as_folders(command, tmp_path):
         assert len(list((tmp_path / "out" / name).glob("*.png"))) == 6
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+    ],
+)
+def test_memory_that_ran_out_is_said_and_nothing_else_is_taken_for_it(command, monkeypatch, error, said):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(cli, "cli", fail)
+    if not said:
+        with pytest.raises(RuntimeError, match="illegal"):
+            cli.main()
+        return
+    code, _, err = command("models")
+    assert code == 2 and "memory ran out" in err
+
+
 def test_without_a_command_the_help_is_shown(command):
     code, _, err = command()
     assert code == 2

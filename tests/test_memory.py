@@ -66,9 +66,30 @@ def test_what_another_thread_left_behind_is_given_back():
         "thread.start(); thread.join(); del thread\n"
         "kept = resident() - start\n"
         "return_freed_memory()\n"
-        "print(kept, resident() - start)"
+        "left = resident() - start\n"
+        "more = numpy.ones(64 << 20, numpy.uint8)\n"
+        "lines = open('/proc/self/smaps').readlines()\n"
+        "huge = sum(int(line.split()[1]) for line in lines if line.startswith('AnonHugePages')) / 1024\n"
+        "print(kept, left, huge)"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    kept, left = map(float, out.split())
+    kept, left, huge = map(float, out.split())
     assert kept > 100, "MiB"
     assert left < kept / 2
+    offered = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if offered.exists() and "[madvise]" in offered.read_text():
+        assert huge > 50, "MiB, of what comes after"
+
+
+def test_a_container_may_have_less_memory_than_the_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "_CONTAINER", tmp_path)
+    of_machine = memory.free_memory()
+    assert of_machine > 100 << 20
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.free_memory() > of_machine / 2
+    (tmp_path / "memory.max").write_text(f"{50 << 20}\n")
+    (tmp_path / "memory.current").write_text(f"{45 << 20}\n")
+    (tmp_path / "memory.stat").write_text(f"anon 5\ninactive_file {20 << 20}\nactive_file 7\n")
+    assert memory.free_memory() == 25 << 20
+    (tmp_path / "memory.current").write_text(f"{90 << 20}\n")
+    assert memory.free_memory() == 0

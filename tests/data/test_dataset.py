@@ -80,6 +80,15 @@ def test_groups_are_taken_from_the_path(make_dataset: Make) -> None:
     assert [sample.group for sample in dataset.samples] == ["0", "1", "2", "3"]
 
 
+def test_groups_do_not_depend_on_where_the_data_set_is_named_from(
+    make_dataset: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_dataset(3, name="set7")
+    monkeypatch.chdir(data)
+    for source in (data, Path()):
+        assert [sample.group for sample in open_dataset(source, group=r"(\d+)").samples] == ["00", "01", "02"]
+
+
 @pytest.mark.parametrize(
     ("pattern", "message"), [("(", "not a regular expression"), (r"\d+", "marks nothing"), ("(zzz)", "does not fit")]
 )

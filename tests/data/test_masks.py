@@ -147,3 +147,18 @@ def test_a_mask_unlike_the_convention_is_named(first: Array, odd: Array, message
 def test_an_all_black_mask_fits_among_colours() -> None:
     convention, _ = _find([COLOURS[_thirds([0, 1, 2])], _thirds([0, 0])])
     assert not convention.decode(_thirds([0, 0]), P).any()
+
+
+def test_what_is_ignored_is_ignored_beside_a_threshold() -> None:
+    mask = _thirds([0, 200, 255])
+    convention, _ = _find([mask], threshold=128, ignore_value=255)
+    assert sorted(np.unique(convention.decode(mask, Path("m.png")))) == [0, 1, 255]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"classes": (0, 1), "threshold": 9}, {"instances": True, "threshold": 9}, {"classes": (0, 1), "instances": True}],
+)
+def test_masks_cannot_be_two_things_at_once(options: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="say different things of the masks"):
+        _find([_thirds([0, 1, 1])], **options)

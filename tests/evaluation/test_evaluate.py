@@ -150,6 +150,16 @@ def test_the_runs_own_data_are_known_wherever_they_lie(make_dataset, tiny, tmp_p
     assert (evaluation.split, len(evaluation.images)) == ("test", 2)
 
 
+def test_what_is_broken_is_left_out_in_another_place_too(make_dataset, tiny, tmp_path):
+    data = make_dataset(12)
+    training = train(data, out=tmp_path / "run", say=str, epochs=1, group=r"(\d+)\.png", **tiny)
+    data.rename(tmp_path / "moved")
+    shutil.copy(tmp_path / "moved" / "images" / "00.png", tmp_path / "moved" / "images" / "alone.png")
+    with pytest.raises(InputError, match=r"alone\.png has no mask"):
+        evaluate(training.run, tmp_path / "moved")
+    assert len(evaluate(training.run, tmp_path / "moved", skip_broken=True).images) == 2
+
+
 def test_an_ensemble_is_cross_validated_on_what_it_was_trained_on(ensemble, tmp_path):
     run = shutil.copytree(ensemble, tmp_path / "run")
     evaluation, folds = evaluate(run, split="val"), read_folds(run)

@@ -44,3 +44,14 @@ def test_equal_names_are_refused(images, tmp_path, picture, others):
         write_image(tmp_path / other, picture(32, 32))
     with pytest.raises(InputError, match="would get the same mask name"):
         find_inputs([str(images[0]), *(str(tmp_path / other) for other in others)])
+
+
+def test_what_an_earlier_prediction_wrote_is_passed_over_but_nothing_that_is_named(images, tmp_path, picture):
+    where, sizes = images
+    write_image(where / "masks" / "old.png", picture(32, 32))
+    for found in (find_inputs([str(where)], where / "masks"), find_inputs([f"{where}/**/*.png"], where / "masks")):
+        assert len(found) == len(sizes)
+    assert [job.name for job in find_inputs([str(where / "masks" / "old.png")], where / "masks")] == ["old"]
+    write_image(tmp_path / "other" / "q.png", picture(32, 32))
+    both = find_inputs([str(where), str(tmp_path / "other" / "q.png")], where)
+    assert len(both) == len(sizes) + 2

@@ -127,6 +127,13 @@ def test_what_does_not_go_together_is_said(shipped, tmp_path, where, settings, m
         amsunet.load(paths.get(where, tmp_path / where), **settings)
 
 
+def test_a_precision_of_exported_networks_asks_for_no_machine(shipped, monkeypatch):
+    monkeypatch.setattr("amsunet.machine.choose_machine", lambda *_: pytest.fail("no machine is to be chosen"))
+    assert "float32.onnx" in str(amsunet.load(shipped, runtime="onnx", precision="float32"))
+    with pytest.raises(InputError, match="--precision int8 makes one"):
+        amsunet.load(shipped, runtime="onnx", precision="int8")
+
+
 def test_an_ensemble_runs_in_torch(ensemble):
     said = []
     predictor = amsunet.load(ensemble, runtime="auto", device="cpu", say=said.append)

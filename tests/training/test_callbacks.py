@@ -7,10 +7,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from amsunet.training import callbacks
-from amsunet.training.callbacks import Clock
+from amsunet.training.callbacks import Clock, Keeper
 from amsunet.training.schedule import learning_rate_factor
+from amsunet.training.task import SegmentationTask
 
 _STEPS = 10
 
@@ -69,3 +71,48 @@ def test_seconds_and_plan_survive_a_resume(monkeypatch):
     now[0] += 5
     assert resumed.elapsed() == 30
     assert (resumed.epochs, task.total_steps) == (7, 70)
+
+
+@pytest.fixture
+def interrupted(monkeypatch, tmp_path):
+    """Ctrl-C at a step of ten, or in the validation that follows the last: clock, keeper and trainer afterwards."""
+    monkeypatch.setattr(callbacks, "save_model", lambda path, *_: path.touch())
+
+    def press(step, *, validating=False):
+        task = SegmentationTask.__new__(SegmentationTask)
+        torch.nn.Module.__init__(task)
+        task.network, task.total_steps, task.dice_of_images = torch.nn.Identity(), 40, [torch.tensor([0.5])]
+        task.plan = SimpleNamespace(minutes=None, steps_per_epoch=_STEPS, patience=9)
+        trainer = SimpleNamespace(
+            current_epoch=1,
+            global_step=20,
+            should_stop=False,
+            loggers=[],
+            callback_metrics={"train_loss": 1.0, "val_loss": 1.0},
+            optimizers=[SimpleNamespace(param_groups=[{"lr": 0.1}])],
+            save_checkpoint=lambda path: path.touch(),
+        )
+        clock = Clock(task, 4)
+        description = SimpleNamespace(convention=SimpleNamespace(class_names=("background", "disc")))
+        keeper = Keeper(tmp_path, description, clock)
+        keeper.best_epoch, keeper.best_score = 0, 0.4
+        for number in range(step + 1):
+            trainer.is_last_batch = number == _STEPS - 1
+            clock.interrupted = number == step and not validating
+            clock.on_train_batch_end(trainer, task, None, None, number)
+        clock.interrupted = True
+        keeper.on_validation_epoch_end(trainer, task)
+        clock.on_train_epoch_end(trainer, task)
+        keeper.on_train_epoch_end(trainer, task)
+        return trainer.should_stop, keeper.best_epoch, (tmp_path / "last.ckpt").exists()
+
+    return press
+
+
+def test_part_of_an_epoch_does_not_count_as_one(interrupted):
+    assert interrupted(4) == (True, 0, False)
+
+
+@pytest.mark.parametrize("validating", [False, True])
+def test_an_epoch_that_was_whole_when_stopped_is_kept(interrupted, validating):
+    assert interrupted(_STEPS - 1, validating=validating) == (True, 1, True)

@@ -79,6 +79,10 @@ def test_crops_follow_the_scale_that_was_said(scale):
     assert _plan({"scale": scale}).crop == (512 * scale,) * 2
 
 
+def test_an_image_shrunk_to_nothing_still_has_a_plan():
+    assert _plan({"scale": 0.0001}).crop == (32, 32)
+
+
 def test_a_scale_that_is_none_is_refused():
     with pytest.raises(InputError, match=r"--scale: .*greater than 0"):
         _plan({"scale": 0.0})
@@ -200,6 +204,7 @@ def test_quarter_turns_need_square_crops():
         ({"steps_per_epoch": 0, "epochs": 2}, "--steps-per-epoch: "),
         ({"patience": 0}, "--patience: "),
         ({"seed": -1}, "--seed: "),
+        ({"minutes": float("inf")}, "--minutes: "),
         ({"wings": 2}, "--wings: "),
         ({"loss": "dice"}, "--loss: .*not dice"),
         ({"extra_augmentation": "elastic,wings"}, "--extra-augmentation: .*not wings"),

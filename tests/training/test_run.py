@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ import torch
 
 from amsunet.data.images import read_image, write_image
 from amsunet.errors import InputError
-from amsunet.training.run import RunConfig, absolute_source, read_run, write_run
-from amsunet.training.train import resume, train
+from amsunet.training.run import RunConfig, absolute_source, alone_in, read_run, write_run
+from amsunet.training.train import _next_run, resume, train
 
 
 @pytest.fixture
@@ -104,3 +105,17 @@ def test_source_is_found_from_another_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert absolute_source("data") == str(tmp_path / "data")
     assert absolute_source("sample:nuclei") == "sample:nuclei"
+
+
+def test_two_trainings_are_not_in_one_folder(copy, tiny):
+    with alone_in(copy), pytest.raises(InputError, match="another training is at work"):
+        resume(copy, say=str)
+    resume(copy, say=str)
+
+
+def test_folders_taken_at_the_same_time_are_two(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(_next_run, ["DRIVE"] * 8))
+    assert len(set(taken)) == 8
+    assert taken[0].parent.name == "runs" and all(run.name.startswith("drive-") for run in taken)

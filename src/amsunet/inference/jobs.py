@@ -24,7 +24,7 @@ class Job:
 def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[Job]:
     """Find the images that paths, folders, patterns and lists (.txt, one path a line) name.
 
-    Images that a folder holds below ``out``, where the masks go, are passed over.
+    Of a folder or a pattern, images below ``out``, where the masks go, are passed over, unless all of them are.
 
     Raises: InputError if an input names nothing, or two images would get the same mask name.
     """
@@ -34,13 +34,12 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[Job]:
         if text.startswith(PREFIX):
             path = path / "test" / "images"
         if path.is_dir():
-            # What an earlier prediction wrote; a folder that lies below ``out`` itself is named on purpose.
-            inner = out.resolve() if out is not None and path.resolve() in out.resolve().parents else None
             found = [
                 Job(image, str(image.relative_to(path).with_suffix("")))
                 for image in sorted(path.rglob("*"))
-                if image.is_file() and _is_input(image) and not (inner and image.resolve().is_relative_to(inner))
+                if image.is_file() and _is_input(image)
             ]
+            found = _not_below(out, found)
         elif path.suffix.lower() == ".txt" and path.is_file():
             try:
                 lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
@@ -51,7 +50,7 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[Job]:
             found = [Job(path, path.stem)]
         else:
             found = [Job(Path(name), Path(name).stem) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
-            found = [job for job in found if _is_input(job.image)]
+            found = _not_below(out, [job for job in found if _is_input(job.image)])
         if not found:
             raise InputError(f"{text} names no image: check the path (folders, patterns and .txt lists are fine too)")
         jobs += found
@@ -63,6 +62,12 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[Job]:
             )
         names[job.name] = job.image
     return list({job.image: job for job in jobs}.values())
+
+
+def _not_below(out: Path | None, found: list[Job]) -> list[Job]:
+    if out is None:
+        return found
+    return [job for job in found if not job.image.resolve().is_relative_to(out.resolve())] or found
 
 
 def _is_input(path: Path) -> bool:

@@ -239,9 +239,9 @@ def load(
 ) -> Predictor:
     """Load a trained model from its run folder, or an exported one from its file; see ``Predictor``."""
     machine = None
+    if (device, precision) != ("auto", "auto") and is_exported(Path(run)):
+        raise InputError(HAS_ITS_MACHINE)
     if device != "auto" or (precision != "auto" and runtime not in SUFFIXES):
-        if is_exported(Path(run)):
-            raise InputError(HAS_ITS_MACHINE)
         needed("torch", "amsunet")
         from amsunet.machine import choose_machine  # noqa: PLC0415 - loads torch, which exported networks do without
 
