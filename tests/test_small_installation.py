@@ -94,7 +94,7 @@ def test_masks_are_those_of_torch(call, network, whole, tmp_path):
     [
         (("{run}", "sample:nuclei"), "torch is not installed: pip install amsunet, or name an exported file"),
         (("{network}", "sample:nuclei", "--device", "cpu"), "an exported network has its device and precision"),
-        (("{run}", "sample:nuclei", "--runtime", "onnx", "--precision", "float32"), "torch is not installed"),
+        (("{run}", "sample:nuclei", "--runtime", "auto", "--precision", "float32"), "torch is not installed"),
         (("{network}", "sample:nuclei", "--overlay"), "scipy is not installed: pip install scipy"),
     ],
 )

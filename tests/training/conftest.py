@@ -15,17 +15,17 @@ from amsunet.training import callbacks
 
 @pytest.fixture
 def interrupt(monkeypatch) -> Callable[[int, int], None]:
-    """Have Ctrl-C pressed after a step (epoch, batch), both from 0."""
+    """Have Ctrl-C pressed in a step (epoch, batch), both from 0."""
 
     def at(epoch: int, batch: int) -> None:
-        progress = callbacks.Progress.on_train_batch_end
+        watch = callbacks.Clock.on_train_batch_end
 
         def on_train_batch_end(self, trainer, module, outputs, given, index) -> None:
-            progress(self, trainer, module, outputs, given, index)
             if (trainer.current_epoch, index) == (epoch, batch):
                 signal.raise_signal(signal.SIGINT)
+            watch(self, trainer, module, outputs, given, index)
 
-        monkeypatch.setattr(callbacks.Progress, "on_train_batch_end", on_train_batch_end)
+        monkeypatch.setattr(callbacks.Clock, "on_train_batch_end", on_train_batch_end)
 
     return at
 

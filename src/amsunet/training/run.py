@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -100,7 +100,11 @@ def alone_in(folder: Path) -> Iterator[None]:
         lock = FileLock(folder / ".lock", timeout=0)
     try:
         with lock:
-            yield
+            try:
+                yield
+            finally:
+                with suppress(OSError):  # Windows removes no open file, and leaves it
+                    Path(lock.lock_file).unlink()
     except Timeout:
         raise InputError(f"another training is at work in {folder}: wait for it, or choose another --out") from None
 
