@@ -205,6 +205,7 @@ def test_a_folder_of_classes_comes_back_as_folders(command, tmp_path):
         (MemoryError(), True),
         (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), True),
+        (RuntimeError("unable to mmap 8 bytes from file <x>: Cannot allocate memory (12)"), True),
         (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
     ],
 )

@@ -89,7 +89,7 @@ def test_a_container_may_have_less_memory_than_the_machine(tmp_path, monkeypatch
     assert memory.free_memory() > of_machine / 2
     (tmp_path / "memory.max").write_text(f"{50 << 20}\n")
     (tmp_path / "memory.current").write_text(f"{45 << 20}\n")
-    (tmp_path / "memory.stat").write_text(f"anon 5\ninactive_file {20 << 20}\nactive_file 7\n")
+    (tmp_path / "memory.stat").write_text(f"anon 5\ninactive_file {15 << 20}\nactive_file {5 << 20}\n")
     assert memory.free_memory() == 25 << 20
     (tmp_path / "memory.current").write_text(f"{90 << 20}\n")
     assert memory.free_memory() == 0

@@ -95,8 +95,8 @@ def free_memory() -> int:
         limit = int((_CONTAINER / "memory.max").read_text(encoding="ascii"))
         used = int((_CONTAINER / "memory.current").read_text(encoding="ascii"))
         lines = (_CONTAINER / "memory.stat").read_text(encoding="ascii").splitlines()
-        read_before = sum(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
-        free = min(free, limit - used + read_before)  # files it has read are dropped when memory is asked for
+        files = sum(int(line.split()[1]) for line in lines if line.startswith(("inactive_file ", "active_file ")))
+        free = min(free, limit - used + files)  # files that were read are dropped when memory is asked for
     return max(0, free)
 
 

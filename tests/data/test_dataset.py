@@ -85,7 +85,9 @@ def test_groups_do_not_depend_on_where_the_data_set_is_named_from(
 ) -> None:
     data = make_dataset(3, name="set7")
     monkeypatch.chdir(data)
-    for source in (data, Path()):
+    rows = [f"{data}/images/{name}.png,{data}/masks/{name}.png" for name in ("00", "01", "02")]
+    (data / "list.csv").write_text("\n".join(["image,mask", *rows]), encoding="utf-8")
+    for source in (data, Path(), data / "list.csv", Path("list.csv")):
         assert [sample.group for sample in open_dataset(source, group=r"(\d+)").samples] == ["00", "01", "02"]
 
 

@@ -153,6 +153,10 @@ def test_what_is_ignored_is_ignored_beside_a_threshold() -> None:
     mask = _thirds([0, 200, 255])
     convention, _ = _find([mask], threshold=128, ignore_value=255)
     assert sorted(np.unique(convention.decode(mask, Path("m.png")))) == [0, 1, 255]
+    written = convention.encode(np.array([[0, 1]], np.uint8))
+    assert convention.decode(written, Path("m.png")).tolist() == [[0, 1]]
+    with pytest.raises(InputError, match="are both 255"):
+        _find([mask], threshold=255, ignore_value=255)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,9 @@ from amsunet.errors import InputError
 # a twentieth of a training step; beside two other busy programs on two cores it takes 3 seconds in place of 28.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-_OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
+_OUT_OF_MEMORY = re.compile(
+    "out of memory|not enough memory|can(no|')t allocate memory|failed to allocate", re.IGNORECASE
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

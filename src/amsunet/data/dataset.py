@@ -196,11 +196,12 @@ def _with_groups(samples: list[Sample], pattern: str | None, root: Path) -> list
         )
     out = []
     for sample in samples:
-        # The same whether the data set was named from here or from anywhere.
-        inside = sample.image.is_relative_to(root)
-        match = compiled.search((sample.image.relative_to(root) if inside else sample.image.absolute()).as_posix())
+        # The same wherever the data set is named from.
+        path = sample.image.absolute()
+        searched = (path.relative_to(root.absolute()) if path.is_relative_to(root.absolute()) else path).as_posix()
+        match = compiled.search(searched)
         if match is None:
-            raise InputError(f"--group {pattern!r} does not fit {sample.image}: mend the pattern")
+            raise InputError(f"--group {pattern!r} does not fit {searched} (in {root}): mend the pattern")
         out.append(replace(sample, group=match[1]))
     return out
 

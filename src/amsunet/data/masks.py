@@ -200,11 +200,7 @@ def find_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
         raise InputError(f"{masks[0].path} and all other masks are empty: nothing can be learned from them")
     ignore = options.ignore_value
     if options.threshold is not None:
-        names = ("background", "foreground")
-        pair = (0, max(255, options.threshold))
-        return MaskConvention(
-            kind="threshold", values=pair, class_names=names, threshold=options.threshold, ignore_value=ignore
-        ), []
+        return _from(options.threshold, ignore), []
     if options.instances:
         return _instances(ignore), []
     if options.classes is not None:
@@ -257,6 +253,20 @@ def _values(values: Sequence[int], ignore: int | None) -> MaskConvention:
 
 def _name(label: int) -> str:
     return f"class {label}" if label else "background"
+
+
+def _from(threshold: int, ignore: int | None) -> MaskConvention:
+    # What predictions write as foreground must not be read as ignored.
+    foreground = [value for value in (max(255, threshold), threshold) if value != ignore]
+    if not foreground:
+        raise InputError(f"--mask-threshold and --ignore-value are both {ignore}, and nothing would be foreground")
+    return MaskConvention(
+        kind="threshold",
+        values=(0, foreground[0]),
+        class_names=("background", "foreground"),
+        threshold=threshold,
+        ignore_value=ignore,
+    )
 
 
 def _instances(ignore: int | None) -> MaskConvention:

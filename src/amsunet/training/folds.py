@@ -14,7 +14,7 @@ from amsunet.inference.model_file import DamagedError, load_model
 from amsunet.machine import Machine, environment
 from amsunet.training.fit import Training, fit
 from amsunet.training.prepare import fit_preprocessing
-from amsunet.training.run import RunConfig, RunData, write_run
+from amsunet.training.run import RunConfig, RunData, alone_in, write_run
 
 
 def fit_folds(
@@ -84,9 +84,11 @@ def _fit_fold(
     if not begun:
         shutil.rmtree(folder, ignore_errors=True)  # of a fold that was killed before its first epoch had ended
     mine = config.model_copy(update={"plan": plan, "preprocessing": preprocessing})
-    write_run(folder, mine, record.model_copy(update={"splits": splits}), environment(machine))
-    say(f"{place}: {'goes on' if begun else 'begins'}, {len(training)} images to train, {len(validation)} to validate")
-    return fit(folder, mine, training, validation, machine, say, resume=begun)
+    with alone_in(folder):
+        write_run(folder, mine, record.model_copy(update={"splits": splits}), environment(machine))
+        doing = "goes on" if begun else "begins"
+        say(f"{place}: {doing}, {len(training)} images to train, {len(validation)} to validate")
+        return fit(folder, mine, training, validation, machine, say, resume=begun)
 
 
 def _can_be_read(folder: Path, config: RunConfig) -> bool:

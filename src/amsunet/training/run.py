@@ -98,15 +98,16 @@ def alone_in(folder: Path) -> Iterator[None]:
     with written(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise InputError(f"another training is at work in {folder}: wait for it, or choose another --out") from None
     try:
-        with lock:
-            try:
-                yield
-            finally:
-                with suppress(OSError):  # Windows removes no open file, and leaves it
-                    Path(lock.lock_file).unlink()
-    except Timeout:
-        raise InputError(f"another training is at work in {folder}: wait for it, or choose another --out") from None
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes no open file, and leaves it
+            Path(lock.lock_file).unlink()
+        lock.release()
 
 
 def write_data(folder: Path, data: RunData) -> None:
