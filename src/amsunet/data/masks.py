@@ -200,7 +200,7 @@ def find_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
         raise InputError(f"{masks[0].path} and all other masks are empty: nothing can be learned from them")
     ignore = options.ignore_value
     if options.threshold is not None:
-        return _from(options.threshold, ignore), []
+        return _threshold(options.threshold, ignore), []
     if options.instances:
         return _instances(ignore), []
     if options.classes is not None:
@@ -255,7 +255,7 @@ def _name(label: int) -> str:
     return f"class {label}" if label else "background"
 
 
-def _from(threshold: int, ignore: int | None) -> MaskConvention:
+def _threshold(threshold: int, ignore: int | None) -> MaskConvention:
     # What predictions write as foreground must not be read as ignored.
     foreground = [value for value in (max(255, threshold), threshold) if value != ignore]
     if not foreground:
