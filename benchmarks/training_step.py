@@ -36,6 +36,7 @@ def time_steps(form: str, network_name: str, batch: int, side: int, steps: int, 
     from amsunet.machine import Machine, choose_machine  # noqa: PLC0415
     from amsunet.memory import keep_freed_memory  # noqa: PLC0415
     from amsunet.models import create_model  # noqa: PLC0415
+    from amsunet.training.captured import captured  # noqa: PLC0415
     from amsunet.training.loss import CrossEntropyDiceLoss  # noqa: PLC0415
 
     torch.manual_seed(0)
@@ -51,13 +52,14 @@ def time_steps(form: str, network_name: str, batch: int, side: int, steps: int, 
     optimizer = torch.optim.AdamW(network.parameters(), 2e-3, fused=not plain)
     if form == "compiled":
         network = torch.compile(network)
+    forward = captured(network, images, machine) if form == "ours" else network
     loss = CrossEntropyDiceLoss()
     times = []
     try:
         for _ in range(_WARM_UP + steps):
             start = time.perf_counter()
             with machine.autocast():
-                logits = network(images)
+                logits = forward(images)
             loss(logits.float(), labels).backward()
             optimizer.step()
             optimizer.zero_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import subprocess
 import sys
@@ -173,6 +174,21 @@ def test_value_and_every_gradient_are_those_of_conv2d_in_float64(shape, size, di
 
 
 @needs_kernels
+@pytest.mark.parametrize(("shape", "size", "dilation"), _CASES)
+def test_gelu_may_be_part_of_the_kernel(shape, size, dilation):
+    from amsunet.blocks.depthwise_triton import convolve
+
+    torch.manual_seed(0)
+    device, channels = "cuda" if _ON_GPU else "cpu", shape[1]
+    x = torch.randn(shape, device=device).contiguous(memory_format=torch.channels_last)
+    weight, bias = torch.randn(channels, 1, *size, device=device), torch.randn(channels, device=device)
+    padding = [dilation * (side // 2) for side in size]
+    exact = F.conv2d(x.double(), weight.double(), bias.double(), padding=padding, dilation=dilation, groups=channels)
+    found = convolve(x, weight, bias, dilation, gelu=True)
+    torch.testing.assert_close(found.double(), F.gelu(exact), rtol=1e-5, atol=1e-5)
+
+
+@needs_kernels
 def test_frozen_parts_get_no_gradient_and_a_strange_order_of_weights_is_understood():
     from amsunet.blocks.depthwise_triton import DepthwiseConvolution
 
@@ -188,6 +204,19 @@ def test_frozen_parts_get_no_gradient_and_a_strange_order_of_weights_is_understo
     ):
         torch.testing.assert_close(ours, theirs)
     torch.testing.assert_close(output.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not _ON_GPU, reason="no GPU"))]
+)
+@pytest.mark.parametrize("gradients", [True, False])
+def test_gelu_behind_the_convolution_is_that_of_torch(device, gradients):
+    torch.manual_seed(0)
+    layer = DepthwiseConv2d(6, 3, 2).to(device)
+    x = torch.randn(2, 6, 9, 7, device=device).contiguous(memory_format=torch.channels_last)
+    exact = F.gelu(copy.deepcopy(layer).double()(x.double()))
+    with torch.set_grad_enabled(gradients):
+        torch.testing.assert_close(layer.gelu_of(x).double(), exact, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.skipif(not _ON_GPU, reason="no GPU is here")

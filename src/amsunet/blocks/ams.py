@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from amsunet.blocks.depthwise import DepthwiseConv2d
-from amsunet.blocks.strip import strip_pairs
+from amsunet.blocks.pointwise import PointwiseConv2d
+from amsunet.blocks.strip import StripPairs
 
 
 class AMS(nn.Module):
@@ -51,20 +52,20 @@ class AMS(nn.Module):
         self.local = DepthwiseConv2d(channels, kernel_size) if local else None
         self.atrous = DepthwiseConv2d(channels, 3, dilation)
         self.strips = (
-            strip_pairs(channels, strip_sizes)
+            StripPairs(channels, strip_sizes)
             if strips
             else nn.ModuleList(DepthwiseConv2d(channels, size) for size in strip_sizes)
         )
-        self.project = nn.Conv2d(channels, channels, 1)
+        self.project = PointwiseConv2d(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.local is None:
-            context = atrous = self.atrous(x)
+        local = None if self.local is None else self.local(x)
+        atrous = self.atrous(x if local is None else local)
+        if isinstance(self.strips, StripPairs):
+            context = self.strips(atrous, local)
         else:
-            local = self.local(x)
-            atrous = self.atrous(local)
-            context = local + atrous
-        for strip in self.strips:
-            context = context + strip(atrous)
+            context = atrous if local is None else local + atrous
+            for kernel in self.strips:
+                context = context + kernel(atrous)
         weights: Tensor = self.project(context)
         return x * weights

@@ -9,6 +9,7 @@ from amsunet.blocks.depthwise import DepthwiseConv2d
 from amsunet.blocks.design import AMSEDesign
 from amsunet.blocks.gelu import GELU
 from amsunet.blocks.mixer import make_mixer
+from amsunet.blocks.pointwise import PointwiseConv2d
 
 _PAPER = AMSEDesign()
 
@@ -21,10 +22,10 @@ class AMSAttention(nn.Sequential):
 
     def __init__(self, channels: int, dilation: int = 1, design: AMSEDesign = _PAPER) -> None:
         super().__init__()
-        self.enter = nn.Conv2d(channels, channels, 1)
+        self.enter = PointwiseConv2d(channels, channels)
         self.activation = design.make_activation()
         self.mixer = make_mixer(channels, dilation, design)
-        self.leave = nn.Conv2d(channels, channels, 1)
+        self.leave = PointwiseConv2d(channels, channels)
 
 
 class FFN(nn.Sequential):
@@ -36,10 +37,16 @@ class FFN(nn.Sequential):
     def __init__(self, channels: int, expansion: int = 4, activation: nn.Module | None = None) -> None:
         super().__init__()
         hidden = channels * expansion
-        self.expand = nn.Conv2d(channels, hidden, 1)
+        self.expand = PointwiseConv2d(channels, hidden)
         self.depthwise = DepthwiseConv2d(hidden, 3)
         self.activation = activation or GELU()
-        self.project = nn.Conv2d(hidden, channels, 1)
+        self.project = PointwiseConv2d(hidden, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.expand(x)
+        x = self.depthwise.gelu_of(x) if type(self.activation) is GELU else self.activation(self.depthwise(x))
+        out: Tensor = self.project(x)
+        return out
 
 
 class AMSE(nn.Module):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from amsunet.blocks import depthwise_cpu
+from amsunet.blocks.gelu import gelu
 from amsunet.blocks.memory_format import is_channels_last
 
 try:
@@ -40,20 +41,38 @@ class DepthwiseConv2d(nn.Conv2d):
         super().__init__(channels, channels, (high, wide), padding=padding, dilation=dilation, groups=channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        if is_channels_last(x):
-            if depthwise_triton is not None and self._suits_triton(x):
-                return self._on_gpu(x)
-            if x.device.type == "cpu" and torch.is_grad_enabled():
-                return self._on_cpu(x)
+        if self.suits_triton(x):
+            return self._on_gpu(x)
+        if is_channels_last(x) and x.device.type == "cpu" and torch.is_grad_enabled():
+            return self._on_cpu(x)
         return super().forward(x)
 
-    def _on_gpu(self, x: Tensor) -> Tensor:
+    def gelu_of(self, x: Tensor) -> Tensor:
+        """GELU of the convolution, on a GPU without a map between the two unless gradients will be taken."""
+        if self.suits_triton(x) and not torch.is_grad_enabled():
+            return depthwise_triton.convolve(*self._given(x), gelu=True)
+        return gelu(self(x))
+
+    def suits_triton(self, x: Tensor) -> bool:
+        """Whether Triton's kernels, and not torch's, take a map."""
+        if depthwise_triton is None or not is_channels_last(x):
+            return False
+        if not x.is_cuda or x.device.index != torch.cuda.current_device():  # where Triton launches
+            return False
+        fits = x.numel() > 0 and math.prod(x.shape[1:]) < _LARGEST and math.prod(self.kernel_size) <= _MOST_TAPS
+        # torch has the words for a wrong number of channels.
+        return fits and x.dtype in _BY_TRITON and x.shape[1] == self.in_channels
+
+    def _given(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None, int]:
         if torch.is_autocast_enabled("cuda"):
             x = x.to(torch.get_autocast_dtype("cuda"))
-        given = (x, self.weight, self.bias, self.dilation[0])
+        return x, self.weight, self.bias, self.dilation[0]
+
+    def _on_gpu(self, x: Tensor) -> Tensor:
         if not torch.is_grad_enabled():
-            return depthwise_triton.convolve(*given)  # autograd's part takes longer than a small map
-        out: Tensor = depthwise_triton.DepthwiseConvolution.apply(*given)  # type: ignore[no-untyped-call]
+            return depthwise_triton.convolve(*self._given(x))  # autograd's part takes longer than a small map
+        convolve = depthwise_triton.DepthwiseConvolution.apply
+        out: Tensor = convolve(*self._given(x))  # type: ignore[no-untyped-call]
         return out
 
     def _on_cpu(self, x: Tensor) -> Tensor:
@@ -64,10 +83,3 @@ class DepthwiseConv2d(nn.Conv2d):
         convolve = depthwise_cpu.DepthwiseConvolution.apply
         out: Tensor = convolve(x, weight, bias, self.dilation[0])  # type: ignore[no-untyped-call]
         return out
-
-    def _suits_triton(self, x: Tensor) -> bool:
-        if not x.is_cuda or x.device.index != torch.cuda.current_device():  # where Triton launches
-            return False
-        fits = x.numel() > 0 and math.prod(x.shape[1:]) < _LARGEST and math.prod(self.kernel_size) <= _MOST_TAPS
-        # torch has the words for a wrong number of channels.
-        return fits and x.dtype in _BY_TRITON and x.shape[1] == self.in_channels

@@ -9,15 +9,17 @@ import triton  # ships with the builds of torch that it works with
 import triton.language as tl
 from torch import Tensor
 
-_ROWS = 32
-"""Of a map, over which one program sums up a weight's gradient."""
+PIXELS, CHANNELS, WARPS = 128, 32, 4
+"""What one program computes of a map, and its warps."""
+_ROWS, _COLUMNS, _SUM_WARPS = 32, 16, 4
+"""Over what one program sums up a weight's gradient, and its warps."""
 
 
 @triton.jit(do_not_specialize=["height", "width"])
 def _convolve(
     x, weight, bias, out, height, width, channels,
     KERNEL_H: tl.constexpr, KERNEL_W: tl.constexpr, DILATION: tl.constexpr,
-    TURNED: tl.constexpr, HAS_BIAS: tl.constexpr,
+    TURNED: tl.constexpr, HAS_BIAS: tl.constexpr, WITH_GELU: tl.constexpr,
     TILE_H: tl.constexpr, TILE_W: tl.constexpr, TILE_C: tl.constexpr,
 ):  # fmt: skip
     across, down = tl.cdiv(width, TILE_W), tl.cdiv(height, TILE_H)
@@ -43,13 +45,15 @@ def _convolve(
         total += value * factor
     inside = (row < height) & (column < width)
     place = start + ((row * width + column) * channels)[:, None] + channel
+    if WITH_GELU:
+        total = 0.5 * total * (1 + tl.erf(total * 0.7071067811865476))
     tl.store(out + place, total.to(out.dtype.element_ty), inside[:, None] & there)
 
 
 @triton.jit(do_not_specialize=["height", "width"])
 def _correlate(
     x, gradient, sums, height, width, channels,
-    KERNEL_H: tl.constexpr, KERNEL_W: tl.constexpr, DILATION: tl.constexpr, TAPS: tl.constexpr,
+    KERNEL_H: tl.constexpr, KERNEL_W: tl.constexpr, DILATION: tl.constexpr, FIRST: tl.constexpr, REST: tl.constexpr,
     ROWS: tl.constexpr, TILE_W: tl.constexpr, TILE_C: tl.constexpr,
 ):  # fmt: skip
     across, down = tl.cdiv(width, TILE_W), tl.cdiv(height, ROWS)
@@ -59,26 +63,39 @@ def _correlate(
     channel = tl.program_id(1) * TILE_C + tl.arange(0, TILE_C)
     there = channel < channels
     start = (tile // (across * down)).to(tl.int64) * height * width * channels
-    tap = tl.arange(0, TAPS)
-    z = column + ((tap % KERNEL_W - KERNEL_W // 2) * DILATION)[:, None]
-    within = (tap < KERNEL_H * KERNEL_W)[:, None] & (z >= 0) & (z < width)
-    of_weight = tl.zeros((TAPS, TILE_W, TILE_C), tl.float32)
+    # Blocks are as long as a power of two: two of them waste fewer taps than one.
+    tap, other = tl.arange(0, FIRST), FIRST + tl.arange(0, REST)
+    of_weight = tl.zeros((FIRST, TILE_W, TILE_C), tl.float32)
+    of_other = tl.zeros((REST, TILE_W, TILE_C), tl.float32)
     of_bias = tl.zeros((TILE_W, TILE_C), tl.float32)
     for step in range(ROWS):
         row = first + step
         place = start + ((row * width + column) * channels)[:, None] + channel
         inside = (row < height) & (column < width)
         flowing = tl.load(gradient + place, inside[:, None] & there, 0).to(tl.float32)
-        y = row + (tap // KERNEL_W - KERNEL_H // 2) * DILATION
-        inside = within & ((y >= 0) & (y < height))[:, None]
-        place = start + ((y[:, None] * width + z) * channels)[:, :, None] + channel
-        value = tl.load(x + place, inside[:, :, None] & there, 0).to(tl.float32)
-        of_weight += value * flowing
         of_bias += flowing
+        at, inside = _seen(row, column, tap, height, width, KERNEL_H, KERNEL_W, DILATION)
+        seen = start + (at * channels)[:, :, None] + channel
+        of_weight += tl.load(x + seen, inside[:, :, None] & there, 0).to(tl.float32) * flowing
+        at, inside = _seen(row, column, other, height, width, KERNEL_H, KERNEL_W, DILATION)
+        seen = start + (at * channels)[:, :, None] + channel
+        of_other += tl.load(x + seen, inside[:, :, None] & there, 0).to(tl.float32) * flowing
     taps: tl.constexpr = KERNEL_H * KERNEL_W
     mine = sums + tile.to(tl.int64) * (taps + 1) * channels + channel
     tl.store(mine + tap[:, None] * channels, tl.sum(of_weight, axis=1), (tap < taps)[:, None] & there)
+    tl.store(mine + other[:, None] * channels, tl.sum(of_other, axis=1), (other < taps)[:, None] & there)
     tl.store(mine + taps * channels, tl.sum(of_bias, axis=0), there)
+
+
+@triton.jit
+def _seen(
+    row, column, tap, height, width, KERNEL_H: tl.constexpr, KERNEL_W: tl.constexpr, DILATION: tl.constexpr
+):  # fmt: skip
+    """The pixels that taps see from some columns of a row, and whether they are inside the map."""
+    y = (row + (tap // KERNEL_W - KERNEL_H // 2) * DILATION)[:, None]
+    z = column + ((tap % KERNEL_W - KERNEL_W // 2) * DILATION)[:, None]
+    within = (tap < KERNEL_H * KERNEL_W)[:, None] & (y >= 0) & (y < height) & (z >= 0) & (z < width)
+    return y * width + z, within
 
 
 class DepthwiseConvolution(torch.autograd.Function):
@@ -89,7 +106,7 @@ class DepthwiseConvolution(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int, base: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.dilation = dilation
         return convolve(x, weight, bias, dilation)
@@ -104,7 +121,7 @@ class DepthwiseConvolution(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             of_x = convolve(gradient, weight, None, ctx.dilation, turned=True)
         if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
-            sums = _correlated(x, gradient, weight, ctx.dilation)
+            sums = correlated(x, gradient, weight, ctx.dilation)
             of_weight = sums[:-1].t().reshape(weight.shape).to(weight.dtype)
             of_bias = sums[-1].to(weight.dtype) if ctx.needs_input_grad[2] else None
         return of_x, of_weight, of_bias, None
@@ -120,33 +137,51 @@ def _differentiable(
     return of_x, *(None if one is None else one.to(weight.dtype) for one in others)
 
 
-def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int, *, turned: bool = False) -> Tensor:
-    """What ``DepthwiseConvolution`` computes, without a gradient; ``turned`` takes each kernel back to front."""
+def tiling(x: Tensor, kernel_h: int, kernel_w: int) -> tuple[tuple[int, int], dict[str, int]]:
+    """How many programs share a map, and what each takes of it."""
     n, channels, height, width = x.shape
+    # Tall and narrow for columns, low and wide for rows: few pixels are then read by two programs.
+    tile_h = PIXELS // 4 if kernel_h > kernel_w else 4 if kernel_w > kernel_h else 8
+    tile_w, tile_c = PIXELS // tile_h, min(CHANNELS, triton.next_power_of_2(channels))
+    grid = (n * triton.cdiv(height, tile_h) * triton.cdiv(width, tile_w), triton.cdiv(channels, tile_c))
+    return grid, {"TILE_H": tile_h, "TILE_W": tile_w, "TILE_C": tile_c, "num_warps": WARPS}
+
+
+def convolve(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    dilation: int,
+    *,
+    gelu: bool = False,
+    turned: bool = False,
+) -> Tensor:
+    """What ``DepthwiseConvolution`` computes, without a gradient; GELU of it with ``gelu``; ``turned`` takes each
+    kernel back to front.
+    """
     out = torch.empty_like(x, memory_format=torch.channels_last)
     kernel_h, kernel_w = weight.shape[2:]
-    # Tall and narrow for columns, low and wide for rows: few pixels are then read by two programs.
-    tile_h, tile_w = (32, 4) if kernel_h > kernel_w else (4, 32) if kernel_w > kernel_h else (8, 16)
-    tile_c = min(32, triton.next_power_of_2(channels))
-    grid = (n * triton.cdiv(height, tile_h) * triton.cdiv(width, tile_w), triton.cdiv(channels, tile_c))
+    grid, tiles = tiling(x, kernel_h, kernel_w)
     _convolve[grid](
-        x, weight.contiguous(), x if bias is None else bias, out, height, width, channels, kernel_h, kernel_w, dilation,
-        turned, bias is not None, tile_h, tile_w, tile_c,
+        x, weight.contiguous(), x if bias is None else bias, out, x.shape[2], x.shape[3], x.shape[1],
+        kernel_h, kernel_w, dilation, turned, bias is not None, gelu, **tiles,
     )  # fmt: skip
     return out
 
 
-def _correlated(x: Tensor, gradient: Tensor, weight: Tensor, dilation: int) -> Tensor:
+def correlated(x: Tensor, gradient: Tensor, weight: Tensor, dilation: int) -> Tensor:
     """Gradients of the weights at each tap and, last, of the bias, (taps + 1, C) of float32."""
     n, channels, height, width = x.shape
     kernel_h, kernel_w = weight.shape[2:]
     taps = kernel_h * kernel_w
-    tile_w, tile_c = 16, min(32, triton.next_power_of_2(channels))
+    first = 1 << max(0, taps.bit_length() - 1 - (taps.bit_count() == 1))
+    rest = triton.next_power_of_2(max(1, taps - first))
+    tile_w, tile_c = _COLUMNS, min(CHANNELS, triton.next_power_of_2(channels))
     programs = n * triton.cdiv(height, _ROWS) * triton.cdiv(width, tile_w)
     # Parts are summed up by themselves, always in the same order.
     sums = torch.empty(programs, taps + 1, channels, device=x.device)
     _correlate[(programs, triton.cdiv(channels, tile_c))](
-        x, gradient, sums, height, width, channels, kernel_h, kernel_w, dilation, triton.next_power_of_2(taps),
-        _ROWS, tile_w, tile_c,
+        x, gradient, sums, height, width, channels, kernel_h, kernel_w, dilation, first, rest, _ROWS, tile_w, tile_c,
+        num_warps=_SUM_WARPS,
     )  # fmt: skip
     return sums.sum(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from amsunet.blocks.memory_format import is_channels_last
 
@@ -19,6 +20,11 @@ class GELU(nn.GELU):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.compiler.is_compiling() or not is_channels_last(x) or x.is_contiguous() or x.device.type != "cpu":
-            return super().forward(x)
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return gelu(x)
+
+
+def gelu(x: Tensor) -> Tensor:
+    """What ``GELU`` computes."""
+    if torch.compiler.is_compiling() or not is_channels_last(x) or x.is_contiguous() or x.device.type != "cpu":
+        return F.gelu(x)
+    return F.gelu(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)

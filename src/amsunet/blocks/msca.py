@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from amsunet.blocks.depthwise import DepthwiseConv2d
 from amsunet.blocks.gelu import GELU
-from amsunet.blocks.strip import strip_pairs
+from amsunet.blocks.strip import StripPairs
 
 
 class MSCA(nn.Module):
@@ -30,15 +30,11 @@ class MSCA(nn.Module):
     def __init__(self, channels: int, *, strip_sizes: Sequence[int] = (7, 11, 21)) -> None:
         super().__init__()
         self.local = DepthwiseConv2d(channels, 5)
-        self.strips = strip_pairs(channels, strip_sizes)
+        self.strips = StripPairs(channels, strip_sizes)
         self.project = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        local = self.local(x)
-        context = local
-        for strip in self.strips:
-            context = context + strip(local)
-        weights: Tensor = self.project(context)
+        weights: Tensor = self.project(self.strips(self.local(x)))
         return x * weights
 
 

@@ -39,4 +39,4 @@ class RSC(nn.Module):
         spatial = x * torch.sigmoid(self.spatial(x))
         pooled = x.mean(dim=(2, 3), keepdim=True)
         channel = x * torch.sigmoid(self.excite(torch.relu(self.squeeze(pooled))))
-        return x + spatial * channel if self.residual else spatial * channel
+        return torch.addcmul(x, spatial, channel) if self.residual else spatial * channel

@@ -103,7 +103,14 @@ def _of_torch(job: Job) -> tuple[Callable[[], object], Callable[[], int]]:
         keep_freed_memory()
         machine = Machine(job.device, cast(Any, job.precision), torch.get_num_threads())
         placed = machine.place(network if job.runtime == "channels_last" else for_inference(network))
-        runtime = TorchRuntime(placed, _PREPROCESSING, machine, compiled=job.runtime == "compiled", say=_refuse)
+        runtime = TorchRuntime(
+            placed,
+            _PREPROCESSING,
+            machine,
+            compiled=job.runtime == "compiled",
+            graphs=job.runtime != "channels_last",
+            say=_refuse,
+        )
 
         def forward() -> None:
             runtime.logits(pixels)

@@ -94,8 +94,13 @@ def for_inference(network: nn.Module, temperature: float = 1.0) -> nn.Module:
     """A network of this package with everything fused that can be; another one as it is, for what it does with its
     parts is not known. Its logits are divided by the temperature.
     """
-    fused = fuse(network) if type(network).__module__.startswith("amsunet.models.") else network
-    return Tempered(fused, temperature)
+    return Tempered(fuse(network) if is_ours(network) else network, temperature)
+
+
+def is_ours(network: nn.Module) -> bool:
+    """Whether a network is of this package, so that it is known what it does with its parts."""
+    inner = network.network if isinstance(network, Tempered) else network
+    return type(inner).__module__.startswith("amsunet.models.")
 
 
 def build_network(model: str, arguments: dict[str, Any]) -> nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -11,9 +12,10 @@ from torch import Tensor, nn
 
 from amsunet.data.images import Array
 from amsunet.data.preprocessing import Preprocessing
+from amsunet.inference.cuda_graph import GraphedForward, with_weights_cast
 from amsunet.inference.description import ModelDescription
 from amsunet.inference.ensemble import Folds, load_members
-from amsunet.inference.model_file import for_inference
+from amsunet.inference.model_file import for_inference, is_ours
 from amsunet.machine import Machine
 
 
@@ -23,6 +25,8 @@ class TorchRuntime:
     Args:
         network: as ``machine.place`` put it there.
         compiled: run it through ``torch.compile``; where that fails ``say`` is told, and it runs as it is.
+        graphs: on a GPU run shapes that come again as CUDA graphs, with weights as they are now, if the network is of
+            this package: another one may do what cannot be captured.
     """
 
     def __init__(
@@ -32,13 +36,20 @@ class TorchRuntime:
         machine: Machine,
         *,
         compiled: bool = False,
+        graphs: bool = False,
         say: Callable[[str], None] = print,
     ) -> None:
+        self._exact = network
         self._network = network
         self._preprocessing = preprocessing
         self._machine = machine
-        self._compiled = torch.compile(network) if compiled else None
         self._say = say
+        self._graphed: GraphedForward | None = None
+        if graphs and machine.device == "cuda" and is_ours(network):
+            self._graphed = GraphedForward(self._compute)
+            if machine.precision == "bfloat16":
+                self._network = with_weights_cast(network, torch.bfloat16)
+        self._compiled = torch.compile(self._network) if compiled else None
 
     @property
     def name(self) -> str:
@@ -46,7 +57,7 @@ class TorchRuntime:
 
     def exact(self) -> TorchRuntime:
         """The same network in float32."""
-        return TorchRuntime(self._network, self._preprocessing, replace(self._machine, precision="float32"))
+        return TorchRuntime(self._exact, self._preprocessing, replace(self._machine, precision="float32"))
 
     def __call__(self, images: Array) -> Array:
         # A copy, small beside what follows: torch takes neither mirrored views nor what may not be written to.
@@ -56,7 +67,11 @@ class TorchRuntime:
 
     def logits(self, pixels: Tensor) -> Tensor:
         """From images (N, C, h, w) of uint8 on the device to logits there."""
-        with torch.inference_mode(), self._machine.autocast():
+        with torch.inference_mode():
+            return (self._graphed or self._compute)(pixels)
+
+    def _compute(self, pixels: Tensor) -> Tensor:
+        with self._machine.autocast():
             x = standardise(pixels.float() / 255, self._preprocessing).contiguous(memory_format=torch.channels_last)
             return self._forward(x).float()
 
@@ -76,9 +91,14 @@ class TorchRuntime:
 
 def standardise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
     """Map (N, C, H, W) in 0 ... 1 to the network's input."""
-    mean = torch.tensor(preprocessing.mean, device=images.device).view(1, -1, 1, 1)
-    std = torch.tensor(preprocessing.std, device=images.device).view(1, -1, 1, 1)
-    return (images - mean) / std
+    return (images - _of_channels(preprocessing.mean, images.device)) / _of_channels(preprocessing.std, images.device)
+
+
+@cache
+def _of_channels(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Numbers (1, C, 1, 1) on the device: to copy them there makes it wait."""
+    with torch.inference_mode(mode=False):  # or training could not use them
+        return torch.tensor(values, device=device).view(1, -1, 1, 1)
 
 
 def open_run(
@@ -97,6 +117,6 @@ def open_run(
     members = []
     for network, description in networks:
         placed = machine.place(for_inference(network, description.temperature))
-        runtime = TorchRuntime(placed, description.preprocessing, machine, compiled=compiled, say=say)
+        runtime = TorchRuntime(placed, description.preprocessing, machine, compiled=compiled, graphs=True, say=say)
         members.append((runtime, description))
     return members, folds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import fields
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 
 from amsunet.blocks import AMSE, CBAM, RSC, SCSE, SE, AMSEDesign
 from amsunet.blocks.design import whole_numbers
+from amsunet.blocks.pointwise import PointwiseConv2d
 from amsunet.models.registry import register_model
 from amsunet.models.size import check_size, pad_to
 
@@ -39,13 +41,21 @@ class Up(nn.Module):
         super().__init__()
         self.norm = design.make_norm(in_channels)
         self.attention = attention
-        self.fuse = nn.Conv2d(skip_channels + in_channels, out_channels, 1)
+        self.fuse = PointwiseConv2d(skip_channels + in_channels, out_channels)
         self.block = AMSE(out_channels, design=design)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        x = pad_to(F.interpolate(self.norm(x), scale_factor=2, mode="bilinear", align_corners=True), skip)
+        x = pad_to(upsample(self.norm(x)), skip)
         out: Tensor = self.block(self.fuse(torch.cat((self.attention(skip), x), dim=1)))
         return out
+
+
+def upsample(x: Tensor) -> Tensor:
+    """(N, C, H, W) to (N, C, 2 H, 2 W), bilinear, corner on corner, in the precision of x: autocast has this, and the
+    sum or concatenation behind it, in float32.
+    """
+    with torch.autocast(x.device.type, enabled=False) if torch.is_autocast_enabled(x.device.type) else nullcontext():
+        return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
 
 
 @register_model("amsunet", source="Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120")

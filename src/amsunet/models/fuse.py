@@ -7,11 +7,11 @@ import itertools
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from amsunet.blocks import AMSE, ConvUNeXtBlock
-from amsunet.models.amsunet import Up
+from amsunet.blocks.pointwise import PointwiseConv2d
+from amsunet.models.amsunet import Up, upsample
 from amsunet.models.segnext import MSCANBlock
 from amsunet.models.size import pad_to
 
@@ -70,7 +70,7 @@ class FusedUp(nn.Module):
         self.attention, self.block = up.attention, up.block
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        x = F.interpolate(self.reduce(self.norm(x)), scale_factor=2, mode="bilinear", align_corners=True)
+        x = upsample(self.reduce(self.norm(x)))
         out: Tensor = self.block(self.enter(self.attention(skip)) + pad_to(x, skip))
         return out
 
@@ -88,7 +88,9 @@ def _fuse_sequence(sequence: nn.Sequential) -> None:
 
 def _is_plain(module: nn.Module | None) -> bool:
     """A convolution that a dense one can stand for."""
-    return type(module) is nn.Conv2d and module.groups == 1 and module.dilation == (1, 1)
+    if not isinstance(module, nn.Conv2d) or type(module) not in (nn.Conv2d, PointwiseConv2d):
+        return False
+    return module.groups == 1 and module.dilation == (1, 1)
 
 
 def _is_lived_in(module: nn.Module | None) -> bool:
@@ -153,7 +155,11 @@ def _join(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
 def _convolution(weight: Tensor, bias: Tensor | None, *, like: nn.Conv2d) -> nn.Conv2d:
     """A convolution with these numbers, without padding, in the stride and type of another one."""
     out_channels, in_channels, height, width = weight.shape
-    made = nn.Conv2d(in_channels, out_channels, (height, width), stride=like.stride, bias=bias is not None)  # type: ignore[arg-type]
+    made: nn.Conv2d
+    if isinstance(like, PointwiseConv2d):
+        made = PointwiseConv2d(in_channels, out_channels, bias=bias is not None)
+    else:
+        made = nn.Conv2d(in_channels, out_channels, (height, width), stride=like.stride, bias=bias is not None)  # type: ignore[arg-type]
     made = made.to(like.weight).eval()
     with torch.no_grad():
         made.weight.copy_(weight)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from amsunet.inference.model_file import build_network, for_inference
 from amsunet.machine import Machine
+from amsunet.training.captured import captured
 from amsunet.training.loss import make_loss
 from amsunet.training.plan import Plan
 
@@ -41,9 +42,9 @@ def measure_cost(plan: Plan, num_classes: int, machine: Machine) -> Cost:
         kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
-    def step() -> None:
+    def step(forward: Callable[[Tensor], Tensor] = network) -> None:
         with machine.autocast():
-            logits = network(images)
+            logits = forward(images)
         loss(logits.float(), labels).backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -52,7 +53,8 @@ def measure_cost(plan: Plan, num_classes: int, machine: Machine) -> Cost:
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         step()
-    times = [_timed(step) for _ in range(2)]
+    forward = captured(network, images, machine)
+    times = [_timed(lambda: step(forward)) for _ in range(2)]
     fused = for_inference(network).eval()
     with torch.inference_mode(), machine.autocast():
         predicting = min(_timed(lambda: fused(images[:1])) for _ in range(2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
@@ -16,6 +17,7 @@ from amsunet.inference.dice import dice_by_class
 from amsunet.inference.forward import compute_logits
 from amsunet.inference.torch_runtime import TorchRuntime, standardise
 from amsunet.machine import Machine
+from amsunet.training.captured import captured
 from amsunet.training.deep_supervision import DeepSupervision, mean_over_scales
 from amsunet.training.loss import make_loss
 from amsunet.training.plan import Plan
@@ -75,6 +77,8 @@ class SegmentationTask(pl.LightningModule):
             extra=plan.extra_augmentation,
         )
         self.dice_of_images: list[Tensor] = []
+        self._captured: tuple[Callable[[Tensor], Tensor], ...] = ()
+        """The training pass once it is captured; in a tuple, or its weights would count as the task's own again."""
         self.steps_left_out = 0
         """In a row, for their gradient was no number."""
 
@@ -84,7 +88,9 @@ class SegmentationTask(pl.LightningModule):
         images, labels = self.augmentation(images.float() / 255, labels.long(), seed)
         images = standardise(images, self.preprocessing).contiguous(memory_format=torch.channels_last)
         if self.supervision is None:
-            loss: Tensor = self.loss(self.network(images).float(), labels)
+            if not self._captured:
+                self._captured = (captured(self.network, images, self.machine),)
+            loss: Tensor = self.loss(self._captured[0](images).float(), labels)
         else:
             loss = mean_over_scales(self.loss, self.supervision(self.network, images), labels)
         if not torch.isfinite(loss):

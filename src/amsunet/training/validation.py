@@ -28,7 +28,9 @@ class ValidationLogits:
         self, network: nn.Module, description: ModelDescription, samples: Sequence[Sample], machine: Machine
     ) -> None:
         self._images = PreparedImages(samples, description.convention, description.preprocessing)
-        self._at_work = TorchRuntime(machine.place(for_inference(network)), description.preprocessing, machine)
+        self._at_work = TorchRuntime(
+            machine.place(for_inference(network)), description.preprocessing, machine, graphs=True
+        )
         self._kept: dict[int, Array] = {}
         self._room = free_memory() // 4
 

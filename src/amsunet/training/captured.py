@@ -1,0 +1,45 @@
+"""A network's training pass on a GPU as CUDA graphs, forward and backward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from amsunet.inference.model_file import is_ours
+from amsunet.machine import Machine
+
+
+class _Pass(nn.Module):
+    """torch gives the module that it captures another ``forward``; the network itself keeps its own."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.network(images)
+        return logits
+
+
+def captured(network: nn.Module, images: Tensor, machine: Machine) -> Callable[[Tensor], Tensor]:
+    """The network's function with its gradients, for images like these; a small batch waits for Python otherwise, for
+    80 ms a step. Weights may change in place from call to call.
+
+    A network runs as it is where there is no GPU; another one than this package's does too, for it may do what cannot
+    be captured.
+    """
+    if machine.device != "cuda" or not is_ours(network):
+        return network
+    # To capture is to run the network several times, which moves BatchNorm's averages.
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    enabled = machine.precision == "bfloat16"
+    with torch.autocast("cuda", torch.bfloat16, enabled=enabled, cache_enabled=False):
+        run: Any = torch.cuda.make_graphed_callables(_Pass(network).train(), (images.clone(),), allow_unused_input=True)
+    with torch.no_grad():
+        for name, value in network.named_buffers():
+            value.copy_(before[name])
+    made: Callable[[Tensor], Tensor] = run
+    return made

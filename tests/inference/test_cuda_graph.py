@@ -1,0 +1,68 @@
+"""Networks as CUDA graphs say what they say without."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from amsunet.data.preprocessing import Preprocessing
+from amsunet.inference.cuda_graph import with_weights_cast
+from amsunet.inference.model_file import for_inference
+from amsunet.inference.torch_runtime import TorchRuntime
+from amsunet.machine import choose_machine
+from amsunet.models import create_model, list_models
+
+_PREPROCESSING = Preprocessing(in_channels=3, windowing="depth", mean=(0.5,) * 3, std=(0.25,) * 3)
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is here")
+
+
+def test_weights_are_cast_where_autocast_would_and_the_original_is_left_alone():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(5, 5))
+    cast = with_weights_cast(network, torch.bfloat16)
+    assert [one.dtype for one in cast.parameters()] == [torch.bfloat16] * 2 + [torch.float32] * 2 + [torch.bfloat16] * 2
+    assert {one.dtype for one in network.parameters()} == {torch.float32}
+
+
+def test_cast_weights_give_what_autocast_gives():
+    torch.manual_seed(0)
+    network, x = create_model("amsunet_xs").eval(), torch.randn(1, 3, 32, 48)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(with_weights_cast(network, torch.bfloat16)(x), network(x))
+
+
+@on_gpu
+@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_every_call_of_a_shape_gives_the_same(name, precision):
+    torch.manual_seed(0)
+    machine = choose_machine("cuda", precision)
+    network = machine.place(for_inference(create_model(name).eval()))
+    plain = TorchRuntime(network, _PREPROCESSING, machine)
+    graphed = TorchRuntime(network, _PREPROCESSING, machine, graphs=True)
+    rng = np.random.default_rng(0)
+    for shape in [(1, 3, 64, 96), (2, 3, 64, 64), (1, 3, 64, 96), (2, 3, 64, 64), (1, 3, 64, 96)]:
+        images = rng.integers(0, 256, shape, np.uint8)
+        np.testing.assert_allclose(graphed(images), plain(images), rtol=0.02, atol=0.02)
+    assert sum(one is not None for one in graphed._graphed._seen.values()) == 2, "nothing was captured"
+
+
+@on_gpu
+def test_graphs_of_many_shapes_do_not_disturb_each_other():
+    machine = choose_machine("cuda", "float32")
+    network = machine.place(for_inference(create_model("amsunet_xs").eval()))
+    graphed = TorchRuntime(network, _PREPROCESSING, machine, graphs=True)
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (1, 3, 32 + 16 * one, 64), np.uint8) for one in range(7)]
+    first = [graphed(image) for image in images]
+    for _ in range(3):
+        for image, expected in zip(images, first, strict=True):
+            np.testing.assert_allclose(graphed(image), expected, atol=1e-5)
+
+
+@on_gpu
+def test_another_network_runs_as_it_is():
+    network = torch.nn.Conv2d(3, 2, 1)
+    machine = choose_machine("cuda")
+    assert TorchRuntime(machine.place(for_inference(network)), _PREPROCESSING, machine, graphs=True)._graphed is None
