@@ -9,9 +9,9 @@ import triton  # ships with the builds of torch that it works with
 import triton.language as tl
 from torch import Tensor
 
-PIXELS, CHANNELS, WARPS = 128, 32, 4
+PIXELS, CHANNELS, WARPS = 128, 64, 4
 """What one program computes of a map, and its warps."""
-_ROWS, _COLUMNS, _SUM_WARPS = 32, 16, 4
+_ROWS, _COLUMNS, _SUM_WARPS = 64, 8, 2
 """Over what one program sums up a weight's gradient, and its warps."""
 
 
@@ -106,7 +106,7 @@ class DepthwiseConvolution(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int, base: Tensor | None) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.dilation = dilation
         return convolve(x, weight, bias, dilation)
