@@ -15,6 +15,21 @@ _ROWS, _COLUMNS, _SUM_WARPS = 64, 8, 2
 """Over what one program sums up a weight's gradient, and its warps."""
 
 
+@triton.jit
+def tile_of(height, width, channels, TILE_H: tl.constexpr, TILE_W: tl.constexpr, TILE_C: tl.constexpr):
+    """The pixels and channels that a program computes, their places in memory, and which of them exist."""
+    across, down = tl.cdiv(width, TILE_W), tl.cdiv(height, TILE_H)
+    tile = tl.program_id(0)
+    pixel = tl.arange(0, TILE_H * TILE_W)
+    row = tile // across % down * TILE_H + pixel // TILE_W
+    column = tile % across * TILE_W + pixel % TILE_W
+    channel = tl.program_id(1) * TILE_C + tl.arange(0, TILE_C)
+    start = (tile // (across * down)).to(tl.int64) * height * width * channels
+    place = start + ((row * width + column) * channels)[:, None] + channel
+    mine = ((row < height) & (column < width))[:, None] & (channel < channels)
+    return row, column, channel, start, place, mine
+
+
 @triton.jit(do_not_specialize=["height", "width"])
 def _convolve(
     x, weight, bias, out, height, width, channels,
@@ -22,14 +37,8 @@ def _convolve(
     TURNED: tl.constexpr, HAS_BIAS: tl.constexpr, WITH_GELU: tl.constexpr,
     TILE_H: tl.constexpr, TILE_W: tl.constexpr, TILE_C: tl.constexpr,
 ):  # fmt: skip
-    across, down = tl.cdiv(width, TILE_W), tl.cdiv(height, TILE_H)
-    tile = tl.program_id(0)
-    pixel = tl.arange(0, TILE_H * TILE_W)
-    row = tile // across % down * TILE_H + pixel // TILE_W
-    column = tile % across * TILE_W + pixel % TILE_W
-    channel = tl.program_id(1) * TILE_C + tl.arange(0, TILE_C)
+    row, column, channel, start, target, mine = tile_of(height, width, channels, TILE_H, TILE_W, TILE_C)
     there = channel < channels
-    start = (tile // (across * down)).to(tl.int64) * height * width * channels
     total = tl.zeros((TILE_H * TILE_W, TILE_C), tl.float32)
     if HAS_BIAS:
         total += tl.load(bias + channel, there, 0).to(tl.float32)
@@ -43,11 +52,9 @@ def _convolve(
         at = KERNEL_H * KERNEL_W - 1 - tap if TURNED else tap
         factor = tl.load(weight + channel * (KERNEL_H * KERNEL_W) + at, there, 0).to(tl.float32)
         total += value * factor
-    inside = (row < height) & (column < width)
-    place = start + ((row * width + column) * channels)[:, None] + channel
     if WITH_GELU:
         total = 0.5 * total * (1 + tl.erf(total * 0.7071067811865476))
-    tl.store(out + place, total.to(out.dtype.element_ty), inside[:, None] & there)
+    tl.store(out + target, total.to(out.dtype.element_ty), mine)
 
 
 @triton.jit(do_not_specialize=["height", "width"])

@@ -11,7 +11,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.nn import functional as F
 
-from amsunet.blocks.depthwise_triton import correlated, tiling
+from amsunet.blocks.depthwise_triton import correlated, tile_of, tiling
 
 PAIRS = 3
 
@@ -41,20 +41,6 @@ def _of_channels(bias, channel, there, PIXELS: tl.constexpr, TILE_C: tl.constexp
     return total
 
 
-@triton.jit
-def _place(height, width, channels, TILE_H: tl.constexpr, TILE_W: tl.constexpr, TILE_C: tl.constexpr):
-    across, down = tl.cdiv(width, TILE_W), tl.cdiv(height, TILE_H)
-    tile = tl.program_id(0)
-    pixel = tl.arange(0, TILE_H * TILE_W)
-    row = tile // across % down * TILE_H + pixel // TILE_W
-    column = tile % across * TILE_W + pixel % TILE_W
-    channel = tl.program_id(1) * TILE_C + tl.arange(0, TILE_C)
-    start = (tile // (across * down)).to(tl.int64) * height * width * channels
-    place = start + ((row * width + column) * channels)[:, None] + channel
-    mine = ((row < height) & (column < width))[:, None] & (channel < channels)
-    return row, column, channel, start, place, mine
-
-
 @triton.jit(do_not_specialize=["height", "width"])
 def _fan_out(
     x, weight0, weight1, weight2, bias0, bias1, bias2, out0, out1, out2, height, width, channels,
@@ -62,7 +48,7 @@ def _fan_out(
     DOWN: tl.constexpr, TURNED: tl.constexpr, HAS_BIAS: tl.constexpr,
     TILE_H: tl.constexpr, TILE_W: tl.constexpr, TILE_C: tl.constexpr,
 ):  # fmt: skip
-    row, column, channel, start, place, mine = _place(height, width, channels, TILE_H, TILE_W, TILE_C)
+    row, column, channel, start, place, mine = tile_of(height, width, channels, TILE_H, TILE_W, TILE_C)
     there = channel < channels
     pixels: tl.constexpr = TILE_H * TILE_W
     total = _of_channels(bias0, channel, there, pixels, TILE_C, HAS_BIAS)
@@ -89,7 +75,7 @@ def _sum_up(
     DOWN: tl.constexpr, TURNED: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_OTHER: tl.constexpr,
     TILE_H: tl.constexpr, TILE_W: tl.constexpr, TILE_C: tl.constexpr,
 ):  # fmt: skip
-    row, column, channel, start, place, mine = _place(height, width, channels, TILE_H, TILE_W, TILE_C)
+    row, column, channel, start, place, mine = tile_of(height, width, channels, TILE_H, TILE_W, TILE_C)
     there = channel < channels
     pixels: tl.constexpr = TILE_H * TILE_W
     total = tl.load(base + place, mine, 0).to(tl.float32)
