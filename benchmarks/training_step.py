@@ -36,7 +36,7 @@ def time_steps(form: str, network_name: str, batch: int, side: int, steps: int, 
     from amsunet.machine import Machine, choose_machine  # noqa: PLC0415
     from amsunet.memory import keep_freed_memory  # noqa: PLC0415
     from amsunet.models import create_model  # noqa: PLC0415
-    from amsunet.training.captured import captured  # noqa: PLC0415
+    from amsunet.training.captured_pass import captured  # noqa: PLC0415
     from amsunet.training.loss import CrossEntropyDiceLoss  # noqa: PLC0415
 
     torch.manual_seed(0)

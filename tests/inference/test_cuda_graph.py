@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from amsunet.data.preprocessing import Preprocessing
-from amsunet.inference.cuda_graph import with_weights_cast
+from amsunet.inference.cuda_graph import GraphedForward, with_weights_cast
 from amsunet.inference.model_file import for_inference
 from amsunet.inference.torch_runtime import TorchRuntime
 from amsunet.machine import choose_machine
@@ -45,7 +47,7 @@ def test_every_call_of_a_shape_gives_the_same(name, precision):
     for shape in [(1, 3, 64, 96), (2, 3, 64, 64), (1, 3, 64, 96), (2, 3, 64, 64), (1, 3, 64, 96)]:
         images = rng.integers(0, 256, shape, np.uint8)
         np.testing.assert_allclose(graphed(images), plain(images), rtol=0.02, atol=0.02)
-    assert sum(one is not None for one in graphed._graphed._seen.values()) == 2, "nothing was captured"
+    assert len(graphed._graphed._captured) == 2, "nothing was captured"
 
 
 @on_gpu
@@ -59,6 +61,34 @@ def test_graphs_of_many_shapes_do_not_disturb_each_other():
     for _ in range(3):
         for image, expected in zip(images, first, strict=True):
             np.testing.assert_allclose(graphed(image), expected, atol=1e-5)
+
+
+@on_gpu
+def test_threads_get_what_they_gave():
+    machine = choose_machine("cuda", "float32")
+    network = machine.place(for_inference(create_model("amsunet_xs").eval()))
+    graphed = TorchRuntime(network, _PREPROCESSING, machine, graphs=True)
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (1, 3, 64, 64), np.uint8) for _ in range(16)]
+    expected = [graphed(image) for image in images]
+    with ThreadPoolExecutor(8) as threads:
+        for found, one in zip(threads.map(graphed, images * 8), expected * 8, strict=True):
+            np.testing.assert_allclose(found, one, atol=1e-5)
+
+
+@on_gpu
+def test_without_memory_for_graphs_it_runs_as_it_is():
+    given: list[int] = []
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        given.append(len(x))
+        if len(given) == 2:
+            raise torch.OutOfMemoryError
+        return 2 * x
+
+    graphed, x = GraphedForward(forward), torch.ones(1, 1, 4, 4, device="cuda")
+    assert all(torch.equal(graphed(x), 2 * x) for _ in range(4))
+    assert len(given) == 5, "what has no graph is computed in every call, and once more where memory ran out"
 
 
 @on_gpu

@@ -29,7 +29,8 @@ class AMSAttention(nn.Sequential):
 
 
 class FFN(nn.Sequential):
-    """Convolutional feed-forward network: 1x1 to a wider map, 3x3 depthwise, GELU, 1x1 back.
+    """Convolutional feed-forward network: 1x1 to a wider map, 3x3 depthwise, GELU, 1x1 back. The convolution and GELU
+    may run as one, without their modules' hooks.
 
     Shape: (N, channels, H, W) to the same.
     """

@@ -19,6 +19,9 @@ class GELU(nn.GELU):
     Shape: any to the same.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def forward(self, x: Tensor) -> Tensor:
         return gelu(x)
 

@@ -37,7 +37,11 @@ class StripPairs(nn.ModuleList):
         )
 
     def forward(self, x: Tensor, base: Tensor | None = None) -> Tensor:
-        if strip_triton is not None and len(self) == strip_triton.PAIRS and self._layers()[0].suits_triton(x):
+        if (
+            strip_triton is not None
+            and len(self) == strip_triton.PAIRS
+            and all(layer.suits_triton(x) for layer in self._layers())
+        ):
             if torch.is_autocast_enabled("cuda"):
                 x = x.to(torch.get_autocast_dtype("cuda"))
             if base is None or (base.dtype == x.dtype and base.shape == x.shape and is_channels_last(base)):

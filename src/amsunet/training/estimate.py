@@ -11,7 +11,7 @@ from torch import Tensor
 
 from amsunet.inference.model_file import build_network, for_inference
 from amsunet.machine import Machine
-from amsunet.training.captured import captured
+from amsunet.training.captured_pass import captured, give_back
 from amsunet.training.loss import make_loss
 from amsunet.training.plan import Plan
 
@@ -51,16 +51,20 @@ def measure_cost(plan: Plan, num_classes: int, machine: Machine) -> Cost:
         if machine.device == "cuda":
             torch.cuda.synchronize()
 
+    def fastest_step() -> float:
+        forward = network if plan.deep_supervision else captured(network, images, machine)
+        return min(_timed(lambda: step(forward)) for _ in range(2))
+
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         step()
-    forward = captured(network, images, machine)
-    times = [_timed(lambda: step(forward)) for _ in range(2)]
+    seconds_per_step = fastest_step()
+    give_back()
     fused = for_inference(network).eval()
     with torch.inference_mode(), machine.autocast():
         predicting = min(_timed(lambda: fused(images[:1])) for _ in range(2))
     weights = sum(p.numel() * p.element_size() for p in network.parameters())
     # Weights, gradients and two moments; on top of the activations kept, a backward pass needs about a third more.
-    return Cost(min(times), int(4 * weights + 1.33 * sum(kept.values())), predicting)
+    return Cost(seconds_per_step, int(4 * weights + 1.33 * sum(kept.values())), predicting)
 
 
 def _timed(call: Callable[[], object]) -> float:

@@ -17,7 +17,7 @@ from amsunet.inference.dice import dice_by_class
 from amsunet.inference.forward import compute_logits
 from amsunet.inference.torch_runtime import TorchRuntime, standardise
 from amsunet.machine import Machine
-from amsunet.training.captured import captured
+from amsunet.training.captured_pass import captured, give_back
 from amsunet.training.deep_supervision import DeepSupervision, mean_over_scales
 from amsunet.training.loss import make_loss
 from amsunet.training.plan import Plan
@@ -109,6 +109,10 @@ class SegmentationTask(pl.LightningModule):
         if self.steps_left_out > _LEFT_OUT_AT_MOST:
             raise DivergedError
         optimizer.zero_grad()
+
+    def on_fit_end(self) -> None:
+        self._captured = ()
+        give_back()
 
     def on_validation_epoch_start(self) -> None:
         self.dice_of_images = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -95,6 +96,9 @@ def train(
     )
     say(prepared.describe())
     plan, dataset = prepared.plan, prepared.dataset
+    if deterministic:
+        # cuBLAS reads it at the process's first matrix product, and the Trainer that sets it comes after the measuring.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if plan.steps_per_epoch is None:
         cost = measure_cost(plan, dataset.convention.num_classes, machine)
         plan = fill_budget(plan, cost.seconds_per_step, prepared.training_images)

@@ -9,7 +9,7 @@ import torch
 
 from amsunet.machine import choose_machine
 from amsunet.models import create_model, list_models
-from amsunet.training.captured import captured
+from amsunet.training.captured_pass import captured
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is here")
 
@@ -25,11 +25,13 @@ def test_another_network_runs_as_it_is():
     assert captured(network, torch.zeros(1, 3, 32, 32, device="cuda"), choose_machine("cuda")) is network
 
 
-def _trained(forward, network, batches):
+def _trained(forward, network, batches, machine):
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3, fused=True)
     losses = []
     for images in batches:
-        loss = forward(images).float().pow(2).mean()
+        with machine.autocast():
+            logits = forward(images)
+        loss = logits.float().pow(2).mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -39,9 +41,10 @@ def _trained(forward, network, batches):
 
 @on_gpu
 @pytest.mark.parametrize("name", list_models())
-def test_steps_are_those_of_the_network(name):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_steps_are_those_of_the_network(name, precision):
     torch.manual_seed(0)
-    machine = choose_machine("cuda", "float32")
+    machine = choose_machine("cuda", precision)
     network = machine.place(create_model(name).train())
     twin = copy.deepcopy(network)
     batches = [torch.randn(2, 3, 64, 64, device="cuda").contiguous(memory_format=torch.channels_last) for _ in range(4)]
@@ -50,9 +53,9 @@ def test_steps_are_those_of_the_network(name):
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
     assert type(network).forward == network.forward.__func__, "a copy of the network would run the original"
     torch.manual_seed(1)
-    found = _trained(forward, network, batches)
+    found = _trained(forward, network, batches, machine)
     torch.manual_seed(1)
-    expected = _trained(twin, twin, batches)
+    expected = _trained(twin, twin, batches, machine)
     torch.testing.assert_close(found, expected, rtol=2e-2, atol=1e-3)
     for (key, one), other in zip(network.named_buffers(), twin.buffers(), strict=True):
         torch.testing.assert_close(one, other, rtol=5e-2, atol=5e-2, msg=key)

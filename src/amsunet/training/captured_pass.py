@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,9 @@ def captured(network: nn.Module, images: Tensor, machine: Machine) -> Callable[[
     """The network's function with its gradients, for images like these; a small batch waits for Python otherwise, for
     80 ms a step. Weights may change in place from call to call.
 
+    All images must have the shape of these, and one call's gradients be used before the next call overwrites them: they
+    are neither summed over several nor differentiated again.
+
     A network runs as it is where there is no GPU; another one than this package's does too, for it may do what cannot
     be captured.
     """
@@ -43,3 +47,10 @@ def captured(network: nn.Module, images: Tensor, machine: Machine) -> Callable[[
             value.copy_(before[name])
     made: Callable[[Tensor], Tensor] = run
     return made
+
+
+def give_back() -> None:
+    """Free the memory of captured passes that nobody refers to: they refer to themselves in circles."""
+    if torch.cuda.is_available():
+        gc.collect()
+        torch.cuda.empty_cache()
