@@ -6,8 +6,7 @@ import pytest
 
 from amsunet.data.fingerprint import Fingerprint
 from amsunet.errors import InputError
-from amsunet.training.plan import DEFAULT_MINUTES, fill_budget, make_plan
-from amsunet.training.prepare import prepare
+from amsunet.training.plan import DEFAULT_MINUTES, make_plan
 
 _PLAIN = {
     "images": 100,
@@ -215,20 +214,3 @@ def test_quarter_turns_need_square_crops():
 def test_the_impossible_is_refused_by_name(overrides, message):
     with pytest.raises(InputError, match=message):
         _plan(overrides)
-
-
-@pytest.mark.parametrize(("seconds", "steps"), [(0.5, 32), (0.001, 250), (60.0, 4)])
-def test_minutes_are_cut_into_epochs_by_the_time_of_a_step(seconds, steps):
-    prepared = prepare("sample:nuclei", device="cpu", overrides={"minutes": 2.0})
-    plan = fill_budget(prepared.plan, seconds, training_images=10)
-    assert plan.steps_per_epoch == steps
-    assert "a step takes" in plan.reasons["steps_per_epoch"]
-    assert plan.augmentation == ("light" if steps == 4 else "medium")  # 12 passes over the images are few
-
-
-def test_a_budget_leaves_what_was_said():
-    said = {"minutes": 2.0, "augmentation": "strong"}
-    plan = fill_budget(prepare("sample:nuclei", device="cpu", overrides=said).plan, 60.0, training_images=10)
-    assert plan.augmentation == "strong"
-    by_epochs = prepare("sample:nuclei", device="cpu", overrides={"epochs": 3}).plan
-    assert fill_budget(by_epochs, 60.0, training_images=10) == by_epochs

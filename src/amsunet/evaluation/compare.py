@@ -24,8 +24,9 @@ from amsunet.inference.model_file import build_network
 from amsunet.machine import Machine, choose_machine
 from amsunet.memory import free_memory, keep_freed_memory
 from amsunet.models import code_checksum
+from amsunet.training.budget import fill_budget
 from amsunet.training.estimate import measure_cost
-from amsunet.training.plan import AS_SAID, Plan, fill_budget, with_settings
+from amsunet.training.plan import AS_SAID, Plan, with_settings
 from amsunet.training.prepare import Preparation, check_network, prepare
 from amsunet.training.run import absolute_source
 

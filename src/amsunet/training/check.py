@@ -13,8 +13,9 @@ from amsunet.data.overlay import contact_sheet, draw_outlines
 from amsunet.files import whole_file, write_json
 from amsunet.machine import choose_machine
 from amsunet.memory import free_memory, keep_freed_memory
-from amsunet.training.estimate import Cost, measure_cost
-from amsunet.training.plan import Plan, epochs_in_budget, fill_budget
+from amsunet.training.budget import epochs_in_budget, fit_to_budget
+from amsunet.training.estimate import Cost
+from amsunet.training.plan import Plan
 from amsunet.training.prepare import Preparation, prepare
 
 _SHOWN = 20
@@ -87,8 +88,8 @@ def check(
         overrides=overrides,
         progress=progress,
     )
-    cost = measure_cost(prepared.plan, prepared.dataset.convention.num_classes, machine)
-    plan = fill_budget(prepared.plan, cost.seconds_per_step, len(prepared.of("train")))
+    num_classes = prepared.dataset.convention.num_classes
+    plan, cost = fit_to_budget(prepared.plan, num_classes, machine, len(prepared.of("train")))
     folder = Path(out)
     sheet = folder / "contact-sheet.png"
     samples = prepared.dataset.samples

@@ -21,10 +21,10 @@ from amsunet.inference.description import FILE_NAME, ModelDescription
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import build_network
 from amsunet.machine import Machine
+from amsunet.training.budget import epochs_in_budget
 from amsunet.training.callbacks import Clock, Keeper, MovingAverage, Progress
 from amsunet.training.deep_supervision import supervise
 from amsunet.training.finish import finish
-from amsunet.training.plan import epochs_in_budget
 from amsunet.training.run import RunConfig
 from amsunet.training.task import DivergedError, SegmentationTask, WholeImages
 from amsunet.training.transfer import start_from

@@ -35,8 +35,6 @@ _LARGEST_CROP = 256
 _SMALL_CROP = 160
 _SHORT = 10
 """Minutes."""
-_PASSES_FOR_AUGMENTATION = 20
-"""Images that come up less often gain nothing from being changed much."""
 _Side = Annotated[int, Field(ge=32)]
 
 
@@ -200,28 +198,6 @@ def make_plan(
     reason = f"{training_images} images, {crops} crop{'s' * (crops > 1)} of each"
     steps = math.ceil(training_images * crops / plan.batch_size)
     return plan.model_copy(update={"steps_per_epoch": steps, "reasons": plan.reasons | {"steps_per_epoch": reason}})
-
-
-def epochs_in_budget(plan: Plan) -> int:
-    """Epochs to cut a number of minutes into: enough to choose from, few enough that validation stays cheap."""
-    return int(min(24, max(6, (plan.minutes or 0) / 2)))
-
-
-def fill_budget(plan: Plan, seconds_per_step: float, training_images: int) -> Plan:
-    """Cut the minutes into epochs of a length that gives validation enough chances; a plan by epochs stays."""
-    if plan.steps_per_epoch is not None:
-        return plan
-    epochs = epochs_in_budget(plan)
-    # A fifth of the time goes to validation, augmentation and writing.
-    steps = min(250, max(4, int(0.8 * (plan.minutes or 0) * 60 / epochs / seconds_per_step)))
-    reasons = plan.reasons | {"steps_per_epoch": f"a step takes {seconds_per_step:.2f} s here"}
-    settings: dict[str, Any] = {"steps_per_epoch": steps}
-    passes = steps * epochs * plan.batch_size / training_images
-    chosen = reasons.get("augmentation") == AS_SAID or plan.augmentation in ("none", "paper")
-    if passes < _PASSES_FOR_AUGMENTATION and not chosen:
-        settings["augmentation"] = "light"
-        reasons["augmentation"] = f"each image comes up only {passes:.0f} times"
-    return plan.model_copy(update={**settings, "reasons": reasons})
 
 
 def _derive(

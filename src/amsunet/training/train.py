@@ -21,10 +21,10 @@ from amsunet.inference.model_file import named_model
 from amsunet.machine import choose_machine, environment
 from amsunet.memory import keep_freed_memory
 from amsunet.models import absolute_model, code_checksum
-from amsunet.training.estimate import measure_cost
+from amsunet.training.budget import fit_to_budget
 from amsunet.training.fit import Training, fit
 from amsunet.training.folds import fit_folds
-from amsunet.training.plan import Plan, fill_budget
+from amsunet.training.plan import Plan
 from amsunet.training.prepare import Preparation, fit_preprocessing, prepare
 from amsunet.training.run import (
     RunConfig,
@@ -100,8 +100,7 @@ def train(
         # cuBLAS reads it at the process's first matrix product, and the Trainer that sets it comes after the measuring.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if plan.steps_per_epoch is None:
-        cost = measure_cost(plan, dataset.convention.num_classes, machine)
-        plan = fill_budget(plan, cost.seconds_per_step, prepared.training_images)
+        plan, _ = fit_to_budget(plan, dataset.convention.num_classes, machine, prepared.training_images)
     say(f"plan:\n{plan}")
     preprocessing = fit_preprocessing(plan, dataset.convention, prepared.of("train"))
     config = RunConfig(
