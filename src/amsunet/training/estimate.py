@@ -28,10 +28,11 @@ class Cost:
 
 
 def measure_cost(plan: Plan, num_classes: int, machine: Machine) -> Cost:
-    """Train and predict on random crops: two steps after one to warm up."""
+    """Train and predict on random crops: two steps, augmentation included, after one to warm up."""
     network = machine.place(build_network(plan.model, plan.model_arguments(num_classes)))
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
     loss = make_loss(plan.loss)
+    augmentation = plan.make_augmentation()
     shape = (plan.batch_size, plan.in_channels, *plan.crop)
     images = torch.rand(shape, device=machine.device).contiguous(memory_format=torch.channels_last)
     labels = torch.zeros((plan.batch_size, *plan.crop), dtype=torch.long, device=machine.device)
@@ -43,9 +44,10 @@ def measure_cost(plan: Plan, num_classes: int, machine: Machine) -> Cost:
         return tensor
 
     def step(forward: Callable[[Tensor], Tensor] = network) -> None:
+        given, wanted = augmentation(images, labels, (plan.seed, 0, 0))
         with machine.autocast():
-            logits = forward(images)
-        loss(logits.float(), labels).backward()
+            logits = forward(given.contiguous(memory_format=torch.channels_last))
+        loss(logits.float(), wanted).backward()
         optimizer.step()
         optimizer.zero_grad()
         if machine.device == "cuda":

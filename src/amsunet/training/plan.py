@@ -16,7 +16,7 @@ from pydantic import (
     field_validator,
 )
 
-from amsunet.data.augmentation import Extra, Strength
+from amsunet.data.augmentation import Augmentation, Extra, Strength
 from amsunet.data.fingerprint import Fingerprint
 from amsunet.data.preprocessing import Windowing
 from amsunet.errors import InputError
@@ -108,6 +108,16 @@ class Plan(BaseModel):
         """What the network is built with."""
         width = {} if self.base_channels is None else {"base_channels": self.base_channels}
         return {"in_channels": self.in_channels, "num_classes": num_classes, **width, **self.model_options}
+
+    def make_augmentation(self) -> Augmentation:
+        """What training batches go through."""
+        return Augmentation(
+            self.augmentation,
+            coloured=self.in_channels == 3,
+            quarter_turns=self.quarter_turns,
+            inversion=self.inversion,
+            extra=self.extra_augmentation,
+        )
 
     def __str__(self) -> str:
         lines = []

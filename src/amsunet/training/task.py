@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset as TorchDataset
 
-from amsunet.data.augmentation import Augmentation
 from amsunet.data.crops import PreparedImages, to_tensor
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.inference.dice import dice_by_class
@@ -69,13 +68,7 @@ class SegmentationTask(pl.LightningModule):
         self.total_steps = total_steps
         self.loss = make_loss(plan.loss)
         self.supervision = supervision
-        self.augmentation = Augmentation(
-            plan.augmentation,
-            coloured=plan.in_channels == 3,
-            quarter_turns=plan.quarter_turns,
-            inversion=plan.inversion,
-            extra=plan.extra_augmentation,
-        )
+        self.augmentation = plan.make_augmentation()
         self.dice_of_images: list[Tensor] = []
         self._captured: tuple[Callable[[Tensor], Tensor], ...] = ()
         """The training pass once it is captured; in a tuple, or its weights would count as the task's own again."""
