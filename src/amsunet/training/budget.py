@@ -22,7 +22,7 @@ def fit_to_budget(plan: Plan, num_classes: int, machine: Machine, training_image
     if machine.device == "cpu" and _may_be_narrower(plan):
         passes = _passes(plan, _steps_per_epoch(plan, cost.seconds_per_step), training_images)
         if passes < _PASSES_FOR_WIDTH:
-            reason = f"half of amsunet's, with which each image would come up only {passes:.0f} times"
+            reason = f"half of amsunet's: at full width each image would come up only {passes:.0f} times"
             settings = {"base_channels": _NARROW, "reasons": plan.reasons | {"base_channels": reason}}
             plan = plan.model_copy(update=settings)
             cost = measure_cost(plan, num_classes, machine)
