@@ -48,10 +48,11 @@ class GraphedForward:
             except torch.OutOfMemoryError:
                 if not self._captures:
                     raise
-                self._captures = False
-                self._captured.clear()
-                torch.cuda.empty_cache()
-                return self._forward(x)
+            # Behind the block: the error holds what the failed call had allocated.
+            self._captures = False
+            self._captured.clear()
+            torch.cuda.empty_cache()
+            return self._forward(x)
 
     def _run(self, x: Tensor) -> Tensor:
         captured = self._captured.get(x.shape)

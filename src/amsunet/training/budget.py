@@ -8,10 +8,12 @@ from amsunet.machine import Machine
 from amsunet.training.estimate import Cost, measure_cost
 from amsunet.training.plan import AS_SAID, Plan
 
-_PASSES_FOR_WIDTH = 8
-"""Over the images; from fewer a network of half the width learns more, for it takes twice as many steps."""
+_PASSES_FOR_WIDTH = 6
+"""Over the images; from fewer a network of half the width learns more, for it takes more steps (docs/recipe.md)."""
 _NARROW = 16
 """Base channels. Widths that 16 does not divide save next to nothing: oneDNN pads channels to its vectors' length."""
+_FEWEST = 4
+"""Steps of an epoch."""
 _PASSES_FOR_AUGMENTATION = 20
 """Images that come up less often gain nothing from being changed much."""
 
@@ -20,9 +22,12 @@ def fit_to_budget(plan: Plan, num_classes: int, machine: Machine, training_image
     """Measure what a step costs, and cut the minutes into epochs; a plan by epochs stays."""
     cost = measure_cost(plan, num_classes, machine)
     if machine.device == "cpu" and _may_be_narrower(plan):
-        passes = _passes(plan, _steps_per_epoch(plan, cost.seconds_per_step), training_images)
+        epochs = epochs_in_budget(plan)
+        # As many steps as there is time for: the clock adds epochs where they are shorter than their share.
+        steps = max(_FEWEST * epochs, 0.8 * (plan.minutes or 0) * 60 / cost.seconds_per_step)
+        passes = steps * plan.batch_size / training_images
         if passes < _PASSES_FOR_WIDTH:
-            reason = f"half of amsunet's: at full width each image would come up only {passes:.0f} times"
+            reason = f"half of amsunet's: at full width each image would come up only {passes:.1f} times"
             settings = {"base_channels": _NARROW, "reasons": plan.reasons | {"base_channels": reason}}
             plan = plan.model_copy(update=settings)
             cost = measure_cost(plan, num_classes, machine)
@@ -56,8 +61,8 @@ def fill_budget(plan: Plan, seconds_per_step: float, training_images: int) -> Pl
 
 
 def _steps_per_epoch(plan: Plan, seconds_per_step: float) -> int:
-    # A fifth of the time goes to validation, augmentation and writing.
-    return min(250, max(4, int(0.8 * (plan.minutes or 0) * 60 / epochs_in_budget(plan) / seconds_per_step)))
+    # A fifth of the time goes to validation and writing.
+    return min(250, max(_FEWEST, int(0.8 * (plan.minutes or 0) * 60 / epochs_in_budget(plan) / seconds_per_step)))
 
 
 def _passes(plan: Plan, steps_per_epoch: int, training_images: int) -> float:
