@@ -65,6 +65,12 @@ def test_what_does_not_fit_is_refused(run, model, changes, message):
         _start(run, model, **changes)
 
 
+def test_a_training_is_as_wide_as_its_start(run, tiny, tmp_path):
+    settings = {name: value for name, value in tiny.items() if name != "base_channels"}
+    train("sample:nuclei", out=tmp_path / "second", start=str(run), epochs=1, say=lambda _: None, **settings)
+    assert read_run(tmp_path / "second")[0].plan.base_channels == 4
+
+
 def test_a_training_starts_there(run, tiny, tmp_path):
     """With a rate of almost nothing the weights stay what they were."""
     said: list[str] = []

@@ -120,7 +120,7 @@ network_options = options(
     click.option("--from", "start", type=click.Path(), callback=_tell_hidden, metavar="RUN",
                  help="Start from the weights of a trained run, or of a network of amsunet zoo."),
     click.option("--base-channels", type=int,
-                 help="Width of the network (default 32, or 16 where minutes are few and images many)."),
+                 help="Width of the network (default 32 for amsunet, or 16 on a CPU where minutes are few)."),
     click.option("--model-option", "model_options", multiple=True, metavar="NAME=VALUE", callback=_settings,
                  help="Another argument of the network, as skip_attention=cbam or dilations=[1,1,1,1,1]."),
     click.option("--recipe", type=click.Choice(["default", "paper"]), default="default",

@@ -25,7 +25,7 @@ from amsunet.models import is_file
 from amsunet.models.contract import check_sizes
 from amsunet.training.deep_supervision import supervise
 from amsunet.training.plan import Plan, check_setting, make_plan
-from amsunet.training.transfer import start_from
+from amsunet.training.transfer import as_wide_as_its_start, start_from
 
 _STATISTICS_IMAGES = 64
 
@@ -129,7 +129,7 @@ def prepare(
         dealt = _deal(dataset, splits, folds)
         splits = {**splits, **dict.fromkeys(dealt.fold_of, "train")}
         images = len(dealt.fold_of) - -(-len(dealt.fold_of) // folds)
-    plan = make_plan(fingerprint, images, device=device, recipe=recipe, overrides=overrides)
+    plan = as_wide_as_its_start(make_plan(fingerprint, images, device=device, recipe=recipe, overrides=overrides))
     check_network(plan, dataset.convention.num_classes)
     return Preparation(dataset, dict(splits), fingerprint, plan, images, warnings, dealt)
 

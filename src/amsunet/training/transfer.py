@@ -12,6 +12,22 @@ from amsunet.errors import InputError
 from amsunet.inference.ensemble import model_path
 from amsunet.inference.model_file import load_model
 from amsunet.models import is_file
+from amsunet.training.plan import Plan
+
+
+def as_wide_as_its_start(plan: Plan) -> Plan:
+    """The plan with the width of the network that training starts from, unless one was said.
+
+    Raises: InputError if the start cannot be read.
+    """
+    if plan.start is None or plan.base_channels is not None or plan.model_options or is_file(plan.model):
+        return plan
+    _, description = load_model(model_path(Path(plan.start)), plan.model)
+    width = description.arguments.get("base_channels") if description.model == plan.model else None
+    if width is None:
+        return plan
+    reasons = plan.reasons | {"base_channels": "that of the network it starts from"}
+    return plan.model_copy(update={"base_channels": width, "reasons": reasons})
 
 
 def start_from(network: nn.Module, source: Path, *, model: str, arguments: dict[str, Any]) -> str:
