@@ -45,6 +45,7 @@ def test_seeds_are_trained_judged_and_recorded_once(tool, asked, monkeypatch, tm
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         assert {"plain", "with_flips", "with_flips_and_turns"} <= result.keys() and result["commit"] == "abc1234"
         assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["plan"]["seed"] == seed
+        assert f"--seed {seed} --model amsunet --base-channels 4;" in result["command"]
         scores = {"images.csv", "images_flips.csv", "images_flips_turns.csv"}
         assert {p.name for p in folder.iterdir()} >= scores | {"splits.json", "metrics.csv"}
         assert f"{result['plain']['mean_over_classes']['dice']['mean']:.4f}" in told

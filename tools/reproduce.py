@@ -51,11 +51,20 @@ def reproduce(
         for way in WAYS.values():
             with progress_bar("image") as progress:
                 evaluate(run, split="test", **way, machine=training.machine, progress=progress)
-        said = f"amsunet train {data.name} --minutes {minutes:g} --seed {seed}"
+        options = "".join(f" --{name.replace('_', '-')} {value}" for name, value in network_of(run).items() if value)
+        said = f"amsunet train {data.name} --minutes {minutes:g} --seed {seed}{options}"
         said += "; amsunet evaluate RUN; the same with --flips, and with --flips --turns"
         record = [sys.executable, ROOT / "tools" / "record.py", run, target, "--command", said, "--commit", commit]
         subprocess.run(record, check=True, stdout=subprocess.DEVNULL)
     return json.loads((target / "result.json").read_text(encoding="utf-8"))
+
+
+def network_of(folder: Path) -> dict[str, Any]:
+    """What the plan beside a run or a result says of its network: near its threshold another measurement of a step
+    would choose another width.
+    """
+    plan = json.loads((folder / "config.json").read_text(encoding="utf-8"))["plan"]
+    return {name: plan[name] for name in ("model", "base_channels")}
 
 
 def table(results: dict[str, dict[str, Any]]) -> str:
@@ -100,9 +109,10 @@ def main(**overrides: Any) -> None:
     try:
         for seed in range(asked.seeds):
             name = f"{asked.data}_{device}_{asked.minutes:g}min_seed{seed}"
-            results[name] = reproduce(
-                data, ROOT / "results" / name, ROOT / "runs" / name, seed, asked.minutes, commit, **overrides
-            )
+            target = ROOT / "results" / name
+            results[name] = reproduce(data, target, ROOT / "runs" / name, seed, asked.minutes, commit, **overrides)
+            # All seeds train the network that was timed and chosen for the first one.
+            overrides |= network_of(target)
     except InputError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

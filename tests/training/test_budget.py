@@ -26,8 +26,9 @@ def test_a_budget_leaves_what_was_said():
     assert fill_budget(by_epochs, 60.0, training_images=10) == by_epochs
 
 
-def _fitted(images, **said):
-    plan = prepare("sample:nuclei", device="cpu", overrides={"crop": (32, 32), "batch_size": 2, **said}).plan
+def _fitted(images, recipe="default", **said):
+    settings = {"crop": (32, 32), "batch_size": 2, **said}
+    plan = prepare("sample:nuclei", device="cpu", recipe=recipe, overrides=settings).plan
     return fit_to_budget(plan, 2, choose_machine("cpu"), images)[0]
 
 
@@ -40,7 +41,15 @@ def test_many_images_in_few_minutes_get_a_network_of_half_the_width():
 
 
 @pytest.mark.parametrize(
-    "said", [{"model": "amsunet"}, {"base_channels": 32}, {"start": "nuclei"}, {"steps_per_epoch": 4}]
+    "said",
+    [
+        {"model": "amsunet"},
+        {"base_channels": 32},
+        {"start": "nuclei"},
+        {"steps_per_epoch": 4},
+        {"model_options": {"skip_attention": "se"}},
+        {"recipe": "paper", "augmentation": "light"},
+    ],
 )
 def test_a_network_that_was_named_keeps_its_width(said):
     assert _fitted(10_000, minutes=0.1, **said).base_channels == said.get("base_channels")

@@ -36,8 +36,8 @@ def fit_to_budget(plan: Plan, num_classes: int, machine: Machine, training_image
 
 def _may_be_narrower(plan: Plan) -> bool:
     """Whether nobody has said anything about the network."""
-    said = plan.reasons.get("model") == AS_SAID or plan.base_channels is not None or plan.model_options
-    return not said and plan.start is None and plan.steps_per_epoch is None and plan.augmentation != "paper"
+    said = "model" in plan.reasons or plan.base_channels is not None or plan.model_options
+    return not said and plan.start is None and plan.steps_per_epoch is None
 
 
 def epochs_in_budget(plan: Plan) -> int:

@@ -277,6 +277,7 @@ def _derive(
 def _follow_paper(settings: dict[str, Any], reasons: dict[str, str], fingerprint: Fingerprint) -> None:
     side = min(480, 32 * (min(fingerprint.median_height, fingerprint.median_width) // 32))
     paper: dict[str, Any] = {
+        "model": "amsunet",
         "scale": 1.0,
         "windowing": "depth",
         "crop": (max(32, side), max(32, side)),
