@@ -56,6 +56,8 @@ def reproduce(
         said += "; amsunet evaluate RUN; the same with --flips, and with --flips --turns"
         record = [sys.executable, ROOT / "tools" / "record.py", run, target, "--command", said, "--commit", commit]
         subprocess.run(record, check=True, stdout=subprocess.DEVNULL)
+    else:
+        print(f"nothing is trained: {target} is there already; move it away to train anew", file=sys.stderr)
     return json.loads((target / "result.json").read_text(encoding="utf-8"))
 
 

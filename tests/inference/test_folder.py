@@ -56,7 +56,19 @@ def test_masks_to_be_checked_are_listed_the_worst_first(images, tmp_path, make_p
     assert not any("look like" in row["reason"] for row in rows[1:])
     sure = make_predictor(appearance=appearance, doubtful=1.0)
     predict_files(sure, find_inputs([str(where / "a.png")]), tmp_path / "out", overwrite=True)
-    assert not (tmp_path / "out" / CHECK_LIST).exists(), "the list is of the last prediction"
+    with (tmp_path / "out" / CHECK_LIST).open(newline="", encoding="utf-8") as lines:
+        assert list(csv.DictReader(lines)) == [row for row in rows if Path(row["image"]).stem != "a"]
+    predict_files(sure, find_inputs([str(where)]), tmp_path / "again")
+    (tmp_path / "again" / CHECK_LIST).write_text("image\n", encoding="utf-8")
+    predict_files(sure, find_inputs([str(where / "a.png")]), tmp_path / "again", overwrite=True)
+    assert not (tmp_path / "again" / CHECK_LIST).exists(), "nothing is left in doubt"
+
+
+def test_masks_go_into_a_folder(images, tmp_path, make_predictor):
+    where, _ = images
+    (tmp_path / "out").touch()
+    with pytest.raises(InputError, match="out is a file: name a folder"):
+        predict_files(make_predictor(), find_inputs([str(where)]), tmp_path / "out")
 
 
 def test_images_of_one_size_share_a_batch(images, tmp_path, make_predictor, monkeypatch):

@@ -135,6 +135,17 @@ def test_large_logits_do_not_overflow():
     assert to_probabilities(logits, 1, 1).ravel().tolist() == [1, 0, 0]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_where_a_network_gives_no_numbers_all_classes_are_equally_likely(broken):
+    logits = np.zeros((2, 3, 3), np.float32)
+    logits[:, 1, 1], logits[1, 0, 0] = broken, 50
+    found = to_probabilities(logits, 3, 3)
+    assert np.isfinite(found).all()
+    assert found[:, 1, 1].tolist() == [0.5, 0.5]
+    assert found[1, 0, 0] == 1
+
+
 def test_probabilities_take_the_place_of_the_logits():
     logits = np.zeros((2, 600, 3), np.float32)
     assert np.shares_memory(to_probabilities(logits, 600, 3), logits)

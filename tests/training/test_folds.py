@@ -149,6 +149,14 @@ def test_folds_of_another_training_are_never_gone_on_with(copy, settings, remove
         train("sample:nuclei", out=copy, folds=3, say=str, **settings)
 
 
+def test_an_ensemble_without_its_folds_is_not_trained_as_one_network(copy):
+    (copy / "folds.json").unlink()
+    before = sorted(copy.rglob("*"))
+    with pytest.raises(InputError, match=r"folds\.json is missing"):
+        resume(copy)
+    assert sorted(copy.rglob("*")) == before
+
+
 def test_an_ensemble_is_no_start_and_a_fold_of_it_is(ensemble, tiny, tmp_path):
     with pytest.raises(InputError, match=r"is an ensemble of networks: name one of them, as .*fold0"):
         train("sample:nuclei", out=tmp_path / "run", epochs=1, start=str(ensemble), say=str, **tiny)

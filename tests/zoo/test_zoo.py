@@ -83,7 +83,7 @@ def test_the_page_shows_the_worst_cases_and_the_package_does_not_carry_them(zoo)
 def test_a_training_starts_from_it_and_knows_what_it_has_seen(zoo, tiny, tmp_path):
     said: list[str] = []
     train("sample:nuclei", out=tmp_path / "run", epochs=1, start="dots", say=said.append, **tiny)
-    assert any("weights of dots taken (100.0%)" in line for line in said)
+    assert any("weights of dots taken, all of them" in line for line in said)
     assert not any("is not known" in line for line in said)
 
 
@@ -147,6 +147,14 @@ def test_a_damaged_file_is_refused(packed, monkeypatch, tmp_path):
     monkeypatch.setattr(amsunet.zoo, "FOLDER", folder)
     with pytest.raises(InputError, match="checksum"):
         Predictor("dots")
+    (folder / "dots.safetensors").unlink()
+    with pytest.raises(InputError, match=r"dots\.safetensors is missing: .* install amsunet again"):
+        Predictor("dots")
+    with pytest.raises(InputError, match="install amsunet again"):
+        CliRunner().invoke(cli, ["zoo"], catch_exceptions=False)
+    (folder / "dots.json").write_text("{")
+    with pytest.raises(InputError, match=r"dots\.json is damaged: install amsunet again"):
+        list_zoo()
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in amsunet.zoo.FOLDER.glob("*.json")))

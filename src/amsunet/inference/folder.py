@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import time
 from collections import deque
@@ -91,6 +92,8 @@ def predict_files(
 
     Raises: InputError if a result cannot be written, or would take the place of another file.
     """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file: name a folder for the masks")
     slides = {job: SlideTask(predictor, job.image, out, job.name, level=level, overwrite=overwrite)
               for job in jobs if is_slide(job.image)}  # fmt: skip
     images = [job for job in jobs if job not in slides]
@@ -119,7 +122,7 @@ def predict_files(
             outcome.doubts += [doubt] if doubt else []
     finally:  # masks that are written are told apart, even if what follows them is stopped
         outcome.seconds = time.perf_counter() - start
-        _write_lists(outcome, out)
+        _write_lists(outcome, jobs, out)
     return outcome
 
 
@@ -176,18 +179,35 @@ def _predict_images(
             wait()
 
 
-def _write_lists(outcome: Outcome, out: Path) -> None:
-    """Write the lists of failures and of masks to be checked, or remove those of the last prediction."""
+def _write_lists(outcome: Outcome, jobs: Sequence[Job], out: Path) -> None:
+    """Write the lists of failures and of masks to be checked, in place of those of the last prediction; but masks that
+    stay in the folder from then are listed still, behind the others.
+    """
     (out / "failures.txt").unlink(missing_ok=True)
     if outcome.failures:
         lines = "".join(f"{path}\t{message}\n" for path, message in outcome.failures.items())
         write_text(out / "failures.txt", lines)
     outcome.doubts.sort(key=lambda doubt: (doubt.unlike, doubt.uncertainty), reverse=True)
+    rows = [{"image": one.image, "uncertainty": f"{one.uncertainty:.4f}", "reason": one.reason}
+            for one in outcome.doubts]  # fmt: skip
+    rows += _still_doubtful(out / CHECK_LIST, {Path(job.name).name for job in jobs})
     (out / CHECK_LIST).unlink(missing_ok=True)
-    if outcome.doubts:
-        rows = [{"image": one.image, "uncertainty": f"{one.uncertainty:.4f}", "reason": one.reason}
-                for one in outcome.doubts]  # fmt: skip
+    if rows:
         write_csv(out / CHECK_LIST, rows)
+
+
+def _still_doubtful(path: Path, made_anew: set[str]) -> list[dict[str, str]]:
+    """What a list says of masks that are not made anew, by their names; nothing, if it is not such a list."""
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    except (OSError, UnicodeDecodeError):
+        return []
+    fields = ("image", "uncertainty", "reason")
+    return [
+        {name: row[name] for name in fields}
+        for row in rows
+        if all(row.get(name) for name in fields) and Path(row["image"]).stem not in made_anew
+    ]
 
 
 def _read_ahead(

@@ -91,15 +91,20 @@ def _pad(images: Array, smallest: int) -> Array:
 def to_probabilities(logits: Array, height: int, width: int, box: Box | None = None) -> Array:
     """Logits (K, h, w), or a box of them, to probabilities (K, height, width): the one place where this is done.
 
-    The logits are used up: at the size of the image the probabilities take their place in memory.
+    Where logits are no numbers, as a network's are that overflows on an image unlike all it knows, all classes are
+    equally likely. The logits are used up: at the size of the image the probabilities take their place in memory.
     """
     if logits.shape[1:] != (height, width) or box is not None:
         logits = _resized(logits, height, width, box or (0, 0, logits.shape[2], logits.shape[1]))
     for start in range(0, height, BAND):  # a whole large image at once would need its memory again
         band = logits[:, start : start + BAND]
-        band -= band.max(axis=0)
+        with np.errstate(invalid="ignore"):
+            band -= band.max(axis=0)
         np.exp(band, out=band)
-        band /= band.sum(axis=0)
+        total = band.sum(axis=0)
+        band /= total
+        if not np.isfinite(total).all():
+            band[:, ~np.isfinite(total)] = 1 / len(band)
     return logits
 
 

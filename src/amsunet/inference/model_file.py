@@ -52,7 +52,10 @@ def load_model(path: Path, own: str | None = None) -> tuple[nn.Module, ModelDesc
     Raises: InputError for a missing, damaged or foreign file; DamagedError for the first two.
     """
     if not path.is_file():
-        raise DamagedError(f"{path} is missing: name a run folder of amsunet train, or train again")
+        raise DamagedError(
+            f"{path} is missing: name a run folder of amsunet train, train again, "
+            "or install amsunet again if it came with it"
+        )
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -65,7 +68,10 @@ def load_model(path: Path, own: str | None = None) -> tuple[nn.Module, ModelDesc
         ) from None
     description = parse_description(text, path)
     if metadata.get("sha256") != _checksum(weights, text):
-        raise DamagedError(f"{path} is damaged (its checksum differs): copy it again, or train again")
+        raise DamagedError(
+            f"{path} is damaged (its checksum differs): copy it again, train again, "
+            "or install amsunet again if it came with it"
+        )
     model = named_model(description.model, description.code, own, where=path)
     try:
         network = create_model(model, **description.arguments)

@@ -16,7 +16,7 @@ from amsunet.data.layout import Split
 from amsunet.data.masks import MaskOptions
 from amsunet.errors import InputError
 from amsunet.files import written
-from amsunet.inference.ensemble import fold_folder, is_ensemble, write_folds
+from amsunet.inference.ensemble import fold_folder, is_ensemble, model_path, write_folds
 from amsunet.inference.model_file import named_model
 from amsunet.machine import choose_machine, environment
 from amsunet.memory import keep_freed_memory
@@ -81,6 +81,7 @@ def train(
     if overrides.get("model"):
         overrides["model"] = absolute_model(overrides["model"])
     if overrides.get("start") and not find_card(str(overrides["start"])):
+        model_path(Path(overrides["start"]))  # a misspelt name of the zoo is told as one
         overrides["start"] = str(Path(overrides["start"]).expanduser().absolute())
     prepared = prepare(
         data,
@@ -152,6 +153,8 @@ def resume(
     """
     folder = Path(run)
     config, record = read_run(folder)
+    if not is_ensemble(folder) and "val" not in record.splits.values():
+        raise InputError(f"{folder}/folds.json is missing, which says what each network is trained on: copy it again")
     model = absolute_model(named_model(config.plan.model, config.code, own, where=folder))
     config = config.model_copy(update={"plan": config.plan.model_copy(update={"model": model})})
     if data is not None:

@@ -71,9 +71,11 @@ def start_from(network: nn.Module, source: Path, *, model: str, arguments: dict[
     parameters = sum(own[name].numel() for name in taken) / max(1, sum(value.numel() for value in own.values()))
     network.load_state_dict({**own, **taken})
     channels = description.arguments["in_channels"]
-    told = f"weights of {source} taken ({parameters:.1%})"
+    told = f"weights of {source} taken" + (f", {parameters:.2%} of all" if fresh else ", all of them")
     if fresh:
-        told += f"; fresh, as the classes differ: {', '.join(fresh)}"
+        classes = [each["num_classes"] for each in (description.arguments, arguments)]
+        why = f", as there are {classes[1]} classes in place of {classes[0]}" if classes[0] != classes[1] else ""
+        told += f"; fresh{why}: {', '.join(fresh)}"
     wanted = next((value.shape[1] for value in own.values() if value.dim() == 4), channels)
     if wanted != channels:
         told += f"; the first kernels, made for {channels} channels, now see {wanted}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from amsunet.errors import InputError
 
 FOLDER = Path(__file__).parent
 
@@ -77,24 +79,38 @@ class Card(BaseModel):
 
 
 def list_zoo() -> list[Card]:
-    """The cards of all networks that come with the package, by name."""
-    return [Card.model_validate_json(path.read_bytes()) for path in sorted(FOLDER.glob("*.json"))]
+    """The cards of all networks that come with the package, by name.
+
+    Raises: InputError for a damaged one.
+    """
+    return [_read(path) for path in _cards()]
+
+
+def _cards() -> list[Path]:
+    return sorted(FOLDER.glob("*.json"))
+
+
+def _read(path: Path) -> Card:
+    try:
+        return Card.model_validate_json(path.read_bytes())
+    except ValidationError:
+        raise InputError(f"{path} is damaged: install amsunet again, which it comes with") from None
 
 
 def find_card(name: str) -> Card | None:
     """The card of a network that comes with the package, unless a file or folder here has its name."""
     if Path(name).exists():
         return None
-    return next((card for card in list_zoo() if card.name == name), None)
+    return next((_read(path) for path in _cards() if path.stem == name), None)
 
 
 def is_hidden(name: str) -> bool:
     """Whether a file or folder here has the name of a network that comes with the package, and is used instead."""
-    return Path(name).exists() and any(card.name == name for card in list_zoo())
+    return Path(name).exists() and name in [path.stem for path in _cards()]
 
 
 def unknown(name: str) -> str:
     """What to say to a name that is none, with the nearest one that is."""
-    names = [card.name for card in list_zoo()]
+    names = [path.stem for path in _cards()]
     near = difflib.get_close_matches(name, names, n=1)
     return f"did you mean {near[0]}?" if near else f"with amsunet come: {', '.join(names) or 'none'}"
