@@ -25,7 +25,7 @@ from amsunet.data.embedded import locate
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.figures import case_panels, stack
 from amsunet.files import whole_file, write_text
-from amsunet.inference.description import FILE_NAME
+from amsunet.inference.description import FILE_NAME, ModelDescription
 from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.predictor import Predictor
 from amsunet.training.run import read_run
@@ -52,6 +52,19 @@ def halve(run: Path) -> tuple[Score, Score, bytes]:
         full = validate(copy)
         save_model(copy / FILE_NAME, *load_model(copy / FILE_NAME), half=True)
         return full, validate(copy), (copy / FILE_NAME).read_bytes()
+
+
+def way(known: ModelDescription) -> str:
+    """From image to mask, in words."""
+    seen, found = known.preprocessing, known.convention
+    text = f"{'Grey' if seen.in_channels == 1 else 'Colour'} images; window `{seen.windowing}` (docs/recipe.md); "
+    text += f"scaled by {seen.scale:g}; standardised as the training images were. "
+    text += f"Classes: {', '.join(found.class_names)}"
+    if len(found.class_names) == 2:
+        text += f"; {found.class_names[1]} where its probability is above {known.threshold:g}"
+    if known.smallest_object:
+        text += f"; objects and holes of fewer than {known.smallest_object:,.0f} pixels are left out"
+    return f"{text}."
 
 
 def worst_cases(run: Path, count: int) -> Image.Image:
@@ -93,6 +106,7 @@ def main() -> None:
     card = Card(
         name=asked.name,
         finds=asked.finds,
+        way=way(load_model(asked.run / FILE_NAME)[1]),
         data=asked.data,
         terms=asked.terms,
         training=asked.training,

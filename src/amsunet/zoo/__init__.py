@@ -34,6 +34,8 @@ class Card(BaseModel):
     name: str
     finds: str
     """What is segmented, in what kind of image."""
+    way: str
+    """From image to mask: preprocessing, classes, threshold."""
     data: str
     """What it was trained on."""
     terms: str
@@ -63,6 +65,8 @@ class Card(BaseModel):
                 "",
                 "**Use.** For research, and as a start for a training of your own "
                 f"(`amsunet train DATA --from {self.name}`). Not a medical device, not for diagnosis.",
+                "",
+                f"**From image to mask.** {self.way}",
                 "",
                 f"**Data.** {self.data} Terms: {self.terms}",
                 "",
