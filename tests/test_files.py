@@ -23,6 +23,15 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_beside_it(tmp_path
     assert (tmp_path / "a.txt").read_text() == "old"
 
 
+def test_a_folder_in_the_way_is_told_as_one(tmp_path):
+    (tmp_path / "d.onnx").mkdir()
+    with pytest.raises(InputError, match=r"d\.onnx could not be written .*: a folder stands where"):
+        write_text(tmp_path / "d.onnx", "new")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="or a file where a folder should"):
+        write_text(tmp_path / "file" / "a.txt", "new")
+
+
 def test_another_error_passes_and_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt), whole_file(tmp_path / "b.txt"):
         raise KeyboardInterrupt

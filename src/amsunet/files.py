@@ -75,6 +75,10 @@ def _finite(content: Any) -> Any:
 def _remedy(error: OSError) -> str:
     if isinstance(error, PermissionError):
         return "choose a folder that you may write to, with --out"
+    if isinstance(error, IsADirectoryError | NotADirectoryError | FileExistsError):
+        return (
+            "a folder stands where a file should be, or a file where a folder should: choose another place, with --out"
+        )
     return "free some space or choose another disk, then run the same command again"
 
 
