@@ -1,6 +1,7 @@
 """Put what a run and its evaluation measured under results/, with where it came from.
 
-RUN may be the folder of a study (amsunet compare, amsunet ablate).
+RUN may be the folder of a study (amsunet compare, amsunet ablate), or of an ensemble; if its folds were judged too,
+``alone`` says what each network reaches without the others.
 
 python tools/record.py RUN results/NAME --command "amsunet train ..." [--note "..."]
 """
@@ -54,7 +55,11 @@ def main() -> None:
     if (asked.run / "study.json").is_file():
         record_study(asked)
         return
-    shutil.copy(asked.run / "metrics.csv", asked.target)
+    folds = sorted(asked.run.glob("fold*/"))
+    for folder in folds or [asked.run]:
+        shutil.copy(folder / "metrics.csv", asked.target / (f"metrics_{folder.name}.csv" if folds else "metrics.csv"))
+    if folds:
+        shutil.copy(asked.run / "folds.json", asked.target)
     config = json.loads((asked.run / "config.json").read_text(encoding="utf-8"))
     for name in ("start", "model"):
         config["plan"][name] = without_folder(config["plan"].get(name))
@@ -70,6 +75,12 @@ def main() -> None:
     result = {"command": asked.command, "commit": asked.commit, "note": asked.note, "source": source}
     for suffix, summary in summaries.items():
         result[WAYS[suffix]] = summary | {"source": source}
+    judged_alone = {folder.name: folder / "evaluation" / asked.split / "summary.json" for folder in folds}
+    alone = {
+        name: json.loads(path.read_text(encoding="utf-8")) for name, path in judged_alone.items() if path.is_file()
+    }
+    if alone:
+        result["alone"] = {name: summary["mean_over_classes"] for name, summary in alone.items()}
     for name, content in (("result.json", result), ("splits.json", data["splits"])):
         write_json(asked.target / name, content)
     for suffix, summary in summaries.items():
