@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import shutil
 
 import numpy as np
@@ -158,3 +159,21 @@ def test_an_exported_file_of_another_version_is_said(shipped, tmp_path, descript
     onnx.save(model, tmp_path / "other.onnx")
     with pytest.raises(InputError, match=rf"other\.onnx {message}"):
         Predictor(tmp_path / "other.onnx")
+
+
+@pytest.mark.parametrize(("field", "value"), [("format", 2), ("threshold", 7.0), ("temperature", -1.0)])
+def test_fields_of_an_exported_file_that_mean_nothing_here_are_refused(shipped, tmp_path, field, value):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(exported_path(shipped, "onnx", "float32"))
+    (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA)
+    entry.value = json.dumps(json.loads(entry.value) | {field: value})
+    onnx.save(model, tmp_path / "other.onnx")
+    with pytest.raises(InputError, match="another version of amsunet"):
+        Predictor(tmp_path / "other.onnx")
+
+
+@pytest.mark.parametrize("suffix", [".pt2", ".pte", ".bin"])
+def test_what_is_exported_for_other_programs_is_named(tmp_path, suffix):
+    (tmp_path / f"net{suffix}").touch()
+    with pytest.raises(InputError, match=r"is for other programs: name \.onnx or \.xml"):
+        Predictor(tmp_path / f"net{suffix}")

@@ -87,9 +87,10 @@ def test_trained_weights_compute_the_same(card):
     _assert_equal(network, (64, 64), (71, 50))
 
 
-def test_what_is_fused_can_be_fused_again():
+@pytest.mark.parametrize("name", list_models())
+def test_what_is_fused_can_be_fused_again(name):
     torch.manual_seed(0)
-    once = fuse(_lived_in(create_model("amsunet", base_channels=4)))
+    once = fuse(_lived_in(create_model(name)))
     _assert_equal(once, (33, 47))
 
 

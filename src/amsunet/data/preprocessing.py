@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from amsunet.data.clahe import Place, equalise, find_tables
 from amsunet.data.images import Array
@@ -48,7 +48,7 @@ class Preprocessing(BaseModel):
 
     in_channels: Literal[1, 3]
     windowing: Windowing
-    scale: float = 1.0
+    scale: Annotated[float, Field(gt=0)] = 1.0
     mean: tuple[float, ...]
     std: tuple[float, ...]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,7 +18,6 @@ from amsunet.zoo import find_card
 FILE_NAME = "model.safetensors"
 METADATA = "amsunet"
 """Under this name a file of weights, or an exported file, holds its description as JSON."""
-_FORMAT = 1
 
 
 class ModelDescription(BaseModel):
@@ -34,7 +33,7 @@ class ModelDescription(BaseModel):
     convention: MaskConvention
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """What logits are divided by, so that probabilities are as sure as they are right."""
-    threshold: float = 0.5
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Foreground probability above which a pixel is foreground, with two classes."""
     smallest_object: Annotated[int, Field(ge=0)] = 0
     """Pixels of an image, at its own size, below which objects are dropped and holes are filled, with two classes."""
@@ -42,7 +41,7 @@ class ModelDescription(BaseModel):
     """Uncertainty that one in ten validation images exceeds: masks above it are to be checked."""
     appearance: Appearance | None = None
     """What the training images look like; None of a network that was never told."""
-    format: int = _FORMAT
+    format: Literal[1] = 1
 
 
 def describe_together(descriptions: Sequence[ModelDescription], threshold: float) -> ModelDescription:

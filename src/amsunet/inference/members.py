@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from amsunet.errors import InputError
 from amsunet.inference.description import ModelDescription, description_of, parse_description, weights_of
-from amsunet.inference.runtime import SUFFIXES, Runtime, exported_files, is_exported, open_runtime
+from amsunet.inference.runtime import ALL_SUFFIXES, SUFFIXES, Runtime, exported_files, is_exported, open_runtime
 from amsunet.inference.selection import Fastest
 from amsunet.packages import needed
 
@@ -43,6 +43,8 @@ def open_members(
     if runtime not in (None, "auto", "torch", *SUFFIXES):
         raise InputError(f"runtime {runtime!r} is unknown: choose auto, torch, {' or '.join(SUFFIXES)}")
     of_file = is_exported(run)
+    if not of_file and run.suffix in (*ALL_SUFFIXES.values(), ".bin") and not run.is_dir():
+        raise InputError(f"{run} is for other programs: name {' or '.join(SUFFIXES.values())}, or the run folder")
     if not of_file and runtime not in SUFFIXES:
         return _open_run(
             run, runtime == "auto", machine=machine, precision=precision, own=own, compiled=compiled, say=say

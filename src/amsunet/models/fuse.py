@@ -41,10 +41,10 @@ def fuse(network: nn.Module) -> nn.Module:
             _fuse_sequence(module)
         if isinstance(module, AMSE):
             _fuse_amse(module)
-        elif isinstance(module, ConvUNeXtBlock):
+        elif isinstance(module, ConvUNeXtBlock) and isinstance(module.norm1, nn.BatchNorm2d):
             _into_the_convolution_before(module, "depthwise", module, "norm1")
             _into_the_convolution_before(module, "project", module, "norm2")
-        elif isinstance(module, MSCANBlock):
+        elif isinstance(module, MSCANBlock) and isinstance(module.norm2, nn.BatchNorm2d):
             _into_the_convolution_behind(module, "norm2", module.ffn, "expand")
         for name, child in module.named_children():
             if isinstance(child, Up):
