@@ -190,14 +190,14 @@ def _write_lists(outcome: Outcome, jobs: Sequence[Job], out: Path) -> None:
     outcome.doubts.sort(key=lambda doubt: (doubt.unlike, doubt.uncertainty), reverse=True)
     rows = [{"image": one.image, "uncertainty": f"{one.uncertainty:.4f}", "reason": one.reason}
             for one in outcome.doubts]  # fmt: skip
-    rows += _still_doubtful(out / CHECK_LIST, {Path(job.name).name for job in jobs})
+    rows += _still_doubtful(out / CHECK_LIST, {str(job.image) for job in jobs})
     (out / CHECK_LIST).unlink(missing_ok=True)
     if rows:
         write_csv(out / CHECK_LIST, rows)
 
 
 def _still_doubtful(path: Path, made_anew: set[str]) -> list[dict[str, str]]:
-    """What a list says of masks that are not made anew, by their names; nothing, if it is not such a list."""
+    """What a list says of masks of other images than those; nothing, if it is not such a list."""
     try:
         rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     except (OSError, UnicodeDecodeError):
@@ -206,7 +206,7 @@ def _still_doubtful(path: Path, made_anew: set[str]) -> list[dict[str, str]]:
     return [
         {name: row[name] for name in fields}
         for row in rows
-        if all(row.get(name) for name in fields) and Path(row["image"]).stem not in made_anew
+        if all(row.get(name) for name in fields) and row["image"] not in made_anew
     ]
 
 
