@@ -223,7 +223,7 @@ def test_a_model_file_without_its_run_needs_data(run, make_dataset, tmp_path):
 
 def test_a_program_of_torch_is_not_predicted_with(exported):
     """It would be unpickled."""
-    with pytest.raises(InputError, match=r"float32\.pt2 is not a model of amsunet"):
+    with pytest.raises(InputError, match=r"float32\.pt2 is for other programs: name \.onnx or \.xml, or the run folder"):
         load(exported["pt2", "float32"].path)
 
 
