@@ -1,9 +1,11 @@
-"""How often an image of another kind is noticed, and how often one of the run's own kind is taken for one.
+"""How often an image of another kind is noticed, and how often one of a network's own kind is taken for one.
 
-Foreign are images of other data sets, some spread over each, and the photographs that come with scikit-image. What the
-run's training images look like is taken from its model file, or learned from its data if it is of an older version.
+Own images are those of its data that a network has not seen; if they name a test split, of that. Foreign are the data
+of the other networks named, some images spread over each, and the photographs that come with scikit-image, a fundus
+among them.
 
-    python benchmarks/out_of_distribution.py RUN OTHER_DATA...
+    python benchmarks/out_of_distribution.py NETWORK=DATA NETWORK=DATA...
+    python benchmarks/out_of_distribution.py nuclei=DSB2018 vessels=DRIVE glands=GlaS lesions=ISIC2017-256
 """
 
 from __future__ import annotations
@@ -16,19 +18,17 @@ from typing import Any
 
 import skimage
 
-from amsunet.data.appearance import Appearance
-from amsunet.data.dataset import open_dataset
-from amsunet.data.embedded import locate
+from amsunet.data.dataset import Dataset, open_dataset
 from amsunet.data.images import read_image
-from amsunet.data.layout import Sample, Split
-from amsunet.data.preprocessing import Preprocessing
+from amsunet.data.layout import Sample
 from amsunet.errors import InputError
+from amsunet.evaluation.samples import choose_foreign
 from amsunet.files import write_json
-from amsunet.inference.description import FILE_NAME, description_of
-from amsunet.training.finish import look_at
-from amsunet.training.run import read_run
+from amsunet.inference.description import ModelDescription, description_of, weights_of
+from amsunet.machine import choose_machine, environment
+from amsunet.training.run import images_seen
 
-RESULTS = Path(__file__).parents[1] / "results"
+RESULT = Path(__file__).parents[1] / "results" / "out_of_distribution.json"
 OF_EACH = 100
 PHOTOGRAPHS = (
     "astronaut.png brick.png camera.png chelsea.png clock_motion.png coffee.png coins.png grass.png gravel.png "
@@ -36,69 +36,61 @@ PHOTOGRAPHS = (
 )
 
 
-def unlike(images: Iterable[Path], appearance: Appearance, preprocessing: Preprocessing) -> dict[str, Any]:
+def unlike(images: Iterable[Path], description: ModelDescription) -> dict[str, Any]:
     """Count the images that are told to be unlike the training images."""
-    told = {
-        path.name: appearance.unlike(preprocessing.resize(preprocessing.window(read_image(path)))) for path in images
-    }
+    preprocessing, appearance = description.preprocessing, description.appearance
+    assert appearance is not None
+    told = [bool(appearance.unlike(preprocessing.resize(preprocessing.window(read_image(path))))) for path in images]
+    return {"images": len(told), "told": sum(told), "share": sum(told) / len(told)}
+
+
+def some(samples: list[Sample]) -> list[Path]:
+    """Images spread over a data set."""
+    return [sample.image for sample in samples[:: -(-len(samples) // OF_EACH)]]
+
+
+def measure(network: str, name: str, data: dict[str, Dataset]) -> dict[str, Any]:
+    """Count what a network tells of its own data, the one of that name, and of all others."""
+    description = description_of(weights_of(Path(network)))
+    if description is None or description.appearance is None:
+        raise InputError(f"{network} does not hold what its training images look like: name another")
+    own, _, _ = choose_foreign(data[name], images_seen(Path(network)), "auto")
+    photographs = [Path(skimage.__file__).parent / "data" / photograph for photograph in PHOTOGRAPHS.split()]
+    foreign = {other: unlike(some(dataset.samples), description) for other, dataset in data.items() if other != name}
     return {
-        "images": len(told),
-        "told": sum(map(bool, told.values())),
-        "share": sum(map(bool, told.values())) / len(told),
+        "trained_on": name,
+        "windowing": description.preprocessing.windowing,
+        "scale": description.preprocessing.scale,
+        "limit": description.appearance.limit,
+        "training_images_remembered": len(description.appearance.images),
+        "false_alarms": unlike((sample.image for sample in own), description),
+        "hits": foreign | {"photographs of scikit-image": unlike(photographs, description)},
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("foreign", nargs="+")
-    parser.add_argument("--out", type=Path, default=RESULTS / "out_of_distribution.json")
+    parser.add_argument("pairs", nargs="+", metavar="NETWORK=DATA")
+    parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
+    pairs = dict(pair.split("=", 1) for pair in asked.pairs)
     try:
-        config, record = read_run(asked.run)
-        dataset = open_dataset(
-            locate(record.source), group=record.group, skip_broken=record.skip_broken, convention=config.convention
-        )
-        record.check(dataset)
-
-        def of(split: Split) -> list[Sample]:
-            return [sample for sample in dataset.samples if record.splits[sample.name] == split]
-
-        description = description_of(asked.run / FILE_NAME)
-        preprocessing = config.preprocessing
-        appearance = (description and description.appearance) or look_at(of("train"), of("val"), preprocessing)
-        assert appearance is not None
-        own = {
-            split: unlike([sample.image for sample in of(split)], appearance, preprocessing)
-            for split in ("val", "test")
-            if of(split)
-        }
-        foreign = {}
-        for data in asked.foreign:
-            samples = open_dataset(data, skip_broken=True).samples
-            chosen = [sample.image for sample in samples[:: -(-len(samples) // OF_EACH)]]
-            foreign[Path(data).name] = unlike(chosen, appearance, preprocessing)
+        data = {Path(source).name: open_dataset(source, skip_broken=True) for source in pairs.values()}
+        found = {network: measure(network, Path(source).name, data) for network, source in pairs.items()}
     except InputError as error:
         sys.exit(f"error: {error}")
-    folder = Path(skimage.__file__).parent / "data"
-    foreign["photographs of scikit-image"] = unlike(
-        [folder / name for name in PHOTOGRAPHS.split()], appearance, preprocessing
-    )
-    names = " ".join(Path(data).name for data in asked.foreign)
+    short = " ".join(f"{network}={Path(source).name}" for network, source in pairs.items())
     result = {
-        "what": "images that are told to be unlike the training images: false alarms on the run's own, hits on others",
-        "command": f"python benchmarks/out_of_distribution.py RUN {names}",
-        "trained_on": Path(record.source).name,
-        "windowing": preprocessing.windowing,
-        "scale": preprocessing.scale,
-        "limit": appearance.limit,
-        "training_images_remembered": len(appearance.images),
-        "false_alarms": own,
-        "hits": foreign,
+        "what": "images that are told to be unlike the training images: false alarms on images of the network's own "
+        "data that it has not seen, hits on others",
+        "command": f"python benchmarks/out_of_distribution.py {short}",
+        "environment": environment(choose_machine("cpu")),
+        "networks": found,
     }
     write_json(asked.out, result)
-    for name, found in {**own, **foreign}.items():
-        print(f"{name:<30}{found['told']:>5} of {found['images']}")
+    for network, counted in found.items():
+        for name, counts in {"its own": counted["false_alarms"], **counted["hits"]}.items():
+            print(f"{network:<10}{name:<30}{counts['told']:>5} of {counts['images']}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -42,3 +43,16 @@ def test_the_page_names_every_choice():
 
     for name in (*(field.name for field in fields(AMSEDesign)), *STUDIES, "dilations", "skip_attention"):
         assert f"`{name}`" in _BLOCKS, name
+
+
+def test_the_table_of_strange_images_is_the_measured_one():
+    root = Path(__file__).parents[1]
+    page = (root / "docs" / "how-to.md").read_text(encoding="utf-8")
+    found = json.loads((root / "results" / "out_of_distribution.json").read_text(encoding="utf-8"))["networks"]
+    assert set(found) == {"vessels", "nuclei", "glands", "lesions"}
+    for network, counted in found.items():
+        kinds = (counted["hits"].get(name) for name in ("DRIVE", "DSB2018", "GlaS", "ISIC2017-256"))
+        cells = [f"{one['told']} of {one['images']}" if one else "" for one in (counted["false_alarms"], *kinds)]
+        last = counted["hits"]["photographs of scikit-image"]
+        row = " | ".join([network, *cells, f"{last['told']} of {last['images']}"]).replace("|  |", "| |")
+        assert f"| {row} |" in page

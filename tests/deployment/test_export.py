@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
 import shutil
@@ -9,6 +10,8 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from shutil import copyfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,20 +105,103 @@ def test_eight_bits_that_lose_are_refused_with_the_figure(whole, tmp_path, monke
 
 
 @needs_extra
-@pytest.mark.parametrize("smallest", [0, 60])
-def test_the_example_predicts_what_predict_does(exported, whole, tmp_path, smallest):
+def test_the_example_predicts_what_predict_does(exported, whole, tmp_path):
     source = next((locate("sample:nuclei") / "test" / "images").glob("*.png"))
-    onnx = importlib.import_module("onnx")
-    model, network = onnx.load(exported["onnx", "float32"].path), tmp_path / "network.onnx"
-    (entry,) = model.metadata_props
-    entry.value = json.dumps(json.loads(entry.value) | {"smallest_object": smallest})
-    onnx.save(model, network)
+    network = _changed(exported["onnx", "float32"].path, tmp_path / "network.onnx", smallest_object=0)
     subprocess.run([sys.executable, _EXAMPLE, network, source, tmp_path / "mask.png"], check=True)
     mask = np.asarray(Image.open(tmp_path / "mask.png"))
     expected = load(network).predict(source).as_stored()
     assert (mask == expected).mean() > 0.999
-    of_run = load(whole.run, device="cpu", precision="float32").predict(source).as_stored()
-    assert ((expected == of_run).mean() > 0.999) == (smallest == 0)
+
+
+def _changed(network: Path, copy: Path, **fields: Any) -> Path:
+    """A copy of an ONNX file that describes itself otherwise."""
+    onnx = importlib.import_module("onnx")
+    model = onnx.load(network)
+    (entry,) = model.metadata_props
+    entry.value = json.dumps(json.loads(entry.value) | fields)
+    onnx.save(model, copy)
+    return copy
+
+
+@needs_extra
+def test_the_example_takes_no_more_than_eight_bits(exported, tmp_path):
+    source = tmp_path / "deep.png"
+    Image.fromarray(np.full((64, 64), 3000, np.uint16)).save(source)
+    command = [sys.executable, _EXAMPLE, exported["onnx", "float32"].path, source, tmp_path / "mask.png"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "images of more than 8 bits" in done.stderr
+
+
+@needs_extra
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"preprocessing": {"in_channels": 3, "windowing": "depth", "mean": [0, 0, 0], "std": [1, 1, 1]}},
+        {"convention": {"kind": "values", "values": [0, 1, 2], "class_names": ["a", "b", "c"]}},
+    ],
+    ids=["channels", "classes"],
+)
+def test_a_file_that_is_not_what_it_says_is_refused(exported, tmp_path, changed):
+    network = _changed(exported["onnx", "float32"].path, tmp_path / "network.onnx", **changed)
+    with pytest.raises(InputError, match=r"network\.onnx does not take images of \d channels to \d classes"):
+        load(network)
+
+
+@needs_extra
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        (
+            {"convention": {"kind": "values", "values": [0], "class_names": ["a", "b"]}},
+            "of as many classes",
+        ),
+        ({"preprocessing": {"in_channels": 1, "windowing": "depth", "mean": [0, 0], "std": [1]}}, "as many channels"),
+        ({"threshold": 3}, "describes its network wrongly .threshold: "),
+        ({"colour": "blue"}, "was written by another version of amsunet .colour: "),
+    ],
+)
+def test_a_description_that_cannot_be_is_refused(exported, tmp_path, changed, sentence):
+    network = _changed(exported["onnx", "float32"].path, tmp_path / "network.onnx", **changed)
+    with pytest.raises(InputError, match=sentence):
+        load(network)
+
+
+@needs_extra
+@pytest.mark.parametrize(
+    ("part", "sentence"), [(".bin", r"network\.bin is missing"), (".xml", r"cannot be opened \((?!Ex)")]
+)
+def test_half_of_an_openvino_network_is_told(exported, tmp_path, part, sentence):
+    network = tmp_path / "network.xml"
+    for suffix in (".xml", ".bin"):
+        copyfile(exported["openvino", "float32"].path.with_suffix(suffix), network.with_suffix(suffix))
+    if part == ".bin":
+        network.with_suffix(part).unlink()
+    else:
+        network.write_text("<net")
+    with pytest.raises(InputError, match=sentence) as told:
+        load(network)
+    assert len(str(told.value)) < 400
+
+
+@needs_extra
+def test_a_file_that_is_there_is_replaced_when_told_and_only_as_a_whole(whole, tmp_path, monkeypatch):
+    out = tmp_path / "x.xml"
+    out.write_text("mine")
+    with pytest.raises(InputError, match=r"x\.xml is there already: .* --overwrite"):
+        export(whole.run, "openvino", out=out)
+    monkeypatch.setattr(module.shutil, "copyfile", _fail_at_bin)
+    with pytest.raises(InputError, match=r"could not be written"):
+        export(whole.run, "openvino", out=out, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.xml"] and out.read_text() == "mine"
+    monkeypatch.undo()
+    assert load(export(whole.run, "openvino", out=out, overwrite=True).path)
+
+
+def _fail_at_bin(source: Path, target: Path) -> None:
+    if source.suffix == ".bin":
+        raise OSError(errno.ENOSPC, "No space left on device")
+    copyfile(source, target)
 
 
 @needs_extra
@@ -126,7 +212,7 @@ def test_the_example_refuses_what_it_does_not_do(repeatable, tmp_path):
     source = next((locate("sample:nuclei") / "test" / "images").glob("*.png"))
     command = [sys.executable, _EXAMPLE, network, source, tmp_path / "mask.png"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and "windowed by clahe" in done.stderr
+    assert done.returncode == 1 and "networks windowed by clahe" in done.stderr
     assert not (tmp_path / "mask.png").exists()
     of_run = load(tmp_path / "run", device="cpu", precision="float32").predict(source).mask
     of_file = load(network).predict(source).mask
@@ -223,7 +309,7 @@ def test_a_model_file_without_its_run_needs_data(run, make_dataset, tmp_path):
 
 def test_a_program_of_torch_is_not_predicted_with(exported):
     """It would be unpickled."""
-    with pytest.raises(InputError, match=r"float32\.pt2 is for other programs: name \.onnx or \.xml, or the run folder"):
+    with pytest.raises(InputError, match=r"float32\.pt2 is for other programs: name \.onnx or \.xml, or"):
         load(exported["pt2", "float32"].path)
 
 

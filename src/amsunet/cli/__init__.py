@@ -50,6 +50,11 @@ def main() -> None:
     except click.ClickException as error:
         context = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "amsunet"
         click.echo(f"error: {error.format_message()} ({context} --help lists all)", err=True)
+    except ModuleNotFoundError as error:
+        # A small installation, for exported files, lacks what the other commands need.
+        if error.name is None or error.name.startswith("amsunet"):
+            raise
+        click.echo(f"error: {error.name} is not installed: pip install amsunet brings what the command needs", err=True)
     except OSError as error:
         click.echo(f"error: {error}: free some space or mend the permissions, and run the command again", err=True)
     except (MemoryError, RuntimeError) as error:

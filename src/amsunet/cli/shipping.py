@@ -24,6 +24,7 @@ def _names(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The file (default: in RUN/export, or NAME-PRECISION here)."
 )
+@click.option("--overwrite", is_flag=True, help="Let it take the place of a file at --out.")
 @own_option
 def export(
     run: Path,
@@ -31,6 +32,7 @@ def export(
     to: Literal["onnx", "openvino", "pt2", "executorch"],
     precision: Literal["float32", "bfloat16", "float16", "int8"],
     out: Path | None,
+    overwrite: bool,
     own: str | None,
 ) -> None:
     """Write a network for another runtime, and compare it on validation images: of its run, or of DATA.
@@ -39,7 +41,7 @@ def export(
     """
     from amsunet.deployment.export import export as write  # noqa: PLC0415
 
-    made = write(run, to, data, precision=precision, out=out, own=own)
+    made = write(run, to, data, precision=precision, out=out, overwrite=overwrite, own=own)
     click.echo(f"{made.path}: {made.parity}")
 
 

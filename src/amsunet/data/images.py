@@ -190,8 +190,8 @@ def compression_obstacle(page: Any, error: Exception) -> str | None:
     """
     if not any(words in str(error) for words in ("COMPRESSION", "not supported", "not a valid", "No module named")):
         return None
-    name = getattr(page.compression, "name", page.compression)
-    if find_spec("imagecodecs") is None:
+    name = getattr(page.compression, "name", f"number {page.compression}")
+    if isinstance(page.compression, tifffile.COMPRESSION) and find_spec("imagecodecs") is None:
         return f'is compressed as {name}: pip install "amsunet[slides]" brings what reads it, or save it with Deflate'
     return f"is compressed as {name}, which cannot be read: save it with Deflate or JPEG compression"
 

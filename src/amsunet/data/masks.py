@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from amsunet.data.components import number_objects
 from amsunet.data.images import Array
@@ -59,10 +59,16 @@ class MaskConvention(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     kind: Literal["values", "colours", "instances", "threshold", "folders"]
-    values: tuple[int, ...]
+    values: tuple[Annotated[int, Field(ge=0)], ...]
     class_names: tuple[str, ...]
     ignore_value: int | None = None
     threshold: int | None = None
+
+    @model_validator(mode="after")
+    def _one_for_each_class(self) -> Self:
+        if len(self.values) != len(self.class_names):
+            raise ValueError("values are not of as many classes as names")
+        return self
 
     @property
     def num_classes(self) -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from amsunet.data.clahe import Place, equalise, find_tables
 from amsunet.data.images import Array
@@ -50,7 +50,13 @@ class Preprocessing(BaseModel):
     windowing: Windowing
     scale: Annotated[float, Field(gt=0)] = 1.0
     mean: tuple[float, ...]
-    std: tuple[float, ...]
+    std: tuple[Annotated[float, Field(gt=0)], ...]
+
+    @model_validator(mode="after")
+    def _one_for_each_channel(self) -> Self:
+        if not len(self.mean) == len(self.std) == self.in_channels:
+            raise ValueError("mean and std are not of as many channels as the image")
+        return self
 
     @property
     def kind(self) -> Kind:

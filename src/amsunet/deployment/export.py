@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def export(
     *,
     precision: Precision = "float32",
     out: str | Path | None = None,
+    overwrite: bool = False,
     own: str | None = None,
 ) -> Export:
     """Write a trained, fused network for another runtime, with its description inside, and measure it.
@@ -50,10 +52,12 @@ def export(
         precision: of what is computed: float32 is exact, bfloat16 needs a processor that computes it, int8 is refused
             where it loses more than ``MAY_LOSE`` of Dice.
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
-        out: the file; when left out, where ``exported_path`` says and ``predict`` looks for it.
+        out: the file; when left out, where ``exported_path`` says and ``predict`` looks for it, in place of what an
+            earlier export left there.
+        overwrite: let the file take the place of what is at ``out``.
 
     Raises: InputError if the run or the data cannot be used, a package is missing, the format does not have the
-        precision, or eight bits lose too much.
+        precision, something is at ``out`` or cannot be written there, or eight bits lose too much.
     """
     source = Path(run)
     if precision not in PRECISIONS[to]:
@@ -61,6 +65,10 @@ def export(
     target = Path(out) if out is not None else exported_path(source, to, precision)
     if target.suffix != ALL_SUFFIXES[to]:
         raise InputError(f"{target} must end in {ALL_SUFFIXES[to]} for {to}")
+    parts = [target, target.with_suffix(".bin")] if to == "openvino" else [target]
+    for part in parts:
+        if out is not None and part.exists() and not overwrite:
+            raise InputError(f"{part} is there already: choose another --out, or say --overwrite")
     network, description = load_model(model_path(source), own)
     preprocessing = description.preprocessing
     whole = Whole(for_inference(network, description.temperature), preprocessing.mean, preprocessing.std)
@@ -71,7 +79,10 @@ def export(
     training = prepare_images(images.training, description) if precision == "int8" else []
     if precision == "int8" and not training:
         raise InputError(f"{images.source} has no training image to find the ranges of eight bits on: name other DATA")
-    with tempfile.TemporaryDirectory() as temporary:
+    record_path = target.with_name(f"{target.name}.parity.json")
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as places:
+        # Entered before the work, which would be lost where nothing may be written, and left together.
+        partials = [places.enter_context(whole_file(part)) for part in parts]
         path = Path(temporary) / f"model{ALL_SUFFIXES[to]}"
         calibration = [image for image, _ in training]
         write_network(whole, path, to, precision, description=description.model_dump_json(), calibration=calibration)
@@ -81,9 +92,9 @@ def export(
                 f"eight bits lose {100 * parity.dice_lost:.2f} points of Dice on {parity.images} validation images of "
                 f"{images.source}, more than {100 * MAY_LOSE:g}: export with --precision float32 or bfloat16"
             )
-        for written in sorted(Path(temporary).glob("model.*")):
-            with whole_file(target.with_suffix(written.suffix)) as partial:
-                shutil.copyfile(written, partial)
+        for part, partial in zip(parts, partials, strict=True):
+            shutil.copyfile(path.with_suffix(part.suffix), partial)
+        record_path.unlink(missing_ok=True)  # of an earlier file
     record = {"format": to, "precision": precision, "source": images.source, **asdict(parity)}
-    write_json(target.with_name(f"{target.name}.parity.json"), record)
+    write_json(record_path, record)
     return Export(target, parity)

@@ -37,7 +37,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "pt2": (),
     "executorch": ("executorch",),
 }
-"""What must be installed to write and to run a format, besides torch."""
+"""What must be installed to write and to run a format, besides torch; int8 of OpenVINO needs NNCF too."""
 LARGEST_SIDE = {"executorch": 512}
 """ExecuTorch sets memory aside for the largest image: 0.1 GB for AMSUnet at this side, four times that at twice it."""
 _SMALLEST_SIDE = 32
@@ -91,7 +91,7 @@ def write_network(
 
     Raises: InputError if a package is missing or torch cannot export the network.
     """
-    for package in PACKAGES[to]:
+    for package in PACKAGES[to] + (("nncf",) if (to, precision) == ("openvino", "int8") else ()):
         needed(package, pip_line(to))
     if to == "pt2":
         _write_pt2(whole, path, precision, description)
@@ -195,7 +195,11 @@ def _to_onnx(plain: Path, path: Path, precision: str, description: str, calibrat
                 image = next(self._images, None)
                 return None if image is None else {"image": image}
 
-        quantization.quantize_static(plain, path, Reader(), per_channel=True)
+        logging.disable(logging.WARNING)  # advice of the library to its own users, on the root logger
+        try:
+            quantization.quantize_static(plain, path, Reader(), per_channel=True)
+        finally:
+            logging.disable(logging.NOTSET)
     else:
         shutil.copyfile(plain, path)
     model = onnx.load(path)

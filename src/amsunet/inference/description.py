@@ -61,14 +61,22 @@ def describe_together(descriptions: Sequence[ModelDescription], threshold: float
 def parse_description(text: str, path: Path) -> ModelDescription:
     """The description that stands in a file as JSON.
 
-    Raises: InputError if it has not the fields that are known here.
+    Raises: InputError if it is no JSON, has not the fields that are known here, or has them with impossible values.
     """
     try:
         return ModelDescription.model_validate_json(text)
     except ValidationError as error:
+        first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            raise InputError(f"{path} is damaged: copy it again, or make the file anew") from None
+        where = ".".join(map(str, first["loc"]))
+        if first["type"] in ("missing", "extra_forbidden", "literal_error"):
+            raise InputError(
+                f"{path} was written by another version of amsunet ({where}: {first['msg']}): "
+                "use that version, or make the file anew"
+            ) from None
         raise InputError(
-            f"{path} was written by another version of amsunet ({error.error_count()} fields differ): "
-            "use that version, or make the file anew"
+            f"{path} describes its network wrongly ({where}: {first['msg']}): make the file anew"
         ) from None
 
 

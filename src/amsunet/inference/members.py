@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from amsunet.errors import InputError
 from amsunet.inference.description import ModelDescription, description_of, parse_description, weights_of
 from amsunet.inference.runtime import ALL_SUFFIXES, SUFFIXES, Runtime, exported_files, is_exported, open_runtime
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 Member = tuple[Runtime, ModelDescription]
 
+_SIDE_TRIED = 32
 HAS_ITS_MACHINE = "an exported network has its device and precision: leave --device and --precision out"
 
 
@@ -127,5 +130,18 @@ def _open_all(files: list[Path], known: ModelDescription | None) -> tuple[list[M
 
 
 def _open_file(path: Path) -> Member:
+    """Open an exported file, and try it on a small image: what it says of itself may have been changed."""
     runtime = open_runtime(path)
-    return runtime, parse_description(runtime.description, path)
+    description = parse_description(runtime.description, path)
+    channels, classes = description.preprocessing.in_channels, description.convention.num_classes
+    side = _SIDE_TRIED
+    try:
+        shape = runtime(np.zeros((1, channels, side, side), np.uint8)).shape
+    except Exception:  # each runtime has its own for a wrong shape or name
+        shape = ()
+    if shape != (1, classes, side, side):
+        raise InputError(
+            f"{path} does not take images of {channels} channels to {classes} classes, as it says of itself: "
+            "export it again"
+        )
+    return runtime, description

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, Protocol
 
 import numpy as np
@@ -107,6 +108,9 @@ class OpenVino:
     def __init__(self, path: Path, threads: int = 0) -> None:
         openvino = needed("openvino", "openvino")
         core = openvino.Core()
+        weights = path.with_suffix(".bin")
+        if not weights.is_file():
+            raise InputError(f"{weights} is missing, without which {path} is nothing: copy both, or export it again")
         try:
             model = core.read_model(path)
         except RuntimeError as error:
@@ -181,4 +185,7 @@ def _described(path: Path, description: str | None) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    """What an error says first, without the place in OpenVINO's own code, and not at length."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    said = [line for line in lines if line and not line.startswith(("Exception from ", "Check "))]
+    return shorten(said[0], 120, placeholder=" ...") if said else type(error).__name__

@@ -126,8 +126,8 @@ class SlideTask:
         free = shutil.disk_usage(there).free + begun
         if room > free:
             raise InputError(
-                f"the mask of {self._path} may need {room / 1e9:.1f} GB in {self._folder.parent} while it is made, "
-                f"where {free / 1e9:.1f} GB are free: free some space, choose another --out, or of a pyramid a "
+                f"the mask of {self._path} may need {room / 1e6:,.0f} MB in {self._folder.parent} while it is made, "
+                f"where {free / 1e6:,.0f} MB are free: free some space, choose another --out, or of a pyramid a "
                 "coarser --level"
             )
 
