@@ -34,6 +34,10 @@ from amsunet.zoo import Card, Score
 MAY_LOSE = 0.0005
 """Mean validation Dice."""
 PAGES = Path(__file__).parents[1] / "docs" / "zoo"
+NO_PICTURE = (
+    "\nNo pictures: these images may not be published here. With your copy of the data `amsunet evaluate {name} DATA` "
+    "draws the worst cases into its report.\n"
+)
 
 
 def score(summary: dict) -> Score:
@@ -124,6 +128,8 @@ def main() -> None:
             f"\n![The worst test images: image, truth, prediction; green is right, blue was missed, orange is too "
             f"much]({card.name}.jpg)\n"
         )
+    else:
+        page += NO_PICTURE.format(name=card.name)
     with whole_file(card.weights) as temporary:
         temporary.write_bytes(packed)
     write_text(amsunet.zoo.FOLDER / f"{card.name}.json", card.model_dump_json(indent=1) + "\n")

@@ -11,19 +11,32 @@ from amsunet.data.embedded import locate
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.inference.description import FILE_NAME
+from amsunet.inference.ensemble import model_path
 from amsunet.inference.model_file import load_model
 from amsunet.models import create_model
+from amsunet.training.plan import Plan
 from amsunet.training.run import read_run
 from amsunet.training.train import train
 from amsunet.training.transfer import start_from
 
 
-def _start(source, model="amsunet", **changes) -> tuple[torch.nn.Module, str]:
+def _start(source, model="amsunet", windowing=None, **changes) -> tuple[torch.nn.Module, str]:
     """A fresh network with the weights of another one, and what was told; its head before."""
     torch.manual_seed(5)
     arguments = {"in_channels": 1, "num_classes": 2, "base_channels": 4, **changes}
     network = create_model(model, **arguments)
-    return network, start_from(network, source, model=model, arguments=arguments)
+    plan = Plan(
+        model=model,
+        in_channels=arguments["in_channels"],
+        scale=1,
+        windowing=windowing or load_model(model_path(source))[1].preprocessing.windowing,
+        crop=(64, 64),
+        batch_size=1,
+        foreground_fraction=0.5,
+        augmentation="light",
+        quarter_turns=True,
+    )
+    return network, start_from(network, source, plan, arguments)
 
 
 def test_the_same_network_is_taken_whole(run):
@@ -50,6 +63,11 @@ def test_other_channels_see_a_grey_image_alike(run):
     with torch.no_grad():
         expected = load_model(run / FILE_NAME)[0](grey)
         torch.testing.assert_close(network(grey.expand(-1, 3, -1, -1)), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_another_window_is_told(run):
+    assert "; made for images windowed by " in (told := _start(run, windowing="clahe")[1])
+    assert "now they see clahe" in told
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def fit(
     )
     checkpoint = run / "last.ckpt" if resume and (run / "last.ckpt").exists() else None
     if plan.start is not None and checkpoint is None:
-        say(start_from(network, Path(plan.start), model=plan.model, arguments=arguments))
+        say(start_from(network, Path(plan.start), plan, arguments))
     epochs = plan.epochs or epochs_in_budget(plan)
     task = SegmentationTask(
         network,

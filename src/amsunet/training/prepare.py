@@ -151,7 +151,7 @@ def check_network(plan: Plan, num_classes: int) -> None:
     """
     network = build_network(plan.model, plan.model_arguments(num_classes))
     if plan.start is not None:
-        start_from(network, Path(plan.start), model=plan.model, arguments=plan.model_arguments(num_classes))
+        start_from(network, Path(plan.start), plan, plan.model_arguments(num_classes))
     if not is_file(plan.model):
         supervise(network, plan, num_classes)
         return

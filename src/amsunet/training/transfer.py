@@ -30,7 +30,7 @@ def as_wide_as_its_start(plan: Plan) -> Plan:
     return plan.model_copy(update={"base_channels": width, "reasons": reasons})
 
 
-def start_from(network: nn.Module, source: Path, *, model: str, arguments: dict[str, Any]) -> str:
+def start_from(network: nn.Module, source: Path, plan: Plan, arguments: dict[str, Any]) -> str:
     """Copy the weights of a trained network into a fresh one of the same kind.
 
     Kernels that see the image are summed over its channels, or shared out, where the channels differ; other weights
@@ -38,11 +38,13 @@ def start_from(network: nn.Module, source: Path, *, model: str, arguments: dict[
 
     Args:
         source: a run folder, or the model file in one.
-        model, arguments: what the fresh network was built with, as in ``create_model``.
+        plan: of the training that starts there.
+        arguments: what the fresh network was built with, as in ``create_model``.
 
     Returns: what was taken, in a line.
     Raises: InputError if the source cannot be read, or is another network or one with other settings.
     """
+    model = plan.model
     trained, description = load_model(model_path(source), model)
     if not is_file(model) and description.model != model:
         raise InputError(
@@ -79,6 +81,9 @@ def start_from(network: nn.Module, source: Path, *, model: str, arguments: dict[
     wanted = next((value.shape[1] for value in own.values() if value.dim() == 4), channels)
     if wanted != channels:
         told += f"; the first kernels, made for {channels} channels, now see {wanted}"
+    windowing = description.preprocessing.windowing
+    if windowing != plan.windowing:
+        told += f"; made for images windowed by {windowing}, now they see {plan.windowing} (--windowing {windowing} keeps it)"
     return told
 
 
