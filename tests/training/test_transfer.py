@@ -66,7 +66,7 @@ def test_other_channels_see_a_grey_image_alike(run):
 
 
 def test_another_window_is_told(run):
-    assert "; made for images windowed by " in (told := _start(run, windowing="clahe")[1])
+    assert "; made for windows of " in (told := _start(run, windowing="clahe")[1])
     assert "now they see clahe" in told
 
 
