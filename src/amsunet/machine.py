@@ -57,9 +57,9 @@ def choose_machine(device: str = "auto", precision: str = "auto") -> Machine:
 
 
 def _computes_bfloat16(device: str) -> bool:
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
     # Emulated bfloat16 is slower than float32, so only instructions made for it count.
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device == "cpu" and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 

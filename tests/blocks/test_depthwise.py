@@ -7,13 +7,15 @@ import copy
 import os
 import subprocess
 import sys
+import warnings
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from amsunet.blocks import depthwise_cpu
+from amsunet.blocks import depthwise, depthwise_cpu
 from amsunet.blocks.depthwise import DepthwiseConv2d
 from amsunet.models import create_model
 
@@ -248,3 +250,25 @@ def test_networks_compute_on_a_gpu_what_they_compute_on_the_cpu(name, monkeypatc
         monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
         found = placed(x.to("cuda").contiguous(memory_format=torch.channels_last))
     torch.testing.assert_close(found.cpu().double(), expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_machine_that_cannot_build_kernels_is_told_once(monkeypatch, works):
+    def convolve(*given: object) -> None:
+        if not works:
+            raise RuntimeError("Failed to find C compiler.\nPlease specify via CC")
+
+    monkeypatch.setattr(depthwise, "depthwise_triton", SimpleNamespace(convolve=convolve))
+    monkeypatch.setattr(depthwise, "_WORKS", {})
+    with contextlib.nullcontext() if works else pytest.warns(match=r"without Triton.* Failed to find C compiler\.$"):
+        assert depthwise.triton_works(torch.device("cpu")) is works
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert depthwise.triton_works(torch.device("cpu")) is works
+        torch.compiler.reset()  # it holds what another device answered
+        compiled = torch.compile(_answer, backend="eager", fullgraph=True)
+        assert compiled(torch.zeros(1)).item() == works
+
+
+def _answer(x: torch.Tensor) -> torch.Tensor:
+    return x + 1 if depthwise.triton_works(x.device) else x

@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 
-from amsunet.machine import choose_machine
+from amsunet.machine import Machine, choose_machine
 from amsunet.models import create_model, list_models
 from amsunet.training.captured_pass import captured
 
@@ -17,6 +17,20 @@ on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is her
 def test_without_a_gpu_the_network_itself_runs():
     network = create_model("amsunet_xs")
     assert captured(network, torch.zeros(1, 3, 32, 32), choose_machine("cpu")) is network
+
+
+def test_a_pass_that_cannot_be_captured_runs_as_it_is_and_is_left_unchanged(monkeypatch):
+    network, images = create_model("amsunet_xs"), torch.randn(2, 3, 32, 32)
+    before = copy.deepcopy(network.state_dict())
+
+    def capture(module: torch.nn.Module, given: tuple[torch.Tensor], **options: object) -> None:
+        module(*given)
+        raise RuntimeError("CUDA error: operation not permitted\nCompile with TORCH_USE_CUDA_DSA")
+
+    monkeypatch.setattr("torch.cuda.make_graphed_callables", capture)
+    with pytest.warns(match=r"without CUDA graphs.*: CUDA error: operation not permitted$"):
+        assert captured(network, images, Machine("cuda", "float32", 1)) is network
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
 @on_gpu

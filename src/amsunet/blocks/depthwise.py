@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +18,30 @@ except ImportError:  # builds of torch for the CPU come without Triton
     depthwise_triton = None  # type: ignore[assignment]
 
 _BY_TRITON = (torch.float32, torch.float16, torch.bfloat16)
+_WORKS: dict[torch.device, bool] = {}
 _MOST_TAPS = 32
 _LARGEST = 2**31
 """Numbers of one image that Triton's 32-bit places can tell apart."""
+
+
+# torch.compile looks through a cache of functools, and would trace what is tried.
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def triton_works(device: torch.device) -> bool:
+    """Whether kernels can be made for a device: Triton needs a C compiler, Python's headers and a GPU of 2017 or later.
+
+    Tried once, before the first map; what is missing is said in a warning.
+    """
+    if device in _WORKS:
+        return _WORKS[device]
+    x = torch.zeros(1, 1, 1, 1, device=device)
+    _WORKS[device] = True
+    try:
+        depthwise_triton.convolve(x, x, None, 1)
+    except Exception as error:  # of Triton, of the compiler, of the driver
+        problem = str(error).partition("\n")[0] or type(error).__name__
+        warnings.warn(f"depthwise convolutions go without Triton, which is slower: {problem}", stacklevel=2)
+        _WORKS[device] = False
+    return _WORKS[device]
 
 
 class DepthwiseConv2d(nn.Conv2d):
@@ -61,7 +83,7 @@ class DepthwiseConv2d(nn.Conv2d):
             return False
         fits = x.numel() > 0 and math.prod(x.shape[1:]) < _LARGEST and math.prod(self.kernel_size) <= _MOST_TAPS
         # torch has the words for a wrong number of channels.
-        return fits and x.dtype in _BY_TRITON and x.shape[1] == self.in_channels
+        return fits and x.dtype in _BY_TRITON and x.shape[1] == self.in_channels and triton_works(x.device)
 
     def _given(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None, int]:
         if torch.is_autocast_enabled("cuda"):

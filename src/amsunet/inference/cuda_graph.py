@@ -29,8 +29,8 @@ class _Captured:
 
 class GraphedForward:
     """A function of one tensor on a GPU that launches the same kernels for every tensor of a shape: run as it is the
-    first time a shape is seen, as one graph from then on; as it is too where there is not enough memory for graphs.
-    Threads take turns.
+    first time a shape is seen, as one graph from then on; as it is too where there is not enough memory for graphs, or
+    they cannot be made. Threads take turns.
     """
 
     def __init__(self, forward: Forward) -> None:
@@ -45,7 +45,7 @@ class GraphedForward:
         with self._in_turn:  # a graph reads and writes the same memory in every call
             try:
                 return self._run(x)
-            except torch.OutOfMemoryError:
+            except RuntimeError:  # of memory, which is one too, or of what cannot be captured
                 if not self._captures:
                     raise
             # Behind the block: the error holds what the failed call had allocated.

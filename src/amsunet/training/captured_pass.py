@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -32,16 +33,22 @@ def captured(network: nn.Module, images: Tensor, machine: Machine) -> Callable[[
     All images must have the shape of these, and one call's gradients be used before the next call overwrites them: they
     are neither summed over several nor differentiated again.
 
-    A network runs as it is where there is no GPU; another one than this package's does too, for it may do what cannot
-    be captured.
+    A network runs as it is where there is no GPU, or none that captures it; another one than this package's does too,
+    for it may do what cannot be captured.
     """
     if machine.device != "cuda" or not is_ours(network):
         return network
     # To capture is to run the network several times, which moves BatchNorm's averages.
     before = {name: value.clone() for name, value in network.named_buffers()}
     enabled = machine.precision == "bfloat16"
-    with torch.autocast("cuda", torch.bfloat16, enabled=enabled, cache_enabled=False):
-        run: Any = torch.cuda.make_graphed_callables(_Pass(network).train(), (images.clone(),), allow_unused_input=True)
+    run: Any = network
+    try:
+        with torch.autocast("cuda", torch.bfloat16, enabled=enabled, cache_enabled=False):
+            run = torch.cuda.make_graphed_callables(_Pass(network).train(), (images.clone(),), allow_unused_input=True)
+    except RuntimeError as error:  # memory for one: a graph holds on to its own
+        problem = str(error).partition("\n")[0]
+        warnings.warn(f"training goes without CUDA graphs, which is slower for small batches: {problem}", stacklevel=2)
+        give_back()
     with torch.no_grad():
         for name, value in network.named_buffers():
             value.copy_(before[name])
