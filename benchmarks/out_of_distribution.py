@@ -49,16 +49,20 @@ def some(samples: list[Sample]) -> list[Path]:
     return [sample.image for sample in samples[:: -(-len(samples) // OF_EACH)]]
 
 
-def measure(network: str, name: str, data: dict[str, Dataset]) -> dict[str, Any]:
-    """Count what a network tells of its own data, the one of that name, and of all others."""
+def measure(network: str, source: str, data: dict[str, Dataset]) -> dict[str, Any]:
+    """Count what a network tells of its own data, that of ``source``, and of all others."""
     description = description_of(weights_of(Path(network)))
     if description is None or description.appearance is None:
         raise InputError(f"{network} does not hold what its training images look like: name another")
-    own, _, _ = choose_foreign(data[name], images_seen(Path(network)), "auto")
+    own, _, _ = choose_foreign(data[source], images_seen(Path(network)), "auto")
     photographs = [Path(skimage.__file__).parent / "data" / photograph for photograph in PHOTOGRAPHS.split()]
-    foreign = {other: unlike(some(dataset.samples), description) for other, dataset in data.items() if other != name}
+    foreign = {
+        Path(other).name: unlike(some(dataset.samples), description)
+        for other, dataset in data.items()
+        if other != source
+    }
     return {
-        "trained_on": name,
+        "trained_on": Path(source).name,
         "windowing": description.preprocessing.windowing,
         "scale": description.preprocessing.scale,
         "limit": description.appearance.limit,
@@ -73,10 +77,12 @@ def main() -> None:
     parser.add_argument("pairs", nargs="+", metavar="NETWORK=DATA")
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
-    pairs = dict(pair.split("=", 1) for pair in asked.pairs)
+    pairs = {network: source for network, _, source in (pair.rpartition("=") for pair in asked.pairs)}
+    if len({Path(source).name for source in pairs.values()} - {""}) < len(asked.pairs) or not all(pairs):
+        parser.error("name every NETWORK=DATA once, with data of names that differ")
     try:
-        data = {Path(source).name: open_dataset(source, skip_broken=True) for source in pairs.values()}
-        found = {network: measure(network, Path(source).name, data) for network, source in pairs.items()}
+        data = {source: open_dataset(source, skip_broken=True) for source in pairs.values()}
+        found = {network: measure(network, source, data) for network, source in pairs.items()}
     except InputError as error:
         sys.exit(f"error: {error}")
     short = " ".join(f"{network}={Path(source).name}" for network, source in pairs.items())

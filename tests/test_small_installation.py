@@ -64,6 +64,15 @@ def test_the_line_names_packages_and_leaves_the_heavy_ones_out():
     assert {"torch", "scipy", "matplotlib", "monai", "kornia", "psutil", "safetensors"} <= _not_named()
 
 
+@pytest.mark.parametrize(
+    "words", ["models", "check DATA", "train DATA", "evaluate RUN", "export RUN --to onnx", "benchmark"]
+)
+def test_what_needs_the_rest_says_so(call, words):
+    done = call(*words.split())
+    assert done.returncode == 2
+    assert re.fullmatch(r"error: \w+ is not installed: (run )?pip install amsunet.*\n", done.stderr), done.stderr
+
+
 def test_slides_need_one_package_more(call, network, whole, tmp_path):
     image = np.asarray(Image.open(next((locate("sample:nuclei") / "test" / "images").iterdir())))
     with tifffile.TiffWriter(tmp_path / "scan.tif") as tiff:

@@ -29,6 +29,17 @@ def written(path: Path) -> Iterator[None]:
         raise InputError(f"{path} could not be written ({error.strerror or error}): {_remedy(error)}") from error
 
 
+def refuse_place(path: Path) -> None:
+    """Tell before long work that a file cannot be written; nothing is left behind.
+
+    Raises: InputError if a folder is there, or the folder that it is to be in may not be written.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a file with --out")
+    with written(path), tempfile.TemporaryFile(dir=next(parent for parent in path.parents if parent.exists())):
+        pass
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, which takes its place once the block has ended without an error.

@@ -129,6 +129,19 @@ def test_what_would_be_a_guess_is_refused(masks: list[Array], message: str) -> N
     assert "m.png" in str(refusal.value)
 
 
+@pytest.mark.parametrize(("classes", "wrong"), [((0, -1), "-1"), ((0, 70000), "70000"), ((0, 3, 3), "3")])
+def test_classes_that_no_mask_can_hold_are_refused(classes: tuple[int, ...], wrong: str) -> None:
+    with pytest.raises(InputError, match=f"no class can have the value {wrong}: say --classes"):
+        _find([_thirds([0, 1])], classes=classes)
+
+
+def test_a_negative_value_is_not_offered_as_a_class() -> None:
+    masks = [_thirds([-1, 0, 1], np.int32)]
+    with pytest.raises(InputError, match="say --classes 0,1 or --instances, and --ignore-value=-1"):
+        _find(masks)
+    assert _find(masks, ignore_value=-1)[0].values == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("first", "odd", "message"),
     [

@@ -154,10 +154,12 @@ def test_a_file_that_is_not_what_it_says_is_refused(exported, tmp_path, changed)
     [
         (
             {"convention": {"kind": "values", "values": [0], "class_names": ["a", "b"]}},
-            "of as many classes",
+            "as many values as class names",
         ),
-        ({"preprocessing": {"in_channels": 1, "windowing": "depth", "mean": [0, 0], "std": [1]}}, "as many channels"),
+        ({"preprocessing": {"in_channels": 1, "windowing": "depth", "mean": [0, 0], "std": [1]}}, "for each channel"),
         ({"threshold": 3}, "describes its network wrongly .threshold: "),
+        ({"convention": {"kind": "values", "values": [0, 70000], "class_names": ["a", "b"]}}, "than masks can hold"),
+        ({"preprocessing": {"in_channels": 1, "windowing": "depth", "scale": 1e9, "mean": [0], "std": [1]}}, "scale: "),
         ({"colour": "blue"}, "was written by another version of amsunet .colour: "),
     ],
 )
@@ -196,6 +198,18 @@ def test_a_file_that_is_there_is_replaced_when_told_and_only_as_a_whole(whole, t
     assert [path.name for path in tmp_path.iterdir()] == ["x.xml"] and out.read_text() == "mine"
     monkeypatch.undo()
     assert load(export(whole.run, "openvino", out=out, overwrite=True).path)
+
+
+@needs_extra
+def test_where_nothing_can_be_written_is_said_before_the_work(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "write_network", None)
+    (tmp_path / "x.onnx").mkdir()
+    with pytest.raises(InputError, match=r"x\.onnx is a folder: name a file"):
+        export(whole.run, "onnx", out=tmp_path / "x.onnx", overwrite=True)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"could not be written .*a file where a folder should be"):
+        export(whole.run, "onnx", out=tmp_path / "file" / "y.onnx")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "x.onnx"]
 
 
 def _fail_at_bin(source: Path, target: Path) -> None:

@@ -66,8 +66,8 @@ def test_other_channels_see_a_grey_image_alike(run):
 
 
 def test_another_window_is_told(run):
-    assert "; made for windows of " in (told := _start(run, windowing="clahe")[1])
-    assert "now they see clahe" in told
+    assert "; trained on images windowed by " in (told := _start(run, windowing="clahe")[1])
+    assert ", now given clahe (" in told
 
 
 @pytest.mark.parametrize(

@@ -33,15 +33,15 @@ def triton_works(device: torch.device) -> bool:
     """
     if device in _WORKS:
         return _WORKS[device]
-    x = torch.zeros(1, 1, 1, 1, device=device)
-    _WORKS[device] = True
+    x, works = torch.zeros(1, 1, 1, 1, device=device), True
     try:
         depthwise_triton.convolve(x, x, None, 1)
     except Exception as error:  # of Triton, of the compiler, of the driver
         problem = str(error).partition("\n")[0] or type(error).__name__
         warnings.warn(f"depthwise convolutions go without Triton, which is slower: {problem}", stacklevel=2)
-        _WORKS[device] = False
-    return _WORKS[device]
+        works = False
+    _WORKS[device] = works
+    return works
 
 
 class DepthwiseConv2d(nn.Conv2d):

@@ -17,6 +17,20 @@ from amsunet.errors import InputError
 # a twentieth of a training step; beside two other busy programs on two cores it takes 3 seconds in place of 28.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+_REQUIRED = [
+    "torch",
+    "safetensors",
+    "pytorch_lightning",
+    "monai",
+    "kornia",
+    "scipy",
+    "skimage",
+    "matplotlib",
+    "jinja2",
+    "markupsafe",
+    "psutil",
+]
+"""Packages that all of amsunet needs and predicting with an exported file does not."""
 _OUT_OF_MEMORY = re.compile(
     "out of memory|not enough memory|can(no|')t allocate memory|failed to allocate", re.IGNORECASE
 )
@@ -52,9 +66,9 @@ def main() -> None:
         click.echo(f"error: {error.format_message()} ({context} --help lists all)", err=True)
     except ModuleNotFoundError as error:
         # A small installation, for exported files, lacks what the other commands need.
-        if error.name is None or error.name.startswith("amsunet"):
+        if error.name is None or error.name.partition(".")[0] not in _REQUIRED:
             raise
-        click.echo(f"error: {error.name} is not installed: pip install amsunet brings what the command needs", err=True)
+        click.echo(f"error: {error.name} is not installed: run pip install amsunet, all of it", err=True)
     except OSError as error:
         click.echo(f"error: {error}: free some space or mend the permissions, and run the command again", err=True)
     except (MemoryError, RuntimeError) as error:

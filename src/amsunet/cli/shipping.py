@@ -24,7 +24,7 @@ def _names(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The file (default: in RUN/export, or NAME-PRECISION here)."
 )
-@click.option("--overwrite", is_flag=True, help="Let it take the place of a file at --out.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there already.")
 @own_option
 def export(
     run: Path,

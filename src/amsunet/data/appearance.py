@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from amsunet.data.images import Array
 
@@ -40,7 +41,7 @@ class Appearance(BaseModel):
     """``FIGURES`` of training images."""
     spread: tuple[float, ...]
     """Standard deviation of each figure over them."""
-    limit: float
+    limit: Annotated[float, Field(ge=0)]
     """Distance that one in a hundred training and validation images has from the nearest other training image."""
 
     def unlike(self, image: Array) -> str:

@@ -21,6 +21,7 @@ IGNORED = 255
 """The label of pixels that neither loss nor metrics look at."""
 
 MAXIMUM_CLASSES = 20
+_LARGEST_VALUE = 65535
 
 
 class MaskOptions(BaseModel):
@@ -67,7 +68,9 @@ class MaskConvention(BaseModel):
     @model_validator(mode="after")
     def _one_for_each_class(self) -> Self:
         if len(self.values) != len(self.class_names):
-            raise ValueError("values are not of as many classes as names")
+            raise ValueError("as many values as class names are needed")
+        if max(self.values, default=0) > (0xFFFFFF if self.kind == "colours" else _LARGEST_VALUE):
+            raise ValueError("a value is larger than masks can hold")
         return self
 
     @property
@@ -230,9 +233,11 @@ def find_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
         return _values(values, ignore), []
     shown = ", ".join(map(str, values[:6])) + (", ..." if len(values) > 6 else "")
     odd = max(masks, key=lambda mask: len(mask.foreground))
+    classes = [value for value in values if value >= 0]
+    negative = f", and --ignore-value={values[0]}" if values[0] < 0 else ""
     raise InputError(
         f"{odd.path}: the masks hold the values {shown}, which may be classes or objects: say --classes "
-        f"{','.join(map(str, values[:3]))}{',...' if len(values) > 3 else ''} or --instances"
+        f"{','.join(map(str, classes[:3]))}{',...' if len(classes) > 3 else ''} or --instances{negative}"
     )
 
 
@@ -253,6 +258,12 @@ def _are_instances(masks: Sequence[MaskSummary]) -> bool:
 
 
 def _values(values: Sequence[int], ignore: int | None) -> MaskConvention:
+    impossible = [value for value in values if not 0 <= value <= _LARGEST_VALUE]
+    if impossible or len(set(values)) < len(values):
+        wrong = impossible[0] if impossible else Counter(values).most_common(1)[0][0]
+        raise InputError(
+            f"no class can have the value {wrong}: say --classes with values of 0 to {_LARGEST_VALUE}, each once"
+        )
     names = ("background", "foreground") if len(values) == 2 else tuple(_name(label) for label in range(len(values)))
     return MaskConvention(kind="values", values=tuple(values), class_names=names, ignore_value=ignore)
 

@@ -48,14 +48,14 @@ class Preprocessing(BaseModel):
 
     in_channels: Literal[1, 3]
     windowing: Windowing
-    scale: Annotated[float, Field(gt=0)] = 1.0
+    scale: Annotated[float, Field(gt=0, le=4)] = 1.0
     mean: tuple[float, ...]
     std: tuple[Annotated[float, Field(gt=0)], ...]
 
     @model_validator(mode="after")
     def _one_for_each_channel(self) -> Self:
         if not len(self.mean) == len(self.std) == self.in_channels:
-            raise ValueError("mean and std are not of as many channels as the image")
+            raise ValueError("mean and std need a number for each channel")
         return self
 
     @property

@@ -11,7 +11,7 @@ from pathlib import Path
 from amsunet.deployment.formats import LARGEST_SIDE, PRECISIONS, Format, Precision, Whole, write_network
 from amsunet.deployment.parity import Parity, find_images, measure_parity, prepare_images
 from amsunet.errors import InputError
-from amsunet.files import whole_file, write_json
+from amsunet.files import refuse_place, whole_file, write_json
 from amsunet.inference.ensemble import model_path
 from amsunet.inference.model_file import Tempered, for_inference, load_model
 from amsunet.inference.runtime import ALL_SUFFIXES, exported_path, open_runtime
@@ -52,9 +52,8 @@ def export(
         precision: of what is computed: float32 is exact, bfloat16 needs a processor that computes it, int8 is refused
             where it loses more than ``MAY_LOSE`` of Dice.
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
-        out: the file; when left out, where ``exported_path`` says and ``predict`` looks for it, in place of what an
-            earlier export left there.
-        overwrite: let the file take the place of what is at ``out``.
+        out: the file; when left out, where ``exported_path`` says and ``predict`` looks for it.
+        overwrite: replace a file that is there. In a run's own ``export/`` that needs no word.
 
     Raises: InputError if the run or the data cannot be used, a package is missing, the format does not have the
         precision, something is at ``out`` or cannot be written there, or eight bits lose too much.
@@ -67,7 +66,8 @@ def export(
         raise InputError(f"{target} must end in {ALL_SUFFIXES[to]} for {to}")
     parts = [target, target.with_suffix(".bin")] if to == "openvino" else [target]
     for part in parts:
-        if out is not None and part.exists() and not overwrite:
+        refuse_place(part)
+        if part.exists() and not overwrite and (out is not None or not source.is_dir()):
             raise InputError(f"{part} is there already: choose another --out, or say --overwrite")
     network, description = load_model(model_path(source), own)
     preprocessing = description.preprocessing
@@ -79,10 +79,7 @@ def export(
     training = prepare_images(images.training, description) if precision == "int8" else []
     if precision == "int8" and not training:
         raise InputError(f"{images.source} has no training image to find the ranges of eight bits on: name other DATA")
-    record_path = target.with_name(f"{target.name}.parity.json")
-    with tempfile.TemporaryDirectory() as temporary, ExitStack() as places:
-        # Entered before the work, which would be lost where nothing may be written, and left together.
-        partials = [places.enter_context(whole_file(part)) for part in parts]
+    with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / f"model{ALL_SUFFIXES[to]}"
         calibration = [image for image, _ in training]
         write_network(whole, path, to, precision, description=description.model_dump_json(), calibration=calibration)
@@ -92,9 +89,11 @@ def export(
                 f"eight bits lose {100 * parity.dice_lost:.2f} points of Dice on {parity.images} validation images of "
                 f"{images.source}, more than {100 * MAY_LOSE:g}: export with --precision float32 or bfloat16"
             )
-        for part, partial in zip(parts, partials, strict=True):
-            shutil.copyfile(path.with_suffix(part.suffix), partial)
-        record_path.unlink(missing_ok=True)  # of an earlier file
+        with ExitStack() as places:  # all are there before the first is put in its place
+            for part in parts:
+                shutil.copyfile(path.with_suffix(part.suffix), places.enter_context(whole_file(part)))
+    record_path = target.with_name(f"{target.name}.parity.json")
+    record_path.unlink(missing_ok=True)  # of an earlier file
     record = {"format": to, "precision": precision, "source": images.source, **asdict(parity)}
     write_json(record_path, record)
     return Export(target, parity)

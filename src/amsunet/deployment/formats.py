@@ -195,11 +195,12 @@ def _to_onnx(plain: Path, path: Path, precision: str, description: str, calibrat
                 image = next(self._images, None)
                 return None if image is None else {"image": image}
 
+        before = logging.root.manager.disable
         logging.disable(logging.WARNING)  # advice of the library to its own users, on the root logger
         try:
             quantization.quantize_static(plain, path, Reader(), per_channel=True)
         finally:
-            logging.disable(logging.NOTSET)
+            logging.disable(before)
     else:
         shutil.copyfile(plain, path)
     model = onnx.load(path)

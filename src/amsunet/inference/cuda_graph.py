@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
@@ -45,7 +46,7 @@ class GraphedForward:
         with self._in_turn:  # a graph reads and writes the same memory in every call
             try:
                 return self._run(x)
-            except RuntimeError:  # of memory, which is one too, or of what cannot be captured
+            except torch.OutOfMemoryError:
                 if not self._captures:
                     raise
             # Behind the block: the error holds what the failed call had allocated.
@@ -62,7 +63,17 @@ class GraphedForward:
             if x.shape not in self._seen:
                 self._seen.add(x.shape)
                 return self._forward(x)
-            captured = self._captured[x.shape] = self._capture(x)
+            stream = torch.cuda.current_stream()
+            try:
+                captured = self._captured[x.shape] = self._capture(x)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:  # what cannot be captured
+                problem = str(error).partition("\n")[0]
+                warnings.warn(f"prediction goes without CUDA graphs, which is slower: {problem}", stacklevel=2)
+                torch.cuda.set_stream(stream)  # torch stays in the one that it failed in
+                self._captures = False
+                return self._forward(x)
         captured.given.copy_(x)
         captured.graph.replay()
         return captured.result.clone()

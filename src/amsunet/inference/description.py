@@ -66,18 +66,17 @@ def parse_description(text: str, path: Path) -> ModelDescription:
     try:
         return ModelDescription.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        if first["type"] == "json_invalid":
+        problems = error.errors()
+        known = [problem for problem in problems if problem["type"] in ("missing", "extra_forbidden", "literal_error")]
+        first = (known or problems)[0]
+        if not first["loc"]:
             raise InputError(f"{path} is damaged: copy it again, or make the file anew") from None
-        where = ".".join(map(str, first["loc"]))
-        if first["type"] in ("missing", "extra_forbidden", "literal_error"):
+        told = f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}"
+        if known:
             raise InputError(
-                f"{path} was written by another version of amsunet ({where}: {first['msg']}): "
-                "use that version, or make the file anew"
+                f"{path} was written by another version of amsunet ({told}): use that version, or make the file anew"
             ) from None
-        raise InputError(
-            f"{path} describes its network wrongly ({where}: {first['msg']}): make the file anew"
-        ) from None
+        raise InputError(f"{path} describes its network wrongly ({told}): make the file anew") from None
 
 
 def weights_of(network: Path) -> Path:

@@ -10,7 +10,15 @@ import numpy as np
 
 from amsunet.errors import InputError
 from amsunet.inference.description import ModelDescription, description_of, parse_description, weights_of
-from amsunet.inference.runtime import ALL_SUFFIXES, SUFFIXES, Runtime, exported_files, is_exported, open_runtime
+from amsunet.inference.runtime import (
+    ALL_SUFFIXES,
+    SUFFIXES,
+    Runtime,
+    exported_files,
+    first_line,
+    is_exported,
+    open_runtime,
+)
 from amsunet.inference.selection import Fastest
 from amsunet.packages import needed
 
@@ -137,11 +145,14 @@ def _open_file(path: Path) -> Member:
     side = _SIDE_TRIED
     try:
         shape = runtime(np.zeros((1, channels, side, side), np.uint8)).shape
-    except Exception:  # each runtime has its own for a wrong shape or name
-        shape = ()
-    if shape != (1, classes, side, side):
+        problem = f"gives {shape}" if shape != (1, classes, side, side) else ""
+    except MemoryError:
+        raise
+    except Exception as error:  # each runtime has its own for a wrong shape or name
+        problem = first_line(error)
+    if problem:
         raise InputError(
-            f"{path} does not take images of {channels} channels to {classes} classes, as it says of itself: "
-            "export it again"
+            f"{path} does not take images of {channels} channels to {classes} classes, as it says of itself "
+            f"({problem}): export it again"
         )
     return runtime, description

@@ -93,7 +93,7 @@ class OnnxRuntime:
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the library has a class for each cause, and no parent of them
-            raise InputError(f"{path} cannot be opened ({_first_line(error)}): export it again") from None
+            raise InputError(f"{path} cannot be opened ({first_line(error)}): export it again") from None
         self.name = f"ONNX Runtime ({path.name})"
         self.description = _described(path, self._session.get_modelmeta().custom_metadata_map.get(METADATA))
 
@@ -110,18 +110,21 @@ class OpenVino:
         core = openvino.Core()
         weights = path.with_suffix(".bin")
         if not weights.is_file():
-            raise InputError(f"{weights} is missing, without which {path} is nothing: copy both, or export it again")
+            raise InputError(f"{weights} is missing, which {path.name} needs: copy both files, or export them again")
         try:
             model = core.read_model(path)
         except RuntimeError as error:
-            raise InputError(f"{path} cannot be opened ({_first_line(error)}): export it again") from None
+            raise InputError(f"{path} cannot be opened ({first_line(error)}): export it again") from None
         self.name = f"OpenVINO ({path.name})"
         self.description = _described(path, _rt_info(model, METADATA))
         precision = {"bfloat16": "bf16", "float16": "f16"}.get(_rt_info(model, "precision") or "", "f32")
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
-        self._model = core.compile_model(model, "CPU", settings)
+        try:
+            self._model = core.compile_model(model, "CPU", settings)
+        except RuntimeError as error:
+            raise InputError(f"{path} cannot be run here ({first_line(error)}): export it again") from None
 
     def __call__(self, images: Array) -> Array:
         logits: Array = self._model(np.ascontiguousarray(images, np.float32))[0]
@@ -140,7 +143,7 @@ class Pt2:
         try:
             program = torch.export.load(path, extra_files=held)
         except Exception as error:  # of torch, of zip files, of whatever reads the parts
-            raise InputError(f"{path} cannot be opened ({_first_line(error)}): export it again") from None
+            raise InputError(f"{path} cannot be opened ({first_line(error)}): export it again") from None
         self.name = f"torch.export ({path.name})"
         self.description = _described(path, held.get(METADATA))
         self._network = program.module().to(memory_format=torch.channels_last)
@@ -164,7 +167,7 @@ class ExecuTorch:
             description = program.load_method(METADATA).execute([])[0] if METADATA in program.method_names else None
             self._forward = program.load_method("forward")
         except RuntimeError as error:
-            raise InputError(f"{path} cannot be opened ({_first_line(error)}): export it again") from None
+            raise InputError(f"{path} cannot be opened ({first_line(error)}): export it again") from None
         self.name = f"ExecuTorch ({path.name})"
         self.description = _described(path, description)
 
@@ -184,7 +187,7 @@ def _described(path: Path, description: str | None) -> str:
     return description
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """What an error says first, without the place in OpenVINO's own code, and not at length."""
     lines = [line.strip() for line in str(error).splitlines()]
     said = [line for line in lines if line and not line.startswith(("Exception from ", "Check "))]

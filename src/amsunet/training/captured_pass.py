@@ -42,12 +42,15 @@ def captured(network: nn.Module, images: Tensor, machine: Machine) -> Callable[[
     before = {name: value.clone() for name, value in network.named_buffers()}
     enabled = machine.precision == "bfloat16"
     run: Any = network
+    stream = torch.cuda.current_stream() if torch.cuda.is_available() else None
     try:
         with torch.autocast("cuda", torch.bfloat16, enabled=enabled, cache_enabled=False):
             run = torch.cuda.make_graphed_callables(_Pass(network).train(), (images.clone(),), allow_unused_input=True)
     except RuntimeError as error:  # memory for one: a graph holds on to its own
         problem = str(error).partition("\n")[0]
         warnings.warn(f"training goes without CUDA graphs, which is slower for small batches: {problem}", stacklevel=2)
+        if stream is not None:  # torch stays in the stream that it failed in
+            torch.cuda.set_stream(stream)
         give_back()
     with torch.no_grad():
         for name, value in network.named_buffers():

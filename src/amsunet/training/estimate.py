@@ -34,7 +34,7 @@ def measure_cost(plan: Plan, num_classes: int, machine: Machine) -> Cost:
     loss = make_loss(plan.loss)
     augmentation = plan.make_augmentation()
     shape = (plan.batch_size, plan.in_channels, *plan.crop)
-    images = torch.rand(shape, device=machine.device).contiguous(memory_format=torch.channels_last)
+    images = torch.rand(shape).to(machine.device, memory_format=torch.channels_last)
     labels = torch.zeros((plan.batch_size, *plan.crop), dtype=torch.long, device=machine.device)
     labels[:, : plan.crop[0] // 2] = 1  # where there is foreground some losses have more to do
     kept: dict[int, int] = {}

@@ -83,7 +83,7 @@ def start_from(network: nn.Module, source: Path, plan: Plan, arguments: dict[str
         told += f"; the first kernels, made for {channels} channels, now see {wanted}"
     windowing = description.preprocessing.windowing
     if windowing != plan.windowing:
-        told += f"; made for windows of {windowing}, now they see {plan.windowing} (--windowing {windowing} keeps it)"
+        told += f"; trained on images windowed by {windowing}, now given {plan.windowing} (--windowing {windowing})"
     return told
 
 
