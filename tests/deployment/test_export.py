@@ -274,7 +274,7 @@ def test_a_package_that_is_missing_is_named(run, monkeypatch, to, package, extra
     ("name", "content", "message"),
     [
         ("a.onnx", b"no network", "cannot be opened"),
-        ("a.xml", b"no network", "cannot be opened"),
+        ("a.xml", b"no network", r"a\.bin is missing"),
         ("a.pt2", b"no network", "cannot be opened"),
         ("a.png", b"", "is no exported network"),
         ("absent.onnx", None, "is missing"),

@@ -146,8 +146,8 @@ def test_an_ensemble_runs_in_torch(ensemble):
 @pytest.mark.parametrize(
     ("description", "message"),
     [
-        ('{"model": "amsunet", "surprise": 1}', r"was written by another version of amsunet \(\d+ fields differ\)"),
-        ("no JSON", "was written by another version of amsunet"),
+        ('{"model": "amsunet", "surprise": 1}', r"was written by another version of amsunet \(\w+: Field required\)"),
+        ("no JSON", "is damaged"),
         ("", "holds no description of amsunet"),
     ],
 )
@@ -168,7 +168,7 @@ def test_fields_of_an_exported_file_that_mean_nothing_here_are_refused(shipped, 
     (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA)
     entry.value = json.dumps(json.loads(entry.value) | {field: value})
     onnx.save(model, tmp_path / "other.onnx")
-    with pytest.raises(InputError, match="another version of amsunet"):
+    with pytest.raises(InputError, match=rf"\({field}: "):
         Predictor(tmp_path / "other.onnx")
 
 
