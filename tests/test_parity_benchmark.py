@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from amsunet.training.run import read_run
+
 TOOL = Path(__file__).parents[1] / "benchmarks" / "parity.py"
 
 
@@ -27,5 +29,5 @@ def test_every_form_has_a_line(run, monkeypatch, tmp_path):
 def test_what_is_refused_says_why(run, monkeypatch, tmp_path):
     loaded = runpy.run_path(str(TOOL))
     monkeypatch.setitem(loaded["measure"].__globals__, "PRECISIONS", {"onnx": ("float99",)})
-    [row] = loaded["measure"](run, tmp_path)
+    [row] = loaded["measure"](str(run), read_run(run)[1].source, tmp_path)
     assert "float99" in row["refused"] and set(row) == {"format", "precision", "refused"}
