@@ -33,9 +33,9 @@ def triton_works(device: torch.device) -> bool:
     """
     if device in _WORKS:
         return _WORKS[device]
-    x, works = torch.zeros(1, 1, 1, 1, device=device), True
+    x, weight, works = torch.zeros(1, 32, 8, 8, device=device), torch.zeros(32, 1, 3, 3, device=device), True
     try:
-        depthwise_triton.convolve(x, x, None, 1)
+        depthwise_triton.convolve(x.contiguous(memory_format=torch.channels_last), weight, None, 1)
     except Exception as error:  # of Triton, of the compiler, of the driver
         problem = str(error).partition("\n")[0] or type(error).__name__
         warnings.warn(f"depthwise convolutions go without Triton, which is slower: {problem}", stacklevel=2)
