@@ -38,7 +38,11 @@ def measure(run: str, data: str, folder: Path) -> list[dict[str, Any]]:
                 row["refused"] = str(error).replace(data, Path(data).name)
             else:
                 size = sum(file.stat().st_size for file in folder.glob(f"{precision}.*") if ".parity" not in file.name)
-                row |= asdict(made.parity) | {"dice_lost": made.parity.dice_lost, "megabytes": size / 1e6}
+                row |= (
+                    {"computed_in": made.computed_in}
+                    | asdict(made.parity)
+                    | {"dice_lost": made.parity.dice_lost, "megabytes": size / 1e6}
+                )
                 for file in folder.iterdir():
                     file.unlink()
             rows.append(row)

@@ -7,11 +7,14 @@ does not number them, and writes class numbers where each class had a folder of 
 """
 
 import json
+import os
 import sys
 
 import numpy as np
-import onnxruntime
 from PIL import Image, ImageOps
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it is read by the import
+import onnxruntime
 
 network, source, target = sys.argv[1:]
 session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
@@ -30,6 +33,8 @@ if window != "depth":
     lift = window != "percentiles" and 0 < pixels.mean() < 0.3
     pixels = 255 * (pixels ** max(0.4, np.log(0.3) / np.log(pixels.mean())) if lift else pixels)
 width, height = (max(1, round(side * preprocessing["scale"])) for side in picture.size)
+if min(width, height) < 32:
+    sys.exit("not done here: images with a side under 32 pixels at working size")
 small = Image.fromarray(pixels.round().astype(np.uint8)).resize((width, height), Image.Resampling.BILINEAR)
 image = np.asarray(small, np.float32).reshape(height, width, -1).transpose(2, 0, 1)[None]
 

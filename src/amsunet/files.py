@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import math
@@ -84,7 +85,7 @@ def _finite(content: Any) -> Any:
 
 
 def _remedy(error: OSError) -> str:
-    if isinstance(error, PermissionError):
+    if isinstance(error, PermissionError | FileNotFoundError) or error.errno == errno.EROFS:
         return "choose a folder that you may write to, with --out"
     if isinstance(error, IsADirectoryError | NotADirectoryError | FileExistsError):
         return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -17,6 +18,8 @@ def needed(module: str, install: str) -> Any:
 
     Raises: InputError if it is not installed.
     """
+    # ONNX Runtime makes up a number for the session while it is imported, unless it finds this.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     # OpenVINO and NNCF report to their maker through this package if they can import it, and do without if not.
     for name in ("openvino_telemetry", "openvino_telemetry.backend"):
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]

@@ -230,6 +230,8 @@ def test_a_full_disk_leaves_the_old_file_and_no_partial_one(tmp_path: Path, monk
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(("name", "told"), [("a.PNG", True), ("a.JpEg", True), (".a.png", False), ("a.txt", False)])
+@pytest.mark.parametrize(
+    ("name", "told"), [("a.PNG", True), ("a.btf", True), ("a.JpEg", True), (".a.png", False), ("a.txt", False)]
+)
 def test_images_are_told_by_their_names(name: str, told: bool) -> None:
     assert is_image(Path(name)) is told

@@ -71,11 +71,15 @@ def test_parts_are_those_of_the_whole_image(tmp_path: Path, settings: dict[str, 
             assert part.dtype == expected.dtype and np.array_equal(part, expected[rows, columns])
 
 
-def test_white_may_be_zero(tmp_path: Path) -> None:
-    path = tmp_path / "image.tif"
-    tifffile.imwrite(path, IMAGE[..., 0], photometric="miniswhite", tile=(64, 64), compression="zlib")
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("settings", [{"tile": (64, 64), "compression": "zlib"}, {"byteorder": ">"}])
+def test_white_may_be_zero(tmp_path: Path, dtype: type, settings: dict[str, Any]) -> None:
+    path, grey = tmp_path / "image.tif", IMAGE[..., 0].astype(dtype)
+    tifffile.imwrite(path, grey, photometric="miniswhite", **settings)
     with open_slide(path) as slide:
-        assert np.array_equal(slide.read(0, slice(0, 99), slice(5, 77))[..., 0], 255 - IMAGE[:99, 5:77, 0])
+        part = slide.read(0, slice(0, 99), slice(5, 77))
+    assert np.array_equal(part[..., 0], np.iinfo(dtype).max - grey[:99, 5:77])
+    assert np.array_equal(read_image(path)[:99, 5:77], part), "as it is read whole"
 
 
 @pytest.mark.parametrize("inside", [True, False])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import math
 import subprocess
 import sys
 from dataclasses import asdict
@@ -117,6 +118,7 @@ def test_a_network_that_fails_is_told_and_costs_no_other_row(tmp_path):
         ({"runtimes": ["eager"], "precisions": ["int8"]}, "eager has no int8: choose of float32"),
         ({"sizes": [16]}, "sizes start at 32"),
         ({"batches": [0]}, "batches at 1"),
+        ({"seconds": math.inf}, "--seconds inf"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(tmp_path, settings, message):

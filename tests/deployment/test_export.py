@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,7 @@ def exported(whole, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exports")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MAY_LOSE", 1.0)
+        patch.setattr(module, "_FINDS_NOTHING", 0.0)
         return {
             (to, precision): export(whole.run, to, precision=precision, out=folder / f"{precision}{ALL_SUFFIXES[to]}")
             for to, precisions in PRECISIONS.items()
@@ -90,7 +92,7 @@ def test_every_precision_is_written_with_its_description_and_parity(exported):
 
 @needs_extra
 def test_eight_bits_need_a_training_image(whole, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "find_images", lambda *given: replace(find_images(*given), training=[]))
+    monkeypatch.setattr(module, "find_images", lambda *given, **said: replace(find_images(*given, **said), training=[]))
     with pytest.raises(InputError, match="has no training image to find the ranges of eight bits on"):
         export(whole.run, "onnx", precision="int8", out=tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())
@@ -99,9 +101,29 @@ def test_eight_bits_need_a_training_image(whole, tmp_path, monkeypatch):
 @needs_extra
 def test_eight_bits_that_lose_are_refused_with_the_figure(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MAY_LOSE", -1.0)
+    monkeypatch.setattr(module, "_FINDS_NOTHING", 0.0)
     with pytest.raises(InputError, match=r"eight bits lose .* points of Dice on 2 validation images"):
         export(whole.run, "onnx", precision="int8", out=tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@needs_extra
+def test_eight_bits_are_refused_where_there_is_nothing_to_lose(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_FINDS_NOTHING", 1.1)
+    with pytest.raises(InputError, match=r"finds nothing of what the masks of .* show"):
+        export(whole.run, "onnx", precision="int8", out=tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@needs_extra
+def test_a_precision_that_this_processor_lacks_is_told(exported):
+    import openvino
+
+    has = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    made = exported["openvino", "bfloat16"]
+    assert made.computed_in == ("bfloat16" if "BF16" in has else "float32")
+    assert open_runtime(made.path).lacking == ("" if "BF16" in has else "bfloat16")
+    assert open_runtime(exported["openvino", "float32"].path).lacking == ""
 
 
 @needs_extra
@@ -131,6 +153,9 @@ def test_the_example_takes_no_more_than_eight_bits(exported, tmp_path):
     command = [sys.executable, _EXAMPLE, exported["onnx", "float32"].path, source, tmp_path / "mask.png"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "images of more than 8 bits" in done.stderr
+    Image.fromarray(np.zeros((5, 40), np.uint8)).save(source)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "a side under 32 pixels" in done.stderr
 
 
 @needs_extra
@@ -209,7 +234,10 @@ def test_where_nothing_can_be_written_is_said_before_the_work(whole, tmp_path, m
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"could not be written .*a file where a folder should: "):
         export(whole.run, "onnx", out=tmp_path / "file" / "y.onnx")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "x.onnx"]
+    (tmp_path / "z.onnx.parity.json").write_text("of another program")
+    with pytest.raises(InputError, match=r"z\.onnx\.parity\.json is there already: choose another --out"):
+        export(whole.run, "onnx", out=tmp_path / "z.onnx")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "x.onnx", "z.onnx.parity.json"]
 
 
 def _fail_at_bin(source: Path, target: Path) -> None:
@@ -234,7 +262,7 @@ def test_the_example_refuses_what_it_does_not_do(repeatable, tmp_path):
 
 
 @needs_extra
-def test_an_exported_file_runs_without_torch_and_telemetry(exported):
+def test_an_exported_file_runs_without_torch_and_telemetry(exported, tmp_path):
     code = (
         "import sys\nfrom pathlib import Path\nimport numpy as np\n"
         "from amsunet.inference.runtime import open_runtime\n"
@@ -244,8 +272,13 @@ def test_an_exported_file_runs_without_torch_and_telemetry(exported):
         "print(sys.modules['openvino_telemetry'], end='')"
     )
     paths = [str(exported[to, "float32"].path) for to in ("onnx", "openvino")]
-    out = subprocess.run([sys.executable, "-c", code, *paths], check=True, capture_output=True, text=True).stdout
+    untold = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    out = subprocess.run(
+        [sys.executable, "-c", code, *paths],
+        check=True, capture_output=True, text=True, env=untold | {"TMPDIR": str(tmp_path)},
+    ).stdout  # fmt: skip
     assert out.splitlines()[-2:] == ["[]", "None"], "neither torch nor telemetry"
+    assert not list(tmp_path.iterdir()), "nor the number of a session, which ONNX Runtime's telemetry makes up"
 
 
 @pytest.mark.parametrize(

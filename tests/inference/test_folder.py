@@ -204,6 +204,19 @@ def test_what_was_found_before_an_end_is_listed(images, tmp_path, make_predictor
     assert _files(tmp_path / "out") == {"c.png", folder.CHECK_LIST}
 
 
+def test_a_file_where_the_folder_should_be_is_said_before_the_work(images, tmp_path, make_predictor):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="a file where a folder should: choose another place"):
+        predict_files(make_predictor(), find_inputs([str(images[0])]), tmp_path / "file" / "out")
+
+
+def test_a_large_image_that_is_no_slide_is_told(images, tmp_path, make_predictor, monkeypatch):
+    monkeypatch.setattr(folder, "LARGE_PIXELS", 1)
+    said: list[str] = []
+    predict_files(make_predictor(), find_inputs([str(images[0] / "c.png")]), tmp_path / "out", say=said.append)
+    assert len(said) == 1 and "c.png is predicted whole, which takes more than 2 GB of memory" in said[0]
+
+
 def test_a_mask_that_cannot_be_written_ends_it_without_half_a_file(images, tmp_path, make_predictor, monkeypatch):
     def full(self, target, *_, **__):
         Path(target).write_bytes(b"half")

@@ -30,13 +30,13 @@ def whole_numbers(ctx: click.Context, parameter: click.Parameter, value: str | N
     if value is None:
         return None
     try:
-        return tuple(int(part) for part in value.replace("x", ",").split(","))
+        return tuple(int(part) for part in value.split(","))
     except ValueError:
         raise click.BadParameter(f"{value!r} is not a list of whole numbers") from None
 
 
 def _crop(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
-    numbers = whole_numbers(ctx, parameter, value)
+    numbers = whole_numbers(ctx, parameter, value.replace("x", ",") if value else None)
     if numbers is None:
         return None
     if len(numbers) > 2 or min(numbers) < 32:

@@ -25,6 +25,7 @@ def _names(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     "--out", type=click.Path(path_type=Path), help="The file (default: in RUN/export, or NAME-PRECISION here)."
 )
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there already.")
+@click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used.")
 @own_option
 def export(
     run: Path,
@@ -33,6 +34,7 @@ def export(
     precision: Literal["float32", "bfloat16", "float16", "int8"],
     out: Path | None,
     overwrite: bool,
+    skip_broken: bool,
     own: str | None,
 ) -> None:
     """Write a network for another runtime, and compare it on validation images: of its run, or of DATA.
@@ -41,8 +43,12 @@ def export(
     """
     from amsunet.deployment.export import export as write  # noqa: PLC0415
 
-    made = write(run, to, data, precision=precision, out=out, overwrite=overwrite, own=own)
+    made = write(run, to, data, precision=precision, out=out, overwrite=overwrite, skip_broken=skip_broken, own=own)
     click.echo(f"{made.path}: {made.parity}")
+    if made.computed_in != precision:
+        click.echo(
+            f"this processor has no {precision} and computed in {made.computed_in}: compare again on one that has it"
+        )
 
 
 @click.command()

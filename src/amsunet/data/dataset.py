@@ -108,7 +108,9 @@ def open_dataset(
     if not scans:
         raise InputError(_tell(problems) if problems else f"{source} holds no image with a mask")
     notes = list(layout.notes)
+    remedy = "mend the mask, or name images whose masks have these classes"
     if convention is None:
+        remedy = "mend the mask, or say --classes or --ignore-value"
         convention, said = _find_convention(scans, layout.class_names, options or MaskOptions())
         notes += said
     elif convention.kind == "folders" and tuple(layout.class_names) != convention.class_names[1:]:
@@ -116,7 +118,7 @@ def open_dataset(
             f"{source} lacks the class folders of the training data ({', '.join(convention.class_names[1:])}): "
             "give it the same folders"
         )
-    scans, strange = _with_known_values(scans, convention)
+    scans, strange = _with_known_values(scans, convention, remedy)
     if strange and not (skip_broken or allow_problems):
         raise InputError(_tell(strange))
     problems += strange
@@ -145,7 +147,7 @@ def _find_convention(
     return convention, ["where classes overlap, the smaller one counts"]
 
 
-def _with_known_values(scans: list[Scan], convention: MaskConvention) -> tuple[list[Scan], list[Problem]]:
+def _with_known_values(scans: list[Scan], convention: MaskConvention, remedy: str) -> tuple[list[Scan], list[Problem]]:
     """Part the samples whose masks the convention can read from the others.
 
     Raises: InputError if it can read none.
@@ -158,8 +160,7 @@ def _with_known_values(scans: list[Scan], convention: MaskConvention) -> tuple[l
             good.append(scan)
         else:
             message = (
-                f"{path} holds the value {value}, which no class has (they are {list(convention.values)}): "
-                "mend the mask, or say --classes or --ignore-value"
+                f"{path} holds the value {value}, which no class has (they are {list(convention.values)}): {remedy}"
             )
             problems.append(Problem("masks with strange values", path, message))
     if not good:

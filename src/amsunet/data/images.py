@@ -20,9 +20,10 @@ from amsunet.packages import needed
 
 Array = npt.NDArray[Any]
 
-IMAGE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".webp"}
-)
+TIFF_SUFFIXES = frozenset({".tif", ".tiff", ".btf"})
+IMAGE_SUFFIXES = TIFF_SUFFIXES | {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".webp"}
+WHITE_IS_ZERO = 0
+"""Of a TIFF, what its tag 262 says of grey."""
 MAXIMUM_PIXELS = 500_000_000
 
 # The size is checked against our own limit before a pixel is decoded, with a sentence that says what to do.
@@ -122,7 +123,7 @@ def _decode(path: Path, *, palette_as_colour: bool) -> Array:
             picture = Image.open(file)
         except UnidentifiedImageError:
             # Pillow does not know every TIFF.
-            if path.suffix.lower() in (".tif", ".tiff"):
+            if path.suffix.lower() in TIFF_SUFFIXES:
                 return _decode_tiff(path)
             raise
         return _pixels(picture, path, palette_as_colour=palette_as_colour)
@@ -149,7 +150,13 @@ def _pixels(picture: ImageFile.ImageFile, path: Path, *, palette_as_colour: bool
         if array.size and (array.min() < 0 or array.max() > np.iinfo(np.uint16).max):
             raise InputError(f"{path} has more than 16 bits a pixel: save it with 8 or 16")
         array = array.astype(np.uint16)
+    if array.dtype.kind == "u" and array.itemsize == 2 and _is_white_zero(picture):
+        array = ~array  # of 8 bits Pillow has done so
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _is_white_zero(picture: ImageFile.ImageFile) -> bool:
+    return isinstance(picture, TiffImageFile) and picture.tag_v2.get(262) == WHITE_IS_ZERO
 
 
 def _bits(picture: ImageFile.ImageFile) -> int:
@@ -179,7 +186,7 @@ def _decode_tiff(path: Path) -> Array:
             array = np.moveaxis(array, 0, 2)
     if array.dtype not in (np.uint8, np.uint16, np.float32):
         raise InputError(f"{path} stores {array.dtype} pixels: save it with 8 or 16 bits")
-    return array
+    return ~array if page.photometric == WHITE_IS_ZERO and array.dtype.kind == "u" else array
 
 
 def compression_obstacle(page: Any, error: Exception) -> str | None:

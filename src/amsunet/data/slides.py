@@ -10,19 +10,18 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from amsunet.data.images import MAXIMUM_PIXELS, Array, compression_obstacle
+from amsunet.data.images import MAXIMUM_PIXELS, TIFF_SUFFIXES, WHITE_IS_ZERO, Array, compression_obstacle
 from amsunet.errors import InputError
 from amsunet.packages import needed
 
 LARGE_PIXELS = 50_000_000
 """Images with more pixels are predicted in parts if their file can be read so; whole they would take over 2 GiB."""
 SLIDE_SUFFIXES = frozenset({".bif", ".mrxs", ".ndpi", ".scn", ".svs", ".svslide", ".vms", ".vmu"})
-_TIFF_SUFFIXES = frozenset({".tif", ".tiff", ".btf"})
 _LARGEST_BLOCK = 1 << 26
 """Bytes of a strip or tile, unpacked."""
 _KEPT_BLOCKS = 1 << 26
 """Bytes of unpacked blocks that are kept, for neighbours ask for them again."""
-_WHITE_IS_ZERO, _PALETTE, _CMYK = 0, 3, 5
+_PALETTE, _CMYK = 3, 5
 
 
 class SlideError(InputError):
@@ -53,7 +52,7 @@ def is_slide(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix in SLIDE_SUFFIXES:
         return True
-    if suffix not in _TIFF_SUFFIXES:
+    if suffix not in TIFF_SUFFIXES:
         return False
     try:
         with tifffile.TiffFile(path) as tiff:
@@ -107,7 +106,7 @@ class TiffSlide:
             raise _damaged(self.path, error) from error
         if part.dtype.kind == "f" and not np.isfinite(part).all():
             raise SlideError(f"{self.path} holds values that are not finite numbers: replace them and save it again")
-        if page.photometric == _WHITE_IS_ZERO and part.dtype.kind == "u":
+        if page.photometric == WHITE_IS_ZERO and part.dtype.kind == "u":
             part = np.iinfo(part.dtype).max - part
         return part[..., : 1 if part.shape[2] < 3 else 3]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from amsunet.deployment.speeds import RESULT, Row, Speeds, Work
 from amsunet.deployment.speeds_plot import draw_speeds
 from amsunet.deployment.stopwatch import Job
 from amsunet.errors import InputError
+from amsunet.files import refuse_place
 from amsunet.inference.model_file import build_network
 from amsunet.inference.runtime import ALL_SUFFIXES
 from amsunet.machine import Machine, choose_machine, environment
@@ -89,6 +91,8 @@ def benchmark(
     settings = _settings(machine.device, runtimes, precisions or list(dict.fromkeys(("float32", machine.precision))))
     asked = [name for word in models or _MODELS for name in (list_models() if word == "all" else [word])]
     networks = [absolute_model(name) for name in asked]
+    if not math.isfinite(seconds):
+        raise InputError(f"--seconds {seconds} never end: say how many")
     if len(set(networks)) < len(networks):
         raise InputError("a network is named twice: name each once")
     for network in networks:
@@ -96,6 +100,7 @@ def benchmark(
     if min(sizes) < _SMALLEST_SIZE or min(batches) < 1:
         raise InputError(f"sizes start at {_SMALLEST_SIZE} and batches at 1, not {min(sizes)} and {min(batches)}")
     threads = threads or machine.threads
+    refuse_place(Path(out) / RESULT)
     speeds = _open(Path(out), _conditions(machine, threads, seconds))
     words = {
         "--models": asked, "--runtimes": dict.fromkeys(runtime for runtime, _ in settings),
@@ -105,7 +110,9 @@ def benchmark(
     command = "amsunet benchmark " + " ".join(f"{name} {','.join(map(str, values))}" for name, values in words.items())
     jobs = [
         Job("time", network, runtime, precision, size, batch, machine.device, threads, seconds)
-        for size, batch, network, (runtime, precision) in product(sizes, batches, networks, settings)
+        for size, batch, network, (runtime, precision) in product(
+            dict.fromkeys(sizes), dict.fromkeys(batches), networks, settings
+        )
     ]
     _measure(Path(out), speeds, jobs, command, say)
     return speeds
@@ -123,7 +130,9 @@ def _settings(device: str, runtimes: Sequence[str], precisions: Sequence[str]) -
     for name in precisions:
         if name not in every:
             raise InputError(f"{device} has no precision {name!r}; {_nearest(name, every)}")
-    chosen = runtimes or [name for name in _UNASKED[device] if name in _OF_TORCH or not missing_package(name)]
+    chosen = dict.fromkeys(runtimes) or [
+        name for name in _UNASKED[device] if name in _OF_TORCH or not missing_package(name)
+    ]
     settings = [(name, precision) for name in chosen for precision in there[name] if precision in precisions]
     for name in runtimes:
         if not any(name == runtime for runtime, _ in settings):

@@ -18,6 +18,8 @@ from amsunet.inference.runtime import ALL_SUFFIXES, exported_path, open_runtime
 
 MAY_LOSE = 0.002
 """Dice that a file of eight bits may lose."""
+_FINDS_NOTHING = 0.1
+"""Dice under which there is nothing to lose."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Export:
 
     path: Path
     parity: Parity
+    computed_in: str
+    """The precision it was compared in: float32 where this processor does not have the one it was made for."""
 
 
 def export(
@@ -36,6 +40,7 @@ def export(
     precision: Precision = "float32",
     out: str | Path | None = None,
     overwrite: bool = False,
+    skip_broken: bool = False,
     own: str | None = None,
 ) -> Export:
     """Write a trained, fused network for another runtime, with its description inside, and measure it.
@@ -53,6 +58,7 @@ def export(
             where it loses more than ``MAY_LOSE`` of Dice.
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
         out: the file; when left out, where ``exported_path`` says and ``predict`` looks for it.
+        skip_broken: leave out images and masks that cannot be used.
         overwrite: replace a file that is there. In a run's own ``export/`` that needs no word.
 
     Raises: InputError if the run or the data cannot be used, a package is missing, the format does not have the
@@ -65,14 +71,15 @@ def export(
     if target.suffix != ALL_SUFFIXES[to]:
         raise InputError(f"{target} must end in {ALL_SUFFIXES[to]} for {to}")
     parts = [target, target.with_suffix(".bin")] if to == "openvino" else [target]
-    for part in parts:
+    record_path = target.with_name(f"{target.name}.parity.json")
+    for part in (*parts, record_path):
         refuse_place(part)
         if part.exists() and not overwrite and (out is not None or not source.is_dir()):
             raise InputError(f"{part} is there already: choose another --out, or say --overwrite")
     network, description = load_model(model_path(source), own)
     preprocessing = description.preprocessing
     whole = Whole(for_inference(network, description.temperature), preprocessing.mean, preprocessing.std)
-    images = find_images(source, description, data)
+    images = find_images(source, description, data, skip_broken=skip_broken)
     validation = prepare_images(images.validation, description, LARGEST_SIDE.get(to))
     if not validation:
         raise InputError(f"{images.source} has no validation image of 32 x 32 working pixels: name other DATA")
@@ -83,7 +90,14 @@ def export(
         path = Path(temporary) / f"model{ALL_SUFFIXES[to]}"
         calibration = [image for image, _ in training]
         write_network(whole, path, to, precision, description=description.model_dump_json(), calibration=calibration)
-        parity = measure_parity(Tempered(network, description.temperature), description, open_runtime(path), validation)
+        runtime = open_runtime(path)
+        computed_in = "float32" if runtime.lacking else precision
+        parity = measure_parity(Tempered(network, description.temperature), description, runtime, validation)
+        if precision == "int8" and parity.dice_of_torch < _FINDS_NOTHING:
+            raise InputError(
+                f"the network itself finds nothing of what the masks of {images.source} show (Dice "
+                f"{parity.dice_of_torch:.4f}), so what eight bits lose cannot be told there: name other DATA"
+            )
         if precision == "int8" and not parity.dice_lost <= MAY_LOSE:
             raise InputError(
                 f"eight bits lose {100 * parity.dice_lost:.2f} points of Dice on {parity.images} validation images of "
@@ -92,8 +106,7 @@ def export(
         with ExitStack() as places:  # all are there before the first is put in its place
             for part in parts:
                 shutil.copyfile(path.with_suffix(part.suffix), places.enter_context(whole_file(part)))
-    record_path = target.with_name(f"{target.name}.parity.json")
     record_path.unlink(missing_ok=True)  # of an earlier file
-    record = {"format": to, "precision": precision, "source": images.source, **asdict(parity)}
-    write_json(record_path, record)
-    return Export(target, parity)
+    record = {"format": to, "precision": precision, "computed_in": computed_in, "source": images.source}
+    write_json(record_path, record | asdict(parity))
+    return Export(target, parity, computed_in)

@@ -185,7 +185,7 @@ def _write_onnx(whole: Whole, path: Path) -> None:
 def _to_onnx(plain: Path, path: Path, precision: str, description: str, calibration: Sequence[Any]) -> None:
     onnx = needed("onnx", pip_line("onnx"))
     if precision == "int8":
-        quantization = __import__("onnxruntime.quantization", fromlist=["quantize_static"])
+        quantization = needed("onnxruntime.quantization", pip_line("onnx"))
 
         class Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-defined]
             def __init__(self) -> None:

@@ -62,13 +62,16 @@ class RealImages:
     training: list[Sample]
 
 
-def find_images(network: Path, description: ModelDescription, data: str | Path | None = None) -> RealImages:
+def find_images(
+    network: Path, description: ModelDescription, data: str | Path | None = None, *, skip_broken: bool = False
+) -> RealImages:
     """Choose the images that an exported network is measured on.
 
     Args:
         network: a run folder, whose validation and training images they are; or a network that comes alone.
         data: where the run's data lie now; or other images with masks, of which those named or cut for test and
             validation are measured on. Of a network of the zoo it may be left out if there is a sample of its name.
+        skip_broken: leave out samples that cannot be used.
 
     Raises: InputError if no data are named for a network that comes alone, or they cannot be used.
     """
@@ -78,7 +81,7 @@ def find_images(network: Path, description: ModelDescription, data: str | Path |
     if data is None and record is None and (find_card(str(network)) is None or sample not in list_samples()):
         raise InputError(f"{network} comes without data: name images with masks to compare on, amsunet export RUN DATA")
     source = str(data) if data is not None else record.source if record is not None else sample
-    skip_broken = record is not None and record.skip_broken
+    skip_broken = skip_broken or (record is not None and record.skip_broken)
     dataset = open_dataset(locate(source), skip_broken=skip_broken, convention=description.convention)
     if record is not None and data is None:
         record.check(dataset)
@@ -108,7 +111,7 @@ def prepare_images(
     for index in range(len(prepared)):
         image, labels = (_middle(array, largest_side or _LARGEST_SIDE) for array in prepared[index])
         if min(labels.shape) >= _SMALLEST_SIDE:
-            pairs.append((np.ascontiguousarray(channels_first(image)[None], np.float32), labels[None]))
+            pairs.append((np.ascontiguousarray(channels_first(image)[None], np.float32), np.array(labels)[None]))
     return pairs
 
 

@@ -81,6 +81,8 @@ def _images(job: Job) -> Array:
 def _of_file(job: Job) -> tuple[Callable[[], object], Callable[[], int]]:
     keep_freed_memory()  # as predict does whatever it runs
     runtime, images = open_runtime(Path(job.file), threads=job.threads), _images(job)
+    if runtime.lacking:
+        raise InputError(f"this processor does not compute in {runtime.lacking}")
     return lambda: runtime(images), peak_memory
 
 

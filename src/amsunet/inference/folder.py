@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from amsunet.data.images import Array, count_pixels, read_image, write_image
-from amsunet.data.slides import SlideError, is_slide
+from amsunet.data.images import MAXIMUM_PIXELS, Array, count_pixels, read_image, write_image
+from amsunet.data.slides import LARGE_PIXELS, SlideError, is_slide
 from amsunet.errors import InputError
-from amsunet.files import write_csv, write_text
+from amsunet.files import refuse_place, write_csv, write_text
 from amsunet.inference.jobs import Job
 from amsunet.inference.places import mask_paths, overlay_path, probability_paths
 from amsunet.inference.predictor import Predictor, Prepared
@@ -88,12 +88,13 @@ def predict_files(
         level: of slides that are pyramids, the level whose pixels are those of an image.
         progress: called with the number of images done, slides apart.
         slide_progress: called for each slide with the number of its tiles done and of all to be done.
-        say: takes a sentence about each slide.
+        say: takes a sentence about each slide, and about each large image that is none.
 
     Raises: InputError if a result cannot be written, or would take the place of another file.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file: name a folder for the masks")
+    refuse_place(out / CHECK_LIST)
     slides = {job: SlideTask(predictor, job.image, out, job.name, level=level, overwrite=overwrite)
               for job in jobs if is_slide(job.image)}  # fmt: skip
     images = [job for job in jobs if job not in slides]
@@ -103,6 +104,12 @@ def predict_files(
         raise InputError("--level is for pyramids, and none of the images is one: leave it out")
     if overlay:
         needed("scipy.ndimage", "scipy")  # said before anything is written
+    for job in images:
+        if LARGE_PIXELS < count_pixels(job.image) < MAXIMUM_PIXELS:
+            say(
+                f"{job.image} is predicted whole, which takes more than 2 GB of memory; a TIFF in tiles, packed with "
+                'Deflate or with what "amsunet[slides]" reads, is predicted in parts'
+            )
     places = {job: _places(job, out, predictor, overlay=overlay, probability=probability) for job in images}
     _refuse_to_replace(places, overwrite=overwrite)
     for task in slides.values():

@@ -67,7 +67,7 @@ def open_members(
     if not of_file:
         return [_open_exports(run, str(runtime), precision, say)], None
     if runtime == "torch" or run.suffix != SUFFIXES.get(str(runtime), run.suffix):
-        raise InputError(f"{run} is not for {runtime}: leave --runtime out, or name the run folder")
+        raise InputError(f"{run} is not for {runtime}: leave --runtime out, or name what it was made from")
     return [_open_file(run)], None
 
 

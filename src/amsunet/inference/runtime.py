@@ -38,6 +38,8 @@ class ExportedRuntime(Protocol):
     name: str
     description: str
     """JSON of the network's ``ModelDescription``."""
+    lacking: str
+    """The precision that the file was made for and this processor does not have; mostly empty."""
 
     def __call__(self, images: Array) -> Array: ...
 
@@ -84,6 +86,8 @@ def open_runtime(path: Path, *, threads: int = 0) -> ExportedRuntime:
 class OnnxRuntime:
     """An ONNX file on the CPU."""
 
+    lacking = ""
+
     def __init__(self, path: Path, threads: int = 0) -> None:
         onnxruntime = needed("onnxruntime", "onnxruntime")
         onnxruntime.disable_telemetry_events()
@@ -117,7 +121,8 @@ class OpenVino:
             raise InputError(f"{path} cannot be opened ({first_line(error)}): export it again") from None
         self.name = f"OpenVINO ({path.name})"
         self.description = _described(path, _rt_info(model, METADATA))
-        precision = {"bfloat16": "bf16", "float16": "f16"}.get(_rt_info(model, "precision") or "", "f32")
+        asked = _rt_info(model, "precision") or ""
+        precision = {"bfloat16": "bf16", "float16": "f16"}.get(asked, "f32")
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
@@ -125,6 +130,9 @@ class OpenVino:
             self._model = core.compile_model(model, "CPU", settings)
         except RuntimeError as error:
             raise InputError(f"{path} cannot be run here ({first_line(error)}): export it again") from None
+        # A processor without instructions for it computes in float32, and OpenVINO does not say so.
+        computed = self._model.get_property("INFERENCE_PRECISION_HINT")
+        self.lacking = "" if computed == getattr(openvino.Type, precision) else asked
 
     def __call__(self, images: Array) -> Array:
         logits: Array = self._model(np.ascontiguousarray(images, np.float32))[0]
@@ -133,6 +141,8 @@ class OpenVino:
 
 class Pt2:
     """A program of ``torch.export`` on the CPU. Torch may run code that such a file holds: open only your own."""
+
+    lacking = ""
 
     def __init__(self, path: Path, threads: int = 0) -> None:
         self._torch = torch = needed("torch", "torch")
@@ -158,6 +168,8 @@ class Pt2:
 
 class ExecuTorch:
     """A program for phones, on this CPU: image by image, with the sides that it was written for."""
+
+    lacking = ""
 
     def __init__(self, path: Path, threads: int = 0) -> None:
         self._torch = needed("torch", "torch")
