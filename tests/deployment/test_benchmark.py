@@ -187,3 +187,19 @@ def test_a_gpu_gets_its_own_rows(tmp_path, monkeypatch):
     assert len(speeds.rows) == len(list_models()) * 2 * 2 * 7 and {job.device for job in jobs} == {"cuda"}
     assert set(speeds.peaks) == {"float32", "bfloat16"}
     assert not {"onnx", "openvino", "pt2"} & set(runtimes_of("cuda"))
+
+
+def test_products_in_an_emulated_precision_are_no_peak(tmp_path, monkeypatch):
+    tasks = []
+
+    def answer(job: Job) -> dict[str, float]:
+        tasks.append(job.task)
+        if job.task == "work":
+            return {"macs": 1, "traffic": 1}
+        return {"seconds": 0.1, "low": 0.1, "high": 0.2, "calls": 5, "memory": 1}
+
+    monkeypatch.setattr(module, "choose_machine", lambda device: Machine("cpu", "float32", 2))
+    monkeypatch.setattr(module, "_run", answer)
+    settings = _QUICK | {"precisions": ["bfloat16"]}
+    benchmark(["unet"], runtimes=["channels_last"], out=tmp_path, say=str, **settings)
+    assert tasks == ["work", "time"]
