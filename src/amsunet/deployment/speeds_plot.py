@@ -82,4 +82,6 @@ def _draw_panel(axes: Axes, speeds: Speeds, rows: list[Row]) -> None:
 
 def _label(speeds: Speeds, row: Row) -> str:
     times = speeds.figures(row)["times_as_fast_as_eager"]
-    return f"{1e3 * row.seconds / row.batch:.3g}" + (f"  ({times:.1f} times as fast)" if times and times != 1 else "")
+    milliseconds = 1e3 * row.seconds / row.batch
+    told = f"{milliseconds:,.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}"
+    return told + (f"  ({times:.1f} times as fast)" if times and times != 1 else "")
