@@ -32,8 +32,7 @@ _CASES = [
 _MODES = {
     "float32": (torch.float32, contextlib.nullcontext, 1e-5),
     "float64": (torch.float64, contextlib.nullcontext, 1e-12),
-    # oneDNN sums the weights' gradient of many small images up in bfloat16: 0.022 off on a processor without it.
-    "bfloat16 autocast": (torch.float32, lambda: torch.autocast("cpu", torch.bfloat16), 3e-2),
+    "bfloat16 autocast": (torch.float32, lambda: torch.autocast("cpu", torch.bfloat16), 2e-2),
 }
 needs_kernels = pytest.mark.skipif(
     not (_ON_GPU or _INTERPRETED), reason="Triton's kernels need a GPU or TRITON_INTERPRET"
@@ -91,7 +90,9 @@ def test_on_a_cpu_value_and_every_gradient_are_those_in_float64(shape, size, dil
             found = _gradients(ours, x, gradient)
         for name, value in expected.items():
             difference = (found[name].double() - value).abs().max() / value.abs().max()
-            assert difference < tolerance, name
+            # oneDNN sums the gradient of many small images up in bfloat16: 0.022 off on a processor without it.
+            is_sum_of_many = (name, dilation, mode) == ("weight", 5, "bfloat16 autocast")
+            assert difference < (3e-2 if is_sum_of_many else tolerance), name
     assert own_ways, "torch's way was taken: nothing was tested"
 
 
