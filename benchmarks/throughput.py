@@ -4,9 +4,10 @@ Plain is what a short script does: contiguous float32 as trained, nothing fused,
 computed and written in turn. The others are ``amsunet predict``. Each runs in a process of its own; opening the
 network is not counted, the first batch is.
 
-    python benchmarks/throughput.py [--count 1000] [--rounds 1] [--images FOLDER] [--run RUN]
+    python benchmarks/throughput.py [--count 1000] [--rounds 1] [--images FOLDER] [--run RUN] [--out FILE]
 
-Needs amsunet[deploy]. Without --run a network is trained for one step: its speed does not depend on what it learnt.
+Needs amsunet[deploy]. bfloat16 is left out where the processor only emulates it. Without --run a network is trained
+for one step: its speed does not depend on what it learnt.
 """
 
 from __future__ import annotations
@@ -87,14 +88,17 @@ def make_run(folder: Path, images: Path) -> Path:
     ).run
 
 
-def export_all(run: Path) -> dict[str, str]:
-    """Export what can be; why not, by what it would have been."""
+def export_all(run: Path, precisions: set[str]) -> dict[str, str]:
+    """Export what can be, in these precisions; why not, by what it would have been."""
     from amsunet.deployment.export import export  # noqa: PLC0415
     from amsunet.errors import InputError  # noqa: PLC0415
     from amsunet.inference.runtime import exported_path  # noqa: PLC0415
 
     refused = {}
     for to, precision in EXPORTS:
+        if precision not in precisions:
+            refused[f"{to} {precision}"] = f"this processor computes no {precision}"
+            continue
         try:
             if not exported_path(run, to, precision).is_file():
                 export(run, to, precision=precision)
@@ -110,15 +114,18 @@ def main() -> None:
     parser.add_argument("--images", type=Path, default=IMAGES)
     parser.add_argument("--run", type=Path)
     parser.add_argument("--form", help=argparse.SUPPRESS)
-    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--masks", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.form:
-        print("\n" + json.dumps(predict(asked.form, asked.run, asked.images, asked.out)))
+        print("\n" + json.dumps(predict(asked.form, asked.run, asked.images, asked.masks)))
         return
     from importlib.metadata import version  # noqa: PLC0415
 
     from amsunet.machine import choose_machine, environment  # noqa: PLC0415
 
+    machine = choose_machine("cpu")
+    precisions = {"float32", machine.precision}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "images").mkdir()
@@ -126,15 +133,15 @@ def main() -> None:
             shutil.copy(path, folder / "images")
         count = len(list((folder / "images").iterdir()))
         run = asked.run or make_run(folder, folder / "images")
-        refused = export_all(run)
-        forms = ["plain", *(f"torch {precision}" for precision in TORCH)]
+        refused = export_all(run, precisions)
+        forms = ["plain", *(f"torch {precision}" for precision in TORCH if precision in precisions)]
         forms += [f"{to} {precision}" for to, precision in EXPORTS if f"{to} {precision}" not in refused]
         rates: dict[str, list[float]] = {form: [] for form in forms}
         peaks: dict[str, float] = dict.fromkeys(forms, 0.0)
         for turn in range(asked.rounds):
             for form in forms:
                 command = [sys.executable, __file__, "--form", form, "--run", str(run), "--images"]
-                command += [str(folder / "images"), "--out", str(folder / f"{form} {turn}")]
+                command += [str(folder / "images"), "--masks", str(folder / f"{form} {turn}")]
                 done = subprocess.run(command, check=True, capture_output=True, text=True)
                 found = json.loads(done.stdout.splitlines()[-1])
                 rates[form].append(found["images_per_second"])
@@ -149,10 +156,10 @@ def main() -> None:
         "peak_gib": peaks,
         "rounds": rates,
         "refused": refused,
-        "environment": environment(choose_machine("cpu")),
+        "environment": environment(machine),
         "runtimes": {name: version(name) for name in ("onnxruntime", "openvino")},
     }
-    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    asked.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps({key: result[key] for key in ("images_per_second", "ratio_to_plain")}, indent=2))
 
 
