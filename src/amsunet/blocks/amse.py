@@ -8,10 +8,13 @@ from torch import Tensor, nn
 from amsunet.blocks.depthwise import DepthwiseConv2d
 from amsunet.blocks.design import AMSEDesign
 from amsunet.blocks.gelu import GELU
+from amsunet.blocks.memory_format import is_channels_last
 from amsunet.blocks.mixer import make_mixer
 from amsunet.blocks.pointwise import PointwiseConv2d
 
 _PAPER = AMSEDesign()
+_BAND = 16 << 20
+"""Bytes of a wide map that are made at a time where it is over twice as large."""
 
 
 class AMSAttention(nn.Sequential):
@@ -29,8 +32,11 @@ class AMSAttention(nn.Sequential):
 
 
 class FFN(nn.Sequential):
-    """Convolutional feed-forward network: 1x1 to a wider map, 3x3 depthwise, GELU, 1x1 back. The convolution and GELU
-    may run as one, without their modules' hooks.
+    """Convolutional feed-forward network: 1x1 to a wider map, 3x3 depthwise, GELU, 1x1 back.
+
+    The convolution and GELU may run as one, without their modules' hooks, and on a CPU without gradients a large wide
+    map is made in bands, for which the modules are called one after another: it would be most of the memory that a
+    network takes (AMSUnet on a tile of 512 x 512 in float32: two maps of 134 MB).
 
     Shape: (N, channels, H, W) to the same.
     """
@@ -44,10 +50,31 @@ class FFN(nn.Sequential):
         self.project = PointwiseConv2d(hidden, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.expand(x)
-        x = self.depthwise.gelu_of(x) if type(self.activation) is GELU else self.activation(self.depthwise(x))
-        out: Tensor = self.project(x)
+        rows = self._rows_at_a_time(x)
+        if rows is None:
+            out: Tensor = self.project(self._widened(x))
+            return out
+        tops = range(0, x.shape[2], rows)
+        return torch.cat([torch.cat([self._band(image, top, rows) for top in tops], 2) for image in x.chunk(len(x))])
+
+    def _widened(self, x: Tensor) -> Tensor:
+        wide: Tensor = self.expand(x)
+        return self.depthwise.gelu_of(wide) if type(self.activation) is GELU else self.activation(self.depthwise(wide))
+
+    def _band(self, image: Tensor, top: int, rows: int) -> Tensor:
+        """Some rows of the output, from those and their neighbours."""
+        reach = self.depthwise.kernel_size[0] // 2
+        above = min(top, reach)
+        wide = self._widened(image[:, :, top - above : top + rows + reach])
+        out: Tensor = self.project(wide[:, :, above : above + rows])
         return out
+
+    def _rows_at_a_time(self, x: Tensor) -> int | None:
+        """How many rows make a band; none if the map goes through whole."""
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or not is_channels_last(x):
+            return None
+        row = self.depthwise.in_channels * x.shape[3] * x.element_size()
+        return max(1, _BAND // row) if row * x.shape[2] > 2 * _BAND and x.device.type == "cpu" else None
 
 
 class AMSE(nn.Module):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from amsunet.blocks import depthwise_cpu
-from amsunet.blocks.gelu import gelu
+from amsunet.blocks.gelu import gelu_
 from amsunet.blocks.memory_format import is_channels_last
 
 try:
@@ -73,7 +73,7 @@ class DepthwiseConv2d(nn.Conv2d):
         """GELU of the convolution, on a GPU without a map between the two unless gradients will be taken."""
         if self.suits_triton(x) and not torch.is_grad_enabled():
             return depthwise_triton.convolve(*self._given(x), gelu=True)
-        return gelu(self(x))
+        return gelu_(self(x))
 
     def suits_triton(self, x: Tensor) -> bool:
         """Whether Triton's kernels, and not torch's, take a map."""

@@ -31,3 +31,13 @@ def gelu(x: Tensor) -> Tensor:
     if torch.compiler.is_compiling() or not is_channels_last(x) or x.is_contiguous() or x.device.type != "cpu":
         return F.gelu(x)
     return F.gelu(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+def gelu_(x: Tensor) -> Tensor:
+    """``gelu`` of a map that nobody else needs: in its place in memory, unless its gradient will be taken or a program
+    is made of it.
+    """
+    if torch.is_grad_enabled() or torch.compiler.is_compiling() or not is_channels_last(x):
+        return gelu(x)
+    torch.ops.aten.gelu_(x.permute(0, 2, 3, 1))
+    return x

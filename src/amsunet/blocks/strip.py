@@ -48,7 +48,7 @@ class StripPairs(nn.ModuleList):
                 return self._on_gpu(x, base)
         out = x if base is None else base + x
         for pair in self:
-            out = out + pair(x)
+            out = out + pair(x) if out is x else out.add_(pair(x))
         return out
 
     def _on_gpu(self, x: Tensor, base: Tensor | None) -> Tensor:

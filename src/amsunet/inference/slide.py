@@ -149,6 +149,9 @@ def _fill(
 ) -> float:
     """Predict the rows of tiles that are not done yet and write their labels.
 
+    One tile is read and another one finished while the network is at a third. What they take is also kept out of the
+    main thread's memory, whose free parts stay large enough for the network's maps.
+
     Returns: the uncertainty of the whole mask.
     """
     rows, columns = blend.rows, blend.columns
@@ -159,8 +162,8 @@ def _fill(
         views = view.read(rows.place(tile[0]), columns.place(tile[1]))
         return {kind: channels_first(one) for kind, one in views.items()}
 
-    for done, ((row, column), views) in enumerate(_read_ahead(read, tiles), start=1):
-        logits = predictor.logits(views)
+    def finish(tile: tuple[int, int], logits: Array) -> None:
+        row, column = tile
         means = blend.add(row, column, logits.reshape(-1, *logits.shape[2:]))
         means = means.reshape(*logits.shape[:2], *means.shape[1:])
         for y in _pieces(rows.image(row)):
@@ -172,8 +175,18 @@ def _fill(
                 scratch.labels.write(y, x, labels)
         if column + 1 == len(columns):
             scratch.finish_row(row, uncertainty.sums())
-        if progress:
-            progress(done, len(tiles))
+
+    with ThreadPoolExecutor(1) as pool:
+        finished: Future[None] | None = None
+        for done, (tile, views) in enumerate(_read_ahead(read, tiles), start=1):
+            logits = predictor.logits(views)
+            if finished:
+                finished.result()
+            finished = pool.submit(finish, tile, logits)
+            if progress:
+                progress(done, len(tiles))
+        if finished:
+            finished.result()
     return uncertainty.value()
 
 
