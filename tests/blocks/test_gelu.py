@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from amsunet.blocks.gelu import GELU
+from amsunet.blocks.gelu import GELU, gelu_
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -44,3 +44,17 @@ def test_a_map_that_lies_both_ways_stays_as_it_is() -> None:
 def test_takes_any_shape(shape: tuple[int, ...]) -> None:
     x = torch.randn(shape)
     torch.testing.assert_close(GELU()(x), nn.GELU()(x))
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_takes_the_place_of_its_map_only_without_gradients(layout: torch.memory_format) -> None:
+    x = torch.randn(2, 8, 5, 4).contiguous(memory_format=layout)
+    expected = F.gelu(x)
+    kept = x.clone().requires_grad_()
+    gelu_(kept * 1).sum().backward()
+    assert kept.grad is not None
+    with torch.inference_mode():
+        out = gelu_(x)
+    assert (out.data_ptr() == x.data_ptr()) == (layout == torch.channels_last)
+    assert out.stride() == expected.stride()
+    torch.testing.assert_close(out, expected)

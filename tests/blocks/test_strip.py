@@ -97,3 +97,13 @@ def test_gradients_by_kernels_have_gradients():
 
     for ours, exact in zip(twice(_of_kernels(pairs), pairs, x), twice(plain, plain, x.double()), strict=True):
         torch.testing.assert_close(ours.double(), exact, rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("based", [True, False])
+def test_what_is_given_stays_as_it_was(based: bool) -> None:
+    x = torch.randn(2, 8, 9, 7)
+    base = torch.randn_like(x) if based else None
+    before = x.clone(), None if base is None else base.clone()
+    with torch.no_grad():
+        StripPairs(8, (3, 5))(x, base)
+    torch.testing.assert_close((x, base), before, rtol=0, atol=0)
