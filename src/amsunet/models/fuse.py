@@ -70,8 +70,8 @@ class FusedUp(nn.Module):
         self.attention, self.block = up.attention, up.block
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        x = upsample(self.reduce(self.norm(x)))
-        out: Tensor = self.block(self.enter(self.attention(skip)) + pad_to(x, skip))
+        # The map that is upsampled is let go before the block, where memory is scarcest.
+        out: Tensor = self.block(self.enter(self.attention(skip)) + pad_to(upsample(self.reduce(self.norm(x))), skip))
         return out
 
 
