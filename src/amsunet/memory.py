@@ -6,10 +6,13 @@ import ctypes
 import mmap
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
+_LARGE = 24 << 20
 _BLOCK = 256 << 20
 _HUGE_PAGE = 2 << 20
 _MOST = 32 << 30
@@ -33,11 +36,10 @@ def keep_freed_memory() -> None:
         mallopt = libc.mallopt
     except (OSError, AttributeError):
         return
-    trim_threshold, top_pad, mmap_threshold = -1, -2, -3
-    if not mallopt(mmap_threshold, 1 << 30):
-        mallopt(mmap_threshold, 32 << 20)  # the most that glibc took before 2.35
-    mallopt(trim_threshold, -1)  # never; the largest number it takes is 2 GB, and a training step frees more at once
-    mallopt(top_pad, 64 << 20)
+    if not mallopt(_MMAP_THRESHOLD, 1 << 30):
+        mallopt(_MMAP_THRESHOLD, 32 << 20)  # the most that glibc took before 2.35
+    mallopt(_TRIM_THRESHOLD, -1)  # never; the largest number it takes is 2 GB, and a training step frees more at once
+    mallopt(_TOP_PAD, 64 << 20)
     with suppress(OSError):  # some sandboxes do not show what is asked for
         if _addresses_are_free():
             _ask_for_huge_pages(libc)
@@ -51,6 +53,24 @@ def return_freed_memory() -> None:
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     keep_freed_memory.__wrapped__()  # addresses that were given back have to be asked for anew
+
+
+@contextmanager
+def large_pieces_returned() -> Iterator[None]:
+    """Meanwhile have pieces of over 24 MB go back to the system as soon as they are freed, where glibc is the C library.
+
+    Kept memory has gaps: what stays, as what oneDNN keeps of each size of map, comes to lie between pieces that then
+    fit nowhere. A process whose maps have several sizes takes two to three times what it holds. Without gaps it is
+    bounded, and slower: every large map is fetched page by page.
+    """
+    with suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(_MMAP_THRESHOLD, _LARGE)
+        libc.malloc_trim(0)  # or large pieces would come from what is kept
+    try:
+        yield
+    finally:
+        keep_freed_memory.__wrapped__()
 
 
 def _addresses_are_free() -> bool:

@@ -24,6 +24,7 @@ from amsunet.inference.tiled_mask import largest_size, write_masks
 from amsunet.inference.tiled_objects import drop_small
 from amsunet.inference.tiles import Tiling
 from amsunet.inference.uncertainty import Doubt, Uncertainty, doubts_of
+from amsunet.memory import large_pieces_returned
 from amsunet.packages import needed
 
 _LABELLED = 1024
@@ -79,7 +80,8 @@ class SlideTask:
                 if scratch.rows_done:
                     say(f"going on where it was stopped: {scratch.rows_done} of {len(rows)} rows of tiles are done")
                 try:
-                    uncertainty = _fill(scratch, self._predictor, view, Blend(rows, columns, scratch), progress)
+                    with large_pieces_returned():
+                        uncertainty = _fill(scratch, self._predictor, view, Blend(rows, columns, scratch), progress)
                 except SlideError:  # another copy of the file begins anew
                     scratch.remove()
                     raise
