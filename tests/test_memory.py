@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -93,3 +94,25 @@ def test_a_container_may_have_less_memory_than_the_machine(tmp_path, monkeypatch
     assert memory.free_memory() == 25 << 20
     (tmp_path / "memory.current").write_text(f"{90 << 20}\n")
     assert memory.free_memory() == 0
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told what to keep")
+def test_large_pieces_are_returned_for_a_while_and_kept_otherwise():
+    code = (
+        "import numpy, psutil\n"
+        "from amsunet.memory import keep_freed_memory, large_pieces_returned\n"
+        "def left():\n"
+        "    before = psutil.Process().memory_info().rss\n"
+        "    numpy.ones((64, 1024, 1024), numpy.float32)\n"
+        "    return (psutil.Process().memory_info().rss - before) / 2**28\n"
+        "keep_freed_memory()\n"
+        "kept = left()\n"
+        "with large_pieces_returned():\n"
+        "    returned = left()\n"
+        "print(kept, returned, left())"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    first, between, last = map(float, out.split())
+    assert first > 0.5
+    assert between < 0.1
+    assert last > 0.5

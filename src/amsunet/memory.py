@@ -57,7 +57,7 @@ def return_freed_memory() -> None:
 
 @contextmanager
 def large_pieces_returned() -> Iterator[None]:
-    """Meanwhile have pieces of over 24 MB go back to the system as soon as they are freed, where glibc is the C library.
+    """Meanwhile have pieces of over 24 MB go back to the system as soon as they are free, if the C library is glibc.
 
     Kept memory has gaps: what stays, as what oneDNN keeps of each size of map, comes to lie between pieces that then
     fit nowhere. A process whose maps have several sizes takes two to three times what it holds. Without gaps it is
