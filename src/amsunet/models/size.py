@@ -27,6 +27,7 @@ def check_size(network: _Sized, x: Tensor) -> None:
 def pad_to(x: Tensor, other: Tensor) -> Tensor:
     """Pad (N, C, h, w) with zeros to the size of ``other``, floor half of them before, the rest after."""
     rows, columns = other.shape[-2] - x.shape[-2], other.shape[-1] - x.shape[-1]
-    if rows == columns == 0 and not (torch.compiler.is_compiling() or torch.jit.is_tracing()):  # type: ignore[attr-defined, no-untyped-call]
+    captured = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    if not captured and rows == columns == 0:  # in a captured network the answer would hold for every size
         return x  # padding by nothing copies the map
     return F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
