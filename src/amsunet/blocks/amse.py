@@ -74,7 +74,8 @@ class FFN(nn.Sequential):
         if torch.is_grad_enabled() or torch.compiler.is_compiling() or not is_channels_last(x):
             return None
         row = self.depthwise.in_channels * x.shape[3] * x.element_size()
-        return max(1, _BAND // row) if row * x.shape[2] > 2 * _BAND and x.device.type == "cpu" else None
+        large = row * x.shape[2] > 2 * _BAND and len(x) > 0
+        return max(1, _BAND // row) if large and x.device.type == "cpu" else None
 
 
 class AMSE(nn.Module):

@@ -151,8 +151,7 @@ def _fill(
 ) -> float:
     """Predict the rows of tiles that are not done yet and write their labels.
 
-    One tile is read and another one finished while the network is at a third. What they take is also kept out of the
-    main thread's memory, whose free parts stay large enough for the network's maps.
+    One tile is read and another one finished while the network is at a third.
 
     Returns: the uncertainty of the whole mask.
     """
