@@ -61,12 +61,14 @@ def large_pieces_returned() -> Iterator[None]:
 
     Kept memory has gaps: what stays, as what oneDNN keeps of each size of map, comes to lie between pieces that then
     fit nowhere. A process whose maps have several sizes takes two to three times what it holds. Without gaps it is
-    bounded, and slower: every large map is fetched page by page.
+    bounded, and slower: every large map is fetched page by page. What fits into gaps from before still fills them.
+    One at a time, and without ``return_freed_memory`` in between, which ends it.
     """
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(_MMAP_THRESHOLD, _LARGE)
-        libc.malloc_trim(0)  # or large pieces would come from what is kept
+        libc.mallopt(_TOP_PAD, 0)  # or a large piece is taken from what was fetched ahead, and stays
+        libc.malloc_trim(0)  # or it is taken from what is kept
     try:
         yield
     finally:

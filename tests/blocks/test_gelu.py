@@ -51,8 +51,8 @@ def test_takes_the_place_of_its_map_only_without_gradients(layout: torch.memory_
     x = torch.randn(2, 8, 5, 4).contiguous(memory_format=layout)
     expected = F.gelu(x)
     kept = x.clone().requires_grad_()
-    gelu_(kept * 1).sum().backward()
-    assert kept.grad is not None
+    once = kept * 1
+    assert gelu_(once).data_ptr() != once.data_ptr()
     with torch.inference_mode():
         out = gelu_(x)
     assert (out.data_ptr() == x.data_ptr()) == (layout == torch.channels_last)

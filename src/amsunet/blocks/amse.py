@@ -14,7 +14,7 @@ from amsunet.blocks.pointwise import PointwiseConv2d
 
 _PAPER = AMSEDesign()
 _BAND = 16 << 20
-"""Bytes of a wide map that are made at a time where it is over twice as large."""
+"""Bytes of an image's wide map that are made at a time where it is over twice as large."""
 
 
 class AMSAttention(nn.Sequential):
@@ -38,6 +38,9 @@ class FFN(nn.Sequential):
     map is made in bands, for which the modules are called one after another: it would be most of the memory that a
     network takes (AMSUnet on a tile of 512 x 512 in float32: two maps of 134 MB).
 
+    Args:
+        activation: of each number by itself; GELU if not given.
+
     Shape: (N, channels, H, W) to the same.
     """
 
@@ -55,7 +58,8 @@ class FFN(nn.Sequential):
             out: Tensor = self.project(self._widened(x))
             return out
         tops = range(0, x.shape[2], rows)
-        return torch.cat([torch.cat([self._band(image, top, rows) for top in tops], 2) for image in x.chunk(len(x))])
+        images = [torch.cat([self._band(image, top, rows) for top in tops], 2) for image in x.chunk(len(x))]
+        return torch.cat(images) if len(images) > 1 else images[0]
 
     def _widened(self, x: Tensor) -> Tensor:
         wide: Tensor = self.expand(x)
@@ -70,7 +74,7 @@ class FFN(nn.Sequential):
         return out
 
     def _rows_at_a_time(self, x: Tensor) -> int | None:
-        """How many rows make a band; none if the map goes through whole."""
+        """How many rows of an image make a band; none if the map goes through whole."""
         if torch.is_grad_enabled() or torch.compiler.is_compiling() or not is_channels_last(x):
             return None
         row = self.depthwise.in_channels * x.shape[3] * x.element_size()

@@ -70,7 +70,10 @@ class DepthwiseConv2d(nn.Conv2d):
         return super().forward(x)
 
     def gelu_of(self, x: Tensor) -> Tensor:
-        """GELU of the convolution, on a GPU without a map between the two unless gradients will be taken."""
+        """GELU of the convolution, on a GPU without a map between the two unless gradients will be taken.
+
+        On a CPU it may take the convolution's place in memory: what a hook wants of that, it has to copy.
+        """
         if self.suits_triton(x) and not torch.is_grad_enabled():
             return depthwise_triton.convolve(*self._given(x), gelu=True)
         return gelu_(self(x))

@@ -47,8 +47,9 @@ class StripPairs(nn.ModuleList):
             if base is None or (base.dtype == x.dtype and base.shape == x.shape and is_channels_last(base)):
                 return self._on_gpu(x, base)
         out = x if base is None else base + x
+        in_place = not torch.is_grad_enabled() and is_channels_last(out)
         for pair in self:
-            out = out + pair(x) if out is x else out.add_(pair(x))
+            out = out.add_(pair(x)) if in_place and out is not x else out + pair(x)
         return out
 
     def _on_gpu(self, x: Tensor, base: Tensor | None) -> Tensor:

@@ -151,7 +151,7 @@ def _fill(
 ) -> float:
     """Predict the rows of tiles that are not done yet and write their labels.
 
-    One tile is read and another one finished while the network is at a third.
+    One tile is read and another one finished while the network is at a third. A tile counts once it is finished.
 
     Returns: the uncertainty of the whole mask.
     """
@@ -177,17 +177,19 @@ def _fill(
         if column + 1 == len(columns):
             scratch.finish_row(row, uncertainty.sums())
 
-    with ThreadPoolExecutor(1) as pool:
-        finished: Future[None] | None = None
-        for done, (tile, views) in enumerate(_read_ahead(read, tiles), start=1):
-            logits = predictor.logits(views)
-            if finished:
-                finished.result()
-            finished = pool.submit(finish, tile, logits)
-            if progress:
-                progress(done, len(tiles))
+    def wait(done: int) -> None:
         if finished:
             finished.result()
+            if progress:
+                progress(done, len(tiles))
+
+    with ThreadPoolExecutor(1) as pool:
+        finished: Future[None] | None = None
+        for done, (tile, views) in enumerate(_read_ahead(read, tiles)):
+            logits = predictor.logits(views)
+            wait(done)
+            finished = pool.submit(finish, tile, logits)
+        wait(len(tiles))
     return uncertainty.value()
 
 
