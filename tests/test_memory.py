@@ -13,6 +13,12 @@ import pytest
 from amsunet import memory
 
 
+def _printed(code: str) -> list[float]:
+    """The numbers that a process of its own prints."""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    return [float(word) for word in out.split()]
+
+
 def test_memory_is_measured_and_kept_without_harm():
     """In a process of its own: a peak that other tests have reached hides a smaller one."""
     code = (
@@ -23,8 +29,8 @@ def test_memory_is_measured_and_kept_without_harm():
         "kept = numpy.ones((64, 1024, 1024), numpy.float32)\n"
         "print((peak_memory() - before) / kept.nbytes)"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert float(out) >= 0.5
+    (share,) = _printed(code)
+    assert share >= 0.5
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="huge pages are asked for on Linux")
@@ -43,8 +49,8 @@ def test_large_maps_lie_in_huge_pages_unless_addresses_are_limited(limited):
         "lines = open('/proc/self/smaps').readlines()\n"
         "print(sum(int(line.split()[1]) for line in lines if line.startswith('AnonHugePages')) * 1024 / len(kept))"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert float(out) < 0.1 if limited else float(out) > 0.8
+    (share,) = _printed(code)
+    assert share < 0.1 if limited else share > 0.8
 
 
 def test_what_cannot_be_asked_does_no_harm(tmp_path, monkeypatch):
@@ -73,8 +79,7 @@ def test_what_another_thread_left_behind_is_given_back():
         "huge = sum(int(line.split()[1]) for line in lines if line.startswith('AnonHugePages')) / 1024\n"
         "print(kept, left, huge)"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    kept, left, huge = map(float, out.split())
+    kept, left, huge = _printed(code)
     assert kept > 100, "MiB"
     assert left < kept / 2
     offered = Path("/sys/kernel/mm/transparent_hugepage/enabled")
@@ -113,8 +118,7 @@ def test_large_pieces_are_returned_for_a_while_and_kept_otherwise():
         "    returned = left()\n"
         "print(kept, returned, left())"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    first, between, last = map(float, out.split())
+    first, between, last = _printed(code)
     assert first > 0.5
     assert between < 0.1
     assert last > 0.5
