@@ -35,6 +35,27 @@ def whole_numbers(ctx: click.Context, parameter: click.Parameter, value: str | N
         raise click.BadParameter(f"{value!r} is not a list of whole numbers") from None
 
 
+def mask_values(
+    ctx: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[bool, tuple[int, ...]] | None:
+    """Pixel values, or colours as 65536 R + 256 G + B, and whether they are colours."""
+    if value is None:
+        return None
+    parts = [part.strip() for part in value.split(",")]
+    if all(part.lstrip("-").isdigit() for part in parts):
+        return False, tuple(map(int, parts))
+    from PIL import ImageColor  # noqa: PLC0415
+
+    try:
+        return True, tuple(r << 16 | g << 8 | b for r, g, b in (ImageColor.getrgb(part)[:3] for part in parts))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a list of whole numbers, or of colours as '#ff0000'") from None
+
+
+def _words(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(part.strip() for part in value.split(","))
+
+
 def _crop(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
     numbers = whole_numbers(ctx, parameter, value.replace("x", ",") if value else None)
     if numbers is None:
@@ -74,13 +95,14 @@ def _tell_hidden(ctx: click.Context, parameter: click.Parameter, value: Any) -> 
 run_argument = click.argument("run", type=click.Path(path_type=Path), callback=_tell_hidden)
 data_options = options(
     click.option(
-        "--classes", callback=whole_numbers, metavar="V,V,...", help="Mask values of the classes, background first."
-    ),
+        "--classes", callback=mask_values, metavar="V,V,...",
+        help="Mask values of the classes, or colours as '#000000,#ff0000'; background first."),
+    click.option("--class-names", callback=_words, metavar="A,B,...", help="Names of the classes, in their order."),
     click.option("--instances", is_flag=True, help="Mask values number objects; all are foreground."),
     click.option("--ignore-value", type=int, help="Mask value of pixels that do not count."),
-    click.option("--mask-threshold", type=int, help="Mask values from this on are foreground."),
+    click.option("--mask-threshold", type=float, help="Mask values from this on are foreground."),
     click.option("--group", metavar="REGEX", help="Its first group, found in an image's path, names the patient."),
-)
+)  # fmt: skip
 machine_options = options(
     click.option("--device", default="auto", help="auto, cpu, cuda or mps.", show_default=True),
     click.option("--precision", default="auto", help="auto, float32 or bfloat16.", show_default=True),
@@ -137,8 +159,11 @@ def mask_options(values: dict[str, Any]) -> MaskOptions | None:
     """Take the mask options out of a command's values; None if none was said."""
     from amsunet.data.masks import MaskOptions  # noqa: PLC0415
 
+    colours, classes = values.pop("classes") or (False, None)
     said = {
-        "classes": values.pop("classes"),
+        "classes": classes,
+        "colours": colours,
+        "class_names": values.pop("class_names"),
         "instances": values.pop("instances"),
         "ignore_value": values.pop("ignore_value"),
         "threshold": values.pop("mask_threshold"),

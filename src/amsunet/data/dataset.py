@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,9 +12,13 @@ import numpy as np
 
 from amsunet.data.duplicates import repeated_images
 from amsunet.data.embedded import locate
-from amsunet.data.images import Array, read_image, read_mask
+from amsunet.data.foreign_masks import fit_convention, unknown_value
+from amsunet.data.images import Array, read_image
 from amsunet.data.layout import Sample, find_samples
-from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions, find_convention, refuse_soft_edges
+from amsunet.data.mask_files import read_region
+from amsunet.data.mask_rules import absent_classes, find_convention, find_folder_convention
+from amsunet.data.mask_summary import MaskSummary
+from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
 from amsunet.data.scan import Problem, Scan, scan_samples
 from amsunet.errors import InputError
 
@@ -58,20 +62,23 @@ class Dataset:
 def read_labels(sample: Sample, convention: MaskConvention) -> Array:
     """Read a sample's mask files as labels: (H, W) of uint8, ``IGNORED`` where ignored."""
     if convention.kind == "folders":
-        paths = [sample.masks[name] for name in convention.class_names[1:]]
-        decoded = [convention.decode(read_mask(path), path) for path in paths]
+        decoded = [convention.read(sample.masks[name]) for name in convention.folder_names]
         labels = np.zeros_like(decoded[0])
-        # Where classes overlap the smaller one is on top: a cup in its disc, a tumour in its organ.
-        for label in sorted(range(len(decoded)), key=lambda label: -int((decoded[label] == 1).sum())):
-            labels[decoded[label] == 1] = label + 1
+        for label in convention.order or _smallest_last(decoded):
+            labels[decoded[label - 1] == 1] = label
         for here in decoded:
             labels[here == IGNORED] = IGNORED
     else:
         (path,) = sample.masks.values()
-        labels = convention.decode(read_mask(path), path)
+        labels = convention.read(path)
     if sample.roi is not None:
-        labels = np.where(read_mask(sample.roi) != 0, labels, np.uint8(IGNORED))
+        labels = np.where(read_region(sample.roi), labels, np.uint8(IGNORED))
     return labels
+
+
+def _smallest_last(decoded: Sequence[Array]) -> list[int]:
+    """Classes by their area in one image: the order in runs of earlier versions."""
+    return sorted(range(1, len(decoded) + 1), key=lambda label: -int((decoded[label - 1] == 1).sum()))
 
 
 def open_dataset(
@@ -107,44 +114,43 @@ def open_dataset(
         raise InputError(_tell(problems))
     if not scans:
         raise InputError(_tell(problems) if problems else f"{source} holds no image with a mask")
-    notes = list(layout.notes)
     remedy = "mend the mask, or name images whose masks have these classes"
     if convention is None:
         remedy = "mend the mask, or say --classes or --ignore-value"
         convention, said = _find_convention(scans, layout.class_names, options or MaskOptions())
-        notes += said
-    elif convention.kind == "folders" and tuple(layout.class_names) != convention.class_names[1:]:
-        raise InputError(
-            f"{source} lacks the class folders of the training data ({', '.join(convention.class_names[1:])}): "
-            "give it the same folders"
-        )
+    else:
+        convention, said = fit_convention(convention, *_masks_by_class(scans, layout.class_names))
+    scans = [scan.read_as(convention.reading) for scan in scans]
+    notes = [*layout.notes, *said]
+    absent = absent_classes([mask for scan in scans for mask in scan.masks.values()], convention)
     scans, strange = _with_known_values(scans, convention, remedy)
     if strange and not (skip_broken or allow_problems):
         raise InputError(_tell(strange))
     problems += strange
-    warnings = [*repeated_images(scans), *_guessed_groups(samples)]
+    warnings = [*absent, *repeated_images(scans), *_guessed_groups(samples)]
     return Dataset(str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes))
 
 
 def _find_convention(
     scans: list[Scan], class_names: tuple[str, ...], options: MaskOptions
 ) -> tuple[MaskConvention, list[str]]:
+    masks, by_class = _masks_by_class(scans, class_names)
+    convention, said = find_folder_convention(by_class, options) if by_class else find_convention(masks, options)
+    read = [scan.read_as(convention.reading) for scan in scans]
+    if all(foreground_share(scan, convention) == 1 for scan in read):
+        raise InputError(
+            f"{masks[0].path} and all other masks are foreground in every pixel ({convention}): nothing can be learned "
+            "from that"
+        )
+    return convention, said
+
+
+def _masks_by_class(
+    scans: list[Scan], class_names: tuple[str, ...]
+) -> tuple[list[MaskSummary], dict[str, list[MaskSummary]]]:
+    """All masks, and where each class has a folder, by the folder's name."""
     masks = [mask for scan in scans for mask in scan.masks.values()]
-    if not class_names:
-        return find_convention(masks, options)
-    if options.threshold is None:
-        refuse_soft_edges(masks)
-    if options.classes is not None or options.instances:
-        raise InputError(f"{masks[0].path} lies in the folder of its class: leave --classes and --instances out")
-    names = ("background", *class_names)
-    convention = MaskConvention(
-        kind="folders",
-        values=tuple(range(len(names))),
-        class_names=names,
-        threshold=options.threshold,
-        ignore_value=options.ignore_value,
-    )
-    return convention, ["where classes overlap, the smaller one counts"]
+    return masks, {name: [scan.masks[name] for scan in scans] for name in class_names}
 
 
 def _with_known_values(scans: list[Scan], convention: MaskConvention, remedy: str) -> tuple[list[Scan], list[Problem]]:
@@ -154,33 +160,33 @@ def _with_known_values(scans: list[Scan], convention: MaskConvention, remedy: st
     """
     good, problems = [], []
     for scan in scans:
-        values = {mask.path: convention.unknown_value(mask) for mask in scan.masks.values()}
-        path, value = next(((path, value) for path, value in values.items() if value is not None), (None, None))
+        found = ((mask.path, _strange(mask, convention)) for mask in scan.masks.values())
+        path, strange = next(((path, strange) for path, strange in found if strange), (None, ""))
         if path is None:
             good.append(scan)
         else:
-            message = (
-                f"{path} holds the value {value}, which no class has (they are {list(convention.values)}): {remedy}"
-            )
-            problems.append(Problem("masks with strange values", path, message))
+            problems.append(Problem("masks with strange values", path, f"{strange}: {remedy}"))
     if not good:
         raise InputError(_tell(problems))
     return good, problems
 
 
+def _strange(mask: MaskSummary, convention: MaskConvention) -> str:
+    """What of a mask the convention cannot read: the beginning of a sentence, or nothing."""
+    unknown = unknown_value(mask, convention)
+    if unknown is None:
+        return ""
+    if mask.colour and convention.kind != "colours":
+        return f"{mask.path} is a colour mask while others are grey"
+    return convention.tell_unknown(mask.path, unknown)
+
+
 def foreground_share(scan: Scan, convention: MaskConvention) -> float:
     """Share of a sample's pixels that belong to any class but the background, from the scan alone."""
-    background = convention.values[0] if convention.kind in ("values", "colours") else 0
     shares = []
     for mask in scan.masks.values():
-        total = max(1, sum(mask.counts.values()))
-        least = convention.threshold or 0
-        counted = (
-            n
-            for value, n in mask.counts.items()
-            if value not in (background, convention.ignore_value) and value >= least
-        )
-        shares.append(sum(counted) / total)
+        counted = sum(n for value, n in mask.counts.items() if convention.is_foreground(value, colour=mask.colour))
+        shares.append(counted / max(1, sum(mask.counts.values())))
     return min(1.0, sum(shares))
 
 

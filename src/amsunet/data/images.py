@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -67,26 +69,6 @@ def read_image(path: Path) -> Array:
     return array
 
 
-def read_mask(path: Path) -> Array:
-    """Read a mask as stored: palette masks as their indices.
-
-    Returns: (H, W) of integers for grey and palette masks, (H, W, 3) of uint8 for colour masks.
-    Raises: InputError if the file cannot be read as one mask.
-    """
-    array = _read(path, palette_as_colour=False)
-    if array.dtype.kind == "f":
-        if not np.array_equal(array, np.round(array)):
-            raise InputError(f"{path} holds fractions, not class numbers: save the mask as integers")
-        array = array.astype(np.int32)
-    if array.dtype == np.bool_:
-        array = array.astype(np.uint8)
-    if array.ndim == 3:
-        array = array[..., : 1 if array.shape[2] == 2 else 3]
-        if (array == array[..., :1]).all():
-            array = array[..., 0]
-    return array
-
-
 def write_image(path: Path, array: Array) -> None:
     """Write (H, W) or (H, W, 3) of uint8, or (H, W) of uint16, in the format of the path's suffix, or nothing."""
     with whole_file(path) as temporary:
@@ -95,13 +77,20 @@ def write_image(path: Path, array: Array) -> None:
 
 
 def _read(path: Path, *, palette_as_colour: bool) -> Array:
-    try:
-        if path.stat().st_size == 0:
-            raise InputError(f"{path} is empty (0 bytes): copy it again from where it came")
+    with told_errors(path):
         array = _decode(path, palette_as_colour=palette_as_colour)
         if array.ndim not in (2, 3) or array.size == 0:
             raise ValueError(f"its pixels have the shape {array.shape}")
         return array
+
+
+@contextmanager
+def told_errors(path: Path) -> Iterator[None]:
+    """Whatever a decoder stumbles over within becomes an InputError that names the file."""
+    try:
+        if path.stat().st_size == 0:
+            raise InputError(f"{path} is empty (0 bytes): copy it again from where it came")
+        yield
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: check the path") from None
     except PermissionError:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from amsunet.data.images import Array, read_image, read_mask
+from amsunet.data.images import Array, read_image
 from amsunet.data.layout import Sample
-from amsunet.data.masks import MaskSummary, summarise_mask
+from amsunet.data.mask_files import Reading, open_mask, read_region
+from amsunet.data.mask_summary import MaskSummary, summarise
 from amsunet.errors import InputError
 
 THUMBNAIL = 16
@@ -37,6 +38,10 @@ class Scan:
     thumbnail: Array
     """(16, 16) of float32, zero mean and unit norm, to find near-duplicates by."""
     checksum: str
+
+    def read_as(self, reading: Reading) -> Scan:
+        """The same with its mask files read in one way."""
+        return replace(self, masks={name: mask.read_as(reading) for name, mask in self.masks.items()})
 
 
 @dataclass(frozen=True)
@@ -77,18 +82,18 @@ def _scan(sample: Sample) -> Scan:
     height, width, channels = image.shape
     masks = {}
     for name, path in sample.masks.items():
-        raw = read_mask(path)
-        _refuse_other_size(image, raw, sample.image, path)
-        masks[name] = summarise_mask(raw, path)
+        file = open_mask(path)
+        _refuse_other_size(image, file.pixels, sample.image, path)
+        masks[name] = summarise(file, path, image)
     inside = image.reshape(-1, channels)
     if sample.roi is not None:
-        roi = read_mask(sample.roi)
+        roi = read_region(sample.roi)
         _refuse_other_size(image, roi, sample.image, sample.roi)
-        if roi.ndim == 3 or not roi.any():
+        if not roi.any():
             raise InputError(
                 f"{sample.roi} marks no field of view in black and white: save it as 0 outside, 255 inside"
             )
-        inside = image[roi != 0]
+        inside = image[roi]
     top = float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0
     coloured = channels == 3 and not (image == image[..., :1]).all()
     return Scan(

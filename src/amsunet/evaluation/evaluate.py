@@ -210,7 +210,7 @@ def evaluate(
     machine = machine or choose_machine()
     predictor = Predictor(folder or network, machine=machine, flips=flips, turns=turns, own=own)
     known = predictor.description.convention
-    convention = None if mask_options is not None else known
+    convention = None if mask_options is not None and mask_options.tell_values else known
     dataset, of_run = open_judged(run, data, record, mask_options, group, convention, skip_broken)
     if dataset.convention.num_classes != known.num_classes:
         raise InputError(

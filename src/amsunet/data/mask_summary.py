@@ -1,0 +1,213 @@
+"""What single masks hold: figures small enough to keep for every mask of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from amsunet.data.images import Array
+from amsunet.data.mask_files import MaskFile, Reading, open_mask
+from amsunet.data.masks import colour_numbers
+
+LIMIT = 4096
+"""Values that are kept of one mask."""
+MAXIMUM_CLASSES = 20
+_NEAR = 0.02
+"""Of the largest value: noise of a JPEG, within a flat region."""
+_COLOUR_STEP = 51
+"""Colours of a JPEG are told apart in steps of this."""
+_MEASURED_SIDE = 256
+_LOSSY = frozenset({".jpg", ".jpeg"})
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where one value of a mask lies, and how its image looks there."""
+
+    area: int
+    place: tuple[float, float]
+    """Its centre, as shares of height and width."""
+    colour: tuple[float, ...]
+    """Mean of the image's channels; empty where no image is known."""
+
+
+@dataclass(frozen=True)
+class MaskSummary:
+    """What one mask holds, in one reading of its file."""
+
+    path: Path
+    colour: bool
+    counts: Mapping[float, int]
+    """Pixels by value, of colours by 65536 R + 256 G + B; at most ``LIMIT`` values are kept."""
+    edge: Mapping[float, int]
+    """Those on the border of the image."""
+    flat: Mapping[float, int]
+    """Those whose neighbours have the value too, or nearly where values are many: cores, not edges."""
+    antialiased: bool = False
+    """Whether in-between values mark the way from dark to bright, not classes or objects of their own."""
+    one_piece: bool = False
+    """Whether (nearly) every value but 0 forms a single connected region."""
+    enclosed: bool = False
+    """Whether a value lies within another one, away from the background."""
+    regions: Mapping[int, Region] = field(default_factory=dict)
+    """Of the first values, of background too, where there are several."""
+    readings: Mapping[Reading, MaskSummary] = field(default_factory=dict)
+    """The same file read otherwise."""
+    palette: Mapping[int, int] | None = None
+    """Colours of the indices in use."""
+    opacity: tuple[int, int] | None = None
+    """Least and largest, of a file with an alpha channel."""
+    shown: frozenset[int] = frozenset()
+    """Colours of what is visible, of a file with an alpha channel."""
+
+    @property
+    def foreground(self) -> set[float]:
+        return set(self.counts) - {0}
+
+    @property
+    def cores(self) -> Mapping[float, int]:
+        """Pixels by value that are more than an edge; all, where values are too few for edges to be looked for."""
+        return self.flat if len(self.counts) > 2 else self.counts
+
+    @property
+    def lossy(self) -> bool:
+        """Whether the file's format changes values a little."""
+        return self.path.suffix.lower() in _LOSSY
+
+    def read_as(self, reading: Reading) -> MaskSummary:
+        """The summary of the file in another reading."""
+        return self.readings.get(reading, self)
+
+
+def summarise_file(path: Path, image: Array | None = None) -> MaskSummary:
+    """Look at one mask file, in every reading that it has.
+
+    Raises: InputError if it cannot be read.
+    """
+    return summarise(open_mask(path), path, image)
+
+
+def summarise(file: MaskFile, path: Path, image: Array | None = None) -> MaskSummary:
+    """Look at one mask as read by ``open_mask``."""
+    stored = summarise_mask(file.pixels, path, image)
+    readings: dict[Reading, MaskSummary] = {}
+    if file.palette is not None:
+        readings["colours"] = summarise_mask(file.read_as("colours"), path, image)
+        indices = [int(index) for index in stored.counts]
+        colours = colour_numbers(file.palette[indices][None])[0]
+        stored = replace(stored, palette=dict(zip(indices, colours.tolist(), strict=True)))
+    if file.alpha is not None:
+        readings["alpha"] = summarise_mask(file.alpha, path, image)
+        readings["visible"] = summarise_mask(file.read_as("visible"), path, image)
+        colours = colour_numbers(file.read_as("colours"))[file.alpha >= 128]
+        stored = replace(
+            stored,
+            opacity=(int(file.alpha.min()), int(file.alpha.max())),
+            shown=frozenset(np.unique(colours)[:LIMIT].tolist()),
+        )
+    return replace(stored, readings=readings) if readings else stored
+
+
+def summarise_mask(raw: Array, path: Path, image: Array | None = None) -> MaskSummary:
+    """Look at one mask in one reading: (H, W) or (H, W, 3), and at the image (H, W, C) beneath where it is known."""
+    colour = raw.ndim == 3
+    flat = colour_numbers(raw) if colour else raw
+    counts = _count(flat)
+    border = _count(np.concatenate([flat[0], flat[-1], flat[1:-1, 0], flat[1:-1, -1]]))
+    summary = MaskSummary(path, colour, counts, border, {})
+    if len(counts) <= 2 and not (0 in counts and 1 <= max(counts) <= MAXIMUM_CLASSES):
+        return summary
+    if colour:
+        return replace(summary, flat=_flat_colours(raw) if len(counts) > MAXIMUM_CLASSES else _flat(flat))
+    if len(counts) <= 3:
+        summary = replace(summary, flat=_flat(flat))
+    else:
+        lowest, highest = ndimage.minimum_filter(raw, 3), ndimage.maximum_filter(raw, 3)
+        top = max(counts)
+        near = _NEAR * top if (len(counts) > MAXIMUM_CLASSES and top >= 64) or raw.dtype.kind == "f" else 0
+        even = highest.astype(np.float64) - lowest <= near
+        between = (raw != 0) & (raw != top)
+        climbing = bool(between.any() and ((lowest < raw) & (raw < highest))[between].mean() > 0.5)
+        summary = replace(summary, flat=_count(raw[even]), antialiased=climbing)
+    if summary.antialiased or raw.dtype.kind == "f":
+        return summary
+    return replace(
+        summary,
+        one_piece=_is_one_piece(raw, counts),
+        enclosed=2 < len(counts) <= MAXIMUM_CLASSES and _is_enclosed(raw),
+        regions=_regions(raw, image),
+    )
+
+
+def _count(values: Array) -> dict[float, int]:
+    """Pixels by value, from the smallest on."""
+    if values.dtype.kind == "u" and values.itemsize <= 2:  # many times faster than to sort them
+        all_counts = np.bincount(values.ravel())
+        found = np.flatnonzero(all_counts)
+        counts = all_counts[found]
+    else:
+        found, counts = np.unique(values, return_counts=True)
+    if len(found) > LIMIT:  # neighbouring values together, by their largest; the smallest, mostly 0, alone
+        starts = np.concatenate([[0], np.arange(1, len(found), -(-len(found) // LIMIT))])
+        found, counts = found[[*(starts[1:] - 1), -1]], np.add.reduceat(counts, starts)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+def _flat(numbers: Array) -> dict[float, int]:
+    """Pixels by value whose eight neighbours have the same."""
+    rows = (numbers[:-2] == numbers[1:-1]) & (numbers[2:] == numbers[1:-1])
+    square = rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
+    middle = numbers[1:-1, 1:-1]
+    square &= (middle == numbers[1:-1, :-2]) & (middle == numbers[1:-1, 2:])
+    return _count(middle[square])
+
+
+def _flat_colours(raw: Array) -> dict[float, int]:
+    """Pixels in regions of nearly one colour, by that colour in coarse steps."""
+    spread = ndimage.maximum_filter(raw, (3, 3, 1)).astype(np.int16) - ndimage.minimum_filter(raw, (3, 3, 1))
+    coarse = (np.round(raw / _COLOUR_STEP) * _COLOUR_STEP).astype(np.uint8)
+    return _count(colour_numbers(coarse)[(spread <= _COLOUR_STEP // 3).all(axis=2)])
+
+
+def _is_one_piece(raw: Array, counts: Mapping[float, int]) -> bool:
+    regions = ndimage.find_objects(np.maximum(raw, 0).astype(np.int32)) if max(counts) < 2**16 else []
+    found = [(value, regions[int(value) - 1]) for value in counts if 0 < value <= len(regions)]
+    whole = sum(ndimage.label(raw[region] == value, np.ones((3, 3)))[1] == 1 for value, region in found if region)
+    return bool(found) and whole >= 0.8 * len(found)
+
+
+def _is_enclosed(raw: Array) -> bool:
+    """Whether a value touches one other value alone, which is not the background, nor the image's border."""
+    neighbours: dict[int, set[int]] = {}
+    for one, other in ((raw[:-1], raw[1:]), (raw[:, :-1], raw[:, 1:])):
+        differs = one != other
+        pairs = np.unique(one[differs].astype(np.int64) << 32 | other[differs].astype(np.int64))
+        for pair in pairs.tolist():
+            neighbours.setdefault(pair >> 32, set()).add(pair & 0xFFFFFFFF)
+            neighbours.setdefault(pair & 0xFFFFFFFF, set()).add(pair >> 32)
+    outer = {int(value) for side in (raw[0], raw[-1], raw[:, 0], raw[:, -1]) for value in np.unique(side)}
+    return any(len(near) == 1 and 0 not in near and value not in {0, *outer} for value, near in neighbours.items())
+
+
+def _regions(raw: Array, image: Array | None) -> dict[int, Region]:
+    step = max(1, min(raw.shape) // _MEASURED_SIDE)  # of large images some pixels tell as much
+    raw, image = raw[::step, ::step], None if image is None else image[::step, ::step]
+    inside = (raw >= 0) & (raw <= MAXIMUM_CLASSES)
+    numbers = raw[inside].astype(np.intp)
+    areas = np.bincount(numbers)
+    height, width = raw.shape
+    y, x = np.nonzero(inside)
+    sums = [np.bincount(numbers, weights) for weights in (y / height, x / width)]
+    if image is not None:
+        pixels = image[inside]
+        sums += [np.bincount(numbers, pixels[:, channel]) for channel in range(pixels.shape[1])]
+    means = np.stack(sums, axis=1) / np.maximum(areas, 1)[:, None]
+    return {
+        value: Region(step**2 * int(areas[value]), (mean[0], mean[1]), tuple(mean[2:]))
+        for value, mean in enumerate(means.tolist())
+        if areas[value]
+    }
