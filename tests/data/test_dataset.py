@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from amsunet.data.dataset import foreground_share, open_dataset
-from amsunet.data.images import Array, read_mask
+from amsunet.data.images import Array
+from amsunet.data.mask_files import read_mask
 from amsunet.data.masks import IGNORED, MaskOptions
 from amsunet.errors import InputError
 

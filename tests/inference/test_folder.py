@@ -11,7 +11,8 @@ import pytest
 import tifffile
 
 from amsunet.data.appearance import learn_appearance
-from amsunet.data.images import read_image, read_mask, write_image
+from amsunet.data.images import read_image, write_image
+from amsunet.data.mask_files import read_mask
 from amsunet.errors import InputError
 from amsunet.inference import folder
 from amsunet.inference.folder import CHECK_LIST, predict_files

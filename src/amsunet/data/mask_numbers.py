@@ -19,14 +19,17 @@ from amsunet.packages import needed
 
 _LOOKED_AT = 64
 """Masks that are compared."""
-_SURE = 1e-3
+_SURE = 1e-4
 """Chance of objects to look as much like classes."""
-_MOST = 0.7
+_MOST = 0.8
 """Share of the differences within images that a class number explains, if it is one."""
 _CONTRAST = 0.4
 """Least difference between the brightest and the darkest class, in terms of their contrast to the background: light
 that falls off to a side makes the first of the objects darker than the last."""
-_TIMES_AS_LARGE = 1.5
+_TIMES_AS_LARGE = 2
+"""Least ratio of the largest class to the smallest."""
+_FREEDOM = 5
+"""Degrees of freedom from which on sizes tell something: those of few objects are alike by chance."""
 _KEPT, _LOST = 0.8, 0.7
 """Share of the differences in place that numbers explain: where they keep it, and where they do not. Objects that are
 numbered row by row keep some of it."""
@@ -74,51 +77,73 @@ def _tell_classes(several: Sequence[MaskSummary]) -> str:
     if sum(mask.enclosed for mask in several) > 0.5 * len(several):
         return "one lies within another"
     chosen = several[:: -(-len(several) // _LOOKED_AT)]
-    images, numbers, colours, areas, contrast = _table(chosen)
-    if len(set(images.tolist())) < 2:
+    table = _Table(chosen)
+    if len(set(table.images.tolist())) < 2:
         return ""
-    for channel in range(colours.shape[1]):
-        effects, share, chance = _explain(colours[:, channel], images, numbers)
-        if chance < _SURE and share > _MOST and np.ptp(effects) > _CONTRAST * max(contrast[channel], 1e-9):
+    for channel in range(table.colours.shape[1]):
+        found = _explain(table.colours[:, channel], table)
+        if found.sure and found.range > _CONTRAST * max(table.contrast[channel], 1e-9) and not found.of_place:
             return "each has its own brightness"
-    effects, share, chance = _explain(np.log(areas), images, numbers)
-    if chance < _SURE and share > _MOST and np.ptp(effects) > np.log(_TIMES_AS_LARGE):
-        return "each has its own size"
+    found = _explain(np.log(table.areas), table)
+    if found.sure and found.range > np.log(_TIMES_AS_LARGE) and found.freedom >= _FREEDOM:
+        # Objects numbered from the top are the larger the earlier they come.
+        return "each has its own size and place" if _explained_place(several) > _LOST else ""
     return ""
 
 
-def _table(masks: Sequence[MaskSummary]) -> tuple[Array, Array, Array, Array, Array]:
-    """Image, number, colours and area of regions whose numbers several masks hold, and the contrast of each channel."""
-    often = Counter(number for mask in masks for number in mask.regions if number)
-    rows, contrasts = [], []
-    channels = min(len(mask.regions[0].colour) for mask in masks)
-    for image, mask in enumerate(masks):
-        background = np.array(mask.regions[0].colour[:channels])
-        for number, region in mask.regions.items():
-            if number and often[number] > 1:
-                rows.append((image, number, region.area, *region.colour[:channels]))
-                contrasts.append(np.abs(np.array(region.colour[:channels]) - background))
-    table = np.array(rows, float).reshape(len(rows), 3 + channels)
-    contrast = np.median(contrasts, axis=0) if contrasts else np.zeros(channels)
-    return table[:, 0], table[:, 1], table[:, 3:], table[:, 2], contrast
+class _Table:
+    """Regions of the numbers that several masks hold, a row each."""
+
+    def __init__(self, masks: Sequence[MaskSummary]) -> None:
+        often = Counter(number for mask in masks for number in mask.regions if number)
+        channels = min(len(mask.regions[0].colour) for mask in masks)
+        rows = [
+            (image, number, region.area, *region.place, *region.colour[:channels], *mask.regions[0].colour[:channels])
+            for image, mask in enumerate(masks)
+            for number, region in mask.regions.items()
+            if number and often[number] > 1
+        ]
+        table = np.array(rows, float).reshape(len(rows), 5 + 2 * channels)
+        self.images, self.numbers, self.areas = table[:, 0], table[:, 1], table[:, 2]
+        self.places, self.colours = table[:, 3:5], table[:, 5 : 5 + channels]
+        differences = np.abs(self.colours - table[:, 5 + channels :])
+        self.contrast = np.median(differences, axis=0) if rows else np.zeros(channels)
+        """Of the regions to the background of their image, by channel."""
 
 
-def _explain(figures: Array, images: Array, numbers: Array) -> tuple[Array, float, float]:
-    """How figures of regions depend on their number, differences between images left aside.
+@dataclass(frozen=True)
+class _Explained:
+    """How far numbers explain a figure of regions, differences between images left aside (analysis of variance)."""
 
-    Returns: the effect of each number, the share of the differences that it explains, and the chance of that among
-        numbers that say nothing (analysis of variance).
-    """
-    per_image = (images[:, None] == np.unique(images)).astype(float)
-    per_number = (numbers[:, None] == np.unique(numbers)[1:]).astype(float)
+    range: float
+    """Between the largest and the smallest effect of a number."""
+    share: float
+    """Of the differences."""
+    chance: float
+    """Of so much among numbers that say nothing."""
+    freedom: int
+    of_place: bool
+    """Whether a steady change across the image explains as much, as light does that falls off to a side."""
+
+    @property
+    def sure(self) -> bool:
+        return self.chance < _SURE and self.share > _MOST
+
+
+def _explain(figures: Array, table: _Table) -> _Explained:
+    per_image = (table.images[:, None] == np.unique(table.images)).astype(float)
+    per_number = (table.numbers[:, None] == np.unique(table.numbers)[1:]).astype(float)
     effects, rest, freedom = _fit(figures, np.concatenate([per_image, per_number], axis=1))
     _, whole, all_freedom = _fit(figures, per_image)
+    _, beside_place, place_freedom = _fit(figures, np.concatenate([per_image, table.places], axis=1))
     numbers_freedom = all_freedom - freedom
     if freedom < 1 or numbers_freedom < 1 or whole <= 0:
-        return np.zeros(1), 0.0, 1.0
+        return _Explained(0, 0, 1, freedom, False)
     ratio = (whole - rest) / numbers_freedom / max(rest / freedom, 1e-12 * whole)
     chance = float(needed("scipy.special", "scipy").fdtrc(numbers_freedom, freedom, ratio))
-    return np.concatenate([[0.0], effects[per_image.shape[1] :]]), 1 - rest / whole, chance
+    steps = np.concatenate([[0.0], effects[per_image.shape[1] :]])
+    of_place = beside_place / max(place_freedom, 1) <= 2 * rest / freedom
+    return _Explained(float(np.ptp(steps)), 1 - rest / whole, chance, freedom, of_place)
 
 
 def _fit(figures: Array, known: Array) -> tuple[Array, float, int]:

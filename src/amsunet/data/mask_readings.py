@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from amsunet.data.mask_files import Reading
 from amsunet.data.mask_summary import MaskSummary
-from amsunet.data.masks import MaskOptions
+from amsunet.data.masks import MaskOptions, name_colours
 from amsunet.errors import InputError
 
 
@@ -52,9 +52,9 @@ def _choose(masks: Sequence[MaskSummary]) -> tuple[Reading, list[str]]:
 def _choose_of_transparent(masks: Sequence[MaskSummary]) -> tuple[Reading, list[str]]:
     # A file without transparency, such as an earlier prediction, shows all that it holds.
     shown = {colour for mask in masks for colour in mask.shown}
-    if len(shown) == 1:
+    if len(shown) < 2:
         return "alpha", [
-            f"masks are drawn in one colour (#{shown.pop():06x}) on transparent: what is opaque is foreground"
+            f"masks are drawn in one colour ({name_colours([*shown])}) on transparent: what is opaque is foreground"
         ]
     black = next((mask for mask in masks if 0 in mask.shown), None)
     if black is not None and not _is_black_where_transparent(masks):

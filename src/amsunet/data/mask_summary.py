@@ -21,6 +21,8 @@ _NEAR = 0.02
 _COLOUR_STEP = 51
 """Colours of a JPEG are told apart in steps of this."""
 _MEASURED_SIDE = 256
+_OPAQUE = 0.98
+"""Of the largest opacity: edges, whose colours are blurred, left out."""
 _LOSSY = frozenset({".jpg", ".jpeg"})
 
 
@@ -62,7 +64,7 @@ class MaskSummary:
     opacity: tuple[int, int] | None = None
     """Least and largest, of a file with an alpha channel."""
     shown: frozenset[int] = frozenset()
-    """Colours of what is visible, of a file with an alpha channel."""
+    """Colours of what is opaque, of a file with an alpha channel."""
 
     @property
     def foreground(self) -> set[float]:
@@ -103,7 +105,7 @@ def summarise(file: MaskFile, path: Path, image: Array | None = None) -> MaskSum
     if file.alpha is not None:
         readings["alpha"] = summarise_mask(file.alpha, path, image)
         readings["visible"] = summarise_mask(file.read_as("visible"), path, image)
-        colours = colour_numbers(file.read_as("colours"))[file.alpha >= 128]
+        colours = colour_numbers(file.read_as("colours"))[file.alpha >= max(1, _OPAQUE * file.alpha.max())]
         stored = replace(
             stored,
             opacity=(int(file.alpha.min()), int(file.alpha.max())),
