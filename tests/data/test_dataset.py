@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from amsunet.data.dataset import foreground_share, open_dataset
+from amsunet.data.dataset import foreground_share, open_dataset, read_labels
 from amsunet.data.images import Array
 from amsunet.data.mask_files import read_mask
 from amsunet.data.masks import IGNORED, MaskOptions
@@ -110,8 +110,12 @@ def test_what_is_said_of_the_masks_is_followed(make_dataset: Make) -> None:
 def test_a_trained_convention_is_followed_and_never_guessed_anew(make_dataset: Make) -> None:
     trained = open_dataset(make_dataset(2)).convention
     other = make_dataset(2, foreground=1, name="other")
-    with pytest.raises(InputError, match=r"00\.png holds the value 1, which no class has"):
-        open_dataset(other, convention=trained)
+    dataset = open_dataset(other, convention=trained)
+    assert dataset.convention.values == (0, 1) and "classes are taken in this order" in dataset.notes[0]
+    third = make_dataset(2, foreground=7, name="third")
+    three = trained.model_copy(update={"values": (0, 1, 2), "class_names": ("a", "b", "c")})
+    with pytest.raises(InputError, match=r"00\.png holds the value 7, which no class has"):
+        open_dataset(third, convention=three)
 
 
 def test_one_mask_with_a_strange_value_can_be_left_out(
@@ -157,5 +161,35 @@ def test_where_class_folders_overlap_the_smaller_class_counts(make_dataset: Make
             save(data / "masks" / name / f"{number:02}.png", mask)
     dataset = open_dataset(data)
     labels = dataset.read_labels(dataset.samples[0])
-    assert dataset.convention.class_names == ("background", "cup", "disc")
+    assert dataset.convention.class_names == ("background", "cup", "disc") and dataset.convention.order == (2, 1)
     assert (labels == 1).sum() == 100 and (labels == 2).sum() == 24**2 - 100
+
+
+def test_overlapping_classes_lie_in_one_order_in_all_images(make_dataset: Make, save: Save) -> None:
+    data = make_dataset(3)
+    shutil.rmtree(data / "masks")
+    for number, sides in enumerate([(10, 24), (10, 24), (24, 12)]):
+        for name, side in zip(("cup", "disc"), sides, strict=True):
+            mask = np.zeros((40, 48), np.uint8)
+            mask[4 : 4 + side, 4 : 4 + side] = 255
+            save(data / "masks" / name / f"{number:02}.png", mask)
+    dataset = open_dataset(data)
+    assert dataset.convention.order == (2, 1) and "in all images alike (upwards: disc, cup)" in dataset.notes[0]
+    assert not (dataset.read_labels(dataset.samples[2]) == 2).any()  # the larger cup covers its disc
+    known = dataset.convention.model_copy(update={"order": ()})  # as earlier versions stored it
+    assert (read_labels(dataset.samples[2], known) == 2).sum() == 144
+
+
+def test_what_is_foreground_everywhere_is_refused_before_anything_is_trained(make_dataset: Make, save: Save) -> None:
+    data = make_dataset(3)
+    for number in range(3):
+        save(data / "masks" / f"{number:02}.png", np.full((40, 48), 255 - number % 2, np.uint8))
+    with pytest.raises(InputError, match=r"foreground in every pixel|--classes|every pixel"):
+        open_dataset(data)
+    with pytest.raises(InputError, match="are foreground in every pixel"):
+        open_dataset(data, MaskOptions(threshold=1))
+
+
+def test_names_of_classes_are_kept(make_dataset: Make) -> None:
+    dataset = open_dataset(make_dataset(3), MaskOptions(class_names=("nucleus",)))
+    assert dataset.convention.class_names == ("background", "nucleus")

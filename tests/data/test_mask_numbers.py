@@ -141,7 +141,7 @@ def test_published_labels_are_understood_in_any_selection(count: int, shared: Ca
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 10])
 def test_tissues_of_the_sample_are_classes_in_any_selection(count: int) -> None:
-    import amsunet  # noqa: PLC0415
+    import amsunet
 
     samples = find_samples(Path(amsunet.__file__).parent / "data" / "samples" / "brain").samples
     masks = [summarise_file(sample.masks[""], read_image(sample.image)) for sample in samples]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_masks import SIDE, blob, disc, find_in_files
 from PIL import Image
 
 from amsunet.data.images import Array
 from amsunet.errors import InputError
-from made_masks import SIDE, blob, disc, find_in_files
 
 BLACK, WHITE, RED, GREEN = (0, 0, 0), (255, 255, 255), (200, 0, 0), (0, 180, 0)
 LABELS = [np.where(disc(30, 30 + 5 * n, 12), 1, np.where(disc(66, 60, 14), 2, 0)).astype(np.uint8) for n in range(4)]
@@ -52,7 +52,9 @@ def test_organs_of_quantised_palettes_are_not_background(tmp_path: Path) -> None
     """An editor sorts colours by how often they occur: an organ may be index 0."""
     colours = np.array([BLACK, RED, GREEN], np.uint8)
     orders = [(1, 0, 2), (0, 1, 2), (2, 1, 0), (0, 2, 1)]
-    pictures = [indexed(np.argsort(order)[mask], *colours[[*order]]) for mask, order in zip(LABELS, orders, strict=True)]
+    pictures = [
+        indexed(np.argsort(order)[mask], *colours[[*order]]) for mask, order in zip(LABELS, orders, strict=True)
+    ]
     convention, _, read = find_in_files(tmp_path, pictures)
     assert convention.kind == "colours" and convention.class_names == ("background", "#00b400", "#c80000")
     assert all(np.array_equal(np.array([0, 2, 1])[LABELS[n]], read(n)) for n in range(4))
@@ -112,7 +114,9 @@ def test_colours_beside_transparent_are_classes(tmp_path: Path) -> None:
 def test_black_that_is_seen_beside_transparent_is_refused(tmp_path: Path) -> None:
     picture = Image.fromarray(np.array([WHITE, RED, BLACK], np.uint8)[LABELS[0]])
     picture.putalpha(Image.fromarray(np.uint8(255) * (LABELS[0] > 0)))
-    with pytest.raises(InputError, match=r"0\.png shows black beside transparent .*save the masks without transparency"):
+    with pytest.raises(
+        InputError, match=r"0\.png shows black beside transparent .*save the masks without transparency"
+    ):
         find_in_files(tmp_path, [picture])
 
 

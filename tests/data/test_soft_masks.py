@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
+from made_masks import SIDE, as_jpeg, blob, disc, find
 from PIL import Image, ImageFilter
 
 from amsunet.data.images import Array
 from amsunet.errors import InputError
-from made_masks import SIDE, as_jpeg, blob, disc, find
 
+P = Path("m.png")
 HARD = [np.uint8(255) * blob(n) for n in range(4)]
 ORGANS = [
     np.where(disc(30, 30 + 4 * n, 13), 85, np.where(disc(66, 60, 15), 170, np.where(disc(24, 72, 12), 255, 0)))
@@ -46,7 +50,7 @@ def test_soft_binary_masks_are_cut_half_way_and_it_is_said(kind: str) -> None:
     assert (convention.kind, convention.threshold) == ("threshold", pytest.approx(threshold, abs=2))
     assert "have soft edges" in notes[0] and "--mask-threshold" in notes[0]
     tolerance = 0.93 if kind == "antialiased" else 0.97  # turned by seven degrees
-    assert all((convention.decode(mask, None) == blob(n)).mean() > tolerance for n, mask in enumerate(masks))  # type: ignore[arg-type]
+    assert all((convention.decode(mask, P) == blob(n)).mean() > tolerance for n, mask in enumerate(masks))
 
 
 def test_few_soft_masks_among_hard_ones_are_noticed() -> None:
@@ -74,9 +78,13 @@ def test_a_jpeg_of_the_best_quality_saved_again_is_cut_or_refused() -> None:
     [(lambda m: as_jpeg(m, 75), "m.jpg"), (lambda m: as_jpeg(m, 92), "m.png"), (lambda m: _blur(m, 1), "m.png")],
     ids=["JPEG", "JPEG as PNG", "blurred"],
 )
-def test_soft_edges_between_classes_are_refused_and_the_classes_named(soften, name) -> None:  # type: ignore[no-untyped-def]
+def test_soft_edges_between_classes_are_refused_and_the_classes_named(
+    soften: Callable[[Array], Array], name: str
+) -> None:
     masks = [soften(mask.astype(np.uint8)) for mask in ORGANS]
-    with pytest.raises(InputError, match=rf"{name} has soft edges between several values \(near 0, 8\d, 1[67]\d, 25\d\)"):
+    with pytest.raises(
+        InputError, match=rf"{name} has soft edges between several values \(near 0, 8\d, 1[67]\d, 25\d\)"
+    ):
         find(masks, name)
 
 
@@ -90,7 +98,7 @@ def test_a_heat_map_is_refused_with_the_way_out() -> None:
 def test_a_band_between_object_and_background_is_no_edge() -> None:
     """Of a trimap only the user knows what the middle value is."""
     masks = [np.where(disc(48, 40 + n, 20), np.where(disc(48, 40 + n, 15), 255, 128), 0) for n in range(4)]
-    with pytest.raises(InputError, match="--classes 0,128,255 or .*--classes 0,255 --ignore-value 128"):
+    with pytest.raises(InputError, match=r"--classes 0,128,255 or .*--classes 0,255 --ignore-value 128"):
         find([mask.astype(np.uint8) for mask in masks])
 
 
@@ -107,14 +115,14 @@ def test_one_colour_with_soft_edges_is_cut_half_way(shades: int) -> None:
     masks = [soften(mask) for mask in HARD]
     convention, notes = find(masks)
     assert convention.kind == "threshold" and "soft edges" in notes[0]
-    assert (convention.decode(masks[1], None) == blob(1)).mean() > 0.97  # type: ignore[arg-type]
-    assert np.array_equal(convention.decode(convention.encode(blob(1).astype(np.uint8)), None), blob(1))  # type: ignore[arg-type]
+    assert (convention.decode(masks[1], P) == blob(1)).mean() > 0.97
+    assert np.array_equal(convention.decode(convention.encode(blob(1).astype(np.uint8)), P), blob(1))
 
 
 def test_a_jpeg_of_one_colour_is_cut_half_way() -> None:
     masks = [as_jpeg(_coloured(blob(n).astype(np.uint8), (255, 0, 0)), 80) for n in range(4)]
     convention, _ = find(masks, "m.jpg")
-    assert (convention.decode(masks[2], None) == blob(2)).mean() > 0.96  # type: ignore[arg-type]
+    assert (convention.decode(masks[2], P) == blob(2)).mean() > 0.96
 
 
 @pytest.mark.parametrize("quality", [0, 80])
@@ -122,5 +130,7 @@ def test_several_colours_with_soft_edges_are_refused(quality: int) -> None:
     labels = [np.searchsorted([0, 85, 170, 255], mask) for mask in ORGANS]
     flat = [_coloured(mask, (255, 0, 0), (0, 255, 0), (0, 0, 255)) for mask in labels]
     masks = [as_jpeg(m, quality) if quality else _half(m, Image.Resampling.BILINEAR) for m in flat]
-    with pytest.raises(InputError, match=r"m\.\w+ has \d+ shades.*soft edges are no classes: save the mask with one flat"):
+    with pytest.raises(
+        InputError, match=r"m\.\w+ has \d+ shades.*soft edges are no classes: save the mask with one flat"
+    ):
         find(masks, "m.jpg" if quality else "m.png")

@@ -35,10 +35,12 @@ def fit_convention(
             )
         return _in_order(trained, found, notes)
     fits = _reads(trained, masks)
-    uniform = all(not mask.readings for mask in masks)
-    if fits and (uniform or choose_reading(masks, MaskOptions())[0] == trained.reading):
+    uniform = all(not mask.readings for mask in masks) or choose_reading(masks, MaskOptions())[0] == trained.reading
+    if fits and uniform and trained.kind != "instances":
         return trained, []
     found, notes = _find(masks, trained)
+    if fits and uniform and (found is None or found.kind != "threshold"):  # but for soft edges, which are no objects
+        return trained, []
     if found is None or found.num_classes != trained.num_classes:
         found, notes = _of_as_many_values(trained, masks), []
     if found is None or (fits and _same_foreground(trained, found, masks)):

@@ -62,7 +62,7 @@ def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> 
         if whole and not counted and top <= MAXIMUM_CLASSES and len(several) >= 5:
             return Weighing("classes", "each keeps its place, also where others are absent")
         return Weighing("open")
-    if top > MAXIMUM_CLASSES:
+    if len(set().union(*held)) > MAXIMUM_CLASSES:
         return Weighing("objects", "each in one piece")
     varied = len(counts) > 1 and max(counts) > 2
     if place < _LOST and (counted or max(counts) > 8) and (varied or (max(counts) > 3 and len(several) > 2)):

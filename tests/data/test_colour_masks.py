@@ -1,0 +1,74 @@
+"""Colours of masks, and which of them is the background."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_masks import SIDE, disc, find
+
+from amsunet.data.images import Array
+from amsunet.errors import InputError
+
+P = Path("m.png")
+RED, GREEN, BLACK, WHITE = 0xFF0000, 0x00C800, 0, 0xFFFFFF
+LABELS = [np.where(disc(30, 30 + 5 * n, 12), 1, np.where(disc(66, 60, 14), 2, 0)) for n in range(4)]
+
+
+def _painted(*colours: int) -> list[Array]:
+    table = np.array([(colour >> 16, colour >> 8 & 255, colour & 255) for colour in colours], np.uint8)
+    return [table[labels] for labels in LABELS]
+
+
+def test_black_is_the_background() -> None:
+    convention, notes = find(_painted(BLACK, RED, GREEN))
+    assert (convention.values, notes) == ((BLACK, GREEN, RED), [])
+
+
+def test_without_black_what_covers_most_is_taken_as_background_and_said() -> None:
+    masks = _painted(WHITE, RED, GREEN)
+    convention, notes = find(masks)
+    assert convention.values[0] == WHITE and "#ffffff is taken as background" in notes[0]
+    assert np.array_equal(convention.decode(masks[0], P) == 0, LABELS[0] == 0)
+
+
+def test_black_on_white_is_refused_and_both_readings_can_be_said() -> None:
+    masks = _painted(WHITE, BLACK, RED)
+    with pytest.raises(InputError, match=r"--classes '#ffffff,#000000,#ff0000' .*--classes '#000000,#ff0000,#ffffff'"):
+        find(masks)
+    convention, _ = find(masks, classes=(WHITE, BLACK, RED), colours=True)
+    assert np.array_equal(convention.decode(masks[2], P), LABELS[2])
+
+
+def test_object_colours_are_foreground_where_the_user_says_so() -> None:
+    rng = np.random.default_rng(0)
+    table = np.concatenate([[(0, 0, 0)], rng.integers(20, 256, (40, 3))]).astype(np.uint8)
+    numbers = np.kron(np.arange(1, 37).reshape(6, 6), np.pad(np.ones((12, 12), int), 2))
+    with pytest.raises(InputError, match=r"37 shades.*--instances"):
+        find([table[numbers]])
+    convention, _ = find([table[numbers]], instances=True)
+    assert np.array_equal(convention.decode(table[numbers], P), numbers > 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"classes": (0, 1)}, "say --classes with colours"),
+        ({"ignore_value": 255}, "--ignore-value has no meaning"),
+        ({"classes": (RED, RED), "colours": True}, "each colour once"),
+    ],
+)
+def test_options_that_do_not_fit_colours_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        find(_painted(BLACK, RED, GREEN), **options)
+
+
+def test_colours_are_not_said_of_grey_masks() -> None:
+    with pytest.raises(InputError, match="are grey: say --classes with their values"):
+        find([np.uint8(255) * disc(40, 40, 9)], classes=(0, RED), colours=True)
+
+
+def test_one_colour_everywhere_is_refused() -> None:
+    with pytest.raises(InputError, match=r"hold one colour \(#ff0000\) in every pixel"):
+        find([np.full((SIDE, SIDE, 3), (255, 0, 0), np.uint8)] * 3)
