@@ -64,7 +64,8 @@ def test_masks_cannot_be_two_things_at_once(options: dict[str, object]) -> None:
         ([_thirds([0, 0])], r"all other masks are empty"),
         ([_thirds([255, 255])], r"hold the value 255 in every pixel"),
         ([_thirds([0, 1000, 40000], np.uint16)], r"0, 1000, 40000, which may be classes or objects: say --classes"),
-        ([_thirds([1, 2, 3])], r"--classes 1,2,3 or --instances"),
+        ([_thirds([1, 2, 3])], r"which of them is the background .*--classes 1,2,3"),
+        ([_thirds([1, 2])], r"say --classes 1,2 or --classes 2,1, the background first"),
         (
             [_thirds([0, 1]), _thirds([0, 255])],
             r"marks foreground with 255 while other masks use 1: save all masks alike",
@@ -72,7 +73,7 @@ def test_masks_cannot_be_two_things_at_once(options: dict[str, object]) -> None:
         ([np.uint8(255) - mask for mask in WHITE], r"--classes 255,0 if 255 is the background, or --classes 0,255 if"),
         ([np.float32(blob(0) * 0.25 + blob(1) * 0.5)], r"\(near 0, 0.25, 0.5\) .*--mask-threshold 0.375"),
     ],
-    ids=["empty", "full", "16 bit", "no zero", "0/1 and 0/255", "white around", "fractions"],
+    ids=["empty", "full", "16 bit", "no zero", "two and no zero", "0/1 and 0/255", "white around", "fractions"],
 )
 def test_what_would_be_a_guess_is_refused(masks: list[Array], message: str) -> None:
     with pytest.raises(InputError, match=message) as refusal:

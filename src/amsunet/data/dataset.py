@@ -37,6 +37,8 @@ class Dataset:
     problems: tuple[Problem, ...]
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
+    mask_notes: tuple[str, ...] = ()
+    """Those of ``notes`` that tell how masks are read."""
 
     @property
     def samples(self) -> list[Sample]:
@@ -128,7 +130,7 @@ def open_dataset(
         raise InputError(_tell(strange))
     problems += strange
     warnings = [*absent, *repeated_images(scans), *_guessed_groups(samples)]
-    return Dataset(str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes))
+    return Dataset(str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes), tuple(said))
 
 
 def _find_convention(

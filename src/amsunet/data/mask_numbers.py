@@ -46,14 +46,15 @@ class Weighing:
 def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> Weighing:
     """Tell what grey masks with numbers count: classes, or objects."""
     held = [mask.foreground - {ignore} for mask in masks]
-    several = [mask for mask, numbers in zip(masks, held, strict=True) if len(numbers) > 1 and 0 in mask.regions]
+    several = [mask for mask, numbers in zip(masks, held, strict=True) if len(numbers) > 1 and mask.regions]
     top = max(max(numbers) for numbers in held if numbers)
-    if any(0 not in mask.counts for mask in masks):
-        return Weighing("open")  # without a background there are no objects, and what is background is not known
     if not several:
-        return Weighing("classes", "each mask holds one of them")
-    if (top <= MAXIMUM_CLASSES) and (reason := _tell_classes(several)):
+        often = sum(map(bool, held)) >= 2 * len(set().union(*held))
+        return Weighing("classes", "each mask holds one of them") if often else Weighing("open")
+    if top <= MAXIMUM_CLASSES and (reason := _tell_classes(several)):
         return Weighing("classes", reason)
+    if sum(0 in mask.counts for mask in masks) <= 0.5 * len(masks):
+        return Weighing("open")  # without a background there are no objects, and what is background is not known
     whole = sum(mask.one_piece for mask in several) > 0.5 * len(several)
     place = _explained_place(several)
     counted = all(numbers == set(range(1, len(numbers) + 1)) for numbers in held)
@@ -76,8 +77,10 @@ def _tell_classes(several: Sequence[MaskSummary]) -> str:
         return "they lie in several pieces"
     if sum(mask.enclosed for mask in several) > 0.5 * len(several):
         return "one lies within another"
-    chosen = several[:: -(-len(several) // _LOOKED_AT)]
-    table = _Table(chosen)
+    before_background = [mask for mask in several if 0 in mask.regions]
+    if not before_background:
+        return ""
+    table = _Table(before_background[:: -(-len(before_background) // _LOOKED_AT)])
     if len(set(table.images.tolist())) < 2:
         return ""
     for channel in range(table.colours.shape[1]):

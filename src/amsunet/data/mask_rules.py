@@ -17,7 +17,7 @@ from amsunet.data.mask_numbers import weigh_numbers
 from amsunet.data.mask_readings import choose_reading
 from amsunet.data.mask_summary import MAXIMUM_CLASSES, MaskSummary
 from amsunet.data.mask_surroundings import of_soft, surrounds
-from amsunet.data.masks import MaskConvention, MaskOptions, name_numbers
+from amsunet.data.masks import MaskConvention, MaskOptions, name_numbers, name_value
 from amsunet.data.soft_masks import threshold_of_soft
 from amsunet.errors import InputError
 
@@ -77,6 +77,8 @@ def find_folder_convention(
     if len(order) > 1:
         upwards = ", ".join(convention.class_names[label] for label in order)
         notes = [*notes, f"where classes overlap, the smaller one counts, in all images alike (upwards: {upwards})"]
+    empty = [name for name, area in zip(convention.class_names[1:], areas, strict=True) if not area]
+    notes = [*notes, *(f"no mask marks {name}: this class cannot be learned or judged" for name in empty)]
     return convention, notes
 
 
@@ -100,7 +102,7 @@ def _find_of_numbers(masks: Sequence[MaskSummary], options: MaskOptions) -> tupl
         return of_values(options.classes, ignore), []
     if len(values) == 1:
         raise InputError(
-            f"{masks[0].path} and all other masks hold the value {name_numbers([values[0]])} in every pixel: all of "
+            f"{masks[0].path} and all other masks hold the value {name_value(values[0])} in every pixel: all of "
             "every image would be foreground, and nothing can be learned from that"
         )
     if len(values) == 2 and values[0] == 0:
@@ -108,8 +110,8 @@ def _find_of_numbers(masks: Sequence[MaskSummary], options: MaskOptions) -> tupl
         convention = of_values((0, int(white)), ignore) if white % 1 == 0 else of_threshold(white / 2, ignore)
         if ignore is None and surrounds(masks, convention):
             raise InputError(
-                f"{masks[0].path} and most other masks are {name_numbers([white])} around and 0 within: say --classes "
-                f"{name_numbers([white, 0])} if {name_numbers([white])} is the background, or --classes "
+                f"{masks[0].path} and most other masks are {name_value(white)} around and 0 within: say --classes "
+                f"{name_numbers([white, 0])} if {name_value(white)} is the background, or --classes "
                 f"{name_numbers([0, white])} if it is the object"
             )
         return convention, []
@@ -134,7 +136,7 @@ def _find_of_many(
     found = weigh_numbers(masks, ignore)
     if found.kind == "objects":
         note = (
-            f"mask values look like object numbers (up to {name_numbers([max(values)])}; {found.reason}): every object "
+            f"mask values look like object numbers (up to {name_value(max(values))}; {found.reason}): every object "
             "is taken as foreground (say --classes to take them as classes)"
         )
         return of_objects(ignore), [note]
@@ -157,7 +159,7 @@ def _refuse_mixed_foreground(masks: Sequence[MaskSummary], values: Sequence[floa
     if not any(mask.foreground > {WHITE} for mask in masks):
         other = next(mask for mask in masks if mask.foreground == {WHITE})
         raise InputError(
-            f"{other.path} marks foreground with 255 while other masks use {name_numbers([values[1]])}: save all masks "
+            f"{other.path} marks foreground with 255 while other masks use {name_value(values[1])}: save all masks "
             "alike, or say --mask-threshold 1"
         )
 
@@ -197,9 +199,9 @@ def _refuse_odd_values(masks: Sequence[MaskSummary], totals: Mapping[float, int]
             rest = name_numbers([other for other in values if other != value])
             every = name_numbers(values)
             raise InputError(
-                f"{holding[0].path} holds the value {name_numbers([value])} in {holding[0].counts[value]} pixels, as "
+                f"{holding[0].path} holds the value {name_value(value)} in {holding[0].counts[value]} pixels, as "
                 f"do {len(holding)} of {len(masks)} masks: mend it, or say --classes {rest} --ignore-value "
-                f"{name_numbers([value])} if these pixels do not count, or --classes {every} if they are a class"
+                f"{name_value(value)} if these pixels do not count, or --classes {every} if they are a class"
             )
 
 
@@ -214,10 +216,16 @@ def _refuse_open(masks: Sequence[MaskSummary], values: Sequence[float], ignore: 
     if 1 < len(usual) < len(classes) and 10 * len(few) <= len(masks):
         odd, classes = few[0], usual
         aside = f" ({len(few)} of {len(masks)} masks hold others: mend these)"
-    shown = ", ".join(f"{name_numbers([value])}" for value in values[:6]) + (", ..." if len(values) > 6 else "")
-    listed = ",".join(f"{name_numbers([value])}" for value in classes[:MAXIMUM_CLASSES])
+    shown = ", ".join(map(name_value, values[:6])) + (", ..." if len(values) > 6 else "")
+    if values[0] > 0 and len(values) <= MAXIMUM_CLASSES:
+        other = f" or --classes {name_numbers(values[::-1])}" if len(values) == 2 else ""
+        raise InputError(
+            f"{odd.path}: the masks hold the values {shown}, and which of them is the background is not known: say "
+            f"--classes {name_numbers(values)}{other}, the background first"
+        )
+    listed = name_numbers(classes[:MAXIMUM_CLASSES])
     more = ",..." if len(classes) > MAXIMUM_CLASSES else ""
-    negative = f", and --ignore-value={name_numbers([values[0]])}" if values[0] < 0 else ""
+    negative = f", and --ignore-value={name_value(values[0])}" if values[0] < 0 else ""
     middle = len(classes) == 3 and classes[0] == 0 and classes[1] > MAXIMUM_CLASSES
     between = (
         f", or --classes {name_numbers(classes[::2])} --ignore-value {name_numbers(classes[1:2])}" if middle else ""

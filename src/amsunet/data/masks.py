@@ -143,7 +143,7 @@ class MaskConvention(BaseModel):
 
     def name_value(self, value: float) -> str:
         """A pixel value as a user would write it."""
-        return name_colours([int(value)]) if self.kind == "colours" else name_numbers([value])
+        return name_colours([int(value)]) if self.kind == "colours" else name_value(value)
 
     def is_foreground(self, value: float, *, colour: bool = False) -> bool:
         """Whether pixels of a value belong to any class but the background."""
@@ -212,6 +212,11 @@ def name_colours(colours: Sequence[int]) -> str:
     return ",".join(f"#{colour:06x}" for colour in colours)
 
 
+def name_value(value: float) -> str:
+    """A pixel value as a user would write it."""
+    return f"{value:g}" if value % 1 else str(int(value))
+
+
 def name_numbers(values: Sequence[float]) -> str:
     """Pixel values as a user would write them."""
-    return ",".join(f"{value:g}" if value % 1 else str(int(value)) for value in values)
+    return ",".join(map(name_value, values))

@@ -241,7 +241,7 @@ def evaluate(
         threshold=predictor.description.threshold,
         doubtful=predictor.description.doubtful,
         environment=environment(machine),
-        notes=notes,
+        notes=(*dataset.mask_notes, *notes),
         own=own,
     )
     target = evaluation_folder(evaluation)
