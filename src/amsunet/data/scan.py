@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from PIL import Image
 from amsunet.data.images import Array, read_image, read_mask
 from amsunet.data.layout import Sample
 from amsunet.data.masks import MaskSummary, summarise_mask
+from amsunet.data.value_range import ValueRange, common_range, values_of
 from amsunet.errors import InputError
 
 THUMBNAIL = 16
@@ -29,9 +30,9 @@ class Scan:
     channels: int
     coloured: bool
     """Whether the channels differ anywhere."""
-    bits: int
+    values: ValueRange
     mean: tuple[float, ...]
-    """Of each channel, as a share of the type's range, inside the region of interest."""
+    """Of each channel, inside the region of interest, as a share of the range of the data set's images of this type."""
     std: tuple[float, ...]
     masks: dict[str, MaskSummary]
     thumbnail: Array
@@ -61,7 +62,33 @@ def scan_samples(
                 problems.append(outcome)
             if progress:
                 progress(done)
-    return scans, problems
+    return _in_shares(scans), problems
+
+
+def mixed_depths(scans: Iterable[Scan]) -> list[str]:
+    """Say so if images are stored in several types of pixels, and name one of each."""
+    scans = list(scans)
+    ranges = common_range(scan.values for scan in scans)
+    if len(ranges) < 2:
+        return []
+    found = {kind: [scan.sample.image for scan in scans if scan.values.type == kind] for kind in ranges}
+    told = ", ".join(f"{len(paths)} have {ranges[kind]} ({paths[0].name})" for kind, paths in found.items())
+    return [
+        f"images differ in depth: {told}: the plan "
+        "windows each by its own values; save all in one depth if their brightness means something"
+    ]
+
+
+def _in_shares(scans: list[Scan]) -> list[Scan]:
+    """Scans with means and deviations as read made shares: 12 bits in 16 are as bright as the same in 8."""
+    ranges = common_range(scan.values for scan in scans)
+    shared = []
+    for scan in scans:
+        known = ranges[scan.values.type]
+        span = (known.high - known.low) or 1.0
+        mean = tuple((one - known.low) / span for one in scan.mean)
+        shared.append(replace(scan, mean=mean, std=tuple(one / span for one in scan.std)))
+    return shared
 
 
 def _scan_or_problem(sample: Sample) -> Scan | Problem:
@@ -89,7 +116,6 @@ def _scan(sample: Sample) -> Scan:
                 f"{sample.roi} marks no field of view in black and white: save it as 0 outside, 255 inside"
             )
         inside = image[roi != 0]
-    top = float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0
     coloured = channels == 3 and not (image == image[..., :1]).all()
     return Scan(
         sample,
@@ -97,9 +123,9 @@ def _scan(sample: Sample) -> Scan:
         width,
         channels,
         coloured,
-        8 * image.dtype.itemsize,
-        tuple((inside.mean(axis=0, dtype=np.float64) / top).tolist()),
-        tuple((inside.std(axis=0, dtype=np.float64) / top).tolist()),
+        values_of(image),
+        tuple(inside.mean(axis=0, dtype=np.float64).tolist()),
+        tuple(inside.std(axis=0, dtype=np.float64).tolist()),
         masks,
         _thumbnail(image),
         hashlib.sha1(np.ascontiguousarray(image).data, usedforsecurity=False).hexdigest(),

@@ -141,11 +141,13 @@ class Predictor:
 
     def prepare(self, image: Array, name: str) -> Prepared:
         """The first of three parts of a prediction: what is to be done before the networks."""
-        seen = {key: kind.resize(kind.window(image)) for key, kind in self.kinds.items()}
+        tones = {key: kind.tone(image) for key, kind in self.kinds.items()}
+        seen = {key: kind.resize(kind.window(image, tones[key])) for key, kind in self.kinds.items()}
         views = {key: channels_first(view) for key, view in seen.items()}
         unseen = all(channels == 1 for channels, _ in seen) and _is_coloured(image)
         unlike = self.unlike(seen) or ("colours, and the network takes grey images" if unseen else "")
-        return Prepared(name, (image.shape[0], image.shape[1]), views, unlike)
+        told = "; ".join(dict.fromkeys(filter(None, (*(tone.guess for tone in tones.values()), unlike))))
+        return Prepared(name, (image.shape[0], image.shape[1]), views, told)
 
     @property
     def kinds(self) -> dict[Kind, Preprocessing]:

@@ -236,8 +236,8 @@ def _derive(
     elif uneven:
         decide("windowing", "gamma", "brightness differs much between images")
     else:
-        window = "percentiles" if fingerprint.bits > 8 else "depth"
-        decide("windowing", window, f"{fingerprint.bits}-bit images, alike in brightness")
+        mixed = "each image by its own range" if len(fingerprint.values) > 1 else "alike in brightness"
+        decide("windowing", "percentiles" if fingerprint.bits > 8 else "depth", f"{fingerprint.depth}, {mixed}")
     thin = thickness * scale < _THIN
     small = thickness * scale < _WORKING_THICKNESS
     most = _SMALL_CROP if small else _LARGEST_CROP
