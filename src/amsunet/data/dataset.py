@@ -15,7 +15,7 @@ from amsunet.data.embedded import locate
 from amsunet.data.images import Array, read_image, read_mask
 from amsunet.data.layout import Sample, find_samples
 from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions, find_convention, refuse_soft_edges
-from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples
+from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, turned_apart
 from amsunet.errors import InputError
 
 
@@ -122,7 +122,7 @@ def open_dataset(
     if strange and not (skip_broken or allow_problems):
         raise InputError(_tell(strange))
     problems += strange
-    warnings = [*mixed_depths(scans), *repeated_images(scans), *_guessed_groups(samples)]
+    warnings = [*mixed_depths(scans), *turned_apart(scans), *repeated_images(scans), *_guessed_groups(samples)]
     return Dataset(str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from amsunet.data.images import Array, read_image, read_mask
+from amsunet.data.images import Array, orientation_of, read_image, read_mask
 from amsunet.data.layout import Sample
 from amsunet.data.masks import MaskSummary, summarise_mask
 from amsunet.data.value_range import ValueRange, common_range, values_of
@@ -31,6 +31,8 @@ class Scan:
     coloured: bool
     """Whether the channels differ anywhere."""
     values: ValueRange
+    turned_apart: bool
+    """Whether image and mask are stored turned differently, and their sizes do not show that this is right."""
     mean: tuple[float, ...]
     """Of each channel, inside the region of interest, as a share of the range of the data set's images of this type."""
     std: tuple[float, ...]
@@ -79,6 +81,18 @@ def mixed_depths(scans: Iterable[Scan]) -> list[str]:
     ]
 
 
+def turned_apart(scans: Iterable[Scan]) -> list[str]:
+    """Say so if images say of themselves that they are stored turned, and their masks do not, or the other way."""
+    found = [scan.sample for scan in scans if scan.turned_apart]
+    if not found:
+        return []
+    mask = next(iter(found[0].masks.values()))
+    return [
+        f"{len(found)} images are not stored turned as their masks are (orientation of {found[0].image} is "
+        f"{orientation_of(found[0].image)}, of {mask} {orientation_of(mask)}): both were turned upright; look at them"
+    ]
+
+
 def _in_shares(scans: list[Scan]) -> list[Scan]:
     """Scans with means and deviations as read made shares: 12 bits in 16 are as bright as the same in 8."""
     ranges = common_range(scan.values for scan in scans)
@@ -124,6 +138,7 @@ def _scan(sample: Sample) -> Scan:
         channels,
         coloured,
         values_of(image),
+        any(_turned_apart(sample.image, path, square=height == width) for path in sample.masks.values()),
         tuple(inside.mean(axis=0, dtype=np.float64).tolist()),
         tuple(inside.std(axis=0, dtype=np.float64).tolist()),
         masks,
@@ -133,11 +148,24 @@ def _scan(sample: Sample) -> Scan:
 
 
 def _refuse_other_size(image: Array, mask: Array, image_path: Path, mask_path: Path) -> None:
-    if mask.shape[:2] != image.shape[:2]:
-        raise InputError(
-            f"{image_path} has {image.shape[1]} x {image.shape[0]} pixels, its mask {mask_path} "
-            f"{mask.shape[1]} x {mask.shape[0]}: export both at the same size"
+    if mask.shape[:2] == image.shape[:2]:
+        return
+    remedy = "export both at the same size"
+    turns = {"image": orientation_of(image_path), "mask": orientation_of(mask_path)}
+    turned = [name for name, turn in turns.items() if turn > 4]
+    if mask.shape[:2] == image.shape[1::-1] and len(turned) == 1:
+        remedy = (
+            f"only the {turned[0]} says that it is stored turned (orientation {turns[turned[0]]}): save both upright"
         )
+    raise InputError(
+        f"{image_path} has {image.shape[1]} x {image.shape[0]} pixels, its mask {mask_path} "
+        f"{mask.shape[1]} x {mask.shape[0]}: {remedy}"
+    )
+
+
+def _turned_apart(image: Path, mask: Path, *, square: bool) -> bool:
+    turns = orientation_of(image), orientation_of(mask)
+    return turns[0] != turns[1] and (square or (turns[0] > 4) == (turns[1] > 4))
 
 
 def _thumbnail(image: Array) -> Array:

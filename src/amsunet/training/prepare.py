@@ -18,7 +18,6 @@ from amsunet.data.layout import Sample, Split
 from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.data.splits import assign_splits, deal_folds
-from amsunet.data.value_range import ValueRange
 from amsunet.errors import InputError
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import build_network
@@ -165,20 +164,16 @@ def check_network(plan: Plan, num_classes: int) -> None:
 
 
 def fit_preprocessing(
-    plan: Plan, convention: MaskConvention, samples: list[Sample], values: tuple[ValueRange, ...]
+    plan: Plan, convention: MaskConvention, samples: list[Sample], fingerprint: Fingerprint
 ) -> Preprocessing:
-    """Measure mean and standard deviation of the training images, windowed, where they count.
-
-    Args:
-        values: of the data set's images.
-    """
+    """Measure mean and standard deviation of the training images, windowed, where they count."""
     blank = Preprocessing(
         in_channels=plan.in_channels,
         windowing=plan.windowing,
         scale=plan.scale,
         mean=(0.0,) * plan.in_channels,
         std=(1.0,) * plan.in_channels,
-        values=values,
+        values=fingerprint.values,
     )
     sums, squares, count = np.zeros(plan.in_channels), np.zeros(plan.in_channels), 0
     for sample in samples[:: max(1, len(samples) // _STATISTICS_IMAGES)]:
