@@ -37,6 +37,8 @@ class Fingerprint(BaseModel):
     values: tuple[ValueRange, ...] = ()
     """Of the images of each type of pixels, more than one where the data set is mixed; empty in runs of earlier
     versions."""
+    channel_balance: float = 1.0
+    """Of deep colour images, the median of the dimmest channel's range over that of the brightest one."""
     mean: tuple[float, ...]
     """Per channel, as a share of the range of the type's images."""
     std: tuple[float, ...]
@@ -98,6 +100,7 @@ def take_fingerprint(dataset: Dataset, names: set[str]) -> Fingerprint:
         coloured=coloured,
         bits=max(8 * np.dtype(scan.values.type).itemsize for scan in scans),
         values=tuple(common_range(scan.values for scan in scans).values()),
+        channel_balance=float(np.median([scan.channel_balance for scan in scans])),
         mean=tuple(means.mean(axis=0)[kept].tolist()),
         std=tuple(np.maximum(total_std, 1e-3)[kept].tolist()),
         brightness_variation=float(means.mean(axis=1).std() / max(stds.mean(), 1e-6)),

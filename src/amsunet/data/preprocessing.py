@@ -121,7 +121,8 @@ def _with_channels(image: Array, channels: int) -> Array:
     if channels == 3:
         return np.repeat(image[..., :1], 3, axis=2)
     # The usual luma weights (ITU-R BT.601), as Pillow's conversion to grey has them.
-    return (image @ np.array([0.299, 0.587, 0.114], np.float32))[..., None].round().astype(image.dtype)
+    grey = (image @ np.array([0.299, 0.587, 0.114], np.float32))[..., None]
+    return grey.astype(image.dtype) if image.dtype.kind == "f" else grey.round().astype(image.dtype)
 
 
 def _tone(image: Array, windowing: Windowing, known: tuple[ValueRange, ...] = ()) -> Tone:
@@ -155,6 +156,8 @@ def _depth_tone(image: Array, known: tuple[ValueRange, ...]) -> Tone:
         return Tone(own.low, own.high if own.high > own.low else own.low + 1.0, 1.0)
     taken = evident_range(values, spread.high)
     low, high = (taken.low, taken.high) if taken else (spread.low, spread.high)
+    if (values.type, low, high) == ("float32", 0, 1):  # which is black and white everywhere, and no guess
+        return Tone(low, high, 1.0)
     trained = " and ".join(map(str, known)) or "8 bits, as far as is known"
     guess = f"{values}, seen as {low:g} to {high:g}; the training images have {trained}"
     return Tone(low, high, 1.0, guess=guess)

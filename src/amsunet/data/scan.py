@@ -18,6 +18,7 @@ from amsunet.data.value_range import ValueRange, common_range, values_of
 from amsunet.errors import InputError
 
 THUMBNAIL = 16
+_SAMPLED_SIDE = 512
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Scan:
     coloured: bool
     """Whether the channels differ anywhere."""
     values: ValueRange
+    channel_balance: float
+    """Range of the dimmest channel's values over that of the brightest one; 1 of grey images and of 8 bits."""
     turned_apart: bool
     """Whether image and mask are stored turned differently, and their sizes do not show that this is right."""
     mean: tuple[float, ...]
@@ -138,6 +141,7 @@ def _scan(sample: Sample) -> Scan:
         channels,
         coloured,
         values_of(image),
+        _channel_balance(image),
         any(_turned_apart(sample.image, path, square=height == width) for path in sample.masks.values()),
         tuple(inside.mean(axis=0, dtype=np.float64).tolist()),
         tuple(inside.std(axis=0, dtype=np.float64).tolist()),
@@ -166,6 +170,15 @@ def _refuse_other_size(image: Array, mask: Array, image_path: Path, mask_path: P
 def _turned_apart(image: Path, mask: Path, *, square: bool) -> bool:
     turns = orientation_of(image), orientation_of(mask)
     return turns[0] != turns[1] and (square or (turns[0] > 4) == (turns[1] > 4))
+
+
+def _channel_balance(image: Array) -> float:
+    if image.dtype == np.uint8 or image.shape[2] == 1:
+        return 1.0
+    step = max(1, max(image.shape) // _SAMPLED_SIDE)
+    low, high = np.percentile(image[::step, ::step], (0.5, 99.5), axis=(0, 1))
+    spans = (high - low)[high > low]  # a channel that holds nothing is not dim
+    return float(spans.min() / spans.max()) if len(spans) else 1.0
 
 
 def _thumbnail(image: Array) -> Array:
