@@ -151,7 +151,26 @@ def test_few_objects_on_nothing_use_the_levels(windowing: str, factor: float) ->
     image = np.zeros((200, 200, 1), np.float32)
     image[50:56, 50:56], image[100:106, 100:106] = 100 * factor, 40 * factor
     levels = _record(windowing=windowing).window(image)
-    assert (levels[0, 0, 0], levels[52, 52, 0], levels[102, 102, 0]) == (0, 255, 102)
+    lifted = round(255 * 0.4**0.4) if windowing == "gamma" else 102
+    assert (levels[0, 0, 0], levels[52, 52, 0], levels[102, 102, 0]) == (0, 255, lifted)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_few_objects_in_noise_of_deep_images_are_told_apart(sign: int) -> None:
+    image = RNG.normal(30_000, 3, (200, 200, 1))
+    image[50:56, 50:56] += sign * 9000
+    image[100:106, 100:106] += sign * 4000
+    image[7, 7] += sign * 25_000  # a single wrong pixel does not count
+    levels = _record(windowing="percentiles").window(image.round().astype(np.uint16)).astype(int)
+    background, bright, dim = levels[150, 150, 0], levels[52, 52, 0], levels[102, 102, 0]
+    assert abs(bright - background) > 245 and 100 < abs(dim - background) < 125
+
+
+def test_few_pixels_that_shine_do_not_hide_the_rest() -> None:
+    image = RNG.integers(500, 3500, (200, 200, 1)).astype(np.uint16)
+    image[50:58, 50:58] = 65535  # a mark burnt in
+    levels = _record(windowing="percentiles").window(image)
+    assert levels.std() > 60 and (levels[52, 52, 0], image[52, 52, 0]) == (255, 65535)
 
 
 def test_a_dim_channel_beside_a_bright_one_keeps_its_levels() -> None:

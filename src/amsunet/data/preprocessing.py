@@ -17,6 +17,8 @@ Windowing = Literal["depth", "percentiles", "channels", "gamma", "bright_on_dark
 Kind = tuple[int, str]
 """Channels and windowing: what sets two views of one image at one scale apart."""
 _MAXIMUM_SAMPLED_PIXELS = 1_000_000
+_FAR = 100
+"""Ranges of nearly all values: with few ones as far outside, these would share three levels, and are noise."""
 _DARK = 0.3
 """Mean, in 0 ... 1, to which darker images are lifted."""
 _SMALLEST_GAMMA = 0.4
@@ -133,7 +135,7 @@ def _tone(image: Array, windowing: Windowing, known: tuple[ValueRange, ...] = ()
         return Tone(min(part.low for part in parts), max(part.high for part in parts), 1.0, channels=parts)
     step = max(1, int(np.ceil(np.sqrt(image.shape[0] * image.shape[1] / _MAXIMUM_SAMPLED_PIXELS))))
     sampled = image[::step, ::step]
-    low, high = (float(value) for value in np.percentile(sampled, (0.5, 99.5)))
+    low, high = _nearly_all(sampled)
     if high <= low:  # few pixels differ from the rest, or none
         low, high = float(image.min()), float(image.max())
         return Tone(low, high if high > low else low + 1.0, 1.0)
@@ -143,6 +145,17 @@ def _tone(image: Array, windowing: Windowing, known: tuple[ValueRange, ...] = ()
     if windowing == "bright_on_dark" and mean > 0.5:
         low, high, mean = high, low, 1 - mean
     return Tone(low, high, max(_SMALLEST_GAMMA, np.log(_DARK) / np.log(mean)) if 0 < mean < _DARK else 1.0)
+
+
+def _nearly_all(values: Array) -> tuple[float, float]:
+    """The 0.5 to 99.5 per cent range; of deep images wider where objects on less of them lie far outside, so that the
+    noise beside them does not fill the levels.
+    """
+    least, low, high, most = (float(value) for value in np.percentile(values, (0.05, 0.5, 99.5, 99.95)))
+    if values.dtype == np.uint8:
+        return low, high
+    span = _FAR * (high - low)
+    return least if high - least > span else low, most if most - low > span else high
 
 
 def _depth_tone(image: Array, known: tuple[ValueRange, ...]) -> Tone:
