@@ -292,6 +292,15 @@ def test_white_may_be_zero(tmp_path: Path, dtype: type, byteorder: str) -> None:
         read_image(tmp_path / "a.tif")
 
 
+@pytest.mark.parametrize("settings", [{}, {"compression": "zlib"}])
+def test_truth_that_tifffile_wrote_is_white(tmp_path: Path, settings: dict[str, str]) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GREY > 200, **settings)
+    assert np.array_equal(read_image(tmp_path / "a.tif")[..., 0] == 255, GREY > 200)
+    assert np.array_equal(read_mask(tmp_path / "a.tif") != 0, GREY > 200)
+    tifffile.imwrite(tmp_path / "a.tif", GREY > 200, software="another", **settings)
+    assert np.array_equal(read_image(tmp_path / "a.tif")[..., 0] == 0, GREY > 200), "white is zero, as it says"
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_palette_and_cmyk_tiffs_show_their_colours(tmp_path: Path, dtype: type) -> None:
     table = RNG.integers(0, 2**16, (3, np.iinfo(dtype).max + 1), dtype=np.uint16)

@@ -208,6 +208,8 @@ def _decode_tiff(path: Path, picture: TiffImageFile | None = None, *, palette_as
             picture.seek(page.index)
             if tiff.keeps_all(page, len(picture.getbands())):
                 array = tiff.with_sign(_by_pillow(picture, palette_as_colour=palette_as_colour), page)
+                if tiff.is_truth(page):
+                    return np.invert(array)
                 # Of 8 bits and fewer Pillow has seen to it.
                 return tiff.black_as_zero(array, page, path) if page.bitspersample > 8 else array
         try:

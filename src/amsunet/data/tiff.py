@@ -128,6 +128,14 @@ def black_as_zero(array: Pixels, page: Any, path: Path) -> Pixels:
     return np.invert(array)
 
 
+def is_truth(page: Any) -> bool:
+    """Whether a page is an array of truth values that tifffile wrote: it says that white is zero, which its own readers
+    pass over, and true is meant to be white.
+    """
+    bilevel = page.photometric == WHITE_IS_ZERO and page.bitspersample == 1
+    return bool(bilevel and page.software.startswith("tifffile"))
+
+
 def becomes_rgb(page: Any) -> bool:
     """Whether tifffile gives a page as grey or RGB, which codecs of photographs make of YCbCr."""
     if page.photometric == YCBCR:
