@@ -27,10 +27,13 @@ if window == "clahe" or picture.mode[0] in "IF":
 # As in training: channels, brightness window, working size.
 pixels = np.asarray(picture.convert("RGB" if preprocessing["in_channels"] == 3 else "L"), np.float32)
 if window != "depth":
-    low, high = np.percentile(pixels, (0.5, 99.5))
-    pixels = np.clip((pixels - low) / max(high - low, 1), 0, 1)
+    over = (0, 1) if window == "channels" else None
+    low, high = np.percentile(pixels, (0.5, 99.5), axis=over)
+    few = high <= low  # differ from the rest
+    low, high = np.where(few, pixels.min(axis=over), low), np.where(few, pixels.max(axis=over), high)
+    pixels = np.clip((pixels - low) / np.where(high > low, high - low, 1), 0, 1)
     pixels = 1 - pixels if window == "bright_on_dark" and pixels.mean() > 0.5 else pixels
-    lift = window != "percentiles" and 0 < pixels.mean() < 0.3
+    lift = window not in ("percentiles", "channels") and 0 < pixels.mean() < 0.3
     pixels = 255 * (pixels ** max(0.4, np.log(0.3) / np.log(pixels.mean())) if lift else pixels)
 width, height = (max(1, round(side * preprocessing["scale"])) for side in picture.size)
 if min(width, height) < 32:

@@ -43,6 +43,49 @@ def test_outside_the_field_of_view_is_ignored(make_dataset: Make, save: Save, di
         assert np.array_equal(dataset.read_labels(sample), np.where(roi > 0, disc(number), IGNORED))
 
 
+def _turned(path: Path, pixels: Array, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, exif=exif)
+
+
+@pytest.mark.parametrize(
+    ("size", "of_image", "of_mask", "said"),
+    [
+        ((40, 48), 6, 6, ""),
+        ((40, 40), 6, 1, "3 images are not stored turned as their masks are"),
+        ((40, 48), 3, 1, "3 images are not stored turned as their masks are"),
+        ((40, 48), 6, 5, "3 images are not stored turned as their masks are"),
+    ],
+)
+def test_images_that_are_turned_otherwise_than_their_masks_are_told(
+    tmp_path: Path, size: tuple[int, int], of_image: int, of_mask: int, said: str
+) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        pixels = rng.integers(0, 256, size, dtype=np.uint8)
+        _turned(tmp_path / "images" / f"{number}.png", pixels, of_image)
+        _turned(tmp_path / "masks" / f"{number}.png", (pixels > 127).astype(np.uint8) * 255, of_mask)
+    dataset = open_dataset(tmp_path)
+    assert any(said in warning for warning in dataset.warnings) if said else not dataset.warnings
+    if of_image == of_mask:
+        image, labels = dataset.read(dataset.samples[0])
+        assert np.array_equal(image[..., 0] > 127, labels == 1)
+
+
+@pytest.mark.parametrize(("turned", "of_image", "of_mask"), [("image", 6, 1), ("mask", 1, 8)])
+def test_sizes_that_differ_for_one_file_is_turned_are_explained(
+    tmp_path: Path, turned: str, of_image: int, of_mask: int
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 48), dtype=np.uint8)
+    for number in range(3):
+        _turned(tmp_path / "images" / f"{number}.png", pixels, of_image)
+        _turned(tmp_path / "masks" / f"{number}.png", (pixels > 127).astype(np.uint8) * 255, of_mask)
+    with pytest.raises(InputError, match=f"only the {turned} says that it is stored turned .orientation [68].: save"):
+        open_dataset(tmp_path)
+
+
 def test_one_folder_a_class_becomes_class_numbers(make_dataset: Make, save: Save) -> None:
     data = make_dataset(3)
     shutil.rmtree(data / "masks")

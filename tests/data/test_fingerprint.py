@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from amsunet.data.dataset import open_dataset
 from amsunet.data.fingerprint import Fingerprint, take_fingerprint
@@ -102,6 +103,38 @@ def test_moments_are_shares_of_the_type(
     )
     assert len(figures.mean) == len(figures.std) == channels
     assert np.allclose(figures.mean, 0.5, atol=0.02) and np.allclose(figures.std, 12**-0.5, atol=0.02)
+
+
+def test_mixed_depths_are_told_and_are_equally_bright(tmp_path: Path, save: Callable[[Path, Array], Path]) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(10):
+        levels = rng.integers(60, 200, (80, 100), dtype=np.uint8)
+        deep = number > 6
+        save(tmp_path / "images" / f"{number}.png", levels.astype(np.uint16) * 16 if deep else levels)
+        save(tmp_path / "masks" / f"{number}.png", _bars(9))
+    dataset = open_dataset(tmp_path)
+    figures = take_fingerprint(dataset, {sample.name for sample in dataset.samples})
+    assert (figures.bits, figures.depth) == (16, "8 bits and 12 bits in 16") and figures.depth in str(figures)
+    assert figures.brightness_variation < 0.1 and figures.mean[0] == pytest.approx(130 / 255, abs=0.02)
+    assert any("7 have 8 bits (0.png), 3 have 12 bits in 16 (7.png)" in said for said in dataset.warnings)
+    alone = take_fingerprint(dataset, {sample.name for sample in dataset.samples[:7]})
+    assert (alone.bits, alone.depth) == (8, "8 bits")
+
+
+@pytest.mark.parametrize(("dim", "dtype", "expected"), [(300, np.uint16, 300 / 50_000), (90, np.uint8, 1)])
+def test_channels_of_deep_images_are_compared(
+    tmp_path: Path, save: Callable[[Path, Array], Path], dim: int, dtype: type, expected: float
+) -> None:
+    ramp = np.linspace(0, 1, 8000).reshape(80, 100)
+    top = 50_000 if dtype is np.uint16 else 255
+    image = np.dstack([top * ramp, dim * ramp, np.zeros_like(ramp)]).astype(dtype)
+    for number in range(3):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        tifffile.imwrite(tmp_path / "images" / f"{number}.tif", image + dtype(number), photometric="rgb")
+        save(tmp_path / "masks" / f"{number}.png", _bars(9))
+    dataset = open_dataset(tmp_path)
+    figures = take_fingerprint(dataset, {sample.name for sample in dataset.samples})
+    assert figures.channel_balance == pytest.approx(expected, rel=0.05)
 
 
 def test_samples_that_are_not_named_leave_no_trace() -> None:

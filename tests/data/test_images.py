@@ -7,13 +7,14 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
-from amsunet.data.images import Array, is_image, read_image, write_image
+from amsunet.data.images import Array, is_image, orientation_of, read_image, write_image
 from amsunet.data.mask_files import read_mask
 from amsunet.errors import InputError
 
@@ -25,9 +26,11 @@ WIDE_COLOUR = RNG.integers(0, 2**16, (24, 20, 4), dtype=np.uint16)
 LOSSLESS = [".png", ".bmp", ".tif", ".tiff", ".ppm"]
 
 
-def png_bytes(width: int, height: int, bits: int, kind: int, rows: bytes) -> bytes:
+def png_bytes(width: int, height: int, bits: int, kind: int, rows: bytes, orientation: int = 1) -> bytes:
+    tag = struct.pack(">2sHIHHHIHHI", b"MM", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
     chunks = [
         (b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)),
+        (b"eXIf", tag),
         (b"IDAT", zlib.compress(rows)),
         (b"IEND", b""),
     ]
@@ -35,11 +38,11 @@ def png_bytes(width: int, height: int, bits: int, kind: int, rows: bytes) -> byt
     return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
-def write_wide_png(path: Path, pixels: Array) -> None:
-    """16-bit colour PNG, which Pillow cannot write."""
+def write_wide_png(path: Path, pixels: Array, orientation: int = 1) -> None:
+    """16-bit PNG of any kind, which Pillow cannot write."""
     height, width, channels = pixels.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    path.write_bytes(png_bytes(width, height, 16, {3: 2, 4: 6}[channels], rows))
+    path.write_bytes(png_bytes(width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], rows, orientation))
 
 
 @pytest.mark.parametrize("suffix", LOSSLESS)
@@ -88,12 +91,6 @@ def test_colour_tiff_of_any_kind(tmp_path: Path, kind: str, dtype: type) -> None
     tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb", **TIFF_KINDS[kind])
     image = read_image(tmp_path / "a.tif")
     assert image.dtype == dtype and np.array_equal(image, pixels)
-
-
-@pytest.mark.parametrize("channels", [3, 4])
-def test_wide_colour_png(tmp_path: Path, channels: int) -> None:
-    write_wide_png(tmp_path / "a.png", WIDE_COLOUR[..., :channels])
-    assert np.array_equal(read_image(tmp_path / "a.png"), WIDE_COLOUR[..., :3])
 
 
 def test_float_tiff_stays_float(tmp_path: Path) -> None:
@@ -148,12 +145,54 @@ def test_exif_orientation_is_followed(tmp_path: Path, suffix: str, orientation: 
     assert np.array_equal(read_mask(tmp_path / f"a{suffix}") > 127, turn(pixels) > 127)
 
 
+TURNED = {
+    "grey 16": (WIDE, {}),
+    "float": (GREY / np.float32(255), {}),
+    "signed": (GREY.astype(np.int16) - 99, {}),
+    "rgb 16": (WIDE_COLOUR[..., :3], {"photometric": "rgb"}),
+    "rgb float": (COLOUR / np.float32(255), {"photometric": "rgb"}),
+    "planes": (np.moveaxis(WIDE_COLOUR[..., :3], 2, 0), {"photometric": "rgb", "planarconfig": "separate"}),
+    "packed": (COLOUR / np.float32(255), {"photometric": "rgb", "compression": "zlib"}),
+}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", TURNED)
+def test_every_type_is_turned_as_eight_bits_are(tmp_path: Path, kind: str, orientation: int) -> None:
+    pixels, settings = TURNED[kind]
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, pixels, extratags=[(274, 3, 1, orientation, False)], **settings)
+    numbers = np.moveaxis(pixels, 0, 2) if kind == "planes" else pixels
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.arange(24 * 20).reshape(24, 20).astype(np.uint16)).save(tmp_path / "a.png", exif=exif)
+    order = read_image(tmp_path / "a.png")[..., 0]  # as Pillow turns it
+    assert np.array_equal(read_image(path), numbers.reshape(24 * 20, -1)[order])
+    assert orientation_of(path) == orientation_of(tmp_path / "a.png") == orientation
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_wide_png_keeps_sixteen_bits_and_is_turned(tmp_path: Path, channels: int, orientation: int) -> None:
+    pixels = WIDE_COLOUR[..., :channels]
+    write_wide_png(tmp_path / "a.png", pixels, orientation)
+    image = read_image(tmp_path / "a.png")
+    expected = pixels[..., : {1: 1, 2: 1, 3: 3, 4: 3}[channels]]
+    assert image.dtype == np.uint16 and np.array_equal(image, np.rot90(expected, -(orientation == 6)))
+
+
 def _pages(path: Path) -> None:
     tifffile.imwrite(path, np.stack([COLOUR, COLOUR]), photometric="rgb")
 
 
 def _wide_pages(path: Path) -> None:
     tifffile.imwrite(path, np.stack([WIDE, WIDE]))
+
+
+def _channels(path: Path, count: int, planar: str = "contig") -> None:
+    pixels = RNG.integers(0, 2**16, (24, 20, count), dtype=np.uint16)
+    pixels = pixels if planar == "contig" else np.moveaxis(pixels, 2, 0)
+    tifffile.imwrite(path, pixels, photometric="minisblack", planarconfig=planar)
 
 
 def _huge_png(path: Path) -> None:
@@ -169,10 +208,117 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "text.png": (lambda p: p.write_text("no picture"), r"is not an image, whatever its name says"),
     "text.tif": (lambda p: p.write_text("no picture"), r"is damaged"),
     "huge.png": (_huge_png, r"claims 50000 x 50000 pixels, more than the 500 million .*: cut it into tiles"),
-    "signed.tif": (lambda p: tifffile.imwrite(p, np.full((8, 8), -5, np.int16)), r"save it with 8 or 16"),
-    "deep.tif": (lambda p: tifffile.imwrite(p, np.full((8, 8, 3), 2**20, np.uint32), photometric="rgb"), r"8 or 16"),
+    "two_channels.tif": (lambda p: _channels(p, 2), r"has 2 channels, and does not say that one of them is transp"),
+    "four_channels.tif": (lambda p: _channels(p, 4), r"has 4 channels, where images have one or three: save"),
+    "five_planes.tif": (lambda p: _channels(p, 5, "separate"), r"has 5 channels, where .* needed as grey or RGB"),
+    "three_planes.tif": (lambda p: _channels(p, 3, "separate"), r"holds 3 planes: if these are red, green and blue"),
+    "three_pages.tif": (lambda p: tifffile.imwrite(p, np.stack([WIDE] * 3), photometric="minisblack"),
+                        r"holds 3 pages: if these are red, green and blue, save them as RGB; else save each page"),
+    "stack.tif": (lambda p: tifffile.imwrite(p, np.stack([WIDE] * 2), imagej=True, metadata={"axes": "CYX"}),
+                  r"holds 2 channels, a page each: save the channels"),
+    "as_pages.tif": (lambda p: tifffile.imwrite(p, np.zeros((24, 20, 2), np.uint16)),
+                     r"holds 24 pages, each 2 pixels wide: if these are 2 channels of one image of 20 x 24 pixels"),
+    "rgbx.tif": (lambda p: tifffile.imwrite(p, WIDE_COLOUR, photometric="rgb", extrasamples=["unspecified"]),
+                 r"has 4 channels, and does not say that one of them is transparency"),
+    "lab.tif": (lambda p: tifffile.imwrite(p, WIDE_COLOUR[..., :3], photometric="cielab"), r"its colours as CIELAB"),
     "absent.png": (lambda p: None, r"does not exist: check the path"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "uint32", "int64", "float16", "float64"])
+@pytest.mark.parametrize("shape", [(24, 20), (24, 20, 3)])
+@pytest.mark.parametrize("settings", [{}, {"compression": "zlib"}, {"byteorder": ">"}])
+def test_other_types_become_float_exactly(
+    tmp_path: Path, dtype: str, shape: tuple[int, ...], settings: dict[str, str]
+) -> None:
+    least = 0 if dtype[0] == "u" else -100
+    pixels = RNG.integers(least, 100, shape).astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb" if len(shape) == 3 else "minisblack", **settings)
+    image = read_image(tmp_path / "a.tif")
+    assert image.dtype == np.float32 and np.array_equal(image, pixels.reshape(24, 20, -1))
+
+
+def test_long_numbers_do_not_wrap_round(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.full((8, 8), 2**32 - 256, np.uint32))
+    assert (read_image(tmp_path / "a.tif") == 2**32 - 256).all()
+    tifffile.imwrite(tmp_path / "a.tif", np.full((8, 8), 1e300))
+    with pytest.raises(InputError, match="not finite"):
+        read_image(tmp_path / "a.tif")
+    tifffile.imwrite(tmp_path / "a.tif", np.full((8, 8), 1j, np.complex64))
+    with pytest.raises(InputError, match="holds complex64 values"):
+        read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    ("pixels", "settings"),
+    [
+        (WIDE_COLOUR, {"photometric": "rgb"}),
+        (WIDE_COLOUR.astype(np.uint8), {"photometric": "rgb"}),
+        (WIDE_COLOUR[..., 2:], {"photometric": "minisblack", "extrasamples": ["unassalpha"]}),
+        (WIDE_COLOUR[..., 2:].astype(np.uint8), {"photometric": "minisblack", "extrasamples": ["unassalpha"]}),
+    ],
+)
+def test_alpha_that_a_tiff_names_is_left_out(tmp_path: Path, pixels: Array, settings: dict[str, Any]) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", pixels, planarconfig="contig", **settings)
+    assert np.array_equal(read_image(tmp_path / "a.tif"), pixels[..., :-1])
+
+
+def test_a_channel_that_only_fills_up_is_left_out(tmp_path: Path) -> None:
+    filled = np.dstack([COLOUR, np.full((24, 20), 255, np.uint8)])
+    tifffile.imwrite(tmp_path / "a.tif", filled, photometric="rgb", extrasamples=["unspecified"])
+    assert np.array_equal(read_image(tmp_path / "a.tif"), COLOUR)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_preview_beside_the_image_does_not_count(tmp_path: Path, first: bool) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        if first:
+            file.write(COLOUR[::4, ::4], photometric="rgb", subfiletype=1)
+        file.write(COLOUR, photometric="rgb")
+        if not first:
+            file.write(COLOUR[::4, ::4], photometric="rgb", subfiletype=1)
+    assert np.array_equal(read_image(tmp_path / "a.tif"), COLOUR)
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_white_may_be_zero(tmp_path: Path, dtype: type, byteorder: str) -> None:
+    pixels = WIDE.astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="miniswhite", byteorder=byteorder)
+    assert np.array_equal(read_image(tmp_path / "a.tif")[..., 0], np.iinfo(dtype).max - pixels)
+    tifffile.imwrite(tmp_path / "a.tif", pixels.astype(np.float32), photometric="miniswhite")
+    with pytest.raises(InputError, match="white as zero"):
+        read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("settings", [{}, {"compression": "zlib"}])
+def test_truth_that_tifffile_wrote_is_white(tmp_path: Path, settings: dict[str, str]) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GREY > 200, **settings)
+    assert np.array_equal(read_image(tmp_path / "a.tif")[..., 0] == 255, GREY > 200)
+    assert np.array_equal(read_mask(tmp_path / "a.tif") != 0, GREY > 200)
+    tifffile.imwrite(tmp_path / "a.tif", GREY > 200, software="another", **settings)
+    assert np.array_equal(read_image(tmp_path / "a.tif")[..., 0] == 0, GREY > 200), "white is zero, as it says"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_palette_and_cmyk_tiffs_show_their_colours(tmp_path: Path, dtype: type) -> None:
+    table = RNG.integers(0, 2**16, (3, np.iinfo(dtype).max + 1), dtype=np.uint16)
+    indices = WIDE.astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", indices, photometric="palette", colormap=table)
+    assert np.array_equal(read_image(tmp_path / "a.tif"), (table.T[indices] >> 8).astype(np.uint8))
+    ink = np.asarray(Image.fromarray(COLOUR).convert("CMYK")).astype(dtype) * (np.iinfo(dtype).max // 255)
+    tifffile.imwrite(tmp_path / "b.tif", ink.astype(dtype), photometric="separated")
+    assert np.array_equal(read_image(tmp_path / "b.tif"), COLOUR)
+
+
+def test_lab_and_cmyk_photographs_keep_their_colours(tmp_path: Path) -> None:
+    lab = np.full((4, 4, 3), (136, 80, 67), np.uint8)  # red, and a white row
+    lab[0] = 255, 0, 0
+    tifffile.imwrite(tmp_path / "a.tif", lab, photometric="cielab")
+    assert np.abs(read_image(tmp_path / "a.tif")[:2, 0].astype(int) - [(255, 255, 255), (254, 0, 0)]).max() < 16
+    flat = np.full((16, 16, 3), (200, 60, 30), np.uint8)
+    Image.fromarray(flat).convert("CMYK").save(tmp_path / "a.jpg", quality=98)  # which stores it inverted
+    assert np.abs(read_image(tmp_path / "a.jpg").astype(int) - flat).max() < 6
 
 
 @pytest.mark.parametrize(

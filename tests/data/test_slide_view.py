@@ -47,7 +47,7 @@ def _record(windowing: str, channels: int = 3, scale: float = 1.0) -> Preprocess
     )
 
 
-@pytest.mark.parametrize("windowing", ["depth", "percentiles", "gamma", "clahe"])
+@pytest.mark.parametrize("windowing", ["depth", "percentiles", "channels", "gamma", "clahe"])
 @pytest.mark.parametrize("scale", [1.0, 0.4, 0.77])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_parts_are_those_of_the_whole_image(
@@ -104,3 +104,13 @@ def test_a_level_may_be_named_and_must_be_there(write: Callable[..., Path]) -> N
         pytest.raises(SlideError, match="no level 1: leave it out"),
     ):
         SlideView(slide, {kind.kind: kind}, 1)
+
+
+def test_a_slide_of_another_type_is_seen_in_its_own_range_and_told(write: Callable[..., Path]) -> None:
+    image, kind = _structure(300, 400), _record("depth")
+    with open_slide(write(image.astype(np.uint16) * 16)) as slide:
+        view = SlideView(slide, {kind.kind: kind})
+        assert np.abs(view.read(slice(0, 300), slice(0, 400))[kind.kind].astype(int) - image).max() <= 1
+        assert "seen as 0 to 4095; the training images have 8 bits" in view.guess
+    with open_slide(write(image)) as slide:
+        assert not SlideView(slide, {kind.kind: kind}).guess

@@ -82,6 +82,17 @@ def test_white_may_be_zero(tmp_path: Path, dtype: type, settings: dict[str, Any]
     assert np.array_equal(read_image(path)[:99, 5:77], part), "as it is read whole"
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16", "uint32", "float64"])
+@pytest.mark.parametrize("settings", [{}, {"tile": (64, 64), "compression": "zlib"}])
+def test_other_types_are_read_as_they_are_whole(tmp_path: Path, dtype: str, settings: dict[str, Any]) -> None:
+    pixels = (IMAGE[..., 0].astype(int) - (0 if dtype == "uint32" else 100)).clip(-100, 127).astype(dtype)
+    path = _write(tmp_path / "image.tif", pixels, **settings)
+    with open_slide(path) as slide:
+        part = slide.read(0, slice(9, 99), slice(5, 77))
+    assert part.dtype == np.float32 and np.array_equal(part[..., 0], pixels[9:99, 5:77])
+    assert np.array_equal(read_image(path)[9:99, 5:77], part)
+
+
 @pytest.mark.parametrize("inside", [True, False])
 def test_levels_of_a_pyramid_finest_first(tmp_path: Path, inside: bool) -> None:
     path = _pyramid(tmp_path / "image.tif", inside=inside)
@@ -173,7 +184,8 @@ def test_compressions_that_the_extra_brings(tmp_path: Path, compression: str) ->
 @pytest.mark.parametrize(
     ("settings", "image", "told"),
     [
-        ({}, IMAGE.astype(np.float64), "stores float64 pixels"),
+        ({}, IMAGE.astype(np.complex64), "stores complex64 pixels"),
+        ({"extrasamples": ["unspecified"]}, np.dstack([IMAGE, IMAGE[..., 0]]), "has 4 channels, and does not say"),
         ({}, np.stack([IMAGE, IMAGE]), "holds several pages"),
         ({"tile": (64, 64), "compression": "zlib"}, np.where(IMAGE > 9, np.nan, 1).astype(np.float32), "not finite"),
     ],

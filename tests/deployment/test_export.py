@@ -136,6 +136,20 @@ def test_the_example_predicts_what_predict_does(exported, whole, tmp_path):
     assert (mask == expected).mean() > 0.999
 
 
+@needs_extra
+@pytest.mark.parametrize("windowing", ["percentiles", "channels"])
+def test_the_example_windows_as_predict_does(exported, tmp_path, windowing):
+    image = np.full((64, 80), 7, np.uint8)
+    image[20:24, 30:34], image[40:43, 50:55] = 30, 19  # few pixels differ from the rest
+    Image.fromarray(image).save(tmp_path / "image.png")
+    seen = {"in_channels": 1, "windowing": windowing, "mean": [0.2], "std": [0.2]}
+    known = {"preprocessing": seen | {"scale": 1.0}, "smallest_object": 0, "threshold": 0.49}
+    network = _changed(exported["onnx", "float32"].path, tmp_path / "network.onnx", **known)
+    subprocess.run([sys.executable, _EXAMPLE, network, tmp_path / "image.png", tmp_path / "mask.png"], check=True)
+    expected = load(network).predict(tmp_path / "image.png").as_stored()
+    assert (np.asarray(Image.open(tmp_path / "mask.png")) == expected).mean() > 0.999
+
+
 def _changed(network: Path, copy: Path, **fields: Any) -> Path:
     """A copy of an ONNX file that describes itself otherwise."""
     onnx = importlib.import_module("onnx")

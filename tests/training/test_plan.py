@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from amsunet.data.fingerprint import Fingerprint
+from amsunet.data.value_range import ValueRange
 from amsunet.errors import InputError
 from amsunet.training.plan import DEFAULT_MINUTES, make_plan
 
+_EIGHT = ValueRange(type="uint8", low=0, high=255)
+_TWELVE = ValueRange(type="uint16", low=0, high=4095)
 _PLAIN = {
     "images": 100,
     "median_height": 512,
@@ -36,6 +39,10 @@ def _plan(overrides=None, *, images=100, device="cpu", recipe="default", **chang
         ({"coloured": True, "mean": (0.5,) * 3, "std": (0.2,) * 3}, "in_channels", 3),
         ({}, "windowing", "depth"),
         ({"bits": 16}, "windowing", "percentiles"),
+        ({"bits": 16, "values": (_EIGHT, _TWELVE)}, "windowing", "percentiles"),
+        ({"bits": 16, "channel_balance": 0.01, "coloured": True}, "windowing", "channels"),
+        ({"bits": 16, "channel_balance": 0.01}, "windowing", "percentiles"),
+        ({"bits": 16, "channel_balance": 0.2, "coloured": True}, "windowing", "percentiles"),
         ({"brightness_variation": 2.0}, "windowing", "gamma"),
         ({"brightness_variation": 2.0, "bright_on_dark": True}, "windowing", "bright_on_dark"),
         ({"bright_on_dark": True}, "windowing", "depth"),
@@ -214,3 +221,10 @@ def test_quarter_turns_need_square_crops():
 def test_the_impossible_is_refused_by_name(overrides, message):
     with pytest.raises(InputError, match=message):
         _plan(overrides)
+
+
+def test_the_window_of_mixed_depths_has_its_reason():
+    plan = _plan(bits=16, values=(_EIGHT, _TWELVE))
+    assert plan.reasons["windowing"] == "8 bits and 12 bits in 16, each image by its own range"
+    dim = _plan(bits=16, channel_balance=0.012, coloured=True).reasons["windowing"]
+    assert dim == "the dimmest channel has 0.012 of the brightest one's range: each channel by its own"

@@ -76,7 +76,7 @@ def test_mean_and_deviation_are_those_of_the_counted_pixels(tmp_path, ignored):
     samples = prepared.of("train")
     convention = prepared.dataset.convention
     assert isinstance(convention, MaskConvention)
-    record = fit_preprocessing(plan, convention, samples)
+    record = fit_preprocessing(plan, convention, samples, prepared.fingerprint)
     pixels = []
     for sample in samples:
         image, labels = prepared.dataset.read(sample)

@@ -117,7 +117,10 @@ plan_options = options(
     click.option("--batch-size", type=int),
     click.option("--crop", callback=_crop, metavar="SIDE|HxW", help="Size of training crops."),
     click.option("--scale", type=float, help="Working pixels per image pixel."),
-    click.option("--windowing", type=click.Choice(["depth", "percentiles", "gamma", "bright_on_dark", "clahe"])),
+    click.option(
+        "--windowing",
+        type=click.Choice(["depth", "percentiles", "channels", "gamma", "bright_on_dark", "clahe"]),
+    ),
     click.option("--augmentation", type=click.Choice(["none", "light", "medium", "strong"])),
     click.option("--extra-augmentation", metavar="A,B,...", help="Add elastic, stain, low_resolution, scale to it."),
     click.option("--loss", type=click.Choice(["ce_dice", "focal_dice", "ce_dice_boundary", "ce_dice_cldice"])),

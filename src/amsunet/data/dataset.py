@@ -19,7 +19,7 @@ from amsunet.data.mask_files import read_region
 from amsunet.data.mask_rules import absent_classes, find_convention, find_folder_convention
 from amsunet.data.mask_summary import MaskSummary
 from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
-from amsunet.data.scan import Problem, Scan, scan_samples
+from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, turned_apart
 from amsunet.errors import InputError
 
 
@@ -129,7 +129,13 @@ def open_dataset(
     if strange and not (skip_broken or allow_problems):
         raise InputError(_tell(strange))
     problems += strange
-    warnings = [*absent, *repeated_images(scans), *_guessed_groups(samples)]
+    warnings = [
+        *absent,
+        *mixed_depths(scans),
+        *turned_apart(scans),
+        *repeated_images(scans),
+        *_guessed_groups(samples),
+    ]
     return Dataset(str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes), tuple(said))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 from scipy import ndimage
@@ -12,6 +10,7 @@ from skimage.morphology import skeletonize
 from amsunet.data.dataset import Dataset
 from amsunet.data.masks import IGNORED
 from amsunet.data.scan import Scan
+from amsunet.data.value_range import ValueRange, common_range
 
 _MEASURED_MASKS = 24
 _FEWEST_OF_A_KIND = 5
@@ -34,8 +33,14 @@ class Fingerprint(BaseModel):
     largest_side: int
     coloured: bool
     bits: int
+    """Of a value as stored, in the deepest images."""
+    values: tuple[ValueRange, ...] = ()
+    """Of the images of each type of pixels, more than one where the data set is mixed; empty in runs of earlier
+    versions."""
+    channel_balance: float = 1.0
+    """Of deep colour images, the median of the dimmest channel's range over that of the brightest one."""
     mean: tuple[float, ...]
-    """Per channel, as a share of the type's range."""
+    """Per channel, as a share of the range of the type's images."""
     std: tuple[float, ...]
     brightness_variation: float
     """Standard deviation of the images' mean brightness over the mean of the images' standard deviations."""
@@ -56,6 +61,11 @@ class Fingerprint(BaseModel):
         return self.skeleton_share > _LINE
 
     @property
+    def depth(self) -> str:
+        """How deep the images are, in words."""
+        return " and ".join(map(str, self.values)) or f"{self.bits} bits"
+
+    @property
     def structures(self) -> str:
         """What is to be found, in words."""
         kind = f"thin lines (skeleton {self.skeleton_share:.2f} of the area)" if self.thin else "structures"
@@ -65,7 +75,7 @@ class Fingerprint(BaseModel):
         kind = "colour" if self.coloured else "grey"
         shares = ", ".join(f"{share:.1%}" for share in self.class_shares)
         return (
-            f"{self.images} images, median {self.median_width} x {self.median_height} pixels, {kind}, {self.bits} bit; "
+            f"{self.images} images, median {self.median_width} x {self.median_height} pixels, {kind}, {self.depth}; "
             f"class shares {shares}; {self.structures}"
         )
 
@@ -88,7 +98,9 @@ def take_fingerprint(dataset: Dataset, names: set[str]) -> Fingerprint:
         smallest_side=min(sides),
         largest_side=max(sides),
         coloured=coloured,
-        bits=Counter(scan.bits for scan in scans).most_common(1)[0][0],
+        bits=max(8 * np.dtype(scan.values.type).itemsize for scan in scans),
+        values=tuple(common_range(scan.values for scan in scans).values()),
+        channel_balance=float(np.median([scan.channel_balance for scan in scans])),
         mean=tuple(means.mean(axis=0)[kept].tolist()),
         std=tuple(np.maximum(total_std, 1e-3)[kept].tolist()),
         brightness_variation=float(means.mean(axis=1).std() / max(stds.mean(), 1e-6)),

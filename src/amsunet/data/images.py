@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
+from amsunet.data import tiff
 from amsunet.errors import InputError
 from amsunet.files import whole_file
 from amsunet.packages import needed
@@ -24,9 +25,9 @@ Array = npt.NDArray[Any]
 
 TIFF_SUFFIXES = frozenset({".tif", ".tiff", ".btf"})
 IMAGE_SUFFIXES = TIFF_SUFFIXES | {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".webp"}
-WHITE_IS_ZERO = 0
-"""Of a TIFF, what its tag 262 says of grey."""
 MAXIMUM_PIXELS = 500_000_000
+_ORIENTATION = 0x0112
+"""Tag of EXIF."""
 
 # The size is checked against our own limit before a pixel is decoded, with a sentence that says what to do.
 Image.MAX_IMAGE_PIXELS = None
@@ -48,24 +49,47 @@ def count_pixels(path: Path) -> int:
         return MAXIMUM_PIXELS
 
 
+def orientation_of(path: Path) -> int:
+    """How an image is stored turned, as EXIF counts it: 1 is upright, more than 4 lies on its side."""
+    with suppress(Exception):  # as when reading, where it is said what is wrong
+        if path.suffix.lower() in TIFF_SUFFIXES:
+            with tifffile.TiffFile(path) as file:
+                return tiff.orientation(tiff.only_page(file, path))
+        with Image.open(path) as picture:
+            return int(picture.getexif().get(_ORIENTATION, 1))
+    return 1
+
+
 def read_image(path: Path) -> Array:
     """Read an image, upright, without its alpha channel.
 
-    Returns: (H, W, 1) for grey and (H, W, 3) for colour; uint8, uint16 or float32 as the file has it.
+    Returns: (H, W, 1) for grey and (H, W, 3) for colour; uint8, uint16 or float32, see ``as_supported``.
     Raises: InputError if the file cannot be read as one image.
     """
     array = _read(path, palette_as_colour=True)
-    if array.dtype == np.bool_:
-        array = array.astype(np.uint8) * 255
     if array.ndim == 2:
         array = array[..., None]
-    channels = array.shape[2]
-    if channels in (2, 4):
-        array = array[..., : channels - 1]
-    elif channels not in (1, 3):
-        raise InputError(f"{path} has {channels} channels: save it as grey or RGB")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise InputError(f"{path} holds values that are not finite numbers: replace them and save it again")
+    if array.shape[2] in (2, 4):
+        array = array[..., :-1]
+    return as_supported(array, str(path))
+
+
+def as_supported(array: Array, name: str) -> Array:
+    """An image's values as one of the types that images have here: signed and longer ones become float32, which holds
+    whole numbers of 24 bits exactly, and black and white 0 and 255.
+
+    Raises: InputError for what are no finite real numbers.
+    """
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype in (np.uint8, np.uint16):
+        return array
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"{name} holds {array.dtype} values: save it as grey or RGB with real numbers")
+    with np.errstate(over="ignore"):
+        array = array.astype(np.float32, copy=False)
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} holds values that are not finite numbers: replace them and save it again")
     return array
 
 
@@ -113,19 +137,28 @@ def _decode(path: Path, *, palette_as_colour: bool) -> Array:
         except UnidentifiedImageError:
             # Pillow does not know every TIFF.
             if path.suffix.lower() in TIFF_SUFFIXES:
-                return _decode_tiff(path)
+                return _decode_tiff(path, palette_as_colour=palette_as_colour)
             raise
         return _pixels(picture, path, palette_as_colour=palette_as_colour)
 
 
 def _pixels(picture: ImageFile.ImageFile, path: Path, *, palette_as_colour: bool) -> Array:
+    """Upright pixels, (H, W) or (H, W, C), with alpha where the file says that it has it."""
     _refuse_oversize(path, picture.height, picture.width)
+    if isinstance(picture, TiffImageFile):
+        return _decode_tiff(path, picture, palette_as_colour=palette_as_colour)
     frames = getattr(picture, "n_frames", 1)
     if frames > 1 and picture.format != "MPO":  # a telephone's photograph with its preview
         raise InputError(f"{path} holds {frames} pages: save each page as a file of its own")
-    if "RGB" in picture.mode and (_bits(picture) > 8 or picture.info.get("compression") == "webp"):
-        # Of the first, Pillow keeps the high bytes alone; of the second, in a TIFF, nothing.
-        return _decode_tiff(path) if isinstance(picture, TiffImageFile) else _decode_wide_png(path, picture.mode)
+    if isinstance(picture, PngImageFile) and "RGB" in picture.mode and (kind := _wide_kind(picture)):
+        pixels = _wide_grey(picture) if "LA" in kind else _wide_colours(path, picture.mode)
+        return tiff.upright(pixels, picture.getexif().get(_ORIENTATION, 1))
+    array = _by_pillow(picture, palette_as_colour=palette_as_colour)
+    # Pillow's mode "I" is how 16-bit files without a mode of their own come.
+    return array.astype(np.uint16) if array.dtype == np.int32 else array
+
+
+def _by_pillow(picture: ImageFile.ImageFile, *, palette_as_colour: bool) -> Array:
     upright = ImageOps.exif_transpose(picture)
     if upright.mode == "P":
         if not palette_as_colour:
@@ -134,48 +167,45 @@ def _pixels(picture: ImageFile.ImageFile, path: Path, *, palette_as_colour: bool
     if upright.mode in ("CMYK", "YCbCr", "LAB", "HSV", "PA", "RGBX", "RGBa", "La"):
         upright = upright.convert("RGB")
     array = np.array(upright)  # a copy, which may be written to
-    if array.dtype == np.int32:
-        # Pillow's mode "I" is how 16-bit files without a mode of their own come.
-        if array.size and (array.min() < 0 or array.max() > np.iinfo(np.uint16).max):
-            raise InputError(f"{path} has more than 16 bits a pixel: save it with 8 or 16")
-        array = array.astype(np.uint16)
-    if array.dtype.kind == "u" and array.itemsize == 2 and _is_white_zero(picture):
-        array = ~array  # of 8 bits Pillow has done so
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def _is_white_zero(picture: ImageFile.ImageFile) -> bool:
-    return isinstance(picture, TiffImageFile) and picture.tag_v2.get(262) == WHITE_IS_ZERO
+def _wide_kind(picture: PngImageFile) -> str:
+    """How a colour PNG of 16 bits is packed, of which Pillow keeps the high bytes alone; empty of another."""
+    return next((str(tile.args) for tile in picture.tile if "16" in str(tile.args)), "")
 
 
-def _bits(picture: ImageFile.ImageFile) -> int:
-    """Bits of one channel, as far as they matter here: of colour PNG and TIFF."""
-    if isinstance(picture, TiffImageFile):
-        return int(picture.tag_v2[258][0])
-    return 16 if isinstance(picture, PngImageFile) and any("16" in str(tile.args) for tile in picture.tile) else 8
-
-
-def _decode_wide_png(path: Path, mode: str) -> Array:
+def _wide_colours(path: Path, mode: str) -> Array:
     return np.asarray(needed("kornia_rs.io", "kornia_rs").read_image_png_u16(str(path), mode.lower()))
 
 
-def _decode_tiff(path: Path) -> Array:
-    with tifffile.TiffFile(path) as tiff:
-        if len(tiff.pages) != 1:
-            raise InputError(f"{path} holds {len(tiff.pages)} pages: save each page as a file of its own")
-        page = tiff.pages[0]
+def _wide_grey(picture: PngImageFile) -> Array:
+    """Grey with alpha: its four bytes are unpacked as if they were four channels."""
+    picture.tile = [tile._replace(args="RGBA") for tile in picture.tile]
+    return np.array(picture).view(">u2").astype(np.uint16)
+
+
+def _decode_tiff(path: Path, picture: TiffImageFile | None = None, *, palette_as_colour: bool = False) -> Array:
+    """Upright pixels with the file's own type, by Pillow where that keeps all of them."""
+    with tifffile.TiffFile(path) as file:
+        page = tiff.only_page(file, path)
         _refuse_oversize(path, page.imagelength, page.imagewidth)
+        if (obstacle := tiff.channel_obstacle(page)) and not tiff.is_filled_up(page):
+            raise InputError(f"{path} {obstacle}")
+        if picture is not None:
+            picture.seek(page.index)
+            if tiff.keeps_all(page, len(picture.getbands())):
+                array = tiff.with_sign(_by_pillow(picture, palette_as_colour=palette_as_colour), page)
+                if tiff.is_truth(page):
+                    return np.invert(array)
+                # Of 8 bits and fewer Pillow has seen to it.
+                return tiff.black_as_zero(array, page, path) if page.bitspersample > 8 else array
         try:
-            array: Array = page.asarray()
+            return tiff.unpacked(page, path, palette_as_colour=palette_as_colour)
         except Exception as error:
             if obstacle := compression_obstacle(page, error):
                 raise InputError(f"{path} {obstacle}") from None
             raise
-        if page.axes == "SYX":
-            array = np.moveaxis(array, 0, 2)
-    if array.dtype not in (np.uint8, np.uint16, np.float32):
-        raise InputError(f"{path} stores {array.dtype} pixels: save it with 8 or 16 bits")
-    return ~array if page.photometric == WHITE_IS_ZERO and array.dtype.kind == "u" else array
 
 
 def compression_obstacle(page: Any, error: Exception) -> str | None:

@@ -11,11 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from amsunet.data.clahe import Place, equalise, find_tables
 from amsunet.data.images import Array
 from amsunet.data.table import BAND, look_up
+from amsunet.data.value_range import ValueRange, evident_range, shows, values_of
 
-Windowing = Literal["depth", "percentiles", "gamma", "bright_on_dark", "clahe"]
+Windowing = Literal["depth", "percentiles", "channels", "gamma", "bright_on_dark", "clahe"]
 Kind = tuple[int, str]
 """Channels and windowing: what sets two views of one image at one scale apart."""
 _MAXIMUM_SAMPLED_PIXELS = 1_000_000
+_FAR = 100
+"""Ranges of nearly all values: with few ones as far outside, these would share three levels, and are noise."""
 _DARK = 0.3
 """Mean, in 0 ... 1, to which darker images are lifted."""
 _SMALLEST_GAMMA = 0.4
@@ -29,13 +32,19 @@ class Tone(NamedTuple):
     gamma: float
     tables: Array | None = None
     """Of a CLAHE window, what each level becomes in each part of the image."""
+    channels: tuple[Tone, ...] = ()
+    """Of a window of every channel by itself, theirs."""
+    guess: str = ""
+    """How an image whose values are not those of the training images was understood, if it is one."""
 
 
 class Preprocessing(BaseModel):
     """How every image is prepared, in training and ever after.
 
-    1. ``window``: to ``in_channels`` channels of uint8. By ``depth``, the whole range of the file's type;
-       by ``percentiles``, the image's own 0.5 to 99.5 per cent range; by ``gamma``, that range and then the power,
+    1. ``window``: to ``in_channels`` channels of uint8. By ``depth``, the range of the training images of its type,
+       for another image the one that its values point to, else its percentiles;
+       by ``percentiles``, the image's own 0.5 to 99.5 per cent range; by ``channels``, that of every channel by
+       itself; by ``gamma``, that of all and then the power,
        0.4 at the least, that lifts the mean of a dark image to 0.3, so that a few bright objects do not hide
        the dim ones; by ``bright_on_dark``, that after images brighter than half in the mean are inverted, so that
        stained tissue looks like fluorescence; by ``clahe``, the range and then contrast evened out from part to part
@@ -51,6 +60,8 @@ class Preprocessing(BaseModel):
     scale: Annotated[float, Field(gt=0, le=4)] = 1.0
     mean: tuple[float, ...]
     std: tuple[Annotated[float, Field(gt=0)], ...]
+    values: tuple[ValueRange, ...] = ()
+    """Of the training images of each type of pixels; in networks of earlier versions not told: 8 bits as a rule."""
 
     @model_validator(mode="after")
     def _one_for_each_channel(self) -> Self:
@@ -65,7 +76,7 @@ class Preprocessing(BaseModel):
     def tone(self, image: Array) -> Tone:
         """What ``window`` finds out of an image (H, W, 1 or 3), to be used for its parts."""
         image = _with_channels(image, self.in_channels)
-        tone = _tone(image, self.windowing)
+        tone = _tone(image, self.windowing, self.values)
         return tone._replace(tables=find_tables(_levels(image, tone))) if self.windowing == "clahe" else tone
 
     def window(self, image: Array, tone: Tone | None = None, place: Place | None = None) -> Array:
@@ -76,7 +87,7 @@ class Preprocessing(BaseModel):
             place: where that part lies.
         """
         image = _with_channels(image, self.in_channels)
-        tone = tone or _tone(image, self.windowing)
+        tone = tone or _tone(image, self.windowing, self.values)
         levels = _levels(image, tone)
         return equalise(levels, tone.tables, place) if self.windowing == "clahe" else levels
 
@@ -112,17 +123,22 @@ def _with_channels(image: Array, channels: int) -> Array:
     if channels == 3:
         return np.repeat(image[..., :1], 3, axis=2)
     # The usual luma weights (ITU-R BT.601), as Pillow's conversion to grey has them.
-    return (image @ np.array([0.299, 0.587, 0.114], np.float32))[..., None].round().astype(image.dtype)
+    grey = (image @ np.array([0.299, 0.587, 0.114], np.float32))[..., None]
+    return grey.astype(image.dtype) if image.dtype.kind == "f" else grey.round().astype(image.dtype)
 
 
-def _tone(image: Array, windowing: Windowing) -> Tone:
+def _tone(image: Array, windowing: Windowing, known: tuple[ValueRange, ...] = ()) -> Tone:
     if windowing == "depth":
-        return Tone(0.0, float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0, 1.0)
+        return _depth_tone(image, known)
+    if windowing == "channels":
+        parts = tuple(_tone(image[..., [channel]], "percentiles") for channel in range(image.shape[2]))
+        return Tone(min(part.low for part in parts), max(part.high for part in parts), 1.0, channels=parts)
     step = max(1, int(np.ceil(np.sqrt(image.shape[0] * image.shape[1] / _MAXIMUM_SAMPLED_PIXELS))))
     sampled = image[::step, ::step]
-    low, high = (float(value) for value in np.percentile(sampled, (0.5, 99.5)))
-    if high <= low:
-        return Tone(float(image.min()), float(image.max()) + 1.0, 1.0)
+    low, high = _nearly_all(sampled)
+    if high <= low:  # few pixels differ from the rest, or none
+        low, high = float(image.min()), float(image.max())
+        return Tone(low, high if high > low else low + 1.0, 1.0)
     if windowing not in ("gamma", "bright_on_dark"):
         return Tone(low, high, 1.0)
     mean = float(np.clip((sampled - low) / (high - low), 0, 1).mean())
@@ -131,8 +147,40 @@ def _tone(image: Array, windowing: Windowing) -> Tone:
     return Tone(low, high, max(_SMALLEST_GAMMA, np.log(_DARK) / np.log(mean)) if 0 < mean < _DARK else 1.0)
 
 
+def _nearly_all(values: Array) -> tuple[float, float]:
+    """The 0.5 to 99.5 per cent range; of deep images wider where objects on less of them lie far outside, so that the
+    noise beside them does not fill the levels.
+    """
+    least, low, high, most = (float(value) for value in np.percentile(values, (0.05, 0.5, 99.5, 99.95)))
+    if values.dtype == np.uint8:
+        return low, high
+    span = _FAR * (high - low)
+    return least if high - least > span else low, most if most - low > span else high
+
+
+def _depth_tone(image: Array, known: tuple[ValueRange, ...]) -> Tone:
+    """By the range of the training images of this type; else by what the values point to, and that is a guess."""
+    values = values_of(image)
+    own = next((one for one in known if one.type == values.type), None)
+    if values.type == "uint8" and (own or not known):
+        return Tone(0.0, 255.0, 1.0)
+    spread = _tone(image, "percentiles")
+    if own and shows(own, values, spread.high):
+        return Tone(own.low, own.high if own.high > own.low else own.low + 1.0, 1.0)
+    taken = evident_range(values, spread.high)
+    low, high = (taken.low, taken.high) if taken else (spread.low, spread.high)
+    if (values.type, low, high) == ("float32", 0, 1):  # which is black and white everywhere, and no guess
+        return Tone(low, high, 1.0)
+    trained = " and ".join(map(str, known)) or "8 bits, as far as is known"
+    guess = f"{values}, seen as {low:g} to {high:g}; the training images have {trained}"
+    return Tone(low, high, 1.0, guess=guess)
+
+
 def _levels(image: Array, tone: Tone) -> Array:
-    low, high, gamma, _ = tone
+    if tone.channels:
+        parts = [_levels(image[..., [channel]], one) for channel, one in enumerate(tone.channels)]
+        return np.concatenate(parts, axis=2)
+    low, high, gamma = tone[:3]
     if image.dtype == np.uint8 and (low, high, gamma) == (0.0, 255.0, 1.0):
         return image
     if image.dtype.kind == "u":

@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from amsunet.data.images import Array, read_image
+from amsunet.data.images import Array, orientation_of, read_image
 from amsunet.data.layout import Sample
 from amsunet.data.mask_files import Reading, open_mask, read_region
 from amsunet.data.mask_summary import MaskSummary, summarise
+from amsunet.data.value_range import ValueRange, common_range, values_of
 from amsunet.errors import InputError
 
 THUMBNAIL = 16
+_SAMPLED_SIDE = 512
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,13 @@ class Scan:
     channels: int
     coloured: bool
     """Whether the channels differ anywhere."""
-    bits: int
+    values: ValueRange
+    channel_balance: float
+    """Range of the dimmest channel's values over that of the brightest one; 1 of grey images and of 8 bits."""
+    turned_apart: bool
+    """Whether image and mask are stored turned differently, and their sizes do not show that this is right."""
     mean: tuple[float, ...]
-    """Of each channel, as a share of the type's range, inside the region of interest."""
+    """Of each channel, inside the region of interest, as a share of the range of the data set's images of this type."""
     std: tuple[float, ...]
     masks: dict[str, MaskSummary]
     thumbnail: Array
@@ -66,7 +72,45 @@ def scan_samples(
                 problems.append(outcome)
             if progress:
                 progress(done)
-    return scans, problems
+    return _in_shares(scans), problems
+
+
+def mixed_depths(scans: Iterable[Scan]) -> list[str]:
+    """Say so if images are stored in several types of pixels, and name one of each."""
+    scans = list(scans)
+    ranges = common_range(scan.values for scan in scans)
+    if len(ranges) < 2:
+        return []
+    found = {kind: [scan.sample.image for scan in scans if scan.values.type == kind] for kind in ranges}
+    told = ", ".join(f"{len(paths)} have {ranges[kind]} ({paths[0].name})" for kind, paths in found.items())
+    return [
+        f"images differ in depth: {told}: the plan "
+        "windows each by its own values; save all in one depth if their brightness means something"
+    ]
+
+
+def turned_apart(scans: Iterable[Scan]) -> list[str]:
+    """Say so if images say of themselves that they are stored turned, and their masks do not, or the other way."""
+    found = [scan.sample for scan in scans if scan.turned_apart]
+    if not found:
+        return []
+    mask = next(iter(found[0].masks.values()))
+    return [
+        f"{len(found)} images are not stored turned as their masks are (orientation of {found[0].image} is "
+        f"{orientation_of(found[0].image)}, of {mask} {orientation_of(mask)}): both were turned upright; look at them"
+    ]
+
+
+def _in_shares(scans: list[Scan]) -> list[Scan]:
+    """Scans with means and deviations as read made shares: 12 bits in 16 are as bright as the same in 8."""
+    ranges = common_range(scan.values for scan in scans)
+    shared = []
+    for scan in scans:
+        known = ranges[scan.values.type]
+        span = (known.high - known.low) or 1.0
+        mean = tuple((one - known.low) / span for one in scan.mean)
+        shared.append(replace(scan, mean=mean, std=tuple(one / span for one in scan.std)))
+    return shared
 
 
 def _scan_or_problem(sample: Sample) -> Scan | Problem:
@@ -94,7 +138,6 @@ def _scan(sample: Sample) -> Scan:
                 f"{sample.roi} marks no field of view in black and white: save it as 0 outside, 255 inside"
             )
         inside = image[roi]
-    top = float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0
     coloured = channels == 3 and not (image == image[..., :1]).all()
     return Scan(
         sample,
@@ -102,9 +145,11 @@ def _scan(sample: Sample) -> Scan:
         width,
         channels,
         coloured,
-        8 * image.dtype.itemsize,
-        tuple((inside.mean(axis=0, dtype=np.float64) / top).tolist()),
-        tuple((inside.std(axis=0, dtype=np.float64) / top).tolist()),
+        values_of(image),
+        _channel_balance(image),
+        any(_turned_apart(sample.image, path, square=height == width) for path in sample.masks.values()),
+        tuple(inside.mean(axis=0, dtype=np.float64).tolist()),
+        tuple(inside.std(axis=0, dtype=np.float64).tolist()),
         masks,
         _thumbnail(image),
         hashlib.sha1(np.ascontiguousarray(image).data, usedforsecurity=False).hexdigest(),
@@ -112,11 +157,33 @@ def _scan(sample: Sample) -> Scan:
 
 
 def _refuse_other_size(image: Array, mask: Array, image_path: Path, mask_path: Path) -> None:
-    if mask.shape[:2] != image.shape[:2]:
-        raise InputError(
-            f"{image_path} has {image.shape[1]} x {image.shape[0]} pixels, its mask {mask_path} "
-            f"{mask.shape[1]} x {mask.shape[0]}: export both at the same size"
+    if mask.shape[:2] == image.shape[:2]:
+        return
+    remedy = "export both at the same size"
+    turns = {"image": orientation_of(image_path), "mask": orientation_of(mask_path)}
+    turned = [name for name, turn in turns.items() if turn > 4]
+    if mask.shape[:2] == image.shape[1::-1] and len(turned) == 1:
+        remedy = (
+            f"only the {turned[0]} says that it is stored turned (orientation {turns[turned[0]]}): save both upright"
         )
+    raise InputError(
+        f"{image_path} has {image.shape[1]} x {image.shape[0]} pixels, its mask {mask_path} "
+        f"{mask.shape[1]} x {mask.shape[0]}: {remedy}"
+    )
+
+
+def _turned_apart(image: Path, mask: Path, *, square: bool) -> bool:
+    turns = orientation_of(image), orientation_of(mask)
+    return turns[0] != turns[1] and (square or (turns[0] > 4) == (turns[1] > 4))
+
+
+def _channel_balance(image: Array) -> float:
+    if image.dtype == np.uint8 or image.shape[2] == 1:
+        return 1.0
+    step = max(1, max(image.shape) // _SAMPLED_SIDE)
+    low, high = np.percentile(image[::step, ::step], (0.5, 99.5), axis=(0, 1))
+    spans = (high - low)[high > low]  # a channel that holds nothing is not dim
+    return float(spans.min() / spans.max()) if len(spans) else 1.0
 
 
 def _thumbnail(image: Array) -> Array:

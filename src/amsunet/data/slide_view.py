@@ -53,6 +53,11 @@ class SlideView:
         )
         return {key: kind.tone(squares) for key, kind in self._kinds.items()}
 
+    @property
+    def guess(self) -> str:
+        """How the slide was understood if its values are not those of the training images."""
+        return "; ".join(dict.fromkeys(tone.guess for tone in self._tones.values() if tone.guess))
+
     def read(self, rows: slice, columns: slice) -> dict[Kind, Array]:
         """A part at working size, (h, w, in_channels) of uint8 for each kind, as of the whole image windowed and
         resized.

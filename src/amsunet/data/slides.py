@@ -10,7 +10,8 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from amsunet.data.images import MAXIMUM_PIXELS, TIFF_SUFFIXES, WHITE_IS_ZERO, Array, compression_obstacle
+from amsunet.data.images import MAXIMUM_PIXELS, TIFF_SUFFIXES, Array, as_supported, compression_obstacle
+from amsunet.data.tiff import becomes_rgb, black_as_zero, channel_obstacle
 from amsunet.errors import InputError
 from amsunet.packages import needed
 
@@ -21,7 +22,6 @@ _LARGEST_BLOCK = 1 << 26
 """Bytes of a strip or tile, unpacked."""
 _KEPT_BLOCKS = 1 << 26
 """Bytes of unpacked blocks that are kept, for neighbours ask for them again."""
-_PALETTE, _CMYK = 3, 5
 
 
 class SlideError(InputError):
@@ -104,10 +104,10 @@ class TiffSlide:
             part = _from_map(page, rows, columns) if page.is_memmappable else self._from_blocks(level, rows, columns)
         except Exception as error:
             raise _damaged(self.path, error) from error
-        if part.dtype.kind == "f" and not np.isfinite(part).all():
-            raise SlideError(f"{self.path} holds values that are not finite numbers: replace them and save it again")
-        if page.photometric == WHITE_IS_ZERO and part.dtype.kind == "u":
-            part = np.iinfo(part.dtype).max - part
+        try:
+            part = as_supported(black_as_zero(part, page, self.path), str(self.path))
+        except InputError as error:
+            raise SlideError(str(error)) from None
         return part[..., : 1 if part.shape[2] < 3 else 3]
 
     def _from_blocks(self, level: int, rows: slice, columns: slice) -> Array:
@@ -189,10 +189,12 @@ def _levels(tiff: Any) -> list[Any]:
 
 def _obstacle(page: Any) -> str | None:
     """Why a page cannot be read in parts, and what to do: the end of a sentence; None if it can."""
-    if page.dtype not in (np.uint8, np.uint16, np.float32):
+    if page.dtype is None or page.dtype.kind not in "iuf":
         return f"stores {page.dtype} pixels: save it with 8 or 16 bits"
-    if page.samplesperpixel > 4 or page.photometric in (_PALETTE, _CMYK):
+    if not becomes_rgb(page):
         return "is neither grey nor RGB: save it so"
+    if obstacle := channel_obstacle(page):
+        return obstacle
     if 274 in page.tags and page.tags[274].value != 1:
         return "is stored turned: save it upright"
     if page.is_memmappable:

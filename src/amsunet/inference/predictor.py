@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from amsunet.data.images import Array, read_image
+from amsunet.data.images import Array, as_supported, read_image
 from amsunet.data.preprocessing import Kind, Preprocessing, channels_first
 from amsunet.errors import InputError
 from amsunet.inference.description import describe_together
@@ -114,7 +114,7 @@ class Predictor:
         """Segment one image.
 
         Args:
-            image: a path, or an array (H, W) or (H, W, 1 or 3) of uint8, uint16 or float in 0 ... 1.
+            image: a path, or an array (H, W) or (H, W, 1 or 3) of real numbers.
             spacing: millimetres a pixel (rows, columns), which the result then knows.
 
         Raises: InputError for a file that cannot be read or an array of another shape.
@@ -126,12 +126,7 @@ class Predictor:
         array = array[..., None] if array.ndim == 2 else array
         if array.ndim != 3 or array.shape[2] not in (1, 3) or not array.size:
             raise InputError(f"an image must be (H, W), (H, W, 1) or (H, W, 3), not {np.shape(image)}")
-        if array.dtype == np.float64:
-            array = array.astype(np.float32)
-        if array.dtype not in (np.uint8, np.uint16, np.float32):
-            raise InputError(f"an image must be uint8, uint16 or float, not {array.dtype}")
-        if array.dtype == np.float32 and not np.isfinite(array).all():
-            raise InputError("an image must hold finite numbers: replace the others")
+        array = as_supported(array, "the image")
         return replace(self.predict_batch([array], [name or "image"])[0], spacing=spacing)
 
     def predict_batch(self, images: Sequence[Array], names: Sequence[str]) -> list[Segmentation]:
@@ -141,11 +136,13 @@ class Predictor:
 
     def prepare(self, image: Array, name: str) -> Prepared:
         """The first of three parts of a prediction: what is to be done before the networks."""
-        seen = {key: kind.resize(kind.window(image)) for key, kind in self.kinds.items()}
+        tones = {key: kind.tone(image) for key, kind in self.kinds.items()}
+        seen = {key: kind.resize(kind.window(image, tones[key])) for key, kind in self.kinds.items()}
         views = {key: channels_first(view) for key, view in seen.items()}
         unseen = all(channels == 1 for channels, _ in seen) and _is_coloured(image)
         unlike = self.unlike(seen) or ("colours, and the network takes grey images" if unseen else "")
-        return Prepared(name, (image.shape[0], image.shape[1]), views, unlike)
+        told = "; ".join(dict.fromkeys(filter(None, (*(tone.guess for tone in tones.values()), unlike))))
+        return Prepared(name, (image.shape[0], image.shape[1]), views, told)
 
     @property
     def kinds(self) -> dict[Kind, Preprocessing]:

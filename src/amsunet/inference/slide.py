@@ -74,7 +74,7 @@ class SlideTask:
         with open_slide(self._path) as slide:
             view = SlideView(slide, self._predictor.kinds, self._level)
             rows, columns, carries = self._lay_out(view)
-            unlike = self._predictor.unlike(view.sample())
+            unlike = "; ".join(filter(None, (view.guess, self._predictor.unlike(view.sample()))))
             with written(self._targets[0]), Scratch(self._folder, self._job(), view.image_size, carries) as scratch:
                 say(_describe(self._path, view, len(rows) * len(columns)))
                 if scratch.rows_done:

@@ -31,6 +31,8 @@ _THICKNESS_ON_CPU = 16
 """Small images come up often enough to be learnt in the minutes that a CPU is given (docs/recipe.md)."""
 _NEARLY_SQUARE = 4 / 3
 _THIN = 6
+_DIM = 0.1
+"""Range of a channel as a share of the brightest one's, from which down it would have few levels left."""
 _LARGEST_CROP = 256
 _SMALL_CROP = 160
 _SHORT = 10
@@ -231,13 +233,16 @@ def _derive(
     decide("scale", scale, f"{fingerprint.structures}, images {longest} long")
     uneven = fingerprint.brightness_variation > 1.5
     both = uneven and fingerprint.bright_on_dark
-    if both:
+    if fingerprint.coloured and fingerprint.channel_balance < _DIM:
+        dim = f"the dimmest channel has {fingerprint.channel_balance:.2g} of the brightest one's range"
+        decide("windowing", "channels", f"{dim}: each channel by its own")
+    elif both:
         decide("windowing", "bright_on_dark", "foreground is dark in bright images, bright in dark ones")
     elif uneven:
         decide("windowing", "gamma", "brightness differs much between images")
     else:
-        window = "percentiles" if fingerprint.bits > 8 else "depth"
-        decide("windowing", window, f"{fingerprint.bits}-bit images, alike in brightness")
+        mixed = "each image by its own range" if len(fingerprint.values) > 1 else "alike in brightness"
+        decide("windowing", "percentiles" if fingerprint.bits > 8 else "depth", f"{fingerprint.depth}, {mixed}")
     thin = thickness * scale < _THIN
     small = thickness * scale < _WORKING_THICKNESS
     most = _SMALL_CROP if small else _LARGEST_CROP

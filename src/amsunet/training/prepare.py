@@ -163,7 +163,9 @@ def check_network(plan: Plan, num_classes: int) -> None:
     supervise(network, plan, num_classes)
 
 
-def fit_preprocessing(plan: Plan, convention: MaskConvention, samples: list[Sample]) -> Preprocessing:
+def fit_preprocessing(
+    plan: Plan, convention: MaskConvention, samples: list[Sample], fingerprint: Fingerprint
+) -> Preprocessing:
     """Measure mean and standard deviation of the training images, windowed, where they count."""
     blank = Preprocessing(
         in_channels=plan.in_channels,
@@ -171,6 +173,7 @@ def fit_preprocessing(plan: Plan, convention: MaskConvention, samples: list[Samp
         scale=plan.scale,
         mean=(0.0,) * plan.in_channels,
         std=(1.0,) * plan.in_channels,
+        values=fingerprint.values,
     )
     sums, squares, count = np.zeros(plan.in_channels), np.zeros(plan.in_channels), 0
     for sample in samples[:: max(1, len(samples) // _STATISTICS_IMAGES)]:
