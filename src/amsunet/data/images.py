@@ -137,16 +137,16 @@ def _decode(path: Path, *, palette_as_colour: bool) -> Array:
         except UnidentifiedImageError:
             # Pillow does not know every TIFF.
             if path.suffix.lower() in TIFF_SUFFIXES:
-                return _decode_tiff(path, palette_as_colour=palette_as_colour)
+                return decode_tiff(path, palette_as_colour=palette_as_colour)
             raise
-        return _pixels(picture, path, palette_as_colour=palette_as_colour)
+        return decode_picture(picture, path, palette_as_colour=palette_as_colour)
 
 
-def _pixels(picture: ImageFile.ImageFile, path: Path, *, palette_as_colour: bool) -> Array:
+def decode_picture(picture: ImageFile.ImageFile, path: Path, *, palette_as_colour: bool) -> Array:
     """Upright pixels, (H, W) or (H, W, C), with alpha where the file says that it has it."""
-    _refuse_oversize(path, picture.height, picture.width)
+    refuse_oversize(path, picture.height, picture.width)
     if isinstance(picture, TiffImageFile):
-        return _decode_tiff(path, picture, palette_as_colour=palette_as_colour)
+        return decode_tiff(path, picture, palette_as_colour=palette_as_colour)
     frames = getattr(picture, "n_frames", 1)
     if frames > 1 and picture.format != "MPO":  # a telephone's photograph with its preview
         raise InputError(f"{path} holds {frames} pages: save each page as a file of its own")
@@ -185,11 +185,11 @@ def _wide_grey(picture: PngImageFile) -> Array:
     return np.array(picture).view(">u2").astype(np.uint16)
 
 
-def _decode_tiff(path: Path, picture: TiffImageFile | None = None, *, palette_as_colour: bool = False) -> Array:
+def decode_tiff(path: Path, picture: TiffImageFile | None = None, *, palette_as_colour: bool = False) -> Array:
     """Upright pixels with the file's own type, by Pillow where that keeps all of them."""
     with tifffile.TiffFile(path) as file:
         page = tiff.only_page(file, path)
-        _refuse_oversize(path, page.imagelength, page.imagewidth)
+        refuse_oversize(path, page.imagelength, page.imagewidth)
         if (obstacle := tiff.channel_obstacle(page)) and not tiff.is_filled_up(page):
             raise InputError(f"{path} {obstacle}")
         if picture is not None:
@@ -222,7 +222,7 @@ def compression_obstacle(page: Any, error: Exception) -> str | None:
     return f"is compressed as {name}, which cannot be read: save it with Deflate or JPEG compression"
 
 
-def _refuse_oversize(path: Path, height: int, width: int) -> None:
+def refuse_oversize(path: Path, height: int, width: int) -> None:
     if height * width > MAXIMUM_PIXELS:
         raise InputError(
             f"{path} claims {width} x {height} pixels, more than the {MAXIMUM_PIXELS // 10**6} million that are read "

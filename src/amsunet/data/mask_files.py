@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import tifffile
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
-from PIL.TiffImagePlugin import TiffImageFile
 
 from amsunet.data import images
 from amsunet.data.images import Array, told_errors
@@ -18,9 +16,6 @@ from amsunet.errors import InputError
 Reading = Literal["stored", "colours", "alpha", "visible"]
 """What of a file is its mask: ``stored`` the numbers, of a palette its indices; ``colours`` those of the palette;
 ``alpha`` the opacity; ``visible`` the colours, black where transparent."""
-
-_UNSIGNED = 1
-"""Of a TIFF, what its tag 339 says of such numbers."""
 
 
 @dataclass(frozen=True)
@@ -75,33 +70,8 @@ def open_mask(path: Path) -> MaskFile:
         except UnidentifiedImageError:
             if path.suffix.lower() not in images.TIFF_SUFFIXES:
                 raise
-            return MaskFile(_whole_numbers(_decode_tiff(path), path))
-        if isinstance(picture, TiffImageFile) and not _is_plain(picture):
-            return MaskFile(_whole_numbers(_decode_tiff(path), path))
+            return _of_channels(images.decode_tiff(path), path)
         return _open_indexed(picture, path) if picture.mode == "P" else _open_picture(picture, path)
-
-
-def _is_plain(picture: TiffImageFile) -> bool:
-    """Whether Pillow reads the numbers of a TIFF as they are: no signed ones, none of more than 16 bits."""
-    bits, kinds = picture.tag_v2.get(258, (1,)), picture.tag_v2.get(339, (_UNSIGNED,))
-    return len(bits) > 1 or (kinds[0] == _UNSIGNED and bits[0] <= 16)
-
-
-def _decode_tiff(path: Path) -> Array:
-    with tifffile.TiffFile(path) as tiff:
-        if len(tiff.pages) != 1:
-            raise InputError(f"{path} holds {len(tiff.pages)} pages: save each page as a file of its own")
-        page = tiff.pages[0]
-        images._refuse_oversize(path, page.imagelength, page.imagewidth)
-        try:
-            array: Array = np.squeeze(page.asarray())
-        except Exception as error:
-            if obstacle := images.compression_obstacle(page, error):
-                raise InputError(f"{path} {obstacle}") from None
-            raise
-    if array.ndim != 2:
-        raise InputError(f"{path} has {array.dtype} pixels of the shape {array.shape}: save it as grey or RGB")
-    return ~array if page.photometric == images.WHITE_IS_ZERO and array.dtype.kind == "u" else array
 
 
 def _whole_numbers(array: Array, path: Path) -> Array:
@@ -115,7 +85,7 @@ def _whole_numbers(array: Array, path: Path) -> Array:
 
 
 def _open_indexed(picture: ImageFile.ImageFile, path: Path) -> MaskFile:
-    images._refuse_oversize(path, picture.height, picture.width)
+    images.refuse_oversize(path, picture.height, picture.width)
     if getattr(picture, "n_frames", 1) > 1:
         raise InputError(f"{path} holds {picture.n_frames} pages: save each page as a file of its own")  # type: ignore[attr-defined]
     upright = ImageOps.exif_transpose(picture)
@@ -132,20 +102,24 @@ def _open_picture(picture: ImageFile.ImageFile, path: Path) -> MaskFile:
     if mode in ("PA", "La", "RGBa"):
         upright = np.asarray(ImageOps.exif_transpose(picture).convert("RGBA"))
         return MaskFile(_grey_if_grey(upright[..., :3]), alpha=upright[..., 3])
-    array = _whole_numbers(images._pixels(picture, path, palette_as_colour=False), path)
+    return _of_channels(images.decode_picture(picture, path, palette_as_colour=False), path)
+
+
+def _of_channels(array: Array, path: Path) -> MaskFile:
+    """A mask of pixels as decoded: (H, W) of numbers, or (H, W, C) of which an even number ends in alpha."""
     if array.ndim == 2:
-        return MaskFile(array)
-    channels = array.shape[2]
-    opacity = array[..., -1] if mode in ("LA", "RGBA") and channels in (2, 4) else None
+        return MaskFile(_whole_numbers(array, path))
+    if array.dtype not in (np.uint8, np.uint16):
+        raise InputError(f"{path} has {array.dtype} pixels of the shape {array.shape}: save it as grey or RGB")
+    has_alpha = array.shape[2] in (2, 4)
+    pixels = _grey_if_grey(array[..., :-1] if has_alpha else array)
     return MaskFile(
-        _eight_bits(_grey_if_grey(array[..., : 1 if channels <= 2 else 3])),
-        alpha=None if opacity is None else opacity if opacity.dtype == np.uint8 else (opacity >> 8).astype(np.uint8),
+        pixels if pixels.ndim == 2 else _eight_bits(pixels), alpha=_eight_bits(array[..., -1]) if has_alpha else None
     )
 
 
 def _eight_bits(array: Array) -> Array:
-    """Colours of 16 bits as the same colours of 8; numbers stay what they are."""
-    return (array >> 8).astype(np.uint8) if array.ndim == 3 and array.dtype == np.uint16 else array
+    return array if array.dtype == np.uint8 else (array >> 8).astype(np.uint8)
 
 
 def _grey_if_grey(array: Array) -> Array:
