@@ -13,6 +13,7 @@ import numpy as np
 from amsunet.data.duplicates import repeated_images
 from amsunet.data.embedded import locate
 from amsunet.data.images import Array, read_image, read_mask
+from amsunet.data.joined_mask import read_sample_mask
 from amsunet.data.layout import Sample, find_samples
 from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions, find_convention, refuse_soft_edges
 from amsunet.data.scan import Problem, Scan, scan_samples
@@ -58,17 +59,19 @@ class Dataset:
 def read_labels(sample: Sample, convention: MaskConvention) -> Array:
     """Read a sample's mask files as labels: (H, W) of uint8, ``IGNORED`` where ignored."""
     if convention.kind == "folders":
-        paths = [sample.masks[name] for name in convention.class_names[1:]]
-        decoded = [convention.decode(read_mask(path), path) for path in paths]
+        # A class whose file is absent has nothing in this image.
+        there = [name for name in convention.class_names[1:] if name in sample.masks]
+        decoded = [convention.decode(read_sample_mask(sample, name), sample.masks[name]) for name in there]
+        numbers = [convention.class_names.index(name) for name in there]
         labels = np.zeros_like(decoded[0])
         # Where classes overlap the smaller one is on top: a cup in its disc, a tumour in its organ.
-        for label in sorted(range(len(decoded)), key=lambda label: -int((decoded[label] == 1).sum())):
-            labels[decoded[label] == 1] = label + 1
+        for index in sorted(range(len(decoded)), key=lambda index: -int((decoded[index] == 1).sum())):
+            labels[decoded[index] == 1] = numbers[index]
         for here in decoded:
             labels[here == IGNORED] = IGNORED
     else:
-        (path,) = sample.masks.values()
-        labels = convention.decode(read_mask(path), path)
+        ((name, path),) = sample.masks.items()
+        labels = convention.decode(read_sample_mask(sample, name, apart=convention.kind == "instances"), path)
     if sample.roi is not None:
         labels = np.where(read_mask(sample.roi) != 0, labels, np.uint8(IGNORED))
     return labels
@@ -100,8 +103,13 @@ def open_dataset(
     path = locate(source)
     layout = find_samples(path)
     samples = _with_groups(layout.samples, group, path if path.is_dir() else path.parent)
-    scans, problems = scan_samples(samples, progress)
+    apart = convention.kind == "instances" if convention else bool(options and options.instances)
+    scans, problems = scan_samples(samples, progress, apart=apart)
     problems += [Problem("images without a mask", p, f"{p} has no mask") for p in layout.images_without_mask]
+    problems += [
+        Problem("names that are not UTF-8", Path(name), f"{name} has a name that is not UTF-8: rename the file")
+        for name in layout.strange_names
+    ]
     problems += [Problem("masks without an image", p, f"{p} has no image") for p in layout.masks_without_image]
     if problems and not (skip_broken or allow_problems):
         raise InputError(_tell(problems))
@@ -122,7 +130,7 @@ def open_dataset(
     if strange and not (skip_broken or allow_problems):
         raise InputError(_tell(strange))
     problems += strange
-    warnings = [*repeated_images(scans), *_guessed_groups(samples)]
+    warnings = [*layout.warnings, *repeated_images(scans), *_guessed_groups(samples)]
     return Dataset(str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes))
 
 

@@ -1,0 +1,134 @@
+"""Tables beside the images that tell whose they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from amsunet.data.sample import Layout, Sample
+from amsunet.data.spreadsheet import Table, column_called, plain, read_table
+from amsunet.errors import InputError
+
+_EXACT = (
+    "patient", "patientid", "patientnumber", "patientno", "patientnr", "patientname", "patientcode", "idpatient",
+    "patid", "pid", "subject", "subjectid", "subjectno", "subjectnumber", "participant", "participantid", "case",
+    "caseid", "group", "groupid",
+)  # fmt: skip
+_LIKELY = ("patient", "subject")
+_OF_A_PATIENT = (
+    "age", "sex", "gender", "weight", "height", "birth", "race", "position", "orientation", "status", "history",
+    "date", "diagnosis", "outcome", "count", "grade", "stage", "type",
+)  # fmt: skip
+"""What is told of patients, and does not tell one from another."""
+
+
+def find_patient_column(columns: Sequence[str]) -> int | None:
+    """The column that tells patients apart: exact names go first, and a patient's age is none."""
+    exact = column_called(columns, _EXACT)
+    if exact is not None:
+        return exact
+    for index, column in enumerate(columns):
+        name = plain(column)
+        if any(word in name for word in _LIKELY) and not any(word in name for word in _OF_A_PATIENT):
+            return index
+    return None
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What one column says if it names the images: the row of each."""
+
+    column: int
+    row_of: dict[str, tuple[str, ...]]
+    """By sample name."""
+
+
+def apply_patient_tables(source: Path, layout: Layout) -> None:
+    """Take groups from the tables in a data set's folder that have a column of patients and one of images."""
+    for path in sorted([*source.glob("*.csv"), *source.glob("*.tsv")]):
+        try:
+            table = read_table(path)
+        except InputError:
+            continue  # no table, and nothing that patients could be known from
+        patient = find_patient_column(table.columns)
+        if patient is not None and table.rows:
+            _apply(table, patient, layout)
+
+
+def _apply(table: Table, patient: int, layout: Layout) -> None:
+    column = f"column {table.columns[patient]!r}"
+    readings = [
+        _Reading(index, _rows_of(layout.samples, table, index))
+        for index in range(len(table.columns))
+        if index != patient
+    ]
+    best = max(readings, key=lambda reading: len(reading.row_of), default=None)
+    if best is None or not best.row_of:
+        if _rows_of(layout.samples, table, patient):
+            return  # the images are called by their patients: each has one image
+        shown = next(iter(table.rows.values()))
+        layout.warnings.append(
+            f"{table.path.name} ({column}) names the patients of 0 of {len(layout.samples)} images: no column of it holds their names (its "
+            f"first line is {', '.join(shown)}; an image is called {layout.samples[0].image.name}); say --group, or "
+            "patients may be on both sides of a cut"
+        )
+        return
+    group_of = {name: row[patient] for name, row in best.row_of.items() if row[patient]}
+    layout.samples = [replace(s, group=s.group or group_of.get(s.name) or None) for s in layout.samples]
+    patients = len(set(group_of.values()))
+    told = f"{table.path.name} names the patient of {len(group_of)} images ({column}, {patients} patients)"
+    if len(group_of) == len(layout.samples):
+        layout.notes.append(told)
+    else:
+        missing = next(sample for sample in layout.samples if sample.name not in group_of)
+        layout.warnings.append(
+            f"{told}; {len(layout.samples) - len(group_of)} of {len(layout.samples)} images are not in it, as "
+            f"{missing.image.name}: each of them counts as a patient of its own"
+        )
+
+
+def _rows_of(samples: Sequence[Sample], table: Table, column: int) -> dict[str, tuple[str, ...]]:
+    """The row of each sample, if that column names the images: by path or name, with or without suffix, or by numbers
+    that have lost their zeros in front, where that fits one image only.
+    """
+    for key_of_cell, key_of_sample in _KEYS:
+        by_key: dict[str, list[Sample]] = {}
+        for sample in samples:
+            if (key := key_of_sample(sample)) is not None:
+                by_key.setdefault(key, []).append(sample)
+        found = {}
+        for row in table.rows.values():
+            key = key_of_cell(row[column])
+            same = by_key.get(key, []) if key else []
+            if len(same) == 1:
+                found[same[0].name] = row
+        if found:
+            return found
+    return {}
+
+
+def _path_of(text: str) -> PurePosixPath:
+    return PurePosixPath(text.replace("\\", "/"))
+
+
+def _stem_of(text: str) -> str:
+    path = _path_of(text)
+    # "case.7" is no name with a suffix.
+    return (path.stem if path.suffix and not path.suffix[1:].isdigit() else path.name).lower()
+
+
+def _number(text: str) -> str | None:
+    name = _stem_of(text.removesuffix(".0"))
+    return str(int(name)) if name.isascii() and name.isdigit() else None
+
+
+def _last_two(path: PurePosixPath) -> str:
+    return "/".join(path.with_suffix("").parts[-2:]).lower() if path.name else ""
+
+
+_KEYS: tuple[tuple[Callable[[str], str | None], Callable[[Sample], str | None]], ...] = (
+    (_stem_of, lambda sample: sample.image.stem.lower()),
+    (lambda text: _last_two(_path_of(text)), lambda sample: _last_two(PurePosixPath(sample.image.as_posix()))),
+    (_number, lambda sample: _number(sample.image.name)),
+)
