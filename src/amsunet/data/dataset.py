@@ -111,6 +111,14 @@ def open_dataset(
         for name in layout.strange_names
     ]
     problems += [Problem("masks without an image", p, f"{p} has no image") for p in layout.masks_without_image]
+    problems += [
+        Problem(
+            "images with a mask in doubt",
+            image,
+            f"{mask} may be a mask of {image} as well: name its masks in a manifest.csv, or take that file away",
+        )
+        for image, mask in layout.in_doubt.items()
+    ]
     if problems and not (skip_broken or allow_problems):
         raise InputError(_tell(problems))
     if not scans:

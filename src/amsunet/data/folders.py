@@ -87,7 +87,8 @@ def assign_roles(pictures: Sequence[Picture]) -> Cast:
     if any("manual" in words_of(mask.told_by) for mask in masks):
         # DRIVE as published: the vessels are in 1st_manual, and mask is the field of view.
         cast.rois += [mask for mask in masks if words_of(mask.told_by) in (["mask"], ["masks"])]
-        masks = [mask for mask in masks if mask not in set(cast.rois)]
+        regions = set(cast.rois)
+        masks = [mask for mask in masks if mask not in regions]
     if masks:
         cast.masks += masks
         cast.images += by_role["image"]
@@ -134,7 +135,8 @@ def _cast_by_name(pictures: list[Picture], cast: Cast) -> None:
     masks = [picture for picture in told if picture not in apart]
     if not masks:  # what is called a region of interest may be all there is
         masks, regions, observers = told, [], []
-    cast.images += [picture for picture in pictures if picture not in set(told)]
+    masked = set(told)
+    cast.images += [picture for picture in pictures if picture not in masked]
     cast.masks += masks
     cast.rois += regions
     cast.observers += observers
@@ -146,11 +148,13 @@ def _set_aside(cast: Cast) -> None:
         made = [picture for picture in kind if is_aside(picture.path.stem)]
         if len(made) < len(kind):
             cast.aside += made
-            kind[:] = [picture for picture in kind if picture not in set(made)]
+            left_out = set(made)
+            kind[:] = [picture for picture in kind if picture not in left_out]
     second = [mask for mask in cast.masks if is_other_observer_name(mask.path.stem)]
     if second and len(second) < len(cast.masks):
         cast.observers += second
-        cast.masks = [mask for mask in cast.masks if mask not in set(second)]
+        apart = set(second)
+        cast.masks = [mask for mask in cast.masks if mask not in apart]
 
 
 def splits_by_file_names(images: Sequence[Picture]) -> dict[Path, Split]:

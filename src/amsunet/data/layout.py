@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from amsunet.data.folders import Cast, Picture, assign_roles, look_at, splits_by
 from amsunet.data.inspection import cast_by_content
 from amsunet.data.manifest import read_manifest
 from amsunet.data.other_formats import describe_other
+from amsunet.data.pairing import likely_images
 from amsunet.data.pairs import Paired, pair_one, pair_pictures
 from amsunet.data.patient_table import apply_patient_tables
 from amsunet.data.sample import Layout, Sample
@@ -45,21 +47,45 @@ def _find(source: Path) -> Layout:
         return read_manifest(source)
     if (source / "manifest.csv").exists():
         return read_manifest(source / "manifest.csv")
+    tree, layout, cast = _look_through(source)
+    if not layout.samples and not layout.in_doubt:
+        raise InputError(_nothing_found(source, tree, cast))
+    return _with_tables(source, layout)
+
+
+def find_all(source: Path) -> Layout:
+    """What ``find_samples`` finds in a folder, for a draft: without a manifest, and images without a mask are fine.
+
+    Raises: InputError if there are no images.
+    """
+    tree, layout, cast = _look_through(source)
+    layout.images_without_mask += layout.in_doubt
+    if not layout.samples and not layout.images_without_mask:
+        raise InputError(_nothing_found(source, tree, cast))
+    layout = _with_tables(source, layout)
+    layout.samples = _unique_names(layout.samples)
+    return layout
+
+
+def _look_through(source: Path) -> tuple[Tree, Layout, Cast]:
     tree = walk(source)
     layout = Layout(
         notes=list(tree.notes), warnings=tree.warnings + tell_others(tree), strange_names=tree.strange_names
     )
-    cast = find_in_tree(source, tree, layout)
-    if not layout.samples:
-        raise InputError(_nothing_found(source, tree, cast))
+    cast = _add_from_tree(source, tree, layout)
     layout.samples.sort(key=lambda sample: sample.image)
-    _tell_splits(layout, source)
-    apply_split_file(source, layout)
-    apply_patient_tables(source, layout)
+    return tree, layout, cast
+
+
+def _with_tables(source: Path, layout: Layout) -> Layout:
+    if layout.samples:
+        _tell_splits(layout, source)
+        apply_split_file(source, layout)
+        apply_patient_tables(source, layout)
     return layout
 
 
-def find_in_tree(source: Path, tree: Tree, layout: Layout) -> Cast:
+def _add_from_tree(source: Path, tree: Tree, layout: Layout) -> Cast:
     """Add the samples among a folder's pictures, by their names, else by what the files hold."""
     pictures = look_at(tree.pictures, source)
     cast = assign_roles(pictures)
@@ -101,8 +127,25 @@ def _add_samples(cast: Cast, paired: Paired, layout: Layout) -> None:
         without = _leave_branches_alone(without, cast, paired, layout)
         _tell_pairs(cast, paired, layout)
         _tell_left_alone([*cast.aside, *paired.aside], {*roi_of.values()}, cast.rois, layout)
-    layout.images_without_mask += sorted(image.path for image in without)
-    layout.masks_without_image += sorted(mask.path for mask in paired.unmatched)
+        _tell_doubts(cast, paired, layout)
+    layout.images_without_mask += sorted(image.path for image in without if image.path not in layout.in_doubt)
+    doubtful = set(layout.in_doubt.values())
+    layout.masks_without_image += sorted(mask.path for mask in paired.unmatched if mask.path not in doubtful)
+
+
+def _tell_doubts(cast: Cast, paired: Paired, layout: Layout) -> None:
+    """Take out images that may have a mask more than they got: they would teach its objects as background."""
+    images_at: dict[tuple[str, ...], list[Path]] = defaultdict(list)
+    masks_at: dict[tuple[str, ...], list[Path]] = defaultdict(list)
+    for image in cast.images:
+        images_at[image.places].append(image.path)
+    for mask in paired.unmatched:
+        masks_at[mask.places].append(mask.path)
+    everywhere = [image.path for image in cast.images]
+    for place, masks in masks_at.items():
+        for mask_path, image_path in likely_images(images_at.get(place, everywhere), masks).items():
+            layout.in_doubt.setdefault(image_path, mask_path)
+    layout.samples = [sample for sample in layout.samples if sample.image not in layout.in_doubt]
 
 
 def _tell_pairs(cast: Cast, paired: Paired, layout: Layout) -> None:
@@ -198,13 +241,13 @@ def _nothing_found(source: Path, tree: Tree, cast: Cast) -> str:
     coco = next((path for path in sorted(source.rglob("*.json")) if "coco" in path.name.lower()), None)
     if coco is not None:
         told += f"; {coco} holds outlines (COCO), which are not read here: draw them into masks"
-    masks = f" and {len(cast.masks)} masks, as {cast.masks[0].path}" if cast.masks else ""
-    first = f", as {', '.join(_one_of_each_kind(cast.images))}" if cast.images else ""
+    found = f"images: {', '.join(_one_of_each_kind(cast.images))}" if cast.images else "no images"
+    found += f"; masks: {', '.join(_one_of_each_kind(cast.masks))}" if cast.masks else ""
     return (
-        f"{source} holds {len(cast.images)} images{first}{masks}, but no masks that match them by the same name, by "
-        f"a word such as _mask, or by few values in their files{told}: put the masks into a folder masks/ beside "
-        "images/, under the same names, or write a manifest.csv with the columns image,mask (amsunet check DATA "
-        "--write-manifest makes a draft)"
+        f"{source} holds {len(cast.images)} images but no masks that match them by the same name, by a word such as "
+        f"_mask, or by few values in their files ({found}{told}): put the masks into a folder masks/ beside images/, "
+        "under the same names, or write a manifest.csv with the columns image,mask (amsunet check "
+        f"{shlex.quote(str(source))} --write-manifest makes a draft)"
     )
 
 
@@ -218,6 +261,8 @@ def _one_of_each_kind(pictures: Sequence[Picture]) -> list[str]:
 
 def _unique_names(samples: list[Sample]) -> list[Sample]:
     """Give samples that share a name the folders before it, and then the suffix behind it."""
+    if not samples:
+        return samples
     full = {sample.image: Path(os.path.normpath(sample.image.absolute())) for sample in samples}
     if len(full) < len(samples):
         twice = Counter(sample.image for sample in samples).most_common(1)[0][0]

@@ -71,12 +71,16 @@ def _columns(table: Table, layout: Layout) -> dict[str, int]:
     if group is not None and group not in found.values():
         found["group"] = group
     told = [
-        f"{table.columns[index]} as {'patient' if kind == 'group' else kind}"
+        f"{table.columns[index]!r} as the {kind}"
         for kind, index in found.items()
-        if kind not in of_classes and plain(table.columns[index]) != kind
+        if kind != "group" and kind not in of_classes and plain(table.columns[index]) != kind
     ]
     if told:
-        layout.notes.append(f"{table.path.name}: columns are read {', '.join(told)}")
+        layout.notes.append(f"{table.path.name}: columns are taken {', '.join(told)}")
+    if "group" in found:
+        patients = len({row[found["group"]] for row in table.rows.values()} - {""})
+        name = table.columns[found["group"]]
+        layout.notes.append(f"{table.path.name} names {patients} patients (column {name!r}): each stays on one side")
     unused = [column for index, column in enumerate(table.columns) if index not in found.values() and column]
     if unused:
         layout.notes.append(f"{table.path.name}: columns not used: {', '.join(unused)}")
@@ -156,6 +160,8 @@ def write_manifest(path: Path, layout: Layout) -> None:
         )
     for image in layout.images_without_mask:
         writer.writerow([*_relative([image], path), *("" for _ in labels), "", "", ""])
+    for mask in layout.masks_without_image:
+        writer.writerow(["", *_relative([mask], path), *("" for _ in labels[1:]), "", "", ""])
     write_text(path, text.getvalue())
 
 

@@ -26,16 +26,17 @@ _ANY_ENDS = re.compile(
     rf"(?:^(?:{_MASK_WORD}|{_IMAGE_WORD}){_SEPARATOR})|(?:{_SEPARATOR}(?:{_MASK_WORD}|{_IMAGE_WORD})$)|(?:\.(?:ah|vk)$)",
     re.IGNORECASE,
 )
-_WHOLE = re.compile(rf"(?:{_MASK_WORD})[_\- ]?\d*", re.IGNORECASE)
+_WHOLE = re.compile(rf"(?:{_MASK_WORD})", re.IGNORECASE)
 _NUMBERED = re.compile(rf"(.+?){_SEPARATOR}(?:{_MASK_WORD}){_SEPARATOR}?\(?\d+\)?", re.IGNORECASE)
 _NUMBER_BEHIND = re.compile(rf"(.+?){_SEPARATOR}\(?\d+\)?")
 
 
 @dataclass
 class Matches:
-    """The masks of each image, the first one first, and those that may belong to it as well as others do."""
+    """What belongs together, by names."""
 
     masks: dict[Path, list[Path]] = field(default_factory=dict)
+    """Of each image, the first one first."""
     guessed: list[tuple[Path, Path]] = field(default_factory=list)
     """Pairs whose names only begin alike."""
 
@@ -83,6 +84,21 @@ def match(images: Sequence[Path], masks: Sequence[Path]) -> Matches:
     return found
 
 
+def likely_images(images: Sequence[Path], masks: Sequence[Path]) -> dict[Path, Path]:
+    """For masks that were matched to no image, one to which they may belong: its name is theirs but for words that
+    tell a mask, or begins theirs.
+    """
+    by_name = _group(images, _without_any_words) | _group(images, str.lower)
+    out = {}
+    for mask in masks:
+        stem, short = mask.stem.lower(), _without_any_words(mask.stem)
+        heads = (stem[:end] for end in range(len(stem) - 1, 0, -1) if re.match(_SEPARATOR, stem[end:]))
+        name = next((name for name in (stem, short, *heads) if name in by_name), None)
+        if name is not None:
+            out[mask] = by_name[name][0]
+    return out
+
+
 def _left(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> tuple[list[Path], list[Path]]:
     taken = {mask for several in found.masks.values() for mask in several}
     return [image for image in images if image not in found.masks], [mask for mask in masks if mask not in taken]
@@ -105,7 +121,8 @@ def _several_with_number(images: Sequence[Path], masks: Sequence[Path], found: M
     for mask in left:
         told = _NUMBER_BEHIND.fullmatch(_without_mask_words(mask.stem))
         fits[mask] = image_of.get(told[1].lower()) if told else None
-    if not all(image in free for image in fits.values()):
+    unpaired = set(free)
+    if not all(image in unpaired for image in fits.values()):
         return
     for mask in sorted(left, key=lambda path: _natural(path.stem)):
         image = fits[mask]

@@ -67,11 +67,11 @@ def _apply(table: Table, patient: int, layout: Layout) -> None:
     if best is None or not best.row_of:
         if _rows_of(layout.samples, table, patient):
             return  # the images are called by their patients: each has one image
-        shown = next(iter(table.rows.values()))
+        shown, name = ", ".join(next(iter(table.rows.values()))), layout.samples[0].image.name
         layout.warnings.append(
-            f"{table.path.name} ({column}) names the patients of 0 of {len(layout.samples)} images: no column of it holds their names (its "
-            f"first line is {', '.join(shown)}; an image is called {layout.samples[0].image.name}); say --group, or "
-            "patients may be on both sides of a cut"
+            f"{table.path.name} ({column}) names the patients of 0 of {len(layout.samples)} images: no column of it "
+            f"holds their names (its first line is {shown}; an image is called {name}); say --group, or patients may "
+            "be on both sides of a cut"
         )
         return
     group_of = {name: row[patient] for name, row in best.row_of.items() if row[patient]}
