@@ -114,21 +114,17 @@ def _several_with_mask_word(images: Sequence[Path], masks: Sequence[Path], found
 
 
 def _several_with_number(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> None:
-    """Give image 7, which has none yet, the masks ``7_0``, ``7_1``, ...: if that fits all masks that are left."""
-    free, left = _left(images, masks, found)
+    """Give image 7 the masks ``7_0``, ``7_1``, ...: if that fits all masks that are left."""
+    left = _left(images, masks, found)[1]
     image_of = {name: same[0] for name, same in _group(images, str.lower).items() if len(same) == 1}
     fits = {}
     for mask in left:
         told = _NUMBER_BEHIND.fullmatch(_without_mask_words(mask.stem))
         fits[mask] = image_of.get(told[1].lower()) if told else None
-    unpaired = set(free)
-    if not all(image in unpaired for image in fits.values()):
-        return
-    for mask in sorted(left, key=lambda path: _natural(path.stem)):
-        image = fits[mask]
-        assert image is not None
-        found.masks.setdefault(image, []).append(mask)
-        found.guessed.append((image, mask))
+    for mask in sorted(left, key=lambda path: _natural(path.stem)) if None not in fits.values() else ():
+        if (image := fits[mask]) is not None:
+            found.masks.setdefault(image, []).append(mask)
+            found.guessed.append((image, mask))
 
 
 def _without_common_ends(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> dict[Path, Path]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from amsunet.data.sample import Layout, Sample
-from amsunet.data.spreadsheet import Table, column_called, plain, read_table
+from amsunet.data.spreadsheet import Table, column_called, read_table
+from amsunet.data.words import words_of
 from amsunet.errors import InputError
 
 _EXACT = (
@@ -15,11 +16,11 @@ _EXACT = (
     "patid", "pid", "subject", "subjectid", "subjectno", "subjectnumber", "participant", "participantid", "case",
     "caseid", "group", "groupid",
 )  # fmt: skip
-_LIKELY = ("patient", "subject")
-_OF_A_PATIENT = (
+_LIKELY = frozenset({"patient", "patients", "subject", "subjects"})
+_OF_A_PATIENT = frozenset({
     "age", "sex", "gender", "weight", "height", "birth", "race", "position", "orientation", "status", "history",
     "date", "diagnosis", "outcome", "count", "grade", "stage", "type",
-)  # fmt: skip
+})  # fmt: skip
 """What is told of patients, and does not tell one from another."""
 
 
@@ -29,8 +30,8 @@ def find_patient_column(columns: Sequence[str]) -> int | None:
     if exact is not None:
         return exact
     for index, column in enumerate(columns):
-        name = plain(column)
-        if any(word in name for word in _LIKELY) and not any(word in name for word in _OF_A_PATIENT):
+        words = set(words_of(column))
+        if words & _LIKELY and not words & _OF_A_PATIENT:
             return index
     return None
 
@@ -65,7 +66,7 @@ def _apply(table: Table, patient: int, layout: Layout) -> None:
     ]
     best = max(readings, key=lambda reading: len(reading.row_of), default=None)
     if best is None or not best.row_of:
-        if _rows_of(layout.samples, table, patient):
+        if len(_rows_of(layout.samples, table, patient)) == len(layout.samples):
             return  # the images are called by their patients: each has one image
         shown, name = ", ".join(next(iter(table.rows.values()))), layout.samples[0].image.name
         layout.warnings.append(

@@ -37,7 +37,7 @@ def apply_split_file(source: Path, layout: Layout) -> None:
 
 
 def _apply(path: Path, named: dict[Split, list[str]], layout: Layout) -> None:
-    samples = _by_name(layout.samples)
+    samples = _by_name(layout.samples, {len(_parts(name)) for names in named.values() for name in names})
     found: dict[Path, tuple[Split, str]] = {}
     unknown = []
     for split, names in named.items():
@@ -129,21 +129,24 @@ def _lines(path: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def _by_name(samples: Iterable[Sample]) -> dict[str, Sample]:
-    """Samples by every end of their paths, with and without suffix, that belongs to one alone."""
+def _by_name(samples: Iterable[Sample], lengths: set[int]) -> dict[str, Sample]:
+    """Samples by the ends of their paths of those lengths, with and without suffix, that belong to one alone."""
     out: dict[str, Sample | None] = {}
     for sample in samples:
         parts = PurePosixPath(sample.image.as_posix()).parts
-        for count in range(1, len(parts) + 1):
+        for count in lengths:
             whole = "/".join(parts[-count:])
             for key in {_key(whole), _key(_without_suffix(whole))}:
                 out[key] = None if key in out and out[key] is not sample else sample
     return {key: sample for key, sample in out.items() if sample is not None}
 
 
+def _parts(name: str) -> tuple[str, ...]:
+    return PurePosixPath(name.strip().replace("\\", "/")).parts
+
+
 def _key(name: str) -> str:
-    text = str(PurePosixPath(name.strip().replace("\\", "/")))
-    return text.lower()
+    return "/".join(_parts(name)).lower()
 
 
 def _without_suffix(name: str) -> str:

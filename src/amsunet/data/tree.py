@@ -60,9 +60,9 @@ def walk(source: Path) -> Tree:
                 _sort(path, tree)
     tree.pictures.sort()
     if again:
-        tree.warnings.append(f"{_count(again, 'link')} to folders that are read already: passed over")
+        tree.warnings.append(f"{_count(again, 'link')}: passed over, for the folder is read already")
     if dead:
-        tree.warnings.append(f"{_count(dead, 'dead link')}: what it names is not there")
+        tree.warnings.append(f"{_count(dead, 'dead link')}: passed over, for nothing is there")
     return tree
 
 

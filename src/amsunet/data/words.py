@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
 
 Split = Literal["train", "val", "test", "unused"]
@@ -40,8 +41,8 @@ _JOINED = re.compile(
 )
 
 
-def words_of(name: str) -> list[str]:
-    """The words and numbers of a name, in lower case: ``GroundTruth_1stHO`` gives groundtruth, 1st, ho."""
+@lru_cache(4096)
+def _words(name: str) -> tuple[str, ...]:
     found: list[str] = []
     for word in _WORD.findall(name):
         plain = word.lower()
@@ -50,7 +51,12 @@ def words_of(name: str) -> list[str]:
     text = " ".join(found)
     for several in ("ground truth", "field of view", "label ids", "instance ids", "instance id"):
         text = re.sub(rf"\b{several}", several.replace(" ", ""), text)
-    return text.split()
+    return tuple(text.split())
+
+
+def words_of(name: str) -> list[str]:
+    """The words and numbers of a name, in lower case: ``GroundTruth_1stHO`` gives groundtruth, 1st, ho."""
+    return list(_words(name))
 
 
 def role_of(name: str) -> Role | None:
