@@ -48,7 +48,7 @@ def test_objects_are_kept_apart_where_asked(tmp_path: Path, save: Save) -> None:
             [_boxes((0, 0)), _boxes((1, 0))],
             r"a_mask_1\.png and .*a_mask_0\.png mark the same object: .* two observers'",
         ),
-        ([_boxes((0, 0)), _boxes((9, 9), value=1)], r"mark with the values 1, 255, which cannot be joined"),
+        ([_boxes((0, 0)), _boxes((9, 9), value=7)], r"mark with the values 7, 255, which cannot be joined"),
         ([_boxes((0, 0)), np.zeros((20, 31), np.uint8)], "not of one size"),
     ],
     ids=["two observers", "two values", "two sizes"],

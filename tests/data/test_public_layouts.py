@@ -86,6 +86,17 @@ ONE_MASK = {
     "an unknown folder beside images": (["images/1.png", "images/2.png"], ["tumour/1.png", "tumour/2.png"]),
     "a class folder called valve": (["images/1.png", "images/2.png"], ["masks/valve/1.png", "masks/valve/2.png"]),
     "capital letters": (["Images/A1.PNG", "Images/A2.PNG"], ["Masks/a1.png", "Masks/a2.png"]),
+    "HAM10000": (["HAM10000_images_part_1/ISIC_1.jpg", "HAM10000_images_part_2/ISIC_2.jpg"],
+                 [f"HAM10000_segmentations_lesion_tschandl/ISIC_{n}_segmentation.png" for n in (1, 2)]),
+    "Shenzhen": (["CXR_png/CHNCXR_0001_0.png", "CXR_png/CHNCXR_0002_1.png"],
+                 ["mask/CHNCXR_0001_0_mask.png", "mask/CHNCXR_0002_1_mask.png"]),
+    "FIVES": ([f"{s}/Original/1_A.png" for s in ("train", "test")],
+              [f"{s}/Ground truth/1_A.png" for s in ("train", "test")]),
+    "Cell Tracking Challenge": (["01/t000.tif", "02/t000.tif"],
+                                ["01_GT/SEG/man_seg000.tif", "02_GT/SEG/man_seg000.tif"]),
+    "words without a separator": (["images/img001.png", "images/img002.png"],
+                                  ["masks/mask001.png", "masks/mask002.png"]),
+    "words without a separator in one folder": (["img001.png", "img002.png"], ["mask001.png", "mask002.png"]),
     "masks of site B below": (["images/1.png", "images/B/2.png"], ["masks/1.png", "masks/B/2.png"]),
 }  # fmt: skip
 
@@ -109,6 +120,8 @@ LEFT_ALONE = {
     "a folder of no known name": ["figures/1.png", "figures/fig1.png"],
     "a stray picture": ["example.png"],
     "masks in colour": ["masks/1_color.png", "masks/2_color.png"],
+    "raw images": ["raw/1.png", "raw/2.png"],
+    "images made brighter": ["images_bright/1.png", "images_bright/2.png"],
     "superpixels": ["images/1_superpixels.png"],
 }
 
@@ -233,6 +246,7 @@ def test_a_class_that_is_absent_from_an_image_is_said(write: Write) -> None:
 REFUSED = {
     "MoNuSeg": ({"Tissue Images/a.tif": "i", "Annotations/a.xml": "<x/>"}, r"1 images but no masks .*a\.xml.*outlines"),
     "a COCO export": ({"train/a.jpg": "i", "train/_annotations.coco.json": "{}"}, r"COCO.*not read here"),
+    "images and fields of view": (_files(["images/1.png"], ["roi/1.png"]), r"neither: .*roi/1\.png"),
     "volumes": ({"imagesTr/a.nii.gz": "x", "labelsTr/a.nii.gz": "x"}, r"2 \.nii\.gz files.*NIfTI"),
     "images alone": ({"a.png": "i", "b.png": "i"}, r"2 images but no masks .*a\.png"),
     "two folders of masks": (
@@ -248,6 +262,18 @@ def test_what_cannot_be_found_is_refused_with_an_example(name: str, write: Write
     files, message = REFUSED[name]
     with pytest.raises(InputError, match=message):
         find_samples(write(files))
+
+
+def test_ph2_leaves_its_regions_of_colour_alone(write: Write) -> None:
+    files: dict[str, str] = {}
+    for name in ("IMD002", "IMD003"):
+        files |= _files([f"{name}/{name}_Dermoscopic_Image/{name}.bmp"], [f"{name}/{name}_lesion/{name}_lesion.bmp"])
+        files |= _files([], [f"{name}/{name}_roi/{name}_R{n}_Label{n + 2}.bmp" for n in (1, 2)])
+    root = write(files)
+    layout = find_samples(root)
+    assert [sample.masks[""].name for sample in layout.samples] == ["IMD002_lesion.bmp", "IMD003_lesion.bmp"]
+    assert not layout.masks_without_image and not any(sample.roi or sample.more_masks for sample in layout.samples)
+    assert any("left alone" in warning and "_roi" in warning for warning in layout.warnings)
 
 
 def test_test_images_without_masks_are_left_out_and_said(write: Write) -> None:

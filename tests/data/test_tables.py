@@ -138,6 +138,17 @@ def test_a_table_that_does_not_fit_is_a_warning(text: str, message: str, images:
     assert any(re.search(message, warning) for warning in layout.warnings)
 
 
+def test_patients_whose_names_stand_in_the_paths_are_found(tmp_path: Path) -> None:
+    for patient in ("TCGA_CS_4941", "TCGA_CS_4942"):
+        for name in ("1.tif", "1_mask.tif", "2.tif", "2_mask.tif"):
+            path = tmp_path / f"{patient}_19960909" / f"{patient}_19960909_{name}"
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+    (tmp_path / "data.csv").write_text("Patient,age\nTCGA_CS_4941,60\nTCGA_CS_4942,50\nTCGA_XX_1,1\n")
+    layout = find_samples(tmp_path)
+    assert [sample.group for sample in layout.samples] == ["TCGA_CS_4941"] * 2 + ["TCGA_CS_4942"] * 2
+
+
 def test_a_table_without_patients_says_nothing(images: Path) -> None:
     (images / "metadata.csv").write_text("image_id,age,sex\n000,40,f\n")
     (images / "ages.csv").write_text("image,patient_age\n000,40\n001,40\n")

@@ -100,6 +100,7 @@ def assign_roles(pictures: Sequence[Picture]) -> Cast:
     if not cast.masks:
         cast.masks = [picture for picture in cast.aside if is_kind_of_mask(picture.told_by)]
         cast.aside = [picture for picture in cast.aside if not is_kind_of_mask(picture.told_by)]
+    _keep_one_kind_of_images(cast)
     _set_aside(cast)
     return cast
 
@@ -140,6 +141,25 @@ def _cast_by_name(pictures: list[Picture], cast: Cast) -> None:
     cast.masks += masks
     cast.rois += regions
     cast.observers += observers
+
+
+def _keep_one_kind_of_images(cast: Cast) -> None:
+    """Of several folders with pictures of the same names take those called images: not ``raw`` or ``images_8bit``."""
+    usual = {"image", "images", "img", "imgs"}
+    stems: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for image in cast.images:
+        if image.role == "image" and set(words_of(image.told_by)) <= usual:
+            for home in image.homes:
+                stems[home].add(image.path.stem.lower())
+    other = {
+        image.path.parent
+        for image in cast.images
+        if image.role == "image"
+        and not set(words_of(image.told_by)) <= usual
+        and any(image.path.stem.lower() in stems.get(home, ()) for home in image.homes)
+    }
+    cast.aside += [image for image in cast.images if image.path.parent in other]
+    cast.images = [image for image in cast.images if image.path.parent not in other]
 
 
 def _set_aside(cast: Cast) -> None:

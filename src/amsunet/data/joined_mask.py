@@ -34,7 +34,7 @@ def read_sample_mask(sample: Sample, name: str, *, apart: bool = False) -> Array
         _refuse_to_join(one, path, raw, first)
         values |= set(np.unique(one).tolist()) - {0}
         marked.append(one != 0)
-    if len(values) > 1:
+    if len(values) > 1 and values != {1, 255}:  # of one bit and of eight
         raise InputError(
             f"{first} and {len(more)} more masks of {sample.image} mark with the values "
             f"{', '.join(map(str, sorted(values)[:4]))}, which cannot be joined: save all with one value"

@@ -45,8 +45,8 @@ def _find(source: Path) -> Layout:
         if kind := describe_other(source):
             raise InputError(f"{source} is {kind}")
         return read_manifest(source)
-    if (source / "manifest.csv").exists():
-        return read_manifest(source / "manifest.csv")
+    if manifest := next((path for path in source.iterdir() if path.name.lower() == "manifest.csv"), None):
+        return read_manifest(manifest)
     tree, layout, cast = _look_through(source)
     if not layout.samples and not layout.in_doubt:
         raise InputError(_nothing_found(source, tree, cast))
@@ -243,6 +243,8 @@ def _nothing_found(source: Path, tree: Tree, cast: Cast) -> str:
         told += f"; {coco} holds outlines (COCO), which are not read here: draw them into masks"
     found = f"images: {', '.join(_one_of_each_kind(cast.images))}" if cast.images else "no images"
     found += f"; masks: {', '.join(_one_of_each_kind(cast.masks))}" if cast.masks else ""
+    rest = [*cast.rois, *cast.observers, *cast.aside]
+    found += f"; neither: {', '.join(_one_of_each_kind(rest))}" if rest else ""
     return (
         f"{source} holds {len(cast.images)} images but no masks that match them by the same name, by a word such as "
         f"_mask, or by few values in their files ({found}{told}): put the masks into a folder masks/ beside images/, "

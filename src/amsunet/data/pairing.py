@@ -76,7 +76,7 @@ def match(images: Sequence[Path], masks: Sequence[Path]) -> Matches:
     """
     found = Matches({image: [mask] for image, mask in pair(images, masks).items()})
     _several_with_mask_word(images, masks, found)
-    for likely in (_without_common_ends, _beginning_alike):
+    for likely in (_without_common_ends, _same_numbers, _beginning_alike):
         more = likely(images, masks, found)
         found.masks |= {image: [mask] for image, mask in more.items()}
         found.guessed += more.items()
@@ -137,6 +137,22 @@ def _without_common_ends(images: Sequence[Path], masks: Sequence[Path], found: M
         for name, same in images_by.items()
         if name and len(same) == 1 and len(masks_by.get(name, ())) == 1
     }
+
+
+def _same_numbers(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> dict[Path, Path]:
+    """Pairs with the same numbers in their names, where all images are called by one word and all masks by another:
+    ``t000`` and ``man_seg000``.
+    """
+    forms = [{re.sub(r"\d+", "0", path.stem.lower()) for path in paths} for paths in (images, masks)]
+    if any(len(form) != 1 for form in forms):
+        return {}
+    free, left = _left(images, masks, found)
+
+    def numbers(stem: str) -> str:
+        return " ".join(str(int(number)) for number in re.findall(r"\d+", stem))
+
+    matched = _match(free, left, numbers)
+    return {image: mask for image, mask in matched.items() if numbers(image.stem)}
 
 
 def _beginning_alike(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> dict[Path, Path]:

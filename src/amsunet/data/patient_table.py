@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -65,6 +66,13 @@ def _apply(table: Table, patient: int, layout: Layout) -> None:
         if index != patient
     ]
     best = max(readings, key=lambda reading: len(reading.row_of), default=None)
+    if (best is None or not best.row_of) and (in_paths := _named_in_paths(layout.samples, table.values(patient))):
+        layout.samples = [replace(s, group=s.group or in_paths[s.name]) for s in layout.samples]
+        layout.notes.append(
+            f"{table.path.name} names patients ({column}): the paths of the {len(in_paths)} images tell whose they "
+            f"are, {len(set(in_paths.values()))} patients"
+        )
+        return
     if best is None or not best.row_of:
         if len(_rows_of(layout.samples, table, patient)) == len(layout.samples):
             return  # the images are called by their patients: each has one image
@@ -87,6 +95,19 @@ def _apply(table: Table, patient: int, layout: Layout) -> None:
             f"{told}; {len(layout.samples) - len(group_of)} of {len(layout.samples)} images are not in it, as "
             f"{missing.image.name}: each of them counts as a patient of its own"
         )
+
+
+def _named_in_paths(samples: Sequence[Sample], patients: Sequence[str]) -> dict[str, str]:
+    """The patient of each sample by the one name that is found in its path as a whole word; empty if one has none."""
+    known = {name for name in patients if len(name) > 2 and any(letter.isdigit() for letter in name)}
+    found: dict[str, str] = {}
+    for sample in samples:
+        path = "/".join(sample.image.parts[-3:])
+        here = [n for n in known if n in path and re.search(rf"(?<![^\W_]){re.escape(n)}(?![^\W_])", path)]
+        if len(here) != 1:
+            return {}
+        found[sample.name] = here[0]
+    return found
 
 
 def _rows_of(samples: Sequence[Sample], table: Table, column: int) -> dict[str, tuple[str, ...]]:

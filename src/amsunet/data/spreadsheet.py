@@ -46,7 +46,7 @@ def read_table(path: Path) -> Table:
     else:
         separator, start = max(_SEPARATORS, key=first.count), lines.index(first) if first else 0
     try:
-        found = list(_numbered(csv.reader(lines[start:], delimiter=separator), start))
+        found = list(_numbered(csv.reader(lines[start:], delimiter=separator, skipinitialspace=True), start))
     except csv.Error:
         raise InputError(f"{path} is not a table of text: save it as CSV") from None
     if not found:
