@@ -247,6 +247,9 @@ REFUSED = {
     "MoNuSeg": ({"Tissue Images/a.tif": "i", "Annotations/a.xml": "<x/>"}, r"1 images but no masks .*a\.xml.*outlines"),
     "a COCO export": ({"train/a.jpg": "i", "train/_annotations.coco.json": "{}"}, r"COCO.*not read here"),
     "images and fields of view": (_files(["images/1.png"], ["roi/1.png"]), r"neither: .*roi/1\.png"),
+    "two kinds of masks in the folder of each image": (
+        _files(["1/image.png", "2/image.png"], [f"{n}/mask_{c}.png" for n in (1, 2) for c in ("liver", "tumour")]),
+        r"mask_liver\.png and mask_tumour\.png.*masks/CLASS"),
     "volumes": ({"imagesTr/a.nii.gz": "x", "labelsTr/a.nii.gz": "x"}, r"2 \.nii\.gz files.*NIfTI"),
     "images alone": ({"a.png": "i", "b.png": "i"}, r"2 images but no masks .*a\.png"),
     "two folders of masks": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -185,13 +186,14 @@ def _all_in(folder: Path, cast: Cast) -> bool:
 def _tell_left_alone(aside: list[Picture], used_rois: set[Path], rois: list[Picture], layout: Layout) -> None:
     """Say which pictures are neither images nor masks here, by folder."""
     left = [*aside, *(roi for roi in rois if roi.path not in used_rois)]
-    by_folder = Counter(picture.path.parent for picture in left)
-    first = {picture.path.parent: picture.path for picture in reversed(left)}
-    for folder, count in list(by_folder.items())[:4]:
-        layout.warnings.append(f"{count} pictures are left alone, as {first[folder]}: neither images nor their masks")
-    if len(by_folder) > 4:
-        rest = sum(list(by_folder.values())[4:])
-        layout.warnings.append(f"{rest} more pictures are left alone, in {len(by_folder) - 4} other folders")
+    by_kind: dict[str, list[Path]] = defaultdict(list)
+    for picture in left:
+        by_kind[re.sub(r"\d+", "0", str(picture.path.parent))].append(picture.path)
+    for paths in list(by_kind.values())[:4]:
+        layout.warnings.append(f"{len(paths)} pictures are left alone, as {paths[0]}: neither images nor their masks")
+    rest = list(by_kind.values())[4:]
+    if rest:
+        layout.warnings.append(f"{sum(map(len, rest))} more pictures are left alone, in {len(rest)} other folders")
 
 
 def _leave_branches_alone(without: list[Picture], cast: Cast, paired: Paired, layout: Layout) -> list[Picture]:

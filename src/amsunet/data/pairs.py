@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -168,9 +169,25 @@ def _alone_in_place(
     for mask in sorted(left, key=lambda one: one.path):
         place = frozenset(mask.where & shared)
         here = at.get(place, [])
-        if place and len(here) == 1 and here[0] not in found:
+        if place and len(here) == 1:
             out[here[0]].append(mask)
-    return dict(out)
+    _refuse_kinds(out)
+    return {image: [*found.get(image, ()), *several] for image, several in out.items()}
+
+
+def _refuse_kinds(masks_of: dict[Path, list[Picture]]) -> None:
+    """Masks that are called alike in every folder (liver, tumour) are of two kinds, and not parts of one."""
+    by_forms: dict[frozenset[str], list[Path]] = defaultdict(list)
+    for image, masks in masks_of.items():
+        by_forms[frozenset(re.sub(r"\d+", "", mask.path.stem) for mask in masks)].append(image)
+    for forms, images in by_forms.items():
+        if len(forms) > 1 and len(images) > 1:
+            names = [mask.path.name for mask in masks_of[images[0]]]
+            raise InputError(
+                f"{images[0]} has the masks {_told(names)}, and others have masks of the same names: put the masks of "
+                "each class into a folder of its own, masks/CLASS, or write a manifest.csv with a column mask:CLASS "
+                "for each"
+            )
 
 
 def _shared_places(images: Sequence[Picture], masks: Sequence[Picture]) -> set[str]:
