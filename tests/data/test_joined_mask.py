@@ -86,6 +86,17 @@ def test_an_image_that_may_have_another_mask_is_never_taught_without_it(lesions:
     ]  # fmt: skip
 
 
+def test_one_folder_of_masks_with_several_values_is_no_class(
+    tmp_path: Path, save: Save, picture: Callable[..., Array]
+) -> None:
+    for number in range(3):
+        save(tmp_path / "images" / f"{number}.png", picture(number, 20, 30))
+        save(tmp_path / "masks" / "organs" / f"{number}.png", _boxes((2, 2), value=1) + _boxes((10, 10), value=2))
+    dataset = open_dataset(tmp_path)
+    assert dataset.convention.values == (0, 1, 2)
+    assert set(np.unique(dataset.read_labels(dataset.samples[0])).tolist()) == {0, 1, 2}
+
+
 def test_a_class_without_a_file_is_absent_from_the_labels(
     tmp_path: Path, save: Save, picture: Callable[..., Array]
 ) -> None:

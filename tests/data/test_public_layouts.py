@@ -97,6 +97,14 @@ ONE_MASK = {
     "words without a separator": (["images/img001.png", "images/img002.png"],
                                   ["masks/mask001.png", "masks/mask002.png"]),
     "words without a separator in one folder": (["img001.png", "img002.png"], ["mask001.png", "mask002.png"]),
+    "nnU-Net": (["imagesTr/case_001_0000.png", "imagesTs/case_011_0000.png"],
+                ["labelsTr/case_001.png", "labelsTs/case_011.png"]),
+    "REFUGE": (["Training400/Glaucoma/g0001.jpg", "Training400/Non-Glaucoma/n0001.jpg"],
+               ["Annotation-Training400/Disc_Cup_Masks/Glaucoma/g0001.bmp",
+                "Annotation-Training400/Disc_Cup_Masks/Non-Glaucoma/n0001.bmp"]),
+    "BBBC006": (["BBBC006_v1_images/mcf_a01_w1ab1.tif", "BBBC006_v1_images/mcf_a02_w1cd2.tif"],
+                ["BBBC006_v1_labels/mcf_a01.png", "BBBC006_v1_labels/mcf_a02.png"]),
+    "other languages": (["Bilder/1.png", "Bilder/2.png"], ["Masken/1.png", "Masken/2.png"]),
     "masks of site B below": (["images/1.png", "images/B/2.png"], ["masks/1.png", "masks/B/2.png"]),
 }  # fmt: skip
 
@@ -250,6 +258,11 @@ REFUSED = {
     "two kinds of masks in the folder of each image": (
         _files(["1/image.png", "2/image.png"], [f"{n}/mask_{c}.png" for n in (1, 2) for c in ("liver", "tumour")]),
         r"mask_liver\.png and mask_tumour\.png.*masks/CLASS"),
+    "two formats of one image": (_files(["images/1.jpg", "images/1.png"], ["masks/1.png"]),
+                                 r"1\.jpg and .*1\.png have one name"),
+    "two folders of few values": (_files(["images/1.png", "images/2.png"],
+                                         [f"{c}/{n}.png" for c in ("heart", "lung") for n in (1, 2)]),
+                                  r"heart and .*lung both hold files of few values"),
     "volumes": ({"imagesTr/a.nii.gz": "x", "labelsTr/a.nii.gz": "x"}, r"2 \.nii\.gz files.*NIfTI"),
     "images alone": ({"a.png": "i", "b.png": "i"}, r"2 images but no masks .*a\.png"),
     "two folders of masks": (

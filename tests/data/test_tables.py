@@ -149,6 +149,14 @@ def test_patients_whose_names_stand_in_the_paths_are_found(tmp_path: Path) -> No
     assert [sample.group for sample in layout.samples] == ["TCGA_CS_4941"] * 2 + ["TCGA_CS_4942"] * 2
 
 
+def test_a_table_may_name_the_split(images: Path) -> None:
+    (images / "meta.csv").write_text(
+        "id;set\n" + "\n".join(f"00{n}.png;{'Test' if n < 2 else 'training'}" for n in range(6))
+    )
+    layout = find_samples(images)
+    assert _splits(layout) == "tetetrtrtrtr" and any("meta.csv names the split of 6 of 6" in n for n in layout.notes)
+
+
 def test_a_table_without_patients_says_nothing(images: Path) -> None:
     (images / "metadata.csv").write_text("image_id,age,sex\n000,40,f\n")
     (images / "ages.csv").write_text("image,patient_age\n000,40\n001,40\n")

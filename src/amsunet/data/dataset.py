@@ -14,7 +14,7 @@ from amsunet.data.duplicates import repeated_images
 from amsunet.data.embedded import locate
 from amsunet.data.images import Array, read_image, read_mask
 from amsunet.data.joined_mask import read_sample_mask
-from amsunet.data.layout import Sample, find_samples
+from amsunet.data.layout import Layout, Sample, find_samples
 from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions, find_convention, refuse_soft_edges
 from amsunet.data.scan import Problem, Scan, scan_samples
 from amsunet.errors import InputError
@@ -127,7 +127,7 @@ def open_dataset(
     remedy = "mend the mask, or name images whose masks have these classes"
     if convention is None:
         remedy = "mend the mask, or say --classes or --ignore-value"
-        convention, said = _find_convention(scans, layout.class_names, options or MaskOptions())
+        convention, said = _find_convention(scans, _class_names(layout, scans), options or MaskOptions())
         notes += said
     elif convention.kind == "folders" and tuple(layout.class_names) != convention.class_names[1:]:
         raise InputError(
@@ -140,6 +140,12 @@ def open_dataset(
     problems += strange
     warnings = [*layout.warnings, *repeated_images(scans), *_guessed_groups(samples)]
     return Dataset(str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes))
+
+
+def _class_names(layout: Layout, scans: list[Scan]) -> tuple[str, ...]:
+    """The classes that folders name; a single folder of masks with several values names none."""
+    several = any(len(mask.foreground) > 1 for scan in scans for mask in scan.masks.values())
+    return () if len(layout.class_names) == 1 and several else layout.class_names
 
 
 def _find_convention(

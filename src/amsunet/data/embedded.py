@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from amsunet.data.other_formats import describe_other
@@ -22,6 +23,11 @@ def require(source: str | Path) -> None:
     Raises: InputError if it is not.
     """
     path = locate(source)
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        name = os.fsencode(path).decode("utf-8", "backslashreplace")
+        raise InputError(f"{name} has a name that is not UTF-8: rename it") from None
     if not path.exists():
         raise InputError(f"{path} does not exist: check the path")
     if path.is_dir() and not any(path.iterdir()):

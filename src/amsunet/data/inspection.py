@@ -13,6 +13,7 @@ from PIL import Image
 from amsunet.data.folders import Cast, Picture
 from amsunet.data.images import count_pixels
 from amsunet.data.sample import Layout
+from amsunet.errors import InputError
 
 _LOOKED_AT = 8
 """Files of a kind."""
@@ -43,6 +44,7 @@ def cast_by_content(pictures: Sequence[Picture], layout: Layout) -> Cast | None:
         images=[picture for kind in images for picture in kinds[kind]],
         masks=[picture for kind in masks for picture in kinds[kind]],
     )
+    _refuse_two_folders(cast.masks)
     known_paths = {picture.path for picture in known}
     cast.aside = [picture for picture in pictures if picture.path not in known_paths]
     mask, image = kinds[masks[0]][0].path, kinds[images[0]][0].path
@@ -51,6 +53,18 @@ def cast_by_content(pictures: Sequence[Picture], layout: Layout) -> Cast | None:
         f"as {image} as images"
     )
     return cast
+
+
+def _refuse_two_folders(masks: Sequence[Picture]) -> None:
+    folder_of: dict[str, Path] = {}
+    for mask in masks:
+        stem = "/".join((*mask.folders[1:], mask.path.stem))
+        first = folder_of.setdefault(stem, mask.path.parent)
+        if first != mask.path.parent:
+            raise InputError(
+                f"{first} and {mask.path.parent} both hold files of few values, of the same names: put the folders "
+                "into masks/ if they are classes, leave one of them, or write a manifest.csv with image,mask"
+            )
 
 
 def _folder_and_form(picture: Picture) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from amsunet.data.manifest import read_manifest
 from amsunet.data.other_formats import describe_other
 from amsunet.data.pairing import likely_images
 from amsunet.data.pairs import Paired, pair_one, pair_pictures
-from amsunet.data.patient_table import apply_patient_tables
+from amsunet.data.patient_table import apply_tables
 from amsunet.data.sample import Layout, Sample
 from amsunet.data.split_file import apply_split_file
 from amsunet.data.tree import Tree, tell_others, walk
@@ -82,7 +82,7 @@ def _with_tables(source: Path, layout: Layout) -> Layout:
     if layout.samples:
         _tell_splits(layout, source)
         apply_split_file(source, layout)
-        apply_patient_tables(source, layout)
+        apply_tables(source, layout)
     return layout
 
 
@@ -127,7 +127,13 @@ def _add_samples(cast: Cast, paired: Paired, layout: Layout) -> None:
     if layout.samples:
         without = _leave_branches_alone(without, cast, paired, layout)
         _tell_pairs(cast, paired, layout)
-        _tell_left_alone([*cast.aside, *paired.aside], {*roi_of.values()}, cast.rois, layout)
+        _tell_left_alone(cast.aside, {*roi_of.values()}, cast.rois, layout)
+        if paired.aside:
+            used = next(iter(layout.samples[0].masks.values())).parent
+            layout.warnings.append(
+                f"{len(paired.aside)} masks of another kind are left alone, as {paired.aside[0].path}: those in {used} "
+                "are taken"
+            )
         _tell_doubts(cast, paired, layout)
     layout.images_without_mask += sorted(image.path for image in without if image.path not in layout.in_doubt)
     doubtful = set(layout.in_doubt.values())
@@ -233,6 +239,8 @@ def _tell_splits(layout: Layout, source: Path) -> None:
 def _nothing_found(source: Path, tree: Tree, cast: Cast) -> str:
     others = tell_others(tree)
     told = f"; {'; '.join(others)}" if others else ""
+    if tree.strange_names:
+        told += f"; {len(tree.strange_names)} names are not UTF-8, as {tree.strange_names[0]}: rename the files"
     if not tree.pictures:
         coco = next((path for path in sorted(source.rglob("*.json")) if "coco" in path.name.lower()), None)
         told += f"; {coco} holds outlines (COCO): draw them into masks" if coco else ""
@@ -247,12 +255,24 @@ def _nothing_found(source: Path, tree: Tree, cast: Cast) -> str:
     found += f"; masks: {', '.join(_one_of_each_kind(cast.masks))}" if cast.masks else ""
     rest = [*cast.rois, *cast.observers, *cast.aside]
     found += f"; neither: {', '.join(_one_of_each_kind(rest))}" if rest else ""
+    for kind in (cast.images, cast.masks):
+        twice = _one_name_twice(kind)
+        told += f"; {twice[0]} and {twice[1]} have one name: keep one of them" if twice else ""
     return (
         f"{source} holds {len(cast.images)} images but no masks that match them by the same name, by a word such as "
         f"_mask, or by few values in their files ({found}{told}): put the masks into a folder masks/ beside images/, "
         "under the same names, or write a manifest.csv with the columns image,mask (amsunet check "
         f"{shlex.quote(str(source))} --write-manifest makes a draft)"
     )
+
+
+def _one_name_twice(pictures: Sequence[Picture]) -> tuple[Path, Path] | None:
+    seen: dict[Path, Path] = {}
+    for picture in pictures:
+        before = seen.setdefault(picture.path.with_suffix(""), picture.path)
+        if before != picture.path:
+            return before, picture.path
+    return None
 
 
 def _one_of_each_kind(pictures: Sequence[Picture]) -> list[str]:

@@ -18,16 +18,16 @@ _MASK_WORD = (
 )
 _IMAGE_WORD = "image|img|training|train|test|val|validation|orig|original|input|photo|leftimg8bit"
 _SEPARATOR = r"[_\-. ]+"
-# ah and vk are the observers of STARE.
+# ah and vk are the observers of STARE, 0000 is the first channel of nnU-Net.
 _MASK_ENDS = re.compile(
     rf"(?:^(?:{_MASK_WORD}){_SEPARATOR})|(?:{_SEPARATOR}(?:{_MASK_WORD})$)|(?:\.(?:ah|vk)$)", re.IGNORECASE
 )
 _ANY_ENDS = re.compile(
-    rf"(?:^(?:{_MASK_WORD}|{_IMAGE_WORD}){_SEPARATOR})|(?:{_SEPARATOR}(?:{_MASK_WORD}|{_IMAGE_WORD})$)|(?:\.(?:ah|vk)$)",
+    rf"(?:^(?:{_MASK_WORD}|{_IMAGE_WORD}){_SEPARATOR})|(?:{_SEPARATOR}(?:{_MASK_WORD}|{_IMAGE_WORD})$)|(?:\.(?:ah|vk)$)|(?:_0000$)",
     re.IGNORECASE,
 )
 _WHOLE = re.compile(rf"(?:{_MASK_WORD})", re.IGNORECASE)
-_NUMBERED = re.compile(rf"(.+?){_SEPARATOR}(?:{_MASK_WORD}){_SEPARATOR}?\(?\d+\)?", re.IGNORECASE)
+_NUMBERED = re.compile(rf"(.+?){_SEPARATOR}(?:{_MASK_WORD})(?:{_SEPARATOR})?\(?\d+\)?", re.IGNORECASE)
 _NUMBER_BEHIND = re.compile(rf"(.+?){_SEPARATOR}\(?\d+\)?")
 
 
@@ -156,18 +156,24 @@ def _same_numbers(images: Sequence[Path], masks: Sequence[Path], found: Matches)
 
 
 def _beginning_alike(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> dict[Path, Path]:
-    """Pairs of which the mask's name begins with the image's and words follow, where each fits one only."""
+    """Pairs of which one name begins with the other and words follow, where each fits one only."""
     free, left = _left(images, masks, found)
-    images_by, every = _group(free, str.lower), set(_group(images, str.lower))
+    forwards = _longer_names(free, left, images)
+    return forwards or {image: mask for mask, image in _longer_names(left, free, masks).items()}
+
+
+def _longer_names(short: Sequence[Path], long: Sequence[Path], all_short: Sequence[Path]) -> dict[Path, Path]:
+    """For each short name the one long name that begins with it, and with no longer one of the short names."""
+    by_name, every = _group(short, str.lower), set(_group(all_short, str.lower))
     fits: dict[Path, list[Path]] = defaultdict(list)
-    for mask in left:
-        stem = mask.stem.lower()
+    for path in long:
+        stem = path.stem.lower()
         head = next((stem[:end] for end in range(len(stem) - 1, 0, -1) if stem[:end] in every), None)
-        if head is None or len(images_by.get(head, ())) != 1:
+        if head is None or len(by_name.get(head, ())) != 1:
             continue
         if re.match(rf"{_SEPARATOR}.*[^\W\d_]", stem[len(head) :]):
-            fits[images_by[head][0]].append(mask)
-    return {image: several[0] for image, several in fits.items() if len(several) == 1}
+            fits[by_name[head][0]].append(path)
+    return {path: several[0] for path, several in fits.items() if len(several) == 1}
 
 
 def _common_ends(paths: Sequence[Path]) -> Callable[[str], str]:

@@ -62,6 +62,8 @@ def _pair_kind(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired:
     found = {label: _match_in_places(images, of_label) for label, of_label in by_label.items()}
     out = Paired()
     labels = sorted(label for label, (pairs, _) in found.items() if pairs)
+    if len(labels) == 1 and role_of(labels[0]) is not None:
+        labels = [""]  # masks/expert1, annotation/all_masks: no class
     classes = labels != [""] and (len(labels) == 1 or _several_of_an_image(found[label][0] for label in labels))
     if not classes:
         pairs, out.guessed = _match_in_places(images, masks)

@@ -1,4 +1,4 @@
-"""Tables beside the images that tell whose they are."""
+"""Tables beside the images that tell whose they are, and of which split."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from amsunet.data.sample import Layout, Sample
 from amsunet.data.spreadsheet import Table, column_called, read_table
-from amsunet.data.words import words_of
+from amsunet.data.words import split_of, words_of
 from amsunet.errors import InputError
 
 _EXACT = (
@@ -46,8 +46,8 @@ class _Reading:
     """By sample name."""
 
 
-def apply_patient_tables(source: Path, layout: Layout) -> None:
-    """Take groups from the tables in a data set's folder that have a column of patients and one of images."""
+def apply_tables(source: Path, layout: Layout) -> None:
+    """Take groups and splits from the tables in a data set's folder that have a column of them and one of images."""
     for path in sorted([*source.glob("*.csv"), *source.glob("*.tsv")]):
         try:
             table = read_table(path)
@@ -56,6 +56,9 @@ def apply_patient_tables(source: Path, layout: Layout) -> None:
         patient = find_patient_column(table.columns)
         if patient is not None and table.rows:
             _apply(table, patient, layout)
+        split = column_called(table.columns, ("split", "subset", "set", "partition"))
+        if split is not None and table.rows:
+            _apply_splits(table, split, layout)
 
 
 def _apply(table: Table, patient: int, layout: Layout) -> None:
@@ -94,6 +97,21 @@ def _apply(table: Table, patient: int, layout: Layout) -> None:
         layout.warnings.append(
             f"{told}; {len(layout.samples) - len(group_of)} of {len(layout.samples)} images are not in it, as "
             f"{missing.image.name}: each of them counts as a patient of its own"
+        )
+
+
+def _apply_splits(table: Table, column: int, layout: Layout) -> None:
+    """Take splits from a column of them, where neither a folder nor a split file names any."""
+    if any(s.split for s in layout.samples) or not all(split_of(value) for value in table.values(column) if value):
+        return
+    readings = [_rows_of(layout.samples, table, index) for index in range(len(table.columns)) if index != column]
+    row_of = max(readings, key=len, default={})
+    if row_of:
+        layout.samples = [replace(s, split=split_of(row_of[s.name][column]) if s.name in row_of else None)
+                          for s in layout.samples]  # fmt: skip
+        layout.notes.append(
+            f"{table.path.name} names the split of {len(row_of)} of {len(layout.samples)} images (column "
+            f"{table.columns[column]!r})"
         )
 
 

@@ -109,14 +109,14 @@ def is_kind_of_mask(name: str) -> bool:
 
 def kind_of(name: str) -> str:
     """What is left of the name of a folder of masks without its split: masks of two kinds are not mixed."""
-    return " ".join(word for word in words_of(name) if word not in _SPLITS)
+    return " ".join(word for word in words_of(name) if word not in _SPLITS and word not in ("tr", "ts"))
 
 
 def place_of(name: str, split: Split | None = None) -> str:
     """What is left of a folder's name without the words that tell what it holds; its split as one word."""
     rest = [word for word in words_of(name) if word not in _IMAGES | _MASKS | _FORMATS]
     if split is not None:
-        rest = [f"={split}", *(word for word in rest if word not in _SPLITS and word not in _HELPERS)]
+        rest = [f"={split}", *(w for w in rest if w not in _SPLITS and w not in _HELPERS and w not in ("tr", "ts"))]
     return " ".join(rest)
 
 
@@ -136,6 +136,8 @@ def splits_of(names: Iterable[str]) -> dict[str, Split]:
 def _split_in(name: str) -> tuple[Split | None, bool]:
     """The split of a name, and whether nothing but numbers and letters stands in front of it."""
     words = words_of(name)
+    if len(words) == 2 and words[0] in _IMAGES | _MASKS and words[1] in ("tr", "ts"):  # as nnU-Net has them
+        return ("train" if words[1] == "tr" else "test"), True
     places = [index for index, word in enumerate(words) if word in _SPLITS]
     if len(places) != 1:
         return None, False
