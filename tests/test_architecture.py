@@ -116,8 +116,17 @@ def test_every_part_is_known_to_the_rules():
             "    assert result.exit_code == 0 and result.output, result",
             ("torch", "numpy", "pytorch_lightning"),
         ),
+        (
+            "import click.testing, amsunet.cli\n"
+            "lines = ['check no/where', 'train no/where', 'evaluate no_run', 'predict no_run a.png --out o',\n"
+            "         'train sample:nuclei --from no_run', 'compare no/where --models unet', 'check sample:kidneys']\n"
+            "for line in lines:\n"
+            "    error = click.testing.CliRunner().invoke(amsunet.cli.cli, line.split()).exception\n"
+            "    assert isinstance(error, amsunet.InputError), (line, error)",
+            ("torch", "numpy", "pytorch_lightning"),
+        ),
     ],
-    ids=["prediction", "benchmark", "stopwatch", "amsunet", "help"],
+    ids=["prediction", "benchmark", "stopwatch", "amsunet", "help", "wrong names"],
 )
 def test_what_is_not_needed_is_not_loaded(code, absent):
     code += f"\nimport sys\nprint([name for name in {absent!r} if name in sys.modules])"

@@ -336,3 +336,25 @@ def test_waiting_threads_sleep_unless_the_user_says_otherwise(said, expected):
     environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | said
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [expected, "False"]
+
+
+def test_a_manifest_is_drafted_and_the_next_command_can_be_copied(command, make_dataset, tmp_path):
+    data = make_dataset(3, name="my set")
+    (data / "masks" / "01.png").unlink()
+    code, out, _ = command("check", data, "--write-manifest")
+    assert code == 0 and "3 images, 2 of them with a mask" in out and f"amsunet check '{data}'" in out
+    assert (data / "manifest.csv").read_text().splitlines()[:3] == [
+        "image,mask,group,split,roi", "images/00.png,masks/00.png,,,", "images/02.png,masks/02.png,,,",
+    ]  # fmt: skip
+    code, out, _ = command("check", data, "--write-manifest", "draft.csv")
+    assert code == 0 and out.endswith("amsunet check draft.csv\n") and (tmp_path / "draft.csv").is_file()
+    code, _, error = command("check", data, "--write-manifest")
+    assert code == 2 and "is there already" in error
+
+
+@pytest.mark.parametrize("name", ["scan.dcm", "scan.nii.gz"])
+def test_a_file_of_another_world_is_named_as_what_it_is(name, command, run, tmp_path):
+    (tmp_path / name).touch()
+    for words in (("check", name), ("train", name), ("predict", run, name, "--out", "masks")):
+        code, _, error = command(*words)
+        assert code == 2 and "is not read here: save each slice" in error

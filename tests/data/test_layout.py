@@ -104,7 +104,10 @@ def test_names_are_unique_whatever_the_paths(touch: Callable[..., Path]) -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("picture,label\n1.png,1.png\n", r"manifest\.csv lacks the columns image,mask"),
+        (
+            "number,remark\n1.png,1.png\n",
+            r"manifest\.csv lacks the columns image,mask \(its columns are number, remark\)",
+        ),
         ("image,mask\n1.png,9.png\n", r"manifest\.csv, line 2: .*9\.png does not exist"),
         ("image,mask,split\n1.png,1.png,holdout\n", r"line 2: split 'holdout' is unknown: write train, val or test"),
         ("image,mask\n1.png,1.png\n1.png,1.png\n", r"1\.png is named more than once"),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
 from amsunet.cli.options import (
+    data_argument,
     data_options,
     machine_of,
     machine_options,
     mask_options,
     network_options,
+    optional_data_argument,
     own_option,
     plan_options,
     progress_bar,
@@ -22,14 +25,26 @@ from amsunet.cli.options import (
 
 
 @click.command()
-@click.argument("data")
+@data_argument
 @data_options
 @plan_options
 @network_options
 @machine_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for contact sheet and check.json.")
-def check(data: str, out: Path | None, **values: Any) -> None:
+@click.option(
+    "--write-manifest",
+    "manifest",
+    type=click.Path(path_type=Path),
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help="Write which mask belongs to which image, to be edited, and no more (default: DATA/manifest.csv).",
+)
+def check(data: str, out: Path | None, manifest: Path | None, **values: Any) -> None:
     """Audit a data set: what fits, what does not, how it would be trained on and what that costs here."""
+    if manifest is not None:
+        _draft_manifest(data, manifest)
+        return
     from amsunet.training.check import check as check_data  # noqa: PLC0415
 
     options = mask_options(values)
@@ -41,8 +56,19 @@ def check(data: str, out: Path | None, **values: Any) -> None:
         raise SystemExit(1)
 
 
+def _draft_manifest(data: str, file: Path) -> None:
+    from amsunet.data.draft import draft_manifest  # noqa: PLC0415
+
+    # An option without its value gives the empty path, which is that of the working folder.
+    draft = draft_manifest(data, None if file == Path() else file)
+    click.echo(
+        f"{draft.path}: {draft.images} images, {draft.with_mask} of them with a mask; fill in what is missing, mend "
+        f"what is wrong, then run amsunet check {shlex.quote(draft.next_source)}"
+    )
+
+
 @click.command()
-@click.argument("data", required=False)
+@optional_data_argument
 @data_options
 @plan_options
 @network_options
@@ -75,11 +101,13 @@ def train(context: click.Context, /, data: str | None, resumed: Path | None, dev
         options = mask_options(values)
         training = start_training(str(data), mask_options=options, device=device, say=click.echo, **values)
     if training.interrupted:
-        click.echo(f"stopped early: amsunet train --resume {training.run} goes on from the last whole epoch")
+        click.echo(
+            f"stopped early: amsunet train --resume {shlex.quote(str(training.run))} goes on from the last whole epoch"
+        )
         if training.folds is not None:
             return
     _judge(training.run, split="val", machine=training.machine, own=values["model"])
-    click.echo(f"run: {training.run}\nnext: amsunet evaluate {training.run}")
+    click.echo(f"run: {training.run}\nnext: amsunet evaluate {shlex.quote(str(training.run))}")
 
 
 def _refuse_settings(context: click.Context, *, allowed: set[str]) -> None:
@@ -92,7 +120,7 @@ def _refuse_settings(context: click.Context, *, allowed: set[str]) -> None:
 
 @click.command()
 @run_argument
-@click.argument("data", required=False)
+@optional_data_argument
 @own_option
 @click.option("--split", type=click.Choice(["auto", "test", "val"]), default="auto", show_default=True)
 @view_options

@@ -10,6 +10,7 @@ import click
 
 from amsunet.cli.options import (
     changes_of_plan,
+    data_argument,
     data_options,
     machine_of,
     machine_options,
@@ -71,7 +72,7 @@ def check_model(model: str) -> None:
 
 
 @click.command()
-@click.argument("data")
+@data_argument
 @click.option(
     "--models",
     "names",
@@ -97,7 +98,7 @@ def compare(data: str, names: str, **values: Any) -> None:
 
 
 @click.command()
-@click.argument("data")
+@data_argument
 @click.option(
     "--study", required=True,
     help="dilation, kernels, strips, norm, residual, activation, attention or mixer; recipe: what training is made of.",

@@ -84,14 +84,30 @@ def changes_of_plan(ctx: click.Context, parameter: click.Parameter, values: tupl
 
 
 def _tell_hidden(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
-    """Say when what lies here is used in place of the network of that name that comes with the package."""
-    from amsunet.zoo import is_hidden  # noqa: PLC0415
+    """Refuse what is no network at once, and say when what lies here is used in place of the network of that name that
+    comes with the package.
+    """
+    from amsunet.zoo import is_hidden, refuse_unknown  # noqa: PLC0415
 
-    if value is not None and is_hidden(str(value)):
+    if value is None:
+        return value
+    refuse_unknown(str(value))
+    if is_hidden(str(value)):
         click.echo(f"note: {value} is taken from here; amsunet's own network of that name is hidden by it", err=True)
     return value
 
 
+def _require_data(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Answer a wrong path at once: what the command needs takes seconds to load."""
+    from amsunet.data.embedded import require  # noqa: PLC0415
+
+    if value is not None and not ctx.resilient_parsing:
+        require(value)
+    return value
+
+
+data_argument = click.argument("data", callback=_require_data)
+optional_data_argument = click.argument("data", required=False, callback=_require_data)
 run_argument = click.argument("run", type=click.Path(path_type=Path), callback=_tell_hidden)
 data_options = options(
     click.option(

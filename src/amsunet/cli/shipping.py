@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import click
 
-from amsunet.cli.options import own_option, run_argument, whole_numbers
+from amsunet.cli.options import optional_data_argument, own_option, run_argument, whole_numbers
 
 
 def _names(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -16,7 +16,7 @@ def _names(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
 
 @click.command()
 @run_argument
-@click.argument("data", required=False)
+@optional_data_argument
 @click.option("--to", type=click.Choice(["onnx", "openvino", "pt2", "executorch"]), required=True)
 @click.option(
     "--precision", type=click.Choice(["float32", "bfloat16", "float16", "int8"]), default="float32", show_default=True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from amsunet.data.duplicates import repeated_images
 from amsunet.data.embedded import locate
 from amsunet.data.foreign_masks import fit_convention, unknown_value
 from amsunet.data.images import Array, read_image
-from amsunet.data.layout import Sample, find_samples
+from amsunet.data.joined_mask import open_sample_mask
+from amsunet.data.layout import Layout, Sample, find_samples
 from amsunet.data.mask_files import read_region
 from amsunet.data.mask_rules import absent_classes, find_convention, find_folder_convention
 from amsunet.data.mask_summary import MaskSummary
@@ -64,23 +65,34 @@ class Dataset:
 def read_labels(sample: Sample, convention: MaskConvention) -> Array:
     """Read a sample's mask files as labels: (H, W) of uint8, ``IGNORED`` where ignored."""
     if convention.kind == "folders":
-        decoded = [convention.read(sample.masks[name]) for name in convention.folder_names]
-        labels = np.zeros_like(decoded[0])
+        # A class whose file is absent has nothing in this image.
+        decoded = {
+            label: _decode(sample, name, convention)
+            for label, name in enumerate(convention.folder_names, start=1)
+            if name in sample.masks
+        }
+        labels = np.zeros_like(next(iter(decoded.values())))
         for label in convention.order or _smallest_last(decoded):
-            labels[decoded[label - 1] == 1] = label
-        for here in decoded:
+            if label in decoded:
+                labels[decoded[label] == 1] = label
+        for here in decoded.values():
             labels[here == IGNORED] = IGNORED
     else:
-        (path,) = sample.masks.values()
-        labels = convention.read(path)
+        (name,) = sample.masks
+        labels = _decode(sample, name, convention)
     if sample.roi is not None:
         labels = np.where(read_region(sample.roi), labels, np.uint8(IGNORED))
     return labels
 
 
-def _smallest_last(decoded: Sequence[Array]) -> list[int]:
+def _decode(sample: Sample, name: str, convention: MaskConvention) -> Array:
+    file = open_sample_mask(sample, name, apart=convention.kind == "instances")
+    return convention.decode(file.read_as(convention.reading), sample.masks[name])
+
+
+def _smallest_last(decoded: Mapping[int, Array]) -> list[int]:
     """Classes by their area in one image: the order in runs of earlier versions."""
-    return sorted(range(1, len(decoded) + 1), key=lambda label: -int((decoded[label - 1] == 1).sum()))
+    return sorted(decoded, key=lambda label: -int((decoded[label] == 1).sum()))
 
 
 def open_dataset(
@@ -109,9 +121,22 @@ def open_dataset(
     path = locate(source)
     layout = find_samples(path)
     samples = _with_groups(layout.samples, group, path if path.is_dir() else path.parent)
-    scans, problems = scan_samples(samples, progress)
+    apart = convention.kind == "instances" if convention else bool(options and options.instances)
+    scans, problems = scan_samples(samples, progress, apart=apart)
     problems += [Problem("images without a mask", p, f"{p} has no mask") for p in layout.images_without_mask]
+    problems += [
+        Problem("names that are not UTF-8", Path(name), f"{name} has a name that is not UTF-8: rename the file")
+        for name in layout.strange_names
+    ]
     problems += [Problem("masks without an image", p, f"{p} has no image") for p in layout.masks_without_image]
+    problems += [
+        Problem(
+            "images with a mask in doubt",
+            image,
+            f"{mask} may be a mask of {image} as well: name its masks in a manifest.csv, or take that file away",
+        )
+        for image, mask in layout.in_doubt.items()
+    ]
     if problems and not (skip_broken or allow_problems):
         raise InputError(_tell(problems))
     if not scans:
@@ -119,9 +144,9 @@ def open_dataset(
     remedy = "mend the mask, or name images whose masks have these classes"
     if convention is None:
         remedy = "mend the mask, or say --classes or --ignore-value"
-        convention, said = _find_convention(scans, layout.class_names, options or MaskOptions())
+        convention, said = _find_convention(scans, _class_names(layout, scans), options or MaskOptions())
     else:
-        convention, said = fit_convention(convention, *_masks_by_class(scans, layout.class_names))
+        convention, said = fit_convention(convention, *_masks_by_class(scans, _class_names(layout, scans)))
     scans = [scan.read_as(convention.reading) for scan in scans]
     notes = [*layout.notes, *said]
     absent = absent_classes([mask for scan in scans for mask in scan.masks.values()], convention)
@@ -130,6 +155,7 @@ def open_dataset(
         raise InputError(_tell(strange))
     problems += strange
     warnings = [
+        *layout.warnings,
         *absent,
         *mixed_depths(scans),
         *turned_apart(scans),
@@ -137,6 +163,12 @@ def open_dataset(
         *_guessed_groups(samples),
     ]
     return Dataset(str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes), tuple(said))
+
+
+def _class_names(layout: Layout, scans: list[Scan]) -> tuple[str, ...]:
+    """The classes that folders name; a single folder of masks with several values names none."""
+    several = any(len(mask.foreground) > 1 for scan in scans for mask in scan.masks.values())
+    return () if len(layout.class_names) == 1 and several else layout.class_names
 
 
 def _find_convention(
@@ -158,7 +190,7 @@ def _masks_by_class(
 ) -> tuple[list[MaskSummary], dict[str, list[MaskSummary]]]:
     """All masks, and where each class has a folder, by the folder's name."""
     masks = [mask for scan in scans for mask in scan.masks.values()]
-    return masks, {name: [scan.masks[name] for scan in scans] for name in class_names}
+    return masks, {name: [scan.masks[name] for scan in scans if name in scan.masks] for name in class_names}
 
 
 def _with_known_values(scans: list[Scan], convention: MaskConvention, remedy: str) -> tuple[list[Scan], list[Problem]]:

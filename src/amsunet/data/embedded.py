@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from amsunet.data.other_formats import describe_other
 from amsunet.errors import InputError
 
 PREFIX = "sample:"
@@ -13,6 +15,25 @@ _FOLDER = Path(__file__).parent / "samples"
 def list_samples() -> list[str]:
     """The samples that come with the package, as ``sample:NAME``."""
     return sorted(PREFIX + path.name for path in _FOLDER.iterdir() if path.is_dir())
+
+
+def require(source: str | Path) -> None:
+    """Look whether a data set is there at all: in no time, before anything heavy is loaded.
+
+    Raises: InputError if it is not.
+    """
+    path = locate(source)
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        name = os.fsencode(path).decode("utf-8", "backslashreplace")
+        raise InputError(f"{name} has a name that is not UTF-8: rename it") from None
+    if not path.exists():
+        raise InputError(f"{path} does not exist: check the path")
+    if path.is_dir() and not any(path.iterdir()):
+        raise InputError(f"{path} is an empty folder: expected are images/ and masks/, or a manifest.csv")
+    if path.is_file() and (kind := describe_other(path)):
+        raise InputError(f"{path} is {kind}")
 
 
 def locate(source: str | Path) -> Path:

@@ -2,79 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import re
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+import shlex
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-from amsunet.data.images import is_image
-from amsunet.data.pairing import is_mask_name, pair
+from amsunet.data.folders import Cast, Picture, assign_roles, look_at, splits_by_file_names
+from amsunet.data.inspection import cast_by_content
+from amsunet.data.manifest import read_manifest
+from amsunet.data.other_formats import describe_other
+from amsunet.data.pairing import likely_images
+from amsunet.data.pairs import Paired, pair_one, pair_pictures
+from amsunet.data.patient_table import apply_tables
+from amsunet.data.sample import Layout, Sample
+from amsunet.data.split_file import apply_split_file
+from amsunet.data.tree import Tree, tell_others, walk
+from amsunet.data.words import Split
 from amsunet.errors import InputError
 
-Split = Literal["train", "val", "test", "unused"]
-Role = Literal["image", "mask", "roi", "other observer"]
-
-_ROLES: dict[Role, frozenset[str]] = {
-    "image": frozenset(
-        ["image", "images", "img", "imgs", "input", "inputs", "data", "x", "jpegimages", "photos", "pictures"]
-    ),
-    "mask": frozenset(
-        [
-            "mask",
-            "masks",
-            "label",
-            "labels",
-            "labelled",
-            "gt",
-            "groundtruth",
-            "annotation",
-            "annotations",
-            "anno",
-            "seg",
-            "segmentation",
-            "segmentations",
-            "target",
-            "targets",
-            "y",
-            "manual",
-            "1stmanual",
-            "segmentationclass",
-        ]
-    ),
-    "roi": frozenset(["roi", "rois", "fov", "fieldofview"]),
-    "other observer": frozenset(["2ndmanual", "2ndobserver"]),
-}
-
-_OWN_OUTPUT = ("check.json", "model.safetensors")
-"""Files that tell a folder which this package wrote."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One image with its mask, or with one mask for each class by the class's name."""
-
-    name: str
-    image: Path
-    masks: dict[str, Path]
-    roi: Path | None = None
-    group: str | None = None
-    split: Split | None = None
-
-
-@dataclass
-class Layout:
-    """What was found in a folder."""
-
-    samples: list[Sample] = field(default_factory=list)
-    images_without_mask: list[Path] = field(default_factory=list)
-    masks_without_image: list[Path] = field(default_factory=list)
-    class_names: tuple[str, ...] = ()
-    notes: list[str] = field(default_factory=list)
+__all__ = ["Layout", "Sample", "Split", "find_samples"]
 
 
 def find_samples(source: Path) -> Layout:
@@ -94,181 +43,250 @@ def _find(source: Path) -> Layout:
     if not source.exists():
         raise InputError(f"{source} does not exist: check the path")
     if source.is_file():
-        return _read_manifest(source)
-    if any(path.name == "manifest.csv" for path in source.iterdir()):
-        return _read_manifest(source / "manifest.csv")
-    layout = Layout()
-    _collect(source, None, layout)
-    if not layout.samples:
-        _explain_nothing(source, layout)
-    _apply_split_file(source / "split.json", layout)
-    _apply_patient_table(source, layout)
+        if kind := describe_other(source):
+            raise InputError(f"{source} is {kind}")
+        return read_manifest(source)
+    if manifest := next((path for path in source.iterdir() if path.name.lower() == "manifest.csv"), None):
+        return read_manifest(manifest)
+    tree, layout, cast = _look_through(source)
+    if not layout.samples and not layout.in_doubt:
+        raise InputError(_nothing_found(source, tree, cast))
+    return _with_tables(source, layout)
+
+
+def find_all(source: Path) -> Layout:
+    """What ``find_samples`` finds in a folder, for a draft: without a manifest, and images without a mask are fine.
+
+    Raises: InputError if there are no images.
+    """
+    tree, layout, cast = _look_through(source)
+    layout.images_without_mask += layout.in_doubt
+    if not layout.samples and not layout.images_without_mask:
+        raise InputError(_nothing_found(source, tree, cast))
+    layout = _with_tables(source, layout)
+    layout.samples = _unique_names(layout.samples)
     return layout
 
 
-def _explain_nothing(source: Path, layout: Layout) -> None:
-    images = len(layout.images_without_mask)
-    if images:
-        raise InputError(
-            f"{source} holds {images} images but no masks that match them: put the masks into a folder masks/ beside "
-            "images/, under the same names, or write a manifest.csv with the columns image,mask"
+def _look_through(source: Path) -> tuple[Tree, Layout, Cast]:
+    tree = walk(source)
+    layout = Layout(
+        notes=list(tree.notes), warnings=tree.warnings + tell_others(tree), strange_names=tree.strange_names
+    )
+    cast = _add_from_tree(source, tree, layout)
+    layout.samples.sort(key=lambda sample: sample.image)
+    return tree, layout, cast
+
+
+def _with_tables(source: Path, layout: Layout) -> Layout:
+    if layout.samples:
+        _tell_splits(layout, source)
+        apply_split_file(source, layout)
+        apply_tables(source, layout)
+    return layout
+
+
+def _add_from_tree(source: Path, tree: Tree, layout: Layout) -> Cast:
+    """Add the samples among a folder's pictures, by their names, else by what the files hold."""
+    pictures = look_at(tree.pictures, source)
+    cast = assign_roles(pictures)
+    paired = pair_pictures(cast.images, cast.masks)
+    if not paired.masks and (seen := cast_by_content(pictures, layout)):
+        cast = seen
+        paired = pair_pictures(cast.images, cast.masks)
+    _add_samples(cast, paired, layout)
+    return cast
+
+
+def _add_samples(cast: Cast, paired: Paired, layout: Layout) -> None:
+    roi_of = pair_one(cast.images, cast.rois)[0]
+    observer_of = pair_one(cast.images, cast.observers)[0]
+    split_of = splits_by_file_names(cast.images)
+    if split_of:
+        layout.notes.append("the names of the images tell their splits: they begin or end with train, val or test")
+    layout.class_names = paired.class_names
+    for image in cast.images:
+        masks = paired.masks.get(image.path)
+        if not masks:
+            continue
+        first = {label: several[0].path for label, several in masks.items()}
+        more = {label: tuple(one.path for one in several[1:]) for label, several in masks.items() if several[1:]}
+        mask_split = next(iter(masks.values()))[0].split
+        layout.samples.append(
+            Sample(
+                image.path.stem,
+                image.path,
+                first,
+                roi_of.get(image.path),
+                split=image.split or mask_split or split_of.get(image.path),
+                more_masks=more,
+                other_observer=observer_of.get(image.path),
+            )
         )
-    raise InputError(
-        f"{source} holds no images ({', '.join(sorted({'.png', '.jpg', '.tif', '.bmp'}))}, ...): expected are folders "
-        "images/ and masks/, or a manifest.csv with the columns image,mask"
+    without = [image for image in cast.images if image.path not in paired.masks]
+    if layout.samples:
+        without = _leave_branches_alone(without, cast, paired, layout)
+        _tell_pairs(cast, paired, layout)
+        _tell_left_alone(cast.aside, {*roi_of.values()}, cast.rois, layout)
+        if paired.aside:
+            used = next(iter(layout.samples[0].masks.values())).parent
+            layout.warnings.append(
+                f"{len(paired.aside)} masks of another kind are left alone, as {paired.aside[0].path}: those in {used} "
+                "are taken"
+            )
+        _tell_doubts(cast, paired, layout)
+    layout.images_without_mask += sorted(image.path for image in without if image.path not in layout.in_doubt)
+    doubtful = set(layout.in_doubt.values())
+    layout.masks_without_image += sorted(mask.path for mask in paired.unmatched if mask.path not in doubtful)
+
+
+def _tell_doubts(cast: Cast, paired: Paired, layout: Layout) -> None:
+    """Take out images that may have a mask more than they got: they would teach its objects as background."""
+    images_at: dict[tuple[str, ...], list[Path]] = defaultdict(list)
+    masks_at: dict[tuple[str, ...], list[Path]] = defaultdict(list)
+    for image in cast.images:
+        images_at[image.places].append(image.path)
+    for mask in paired.unmatched:
+        masks_at[mask.places].append(mask.path)
+    everywhere = [image.path for image in cast.images]
+    for place, masks in masks_at.items():
+        for mask_path, image_path in likely_images(images_at.get(place, everywhere), masks).items():
+            layout.in_doubt.setdefault(image_path, mask_path)
+    layout.samples = [sample for sample in layout.samples if sample.image not in layout.in_doubt]
+
+
+def _tell_pairs(cast: Cast, paired: Paired, layout: Layout) -> None:
+    """Say what was joined, guessed and kept apart."""
+    joined = [sample for sample in layout.samples if sample.more_masks]
+    if joined:
+        label = next(iter(joined[0].more_masks))
+        files = [joined[0].masks[label], *joined[0].more_masks[label]]
+        layout.notes.append(
+            f"{len(joined)} of {len(layout.samples)} images have several masks, as {joined[0].image} "
+            f"({', '.join(path.name for path in files[:3])}{', ...' if len(files) > 3 else ''}): they are joined into "
+            "one; --instances keeps their objects apart"
+        )
+    if paired.guessed:
+        image, mask = paired.guessed[0]
+        layout.warnings.append(
+            f"{len({image for image, _ in paired.guessed})} images get their masks by names that are only alike, as "
+            f"{image} gets {mask}: if that is wrong, write a manifest.csv with the columns image,mask"
+        )
+    layout.warnings += paired.warnings
+    for name in paired.class_names:
+        absent = [sample for sample in layout.samples if name not in sample.masks]
+        if absent:
+            layout.warnings.append(
+                f"{len(absent)} of {len(layout.samples)} images have no file for the class {name}, as "
+                f"{absent[0].image}: taken as images without it"
+            )
+    for folder in sorted({one.path.parent for one in cast.observers}):
+        layout.notes.append(f"{folder} is left out: a second observer's masks" if _all_in(folder, cast) else
+                            f"{folder} holds a second observer's masks: nothing is trained on them")  # fmt: skip
+
+
+def _all_in(folder: Path, cast: Cast) -> bool:
+    return not any(mask.path.parent == folder for mask in cast.masks)
+
+
+def _tell_left_alone(aside: list[Picture], used_rois: set[Path], rois: list[Picture], layout: Layout) -> None:
+    """Say which pictures are neither images nor masks here, by folder."""
+    left = [*aside, *(roi for roi in rois if roi.path not in used_rois)]
+    by_kind: dict[str, list[Path]] = defaultdict(list)
+    for picture in left:
+        by_kind[re.sub(r"\d+", "0", str(picture.path.parent))].append(picture.path)
+    for paths in list(by_kind.values())[:4]:
+        layout.warnings.append(f"{len(paths)} pictures are left alone, as {paths[0]}: neither images nor their masks")
+    rest = list(by_kind.values())[4:]
+    if rest:
+        layout.warnings.append(f"{sum(map(len, rest))} more pictures are left alone, in {len(rest)} other folders")
+
+
+def _leave_branches_alone(without: list[Picture], cast: Cast, paired: Paired, layout: Layout) -> list[Picture]:
+    """Leave out, with a word, whole folders of pictures without any mask that are not called images."""
+    by_folder: dict[Path, list[Picture]] = defaultdict(list)
+    for image in without:
+        by_folder[image.path.parent].append(image)
+    with_masks = {image.path.parent for image in cast.images if image.path in paired.masks}
+    split_with_masks = {image.split for image in cast.images if image.path in paired.masks}
+    alone = [
+        folder
+        for folder, images in by_folder.items()
+        if folder not in with_masks
+        and (images[0].role is None or (images[0].split == "test" and "test" not in split_with_masks))
+    ]
+    if not alone:
+        return without
+    count = sum(len(by_folder[folder]) for folder in alone)
+    layout.warnings.append(
+        f"{count} pictures are left out, as {by_folder[alone[0]][0].path}: none in their folders has a mask"
+    )
+    return [image for image in without if image.path.parent not in set(alone)]
+
+
+def _tell_splits(layout: Layout, source: Path) -> None:
+    """Say which folders were taken for splits."""
+    named: dict[str, set[str]] = defaultdict(set)
+    for picture in look_at([sample.image for sample in layout.samples], source):
+        for name, place in zip(picture.folders, picture.places, strict=True):
+            if place.startswith("="):
+                named[place.split()[0][1:]].add(name)
+    if named:
+        told = "; ".join(f"{split}: {', '.join(sorted(names))}" for split, names in sorted(named.items()))
+        layout.notes.append(f"folders name the splits ({told})")
+
+
+def _nothing_found(source: Path, tree: Tree, cast: Cast) -> str:
+    others = tell_others(tree)
+    told = f"; {'; '.join(others)}" if others else ""
+    if tree.strange_names:
+        told += f"; {len(tree.strange_names)} names are not UTF-8, as {tree.strange_names[0]}: rename the files"
+    if not tree.pictures:
+        coco = next((path for path in sorted(source.rglob("*.json")) if "coco" in path.name.lower()), None)
+        told += f"; {coco} holds outlines (COCO): draw them into masks" if coco else ""
+        return (
+            f"{source} holds no images (.bmp, .jpg, .png, .tif, ...){told}: expected are folders images/ and masks/, "
+            "or a manifest.csv with the columns image,mask"
+        )
+    coco = next((path for path in sorted(source.rglob("*.json")) if "coco" in path.name.lower()), None)
+    if coco is not None:
+        told += f"; {coco} holds outlines (COCO), which are not read here: draw them into masks"
+    found = f"images: {', '.join(_one_of_each_kind(cast.images))}" if cast.images else "no images"
+    found += f"; masks: {', '.join(_one_of_each_kind(cast.masks))}" if cast.masks else ""
+    rest = [*cast.rois, *cast.observers, *cast.aside]
+    found += f"; neither: {', '.join(_one_of_each_kind(rest))}" if rest else ""
+    for kind in (cast.images, cast.masks):
+        twice = _one_name_twice(kind)
+        told += f"; {twice[0]} and {twice[1]} have one name: keep one of them" if twice else ""
+    return (
+        f"{source} holds {len(cast.images)} images but no masks that match them by the same name, by a word such as "
+        f"_mask, or by few values in their files ({found}{told}): put the masks into a folder masks/ beside images/, "
+        "under the same names, or write a manifest.csv with the columns image,mask (amsunet check "
+        f"{shlex.quote(str(source))} --write-manifest makes a draft)"
     )
 
 
-def _collect(folder: Path, split: Split | None, layout: Layout) -> None:
-    """Add what lies in ``folder``, which belongs to ``split`` when that is known from a name above it."""
-    by_role: dict[Role, list[Path]] = {role: [] for role in _ROLES}
-    others = []
-    for child in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        role = _role_of(child.name)
-        if role is not None:
-            by_role[role].append(child)
-        elif not any((child / name).is_file() for name in _OWN_OUTPUT):
-            others.append(child)
-    if any("manual" in mask.name.lower() for mask in by_role["mask"]):
-        # DRIVE as published: the vessels are in 1st_manual, and mask is the field of view.
-        plain = [mask for mask in by_role["mask"] if _plain(mask.name) in ("mask", "masks")]
-        by_role["roi"] += plain
-        by_role["mask"] = [mask for mask in by_role["mask"] if mask not in plain]
-    for observer in by_role["other observer"]:
-        layout.notes.append(f"{observer} is left out: a second observer's masks")
-    if by_role["image"] and by_role["mask"]:
-        _collect_paired(by_role, split, layout)
-    else:
-        # Folders that stand alone are not lost: they may hold whole splits, or images and masks side by side.
-        others += by_role["image"]
-        others += by_role["mask"] if not any(map(is_image, folder.iterdir())) else []
-        files = sorted(path for path in folder.iterdir() if path.is_file() and is_image(path))
-        masks = [path for folder in by_role["mask"] for path in _images_below(folder)]
-        _add_pairs(
-            [path for path in files if masks or not is_mask_name(path.stem)],
-            masks or [path for path in files if is_mask_name(path.stem)],
-            [path for folder in by_role["roi"] for path in _images_below(folder)],
-            split,
-            layout,
-        )
-    for child in others:
-        _collect(child, _split_of(child.name) or split, layout)
+def _one_name_twice(pictures: Sequence[Picture]) -> tuple[Path, Path] | None:
+    seen: dict[Path, Path] = {}
+    for picture in pictures:
+        before = seen.setdefault(picture.path.with_suffix(""), picture.path)
+        if before != picture.path:
+            return before, picture.path
+    return None
 
 
-def _collect_paired(by_role: dict[Role, list[Path]], split: Split | None, layout: Layout) -> None:
-    images = [path for folder in by_role["image"] for path in _images_below(folder)]
-    class_folders = _class_folders(by_role["mask"], images)
-    if class_folders:
-        names = tuple(folder.name for folder in class_folders)
-        if layout.class_names not in ((), names):
-            raise InputError(
-                f"{class_folders[0].parent} has the class folders {', '.join(names)}, but others were found before: "
-                f"{', '.join(layout.class_names)}: give every split the same folders"
-            )
-        layout.class_names = names
-        masks_of: dict[Path, dict[str, Path]] = {image: {} for image in images}
-        for folder in class_folders:
-            for image, mask in pair(images, _images_below(folder)).items():
-                masks_of[image][folder.name] = mask
-        for image, of_classes in masks_of.items():
-            if len(of_classes) == len(names):
-                layout.samples.append(Sample(image.stem, image, of_classes, split=split or _split_within(image)))
-            else:
-                layout.images_without_mask.append(image)
-        return
-    parts = {_split_within(path) for path in images}
-    masks = [path for folder in by_role["mask"] for path in _images_below(folder)]
-    rois = [path for folder in by_role["roi"] for path in _images_below(folder)]
-    for part in sorted(parts, key=str):
-        # images/train + masks/train: the same name may occur in several splits, so each is paired on its own.
-        _add_pairs(
-            [path for path in images if _split_within(path) == part],
-            [path for path in masks if _split_within(path) in (part, None)],
-            [path for path in rois if _split_within(path) in (part, None)],
-            split or part,
-            layout,
-        )
-
-
-def _class_folders(mask_folders: Iterable[Path], images: list[Path]) -> list[Path]:
-    """Folders one for each class: subfolders of the mask folder, not splits, that each repeat the image names."""
-    children = [child for folder in mask_folders for child in sorted(folder.iterdir()) if child.is_dir()]
-    if not children or any(_split_of(child.name) for child in children):
-        return []
-    return children if any(pair(images, _images_below(child)) for child in children) else []
-
-
-def _add_pairs(images: list[Path], masks: list[Path], rois: list[Path], split: Split | None, layout: Layout) -> None:
-    mask_of, roi_of = pair(images, masks), pair(images, rois)
-    for image in images:
-        if image in mask_of:
-            layout.samples.append(Sample(image.stem, image, {"": mask_of[image]}, roi_of.get(image), split=split))
-        else:
-            layout.images_without_mask.append(image)
-    layout.masks_without_image += sorted(set(masks) - set(mask_of.values()))
-
-
-def _read_manifest(path: Path) -> Layout:
-    layout = Layout()
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            rows = [
-                {(k or "").strip().lower(): (v or "").strip() for k, v in row.items()} for row in csv.DictReader(lines)
-            ]
-    except (UnicodeDecodeError, csv.Error, AttributeError):
-        raise InputError(f"{path} is not a CSV manifest: its first line must name the columns image,mask") from None
-    if not rows or not {"image", "mask"} <= rows[0].keys():
-        raise InputError(f"{path} lacks the columns image,mask (group, split and roi may follow): add them")
-    for number, row in enumerate(rows, start=2):
-        split = _split_of(row.get("split", "")) if row.get("split") else None
-        if row.get("split") and split is None:
-            raise InputError(f"{path}, line {number}: split {row['split']!r} is unknown: write train, val or test")
-        image, mask = path.parent / row["image"], path.parent / row["mask"]
-        roi = path.parent / row["roi"] if row.get("roi") else None
-        for file in filter(None, (image, mask, roi)):
-            if not file.is_file():
-                raise InputError(f"{path}, line {number}: {file} does not exist: check the path")
-        layout.samples.append(Sample(image.stem, image, {"": mask}, roi, row.get("group") or None, split))
-    return layout
-
-
-def _apply_split_file(path: Path, layout: Layout) -> None:
-    """Take the split from ``split.json``: {"test": [names], ...}; other keys, and names not in it, change nothing."""
-    if not path.is_file():
-        return
-    try:
-        splits = json.loads(path.read_text(encoding="utf-8"))
-        split_of = {str(name): split for key, names in splits.items() if (split := _split_of(key)) for name in names}
-    except (ValueError, AttributeError, TypeError):
-        raise InputError(f'{path} is not a split file: write {{"test": ["name", ...]}}, or remove it') from None
-    layout.samples = [
-        replace(sample, split=split_of.get(sample.name) or split_of.get(sample.image.name) or sample.split)
-        for sample in layout.samples
-    ]
-    layout.notes.append(f"{path.name} names the split of {len(split_of)} images")
-
-
-def _apply_patient_table(source: Path, layout: Layout) -> None:
-    """Take groups from a CSV beside the images that has a name and a patient column."""
-    for path in sorted(source.glob("*.csv")):
-        with path.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
-            rows = list(csv.reader(lines))
-        header = [cell.strip().lower() for cell in rows[0]] if rows else []
-        name = next((i for i, cell in enumerate(header) if cell in ("name", "image", "file", "filename", "id")), None)
-        patient = next((i for i, cell in enumerate(header) if "patient" in cell or cell == "group"), None)
-        if name is None or patient is None:
-            continue
-        group_of = {
-            Path(row[name].strip()).stem: row[patient].strip() for row in rows[1:] if len(row) > max(name, patient)
-        }
-        layout.samples = [replace(s, group=s.group or group_of.get(s.name) or None) for s in layout.samples]
-        layout.notes.append(
-            f"{path.name} names the patient of {sum(s.group is not None for s in layout.samples)} images"
-        )
+def _one_of_each_kind(pictures: Sequence[Picture]) -> list[str]:
+    """One name of each folder and suffix, four at most."""
+    first: dict[tuple[Path, str], str] = {}
+    for picture in pictures:
+        first.setdefault((picture.path.parent, picture.path.suffix.lower()), str(picture.path))
+    return list(first.values())[:4]
 
 
 def _unique_names(samples: list[Sample]) -> list[Sample]:
     """Give samples that share a name the folders before it, and then the suffix behind it."""
+    if not samples:
+        return samples
     full = {sample.image: Path(os.path.normpath(sample.image.absolute())) for sample in samples}
     if len(full) < len(samples):
         twice = Counter(sample.image for sample in samples).most_common(1)[0][0]
@@ -279,36 +297,3 @@ def _unique_names(samples: list[Sample]) -> list[Sample]:
         seen = Counter(sample.name for sample in samples)
         samples = [replace(s, name="_".join(names[s.image].parts)) if seen[s.name] > 1 else s for s in samples]
     return samples
-
-
-def _images_below(folder: Path) -> list[Path]:
-    """The images in a folder and its subfolders; unlike rglob, it does not pass over a folder that may not be read."""
-    found = []
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
-            found += _images_below(path)
-        elif is_image(path) and path.is_file():
-            found.append(path)
-    return sorted(found)
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _role_of(name: str) -> Role | None:
-    return next((role for role, names in _ROLES.items() if _plain(name) in names), None)
-
-
-def _split_of(name: str) -> Split | None:
-    plain = _plain(name)
-    if plain.startswith("train"):
-        return "train"
-    if plain.startswith("val"):
-        return "val"
-    return "test" if plain.startswith("test") else None
-
-
-def _split_within(path: Path) -> Split | None:
-    """The split that a folder right above a file names, as in images/train/1.png."""
-    return _split_of(path.parent.name)

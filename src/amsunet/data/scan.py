@@ -6,14 +6,16 @@ import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from amsunet.data.images import Array, orientation_of, read_image
+from amsunet.data.joined_mask import open_sample_mask
 from amsunet.data.layout import Sample
-from amsunet.data.mask_files import Reading, open_mask, read_region
+from amsunet.data.mask_files import Reading, read_region
 from amsunet.data.mask_summary import MaskSummary, summarise
 from amsunet.data.value_range import ValueRange, common_range, values_of
 from amsunet.errors import InputError
@@ -60,12 +62,12 @@ class Problem:
 
 
 def scan_samples(
-    samples: Iterable[Sample], progress: Callable[[int], None] | None = None
+    samples: Iterable[Sample], progress: Callable[[int], None] | None = None, *, apart: bool = False
 ) -> tuple[list[Scan], list[Problem]]:
-    """Read every sample once; the order is kept."""
+    """Read every sample once; the order is kept. ``apart`` numbers the objects of masks in several files."""
     scans, problems = [], []
     with ThreadPoolExecutor() as pool:
-        for done, outcome in enumerate(pool.map(_scan_or_problem, samples), start=1):
+        for done, outcome in enumerate(pool.map(partial(_scan_or_problem, apart=apart), samples), start=1):
             if isinstance(outcome, Scan):
                 scans.append(outcome)
             else:
@@ -113,20 +115,20 @@ def _in_shares(scans: list[Scan]) -> list[Scan]:
     return shared
 
 
-def _scan_or_problem(sample: Sample) -> Scan | Problem:
+def _scan_or_problem(sample: Sample, *, apart: bool) -> Scan | Problem:
     try:
-        return _scan(sample)
+        return _scan(sample, apart)
     except InputError as error:
         kind = "sizes that differ" if "pixels, its" in str(error) else "unreadable files"
         return Problem(kind, sample.image, str(error))
 
 
-def _scan(sample: Sample) -> Scan:
+def _scan(sample: Sample, apart: bool) -> Scan:
     image = read_image(sample.image)
     height, width, channels = image.shape
     masks = {}
     for name, path in sample.masks.items():
-        file = open_mask(path)
+        file = open_sample_mask(sample, name, apart=apart)
         _refuse_other_size(image, file.pixels, sample.image, path)
         masks[name] = summarise(file, path, image)
     inside = image.reshape(-1, channels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from amsunet.data.dataset import Dataset, open_dataset
@@ -31,7 +32,9 @@ def open_judged(
     """
     if record is None:
         if data is None:
-            raise InputError(f"{run} comes without data: name what to judge it on, as amsunet evaluate {run} DATA")
+            raise InputError(
+                f"{run} comes without data: name what to judge it on, as amsunet evaluate {shlex.quote(str(run))} DATA"
+            )
         return open_dataset(
             locate(data), mask_options, group=group, convention=convention, skip_broken=skip_broken
         ), False

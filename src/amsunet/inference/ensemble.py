@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,7 +13,7 @@ from amsunet.errors import InputError
 from amsunet.files import write_json
 from amsunet.inference.description import FILE_NAME, ModelDescription, weights_of
 from amsunet.inference.model_file import DamagedError, load_model
-from amsunet.zoo import find_card, unknown
+from amsunet.zoo import find_card, missing
 
 _FILE = "folds.json"
 
@@ -92,9 +93,7 @@ def model_path(run: Path) -> Path:
     if is_ensemble(run):
         raise InputError(f"{run} is an ensemble of networks: name one of them, as {fold_folder(run, 0)}")
     if not run.exists() and len(run.parts) == 1 and not run.suffix and find_card(str(run)) is None:
-        raise DamagedError(
-            f"{run} is missing: no run folder and no network that comes with amsunet has this name; {unknown(str(run))}"
-        )
+        raise DamagedError(missing(str(run)))
     return weights_of(run)
 
 
@@ -124,11 +123,11 @@ def load_members(run: Path, own: str | None = None) -> tuple[list[tuple[nn.Modul
 def _load_fold(run: Path, folds: Folds, fold: int, own: str | None) -> tuple[nn.Module, ModelDescription]:
     folder = fold_folder(run, fold)
     if fold not in folds.scores:
-        raise InputError(f"{folder} is not trained to its end: amsunet train --resume {run} goes on")
+        raise InputError(f"{folder} is not trained to its end: amsunet train --resume {shlex.quote(str(run))} goes on")
     try:
         return load_model(folder / FILE_NAME, own)
     except DamagedError:
         raise InputError(
             f"{folder} is missing or damaged, and the ensemble needs all {folds.count} folds: "
-            f"amsunet train --resume {run} trains this one anew"
+            f"amsunet train --resume {shlex.quote(str(run))} trains this one anew"
         ) from None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from amsunet.data.embedded import PREFIX, locate
 from amsunet.data.images import is_image
+from amsunet.data.other_formats import describe_other
 from amsunet.data.slides import SLIDE_SUFFIXES
 from amsunet.errors import InputError
 
@@ -47,6 +48,8 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[Job]:
                 raise InputError(f"{path} is not a list of paths: save it as UTF-8 text, one path a line") from None
             found = [Job(path.parent / line, Path(line).stem) for line in lines]
         elif path.exists():
+            if not _is_input(path) and (kind := describe_other(path)):
+                raise InputError(f"{path} is {kind}")
             found = [Job(path, path.stem)]
         else:
             found = [Job(Path(name), Path(name).stem) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207

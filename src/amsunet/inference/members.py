@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,7 +99,7 @@ def _open_run(
     for problem in problems:
         say(f"left out: {problem}")
     if not exported:
-        say(f"torch alone is at hand: amsunet export {run} --to openvino makes another one")
+        say(f"torch alone is at hand: amsunet export {shlex.quote(str(run))} --to openvino makes another one")
         return list(networks), None
     exact: list[Runtime] = [usual.exact()] if compiled or placed.precision != "float32" else []
     runtimes = [*exact, usual, *(runtime for runtime, _ in exported)]
@@ -109,7 +110,8 @@ def _open_exports(run: Path, to: str, precision: str | None, say: Callable[[str]
     """The exported network of a run; of several the fastest that agrees with the exact one."""
     files = exported_files(run, to, precision)
     if not files:
-        line = f"amsunet export {run} --to {to}{'' if precision is None else f' --precision {precision}'}"
+        asked = "" if precision is None else f" --precision {precision}"
+        line = f"amsunet export {shlex.quote(str(run))} --to {to}{asked}"
         raise InputError(f"{run} holds no exported network for {to}: {line} makes one")
     opened, problems = _open_all(files, description_of(weights_of(run)))
     if not opened:

@@ -113,6 +113,21 @@ def is_hidden(name: str) -> bool:
     return Path(name).exists() and name in [path.stem for path in _cards()]
 
 
+def refuse_unknown(name: str) -> None:
+    """Answer a name that is neither a path nor a network's, before anything heavy is loaded.
+
+    Raises: InputError.
+    """
+    path = Path(name)
+    if not path.exists() and (len(path.parts) > 1 or path.suffix or find_card(name) is None):
+        raise InputError(missing(name))
+
+
+def missing(name: str) -> str:
+    """What to say where neither a path nor a network has a name."""
+    return f"{name} is missing: no run folder and no network that comes with amsunet has this name; {unknown(name)}"
+
+
 def unknown(name: str) -> str:
     """What to say to a name that is none, with the nearest one that is."""
     names = [path.stem for path in _cards()]

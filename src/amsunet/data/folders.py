@@ -1,0 +1,192 @@
+"""What every picture of a data set is, as far as names tell: image, mask, field of view, or none of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+from pathlib import Path
+
+from amsunet.data.pairing import is_mask_name, is_other_observer_name, is_region_name, match
+from amsunet.data.words import (
+    Role,
+    Split,
+    is_aside,
+    is_kind_of_mask,
+    place_of,
+    role_of,
+    split_of,
+    splits_of,
+    words_of,
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture file and what the names of its folders tell."""
+
+    path: Path
+    folders: tuple[str, ...]
+    """Below the data set's folder."""
+    role: Role | None
+    """That the nearest folder tells which tells one."""
+    homes: frozenset[tuple[str, ...]]
+    """The folders above those that tell the role, up to the first that tells another one."""
+    split: Split | None
+    places: tuple[str, ...]
+    """What each folder is called without the words that tell a role; a split is ``=train``."""
+
+    @property
+    def where(self) -> frozenset[str]:
+        """Its places, of every split also the split alone: train of train set 1."""
+        return frozenset({*self.places, *(place.split()[0] for place in self.places if place.startswith("="))} - {""})
+
+    @property
+    def told_by(self) -> str:
+        """The name of the nearest folder that tells the role."""
+        return next((name for name in reversed(self.folders) if role_of(name) is not None), "")
+
+
+@dataclass
+class Cast:
+    """Who is what."""
+
+    images: list[Picture] = field(default_factory=list)
+    masks: list[Picture] = field(default_factory=list)
+    rois: list[Picture] = field(default_factory=list)
+    observers: list[Picture] = field(default_factory=list)
+    aside: list[Picture] = field(default_factory=list)
+
+
+def look_at(paths: Sequence[Path], source: Path) -> list[Picture]:
+    """Tell from the names of its folders what each file is."""
+    below = {path: path.relative_to(source).parts[:-1] for path in paths}
+    splits = splits_of({name for folders in below.values() for name in folders})
+    return [_look(path, folders, splits) for path, folders in below.items()]
+
+
+def _look(path: Path, folders: tuple[str, ...], splits: dict[str, Split]) -> Picture:
+    roles = [role_of(name) for name in folders]
+    told = [index for index, role in enumerate(roles) if role is not None]
+    role = roles[told[-1]] if told else None
+    run = list(takewhile(lambda index: roles[index] == role, reversed(told)))
+    split = next((splits[name] for name in reversed(folders) if name in splits), None)
+    places = tuple(place_of(name, splits.get(name)) for name in folders)
+    return Picture(path, folders, role, frozenset(folders[:index] for index in run), split, places)
+
+
+def assign_roles(pictures: Sequence[Picture]) -> Cast:
+    """Tell images, masks and the rest apart: by folders where these hold both, else by the names of files too."""
+    cast = Cast()
+    by_role: dict[Role | None, list[Picture]] = defaultdict(list)
+    for picture in pictures:
+        by_role[picture.role].append(picture)
+    plain, masks = by_role[None], by_role["mask"]
+    cast.rois, cast.observers, cast.aside = by_role["roi"], by_role["other observer"], by_role["aside"]
+    if any("manual" in words_of(mask.told_by) for mask in masks):
+        # DRIVE as published: the vessels are in 1st_manual, and mask is the field of view.
+        cast.rois += [mask for mask in masks if words_of(mask.told_by) in (["mask"], ["masks"])]
+        regions = set(cast.rois)
+        masks = [mask for mask in masks if mask not in regions]
+    if masks:
+        cast.masks += masks
+        cast.images += by_role["image"]
+        _cast_beside_masks(plain, cast)
+    else:
+        _cast_by_name([*plain, *by_role["image"]], cast)
+    if not cast.masks and cast.observers:
+        cast.masks, cast.observers = cast.observers, []
+    if not cast.masks:
+        cast.masks = [picture for picture in cast.aside if is_kind_of_mask(picture.told_by)]
+        cast.aside = [picture for picture in cast.aside if not is_kind_of_mask(picture.told_by)]
+    _keep_one_kind_of_images(cast)
+    _set_aside(cast)
+    return cast
+
+
+def _cast_beside_masks(plain: list[Picture], cast: Cast) -> None:
+    """Files whose folders tell nothing, where others hold masks: images, unless a clear pair of folders stands by."""
+    pairs = {home for image in cast.images for home in image.homes} & {
+        home for mask in cast.masks for home in mask.homes
+    }
+    by_folder: dict[Path, list[Picture]] = defaultdict(list)
+    for picture in plain:
+        by_folder[picture.path.parent].append(picture)
+    for group in by_folder.values():
+        alone = Cast()
+        _cast_by_name(group, alone)
+        found = match([one.path for one in alone.images], [one.path for one in alone.masks])
+        if alone.masks and len(found.masks) == len(alone.images):
+            cast.images += alone.images
+            cast.masks += alone.masks
+            cast.rois += alone.rois
+            cast.observers += alone.observers
+        elif any(group[0].folders[: len(pair)] == pair for pair in pairs):
+            cast.aside += group
+        else:
+            cast.images += group
+
+
+def _cast_by_name(pictures: list[Picture], cast: Cast) -> None:
+    told = [picture for picture in pictures if is_mask_name(picture.path.stem)]
+    regions = [picture for picture in told if is_region_name(picture.path.stem)]
+    observers = [picture for picture in told if is_other_observer_name(picture.path.stem)]
+    apart = {*regions, *observers}
+    masks = [picture for picture in told if picture not in apart]
+    if not masks:  # what is called a region of interest may be all there is
+        masks, regions, observers = told, [], []
+    masked = set(told)
+    cast.images += [picture for picture in pictures if picture not in masked]
+    cast.masks += masks
+    cast.rois += regions
+    cast.observers += observers
+
+
+def _keep_one_kind_of_images(cast: Cast) -> None:
+    """Of several folders with pictures of the same names take those called images: not ``raw`` or ``images_8bit``."""
+    usual = {"image", "images", "img", "imgs"}
+    stems: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for image in cast.images:
+        if image.role == "image" and set(words_of(image.told_by)) <= usual:
+            for home in image.homes:
+                stems[home].add(image.path.stem.lower())
+    other = {
+        image.path.parent
+        for image in cast.images
+        if image.role == "image"
+        and not set(words_of(image.told_by)) <= usual
+        and any(image.path.stem.lower() in stems.get(home, ()) for home in image.homes)
+    }
+    cast.aside += [image for image in cast.images if image.path.parent in other]
+    cast.images = [image for image in cast.images if image.path.parent not in other]
+
+
+def _set_aside(cast: Cast) -> None:
+    """Leave alone what names tell as made from images or masks, and second observers in a folder of masks."""
+    for kind in (cast.images, cast.masks):
+        made = [picture for picture in kind if is_aside(picture.path.stem)]
+        if len(made) < len(kind):
+            cast.aside += made
+            left_out = set(made)
+            kind[:] = [picture for picture in kind if picture not in left_out]
+    second = [mask for mask in cast.masks if is_other_observer_name(mask.path.stem)]
+    if second and len(second) < len(cast.masks):
+        cast.observers += second
+        apart = set(second)
+        cast.masks = [mask for mask in cast.masks if mask not in apart]
+
+
+def splits_by_file_names(images: Sequence[Picture]) -> dict[Path, Split]:
+    """The splits that file names tell (``train_1``, ``testA_1``, ``21_training``), where all of them tell one and no
+    folder does, and there are two or more.
+    """
+    if any(image.split for image in images):
+        return {}
+    found: dict[Path, Split] = {}
+    for image in images:
+        split = split_of(image.path.stem)
+        if split is None:
+            return {}
+        found[image.path] = split
+    return found if len(set(found.values())) > 1 else {}

@@ -1,0 +1,43 @@
+"""Files of other worlds: what they are, and how their images come into a format that is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_SLICES = "save each slice as a PNG or TIFF of its own"
+_PICTURE = "save it as PNG or TIFF"
+_FORMATS: dict[str, tuple[str, str]] = {
+    **dict.fromkeys((".nii", ".nii.gz"), ("a NIfTI volume", _SLICES)),
+    **dict.fromkeys((".mha", ".mhd", ".nrrd", ".nhdr"), ("a volume", _SLICES)),
+    **dict.fromkeys((".dcm", ".dicom", ".ima"), ("a DICOM file", _SLICES)),
+    **dict.fromkeys((".h5", ".hdf5", ".hdf"), ("an HDF5 file", "save each of its images as a PNG or TIFF of its own")),
+    **dict.fromkeys((".npy", ".npz"), ("a NumPy array", "save each of its images as a PNG or TIFF of its own")),
+    ".mat": ("a MATLAB file", "save its images and masks as PNG or TIFF, with imwrite"),
+    **dict.fromkeys(
+        (".czi", ".lif", ".nd2", ".oib", ".oif", ".vsi", ".lsm", ".zvi", ".ims", ".dv"),
+        ("a microscope's own file", "export its images as TIFF, with Fiji or the microscope's program"),
+    ),
+    **dict.fromkeys(
+        (".svs", ".ndpi", ".mrxs", ".scn", ".bif"), ("a whole slide", "cut it and its mask into tiles of PNG or TIFF")
+    ),
+    **dict.fromkeys((".jp2", ".j2k", ".jpx", ".jpf"), ("a JPEG 2000 image", _PICTURE)),
+    **dict.fromkeys((".heic", ".heif", ".avif", ".jxl"), ("an image of a kind that is not read", _PICTURE)),
+    **dict.fromkeys((".dng", ".cr2", ".nef", ".arw"), ("a camera's raw image", _PICTURE)),
+    **dict.fromkeys((".zip", ".tar", ".gz", ".tgz", ".rar", ".7z"), ("an archive", "unpack it")),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), ("a spreadsheet", "save it as CSV if it names patients or masks")),
+    **dict.fromkeys(
+        (".xml", ".geojson"), ("a file of outlines", "draw them into masks of PNG, one pixel value a class")
+    ),
+}
+
+
+def suffix_of(path: Path) -> str:
+    """The suffix in lower case, ``.nii.gz`` whole."""
+    name = path.name.lower()
+    return ".nii.gz" if name.endswith(".nii.gz") else path.suffix.lower()
+
+
+def describe_other(path: Path) -> str | None:
+    """What a file is that is no image we read, and what to do; None if it is not known."""
+    known = _FORMATS.get(suffix_of(path))
+    return f"{known[0]}, which is not read here: {known[1]}" if known else None
