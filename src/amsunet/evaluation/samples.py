@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from amsunet.data.dataset import Dataset, open_dataset
+from amsunet.data.duplicates import tell_seen
 from amsunet.data.embedded import locate
 from amsunet.data.layout import Sample
 from amsunet.data.masks import MaskConvention, MaskOptions
@@ -65,8 +66,10 @@ def choose_of_run(dataset: Dataset, record: RunData, split: str, folds: Folds | 
     if not samples:
         raise InputError(f"{dataset.source} has no {wanted} images: choose another --split")
     told = sum(record.checksums[sample.name] in record.seen_before for sample in samples)
-    notes = (f"{told} of these images were seen by the weights that training started from: too good",) if told else ()
-    return samples, wanted, notes
+    notes = [f"{told} of these images were seen by the weights that training started from: too good"] if told else []
+    if searched == wanted:
+        notes += tell_seen(dataset.scans, record.splits, {sample.name for sample in samples})
+    return samples, wanted, (*notes,)
 
 
 def choose_foreign(dataset: Dataset, seen: set[str] | None, split: str) -> Choice:
