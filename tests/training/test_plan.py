@@ -52,6 +52,10 @@ def _plan(overrides=None, *, images=100, device="cpu", recipe="default", **chang
         ({"median_height": 128, "median_width": 128, "largest_side": 128, "class_shares": (0.95, 0.05)},
          "foreground_fraction", 0.0),
         ({}, "quarter_turns", True),
+        ({}, "augmentation_flips", "both"),
+        ({"mirrored": (("left", "right", "horizontal"),)}, "augmentation_flips", "vertical"),
+        ({"mirrored": (("left", "right", "horizontal"),)}, "quarter_turns", False),
+        ({"mirrored": (("upper", "lower", "vertical"),)}, "augmentation_flips", "horizontal"),
         ({}, "inversion", False),
         ({"brightness_variation": 2.0}, "inversion", True),
         ({"brightness_variation": 2.0, "bright_on_dark": True}, "inversion", False),
@@ -147,6 +151,7 @@ def test_the_papers_recipe():
         "foreground_fraction": 0.0,
         "augmentation": "paper",
         "extra_augmentation": (),
+        "augmentation_flips": "both",
         "loss": "ce_dice",
         "deep_supervision": False,
         "quarter_turns": False,
@@ -214,3 +219,14 @@ def test_quarter_turns_need_square_crops():
 def test_the_impossible_is_refused_by_name(overrides, message):
     with pytest.raises(InputError, match=message):
         _plan(overrides)
+
+
+def test_flips_are_left_out_with_their_reason_and_may_be_said():
+    mirrored = (("left lung", "right lung", "horizontal"),)
+    told = _plan(mirrored=mirrored).reasons
+    assert told["augmentation_flips"] == "a horizontal flip would turn left lung into right lung"
+    assert told["quarter_turns"] == "half a turn is both flips"
+    said = _plan({"augmentation_flips": "both"}, mirrored=mirrored)
+    assert said.quarter_turns and said.make_augmentation() is not None
+    assert not _plan({"augmentation_flips": "none"}).quarter_turns
+    assert _plan({"augmentation_flips": "none", "quarter_turns": True}).quarter_turns

@@ -225,6 +225,8 @@ def evaluate(
     judge = predictor.blind_to if chosen == "val" else lambda _: predictor
     untempered = Calibration() if predictor.folds is None else None
     scores, calibration, confusion = _score(judge, dataset, samples, shape.thickness < _THIN, untempered, progress)
+    if predictor.views_left_out:
+        notes = (*notes, predictor.views_left_out)
     if predictor.folds is not None:
         notes = (*notes, _tell_folds(predictor.folds, scores, chosen))
     evaluation = Evaluation(
