@@ -14,7 +14,7 @@ from PIL import Image, ImageEnhance
 from skimage.data import astronaut, camera, coffee
 
 from amsunet.data.dataset import open_dataset
-from amsunet.data.duplicates import tell_repeats, tell_seen
+from amsunet.data.duplicates import pack_thumbnail, tell_copies, tell_repeats, tell_seen
 from amsunet.data.layout import Split, find_samples
 from amsunet.data.scan import Scan, scan_samples
 
@@ -94,6 +94,14 @@ def test_changed_copies_are_found_and_other_pictures_are_not(change, picture, sa
     (text,) = tell_seen(scans, _splits(scans, {"b": "test"}), {"b"})
     assert text.startswith("1 of these 1 images ") and "trained or chosen on" in text
     assert not tell_seen(scans, _splits(scans, {"b": "test", "c0": "test"}), {"c0"})
+
+
+def test_copies_are_known_by_their_thumbnails_alone(make_dataset):
+    scans = open_dataset(make_dataset(8)).scans
+    kept = {scan.sample.name: pack_thumbnail(scan) for scan in scans[:5]}
+    (text,) = tell_copies(scans[3:], kept)
+    assert text.startswith("2 of these 5 images look nearly the same") and "03.png and 03 of the training" in text
+    assert not tell_copies(scans[5:], kept) and not tell_copies(scans, {}) and not tell_copies([], kept)
 
 
 @pytest.mark.parametrize("name", ["DRIVE", "GlaS", "DSB2018"])

@@ -115,7 +115,7 @@ def test_leaks_are_counted_by_the_patients_that_names_propose(tmp_path: Path) ->
     samples = _samples([f"images/P{n}_{z}.png" for n in range(6) for z in range(4)], tmp_path)
     splits: dict[str, Split] = {sample.name: "val" if sample.name.endswith("_0.png") else "train" for sample in samples}
     (text,) = tell_groups(samples, splits, tmp_path, _cut)
-    assert "6 patients" in text and "6 of 6 patients lie in both training and validation (P0, P1, P2, ...)" in text
+    assert "24 images of 6 patients" in text and "6 of 6 patients lie in both training and validation (P0, P1, P2, ...)" in text
     assert "--group '" in text and "data set's own" not in text
     given = [Sample(s.name, s.image, {}, split=splits[s.name]) for s in samples]
     (text,) = tell_groups(given, splits, tmp_path, _cut)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations
@@ -65,6 +66,32 @@ def tell_seen(scans: Sequence[Scan], splits: Mapping[str, Split], judged: Collec
                 "the score is too good"
             )
     return said
+
+
+def pack_thumbnail(scan: Scan) -> str:
+    """A thumbnail as text, to know a picture by when its file is gone."""
+    peak = max(float(np.abs(scan.thumbnail).max()), 1e-6)
+    return base64.b64encode(np.round(127 * scan.thumbnail / peak).astype(np.int8).tobytes()).decode()
+
+
+def tell_copies(scans: Sequence[Scan], trained_on: Mapping[str, str]) -> list[str]:
+    """Say how many pictures look nearly the same as some that were trained or chosen on.
+
+    Args:
+        trained_on: thumbnails as ``pack_thumbnail`` gives them, by sample name.
+    """
+    if not (scans and trained_on):
+        return []
+    packed = [np.frombuffer(base64.b64decode(text), np.int8) for text in trained_on.values()]
+    alike = np.stack([scan.thumbnail.ravel() for scan in scans]) @ _unit(np.stack(packed)).T > _ALIKE
+    copies = np.flatnonzero(alike.any(axis=1))
+    if not len(copies):
+        return []
+    a, b = scans[copies[0]].sample.image, [*trained_on][int(alike[copies[0]].argmax())]
+    return [
+        f"{len(copies)} of these {len(scans)} images look nearly the same as images that were trained or chosen on, "
+        f"as {a} and {b} of the training: the score is too good"
+    ]
 
 
 def _crossing(scans: Sequence[Scan], splits: Mapping[str, Split], partners: _Partners, how: str) -> str:

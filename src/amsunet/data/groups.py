@@ -103,7 +103,7 @@ def tell_groups(
     if proposal is None:
         return []
     patients = sorted({str(sample.group) for sample in proposal.samples}, key=_natural)
-    told = f"names look like {len(patients)} patients, of several images each ({_some(patients)})"
+    told = f"names look like {len(samples)} images of {len(patients)} patients ({_some(patients)})"
     found = _crossings(proposal.samples, splits)
     told += f"; with them {'; '.join(found)}" if found else ", none of them in two splits"
     new = cut(proposal.samples)

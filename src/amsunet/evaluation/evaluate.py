@@ -220,7 +220,9 @@ def evaluate(
     if of_run and record is not None:
         samples, chosen, notes = choose_of_run(dataset, record, split, predictor.folds)
     else:
-        samples, chosen, notes = choose_foreign(dataset, images_seen(network), split)
+        samples, chosen, notes = choose_foreign(
+            dataset, images_seen(network), split, record.thumbnails if record is not None else None
+        )
     shape = take_fingerprint(dataset, {sample.name for sample in samples}) if record is None else record.fingerprint
     judge = predictor.blind_to if chosen == "val" else lambda _: predictor
     untempered = Calibration() if predictor.folds is None else None
