@@ -117,3 +117,17 @@ def test_inversion_exchanges_dark_and_bright_in_some_images_alone(batch: tuple[T
         for image, mask in zip(images.mean(1), labels, strict=True):
             inverted.append(bool(image[mask == 0].mean() > image[(mask > 0) & (mask != IGNORED)].mean()))
     assert 0.05 < sum(inverted) / len(inverted) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("flips", "seen"),
+    [("both", {0, 1, 2, 3}), ("horizontal", {0, 1}), ("vertical", {0, 2}), ("none", {0})],
+)
+@pytest.mark.parametrize("strength", ["paper", "medium"])
+def test_only_the_chosen_flips_are_shown(strength: str, flips: str, seen: set[int]) -> None:
+    augment = Augmentation(strength, coloured=False, quarter_turns=False, inversion=False, flips=flips)  # type: ignore[arg-type]
+    labels = torch.ones(24, 32, 32, dtype=torch.int64)
+    labels[:, :16, 16:], labels[:, 16:, :16], labels[:, 16:, 16:] = 2, 3, 4
+    _, changed = augment(labels[:, None] / 4.0, labels, seed=(0, 0, 1))
+    # The class near each corner's middle tells which of the four mirror images was shown.
+    assert {int(label) - 1 for label in changed[:, 10, 10]} == seen

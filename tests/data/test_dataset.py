@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from amsunet.data.dataset import foreground_share, open_dataset, read_labels
+from amsunet.data.groups import tell_groups
 from amsunet.data.images import Array
 from amsunet.data.mask_files import read_mask
 from amsunet.data.masks import IGNORED, MaskOptions
@@ -191,7 +192,9 @@ def test_glas_objects_are_foreground_and_mixed_patients_are_told(shared: Callabl
     (tmp_path / "few.csv").write_text("\n".join(lines))
     dataset = open_dataset(tmp_path / "few.csv")
     assert dataset.convention.kind == "instances" and any("object numbers" in note for note in dataset.notes)
-    assert any("1 of 1 patients have images on both sides" in warning for warning in dataset.warnings)
+    splits = {sample.name: sample.split or "train" for sample in dataset.samples}
+    (warning,) = tell_groups(dataset.samples, splits, tmp_path, lambda _: splits)
+    assert "1 of 1 patients lie in both training and test (one patient)" in warning
 
 
 def test_where_class_folders_overlap_the_smaller_class_counts(make_dataset: Make, save: Save, tmp_path: Path) -> None:

@@ -2,33 +2,110 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
-from PIL import Image
+import pytest
+from PIL import Image, ImageEnhance
+from skimage.data import astronaut, camera, coffee
 
 from amsunet.data.dataset import open_dataset
-from amsunet.data.duplicates import lookalikes
+from amsunet.data.duplicates import pack_thumbnail, tell_copies, tell_repeats, tell_seen
+from amsunet.data.layout import Split, find_samples
+from amsunet.data.scan import Scan, scan_samples
+
+_COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "JPEG": lambda image: _through_jpeg(image, 75),
+    "coarse JPEG": lambda image: _through_jpeg(image, 30),
+    "half": lambda image: image.resize((image.width // 2, image.height // 2), Image.Resampling.BICUBIC),
+    "0.7 by nearest": lambda image: image.resize((int(image.width * 0.7), int(image.height * 0.7)), 0),
+    "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.15),
+    "grey": lambda image: image.convert("L"),
+    "without its border": lambda image: image.crop((1, 1, image.width - 1, image.height - 1)),
+}
 
 
-def test_repeated_images_are_named_and_counted(make_dataset):
-    data = make_dataset(5)
-    assert not open_dataset(data).warnings
-    shutil.copy(data / "images" / "00.png", data / "images" / "04.png")
-    (same,) = open_dataset(data).warnings
-    assert same.startswith("1 images occur more than once") and "00.png" in same and "04.png" in same
+def _through_jpeg(image: Image.Image, quality: int) -> Image.Image:
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=quality)
+    return Image.open(io.BytesIO(stream.getvalue()))
 
 
-def test_pairs_across_the_splits_come_first(make_dataset):
+def _splits(scans: tuple[Scan, ...], held_out: Mapping[str, Split]) -> dict[str, Split]:
+    return {scan.sample.name: held_out.get(scan.sample.name, "train") for scan in scans}
+
+
+def test_repeated_images_are_told_by_the_splits_they_lie_in(make_dataset):
+    data = make_dataset(6)
+    scans = open_dataset(data).scans
+    assert not tell_repeats(scans, _splits(scans, {}))
+    for copy in ("04", "05"):
+        shutil.copy(data / "images" / "00.png", data / "images" / f"{copy}.png")
+    scans = open_dataset(data).scans
+    (within,) = tell_repeats(scans, _splits(scans, {}))
+    assert within.startswith("3 images occur more than once in one split") and "00.png" in within and "04.png" in within
+    across, within = tell_repeats(scans, _splits(scans, {"03": "test", "04": "test", "05": "val"}))[0].split("; ")[:2]
+    assert across.startswith("1 of 1 validation images are training images") and "05.png" in across
+    assert within.startswith("1 of 2 test images are training images") and "04.png" in within and "00.png" in within
+
+
+def test_copies_across_the_splits_come_first(make_dataset):
     data = make_dataset(6)
     for name, twin in (("00", "02"), ("01", "03")):
         pixels = np.array(Image.open(data / "images" / f"{name}.png"))
         pixels[0, 0] ^= 1
         Image.fromarray(pixels).save(data / "images" / f"{twin}.png")
     scans = open_dataset(data).scans
-    splits = dict.fromkeys((scan.sample.name for scan in scans), "train")
-    (text,) = lookalikes(scans, splits)
-    assert text.startswith("2 pairs look nearly the same (0 across splits)")
-    (text,) = lookalikes(scans, {**splits, "03": "test"})
-    assert text.startswith("2 pairs look nearly the same (1 across splits)") and "01.png" in text and "03.png" in text
-    assert not lookalikes(scans[4:], splits)
+    (text,) = tell_repeats(scans, _splits(scans, {}))
+    assert text.startswith("4 images look nearly the same as another in one split")
+    across, within = tell_repeats(scans, _splits(scans, {"03": "test"}))
+    assert across.startswith("1 of 1 test images look nearly the same as training images")
+    assert "01.png" in across and "03.png" in across and within.startswith("2 images")
+    assert not tell_repeats(scans[4:], _splits(scans, {}))
+
+
+def test_a_patients_own_images_may_look_alike(make_dataset):
+    data = make_dataset(3)
+    pixels = np.array(Image.open(data / "images" / "00.png"))
+    Image.fromarray(pixels ^ 1).save(data / "images" / "01.png")
+    scans = open_dataset(data).scans
+    assert tell_repeats(scans, _splits(scans, {}))
+    known = tuple(replace(scan, sample=replace(scan.sample, group="one")) for scan in scans)
+    assert not tell_repeats(known, _splits(known, {}))
+
+
+@pytest.mark.parametrize("change", _COPIES)
+@pytest.mark.parametrize("picture", [astronaut, camera, coffee])
+def test_changed_copies_are_found_and_other_pictures_are_not(change, picture, save, tmp_path):
+    original = Image.fromarray(picture())
+    copy = _COPIES[change](original.convert("RGB"))
+    others = [other() for other in (astronaut, camera, coffee) if other is not picture]
+    pictures = {"a": original, "b": copy, **{f"c{n}": Image.fromarray(other) for n, other in enumerate(others)}}
+    for name, image in pictures.items():
+        save(tmp_path / "images" / f"{name}.png", np.asarray(image))
+        save(tmp_path / "masks" / f"{name}.png", np.uint8(np.eye(image.height, image.width)))
+    scans = open_dataset(tmp_path).scans
+    (text,) = tell_repeats(scans, _splits(scans, {"b": "test"}))
+    assert text.startswith("1 of 1 test images ") and "a.png" in text and "b.png" in text
+    (text,) = tell_seen(scans, _splits(scans, {"b": "test"}), {"b"})
+    assert text.startswith("1 of these 1 images ") and "trained or chosen on" in text
+    assert not tell_seen(scans, _splits(scans, {"b": "test", "c0": "test"}), {"c0"})
+
+
+def test_copies_are_known_by_their_thumbnails_alone(make_dataset):
+    scans = open_dataset(make_dataset(8)).scans
+    kept = {scan.sample.name: pack_thumbnail(scan) for scan in scans[:5]}
+    (text,) = tell_copies(scans[3:], kept)
+    assert text.startswith("2 of these 5 images look nearly the same") and "03.png and 03 of the training" in text
+    assert not tell_copies(scans[5:], kept) and not tell_copies(scans, {}) and not tell_copies([], kept)
+
+
+@pytest.mark.parametrize("name", ["DRIVE", "GlaS", "DSB2018"])
+def test_other_images_of_a_kind_are_no_copies(name: str, shared: Callable[[str], Path]) -> None:
+    samples = find_samples(shared(name)).samples
+    scans, _ = scan_samples(samples[:: 1 + len(samples) // 200])
+    assert len(scans) >= 40 and not tell_repeats(scans, _splits(tuple(scans), {}))

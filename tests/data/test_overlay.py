@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import ImageChops
 
 from amsunet.data.masks import IGNORED
-from amsunet.data.overlay import COLOURS, contact_sheet, draw_outlines, fit, viewable
+from amsunet.data.overlay import COLOURS, colour_of, draw_masks, draw_outlines, fit, viewable
 
 
 @pytest.mark.parametrize(("dtype", "channels"), [(np.uint8, 1), (np.uint8, 3), (np.uint16, 1), (np.float32, 1)])
@@ -31,10 +30,30 @@ def test_pictures_are_fitted_without_distortion(size: tuple[int, int]) -> None:
     assert small.width / small.height == pytest.approx(size[1] / size[0], rel=0.02)
 
 
-@pytest.mark.parametrize("count", [1, 5, 6])
-def test_every_picture_is_on_the_sheet(count: int) -> None:
-    pictures = [(f"name {n}" * 9, np.full((40, 50, 3), 40 * n, np.uint8)) for n in range(count)]
-    sheet = contact_sheet(pictures, columns=5, cell=64)
-    found = {colour for _, colour in sheet.getcolors(1 << 20) or []}
-    assert {(40 * n,) * 3 for n in range(count)} <= found
-    assert ImageChops.invert(sheet).getbbox() is not None and sheet.height == (2 if count > 5 else 1) * (64 + 30) + 12
+def test_masks_are_filled_and_rings_stay_hollow() -> None:
+    image = np.full((40, 60, 3), 200, np.uint8)
+    labels = np.zeros((40, 60), np.uint8)
+    labels[5:25, 5:25], labels[5:25, 30:50] = 1, 2
+    labels[10:20, 35:45] = 0
+    labels[30:] = IGNORED
+    drawn = draw_masks(image, labels)
+    assert (drawn[5, 5:25] == COLOURS[0]).all() and (drawn[5, 30:50] == COLOURS[1]).all()
+    inside = drawn[15, 15].astype(int)
+    assert (inside != image[15, 15]).any() and (inside != COLOURS[0]).any()
+    assert np.abs(inside - (200 + 0.35 * (COLOURS[0].astype(int) - 200))).max() <= 1
+    assert (drawn[labels == 0] == 200).all()
+    striped = (drawn[30:] != 200).any(axis=2)
+    assert 0.4 < striped.mean() < 0.6
+
+
+def test_touching_objects_are_parted() -> None:
+    objects = np.zeros((20, 30), np.uint16)
+    objects[4:16, 4:15], objects[4:16, 15:26] = 1, 300
+    drawn = draw_masks(np.full((20, 30, 3), 200, np.uint8), np.uint8(objects > 0), objects)
+    assert (drawn[10, 14] == colour_of(1)).all() and (drawn[10, 15] == colour_of(300)).all()
+    assert not (colour_of(1) == colour_of(300)).all()
+
+
+def test_more_classes_than_colours_differ_still() -> None:
+    colours = {tuple(colour_of(label).tolist()) for label in range(1, 21)}
+    assert len(colours) == 20 and (colour_of(1) == COLOURS[0]).all()

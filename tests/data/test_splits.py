@@ -68,6 +68,20 @@ def test_a_split_that_the_data_name_stays() -> None:
     assert list(splits.values()).count("val") == 2
 
 
+def test_patients_of_given_validation_images_are_no_test_patients() -> None:
+    samples = [
+        Sample(
+            f"{patient}_{n}", Path("1.png"), {}, group=f"{patient}", split="val" if n == 0 and patient < 7 else "train"
+        )
+        for patient in range(10)
+        for n in range(4)
+    ]
+    splits = assign_splits(samples, _shares(samples), seed=0)
+    sides = {part: {s.group for s in samples if splits[s.name] == part} for part in ("train", "val", "test")}
+    assert len(sides["test"]) == 2 and not sides["test"] & (sides["val"] | sides["train"])
+    assert sides["val"] == {f"{patient}" for patient in range(7)}
+
+
 def test_the_same_picture_stored_twice_stays_on_one_side() -> None:
     samples = [Sample(f"{n:02}", Path(f"{n}.png"), {"": Path("m.png")}) for n in range(40)]
     twins = {sample.name: f"pixels {number % 20}" for number, sample in enumerate(samples)}

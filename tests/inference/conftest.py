@@ -68,8 +68,8 @@ def make_run(tmp_path) -> Callable[..., Path]:
 def make_predictor(make_run, machine) -> Callable[..., Predictor]:
     """Load a predictor of a model as ``make_run`` writes it."""
 
-    def make(*given: Any, flips: bool = False, **settings: Any) -> Predictor:
-        return Predictor(make_run(*given, **settings), machine=machine, flips=flips)
+    def make(*given: Any, flips: bool = False, flips_allowed: str = "both", **settings: Any) -> Predictor:
+        return Predictor(make_run(*given, flips=flips_allowed, **settings), machine=machine, flips=flips)
 
     return make
 

@@ -121,6 +121,19 @@ def test_every_view_of_an_image_has_the_same_result(network, size, asked, quarte
         np.testing.assert_allclose(found, look(result, turn, mirror), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("allowed", "axes"), [("horizontal", [(), (3,)]), ("vertical", [(), (2,)]), ("none", [()])],
+)  # fmt: skip
+@pytest.mark.parametrize("turns", [False, True])
+def test_views_that_exchange_classes_are_left_out(network, allowed, axes, turns):
+    image = _image(40, 64)
+    found = compute_logits(network, image, flips=True, turns=turns, allowed=allowed)
+    wanted = [np.flip(network(np.ascontiguousarray(np.flip(image, axis))), axis) for axis in axes]
+    np.testing.assert_allclose(found, np.mean(wanted, axis=0), atol=1e-5, rtol=1e-4)
+    plain = compute_logits(network, image, turns=turns, allowed=allowed)
+    np.testing.assert_allclose(plain, network(image), atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("size", [(5, 5), (25, 31), (700, 6)])
 def test_probabilities_are_what_torch_makes_of_the_logits(size):
     logits = np.random.default_rng(0).normal(size=(3, 5, 5)).astype(np.float32)

@@ -105,6 +105,15 @@ def test_input_is_left_as_it_was(make_predictor, picture):
     assert np.array_equal(image, before)
 
 
+def test_flips_that_exchange_classes_are_left_out_and_told(make_predictor, picture):
+    image = picture(40, 56)
+    plain = make_predictor().predict(image).probability
+    narrowed = make_predictor(flips=True, flips_allowed="none")
+    assert np.array_equal(narrowed.predict(image).probability, plain) and "the image alone" in narrowed.views_left_out
+    assert "the vertical flip alone" in make_predictor(flips=True, flips_allowed="vertical").views_left_out
+    assert not make_predictor(flips=True).views_left_out and not make_predictor(flips_allowed="none").views_left_out
+
+
 def test_images_of_a_batch_do_not_mix(make_predictor, picture):
     predictor = make_predictor()
     images = [picture(40, 56, channels=1, seed=seed) for seed in range(3)]

@@ -59,6 +59,10 @@ def _plan(overrides=None, *, images=100, device="cpu", recipe="default", **chang
         ({"median_height": 128, "median_width": 128, "largest_side": 128, "class_shares": (0.95, 0.05)},
          "foreground_fraction", 0.0),
         ({}, "quarter_turns", True),
+        ({}, "augmentation_flips", "both"),
+        ({"mirrored": (("left", "right", "horizontal"),)}, "augmentation_flips", "vertical"),
+        ({"mirrored": (("left", "right", "horizontal"),)}, "quarter_turns", False),
+        ({"mirrored": (("upper", "lower", "vertical"),)}, "augmentation_flips", "horizontal"),
         ({}, "inversion", False),
         ({"brightness_variation": 2.0}, "inversion", True),
         ({"brightness_variation": 2.0, "bright_on_dark": True}, "inversion", False),
@@ -154,6 +158,7 @@ def test_the_papers_recipe():
         "foreground_fraction": 0.0,
         "augmentation": "paper",
         "extra_augmentation": (),
+        "augmentation_flips": "both",
         "loss": "ce_dice",
         "deep_supervision": False,
         "quarter_turns": False,
@@ -228,3 +233,14 @@ def test_the_window_of_mixed_depths_has_its_reason():
     assert plan.reasons["windowing"] == "8 bits and 12 bits in 16, each image by its own range"
     dim = _plan(bits=16, channel_balance=0.012, coloured=True).reasons["windowing"]
     assert dim == "the dimmest channel has 0.012 of the brightest one's range: each channel by its own"
+
+
+def test_flips_are_left_out_with_their_reason_and_may_be_said():
+    mirrored = (("left lung", "right lung", "horizontal"),)
+    told = _plan(mirrored=mirrored).reasons
+    assert told["augmentation_flips"] == "a horizontal flip would turn left lung into right lung"
+    assert told["quarter_turns"] == "half a turn is both flips"
+    said = _plan({"augmentation_flips": "both"}, mirrored=mirrored)
+    assert said.quarter_turns and said.make_augmentation() is not None
+    assert not _plan({"augmentation_flips": "none"}).quarter_turns
+    assert _plan({"augmentation_flips": "none", "quarter_turns": True}).quarter_turns

@@ -144,6 +144,8 @@ plan_options = options(
     click.option("--learning-rate", type=float),
     click.option("--weight-decay", type=float),
     click.option("--foreground-fraction", type=click.FloatRange(0, 1), help="Share of crops centred on foreground."),
+    click.option("--augmentation-flips", type=click.Choice(["both", "horizontal", "vertical", "none"]),
+                 help="Mirror images shown in training (default both, but for those that would exchange classes)."),
     click.option("--quarter-turns/--no-quarter-turns", default=None, help="Turn crops by 90 degrees."),
     click.option("--inversion/--no-inversion", default=None, help="Also show crops with dark and bright exchanged."),
     click.option("--gradient-clip", type=float, help="Largest norm of the gradient."),

@@ -11,6 +11,8 @@ from skimage.color import hed_from_rgb, rgb_from_hed
 from torch import Tensor
 from torch.nn import functional as F
 
+from amsunet.data.mirrored import Flips
+
 Strength = Literal["none", "paper", "light", "medium", "strong"]
 Extra = Literal["elastic", "stain", "low_resolution", "scale"]
 _AMOUNTS = {"light": 0.5, "medium": 1.0, "strong": 1.6}
@@ -39,9 +41,12 @@ class Augmentation:
         quarter_turns: bool,
         inversion: bool,
         extra: tuple[Extra, ...] = (),
+        flips: Flips = "both",
     ) -> None:
         further = "scale" in extra
-        self._steps = None if strength == "none" else _build(strength, coloured, quarter_turns, inversion, further)
+        self._steps = (
+            None if strength == "none" else _build(strength, coloured, flips, quarter_turns, inversion, further)
+        )
         self._amount = _AMOUNTS.get(strength, 0.0)
         self._extra = extra
 
@@ -63,12 +68,15 @@ class Augmentation:
         return images.clamp(0, 1), masks[:, 0].round().long()
 
 
-def _build(strength: Strength, coloured: bool, quarter_turns: bool, inversion: bool, further: bool) -> Any:
+def _build(
+    strength: Strength, coloured: bool, flips: Flips, quarter_turns: bool, inversion: bool, further: bool
+) -> Any:
     import kornia.augmentation as K  # noqa: PLC0415 - seconds to import, needed in training alone
     from kornia.constants import Resample  # noqa: PLC0415
 
     logging.getLogger("kornia").setLevel(logging.ERROR)
-    steps: list[Any] = [K.RandomHorizontalFlip(p=0.5), K.RandomVerticalFlip(p=0.5)]
+    steps: list[Any] = [K.RandomHorizontalFlip(p=0.5)] if flips in ("both", "horizontal") else []
+    steps += [K.RandomVerticalFlip(p=0.5)] if flips in ("both", "vertical") else []
     if strength == "paper":
         steps.append(K.RandomAffine(0.0, scale=(0.7, 1.3), p=1.0, padding_mode="reflection"))
     else:

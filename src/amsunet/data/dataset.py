@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from amsunet.data.duplicates import repeated_images
 from amsunet.data.embedded import locate
 from amsunet.data.foreign_masks import fit_convention, unknown_value
+from amsunet.data.groups import with_groups
 from amsunet.data.images import Array, read_image
 from amsunet.data.joined_mask import open_sample_mask
 from amsunet.data.layout import Layout, Sample, find_samples
@@ -120,7 +119,7 @@ def open_dataset(
     """
     path = locate(source)
     layout = find_samples(path)
-    samples = _with_groups(layout.samples, group, path if path.is_dir() else path.parent)
+    samples = with_groups(layout.samples, group, path)
     apart = convention.kind == "instances" if convention else bool(options and options.instances)
     scans, problems = scan_samples(samples, progress, apart=apart)
     problems += [Problem("images without a mask", p, f"{p} has no mask") for p in layout.images_without_mask]
@@ -154,14 +153,7 @@ def open_dataset(
     if strange and not (skip_broken or allow_problems):
         raise InputError(_tell(strange))
     problems += strange
-    warnings = [
-        *layout.warnings,
-        *absent,
-        *mixed_depths(scans),
-        *turned_apart(scans),
-        *repeated_images(scans),
-        *_guessed_groups(samples),
-    ]
+    warnings = [*layout.warnings, *absent, *mixed_depths(scans), *turned_apart(scans)]
     return Dataset(str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes), tuple(said))
 
 
@@ -230,57 +222,8 @@ def foreground_share(scan: Scan, convention: MaskConvention) -> float:
     return min(1.0, sum(shares))
 
 
-def _with_groups(samples: list[Sample], pattern: str | None, root: Path) -> list[Sample]:
-    if pattern is None:
-        return samples
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise InputError(f"--group {pattern!r} is not a regular expression ({error}): mend it") from None
-    if compiled.groups < 1:
-        raise InputError(
-            f"--group {pattern!r} marks nothing: put round brackets around the part that names the patient"
-        )
-    out = []
-    for sample in samples:
-        # The same wherever the data set is named from.
-        path = sample.image.absolute()
-        searched = (path.relative_to(root.absolute()) if path.is_relative_to(root.absolute()) else path).as_posix()
-        match = compiled.search(searched)
-        if match is None:
-            raise InputError(f"--group {pattern!r} does not fit {searched} (in {root}): mend the pattern")
-        out.append(replace(sample, group=match[1]))
-    return out
-
-
 def _tell(problems: list[Problem]) -> str:
     counts = Counter(problem.kind for problem in problems)
     told = "; ".join(f"{kind}: {count}" for kind, count in counts.items())
     more = f" ({told})" if len(problems) > 1 else ""
     return f"{problems[0].message}{more}; amsunet check lists all, --skip-broken leaves them out"
-
-
-def _guessed_groups(samples: list[Sample]) -> list[str]:
-    """Warn if names look like several images a patient, and of patients on both sides of a given split."""
-    said = []
-    if any(sample.group for sample in samples):
-        splits: dict[str, set[str]] = defaultdict(set)
-        for sample in samples:
-            if sample.group:
-                splits[sample.group].add("test" if sample.split == "test" else "train")
-        both = [name for name, sides in splits.items() if len(sides) > 1 and any(s.split == "test" for s in samples)]
-        if both:
-            said.append(
-                f"{len(both)} of {len(splits)} patients have images on both sides of the data set's own test split"
-            )
-        return said
-    heads = Counter(
-        match[1] for s in samples if (match := re.match(r"(.+?)[_\-](?:slice|frame|z|s|tile)?\d+$", s.name))
-    )
-    groups = [head for head, count in heads.items() if count > 1]
-    if 1 < len(groups) < len(samples) and sum(heads[g] for g in groups) > len(samples) / 2:
-        said.append(
-            f"names look like {len(groups)} patients with several images each ({groups[0]}, {groups[1]}, ...): "
-            r"if so, say --group '([^/]+)_\d+' to keep each on one side"
-        )
-    return said

@@ -9,6 +9,7 @@ from skimage.morphology import skeletonize
 
 from amsunet.data.dataset import Dataset
 from amsunet.data.masks import IGNORED
+from amsunet.data.mirrored import Axis, find_mirrored
 from amsunet.data.scan import Scan
 from amsunet.data.value_range import ValueRange, common_range
 
@@ -54,6 +55,8 @@ class Fingerprint(BaseModel):
     """Median of skeleton length to area, in pixels: what one is over the width of a line, and less for what is round.
     Zero in runs of earlier versions."""
     empty_masks: int
+    mirrored: tuple[tuple[str, str, Axis], ...] = ()
+    """Classes that are mirror images of each other, and the flip that exchanges them."""
 
     @property
     def thin(self) -> bool:
@@ -109,6 +112,7 @@ def take_fingerprint(dataset: Dataset, names: set[str]) -> Fingerprint:
         thickness=thickness,
         skeleton_share=skeleton,
         empty_masks=empty,
+        mirrored=find_mirrored(dataset, scans),
     )
 
 

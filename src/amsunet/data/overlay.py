@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from amsunet.data.images import Array
 from amsunet.data.masks import IGNORED
@@ -18,6 +16,10 @@ COLOURS = np.array(
     np.uint8,
 )
 
+_FILL = 0.35
+"""Opacity of what lies inside an outline."""
+_STRIPE = 5
+"""Pixels, of what is ignored."""
 _VIEW = Preprocessing(in_channels=3, windowing="percentiles", mean=(0, 0, 0), std=(1, 1, 1))
 
 
@@ -40,23 +42,49 @@ def draw_outlines(image: Array, labels: Array) -> Array:
     return out
 
 
+def colour_of(label: int) -> Array:
+    """The colour of a class or an object from 1 on; where the palette is used up, lighter, then darker."""
+    times, index = divmod(label - 1, len(COLOURS))
+    towards = (None, 255, 0)[times % 3]
+    colour = COLOURS[index]
+    return colour if towards is None else np.asarray((colour.astype(np.int64) + towards) // 2, np.uint8)
+
+
+def draw_masks(image: Array, labels: Array, objects: Array | None = None) -> Array:
+    """Draw every class but the background onto a viewable image: filled at low opacity, with an outline; stripes where
+    pixels are ignored.
+
+    Args:
+        objects: numbers of the objects, (H, W), each of which is then drawn as if it were a class.
+    """
+    out = viewable(image).astype(np.float32)
+    drawn = labels if objects is None else np.where(labels == IGNORED, 0, objects)
+    inside = (drawn != 0) & (labels != IGNORED)
+    numbers, places = np.unique(drawn[inside], return_inverse=True)
+    if len(numbers):
+        colours = np.stack([colour_of(int(number)) for number in numbers])[places].astype(np.float32)
+        opacity = np.where(_border(drawn)[inside], 1, _FILL)[:, None]
+        out[inside] += opacity * (colours - out[inside])
+    rows, columns = np.indices(labels.shape)
+    striped = (labels == IGNORED) & ((rows + columns) // _STRIPE % 2 == 0)
+    out[striped] += 0.6 * (150 - out[striped])
+    return out.round().astype(np.uint8)
+
+
+def _border(drawn: Array) -> Array:
+    """Pixels beside one of another number."""
+    border = np.zeros(drawn.shape, np.bool_)
+    for axis in (0, 1):
+        ahead, behind = (slice(1, None), slice(None, -1))
+        one, other = ((part, slice(None)) if axis == 0 else (slice(None), part) for part in (ahead, behind))
+        differs = drawn[one] != drawn[other]
+        border[one] |= differs
+        border[other] |= differs
+    return border
+
+
 def fit(image: Array, width: int, height: int) -> Image.Image:
     """Scale (H, W, 3) of uint8 to fit into a box, small images enlarged without smoothing."""
     ratio = min(width / image.shape[1], height / image.shape[0])
     size = max(1, round(image.shape[1] * ratio)), max(1, round(image.shape[0] * ratio))
     return Image.fromarray(image).resize(size, Image.Resampling.LANCZOS if ratio < 2 else Image.Resampling.NEAREST)
-
-
-def contact_sheet(pictures: Sequence[tuple[str, Array]], *, columns: int = 5, cell: int = 240) -> Image.Image:
-    """Lay out named pictures, each (H, W, 3) of uint8, on one sheet."""
-    rows = -(-len(pictures) // columns)
-    margin, line = 12, 18
-    sheet = Image.new("RGB", (columns * (cell + margin) + margin, rows * (cell + line + margin) + margin), "white")
-    pen = ImageDraw.Draw(sheet)
-    for number, (name, picture) in enumerate(pictures):
-        row, column = divmod(number, columns)
-        x, y = margin + column * (cell + margin), margin + row * (cell + line + margin)
-        small = fit(picture, cell, cell)
-        sheet.paste(small, (x + (cell - small.width) // 2, y))
-        pen.text((x, y + cell + 2), name if len(name) <= 34 else f"{name[:31]}...", fill="#333333")
-    return sheet

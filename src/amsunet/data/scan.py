@@ -22,6 +22,9 @@ from amsunet.errors import InputError
 
 THUMBNAIL = 16
 _SAMPLED_SIDE = 512
+DETAIL = 64
+_LOUDEST = 2.0
+"""Medians of the detail at which it is cut off, or the border of a round field of view would drown all else."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Scan:
     thumbnail: Array
     """(16, 16) of float32, zero mean and unit norm, to find near-duplicates by."""
     checksum: str
+    detail: Array
+    """(64, 64) of int8: what the thumbnail leaves out, by which a copy differs from a picture of the same kind."""
 
     def read_as(self, reading: Reading) -> Scan:
         """The same with its mask files read in one way."""
@@ -140,6 +145,7 @@ def _scan(sample: Sample, apart: bool) -> Scan:
                 f"{sample.roi} marks no field of view in black and white: save it as 0 outside, 255 inside"
             )
         inside = image[roi]
+    grey = image.mean(axis=2, dtype=np.float32)
     coloured = channels == 3 and not (image == image[..., :1]).all()
     return Scan(
         sample,
@@ -153,8 +159,9 @@ def _scan(sample: Sample, apart: bool) -> Scan:
         tuple(inside.mean(axis=0, dtype=np.float64).tolist()),
         tuple(inside.std(axis=0, dtype=np.float64).tolist()),
         masks,
-        _thumbnail(image),
+        _thumbnail(grey),
         hashlib.sha1(np.ascontiguousarray(image).data, usedforsecurity=False).hexdigest(),
+        _detail(grey),
     )
 
 
@@ -188,8 +195,18 @@ def _channel_balance(image: Array) -> float:
     return float(spans.min() / spans.max()) if len(spans) else 1.0
 
 
-def _thumbnail(image: Array) -> Array:
-    grey = image.mean(axis=2, dtype=np.float32)
-    small = np.asarray(Image.fromarray(grey).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
+def _thumbnail(grey: Array) -> Array:
+    small = _shrunk(grey, THUMBNAIL)
     centred: Array = small - small.mean()
     return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6))
+
+
+def _detail(grey: Array) -> Array:
+    small = Image.fromarray(_shrunk(grey, THUMBNAIL)).resize((DETAIL, DETAIL), Image.Resampling.BICUBIC)
+    fine = _shrunk(grey, DETAIL) - np.asarray(small)
+    loudest = max(_LOUDEST * float(np.median(np.abs(fine))), 1e-6)
+    return np.asarray(np.round(127 * np.clip(fine / loudest, -1, 1)), np.int8)
+
+
+def _shrunk(grey: Array, side: int) -> Array:
+    return np.asarray(Image.fromarray(grey).resize((side, side), Image.Resampling.BOX))

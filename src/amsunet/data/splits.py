@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -24,7 +24,8 @@ def assign_splits(
 ) -> dict[str, Split]:
     """Give every sample a split. Splits that the data set names stay; what is missing is cut from the rest.
 
-    Samples of one group (patient) stay together. The rest is ordered by foreground share and dealt out
+    Samples of one group (patient) stay together, and no test image is cut of a group that the data set's own
+    validation images belong to. The rest is ordered by foreground share and dealt out
     evenly along that order, so that every split has light and heavy images alike.
 
     Args:
@@ -40,8 +41,9 @@ def assign_splits(
     given = set(split_of.values())
     groups = _groups(samples, checksums)
     if "test" not in given and len(samples) >= MINIMUM_FOR_TEST:
-        # Images named 'train' by the data set may be held out too: somebody must be.
-        for sample in _cut(free, groups, foreground, test_fraction, np.random.default_rng(0)):
+        # Images named 'train' by the data set may be held out too: somebody must be, but nobody who validates.
+        taken = {groups[sample.name] for sample in samples if sample.split == "val"}
+        for sample in _cut(free, groups, foreground, test_fraction, np.random.default_rng(0), taken):
             split_of[sample.name] = "test"
     rest = [sample for sample in free if split_of.get(sample.name) != "test"]
     if "val" not in given and len(rest) > 1:
@@ -117,8 +119,9 @@ def _cut(
     foreground: Mapping[str, float],
     fraction: float,
     rng: np.random.Generator,
+    taken: Collection[str] = (),
 ) -> list[Sample]:
-    """Choose about ``fraction`` of the samples in whole groups, at least one and never all groups."""
+    """Choose about ``fraction`` of the samples in whole groups: at least one, never all, none of ``taken``."""
     if fraction <= 0:
         return []
     groups: dict[str, list[Sample]] = defaultdict(list)
@@ -127,7 +130,9 @@ def _cut(
     if len(groups) < 2:
         return []
     shares = {key: float(np.mean([foreground[sample.name] for sample in group])) for key, group in groups.items()}
-    ordered = sorted(groups, key=lambda key: (shares[key], groups[key][0].name))
-    wanted = min(max(1, round(fraction * len(ordered))), len(ordered) - 1)
+    ordered = sorted(groups.keys() - {*taken}, key=lambda key: (shares[key], groups[key][0].name))
+    wanted = min(max(1, round(fraction * len(groups))), len(groups) - 1, len(ordered))
+    if not ordered:
+        return []
     strata = np.array_split(np.array(ordered, dtype=object), wanted)
     return [sample for stratum in strata for sample in groups[rng.choice(stratum)]]

@@ -220,11 +220,15 @@ def evaluate(
     if of_run and record is not None:
         samples, chosen, notes = choose_of_run(dataset, record, split, predictor.folds)
     else:
-        samples, chosen, notes = choose_foreign(dataset, images_seen(network), split)
+        samples, chosen, notes = choose_foreign(
+            dataset, images_seen(network), split, record.thumbnails if record is not None else None
+        )
     shape = take_fingerprint(dataset, {sample.name for sample in samples}) if record is None else record.fingerprint
     judge = predictor.blind_to if chosen == "val" else lambda _: predictor
     untempered = Calibration() if predictor.folds is None else None
     scores, calibration, confusion = _score(judge, dataset, samples, shape.thickness < _THIN, untempered, progress)
+    if predictor.views_left_out:
+        notes = (*notes, predictor.views_left_out)
     if predictor.folds is not None:
         notes = (*notes, _tell_folds(predictor.folds, scores, chosen))
     evaluation = Evaluation(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from amsunet.data.dataset import Dataset, open_dataset
+from amsunet.data.duplicates import tell_copies, tell_seen
 from amsunet.data.embedded import locate
 from amsunet.data.layout import Sample
 from amsunet.data.masks import MaskConvention, MaskOptions
@@ -68,15 +70,20 @@ def choose_of_run(dataset: Dataset, record: RunData, split: str, folds: Folds | 
     if not samples:
         raise InputError(f"{dataset.source} has no {wanted} images: choose another --split")
     told = sum(record.checksums[sample.name] in record.seen_before for sample in samples)
-    notes = (f"{told} of these images were seen by the weights that training started from: too good",) if told else ()
-    return samples, wanted, notes
+    notes = [f"{told} of these images were seen by the weights that training started from: too good"] if told else []
+    if searched == wanted:
+        notes += tell_seen(dataset.scans, record.splits, {sample.name for sample in samples})
+    return samples, wanted, (*notes,)
 
 
-def choose_foreign(dataset: Dataset, seen: set[str] | None, split: str) -> Choice:
+def choose_foreign(
+    dataset: Dataset, seen: set[str] | None, split: str, thumbnails: Mapping[str, str] | None = None
+) -> Choice:
     """Choose what of a foreign data set the network was not trained on.
 
     Args:
         seen: checksums of what it was trained on; None where that is not known, which is said.
+        thumbnails: of what it was trained on, by name, where they were kept: copies of them are told.
 
     Raises: InputError if there are none.
     """
@@ -91,5 +98,8 @@ def choose_foreign(dataset: Dataset, seen: set[str] | None, split: str) -> Choic
         notes = ("which images the network was trained on is not known: they may be among these",)
     named_test = [sample for sample in fresh if sample.split == "test"]
     if named_test:
-        return named_test, "all", (*notes, "of this data set its own test images are used")
-    return fresh, "all", notes
+        notes = (*notes, "of this data set its own test images are used")
+    chosen = named_test or fresh
+    names = {sample.name for sample in chosen}
+    copies = tell_copies([scan for scan in dataset.scans if scan.sample.name in names], thumbnails or {})
+    return chosen, "all", (*notes, *copies)

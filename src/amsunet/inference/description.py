@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from amsunet.data.appearance import Appearance
 from amsunet.data.masks import MaskConvention
+from amsunet.data.mirrored import Flips
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
 from amsunet.zoo import find_card
@@ -41,6 +42,8 @@ class ModelDescription(BaseModel):
     """Uncertainty that one in ten validation images exceeds: masks above it are to be checked."""
     appearance: Appearance | None = None
     """What the training images look like; None of a network that was never told."""
+    flips: Flips = "both"
+    """Mirror images whose predictions may be averaged: another one shows classes exchanged, as left and right lung."""
     format: Literal[1] = 1
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from amsunet.data.images import Array
+from amsunet.data.mirrored import Flips
 from amsunet.data.table import BAND
 from amsunet.inference.objects import without_small
 from amsunet.inference.runtime import Runtime
@@ -24,6 +25,7 @@ def compute_logits(
     *,
     flips: bool = False,
     turns: bool = False,
+    allowed: Flips = "both",
     tiling: Tiling = Tiling(),  # noqa: B008 - frozen
 ) -> Array:
     """Run a network.
@@ -32,6 +34,7 @@ def compute_logits(
         images: (N, C, h, w) of uint8, windowed and resized.
         flips: average the logits over the image mirrored upside down, left to right, both, and as it is.
         turns: average the logits over the four quarter turns; with ``flips`` over all eight of the square's symmetries.
+        allowed: the mirror images that show all classes as they are; the others, and turns beside them, are left out.
         tiling: of images too large to go through whole.
 
     Returns: logits (N, num_classes, h, w), float32.
@@ -39,14 +42,17 @@ def compute_logits(
     height, width = images.shape[-2:]
     padded = _pad(images, _SMALLEST_SIDE)
     if tiling.cuts(*padded.shape[-2:]):
-        logits = _by_tiles(runtime, padded, tiling, _views(flips=flips, turns=turns))
+        logits = _by_tiles(runtime, padded, tiling, _views(flips=flips, turns=turns, allowed=allowed))
     else:
-        logits = _averaged(runtime, padded, _views(flips=flips, turns=turns))
+        logits = _averaged(runtime, padded, _views(flips=flips, turns=turns, allowed=allowed))
     return logits[..., :height, :width]
 
 
-def _views(*, flips: bool, turns: bool) -> list[tuple[int, bool]]:
+def _views(*, flips: bool, turns: bool, allowed: Flips) -> list[tuple[int, bool]]:
     """Quarter turns, and whether mirrored left to right before. Upside down is mirrored, then turned by half."""
+    if allowed != "both":
+        mirrored: dict[Flips, list[tuple[int, bool]]] = {"horizontal": [(0, True)], "vertical": [(2, True)]}
+        return [(0, False), *(mirrored.get(allowed, []) if flips else [])]
     quarters = range(4) if turns else (0, 2) if flips else (0,)
     return list(itertools.product(quarters, (False, True) if flips else (False,)))
 

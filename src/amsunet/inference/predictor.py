@@ -93,6 +93,15 @@ class Predictor:
         if self.folds is not None:
             self.description = describe_together([known for _, known in self._members], self.folds.threshold)
 
+    @property
+    def views_left_out(self) -> str:
+        """What of ``flips`` and ``turns`` is left out, for it would exchange classes; empty where nothing is."""
+        allowed = self.description.flips
+        if allowed == "both" or not (self.flips or self.turns):
+            return ""
+        kept = f"the {allowed} flip alone" if self.flips and allowed != "none" else "the image alone"
+        return f"{kept} is averaged over: other views exchange classes of this network, or were not shown in training"
+
     def __str__(self) -> str:
         return self._members[0][0].name
 
@@ -199,7 +208,9 @@ class Predictor:
         runtime, description = self._members[member]
         views = [image[description.preprocessing.kind] for image in images]
         batch = np.stack(views) if len(views) > 1 else views[0][None]  # no copy of a large image
-        return compute_logits(runtime, batch, flips=self.flips, turns=self.turns, tiling=self.tiling)
+        return compute_logits(
+            runtime, batch, flips=self.flips, turns=self.turns, allowed=description.flips, tiling=self.tiling
+        )
 
     def _finish(
         self, name: str, size: tuple[int, int], unlike: str, logits: Array, total: Array | None
@@ -244,7 +255,7 @@ def load(
 
         machine = choose_machine(device, precision)
     asked = None if precision == "auto" else precision
-    return Predictor(
+    predictor = Predictor(
         run,
         runtime=runtime,
         machine=machine,
@@ -255,3 +266,6 @@ def load(
         compiled=compiled,
         say=say,
     )
+    if predictor.views_left_out:
+        say(predictor.views_left_out)
+    return predictor

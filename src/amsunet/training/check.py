@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from amsunet.data.contact_sheet import draw_sheet
 from amsunet.data.masks import MaskOptions
-from amsunet.data.overlay import contact_sheet, draw_outlines
 from amsunet.files import whole_file, write_json
 from amsunet.machine import choose_machine
 from amsunet.memory import free_memory, keep_freed_memory
@@ -17,8 +17,6 @@ from amsunet.training.budget import epochs_in_budget, fit_to_budget
 from amsunet.training.estimate import Cost
 from amsunet.training.plan import Plan
 from amsunet.training.prepare import Preparation, prepare
-
-_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -92,13 +90,8 @@ def check(
     plan, cost = fit_to_budget(prepared.plan, num_classes, machine, len(prepared.of("train")))
     folder = Path(out)
     sheet = folder / "contact-sheet.png"
-    samples = prepared.dataset.samples
-    pictures = []
-    for sample in samples[:: max(1, -(-len(samples) // _SHOWN))]:
-        image, labels = prepared.dataset.read(sample)
-        pictures.append((f"{sample.name} ({prepared.splits[sample.name]})", draw_outlines(image, labels)))
     with whole_file(sheet) as temporary:
-        contact_sheet(pictures).save(temporary)
+        draw_sheet(prepared.dataset, prepared.splits, prepared.fingerprint.class_shares).save(temporary)
     dataset = prepared.dataset
     record = {
         "source": dataset.source,

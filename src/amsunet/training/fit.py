@@ -80,6 +80,7 @@ def fit(
         code=config.code,
         preprocessing=preprocessing,
         convention=convention,
+        flips=plan.augmentation_flips,
     )
     checkpoint = run / "last.ckpt" if resume and (run / "last.ckpt").exists() else None
     if plan.start is not None and checkpoint is None:

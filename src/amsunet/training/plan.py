@@ -18,6 +18,7 @@ from pydantic import (
 
 from amsunet.data.augmentation import Augmentation, Extra, Strength
 from amsunet.data.fingerprint import Fingerprint
+from amsunet.data.mirrored import Flips, flips_beside
 from amsunet.data.preprocessing import Windowing
 from amsunet.errors import InputError
 from amsunet.training.loss import LossName
@@ -67,6 +68,8 @@ class Plan(BaseModel):
     augmentation: Strength
     extra_augmentation: Annotated[tuple[Extra, ...], BeforeValidator(_words)] = ()
     """What is added to a strength of light, medium or strong."""
+    augmentation_flips: Flips = "both"
+    """Mirror images that training shows; those of which ``--flips`` may average later."""
     quarter_turns: bool
     inversion: bool = False
     """Also show crops with dark and bright exchanged."""
@@ -116,6 +119,7 @@ class Plan(BaseModel):
         return Augmentation(
             self.augmentation,
             coloured=self.in_channels == 3,
+            flips=self.augmentation_flips,
             quarter_turns=self.quarter_turns,
             inversion=self.inversion,
             extra=self.extra_augmentation,
@@ -192,6 +196,8 @@ def make_plan(
     reasons |= dict.fromkeys(given, AS_SAID)
     if settings["crop"][0] != settings["crop"][1]:
         settings["quarter_turns"], reasons["quarter_turns"] = False, "crops are not square"
+    elif settings["augmentation_flips"] != "both" and "quarter_turns" not in given:
+        settings["quarter_turns"], reasons["quarter_turns"] = False, "half a turn is both flips"
     if settings.get("epochs") is not None and settings.get("minutes") is not None:
         if given.get("epochs") is not None and given.get("minutes") is not None:
             raise InputError("--epochs and --minutes exclude each other: give one of them")
@@ -273,6 +279,7 @@ def _derive(
         )
     else:
         decide("augmentation", "medium" if short else "strong", "a short training" if short else "few training images")
+    decide("augmentation_flips", *flips_beside(fingerprint.mirrored))
     decide("quarter_turns", True, "square crops")
     either = uneven and not both
     decide("inversion", either, "dark on bright and bright on dark may both occur" if either else "")

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from amsunet.data.dataset import Dataset, open_dataset, read_labels
-from amsunet.data.duplicates import lookalikes
+from amsunet.data.duplicates import tell_repeats
+from amsunet.data.embedded import locate
 from amsunet.data.fingerprint import Fingerprint, take_fingerprint
+from amsunet.data.groups import tell_groups
 from amsunet.data.images import read_image
 from amsunet.data.layout import Sample, Split
 from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
@@ -108,14 +111,15 @@ def prepare(
     dataset = open_dataset(
         data, mask_options, group=group, skip_broken=skip_broken, allow_problems=allow_problems, progress=progress
     )
+    cut = partial(
+        assign_splits,
+        foreground=dataset.foreground_share(),
+        seed=int((overrides or {}).get("seed") or 0),
+        checksums=dataset.checksums(),
+        test_fraction=test_fraction,
+    )
     if splits is None:
-        splits = assign_splits(
-            dataset.samples,
-            dataset.foreground_share(),
-            seed=int((overrides or {}).get("seed") or 0),
-            checksums=dataset.checksums(),
-            test_fraction=test_fraction,
-        )
+        splits = cut(dataset.samples)
     counts = Counter(splits.values())
     if not counts["train"] or not counts["val"]:
         raise InputError(
@@ -123,15 +127,15 @@ def prepare(
             "give it more images with masks (of more than one patient, where patients are known)"
         )
     fingerprint = take_fingerprint(dataset, {name for name, split in splits.items() if split in ("train", "val")})
-    warnings = (*dataset.warnings, *lookalikes(dataset.scans, splits))
     dealt, images = None, counts["train"]
     if folds is not None:
         dealt = _deal(dataset, splits, folds)
         splits = {**splits, **dict.fromkeys(dealt.fold_of, "train")}
         images = len(dealt.fold_of) - -(-len(dealt.fold_of) // folds)
+    leaks = [*tell_groups(dataset.samples, splits, locate(data), cut), *tell_repeats(dataset.scans, splits)]
     plan = as_wide_as_its_start(make_plan(fingerprint, images, device=device, recipe=recipe, overrides=overrides))
     check_network(plan, dataset.convention.num_classes)
-    return Preparation(dataset, dict(splits), fingerprint, plan, images, warnings, dealt)
+    return Preparation(dataset, dict(splits), fingerprint, plan, images, (*dataset.warnings, *leaks), dealt)
 
 
 def _deal(dataset: Dataset, splits: Mapping[str, Split], count: int) -> Folds:

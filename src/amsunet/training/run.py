@@ -56,6 +56,8 @@ class RunData(BaseModel):
     """By sample name."""
     checksums: dict[str, str]
     """Of the decoded images, by sample name."""
+    thumbnails: dict[str, str] = {}
+    """Of the images that were trained or chosen on, by sample name: to know copies of them in other data sets."""
     seen_before: tuple[str, ...] = ()
     """Checksums of images that the weights were trained or chosen on before this training began."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from amsunet.data.dataset import open_dataset
+from amsunet.data.duplicates import pack_thumbnail
 from amsunet.data.embedded import locate
 from amsunet.data.layout import Split
 from amsunet.data.masks import MaskOptions
@@ -120,6 +121,11 @@ def train(
         fingerprint=prepared.fingerprint,
         splits=prepared.splits,
         checksums=dataset.checksums(),
+        thumbnails={
+            scan.sample.name: pack_thumbnail(scan)
+            for scan in dataset.scans
+            if prepared.splits[scan.sample.name] in ("train", "val")
+        },
         seen_before=_seen_by_the_start(plan, prepared, say),
     )
     run = Path(out) if out is not None else _next_run(data)

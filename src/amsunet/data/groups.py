@@ -1,0 +1,195 @@
+"""Patients: named by the user, proposed from names, and counted where they lie in several splits."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+
+from amsunet.data.layout import Sample, Split
+from amsunet.errors import InputError
+
+SPLIT_WORDS: dict[Split, str] = {"train": "training", "val": "validation", "test": "test"}
+_PERSONS = (
+    *("patient", "patients", "subject", "subj", "sub", "case", "pat", "pid", "volunteer", "donor"),
+    *("animal", "mouse", "rat", "dog", "video", "volume", "vol"),
+)
+_NO_PERSON = re.compile(
+    # What numbers anything but patients: splits, parts of a data set, parts of an image, grades, magnifications, dates.
+    r"(?:train|training|test|testing|val|validation|images?|masks?|labels?|imgs?|fold|batch|part|set|subset|split|"
+    r"site|cent(?:er|re)|class|stage|version|v|level|grade|type|x|y|slice|frame|z|t|tile|patch|crop)[A-Z]?[_\- ]?\d*|"
+    r"\d+x|(?:19|20)\d\d(?:[_\-]?[01]\d(?:[_\-]?[0-3]\d)?)?",
+    re.IGNORECASE,
+)
+_OTHER_PERSONS = frozenset(["dr", "g", "h", "amd", "normal", "healthy", "glaucoma", "benign", "malignant"])
+"""Behind a number these tell another patient, not another image of the same: ``01_dr`` and ``01_h`` of HRF."""
+_LONGEST_HEAD = 5
+"""Words of a name."""
+_FEWEST_AGAIN = 0.1
+"""Share of the images that share their patient with others."""
+_SHOWN = 3
+_MOVE = "give all images of a patient to one split, or scores are too good"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A pattern for ``--group``, and the samples with the groups that it gives."""
+
+    pattern: str
+    samples: list[Sample]
+
+    @property
+    def option(self) -> str:
+        """As it is typed in a shell."""
+        return f"--group {shlex.quote(self.pattern)}"
+
+
+def with_groups(samples: list[Sample], pattern: str | None, source: Path) -> list[Sample]:
+    """Give every sample the group that ``pattern`` finds in its image's path, from the data set's folder on.
+
+    Raises: InputError for a pattern that is none, marks nothing, or does not fit a path.
+    """
+    if pattern is None:
+        return samples
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise InputError(f"--group {pattern!r} is not a regular expression ({error}): mend it") from None
+    if compiled.groups < 1:
+        raise InputError(
+            f"--group {pattern!r} marks nothing: put round brackets around the part that names the patient"
+        )
+    out = []
+    for sample in samples:
+        searched = _searched(sample, source)
+        match = compiled.search(searched)
+        if match is None or not match[1]:
+            raise InputError(f"--group {pattern!r} does not fit {searched} (in {source}): mend the pattern")
+        out.append(replace(sample, group=match[1]))
+    return out
+
+
+def propose_groups(samples: Sequence[Sample], source: Path) -> Proposal | None:
+    """A pattern that finds several images of each patient in the names, tried on all of them; None if none does."""
+    paths = {sample.image: _searched(sample, source) for sample in samples}
+    for pattern, sure in _candidates([*paths.values()]):
+        found = [match and match[1] for path in paths.values() if (match := re.search(pattern, path)) or True]
+        if all(found) and _are_patients(Counter(map(str, found)), sure):
+            return Proposal(pattern, with_groups([*samples], pattern, source))
+    return None
+
+
+def tell_groups(
+    samples: Sequence[Sample],
+    splits: Mapping[str, Split],
+    source: Path,
+    cut: Callable[[Sequence[Sample]], Mapping[str, Split]],
+) -> list[str]:
+    """Say which patients lie in several splits: those that are known, or those that names propose.
+
+    Args:
+        cut: gives every sample a split; what is advised is tried with it.
+    """
+    if any(sample.group for sample in samples):
+        found = _crossings(samples, splits)
+        if {*splits.values()} <= {"train", "val"} and not _free(samples):
+            found.append("none is left to cut test images of")
+        return [f"{'; '.join(found)}: {_MOVE}"] if found else []
+    proposal = propose_groups(samples, source)
+    if proposal is None:
+        return []
+    patients = sorted({str(sample.group) for sample in proposal.samples}, key=_natural)
+    told = f"names look like {len(samples)} images of {len(patients)} patients ({_some(patients)})"
+    found = _crossings(proposal.samples, splits)
+    told += f"; with them {'; '.join(found)}" if found else ", none of them in two splits"
+    new = cut(proposal.samples)
+    if not {"train", "val"} <= {*new.values()}:
+        return [f"{told}: a score on them is too good if they are patients, who are too few to be cut; name more"]
+    told += f": if they are patients, say {proposal.option}, which keeps each on one side of every cut"
+    return [f"{told}; in the data set's own splits, {_MOVE}" if _crossings(proposal.samples, new) else told]
+
+
+def _crossings(samples: Sequence[Sample], splits: Mapping[str, Split]) -> list[str]:
+    """For each pair of splits how many patients lie in both, and some of them."""
+    of: dict[str, set[str]] = defaultdict(set)
+    for sample in samples:
+        if sample.group:
+            of[splits[sample.name]].add(sample.group)
+    total = len(set().union(*of.values()))
+    both = {pair: of[pair[0]] & of[pair[1]] for pair in combinations(SPLIT_WORDS, 2)}
+    return [
+        f"{len(groups)} of {total} patients lie in both {SPLIT_WORDS[a]} and {SPLIT_WORDS[b]} "
+        f"({_some(sorted(groups, key=_natural))})"
+        for (a, b), groups in both.items()
+        if groups
+    ]
+
+
+def _free(samples: Sequence[Sample]) -> bool:
+    """Whether any patient has no image among the data set's own validation images."""
+    validating = {sample.group for sample in samples if sample.split == "val"}
+    return any(sample.group is None or sample.group not in validating for sample in samples)
+
+
+def _candidates(paths: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """Patterns that may find patients, and whether their words leave little doubt; the first one that fits is taken."""
+    yield r"(TCGA[-_]\w\w[-_]\w{4})", True
+    for person in _PERSONS:
+        yield rf"(?i)(?:^|[^a-z])({person}[_\- ]?\d+)", True
+    for depth in range(min(path.count("/") for path in paths)):
+        yield (rf"^(?:[^/]+/){{{depth}}}" if depth else "^") + r"([^/]+)/", False
+    stems = [path.rpartition("/")[2].rpartition(".")[0] for path in paths]
+    # Names that begin anew in every folder tell patients with their folder alone.
+    into = "" if len(set(stems)) == len(stems) else "(?:.*/)?"
+    if not _tails(stems) & _OTHER_PERSONS:
+        separators = "".join(sorted({sign for stem in stems for sign in stem if sign in "_- "}))
+        if separators:
+            yield from _heads(separators.replace("-", r"\-"), into)
+        yield rf"({into}[^/]*\d)[A-Za-z]\.\w+$", True
+        yield rf"({into}[A-Za-z]+\d+)[A-Za-z]+\d+\.\w+$", False
+        yield r"(?i)(?:^|/)(?:left|right|od|os|l|r)[_\- ]?([^/]+)\.\w+$", True
+
+
+def _heads(separators: str, into: str) -> Iterator[tuple[str, bool]]:
+    """Names up to a separator: up to the first one, then the second, ..."""
+    word = f"[^/{separators}]+"
+    for further in range(_LONGEST_HEAD):
+        more = f"(?:[{separators}]{word}){{0,{further}}}" if further else ""
+        yield rf"({into}{word}{more})[^/]*\.\w+$", False
+
+
+def _are_patients(images: Counter[str], sure: bool) -> bool:
+    """Whether groups, of so many images each, look like patients: numbered, several, and several images of many."""
+    again = sum(count for count in images.values() if count > 1)
+    if not 1 < len(images) < images.total() or again < max(2, _FEWEST_AGAIN * images.total()):
+        return False
+    if sure:
+        return True
+    names = [group.rpartition("/")[2] for group in images]
+    words = {word for name in names for word in (name, re.split(r"[_\- ]", name)[-1])}
+    numbered = all(re.search(r"\d", name) for name in names)
+    return len(images) > 2 and numbered and not any(map(_NO_PERSON.fullmatch, words))
+
+
+def _tails(stems: Sequence[str]) -> set[str]:
+    """The words that stand behind numbers at the end of names."""
+    return {match[1].lower() for stem in stems if (match := re.search(r"\d[_\- ]([A-Za-z]+)$", stem))}
+
+
+def _searched(sample: Sample, source: Path) -> str:
+    """An image's path, the same wherever the data set is named from."""
+    path, home = sample.image.absolute(), (source if source.is_dir() else source.parent).absolute()
+    return (path.relative_to(home) if path.is_relative_to(home) else path).as_posix()
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """In the order of numbers: P2 before P10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -1,0 +1,125 @@
+"""Classes that are mirror images of each other, as left and right lung: a flip turns one into the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from amsunet.data.images import Array
+
+if TYPE_CHECKING:
+    from amsunet.data.dataset import Dataset
+    from amsunet.data.scan import Scan
+
+Axis = Literal["horizontal", "vertical"]
+Flips = Literal["both", "horizontal", "vertical", "none"]
+"""Which mirror images show a class as it is: left to right, upside down."""
+
+_LOOKED_AT = 48
+"""Images."""
+_FEWEST = 3
+"""Images that show both classes."""
+_SAME_SIDE = 0.95
+"""Share of images in which they keep their sides."""
+_APART = 1.5
+"""Standard deviations of a class's pixels between the two, along the axis."""
+_ALONG = 0.4
+"""Largest distance across the axis, as a share of that along it."""
+_SIZES = 2.5
+"""Largest ratio of their areas, and of their extents along and across the axis."""
+_ALIKE = 1.0
+"""Largest difference in brightness, in standard deviations within the classes."""
+_SIDES = (("left", "right"), ("l", "r"), ("links", "rechts"), ("linke", "rechte"), ("gauche", "droite"), ("os", "od"))
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """One class in one image."""
+
+    area: int
+    centre: Array
+    """Row and column, as shares of the image."""
+    extent: Array
+    """Standard deviations of its pixels' rows and columns, likewise."""
+    mean: Array
+    """Of its pixels, by channel."""
+    std: Array
+
+
+def find_mirrored(dataset: Dataset, scans: Sequence[Scan]) -> tuple[tuple[str, str, Axis], ...]:
+    """Pairs of classes that are mirror images, and the flip that exchanges them: by their names, or by their place,
+    size and brightness in the masks of ``scans``, where they keep their sides.
+    """
+    names = dataset.convention.class_names
+    if len(names) < 3:
+        return ()
+    shapes = [_shapes(dataset, scan) for scan in scans[:: -(-len(scans) // _LOOKED_AT)]]
+    found: list[tuple[str, str, Axis]] = []
+    for a, b in combinations(range(1, len(names)), 2):
+        both = [(here[a], here[b]) for here in shapes if a in here and b in here]
+        if len(both) >= _FEWEST and (axis := _mirror_axis(both)):
+            found.append((names[a], names[b], axis))
+        elif _are_sides(names[a], names[b]):
+            found.append((names[a], names[b], "horizontal"))
+    return tuple(found)
+
+
+def flips_beside(mirrored: Sequence[tuple[str, str, Axis]]) -> tuple[Flips, str]:
+    """The flips that exchange no two classes, and why the others are left out."""
+    if not mirrored:
+        return "both", ""
+    axes = {axis for *_, axis in mirrored}
+    a, b, axis = mirrored[0]
+    more = f", and {len(mirrored) - 1} pairs more" if len(mirrored) > 1 else ""
+    why = f"a {axis} flip would turn {a} into {b}{more}"
+    return "none" if len(axes) == 2 else "vertical" if "horizontal" in axes else "horizontal", why
+
+
+def _mirror_axis(both: Sequence[tuple[_Shape, _Shape]]) -> Axis | None:
+    """The axis along which one class is the other's mirror image, from images that show both."""
+    steps = np.array([b.centre - a.centre for a, b in both])
+    typical = np.abs(np.median(steps, axis=0))
+    along = int(typical.argmax())
+    sides = np.sign(steps[:, along])
+    apart = _APART * np.median([np.maximum(a.extent, b.extent)[along] for a, b in both])
+    if abs(sides.sum()) < (2 * _SAME_SIDE - 1) * len(sides) or typical[along] < apart:
+        return None
+    ratios = np.median([np.log([b.area / a.area, *(b.extent / a.extent)]) for a, b in both], axis=0)
+    differences = [np.max(np.abs(a.mean - b.mean) / np.maximum((a.std + b.std) / 2, 1e-3)) for a, b in both]
+    if typical[1 - along] > _ALONG * typical[along] or np.abs(ratios).max() > np.log(_SIZES):
+        return None
+    if np.median(differences) > _ALIKE:
+        return None
+    return "vertical" if along == 0 else "horizontal"
+
+
+def _are_sides(a: str, b: str) -> bool:
+    """Whether two names differ in a word for left and right alone."""
+    words = [re.split(r"[^a-z]+", name.lower()) for name in (a, b)]
+    differ = {frozenset(pair) for pair in zip(*words, strict=False) if len({*pair}) > 1}
+    return len(words[0]) == len(words[1]) and len(differ) == 1 and differ <= {frozenset(pair) for pair in _SIDES}
+
+
+def _shapes(dataset: Dataset, scan: Scan) -> dict[int, _Shape]:
+    image, labels = dataset.read(scan.sample)
+    return dict(_measure(image, labels, dataset.convention.num_classes))
+
+
+def _measure(image: Array, labels: Array, num_classes: int) -> Iterator[tuple[int, _Shape]]:
+    size = np.array(labels.shape)
+    top = np.iinfo(image.dtype).max if image.dtype.kind == "u" else 1.0
+    for label in range(1, num_classes):
+        places = np.argwhere(labels == label)
+        if len(places):
+            pixels = image[labels == label] / top
+            # Half a pixel, or a line would have no extent to compare.
+            extent = np.maximum(places.std(axis=0), 0.5) / size
+            yield (
+                label,
+                _Shape(len(places), places.mean(axis=0) / size, extent, pixels.mean(axis=0), pixels.std(axis=0)),
+            )
