@@ -72,3 +72,10 @@ def test_colours_are_not_said_of_grey_masks() -> None:
 def test_one_colour_everywhere_is_refused() -> None:
     with pytest.raises(InputError, match=r"hold one colour \(#ff0000\) in every pixel"):
         find([np.full((SIDE, SIDE, 3), (255, 0, 0), np.uint8)] * 3)
+
+
+def test_a_stray_pixel_is_no_class() -> None:
+    masks = _painted(BLACK, RED, GREEN)
+    masks[2][3, 3] = (255, 255, 0)
+    with pytest.raises(InputError, match=r"holds the value #ffff00 in 1 pixels, as do 1 of 4 masks: mend it, or say"):
+        find(masks)

@@ -153,3 +153,18 @@ def test_tissues_of_the_sample_are_classes_in_any_selection(count: int) -> None:
 def test_numbers_without_a_background_are_left_open() -> None:
     mask: Array = np.repeat(np.array([1, 2, 3], np.uint8), 12)[None].repeat(20, axis=0)
     assert weigh_numbers([summarise_mask(mask, Path("m.png"))]).kind == "open"
+
+
+def test_numbers_counted_over_the_data_set_are_objects() -> None:
+    rng = np.random.default_rng(0)
+    scenes = [cells(rng, 5 + n) for n in range(6)]
+    counted = [
+        (image, np.where(mask > 0, mask + np.int32(100_000 * n + 70_000), 0)) for n, (image, mask) in enumerate(scenes)
+    ]
+    assert find_in_scenes(counted)[0].kind == "instances"
+
+
+def test_one_object_an_image_numbered_over_the_data_set_is_no_class() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(InputError, match="--classes 0,1,2,3 or --instances"):
+        find_in_scenes([(image, mask * np.uint8(1 + n)) for n in range(3) for image, mask in [cells(rng, 1)]])

@@ -134,3 +134,12 @@ def test_several_colours_with_soft_edges_are_refused(quality: int) -> None:
         InputError, match=r"m\.\w+ has \d+ shades.*soft edges are no classes: save the mask with one flat"
     ):
         find(masks, "m.jpg" if quality else "m.png")
+
+
+@pytest.mark.parametrize("quality", [90, 100])
+def test_class_numbers_in_a_jpeg_are_refused(quality: int) -> None:
+    labels = [np.searchsorted([0, 85, 170, 255], mask).astype(np.uint8) for mask in ORGANS]
+    with pytest.raises(
+        InputError, match=r"m\.jpg is a JPEG, which changes numbers as small as class numbers \(0,1,2,3"
+    ):
+        find([as_jpeg(mask, quality) for mask in labels], "m.jpg")

@@ -9,6 +9,7 @@ from amsunet.data.mask_kinds import of_colours, of_objects, of_threshold
 from amsunet.data.mask_summary import MaskSummary
 from amsunet.data.mask_surroundings import of_soft, surrounds
 from amsunet.data.masks import MaskConvention, MaskOptions, name_colours
+from amsunet.data.odd_values import colours_advice, refuse_odd_values
 from amsunet.data.soft_masks import threshold_of_soft
 from amsunet.errors import InputError
 
@@ -41,6 +42,8 @@ def find_of_colours(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
             f"{colour.path} and all other masks hold one colour ({name_colours([*totals])}) in every pixel: nothing "
             "can be learned from that"
         )
+    black_first = sorted(totals)
+    refuse_odd_values(masks, totals, black_first, colours_advice(black_first))
     return _background_of_colours(masks, totals)
 
 

@@ -56,6 +56,9 @@ def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> 
     if sum(0 in mask.counts for mask in masks) <= 0.5 * len(masks):
         return Weighing("open")  # without a background there are no objects, and what is background is not known
     whole = sum(mask.one_piece for mask in several) > 0.5 * len(several)
+    distinct = len(set().union(*held))
+    if whole and len(several) > 1 and distinct > MAXIMUM_CLASSES and distinct == sum(map(len, held)):
+        return Weighing("objects", "each in one piece of one mask")
     place = _explained_place(several)
     counted = all(numbers == set(range(1, len(numbers) + 1)) for numbers in held)
     counts = {len(numbers) for numbers in held if numbers}
@@ -63,7 +66,7 @@ def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> 
         if whole and not counted and top <= MAXIMUM_CLASSES and len(several) >= 5:
             return Weighing("classes", "each keeps its place, also where others are absent")
         return Weighing("open")
-    if len(set().union(*held)) > MAXIMUM_CLASSES:
+    if distinct > MAXIMUM_CLASSES:
         return Weighing("objects", "each in one piece")
     varied = len(counts) > 1 and max(counts) > 2
     if place < _LOST and (counted or max(counts) > 8) and (varied or (max(counts) > 3 and len(several) > 2)):

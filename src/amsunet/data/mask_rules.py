@@ -18,11 +18,9 @@ from amsunet.data.mask_readings import choose_reading
 from amsunet.data.mask_summary import MAXIMUM_CLASSES, MaskSummary
 from amsunet.data.mask_surroundings import of_soft, surrounds
 from amsunet.data.masks import MaskConvention, MaskOptions, name_numbers, name_value
+from amsunet.data.odd_values import numbers_advice, refuse_odd_values
 from amsunet.data.soft_masks import threshold_of_soft
 from amsunet.errors import InputError
-
-_NOISE = 0.002
-"""Pixels of a value that is none, in terms of those of the usual one."""
 
 
 def find_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[MaskConvention, list[str]]:
@@ -118,7 +116,7 @@ def _find_of_numbers(masks: Sequence[MaskSummary], options: MaskOptions) -> tupl
     if ignore is None and _are_classes_and_ignored(values) and not any(mask.lossy for mask in masks):
         _refuse_mixed_foreground(masks, values)
         _refuse_noise_beside_white(masks, totals, values)
-        _refuse_odd_values(masks, totals, values[:-1])
+        refuse_odd_values(masks, totals, values[:-1], numbers_advice(values))
         note = "mask value 255 beside small class numbers is taken as 'ignore' (say --classes to make it a class)"
         return of_values([int(value) for value in values[:-1]], WHITE), [note]
     if soft := threshold_of_soft(masks, ignore):
@@ -132,7 +130,11 @@ def _find_of_many(
 ) -> tuple[MaskConvention, list[str]]:
     """Of more values than two: class numbers, object numbers, or what only the user knows."""
     if values[0] < 0:
-        _refuse_open(masks, values, ignore)
+        odd = next(mask for mask in masks if values[0] in mask.counts)
+        raise InputError(
+            f"{odd.path} holds the value {name_value(values[0])}, and no class can have one below 0: say "
+            f"--ignore-value={name_value(values[0])} if these pixels do not count"
+        )
     found = weigh_numbers(masks, ignore)
     if found.kind == "objects":
         note = (
@@ -140,7 +142,7 @@ def _find_of_many(
             "is taken as foreground (say --classes to take them as classes)"
         )
         return of_objects(ignore), [note]
-    _refuse_odd_values(masks, totals, values)
+    refuse_odd_values(masks, totals, values, numbers_advice(values))
     if found.kind == "classes" and values == list(range(len(values))) and len(values) <= MAXIMUM_CLASSES:
         note = f"mask values are taken as class numbers: {found.reason} (say --instances if they number objects)"
         return of_values([int(value) for value in values], ignore), [note]
@@ -189,22 +191,6 @@ def _refuse_fractions(masks: Sequence[MaskSummary]) -> None:
         )
 
 
-def _refuse_odd_values(masks: Sequence[MaskSummary], totals: Mapping[float, int], values: Sequence[float]) -> None:
-    """Refuse values that cover no more than noise, in a few masks: a stray pixel is no class."""
-    usual = float(np.median([totals[value] for value in values if value]))
-    for value in values:
-        holding = [mask for mask in masks if value in mask.counts]
-        stray = totals[value] <= max(4, _NOISE * usual) and not any(mask.cores.get(value) for mask in holding)
-        if value and stray and len(holding) <= max(1, 0.1 * len(masks)):
-            rest = name_numbers([other for other in values if other != value])
-            every = name_numbers(values)
-            raise InputError(
-                f"{holding[0].path} holds the value {name_value(value)} in {holding[0].counts[value]} pixels, as "
-                f"do {len(holding)} of {len(masks)} masks: mend it, or say --classes {rest} --ignore-value "
-                f"{name_value(value)} if these pixels do not count, or --classes {every} if they are a class"
-            )
-
-
 def _refuse_open(masks: Sequence[MaskSummary], values: Sequence[float], ignore: int | None) -> None:
     """Refuse numbers that may be classes or objects, both options filled in with what the masks hold."""
     holding = Counter(value for mask in masks for value in mask.counts)
@@ -225,14 +211,13 @@ def _refuse_open(masks: Sequence[MaskSummary], values: Sequence[float], ignore: 
         )
     listed = name_numbers(classes[:MAXIMUM_CLASSES])
     more = ",..." if len(classes) > MAXIMUM_CLASSES else ""
-    negative = f", and --ignore-value={name_value(values[0])}" if values[0] < 0 else ""
     middle = len(classes) == 3 and classes[0] == 0 and classes[1] > MAXIMUM_CLASSES
     between = (
         f", or --classes {name_numbers(classes[::2])} --ignore-value {name_numbers(classes[1:2])}" if middle else ""
     )
     raise InputError(
         f"{odd.path}: the masks hold the values {shown}, which may be classes or objects: say --classes "
-        f"{listed}{more}{aside} or --instances{between}{negative}"
+        f"{listed}{more}{aside} or --instances{between}"
     )
 
 

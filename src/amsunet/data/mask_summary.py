@@ -176,7 +176,10 @@ def _flat_colours(raw: Array) -> dict[float, int]:
 
 
 def _is_one_piece(raw: Array, counts: Mapping[float, int]) -> bool:
-    regions = ndimage.find_objects(np.maximum(raw, 0).astype(np.int32)) if max(counts) < 2**16 else []
+    if max(counts) >= 2**16:  # numbers counted over a whole data set; their boxes are found by small ones
+        found_values = np.unique(raw)
+        raw, counts = np.searchsorted(found_values, raw), dict.fromkeys(range(len(found_values)), 0)
+    regions = ndimage.find_objects(np.maximum(raw, 0).astype(np.int32))
     found = [(value, regions[int(value) - 1]) for value in counts if 0 < value <= len(regions)]
     whole = sum(ndimage.label(raw[region] == value, np.ones((3, 3)))[1] == 1 for value, region in found if region)
     return bool(found) and whole >= 0.8 * len(found)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from amsunet.data.mask_summary import MAXIMUM_CLASSES, MaskSummary
+from amsunet.data.masks import name_numbers
 from amsunet.errors import InputError
 
 _END = 0.12
@@ -30,6 +31,11 @@ def threshold_of_soft(masks: Sequence[MaskSummary], ignore: float | None = None)
     top = values[-1]
     whole = all(value % 1 == 0 for value in values)
     soft = [mask for mask in masks if mask.antialiased or (mask.lossy and len(mask.foreground) > 1) or not whole]
+    if len(values) > 2 and whole and top < _SMALLEST_TOP and any(mask.lossy for mask in soft):
+        raise InputError(
+            f"{soft[0].path} is a JPEG, which changes numbers as small as class numbers ({name_numbers(values[:6])}): "
+            "save the masks as PNG from where they came"
+        )
     if len(values) < 3 or (whole and top < _SMALLEST_TOP):
         _refuse_blurred_numbers([mask for mask in masks if mask.antialiased], masks, top)
         return None
@@ -102,7 +108,7 @@ def _threshold_of_colours(masks: Sequence[MaskSummary]) -> tuple[float, str] | N
     counts, flat = _in_colours(masks, "counts"), _in_colours(masks, "cores")
     soft = [mask for mask in masks if len(mask.counts) > MAXIMUM_CLASSES]
     few = len(counts) <= MAXIMUM_CLASSES
-    most = max(flat.values(), default=0)
+    most = sorted(flat.values())[-2:][0] if flat else 0  # but for the background
     if few:
         peaks = {colour for colour in counts if flat[colour] > _EDGE * counts[colour]}
         grades = set(counts) - peaks
@@ -126,7 +132,9 @@ def _threshold_of_colours(masks: Sequence[MaskSummary]) -> tuple[float, str] | N
             f"{odd.path.name} has soft edges or is a JPEG ({len(odd.counts)} shades near {shown}): foreground is "
             f"taken from half of the colour on (say --mask-threshold to cut elsewhere than at {cut})"
         )
-    kinds = f"near {shown}" if 1 < len(peaks) <= MAXIMUM_CLASSES else "too many for classes"
+    kinds = (
+        f"near {shown}" if 1 < len(peaks) <= MAXIMUM_CLASSES else f"and all masks {len(counts)}: too many for classes"
+    )
     raise InputError(
         f"{odd.path} has {len(odd.counts)} shades, {kinds}, and soft edges are no classes: save the mask with one "
         "flat colour a class, without smoothing or JPEG, or where each object has a colour of its own say --instances"

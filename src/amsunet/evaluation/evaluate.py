@@ -209,7 +209,7 @@ def evaluate(
     record = None if folder is None else read_run(folder)[1]
     machine = machine or choose_machine()
     predictor = Predictor(folder or network, machine=machine, flips=flips, turns=turns, own=own)
-    known = predictor.description.convention
+    known = predictor.description.convention.named(mask_options.class_names if mask_options else None)
     convention = None if mask_options is not None and mask_options.tell_values else known
     dataset, of_run = open_judged(run, data, record, mask_options, group, convention, skip_broken)
     if dataset.convention.num_classes != known.num_classes:
