@@ -7,6 +7,7 @@ import pytest
 
 from amsunet.data.images import write_image
 from amsunet.data.masks import MaskConvention, MaskOptions
+from amsunet.data.value_range import ValueRange
 from amsunet.errors import InputError
 from amsunet.training.plan import make_plan
 from amsunet.training.prepare import fit_preprocessing, prepare
@@ -77,6 +78,7 @@ def test_mean_and_deviation_are_those_of_the_counted_pixels(tmp_path, ignored):
     convention = prepared.dataset.convention
     assert isinstance(convention, MaskConvention)
     record = fit_preprocessing(plan, convention, samples, prepared.fingerprint)
+    assert record.values == (ValueRange(type="uint8", low=0, high=255),)
     pixels = []
     for sample in samples:
         image, labels = prepared.dataset.read(sample)

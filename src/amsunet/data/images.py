@@ -56,7 +56,7 @@ def orientation_of(path: Path) -> int:
             with tifffile.TiffFile(path) as file:
                 return tiff.orientation(tiff.only_page(file, path))
         with Image.open(path) as picture:
-            return int(picture.getexif().get(_ORIENTATION, 1))
+            return int(Image.Image.getexif(picture).get(_ORIENTATION, 1))  # that of PNG would read all pixels
     return 1
 
 

@@ -160,10 +160,10 @@ def _nearly_all(values: Array) -> tuple[float, float]:
 
 def _depth_tone(image: Array, known: tuple[ValueRange, ...]) -> Tone:
     """By the range of the training images of this type; else by what the values point to, and that is a guess."""
-    values = values_of(image)
-    own = next((one for one in known if one.type == values.type), None)
-    if values.type == "uint8" and (own or not known):
+    own = next((one for one in known if one.type == image.dtype), None)
+    if image.dtype == np.uint8 and (own or not known):
         return Tone(0.0, 255.0, 1.0)
+    values = values_of(image)
     spread = _tone(image, "percentiles")
     if own and shows(own, values, spread.high):
         return Tone(own.low, own.high if own.high > own.low else own.low + 1.0, 1.0)
