@@ -11,8 +11,8 @@ import pytest
 
 from amsunet.data.embedded import locate
 from amsunet.errors import InputError
-from amsunet.evaluation.evaluate import METRICS, evaluate
-from amsunet.evaluation.metrics import EMPTY_RULE
+from amsunet.evaluation.evaluate import evaluate
+from amsunet.evaluation.metrics import EMPTY_RULE, METRICS
 from amsunet.evaluation.report import write_report
 from amsunet.inference.description import FILE_NAME
 from amsunet.inference.ensemble import fold_folder, read_folds

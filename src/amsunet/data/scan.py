@@ -37,6 +37,9 @@ class Scan:
     thumbnail: Array
     """(16, 16) of float32, zero mean and unit norm, to find near-duplicates by."""
     checksum: str
+    """Of the image's pixels."""
+    mask_checksum: str
+    """Of the pixels of its masks."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +78,11 @@ def _scan_or_problem(sample: Sample) -> Scan | Problem:
 def _scan(sample: Sample) -> Scan:
     image = read_image(sample.image)
     height, width, channels = image.shape
-    masks = {}
+    masks, mask_checksum = {}, hashlib.sha1(usedforsecurity=False)
     for name, path in sample.masks.items():
         raw = read_mask(path)
         _refuse_other_size(image, raw, sample.image, path)
+        mask_checksum.update(np.ascontiguousarray(raw).data)
         masks[name] = summarise_mask(raw, path)
     inside = image.reshape(-1, channels)
     if sample.roi is not None:
@@ -103,6 +107,7 @@ def _scan(sample: Sample) -> Scan:
         masks,
         _thumbnail(image),
         hashlib.sha1(np.ascontiguousarray(image).data, usedforsecurity=False).hexdigest(),
+        mask_checksum.hexdigest(),
     )
 
 

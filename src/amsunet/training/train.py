@@ -33,6 +33,7 @@ from amsunet.training.run import (
     alone_in,
     images_seen,
     read_run,
+    tell_changed,
     write_data,
     write_run,
 )
@@ -120,6 +121,7 @@ def train(
         fingerprint=prepared.fingerprint,
         splits=prepared.splits,
         checksums=dataset.checksums(),
+        mask_checksums=dataset.mask_checksums(),
         seen_before=_seen_by_the_start(plan, prepared, say),
     )
     run = Path(out) if out is not None else _next_run(data)
@@ -166,6 +168,8 @@ def resume(
         locate(record.source), group=record.group, skip_broken=record.skip_broken, convention=config.convention
     )
     record.check(dataset)
+    if changed := record.changed_masks(dataset):
+        say(f"warning: {tell_changed(changed)}: what was learned so far is of the former ones")
     with alone_in(folder):
         if data is not None:
             write_data(folder, record)

@@ -1,0 +1,100 @@
+"""The table of scores: its rows, for text and for the report, and the text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from amsunet.evaluation.metrics import EMPTY_RULE, METRICS
+from amsunet.evaluation.statistics import Interval
+
+if TYPE_CHECKING:
+    from amsunet.evaluation.evaluation import Evaluation
+
+_BY_THE_RULE = ("dice", "iou")
+"""Scores that are 1 where there is nothing and nothing is marked: their mean over images with an object stands beside
+the mean over all.
+"""
+_SPLITS = {"val": "validation (the weights were chosen on it)", "test": "test", "all": "all images"}
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One line of the table: of the mean over classes, then of each class where there are several."""
+
+    name: str
+    values: tuple[Interval | int, ...]
+    few: int | None = None
+    """Images that have a value, where others have none."""
+
+
+def columns(evaluation: Evaluation) -> list[str]:
+    """What the values of a row are of."""
+    names = list(evaluation.class_names)
+    return names if len(names) == 1 else ["mean over classes", *names]
+
+
+def score_rows(evaluation: Evaluation) -> list[ScoreRow]:
+    """The lines of the table, without scores that no image has."""
+    labels: list[int | None] = [None, *(range(1, len(evaluation.class_names) + 1) if _several(evaluation) else [])]
+    rows = []
+    if not evaluation.all_hold_all:
+        rows.append(ScoreRow("images that hold it", tuple(evaluation.images_with(label) for label in labels)))
+    for metric, name in METRICS.items():
+        both = metric in _BY_THE_RULE and not evaluation.all_hold_all
+        for with_object in (False, True) if both else (False,):
+            values = tuple(evaluation.interval(metric, label, with_object=with_object) for label in labels)
+            few = values[0].count if values[0].count < evaluation.scored and not with_object else None
+            which = f", {'images that hold it' if with_object else 'all images'}" if both else ""
+            if values[0].count or metric in _BY_THE_RULE:
+                rows.append(ScoreRow(f"{name}{which}", values, few))
+    return rows
+
+
+def headline(evaluation: Evaluation) -> str:
+    """Which images the scores are means over."""
+    if evaluation.scored < len(evaluation.images):
+        return f"mean over the {evaluation.scored} of {len(evaluation.images)} images that have pixels that count"
+    return f"mean over {'all ' if not evaluation.all_hold_all else ''}{len(evaluation.images)} images"
+
+
+def as_text(evaluation: Evaluation) -> str:
+    """What must be known, the scores, and the rule that they follow."""
+    lines = [f"warning: {finding}" for finding in evaluation.findings]
+    lines.append(f"{evaluation.title}: {_SPLITS[evaluation.split]}, {headline(evaluation)} [95 % interval]")
+    cells = [["", *columns(evaluation)]]
+    for row in score_rows(evaluation):
+        few = "" if row.few is None else f" ({row.few} images)"
+        cells.append([row.name + few, *map(str, row.values)])
+    lines += aligned(cells)
+    pooled, risk = evaluation.pooled(), evaluation.risk_coverage()
+    before = f" (untempered {number(evaluation.untempered.error())})" if evaluation.untempered else ""
+    lines.append(f"calibration error {number(evaluation.calibration.error())}{before}")
+    if risk:
+        lines.append(
+            f"uncertainty: area under risk-coverage {risk.area:.4f} "
+            f"({risk.chance_area:.4f} by chance, {risk.best_area:.4f} at best)"
+        )
+    lines.append(
+        f"pooled over all pixels: Dice {number(pooled['dice'])}, IoU {number(pooled['iou'])}, "
+        f"mean IoU with background {number(pooled['iou_with_background'])}"
+    )
+    lines.append(EMPTY_RULE)
+    return "\n".join(lines)
+
+
+def number(value: float) -> str:
+    """A score, or ``none`` where there is no such thing."""
+    return "none" if math.isnan(value) else f"{value:.4f}"
+
+
+def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of cells, each column as wide as its widest cell, two spaces between them."""
+    widths = [max(map(len, column)) + 2 for column in zip(*cells, strict=True)]
+    return ["".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+
+
+def _several(evaluation: Evaluation) -> bool:
+    return len(evaluation.class_names) > 1
