@@ -82,6 +82,7 @@ def interrupted(monkeypatch, tmp_path):
         task = SegmentationTask.__new__(SegmentationTask)
         torch.nn.Module.__init__(task)
         task.network, task.total_steps, task.dice_of_images = torch.nn.Identity(), 40, [torch.tensor([0.5])]
+        task.loss_of_images = [torch.tensor(1.0)]
         task.plan = SimpleNamespace(minutes=None, steps_per_epoch=_STEPS, patience=9)
         trainer = SimpleNamespace(
             current_epoch=1,

@@ -1,4 +1,4 @@
-"""What scores alone hide, in words: a network that marks nothing, a class that does not occur, images without objects."""
+"""What scores alone hide, in words: a network that marks nothing, a class that does not occur, empty images."""
 
 from __future__ import annotations
 

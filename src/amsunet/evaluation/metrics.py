@@ -48,8 +48,8 @@ CALIBRATION_BINS = 15
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Scores of one class in one image. NaN where a score does not exist, as sensitivity without a true pixel, and all of
-    them in an image without a pixel that counts.
+    """Scores of one class in one image. NaN where a score does not exist, as sensitivity without a true pixel; all are
+    NaN in an image without a pixel that counts.
     """
 
     dice: float
