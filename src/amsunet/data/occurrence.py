@@ -53,7 +53,7 @@ class Occurrence:
             counts = ", ".join(f"{len(images[split])} {_PARTS[split]}" for split in there)
             if "train" in there and not images["train"]:
                 said.append(f"no training image holds {name}: it cannot be learned (images with it: {counts})")
-            elif len(images["train"]) == 1:
+            elif len(images["train"]) == 1 < list(splits.values()).count("train"):
                 said.append(
                     f"{name} is in one training image only ({images['train'][0]}): it can hardly be learned "
                     f"(images with it: {counts})"
@@ -95,8 +95,8 @@ def _labels(scan: Scan, convention: MaskConvention) -> frozenset[int]:
 
 def _decoded(mask: MaskSummary, convention: MaskConvention) -> set[int]:
     """What the values of a mask mean, as the convention reads them."""
-    values = np.fromiter(mask.counts, np.int64)[None]
-    raw: Array = values
+    raw: Array = np.array([list(mask.counts)])
     if mask.colour:
+        values = raw.astype(np.int64)
         raw = np.stack([values >> 16, values >> 8 & 255, values & 255], axis=-1).astype(np.uint8)
     return set(np.unique(convention.decode(raw, mask.path)).tolist())

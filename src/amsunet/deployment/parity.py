@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,7 +140,7 @@ def measure_parity(
 
 
 def _mean(dice: list[float]) -> float:
-    known = [one for one in dice if one == one]  # an image without a pixel that counts has none
+    known = [one for one in dice if not math.isnan(one)]  # an image without a pixel that counts has none
     return float(np.mean(known)) if known else 0.0
 
 

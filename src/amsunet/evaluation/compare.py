@@ -19,7 +19,17 @@ from amsunet.data.masks import MaskOptions
 from amsunet.data.splits import assign_folds
 from amsunet.errors import InputError
 from amsunet.evaluation.comparison import Comparison, collect, score_of
-from amsunet.evaluation.study import OWN_OF_A_CELL, Cell, Study, Variant, has_study, is_done, open_study, read_study
+from amsunet.evaluation.study import (
+    COMPARISON,
+    OWN_OF_A_CELL,
+    Cell,
+    Study,
+    Variant,
+    has_study,
+    is_done,
+    open_study,
+    read_study,
+)
 from amsunet.inference.model_file import build_network
 from amsunet.machine import Machine, choose_machine
 from amsunet.memory import free_memory, keep_freed_memory
@@ -41,7 +51,7 @@ def compare(
     variants: Sequence[Variant],
     *,
     out: str | Path,
-    title: str = "Comparison of networks",
+    title: str = COMPARISON,
     seeds: int = 3,
     folds: int | None = None,
     minutes: float | None = None,

@@ -11,6 +11,7 @@ import numpy as np
 from amsunet.data.images import Array
 from amsunet.evaluation.metrics import ClassScores
 
+KINDS = ("true_positives", "false_positives", "false_negatives", "true_negatives")
 _NEARLY_NOTHING = 0.01
 """Of the true pixels."""
 _NEARLY_EVERYTHING = 0.99
@@ -39,15 +40,15 @@ class Marks:
     @classmethod
     def of(cls, scores: Mapping[str, Sequence[ClassScores]], class_names: Sequence[str]) -> Self:
         """From the scores of every class but the background, by image."""
-        tables = np.array(
-            [
-                [(one.true_positives, one.false_positives, one.false_negatives, one.true_negatives) for one in classes]
-                for classes in scores.values()
-            ],
-            np.int64,
-        ).reshape(len(scores), len(class_names), 4)
+        counts = {name: [[getattr(one, kind) for kind in KINDS] for one in of] for name, of in scores.items()}
+        return cls.of_counts(counts, class_names)
+
+    @classmethod
+    def of_counts(cls, counts: Mapping[str, Sequence[Sequence[int]]], class_names: Sequence[str]) -> Self:
+        """From pixels of all ``KINDS``, of every class but the background, by image."""
+        tables = np.array(list(counts.values()), np.int64).reshape(len(counts), len(class_names), len(KINDS))
         tp, fp, fn, _ = np.moveaxis(tables, 2, 0)
-        return cls(tuple(scores), tuple(class_names), tp + fn, tp + fp, tp, tables[:, 0].sum(axis=1))
+        return cls(tuple(counts), tuple(class_names), tp + fn, tp + fp, tp, tables[:, 0].sum(axis=1))
 
     @property
     def object(self) -> str:
