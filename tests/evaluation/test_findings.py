@@ -59,7 +59,7 @@ def test_a_single_stray_pixel_is_next_to_nothing():
 
 
 def test_a_network_that_marks_everything():
-    assert "marks everything: 100% of the pixels, where 25% are disc" in said([(square(), EMPTY + 1)] * 3)
+    assert "marks everything: 100 % of the pixels, where 25 % are disc" in said([(square(), EMPTY + 1)] * 3)
     full = EMPTY + 1
     assert said([(full, full)] * 3) == "", "so is the truth"
     three = ("background", "liver", "spleen")

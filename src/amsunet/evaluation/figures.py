@@ -25,7 +25,8 @@ from amsunet.evaluation.evaluation import Evaluation
 
 HIT, MISSED, EXTRA = (COLOURS[i].astype(float) for i in (0, 6, 3))
 _INK, _ACCENT, _BEFORE = "#374151", "#0e7490", "#d97706"
-_GAP, _PANEL = 6, 300
+_GAP = 6
+_PANEL = (300, 400)
 _STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.size": 9.5,
@@ -206,10 +207,11 @@ def case_panels(image: Array, labels: Array, predicted: Array) -> Image.Image:
     In the prediction green is right, blue was missed, orange is too much; a wrong class is orange.
     """
     panels = [viewable(image), draw_outlines(image, labels), paint_errors(image, labels, predicted)]
-    small = [fit(panel, _PANEL, _PANEL) for panel in panels]
-    sheet = Image.new("RGB", (3 * _PANEL + 2 * _GAP, max(p.height for p in small)), "white")
+    small = [fit(panel, *_PANEL) for panel in panels]
+    width = _PANEL[0]
+    sheet = Image.new("RGB", (3 * width + 2 * _GAP, max(p.height for p in small)), "white")
     for place, panel in enumerate(small):
-        sheet.paste(panel, (place * (_PANEL + _GAP) + (_PANEL - panel.width) // 2, 0))
+        sheet.paste(panel, (place * (width + _GAP) + (width - panel.width) // 2, 0))
     return sheet
 
 

@@ -102,8 +102,8 @@ class Marks:
             mostly = len(found) > 1 and found[largest] > _NEARLY_EVERYTHING * pixels
             what = f" as {self.class_names[largest]}" if mostly else ""
             said.append(
-                f"the network marks everything{what}: {found.sum() / pixels:.0%} of the pixels, "
-                f"where {true.sum() / pixels:.0%} are {self.object}"
+                f"the network marks everything{what}: {100 * found.sum() / pixels:.0f} % of the pixels, "
+                f"where {100 * true.sum() / pixels:.0f} % are {self.object}"
             )
         for index in np.flatnonzero(true):
             images = f"{int((self.true[:, index] > 0).sum())} of {len(self.images)} images"

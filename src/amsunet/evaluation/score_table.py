@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from unicodedata import combining, east_asian_width
 
 from amsunet.evaluation.metrics import EMPTY_RULE, METRICS
 from amsunet.evaluation.statistics import Interval
@@ -17,7 +18,6 @@ _BY_THE_RULE = ("dice", "iou")
 """Scores that are 1 where there is nothing and nothing is marked: their mean over images with an object stands beside
 the mean over all.
 """
-_SPLITS = {"val": "validation (the weights were chosen on it)", "test": "test", "all": "all images"}
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ def headline(evaluation: Evaluation) -> str:
 def as_text(evaluation: Evaluation) -> str:
     """What must be known, the scores, and the rule that they follow."""
     lines = [f"warning: {finding}" for finding in evaluation.findings]
-    lines.append(f"{evaluation.title}: {_SPLITS[evaluation.split]}, {headline(evaluation)} [95 % interval]")
+    chosen = " (the weights were chosen on it)" if evaluation.split == "val" else ""
+    lines.append(f"{evaluation.title}{chosen}, {headline(evaluation)} [95 % interval]")
     cells = [["", *columns(evaluation)]]
     for row in score_rows(evaluation):
         few = "" if row.few is None else f" ({row.few} images)"
@@ -91,9 +92,17 @@ def number(value: float) -> str:
 
 
 def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of cells, each column as wide as its widest cell, two spaces between them."""
-    widths = [max(map(len, column)) + 2 for column in zip(*cells, strict=True)]
-    return ["".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    """Lines of cells, each column as wide as its widest cell on a terminal, two spaces between them."""
+    widths = [max(map(_width, column)) + 2 for column in zip(*cells, strict=True)]
+    return [
+        "".join(cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    ]
+
+
+def _width(text: str) -> int:
+    """Columns that a text takes on a terminal: Chinese, Japanese and Korean signs take two."""
+    return sum(0 if combining(sign) else 1 + (east_asian_width(sign) in "WF") for sign in text)
 
 
 def _several(evaluation: Evaluation) -> bool:
