@@ -18,6 +18,7 @@ from amsunet.evaluation.evaluation import Evaluation, ImageScores, evaluation_fo
 from amsunet.evaluation.findings import Marks
 from amsunet.evaluation.metrics import Calibration, score_image
 from amsunet.evaluation.report import write_report
+from amsunet.evaluation.score_table import aligned
 from amsunet.files import write_json
 
 SIDE = 16
@@ -104,8 +105,9 @@ def test_network_data_and_split_are_the_title(judged):
     assert replace(evaluation, source="sample:brain", split="val").title == "amsunet on brain, validation"
 
 
-def test_images_without_foreground_have_no_dice(judged):
-    evaluation = judged(NOTHING)
+@pytest.mark.parametrize("found", [EMPTY, square()])
+def test_images_without_foreground_have_no_dice(judged, found):
+    evaluation = judged([*NOTHING, (EMPTY, found)])
     assert math.isnan(evaluation.interval("dice").mean) and math.isnan(evaluation.pooled()["dice"])
     assert evaluation.risk_coverage() is None
     table = evaluation.table()
@@ -114,12 +116,16 @@ def test_images_without_foreground_have_no_dice(judged):
     assert evaluation.summary()["undefined"]["classes"] == ["disc"]
 
 
-def test_a_class_that_never_occurs_moves_no_mean(judged):
-    evaluation, without = judged(ABSENT, THREE), judged(ABSENT)
+@pytest.mark.parametrize("marked", [False, True])
+def test_a_class_that_never_occurs_moves_no_mean(judged, marked):
+    stray = square(2, start=12, size=2) * marked
+    evaluation, without = judged([(true, found + stray) for true, found in ABSENT], THREE), judged(ABSENT)
     assert 1 > evaluation.interval("dice").mean == pytest.approx(without.interval("dice").mean)
     assert evaluation.interval("dice", 2).count == 0
     assert evaluation.images[0].dice == pytest.approx(without.images[0].dice)
-    assert "spleen does not occur in these images: left out of every mean" in evaluation.table()
+    assert evaluation.pooled()["iou"] == pytest.approx(without.pooled()["iou"])
+    told = " but is marked in 4 of them" * marked
+    assert f"spleen does not occur in these images{told}: left out of every mean" in evaluation.table()
     assert evaluation.summary()["classes"]["spleen"]["dice"]["count"] == 0
 
 
@@ -180,3 +186,16 @@ def test_columns_of_long_names_do_not_collide(judged):
     for line in lines[head + 1 : head + 4]:
         for start in starts:
             assert line[start - 2 : start] == "  " and line[start] != " "
+
+
+def test_columns_that_do_not_fit_into_a_line_follow_below():
+    cells = [["", *(f"class {label}" for label in range(9))], ["Dice", *["0.9000 [0.8000, 0.9500]"] * 9]]
+    lines = aligned(cells)
+    assert all(len(line) <= 140 for line in lines) and len(lines) == 4
+    assert (
+        lines[0].startswith(" ")
+        and lines[2].startswith(" ")
+        and lines[1].startswith("Dice") == lines[3].startswith("Dice")
+    )
+    assert [sum(f"class {label}" in line for line in lines) for label in range(9)] == [1] * 9
+    assert aligned([["network", "x" * 300]]) == [f"network  {'x' * 300}"], "one at least"

@@ -84,7 +84,9 @@ class Comparison:
         for row in self.rows:
             test = row.test
             of_test = (
-                ["", "", ""] if test is None else [f"{test.difference:+.4f}", f"{test.effect:+.2f}", f"{test.p:.2g}"]
+                ["", "", ""]
+                if test is None
+                else [_known(test.difference, "+.4f"), _known(test.effect, "+.2f"), _known(test.p, ".2g")]
             )
             deviation = "" if math.isnan(row.seed_deviation) else f"{row.seed_deviation:.4f}"
             costs = [f"{row.parameters / 1e6:.2f}", f"{row.macs / 1e9:.2f}", f"{row.latency * 1e3:.0f}"]
@@ -92,9 +94,13 @@ class Comparison:
             cells.append([row.variant.name, str(row.scores["dice"]), deviation, *costs, *training, *of_test])
         lines = [f"warning: {finding}" for finding in self.findings]
         lines.append(f"{self.study.source}, {self.study.judged}; equal for all: {self.study.equal}; {_count(self)}")
-        lines += aligned(cells)
+        lines += aligned(cells, wide=200)
         lines += [f"failed: {name}: {reason}" for name, reason in self.failures.items()]
         return "\n".join(lines)
+
+
+def _known(value: float, form: str) -> str:
+    return "none" if math.isnan(value) else format(value, form)
 
 
 def _count(comparison: Comparison) -> str:
@@ -166,12 +172,14 @@ def cell_scores(folder: Path, cell: Cell) -> dict[str, float]:
 
 
 def _image_scores(folder: Path, cells: list[Cell]) -> dict[tuple[str, str | None], dict[str, float]]:
-    """Scores by image and group: mean over classes and cells."""
+    """Scores by image and group: mean over cells and those classes that are in some image."""
+    rows = [row for cell in cells for row in _rows_of(folder, cell)]
+    there = {row["class"] for row in rows if int(row["true_positives"]) + int(row["false_negatives"])}
     found: dict[tuple[str, str | None], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for cell in cells:
-        for row in _rows_of(folder, cell):
-            for metric in _METRICS:
-                found[row["image"], row["group"] or None][metric].append(float(row[metric]))
+    for row in rows:
+        for metric in _METRICS:
+            value = float(row[metric]) if row["class"] in there else math.nan
+            found[row["image"], row["group"] or None][metric].append(value)
     return {
         key: {m: mean_of_known(values) for m, values in of_image.items()} for key, of_image in sorted(found.items())
     }

@@ -31,7 +31,7 @@ class ImageScores:
     classes: tuple[ClassScores, ...]
     """By the rule for a single image, whatever the others hold."""
     labels: tuple[int, ...]
-    """Classes, from 1, that are in some of the images judged or marked in one: means are over these."""
+    """Classes, from 1, that are in some of the images judged: means are over these."""
     uncertainty: float
     """One minus the Dice that was to be expected from the probabilities."""
     unlike: str = ""
@@ -128,12 +128,11 @@ class Evaluation:
         return self._intervals[asked]
 
     def pooled(self) -> dict[str, float]:
-        """Dice and IoU from the pixels of all images together, as much of the literature prints them; NaN without a
-        class that is there or marked.
+        """Dice and IoU from the pixels of all images together, as much of the literature prints them, mean over the
+        classes that are there; NaN without any.
         """
-        hits = np.diag(self.confusion).astype(float)
+        hits, there = np.diag(self.confusion).astype(float), self.confusion.sum(axis=1) > 0
         either = self.confusion.sum(axis=0) + self.confusion.sum(axis=1) - hits
-        there = either > 0
         iou, dice = hits / np.where(there, either, 1), 2 * hits / np.where(there, either + hits, 1)
         return {
             "dice": mean_of_known(dice[1:][there[1:]]),

@@ -62,8 +62,8 @@ class Marks:
 
     @property
     def labels(self) -> tuple[int, ...]:
-        """Classes, from 1, that are in some image or marked in one: the others have no score."""
-        return tuple((np.flatnonzero((self.true + self.found).any(axis=0)) + 1).tolist())
+        """Classes, from 1, that are in some image: the others have no score."""
+        return tuple((np.flatnonzero(self.true.any(axis=0)) + 1).tolist())
 
     def of_data(self) -> list[str]:
         """What must be known of the images."""
@@ -115,15 +115,10 @@ class Marks:
 
     def _without_object(self, scored: int) -> str:
         marked = int(self.found.any(axis=1).sum())
-        if not marked:
-            return f"no image holds {self.object} and none is marked: there is no Dice, judge on images with objects"
-        return (
-            f"no image holds {self.object}, and {marked} of {scored} are marked: Dice is the share of the others, "
-            "judge on images with objects"
-        )
+        what = "none is marked" if not marked else f"{marked} of {scored} are marked all the same"
+        return f"no image holds {self.object}, and {what}: there is no Dice, judge on images with objects"
 
     def _marked_all_the_same(self, index: int) -> str:
         marked = int((self.found[:, index] > 0).sum())
-        if not marked:
-            return ": left out of every mean"
-        return f" and is marked in {marked} of them: its Dice is the share of the others"
+        wrongly = f" but is marked in {marked} of them" if marked else ""
+        return f"{wrongly}: left out of every mean"

@@ -24,8 +24,8 @@ from amsunet.data.masks import IGNORED
 EMPTY_RULE = (
     "Where truth and prediction are both empty, Dice, IoU, NSD and clDice are 1 and HD95 is left out and counted; "
     "where exactly one is empty, they are 0 and HD95 is the image's diagonal. "
-    "An image without a pixel that counts, and a class that is in no image and marked in none, have no score: they are "
-    "left out and counted."
+    "An image without a pixel that counts, and a class that is in no image, have no score: both are left out and "
+    "counted."
 )
 NSD_TOLERANCE = 2.0
 """In pixels, or in millimetres where ``score_image`` is told the spacing."""

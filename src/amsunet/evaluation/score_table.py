@@ -14,6 +14,8 @@ from amsunet.evaluation.statistics import Interval
 if TYPE_CHECKING:
     from amsunet.evaluation.evaluation import Evaluation
 
+_WIDE = 140
+"""Signs of a line."""
 _BY_THE_RULE = ("dice", "iou")
 """Scores that are 1 where there is nothing and nothing is marked: their mean over images with an object stands beside
 the mean over all.
@@ -91,11 +93,20 @@ def number(value: float) -> str:
     return "none" if math.isnan(value) else f"{value:.4f}"
 
 
-def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of cells, each column as wide as its widest cell on a terminal, two spaces between them."""
+def aligned(cells: Sequence[Sequence[str]], wide: int = _WIDE) -> list[str]:
+    """Lines of cells, each column as wide as its widest cell on a terminal, two spaces between them.
+
+    Columns that do not fit into ``wide`` follow below, again behind the first one.
+    """
     widths = [max(map(_width, column)) + 2 for column in zip(*cells, strict=True)]
+    blocks: list[list[int]] = [[0]]
+    for column in range(1, len(widths)):
+        if len(blocks[-1]) > 1 and sum(widths[one] for one in blocks[-1]) + widths[column] > wide:
+            blocks.append([0])
+        blocks[-1].append(column)
     return [
-        "".join(cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)).rstrip()
+        "".join(line[one] + " " * (widths[one] - _width(line[one])) for one in block).rstrip()
+        for block in blocks
         for line in cells
     ]
 
