@@ -54,15 +54,22 @@ def test_folders_of_classes(occurrence):
 
 
 def test_classes_that_splits_lack_are_told(occurrence):
-    found = occurrence([(1, 2), (1,), (1,), (1,)], MaskOptions(classes=(0, 1, 2)))
-    told = "\n".join(found.warnings({"0": "train", "1": "train", "2": "val", "3": "test"}))
+    found = occurrence([(1, 2), (1,), (1,), (1,), (1, 2), (1, 2)], MaskOptions(classes=(0, 1, 2)))
+    splits = {"0": "train", "1": "train", "2": "val", "3": "test", "4": "unused", "5": "unused"}
     counts = "(images with it: 1 training, 0 validation, 0 test)"
-    assert f"class 2 is in one training image only (0): it can hardly be learned {counts}" in told
-    assert f"no validation image holds class 2: weights are chosen without it {counts}" in told
-    assert f"no test image holds class 2: it cannot be judged {counts}" in told
-    assert "class 1 is in one training image only" not in told
-    (learned,) = found.warnings({"0": "unused", "1": "train", "2": "train", "3": "val"})[:1]
-    assert learned.startswith("no training image holds class 2: it cannot be learned")
+    assert found.warnings(splits) == [
+        f"class 2 is in one training image only (0): it can hardly be learned {counts}",
+        f"no validation image holds class 2: weights are chosen without it {counts}",
+        f"no test image holds class 2: it cannot be judged {counts}",
+    ]
+    (told,) = found.warnings({**splits, "0": "val", "5": "test"})
+    assert told.startswith("no training image holds class 2: it cannot be learned")
+
+
+def test_a_class_in_one_image_is_told(occurrence):
+    found = occurrence([(1,), (1,), (1, 2)], MaskOptions(classes=(0, 1, 2)))
+    told = found.warnings({"0": "train", "1": "train", "2": "val"})
+    assert told == ["class 2 is in one image only (2, validation): it can be learned or judged, not both"]
 
 
 def test_folds_that_lack_a_class_are_told(occurrence):

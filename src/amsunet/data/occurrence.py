@@ -47,11 +47,15 @@ class Occurrence:
         there = [split for split in _PARTS if split in splits.values()]
         for label, name in enumerate(self.class_names, start=1):
             images = {split: [one for one in self.images_with(label) if splits[one] == split] for split in _PARTS}
-            total = len(self.images_with(label))
-            if not total:
+            holding = self.images_with(label)
+            if not holding:
                 continue  # told where the meaning of the masks is found out
             counts = ", ".join(f"{len(images[split])} {_PARTS[split]}" for split in there)
-            if "train" in there and not images["train"]:
+            if len(holding) == 1 < len(self.labels):
+                part = splits[holding[0]]
+                where = f"{holding[0]}, {_PARTS.get(part, part)}"
+                said.append(f"{name} is in one image only ({where}): it can be learned or judged, not both")
+            elif "train" in there and not images["train"]:
                 said.append(f"no training image holds {name}: it cannot be learned (images with it: {counts})")
             elif len(images["train"]) == 1 < list(splits.values()).count("train"):
                 said.append(
