@@ -40,6 +40,14 @@ def test_a_class_that_is_nowhere_moves_no_mean(judged, tmp_path):
         assert [values["dice"] for values in _image_scores(tmp_path, [cell]).values()] == [0, 0]
 
 
+def test_the_mean_over_images_with_an_object_stands_beside(judged, tmp_path):
+    scores = _image_scores(tmp_path, [judged("unet", [(LOST,), (NOWHERE,), (SURPLUS,)])])
+    assert [values["dice"] for values in scores.values()] == [0, 1, 0]
+    assert [values["dice_with_object"] for values in scores.values()] == pytest.approx(
+        [0, math.nan, math.nan], nan_ok=True
+    )
+
+
 def test_an_image_without_a_score_is_left_out(judged, tmp_path):
     cell = judged("unet", [((math.nan, 0, 0, 0),), (RIGHT,), (LOST,)])
     assert score_of(tmp_path, cell) == pytest.approx(0.5)

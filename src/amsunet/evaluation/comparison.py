@@ -25,6 +25,8 @@ from amsunet.machine import Machine, environment
 from amsunet.models.cost import count_macs, count_parameters
 
 _METRICS = ("dice", "iou", "hd95", "nsd", "cldice")
+_SCORES = (*_METRICS, "dice_with_object")
+"""Of an image; the last is the mean over the classes that it holds."""
 _MANY = 3
 """More networks than these are not named in a title."""
 _NAMED = 3
@@ -76,10 +78,17 @@ class Comparison:
         networks = self.study.title if told else " and ".join([", ".join(names[:-1])] * (len(names) > 1) + names[-1:])
         return f"{networks} on {name_of(self.study.source)}"
 
+    @property
+    def all_hold_all(self) -> bool:
+        """Whether every image holds every class: then there is but one mean Dice."""
+        pairs = [(row.scores["dice"], row.scores["dice_with_object"]) for row in self.rows]
+        return all(every.count == some.count and str(every) == str(some) for every, some in pairs)
+
     def table(self) -> str:
         """The comparison as text."""
         against = f"against {self.study.variants[0].name}: difference"
-        head = ["", "Dice [95 % interval]", "sd of seeds", "parameters", "GMACs", "ms", "minutes", "steps"]
+        dice = ["Dice [95 % interval]"] if self.all_hold_all else ["Dice, all images", "Dice, images with an object"]
+        head = ["", *dice, "sd of seeds", "parameters", "GMACs", "ms", "minutes", "steps"]
         cells = [[*head, against, "effect", "p (Holm)"]]
         for row in self.rows:
             test = row.test
@@ -90,8 +99,9 @@ class Comparison:
             )
             deviation = "" if math.isnan(row.seed_deviation) else f"{row.seed_deviation:.4f}"
             costs = [f"{row.parameters / 1e6:.2f}", f"{row.macs / 1e9:.2f}", f"{row.latency * 1e3:.0f}"]
+            means = [str(row.scores[score]) for score in ("dice", "dice_with_object")][: len(dice)]
             training = [f"{row.minutes:.1f}", f"{row.steps:.0f}"]
-            cells.append([row.variant.name, str(row.scores["dice"]), deviation, *costs, *training, *of_test])
+            cells.append([row.variant.name, *means, deviation, *costs, *training, *of_test])
         lines = [f"warning: {finding}" for finding in self.findings]
         lines.append(f"{self.study.source}, {self.study.judged}; equal for all: {self.study.equal}; {_count(self)}")
         lines += aligned(cells, wide=200)
@@ -144,7 +154,7 @@ def collect(folder: Path, study: Study, machine: Machine, failures: dict[str, st
                 seeds=len(cells),
                 scores={
                     metric: mean_with_interval([values[metric] for values in images[name].values()], groups)
-                    for metric in _METRICS
+                    for metric in _SCORES
                 },
                 seed_deviation=stats.stdev(by_seed) if len(by_seed) > 1 else math.nan,
                 parameters=count_parameters(networks[name]),
@@ -174,15 +184,20 @@ def cell_scores(folder: Path, cell: Cell) -> dict[str, float]:
 def _image_scores(folder: Path, cells: list[Cell]) -> dict[tuple[str, str | None], dict[str, float]]:
     """Scores by image and group: mean over cells and those classes that are in some image."""
     rows = [row for cell in cells for row in _rows_of(folder, cell)]
-    there = {row["class"] for row in rows if int(row["true_positives"]) + int(row["false_negatives"])}
+    there = {row["class"] for row in rows if _occurs(row)}
     found: dict[tuple[str, str | None], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
+        of_image = found[row["image"], row["group"] or None]
         for metric in _METRICS:
-            value = float(row[metric]) if row["class"] in there else math.nan
-            found[row["image"], row["group"] or None][metric].append(value)
+            of_image[metric].append(float(row[metric]) if row["class"] in there else math.nan)
+        of_image["dice_with_object"].append(float(row["dice"]) if _occurs(row) else math.nan)
     return {
         key: {m: mean_of_known(values) for m, values in of_image.items()} for key, of_image in sorted(found.items())
     }
+
+
+def _occurs(row: Mapping[str, str]) -> bool:
+    return int(row["true_positives"]) + int(row["false_negatives"]) > 0
 
 
 def _findings(folder: Path, done: Mapping[str, list[Cell]]) -> Iterator[str]:

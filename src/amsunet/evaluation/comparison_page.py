@@ -33,6 +33,7 @@ def write_page(comparison: Comparison) -> Path:
         study=study,
         title=comparison.title,
         findings=comparison.findings,
+        all_hold_all=comparison.all_hold_all,
         rows=comparison.rows,
         first=study.variants[0].name,
         jobs=comparison.jobs,
