@@ -94,6 +94,8 @@ def test_tables_hold_every_network_and_image(comparison):
         assert int(row["parameters"]) > 1000 and float(row["latency"]) > 0 and float(row["steps"]) == 2
     text = second.table()
     assert "against unet" in text and "1 epoch of 2 steps" in text
+    assert second.title == "unet and amsunet on nuclei"
+    assert all(f"warning: {finding}" in text for finding in second.findings)
 
 
 def test_the_page_needs_nothing_beside_it(comparison):
@@ -101,7 +103,7 @@ def test_the_page_needs_nothing_beside_it(comparison):
     html = write_page(second).read_text(encoding="utf-8")
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", html)
     assert html.count("data:image/jpeg") == 4 * (2 + 2)  # every test image: itself, the truth, two networks
-    for text in ("Accuracy against cost", "Against unet", "Holm"):
+    for text in ("Accuracy against cost", "Against unet", "Holm", "<h1>unet and amsunet on nuclei</h1>"):
         assert text in html
     assert "failing-seed0" in write_page(first).read_text(encoding="utf-8")
 

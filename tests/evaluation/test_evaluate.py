@@ -7,12 +7,13 @@ import json
 import shutil
 from html import unescape
 
+import numpy as np
 import pytest
 
 from amsunet.data.embedded import locate
 from amsunet.errors import InputError
-from amsunet.evaluation.evaluate import METRICS, evaluate
-from amsunet.evaluation.metrics import EMPTY_RULE
+from amsunet.evaluation.evaluate import evaluate
+from amsunet.evaluation.metrics import EMPTY_RULE, METRICS
 from amsunet.evaluation.report import write_report
 from amsunet.inference.description import FILE_NAME
 from amsunet.inference.ensemble import fold_folder, read_folds
@@ -121,6 +122,33 @@ def test_data_that_changed_since_training_are_refused(run, tmp_path):
     (copy / "data.json").write_text(json.dumps(record))
     with pytest.raises(InputError, match="no longer what the run was trained on"):
         evaluate(copy)
+
+
+def test_masks_that_changed_since_the_training_are_told(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "run")
+    assert not any("differ" in note for note in evaluate(copy).notes)
+    record = json.loads((copy / "data.json").read_text())
+    trained = next(name for name, split in record["splits"].items() if split == "train")
+    for name in ("nuclei_y000_x384", trained):
+        record["mask_checksums"][name] = "another"
+    (copy / "data.json").write_text(json.dumps(record))
+    (note,) = evaluate(copy).notes
+    assert note.startswith("2 masks differ from those trained on, as ") and "(1 of them judged here)" in note
+    del record["mask_checksums"]  # as in runs of earlier versions
+    (copy / "data.json").write_text(json.dumps(record))
+    assert evaluate(copy).notes == ()
+
+
+def test_images_unlike_the_training_images_are_told_as_predict_does(run, tmp_path, save, disc):
+    for number in range(3):
+        noise = np.random.default_rng(number).integers(0, 256, (64, 64), np.uint8)
+        save(tmp_path / "odd" / "images" / f"{number}.png", noise)
+        save(tmp_path / "odd" / "masks" / f"{number}.png", np.uint8(255) * disc(number, 64, 64))
+    evaluation = evaluate(run, tmp_path / "odd")
+    told = [image.unlike for image in evaluation.images]
+    assert all(told) and told == [load(run).predict(image.sample.image).unlike for image in evaluation.images]
+    assert evaluation.findings[-1].startswith("3 of 3 images do not look like the training images (")
+    assert f"warning: {evaluation.findings[-1]}" in evaluation.table()
 
 
 def test_the_report_is_one_file_that_loads_nothing(run):

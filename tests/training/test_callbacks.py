@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -82,6 +83,7 @@ def interrupted(monkeypatch, tmp_path):
         task = SegmentationTask.__new__(SegmentationTask)
         torch.nn.Module.__init__(task)
         task.network, task.total_steps, task.dice_of_images = torch.nn.Identity(), 40, [torch.tensor([0.5])]
+        task.loss_of_images = [torch.tensor(1.0)]
         task.plan = SimpleNamespace(minutes=None, steps_per_epoch=_STEPS, patience=9)
         trainer = SimpleNamespace(
             current_epoch=1,
@@ -116,3 +118,29 @@ def test_part_of_an_epoch_does_not_count_as_one(interrupted):
 @pytest.mark.parametrize("validating", [False, True])
 def test_an_epoch_that_was_whole_when_stopped_is_kept(interrupted, validating):
     assert interrupted(_STEPS - 1, validating=validating) == (True, 1, True)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "best"),
+    [
+        ([(1.0, 0.9), (1.0, 0.5), (1.0, 0.7)], 1),
+        ([(0.0, 0.9), (0.0, 0.8), (0.3, 1.5), (0.2, 0.1)], 2),
+        ([(math.nan, 0.9), (math.nan, 0.8)], 1),
+    ],
+    ids=["images without an object", "nothing found at first", "images without a pixel that counts"],
+)
+def test_the_loss_decides_where_dice_does_not(monkeypatch, tmp_path, epochs, best):
+    monkeypatch.setattr(callbacks, "save_model", lambda *_: None)
+    task = SegmentationTask.__new__(SegmentationTask)
+    torch.nn.Module.__init__(task)
+    task.network, task.plan = torch.nn.Identity(), SimpleNamespace(minutes=None, steps_per_epoch=1, patience=9)
+    description = SimpleNamespace(convention=SimpleNamespace(class_names=("background", "disc")))
+    keeper = Keeper(tmp_path, description, Clock(SimpleNamespace(plan=task.plan, total_steps=9), 9))
+    for epoch, (dice, loss) in enumerate(epochs):
+        task.dice_of_images, task.loss_of_images = [torch.tensor([dice])], [torch.tensor(loss)]
+        group = SimpleNamespace(param_groups=[{"lr": 0.1}])
+        keeper.on_validation_epoch_end(SimpleNamespace(current_epoch=epoch, global_step=1, optimizers=[group]), task)
+    assert keeper.best_epoch == best
+    old = {"best_score": 0.5, "best_epoch": 3, "rows": []}
+    keeper.load_state_dict(old)
+    assert keeper.best_loss == -math.inf, "of earlier versions: a tie does not take its place"

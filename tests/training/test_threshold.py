@@ -15,6 +15,7 @@ from amsunet.inference.predictor import Predictor
 from amsunet.machine import Machine
 from amsunet.models import code_checksum, create_model
 from amsunet.training.finish import finish
+from amsunet.training.threshold import choose_threshold
 
 FLOAT32 = Machine("cpu", "float32", 2)
 BRIGHT = """
@@ -26,6 +27,23 @@ def build(in_channels, num_classes):
     torch.nn.init.constant_(network.weight[-1:], 2.0)
     return network
 """
+
+
+class _Logits(list):
+    """Logits and labels in place of a network's."""
+
+    num_classes = 2
+
+
+@pytest.mark.parametrize("ignored", [1, 3])
+def test_an_image_without_a_pixel_that_counts_chooses_nothing(ignored):
+    labels = np.zeros((8, 8), np.uint8)
+    labels[2:6, 2:6] = 1
+    logits = np.stack([np.zeros((8, 8)), np.where(labels, 0.7, -3.0)]).astype(np.float32)
+    counted, nothing = (logits, labels), (logits, np.full_like(labels, 255))
+    choice = choose_threshold(_Logits([counted] * (3 - ignored) + [nothing] * ignored), 1.0, 1.0)
+    assert choice.threshold == 0.5 and choice.gain == 0
+    assert choice.dice_at[0.5] == (1 if ignored < 3 else 0), "neither moved nor undefined"
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ def evaluate(run: Path, data: str | None, device: str, precision: str, **values:
 
 def _judge(run: Path, data: str | None = None, **values: Any) -> None:
     from amsunet.evaluation.evaluate import evaluate as judge  # noqa: PLC0415
-    from amsunet.evaluation.evaluate import evaluation_folder  # noqa: PLC0415
+    from amsunet.evaluation.evaluation import evaluation_folder  # noqa: PLC0415
     from amsunet.evaluation.report import write_report  # noqa: PLC0415
 
     with progress_bar("image") as progress:
@@ -189,6 +189,7 @@ def predict(
     from amsunet.inference.folder import CHECK_LIST, predict_files  # noqa: PLC0415
     from amsunet.inference.jobs import find_inputs  # noqa: PLC0415
     from amsunet.inference.predictor import load  # noqa: PLC0415
+    from amsunet.inference.uncertainty import tell_unlike  # noqa: PLC0415
 
     jobs = find_inputs(images, out)
     predictor = load(run, say=click.echo, **settings)
@@ -207,9 +208,8 @@ def predict(
             say=click.echo,
         )
     click.echo(f"{outcome.written} masks in {out}, {outcome.pace}")
-    for doubt in outcome.doubts:
-        if doubt.unlike:
-            click.echo(f"warning: {doubt.image} {doubt.reason}: check its mask", err=True)
+    if unlike := tell_unlike([(one.image, one.unlike) for one in outcome.doubts if one.unlike], outcome.written):
+        click.echo(f"warning: {unlike}: check the masks", err=True)
     if outcome.doubts:
         click.echo(f"{len(outcome.doubts)} of {outcome.written} masks are to be checked: {out / CHECK_LIST}", err=True)
     for message in outcome.failures.values():

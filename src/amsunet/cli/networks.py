@@ -86,7 +86,7 @@ def check_model(model: str) -> None:
 @machine_options
 def compare(data: str, names: str, **values: Any) -> None:
     """Train networks alike on a data set, several seeds each, and set them side by side."""
-    from amsunet.evaluation.study import Variant  # noqa: PLC0415
+    from amsunet.evaluation.study import COMPARISON, Variant  # noqa: PLC0415
     from amsunet.models import absolute_model  # noqa: PLC0415
 
     models = [absolute_model(part.strip()) for part in names.split(",")]
@@ -94,7 +94,7 @@ def compare(data: str, names: str, **values: Any) -> None:
     if len(set(short)) < len(short):  # files of one name in several folders
         short = [re.sub(r"\.py:", ".", "-".join(Path(model).parts[-2:])) for model in models]
     variants = [Variant(name=name, model=model) for name, model in zip(short, models, strict=True)]
-    _run_study(data, variants, default_name="comparison", title="Comparison of networks", **values)
+    _run_study(data, variants, default_name="comparison", title=COMPARISON, **values)
 
 
 @click.command()

@@ -49,6 +49,9 @@ class Scan:
     thumbnail: Array
     """(16, 16) of float32, zero mean and unit norm, to find near-duplicates by."""
     checksum: str
+    """Of the image's pixels."""
+    mask_checksum: str
+    """Of the pixels of its masks, and of their colours and transparency."""
     detail: Array
     """(64, 64) of int8: what the thumbnail leaves out, by which a copy differs from a picture of the same kind."""
 
@@ -131,10 +134,12 @@ def _scan_or_problem(sample: Sample, *, apart: bool) -> Scan | Problem:
 def _scan(sample: Sample, apart: bool) -> Scan:
     image = read_image(sample.image)
     height, width, channels = image.shape
-    masks = {}
+    masks, mask_checksum = {}, hashlib.sha1(usedforsecurity=False)
     for name, path in sample.masks.items():
         file = open_sample_mask(sample, name, apart=apart)
         _refuse_other_size(image, file.pixels, sample.image, path)
+        for part in (file.pixels, file.palette, file.alpha):
+            mask_checksum.update(b"" if part is None else np.ascontiguousarray(part).data)
         masks[name] = summarise(file, path, image)
     inside = image.reshape(-1, channels)
     if sample.roi is not None:
@@ -161,6 +166,7 @@ def _scan(sample: Sample, apart: bool) -> Scan:
         masks,
         _thumbnail(grey),
         hashlib.sha1(np.ascontiguousarray(image).data, usedforsecurity=False).hexdigest(),
+        mask_checksum.hexdigest(),
         _detail(grey),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,7 +136,12 @@ def measure_parity(
         target = torch.from_numpy(labels)
         dice.append(_dice(found, target, description.threshold))
         dice_of_torch.append(_dice(expected, target, description.threshold))
-    return Parity(len(images), largest, float(np.mean(dice)), float(np.mean(dice_of_torch)))
+    return Parity(len(images), largest, _mean(dice), _mean(dice_of_torch))
+
+
+def _mean(dice: list[float]) -> float:
+    known = [one for one in dice if not math.isnan(one)]  # an image without a pixel that counts has none
+    return float(np.mean(known)) if known else 0.0
 
 
 def _dice(logits: Tensor, labels: Tensor, threshold: float) -> float:

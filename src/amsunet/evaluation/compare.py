@@ -19,7 +19,18 @@ from amsunet.data.masks import MaskOptions
 from amsunet.data.splits import assign_folds
 from amsunet.errors import InputError
 from amsunet.evaluation.comparison import Comparison, collect, score_of
-from amsunet.evaluation.study import OWN_OF_A_CELL, Cell, Study, Variant, has_study, is_done, open_study, read_study
+from amsunet.evaluation.score_table import number
+from amsunet.evaluation.study import (
+    COMPARISON,
+    OWN_OF_A_CELL,
+    Cell,
+    Study,
+    Variant,
+    has_study,
+    is_done,
+    open_study,
+    read_study,
+)
 from amsunet.inference.model_file import build_network
 from amsunet.machine import Machine, choose_machine
 from amsunet.memory import free_memory, keep_freed_memory
@@ -41,7 +52,7 @@ def compare(
     variants: Sequence[Variant],
     *,
     out: str | Path,
-    title: str = "Comparison of networks",
+    title: str = COMPARISON,
     seeds: int = 3,
     folds: int | None = None,
     minutes: float | None = None,
@@ -247,7 +258,7 @@ def _run(out: Path, study: Study, waiting: list[Cell], jobs: int, say: Callable[
                 elapsed = time.monotonic() - start
                 left = f"{done} of {total}, about {elapsed / done * (total - done) / 60:.0f} minutes left"
                 if process.returncode == 0:
-                    say(f"{cell.name}: Dice {score_of(out, cell):.4f}   {left}")
+                    say(f"{cell.name}: Dice {number(score_of(out, cell))}   {left}")
                 else:
                     failures[cell.name] = _reason(out, cell, process.returncode)
                     say(f"{cell.name}: failed, {failures[cell.name]}   {left}")

@@ -6,14 +6,17 @@ import csv
 import math
 import statistics as stats
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from amsunet.errors import InputError
-from amsunet.evaluation.statistics import Interval, PairedTest, holm, mean_with_interval, paired_test
-from amsunet.evaluation.study import Cell, Study, Variant, cell_folder, is_done
+from amsunet.evaluation.evaluation import name_of
+from amsunet.evaluation.findings import KINDS, Marks
+from amsunet.evaluation.score_table import aligned
+from amsunet.evaluation.statistics import Interval, PairedTest, holm, mean_of_known, mean_with_interval, paired_test
+from amsunet.evaluation.study import COMPARISON, Cell, Study, Variant, cell_folder, is_done
 from amsunet.files import write_csv, write_json
 from amsunet.inference.description import FILE_NAME
 from amsunet.inference.latency import measure_latency
@@ -22,6 +25,11 @@ from amsunet.machine import Machine, environment
 from amsunet.models.cost import count_macs, count_parameters
 
 _METRICS = ("dice", "iou", "hd95", "nsd", "cldice")
+_SCORES = (*_METRICS, "dice_with_object")
+"""Of an image; the last is the mean over the classes that it holds."""
+_MANY = 3
+"""More networks than these are not named in a title."""
+_NAMED = 3
 _PARTS = (("", "mean"), ("_low", "low"), ("_high", "high"))
 
 
@@ -59,25 +67,50 @@ class Comparison:
     failures: dict[str, str]
     environment: dict[str, Any]
     jobs: int
+    findings: tuple[str, ...] = ()
+    """What must be known before the scores are read."""
+
+    @property
+    def title(self) -> str:
+        """Networks, or what was changed, and data."""
+        names = [row.variant.name for row in self.rows]
+        told = self.study.title != COMPARISON or len(names) > _MANY
+        networks = self.study.title if told else " and ".join([", ".join(names[:-1])] * (len(names) > 1) + names[-1:])
+        return f"{networks} on {name_of(self.study.source)}"
+
+    @property
+    def all_hold_all(self) -> bool:
+        """Whether every image holds every class: then there is but one mean Dice."""
+        pairs = [(row.scores["dice"], row.scores["dice_with_object"]) for row in self.rows]
+        return all(every.count == some.count and str(every) == str(some) for every, some in pairs)
 
     def table(self) -> str:
         """The comparison as text."""
-        first = self.study.variants[0].name
-        wide = max(22, *(len(row.variant.name) + 2 for row in self.rows))
-        lines = [
-            f"{self.study.source}, {self.study.judged}; equal for all: {self.study.equal}; {_count(self)}",
-            f"{'':<{wide}}{'Dice [95 % interval]':<27}{'sd of seeds':<13}{'parameters':<12}{'GMACs':<8}{'ms':<8}"
-            f"{'minutes':<9}{'steps':<8}{f'against {first}: difference, effect, p (Holm)'}",
-        ]
+        against = f"against {self.study.variants[0].name}: difference"
+        dice = ["Dice [95 % interval]"] if self.all_hold_all else ["Dice, all images", "Dice, images with an object"]
+        head = ["", *dice, "sd of seeds", "parameters", "GMACs", "ms", "minutes", "steps"]
+        cells = [[*head, against, "effect", "p (Holm)"]]
         for row in self.rows:
-            test = "" if row.test is None else f"{row.test.difference:+.4f}  {row.test.effect:+.2f}  {row.test.p:.2g}"
-            deviation = "" if math.isnan(row.seed_deviation) else f"{row.seed_deviation:.4f}"
-            lines.append(
-                f"{row.variant.name:<{wide}}{row.scores['dice']!s:<27}{deviation:<13}{row.parameters / 1e6:<12.2f}"
-                f"{row.macs / 1e9:<8.2f}{row.latency * 1e3:<8.0f}{row.minutes:<9.1f}{row.steps:<8.0f}{test}".rstrip()
+            test = row.test
+            of_test = (
+                ["", "", ""]
+                if test is None
+                else [_known(test.difference, "+.4f"), _known(test.effect, "+.2f"), _known(test.p, ".2g")]
             )
+            deviation = "" if math.isnan(row.seed_deviation) else f"{row.seed_deviation:.4f}"
+            costs = [f"{row.parameters / 1e6:.2f}", f"{row.macs / 1e9:.2f}", f"{row.latency * 1e3:.0f}"]
+            means = [str(row.scores[score]) for score in ("dice", "dice_with_object")][: len(dice)]
+            training = [f"{row.minutes:.1f}", f"{row.steps:.0f}"]
+            cells.append([row.variant.name, *means, deviation, *costs, *training, *of_test])
+        lines = [f"warning: {finding}" for finding in self.findings]
+        lines.append(f"{self.study.source}, {self.study.judged}; equal for all: {self.study.equal}; {_count(self)}")
+        lines += aligned(cells, wide=200)
         lines += [f"failed: {name}: {reason}" for name, reason in self.failures.items()]
         return "\n".join(lines)
+
+
+def _known(value: float, form: str) -> str:
+    return "none" if math.isnan(value) else format(value, form)
 
 
 def _count(comparison: Comparison) -> str:
@@ -121,7 +154,7 @@ def collect(folder: Path, study: Study, machine: Machine, failures: dict[str, st
                 seeds=len(cells),
                 scores={
                     metric: mean_with_interval([values[metric] for values in images[name].values()], groups)
-                    for metric in _METRICS
+                    for metric in _SCORES
                 },
                 seed_deviation=stats.stdev(by_seed) if len(by_seed) > 1 else math.nan,
                 parameters=count_parameters(networks[name]),
@@ -132,14 +165,15 @@ def collect(folder: Path, study: Study, machine: Machine, failures: dict[str, st
                 test=tests[name],
             )
         )
-    comparison = Comparison(folder, study, tuple(rows), failures, environment(machine), jobs)
+    findings = tuple(_findings(folder, done))
+    comparison = Comparison(folder, study, tuple(rows), failures, environment(machine), jobs, findings)
     _write(comparison, done)
     return comparison
 
 
 def score_of(folder: Path, cell: Cell) -> float:
     """Mean Dice of one cell over its images."""
-    return stats.mean(cell_scores(folder, cell).values())
+    return mean_of_known(list(cell_scores(folder, cell).values()))
 
 
 def cell_scores(folder: Path, cell: Cell) -> dict[str, float]:
@@ -148,18 +182,46 @@ def cell_scores(folder: Path, cell: Cell) -> dict[str, float]:
 
 
 def _image_scores(folder: Path, cells: list[Cell]) -> dict[tuple[str, str | None], dict[str, float]]:
-    """Scores by image and group: mean over classes and cells."""
+    """Scores by image and group: mean over cells and those classes that are in some image."""
+    rows = [row for cell in cells for row in _rows_of(folder, cell)]
+    there = {row["class"] for row in rows if _occurs(row)}
     found: dict[tuple[str, str | None], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for cell in cells:
-        for row in _rows_of(folder, cell):
-            for metric in _METRICS:
-                found[row["image"], row["group"] or None][metric].append(float(row[metric]))
-    return {key: {m: _mean(values) for m, values in of_image.items()} for key, of_image in sorted(found.items())}
+    for row in rows:
+        of_image = found[row["image"], row["group"] or None]
+        for metric in _METRICS:
+            of_image[metric].append(float(row[metric]) if row["class"] in there else math.nan)
+        of_image["dice_with_object"].append(float(row["dice"]) if _occurs(row) else math.nan)
+    return {
+        key: {m: mean_of_known(values) for m, values in of_image.items()} for key, of_image in sorted(found.items())
+    }
 
 
-def _mean(values: list[float]) -> float:
-    there = [value for value in values if not math.isnan(value)]
-    return stats.mean(there) if there else math.nan
+def _occurs(row: Mapping[str, str]) -> bool:
+    return int(row["true_positives"]) + int(row["false_negatives"]) > 0
+
+
+def _findings(folder: Path, done: Mapping[str, list[Cell]]) -> Iterator[str]:
+    """What is said of the images judged, once, and of each training."""
+    of_data: dict[str, None] = {}
+    of_networks: dict[str, list[str]] = defaultdict(list)
+    for cells in done.values():
+        for cell in cells:
+            marks = _marks(folder, cell)
+            of_data |= dict.fromkeys(marks.of_data())
+            for finding in marks.of_network():
+                of_networks[finding].append(cell.name)
+    yield from of_data
+    for finding, names in of_networks.items():
+        yield f"{finding} ({', '.join(names[:_NAMED])}{', ...' * (len(names) > _NAMED)})"
+
+
+def _marks(folder: Path, cell: Cell) -> Marks:
+    """Where classes are and were found, from the table of images of one training."""
+    counts: dict[str, dict[str, list[int]]] = defaultdict(dict)
+    for row in _rows_of(folder, cell):
+        counts[row["image"]][row["class"]] = [int(row[kind]) for kind in KINDS]
+    names = tuple(next(iter(counts.values())))
+    return Marks.of_counts({image: list(of_image.values()) for image, of_image in counts.items()}, names)
 
 
 def _rows_of(folder: Path, cell: Cell) -> Iterator[dict[str, str]]:
@@ -175,7 +237,7 @@ def _by_seed(folder: Path, cells: list[Cell]) -> list[float]:
         seeds[cell.seed].append(cell)
     folds = max(len(of_seed) for of_seed in seeds.values())
     return [
-        stats.mean(v["dice"] for v in _image_scores(folder, of_seed).values())
+        mean_of_known([v["dice"] for v in _image_scores(folder, of_seed).values()])
         for of_seed in seeds.values()
         if len(of_seed) == folds
     ]
@@ -207,7 +269,7 @@ def _by_patient(scores: dict[tuple[str, str | None], dict[str, float]]) -> list[
     found: dict[str, list[float]] = defaultdict(list)
     for (image, group), values in scores.items():
         found[f"patient {group}" if group else f"image {image}"].append(values["dice"])
-    return [_mean(values) for values in found.values()]
+    return [mean_of_known(values) for values in found.values()]
 
 
 def _write(comparison: Comparison, done: dict[str, list[Cell]]) -> None:
@@ -216,6 +278,7 @@ def _write(comparison: Comparison, done: dict[str, list[Cell]]) -> None:
         **comparison.study.model_dump(mode="json", exclude={"checksums", "splits", "variants"}),
         "rows": [asdict(row) | {"variant": row.variant.model_dump()} for row in comparison.rows],
         "failures": comparison.failures,
+        "findings": comparison.findings,
         "jobs": comparison.jobs,
         "environment": comparison.environment,
     }

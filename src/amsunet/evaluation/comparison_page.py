@@ -31,6 +31,9 @@ def write_page(comparison: Comparison) -> Path:
     html = render(
         "comparison.html",
         study=study,
+        title=comparison.title,
+        findings=comparison.findings,
+        all_hold_all=comparison.all_hold_all,
         rows=comparison.rows,
         first=study.variants[0].name,
         jobs=comparison.jobs,
@@ -56,7 +59,7 @@ def _grid(comparison: Comparison) -> list[dict[str, Any]]:
     for of_network in scores.values():
         for image, dice in of_network.items():
             means[image].append(dice)
-    common = [image for image, values in means.items() if len(values) == len(cells)]
+    common = [image for image, values in means.items() if len(values) == len(cells) and not np.isnan(values).any()]
     ordered = sorted(common, key=lambda image: float(np.mean(means[image])))
     chosen = [ordered[round(place)] for place in np.linspace(0, len(ordered) - 1, min(_SHOWN, len(ordered)))]
     dataset = open_dataset(locate(study.source), study.mask_options, group=study.group, skip_broken=study.skip_broken)

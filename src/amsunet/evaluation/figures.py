@@ -21,11 +21,12 @@ from amsunet.data.images import Array
 from amsunet.data.masks import IGNORED
 from amsunet.data.overlay import COLOURS, draw_outlines, fit, viewable
 from amsunet.evaluation.comparison import Row
-from amsunet.evaluation.evaluate import Evaluation
+from amsunet.evaluation.evaluation import Evaluation
 
 HIT, MISSED, EXTRA = (COLOURS[i].astype(float) for i in (0, 6, 3))
 _INK, _ACCENT, _BEFORE = "#374151", "#0e7490", "#d97706"
 _GAP = 6
+_PANEL = (300, 400)
 _STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.size": 9.5,
@@ -77,9 +78,10 @@ def training_curves(run: Path) -> str:
 
 
 def calibration_plot(evaluation: Evaluation) -> str:
-    """How often the network is right against how sure it is, as SVG."""
-    calibration = evaluation.calibration
-    confidence, accuracy, pixels = calibration.curve()
+    """How often the network is right against how sure it is, as SVG; empty without a pixel that counts."""
+    confidence, accuracy, pixels = evaluation.calibration.curve()
+    if not len(pixels):
+        return ""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(3.4, 3.0))
         axes = figure.add_subplot()
@@ -117,8 +119,10 @@ def uncertainty_plot(evaluation: Evaluation) -> str:
 
 
 def risk_coverage_plot(evaluation: Evaluation) -> str:
-    """What is lost when the most uncertain images are put aside, as SVG."""
+    """What is lost when the most uncertain images are put aside, as SVG; empty without an image that has a score."""
     curve = evaluation.risk_coverage()
+    if curve is None:
+        return ""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(4.2, 3.0))
         axes = figure.add_subplot()
@@ -131,12 +135,22 @@ def risk_coverage_plot(evaluation: Evaluation) -> str:
 
 
 def score_distribution(evaluation: Evaluation) -> str:
-    """Dice of every image, sorted, as SVG."""
-    values = sorted(image.dice for image in evaluation.images)
+    """Dice of every image, sorted, as SVG, grey where the image holds no object; empty without an image that has a
+    score.
+    """
+    ordered = sorted(
+        (image.dice, any(one.occurs for one in image.classes))
+        for image in evaluation.images
+        if not np.isnan(image.dice)
+    )
+    if not ordered:
+        return ""
+    values = [dice for dice, _ in ordered]
+    colours = [_ACCENT if holds else "#9ca3af" for _, holds in ordered]
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(8.8, 2.2))
+        figure = Figure(figsize=(9.4, 2.2))
         axes = figure.add_subplot()
-        axes.bar(range(1, len(values) + 1), values, width=0.9, color=_ACCENT, alpha=0.85)
+        axes.bar(range(1, len(values) + 1), values, width=0.9, color=colours, alpha=0.85)
         axes.axhline(float(np.mean(values)), color="#d97706", lw=1.2)
         axes.annotate(
             f"mean {np.mean(values):.3f}",
@@ -144,9 +158,10 @@ def score_distribution(evaluation: Evaluation) -> str:
             xytext=(0, 3),
             textcoords="offset points",
             color="#b45309",
+            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
         )
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set(xlabel="images, worst to best", ylabel="Dice", ylim=(0, 1.02), xlim=(0.3, len(values) + 0.7))
+        axes.set(xlabel="images, worst to best", ylabel="Dice", ylim=(0, 1.15), xlim=(0.3, len(values) + 0.7))
         return _svg(figure)
 
 
@@ -187,17 +202,16 @@ def write_names(axes: Axes, places: Mapping[str, tuple[float, float]]) -> list[A
 
 
 def case_panels(image: Array, labels: Array, predicted: Array) -> Image.Image:
-    """Image, truth and prediction side by side.
+    """Image, truth and prediction side by side, as wide for every image.
 
     In the prediction green is right, blue was missed, orange is too much; a wrong class is orange.
     """
     panels = [viewable(image), draw_outlines(image, labels), paint_errors(image, labels, predicted)]
-    small = [fit(panel, 300, 300) for panel in panels]
-    sheet = Image.new("RGB", (sum(p.width for p in small) + 2 * _GAP, max(p.height for p in small)), "white")
-    x = 0
-    for panel in small:
-        sheet.paste(panel, (x, 0))
-        x += panel.width + _GAP
+    small = [fit(panel, *_PANEL) for panel in panels]
+    width = _PANEL[0]
+    sheet = Image.new("RGB", (3 * width + 2 * _GAP, max(p.height for p in small)), "white")
+    for place, panel in enumerate(small):
+        sheet.paste(panel, (place * (width + _GAP) + (width - panel.width) // 2, 0))
     return sheet
 
 

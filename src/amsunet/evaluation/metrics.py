@@ -23,16 +23,34 @@ from amsunet.data.masks import IGNORED
 
 EMPTY_RULE = (
     "Where truth and prediction are both empty, Dice, IoU, NSD and clDice are 1 and HD95 is left out and counted; "
-    "where exactly one is empty, they are 0 and HD95 is the image's diagonal."
+    "where exactly one is empty, they are 0 and HD95 is the image's diagonal. "
+    "An image without a pixel that counts, and a class that is in no image, have no score: both are left out and "
+    "counted."
 )
 NSD_TOLERANCE = 2.0
 """In pixels, or in millimetres where ``score_image`` is told the spacing."""
+METRICS = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "precision": "precision",
+    "accuracy": "pixel accuracy",
+    "hd95": "HD95 (pixels)",
+    "nsd": f"NSD at {NSD_TOLERANCE:g} pixels",
+    "cldice": "clDice",
+    "auc": "AUC",
+    "average_precision": "average precision",
+}
+"""Names of the scores that are averaged over images."""
 CALIBRATION_BINS = 15
 
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Scores of one class in one image. NaN where a score does not exist, as sensitivity without a true pixel."""
+    """Scores of one class in one image. NaN where a score does not exist, as sensitivity without a true pixel; all are
+    NaN in an image without a pixel that counts.
+    """
 
     dice: float
     iou: float
@@ -49,6 +67,20 @@ class ClassScores:
     false_positives: int
     false_negatives: int
     true_negatives: int
+
+    @property
+    def occurs(self) -> bool:
+        """Whether any true pixel is of the class."""
+        return self.true_positives + self.false_negatives > 0
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether any pixel was found to be of the class."""
+        return self.true_positives + self.false_positives > 0
+
+
+_UNDEFINED = ClassScores(**dict.fromkeys(METRICS, math.nan), true_positives=0, false_positives=0, false_negatives=0,
+                         true_negatives=0)  # fmt: skip
 
 
 def score_image(
@@ -71,6 +103,8 @@ def score_image(
     Returns: scores of the classes 1 ... K - 1.
     """
     counted = labels != IGNORED
+    if not counted.any():
+        return [_UNDEFINED] * (len(probability) - 1)
     return [
         _score_class(
             probability[label], (predicted == label) & counted, (labels == label) & counted, counted, spacing, thin
@@ -174,5 +208,8 @@ class Calibration:
         return self.confidence[filled] / pixels, self.correct[filled] / pixels, pixels
 
     def error(self) -> float:
-        """Expected calibration error: mean distance of confidence and accuracy, weighted by pixels (Naeini 2015)."""
-        return float(np.abs(self.confidence - self.correct).sum() / max(self.pixels.sum(), 1))
+        """Expected calibration error: mean distance of confidence and accuracy, weighted by pixels (Naeini 2015); NaN
+        without a pixel.
+        """
+        pixels = self.pixels.sum()
+        return float(np.abs(self.confidence - self.correct).sum() / pixels) if pixels else math.nan

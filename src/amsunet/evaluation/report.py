@@ -10,7 +10,8 @@ from markupsafe import Markup
 
 from amsunet.data.dataset import read_labels
 from amsunet.data.images import read_image
-from amsunet.evaluation.evaluate import METRICS, Evaluation, ImageScores, evaluation_folder
+from amsunet.data.overlay import COLOURS
+from amsunet.evaluation.evaluation import Evaluation, ImageScores, evaluation_folder
 from amsunet.evaluation.figures import (
     calibration_plot,
     case_panels,
@@ -21,6 +22,7 @@ from amsunet.evaluation.figures import (
     uncertainty_plot,
 )
 from amsunet.evaluation.metrics import EMPTY_RULE
+from amsunet.evaluation.score_table import columns, headline, number, score_rows
 from amsunet.files import write_text
 from amsunet.inference.ensemble import is_ensemble, read_folds
 from amsunet.inference.predictor import Predictor
@@ -37,7 +39,7 @@ def render(template: str, **values: object) -> str:
         loader=PackageLoader("amsunet.evaluation"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    jinja.filters["as_text"] = as_text
+    jinja.filters.update(as_text=as_text, number=number)
     return jinja.get_template(template).render(**values)
 
 
@@ -45,28 +47,23 @@ def write_report(evaluation: Evaluation) -> Path:
     """Write ``report.html`` and return its path: in the run's folder, or that of the evaluation on foreign data."""
     run = find_run(evaluation.run)
     config, record = read_run(run) if run else (None, None)
-    columns = [(name, label) for label, name in enumerate(evaluation.class_names, start=1)]
-    rows = []
-    for metric, name in METRICS.items():
-        mean = evaluation.interval(metric)
-        if mean.count:
-            of_classes = [evaluation.interval(metric, label) for _, label in columns] if len(columns) > 1 else []
-            rows.append({"name": name, "mean": mean, "classes": of_classes})
     html = render(
         "report.html",
         evaluation=evaluation,
         environment=evaluation.environment,
         kind={"val": "validation images", "test": "test images", "all": "images"}[evaluation.split],
-        headline=evaluation.interval("dice"),
-        iou=evaluation.interval("iou"),
-        rows=rows,
-        classes=[name for name, _ in columns] if len(columns) > 1 else [],
+        headline=headline(evaluation),
+        columns=columns(evaluation),
+        rows=score_rows(evaluation),
+        colours=_colours(evaluation),
+        confusion=_confusion(evaluation),
         pooled=evaluation.pooled(),
         empty_rule=EMPTY_RULE,
         curves=Markup(training_curves(evaluation.run)),
         calibration=Markup(calibration_plot(evaluation)),
         risk=evaluation.risk_coverage(),
         doubted=len(evaluation.doubted()),
+        unlike=[image for image in evaluation.images if image.unlike],
         uncertainty=Markup(uncertainty_plot(evaluation)),
         risk_coverage=Markup(risk_coverage_plot(evaluation)),
         distribution=Markup(score_distribution(evaluation)),
@@ -84,9 +81,26 @@ def write_report(evaluation: Evaluation) -> Path:
     return path
 
 
+def _colours(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """Each class with the colour of its outline, where there are several."""
+    names = evaluation.class_names if len(evaluation.class_names) > 1 else ()
+    return [(name, "#" + bytes(COLOURS[i % len(COLOURS)].tolist()).hex()) for i, name in enumerate(names)]
+
+
+def _confusion(evaluation: Evaluation) -> list[dict[str, object]]:
+    """Where the pixels of each class went, a line a class, where there are several."""
+    if len(evaluation.class_names) < 2:
+        return []
+    return [
+        {"name": name, "pixels": int(row.sum()), "cells": [(int(n), n / row.sum() if row.any() else None) for n in row]}
+        for name, row in zip(evaluation.convention.class_names, evaluation.confusion, strict=True)
+    ]
+
+
 def _cases(evaluation: Evaluation) -> list[dict[str, object]]:
     """The worst, the middle and the best images by Dice, each image once."""
-    ordered = sorted(evaluation.images, key=lambda image: image.dice)
+    ordered = sorted((image for image in evaluation.images if image.dice == image.dice), key=lambda image: image.dice)
+    ordered = ordered or list(evaluation.images)  # not one has a score
     count = max(1, min(_CASES, len(ordered) // 3))
     middle = max(0, len(ordered) // 2 - count // 2)
     wanted = {"Worst": ordered[:count], "Median": ordered[middle : middle + count], "Best": ordered[-count:]}

@@ -13,7 +13,7 @@ from amsunet.data.layout import Sample
 from amsunet.data.masks import MaskConvention, MaskOptions
 from amsunet.errors import InputError
 from amsunet.inference.ensemble import Folds
-from amsunet.training.run import RunData, absolute_source
+from amsunet.training.run import RunData, absolute_source, tell_changed
 
 Choice = tuple[list[Sample], str, tuple[str, ...]]
 """Samples, what they are (``test``, ``val``, or ``all`` of a foreign data set), and what is to be said."""
@@ -73,7 +73,16 @@ def choose_of_run(dataset: Dataset, record: RunData, split: str, folds: Folds | 
     notes = [f"{told} of these images were seen by the weights that training started from: too good"] if told else []
     if searched == wanted:
         notes += tell_seen(dataset.scans, record.splits, {sample.name for sample in samples})
-    return samples, wanted, (*notes,)
+    return samples, wanted, (*notes, *_changed(record, dataset, samples))
+
+
+def _changed(record: RunData, dataset: Dataset, judged: list[Sample]) -> list[str]:
+    """Say that masks are not those of the training: they may have been corrected, or damaged."""
+    changed = record.changed_masks(dataset)
+    if not changed:
+        return []
+    here = len({sample.name for sample in judged}.intersection(changed))
+    return [f"{tell_changed(changed)} ({here} of them judged here): train again if they were corrected"]
 
 
 def choose_foreign(

@@ -30,6 +30,12 @@ class Interval:
         return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
+def mean_of_known(values: Sequence[float]) -> float:
+    """Mean of the values that are not NaN; NaN without any."""
+    known = [value for value in values if not math.isnan(value)]
+    return float(np.mean(known)) if known else math.nan
+
+
 def mean_with_interval(values: Sequence[float], groups: Sequence[str | None] | None = None) -> Interval:
     """Mean over images with a percentile bootstrap interval over images, or over groups (patients) where given.
 

@@ -18,6 +18,8 @@ from amsunet.training.plan import Plan
 
 OWN_OF_A_CELL = ("reasons", "model", "model_options", "base_channels", "start", "seed")
 """Settings of a plan that a study does not share."""
+COMPARISON = "Comparison of networks"
+"""Title of a study that is nothing more."""
 _FILE = "study.json"
 
 

@@ -11,7 +11,8 @@ from amsunet.inference.forward import to_labels
 
 
 def dice_by_class(probabilities: Tensor, labels: Tensor, threshold: float, smallest: float = 0) -> Tensor:
-    """Dice of each class but the background, (num_classes - 1,), of one image: 1 where both are empty.
+    """Dice of each class but the background, (num_classes - 1,), of one image: 1 where both are empty, NaN in an image
+    without a pixel that counts.
 
     Args:
         probabilities: (1, K, h, w).
@@ -21,6 +22,8 @@ def dice_by_class(probabilities: Tensor, labels: Tensor, threshold: float, small
     found = torch.from_numpy(to_labels(probabilities[0].cpu().numpy(), threshold, smallest))
     true = labels.cpu()
     counted = true != IGNORED
+    if not counted.any():
+        return torch.full((probabilities.shape[1] - 1,), torch.nan)
     dice: Tensor = compute_dice(
         (found * counted)[:, None],
         (true * counted)[:, None],

@@ -94,7 +94,7 @@ class SlideTask:
                     one.replace(target)
                 scratch.remove()
         doubts = doubts_of(uncertainty, self._description.doubtful, unlike)
-        return Doubt(str(self._path), uncertainty, "; ".join(doubts), bool(unlike)) if doubts else None
+        return Doubt(str(self._path), uncertainty, "; ".join(doubts), unlike) if doubts else None
 
     @property
     def _leaves_out_small(self) -> bool:

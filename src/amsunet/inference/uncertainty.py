@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +19,8 @@ class Doubt:
     image: str
     uncertainty: float
     reason: str
-    unlike: bool
-    """Whether it does not look like the training images."""
+    unlike: str
+    """In what it does not look like the training images; empty if it does."""
 
 
 def doubts_of(uncertainty: float, doubtful: float | None, unlike: str) -> tuple[str, ...]:
@@ -34,6 +36,21 @@ def doubts_of(uncertainty: float, doubtful: float | None, unlike: str) -> tuple[
     if doubtful is not None and uncertainty > doubtful:
         doubts.append("less sure than nine in ten validation images")
     return tuple(doubts)
+
+
+def tell_unlike(unlike: Sequence[tuple[str, str]], images: int) -> str:
+    """One sentence about images that do not look like the training images; empty without any.
+
+    Args:
+        unlike: names, the worst first, and in what each is unlike all training images.
+        images: all of them.
+    """
+    if not unlike:
+        return ""
+    (figures, _), *others = Counter(figures for _, figures in unlike).most_common()
+    which = f"mostly in {figures}; as" if others else f"{figures}; as" if len(unlike) > 1 else f"{figures};"
+    do = "does" if len(unlike) == 1 else "do"
+    return f"{len(unlike)} of {images} images {do} not look like the training images ({which} {unlike[0][0]})"
 
 
 class Uncertainty:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import time
@@ -121,6 +122,7 @@ class Keeper(pl.Callback):
 
     def __init__(self, run: Path, description: ModelDescription, clock: Clock) -> None:
         self.best_score = -1.0
+        self.best_loss = math.inf
         self.best_epoch = -1
         self.rows: list[dict[str, Any]] = []
         self._run = run
@@ -132,12 +134,13 @@ class Keeper(pl.Callback):
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, SegmentationTask)
-        by_class = torch.stack(pl_module.dice_of_images).mean(dim=0)
-        score = float(by_class.mean())
+        by_class = torch.stack(pl_module.dice_of_images).nanmean(dim=0).nan_to_num()
+        score, loss = float(by_class.mean()), float(torch.stack(pl_module.loss_of_images).mean())
         # Part of an epoch does not count as one, or a resumed training would differ from an unbroken one.
         counts = not self._clock.cut or self.best_epoch < 0
-        if score > self.best_score and counts:
-            self.best_score, self.best_epoch = score, trainer.current_epoch
+        # The loss decides where Dice does not, as while nothing is found, or on images without an object.
+        if (score, -loss) > (self.best_score, -self.best_loss) and counts:
+            self.best_score, self.best_loss, self.best_epoch = score, loss, trainer.current_epoch
             save_model(self._run / FILE_NAME, pl_module.network, self._description)
         names = self._description.convention.class_names[1:]
         row: dict[str, Any] = {
@@ -170,10 +173,12 @@ class Keeper(pl.Callback):
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best_score": self.best_score, "best_epoch": self.best_epoch, "rows": self.rows}
+        best = {"best_score": self.best_score, "best_loss": self.best_loss, "best_epoch": self.best_epoch}
+        return {**best, "rows": self.rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best_score, self.best_epoch = state_dict["best_score"], state_dict["best_epoch"]
+        self.best_loss = state_dict.get("best_loss", -math.inf)  # earlier versions: a tie does not take its place
         self.rows = list(state_dict["rows"])
 
 

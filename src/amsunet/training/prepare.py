@@ -19,6 +19,7 @@ from amsunet.data.groups import tell_groups
 from amsunet.data.images import read_image
 from amsunet.data.layout import Sample, Split
 from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
+from amsunet.data.occurrence import Occurrence
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.data.splits import assign_splits, deal_folds
 from amsunet.errors import InputError
@@ -45,6 +46,7 @@ class Preparation:
     training_images: int
     """That a network is trained on: with folds, all but those of its own."""
     warnings: tuple[str, ...]
+    occurrence: Occurrence
     folds: Folds | None = None
     """Of the training images, where there are to be folds."""
 
@@ -61,11 +63,10 @@ class Preparation:
             *self._folds(),
             f"masks: {dataset.convention}",
             str(self.fingerprint),
+            *([str(self.occurrence)] if str(self.occurrence) else []),
             *dataset.notes,
             *(f"warning: {warning}" for warning in self.warnings),
         ]
-        if self.fingerprint.empty_masks:
-            lines.append(f"about {self.fingerprint.empty_masks} masks are empty")
         for kind, count in Counter(problem.kind for problem in dataset.problems).items():
             first = next(problem for problem in dataset.problems if problem.kind == kind)
             lines.append(f"cannot be used: {count} {kind}, as {first.message}")
@@ -127,15 +128,18 @@ def prepare(
             "give it more images with masks (of more than one patient, where patients are known)"
         )
     fingerprint = take_fingerprint(dataset, {name for name, split in splits.items() if split in ("train", "val")})
-    dealt, images = None, counts["train"]
+    occurrence = Occurrence.of(dataset.scans, dataset.convention)
+    dealt, images, rare = None, counts["train"], occurrence.warnings(splits)
     if folds is not None:
         dealt = _deal(dataset, splits, folds)
+        rare = occurrence.warnings_of_folds(dealt.fold_of, folds)
         splits = {**splits, **dict.fromkeys(dealt.fold_of, "train")}
         images = len(dealt.fold_of) - -(-len(dealt.fold_of) // folds)
     leaks = [*tell_groups(dataset.samples, splits, locate(data), cut), *tell_repeats(dataset.scans, splits)]
     plan = as_wide_as_its_start(make_plan(fingerprint, images, device=device, recipe=recipe, overrides=overrides))
     check_network(plan, dataset.convention.num_classes)
-    return Preparation(dataset, dict(splits), fingerprint, plan, images, (*dataset.warnings, *leaks), dealt)
+    warnings = (*dataset.warnings, *leaks, *rare)
+    return Preparation(dataset, dict(splits), fingerprint, plan, images, warnings, occurrence, dealt)
 
 
 def _deal(dataset: Dataset, splits: Mapping[str, Split], count: int) -> Folds:

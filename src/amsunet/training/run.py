@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,6 +56,8 @@ class RunData(BaseModel):
     """By sample name."""
     checksums: dict[str, str]
     """Of the decoded images, by sample name."""
+    mask_checksums: dict[str, str] = {}
+    """Of the decoded masks, by sample name; empty in runs of earlier versions."""
     thumbnails: dict[str, str] = {}
     """Of the images that were trained or chosen on, by sample name: to know copies of them in other data sets."""
     seen_before: tuple[str, ...] = ()
@@ -82,6 +84,16 @@ class RunData(BaseModel):
                 f"{dataset.source} is no longer what the run was trained on ({len(changed)} images differ, "
                 f"as {changed[0]}): restore it, or start a new run"
             )
+
+    def changed_masks(self, dataset: Dataset) -> list[str]:
+        """Names of the samples whose masks are not those of this training."""
+        now = dataset.mask_checksums()
+        return [name for name, then in self.mask_checksums.items() if now.get(name, then) != then]
+
+
+def tell_changed(masks: Sequence[str]) -> str:
+    """Say how many masks have changed since the training, and name one."""
+    return f"{len(masks)} {'mask differs' if len(masks) == 1 else 'masks differ'} from those trained on, as {masks[0]}"
 
 
 def write_run(folder: Path, config: RunConfig, data: RunData, environment: dict[str, Any]) -> None:

@@ -70,6 +70,7 @@ class SegmentationTask(pl.LightningModule):
         self.supervision = supervision
         self.augmentation = plan.make_augmentation()
         self.dice_of_images: list[Tensor] = []
+        self.loss_of_images: list[Tensor] = []
         self._captured: tuple[Callable[[Tensor], Tensor], ...] = ()
         """The training pass once it is captured; in a tuple, or its weights would count as the task's own again."""
         self.steps_left_out = 0
@@ -108,7 +109,7 @@ class SegmentationTask(pl.LightningModule):
         give_back()
 
     def on_validation_epoch_start(self) -> None:
-        self.dice_of_images = []
+        self.dice_of_images, self.loss_of_images = [], []
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         image, labels = batch
@@ -118,6 +119,7 @@ class SegmentationTask(pl.LightningModule):
         if not torch.isfinite(loss):
             raise DivergedError  # before these weights are taken for the best
         self.log("val_loss", loss, batch_size=1)
+        self.loss_of_images.append(loss)
         self.dice_of_images.append(dice_by_class(torch.softmax(logits, dim=1), labels.cpu(), 0.5))
 
     def configure_optimizers(self) -> Any:

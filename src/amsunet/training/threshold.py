@@ -71,7 +71,8 @@ def choose_threshold(validation: ValidationLogits, temperature: float, scale: fl
     thresholds = _THRESHOLDS if two else (0.5,)
     sizes = _SMALLEST if two and len(validation) >= _FEWEST else (0,)
     scores = np.array([[_dice(*pair, threshold) for threshold in thresholds] for pair in predictions()])
-    dice_at = dict(zip(thresholds, scores.mean(axis=0).tolist(), strict=True))
+    known = ~np.isnan(scores[:, 0])  # the others have no pixel that counts
+    dice_at = dict(zip(thresholds, (scores[known].sum(axis=0) / max(known.sum(), 1)).tolist(), strict=True))
     threshold = max(dice_at, key=dice_at.__getitem__)
     # Once more, for the probabilities of all images may not fit into memory.
     dice, uncertainty = np.zeros((2, len(validation), len(sizes)))
@@ -79,6 +80,7 @@ def choose_threshold(validation: ValidationLogits, temperature: float, scale: fl
         for column, size in enumerate(sizes):
             dice[index, column] = _dice(probabilities, labels, threshold, size)
             uncertainty[index, column] = measure_uncertainty(probabilities, to_labels(probabilities, threshold, size))
+    dice = dice[known] if known.any() else np.zeros((1, len(sizes)))
     column = _best_size(dice)
     return Choice(
         dice_at,

@@ -34,6 +34,7 @@ from amsunet.training.run import (
     alone_in,
     images_seen,
     read_run,
+    tell_changed,
     write_data,
     write_run,
 )
@@ -121,6 +122,7 @@ def train(
         fingerprint=prepared.fingerprint,
         splits=prepared.splits,
         checksums=dataset.checksums(),
+        mask_checksums=dataset.mask_checksums(),
         thumbnails={
             scan.sample.name: pack_thumbnail(scan)
             for scan in dataset.scans
@@ -172,6 +174,8 @@ def resume(
         locate(record.source), group=record.group, skip_broken=record.skip_broken, convention=config.convention
     )
     record.check(dataset)
+    if changed := record.changed_masks(dataset):
+        say(f"warning: {tell_changed(changed)}: what was learned so far is of the former ones")
     with alone_in(folder):
         if data is not None:
             write_data(folder, record)

@@ -1,0 +1,232 @@
+"""What an evaluation found, and what is said of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from amsunet.data.images import Array
+from amsunet.data.layout import Sample
+from amsunet.data.masks import MaskConvention
+from amsunet.evaluation.findings import Marks
+from amsunet.evaluation.metrics import EMPTY_RULE, METRICS, NSD_TOLERANCE, Calibration, ClassScores
+from amsunet.evaluation.risk import RiskCoverage, risk_coverage
+from amsunet.evaluation.score_table import as_text
+from amsunet.evaluation.statistics import Interval, mean_of_known, mean_with_interval
+from amsunet.inference.uncertainty import tell_unlike
+from amsunet.training.run import absolute_source
+
+
+@dataclass(frozen=True)
+class ImageScores:
+    """Scores of one image, for each class but the background."""
+
+    sample: Sample
+    classes: tuple[ClassScores, ...]
+    """By the rule for a single image, whatever the others hold."""
+    labels: tuple[int, ...]
+    """Classes, from 1, that are in some of the images judged: means are over these."""
+    uncertainty: float
+    """One minus the Dice that was to be expected from the probabilities."""
+    unlike: str = ""
+    """In what the image is unlike all training images; empty if it is not."""
+
+    @property
+    def dice(self) -> float:
+        """Mean over the classes; NaN where there is none, as in an image without a pixel that counts."""
+        return self.mean("dice", self.labels)
+
+    def mean(self, metric: str, labels: Sequence[int], *, with_object: bool = False) -> float:
+        """Mean of a metric over some classes, or over those of them that are in the image; NaN without any."""
+        chosen = [self.classes[label - 1] for label in labels]
+        return mean_of_known([getattr(one, metric) for one in chosen if one.occurs or not with_object])
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found."""
+
+    run: Path
+    network: str
+    """Name of the network."""
+    source: str
+    split: str
+    """``test``, ``val``, or ``all`` of a foreign data set."""
+    images: tuple[ImageScores, ...]
+    convention: MaskConvention
+    calibration: Calibration
+    untempered: Calibration | None
+    """Of the logits as the network gives them; None of an ensemble, whose networks have a temperature each."""
+    confusion: Array
+    """(K, K) pixels over all images, true class by predicted class."""
+    flips: bool
+    turns: bool
+    threshold: float
+    doubtful: float | None
+    """Uncertainty above which a mask is to be checked, where it is known."""
+    environment: dict[str, Any]
+    notes: tuple[str, ...]
+    own: str | None = None
+    """``FILE.py:FUNCTION`` of a network that is not amsunet's."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Without the background."""
+        return self.convention.class_names[1:]
+
+    @property
+    def title(self) -> str:
+        """Network, data and split."""
+        split = {"test": ", test", "val": ", validation"}.get(self.split, "")
+        return f"{self.network} on {name_of(self.source)}{split}"
+
+    @cached_property
+    def marks(self) -> Marks:
+        """Where classes are and were found."""
+        return Marks.of({image.sample.name: image.classes for image in self.images}, self.class_names)
+
+    @cached_property
+    def findings(self) -> tuple[str, ...]:
+        """What must be known before the scores are read."""
+        worst_first = sorted(self.images, key=lambda image: -image.uncertainty)
+        strange = [(image.sample.name, image.unlike) for image in worst_first if image.unlike]
+        unlike = tell_unlike(strange, len(self.images))
+        return (*self.marks.of_data(), *self.marks.of_network(), *([unlike] if unlike else []))
+
+    @property
+    def scored(self) -> int:
+        """Images with any pixel that counts."""
+        return len(self.images) - len(self.marks.unscored)
+
+    def images_with(self, label: int | None = None) -> int:
+        """Images that hold a class (1, 2, ...), or any."""
+        chosen = slice(None) if label is None else [label - 1]
+        return int(self.marks.true[:, chosen].any(axis=1).sum())
+
+    @cached_property
+    def all_hold_all(self) -> bool:
+        """Whether every class that has a score is in every image that has one: then there is but one mean."""
+        return all(self.images_with(label) == self.scored for label in self.marks.labels)
+
+    def interval(self, metric: str, label: int | None = None, *, with_object: bool = False) -> Interval:
+        """Mean of a metric over images, with its interval: of one class (1, 2, ...), or of the mean over classes.
+
+        Args:
+            with_object: over the images that hold the class; of the mean over classes, over those in each image.
+        """
+        asked = (metric, label, with_object and not self.all_hold_all)
+        if asked not in self._intervals:
+            labels = [one for one in self.marks.labels if label in (None, one)]
+            values = [image.mean(metric, labels, with_object=asked[2]) for image in self.images]
+            self._intervals[asked] = mean_with_interval(values, [image.sample.group for image in self.images])
+        return self._intervals[asked]
+
+    def pooled(self) -> dict[str, float]:
+        """Dice and IoU from the pixels of all images together, as much of the literature prints them, mean over the
+        classes that are there; NaN without any.
+        """
+        hits, there = np.diag(self.confusion).astype(float), self.confusion.sum(axis=1) > 0
+        either = self.confusion.sum(axis=0) + self.confusion.sum(axis=1) - hits
+        iou, dice = hits / np.where(there, either, 1), 2 * hits / np.where(there, either + hits, 1)
+        return {
+            "dice": mean_of_known(dice[1:][there[1:]]),
+            "iou": mean_of_known(iou[1:][there[1:]]),
+            "iou_with_background": mean_of_known(iou[there]) if there[1:].any() else float("nan"),
+        }
+
+    def risk_coverage(self) -> RiskCoverage | None:
+        """Whether uncertainty tells which masks are wrong; None if no image has a score."""
+        pairs = np.array([(image.uncertainty, image.dice) for image in self.images])
+        pairs = pairs[~np.isnan(pairs[:, 1])]
+        return risk_coverage(pairs[:, 0], pairs[:, 1]) if len(pairs) else None
+
+    def doubted(self) -> list[ImageScores]:
+        """The images whose masks are to be checked for their uncertainty."""
+        return [image for image in self.images if self.doubtful is not None and image.uncertainty > self.doubtful]
+
+    @property
+    def averaged_over(self) -> str:
+        """The views of an image whose predictions were averaged; empty of the image alone."""
+        return " and ".join(["mirror images"] * self.flips + ["quarter turns"] * self.turns)
+
+    def summary(self) -> dict[str, Any]:
+        """Everything but the rows, ready for JSON."""
+        risk = self.risk_coverage()
+        return {
+            "network": self.network,
+            "source": self.source,
+            "split": self.split,
+            "images": len(self.images),
+            "findings": self.findings,
+            "mean_over_classes": self._means(None),
+            "classes": {name: self._means(label) for label, name in self._labelled()},
+            "with_object": {
+                "images": self.images_with(),
+                "mean_over_classes": self._means(None, with_object=True),
+                "classes": {
+                    name: {"images": self.images_with(label), **self._means(label, with_object=True)}
+                    for label, name in self._labelled()
+                },
+            },
+            "undefined": {
+                "images": self.marks.unscored,
+                "classes": [name for label, name in self._labelled() if label not in self.marks.labels],
+            },
+            "pooled_over_pixels": self.pooled(),
+            "confusion": self.confusion.tolist(),
+            "expected_calibration_error": self.calibration.error(),
+            "expected_calibration_error_untempered": self.untempered.error() if self.untempered else None,
+            "uncertainty": risk.summary() if risk else None,
+            "empty_rule": EMPTY_RULE,
+            "nsd_tolerance": NSD_TOLERANCE,
+            "flips": self.flips,
+            "turns": self.turns,
+            "threshold": self.threshold,
+            "doubtful": self.doubtful,
+            "notes": self.notes,
+            "environment": self.environment,
+        }
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Every image and class, ready for CSV."""
+        for image in self.images:
+            for name, scores in zip(self.class_names, image.classes, strict=True):
+                of_image = {"uncertainty": image.uncertainty, "unlike": image.unlike}
+                named = {"image": image.sample.name, "class": name, "group": image.sample.group or ""}
+                yield {**named, **asdict(scores), **of_image}
+
+    def table(self) -> str:
+        """What was found as text, with the rule it follows."""
+        return as_text(self)
+
+    @cached_property
+    def _intervals(self) -> dict[tuple[str, int | None, bool], Interval]:
+        """Those that were asked for."""
+        return {}
+
+    def _labelled(self) -> list[tuple[int, str]]:
+        return list(enumerate(self.class_names, start=1))
+
+    def _means(self, label: int | None, *, with_object: bool = False) -> dict[str, dict[str, float]]:
+        return {metric: asdict(self.interval(metric, label, with_object=with_object)) for metric in METRICS}
+
+
+def name_of(source: str) -> str:
+    """What a data set is called, from where it lies."""
+    return Path(absolute_source(source).removeprefix("sample:")).name.removesuffix(".csv")
+
+
+def evaluation_folder(evaluation: Evaluation) -> Path:
+    """Where an evaluation is kept: in its run; under ``evaluations/NAME`` of a network that comes alone."""
+    home = evaluation.run / "evaluation" if evaluation.run.is_dir() else Path("evaluations") / evaluation.run.stem
+    name = evaluation.split
+    if name == "all":
+        source = absolute_source(evaluation.source)
+        name = f"{Path(source).stem}-{hashlib.sha256(source.encode()).hexdigest()[:8]}".replace(":", "-")
+    return home / f"{name}{'_flips' * evaluation.flips}{'_turns' * evaluation.turns}"

@@ -1,0 +1,120 @@
+"""The table of scores: its rows, for text and for the report, and the text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from unicodedata import combining, east_asian_width
+
+from amsunet.evaluation.metrics import EMPTY_RULE, METRICS
+from amsunet.evaluation.statistics import Interval
+
+if TYPE_CHECKING:
+    from amsunet.evaluation.evaluation import Evaluation
+
+_WIDE = 140
+"""Signs of a line."""
+_BY_THE_RULE = ("dice", "iou")
+"""Scores that are 1 where there is nothing and nothing is marked: their mean over images with an object stands beside
+the mean over all.
+"""
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One line of the table: of the mean over classes, then of each class where there are several."""
+
+    name: str
+    values: tuple[Interval | int, ...]
+    few: int | None = None
+    """Images that have a value, where others have none."""
+
+
+def columns(evaluation: Evaluation) -> list[str]:
+    """What the values of a row are of."""
+    names = list(evaluation.class_names)
+    return names if len(names) == 1 else ["mean over classes", *names]
+
+
+def score_rows(evaluation: Evaluation) -> list[ScoreRow]:
+    """The lines of the table, without scores that no image has."""
+    labels: list[int | None] = [None, *(range(1, len(evaluation.class_names) + 1) if _several(evaluation) else [])]
+    rows = []
+    if not evaluation.all_hold_all:
+        rows.append(ScoreRow("images that hold it", tuple(evaluation.images_with(label) for label in labels)))
+    for metric, name in METRICS.items():
+        both = metric in _BY_THE_RULE and not evaluation.all_hold_all
+        for with_object in (False, True) if both else (False,):
+            values = tuple(evaluation.interval(metric, label, with_object=with_object) for label in labels)
+            few = values[0].count if values[0].count < evaluation.scored and not with_object else None
+            which = f", {'images that hold it' if with_object else 'all images'}" if both else ""
+            if values[0].count or metric in _BY_THE_RULE:
+                rows.append(ScoreRow(f"{name}{which}", values, few))
+    return rows
+
+
+def headline(evaluation: Evaluation) -> str:
+    """Which images the scores are means over."""
+    if evaluation.scored < len(evaluation.images):
+        return f"mean over the {evaluation.scored} of {len(evaluation.images)} images that have pixels that count"
+    return f"mean over {'all ' if not evaluation.all_hold_all else ''}{len(evaluation.images)} images"
+
+
+def as_text(evaluation: Evaluation) -> str:
+    """What must be known, the scores, and the rule that they follow."""
+    lines = [f"warning: {finding}" for finding in evaluation.findings]
+    chosen = " (the weights were chosen on it)" if evaluation.split == "val" else ""
+    lines.append(f"{evaluation.title}{chosen}, {headline(evaluation)} [95 % interval]")
+    cells = [["", *columns(evaluation)]]
+    for row in score_rows(evaluation):
+        few = "" if row.few is None else f" ({row.few} images)"
+        cells.append([row.name + few, *map(str, row.values)])
+    lines += aligned(cells)
+    pooled, risk = evaluation.pooled(), evaluation.risk_coverage()
+    before = f" (untempered {number(evaluation.untempered.error())})" if evaluation.untempered else ""
+    lines.append(f"calibration error {number(evaluation.calibration.error())}{before}")
+    if risk:
+        lines.append(
+            f"uncertainty: area under risk-coverage {risk.area:.4f} "
+            f"({risk.chance_area:.4f} by chance, {risk.best_area:.4f} at best)"
+        )
+    lines.append(
+        f"pooled over all pixels: Dice {number(pooled['dice'])}, IoU {number(pooled['iou'])}, "
+        f"mean IoU with background {number(pooled['iou_with_background'])}"
+    )
+    lines.append(EMPTY_RULE)
+    return "\n".join(lines)
+
+
+def number(value: float) -> str:
+    """A score, or ``none`` where there is no such thing."""
+    return "none" if math.isnan(value) else f"{value:.4f}"
+
+
+def aligned(cells: Sequence[Sequence[str]], wide: int = _WIDE) -> list[str]:
+    """Lines of cells, each column as wide as its widest cell on a terminal, two spaces between them.
+
+    Columns that do not fit into ``wide`` follow below, again behind the first one.
+    """
+    widths = [max(map(_width, column)) + 2 for column in zip(*cells, strict=True)]
+    blocks: list[list[int]] = [[0]]
+    for column in range(1, len(widths)):
+        if len(blocks[-1]) > 1 and sum(widths[one] for one in blocks[-1]) + widths[column] > wide:
+            blocks.append([0])
+        blocks[-1].append(column)
+    return [
+        "".join(line[one] + " " * (widths[one] - _width(line[one])) for one in block).rstrip()
+        for block in blocks
+        for line in cells
+    ]
+
+
+def _width(text: str) -> int:
+    """Columns that a text takes on a terminal: Chinese, Japanese and Korean signs take two."""
+    return sum(0 if combining(sign) else 1 + (east_asian_width(sign) in "WF") for sign in text)
+
+
+def _several(evaluation: Evaluation) -> bool:
+    return len(evaluation.class_names) > 1
