@@ -132,19 +132,13 @@ class TestBothCommands:
             run(command, data), r"masks.00\.png", "0, 1000, 40000", "--classes 0,1000,40000 or --instances"
         )
 
-    def test_soft_masks(self, command: str, run: Run, make_dataset: Callable[..., Path]) -> None:
+    def test_soft_masks_of_several_classes(self, command: str, run: Run, make_dataset: Callable[..., Path]) -> None:
         data = make_dataset()
         for path in (data / "masks").iterdir():
-            Image.open(path).filter(ImageFilter.GaussianBlur(1.5)).save(path)
+            mask = np.array(Image.open(path))
+            mask[:12, :12] = 110
+            Image.fromarray(mask).filter(ImageFilter.GaussianBlur(1)).save(path)
         assert_one_sentence(run(command, data), r"masks.00\.png has soft edges .*12 of 12", "--mask-threshold 128")
-
-    def test_soft_masks_one_folder_a_class(self, command: str, run: Run, make_dataset: Callable[..., Path]) -> None:
-        data = make_dataset()
-        for path in list((data / "masks").iterdir()):
-            (data / "masks" / "lung").mkdir(exist_ok=True)
-            Image.open(path).filter(ImageFilter.GaussianBlur(1.5)).save(data / "masks" / "lung" / path.name)
-            path.unlink()
-        assert_one_sentence(run(command, data), r"lung.00\.png has soft edges", "--mask-threshold 128")
 
     def test_a_field_of_view_in_colour(self, command: str, run: Run, make_dataset: Callable[..., Path]) -> None:
         data = make_dataset()
