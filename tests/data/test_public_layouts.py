@@ -104,6 +104,8 @@ ONE_MASK = {
                 "Annotation-Training400/Disc_Cup_Masks/Non-Glaucoma/n0001.bmp"]),
     "BBBC006": (["BBBC006_v1_images/mcf_a01_w1ab1.tif", "BBBC006_v1_images/mcf_a02_w1cd2.tif"],
                 ["BBBC006_v1_labels/mcf_a01.png", "BBBC006_v1_labels/mcf_a02.png"]),
+    "a folder named by its task": (["lesion_segmentation/1.png", "lesion_segmentation/2.png"],
+                                   ["lesion_segmentation/1_mask.png", "lesion_segmentation/2_mask.png"]),
     "other languages": (["Bilder/1.png", "Bilder/2.png"], ["Masken/1.png", "Masken/2.png"]),
     "masks of site B below": (["images/1.png", "images/B/2.png"], ["masks/1.png", "masks/B/2.png"]),
 }  # fmt: skip

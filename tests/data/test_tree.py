@@ -85,7 +85,7 @@ def test_a_name_that_is_not_utf8_is_a_problem_that_can_be_told(make_dataset: Cal
 def test_what_is_not_there_is_answered_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         require(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="empty folder"):
+    with pytest.raises(InputError, match="holds no images, nor anything else"):
         require(tmp_path)
     with pytest.raises(InputError, match="there is no sample:kidneys"):
         require("sample:kidneys")

@@ -28,10 +28,16 @@ def require(source: str | Path) -> None:
     except UnicodeEncodeError:
         name = os.fsencode(path).decode("utf-8", "backslashreplace")
         raise InputError(f"{name} has a name that is not UTF-8: rename it") from None
-    if not path.exists():
-        raise InputError(f"{path} does not exist: check the path")
-    if path.is_dir() and not any(path.iterdir()):
-        raise InputError(f"{path} is an empty folder: expected are images/ and masks/, or a manifest.csv")
+    try:
+        if not path.exists():
+            raise InputError(f"{path} does not exist: check the path")
+        if path.is_dir() and not any(path.iterdir()):
+            raise InputError(
+                f"{path} holds no images, nor anything else: expected are folders images/ and masks/, or a "
+                "manifest.csv with the columns image,mask"
+            )
+    except PermissionError as error:
+        raise InputError(f"{error.filename} may not be read: change its permissions") from None
     if path.is_file() and (kind := describe_other(path)):
         raise InputError(f"{path} is {kind}")
 

@@ -89,7 +89,14 @@ def assign_roles(pictures: Sequence[Picture]) -> Cast:
         cast.rois += [mask for mask in masks if words_of(mask.told_by) in (["mask"], ["masks"])]
         regions = set(cast.rois)
         masks = [mask for mask in masks if mask not in regions]
-    if masks:
+    both = Cast()
+    if not plain and not by_role["image"]:
+        _cast_by_name(masks, both)  # lesion_segmentation/7.png beside 7_mask.png
+    if both.images and both.masks:
+        cast.images, cast.masks = both.images, both.masks
+        cast.rois += both.rois
+        cast.observers += both.observers
+    elif masks:
         cast.masks += masks
         cast.images += by_role["image"]
         _cast_beside_masks(plain, cast)

@@ -97,7 +97,10 @@ def _is_utf8(path: Path) -> bool:
 
 
 def _is_own_output(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in _OWN_OUTPUT)
+    try:
+        return any((folder / name).is_file() for name in _OWN_OUTPUT)
+    except PermissionError:
+        return False  # said when it is entered
 
 
 def kinds_of_names(paths: list[Path]) -> list[str]:
