@@ -75,6 +75,7 @@ def test_names_that_give_patients_away(paths: list[str], patients: int, one: str
         [f"fold{n % 5}/images/{n}.png" for n in range(40)],
         [f"images/IMG_201901{n % 9 + 10}_{n:06}.jpg" for n in range(30)],
         [f"images/tile_{x}_{y}.png" for x in range(5) for y in range(5)],
+        [f"images/{x}_{y}.png" for x in range(0, 2048, 256) for y in range(0, 2048, 256)],
         [f"images/slice_{n:03}.png" for n in range(30)],
         [f"images/Human_{organ}_{n:02}.png" for organ in ("Larynx", "Liver", "Lung") for n in range(9)],
         [f"images/{n}x_{m}.png" for n in (10, 20, 40) for m in range(9)],
@@ -115,7 +116,10 @@ def test_leaks_are_counted_by_the_patients_that_names_propose(tmp_path: Path) ->
     samples = _samples([f"images/P{n}_{z}.png" for n in range(6) for z in range(4)], tmp_path)
     splits: dict[str, Split] = {sample.name: "val" if sample.name.endswith("_0.png") else "train" for sample in samples}
     (text,) = tell_groups(samples, splits, tmp_path, _cut)
-    assert "24 images of 6 patients" in text and "6 of 6 patients lie in both training and validation (P0, P1, P2, ...)" in text
+    assert (
+        "24 images of 6 patients" in text
+        and "6 of 6 patients lie in both training and validation (P0, P1, P2, ...)" in text
+    )
     assert "--group '" in text and "data set's own" not in text
     given = [Sample(s.name, s.image, {}, split=splits[s.name]) for s in samples]
     (text,) = tell_groups(given, splits, tmp_path, _cut)
