@@ -28,7 +28,7 @@ def _cut(samples: Sequence[Sample]) -> dict[str, Split]:
     ("paths", "patients", "one"),
     [
         ([f"images/Image_{n:02}{eye}.jpg" for n in range(1, 15) for eye in "LR"], 14, "Image_01"),
-        ([f"images/{n:03}_{'2' * (n % 3 == m)}HC.png" for n in range(9) for m in (0, 1)], 9, "000"),
+        ([f"images/{n:03}_{'2' * m}HC.png" for n in range(9) for m in range(1 + (n % 3 == 0))], 9, "000"),
         (
             [f"images/patient{n:03}_frame{f:02}_slice_{z}.png" for n in range(7) for f in (1, 12) for z in range(3)],
             7,
