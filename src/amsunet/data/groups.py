@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from pathlib import Path
 
 from amsunet.data.layout import Sample, Split
@@ -29,6 +29,8 @@ _OTHER_PERSONS = frozenset(["dr", "g", "h", "amd", "normal", "healthy", "glaucom
 """Behind a number these tell another patient, not another image of the same: ``01_dr`` and ``01_h`` of HRF."""
 _LONGEST_HEAD = 5
 """Words of a name."""
+_TILE = 16
+"""Numbers that it divides are places of tiles in an image."""
 _FEWEST_AGAIN = 0.1
 """Share of the images that share their patient with others."""
 _SHOWN = 3
@@ -75,10 +77,11 @@ def with_groups(samples: list[Sample], pattern: str | None, source: Path) -> lis
 
 def propose_groups(samples: Sequence[Sample], source: Path) -> Proposal | None:
     """A pattern that finds several images of each patient in the names, tried on all of them; None if none does."""
-    paths = {sample.image: _searched(sample, source) for sample in samples}
-    for pattern, sure in _candidates([*paths.values()]):
-        found = [match and match[1] for path in paths.values() if (match := re.search(pattern, path)) or True]
-        if all(found) and _are_patients(Counter(map(str, found)), sure):
+    paths = [_searched(sample, source) for sample in samples]
+    for pattern, sure in _candidates(paths):
+        search = re.compile(pattern).search
+        found = [match[1] for match in itertools.takewhile(bool, map(search, paths)) if match and match[1]]
+        if len(found) == len(paths) and _are_patients(Counter(found), sure):
             return Proposal(pattern, with_groups([*samples], pattern, source))
     return None
 
@@ -108,7 +111,9 @@ def tell_groups(
     told += f"; with them {'; '.join(found)}" if found else ", none of them in two splits"
     new = cut(proposal.samples)
     if not {"train", "val"} <= {*new.values()}:
-        return [f"{told}: a score on them is too good if they are patients, who are too few to be cut; name more"]
+        return [
+            f"{told}: if they are patients, scores are too good, and there are too few to cut: add some, or name splits"
+        ]
     told += f": if they are patients, say {proposal.option}, which keeps each on one side of every cut"
     return [f"{told}; in the data set's own splits, {_MOVE}" if _crossings(proposal.samples, new) else told]
 
@@ -120,7 +125,7 @@ def _crossings(samples: Sequence[Sample], splits: Mapping[str, Split]) -> list[s
         if sample.group:
             of[splits[sample.name]].add(sample.group)
     total = len(set().union(*of.values()))
-    both = {pair: of[pair[0]] & of[pair[1]] for pair in combinations(SPLIT_WORDS, 2)}
+    both = {pair: of[pair[0]] & of[pair[1]] for pair in itertools.combinations(SPLIT_WORDS, 2)}
     return [
         f"{len(groups)} of {total} patients lie in both {SPLIT_WORDS[a]} and {SPLIT_WORDS[b]} "
         f"({_some(sorted(groups, key=_natural))})"
@@ -172,7 +177,8 @@ def _are_patients(images: Counter[str], sure: bool) -> bool:
     names = [group.rpartition("/")[2] for group in images]
     words = {word for name in names for word in (name, re.split(r"[_\- ]", name)[-1])}
     numbered = all(re.search(r"\d", name) for name in names)
-    return len(images) > 2 and numbered and not any(map(_NO_PERSON.fullmatch, words))
+    places = all(name.isdecimal() and int(name) % _TILE == 0 for name in names)
+    return len(images) > 2 and numbered and not places and not any(map(_NO_PERSON.fullmatch, words))
 
 
 def _tails(stems: Sequence[str]) -> set[str]:
