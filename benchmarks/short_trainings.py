@@ -52,7 +52,12 @@ def run_once(data: Path, run: Path, minutes: float, seed: int, source: Path) -> 
     words = ["train", str(data), "--minutes", f"{minutes:g}", "--seed", str(seed), "--out", str(run)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(source / "src")}
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, *words], env=environment, cwd=run.parent, capture_output=True, text=True
+        [sys.executable, "-c", CHILD, *words],
+        env=environment,
+        cwd=run.parent,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     said = [line for line in done.stdout.splitlines() if line.startswith("processor seconds")]
     if done.returncode != 0 or not said:

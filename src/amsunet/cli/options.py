@@ -108,6 +108,8 @@ plan_options = options(
     click.option("--gradient-clip", type=float, help="Largest norm of the gradient."),
     click.option("--average-weights/--no-average-weights", default=None, help="Keep a moving average of the weights."),
     click.option("--steps-per-epoch", type=int),
+    click.option("--validation-images", type=int, help="So many of them are judged at the end (default: all)."),
+    click.option("--validated-each-epoch", type=int, help="So many of them at most after each epoch (default 24)."),
     click.option("--patience", type=int, help="Epochs without a better score before training ends."),
     click.option("--seed", type=click.IntRange(0)),
     click.option("--test-fraction", type=click.FloatRange(0, 0.9), default=0.2, show_default=True,

@@ -42,6 +42,10 @@ class Dataset:
         """Checksum of the pixels, by sample name."""
         return {scan.sample.name: scan.checksum for scan in self.scans}
 
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Height and width in pixels, by sample name."""
+        return {scan.sample.name: (scan.height, scan.width) for scan in self.scans}
+
     def read(self, sample: Sample) -> tuple[Array, Array]:
         """Read an image (H, W, C) and its labels (H, W) of uint8, ``IGNORED`` outside the region of interest."""
         return read_image(sample.image), self.read_labels(sample)

@@ -58,6 +58,17 @@ class Preprocessing(BaseModel):
             raise ValueError("mean and std need a number for each channel")
         return self
 
+    @classmethod
+    def blank(cls, in_channels: Literal[1, 3], windowing: Windowing, scale: float) -> Self:
+        """Before mean and standard deviation are known."""
+        return cls(
+            in_channels=in_channels,
+            windowing=windowing,
+            scale=scale,
+            mean=(0.0,) * in_channels,
+            std=(1.0,) * in_channels,
+        )
+
     @property
     def kind(self) -> Kind:
         return self.in_channels, self.windowing

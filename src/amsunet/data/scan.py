@@ -90,6 +90,7 @@ def _scan(sample: Sample) -> Scan:
             )
         inside = image[roi != 0]
     top = float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0
+    mean, std = _mean_and_deviation(inside)
     coloured = channels == 3 and not (image == image[..., :1]).all()
     return Scan(
         sample,
@@ -98,8 +99,8 @@ def _scan(sample: Sample) -> Scan:
         channels,
         coloured,
         8 * image.dtype.itemsize,
-        tuple((inside.mean(axis=0, dtype=np.float64) / top).tolist()),
-        tuple((inside.std(axis=0, dtype=np.float64) / top).tolist()),
+        tuple((mean / top).tolist()),
+        tuple((std / top).tolist()),
         masks,
         _thumbnail(image),
         hashlib.sha1(np.ascontiguousarray(image).data, usedforsecurity=False).hexdigest(),
@@ -114,8 +115,22 @@ def _refuse_other_size(image: Array, mask: Array, image_path: Path, mask_path: P
         )
 
 
+def _mean_and_deviation(pixels: Array) -> tuple[Array, Array]:
+    """Of each channel of (N, C). Of whole numbers they are counted, which takes a quarter of NumPy's time for them."""
+    if pixels.dtype.kind != "u" or not len(pixels):
+        return pixels.mean(axis=0, dtype=np.float64), pixels.std(axis=0, dtype=np.float64)
+    counts = [np.bincount(pixels[:, channel]) for channel in range(pixels.shape[1])]
+    means = [counted @ np.arange(len(counted)) / len(pixels) for counted in counts]
+    variances = [
+        counted @ (np.arange(len(counted)) - mean) ** 2 / len(pixels)
+        for counted, mean in zip(counts, means, strict=True)
+    ]
+    return np.array(means), np.sqrt(variances)
+
+
 def _thumbnail(image: Array) -> Array:
-    grey = image.mean(axis=2, dtype=np.float32)
+    # Channel by channel: NumPy is slow along an axis of three.
+    grey = sum(image[..., channel].astype(np.float32) for channel in range(image.shape[2])) / image.shape[2]
     small = np.asarray(Image.fromarray(grey).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
     centred: Array = small - small.mean()
     return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from amsunet.data.crops import evenly
 from amsunet.data.dataset import Dataset
 from amsunet.data.fingerprint import take_fingerprint
 from amsunet.data.images import Array
@@ -189,6 +190,8 @@ def evaluate(
     group: str | None = None,
     skip_broken: bool = False,
     own: str | None = None,
+    dataset: Dataset | None = None,
+    most: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Score a network and write ``images.csv`` and ``summary.json`` where ``evaluation_folder`` says.
@@ -200,6 +203,8 @@ def evaluate(
             are used, of another one all images; images that the run was trained on are left out.
         split: of the run's own data: ``auto`` is test where there is a test split, else val.
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
+        dataset: the run's own data, where they have been read already.
+        most: judge on so many of the images at most, evenly spread (of an ensemble's own, so many of each fold).
         progress: called with the images done and their number.
 
     Raises: InputError if the run or the data cannot be used.
@@ -211,7 +216,9 @@ def evaluate(
     predictor = Predictor(folder or network, machine=machine, flips=flips, turns=turns, own=own)
     known = predictor.description.convention
     convention = None if mask_options is not None else known
-    dataset, of_run = open_judged(run, data, record, mask_options, group, convention, skip_broken)
+    of_run = True
+    if dataset is None:
+        dataset, of_run = open_judged(run, data, record, mask_options, group, convention, skip_broken)
     if dataset.convention.num_classes != known.num_classes:
         raise InputError(
             f"{dataset.source} has {dataset.convention.num_classes} classes, the run {known.num_classes}: "
@@ -221,10 +228,12 @@ def evaluate(
         samples, chosen, notes = choose_of_run(dataset, record, split, predictor.folds)
     else:
         samples, chosen, notes = choose_foreign(dataset, images_seen(network), split)
+    if most is not None:
+        samples, notes = _some(samples, notes, most if predictor.folds is None else most * predictor.folds.count)
     shape = take_fingerprint(dataset, {sample.name for sample in samples}) if record is None else record.fingerprint
     judge = predictor.blind_to if chosen == "val" else lambda _: predictor
     untempered = Calibration() if predictor.folds is None else None
-    scores, calibration, confusion = _score(judge, dataset, samples, shape.thickness < _THIN, untempered, progress)
+    scores, calibration, confusion = _score(judge, dataset, samples, is_thin(shape.thickness), untempered, progress)
     if predictor.folds is not None:
         notes = (*notes, _tell_folds(predictor.folds, scores, chosen))
     evaluation = Evaluation(
@@ -248,6 +257,11 @@ def evaluate(
     write_csv(target / "images.csv", _rows(evaluation))
     write_json(target / "summary.json", evaluation.summary())
     return evaluation
+
+
+def is_thin(thickness: float) -> bool:
+    """Whether structures so many pixels wide are judged by their centrelines too."""
+    return thickness < _THIN
 
 
 def evaluation_folder(evaluation: Evaluation) -> Path:
@@ -286,6 +300,15 @@ def _score(
         if progress:
             progress(done, len(samples))
     return scores, calibration, confusion
+
+
+def _some(samples: list[Sample], notes: tuple[str, ...], most: int) -> tuple[list[Sample], tuple[str, ...]]:
+    """An even part of what there is to judge, and that it is one."""
+    chosen = list(evenly(samples, most))
+    if len(chosen) == len(samples):
+        return samples, notes
+    part = f"judged on {len(chosen)} of {len(samples)} images, evenly spread: amsunet evaluate judges all of them"
+    return chosen, (*notes, part)
 
 
 def _tell_folds(folds: Folds, scores: list[ImageScores], split: str) -> str:

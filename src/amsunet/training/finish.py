@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 from amsunet.data.appearance import IMAGES, Appearance, learn_appearance
-from amsunet.data.images import Array, read_image
-from amsunet.data.layout import Sample
-from amsunet.data.preprocessing import Preprocessing
+from amsunet.data.crops import PreparedImages
+from amsunet.data.images import Array
 from amsunet.files import write_json
 from amsunet.inference.model_file import load_model, save_model
 from amsunet.machine import Machine
@@ -20,8 +19,8 @@ from amsunet.training.validation import ValidationLogits
 
 def finish(
     path: Path,
-    training: list[Sample],
-    validation: list[Sample],
+    training: PreparedImages,
+    validation: PreparedImages,
     machine: Machine,
     own: str | None,
     say: Callable[[str], None],
@@ -44,18 +43,17 @@ def finish(
         "threshold": choice.threshold,
         "smallest_object": choice.smallest_object,
         "doubtful": choice.doubtful,
-        "appearance": look_at(training, validation, description.preprocessing),
+        "appearance": look_at(training, validation),
     }
     write_json(path.with_name("calibration.json"), asdict(calibration))
     save_model(path, network, description.model_copy(update=learned))
     return choice
 
 
-def look_at(training: list[Sample], validation: list[Sample], preprocessing: Preprocessing) -> Appearance | None:
+def look_at(training: PreparedImages, validation: PreparedImages) -> Appearance | None:
     """Learn what images look like, as the network sees them, from some that are spread over the samples."""
-    return learn_appearance(*(_some(samples, preprocessing) for samples in (training, validation)))
+    return learn_appearance(*(map(_image_alone, images.some(IMAGES)) for images in (training, validation)))
 
 
-def _some(samples: list[Sample], preprocessing: Preprocessing) -> Iterator[Array]:
-    for sample in samples[:: -(-len(samples) // IMAGES) or 1]:
-        yield preprocessing.resize(preprocessing.window(read_image(sample.image)))
+def _image_alone(pair: tuple[Array, Array]) -> Array:
+    return pair[0]

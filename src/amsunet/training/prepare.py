@@ -165,13 +165,7 @@ def check_network(plan: Plan, num_classes: int) -> None:
 
 def fit_preprocessing(plan: Plan, convention: MaskConvention, samples: list[Sample]) -> Preprocessing:
     """Measure mean and standard deviation of the training images, windowed, where they count."""
-    blank = Preprocessing(
-        in_channels=plan.in_channels,
-        windowing=plan.windowing,
-        scale=plan.scale,
-        mean=(0.0,) * plan.in_channels,
-        std=(1.0,) * plan.in_channels,
-    )
+    blank = Preprocessing.blank(plan.in_channels, plan.windowing, plan.scale)
     sums, squares, count = np.zeros(plan.in_channels), np.zeros(plan.in_channels), 0
     for sample in samples[:: max(1, len(samples) // _STATISTICS_IMAGES)]:
         image = blank.window(read_image(sample.image))

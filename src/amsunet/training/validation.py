@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import nn
 
 from amsunet.data.crops import PreparedImages
 from amsunet.data.images import Array
-from amsunet.data.layout import Sample
 from amsunet.data.preprocessing import channels_first
 from amsunet.inference.description import ModelDescription
 from amsunet.inference.forward import compute_logits
@@ -25,9 +22,9 @@ class ValidationLogits:
     """
 
     def __init__(
-        self, network: nn.Module, description: ModelDescription, samples: Sequence[Sample], machine: Machine
+        self, network: nn.Module, description: ModelDescription, images: PreparedImages, machine: Machine
     ) -> None:
-        self._images = PreparedImages(samples, description.convention, description.preprocessing)
+        self._images = images
         self._at_work = TorchRuntime(
             machine.place(for_inference(network)), description.preprocessing, machine, graphs=True
         )
