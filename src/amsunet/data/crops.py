@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -49,10 +49,6 @@ class PreparedImages:
 
     def __len__(self) -> int:
         return len(self.samples)
-
-    def some(self, most: int) -> Iterator[tuple[Array, Array]]:
-        """At most so many of the images with their labels, evenly spread."""
-        return (self[index] for index in evenly(range(len(self)), most))
 
     def area(self, index: int) -> int:
         """Pixels of an image at working size."""

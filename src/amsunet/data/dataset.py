@@ -86,7 +86,7 @@ def open_dataset(
     convention: MaskConvention | None = None,
     skip_broken: bool = False,
     allow_problems: bool = False,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """Find, read and understand a data set.
 
@@ -97,7 +97,7 @@ def open_dataset(
         convention: a trained network's, which these masks must follow.
         skip_broken: leave out what cannot be used; otherwise it is an error.
         allow_problems: keep the problems in the result without an error, for an audit.
-        progress: called with the number of samples read so far.
+        progress: called with the samples read so far and their number.
 
     Raises: InputError if nothing usable is there, or if something is broken and not to be skipped.
     """

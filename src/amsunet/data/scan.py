@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,7 @@ class Problem:
 
 
 def scan_samples(
-    samples: Iterable[Sample], progress: Callable[[int], None] | None = None
+    samples: Sequence[Sample], progress: Callable[[int, int], None] | None = None
 ) -> tuple[list[Scan], list[Problem]]:
     """Read every sample once; the order is kept."""
     scans, problems = [], []
@@ -60,7 +60,7 @@ def scan_samples(
             else:
                 problems.append(outcome)
             if progress:
-                progress(done)
+                progress(done, len(samples))
     return scans, problems
 
 

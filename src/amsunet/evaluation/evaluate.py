@@ -218,7 +218,7 @@ def evaluate(
     convention = None if mask_options is not None else known
     of_run = True
     if dataset is None:
-        dataset, of_run = open_judged(run, data, record, mask_options, group, convention, skip_broken)
+        dataset, of_run = open_judged(run, data, record, mask_options, group, convention, skip_broken, progress)
     if dataset.convention.num_classes != known.num_classes:
         raise InputError(
             f"{dataset.source} has {dataset.convention.num_classes} classes, the run {known.num_classes}: "

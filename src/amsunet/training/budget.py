@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from amsunet.data.fingerprint import Fingerprint
@@ -13,9 +14,9 @@ from amsunet.training.closing import NOTHING, ClosingCost, Judging, rehearse
 from amsunet.training.estimate import Cost, measure_cost
 from amsunet.training.plan import AS_SAID, Plan
 from amsunet.training.prepare import Preparation
-from amsunet.training.smaller import smaller
+from amsunet.training.smaller import NARROW, smaller
 
-_ENOUGH_STEPS = 200
+_ENOUGH_STEPS = 300
 _ENOUGH_PASSES = 6
 """Over the images; from fewer a smaller network, or smaller images, learn more, for they come up more often
 (docs/recipe.md)."""
@@ -27,7 +28,7 @@ _FEWEST = 4
 """Steps of an epoch."""
 _PASSES_FOR_AUGMENTATION = 20
 """Images that come up less often gain nothing from being changed much."""
-_FEW_STEPS = 100
+_FEW_STEPS = 80
 """From fewer hardly anything is learnt."""
 _TO_CLOSE = 0.3
 """Of the time left, at most, for what comes after the last epoch."""
@@ -136,23 +137,41 @@ def fit_to_budget(
     if plan.minutes is None:
         cost = measure_cost(plan, num_classes, machine)
         return Fitted(fill_budget(plan, cost.seconds_per_step, training_images), cost)
-    given_up = None
     while True:
-        last = plan.steps_per_epoch is not None
-        then = None if last else smaller(plan, fingerprint, training_images, machine.device, 0.25)
-        hopeless = math.inf if then is None else _HOPELESS * spending.left(plan) / _ENOUGH_STEPS
+        next_one = partial(smaller, plan, fingerprint, training_images, machine.device)
+        fixed = plan.steps_per_epoch is not None or next_one(0.5, few_steps=True) is None
+        hopeless = math.inf if fixed else _HOPELESS * spending.left(plan) / _ENOUGH_STEPS
         cost = measure_cost(plan, num_classes, machine, hopeless)
         forecast = _foresee(plan, cost, spending, training_images)
-        if then is None or forecast.share >= 1:
+        if fixed or forecast.share >= 1:
             break
-        given_up = smaller(plan, fingerprint, training_images, machine.device, forecast.share)
-        assert given_up is not None
-        reason = f"{given_up.before} {forecast.shortage}"
-        plan = given_up.plan.model_copy(update={"reasons": given_up.plan.reasons | {given_up.setting: reason}})
+        wanted, plan = plan, _give_up(plan, forecast, fingerprint, training_images, machine.device)
+        if plan is wanted:
+            break
     plan = _judged_in_time(plan, forecast, spending.closing)
     warnings = _too_few(plan, cost, forecast, spending)
     plan = fill_budget(plan, cost.seconds_per_step, training_images, forecast.steps)
     return Fitted(plan, cost, time.monotonic() - spending.started, forecast.closing, warnings)
+
+
+def _give_up(plan: Plan, forecast: _Forecast, fingerprint: Fingerprint, training_images: int, device: str) -> Plan:
+    """As much as is needed at the least, by what it would save at best: the rest is told by measuring anew."""
+    first, share = plan, forecast.share
+    while share < 1:
+        saved = share / forecast.share
+        then = replace(forecast, steps=forecast.steps * saved, passes=forecast.passes * saved)
+        given_up = smaller(plan, fingerprint, training_images, device, share, few_steps=then.steps < _ENOUGH_STEPS)
+        if given_up is None:
+            break
+        reason = f"{given_up.before} {then.shortage}"
+        plan = given_up.plan.model_copy(update={"reasons": given_up.plan.reasons | {given_up.setting: reason}})
+        share = forecast.share * _work(first) / _work(plan)
+    return plan
+
+
+def _work(plan: Plan) -> float:
+    """Of a step, to compare by: half the width takes half as long at best."""
+    return math.prod(plan.crop) * plan.batch_size * (1 if plan.base_channels == NARROW else 2)
 
 
 def _foresee(plan: Plan, cost: Cost, spending: Spending, training_images: int) -> _Forecast:

@@ -25,6 +25,10 @@ _MAY_TAKE = 1.05
 """Of the minutes given: better a twentieth too long than most of an epoch unused."""
 
 
+_BETWEEN_LINES = 30
+"""Seconds."""
+
+
 class MovingAverage(WeightAveraging):
     """Lightning's weight averaging with a decay that starts low, so that short trainings profit too."""
 
@@ -198,11 +202,14 @@ class Keeper(pl.Callback):
 
 
 class Progress(pl.Callback):
-    """One bar over the whole training on a terminal, and one line for each epoch everywhere."""
+    """One bar over the whole training on a terminal, and one line for each epoch everywhere; where there is no
+    terminal, also a line now and then in an epoch that takes long.
+    """
 
     def __init__(self, task: SegmentationTask, clock: Clock, keeper: Keeper) -> None:
         self._task, self._clock, self._keeper = task, clock, keeper
         self._bar: tqdm[Any] | None = None
+        self._told = time.monotonic()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # disable=None: no bar where there is no terminal.
@@ -215,8 +222,12 @@ class Progress(pl.Callback):
             self._bar.total = self._task.total_steps
             self._bar.update()
             self._bar.set_postfix(loss=f"{float(outputs['loss']):.3f}", refresh=False)
+            if self._bar.disable and time.monotonic() - self._told >= _BETWEEN_LINES:
+                self._told = time.monotonic()
+                print(f"step {batch_idx + 1} of {trainer.num_training_batches}", file=sys.stderr, flush=True)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._told = time.monotonic()
         row, elapsed = self._keeper.rows[-1], self._clock.elapsed()
         done = trainer.current_epoch + 1
         left = self._clock.seconds_per_epoch(done) * max(0, self._clock.epochs - done) + self._clock.closing

@@ -75,7 +75,7 @@ def check(
     recipe: Literal["default", "paper"] = "default",
     device: str = "auto",
     precision: str = "auto",
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
     started: float | None = None,
     judging: Judging | None = None,
     **overrides: Any,

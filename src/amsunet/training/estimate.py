@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,11 +30,11 @@ class Cost:
     """The same of the network in training, as validation runs it."""
 
 
-def measure_cost(plan: Plan, num_classes: int, machine: Machine, hopeless: float = float("inf")) -> Cost:
+def measure_cost(plan: Plan, num_classes: int, machine: Machine, hopeless: float = math.inf) -> Cost:
     """Train and predict on random crops: two steps, augmentation included, after one to warm up.
 
     Args:
-        hopeless: seconds of a step from which on nobody would train: then the first one is enough, and a guess of
+        hopeless: seconds of a step from which on nobody would train: then one of them is enough, and a guess of
             predicting.
     """
     network = machine.place(build_network(plan.model, plan.model_arguments(num_classes)))
@@ -65,13 +66,13 @@ def measure_cost(plan: Plan, num_classes: int, machine: Machine, hopeless: float
         return min(_timed(lambda: step(forward)) for _ in range(2))
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        first = _timed(step)
+        step()  # slower than all others
     weights = sum(p.numel() * p.element_size() for p in network.parameters())
     # Weights, gradients and two moments; on top of the activations kept, a backward pass needs about a third more.
     memory = int(4 * weights + 1.33 * sum(kept.values()))
-    if first > hopeless:
-        forward = first / 3 / plan.batch_size
-        return Cost(first, memory, forward, forward)
+    if hopeless < math.inf and (seconds_per_step := _timed(step)) > hopeless:
+        forward = seconds_per_step / 3 / plan.batch_size  # a backward pass takes twice as long
+        return Cost(seconds_per_step, memory, forward, forward)
     seconds_per_step = fastest_step()
     give_back()
     with torch.inference_mode(), machine.autocast():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from amsunet.data.appearance import IMAGES, Appearance, learn_appearance
-from amsunet.data.crops import PreparedImages
+from amsunet.data.crops import PreparedImages, evenly
 from amsunet.data.images import Array
 from amsunet.files import write_json
 from amsunet.inference.model_file import load_model, save_model
@@ -24,6 +24,7 @@ def finish(
     machine: Machine,
     own: str | None,
     say: Callable[[str], None],
+    progress: Callable[[int, int], None] | None = None,
 ) -> Choice:
     """Give a model file its temperature, what turns probabilities into masks, and what its training images look like.
 
@@ -31,9 +32,10 @@ def finish(
 
     Args:
         own: as for ``load_model``.
+        progress: called with the images looked at so far and their number, for each of the three things.
     """
     network, description = load_model(path, own)
-    logits = ValidationLogits(network, description, validation, machine)
+    logits = ValidationLogits(network, description, validation, machine, progress)
     calibration = fit_temperature(logits)
     say(str(calibration))
     choice = choose_threshold(logits, calibration.temperature, description.preprocessing.scale)
@@ -43,17 +45,23 @@ def finish(
         "threshold": choice.threshold,
         "smallest_object": choice.smallest_object,
         "doubtful": choice.doubtful,
-        "appearance": look_at(training, validation),
+        "appearance": look_at(training, validation, progress),
     }
     write_json(path.with_name("calibration.json"), asdict(calibration))
     save_model(path, network, description.model_copy(update=learned))
     return choice
 
 
-def look_at(training: PreparedImages, validation: PreparedImages) -> Appearance | None:
+def look_at(
+    training: PreparedImages, validation: PreparedImages, progress: Callable[[int, int], None] | None = None
+) -> Appearance | None:
     """Learn what images look like, as the network sees them, from some that are spread over the samples."""
-    return learn_appearance(*(map(_image_alone, images.some(IMAGES)) for images in (training, validation)))
+    return learn_appearance(*(_some(images, progress) for images in (training, validation)))
 
 
-def _image_alone(pair: tuple[Array, Array]) -> Array:
-    return pair[0]
+def _some(images: PreparedImages, progress: Callable[[int, int], None] | None) -> Iterator[Array]:
+    chosen = evenly(range(len(images)), IMAGES)
+    for done, index in enumerate(chosen, start=1):
+        yield images[index][0]
+        if progress:
+            progress(done, len(chosen))

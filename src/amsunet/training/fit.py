@@ -69,12 +69,14 @@ def fit(
     sizes: Mapping[str, tuple[int, int]] | None = None,
     started: float | None = None,
     closing: float = 0.0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Training:
     """Train the network of a run folder on its samples, or go on from its last checkpoint, and choose the threshold.
 
     Args:
         sizes: as for ``PreparedImages``.
         started, closing: as for ``Clock``.
+        progress: called with the images looked at in the end and their number.
 
     Raises: InputError for a damaged checkpoint, and when the loss diverges.
     """
@@ -154,7 +156,7 @@ def fit(
             f"training diverged in epoch {trainer.current_epoch + 1} (the loss is not a number); {kept}: "
             f"train anew with --learning-rate {plan.learning_rate / 4:g} or --precision float32"
         ) from None
-    chosen = finish(run / FILE_NAME, seen, judged, machine, plan.model, say)
+    chosen = finish(run / FILE_NAME, seen, judged, machine, plan.model, say, progress)
     return Training(
         run,
         trainer.current_epoch,

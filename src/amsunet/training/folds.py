@@ -28,6 +28,7 @@ def fit_folds(
     *,
     started: float | None = None,
     closing: float = 0.0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Training:
     """Train the folds of a folder that are not done, each in a run folder of its own, and keep what they reached.
 
@@ -37,6 +38,7 @@ def fit_folds(
     Args:
         started: when the minutes of the first one began; those of the others begin where one has ended.
         closing: as for ``Clock``, of each.
+        progress: as for ``fit``.
 
     Raises: InputError as ``fit``.
     """
@@ -53,7 +55,9 @@ def fit_folds(
             folds = folds.model_copy(update={"scores": {k: v for k, v in folds.scores.items() if k != fold}})
             write_folds(run, folds)
             shutil.rmtree(folder, ignore_errors=True)
-        training = _fit_fold(folder, fold, folds, config, record, dataset, machine, say, place, started, closing)
+        training = _fit_fold(
+            folder, fold, folds, config, record, dataset, machine, say, place, started, closing, progress
+        )
         started = time.monotonic()
         epochs += training.epochs
         if training.interrupted:
@@ -83,6 +87,7 @@ def _fit_fold(
     place: str,
     started: float | None,
     closing: float,
+    progress: Callable[[int, int], None] | None,
 ) -> Training:
     """Train one fold, or go on with it."""
     own: dict[str, Split] = {name: "val" if of == fold else "train" for name, of in folds.fold_of.items()}
@@ -101,7 +106,7 @@ def _fit_fold(
         sizes = dataset.sizes()
         return fit(
             folder, mine, training, validation, machine, say,
-            resume=begun, sizes=sizes, started=started, closing=closing,
+            resume=begun, sizes=sizes, started=started, closing=closing, progress=progress,
         )  # fmt: skip
 
 

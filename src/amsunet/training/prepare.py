@@ -93,7 +93,7 @@ def prepare(
     folds: int | None = None,
     recipe: Literal["default", "paper"] = "default",
     overrides: dict[str, Any] | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Preparation:
     """Open a data set, cut its splits, measure it and plan.
 

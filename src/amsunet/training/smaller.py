@@ -1,19 +1,26 @@
-"""What a plan gives up, one thing after the other, where its images would come up too seldom."""
+"""What a plan gives up, one thing after the other, where there are few steps or images would come up too seldom.
+
+The order is measured (docs/recipe.md): of few steps most is learnt from more of them.
+"""
 
 from __future__ import annotations
 
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from amsunet.data.fingerprint import Fingerprint
 from amsunet.training.plan import AS_SAID, Plan, make_plan
 
-_NARROW = 16
+NARROW = 16
 """Base channels. Widths that 16 does not divide save next to nothing: oneDNN pads channels to its vectors' length."""
 _SHORTEST = 64
 """Pixels of an image's longer side at working size."""
 _THINNEST = 4.0
 """Pixels of structures at working size: what is thinner is torn."""
+_CLEAR = 8.0
+"""The same where there are steps enough, and only images come up seldom."""
 _SMALL_CROP = 96
 _SMALL_BATCH = 4
 _FOLLOWING = ("crop", "batch_size", "foreground_fraction", "augmentation", "quarter_turns")
@@ -30,31 +37,39 @@ class Smaller(NamedTuple):
     """How that was, in words."""
 
 
-def smaller(plan: Plan, fingerprint: Fingerprint, images: int, device: str, share: float) -> Smaller | None:
-    """The next smaller plan: half the width, then a smaller scale, then smaller crops, then fewer of them at a time.
+def smaller(
+    plan: Plan, fingerprint: Fingerprint, images: int, device: str, share: float, *, few_steps: bool
+) -> Smaller | None:
+    """The next smaller plan: half the width; for more steps smaller crops and fewer at a time; a smaller scale.
 
     What the user said stays, and so do the width and scale that trained weights are for.
 
     Args:
         images: to train on.
-        share: of the steps that are wanted, those that there is time for.
+        share: of what is wanted, what there is time for.
+        few_steps: whether steps are wanted for their own sake, and not for the images that they show.
 
     Returns: None where nothing is left to give up.
     """
     if "the released recipe" in plan.reasons.values():
         return None
     if device == "cpu" and _may_be_narrower(plan):
-        return Smaller(plan.model_copy(update={"base_channels": _NARROW}), "base_channels", "at full width")
-    if scale := _smaller_scale(plan, fingerprint, share):
-        return Smaller(_rescaled(plan, fingerprint, images, device, scale), "scale", f"at scale {plan.scale:g}")
-    if plan.reasons.get("crop") != AS_SAID and min(plan.crop) > _SMALL_CROP:
+        return Smaller(plan.model_copy(update={"base_channels": NARROW}), "base_channels", "at full width")
+    if few_steps and plan.reasons.get("crop") != AS_SAID and min(plan.crop) > _SMALL_CROP and _cuts(plan, fingerprint):
         before = f"with crops of {plan.crop[0]} x {plan.crop[1]}"
-        update = {"crop": (_SMALL_CROP,) * 2, "quarter_turns": _turned(plan)}
-        return Smaller(plan.model_copy(update=update), "crop", before)
-    if plan.reasons.get("batch_size") != AS_SAID and plan.batch_size > _SMALL_BATCH:
-        fewer = plan.model_copy(update={"batch_size": _SMALL_BATCH})
-        return Smaller(fewer, "batch_size", f"with {plan.batch_size} at a time")
+        return Smaller(plan.model_copy(update={"crop": (_SMALL_CROP, _SMALL_CROP)}), "crop", before)
+    if few_steps and plan.reasons.get("batch_size") != AS_SAID and plan.batch_size > _SMALL_BATCH:
+        before = f"with {plan.batch_size} at a time"
+        return Smaller(plan.model_copy(update={"batch_size": _SMALL_BATCH}), "batch_size", before)
+    if scale := _smaller_scale(plan, fingerprint, share, _THINNEST if few_steps else _CLEAR):
+        return Smaller(_rescaled(plan, fingerprint, images, device, scale), "scale", f"at scale {plan.scale:g}")
     return None
+
+
+def _cuts(plan: Plan, fingerprint: Fingerprint) -> bool:
+    """Whether crops are parts of the images."""
+    area = fingerprint.median_height * fingerprint.median_width * plan.scale**2
+    return math.prod(plan.crop) < 0.7 * area and plan.crop[0] == plan.crop[1]
 
 
 def _may_be_narrower(plan: Plan) -> bool:
@@ -63,14 +78,14 @@ def _may_be_narrower(plan: Plan) -> bool:
     return not said and plan.start is None
 
 
-def _smaller_scale(plan: Plan, fingerprint: Fingerprint, share: float) -> float | None:
+def _smaller_scale(plan: Plan, fingerprint: Fingerprint, share: float, thinnest: float) -> float | None:
     if AS_SAID in (plan.reasons.get("scale"), plan.reasons.get("crop")) or plan.start is not None:
         return None
     longest = max(fingerprint.median_height, fingerprint.median_width)
     side = longest * plan.scale
     # A step takes as long as it has pixels, or longer; at most half of a side at once, for measuring tells more.
     wanted = min(side * max(0.5, math.sqrt(share)), 32 * math.ceil(side / 32) - 32)
-    least = max(_SHORTEST, longest * _THINNEST / fingerprint.thickness if fingerprint.thickness else _SHORTEST)
+    least = max(_SHORTEST, longest * thinnest / fingerprint.thickness if fingerprint.thickness else _SHORTEST)
     scale = round(max(32 * math.floor(wanted / 32), 32 * math.ceil(least / 32)) / longest, 4)
     return scale if scale < 0.99 * plan.scale else None
 
@@ -78,12 +93,12 @@ def _smaller_scale(plan: Plan, fingerprint: Fingerprint, share: float) -> float 
 def _rescaled(plan: Plan, fingerprint: Fingerprint, images: int, device: str, scale: float) -> Plan:
     said = {name: getattr(plan, name) for name, why in plan.reasons.items() if why == AS_SAID}
     derived = make_plan(fingerprint, images, device=device, overrides={**said, "scale": scale})
-    settings: dict[str, Any] = {name: getattr(derived, name) for name in _FOLLOWING}
-    reasons = {name: derived.reasons[name] for name in _FOLLOWING if name in derived.reasons}
-    kept = {name: why for name, why in plan.reasons.items() if name not in _FOLLOWING}
-    return plan.model_copy(update={**settings, "scale": scale, "reasons": {**kept, **reasons}})
-
-
-def _turned(plan: Plan) -> bool:
-    """Whether square crops are turned: yes, unless somebody said no."""
-    return plan.quarter_turns or plan.reasons.get("quarter_turns") != AS_SAID
+    # What has been given up stays so.
+    smaller_still = {
+        name for name in ("crop", "batch_size") if np.prod(getattr(derived, name)) >= np.prod(getattr(plan, name))
+    }
+    names = [name for name in _FOLLOWING if name not in smaller_still]
+    settings: dict[str, Any] = {name: getattr(derived, name) for name in names}
+    kept = {name: why for name, why in plan.reasons.items() if name not in names}
+    reasons = kept | {name: derived.reasons[name] for name in names if name in derived.reasons}
+    return plan.model_copy(update={**settings, "scale": scale, "reasons": reasons})

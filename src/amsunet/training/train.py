@@ -59,7 +59,7 @@ def train(
     precision: str = "auto",
     deterministic: bool = False,
     say: Callable[[str], None] = print,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
     started: float | None = None,
     judging: Judging | None = None,
     **overrides: Any,
@@ -77,7 +77,7 @@ def train(
             run folder is then an ensemble, whose probabilities are averaged.
         overrides: fields of ``Plan``.
         say: takes the lines that tell what is going on.
-        progress: called with the number of images read so far.
+        progress: called with the images read, or looked at in the end, so far and their number.
         started: when the minutes began, by ``time.monotonic``; with this call when left out.
         judging: what the caller does after training and within the minutes, rehearsed.
 
@@ -145,7 +145,9 @@ def train(
             write_folds(run, prepared.folds)
         write_run(run, config, data_record, environment(machine))
         if prepared.folds is not None:
-            return fit_folds(run, config, data_record, dataset, machine, say, started=started, closing=closing)
+            return fit_folds(
+                run, config, data_record, dataset, machine, say, started=started, closing=closing, progress=progress
+            )
         training = fit(
             run,
             config,
@@ -157,6 +159,7 @@ def train(
             sizes=dataset.sizes(),
             started=started,
             closing=closing,
+            progress=progress,
         )
         return replace(training, dataset=dataset)
 
@@ -168,7 +171,7 @@ def resume(
     device: str | None = None,
     own: str | None = None,
     say: Callable[[str], None] = print,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Training:
     """Go on with a training that was stopped or killed, from the end of its last whole epoch.
 
@@ -205,10 +208,18 @@ def resume(
             for fold in folder.glob("fold*/data.json"):
                 write_data(fold.parent, read_run(fold.parent)[1].model_copy(update={"source": record.source}))
         if is_ensemble(folder):
-            return fit_folds(folder, config, record, dataset, machine, say)
+            return fit_folds(folder, config, record, dataset, machine, say, progress=progress)
         samples = {split: [s for s in dataset.samples if record.splits[s.name] == split] for split in ("train", "val")}
         training = fit(
-            folder, config, samples["train"], samples["val"], machine, say, resume=True, sizes=dataset.sizes()
+            folder,
+            config,
+            samples["train"],
+            samples["val"],
+            machine,
+            say,
+            resume=True,
+            sizes=dataset.sizes(),
+            progress=progress,
         )
         return replace(training, dataset=dataset)
 
