@@ -8,8 +8,6 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from amsunet.data.fingerprint import Fingerprint
 from amsunet.training.plan import AS_SAID, Plan, make_plan
 
@@ -23,6 +21,8 @@ _CLEAR = 8.0
 """The same where there are steps enough, and only images come up seldom."""
 _SMALL_CROP = 96
 _SMALL_BATCH = 4
+_LEAST_WORK = _SMALL_CROP**2 * _SMALL_BATCH
+"""Pixels of a step: with fewer it takes hardly less time."""
 _FOLLOWING = ("crop", "batch_size", "foreground_fraction", "augmentation", "quarter_turns")
 """Settings that follow from the scale."""
 
@@ -58,7 +58,8 @@ def smaller(
     if few_steps and plan.reasons.get("crop") != AS_SAID and min(plan.crop) > _SMALL_CROP and _cuts(plan, fingerprint):
         before = f"with crops of {plan.crop[0]} x {plan.crop[1]}"
         return Smaller(plan.model_copy(update={"crop": (_SMALL_CROP, _SMALL_CROP)}), "crop", before)
-    if few_steps and plan.reasons.get("batch_size") != AS_SAID and plan.batch_size > _SMALL_BATCH:
+    fewer = plan.reasons.get("batch_size") != AS_SAID and plan.batch_size > _SMALL_BATCH
+    if few_steps and fewer and math.prod(plan.crop) * _SMALL_BATCH >= _LEAST_WORK:
         before = f"with {plan.batch_size} at a time"
         return Smaller(plan.model_copy(update={"batch_size": _SMALL_BATCH}), "batch_size", before)
     if scale := _smaller_scale(plan, fingerprint, share, _THINNEST if few_steps else _CLEAR):
@@ -92,12 +93,13 @@ def _smaller_scale(plan: Plan, fingerprint: Fingerprint, share: float, thinnest:
 
 def _rescaled(plan: Plan, fingerprint: Fingerprint, images: int, device: str, scale: float) -> Plan:
     said = {name: getattr(plan, name) for name, why in plan.reasons.items() if why == AS_SAID}
-    derived = make_plan(fingerprint, images, device=device, overrides={**said, "scale": scale})
-    # What has been given up stays so.
-    smaller_still = {
-        name for name in ("crop", "batch_size") if np.prod(getattr(derived, name)) >= np.prod(getattr(plan, name))
-    }
-    names = [name for name in _FOLLOWING if name not in smaller_still]
+    before, derived = (
+        make_plan(fingerprint, images, device=device, overrides={**said, "scale": one}) for one in (plan.scale, scale)
+    )
+    # What has been given up stays so, unless steps are small now without it.
+    small = math.prod(derived.crop) * derived.batch_size <= _LEAST_WORK
+    stays = {name for name in ("crop", "batch_size") if not small and getattr(plan, name) != getattr(before, name)}
+    names = [name for name in _FOLLOWING if name not in stays]
     settings: dict[str, Any] = {name: getattr(derived, name) for name in names}
     kept = {name: why for name, why in plan.reasons.items() if name not in names}
     reasons = kept | {name: derived.reasons[name] for name in names if name in derived.reasons}
