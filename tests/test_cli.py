@@ -17,6 +17,7 @@ import tifffile
 from PIL import Image
 
 from amsunet import cli
+from amsunet.cli import options
 
 
 @pytest.fixture
@@ -336,3 +337,17 @@ def test_waiting_threads_sleep_unless_the_user_says_otherwise(said, expected):
     environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | said
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [expected, "False"]
+
+
+def test_what_takes_long_is_told_in_lines_where_there_is_no_terminal(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(options.time, "monotonic", lambda: now[0])
+    with options.progress_bar("image") as progress:
+        for _ in range(2):  # a second thing begins anew
+            for done in range(1, 101):
+                now[0] += 0.4
+                progress(done, 100)
+        progress(1)
+        now[0] += 16
+        progress(2)
+    assert capsys.readouterr().err.splitlines() == [*["39 of 100 images", "77 of 100 images"] * 2, "2 images"]
