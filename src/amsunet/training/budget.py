@@ -32,6 +32,8 @@ _FEW_STEPS = 80
 """From fewer hardly anything is learnt."""
 _TO_CLOSE = 0.3
 """Of the time left, at most, for what comes after the last epoch."""
+_AT_LEAST = 0.25
+"""Of the minutes for training and what follows, even if reading took longer than the rest."""
 _TO_VALIDATE = 0.15
 """Of the training, at most, but for ``_FEWEST_JUDGED`` images."""
 _FEWEST_JUDGED = 4
@@ -51,6 +53,11 @@ class Spending:
         """Seconds until the minutes are over."""
         return max(0.0, (plan.minutes or 0) * 60 - (time.monotonic() - self.started))
 
+    def with_some_left(self, plan: Plan) -> Spending:
+        """The same, begun later where reading has left next to nothing: what is not trained at all is of no use."""
+        latest = time.monotonic() - (1 - _AT_LEAST) * (plan.minutes or 0) * 60
+        return replace(self, started=max(self.started, latest))
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -63,6 +70,8 @@ class Fitted:
     closing_seconds: float = 0.0
     """Kept back from the minutes for what comes after the last epoch."""
     warnings: tuple[str, ...] = ()
+    started: float = 0.0
+    """When the minutes are taken to have begun: later than they did where reading left next to nothing of them."""
 
     def __str__(self) -> str:
         """What the minutes are spent on."""
@@ -71,7 +80,8 @@ class Fitted:
         if plan.minutes is None:
             minutes = (plan.epochs or 0) * (plan.steps_per_epoch or 1) * self.cost.seconds_per_step / 60
             return f"{plan.epochs} epochs of {plan.steps_per_epoch} steps take about {minutes:.0f} minutes"
-        training = max(0.0, plan.minutes * 60 - self.reading_seconds - self.closing_seconds)
+        left = max(_AT_LEAST * plan.minutes * 60, plan.minutes * 60 - self.reading_seconds)
+        training = max(0.0, left - self.closing_seconds)
         return (
             f"of {plan.minutes:g} minutes {self.reading_seconds:.0f} s went to reading and measuring, "
             f"{training:.0f} s go to {steps}, {self.closing_seconds:.0f} s to what follows the last"
@@ -137,7 +147,9 @@ def fit_to_budget(
     if plan.minutes is None:
         cost = measure_cost(plan, num_classes, machine)
         return Fitted(fill_budget(plan, cost.seconds_per_step, training_images), cost)
+    began = spending.started
     while True:
+        spending = spending.with_some_left(plan)
         next_one = partial(smaller, plan, fingerprint, training_images, machine.device)
         fixed = plan.steps_per_epoch is not None or next_one(0.5, few_steps=True) is None
         hopeless = math.inf if fixed else _HOPELESS * spending.left(plan) / _ENOUGH_STEPS
@@ -149,9 +161,10 @@ def fit_to_budget(
         if plan is wanted:
             break
     plan = _judged_in_time(plan, forecast, spending.closing)
-    warnings = _too_few(plan, cost, forecast, spending)
+    gone = time.monotonic() - began
+    warnings = _too_few(plan, cost, forecast, gone)
     plan = fill_budget(plan, cost.seconds_per_step, training_images, forecast.steps)
-    return Fitted(plan, cost, time.monotonic() - spending.started, forecast.closing, warnings)
+    return Fitted(plan, cost, gone, forecast.closing, warnings, spending.started)
 
 
 def _give_up(plan: Plan, forecast: _Forecast, fingerprint: Fingerprint, training_images: int, device: str) -> Plan:
@@ -210,16 +223,18 @@ def _judged_in_time(plan: Plan, forecast: _Forecast, closing: ClosingCost) -> Pl
     return plan.model_copy(update={**settings, "reasons": reasons})
 
 
-def _too_few(plan: Plan, cost: Cost, forecast: _Forecast, spending: Spending) -> tuple[str, ...]:
-    if plan.steps_per_epoch is not None or (forecast.steps >= _FEW_STEPS and forecast.training > 0):
+def _too_few(plan: Plan, cost: Cost, forecast: _Forecast, gone: float) -> tuple[str, ...]:
+    """Warn where the minutes do not hold what they are for, and say how many would."""
+    seconds = (plan.minutes or 0) * 60
+    late = gone > (1 - _AT_LEAST) * seconds
+    if not late and (plan.steps_per_epoch is not None or forecast.steps >= _FEW_STEPS):
         return ()
-    minutes = plan.minutes or 0
     steps = _ENOUGH_STEPS * _IN_THE_LOOP * cost.seconds_per_step
-    gone = time.monotonic() - spending.started
     needed = math.ceil((gone + steps / (1 - _TO_VALIDATE)) / (1 - _TO_CLOSE) / 60)
+    all_the_same = ", and the rest takes a quarter of them all the same" if late else ""
     return (
-        f"{minutes:g} minutes are too few here: reading took {gone:.0f} s, and there is time for {forecast.steps:.0f} "
-        f"steps; about {max(needed, math.floor(minutes) + 1)} minutes would do (--minutes)",
+        f"{seconds / 60:g} minutes are too few here: reading took {gone:.0f} s{all_the_same}; there is time for "
+        f"{forecast.steps:.0f} steps; about {max(needed, math.floor(seconds / 60) + 1)} minutes would do (--minutes)",
     )
 
 

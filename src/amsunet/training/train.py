@@ -114,7 +114,7 @@ def train(
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if plan.minutes is not None:
         fitted = fit_prepared(prepared, machine, started, judging)
-        plan, closing = fitted.plan, fitted.closing_seconds
+        plan, closing, started = fitted.plan, fitted.closing_seconds, fitted.started
         for warning in fitted.warnings:
             say(f"warning: {warning}")
         say(str(fitted))
