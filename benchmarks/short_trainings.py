@@ -53,11 +53,11 @@ def run_once(data: Path, run: Path, minutes: float, seed: int, source: Path) -> 
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(source / "src")}
     done = subprocess.run(
         [sys.executable, "-c", CHILD, *words],
-        check=False,
         env=environment,
         cwd=run.parent,
         capture_output=True,
         text=True,
+        check=False,
     )
     said = [line for line in done.stdout.splitlines() if line.startswith("processor seconds")]
     if done.returncode != 0 or not said:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from amsunet.data.crops import Crops, PreparedImages, to_tensor
+from amsunet.data import crops
+from amsunet.data.crops import Crops, PreparedImages, evenly, to_tensor
 from amsunet.data.dataset import open_dataset
 from amsunet.data.images import Array
 from amsunet.data.masks import IGNORED
@@ -138,3 +139,18 @@ def test_what_cannot_be_written_to_is_copied(shape: tuple[int, ...]) -> None:
     assert tensor.shape == ((3, 6, 8) if len(shape) == 3 else shape)
     tensor.zero_()
     assert (array == 7).all()
+
+
+def test_sizes_that_are_known_are_not_read_again(prepared: PreparedImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = open_dataset("sample:brain")
+    record = Preprocessing(in_channels=1, windowing="depth", scale=0.5, mean=(0.0,), std=(1.0,))
+    images = PreparedImages(dataset.samples, dataset.convention, record)
+    areas = [images.area(index) for index in range(len(images))]
+    told = PreparedImages(dataset.samples, dataset.convention, record, dataset.sizes())
+    monkeypatch.setattr(crops, "read_image", None)
+    assert [told.area(index) for index in range(len(told))] == areas
+
+
+@pytest.mark.parametrize(("count", "most", "chosen"), [(10, 3, [0, 4, 8]), (10, 10, range(10)), (3, 24, range(3))])
+def test_some_are_evenly_spread(count: int, most: int, chosen: Sequence[int]) -> None:
+    assert list(evenly(range(count), most)) == list(chosen)

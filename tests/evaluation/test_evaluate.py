@@ -10,8 +10,10 @@ from html import unescape
 import numpy as np
 import pytest
 
+from amsunet.data.dataset import open_dataset
 from amsunet.data.embedded import locate
 from amsunet.errors import InputError
+from amsunet.evaluation import samples
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.metrics import EMPTY_RULE, METRICS
 from amsunet.evaluation.report import write_report
@@ -113,6 +115,19 @@ def test_a_model_file_stands_for_its_run_and_alone_says_what_is_not_known(run, t
         InputError, match=r"dots\.safetensors comes without data: .* amsunet evaluate dots\.safetensors DATA"
     ):
         evaluate("dots.safetensors")
+
+
+def test_a_part_is_judged_of_data_that_were_read_already(run, monkeypatch):
+    whole = evaluate(run, split="test")
+    dataset = open_dataset("sample:nuclei")
+    monkeypatch.setattr(samples, "open_dataset", None)
+    seen = []
+    part = evaluate(run, split="test", dataset=dataset, most=2, progress=lambda *now: seen.append(now))
+    assert [image.sample.name for image in part.images] == [image.sample.name for image in whole.images][::2]
+    assert part.images[0].classes == whole.images[0].classes
+    assert part.notes[-1].startswith("judged on 2 of 4 images, evenly spread")
+    assert seen == [(1, 2), (2, 2)]
+    assert evaluate(run, split="test", dataset=dataset, most=9).notes == whole.notes
 
 
 def test_data_that_changed_since_training_are_refused(run, tmp_path):

@@ -2,58 +2,205 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from amsunet.machine import choose_machine
-from amsunet.training.budget import fill_budget, fit_to_budget
-from amsunet.training.prepare import prepare
+from amsunet.data.fingerprint import Fingerprint
+from amsunet.machine import Machine
+from amsunet.training import budget
+from amsunet.training.budget import Spending, fill_budget, fit_to_budget
+from amsunet.training.closing import NOTHING, ClosingCost
+from amsunet.training.estimate import Cost
+from amsunet.training.plan import make_plan
+
+ORGANS = {
+    "images": 100,
+    "median_height": 512,
+    "median_width": 512,
+    "smallest_side": 512,
+    "largest_side": 512,
+    "coloured": False,
+    "bits": 8,
+    "mean": (0.5,),
+    "std": (0.2,),
+    "brightness_variation": 0.3,
+    "class_shares": (0.7, 0.3),
+    "thickness": 40.0,
+    "empty_masks": 0,
+}
+VESSELS = {"thickness": 3.5, "skeleton_share": 0.3, "class_shares": (0.87, 0.13)}
+CPU = Machine("cpu", "float32", 1)
+
+
+@pytest.fixture
+def fit(monkeypatch):
+    """Fit a plan on a machine that takes so many seconds for a million pixels of a step at amsunet's own width."""
+
+    def on(pace, *, images=100, said=None, gone=10.0, closing=NOTHING, recipe="default", device="cpu", **changes):
+        def cost(plan, num_classes, machine, hopeless=float("inf")):
+            work = plan.batch_size * plan.crop[0] * plan.crop[1] / 1e6 * ((plan.base_channels or 32) / 32)
+            measured.append(plan)
+            return Cost(
+                pace * (0.02 + work), 10**8, pace * work / plan.batch_size / 3, pace * work / plan.batch_size / 3
+            )
+
+        measured: list[object] = []
+        monkeypatch.setattr(budget, "measure_cost", cost)
+        monkeypatch.setattr(budget.time, "monotonic", lambda: 1000.0 + gone)
+        fingerprint = Fingerprint(**ORGANS | changes)
+        plan = make_plan(fingerprint, images, device=device, recipe=recipe, overrides=said)
+        fitted = fit_to_budget(
+            plan,
+            2,
+            CPU if device == "cpu" else Machine(device, "float32", 1),
+            images,
+            fingerprint,
+            Spending(1000.0, closing),
+        )
+        assert len(measured) <= 6, "measuring is not for free"
+        return fitted
+
+    return on
+
+
+def _judging(images, seconds):
+    return ClosingCost(images, 512.0 * 512, 0.0, 0.0, 0.0, seconds, 0.0)
+
+
+def _steps(plan):
+    return plan.steps_per_epoch * budget.epochs_in_budget(plan)
+
+
+def test_time_enough_changes_nothing(fit):
+    said = {"minutes": 20.0}
+    fingerprint = Fingerprint(**ORGANS)
+    fitted = fit(1.0, said=said)
+    derived = make_plan(fingerprint, 100, device="cpu", overrides=said)
+    changed = {name for name in type(derived).model_fields if getattr(derived, name) != getattr(fitted.plan, name)}
+    assert changed <= {"steps_per_epoch", "reasons"}
+    assert fitted.warnings == ()
+    assert "a step takes" in fitted.plan.reasons["steps_per_epoch"]
+
+
+@pytest.mark.parametrize("pace", [1.0, 5.0, 25.0])
+@pytest.mark.parametrize("kind", [{}, VESSELS], ids=["organs", "vessels"])
+def test_a_slow_machine_takes_smaller_steps_and_not_fewer(fit, pace, kind):
+    plan = fit(pace, said={"minutes": 4.0}, **kind).plan
+    full = fit(0.01, said={"minutes": 4.0}, **kind).plan
+    assert _steps(plan) >= 60
+    if pace > 1:
+        assert plan.base_channels == 16
+    if pace > 5:
+        assert plan.batch_size * plan.crop[0] * plan.crop[1] < full.batch_size * full.crop[0] * full.crop[1]
+        assert "there would be time for only" in plan.reasons["base_channels"]
+    assert (plan.scale == full.scale) or not kind, "thin lines are not made thinner"
+
+
+def test_many_images_in_few_minutes_are_made_smaller(fit):
+    fitted = fit(2.5, images=5000, said={"minutes": 4.0})
+    assert fitted.plan.base_channels == 16
+    assert fitted.plan.scale < 0.375
+    assert fitted.plan.crop == (round(512 * fitted.plan.scale),) * 2
+    assert "at scale 0.375 each image would come up only" in fitted.plan.reasons["scale"]
+    assert fitted.plan.batch_size == 8, "more steps would not show more of the images"
+    assert fit(2.5, images=3, said={"minutes": 4.0}).plan.scale == 0.375
+
+
+SAID = [
+    {"scale": 0.5},
+    {"crop": (128, 128)},
+    {"batch_size": 8},
+    {"base_channels": 32},
+    {"model": "amsunet"},
+    {"augmentation": "strong"},
+    {"quarter_turns": False},
+    {"steps_per_epoch": 7},
+    {"validation_images": 12},
+    {"validated_each_epoch": 20},
+    {"model_options": {"skip_attention": "se"}},
+]
+
+
+@pytest.mark.parametrize("said", SAID, ids=str)
+def test_what_was_said_stays(fit, said):
+    plan = fit(50.0, said=said | {"minutes": 2.0}, closing=_judging(100, 1.0)).plan
+    assert {name: getattr(plan, name) for name in said} == said
+    assert plan.minutes == 2.0
+    if "model" in said or "model_options" in said:
+        assert plan.base_channels is None
+
+
+def test_trained_weights_keep_their_width_and_scale(fit):
+    plan = fit(50.0, said={"minutes": 2.0, "start": "nuclei"}).plan
+    assert (plan.base_channels, plan.scale, plan.batch_size) == (None, 0.375, 4)
+
+
+def test_the_released_recipe_stays(fit):
+    plan = fit(50.0, said={"minutes": 2.0}, recipe="paper").plan
+    assert (plan.base_channels, plan.scale, plan.crop, plan.batch_size) == (None, 1.0, (480, 480), 2)
+
+
+def test_a_gpu_keeps_the_width(fit):
+    assert fit(50.0, said={"minutes": 2.0}, device="cuda").plan.base_channels is None
+
+
+def test_a_plan_by_epochs_stays(fit):
+    fitted = fit(1000.0, said={"epochs": 2})
+    assert (fitted.plan.base_channels, fitted.plan.scale, fitted.closing_seconds) == (None, 0.375, 0.0)
+    assert "2 epochs of 25 steps take about" in str(fitted)
+
+
+def test_judging_is_paid_by_the_minutes(fit):
+    fitted = fit(1.0, said={"minutes": 4.0}, closing=_judging(50, 1.0))
+    assert fitted.plan.validation_images is None
+    assert 50 < fitted.closing_seconds < 65, "50 seconds, and predicting"
+    free = fit(1.0, said={"minutes": 4.0})
+    assert _steps(fitted.plan) < 0.85 * _steps(free.plan)
+    assert "of 4 minutes 10 s went to reading and measuring" in str(fitted)
+
+
+def test_too_many_images_to_judge_are_judged_in_part(fit):
+    fitted = fit(1.0, said={"minutes": 4.0}, closing=_judging(1000, 1.0))
+    assert fitted.closing_seconds < 0.3 * 230
+    assert 40 < fitted.plan.validation_images < 69
+    assert -(-1000 // -(-1000 // fitted.plan.validation_images)) == fitted.plan.validation_images, "evenly spread"
+    assert "all 1000 would take too much" in fitted.plan.reasons["validation_images"]
+
+
+def test_validation_between_epochs_is_cut_too(fit):
+    huge = ClosingCost(30, 4000.0 * 4000, 0.0, 0.0, 0.0, 0.0, 0.0)
+    fitted = fit(5.0, said={"minutes": 4.0, "scale": 0.5}, closing=huge)
+    assert 4 <= fitted.plan.validated_each_epoch < 24
+    assert _steps(fitted.plan) >= 24
+
+
+def test_minutes_that_are_too_few_are_told_with_what_would_do(fit):
+    (warning,) = fit(200.0, said={"minutes": 2.0}).warnings
+    assert warning.startswith("2 minutes are too few here: reading took 10 s")
+    needed = int(warning.split("about ")[1].split()[0])
+    assert needed > 2
+    assert fit(200.0, said={"minutes": float(needed)}).warnings == ()
+
+
+def test_reading_alone_may_take_longer_than_the_minutes(fit):
+    fitted = fit(1.0, said={"minutes": 1.0}, gone=100.0)
+    assert "reading took 100 s" in fitted.warnings[0]
+    assert fitted.started == 1000.0 + 100.0 - 45.0, "a quarter is left all the same"
+    assert _steps(fitted.plan) > 24
+    assert "15 s go to" in str(fitted)
 
 
 @pytest.mark.parametrize(("seconds", "steps"), [(0.5, 32), (0.001, 250), (60.0, 4)])
 def test_minutes_are_cut_into_epochs_by_the_time_of_a_step(seconds, steps):
-    prepared = prepare("sample:nuclei", device="cpu", overrides={"minutes": 2.0})
-    plan = fill_budget(prepared.plan, seconds, training_images=10)
+    """As ``compare`` does for all of its networks alike."""
+    prepared = make_plan(Fingerprint(**ORGANS), 10, device="cpu", overrides={"minutes": 2.0})
+    plan = fill_budget(prepared, seconds, training_images=10)
     assert plan.steps_per_epoch == steps
-    assert "a step takes" in plan.reasons["steps_per_epoch"]
     assert plan.augmentation == ("light" if steps == 4 else "medium")  # 12 passes over the images are few
 
 
-def test_a_budget_leaves_what_was_said():
-    said = {"minutes": 2.0, "augmentation": "strong"}
-    plan = fill_budget(prepare("sample:nuclei", device="cpu", overrides=said).plan, 60.0, training_images=10)
-    assert plan.augmentation == "strong"
-    by_epochs = prepare("sample:nuclei", device="cpu", overrides={"epochs": 3}).plan
-    assert fill_budget(by_epochs, 60.0, training_images=10) == by_epochs
-
-
-def _fitted(images, recipe="default", **said):
-    settings = {"crop": (32, 32), "batch_size": 2, **said}
-    plan = prepare("sample:nuclei", device="cpu", recipe=recipe, overrides=settings).plan
-    return fit_to_budget(plan, 2, choose_machine("cpu"), images)[0]
-
-
-def test_many_images_in_few_minutes_get_a_network_of_half_the_width():
-    plan = _fitted(10_000, minutes=0.1)
-    assert plan.base_channels == 16
-    assert "come up only 0." in plan.reasons["base_channels"]
-    assert _fitted(3, minutes=0.1).base_channels is None
-    assert _fitted(10_000, minutes=10_000.0).base_channels is None, "there is time for it"
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        {"model": "amsunet"},
-        {"base_channels": 32},
-        {"start": "nuclei"},
-        {"steps_per_epoch": 4},
-        {"model_options": {"skip_attention": "se"}},
-        {"recipe": "paper", "augmentation": "light"},
-    ],
-)
-def test_a_network_that_was_named_keeps_its_width(said):
-    assert _fitted(10_000, minutes=0.1, **said).base_channels == said.get("base_channels")
-
-
-def test_a_plan_by_epochs_keeps_its_network():
-    assert _fitted(10_000, epochs=1).base_channels is None
+def test_time_runs_while_a_plan_is_made():
+    plan = make_plan(Fingerprint(**ORGANS), 10, device="cpu", overrides={"minutes": 1.0})
+    assert Spending(time.monotonic() - 20, NOTHING).left(plan) == pytest.approx(40, abs=1)
+    assert Spending(time.monotonic() - 200, NOTHING).left(plan) == 0

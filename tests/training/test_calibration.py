@@ -8,6 +8,7 @@ import shutil
 import pytest
 import torch
 
+from amsunet.data.crops import PreparedImages
 from amsunet.data.dataset import open_dataset
 from amsunet.data.embedded import locate
 from amsunet.inference.description import FILE_NAME
@@ -36,12 +37,13 @@ def copy(whole, tmp_path):
 def test_a_network_too_sure_of_itself_is_cooled_by_as_much(copy, validation):
     path = copy / FILE_NAME
     network, description = load_model(path)
-    as_trained = fit_temperature(ValidationLogits(network, description, validation, FLOAT32)).temperature
+    images = PreparedImages(validation, description.convention, description.preprocessing)
+    as_trained = fit_temperature(ValidationLogits(network, description, images, FLOAT32)).temperature
     with torch.no_grad():
         for parameter in network.head.parameters():
             parameter.mul_(3)
     save_model(path, network, description)
-    finish(path, validation, validation, FLOAT32, None, str)
+    finish(path, images, images, FLOAT32, None, str)
     assert load_model(path)[1].temperature == pytest.approx(3 * as_trained, rel=0.02)
 
 

@@ -53,6 +53,21 @@ def test_uneven_speed_still_ends_in_time_with_a_low_learning_rate(monkeypatch, s
     assert factor < 0.08
 
 
+def test_reading_and_what_follows_are_paid_by_the_minutes(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: now[0])
+    task = SimpleNamespace(plan=SimpleNamespace(minutes=2, steps_per_epoch=_STEPS), total_steps=160)
+    clock = Clock(task, 16, started=970.0, closing=36.0)
+    for epoch in itertools.count():
+        now[0] += 5
+        trainer = SimpleNamespace(current_epoch=epoch, should_stop=False)
+        clock.on_train_epoch_end(trainer, task)
+        if trainer.should_stop:
+            break
+    assert epoch + 1 == (126 - 30 - 36) / 5
+    assert clock.seconds_per_epoch(epoch + 1) == 5
+
+
 def test_without_minutes_the_number_of_epochs_stands(monkeypatch):
     epochs, total, factor = _run(monkeypatch, itertools.repeat(100.0), minutes=None, planned=4)
     assert (epochs, total, factor) == (4, 40, 0)
@@ -62,7 +77,7 @@ def test_seconds_and_plan_survive_a_resume(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(callbacks.time, "monotonic", lambda: now[0])
     task = SimpleNamespace(plan=SimpleNamespace(minutes=1, steps_per_epoch=_STEPS), total_steps=70)
-    clock = Clock(task, 7)
+    clock = Clock(task, 7, closing=12.0)
     now[0] = 25.0
     state = clock.state_dict()
     now[0] = 9000.0
@@ -71,6 +86,7 @@ def test_seconds_and_plan_survive_a_resume(monkeypatch):
     resumed.load_state_dict(state)
     now[0] += 5
     assert resumed.elapsed() == 30
+    assert resumed.closing == 12
     assert (resumed.epochs, task.total_steps) == (7, 70)
 
 

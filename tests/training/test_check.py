@@ -39,10 +39,13 @@ def test_check_tells_what_it_found_and_what_it_costs(checked):
 
 
 def test_check_shows_the_plan_that_train_would_follow(tiny, tmp_path):
-    """Minutes are cut into epochs, and few passes make the augmentation light."""
+    """Minutes are cut into epochs, few passes make the augmentation light, and what would do is told."""
     settings = {**tiny, "steps_per_epoch": None, "crop": (128, 128), "base_channels": 32, "batch_size": 8}
     result = check("sample:nuclei", out=tmp_path, minutes=0.01, **settings)
     assert result.plan.steps_per_epoch == 4
     assert result.plan.augmentation == "light"
-    assert "6 epochs of 4 steps" in str(result)
-    assert json.loads((tmp_path / "check.json").read_text())["plan"]["steps_per_epoch"] == 4
+    assert "to 6 epochs of 4 steps" in str(result)
+    record = json.loads((tmp_path / "check.json").read_text())
+    assert record["plan"]["steps_per_epoch"] == 4
+    assert record["warnings"][-1].startswith("0.01 minutes are too few here: reading took ")
+    assert record["warnings"][-1] in str(result)

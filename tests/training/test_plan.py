@@ -170,6 +170,8 @@ def test_the_papers_recipe():
         "epochs": 300,
         "minutes": None,
         "steps_per_epoch": 10,
+        "validation_images": None,
+        "validated_each_epoch": 24,
         "patience": 300,
     }
     assert _plan({"minutes": 5.0}, recipe="paper").epochs is None
@@ -200,6 +202,7 @@ def test_words_may_stand_between_commas():
 
 def test_quarter_turns_need_square_crops():
     assert not _plan({"crop": (64, 96)}).quarter_turns
+    assert _plan({"crop": (64, 96), "quarter_turns": False}).reasons["quarter_turns"] == "as you said"
 
 
 @pytest.mark.parametrize(

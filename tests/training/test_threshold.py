@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from amsunet.data.crops import PreparedImages
 from amsunet.data.dataset import open_dataset
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.inference.description import FILE_NAME, ModelDescription
@@ -71,13 +72,14 @@ def bright(tmp_path, save, disc):
             convention=dataset.convention,
         )
         save_model(tmp_path / FILE_NAME, create_model(own, **arguments), description)
-        return SimpleNamespace(path=tmp_path / FILE_NAME, own=own, samples=dataset.samples)
+        images = PreparedImages(dataset.samples, dataset.convention, description.preprocessing)
+        return SimpleNamespace(path=tmp_path / FILE_NAME, own=own, samples=dataset.samples, images=images)
 
     return make
 
 
 def _finish(made):
-    return finish(made.path, made.samples, made.samples, FLOAT32, made.own, str)
+    return finish(made.path, made.images, made.images, FLOAT32, made.own, str)
 
 
 @pytest.mark.parametrize(("scale", "side"), [(1.0, 2), (0.5, 4)])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from amsunet.data.crops import PreparedImages
 from amsunet.data.dataset import open_dataset
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.inference.description import FILE_NAME, ModelDescription
@@ -42,7 +43,9 @@ def described(tmp_path, save):
 
 @pytest.fixture
 def logits(described):
-    return ValidationLogits(*described, FLOAT32)
+    network, description, samples = described
+    images = PreparedImages(samples, description.convention, description.preprocessing)
+    return ValidationLogits(network, description, images, FLOAT32)
 
 
 @pytest.fixture

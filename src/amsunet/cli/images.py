@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,22 @@ def check(data: str, out: Path | None, manifest: Path | None, **values: Any) -> 
     if manifest is not None:
         _draft_manifest(data, manifest)
         return
+    started = time.monotonic()  # before what takes seconds to import
+    from amsunet.evaluation.rehearsal import rehearse_judging  # noqa: PLC0415
     from amsunet.training.check import check as check_data  # noqa: PLC0415
 
     options = mask_options(values)
     folder = out or Path("checks") / Path(data.removeprefix("sample:")).absolute().stem
     with progress_bar("image") as progress:
-        result = check_data(data, out=folder, mask_options=options, progress=progress, **values)
+        result = check_data(
+            data,
+            out=folder,
+            mask_options=options,
+            progress=progress,
+            started=started,
+            judging=rehearse_judging,
+            **values,
+        )
     click.echo(str(result))
     if result.problems:
         raise SystemExit(1)
@@ -87,26 +98,51 @@ def _draft_manifest(data: str, file: Path) -> None:
 @click.pass_context
 def train(context: click.Context, /, data: str | None, resumed: Path | None, device: str, **values: Any) -> None:
     """Train a network on a data set, or go on with --resume RUN; Ctrl-C saves what was reached."""
+    started = time.monotonic()  # before what takes seconds to import
+    from amsunet.evaluation.rehearsal import rehearse_judging  # noqa: PLC0415
     from amsunet.training.train import resume as resume_training  # noqa: PLC0415
     from amsunet.training.train import train as start_training  # noqa: PLC0415
 
     if resumed is not None:
         _refuse_settings(context, allowed={"data", "resumed", "device", "model"})
-        training = resume_training(
-            resumed, data, device=None if device == "auto" else device, own=values["model"], say=click.echo
-        )
+        with progress_bar("image") as progress:
+            training = resume_training(
+                resumed,
+                data,
+                device=None if device == "auto" else device,
+                own=values["model"],
+                say=click.echo,
+                progress=progress,
+            )
     elif data is None:
         raise click.UsageError("Name the DATA to train on, or a run with --resume RUN.")
     else:
         options = mask_options(values)
-        training = start_training(str(data), mask_options=options, device=device, say=click.echo, **values)
+        with progress_bar("image") as progress:
+            training = start_training(
+                str(data),
+                mask_options=options,
+                device=device,
+                say=click.echo,
+                progress=progress,
+                started=started,
+                judging=rehearse_judging,
+                **values,
+            )
     if training.interrupted:
         click.echo(
             f"stopped early: amsunet train --resume {shlex.quote(str(training.run))} goes on from the last whole epoch"
         )
         if training.folds is not None:
             return
-    _judge(training.run, split="val", machine=training.machine, own=values["model"])
+    _judge(
+        training.run,
+        split="val",
+        machine=training.machine,
+        own=values["model"],
+        dataset=training.dataset,
+        most=training.validation_images,
+    )
     click.echo(f"run: {training.run}\nnext: amsunet evaluate {shlex.quote(str(training.run))}")
 
 

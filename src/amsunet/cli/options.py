@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from amsunet.machine import Machine
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+_BETWEEN_LINES = 15
+"""Seconds."""
 
 
 def options(*chosen: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -151,6 +155,8 @@ plan_options = options(
     click.option("--gradient-clip", type=float, help="Largest norm of the gradient."),
     click.option("--average-weights/--no-average-weights", default=None, help="Keep a moving average of the weights."),
     click.option("--steps-per-epoch", type=int),
+    click.option("--validation-images", type=int, help="So many of them are judged at the end (default: all)."),
+    click.option("--validated-each-epoch", type=int, help="So many of them at most after each epoch (default 24)."),
     click.option("--patience", type=int, help="Epochs without a better score before training ends."),
     click.option("--seed", type=click.IntRange(0)),
     click.option("--test-fraction", type=click.FloatRange(0, 0.9), default=0.2, show_default=True,
@@ -202,14 +208,44 @@ def machine_of(device: str, precision: str) -> Machine:
 
 @contextmanager
 def progress_bar(unit: str) -> Iterator[Callable[..., None]]:
-    """A bar on a terminal: call it with the number done, and the total once it is known."""
+    """A bar on a terminal, and a line now and then where there is none: call it with the number done, and the total
+    once it is known. After the last one it begins anew.
+    """
+    if not sys.stderr.isatty():
+        yield _lines(unit)
+        return
     from tqdm import tqdm  # noqa: PLC0415
 
-    # A delay, or the bar would show before there is anything to tell.
-    with tqdm(unit=unit, disable=None, leave=False, delay=1e-3) as bar:
+    bar: Any = None
 
-        def update(done: int, total: int | None = None) -> None:
-            bar.total = total or bar.total
-            bar.update(done - bar.n)
+    def update(done: int, total: int | None = None) -> None:
+        nonlocal bar
+        if bar is None:
+            # A delay, or the bar would show before there is anything to tell.
+            bar = tqdm(unit=unit, leave=False, delay=1e-3)
+        bar.total = total or bar.total
+        bar.update(done - bar.n)
+        if total and done >= total:
+            bar.close()
+            bar = None
 
+    try:
         yield update
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def _lines(unit: str) -> Callable[..., None]:
+    """A line every 15 seconds of something that takes longer, so that a log or a pipe shows that it goes on."""
+    told = time.monotonic()
+
+    def update(done: int, total: int | None = None) -> None:
+        nonlocal told
+        if done <= 1:
+            told = time.monotonic()  # something else begins
+        if time.monotonic() - told >= _BETWEEN_LINES and done != total:
+            told = time.monotonic()
+            click.echo(f"{done} of {total} {unit}s" if total else f"{done} {unit}s", err=True)
+
+    return update

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,12 +18,30 @@ from amsunet.data.masks import IGNORED, MaskConvention
 from amsunet.data.preprocessing import Preprocessing, channels_first
 from amsunet.memory import free_memory
 
+Thing = TypeVar("Thing")
+
+
+def evenly(things: Sequence[Thing], most: int) -> Sequence[Thing]:
+    """At most so many of them, evenly spread."""
+    return things[:: max(1, -(-len(things) // most))]
+
 
 class PreparedImages:
-    """Images at working size with their labels, as uint8, kept in memory as far as there is room."""
+    """Images at working size with their labels, as uint8, kept in memory as far as there is room.
 
-    def __init__(self, samples: Sequence[Sample], convention: MaskConvention, preprocessing: Preprocessing) -> None:
+    Args:
+        sizes: height and width of the files by sample name, where they are known: nothing is read only to learn them.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        convention: MaskConvention,
+        preprocessing: Preprocessing,
+        sizes: Mapping[str, tuple[int, int]] | None = None,
+    ) -> None:
         self.samples = list(samples)
+        self._sizes = sizes or {}
         self._convention = convention
         self._preprocessing = preprocessing
         self._kept: dict[int, tuple[Array, Array]] = {}
@@ -33,6 +52,8 @@ class PreparedImages:
 
     def area(self, index: int) -> int:
         """Pixels of an image at working size."""
+        if size := self._sizes.get(self.samples[index].name):
+            return math.prod(self._preprocessing.working_size(*size))
         return int(self[index][1].size)
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:

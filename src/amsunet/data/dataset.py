@@ -49,8 +49,12 @@ class Dataset:
         return {scan.sample.name: scan.checksum for scan in self.scans}
 
     def mask_checksums(self) -> dict[str, str]:
-        """Checksum of the masks' pixels, by sample name."""
+        """Checksum of the masks, by sample name."""
         return {scan.sample.name: scan.mask_checksum for scan in self.scans}
+
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Height and width in pixels, by sample name."""
+        return {scan.sample.name: (scan.height, scan.width) for scan in self.scans}
 
     def read(self, sample: Sample) -> tuple[Array, Array]:
         """Read an image (H, W, C) and its labels (H, W) of uint8, ``IGNORED`` outside the region of interest."""
@@ -106,7 +110,7 @@ def open_dataset(
     convention: MaskConvention | None = None,
     skip_broken: bool = False,
     allow_problems: bool = False,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """Find, read and understand a data set.
 
@@ -117,7 +121,7 @@ def open_dataset(
         convention: a trained network's, which these masks must follow.
         skip_broken: leave out what cannot be used; otherwise it is an error.
         allow_problems: keep the problems in the result without an error, for an audit.
-        progress: called with the number of samples read so far.
+        progress: called with the samples read so far and their number.
 
     Raises: InputError if nothing usable is there, or if something is broken and not to be skipped.
     """

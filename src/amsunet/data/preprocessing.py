@@ -69,6 +69,24 @@ class Preprocessing(BaseModel):
             raise ValueError("mean and std need a number for each channel")
         return self
 
+    @classmethod
+    def blank(
+        cls,
+        in_channels: Literal[1, 3],
+        windowing: Windowing,
+        scale: float,
+        values: tuple[ValueRange, ...] = (),
+    ) -> Self:
+        """Before mean and standard deviation are known."""
+        return cls(
+            in_channels=in_channels,
+            windowing=windowing,
+            scale=scale,
+            mean=(0.0,) * in_channels,
+            std=(1.0,) * in_channels,
+            values=values,
+        )
+
     @property
     def kind(self) -> Kind:
         return self.in_channels, self.windowing

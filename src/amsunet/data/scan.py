@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -70,7 +70,7 @@ class Problem:
 
 
 def scan_samples(
-    samples: Iterable[Sample], progress: Callable[[int], None] | None = None, *, apart: bool = False
+    samples: Sequence[Sample], progress: Callable[[int, int], None] | None = None, *, apart: bool = False
 ) -> tuple[list[Scan], list[Problem]]:
     """Read every sample once; the order is kept. ``apart`` numbers the objects of masks in several files."""
     scans, problems = [], []
@@ -81,7 +81,7 @@ def scan_samples(
             else:
                 problems.append(outcome)
             if progress:
-                progress(done)
+                progress(done, len(samples))
     return _in_shares(scans), problems
 
 
@@ -150,7 +150,8 @@ def _scan(sample: Sample, apart: bool) -> Scan:
                 f"{sample.roi} marks no field of view in black and white: save it as 0 outside, 255 inside"
             )
         inside = image[roi]
-    grey = image.mean(axis=2, dtype=np.float32)
+    mean, std = _mean_and_deviation(inside)
+    grey = _grey(image)
     coloured = channels == 3 and not (image == image[..., :1]).all()
     return Scan(
         sample,
@@ -161,8 +162,8 @@ def _scan(sample: Sample, apart: bool) -> Scan:
         values_of(image),
         _channel_balance(image),
         any(_turned_apart(sample.image, path, square=height == width) for path in sample.masks.values()),
-        tuple(inside.mean(axis=0, dtype=np.float64).tolist()),
-        tuple(inside.std(axis=0, dtype=np.float64).tolist()),
+        tuple(mean.tolist()),
+        tuple(std.tolist()),
         masks,
         _thumbnail(grey),
         hashlib.sha1(np.ascontiguousarray(image).data, usedforsecurity=False).hexdigest(),
@@ -199,6 +200,27 @@ def _channel_balance(image: Array) -> float:
     low, high = np.percentile(image[::step, ::step], (0.5, 99.5), axis=(0, 1))
     spans = (high - low)[high > low]  # a channel that holds nothing is not dim
     return float(spans.min() / spans.max()) if len(spans) else 1.0
+
+
+def _mean_and_deviation(pixels: Array) -> tuple[Array, Array]:
+    """Of each channel of (N, C). Of whole numbers they are counted, which takes a quarter of NumPy's time for them."""
+    if pixels.dtype.kind != "u" or not len(pixels):
+        return pixels.mean(axis=0, dtype=np.float64), pixels.std(axis=0, dtype=np.float64)
+    counts = [np.bincount(pixels[:, channel]) for channel in range(pixels.shape[1])]
+    means = [counted @ np.arange(len(counted)) / len(pixels) for counted in counts]
+    variances = [
+        counted @ (np.arange(len(counted)) - mean) ** 2 / len(pixels)
+        for counted, mean in zip(counts, means, strict=True)
+    ]
+    return np.array(means), np.sqrt(variances)
+
+
+def _grey(image: Array) -> Array:
+    grey: Array = image[..., 0].astype(np.float32)
+    for channel in range(1, image.shape[2]):  # NumPy is slow along an axis of three
+        grey += image[..., channel]
+    grey /= image.shape[2]
+    return grey
 
 
 def _thumbnail(grey: Array) -> Array:

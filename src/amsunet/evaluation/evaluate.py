@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from amsunet.data.crops import evenly
 from amsunet.data.dataset import Dataset
 from amsunet.data.fingerprint import take_fingerprint
 from amsunet.data.images import Array
@@ -42,6 +43,8 @@ def evaluate(
     group: str | None = None,
     skip_broken: bool = False,
     own: str | None = None,
+    dataset: Dataset | None = None,
+    most: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Score a network and write ``images.csv`` and ``summary.json`` where ``evaluation_folder`` says.
@@ -53,6 +56,8 @@ def evaluate(
             are used, of another one all images; images that the run was trained on are left out.
         split: of the run's own data: ``auto`` is test where there is a test split, else val.
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
+        dataset: the run's own data, where they have been read already.
+        most: judge on so many of the images at most, evenly spread (of an ensemble's own, so many of each fold).
         progress: called with the images done and their number.
 
     Raises: InputError if the run or the data cannot be used.
@@ -64,7 +69,9 @@ def evaluate(
     predictor = Predictor(folder or network, machine=machine, flips=flips, turns=turns, own=own)
     known = predictor.description.convention.named(mask_options.class_names if mask_options else None)
     convention = None if mask_options is not None and mask_options.tell_values else known
-    dataset, of_run = open_judged(run, data, record, mask_options, group, convention, skip_broken)
+    of_run = True
+    if dataset is None:
+        dataset, of_run = open_judged(run, data, record, mask_options, group, convention, skip_broken, progress)
     if dataset.convention.num_classes != known.num_classes:
         raise InputError(
             f"{dataset.source} has {dataset.convention.num_classes} classes, the run {known.num_classes}: "
@@ -76,10 +83,12 @@ def evaluate(
         samples, chosen, notes = choose_foreign(
             dataset, images_seen(network), split, record.thumbnails if record is not None else None
         )
+    if most is not None:
+        samples, notes = _some(samples, notes, most if predictor.folds is None else most * predictor.folds.count)
     shape = take_fingerprint(dataset, {sample.name for sample in samples}) if record is None else record.fingerprint
     judge = predictor.blind_to if chosen == "val" else lambda _: predictor
     untempered = Calibration() if predictor.folds is None else None
-    scores, calibration, confusion = _score(judge, dataset, samples, shape.thickness < _THIN, untempered, progress)
+    scores, calibration, confusion = _score(judge, dataset, samples, is_thin(shape.thickness), untempered, progress)
     if predictor.views_left_out:
         notes = (*notes, predictor.views_left_out)
     if predictor.folds is not None:
@@ -106,6 +115,11 @@ def evaluate(
     write_csv(target / "images.csv", list(evaluation.rows()))
     write_json(target / "summary.json", evaluation.summary())
     return evaluation
+
+
+def is_thin(thickness: float) -> bool:
+    """Whether structures so many pixels wide are judged by their centrelines too."""
+    return thickness < _THIN
 
 
 def _score(
@@ -142,6 +156,15 @@ def _name(folder: Path, predictor: Predictor) -> str:
     model = predictor.description.model
     name = re.sub(r"\.py:", ".", Path(model).name)
     return name if predictor.folds is None else f"{name} ({predictor.folds.count} folds)"
+
+
+def _some(samples: list[Sample], notes: tuple[str, ...], most: int) -> tuple[list[Sample], tuple[str, ...]]:
+    """An even part of what there is to judge, and that it is one."""
+    chosen = list(evenly(samples, most))
+    if len(chosen) == len(samples):
+        return samples, notes
+    part = f"judged on {len(chosen)} of {len(samples)} images, evenly spread: amsunet evaluate judges all of them"
+    return chosen, (*notes, part)
 
 
 def _tell_folds(folds: Folds, scores: list[ImageScores], split: str) -> str:

@@ -74,7 +74,7 @@ def training_curves(run: Path) -> str:
         right.grid(False)
         left.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
         figure.legend(loc="outside upper center", ncols=3, frameon=False)
-        return _svg(figure)
+        return figure_text(figure)
 
 
 def calibration_plot(evaluation: Evaluation) -> str:
@@ -94,7 +94,7 @@ def calibration_plot(evaluation: Evaluation) -> str:
         axes.scatter(confidence, accuracy, sizes, color=_ACCENT, alpha=0.85)
         low = min(0.5, float(confidence.min()), float(accuracy.min())) - 0.03
         axes.set(xlabel="confidence", ylabel="share that is right", xlim=(low, 1.02), ylim=(low, 1.02))
-        return _svg(figure)
+        return figure_text(figure)
 
 
 def uncertainty_plot(evaluation: Evaluation) -> str:
@@ -115,7 +115,7 @@ def uncertainty_plot(evaluation: Evaluation) -> str:
             axes.axvline(evaluation.doubtful, color=_BEFORE, lw=1)
             right = max(right, evaluation.doubtful)
         axes.set(xlabel="uncertainty", ylabel="Dice", xlim=(0, 1.05 * right), ylim=(0, 1.02))
-        return _svg(figure)
+        return figure_text(figure)
 
 
 def risk_coverage_plot(evaluation: Evaluation) -> str:
@@ -131,7 +131,7 @@ def risk_coverage_plot(evaluation: Evaluation) -> str:
         axes.plot(curve.coverage, curve.best_risk, color=_BEFORE, ls=":", label="the best order")
         axes.set(xlabel="share of images kept", ylabel="1 - Dice of these", xlim=(0, 1.02), ylim=(0, None))
         axes.legend(frameon=False)
-        return _svg(figure)
+        return figure_text(figure)
 
 
 def score_distribution(evaluation: Evaluation) -> str:
@@ -162,7 +162,7 @@ def score_distribution(evaluation: Evaluation) -> str:
         )
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel="images, worst to best", ylabel="Dice", ylim=(0, 1.15), xlim=(0.3, len(values) + 0.7))
-        return _svg(figure)
+        return figure_text(figure)
 
 
 def pareto_plot(rows: Sequence[Row]) -> str:
@@ -184,7 +184,7 @@ def pareto_plot(rows: Sequence[Row]) -> str:
         axes.set(xlabel="multiply-accumulate operations of a 256 x 256 image, billions", ylabel="Dice")
         axes.margins(x=0.12, y=0.12)
         write_names(axes, {row.variant.name: (row.macs / 1e9, row.scores["dice"].mean) for row in rows})
-        return _svg(figure)
+        return figure_text(figure)
 
 
 def write_names(axes: Axes, places: Mapping[str, tuple[float, float]]) -> list[Annotation]:
@@ -249,7 +249,8 @@ def data_address(picture: Image.Image) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
 
 
-def _svg(figure: Figure) -> str:
+def figure_text(figure: Figure) -> str:
+    """A figure as an <svg> element."""
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None})
     text = out.getvalue()

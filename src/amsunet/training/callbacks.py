@@ -26,6 +26,10 @@ _MAY_TAKE = 1.05
 """Of the minutes given: better a twentieth too long than most of an epoch unused."""
 
 
+_BETWEEN_LINES = 30
+"""Seconds."""
+
+
 class MovingAverage(WeightAveraging):
     """Lightning's weight averaging with a decay that starts low, so that short trainings profit too."""
 
@@ -43,26 +47,37 @@ class Clock(pl.Callback):
 
     With a number of minutes the number of epochs is set anew after each epoch from the time that epochs have
     taken. State: the seconds spent, over all resumed parts, and the epochs planned.
+
+    Args:
+        started: when the minutes began, by ``time.monotonic``: with reading, before there was a clock.
+        closing: seconds of the minutes to keep back for what comes after the last epoch.
     """
 
-    def __init__(self, task: SegmentationTask, epochs: int) -> None:
+    def __init__(
+        self, task: SegmentationTask, epochs: int, *, started: float | None = None, closing: float = 0.0
+    ) -> None:
         self.epochs = epochs
         self.seconds = 0.0
+        self.closing = closing
         self.interrupted = False
         self.cut = False
         """Whether the last epoch is only part of one."""
         self._task = task
-        self._started = time.monotonic()
+        self._started = time.monotonic() if started is None else started
+        self._before_epochs = self.elapsed()
         self._old_handlers: dict[int, Any] = {}
 
     def elapsed(self) -> float:
-        """Seconds of training so far."""
+        """Seconds of the minutes so far."""
         return self.seconds + time.monotonic() - self._started
 
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        self._started = time.monotonic()
+    def seconds_per_epoch(self, done: int) -> float:
+        """In the mean over those that are done."""
+        return (self.elapsed() - self._before_epochs) / done
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not self.seconds:
+            self._before_epochs = self.elapsed()
         for number in (signal.SIGINT, signal.SIGTERM):
             try:
                 self._old_handlers[number] = signal.signal(number, self._interrupt)
@@ -88,17 +103,26 @@ class Clock(pl.Callback):
         done = trainer.current_epoch + 1
         minutes = self._task.plan.minutes
         if minutes is not None:
-            left = minutes * 60 * _MAY_TAKE - self.elapsed()
-            self.epochs = done + max(0, int(left / (self.elapsed() / done)))
+            left = minutes * 60 * _MAY_TAKE - self.closing - self.elapsed()
+            self.epochs = done + max(0, int(left / self.seconds_per_epoch(done)))
             self._task.total_steps = self.epochs * (self._task.plan.steps_per_epoch or 1)
         if done >= self.epochs or self.interrupted:
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
-        return {"seconds": self.elapsed(), "epochs": self.epochs, "total_steps": self._task.total_steps}
+        return {
+            "seconds": self.elapsed(),
+            "before_epochs": self._before_epochs,
+            "closing": self.closing,
+            "epochs": self.epochs,
+            "total_steps": self._task.total_steps,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._started = time.monotonic()
         self.seconds = state_dict["seconds"]
+        self._before_epochs = state_dict.get("before_epochs", 0.0)
+        self.closing = state_dict.get("closing", 0.0)
         self.epochs = state_dict["epochs"]
         self._task.total_steps = state_dict["total_steps"]
 
@@ -183,11 +207,14 @@ class Keeper(pl.Callback):
 
 
 class Progress(pl.Callback):
-    """One bar over the whole training on a terminal, and one line for each epoch everywhere."""
+    """One bar over the whole training on a terminal, and one line for each epoch everywhere; where there is no
+    terminal, also a line now and then in an epoch that takes long.
+    """
 
     def __init__(self, task: SegmentationTask, clock: Clock, keeper: Keeper) -> None:
         self._task, self._clock, self._keeper = task, clock, keeper
         self._bar: tqdm[Any] | None = None
+        self._told = time.monotonic()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # disable=None: no bar where there is no terminal.
@@ -200,11 +227,15 @@ class Progress(pl.Callback):
             self._bar.total = self._task.total_steps
             self._bar.update()
             self._bar.set_postfix(loss=f"{float(outputs['loss']):.3f}", refresh=False)
+            if self._bar.disable and time.monotonic() - self._told >= _BETWEEN_LINES:
+                self._told = time.monotonic()
+                print(f"step {batch_idx + 1} of {trainer.num_training_batches}", file=sys.stderr, flush=True)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._told = time.monotonic()
         row, elapsed = self._keeper.rows[-1], self._clock.elapsed()
         done = trainer.current_epoch + 1
-        left = elapsed / done * max(0, self._clock.epochs - done)
+        left = self._clock.seconds_per_epoch(done) * max(0, self._clock.epochs - done) + self._clock.closing
         best = "  best so far" if self._keeper.best_epoch == trainer.current_epoch else ""
         tqdm.write(
             f"epoch {done:>3} of {self._clock.epochs}  loss {row['train_loss']:.3f}  validation Dice "

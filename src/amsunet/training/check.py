@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from amsunet.data.masks import MaskOptions
 from amsunet.files import whole_file, write_json
 from amsunet.machine import choose_machine
 from amsunet.memory import free_memory, keep_freed_memory
-from amsunet.training.budget import epochs_in_budget, fit_to_budget
+from amsunet.training.budget import Fitted, fit_prepared
+from amsunet.training.closing import Judging
 from amsunet.training.estimate import Cost
 from amsunet.training.plan import Plan
 from amsunet.training.prepare import Preparation, prepare
@@ -24,11 +26,18 @@ class Check:
     """What an audit found. ``sheet`` is the contact sheet's path; ``cost`` was measured on this machine."""
 
     preparation: Preparation
-    plan: Plan
+    fitted: Fitted
     """What ``train`` would follow here."""
-    cost: Cost
     machine: str
     sheet: Path
+
+    @property
+    def plan(self) -> Plan:
+        return self.fitted.plan
+
+    @property
+    def cost(self) -> Cost:
+        return self.fitted.cost
 
     @property
     def problems(self) -> int:
@@ -36,9 +45,6 @@ class Check:
 
     def __str__(self) -> str:
         plan, cost = self.plan, self.cost
-        epochs = plan.epochs or epochs_in_budget(plan)
-        minutes = plan.minutes or epochs * (plan.steps_per_epoch or 1) * cost.seconds_per_step / 60
-        budget = f"{epochs} epochs of {plan.steps_per_epoch} steps take about {minutes:.0f} minutes"
         pixels = self.preparation.fingerprint.median_height * self.preparation.fingerprint.median_width * plan.scale**2
         predicting = cost.seconds_per_image * pixels / math.prod(plan.crop)
         room = free_memory()
@@ -46,8 +52,10 @@ class Check:
         return "\n".join(
             [
                 self.preparation.describe(),
+                *(f"warning: {warning}" for warning in self.fitted.warnings),
                 f"plan (amsunet train follows it; every line can be set):\n{plan}",
-                f"on {self.machine}: a step of {plan.batch_size} crops takes {cost.seconds_per_step:.2f} s; {budget}",
+                f"on {self.machine}: a step of {plan.batch_size} crops takes {cost.seconds_per_step:.2f} s",
+                str(self.fitted),
                 f"predicting an image of median size: about {predicting:.2g} s",
                 f"memory for training: about {cost.memory / 2**30:.1f} GiB, {room / 2**30:.1f} GiB are free{tight}",
                 f"pictures: {self.sheet}",
@@ -65,14 +73,17 @@ def check(
     recipe: Literal["default", "paper"] = "default",
     device: str = "auto",
     precision: str = "auto",
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    started: float | None = None,
+    judging: Judging | None = None,
     **overrides: Any,
 ) -> Check:
     """Audit a data set; write ``contact-sheet.png`` and ``check.json`` into ``out``.
 
-    Args: as for ``train``.
+    Args: as for ``train``; ``judging`` is what would be done there.
     Raises: InputError for data that cannot be understood; single broken files are in the result.
     """
+    started = time.monotonic() if started is None else started
     keep_freed_memory()
     machine = choose_machine(device, precision)
     prepared = prepare(
@@ -86,8 +97,8 @@ def check(
         overrides=overrides,
         progress=progress,
     )
-    num_classes = prepared.dataset.convention.num_classes
-    plan, cost = fit_to_budget(prepared.plan, num_classes, machine, len(prepared.of("train")))
+    fitted = fit_prepared(prepared, machine, started, judging)
+    plan, cost = fitted.plan, fitted.cost
     folder = Path(out)
     sheet = folder / "contact-sheet.png"
     with whole_file(sheet) as temporary:
@@ -100,10 +111,10 @@ def check(
         "plan": plan.model_dump(),
         "splits": prepared.splits,
         "problems": [{"kind": p.kind, "path": str(p.path), "message": p.message} for p in dataset.problems],
-        "warnings": prepared.warnings,
+        "warnings": [*prepared.warnings, *fitted.warnings],
         "notes": dataset.notes,
         "seconds_per_step": cost.seconds_per_step,
         "memory_bytes": cost.memory,
     }
     write_json(folder / "check.json", record)
-    return Check(prepared, plan, cost, str(machine), sheet)
+    return Check(prepared, fitted, str(machine), sheet)

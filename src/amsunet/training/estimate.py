@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,10 +26,17 @@ class Cost:
     """Bytes of activations, gradients and optimizer state at the planned batch size."""
     seconds_per_image: float
     """Of prediction, at the size of a crop."""
+    seconds_per_validated: float = 0.0
+    """The same of the network in training, as validation runs it."""
 
 
-def measure_cost(plan: Plan, num_classes: int, machine: Machine) -> Cost:
-    """Train and predict on random crops: two steps, augmentation included, after one to warm up."""
+def measure_cost(plan: Plan, num_classes: int, machine: Machine, hopeless: float = math.inf) -> Cost:
+    """Train and predict on random crops: two steps, augmentation included, after one to warm up.
+
+    Args:
+        hopeless: seconds of a step from which on nobody would train: then one of them is enough, and a guess of
+            predicting.
+    """
     network = machine.place(build_network(plan.model, plan.model_arguments(num_classes)))
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
     loss = make_loss(plan.loss)
@@ -58,15 +66,21 @@ def measure_cost(plan: Plan, num_classes: int, machine: Machine) -> Cost:
         return min(_timed(lambda: step(forward)) for _ in range(2))
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        step()
-    seconds_per_step = fastest_step()
-    give_back()
-    fused = for_inference(network).eval()
-    with torch.inference_mode(), machine.autocast():
-        predicting = min(_timed(lambda: fused(images[:1])) for _ in range(2))
+        step()  # slower than all others
     weights = sum(p.numel() * p.element_size() for p in network.parameters())
     # Weights, gradients and two moments; on top of the activations kept, a backward pass needs about a third more.
-    return Cost(seconds_per_step, int(4 * weights + 1.33 * sum(kept.values())), predicting)
+    memory = int(4 * weights + 1.33 * sum(kept.values()))
+    if hopeless < math.inf and (seconds_per_step := _timed(step)) > hopeless:
+        forward = seconds_per_step / 3 / plan.batch_size  # a backward pass takes twice as long
+        return Cost(seconds_per_step, memory, forward, forward)
+    seconds_per_step = fastest_step()
+    give_back()
+    with torch.inference_mode(), machine.autocast():
+        network.eval()
+        validating = min(_timed(lambda: network(images[:1])) for _ in range(2))
+        fused = for_inference(network).eval()
+        predicting = min(_timed(lambda: fused(images[:1])) for _ in range(2))
+    return Cost(seconds_per_step, memory, predicting, validating)
 
 
 def _timed(call: Callable[[], object]) -> float:

@@ -7,9 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from amsunet.data.appearance import IMAGES, Appearance, learn_appearance
-from amsunet.data.images import Array, read_image
-from amsunet.data.layout import Sample
-from amsunet.data.preprocessing import Preprocessing
+from amsunet.data.crops import PreparedImages, evenly
+from amsunet.data.images import Array
 from amsunet.files import write_json
 from amsunet.inference.model_file import load_model, save_model
 from amsunet.machine import Machine
@@ -20,11 +19,12 @@ from amsunet.training.validation import ValidationLogits
 
 def finish(
     path: Path,
-    training: list[Sample],
-    validation: list[Sample],
+    training: PreparedImages,
+    validation: PreparedImages,
     machine: Machine,
     own: str | None,
     say: Callable[[str], None],
+    progress: Callable[[int, int], None] | None = None,
 ) -> Choice:
     """Give a model file its temperature, what turns probabilities into masks, and what its training images look like.
 
@@ -32,9 +32,10 @@ def finish(
 
     Args:
         own: as for ``load_model``.
+        progress: called with the images looked at so far and their number, for each of the three things.
     """
     network, description = load_model(path, own)
-    logits = ValidationLogits(network, description, validation, machine)
+    logits = ValidationLogits(network, description, validation, machine, progress)
     calibration = fit_temperature(logits)
     say(str(calibration))
     choice = choose_threshold(logits, calibration.temperature, description.preprocessing.scale)
@@ -44,18 +45,23 @@ def finish(
         "threshold": choice.threshold,
         "smallest_object": choice.smallest_object,
         "doubtful": choice.doubtful,
-        "appearance": look_at(training, validation, description.preprocessing),
+        "appearance": look_at(training, validation, progress),
     }
     write_json(path.with_name("calibration.json"), asdict(calibration))
     save_model(path, network, description.model_copy(update=learned))
     return choice
 
 
-def look_at(training: list[Sample], validation: list[Sample], preprocessing: Preprocessing) -> Appearance | None:
+def look_at(
+    training: PreparedImages, validation: PreparedImages, progress: Callable[[int, int], None] | None = None
+) -> Appearance | None:
     """Learn what images look like, as the network sees them, from some that are spread over the samples."""
-    return learn_appearance(*(_some(samples, preprocessing) for samples in (training, validation)))
+    return learn_appearance(*(_some(images, progress) for images in (training, validation)))
 
 
-def _some(samples: list[Sample], preprocessing: Preprocessing) -> Iterator[Array]:
-    for sample in samples[:: -(-len(samples) // IMAGES) or 1]:
-        yield preprocessing.resize(preprocessing.window(read_image(sample.image)))
+def _some(images: PreparedImages, progress: Callable[[int, int], None] | None) -> Iterator[Array]:
+    chosen = evenly(range(len(images)), IMAGES)
+    for done, index in enumerate(chosen, start=1):
+        yield images[index][0]
+        if progress:
+            progress(done, len(chosen))

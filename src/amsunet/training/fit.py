@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -14,7 +14,8 @@ import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
-from amsunet.data.crops import Crops, PreparedImages
+from amsunet.data.crops import Crops, PreparedImages, evenly
+from amsunet.data.dataset import Dataset
 from amsunet.data.layout import Sample
 from amsunet.errors import InputError
 from amsunet.inference.description import FILE_NAME, ModelDescription
@@ -28,8 +29,6 @@ from amsunet.training.finish import finish
 from amsunet.training.run import RunConfig
 from amsunet.training.task import DivergedError, SegmentationTask, WholeImages
 from amsunet.training.transfer import start_from
-
-_VALIDATED_EACH_EPOCH = 24
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,10 @@ class Training:
     interrupted: bool
     machine: Machine
     folds: Folds | None = None
+    dataset: Dataset | None = None
+    """What it was trained on, as it was read."""
+    validation_images: int | None = None
+    """So many of them, of each fold, are judged within the minutes; all where None."""
 
     @property
     def validation_dice(self) -> float:
@@ -63,8 +66,17 @@ def fit(
     say: Callable[[str], None],
     *,
     resume: bool,
+    sizes: Mapping[str, tuple[int, int]] | None = None,
+    started: float | None = None,
+    closing: float = 0.0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Training:
     """Train the network of a run folder on its samples, or go on from its last checkpoint, and choose the threshold.
+
+    Args:
+        sizes: as for ``PreparedImages``.
+        started, closing: as for ``Clock``.
+        progress: called with the images looked at in the end and their number.
 
     Raises: InputError for a damaged checkpoint, and when the loss diverges.
     """
@@ -94,20 +106,20 @@ def fit(
         total_steps=epochs * plan.steps_per_epoch,
         supervision=supervise(network, plan, convention.num_classes),
     )
-    clock = Clock(task, epochs)
+    clock = Clock(task, epochs, started=started, closing=closing)
     keeper = Keeper(run, description, clock)
     callbacks: list[pl.Callback] = [clock, keeper, Progress(task, clock, keeper)]
     if plan.average_weights:
         callbacks.insert(2, MovingAverage())
+    seen = PreparedImages(training, convention, preprocessing, sizes)
+    judged = PreparedImages(evenly(validation, plan.validation_images or len(validation)), convention, preprocessing)
     crops = Crops(
-        PreparedImages(training, convention, preprocessing),
+        seen,
         size=plan.crop,
         length=plan.steps_per_epoch * plan.batch_size,
         seed=plan.seed,
         foreground_fraction=plan.foreground_fraction,
     )
-    step = max(1, -(-len(validation) // _VALIDATED_EACH_EPOCH))
-    judged = WholeImages(PreparedImages(validation[::step], convention, preprocessing))
     trainer = pl.Trainer(
         accelerator={"cpu": "cpu", "cuda": "gpu", "mps": "mps"}[machine.device],
         devices=1,
@@ -129,7 +141,7 @@ def fit(
         trainer.fit(
             task,
             DataLoader(crops, plan.batch_size, drop_last=True),
-            DataLoader(judged),
+            DataLoader(WholeImages(judged, plan.validated_each_epoch)),
             ckpt_path=checkpoint,
             weights_only=True,
         )
@@ -145,8 +157,16 @@ def fit(
             f"training diverged in epoch {trainer.current_epoch + 1} (the loss is not a number); {kept}: "
             f"train anew with --learning-rate {plan.learning_rate / 4:g} or --precision float32"
         ) from None
-    chosen = finish(run / FILE_NAME, training, validation, machine, plan.model, say)
-    return Training(run, trainer.current_epoch, keeper.best_epoch, chosen.dice_at, clock.interrupted, machine)
+    chosen = finish(run / FILE_NAME, seen, judged, machine, plan.model, say, progress)
+    return Training(
+        run,
+        trainer.current_epoch,
+        keeper.best_epoch,
+        chosen.dice_at,
+        clock.interrupted,
+        machine,
+        validation_images=plan.validation_images,
+    )
 
 
 def _check_readable(checkpoint: Path) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-from amsunet.data.layout import Sample, Split
+from amsunet.data.dataset import Dataset
+from amsunet.data.layout import Split
 from amsunet.inference.description import FILE_NAME
 from amsunet.inference.ensemble import Folds, FoldScore, fold_folder, read_folds, write_folds
 from amsunet.inference.model_file import DamagedError, load_model
@@ -21,9 +22,13 @@ def fit_folds(
     run: Path,
     config: RunConfig,
     record: RunData,
-    samples: Sequence[Sample],
+    dataset: Dataset,
     machine: Machine,
     say: Callable[[str], None],
+    *,
+    started: float | None = None,
+    closing: float = 0.0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Training:
     """Train the folds of a folder that are not done, each in a run folder of its own, and keep what they reached.
 
@@ -31,7 +36,9 @@ def fit_folds(
     its own. One that was cut goes on; one that was done and is now missing or damaged is trained anew.
 
     Args:
-        samples: of the whole data set.
+        started: when the minutes of the first one began; those of the others begin where one has ended.
+        closing: as for ``Clock``, of each.
+        progress: as for ``fit``.
 
     Raises: InputError as ``fit``.
     """
@@ -48,10 +55,15 @@ def fit_folds(
             folds = folds.model_copy(update={"scores": {k: v for k, v in folds.scores.items() if k != fold}})
             write_folds(run, folds)
             shutil.rmtree(folder, ignore_errors=True)
-        training = _fit_fold(folder, fold, folds, config, record, samples, machine, say, place)
+        training = _fit_fold(
+            folder, fold, folds, config, record, dataset, machine, say, place, started, closing, progress
+        )
+        started = time.monotonic()
         epochs += training.epochs
         if training.interrupted:
-            return Training(run, epochs, None, folds.dice_at(), True, machine, folds)
+            return Training(
+                run, epochs, None, folds.dice_at(), True, machine, folds, dataset, training.validation_images
+            )
         score = FoldScore(
             images=list(folds.fold_of.values()).count(fold), epochs=training.epochs, dice_at=training.dice_at
         )
@@ -60,7 +72,7 @@ def fit_folds(
         trained += 1
         minutes = (time.monotonic() - start) / 60 / trained * (folds.count - len(folds.scores))
         say(f"{place}: Dice {score.dice:.4f} on {score.images} images; about {minutes:.0f} minutes left for all folds")
-    return Training(run, epochs, None, folds.dice_at(), False, machine, folds)
+    return Training(run, epochs, None, folds.dice_at(), False, machine, folds, dataset, config.plan.validation_images)
 
 
 def _fit_fold(
@@ -69,15 +81,18 @@ def _fit_fold(
     folds: Folds,
     config: RunConfig,
     record: RunData,
-    samples: Sequence[Sample],
+    dataset: Dataset,
     machine: Machine,
     say: Callable[[str], None],
     place: str,
+    started: float | None,
+    closing: float,
+    progress: Callable[[int, int], None] | None,
 ) -> Training:
     """Train one fold, or go on with it."""
     own: dict[str, Split] = {name: "val" if of == fold else "train" for name, of in folds.fold_of.items()}
     splits = record.splits | own
-    training, validation = ([s for s in samples if splits[s.name] == split] for split in ("train", "val"))
+    training, validation = ([s for s in dataset.samples if splits[s.name] == split] for split in ("train", "val"))
     plan = config.plan.model_copy(update={"seed": config.plan.seed + fold})
     preprocessing = fit_preprocessing(plan, config.convention, training, record.fingerprint)
     begun = (folder / "last.ckpt").exists()
@@ -88,7 +103,11 @@ def _fit_fold(
         write_run(folder, mine, record.model_copy(update={"splits": splits}), environment(machine))
         doing = "goes on" if begun else "begins"
         say(f"{place}: {doing}, {len(training)} images to train, {len(validation)} to validate")
-        return fit(folder, mine, training, validation, machine, say, resume=begun)
+        sizes = dataset.sizes()
+        return fit(
+            folder, mine, training, validation, machine, say,
+            resume=begun, sizes=sizes, started=started, closing=closing, progress=progress,
+        )  # fmt: skip
 
 
 def _can_be_read(folder: Path, config: RunConfig) -> bool:

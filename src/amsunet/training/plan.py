@@ -86,6 +86,11 @@ class Plan(BaseModel):
     minutes: float | None = Field(None, gt=0, allow_inf_nan=False)
     steps_per_epoch: int | None = Field(None, ge=1)
     """Left open with ``minutes``: then taken from the measured time of a step."""
+    validation_images: int | None = Field(None, ge=1)
+    """So many of the validation images, evenly spread, are judged at the end and choose threshold and temperature; all
+    of them when left out."""
+    validated_each_epoch: int = Field(24, ge=1)
+    """So many of them at most choose the weights."""
     patience: int = Field(30, ge=1)
     """Epochs without a better validation score before training ends."""
     seed: int = Field(0, ge=0)
@@ -194,7 +199,7 @@ def make_plan(
         _follow_paper(settings, reasons, fingerprint)
     settings |= given
     reasons |= dict.fromkeys(given, AS_SAID)
-    if settings["crop"][0] != settings["crop"][1]:
+    if settings["crop"][0] != settings["crop"][1] and settings["quarter_turns"]:
         settings["quarter_turns"], reasons["quarter_turns"] = False, "crops are not square"
     elif settings["augmentation_flips"] != "both" and "quarter_turns" not in given:
         settings["quarter_turns"], reasons["quarter_turns"] = False, "half a turn is both flips"

@@ -97,7 +97,7 @@ def prepare(
     folds: int | None = None,
     recipe: Literal["default", "paper"] = "default",
     overrides: dict[str, Any] | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Preparation:
     """Open a data set, cut its splits, measure it and plan.
 
@@ -175,14 +175,7 @@ def fit_preprocessing(
     plan: Plan, convention: MaskConvention, samples: list[Sample], fingerprint: Fingerprint
 ) -> Preprocessing:
     """Measure mean and standard deviation of the training images, windowed, where they count."""
-    blank = Preprocessing(
-        in_channels=plan.in_channels,
-        windowing=plan.windowing,
-        scale=plan.scale,
-        mean=(0.0,) * plan.in_channels,
-        std=(1.0,) * plan.in_channels,
-        values=fingerprint.values,
-    )
+    blank = Preprocessing.blank(plan.in_channels, plan.windowing, plan.scale, fingerprint.values)
     sums, squares, count = np.zeros(plan.in_channels), np.zeros(plan.in_channels), 0
     for sample in samples[:: max(1, len(samples) // _STATISTICS_IMAGES)]:
         image = blank.window(read_image(sample.image))

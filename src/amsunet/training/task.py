@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset as TorchDataset
 
-from amsunet.data.crops import PreparedImages, to_tensor
+from amsunet.data.crops import PreparedImages, evenly, to_tensor
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.inference.dice import dice_by_class
 from amsunet.inference.forward import compute_logits
@@ -31,16 +31,17 @@ class DivergedError(Exception):
 
 
 class WholeImages(TorchDataset[tuple[Tensor, Tensor]]):
-    """Validation samples: image (C, h, w) and labels (h, w), both uint8, at working size."""
+    """At most so many of the images, evenly spread: (C, h, w) and labels (h, w), both uint8, at working size."""
 
-    def __init__(self, images: PreparedImages) -> None:
+    def __init__(self, images: PreparedImages, most: int) -> None:
         self._images = images
+        self._chosen = evenly(range(len(images)), most)
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self._chosen)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        image, labels = self._images[index]
+        image, labels = self._images[self._chosen[index]]
         return to_tensor(image), to_tensor(labels)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +24,8 @@ from amsunet.inference.model_file import named_model
 from amsunet.machine import choose_machine, environment
 from amsunet.memory import keep_freed_memory
 from amsunet.models import absolute_model, code_checksum
-from amsunet.training.budget import fit_to_budget
+from amsunet.training.budget import fit_prepared
+from amsunet.training.closing import Judging
 from amsunet.training.fit import Training, fit
 from amsunet.training.folds import fit_folds
 from amsunet.training.plan import Plan
@@ -58,6 +61,9 @@ def train(
     precision: str = "auto",
     deterministic: bool = False,
     say: Callable[[str], None] = print,
+    progress: Callable[[int, int], None] | None = None,
+    started: float | None = None,
+    judging: Judging | None = None,
     **overrides: Any,
 ) -> Training:
     """Train a network and write a run folder.
@@ -65,16 +71,21 @@ def train(
     Args:
         data: a folder, a CSV manifest, or ``sample:NAME``.
         out: the run folder, which must not hold a run yet; the next free one under ``runs/`` when left out.
-        minutes, epochs: the budget, of each fold where there are folds; one of them, or neither for the default.
+        minutes, epochs: the budget, of each fold where there are folds; one of them, or neither for the default. Of the
+            minutes reading, measuring, and what is learnt of the network in the end are paid too.
         recipe: ``paper`` for the released recipe.
         splits: the split of every image by its name, in place of the data set's own and of what is cut.
         folds: train so many networks, each validated on a part of the training images that it is not trained on; the
             run folder is then an ensemble, whose probabilities are averaged.
         overrides: fields of ``Plan``.
         say: takes the lines that tell what is going on.
+        progress: called with the images read, or looked at in the end, so far and their number.
+        started: when the minutes began, by ``time.monotonic``; with this call when left out.
+        judging: what the caller does after training and within the minutes, rehearsed.
 
     Raises: InputError for data or settings that cannot be used, and when the loss diverges.
     """
+    started = time.monotonic() if started is None else started
     if out is not None:
         _refuse_taken(Path(out))
     keep_freed_memory()
@@ -96,14 +107,19 @@ def train(
         folds=folds,
         recipe=recipe,
         overrides={"minutes": minutes, "epochs": epochs, **overrides},
+        progress=progress,
     )
     say(prepared.describe())
-    plan, dataset = prepared.plan, prepared.dataset
+    plan, dataset, closing = prepared.plan, prepared.dataset, 0.0
     if deterministic:
         # cuBLAS reads it at the process's first matrix product, and the Trainer that sets it comes after the measuring.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    if plan.steps_per_epoch is None:
-        plan, _ = fit_to_budget(plan, dataset.convention.num_classes, machine, prepared.training_images)
+    if plan.minutes is not None:
+        fitted = fit_prepared(prepared, machine, started, judging)
+        plan, closing, started = fitted.plan, fitted.closing_seconds, fitted.started
+        for warning in fitted.warnings:
+            say(f"warning: {warning}")
+        say(str(fitted))
     say(f"plan:\n{plan}")
     preprocessing = fit_preprocessing(plan, dataset.convention, prepared.of("train"), prepared.fingerprint)
     config = RunConfig(
@@ -137,8 +153,23 @@ def train(
             write_folds(run, prepared.folds)
         write_run(run, config, data_record, environment(machine))
         if prepared.folds is not None:
-            return fit_folds(run, config, data_record, dataset.samples, machine, say)
-        return fit(run, config, prepared.of("train"), prepared.of("val"), machine, say, resume=False)
+            return fit_folds(
+                run, config, data_record, dataset, machine, say, started=started, closing=closing, progress=progress
+            )
+        training = fit(
+            run,
+            config,
+            prepared.of("train"),
+            prepared.of("val"),
+            machine,
+            say,
+            resume=False,
+            sizes=dataset.sizes(),
+            started=started,
+            closing=closing,
+            progress=progress,
+        )
+        return replace(training, dataset=dataset)
 
 
 def resume(
@@ -148,6 +179,7 @@ def resume(
     device: str | None = None,
     own: str | None = None,
     say: Callable[[str], None] = print,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Training:
     """Go on with a training that was stopped or killed, from the end of its last whole epoch.
 
@@ -171,7 +203,11 @@ def resume(
     machine = choose_machine(device or config.device, config.precision)
     say(f"on {machine}")
     dataset = open_dataset(
-        locate(record.source), group=record.group, skip_broken=record.skip_broken, convention=config.convention
+        locate(record.source),
+        group=record.group,
+        skip_broken=record.skip_broken,
+        convention=config.convention,
+        progress=progress,
     )
     record.check(dataset)
     if changed := record.changed_masks(dataset):
@@ -182,9 +218,20 @@ def resume(
             for fold in folder.glob("fold*/data.json"):
                 write_data(fold.parent, read_run(fold.parent)[1].model_copy(update={"source": record.source}))
         if is_ensemble(folder):
-            return fit_folds(folder, config, record, dataset.samples, machine, say)
+            return fit_folds(folder, config, record, dataset, machine, say, progress=progress)
         samples = {split: [s for s in dataset.samples if record.splits[s.name] == split] for split in ("train", "val")}
-        return fit(folder, config, samples["train"], samples["val"], machine, say, resume=True)
+        training = fit(
+            folder,
+            config,
+            samples["train"],
+            samples["val"],
+            machine,
+            say,
+            resume=True,
+            sizes=dataset.sizes(),
+            progress=progress,
+        )
+        return replace(training, dataset=dataset)
 
 
 def _seen_by_the_start(plan: Plan, prepared: Preparation, say: Callable[[str], None]) -> tuple[str, ...]:

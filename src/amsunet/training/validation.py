@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from torch import nn
 
 from amsunet.data.crops import PreparedImages
 from amsunet.data.images import Array
-from amsunet.data.layout import Sample
 from amsunet.data.preprocessing import channels_first
 from amsunet.inference.description import ModelDescription
 from amsunet.inference.forward import compute_logits
@@ -22,12 +21,21 @@ class ValidationLogits:
     """Logits (K, h, w) as the network gives them, with labels (h, w) of uint8, both at working size, by image.
 
     Kept in memory as far as there is room; what is not kept is computed whenever asked for.
+
+    Args:
+        progress: called with the place of the image that is asked for, from 1 on, and the number of images.
     """
 
     def __init__(
-        self, network: nn.Module, description: ModelDescription, samples: Sequence[Sample], machine: Machine
+        self,
+        network: nn.Module,
+        description: ModelDescription,
+        images: PreparedImages,
+        machine: Machine,
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        self._images = PreparedImages(samples, description.convention, description.preprocessing)
+        self._images = images
+        self._progress = progress
         self._at_work = TorchRuntime(
             machine.place(for_inference(network)), description.preprocessing, machine, graphs=True
         )
@@ -40,6 +48,8 @@ class ValidationLogits:
         return len(self._images)
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:
+        if self._progress:
+            self._progress(index + 1, len(self))
         image, labels = self._images[index]
         logits = self._kept.get(index)
         if logits is None:

@@ -1,0 +1,115 @@
+"""What comes after the last epoch, and what it will cost here: rehearsed on a few images before the first one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from amsunet.data.appearance import IMAGES, take_figures
+from amsunet.data.crops import evenly
+from amsunet.data.dataset import Dataset
+from amsunet.data.images import Array
+from amsunet.data.layout import Sample
+from amsunet.data.preprocessing import Preprocessing
+from amsunet.training.plan import Plan
+from amsunet.training.threshold import seconds_to_choose
+
+Scene = tuple[Array, Array, Array]
+"""Image (H, W, C), labels (H, W), and probabilities (K, H, W) as a network might give them."""
+Judging = Callable[[Sequence[Scene], float], tuple[float, float]]
+"""What judges a network once it is trained, rehearsed: from scenes and the thickness of structures to the seconds of an
+image and of the report. Training knows no evaluation, so it is told."""
+_REHEARSED = 3
+"""Images."""
+_LARGEST = 512
+"""Pixels of a side: of a larger image its middle is taken, and the rest reckoned."""
+_BLUR = 2.0
+"""Pixels: about as sure as a network is of a border."""
+
+
+@dataclass(frozen=True)
+class ClosingCost:
+    """Seconds that the closing steps take."""
+
+    images: int
+    """For validation."""
+    pixels: float
+    """Of an image at its own size, in the mean."""
+    reading: float
+    """Of an image."""
+    choosing: float
+    """Of an image at its own size: temperature, threshold, smallest object."""
+    looking: float
+    """Of all images whose appearance is learnt, at their own size."""
+    judging: float
+    """Of an image; nothing where nobody judges."""
+    report: float
+
+    def of_image(self, scale: float, per_pixel: float) -> float:
+        """Seconds of one validation image.
+
+        Args:
+            scale: of the working size.
+            per_pixel: seconds that the network takes for a pixel at working size.
+        """
+        times = 2 if self.judging else 1  # predicted and read to choose by, and to be judged
+        at_work = self.choosing + times * per_pixel * self.pixels
+        return times * self.reading + self.judging + scale**2 * at_work
+
+    def seconds(self, scale: float, per_pixel: float, images: int) -> float:
+        """Of all, where so many validation images are judged."""
+        return images * self.of_image(scale, per_pixel) + scale**2 * self.looking + self.report
+
+
+NOTHING = ClosingCost(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def rehearse(
+    dataset: Dataset,
+    training: Sequence[Sample],
+    validation: Sequence[Sample],
+    plan: Plan,
+    thickness: float,
+    judging: Judging | None,
+) -> ClosingCost:
+    """Do what the closing steps do on some validation images, with probabilities made of their labels."""
+    blank = Preprocessing.blank(plan.in_channels, plan.windowing, plan.scale)
+    scenes: list[Scene] = []
+    pixels, reading, choosing, looking = [], [], [], []
+    for sample in evenly(validation, _REHEARSED):
+        start = time.perf_counter()
+        image, labels = dataset.read(sample)
+        seen = blank.window(image)
+        read = time.perf_counter()
+        take_figures(seen)
+        reading.append(read - start)
+        looking.append(time.perf_counter() - read)
+        pixels.append(labels.size)
+        window = tuple(slice(max(0, (side - _LARGEST) // 2), (side + _LARGEST) // 2) for side in labels.shape)
+        image, labels = image[window], labels[window]
+        scenes.append((image, labels, _imitated(labels, dataset.convention.num_classes)))
+        choosing.append(pixels[-1] / labels.size * seconds_to_choose(scenes[-1][2], labels, len(validation)))
+    of_scene, report = (0.0, 0.0) if judging is None else judging(scenes, thickness)
+    return ClosingCost(
+        images=len(validation),
+        pixels=float(np.mean(pixels)),
+        reading=float(np.median(reading)),
+        choosing=float(np.median(choosing)),
+        looking=float(np.median(looking)) * sum(min(IMAGES, len(samples)) for samples in (training, validation)),
+        judging=of_scene * float(np.mean(pixels)) / float(np.mean([labels.size for _, labels, _ in scenes])),
+        report=report,
+    )
+
+
+def _imitated(labels: Array, num_classes: int) -> Array:
+    """Probabilities (K, H, W) that are right but for borders and some noise, which makes objects that are none."""
+    noise = np.random.default_rng(0).normal(0, 0.6, (num_classes, *labels.shape)).astype(np.float32)
+    true = np.stack([labels == label for label in range(num_classes)]).astype(np.float32)
+    smooth = ndimage.gaussian_filter(true + noise, (0, _BLUR, _BLUR))
+    powers = np.exp(8 * smooth)
+    probabilities: Array = powers / powers.sum(axis=0)
+    return probabilities

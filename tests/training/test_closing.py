@@ -1,0 +1,30 @@
+"""What comes after the last epoch, rehearsed."""
+
+from __future__ import annotations
+
+import pytest
+
+from amsunet.evaluation.rehearsal import rehearse_judging
+from amsunet.training.closing import ClosingCost, rehearse
+from amsunet.training.prepare import prepare
+
+
+@pytest.mark.parametrize("source", ["sample:nuclei", "sample:brain"])
+def test_every_part_costs_something_and_judging_only_where_somebody_judges(source):
+    prepared = prepare(source, device="cpu", overrides={"minutes": 1.0})
+    given = prepared.dataset, prepared.of("train"), prepared.of("val"), prepared.plan, prepared.fingerprint.thickness
+    judged, alone = rehearse(*given, rehearse_judging), rehearse(*given, None)
+    assert judged.images == len(prepared.of("val"))
+    assert min(judged.reading, judged.choosing, judged.looking, judged.judging, judged.report) > 0
+    assert (alone.judging, alone.report) == (0, 0)
+    sample = prepared.of("val")[0]
+    height, width = prepared.dataset.sizes()[sample.name]
+    assert judged.pixels == pytest.approx(height * width, rel=0.6)
+
+
+def test_what_is_judged_is_read_and_predicted_twice():
+    cost = ClosingCost(10, 100.0, 1.0, 8.0, 16.0, 0.5, 3.0)
+    assert cost.of_image(0.5, 0.01) == 2 * 1.0 + 0.5 + 0.25 * (8.0 + 2 * 0.01 * 100)
+    assert cost.seconds(0.5, 0.01, 4) == 4 * cost.of_image(0.5, 0.01) + 0.25 * 16.0 + 3.0
+    alone = ClosingCost(10, 100.0, 1.0, 8.0, 16.0, 0.0, 0.0)
+    assert alone.of_image(1.0, 0.01) == 1.0 + 8.0 + 0.01 * 100
