@@ -179,6 +179,11 @@ def predict(
             say=click.echo,
         )
     click.echo(f"{outcome.written} masks in {out}, {outcome.pace}")
+    if outcome.sizes:
+        scaling = predictor.scaling(outcome.sizes)
+        click.echo(scaling.line)
+        if scaling.warning:
+            click.echo(f"warning: {scaling.warning}", err=True)
     for doubt in outcome.doubts:
         if doubt.unlike:
             click.echo(f"warning: {doubt.image} {doubt.reason}: check its mask", err=True)

@@ -88,6 +88,12 @@ machine_options = options(
 view_options = options(
     click.option("--flips", is_flag=True, help="Average over mirror images: four times slower."),
     click.option("--turns", is_flag=True, help="Average over quarter turns: four times slower, eight with --flips."),
+    click.option(
+        "--image-scale",
+        type=float,
+        metavar="FACTOR",
+        help="Working pixels per image pixel, in place of what the network does with the size of an image.",
+    ),
 )
 plan_options = options(
     click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Time to train for (default 20)."),
@@ -95,6 +101,8 @@ plan_options = options(
     click.option("--batch-size", type=int),
     click.option("--crop", callback=_crop, metavar="SIDE|HxW", help="Size of training crops."),
     click.option("--scale", type=float, help="Working pixels per image pixel."),
+    click.option("--image-scale", type=click.Choice(["factor", "size"]),
+                 help="What an image of another size is: more of the view, or the same view in other pixels."),
     click.option("--windowing", type=click.Choice(["depth", "percentiles", "gamma", "bright_on_dark", "clahe"])),
     click.option("--augmentation", type=click.Choice(["none", "light", "medium", "strong"])),
     click.option("--extra-augmentation", metavar="A,B,...", help="Add elastic, stain, low_resolution, scale to it."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -81,6 +82,8 @@ class Evaluation:
     notes: tuple[str, ...]
     own: str | None = None
     """``FILE.py:FUNCTION`` of a network that is not amsunet's."""
+    image_scale: float | None = None
+    """Working pixels per image pixel, where they were said."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -143,6 +146,7 @@ class Evaluation:
             "nsd_tolerance": NSD_TOLERANCE,
             "flips": self.flips,
             "turns": self.turns,
+            "image_scale": self.image_scale,
             "threshold": self.threshold,
             "doubtful": self.doubtful,
             "notes": self.notes,
@@ -185,6 +189,7 @@ def evaluate(
     machine: Machine | None = None,
     flips: bool = False,
     turns: bool = False,
+    image_scale: float | None = None,
     mask_options: MaskOptions | None = None,
     group: str | None = None,
     skip_broken: bool = False,
@@ -198,6 +203,7 @@ def evaluate(
             a model file, or the name of a network of the zoo, which need data.
         data: what to judge on; the run's own data when left out. Of a data set that names test images these alone
             are used, of another one all images; images that the run was trained on are left out.
+        image_scale: as for ``Predictor``.
         split: of the run's own data: ``auto`` is test where there is a test split, else val.
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
         progress: called with the images done and their number.
@@ -208,7 +214,9 @@ def evaluate(
     folder = find_run(network)
     record = None if folder is None else read_run(folder)[1]
     machine = machine or choose_machine()
-    predictor = Predictor(folder or network, machine=machine, flips=flips, turns=turns, own=own)
+    predictor = Predictor(
+        folder or network, machine=machine, flips=flips, turns=turns, image_scale=image_scale, own=own
+    )
     known = predictor.description.convention
     convention = None if mask_options is not None else known
     dataset, of_run = open_judged(run, data, record, mask_options, group, convention, skip_broken)
@@ -227,6 +235,7 @@ def evaluate(
     scores, calibration, confusion = _score(judge, dataset, samples, shape.thickness < _THIN, untempered, progress)
     if predictor.folds is not None:
         notes = (*notes, _tell_folds(predictor.folds, scores, chosen))
+    notes = (*notes, *_tell_scaling(predictor, dataset, samples))
     evaluation = Evaluation(
         run=folder or network,
         source=record.source if of_run and record is not None else str(data),
@@ -243,6 +252,7 @@ def evaluate(
         environment=environment(machine),
         notes=notes,
         own=own,
+        image_scale=image_scale,
     )
     target = evaluation_folder(evaluation)
     write_csv(target / "images.csv", _rows(evaluation))
@@ -257,7 +267,8 @@ def evaluation_folder(evaluation: Evaluation) -> Path:
     if name == "all":
         source = absolute_source(evaluation.source)
         name = f"{Path(source).stem}-{hashlib.sha256(source.encode()).hexdigest()[:8]}".replace(":", "-")
-    return home / f"{name}{'_flips' * evaluation.flips}{'_turns' * evaluation.turns}"
+    scaled = "" if evaluation.image_scale is None else f"_scale{evaluation.image_scale:g}"
+    return home / f"{name}{'_flips' * evaluation.flips}{'_turns' * evaluation.turns}{scaled}"
 
 
 def _score(
@@ -286,6 +297,14 @@ def _score(
         if progress:
             progress(done, len(samples))
     return scores, calibration, confusion
+
+
+def _tell_scaling(predictor: Predictor, dataset: Dataset, samples: list[Sample]) -> list[str]:
+    """What is to be said where images are not scaled as in training, or perhaps should not be."""
+    judged = {sample.name for sample in samples}
+    sizes = Counter((scan.height, scan.width) for scan in dataset.scans if scan.sample.name in judged)
+    scaling = predictor.scaling(sizes)
+    return [scaling.line] * scaling.changed + ([f"warning: {scaling.warning}"] if scaling.warning else [])
 
 
 def _tell_folds(folds: Folds, scores: list[ImageScores], split: str) -> str:

@@ -83,7 +83,7 @@ def _by_tiles(runtime: Runtime, images: Array, tiling: Tiling, views: list[tuple
 
 
 def pad_small(images: Array) -> Array:
-    """Repeat the border of small images, (N, C, h, w), below and to the right, up to the smallest size a network takes."""
+    """Repeat the border of small images below and to the right, up to the smallest size a network takes."""
     missing = [max(0, _SMALLEST_SIDE - side) for side in images.shape[-2:]]
     return np.pad(images, ((0, 0), (0, 0), (0, missing[0]), (0, missing[1])), "edge") if any(missing) else images
 

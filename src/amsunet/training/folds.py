@@ -79,7 +79,7 @@ def _fit_fold(
     splits = record.splits | own
     training, validation = ([s for s in samples if splits[s.name] == split] for split in ("train", "val"))
     plan = config.plan.model_copy(update={"seed": config.plan.seed + fold})
-    preprocessing = fit_preprocessing(plan, config.convention, training)
+    preprocessing = fit_preprocessing(plan, config.convention, training, record.fingerprint)
     begun = (folder / "last.ckpt").exists()
     if not begun:
         shutil.rmtree(folder, ignore_errors=True)  # of a fold that was killed before its first epoch had ended

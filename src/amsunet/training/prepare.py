@@ -24,7 +24,7 @@ from amsunet.inference.model_file import build_network
 from amsunet.models import is_file
 from amsunet.models.contract import check_sizes
 from amsunet.training.deep_supervision import supervise
-from amsunet.training.plan import Plan, check_setting, make_plan
+from amsunet.training.plan import AS_SAID, Plan, check_setting, make_plan
 from amsunet.training.transfer import as_wide_as_its_start, start_from
 
 _STATISTICS_IMAGES = 64
@@ -60,6 +60,7 @@ class Preparation:
             str(self.fingerprint),
             *dataset.notes,
             *(f"warning: {warning}" for warning in self.warnings),
+            *self._doubt_of_scale(),
         ]
         if self.fingerprint.empty_masks:
             lines.append(f"about {self.fingerprint.empty_masks} masks are empty")
@@ -67,6 +68,16 @@ class Preparation:
             first = next(problem for problem in dataset.problems if problem.kind == kind)
             lines.append(f"cannot be used: {count} {kind}, as {first.message}")
         return "\n".join(lines)
+
+    def _doubt_of_scale(self) -> list[str]:
+        frame = self.fingerprint.frame
+        if frame is None or frame.decide()[2] or self.plan.reasons.get("image_scale") == AS_SAID:
+            return []
+        height, width = frame.typical
+        return [
+            f"note: {frame.decide()[1]}, so a new image of another size is taken pixel for pixel, as more or less "
+            f"of it; if it is to be brought to the size of these, {width} x {height}, say --image-scale size"
+        ]
 
     def _folds(self) -> list[str]:
         if self.folds is None:
@@ -163,12 +174,18 @@ def check_network(plan: Plan, num_classes: int) -> None:
     supervise(network, plan, num_classes)
 
 
-def fit_preprocessing(plan: Plan, convention: MaskConvention, samples: list[Sample]) -> Preprocessing:
+def fit_preprocessing(
+    plan: Plan, convention: MaskConvention, samples: list[Sample], fingerprint: Fingerprint
+) -> Preprocessing:
     """Measure mean and standard deviation of the training images, windowed, where they count."""
+    frame = fingerprint.frame
     blank = Preprocessing(
         in_channels=plan.in_channels,
         windowing=plan.windowing,
         scale=plan.scale,
+        image_scale=plan.image_scale,
+        typical_size=(fingerprint.median_height, fingerprint.median_width),
+        size_range=None if frame is None else (frame.smallest, frame.largest),
         mean=(0.0,) * plan.in_channels,
         std=(1.0,) * plan.in_channels,
     )

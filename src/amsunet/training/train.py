@@ -103,7 +103,7 @@ def train(
     if plan.steps_per_epoch is None:
         plan, _ = fit_to_budget(plan, dataset.convention.num_classes, machine, prepared.training_images)
     say(f"plan:\n{plan}")
-    preprocessing = fit_preprocessing(plan, dataset.convention, prepared.of("train"))
+    preprocessing = fit_preprocessing(plan, dataset.convention, prepared.of("train"), prepared.fingerprint)
     config = RunConfig(
         plan=plan,
         preprocessing=preprocessing,
