@@ -109,6 +109,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
     pairs = [pair.rpartition("=")[::2] for pair in asked.pairs]
+    words = ["git", "-C", str(RESULT.parent), "describe", "--always", "--dirty", "--exclude=*"]
+    commit = subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
     machine, start, found = Machine("cpu", "float32", torch.get_num_threads()), time.monotonic(), {}
     try:
         counts = asked.images if len(asked.images) == len(pairs) else asked.images[:1] * len(pairs)
@@ -119,8 +121,6 @@ def main() -> None:
     short = " ".join(f"{network}={Path(source).name}" for network, source in pairs)
     images = " ".join(map(str, asked.images))
     zooms = " ".join(f"{zoom:g}" for zoom in asked.zooms)
-    words = ["git", "-C", str(RESULT.parent), "describe", "--always", "--dirty", "--exclude=*"]
-    commit = subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
     result = {
         "what": "mean Dice over test images resized, at the size they then have: before, scaled by one factor; now, as "
         "the network's description says; as advised, at the --image-scale that undoes the resizing",
