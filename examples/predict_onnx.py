@@ -35,7 +35,11 @@ if window != "depth":
     pixels = 1 - pixels if window == "bright_on_dark" and pixels.mean() > 0.5 else pixels
     lift = window not in ("percentiles", "channels") and 0 < pixels.mean() < 0.3
     pixels = 255 * (pixels ** max(0.4, np.log(0.3) / np.log(pixels.mean())) if lift else pixels)
-width, height = (max(1, round(side * preprocessing["scale"])) for side in picture.size)
+scale = preprocessing["scale"]
+if preprocessing.get("image_scale") == "size":  # images of another size than in training are brought to that
+    ratio = (picture.width * picture.height / np.prod(preprocessing["typical_size"])) ** 0.5
+    scale = scale if 1 / 1.1 <= ratio <= 1.1 else scale / ratio
+width, height = (max(1, round(side * scale)) for side in picture.size)
 if min(width, height) < 32:
     sys.exit("not done here: images with a side under 32 pixels at working size")
 small = Image.fromarray(pixels.round().astype(np.uint8)).resize((width, height), Image.Resampling.BILINEAR)

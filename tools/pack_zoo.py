@@ -22,6 +22,7 @@ from PIL import Image
 import amsunet.zoo
 from amsunet.data.dataset import open_dataset
 from amsunet.data.embedded import locate
+from amsunet.data.preprocessing import Preprocessing
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.figures import case_panels, stack
 from amsunet.files import whole_file, write_text
@@ -58,11 +59,21 @@ def halve(run: Path) -> tuple[Score, Score, bytes]:
         return full, validate(copy), (copy / FILE_NAME).read_bytes()
 
 
+def scaling(seen: Preprocessing) -> str:
+    """How an image comes to working size, in words."""
+    if seen.image_scale == "size" and seen.typical_size is not None:
+        height, width = seen.typical_size
+        return f"brought to the training's size ({width} x {height} pixels, by area), then scaled by {seen.scale:g}"
+    ends = [f"{width:,} x {height:,}" for height, width in seen.size_range or ()]
+    trained = f", whatever its size (trained on {' to '.join(dict.fromkeys(ends))} pixels)" if ends else ""
+    return f"scaled by {seen.scale:g}{trained}"
+
+
 def way(known: ModelDescription) -> str:
     """From image to mask, in words."""
     seen, found = known.preprocessing, known.convention
     text = f"{'Grey' if seen.in_channels == 1 else 'Colour'} images; window `{seen.windowing}` (docs/recipe.md); "
-    text += f"scaled by {seen.scale:g}; standardised as the training images were. "
+    text += f"{scaling(seen)}; standardised as the training images were. "
     text += f"Classes: {', '.join(found.class_names)}"
     if len(found.class_names) == 2:
         text += f"; {found.class_names[1]} where its probability is above {known.threshold:g}"

@@ -216,8 +216,63 @@ def test_the_smallest_image_has_a_working_size() -> None:
     assert _record(scale=0.1).working_size(1, 3) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("size", "seen"),
+    [
+        ((60, 80), (30, 40)),
+        ((180, 240), (30, 40)),
+        ((30, 40), (30, 40)),
+        ((240, 180), (40, 30)),
+        ((63, 84), (32, 42)),
+        ((120, 160), (30, 40)),
+        ((48, 400), (12, 100)),
+    ],
+    ids=["as trained", "three times", "half", "on its side", "about as large", "twice", "a strip of four times"],
+)
+def test_an_image_is_brought_to_the_trained_size(size: tuple[int, int], seen: tuple[int, int]) -> None:
+    record = _record(scale=0.5, image_scale="size", typical_size=(60, 80))
+    assert record.working_size(*size) == seen
+    assert record.resize(np.zeros((*size, 1), np.uint8)).shape[:2] == seen
+    assert record.resize_labels(np.zeros(size, np.uint8)).shape == seen
+
+
+def test_by_factor_size_does_not_matter() -> None:
+    for record in (
+        _record(scale=0.5),
+        _record(scale=0.5, typical_size=(60, 80)),
+        _record(scale=0.5, image_scale="size", typical_size=(60, 80)).by_factor(),
+    ):
+        assert record.working_size(180, 240) == (90, 120)
+    said = _record(scale=0.5, image_scale="size", typical_size=(60, 80), spacing=(1, 1)).by_factor(0.25)
+    assert said.working_size(180, 240, (9, 9)) == (45, 60)
+    assert said == _record(scale=0.25)
+
+
+def test_where_the_spacing_of_both_is_known_it_decides() -> None:
+    record = _record(scale=0.5, image_scale="size", typical_size=(60, 80), spacing=(0.2, 0.1))
+    assert record.working_size(180, 240, (0.1, 0.1)) == (45, 120)
+    assert record.working_size(180, 240) == (30, 40)
+    unknown = _record(scale=0.5, image_scale="size", typical_size=(60, 80))
+    assert unknown.working_size(180, 240, (0.1, 0.1)) == (30, 40)
+
+
+def test_records_of_earlier_versions_mean_a_factor() -> None:
+    old = '{"in_channels": 1, "windowing": "depth", "scale": 0.5, "mean": [0.5], "std": [0.25]}'
+    record = Preprocessing.model_validate_json(old)
+    assert record == _record(scale=0.5) and record.working_size(900, 1200) == (450, 600)
+
+
+def test_a_size_to_be_brought_to_must_be_known() -> None:
+    with pytest.raises(ValueError, match="image_scale size needs typical_size"):
+        _record(image_scale="size")
+
+
 def test_the_record_survives_being_saved() -> None:
     record = _record(scale=0.7, windowing="percentiles", mean=(0.1234567890123,), std=(0.2,), values=(TWELVE,))
+    assert Preprocessing.model_validate_json(record.model_dump_json()) == record
+    record = record.model_copy(
+        update={"image_scale": "size", "typical_size": (5, 7), "size_range": ((4, 5), (9, 9)), "spacing": (0.1, 0.2)}
+    )
     assert Preprocessing.model_validate_json(record.model_dump_json()) == record
 
 

@@ -19,13 +19,16 @@ import pytest
 import torch
 from PIL import Image
 
+from amsunet.data.dataset import open_dataset
 from amsunet.data.embedded import locate
+from amsunet.data.masks import IGNORED
 from amsunet.deployment import export as module
 from amsunet.deployment.export import export, find_images
 from amsunet.deployment.formats import PRECISIONS, Whole, missing_package, write_network
+from amsunet.deployment.parity import prepare_images
 from amsunet.errors import InputError
 from amsunet.inference.description import FILE_NAME, ModelDescription
-from amsunet.inference.model_file import for_inference
+from amsunet.inference.model_file import for_inference, load_model, save_model
 from amsunet.inference.predictor import load
 from amsunet.inference.runtime import ALL_SUFFIXES, open_runtime
 from amsunet.models import create_model, list_models
@@ -148,6 +151,43 @@ def test_the_example_windows_as_predict_does(exported, tmp_path, windowing):
     subprocess.run([sys.executable, _EXAMPLE, network, tmp_path / "image.png", tmp_path / "mask.png"], check=True)
     expected = load(network).predict(tmp_path / "image.png").as_stored()
     assert (np.asarray(Image.open(tmp_path / "mask.png")) == expected).mean() > 0.999
+
+
+@needs_extra
+def test_the_example_and_the_file_bring_images_to_the_trained_size(exported, whole, tmp_path):
+    """The rule stands in the file, and predicts what the run does by it; in twice the pixels the mask is the same."""
+    source = next((locate("sample:nuclei") / "test" / "images").glob("*.png"))
+    made = exported["onnx", "float32"].path
+    known = ModelDescription.model_validate_json(open_runtime(made).description)
+    rule = known.preprocessing.model_copy(update={"image_scale": "size", "typical_size": (128, 128)})
+    network = _changed(made, tmp_path / "n.onnx", preprocessing=rule.model_dump(mode="json"), smallest_object=0)
+    run = Path(shutil.copytree(whole.run, tmp_path / "run"))
+    torch_network, _ = load_model(run / FILE_NAME)
+    described = known.model_copy(update={"preprocessing": rule, "smallest_object": 0})
+    save_model(run / FILE_NAME, torch_network, described)
+    with Image.open(source) as picture:
+        large = picture.resize((2 * picture.width, 2 * picture.height), Image.Resampling.BICUBIC)
+    large.save(tmp_path / "large.png")
+    subprocess.run([sys.executable, _EXAMPLE, network, tmp_path / "large.png", tmp_path / "mask.png"], check=True)
+    expected = load(network).predict(tmp_path / "large.png")
+    of_run = load(run, device="cpu", precision="float32").predict(tmp_path / "large.png")
+    assert load(network).prepare(np.asarray(large)[..., None], "x").working_size == (128, 128)
+    assert (expected.mask == of_run.mask).mean() > 0.999
+    assert (np.asarray(Image.open(tmp_path / "mask.png")) == expected.as_stored()).mean() > 0.999
+
+
+def test_narrow_images_are_compared_as_predict_pads_them(make_dataset, whole):
+    samples = open_dataset(make_dataset(3)).samples
+    _, known = load_model(whole.run / FILE_NAME)
+    narrow = known.preprocessing.model_copy(update={"scale": 0.5})
+    known = known.model_copy(update={"preprocessing": narrow})
+    pairs = prepare_images(samples, known)
+    assert len(pairs) == 3, "of 20 x 24 working pixels"
+    for image, labels in pairs:
+        assert image.shape == (1, 1, 32, 32) and labels.shape == (1, 32, 32)
+        assert (labels[:, 20:] == IGNORED).all() and (labels[:, :, 24:] == IGNORED).all()
+        assert (labels[:, :20, :24] != IGNORED).all()
+        assert (image[0, 0, 20:, :24] == image[0, 0, 19, :24]).all(), "the border is repeated"
 
 
 def _changed(network: Path, copy: Path, **fields: Any) -> Path:

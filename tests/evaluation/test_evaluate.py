@@ -43,6 +43,17 @@ def test_the_test_split_is_judged_and_written(run):
     assert EMPTY_RULE in evaluation.table()
 
 
+def test_another_scale_is_judged_beside_the_networks_own(run):
+    own = evaluate(run).interval("dice").mean
+    at_half = evaluate(run, image_scale=0.5)
+    assert at_half.interval("dice").mean != own
+    assert at_half.notes[-1] == "images are scaled by 0.5, as you said"
+    folders = {name: run / "evaluation" / name / "summary.json" for name in ("test", "test_scale0.5")}
+    found = {name: json.loads(path.read_text()) for name, path in folders.items()}
+    assert found["test"]["mean_over_classes"]["dice"]["mean"] == pytest.approx(own)
+    assert found["test"]["image_scale"] is None and found["test_scale0.5"]["image_scale"] == 0.5
+
+
 def test_uncertainty_is_that_of_what_predict_gives(run):
     evaluation, predictor = evaluate(run), load(run)
     with (run / "evaluation" / "test" / "images.csv").open(newline="") as file:

@@ -58,7 +58,7 @@ def test_small_images_are_continued_by_their_border():
     local = _Local()
     compute_logits(local, _image(5, 50))
     assert local.sizes == [(32, 50)]
-    padded = forward._pad(_image(5, 50), 32)
+    padded = forward.pad_small(_image(5, 50))
     assert np.array_equal(padded[..., :5, :], _image(5, 50))
     assert (padded[..., 5:, :] == _image(5, 50)[..., -1:, :]).all()
 

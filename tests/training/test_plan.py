@@ -152,6 +152,7 @@ def test_the_papers_recipe():
         "model_options": {},
         "start": None,
         "scale": 1.0,
+        "image_scale": "factor",
         "windowing": "depth",
         "crop": (480, 480),
         "batch_size": 2,

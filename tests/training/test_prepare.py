@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -86,3 +88,30 @@ def test_mean_and_deviation_are_those_of_the_counted_pixels(tmp_path, ignored):
     assert min(len(p) for p in pixels) == 40 * (48 - ignored)
     assert record.mean[0] == pytest.approx(np.concatenate(pixels).mean(), abs=1e-6)
     assert record.std[0] == pytest.approx(np.concatenate(pixels).std(), abs=1e-6)
+
+
+def test_what_another_size_means_is_decided_kept_and_can_be_said(tmp_path):
+    data = _write(tmp_path, 12)
+    for said, expected in ((None, "size"), ("factor", "factor")):
+        prepared = prepare(data, device="cpu", overrides={"image_scale": said})
+        assert prepared.plan.image_scale == expected and prepared.plan.reasons["image_scale"]
+        record = fit_preprocessing(
+            prepared.plan, prepared.dataset.convention, prepared.of("train"), prepared.fingerprint
+        )
+        assert (record.image_scale, record.typical_size) == (expected, (40, 48))
+        assert record.size_range == ((40, 48), (40, 48))
+
+
+def test_a_doubt_is_told_with_the_setting_unless_one_was_said(tmp_path):
+    prepared = prepare(_write(tmp_path, 12), device="cpu")
+    frame = prepared.fingerprint.frame
+    doubtful, sure = (
+        replace(
+            prepared, fingerprint=prepared.fingerprint.model_copy(update={"frame": frame.model_copy(update=figures)})
+        )
+        for figures in ({"alignment": 0.3, "whole": 0.0}, {"alignment": 0.0, "whole": 0.0})
+    )
+    assert "to the size of these, 48 x 40, say --image-scale size" in doubtful.describe()
+    assert "--image-scale" not in sure.describe() and "--image-scale" not in prepared.describe()
+    said = prepare(_write(tmp_path, 12), device="cpu", overrides={"image_scale": "factor"})
+    assert "--image-scale" not in replace(said, fingerprint=doubtful.fingerprint).describe()

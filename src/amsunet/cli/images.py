@@ -246,6 +246,11 @@ def predict(
     click.echo(f"{outcome.written} masks in {out}, {outcome.pace}")
     if unlike := tell_unlike([(one.image, one.unlike) for one in outcome.doubts if one.unlike], outcome.written):
         click.echo(f"warning: {unlike}: check the masks", err=True)
+    if outcome.sizes:
+        scaling = predictor.scaling(outcome.sizes)
+        click.echo(scaling.line)
+        if scaling.warning:
+            click.echo(f"warning: {scaling.warning}", err=True)
     if outcome.doubts:
         click.echo(f"{len(outcome.doubts)} of {outcome.written} masks are to be checked: {out / CHECK_LIST}", err=True)
     for message in outcome.failures.values():

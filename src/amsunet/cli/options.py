@@ -130,6 +130,12 @@ machine_options = options(
 view_options = options(
     click.option("--flips", is_flag=True, help="Average over mirror images: four times slower."),
     click.option("--turns", is_flag=True, help="Average over quarter turns: four times slower, eight with --flips."),
+    click.option(
+        "--image-scale",
+        type=float,
+        metavar="FACTOR",
+        help="Working pixels per image pixel, in place of what the network does with the size of an image.",
+    ),
 )
 plan_options = options(
     click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Time to train for (default 20)."),
@@ -137,10 +143,10 @@ plan_options = options(
     click.option("--batch-size", type=int),
     click.option("--crop", callback=_crop, metavar="SIDE|HxW", help="Size of training crops."),
     click.option("--scale", type=float, help="Working pixels per image pixel."),
-    click.option(
-        "--windowing",
-        type=click.Choice(["depth", "percentiles", "channels", "gamma", "bright_on_dark", "clahe"]),
-    ),
+    click.option("--image-scale", type=click.Choice(["factor", "size"]),
+                  help="What an image of another size is: more of the view, or the same view in other pixels."),
+    click.option("--windowing",
+                 type=click.Choice(["depth", "percentiles", "channels", "gamma", "bright_on_dark", "clahe"])),
     click.option("--augmentation", type=click.Choice(["none", "light", "medium", "strong"])),
     click.option("--extra-augmentation", metavar="A,B,...", help="Add elastic, stain, low_resolution, scale to it."),
     click.option("--loss", type=click.Choice(["ce_dice", "focal_dice", "ce_dice_boundary", "ce_dice_cldice"])),

@@ -8,6 +8,7 @@ from scipy import ndimage
 from skimage.morphology import skeletonize
 
 from amsunet.data.dataset import Dataset
+from amsunet.data.frame import Frame, Look, judge_frame, look
 from amsunet.data.masks import IGNORED
 from amsunet.data.mirrored import Axis, find_mirrored
 from amsunet.data.scan import Scan
@@ -57,6 +58,8 @@ class Fingerprint(BaseModel):
     empty_masks: int
     mirrored: tuple[tuple[str, str, Axis], ...] = ()
     """Classes that are mirror images of each other, and the flip that exchanges them."""
+    frame: Frame | None = None
+    """Whether images show a whole view; None in runs of earlier versions."""
 
     @property
     def thin(self) -> bool:
@@ -86,7 +89,7 @@ class Fingerprint(BaseModel):
 def take_fingerprint(dataset: Dataset, names: set[str]) -> Fingerprint:
     """Measure the samples called ``names``; the costly figures on an even selection of them."""
     scans = [scan for scan in dataset.scans if scan.sample.name in names]
-    shares, thickness, skeleton, empty = _measure_masks(dataset, scans)
+    shares, thickness, skeleton, empty, looks = _measure_masks(dataset, scans)
     means = np.array([_three(scan.mean) for scan in scans])
     stds = np.array([_three(scan.std) for scan in scans])
     sides = [side for scan in scans for side in (scan.height, scan.width)]
@@ -113,6 +116,7 @@ def take_fingerprint(dataset: Dataset, names: set[str]) -> Fingerprint:
         skeleton_share=skeleton,
         empty_masks=empty,
         mirrored=find_mirrored(dataset, scans),
+        frame=judge_frame(scans, looks),
     )
 
 
@@ -120,19 +124,22 @@ def _three(values: tuple[float, ...]) -> tuple[float, ...]:
     return values if len(values) == 3 else values[:1] * 3
 
 
-def _measure_masks(dataset: Dataset, scans: list[Scan]) -> tuple[tuple[float, ...], float, float, int]:
+def _measure_masks(dataset: Dataset, scans: list[Scan]) -> tuple[tuple[float, ...], float, float, int, list[Look]]:
     chosen = scans[:: max(1, len(scans) // _MEASURED_MASKS)]
     counts = np.zeros(dataset.convention.num_classes)
-    figures, empty = [], 0
+    figures, looks, empty = [], [], 0
     for scan in chosen:
         labels = dataset.read_labels(scan.sample)
         counts += np.bincount(labels[labels != IGNORED], minlength=len(counts))[: len(counts)]
         foreground = (labels != 0) & (labels != IGNORED)
-        empty += not foreground.any()
-        figures += [_thickness(foreground)] if foreground.any() else []
+        if not foreground.any():
+            empty += 1
+            continue
+        figures.append(_thickness(foreground))
+        looks.append(look(foreground, figures[-1][0]))
     shares = counts / max(counts.sum(), 1)
     thickness, skeleton = np.median(figures, axis=0).tolist() if figures else (0.0, 0.0)
-    return tuple(shares.tolist()), thickness, skeleton, round(empty * len(scans) / len(chosen))
+    return tuple(shares.tolist()), thickness, skeleton, round(empty * len(scans) / len(chosen)), looks
 
 
 def _bright_on_dark(dataset: Dataset, scans: list[Scan]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal, NamedTuple, Self
 
 import numpy as np
@@ -14,6 +15,13 @@ from amsunet.data.table import BAND, look_up
 from amsunet.data.value_range import ValueRange, evident_range, shows, values_of
 
 Windowing = Literal["depth", "percentiles", "channels", "gamma", "bright_on_dark", "clahe"]
+ImageScale = Literal["factor", "size"]
+Size = tuple[int, int]
+"""Height and width in pixels."""
+Spacing = tuple[float, float]
+"""Millimetres a pixel, down and across."""
+ALIKE = 1.1
+"""Images whose sides differ by no more are alike in size: they are scaled by one factor, not resampled for a little."""
 Kind = tuple[int, str]
 """Channels and windowing: what sets two views of one image at one scale apart."""
 _MAXIMUM_SAMPLED_PIXELS = 1_000_000
@@ -49,7 +57,10 @@ class Preprocessing(BaseModel):
        the dim ones; by ``bright_on_dark``, that after images brighter than half in the mean are inverted, so that
        stained tissue looks like fluorescence; by ``clahe``, the range and then contrast evened out from part to part
        of the image.
-    2. ``resize`` by ``scale``.
+    2. ``resize`` by ``scale``, if the image is of the size trained on. Another one is, by ``image_scale``, either more
+       or less of such a view, and taken at the same ``factor``; or the same view in other pixels, and brought to
+       ``typical_size`` first, by its area, with its sides in proportion. Where the spacing of both is known, that
+       alone decides.
     3. Minus ``mean``, over ``std``, both of values in 0 ... 1: where the network runs.
     """
 
@@ -58,6 +69,13 @@ class Preprocessing(BaseModel):
     in_channels: Literal[1, 3]
     windowing: Windowing
     scale: Annotated[float, Field(gt=0, le=4)] = 1.0
+    image_scale: ImageScale = "factor"
+    typical_size: Size | None = None
+    """Median of the images trained on; None in files of earlier versions."""
+    size_range: tuple[Size, Size] | None = None
+    """The smallest and the largest of them."""
+    spacing: Spacing | None = None
+    """Of the images trained on, where it is known."""
     mean: tuple[float, ...]
     std: tuple[Annotated[float, Field(gt=0)], ...]
     values: tuple[ValueRange, ...] = ()
@@ -67,6 +85,8 @@ class Preprocessing(BaseModel):
     def _one_for_each_channel(self) -> Self:
         if not len(self.mean) == len(self.std) == self.in_channels:
             raise ValueError("mean and std need a number for each channel")
+        if self.image_scale == "size" and self.typical_size is None:
+            raise ValueError("image_scale size needs typical_size")
         return self
 
     @classmethod
@@ -91,6 +111,11 @@ class Preprocessing(BaseModel):
     def kind(self) -> Kind:
         return self.in_channels, self.windowing
 
+    @property
+    def scaling(self) -> tuple[float, ImageScale, Size | None, Spacing | None]:
+        """All that the working size of an image depends on."""
+        return self.scale, self.image_scale, self.typical_size, self.spacing
+
     def tone(self, image: Array) -> Tone:
         """What ``window`` finds out of an image (H, W, 1 or 3), to be used for its parts."""
         image = _with_channels(image, self.in_channels)
@@ -109,13 +134,36 @@ class Preprocessing(BaseModel):
         levels = _levels(image, tone)
         return equalise(levels, tone.tables, place) if self.windowing == "clahe" else levels
 
-    def working_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width that the network sees of an image of that size."""
-        return max(1, round(height * self.scale)), max(1, round(width * self.scale))
+    def factors(self, height: int, width: int, spacing: Spacing | None = None) -> tuple[float, float]:
+        """Working pixels per pixel, down and across, of an image of that size."""
+        if spacing is not None and self.spacing is not None:
+            down, across = (here / there for here, there in zip(spacing, self.spacing, strict=True))
+            return self.scale * down, self.scale * across
+        ratio = self.size_ratio(height, width)
+        if self.image_scale == "factor" or 1 / ALIKE <= ratio <= ALIKE:
+            return self.scale, self.scale
+        return self.scale / ratio, self.scale / ratio
 
-    def resize(self, image: Array) -> Array:
+    def size_ratio(self, height: int, width: int) -> float:
+        """How many times as long the sides of an image are as those of one trained on, by the areas; 1 if not known."""
+        return 1.0 if self.typical_size is None else math.sqrt(height * width / math.prod(self.typical_size))
+
+    def by_factor(self, scale: float | None = None) -> Preprocessing:
+        """The same with one scale for images of any size: another one, or that of training."""
+        if scale is None:
+            return self.model_copy(update={"image_scale": "factor"})
+        forgotten = {"typical_size": None, "size_range": None, "spacing": None}
+        return self.model_copy(update={"image_scale": "factor", "scale": scale} | forgotten)
+
+    def working_size(self, height: int, width: int, spacing: Spacing | None = None) -> Size:
+        """Height and width that the network sees of an image of that size."""
+        down, across = self.factors(height, width, spacing)
+        return max(1, round(height * down)), max(1, round(width * across))
+
+    def resize(self, image: Array, spacing: Spacing | None = None) -> Array:
         """Bring (H, W, C) of uint8 to its working size."""
-        return _resized(image, self.working_size(*image.shape[:2]), Image.Resampling.BILINEAR)
+        size = self.working_size(image.shape[0], image.shape[1], spacing)
+        return _resized(image, size, Image.Resampling.BILINEAR)
 
     def resize_part(self, part: Array, box: tuple[float, float, float, float], height: int, width: int) -> Array:
         """Bring a box (left, top, right, bottom) of (H, W, C) of uint8 to a size.

@@ -27,7 +27,7 @@ class SlideView:
     from squares in a grid over it.
 
     Args:
-        kinds: how the networks want images, all at one scale.
+        kinds: how the networks want images, all at one scale; that of training, for a slide is more of a view.
         level: the level whose pixels are taken to be those of an image; the mask has its size.
 
     Raises: SlideError for a level that is not there.
@@ -37,9 +37,9 @@ class SlideView:
         if level >= len(slide.sizes):
             last = len(slide.sizes) - 1
             raise SlideError(f"{slide.path} has no level {level}: " + (f"say 0 to {last}" if last else "leave it out"))
-        self._slide, self._kinds = slide, kinds
+        self._slide, self._kinds = slide, {key: kind.by_factor() for key, kind in kinds.items()}
         self.image_size = slide.sizes[level]
-        self.size = next(iter(kinds.values())).working_size(*self.image_size)
+        self.size = next(iter(self._kinds.values())).working_size(*self.image_size)
         """Height and width as the networks see them."""
         self.source = max(
             (there for there in range(level, len(slide.sizes)) if _holds(slide.sizes[there], self.size)), default=level

@@ -82,7 +82,7 @@ def export(
     images = find_images(source, description, data, skip_broken=skip_broken)
     validation = prepare_images(images.validation, description, LARGEST_SIDE.get(to))
     if not validation:
-        raise InputError(f"{images.source} has no validation image of 32 x 32 working pixels: name other DATA")
+        raise InputError(f"{images.source} has no validation image: name other DATA")
     training = prepare_images(images.training, description) if precision == "int8" else []
     if precision == "int8" and not training:
         raise InputError(f"{images.source} has no training image to find the ranges of eight bits on: name other DATA")

@@ -15,12 +15,13 @@ from amsunet.data.dataset import open_dataset
 from amsunet.data.embedded import PREFIX, list_samples, locate
 from amsunet.data.images import Array
 from amsunet.data.layout import Sample
+from amsunet.data.masks import IGNORED
 from amsunet.data.preprocessing import channels_first
 from amsunet.data.splits import assign_splits
 from amsunet.errors import InputError
 from amsunet.inference.description import ModelDescription
 from amsunet.inference.dice import dice_by_class
-from amsunet.inference.forward import compute_logits
+from amsunet.inference.forward import compute_logits, pad_small
 from amsunet.inference.runtime import Runtime
 from amsunet.inference.torch_runtime import TorchRuntime
 from amsunet.machine import Machine
@@ -28,7 +29,6 @@ from amsunet.training.run import find_run, read_run
 from amsunet.zoo import find_card
 
 _IMAGES = 32
-_SMALLEST_SIDE = 32
 _LARGEST_SIDE = 1024
 
 
@@ -101,7 +101,7 @@ def prepare_images(
     samples: list[Sample], description: ModelDescription, largest_side: int | None = None
 ) -> list[tuple[Array, Array]]:
     """Images (1, C, h, w) of float32 in 0 ... 255 and labels (1, h, w), at working size: some spread over the samples,
-    the middle of large ones. Images with a side under 32 pixels are left out.
+    the middle of large ones. Small ones are padded as ``predict`` pads them; their labels are ``IGNORED`` there.
 
     Args:
         largest_side: from which on an image is large; 1,024 pixels when left out.
@@ -111,8 +111,10 @@ def prepare_images(
     pairs = []
     for index in range(len(prepared)):
         image, labels = (_middle(array, largest_side or _LARGEST_SIDE) for array in prepared[index])
-        if min(labels.shape) >= _SMALLEST_SIDE:
-            pairs.append((np.ascontiguousarray(channels_first(image)[None], np.float32), np.array(labels)[None]))
+        padded = pad_small(channels_first(image)[None])
+        missing = [(0, wide - side) for wide, side in zip(padded.shape[-2:], labels.shape, strict=True)]
+        labels = np.pad(labels, missing, constant_values=IGNORED)
+        pairs.append((np.ascontiguousarray(padded, np.float32), labels[None]))
     return pairs
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,7 @@ def evaluate(
     machine: Machine | None = None,
     flips: bool = False,
     turns: bool = False,
+    image_scale: float | None = None,
     mask_options: MaskOptions | None = None,
     group: str | None = None,
     skip_broken: bool = False,
@@ -54,6 +56,7 @@ def evaluate(
             a model file, or the name of a network of the zoo, which need data.
         data: what to judge on; the run's own data when left out. Of a data set that names test images these alone
             are used, of another one all images; images that the run was trained on are left out.
+        image_scale: as for ``Predictor``.
         split: of the run's own data: ``auto`` is test where there is a test split, else val.
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
         dataset: the run's own data, where they have been read already.
@@ -66,7 +69,9 @@ def evaluate(
     folder = find_run(network)
     record = None if folder is None else read_run(folder)[1]
     machine = machine or choose_machine()
-    predictor = Predictor(folder or network, machine=machine, flips=flips, turns=turns, own=own)
+    predictor = Predictor(
+        folder or network, machine=machine, flips=flips, turns=turns, image_scale=image_scale, own=own
+    )
     known = predictor.description.convention.named(mask_options.class_names if mask_options else None)
     convention = None if mask_options is not None and mask_options.tell_values else known
     of_run = True
@@ -93,6 +98,7 @@ def evaluate(
         notes = (*notes, predictor.views_left_out)
     if predictor.folds is not None:
         notes = (*notes, _tell_folds(predictor.folds, scores, chosen))
+    notes = (*notes, *_tell_scaling(predictor, dataset, samples))
     evaluation = Evaluation(
         run=folder or network,
         network=_name(network, predictor) if folder else network.stem,
@@ -110,6 +116,7 @@ def evaluate(
         environment=environment(machine),
         notes=(*dataset.mask_notes, *notes),
         own=own,
+        image_scale=image_scale,
     )
     target = evaluation_folder(evaluation)
     write_csv(target / "images.csv", list(evaluation.rows()))
@@ -165,6 +172,14 @@ def _some(samples: list[Sample], notes: tuple[str, ...], most: int) -> tuple[lis
         return samples, notes
     part = f"judged on {len(chosen)} of {len(samples)} images, evenly spread: amsunet evaluate judges all of them"
     return chosen, (*notes, part)
+
+
+def _tell_scaling(predictor: Predictor, dataset: Dataset, samples: list[Sample]) -> list[str]:
+    """What is to be said where images are not scaled as in training, or perhaps should not be."""
+    judged = {sample.name for sample in samples}
+    sizes = Counter((scan.height, scan.width) for scan in dataset.scans if scan.sample.name in judged)
+    scaling = predictor.scaling(sizes)
+    return [scaling.line] * scaling.changed + ([f"warning: {scaling.warning}"] if scaling.warning else [])
 
 
 def _tell_folds(folds: Folds, scores: list[ImageScores], split: str) -> str:

@@ -74,6 +74,8 @@ class Evaluation:
     notes: tuple[str, ...]
     own: str | None = None
     """``FILE.py:FUNCTION`` of a network that is not amsunet's."""
+    image_scale: float | None = None
+    """Working pixels per image pixel, where they were said."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -187,6 +189,7 @@ class Evaluation:
             "nsd_tolerance": NSD_TOLERANCE,
             "flips": self.flips,
             "turns": self.turns,
+            "image_scale": self.image_scale,
             "threshold": self.threshold,
             "doubtful": self.doubtful,
             "notes": self.notes,
@@ -229,4 +232,5 @@ def evaluation_folder(evaluation: Evaluation) -> Path:
     if name == "all":
         source = absolute_source(evaluation.source)
         name = f"{Path(source).stem}-{hashlib.sha256(source.encode()).hexdigest()[:8]}".replace(":", "-")
-    return home / f"{name}{'_flips' * evaluation.flips}{'_turns' * evaluation.turns}"
+    scaled = "" if evaluation.image_scale is None else f"_scale{evaluation.image_scale:g}"
+    return home / f"{name}{'_flips' * evaluation.flips}{'_turns' * evaluation.turns}{scaled}"

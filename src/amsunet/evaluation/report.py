@@ -109,6 +109,7 @@ def _cases(evaluation: Evaluation) -> list[dict[str, object]]:
         machine=choose_machine(evaluation.environment["device"], evaluation.environment["precision"]),
         flips=evaluation.flips,
         turns=evaluation.turns,
+        image_scale=evaluation.image_scale,
         own=evaluation.own,
     )
     groups: list[dict[str, object]] = []

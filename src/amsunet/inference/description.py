@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from amsunet.data.appearance import Appearance
 from amsunet.data.masks import MaskConvention
 from amsunet.data.mirrored import Flips
-from amsunet.data.preprocessing import Preprocessing
+from amsunet.data.preprocessing import Preprocessing, Spacing
 from amsunet.errors import InputError
 from amsunet.zoo import find_card
 
@@ -37,7 +37,8 @@ class ModelDescription(BaseModel):
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Foreground probability above which a pixel is foreground, with two classes."""
     smallest_object: Annotated[int, Field(ge=0)] = 0
-    """Pixels of an image, at its own size, below which objects are dropped and holes are filled, with two classes."""
+    """Pixels of an image of the size trained on, below which objects are dropped and holes are filled, with two
+    classes."""
     doubtful: float | None = None
     """Uncertainty that one in ten validation images exceeds: masks above it are to be checked."""
     appearance: Appearance | None = None
@@ -45,6 +46,18 @@ class ModelDescription(BaseModel):
     flips: Flips = "both"
     """Mirror images whose predictions may be averaged: another one shows classes exchanged, as left and right lung."""
     format: Literal[1] = 1
+
+    def smallest_in(self, height: int, width: int, spacing: Spacing | None = None) -> float:
+        """``smallest_object`` in pixels of an image of that size: always as many of those that the network sees."""
+        down, across = self.preprocessing.factors(height, width, spacing)
+        return self.smallest_object * (self.preprocessing.scale / down) * (self.preprocessing.scale / across)
+
+    def at_scale(self, scale: float) -> ModelDescription:
+        """The same network, given images of any size at this scale."""
+        smallest = round(self.smallest_object * (self.preprocessing.scale / scale) ** 2)
+        return self.model_copy(
+            update={"preprocessing": self.preprocessing.by_factor(scale), "smallest_object": smallest}
+        )
 
 
 def describe_together(descriptions: Sequence[ModelDescription], threshold: float) -> ModelDescription:

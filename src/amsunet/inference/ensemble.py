@@ -112,7 +112,7 @@ def load_members(run: Path, own: str | None = None) -> tuple[list[tuple[nn.Modul
     members = [_load_fold(run, folds, fold, own) for fold in range(folds.count)]
     (_, first), *others = members
     for fold, (_, other) in enumerate(others, start=1):
-        if (other.convention, other.preprocessing.scale) != (first.convention, first.preprocessing.scale):
+        if (other.convention, other.preprocessing.scaling) != (first.convention, first.preprocessing.scaling):
             raise InputError(
                 f"{fold_folder(run, fold)} was trained on other masks or at another scale than "
                 f"{fold_folder(run, 0)}: copy the run folder again or train again"

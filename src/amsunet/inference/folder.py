@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from amsunet.data.images import MAXIMUM_PIXELS, Array, count_pixels, read_image, write_image
+from amsunet.data.preprocessing import Size
 from amsunet.data.slides import LARGE_PIXELS, SlideError, is_slide
 from amsunet.errors import InputError
 from amsunet.files import refuse_place, write_csv, write_text
@@ -43,6 +44,8 @@ class Outcome:
     """What was wrong, by path."""
     doubts: list[Doubt] = field(default_factory=list)
     """The masks to be checked, the worst first."""
+    sizes: Counter[Size] = field(default_factory=Counter)
+    """How many images there were of each height and width, slides apart."""
     seconds: float = 0.0
 
     @property
@@ -180,6 +183,7 @@ def _predict_images(
             while len(writing) > at_once * len(batch):
                 wait()
             outcome.written += len(batch)
+            outcome.sizes.update(read.prepared.size for read in batch)
             if progress:
                 progress(outcome.written + len(outcome.failures))
         while writing:

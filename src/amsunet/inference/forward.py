@@ -40,7 +40,7 @@ def compute_logits(
     Returns: logits (N, num_classes, h, w), float32.
     """
     height, width = images.shape[-2:]
-    padded = _pad(images, _SMALLEST_SIDE)
+    padded = pad_small(images)
     if tiling.cuts(*padded.shape[-2:]):
         logits = _by_tiles(runtime, padded, tiling, _views(flips=flips, turns=turns, allowed=allowed))
     else:
@@ -88,9 +88,9 @@ def _by_tiles(runtime: Runtime, images: Array, tiling: Tiling, views: list[tuple
     return total
 
 
-def _pad(images: Array, smallest: int) -> Array:
+def pad_small(images: Array) -> Array:
     """Repeat the border of small images below and to the right, up to the smallest size a network takes."""
-    missing = [max(0, smallest - side) for side in images.shape[-2:]]
+    missing = [max(0, _SMALLEST_SIDE - side) for side in images.shape[-2:]]
     return np.pad(images, ((0, 0), (0, 0), (0, missing[0]), (0, missing[1])), "edge") if any(missing) else images
 
 

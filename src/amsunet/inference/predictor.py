@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from amsunet.data.images import Array, as_supported, read_image
-from amsunet.data.preprocessing import Kind, Preprocessing, channels_first
+from amsunet.data.preprocessing import Kind, Preprocessing, Size, Spacing, channels_first
 from amsunet.errors import InputError
 from amsunet.inference.description import describe_together
 from amsunet.inference.forward import Box, compute_logits, to_labels, to_probabilities
+from amsunet.inference.image_scale import Scaling, tell_scaling
 from amsunet.inference.members import HAS_ITS_MACHINE, open_members
 from amsunet.inference.result import Segmentation
 from amsunet.inference.runtime import SUFFIXES, is_exported
@@ -27,6 +28,7 @@ from amsunet.packages import needed
 if TYPE_CHECKING:
     from amsunet.machine import Machine
 
+_LARGEST_SCALE = 16
 _COLOURED = 0.03
 """Difference between the channels of an image, as a share of the range of its values."""
 
@@ -42,6 +44,8 @@ class Prepared:
     """(C, h, w) of uint8: the networks of an ensemble may differ in their kind."""
     unlike: str
     """In what the image is unlike the training images of every network; empty if it is not."""
+    smallest: float
+    """Pixels of the image below which objects are left out."""
 
     @property
     def working_size(self) -> tuple[int, int]:
@@ -61,6 +65,7 @@ class Predictor:
         precision: the only one that exported networks may have; any when left out.
         flips: average over the image and its mirror images: slower by four, usually a little better.
         turns: average over quarter turns: slower by four, with flips by eight.
+        image_scale: working pixels per image pixel, in place of what the network does with the size of an image.
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
         tiling: of images too large to go through a network whole.
         compiled: run torch.compile; where that is not possible ``say`` is told, and the network runs without.
@@ -78,16 +83,21 @@ class Predictor:
         precision: str | None = None,
         flips: bool = False,
         turns: bool = False,
+        image_scale: float | None = None,
         own: str | None = None,
         tiling: Tiling = Tiling(),  # noqa: B008 - frozen
         compiled: bool = False,
         say: Callable[[str], None] = print,
     ) -> None:
+        if image_scale is not None and not 0 < image_scale <= _LARGEST_SCALE:
+            raise InputError(f"--image-scale must be more than 0 and at most {_LARGEST_SCALE}, not {image_scale:g}")
         keep_freed_memory()
         self._members, self.folds = open_members(
             Path(run), runtime, machine=machine, precision=precision, own=own, compiled=compiled, say=say
         )
-        self.flips, self.turns = flips, turns
+        if image_scale is not None:
+            self._members = [(runtime, known.at_scale(image_scale)) for runtime, known in self._members]
+        self.flips, self.turns, self.image_scale = flips, turns, image_scale
         self.tiling = tiling
         self.description = self._members[0][1]
         if self.folds is not None:
@@ -118,40 +128,48 @@ class Predictor:
         return alone
 
     def predict(
-        self, image: Array | str | Path, *, name: str | None = None, spacing: tuple[float, float] | None = None
+        self, image: Array | str | Path, *, name: str | None = None, spacing: Spacing | None = None
     ) -> Segmentation:
         """Segment one image.
 
         Args:
             image: a path, or an array (H, W) or (H, W, 1 or 3) of real numbers.
-            spacing: millimetres a pixel (rows, columns), which the result then knows.
+            spacing: millimetres a pixel (rows, columns), which the result then knows; where that of the training images
+                is known too, it decides how the image is scaled.
 
         Raises: InputError for a file that cannot be read or an array of another shape.
         """
         if isinstance(image, str | Path):
-            found = self.predict_batch([read_image(Path(image))], [name or Path(image).stem])[0]
-            return replace(found, spacing=spacing)
+            return self._predict(read_image(Path(image)), name or Path(image).stem, spacing)
         array = np.asarray(image)
         array = array[..., None] if array.ndim == 2 else array
         if array.ndim != 3 or array.shape[2] not in (1, 3) or not array.size:
             raise InputError(f"an image must be (H, W), (H, W, 1) or (H, W, 3), not {np.shape(image)}")
-        array = as_supported(array, "the image")
-        return replace(self.predict_batch([array], [name or "image"])[0], spacing=spacing)
+        return self._predict(as_supported(array, "the image"), name or "image", spacing)
+
+    def _predict(self, image: Array, name: str, spacing: Spacing | None) -> Segmentation:
+        (finish,) = self.compute([self.prepare(image, name, spacing)])
+        return replace(finish(), spacing=spacing)
 
     def predict_batch(self, images: Sequence[Array], names: Sequence[str]) -> list[Segmentation]:
         """Segment images as read, (H, W, C), whose working sizes are the same."""
         finishes = self.compute([self.prepare(image, name) for image, name in zip(images, names, strict=True)])
         return [finish() for finish in finishes]
 
-    def prepare(self, image: Array, name: str) -> Prepared:
+    def prepare(self, image: Array, name: str, spacing: Spacing | None = None) -> Prepared:
         """The first of three parts of a prediction: what is to be done before the networks."""
         tones = {key: kind.tone(image) for key, kind in self.kinds.items()}
-        seen = {key: kind.resize(kind.window(image, tones[key])) for key, kind in self.kinds.items()}
+        seen = {key: kind.resize(kind.window(image, tones[key]), spacing) for key, kind in self.kinds.items()}
         views = {key: channels_first(view) for key, view in seen.items()}
         unseen = all(channels == 1 for channels, _ in seen) and _is_coloured(image)
         unlike = self.unlike(seen) or ("colours, and the network takes grey images" if unseen else "")
         told = "; ".join(dict.fromkeys(filter(None, (*(tone.guess for tone in tones.values()), unlike))))
-        return Prepared(name, (image.shape[0], image.shape[1]), views, told)
+        size = image.shape[0], image.shape[1]
+        return Prepared(name, size, views, told, self.description.smallest_in(*size, spacing))
+
+    def scaling(self, sizes: Mapping[Size, int]) -> Scaling:
+        """Tell how images were brought to working size, given how many there were of each height and width."""
+        return tell_scaling(self.description.preprocessing, sizes, self.image_scale)
 
     @property
     def kinds(self) -> dict[Kind, Preprocessing]:
@@ -183,7 +201,8 @@ class Predictor:
                 totals[index] = probabilities if before is None else np.add(before, probabilities, out=before)
         logits = self._logits(last, [image.views for image in images])
         return [
-            partial(self._finish, image.name, image.size, image.unlike, one, total)  # without views, which may be large
+            # without views, which may be large
+            partial(self._finish, replace(image, views={}), one, total)
             for image, one, total in zip(images, logits, totals, strict=True)
         ]
 
@@ -212,17 +231,17 @@ class Predictor:
             runtime, batch, flips=self.flips, turns=self.turns, allowed=description.flips, tiling=self.tiling
         )
 
-    def _finish(
-        self, name: str, size: tuple[int, int], unlike: str, logits: Array, total: Array | None
-    ) -> Segmentation:
+    def _finish(self, image: Prepared, logits: Array, total: Array | None) -> Segmentation:
         """Segment by the logits of the last network and the sum of probabilities of those before it."""
-        probabilities = to_probabilities(logits, *size)
+        probabilities = to_probabilities(logits, *image.size)
         if total is not None:
             probabilities += total
             probabilities /= np.float32(len(self._members))
         known = self.description
-        labels = to_labels(probabilities, known.threshold, known.smallest_object)
-        return Segmentation(name, probabilities, labels, known.convention, unlike=unlike, doubtful=known.doubtful)
+        labels = to_labels(probabilities, known.threshold, image.smallest)
+        return Segmentation(
+            image.name, probabilities, labels, known.convention, unlike=image.unlike, doubtful=known.doubtful
+        )
 
 
 def _is_coloured(image: Array) -> bool:
@@ -241,6 +260,7 @@ def load(
     precision: str = "auto",
     flips: bool = False,
     turns: bool = False,
+    image_scale: float | None = None,
     own: str | None = None,
     compiled: bool = False,
     say: Callable[[str], None] = print,
@@ -262,6 +282,7 @@ def load(
         precision=asked,
         flips=flips,
         turns=turns,
+        image_scale=image_scale,
         own=own,
         compiled=compiled,
         say=say,

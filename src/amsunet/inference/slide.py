@@ -77,6 +77,11 @@ class SlideTask:
             unlike = "; ".join(filter(None, (view.guess, self._predictor.unlike(view.sample()))))
             with written(self._targets[0]), Scratch(self._folder, self._job(), view.image_size, carries) as scratch:
                 say(_describe(self._path, view, len(rows) * len(columns)))
+                if (known := self._description.preprocessing).image_scale == "size":
+                    say(
+                        f"{self._path} is a slide: scaled by {known.scale:g} and not brought to the training's size; "
+                        "--level or --image-scale says another"
+                    )
                 if scratch.rows_done:
                     say(f"going on where it was stopped: {scratch.rows_done} of {len(rows)} rows of tiles are done")
                 try:

@@ -19,7 +19,7 @@ from pydantic import (
 from amsunet.data.augmentation import Augmentation, Extra, Strength
 from amsunet.data.fingerprint import Fingerprint
 from amsunet.data.mirrored import Flips, flips_beside
-from amsunet.data.preprocessing import Windowing
+from amsunet.data.preprocessing import ImageScale, Windowing
 from amsunet.errors import InputError
 from amsunet.training.loss import LossName
 
@@ -61,6 +61,8 @@ class Plan(BaseModel):
     """Run folder or model file whose weights training starts from."""
     in_channels: Literal[1, 3]
     scale: float = Field(gt=0, le=4)
+    image_scale: ImageScale = "factor"
+    """What an image of another size is: more of the view or less, or the same view in other pixels."""
     windowing: Windowing
     crop: tuple[_Side, _Side]
     batch_size: int = Field(ge=1)
@@ -242,6 +244,8 @@ def _derive(
         scale = round(scale, 4) if scale < 0.8 else 1.0
     decide("in_channels", 3 if fingerprint.coloured else 1, "colour images" if fingerprint.coloured else "grey images")
     decide("scale", scale, f"{fingerprint.structures}, images {longest} long")
+    if fingerprint.frame is not None:
+        decide("image_scale", *fingerprint.frame.decide()[:2])
     uneven = fingerprint.brightness_variation > 1.5
     both = uneven and fingerprint.bright_on_dark
     if fingerprint.coloured and fingerprint.channel_balance < _DIM:

@@ -28,7 +28,7 @@ from amsunet.inference.model_file import build_network
 from amsunet.models import is_file
 from amsunet.models.contract import check_sizes
 from amsunet.training.deep_supervision import supervise
-from amsunet.training.plan import Plan, check_setting, make_plan
+from amsunet.training.plan import AS_SAID, Plan, check_setting, make_plan
 from amsunet.training.transfer import as_wide_as_its_start, start_from
 
 _STATISTICS_IMAGES = 64
@@ -66,11 +66,22 @@ class Preparation:
             *([str(self.occurrence)] if str(self.occurrence) else []),
             *dataset.notes,
             *(f"warning: {warning}" for warning in self.warnings),
+            *self._doubt_of_scale(),
         ]
         for kind, count in Counter(problem.kind for problem in dataset.problems).items():
             first = next(problem for problem in dataset.problems if problem.kind == kind)
             lines.append(f"cannot be used: {count} {kind}, as {first.message}")
         return "\n".join(lines)
+
+    def _doubt_of_scale(self) -> list[str]:
+        frame = self.fingerprint.frame
+        if frame is None or frame.decide()[2] or self.plan.reasons.get("image_scale") == AS_SAID:
+            return []
+        height, width = frame.typical
+        return [
+            f"note: {frame.decide()[1]}, so a new image of another size is taken pixel for pixel, as more or less "
+            f"of it; if it is to be brought to the size of these, {width} x {height}, say --image-scale size"
+        ]
 
     def _folds(self) -> list[str]:
         if self.folds is None:
@@ -175,7 +186,14 @@ def fit_preprocessing(
     plan: Plan, convention: MaskConvention, samples: list[Sample], fingerprint: Fingerprint
 ) -> Preprocessing:
     """Measure mean and standard deviation of the training images, windowed, where they count."""
-    blank = Preprocessing.blank(plan.in_channels, plan.windowing, plan.scale, fingerprint.values)
+    frame = fingerprint.frame
+    blank = Preprocessing.blank(plan.in_channels, plan.windowing, plan.scale, fingerprint.values).model_copy(
+        update={
+            "image_scale": plan.image_scale,
+            "typical_size": (fingerprint.median_height, fingerprint.median_width),
+            "size_range": None if frame is None else (frame.smallest, frame.largest),
+        }
+    )
     sums, squares, count = np.zeros(plan.in_channels), np.zeros(plan.in_channels), 0
     for sample in samples[:: max(1, len(samples) // _STATISTICS_IMAGES)]:
         image = blank.window(read_image(sample.image))

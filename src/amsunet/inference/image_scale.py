@@ -1,0 +1,80 @@
+"""How images were brought to working size, in words, and which of them may have been brought there wrongly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from amsunet.data.preprocessing import Preprocessing, Size
+
+_OTHER = 1.5
+"""So many times longer or shorter than those of all training images, sides are another size."""
+
+
+class Scaling(NamedTuple):
+    """What is to be said of the sizes of images."""
+
+    line: str
+    """How they were scaled."""
+    warning: str = ""
+    """Of images of another size than all training images, where one factor is taken for all."""
+    changed: bool = False
+    """Whether some were scaled otherwise than in training."""
+
+
+def tell_scaling(preprocessing: Preprocessing, sizes: Mapping[Size, int], said: float | None = None) -> Scaling:
+    """Tell how images were scaled.
+
+    Args:
+        sizes: how many images there were of each height and width.
+        said: the scale that the user set for all of them.
+    """
+    if said is not None:
+        return Scaling(f"images are scaled by {said:g}, as you said", changed=True)
+    if preprocessing.image_scale == "factor":
+        return Scaling(f"images are scaled by {preprocessing.scale:g}, as in training", _warn(preprocessing, sizes))
+    others = {size: count for size, count in sizes.items() if preprocessing.factors(*size)[0] != preprocessing.scale}
+    typical = _pixels(preprocessing.typical_size or (0, 0))
+    if not others:
+        return Scaling(f"images are of about the training's size, {typical}: scaled by {preprocessing.scale:g}")
+    scales = sorted(preprocessing.factors(*size)[0] for size in others)
+    by = f"{scales[0]:.3g}" if scales[-1] < 1.01 * scales[0] else f"{scales[0]:.3g} to {scales[-1]:.3g}"
+    return Scaling(
+        f"{_some(others, sizes)} brought to the training's size, {typical}: scaled by {by} "
+        f"in place of {preprocessing.scale:g}; --image-scale says another scale",
+        changed=True,
+    )
+
+
+def _warn(preprocessing: Preprocessing, sizes: Mapping[Size, int]) -> str:
+    if preprocessing.size_range is None:
+        return ""
+    smallest, largest = (math.sqrt(math.prod(size)) for size in preprocessing.size_range)
+
+    def too(size: Size) -> bool:
+        side = math.sqrt(math.prod(size))
+        return side > _OTHER * largest or side < smallest / _OTHER
+
+    others = {size: count for size, count in sizes.items() if too(size)}
+    if not others:
+        return ""
+    here = max(others, key=lambda size: others[size])
+    ratio = preprocessing.size_ratio(*here)
+    times = f"{ratio:.2g} times as long" if ratio > 1 else f"{1 / ratio:.2g} times shorter"
+    known = " to ".join(dict.fromkeys(map(_pixels, preprocessing.size_range)))
+    return (
+        f"{_some(others, sizes)} of another size than the training's ({known}): sides of {_pixels(here)} are {times}. "
+        f"They are taken as {'more' if ratio > 1 else 'less'} of the same view, pixel for pixel. If they show the same "
+        f"view in {'more' if ratio > 1 else 'fewer'} pixels, say --image-scale {preprocessing.scale / ratio:.2g}"
+    )
+
+
+def _some(others: Mapping[Size, int], sizes: Mapping[Size, int]) -> str:
+    count, total = sum(others.values()), sum(sizes.values())
+    there = "images" if count == total else f"{count} of {total} images"
+    return f"{there} are" if count > 1 or total == count else f"{count} of {total} images is"
+
+
+def _pixels(size: Size) -> str:
+    return f"{size[1]:,} x {size[0]:,} pixels"

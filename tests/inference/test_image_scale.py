@@ -1,0 +1,188 @@
+"""Images of another size than trained on: the same view in other pixels, or more of it, and what is said of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+import amsunet
+from amsunet.data.preprocessing import Preprocessing
+from amsunet.errors import InputError
+from amsunet.inference.description import FILE_NAME
+from amsunet.inference.folder import predict_files
+from amsunet.inference.image_scale import tell_scaling
+from amsunet.inference.jobs import find_inputs
+from amsunet.inference.model_file import load_model, save_model
+from amsunet.inference.objects import without_small
+from amsunet.inference.predictor import Predictor, load
+
+RECORD = Preprocessing(
+    in_channels=1,
+    windowing="depth",
+    scale=0.5,
+    mean=(0.5,),
+    std=(0.2,),
+    typical_size=(60, 80),
+    size_range=((50, 70), (60, 80)),
+)
+BY_SIZE = RECORD.model_copy(update={"image_scale": "size"})
+
+
+@pytest.fixture
+def make_scaled(make_run, machine):
+    """A predictor whose network brings images to a size of 60 x 80 pixels, or takes them by the same factor."""
+
+    def make(image_scale="size", said=None, **settings):
+        run = make_run(scale=0.5, **settings)
+        network, description = load_model(run / FILE_NAME)
+        changed = RECORD.model_copy(update={"image_scale": image_scale})
+        save_model(run / FILE_NAME, network, description.model_copy(update={"preprocessing": changed}))
+        return Predictor(run, machine=machine, image_scale=said)
+
+    return make
+
+
+def _enlarged(image, times):
+    return image.repeat(times, axis=0).repeat(times, axis=1)
+
+
+@pytest.mark.parametrize("times", [2, 3, 4])
+def test_the_same_view_in_more_pixels_gives_the_same_mask(make_scaled, picture, times):
+    image, differences = picture(60, 80), {}
+    for rule in ("size", "factor"):
+        predictor = make_scaled(rule)
+        small, large = predictor.predict(image), predictor.predict(_enlarged(image, times))
+        assert large.mask.shape == (60 * times, 80 * times)
+        wanted = _enlarged(small.probability[1], times)
+        differences[rule] = np.abs(large.probability[1] - wanted).mean() / wanted.std()
+    assert 3 * differences["size"] < differences["factor"], differences
+
+
+def test_images_of_the_trained_size_are_as_they_were(make_scaled, picture):
+    by_size, by_factor = (make_scaled(rule) for rule in ("size", "factor"))
+    for size in ((60, 80), (58, 82)):
+        image = picture(*size)
+        assert np.array_equal(by_size.predict(image).probability, by_factor.predict(image).probability)
+
+
+def test_the_figures_of_strange_images_are_taken_at_that_size(make_scaled, picture):
+    predictor, image = make_scaled(), picture(60, 80, channels=1)
+    views = [next(iter(predictor.prepare(one, "x").views.values())) for one in (image, _enlarged(image, 4))]
+    assert views[0].shape == views[1].shape == (1, 30, 40)
+    assert np.abs(views[0].astype(int) - views[1]).mean() < 3
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_the_smallest_object_follows_the_size(make_scaled, picture, times):
+    image = _enlarged(picture(60, 80), times)
+    without, left = (make_scaled(smallest_object=size).predict(image) for size in (60, 0))
+    assert np.array_equal(without.mask, without_small(left.mask == 1, 60 * times**2))
+    assert not np.array_equal(without.mask, left.mask), "nothing was that small"
+
+
+def test_what_is_said_counts_whatever_the_size(make_scaled, picture):
+    image = _enlarged(picture(60, 80), 3)
+    expected = make_scaled(smallest_object=60).predict(image)
+    for rule in ("size", "factor"):
+        predictor = make_scaled(rule, said=0.5 / 3, smallest_object=60)
+        assert np.array_equal(predictor.predict(image).mask, expected.mask)
+        assert predictor.prepare(picture(60, 80, channels=1), "x").working_size == (10, 13)
+        scaling = predictor.scaling(Counter([image.shape[:2]]))
+        assert scaling == ("images are scaled by 0.166667, as you said", "", True)
+
+
+@pytest.mark.parametrize("said", [0, -1, 17, float("nan")])
+def test_a_scale_that_cannot_be_is_refused(make_run, said):
+    with pytest.raises(InputError, match="--image-scale must be more than 0 and at most 16, not"):
+        load(make_run(), image_scale=said)
+
+
+def test_spacing_decides_where_it_is_known_of_both(make_scaled, picture):
+    predictor, image = make_scaled(), picture(60, 80, channels=1)
+    result = predictor.predict(image, spacing=(0.1, 0.1))
+    assert np.array_equal(result.probability, predictor.predict(image).probability)
+    runtime, known = predictor._members[0]
+    of_spacing = known.preprocessing.model_copy(update={"spacing": (0.2, 0.1)})
+    predictor._members[0] = runtime, known.model_copy(update={"preprocessing": of_spacing})
+    assert predictor.prepare(image, "x", (0.1, 0.1)).working_size == (15, 40)
+
+
+@pytest.mark.parametrize(
+    ("record", "sizes", "line", "warning"),
+    [
+        (RECORD, {(60, 80): 3}, "images are scaled by 0.5, as in training", ""),
+        (RECORD, {(75, 100): 3}, "images are scaled by 0.5, as in training", ""),
+        (
+            RECORD,
+            {(60, 80): 3, (180, 240): 2},
+            "images are scaled by 0.5, as in training",
+            "2 of 5 images are of another size than the training's (70 x 50 pixels to 80 x 60 pixels): sides of "
+            "240 x 180 pixels are 3 times as long. They are taken as more of the same view, pixel for pixel. If they "
+            "show the same view in more pixels, say --image-scale 0.17",
+        ),
+        (
+            RECORD,
+            {(20, 24): 1},
+            "images are scaled by 0.5, as in training",
+            "images are of another size than the training's (70 x 50 pixels to 80 x 60 pixels): sides of 24 x 20 "
+            "pixels are 3.2 times shorter. They are taken as less of the same view, pixel for pixel. If they show the "
+            "same view in fewer pixels, say --image-scale 1.6",
+        ),
+        (BY_SIZE, {(60, 80): 3}, "images are of about the training's size, 80 x 60 pixels: scaled by 0.5", ""),
+        (
+            BY_SIZE,
+            {(60, 80): 3, (180, 240): 1},
+            "1 of 4 images is brought to the training's size, 80 x 60 pixels: scaled by 0.167 in place of 0.5; "
+            "--image-scale says another scale",
+            "",
+        ),
+        (
+            BY_SIZE,
+            {(120, 160): 1, (180, 240): 1},
+            "images are brought to the training's size, 80 x 60 pixels: scaled by 0.167 to 0.25 in place of 0.5; "
+            "--image-scale says another scale",
+            "",
+        ),
+    ],
+)
+def test_what_is_said_of_sizes(record, sizes, line, warning):
+    scaling = tell_scaling(record, sizes)
+    assert (scaling.line, scaling.warning) == (line, warning)
+    assert scaling.changed == ("brought" in line)
+
+
+def test_networks_of_earlier_versions_say_their_scale_and_warn_of_nothing(make_predictor):
+    scaling = make_predictor(scale=0.5).scaling({(900, 900): 1})
+    assert scaling == ("images are scaled by 0.5, as in training", "", False)
+
+
+def test_sizes_of_files_are_counted(make_scaled, images, tmp_path):
+    jobs = find_inputs((str(images[0]),), tmp_path / "out")
+    outcome = predict_files(make_scaled(), jobs, tmp_path / "out")
+    assert outcome.sizes == Counter(images[1].values())
+
+
+def test_networks_of_an_ensemble_see_images_alike(ensemble, machine, tmp_path):
+    import shutil
+
+    copy = shutil.copytree(ensemble, tmp_path / "copy")
+    path = copy / "fold1" / FILE_NAME
+    network, description = load_model(path)
+    by_size = description.preprocessing.model_copy(update={"image_scale": "size"})
+    save_model(path, network, description.model_copy(update={"preprocessing": by_size}))
+    with pytest.raises(InputError, match="fold1 was trained on other masks or at another scale than"):
+        Predictor(copy, machine=machine)
+
+
+def test_networks_that_ship_know_their_sizes():
+    rules = {
+        name: amsunet.load(name, device="cpu").description.preprocessing for name in ("vessels", "lesions", "glands")
+    }
+    assert {name: (rule.image_scale, rule.typical_size) for name, rule in rules.items()} == {
+        "vessels": ("size", (584, 565)),
+        "lesions": ("size", (256, 256)),
+        "glands": ("factor", (522, 775)),
+    }
+    assert rules["vessels"].working_size(960, 999) == (563, 586)
