@@ -162,7 +162,7 @@ def predict(
     from amsunet.inference.jobs import find_inputs  # noqa: PLC0415
     from amsunet.inference.predictor import load  # noqa: PLC0415
 
-    jobs = find_inputs(images, out)
+    jobs = find_inputs(images, out, say=click.echo)
     predictor = load(run, say=click.echo, **settings)
     click.echo(f"on {predictor}")
     with progress_bar("image") as progress, progress_bar("tile") as slide_progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -256,7 +257,7 @@ def evaluation_folder(evaluation: Evaluation) -> Path:
     name = evaluation.split
     if name == "all":
         source = absolute_source(evaluation.source)
-        name = f"{Path(source).stem}-{hashlib.sha256(source.encode()).hexdigest()[:8]}".replace(":", "-")
+        name = f"{Path(source).stem}-{hashlib.sha256(os.fsencode(source)).hexdigest()[:8]}".replace(":", "-")
     return home / f"{name}{'_flips' * evaluation.flips}{'_turns' * evaluation.turns}"
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from amsunet.data.images import MAXIMUM_PIXELS, Array, count_pixels, read_image, write_image
 from amsunet.data.slides import LARGE_PIXELS, SlideError, is_slide
 from amsunet.errors import InputError
-from amsunet.files import refuse_place, write_csv, write_text
+from amsunet.files import printable, refuse_place, write_csv, write_text
 from amsunet.inference.jobs import Job
 from amsunet.inference.places import mask_paths, overlay_path, probability_paths
 from amsunet.inference.predictor import Predictor, Prepared
@@ -144,14 +144,23 @@ def _places(job: Job, out: Path, predictor: Predictor, *, overlay: bool, probabi
 
 
 def _refuse_to_replace(places: Mapping[Job, Sequence[Path]], *, overwrite: bool) -> None:
-    """Raise InputError if a result would take the place of another file, or of an image that is to be segmented."""
+    """Raise InputError if a result would take the place of another file, of an image that is to be segmented, or of a
+    result for another image.
+    """
     images = {job.image.resolve() for job in places}
+    results: dict[Path, Job] = {}
     for job, targets in places.items():
         for target in targets:
             if target.resolve() in images:
                 raise InputError(f"the mask of {job.image} would take the place of {target}: choose another --out")
             if not overwrite and target.exists():
                 raise InputError(f"{target} is there already: choose another --out, or say --overwrite")
+            if target in results:
+                raise InputError(
+                    f"what is made of {results[target].image} and of {job.image} would both be {target}: predict them "
+                    "into different folders"
+                )
+            results[target] = job
 
 
 def _predict_images(
@@ -197,7 +206,7 @@ def _write_lists(outcome: Outcome, jobs: Sequence[Job], out: Path) -> None:
     outcome.doubts.sort(key=lambda doubt: (doubt.unlike, doubt.uncertainty), reverse=True)
     rows = [{"image": one.image, "uncertainty": f"{one.uncertainty:.4f}", "reason": one.reason}
             for one in outcome.doubts]  # fmt: skip
-    rows += _still_doubtful(out / CHECK_LIST, {str(job.image) for job in jobs})
+    rows += _still_doubtful(out / CHECK_LIST, {printable(str(job.image)) for job in jobs})
     (out / CHECK_LIST).unlink(missing_ok=True)
     if rows:
         write_csv(out / CHECK_LIST, rows)
