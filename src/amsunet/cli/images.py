@@ -180,7 +180,7 @@ def predict(
         )
     click.echo(f"{outcome.written} masks in {out}, {outcome.pace}")
     for doubt in outcome.doubts:
-        if doubt.unlike:
+        if doubt.warned_of:
             click.echo(f"warning: {doubt.image} {doubt.reason}: check its mask", err=True)
     if outcome.doubts:
         click.echo(f"{len(outcome.doubts)} of {outcome.written} masks are to be checked: {out / CHECK_LIST}", err=True)

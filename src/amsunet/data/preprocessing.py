@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from amsunet.data.clahe import Place, equalise, find_tables
 from amsunet.data.images import Array
+from amsunet.data.polarity import find_polarity
 from amsunet.data.table import BAND, look_up
 
 Windowing = Literal["depth", "percentiles", "gamma", "bright_on_dark", "clahe"]
@@ -29,6 +30,10 @@ class Tone(NamedTuple):
     gamma: float
     tables: Array | None = None
     """Of a CLAHE window, what each level becomes in each part of the image."""
+    other: Tone | None = None
+    """The other way round, where it is in doubt whether objects are darker or brighter than their ground."""
+    lead: float = 0.0
+    """By how much the Dice to be expected of the other one must be better for it to be taken."""
 
 
 class Preprocessing(BaseModel):
@@ -37,9 +42,9 @@ class Preprocessing(BaseModel):
     1. ``window``: to ``in_channels`` channels of uint8. By ``depth``, the whole range of the file's type;
        by ``percentiles``, the image's own 0.5 to 99.5 per cent range; by ``gamma``, that range and then the power,
        0.4 at the least, that lifts the mean of a dark image to 0.3, so that a few bright objects do not hide
-       the dim ones; by ``bright_on_dark``, that after images brighter than half in the mean are inverted, so that
-       stained tissue looks like fluorescence; by ``clahe``, the range and then contrast evened out from part to part
-       of the image.
+       the dim ones; by ``bright_on_dark``, that after images of dark objects are inverted (``find_polarity``), so
+       that stained tissue looks like fluorescence; by ``clahe``, the range and then contrast evened out from part to
+       part of the image.
     2. ``resize`` by ``scale``.
     3. Minus ``mean``, over ``std``, both of values in 0 ... 1: where the network runs.
     """
@@ -64,9 +69,9 @@ class Preprocessing(BaseModel):
 
     def tone(self, image: Array) -> Tone:
         """What ``window`` finds out of an image (H, W, 1 or 3), to be used for its parts."""
-        image = _with_channels(image, self.in_channels)
-        tone = _tone(image, self.windowing)
-        return tone._replace(tables=find_tables(_levels(image, tone))) if self.windowing == "clahe" else tone
+        seen = _with_channels(image, self.in_channels)
+        tone = _tone(seen, self.windowing, image)
+        return tone._replace(tables=find_tables(_levels(seen, tone))) if self.windowing == "clahe" else tone
 
     def window(self, image: Array, tone: Tone | None = None, place: Place | None = None) -> Array:
         """Map (H, W, 1 or 3) of any type to (H, W, in_channels) of uint8.
@@ -75,10 +80,9 @@ class Preprocessing(BaseModel):
             tone: of the whole image, where this is a part of it, and
             place: where that part lies.
         """
-        image = _with_channels(image, self.in_channels)
-        tone = tone or _tone(image, self.windowing)
-        levels = _levels(image, tone)
-        return equalise(levels, tone.tables, place) if self.windowing == "clahe" else levels
+        seen = _with_channels(image, self.in_channels)
+        levels = _levels(seen, tone or _tone(seen, self.windowing, image))
+        return equalise(levels, tone.tables if tone else None, place) if self.windowing == "clahe" else levels
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width that the network sees of an image of that size."""
@@ -115,7 +119,13 @@ def _with_channels(image: Array, channels: int) -> Array:
     return (image @ np.array([0.299, 0.587, 0.114], np.float32))[..., None].round().astype(image.dtype)
 
 
-def _tone(image: Array, windowing: Windowing) -> Tone:
+def has_dark_objects(image: Array) -> bool:
+    """Whether the window ``bright_on_dark`` inverts an image (H, W, 1 or 3)."""
+    tone = _tone(image, "bright_on_dark", image)
+    return tone.low > tone.high
+
+
+def _tone(image: Array, windowing: Windowing, as_read: Array) -> Tone:
     if windowing == "depth":
         return Tone(0.0, float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0, 1.0)
     step = max(1, int(np.ceil(np.sqrt(image.shape[0] * image.shape[1] / _MAXIMUM_SAMPLED_PIXELS))))
@@ -126,13 +136,21 @@ def _tone(image: Array, windowing: Windowing) -> Tone:
     if windowing not in ("gamma", "bright_on_dark"):
         return Tone(low, high, 1.0)
     mean = float(np.clip((sampled - low) / (high - low), 0, 1).mean())
-    if windowing == "bright_on_dark" and mean > 0.5:
-        low, high, mean = high, low, 1 - mean
-    return Tone(low, high, max(_SMALLEST_GAMMA, np.log(_DARK) / np.log(mean)) if 0 < mean < _DARK else 1.0)
+    tone = Tone(low, high, _lifting(mean))
+    if windowing == "gamma":
+        return tone
+    inverted = Tone(high, low, _lifting(1 - mean))
+    found = find_polarity(as_read[::step, ::step], mean)
+    tone, other = (inverted, tone) if found.dark_objects else (tone, inverted)
+    return tone if found.sure else tone._replace(other=other, lead=found.lead)
+
+
+def _lifting(mean: float) -> float:
+    return max(_SMALLEST_GAMMA, np.log(_DARK) / np.log(mean)) if 0 < mean < _DARK else 1.0
 
 
 def _levels(image: Array, tone: Tone) -> Array:
-    low, high, gamma, _ = tone
+    low, high, gamma = tone[:3]
     if image.dtype == np.uint8 and (low, high, gamma) == (0.0, 255.0, 1.0):
         return image
     if image.dtype.kind == "u":

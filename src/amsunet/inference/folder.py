@@ -203,7 +203,7 @@ def _write_lists(outcome: Outcome, jobs: Sequence[Job], out: Path) -> None:
     if outcome.failures:
         lines = "".join(f"{path}\t{message}\n" for path, message in outcome.failures.items())
         write_text(out / "failures.txt", lines)
-    outcome.doubts.sort(key=lambda doubt: (doubt.unlike, doubt.uncertainty), reverse=True)
+    outcome.doubts.sort(key=lambda doubt: (doubt.warned_of, doubt.uncertainty), reverse=True)
     rows = [{"image": one.image, "uncertainty": f"{one.uncertainty:.4f}", "reason": one.reason}
             for one in outcome.doubts]  # fmt: skip
     rows += _still_doubtful(out / CHECK_LIST, {printable(str(job.image)) for job in jobs})
@@ -292,4 +292,5 @@ def _write(
             write_image(place, (segmentation.probability[label] * 65535).round().astype(np.uint16))
     if not segmentation.doubts:
         return None
-    return Doubt(str(path), segmentation.uncertainty, "; ".join(segmentation.doubts), bool(segmentation.unlike))
+    reason = "; ".join(segmentation.doubts)
+    return Doubt(str(path), segmentation.uncertainty, reason, bool(segmentation.unlike), bool(segmentation.polarity))
