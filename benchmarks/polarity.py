@@ -282,7 +282,7 @@ def main() -> None:
             "what": WHAT,
             "command": COMMAND.format(every=asked.every),
             "commit": subprocess.run(
-                ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+                ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
             ).stdout.strip(),
             "environment": environment(replace(choose_machine("cpu"), precision="float32")),
             "network": "nuclei",
