@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import json
 
 import pytest
 
@@ -54,3 +55,11 @@ def test_rows_of_two_versions_stand_in_one_table(tmp_path):
     """A study that an earlier version began has columns fewer."""
     write_csv(tmp_path / "x.csv", [{"a": 1, "b": 2}, {"a": 3, "b": 4, "c": 5}, {"a": 6}])
     assert (tmp_path / "x.csv").read_text(encoding="utf-8").splitlines() == ["a,b,c", "1,2,", "3,4,5", "6,,"]
+
+
+def test_a_name_that_is_not_utf_8_is_written_escaped_and_json_reads_it_back(tmp_path):
+    name = b"bad\xff.png".decode("utf-8", "surrogateescape")
+    write_csv(tmp_path / "x.csv", [{"image": name}])
+    assert (tmp_path / "x.csv").read_text(encoding="utf-8").splitlines() == ["image", r"bad\udcff.png"]
+    write_json(tmp_path / "x.json", {name: "ä"})
+    assert json.loads((tmp_path / "x.json").read_text(encoding="utf-8")) == {name: "ä"}

@@ -65,9 +65,16 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to ``path``, wholly or not at all."""
+    """Write ``text`` to ``path`` as UTF-8, wholly or not at all."""
     with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(printable(text), encoding="utf-8")
+
+
+def printable(text: str) -> str:
+    r"""The text as it can be written as UTF-8: of a file name that is not, the foreign bytes as ``\udcff``, which JSON
+    reads back as they were.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -36,6 +36,7 @@ def make_run(tmp_path) -> Callable[..., Path]:
         *,
         in_channels: int = 1,
         scale: float = 1.0,
+        windowing: str = "depth",
         **settings: Any,
     ) -> Path:
         torch.manual_seed(0)
@@ -49,7 +50,7 @@ def make_run(tmp_path) -> Callable[..., Path]:
             arguments=arguments,
             preprocessing=Preprocessing(
                 in_channels=in_channels,
-                windowing="depth",
+                windowing=windowing,
                 scale=scale,
                 mean=(0.5,) * in_channels,
                 std=(0.2,) * in_channels,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from pathlib import Path
 
@@ -163,6 +164,33 @@ def test_images_are_never_replaced_by_their_masks(images, make_predictor):
     with pytest.raises(InputError, match=r"would take the place of .*: choose another --out"):
         predict_files(make_predictor(), find_inputs([str(where)]), where)
     assert {path: path.read_bytes() for path in where.rglob("*.png")} == before
+
+
+def test_names_that_are_not_utf_8_get_masks_and_stand_escaped_in_the_lists(images, tmp_path, make_predictor):
+    where = tmp_path / "strange"
+    where.mkdir()
+    good, broken = (Path(os.fsdecode(os.fsencode(where) + name)) for name in (b"/good\xff.png", b"/broken\xe4.png"))
+    try:
+        shutil.copy(images[0] / "a.png", good)
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    broken.write_bytes(b"no image")
+    for _ in range(2):  # the second time what stands in the list is read
+        outcome = predict_files(
+            make_predictor(doubtful=0.0), find_inputs([str(where)]), tmp_path / "out", overlay=True, overwrite=True
+        )
+    assert outcome.written == 1 and (tmp_path / "out" / good.name).is_file()
+    with (tmp_path / "out" / CHECK_LIST).open(newline="", encoding="utf-8") as lines:
+        assert [Path(row["image"]).name for row in csv.DictReader(lines)] == [r"good\udcff.png"]
+    assert r"broken\udce4.png" in (tmp_path / "out" / "failures.txt").read_text(encoding="utf-8")
+
+
+def test_results_of_two_images_are_never_one_file(tmp_path, make_predictor, picture):
+    for name in ("x.png", "overlays/x.png"):
+        write_image(tmp_path / "in" / name, picture(16, 16))
+    with pytest.raises(InputError, match=r"would both be .*x\.png: predict them into different folders"):
+        predict_files(make_predictor(), find_inputs([str(tmp_path / "in")]), tmp_path / "out", overlay=True)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("there", ["disc/c.png", "overlays/c.png", "probabilities/c_cup.png"])

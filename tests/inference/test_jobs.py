@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from amsunet.data.images import write_image
@@ -38,12 +41,54 @@ def test_an_input_that_names_nothing_is_refused(images, tmp_path, inputs):
         find_inputs([text.format(tmp_path) for text in inputs])
 
 
-@pytest.mark.parametrize("others", [["other/a.png"], ["images/a.jpg"]])
-def test_equal_names_are_refused(images, tmp_path, picture, others):
-    for other in others:
-        write_image(tmp_path / other, picture(32, 32))
+def _names(jobs: list[Job]) -> set[str]:
+    return {job.name for job in jobs}
+
+
+def test_images_that_differ_in_their_suffix_keep_it(tmp_path, picture):
+    for name in ("a.jpg", "a.png", "a.b.png", "A.png", "deep/a.png", "other.png"):
+        write_image(tmp_path / "in" / name, picture(16, 16))
+    told: list[str] = []
+    assert _names(find_inputs([str(tmp_path / "in")], say=told.append)) == {
+        "a.jpg", "a.png", "a.b", "A", "deep/a", "other"
+    }  # fmt: skip
+    assert len(told) == 1 and "a.jpg and a.png" in told[0]
+    assert _names(find_inputs([str(tmp_path / "in/a.jpg"), str(tmp_path / "in/a.b.png")])) == {"a", "a.b"}
+
+
+def test_images_of_one_name_in_several_folders_are_named_from_the_folder_that_holds_all(tmp_path, picture):
+    for name in ("P1/scan.png", "P2/scan.png", "P2/scan.bmp", "P2/more/x.png"):
+        write_image(tmp_path / "in" / name, picture(16, 16))
+    told: list[str] = []
+    both = find_inputs([str(tmp_path / "in/P1"), str(tmp_path / "in/P2")], say=told.append)
+    assert _names(both) == {"P1/scan", "P2/scan.png", "P2/scan.bmp", "P2/more/x"}
+    assert len(told) == 2 and str(tmp_path / "in") in told[0]
+    assert _names(find_inputs([f"{tmp_path}/in/*/scan.png"])) == {"P1/scan", "P2/scan"}
+    listing = tmp_path / "list.txt"
+    listing.write_text("in/P1/scan.png\nin/P1/../P1/scan.png\nin/P2/scan.png\n", encoding="utf-16")
+    assert _names(find_inputs([str(listing)])) == {"P1/scan", "P2/scan"}
+
+
+def test_names_that_stay_equal_are_refused(tmp_path, picture):
+    for name in ("a.jpg", "a.png", "a.jpg.png"):
+        write_image(tmp_path / name, picture(16, 16))
     with pytest.raises(InputError, match="would get the same mask name"):
-        find_inputs([str(images[0]), *(str(tmp_path / other) for other in others)])
+        find_inputs([str(tmp_path)])
+
+
+def test_a_list_may_hold_names_that_are_not_utf_8_if_there_are_such_files(tmp_path, picture):
+    strange = Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.png"))
+    write_image(tmp_path / "x.png", picture(16, 16))
+    try:
+        (tmp_path / "x.png").rename(strange)
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    listing = tmp_path / "list.txt"
+    listing.write_bytes(b"bad\xff.png\n")
+    assert [job.image for job in find_inputs([str(listing)])] == [strange]
+    listing.write_bytes(b"gone\xff.png\n")
+    with pytest.raises(InputError, match="save it as UTF-8"):
+        find_inputs([str(listing)])
 
 
 def test_what_an_earlier_prediction_wrote_is_passed_over_but_nothing_that_is_named(images, tmp_path, picture):

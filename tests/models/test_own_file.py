@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import random
+import shutil
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 
 from amsunet.errors import InputError
 from amsunet.inference.description import FILE_NAME
 from amsunet.inference.model_file import load_model
 from amsunet.inference.predictor import load
-from amsunet.models import absolute_model, create_model
+from amsunet.models import absolute_model, code_checksum, code_files, create_model
 from amsunet.training.check import check
 from amsunet.training.train import resume, train
 
@@ -70,6 +77,89 @@ def test_what_is_wrong_with_the_file_is_said(own, code, message):
 def test_a_missing_file_is_said(tmp_path):
     with pytest.raises(ValueError, match=r"absent\.py cannot be read .*PATH\.py:FUNCTION"):
         create_model(f"{tmp_path / 'absent.py'}:build")
+
+
+SPLIT = {
+    "net.py": """
+from blocks import block
+import parts.last, parts.deep.more as more
+import random
+
+def build(in_channels, num_classes):
+    import late
+    assert random.named == "beside" and more.WHO == "more" and parts.deep.more is more
+    return late.join(block(in_channels, 4), parts.last.last(4, num_classes))
+""",
+    "blocks.py": "import torch\ndef block(i, o):\n    return torch.nn.Conv2d(i, o, 3, padding=1)\n",
+    "late.py": "import torch\nfrom parts import *\ndef join(*layers):\n    return torch.nn.Sequential(*layers)\n",
+    "random.py": "named = 'beside'\n",
+    "parts/__init__.py": "from . import last\nfrom .deep import more\n",
+    "parts/last.py": "from torch import nn\nfrom blocks import block\ndef last(i, o):\n    return nn.Conv2d(i, o, 1)\n",
+    "parts/deep/more.py": "WHO = 'more'\nfrom .. import last\nfrom ..last import block\n",
+    "not_imported.py": "raise SystemExit('this code ran')\n",
+}
+"""A network whose files import each other in every way."""
+
+
+def _write(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder / "net.py"
+
+
+def test_a_network_of_several_files_is_built_and_nothing_of_it_stays_in_the_way(tmp_path):
+    main = _write(tmp_path / "one", SPLIT)
+    path, modules = list(sys.path), set(sys.modules)
+    one = create_model(f"{main}:build", in_channels=3, num_classes=2)
+    assert one(torch.zeros(1, 3, 8, 8)).shape == (1, 2, 8, 8)
+    assert sys.path == path and not hasattr(random, "named")
+    assert all(name.startswith("amsunet_own_") for name in set(sys.modules) - modules)
+    assert not list((tmp_path / "one").rglob("__pycache__"))
+    other = _write(tmp_path / "two", SPLIT | {"blocks.py": SPLIT["blocks.py"].replace("3, padding=1", "1")})
+    assert create_model(f"{other}:build", in_channels=3, num_classes=2)[0].kernel_size == (1, 1)
+    assert one[0].kernel_size == (3, 3)
+
+
+@pytest.mark.parametrize("changed", ["net.py", "blocks.py", "late.py", "parts/__init__.py", "parts/deep/more.py"])
+def test_the_checksum_covers_what_is_imported_and_nothing_else(tmp_path, changed):
+    name = f"{_write(tmp_path, SPLIT)}:build"
+    before = code_checksum(name)
+    _write(tmp_path, {"not_imported.py": "", "torch.txt": ""})
+    assert code_checksum(name) == before
+    _write(tmp_path, {changed: SPLIT[changed] + "# changed"})
+    assert code_checksum(name) != before
+
+
+def test_the_checksum_of_one_file_is_that_of_earlier_versions(own):
+    assert code_checksum(f"{own}:build") == hashlib.sha256(GOOD.encode()).hexdigest()
+
+
+def test_copies_have_the_same_checksum_and_build_the_same(tmp_path):
+    name = f"{_write(tmp_path / 'mine', SPLIT)}:build"
+    for place, file in code_files(name).items():
+        (tmp_path / "run" / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, tmp_path / "run" / place)
+    copy = f"{tmp_path / 'run' / 'network.py'}:build"
+    assert code_checksum(copy) == code_checksum(name)
+    create_model(copy, in_channels=1, num_classes=2)
+    assert not (tmp_path / "run" / "not_imported.py").exists()
+    main = _write(tmp_path / "named", {"net.py": "import network", "network.py": ""})
+    assert {str(place) for place in code_files(f"{main}:build")} == {"net.py", "network.py"}
+
+
+def test_a_folder_of_the_name_of_an_installed_package_is_none(tmp_path):
+    main = _write(tmp_path, {"net.py": GOOD, "torch/nn.py": "raise SystemExit('this code ran')"})
+    create_model(f"{main}:build", in_channels=1, num_classes=2)
+
+
+def test_what_a_helper_lacks_is_said_by_its_own_name(tmp_path):
+    main = _write(tmp_path, {"net.py": "from blocks import gone", "blocks.py": ""})
+    with pytest.raises(ValueError, match=r"cannot import name 'gone' from 'blocks'"):
+        create_model(f"{main}:build")
+    main.write_text("import nowhere_at_all")
+    with pytest.raises(ValueError, match="No module named 'nowhere_at_all'"):
+        create_model(f"{main}:build")
 
 
 def test_it_trains_and_predicts_and_a_changed_file_is_never_run(own, tiny, tmp_path, whole):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -52,6 +53,8 @@ for command in (check, train, evaluate, predict, models, compare, ablate, explai
 
 def main() -> None:
     """Run the command line; what a user can mend ends in one sentence and exit code 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what the terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         sys.exit(cli(standalone_mode=False))
     except InputError as error:

@@ -11,6 +11,7 @@ from amsunet.data.dataset import Dataset
 from amsunet.data.frame import Frame, Look, judge_frame, look
 from amsunet.data.masks import IGNORED
 from amsunet.data.mirrored import Axis, find_mirrored
+from amsunet.data.preprocessing import has_dark_objects
 from amsunet.data.scan import Scan
 from amsunet.data.value_range import ValueRange, common_range
 
@@ -143,18 +144,24 @@ def _measure_masks(dataset: Dataset, scans: list[Scan]) -> tuple[tuple[float, ..
 
 
 def _bright_on_dark(dataset: Dataset, scans: list[Scan]) -> bool:
-    """Look at some bright and some dark images; True if foreground stands out against them in nearly all."""
-    kinds = [[scan for scan in scans if (np.mean(scan.mean) > 0.5) == bright] for bright in (True, False)]
+    """Look at some images that are dark and grey, and some that are not; True if there are both images of dark objects
+    and of bright ones by the rule of the window, and foreground stands out that way in nearly all of either.
+    """
+    kinds = [
+        [scan for scan in scans if (scan.coloured or np.mean(scan.mean) > 0.5) == bright] for bright in (True, False)
+    ]
     if min(map(len, kinds)) < _FEWEST_OF_A_KIND:
         return False
-    return all(
-        np.mean([_stands_out(dataset, scan, darker) for scan in kind[:: -(-len(kind) // _LOOKED_AT)]]) >= _NEARLY_ALL
-        for kind, darker in zip(kinds, (True, False), strict=True)
-    )
+    right: dict[bool, list[bool]] = {True: [], False: []}
+    for kind in kinds:
+        for scan in kind[:: -(-len(kind) // _LOOKED_AT)]:
+            image, labels = dataset.read(scan.sample)
+            dark = has_dark_objects(image)
+            right[dark].append(_stands_out(image, labels, dark))
+    return all(len(told) >= _FEWEST_OF_A_KIND and np.mean(told) >= _NEARLY_ALL for told in right.values())
 
 
-def _stands_out(dataset: Dataset, scan: Scan, darker: bool) -> bool:
-    image, labels = dataset.read(scan.sample)
+def _stands_out(image: np.ndarray, labels: np.ndarray, darker: bool) -> bool:
     foreground, background = (labels != 0) & (labels != IGNORED), labels == 0
     if not (foreground.any() and background.any()):
         return False

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from amsunet.data.clahe import Place, equalise, find_tables
 from amsunet.data.images import Array
+from amsunet.data.polarity import find_polarity
 from amsunet.data.table import BAND, look_up
 from amsunet.data.value_range import ValueRange, evident_range, shows, values_of
 
@@ -44,6 +45,10 @@ class Tone(NamedTuple):
     """Of a window of every channel by itself, theirs."""
     guess: str = ""
     """How an image whose values are not those of the training images was understood, if it is one."""
+    other: Tone | None = None
+    """The other way round, where it is in doubt whether objects are darker or brighter than their ground."""
+    lead: float = 0.0
+    """By how much the Dice to be expected of the other one must be better for it to be taken."""
 
 
 class Preprocessing(BaseModel):
@@ -54,9 +59,9 @@ class Preprocessing(BaseModel):
        by ``percentiles``, the image's own 0.5 to 99.5 per cent range; by ``channels``, that of every channel by
        itself; by ``gamma``, that of all and then the power,
        0.4 at the least, that lifts the mean of a dark image to 0.3, so that a few bright objects do not hide
-       the dim ones; by ``bright_on_dark``, that after images brighter than half in the mean are inverted, so that
-       stained tissue looks like fluorescence; by ``clahe``, the range and then contrast evened out from part to part
-       of the image.
+       the dim ones; by ``bright_on_dark``, that after images of dark objects are inverted (``find_polarity``), so
+       that stained tissue looks like fluorescence; by ``clahe``, the range and then contrast evened out from part to
+       part of the image.
     2. ``resize`` by ``scale``, if the image is of the size trained on. Another one is, by ``image_scale``, either more
        or less of such a view, and taken at the same ``factor``; or the same view in other pixels, and brought to
        ``typical_size`` first, by its area, with its sides in proportion. Where the spacing of both is known, that
@@ -118,9 +123,9 @@ class Preprocessing(BaseModel):
 
     def tone(self, image: Array) -> Tone:
         """What ``window`` finds out of an image (H, W, 1 or 3), to be used for its parts."""
-        image = _with_channels(image, self.in_channels)
-        tone = _tone(image, self.windowing, self.values)
-        return tone._replace(tables=find_tables(_levels(image, tone))) if self.windowing == "clahe" else tone
+        seen = _with_channels(image, self.in_channels)
+        tone = _tone(seen, self.windowing, image, self.values)
+        return tone._replace(tables=find_tables(_levels(seen, tone))) if self.windowing == "clahe" else tone
 
     def window(self, image: Array, tone: Tone | None = None, place: Place | None = None) -> Array:
         """Map (H, W, 1 or 3) of any type to (H, W, in_channels) of uint8.
@@ -129,9 +134,9 @@ class Preprocessing(BaseModel):
             tone: of the whole image, where this is a part of it, and
             place: where that part lies.
         """
-        image = _with_channels(image, self.in_channels)
-        tone = tone or _tone(image, self.windowing, self.values)
-        levels = _levels(image, tone)
+        seen = _with_channels(image, self.in_channels)
+        tone = tone or _tone(seen, self.windowing, image, self.values)
+        levels = _levels(seen, tone)
         return equalise(levels, tone.tables, place) if self.windowing == "clahe" else levels
 
     def factors(self, height: int, width: int, spacing: Spacing | None = None) -> tuple[float, float]:
@@ -193,11 +198,18 @@ def _with_channels(image: Array, channels: int) -> Array:
     return grey.astype(image.dtype) if image.dtype.kind == "f" else grey.round().astype(image.dtype)
 
 
-def _tone(image: Array, windowing: Windowing, known: tuple[ValueRange, ...] = ()) -> Tone:
+def has_dark_objects(image: Array) -> bool:
+    """Whether the window ``bright_on_dark`` inverts an image (H, W, 1 or 3)."""
+    tone = _tone(image, "bright_on_dark", image)
+    return tone.low > tone.high
+
+
+def _tone(image: Array, windowing: Windowing, as_read: Array, known: tuple[ValueRange, ...] = ()) -> Tone:
     if windowing == "depth":
         return _depth_tone(image, known)
     if windowing == "channels":
-        parts = tuple(_tone(image[..., [channel]], "percentiles") for channel in range(image.shape[2]))
+        channels = [image[..., [channel]] for channel in range(image.shape[2])]
+        parts = tuple(_tone(one, "percentiles", one) for one in channels)
         return Tone(min(part.low for part in parts), max(part.high for part in parts), 1.0, channels=parts)
     step = max(1, int(np.ceil(np.sqrt(image.shape[0] * image.shape[1] / _MAXIMUM_SAMPLED_PIXELS))))
     sampled = image[::step, ::step]
@@ -208,9 +220,17 @@ def _tone(image: Array, windowing: Windowing, known: tuple[ValueRange, ...] = ()
     if windowing not in ("gamma", "bright_on_dark"):
         return Tone(low, high, 1.0)
     mean = float(np.clip((sampled - low) / (high - low), 0, 1).mean())
-    if windowing == "bright_on_dark" and mean > 0.5:
-        low, high, mean = high, low, 1 - mean
-    return Tone(low, high, max(_SMALLEST_GAMMA, np.log(_DARK) / np.log(mean)) if 0 < mean < _DARK else 1.0)
+    tone = Tone(low, high, _lifting(mean))
+    if windowing == "gamma":
+        return tone
+    inverted = Tone(high, low, _lifting(1 - mean))
+    found = find_polarity(as_read[::step, ::step], mean)
+    tone, other = (inverted, tone) if found.dark_objects else (tone, inverted)
+    return tone if found.sure else tone._replace(other=other, lead=found.lead)
+
+
+def _lifting(mean: float) -> float:
+    return max(_SMALLEST_GAMMA, np.log(_DARK) / np.log(mean)) if 0 < mean < _DARK else 1.0
 
 
 def _nearly_all(values: Array) -> tuple[float, float]:
@@ -230,7 +250,7 @@ def _depth_tone(image: Array, known: tuple[ValueRange, ...]) -> Tone:
     if image.dtype == np.uint8 and (own or not known):
         return Tone(0.0, 255.0, 1.0)
     values = values_of(image)
-    spread = _tone(image, "percentiles")
+    spread = _tone(image, "percentiles", image)
     if own and shows(own, values, spread.high):
         return Tone(own.low, own.high if own.high > own.low else own.low + 1.0, 1.0)
     taken = evident_range(values, spread.high)

@@ -58,6 +58,21 @@ class SlideView:
         """How the slide was understood if its values are not those of the training images."""
         return "; ".join(dict.fromkeys(tone.guess for tone in self._tones.values() if tone.guess))
 
+    def choose_tones(self, choose: Callable[[Kind, Tone, Callable[[Tone], Array]], Tone]) -> list[tuple[Tone, Tone]]:
+        """Have the tones chosen that are in doubt, each by how the squares from all over the slide look by it.
+
+        Returns: of each the tone found first, and the one chosen.
+        """
+        doubtful = [(key, tone) for key, tone in self._tones.items() if tone.other is not None]
+        for key, tone in doubtful:
+
+            def look(one: Tone, key: Kind = key) -> Array:
+                self._tones[key] = one
+                return self.sample()[key]
+
+            self._tones[key] = choose(key, tone, look)
+        return [(tone, self._tones[key]) for key, tone in doubtful]
+
     def read(self, rows: slice, columns: slice) -> dict[Kind, Array]:
         """A part at working size, (h, w, in_channels) of uint8 for each kind, as of the whole image windowed and
         resized.

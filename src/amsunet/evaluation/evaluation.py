@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -231,6 +232,6 @@ def evaluation_folder(evaluation: Evaluation) -> Path:
     name = evaluation.split
     if name == "all":
         source = absolute_source(evaluation.source)
-        name = f"{Path(source).stem}-{hashlib.sha256(source.encode()).hexdigest()[:8]}".replace(":", "-")
+        name = f"{Path(source).stem}-{hashlib.sha256(os.fsencode(source)).hexdigest()[:8]}".replace(":", "-")
     scaled = "" if evaluation.image_scale is None else f"_scale{evaluation.image_scale:g}"
     return home / f"{name}{'_flips' * evaluation.flips}{'_turns' * evaluation.turns}{scaled}"

@@ -18,7 +18,7 @@ from amsunet.data.images import MAXIMUM_PIXELS, Array, count_pixels, read_image,
 from amsunet.data.preprocessing import Size
 from amsunet.data.slides import LARGE_PIXELS, SlideError, is_slide
 from amsunet.errors import InputError
-from amsunet.files import refuse_place, write_csv, write_text
+from amsunet.files import printable, refuse_place, write_csv, write_text
 from amsunet.inference.jobs import Job
 from amsunet.inference.places import mask_paths, overlay_path, probability_paths
 from amsunet.inference.predictor import Predictor, Prepared
@@ -147,14 +147,23 @@ def _places(job: Job, out: Path, predictor: Predictor, *, overlay: bool, probabi
 
 
 def _refuse_to_replace(places: Mapping[Job, Sequence[Path]], *, overwrite: bool) -> None:
-    """Raise InputError if a result would take the place of another file, or of an image that is to be segmented."""
+    """Raise InputError if a result would take the place of another file, of an image that is to be segmented, or of a
+    result for another image.
+    """
     images = {job.image.resolve() for job in places}
+    results: dict[Path, Job] = {}
     for job, targets in places.items():
         for target in targets:
             if target.resolve() in images:
                 raise InputError(f"the mask of {job.image} would take the place of {target}: choose another --out")
             if not overwrite and target.exists():
                 raise InputError(f"{target} is there already: choose another --out, or say --overwrite")
+            if target in results:
+                raise InputError(
+                    f"what is made of {results[target].image} and of {job.image} would both be {target}: predict them "
+                    "into different folders"
+                )
+            results[target] = job
 
 
 def _predict_images(
@@ -198,10 +207,10 @@ def _write_lists(outcome: Outcome, jobs: Sequence[Job], out: Path) -> None:
     if outcome.failures:
         lines = "".join(f"{path}\t{message}\n" for path, message in outcome.failures.items())
         write_text(out / "failures.txt", lines)
-    outcome.doubts.sort(key=lambda doubt: (bool(doubt.unlike), doubt.uncertainty), reverse=True)
+    outcome.doubts.sort(key=lambda doubt: (doubt.warned_of, doubt.uncertainty), reverse=True)
     rows = [{"image": one.image, "uncertainty": f"{one.uncertainty:.4f}", "reason": one.reason}
             for one in outcome.doubts]  # fmt: skip
-    rows += _still_doubtful(out / CHECK_LIST, {str(job.image) for job in jobs})
+    rows += _still_doubtful(out / CHECK_LIST, {printable(str(job.image)) for job in jobs})
     (out / CHECK_LIST).unlink(missing_ok=True)
     if rows:
         write_csv(out / CHECK_LIST, rows)
@@ -287,4 +296,5 @@ def _write(
             write_image(place, (segmentation.probability[label] * 65535).round().astype(np.uint16))
     if not segmentation.doubts:
         return None
-    return Doubt(str(path), segmentation.uncertainty, "; ".join(segmentation.doubts), segmentation.unlike)
+    reason = "; ".join(segmentation.doubts)
+    return Doubt(str(path), segmentation.uncertainty, reason, segmentation.unlike, segmentation.polarity)

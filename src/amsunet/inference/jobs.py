@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amsunet.data.embedded import PREFIX, locate
@@ -22,10 +23,14 @@ class Job:
     name: str
 
 
-def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[Job]:
+def find_inputs(inputs: Sequence[str], out: Path | None = None, say: Callable[[str], object] = str) -> list[Job]:
     """Find the images that paths, folders, patterns and lists (.txt, one path a line) name.
 
-    Of a folder or a pattern, images below ``out``, where the masks go, are passed over, unless all of them are.
+    Of a folder or a pattern, images below ``out``, where the masks go, are passed over, unless all of them are. Images
+    of one name get masks of names that differ: see ``_named_apart``.
+
+    Args:
+        say: takes a sentence about names that were changed.
 
     Raises: InputError if an input names nothing, or two images would get the same mask name.
     """
@@ -42,10 +47,7 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[Job]:
             ]
             found = _not_below(out, found)
         elif path.suffix.lower() == ".txt" and path.is_file():
-            try:
-                lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-            except UnicodeDecodeError:
-                raise InputError(f"{path} is not a list of paths: save it as UTF-8 text, one path a line") from None
+            lines = _read_list(path)
             found = [Job(path.parent / line, Path(line).stem) for line in lines]
         elif path.exists():
             if not _is_input(path) and (kind := describe_other(path)):
@@ -57,14 +59,61 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[Job]:
         if not found:
             raise InputError(f"{text} names no image: check the path (folders, patterns and .txt lists are fine too)")
         jobs += found
-    names: dict[str, Path] = {}
+    return _named_apart(list({_absolute(job.image): job for job in jobs}.values()), say)
+
+
+def _named_apart(jobs: list[Job], say: Callable[[str], object]) -> list[Job]:
+    """Where images of different folders would get one mask name, the name of every mask begins with the folders of its
+    image, from the one that holds all images; where images of one folder would, as a.jpg and a.png, those masks keep
+    the suffix of the image.
+
+    Raises: InputError if two names are the same even so.
+    """
+    if any(len({_absolute(job.image).parent for job in same}) > 1 for same in _namesakes(jobs)):
+        folder = Path(os.path.commonpath([_absolute(job.image).parent for job in jobs]))
+        jobs = [replace(job, name=str(_absolute(job.image).relative_to(folder).with_suffix(""))) for job in jobs]
+        say(f"note: images of several folders have the same name: masks are named from {folder} on, as {jobs[0].name}")
+    ambiguous = [job for same in _namesakes(jobs) for job in same]
+    if ambiguous:
+        again = set(ambiguous)
+        jobs = [replace(job, name=str(Path(job.name).with_name(job.image.name))) if job in again else job
+                for job in jobs]  # fmt: skip
+        first, second = (job.image for job in ambiguous[:2])
+        say(f"note: {first} and {second.name} have one name: their masks keep the suffix, as {first.name}.png")
+    for one, other, *_ in _namesakes(jobs):
+        raise InputError(
+            f"{one.image} and {other.image} would get the same mask name: predict them into different folders"
+        )
+    return jobs
+
+
+def _namesakes(jobs: list[Job]) -> list[list[Job]]:
+    """Images whose masks would have one name."""
+    by_name: dict[str, list[Job]] = {}
     for job in jobs:
-        if job.name in names and names[job.name] != job.image:
-            raise InputError(
-                f"{job.image} and {names[job.name]} would get the same mask name: predict them into different folders"
-            )
-        names[job.name] = job.image
-    return list({job.image: job for job in jobs}.values())
+        by_name.setdefault(job.name, []).append(job)
+    return [same for same in by_name.values() if len(same) > 1]
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - without "..", and without following links
+
+
+def _read_list(path: Path) -> list[str]:
+    """The lines of a list of paths that are not empty. A list that ``find`` or ``ls`` made may hold names that are not
+    UTF-8: these are taken as they are, if there are such files.
+
+    Raises: InputError if the list is not of UTF-8 and names no file that way.
+    """
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = os.fsdecode(content)
+        strange = [line.strip() for line in text.splitlines() if not line.isprintable()]
+        if "\0" in text or not all((path.parent / line).exists() for line in strange):
+            raise InputError(f"{path} is not a list of paths: save it as UTF-8 text, one path a line") from None
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _not_below(out: Path | None, found: list[Job]) -> list[Job]:

@@ -137,7 +137,8 @@ def named_model(recorded: str, code: str | None, own: str | None, *, where: Path
         raise InputError(str(error)) from None
     if not same or own.rpartition(":")[2] != recorded.rpartition(":")[2]:
         raise InputError(
-            f"{own} is not the network that {where} was trained with: a copy of it is network.py of the run"
+            f"{own} is not the network that {where} was trained with, or a file that it imports has changed: a copy of "
+            "them is network.py of the run, with what lies beside it"
         )
     return own
 

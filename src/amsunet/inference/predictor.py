@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -13,15 +14,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from amsunet.data.images import Array, as_supported, read_image
-from amsunet.data.preprocessing import Kind, Preprocessing, Size, Spacing, channels_first
+from amsunet.data.preprocessing import Kind, Preprocessing, Size, Spacing, Tone, channels_first
 from amsunet.errors import InputError
 from amsunet.inference.description import describe_together
 from amsunet.inference.forward import Box, compute_logits, to_labels, to_probabilities
 from amsunet.inference.image_scale import Scaling, tell_scaling
+from amsunet.inference.in_doubt import choose_tone, tell_tone
 from amsunet.inference.members import HAS_ITS_MACHINE, open_members
 from amsunet.inference.result import Segmentation
 from amsunet.inference.runtime import SUFFIXES, is_exported
 from amsunet.inference.tiles import Tiling
+from amsunet.inference.uncertainty import measure_uncertainty
 from amsunet.memory import keep_freed_memory, return_freed_memory
 from amsunet.packages import needed
 
@@ -46,6 +49,8 @@ class Prepared:
     """In what the image is unlike the training images of every network; empty if it is not."""
     smallest: float
     """Pixels of the image below which objects are left out."""
+    polarity: str = ""
+    """Whether it was in doubt if objects are darker or brighter than their ground, and how it was taken."""
 
     @property
     def working_size(self) -> tuple[int, int]:
@@ -97,6 +102,7 @@ class Predictor:
         )
         if image_scale is not None:
             self._members = [(runtime, known.at_scale(image_scale)) for runtime, known in self._members]
+        self._at_work = threading.Lock()  # images are prepared in threads, and may need a network for it
         self.flips, self.turns, self.image_scale = flips, turns, image_scale
         self.tiling = tiling
         self.description = self._members[0][1]
@@ -158,18 +164,39 @@ class Predictor:
 
     def prepare(self, image: Array, name: str, spacing: Spacing | None = None) -> Prepared:
         """The first of three parts of a prediction: what is to be done before the networks."""
-        tones = {key: kind.tone(image) for key, kind in self.kinds.items()}
-        seen = {key: kind.resize(kind.window(image, tones[key]), spacing) for key, kind in self.kinds.items()}
+        seen, guesses, polarity = {}, [], ""
+        for key, kind in self.kinds.items():
+            tone = kind.tone(image)
+            view = partial(_seen, kind, image, spacing)
+            chosen = self.choose_tone(key, tone, view)
+            seen[key] = view(chosen)
+            guesses.append(tone.guess)
+            polarity = polarity or tell_tone(tone, chosen)
         views = {key: channels_first(view) for key, view in seen.items()}
         unseen = all(channels == 1 for channels, _ in seen) and _is_coloured(image)
         unlike = self.unlike(seen) or ("colours, and the network takes grey images" if unseen else "")
-        told = "; ".join(dict.fromkeys(filter(None, (*(tone.guess for tone in tones.values()), unlike))))
+        told = "; ".join(dict.fromkeys(filter(None, (*guesses, unlike))))
         size = image.shape[0], image.shape[1]
-        return Prepared(name, size, views, told, self.description.smallest_in(*size, spacing))
+        return Prepared(name, size, views, told, self.description.smallest_in(*size, spacing), polarity)
 
     def scaling(self, sizes: Mapping[Size, int]) -> Scaling:
         """Tell how images were brought to working size, given how many there were of each height and width."""
         return tell_scaling(self.description.preprocessing, sizes, self.image_scale)
+
+    def choose_tone(self, key: Kind, tone: Tone, view: Callable[[Tone], Array]) -> Tone:
+        """Of two tones the one by which the networks of a kind expect to be right; see ``in_doubt``."""
+        members = [member for member, (_, known) in enumerate(self._members) if known.preprocessing.kind == key]
+
+        def expected_dice(seen: Array) -> float:
+            found = []
+            for member in members:
+                logits = self._logits(member, [{key: channels_first(seen)}])[0]
+                probabilities = to_probabilities(logits, *logits.shape[1:])
+                mask = to_labels(probabilities, self._members[member][1].threshold)
+                found.append(1 - measure_uncertainty(probabilities, mask))
+            return float(np.mean(found))
+
+        return choose_tone(tone, view, expected_dice)
 
     @property
     def kinds(self) -> dict[Kind, Preprocessing]:
@@ -201,8 +228,7 @@ class Predictor:
                 totals[index] = probabilities if before is None else np.add(before, probabilities, out=before)
         logits = self._logits(last, [image.views for image in images])
         return [
-            # without views, which may be large
-            partial(self._finish, replace(image, views={}), one, total)
+            partial(self._finish, replace(image, views={}), one, total)  # views may be large
             for image, one, total in zip(images, logits, totals, strict=True)
         ]
 
@@ -227,9 +253,10 @@ class Predictor:
         runtime, description = self._members[member]
         views = [image[description.preprocessing.kind] for image in images]
         batch = np.stack(views) if len(views) > 1 else views[0][None]  # no copy of a large image
-        return compute_logits(
-            runtime, batch, flips=self.flips, turns=self.turns, allowed=description.flips, tiling=self.tiling
-        )
+        with self._at_work:
+            return compute_logits(
+                runtime, batch, flips=self.flips, turns=self.turns, allowed=description.flips, tiling=self.tiling
+            )
 
     def _finish(self, image: Prepared, logits: Array, total: Array | None) -> Segmentation:
         """Segment by the logits of the last network and the sum of probabilities of those before it."""
@@ -240,8 +267,19 @@ class Predictor:
         known = self.description
         labels = to_labels(probabilities, known.threshold, image.smallest)
         return Segmentation(
-            image.name, probabilities, labels, known.convention, unlike=image.unlike, doubtful=known.doubtful
+            image.name,
+            probabilities,
+            labels,
+            known.convention,
+            unlike=image.unlike,
+            doubtful=known.doubtful,
+            polarity=image.polarity,
         )
+
+
+def _seen(kind: Preprocessing, image: Array, spacing: Spacing | None, tone: Tone) -> Array:
+    """What a network sees of an image, (h, w, C) of uint8."""
+    return kind.resize(kind.window(image, tone), spacing)
 
 
 def _is_coloured(image: Array) -> bool:

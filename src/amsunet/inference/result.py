@@ -22,7 +22,8 @@ class Segmentation:
     with the class numbers, 0 for background; ``spacing`` is millimetres a pixel (rows, columns) where
     ``predict`` was told.
     ``unlike`` says in what the image is unlike all training images, where it is. ``doubtful`` is the uncertainty that
-    one in ten validation images exceeds, where it is known.
+    one in ten validation images exceeds, where it is known. ``polarity`` says how the image was taken, where it was in
+    doubt whether objects are darker or brighter than their ground.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Segmentation:
     spacing: tuple[float, float] | None = None
     unlike: str = ""
     doubtful: float | None = None
+    polarity: str = ""
 
     @cached_property
     def uncertainty(self) -> float:
@@ -41,7 +43,7 @@ class Segmentation:
     @property
     def doubts(self) -> tuple[str, ...]:
         """Why the mask is to be checked, if it is."""
-        return doubts_of(self.uncertainty, self.doubtful, self.unlike)
+        return doubts_of(self.uncertainty, self.doubtful, self.unlike, self.polarity)
 
     @property
     def class_names(self) -> tuple[str, ...]:

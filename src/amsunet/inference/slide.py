@@ -17,6 +17,7 @@ from amsunet.errors import InputError
 from amsunet.files import written
 from amsunet.inference.blend import Blend, BlendAxis
 from amsunet.inference.forward import to_labels
+from amsunet.inference.in_doubt import tell_tone
 from amsunet.inference.places import mask_paths
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.scratch import Scratch
@@ -74,6 +75,7 @@ class SlideTask:
         with open_slide(self._path) as slide:
             view = SlideView(slide, self._predictor.kinds, self._level)
             rows, columns, carries = self._lay_out(view)
+            told = view.choose_tones(self._predictor.choose_tone)
             unlike = "; ".join(filter(None, (view.guess, self._predictor.unlike(view.sample()))))
             with written(self._targets[0]), Scratch(self._folder, self._job(), view.image_size, carries) as scratch:
                 say(_describe(self._path, view, len(rows) * len(columns)))
@@ -98,8 +100,9 @@ class SlideTask:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     one.replace(target)
                 scratch.remove()
-        doubts = doubts_of(uncertainty, self._description.doubtful, unlike)
-        return Doubt(str(self._path), uncertainty, "; ".join(doubts), unlike) if doubts else None
+        polarity = next((tell_tone(*tones) for tones in told), "")
+        doubts = doubts_of(uncertainty, self._description.doubtful, unlike, polarity)
+        return Doubt(str(self._path), uncertainty, "; ".join(doubts), unlike, polarity) if doubts else None
 
     @property
     def _leaves_out_small(self) -> bool:

@@ -21,16 +21,24 @@ class Doubt:
     reason: str
     unlike: str
     """In what it does not look like the training images; empty if it does."""
+    polarity: str = ""
+    """How it was taken, where it may show bright objects on dark or dark ones on bright."""
+
+    @property
+    def warned_of(self) -> bool:
+        """Whether the command warns of it, which it does not of uncertainty alone."""
+        return bool(self.unlike or self.polarity)
 
 
-def doubts_of(uncertainty: float, doubtful: float | None, unlike: str) -> tuple[str, ...]:
+def doubts_of(uncertainty: float, doubtful: float | None, unlike: str, polarity: str = "") -> tuple[str, ...]:
     """Why a mask is to be checked, if it is.
 
     Args:
         doubtful: the uncertainty that one in ten validation images exceeds, where it is known.
         unlike: in what the image is unlike all training images, where it is.
+        polarity: how the image was taken, where it was in doubt whether objects are darker than their ground.
     """
-    doubts = []
+    doubts = [polarity] if polarity else []
     if unlike:
         doubts.append(f"does not look like the training images ({unlike})")
     if doubtful is not None and uncertainty > doubtful:

@@ -3,7 +3,7 @@
 from amsunet.models.amsunet import AMSUnet
 from amsunet.models.convunext import ConvUNeXt
 from amsunet.models.facts import ModelFacts, model_facts
-from amsunet.models.own_file import absolute_model, code_checksum, is_file
+from amsunet.models.own_file import absolute_model, code_checksum, code_files, is_file
 from amsunet.models.published import load_published_weights
 from amsunet.models.registry import create_model, list_models, register_model
 from amsunet.models.segnext import MSCAN, SegNeXt
@@ -21,6 +21,7 @@ __all__ = [
     "UNet",
     "absolute_model",
     "code_checksum",
+    "code_files",
     "create_model",
     "is_file",
     "list_models",

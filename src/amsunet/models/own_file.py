@@ -1,14 +1,14 @@
-"""Networks from a file of the user's: ``FILE.py:FUNCTION``."""
+"""Networks from a file of the user's, and the files beside it that it imports: ``FILE.py:FUNCTION``."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import sys
 from pathlib import Path
 from typing import Any
 
 from torch import nn
+
+from amsunet.models.helper_files import find_helpers, load_with_helpers
 
 
 def is_file(name: str) -> bool:
@@ -25,11 +25,28 @@ def absolute_model(name: str) -> str:
 
 
 def code_checksum(name: str) -> str | None:
-    """SHA-256 of the file that builds a network, None for the package's own networks.
+    """SHA-256 of the file that builds a network, with the files beside it that it imports; None for the package's own
+    networks. Nothing is run.
 
     Raises: ValueError if the file cannot be read.
     """
-    return hashlib.sha256(_read(name)).hexdigest() if is_file(name) else None
+    if not is_file(name):
+        return None
+    digest = hashlib.sha256(_read(name))
+    path = Path(absolute_model(name).rpartition(":")[0])
+    for helper, file in sorted(find_helpers(path).items()):
+        digest.update(f"\0{helper}\0{hashlib.sha256(file.read_bytes()).hexdigest()}".encode())
+    return digest.hexdigest()
+
+
+def code_files(name: str) -> dict[Path, Path]:
+    """The file that builds a network and those beside it that it imports, by their place in a folder of copies: the
+    first is ``network.py``, unless another one is called so.
+    """
+    path = Path(absolute_model(name).rpartition(":")[0])
+    helpers = {file.relative_to(path.parent): file for file in find_helpers(path).values()}
+    taken = any(helper.parts[0] in ("network.py", "network") for helper in helpers)
+    return {Path(path.name if taken else "network.py"): path} | helpers
 
 
 def build_from_file(name: str, arguments: dict[str, Any]) -> nn.Module:
@@ -39,12 +56,8 @@ def build_from_file(name: str, arguments: dict[str, Any]) -> nn.Module:
     """
     path, _, function = absolute_model(name).rpartition(":")
     _read(name)
-    spec = importlib.util.spec_from_file_location(f"amsunet_own_{Path(path).stem}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses and pickling look their classes up there
     try:
-        spec.loader.exec_module(module)
+        module = load_with_helpers(Path(path))
     except Exception as error:  # whatever the user's code raises
         raise ValueError(f"{path} cannot be run ({type(error).__name__}: {error}): mend it") from error
     builder = getattr(module, function, None)

@@ -21,7 +21,7 @@ from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
 from amsunet.files import whole_file, write_json, written
 from amsunet.inference.description import FILE_NAME
-from amsunet.models import is_file
+from amsunet.models import code_files, is_file
 from amsunet.training.plan import Plan
 from amsunet.zoo import find_card
 
@@ -97,10 +97,11 @@ def tell_changed(masks: Sequence[str]) -> str:
 
 
 def write_run(folder: Path, config: RunConfig, data: RunData, environment: dict[str, Any]) -> None:
-    """Begin a run folder; a network from a file of the user's is kept beside it, for the record."""
+    """Begin a run folder; a network from a file of the user's is kept in it, with what it imports, for the record."""
     if is_file(config.plan.model):
-        with whole_file(folder / "network.py") as temporary:
-            shutil.copyfile(config.plan.model.rpartition(":")[0], temporary)
+        for place, file in code_files(config.plan.model).items():
+            with whole_file(folder / place) as temporary:
+                shutil.copyfile(file, temporary)
     write_json(folder / "config.json", config.model_dump(mode="json"))
     write_data(folder, data)
     write_json(folder / "environment.json", environment)

@@ -1,0 +1,105 @@
+"""Where an image leaves it open which way round it is, the network is asked."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+import tifffile
+
+from amsunet.data.images import Array, write_image
+from amsunet.data.preprocessing import Tone
+from amsunet.inference.folder import CHECK_LIST, predict_files
+from amsunet.inference.in_doubt import choose_tone, tell_tone
+from amsunet.inference.jobs import find_inputs
+from amsunet.inference.predictor import Predictor
+from amsunet.inference.slide import SlideTask
+
+UPRIGHT = Tone(10.0, 200.0, 1.0)
+INVERTED = Tone(200.0, 10.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("first", "other", "lead", "expected"),
+    [(0.9, 0.8, 0.0, UPRIGHT), (0.8, 0.9, 0.05, INVERTED), (0.8, 0.9, 0.2, UPRIGHT), (0.8, 0.8, 0.0, UPRIGHT)],
+)
+def test_the_surer_way_round_is_taken_if_it_is_surer_by_the_lead(
+    first: float, other: float, lead: float, expected: Tone
+) -> None:
+    dice = {10: first, 200: other}
+    tone = UPRIGHT._replace(other=INVERTED, lead=lead)
+    chosen = choose_tone(
+        tone, lambda one: np.full((40, 50, 1), one.low, np.uint8), lambda view: dice[int(view[0, 0, 0])]
+    )
+    assert chosen[:3] == expected[:3]
+    assert tell_tone(tone, chosen).endswith(
+        "dark objects on bright" if expected is INVERTED else "bright objects on dark"
+    )
+
+
+def test_nothing_is_computed_where_nothing_is_in_doubt() -> None:
+    def fail(_: object) -> Array:
+        raise AssertionError
+
+    assert choose_tone(UPRIGHT, fail, fail) is UPRIGHT and tell_tone(UPRIGHT, UPRIGHT) == ""
+
+
+@pytest.fixture
+def predictor(make_predictor) -> Predictor:
+    return make_predictor(windowing="bright_on_dark")
+
+
+def _half(side: int) -> Array:
+    """An image that is half bright and half dark."""
+    image = np.full((side, side), 60, np.uint8)
+    image[:, : side // 2] = 190
+    return image + np.random.default_rng(0).integers(0, 20, image.shape, dtype=np.uint8)
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_an_image_in_doubt_is_predicted_the_surer_way_and_told(predictor, monkeypatch, inverted) -> None:
+    image = _half(64)
+    kind = next(iter(predictor.kinds.values()))
+    tone = kind.tone(image[..., None])
+    assert tone.other is not None and tone.lead < 1
+    wanted = next(one for one in (tone, tone.other) if (one.low > one.high) == inverted)
+    seen = kind.window(image[..., None], wanted)
+    real = predictor._logits
+
+    def sure_of_one(member, images):
+        logits = real(member, images)
+        same = np.array_equal(images[0][kind.kind][0], seen[..., 0])
+        return logits * 100 if same else logits * 0.01
+
+    monkeypatch.setattr(predictor, "_logits", sure_of_one)
+    prepared = predictor.prepare(image[..., None], "x")
+    assert np.array_equal(prepared.views[kind.kind][0], seen[..., 0])
+    found = predictor.predict(image)
+    assert ("taken as dark objects" if inverted else "taken as bright objects") in found.polarity
+    assert found.doubts[0] == found.polarity
+    assert predictor.predict(image // 2 + np.uint8(120) * (image > 0)).polarity  # exposure changes nothing
+
+
+def test_a_sure_image_is_told_nothing_of(predictor) -> None:
+    image = np.full((64, 64), 20, np.uint8)
+    image[20:40, 20:40] = 220
+    assert predictor.predict(image).polarity == "" and predictor.predict(255 - image).polarity == ""
+    assert np.array_equal(predictor.predict(image).mask, predictor.predict(255 - image).mask)
+
+
+def test_a_slide_is_taken_as_the_whole_image_is_and_listed(predictor, tmp_path) -> None:
+    image = _half(256)
+    whole = predictor.predict(image)
+    assert whole.polarity
+    for name in ("slide", "twin"):
+        with tifffile.TiffWriter(tmp_path / f"{name}.tif") as tiff:
+            tiff.write(image, tile=(64, 64), subifds=1)
+            tiff.write(image[::2, ::2], tile=(64, 64), subfiletype=1)
+    doubt = SlideTask(predictor, tmp_path / "slide.tif", tmp_path / "out", "slide").run()
+    assert doubt is not None and doubt.polarity and doubt.warned_of and whole.polarity in doubt.reason
+    assert np.mean(tifffile.imread(tmp_path / "out" / "slide.tif") == whole.as_stored()) > 0.999
+    write_image(tmp_path / "in" / "x.png", image)
+    predict_files(predictor, find_inputs([str(tmp_path / "in")]), tmp_path / "masks")
+    with (tmp_path / "masks" / CHECK_LIST).open(newline="", encoding="utf-8") as lines:
+        assert whole.polarity in next(csv.DictReader(lines))["reason"]
