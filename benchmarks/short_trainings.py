@@ -2,10 +2,11 @@
 
 Every training is a process of its own on one thread. Its clock is the processor time it has used, so that other work
 on the machine changes neither the plan nor the end of it; from the prompt to the prompt, reading and judging included,
-is what the whole process has used. A stopped command goes on; a training that is recorded is not done again.
+is what the whole process has used. Several checkouts are compared by training the same with each, one after the other.
+A stopped command goes on; a training that is recorded is not done again.
 
-    python benchmarks/short_trainings.py --label before --out results/short_trainings [--root ../shared/data]
-        [--data drive glas dsb2018 isic2017] [--minutes 2 5 15] [--seeds 3] [--jobs 1] [--source CHECKOUT]
+    python benchmarks/short_trainings.py before=OLD_CHECKOUT after=. --out results/short_trainings
+        [--root ../shared/data] [--data drive glas dsb2018 isic2017] [--minutes 2 5 15] [--seeds 3] [--jobs 1]
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from amsunet.files import write_json
@@ -78,41 +80,66 @@ def run_once(data: Path, run: Path, minutes: float, seed: int, source: Path) -> 
     }
 
 
+def commit_of(checkout: Path) -> str:
+    """The commit that is measured, marked where files differ from it."""
+    words = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--exclude=*"]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+
+
+def summarise(folder: Path) -> str:
+    """A line for each data set and number of minutes: mean Dice and minutes of every checkout, over the seeds."""
+    found: dict[tuple[float, str], dict[str, list[dict[str, Any]]]] = {}
+    for path in sorted(folder.glob("*/*.json")):
+        row = json.loads(path.read_text(encoding="utf-8"))
+        found.setdefault((row["minutes"], row["data"]), {}).setdefault(path.parent.name, []).append(row)
+    lines = []
+    for (minutes, data), of_label in sorted(found.items()):
+        told = [
+            f"{label}: Dice {mean(row['dice'] for row in rows):.4f} ({len(rows)} seeds), "
+            f"{mean(row['minutes_from_prompt_to_prompt'] for row in rows):.2f} minutes"
+            for label, rows in sorted(of_label.items(), reverse=True)
+        ]
+        lines.append(f"{data}, {minutes:g} minutes: {'; '.join(told)}")
+    return "\n".join(lines)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--label", required=True, help="what is measured, as before or after: the result's name")
+    parser.add_argument("checkouts", nargs="+", metavar="LABEL=CHECKOUT", help="what is measured, and its name")
     parser.add_argument("--out", type=Path, required=True, help="folder of results")
     parser.add_argument("--root", type=Path, default=ROOT.parent / "shared" / "data", help="where the raw folders lie")
     parser.add_argument("--data", nargs="+", choices=FOLDERS, default=list(FOLDERS))
     parser.add_argument("--minutes", nargs="+", type=float, default=[2, 5, 15])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time, a thread each")
-    parser.add_argument("--source", type=Path, default=ROOT, help="checkout whose package is measured")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "short_trainings")
     asked = parser.parse_args(arguments)
-    words = ["git", "-C", str(asked.source), "describe", "--always", "--dirty", "--exclude=*"]
-    commit = subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    checkouts = {label: Path(place).absolute() for label, _, place in (one.partition("=") for one in asked.checkouts)}
+    commits = {label: commit_of(checkout) for label, checkout in checkouts.items()}
 
     def one(what: tuple[float, int, str]) -> None:
         minutes, seed, name = what
-        place = asked.out / asked.label / f"{name}_{minutes:g}min_seed{seed}.json"
-        if place.is_file():
-            return
-        folder = asked.runs.absolute() / asked.label
-        folder.mkdir(parents=True, exist_ok=True)
-        data = (asked.root / FOLDERS[name]).absolute()
-        try:
-            found = run_once(data, folder / place.stem, minutes, seed, asked.source.absolute())
-        except RuntimeError as error:
-            print(f"{place.stem} failed:\n{error}", file=sys.stderr, flush=True)
-            return
-        command = f"amsunet train {FOLDERS[name]} --minutes {minutes:g} --seed {seed}"
-        record = {"command": command, "data": name, "split": "validation", "seed": seed, "minutes": minutes}
-        write_json(place, record | {"commit": commit, "clock": "processor time of one thread"} | found)
-        print(f"{place.stem}: Dice {found['dice']:.4f}, {found['minutes_from_prompt_to_prompt']} minutes", flush=True)
+        for label, checkout in checkouts.items():
+            place = asked.out / label / f"{name}_{minutes:g}min_seed{seed}.json"
+            if place.is_file():
+                continue
+            folder = asked.runs.absolute() / label
+            folder.mkdir(parents=True, exist_ok=True)
+            data = (asked.root / FOLDERS[name]).absolute()
+            try:
+                found = run_once(data, folder / place.stem, minutes, seed, checkout)
+            except RuntimeError as error:
+                print(f"{label} {place.stem} failed:\n{error}", file=sys.stderr, flush=True)
+                continue
+            command = f"amsunet train {FOLDERS[name]} --minutes {minutes:g} --seed {seed}"
+            record = {"command": command, "data": name, "split": "validation", "seed": seed, "minutes": minutes}
+            write_json(place, record | {"commit": commits[label], "clock": "processor time of one thread"} | found)
+            took = found["minutes_from_prompt_to_prompt"]
+            print(f"{label} {place.stem}: Dice {found['dice']:.4f}, {took} minutes", flush=True)
 
     with ThreadPoolExecutor(asked.jobs) as pool:
         list(pool.map(one, itertools.product(asked.minutes, range(asked.seeds), asked.data)))
+    print(summarise(asked.out))
 
 
 if __name__ == "__main__":

@@ -247,7 +247,7 @@ def test_a_full_disk_at_the_start_of_a_training(
         (["models", "check", "network.py:build"], r"network\.py cannot be read"),
         (["explain", "absent", "image.png"], "absent.* is missing"),
         (["export", "absent", "--to", "onnx"], "absent.* is missing"),
-        (["export", "absent", "--to", "onnx", "--precision", "bfloat16"], "onnx has no bfloat16"),
+        (["export", "nuclei", "--to", "onnx", "--precision", "bfloat16"], "onnx has no bfloat16"),
     ],
 )
 def test_networks_that_cannot_be(words: list[str], told: str, run: Run, tmp_path: Path) -> None:

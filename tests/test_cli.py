@@ -182,7 +182,7 @@ def test_evaluate_prints_what_it_judged_and_by_which_rule(command, run):
     assert code == 0
     assert "validation (the weights were chosen on it)" in out and "HD95 is left out and counted" in out
     code, out, _ = command("evaluate", run)
-    assert ", test, 4 images" in out
+    assert "amsunet on nuclei, test, mean over 4 images" in out
 
 
 def test_training_into_a_run_is_refused(command, run):
@@ -334,7 +334,7 @@ def test_folds_are_trained_judged_and_predicted_with(command, images, tmp_path):
     ]
     code, out, _ = command("train", "sample:nuclei", "--folds", 2, "--out", "both", *small)
     assert code == 0
-    assert "2 folds of the training images" in out and "Dice of the folds: " in out and ", 12 images, mean" in out
+    assert "2 folds of the training images" in out and "Dice of the folds: " in out and "mean over 12 images" in out
     assert command("predict", "both", images, "--out", "masks")[0] == 0
     assert command("predict", "both/fold1", images, "--out", "masks of one")[0] == 0
     shutil.rmtree(tmp_path / "both" / "fold1")

@@ -65,7 +65,8 @@ def test_the_line_names_packages_and_leaves_the_heavy_ones_out():
 
 
 @pytest.mark.parametrize(
-    "words", ["models", "check DATA", "train DATA", "evaluate RUN", "export RUN --to onnx", "benchmark"]
+    "words",
+    ["models", "check sample:nuclei", "train sample:nuclei", "evaluate nuclei", "export nuclei --to onnx", "benchmark"],
 )
 def test_what_needs_the_rest_says_so(call, words):
     done = call(*words.split())
