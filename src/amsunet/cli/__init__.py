@@ -69,9 +69,10 @@ def main() -> None:
         click.echo(f"error: {error.format_message()} ({context} --help lists all)", err=True)
     except ModuleNotFoundError as error:
         # A small installation, for exported files, lacks what the other commands need.
-        if error.name is None or error.name.partition(".")[0] not in _REQUIRED:
+        package = (error.name or "").partition(".")[0]
+        if package not in _REQUIRED:
             raise
-        click.echo(f"error: {error.name} is not installed: run pip install amsunet, all of it", err=True)
+        click.echo(f"error: {package} is not installed: run pip install amsunet, all of it", err=True)
     except OSError as error:
         click.echo(f"error: {error}: free some space or mend the permissions, and run the command again", err=True)
     except (MemoryError, RuntimeError) as error:
