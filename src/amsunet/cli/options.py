@@ -138,7 +138,8 @@ view_options = options(
     ),
 )
 plan_options = options(
-    click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Time to train for (default 20)."),
+    click.option("--minutes", type=click.FloatRange(min=0, min_open=True),
+                 help="Minutes for the whole command, with reading and judging (default 20)."),
     click.option("--epochs", type=click.IntRange(1), help="Passes over the training images, instead of minutes."),
     click.option("--batch-size", type=int),
     click.option("--crop", callback=_crop, metavar="SIDE|HxW", help="Size of training crops."),
@@ -161,8 +162,9 @@ plan_options = options(
     click.option("--gradient-clip", type=float, help="Largest norm of the gradient."),
     click.option("--average-weights/--no-average-weights", default=None, help="Keep a moving average of the weights."),
     click.option("--steps-per-epoch", type=int),
-    click.option("--validation-images", type=int, help="So many of them are judged at the end (default: all)."),
-    click.option("--validated-each-epoch", type=int, help="So many of them at most after each epoch (default 24)."),
+    click.option("--validation-images", type=int, help="Validation images judged at the end (default: all)."),
+    click.option("--validated-each-epoch", type=int,
+                 help="Validation images judged after each epoch, at most (default 24)."),
     click.option("--patience", type=int, help="Epochs without a better score before training ends."),
     click.option("--seed", type=click.IntRange(0)),
     click.option("--test-fraction", type=click.FloatRange(0, 0.9), default=0.2, show_default=True,

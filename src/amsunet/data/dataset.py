@@ -148,7 +148,7 @@ def open_dataset(
         raise InputError(_tell(problems))
     if not scans:
         raise InputError(_tell(problems) if problems else f"{source} holds no image with a mask")
-    remedy = "mend the mask, or name images whose masks have these classes"
+    remedy = "mend the mask, or say --classes, --instances or --mask-threshold"
     if convention is None:
         remedy = "mend the mask, or say --classes or --ignore-value"
         convention, said = _find_convention(scans, _class_names(layout, scans), options or MaskOptions())
@@ -177,7 +177,7 @@ def _find_convention(
     masks, by_class = _masks_by_class(scans, class_names)
     convention, said = find_folder_convention(by_class, options) if by_class else find_convention(masks, options)
     read = [scan.read_as(convention.reading) for scan in scans]
-    if all(foreground_share(scan, convention) == 1 for scan in read):
+    if convention.num_classes == 2 and all(foreground_share(scan, convention) == 1 for scan in read):
         raise InputError(
             f"{masks[0].path} and all other masks are foreground in every pixel ({convention}): nothing can be learned "
             "from that"

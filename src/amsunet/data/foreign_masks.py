@@ -43,6 +43,11 @@ def fit_convention(
         return trained, []
     if found is None or found.num_classes != trained.num_classes:
         found, notes = _of_as_many_values(trained, masks), []
+    if found is None and not fits and trained.kind == "threshold":
+        raise InputError(
+            f"{masks[0].path} and the other masks hold nothing from {trained.threshold:g} on, which is the network's "
+            "foreground: say --instances if their values number objects, or --mask-threshold 1 if all are foreground"
+        )
     if found is None or (fits and _same_foreground(trained, found, masks)):
         return trained, []
     return _in_order(trained, found, notes)
@@ -113,18 +118,36 @@ def _fit_folders(
     trained: MaskConvention, by_class: Mapping[str, Sequence[MaskSummary]]
 ) -> tuple[MaskConvention, list[str]]:
     known = trained.folder_names if trained.kind == "folders" else trained.class_names[1:]
-    if set(by_class) != set(known) and not (trained.num_classes == 2 and len(by_class) == 1):
+    same, renamed = set(by_class) == set(known), trained.num_classes == 2 and len(by_class) == 1
+    fewer = trained.kind == "folders" and set(by_class) < set(known)  # a test set may hold nothing of a class
+    if not (same or fewer or renamed):
         every = [mask for masks in by_class.values() for mask in masks]
         raise InputError(
             f"{every[0].path} lies in the folder of its class, and the folders ({', '.join(by_class)}) are not the "
             f"classes of the training data ({', '.join(known)}): give it the same folders"
         )
-    ordered = {name: by_class[name] for name in known} if set(by_class) == set(known) else by_class
-    if not any(mask.foreground for masks in by_class.values() for mask in masks) and trained.kind == "folders":
-        return trained, []
-    found, notes = find_folder_convention(ordered, MaskOptions(ignore_value=trained.ignore_value))
+    ordered = {name: by_class[name] for name in known if name in by_class} if same or fewer else by_class
     if trained.kind == "folders":
-        if trained.reading == found.reading and trained.threshold == found.threshold:
-            return trained, []
-        found = found.model_copy(update={"order": trained.order})
+        return _fit_known_folders(trained, ordered, same=same, fewer=fewer)
+    found, notes = find_folder_convention(ordered, MaskOptions(ignore_value=trained.ignore_value))
     return _in_order(trained, found, notes)
+
+
+def _fit_known_folders(
+    trained: MaskConvention, by_class: Mapping[str, Sequence[MaskSummary]], *, same: bool, fewer: bool
+) -> tuple[MaskConvention, list[str]]:
+    told = []
+    if fewer:
+        absent = ", ".join(name for name in trained.folder_names if name not in by_class)
+        told = [f"no folder holds masks of {absent}: all images are taken as without it"]
+    elif not same:
+        told = [f"the folder {next(iter(by_class))} is taken as that of {trained.class_names[1]}"]
+        trained = trained.model_copy(update={"folders": tuple(by_class)})
+    if not any(mask.foreground for masks in by_class.values() for mask in masks):
+        return trained, told
+    found, _ = find_folder_convention(by_class, MaskOptions(ignore_value=trained.ignore_value))
+    if (trained.reading, trained.threshold) == (found.reading, found.threshold):
+        return trained, told
+    read = trained.model_copy(update={"reading": found.reading, "threshold": found.threshold})
+    said = f"masks hold {found}, those that the network was trained on {trained}: each folder is its class"
+    return read, [said, *told]

@@ -66,10 +66,11 @@ class Frame(BaseModel):
     @property
     def framed(self) -> bool | None:
         """Whether images show a whole view; None where that is in doubt."""
-        if self.images >= _FEWEST:
-            in_place = self.alignment >= 0.5 and self.cut < 0.5
-            if in_place or self.whole >= 0.6 or (self.alignment >= 0.2 and self.whole >= 0.4):
-                return True
+        if self.images < _FEWEST:
+            return None
+        in_place = self.alignment >= 0.5 and self.cut < 0.5
+        if in_place or self.whole >= 0.6 or (self.alignment >= 0.2 and self.whole >= 0.4):
+            return True
         return False if self.alignment < 0.1 and self.whole < 0.3 else None
 
     def decide(self) -> tuple[ImageScale, str, bool]:

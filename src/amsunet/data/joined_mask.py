@@ -8,6 +8,7 @@ import numpy as np
 
 from amsunet.data.images import Array
 from amsunet.data.mask_files import MaskFile, open_mask
+from amsunet.data.masks import colour_numbers, name_colours
 from amsunet.data.sample import Sample
 from amsunet.errors import InputError
 
@@ -15,12 +16,15 @@ _SAME_OBJECT = 0.5
 """Intersection over union from which on two masks mark one object twice."""
 _HARD = 20
 """Values of a mask without soft edges, at most."""
+_LOSSY = frozenset({".jpg", ".jpeg"})
+_OPAQUE = 250
 
 
 def open_sample_mask(sample: Sample, name: str, *, apart: bool = False) -> MaskFile:
     """Open the mask of one class of a sample, '' where there are no class folders.
 
-    Several files are joined: what any of them marks is foreground.
+    Several files are joined: what any of them marks is foreground. Their palette and transparency stay, so that the
+    whole data set is read in one way.
 
     Args:
         apart: number the objects of several files 1, 2, ... in their order.
@@ -31,33 +35,73 @@ def open_sample_mask(sample: Sample, name: str, *, apart: bool = False) -> MaskF
     file = open_mask(first)
     if not more:
         return file
-    paths, tops = (first, *more), set()
+    paths = (first, *more)
     numbers = np.zeros(file.pixels.shape[:2], np.uint16)
-    joined = np.zeros(file.pixels.shape[:2], file.pixels.dtype)
+    pixels, ground = np.full_like(file.pixels, _ground(file)), _ground(file)
+    alpha = None if file.alpha is None else np.zeros_like(file.alpha)
+    values: set[int] = set()
     for number, path in enumerate(paths, start=1):
-        one = (file if path == first else open_mask(path)).read_as("visible")
-        _refuse_to_join(one, path, joined, first)
-        values = np.unique(one)
-        soft = len(values) > _HARD
-        here = one > values[-1] / 2 if soft else one != 0
+        one = file if path == first else open_mask(path)
+        _refuse_to_join(one, path, file, first)
+        here, held = _marked(one, path)
         _refuse_same_object(numbers, here, path, paths)
         numbers[here] = number
-        joined = np.maximum(joined, one)
-        tops |= {int(values[-1])} if soft else set(values.tolist())
-    tops -= {0}
-    if len(tops) > 1 and tops != {1, 255}:  # of one bit and of eight
-        raise InputError(
-            f"{first} and {len(more)} more masks of {sample.image} mark with the values "
-            f"{', '.join(map(str, sorted(tops)[:4]))}, which cannot be joined: save all with one value"
-        )
+        pixels[here] = one.pixels[here] if held is None else held
+        values |= _values(one, here) if held is None else {held}
+        if alpha is not None and one.alpha is not None:
+            alpha = np.maximum(alpha, one.alpha)
     if apart:
         return MaskFile(numbers)
-    return MaskFile(np.where(joined == 1, 255, joined).astype(joined.dtype) if tops == {1, 255} else joined)
+    values -= {ground}
+    if values == {1, 255} and file.palette is None:  # of one bit and of eight
+        pixels[pixels == 1] = 255
+    elif len(values) > 1:
+        shown = name_colours(sorted(values)[:4]) if pixels.ndim == 3 else ", ".join(map(str, sorted(values)[:4]))
+        raise InputError(
+            f"{first} and {len(more)} more masks of {sample.image} mark with the values {shown}, which cannot be "
+            "joined: save all with one value"
+        )
+    return MaskFile(pixels, file.palette, alpha)
 
 
-def _refuse_to_join(one: Array, path: Path, joined: Array, first: Path) -> None:
-    if one.shape != joined.shape:
+def _marked(file: MaskFile, path: Path) -> tuple[Array, int | None]:
+    """Where a file marks its object, and with what, if that is not to be taken from the file: of soft edges white."""
+    if file.alpha is not None and file.alpha.min(initial=255) < 128:
+        opaque: Array = file.alpha >= 128
+        return opaque, None
+    if file.pixels.ndim == 3:
+        return np.asarray(file.pixels.any(axis=2)), None
+    values = np.flatnonzero(np.bincount(file.pixels.ravel())) if file.pixels.dtype == np.uint8 else None
+    if values is None:
+        values = np.unique(file.pixels)
+    if file.palette is None and (len(values) > _HARD or (len(values) > 2 and path.suffix.lower() in _LOSSY)):
+        bright: Array = file.pixels > values[-1] / 2
+        return bright, 255
+    return file.pixels != _ground(file), None
+
+
+def _ground(file: MaskFile) -> int:
+    """The number of the background: of a palette what is black, if one colour in use is."""
+    if file.palette is None:
+        return 0
+    used = np.flatnonzero(np.bincount(file.pixels.ravel()))
+    black = [index for index in used.tolist() if not file.palette[index].any()]
+    return black[0] if len(black) == 1 else 0
+
+
+def _values(file: MaskFile, here: Array) -> set[int]:
+    if file.alpha is not None:
+        here = here & (file.alpha >= _OPAQUE)  # edges hold what is beneath
+    found = colour_numbers(file.pixels[here][None]) if file.pixels.ndim == 3 else file.pixels[here]
+    return {int(value) for value in np.unique(found)}
+
+
+def _refuse_to_join(one: MaskFile, path: Path, file: MaskFile, first: Path) -> None:
+    if one.pixels.shape != file.pixels.shape or (one.alpha is None) != (file.alpha is None):
         raise InputError(f"{path} and {first} are masks of one image, but not of one size and kind: save them alike")
+    palettes = [palette for palette in (one.palette, file.palette) if palette is not None]
+    if len(palettes) == 1 or not all(np.array_equal(palette, palettes[0]) for palette in palettes):
+        raise InputError(f"{path} and {first} are masks of one image with different palettes: save them with one")
 
 
 def _refuse_same_object(numbers: Array, here: Array, path: Path, paths: tuple[Path, ...]) -> None:

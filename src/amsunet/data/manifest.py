@@ -39,9 +39,12 @@ def read_manifest(path: Path) -> Layout:
     table = read_table(path)
     layout = Layout()
     columns = _columns(table, layout)
+    samples: dict[Path, list[Sample]] = {}
     for number, row in table.rows.items():
         cells = {name: row[index] for name, index in columns.items()}
-        _add(_sample(path, number, cells, layout), layout)
+        if (sample := _sample(path, number, cells, layout)) is not None:
+            _add(sample, samples.setdefault(sample.image, []))
+    layout.samples = [sample for same in samples.values() for sample in same]
     if not layout.samples and not layout.images_without_mask:
         raise InputError(f"{path} has no line below its columns: write one for each image")
     joined = sum(bool(sample.more_masks) for sample in layout.samples)
@@ -122,17 +125,15 @@ def _existing(path: Path, number: int, text: str) -> Path:
     return file
 
 
-def _add(sample: Sample | None, layout: Layout) -> None:
-    """Add a sample; a line more for the same image with another mask is a further mask of it."""
-    if sample is None:
-        return
-    before = next((one for one in reversed(layout.samples) if one.image == sample.image), None)
+def _add(sample: Sample, same: list[Sample]) -> None:
+    """Add a sample to those of its image; a line more with another mask is a further mask of it."""
+    before = same[-1] if same else None
     known = set() if before is None else {*before.masks.values(), *(m for ms in before.more_masks.values() for m in ms)}
     if before is None or list(sample.masks) != [""] or sample.masks[""] in known:
-        layout.samples.append(sample)
+        same.append(sample)
         return
     more = (*before.more_masks.get("", ()), sample.masks[""], *sample.more_masks.get("", ()))
-    layout.samples[layout.samples.index(before)] = replace(before, more_masks={"": more})
+    same[-1] = replace(before, more_masks={"": more})
 
 
 def write_manifest(path: Path, layout: Layout) -> None:

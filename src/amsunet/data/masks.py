@@ -203,8 +203,11 @@ def colour_numbers(raw: Array) -> Array:
     """Colours (H, W, 3), or greys (H, W), as 65536 R + 256 G + B."""
     if raw.ndim == 2:
         return raw.astype(np.int64) * 0x010101
-    wide = raw.astype(np.int64)
-    return wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    numbers = raw[..., 0].astype(np.int32)  # of eight bytes each a large mask would take gigabytes
+    for channel in (1, 2):
+        numbers <<= 8
+        numbers |= raw[..., channel]
+    return numbers
 
 
 def name_colours(colours: Sequence[int]) -> str:

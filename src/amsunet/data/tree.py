@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,10 +100,3 @@ def _is_own_output(folder: Path) -> bool:
         return any((folder / name).is_file() for name in _OWN_OUTPUT)
     except PermissionError:
         return False  # said when it is entered
-
-
-def kinds_of_names(paths: list[Path]) -> list[str]:
-    """One name of each kind of files: of each folder and suffix."""
-    seen = Counter((path.parent, path.suffix.lower()) for path in paths)
-    first = {(path.parent, path.suffix.lower()): path for path in reversed(paths)}
-    return [str(first[kind]) for kind, _ in seen.most_common(4)]

@@ -114,7 +114,8 @@ def evaluate(
         threshold=predictor.description.threshold,
         doubtful=predictor.description.doubtful,
         environment=environment(machine),
-        notes=(*dataset.mask_notes, *notes),
+        # What was guessed of the run's own data was said when it was trained.
+        notes=(*(() if of_run else (f"warning: {one}" for one in dataset.warnings)), *dataset.mask_notes, *notes),
         own=own,
         image_scale=image_scale,
     )

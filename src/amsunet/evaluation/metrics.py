@@ -73,11 +73,6 @@ class ClassScores:
         """Whether any true pixel is of the class."""
         return self.true_positives + self.false_negatives > 0
 
-    @property
-    def is_marked(self) -> bool:
-        """Whether any pixel was found to be of the class."""
-        return self.true_positives + self.false_positives > 0
-
 
 _UNDEFINED = ClassScores(**dict.fromkeys(METRICS, math.nan), true_positives=0, false_positives=0, false_negatives=0,
                          true_negatives=0)  # fmt: skip
