@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from made_masks import SIDE, blob, disc, find
 
+from amsunet.data.class_folders import find_folder_convention
 from amsunet.data.images import Array
-from amsunet.data.mask_rules import absent_classes, find_folder_convention
+from amsunet.data.mask_rules import absent_classes
 from amsunet.data.mask_summary import MaskSummary, summarise_mask
 from amsunet.data.masks import IGNORED, MaskOptions
 from amsunet.errors import InputError

@@ -41,6 +41,8 @@ class Weighing:
 
     kind: Literal["classes", "objects", "open"]
     reason: str = ""
+    counted: bool = False
+    """Whether each mask holds 1 to some number of its own, as objects are counted."""
 
 
 def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> Weighing:
@@ -51,32 +53,38 @@ def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> 
     if not several:
         often = sum(map(bool, held)) >= 2 * len(set().union(*held))
         return Weighing("classes", "each mask holds one of them") if often else Weighing("open")
-    if top <= MAXIMUM_CLASSES and (reason := _tell_classes(several)):
+    place = _explained_place(several)
+    counts = {len(numbers) for numbers in held if numbers}
+    counted = all(numbers == set(range(1, len(numbers) + 1)) for numbers in held)
+    varied = len(counts) > 1 and max(counts) > 2
+    opened = Weighing("open", counted=counted and varied)
+    as_they_come = counted and len(counts) > 2 and max(counts) > 3
+    if top <= MAXIMUM_CLASSES and (reason := _tell_classes(several, as_they_come=as_they_come)):
         return Weighing("classes", reason)
     if sum(0 in mask.counts for mask in masks) <= 0.5 * len(masks):
-        return Weighing("open")  # without a background there are no objects, and what is background is not known
+        return opened  # without a background there are no objects, and what is background is not known
     whole = sum(mask.one_piece for mask in several) > 0.5 * len(several)
     distinct = len(set().union(*held))
     if whole and len(several) > 1 and distinct > MAXIMUM_CLASSES and distinct == sum(map(len, held)):
         return Weighing("objects", "each in one piece of one mask")
-    place = _explained_place(several)
-    counted = all(numbers == set(range(1, len(numbers) + 1)) for numbers in held)
-    counts = {len(numbers) for numbers in held if numbers}
     if not whole or place > _KEPT:
         if whole and not counted and top <= MAXIMUM_CLASSES and len(several) >= 5:
             return Weighing("classes", "each keeps its place, also where others are absent")
-        return Weighing("open")
+        return opened
     if distinct > MAXIMUM_CLASSES:
         return Weighing("objects", "each in one piece")
-    varied = len(counts) > 1 and max(counts) > 2
     if place < _LOST and (counted or max(counts) > 8) and (varied or (max(counts) > 3 and len(several) > 2)):
         return Weighing("objects", "each in one piece, of no place or brightness of its own")
-    return Weighing("open")
+    return opened
 
 
-def _tell_classes(several: Sequence[MaskSummary]) -> str:
-    """What shows that numbers are classes, whatever else; empty if nothing does."""
-    if sum(mask.one_piece for mask in several) < 0.3 * len(several):
+def _tell_classes(several: Sequence[MaskSummary], *, as_they_come: bool) -> str:
+    """What shows that numbers are classes, whatever else; empty if nothing does.
+
+    Args:
+        as_they_come: whether numbers look counted, so that pieces may be those of an object that was cut.
+    """
+    if not as_they_come and sum(mask.one_piece for mask in several) < 0.3 * len(several):
         return "they lie in several pieces"
     if sum(mask.enclosed for mask in several) > 0.5 * len(several):
         return "one lies within another"
