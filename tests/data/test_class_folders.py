@@ -58,7 +58,7 @@ def test_classes_that_share_every_image_may_lie_around() -> None:
 
 def test_a_folder_of_the_background_is_no_class() -> None:
     blobs = [blob(n) for n in range(COUNT)]
-    with pytest.raises(InputError, match="of a folder named Background, .* take this folder away"):
+    with pytest.raises(InputError, match=r"of a folder named Background, .* take this folder away"):
         _find({"cell": blobs, "Background": [~mask for mask in blobs]})
 
 

@@ -69,7 +69,7 @@ def find_folder_convention(
         notes = [*notes, *_look_around(masks, options, convention, images)]
     if options.class_names is None and not known:
         _refuse_observers(images, list(masks))
-    areas = [np.mean([_foreground_area(mask, convention) for mask in of_class]) for of_class in masks.values()]
+    areas = [float(np.mean([_foreground_area(mask, convention) for mask in of_class])) for of_class in masks.values()]
     order = _order(dict(zip(masks, areas, strict=True)), images)
     convention = convention.model_copy(update={"order": order}).named(options.class_names)
     if len(order) > 1:
@@ -179,7 +179,7 @@ def _covered(order: Sequence[int], names: Sequence[str], images: Images) -> list
     """Classes of which nothing is seen in any image."""
     seen, held = set(), set()
     for image in images:
-        left = {}
+        left: dict[int, Array] = {}
         for label in order:
             if names[label - 1] in image:
                 here = image[names[label - 1]].bright.astype(bool)

@@ -55,10 +55,11 @@ def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> 
         return Weighing("classes", "each mask holds one of them") if often else Weighing("open")
     place = _explained_place(several)
     counts = {len(numbers) for numbers in held if numbers}
-    counted = all(numbers == set(range(1, len(numbers) + 1)) for numbers in held)
+    from_one = [numbers == set(range(1, len(numbers) + 1)) for numbers in held]
+    counted = all(from_one)
     varied = len(counts) > 1 and max(counts) > 2
     opened = Weighing("open", counted=counted and varied)
-    as_they_come = counted and len(counts) > 2 and max(counts) > 3
+    as_they_come = sum(from_one) >= _MOST * len(masks) and len(counts) > 2 and max(counts) > 3
     if top <= MAXIMUM_CLASSES and (reason := _tell_classes(several, as_they_come=as_they_come)):
         return Weighing("classes", reason)
     if sum(0 in mask.counts for mask in masks) <= 0.5 * len(masks):

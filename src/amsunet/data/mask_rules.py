@@ -141,8 +141,8 @@ def _refuse_around(masks: Sequence[MaskSummary], values: Sequence[float]) -> Non
     rest = name_numbers([value for value in values if value != around])
     aside = f", or --classes {rest} --ignore-value {around} if it does not count" if len(values) > 2 else ""
     raise InputError(
-        f"{masks[0].path} and most other masks are {around} around and something else within: say --classes {first} if {around} is the "
-        f"background, --classes {name_numbers(values)} if {name_value(values[0])} is{aside}"
+        f"{masks[0].path} and most other masks are {around} around and something else within: say --classes {first} "
+        f"if {around} is the background, --classes {name_numbers(values)} if {name_value(values[0])} is{aside}"
     )
 
 
