@@ -219,3 +219,33 @@ def _rim_verdicts() -> list[str]:
         assert convention.ignore_value == 255 and "'ignore'" in notes[-1]
         verdicts.append("objects" if convention.kind == "instances" else "classes")
     return verdicts
+
+
+def _lanes(rng: np.random.Generator, number: int) -> Scene:
+    """Six wells in two rows, one of them empty."""
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    for well in set(range(6)) - {number % 6}:
+        place = np.array([24 + 48 * (well // 3), 16 + 32 * (well % 3)]) + rng.integers(-2, 3, 2)
+        mask[disc(*place, rng.integers(8, 11))] = well + 1
+    return picture(rng, 60 + 110 * (mask > 0)), mask
+
+
+def _under_a_lamp(rng: np.random.Generator, number: int) -> Scene:
+    _, mask = _lanes(rng, number)
+    rows, columns = np.mgrid[:SIDE, :SIDE] / SIDE
+    light = 1 - 0.8 * ((columns - 0.2) ** 2 + (rows - 0.4) ** 2)
+    return picture(rng, (60 + 110 * (mask > 0)) * light), mask
+
+
+@pytest.mark.parametrize("make", [_lanes, _under_a_lamp])
+def test_what_stands_in_a_grid_is_left_open(make: Make) -> None:
+    assert set(_verdicts(make, 12, 6)) == {"open"}
+
+
+def test_objects_numbered_from_the_darkest_on_are_no_classes() -> None:
+    def make(rng: np.random.Generator, number: int) -> Scene:
+        _, mask = _many(rng, number)
+        order = np.concatenate([[0], 1 + rng.permutation(int(mask.max()))])
+        return picture(rng, np.where(order[mask] > 0, 90 + 20 * order[mask], 50)), order[mask].astype(np.uint8)
+
+    assert "classes" not in _verdicts(make, 12)

@@ -49,7 +49,7 @@ def _find_of_numbers(masks: Sequence[MaskSummary], options: MaskOptions) -> tupl
         return of_objects(ignore), []
     if options.classes is not None:
         return of_values(options.classes, ignore), _tell_around(masks, options.classes, ignore)
-    if values[0] < 0:
+    if values[0] < 0 and len(values) == 2:
         _refuse_negative(masks, values)
     if len(values) == 1:
         raise InputError(
@@ -81,6 +81,8 @@ def _find_of_many(
     masks: Sequence[MaskSummary], totals: Mapping[float, int], values: list[float], ignore: int | None
 ) -> tuple[MaskConvention, list[str]]:
     """Of more values than two: class numbers, object numbers, or what only the user knows."""
+    if values[0] < 0:
+        _refuse_negative(masks, values)
     if ignore is None:
         _refuse_around(masks, values)
     found = weigh_numbers(masks, ignore)
