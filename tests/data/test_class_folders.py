@@ -93,3 +93,8 @@ def test_a_lumen_in_its_vessel_and_classes_apart_are_classes() -> None:
     lumens = [disc(48, 40 + n, 15) for n in range(COUNT)]
     assert _find({"lumen": lumens, "vessel": vessels})[0].order == (2, 1)
     assert _find({"a": vessels, "b": [np.roll(mask, SIDE // 2, 1) for mask in vessels]})[0].num_classes == 3
+
+
+def test_known_folders_are_not_asked_about_again() -> None:
+    masks = [summarise_mask(_white(~blob(n)), Path(f"liver/{n}.png")) for n in range(COUNT)]
+    assert find_folder_convention({"liver": masks}, MaskOptions(), known=True)[0].folders == ("liver",)
