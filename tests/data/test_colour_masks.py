@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from made_masks import SIDE, disc, find
+from made_masks import SIDE, cells, disc, find, find_in_scenes, organs
 
 from amsunet.data.images import Array
 from amsunet.errors import InputError
@@ -78,4 +79,43 @@ def test_a_stray_pixel_is_no_class() -> None:
     masks = _painted(BLACK, RED, GREEN)
     masks[2][3, 3] = (255, 255, 0)
     with pytest.raises(InputError, match=r"holds the value #ffff00 in 1 pixels, as do 1 of 4 masks: mend it, or say"):
+        find(masks)
+
+
+@pytest.mark.parametrize("near", [0xFE0000, 0xFF0408])
+def test_colours_that_differ_a_little_from_file_to_file_are_refused(near: int) -> None:
+    masks = [*_painted(BLACK, RED, RED), *_painted(BLACK, near, near)]
+    with pytest.raises(InputError, match=r"as if one was changed a little: .*--mask-threshold 128 if both .*--classes"):
+        find(masks)
+    assert find(masks, threshold=128.0)[0].kind == "threshold"
+
+
+def test_white_in_some_files_and_red_in_others_is_refused() -> None:
+    masks = [*_painted(BLACK, RED, RED), *_painted(BLACK, WHITE, WHITE)]
+    with pytest.raises(InputError, match=r"--mask-threshold 128 if both are one foreground, or --classes '#000000,#ff"):
+        find(masks)
+
+
+def test_what_covers_most_but_lies_within_is_no_sure_background() -> None:
+    masks = [np.where(disc(48, 48, 42)[..., None], np.uint8([0, 200, 0]), np.uint8([255, 0, 0])) for _ in range(4)]
+    with pytest.raises(InputError, match=r"covers most, but #ff0000 lies around: say --classes '#00c800,#ff0000' if"):
+        find(masks)
+
+
+@pytest.mark.parametrize("table", [lambda k: (k, 0, 0), lambda k: (k * 37 % 256, k * 91 % 256, k * 53 % 256)])
+def test_colours_of_objects_are_refused(table: Callable[[int], tuple[int, int, int]]) -> None:
+    colours = np.array([table(number) if number else (0, 0, 0) for number in range(12)], np.uint8)
+    rng = np.random.default_rng(0)
+    scenes = [cells(rng, 4 + number % 4) for number in range(10)]
+    painted = [(image, colours[mask]) for image, mask in scenes]
+    with pytest.raises(InputError, match=r"hold 7 colours that look like those of objects: say --instances if each"):
+        find_in_scenes(painted)
+    classes = [(image, colours[mask]) for image, mask in (organs(rng) for _ in range(10))]
+    assert find_in_scenes(classes)[0].num_classes == 4
+
+
+def test_a_stray_pixel_of_nearly_black_is_told_as_such() -> None:
+    masks = _painted(BLACK, RED, GREEN)
+    masks[2][3, 3] = (1, 1, 1)
+    with pytest.raises(InputError, match=r"holds the value #010101 in 1 pixels"):
         find(masks)

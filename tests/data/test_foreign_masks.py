@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from made_masks import as_jpeg, blob, cells, disc, find
 
+from amsunet.data.class_folders import find_folder_convention
 from amsunet.data.foreign_masks import fit_convention
 from amsunet.data.images import Array
 from amsunet.data.mask_files import MaskFile
-from amsunet.data.mask_rules import find_folder_convention
 from amsunet.data.mask_summary import MaskSummary, summarise, summarise_mask
 from amsunet.data.masks import MaskConvention, MaskOptions
 from amsunet.errors import InputError

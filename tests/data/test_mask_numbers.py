@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_masks import SIDE, Scene, cells, disc, find_in_scenes, organs, picture, wells
+from scipy import ndimage
 
 from amsunet.data.images import Array, read_image
 from amsunet.data.layout import find_samples
@@ -168,3 +169,83 @@ def test_one_object_an_image_numbered_over_the_data_set_is_no_class() -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(InputError, match="--classes 0,1,2,3 or --instances"):
         find_in_scenes([(image, mask * np.uint8(1 + n)) for n in range(3) for image, mask in [cells(rng, 1)]])
+
+
+def _many(rng: np.random.Generator, number: int) -> Scene:
+    return cells(rng, 4 + number % 5)
+
+
+def _with_specks(rng: np.random.Generator, number: int) -> Scene:
+    image, mask = _many(rng, number)
+    for row, column in rng.integers(2, SIDE - 2, (6, 2)):
+        mask[row, column] = rng.integers(1, mask.max() + 1)
+    return image, mask
+
+
+def _scratched(rng: np.random.Generator, number: int) -> Scene:
+    image, mask = _many(rng, number)
+    for place in (24, 48, 72):
+        mask[place + number % 3] = mask[:, place] = 0
+    return image, mask
+
+
+def _rods(rng: np.random.Generator, number: int) -> Scene:
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    for rod in range(1, 5 + number % 3):
+        place = rng.integers(10, SIDE - 18)
+        (mask if rod % 2 else mask.T)[place : place + 6, 4:-4] = rod
+    return picture(rng, 60 + 110 * (mask > 0)), mask
+
+
+def _rimmed(rng: np.random.Generator, number: int) -> Scene:
+    image, mask = cells(rng, 3 + number % 4)
+    mask[ndimage.binary_dilation(mask > 0) & (mask == 0)] = 255
+    return image, mask
+
+
+@pytest.mark.parametrize("make", [_with_specks, _scratched, _rods, _rimmed])
+def test_objects_cut_or_rimmed_or_with_specks_are_never_classes(make: Make) -> None:
+    verdicts = _verdicts(make, 12) if make is not _rimmed else _rim_verdicts()
+    assert "classes" not in verdicts
+    if make in (_with_specks, _rimmed):
+        assert set(verdicts) == {"objects"}
+
+
+def _rim_verdicts() -> list[str]:
+    verdicts = []
+    for repeat in range(6):
+        rng = np.random.default_rng(repeat)
+        convention, notes = find_in_scenes([_rimmed(rng, number) for number in range(12)])
+        assert convention.ignore_value == 255 and "'ignore'" in notes[-1]
+        verdicts.append("objects" if convention.kind == "instances" else "classes")
+    return verdicts
+
+
+def _lanes(rng: np.random.Generator, number: int) -> Scene:
+    """Six wells in two rows, one of them empty."""
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    for well in set(range(6)) - {number % 6}:
+        place = np.array([24 + 48 * (well // 3), 16 + 32 * (well % 3)]) + rng.integers(-2, 3, 2)
+        mask[disc(*place, rng.integers(8, 11))] = well + 1
+    return picture(rng, 60 + 110 * (mask > 0)), mask
+
+
+def _under_a_lamp(rng: np.random.Generator, number: int) -> Scene:
+    _, mask = _lanes(rng, number)
+    rows, columns = np.mgrid[:SIDE, :SIDE] / SIDE
+    light = 1 - 0.8 * ((columns - 0.2) ** 2 + (rows - 0.4) ** 2)
+    return picture(rng, (60 + 110 * (mask > 0)) * light), mask
+
+
+@pytest.mark.parametrize("make", [_lanes, _under_a_lamp])
+def test_what_stands_in_a_grid_is_left_open(make: Make) -> None:
+    assert set(_verdicts(make, 12, 6)) == {"open"}
+
+
+def test_objects_numbered_from_the_darkest_on_are_no_classes() -> None:
+    def make(rng: np.random.Generator, number: int) -> Scene:
+        _, mask = _many(rng, number)
+        order = np.concatenate([[0], 1 + rng.permutation(int(mask.max()))])
+        return picture(rng, np.where(order[mask] > 0, 90 + 20 * order[mask], 50)), order[mask].astype(np.uint8)
+
+    assert "classes" not in _verdicts(make, 12)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from made_masks import SIDE, blob, disc, find
 
+from amsunet.data.class_folders import find_folder_convention
 from amsunet.data.images import Array
-from amsunet.data.mask_rules import absent_classes, find_folder_convention
+from amsunet.data.mask_rules import absent_classes
 from amsunet.data.mask_summary import MaskSummary, summarise_mask
 from amsunet.data.masks import IGNORED, MaskOptions
 from amsunet.errors import InputError
@@ -139,3 +140,87 @@ def test_soft_class_folders_are_cut_half_way_and_said() -> None:
 def test_class_folders_leave_other_options_out() -> None:
     with pytest.raises(InputError, match="lies in the folder of its class: leave --classes and --instances out"):
         find_folder_convention({"cell": _summaries(WHITE)}, MaskOptions(instances=True))
+
+
+def _bands(values: list[int], dtype: type = np.uint8) -> list[Array]:
+    """Discs of all values but the first within it, in eight masks."""
+    masks = []
+    for number in range(8):
+        mask = np.full((SIDE, SIDE), values[0], dtype)
+        for place, value in enumerate(values[1:]):
+            mask[disc(24 + number, 20 + 26 * place, 9)] = value
+        masks.append(mask)
+    return masks
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        (_bands([3, 0, 1, 2]), r"are 3 around .*--classes 3,0,1,2 if 3 is the background, --classes 0,1,2,3 if 0 is"),
+        (_bands([255, 0, 1]), r"--classes 255,0,1 if 255 .* or --classes 0,1 --ignore-value 255 if it does not count"),
+        (_bands([255, 128, 0]), r"--classes 255,0,128 if 255 is the background"),
+        (_bands([2, 1]), r"--classes 2,1 if 2 is the background, --classes 1,2 if 1 is"),
+        ([_bands([0, 1, 2, 3])[0], *_bands([0, 255])], r"holds no class but 255, .*--ignore-value 255 if these"),
+        ([*_bands([0, 255], np.uint16), *_bands([0, 65535], np.uint16)], r"with 65535 .*--mask-threshold 1$"),
+        (_bands([0, -1], np.int16), r"no class can have one below 0: save the masks with 0 for the background and 1"),
+        (_bands([-1000, 1], np.int16), r"say --mask-threshold 1 if 1 is the object and -1000 all around it"),
+    ],
+    ids=["3 around", "255 around", "REFUGE", "2 around", "255 alone", "two depths", "-1", "-1000 and 1"],
+)
+def test_an_odd_background_is_refused_with_advice_that_is_true(masks: list[Array], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        find(masks)
+
+
+def test_advice_on_an_odd_background_works_as_typed() -> None:
+    masks = _bands([255, 128, 0])
+    convention, notes = find(masks, classes=(255, 0, 128))
+    assert np.array_equal(convention.decode(masks[0], P) == 0, masks[0] == 255) and notes == []
+    assert "255 lies around" in find(masks, classes=(0, 128, 255))[1][0]
+    masks = _bands([-1000, 1], np.int16)
+    assert np.array_equal(find(masks, threshold=1.0)[0].decode(masks[0], P), masks[0] == 1)
+
+
+@pytest.mark.parametrize("top", [4294967295, 65536, 1e6])
+def test_two_values_beyond_those_of_classes_are_cut(top: float) -> None:
+    masks = [np.asarray(blob(n) * top, np.float64 if top == 1e6 else np.uint32) for n in range(4)]
+    convention, _ = find(masks)
+    assert np.array_equal(convention.decode(masks[1], P), blob(1))
+
+
+@pytest.mark.parametrize("radius", [5, 12, 30])
+def test_inverted_masks_of_objects_at_the_border_are_refused(radius: int) -> None:
+    masks = [np.uint8(255) * ~disc(number - 4, 30 + 4 * number, radius) for number in range(8)]
+    with pytest.raises(InputError, match=r"255 around and 0 within: say --classes 255,0 if 255 is the background"):
+        find(masks)
+
+
+def test_large_objects_are_no_surroundings() -> None:
+    for masks in (
+        [disc(48, 48, 60 - n) for n in range(8)],
+        [np.arange(SIDE)[:, None].repeat(SIDE, 1) > 20 + n for n in range(8)],
+    ):
+        assert find([np.uint8(255) * mask for mask in masks])[0].values == (0, 255)
+
+
+def test_some_inverted_masks_are_refused_with_one_of_each() -> None:
+    masks = [np.uint8(255) * (~blob(n) if n % 3 == 0 else blob(n)) for n in range(9)]
+    with pytest.raises(InputError, match=r"3 of 9 masks are.* the other way round: .*--classes 0,255 if all are right"):
+        find(masks)
+    assert find(masks, classes=(0, 255))[0].values == (0, 255)
+    few = [np.uint8(255) * (~blob(n) if n == 3 else blob(n)) for n in range(20)]
+    assert "look whether some are inverted" in find(few)[1][0]
+
+
+def test_all_stray_values_are_told_at_once() -> None:
+    masks = _bands([0, 1, 2, 3]) * 3
+    masks = [mask.copy() for mask in masks]
+    masks[3][2, 2], masks[5][4, 4] = 7, 9
+    with pytest.raises(InputError, match=r"one of the values 7,9 in stray pixels, as do 2 of 24 masks: mend them"):
+        find(masks)
+
+
+def test_more_numbers_than_classes_are_not_cut_off_in_the_advice() -> None:
+    masks = [np.arange(25, dtype=np.uint8).repeat(4)[None].repeat(20, 0) for _ in range(3)]
+    with pytest.raises(InputError, match=r"say --instances, or --classes with all 25 values$"):
+        find(masks)

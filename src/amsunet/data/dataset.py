@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from amsunet.data.class_folders import find_folder_convention
 from amsunet.data.embedded import locate
 from amsunet.data.foreign_masks import fit_convention, unknown_value
 from amsunet.data.groups import with_groups
@@ -16,7 +17,7 @@ from amsunet.data.images import Array, read_image
 from amsunet.data.joined_mask import open_sample_mask
 from amsunet.data.layout import Layout, Sample, find_samples
 from amsunet.data.mask_files import read_region
-from amsunet.data.mask_rules import absent_classes, find_convention, find_folder_convention
+from amsunet.data.mask_rules import absent_classes, find_convention
 from amsunet.data.mask_summary import MaskSummary
 from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
 from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, turned_apart
@@ -175,7 +176,10 @@ def _find_convention(
     scans: list[Scan], class_names: tuple[str, ...], options: MaskOptions
 ) -> tuple[MaskConvention, list[str]]:
     masks, by_class = _masks_by_class(scans, class_names)
-    convention, said = find_folder_convention(by_class, options) if by_class else find_convention(masks, options)
+    if by_class:
+        convention, said = find_folder_convention(by_class, options, [scan.masks for scan in scans])
+    else:
+        convention, said = find_convention(masks, options)
     read = [scan.read_as(convention.reading) for scan in scans]
     if convention.num_classes == 2 and all(foreground_share(scan, convention) == 1 for scan in read):
         raise InputError(

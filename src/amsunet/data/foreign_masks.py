@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from amsunet.data.class_folders import find_folder_convention
 from amsunet.data.mask_kinds import of_values
 from amsunet.data.mask_readings import choose_reading
-from amsunet.data.mask_rules import find_convention, find_folder_convention
+from amsunet.data.mask_rules import find_convention
 from amsunet.data.mask_summary import MaskSummary
 from amsunet.data.masks import MaskConvention, MaskOptions
 from amsunet.errors import InputError
@@ -145,7 +146,7 @@ def _fit_known_folders(
         trained = trained.model_copy(update={"folders": tuple(by_class)})
     if not any(mask.foreground for masks in by_class.values() for mask in masks):
         return trained, told
-    found, _ = find_folder_convention(by_class, MaskOptions(ignore_value=trained.ignore_value))
+    found, _ = find_folder_convention(by_class, MaskOptions(ignore_value=trained.ignore_value), known=True)
     if (trained.reading, trained.threshold) == (found.reading, found.threshold):
         return trained, told
     read = trained.model_copy(update={"reading": found.reading, "threshold": found.threshold})

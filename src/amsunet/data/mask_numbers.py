@@ -34,6 +34,10 @@ _KEPT, _LOST = 0.8, 0.7
 """Share of the differences in place that numbers explain: where they keep it, and where they do not. Objects that are
 numbered row by row keep some of it."""
 
+_STRAIGHT = 0.15
+"""Largest distance from the places of a regular grid, in terms of its least step."""
+_BRIGHTNESS = "each has its own brightness"
+
 
 @dataclass(frozen=True)
 class Weighing:
@@ -41,6 +45,8 @@ class Weighing:
 
     kind: Literal["classes", "objects", "open"]
     reason: str = ""
+    counted: bool = False
+    """Whether each mask holds 1 to some number of its own, as objects are counted."""
 
 
 def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> Weighing:
@@ -51,32 +57,43 @@ def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> 
     if not several:
         often = sum(map(bool, held)) >= 2 * len(set().union(*held))
         return Weighing("classes", "each mask holds one of them") if often else Weighing("open")
-    if top <= MAXIMUM_CLASSES and (reason := _tell_classes(several)):
+    place = _explained_place(several)
+    counts = {len(numbers) for numbers in held if numbers}
+    from_one = [numbers == set(range(1, len(numbers) + 1)) for numbers in held]
+    counted = all(from_one)
+    varied = len(counts) > 1 and max(counts) > 2
+    opened = Weighing("open", counted=counted and varied)
+    as_they_come = sum(from_one) >= _MOST * len(masks) and len(counts) > 2 and max(counts) > 3
+    regular = _is_regular(several)
+    if top <= MAXIMUM_CLASSES and (reason := _tell_classes(several, as_they_come=as_they_come, regular=regular)):
+        if reason == _BRIGHTNESS and as_they_come and place < _LOST:
+            return opened  # objects may be numbered from the darkest on
         return Weighing("classes", reason)
     if sum(0 in mask.counts for mask in masks) <= 0.5 * len(masks):
-        return Weighing("open")  # without a background there are no objects, and what is background is not known
+        return opened  # without a background there are no objects, and what is background is not known
     whole = sum(mask.one_piece for mask in several) > 0.5 * len(several)
     distinct = len(set().union(*held))
     if whole and len(several) > 1 and distinct > MAXIMUM_CLASSES and distinct == sum(map(len, held)):
         return Weighing("objects", "each in one piece of one mask")
-    place = _explained_place(several)
-    counted = all(numbers == set(range(1, len(numbers) + 1)) for numbers in held)
-    counts = {len(numbers) for numbers in held if numbers}
     if not whole or place > _KEPT:
-        if whole and not counted and top <= MAXIMUM_CLASSES and len(several) >= 5:
+        if whole and not counted and not regular and top <= MAXIMUM_CLASSES and len(several) >= 5:
             return Weighing("classes", "each keeps its place, also where others are absent")
-        return Weighing("open")
+        return opened
     if distinct > MAXIMUM_CLASSES:
         return Weighing("objects", "each in one piece")
-    varied = len(counts) > 1 and max(counts) > 2
     if place < _LOST and (counted or max(counts) > 8) and (varied or (max(counts) > 3 and len(several) > 2)):
         return Weighing("objects", "each in one piece, of no place or brightness of its own")
-    return Weighing("open")
+    return opened
 
 
-def _tell_classes(several: Sequence[MaskSummary]) -> str:
-    """What shows that numbers are classes, whatever else; empty if nothing does."""
-    if sum(mask.one_piece for mask in several) < 0.3 * len(several):
+def _tell_classes(several: Sequence[MaskSummary], *, as_they_come: bool, regular: bool) -> str:
+    """What shows that numbers are classes, whatever else; empty if nothing does.
+
+    Args:
+        as_they_come: whether numbers look counted, so that pieces may be those of an object that was cut.
+        regular: whether they stand in a grid, so that light may make them differ.
+    """
+    if not as_they_come and sum(mask.one_piece for mask in several) < 0.3 * len(several):
         return "they lie in several pieces"
     if sum(mask.enclosed for mask in several) > 0.5 * len(several):
         return "one lies within another"
@@ -87,9 +104,9 @@ def _tell_classes(several: Sequence[MaskSummary]) -> str:
     if len(set(table.images.tolist())) < 2:
         return ""
     for channel in range(table.colours.shape[1]):
-        found = _explain(table.colours[:, channel], table)
+        found = _explain(table.colours[:, channel], table, curved=regular)
         if found.sure and found.range > _CONTRAST * max(table.contrast[channel], 1e-9) and not found.of_place:
-            return "each has its own brightness"
+            return _BRIGHTNESS
     found = _explain(np.log(table.areas), table)
     if found.sure and found.range > np.log(_TIMES_AS_LARGE) and found.freedom >= _FREEDOM:
         # Objects numbered from the top are the larger the earlier they come.
@@ -136,12 +153,16 @@ class _Explained:
         return self.chance < _SURE and self.share > _MOST
 
 
-def _explain(figures: Array, table: _Table) -> _Explained:
+def _explain(figures: Array, table: _Table, *, curved: bool = False) -> _Explained:
+    """See ``_Explained``; where ``curved``, light may come from a lamp and not only from a side."""
     per_image = (table.images[:, None] == np.unique(table.images)).astype(float)
     per_number = (table.numbers[:, None] == np.unique(table.numbers)[1:]).astype(float)
     effects, rest, freedom = _fit(figures, np.concatenate([per_image, per_number], axis=1))
     _, whole, all_freedom = _fit(figures, per_image)
-    _, beside_place, place_freedom = _fit(figures, np.concatenate([per_image, table.places], axis=1))
+    places = table.places
+    if curved:
+        places = np.concatenate([places, places**2, places[:, :1] * places[:, 1:]], axis=1)
+    _, beside_place, place_freedom = _fit(figures, np.concatenate([per_image, places], axis=1))
     numbers_freedom = all_freedom - freedom
     if freedom < 1 or numbers_freedom < 1 or whole <= 0:
         return _Explained(0, 0, 1, freedom, False)
@@ -155,6 +176,28 @@ def _explain(figures: Array, table: _Table) -> _Explained:
 def _fit(figures: Array, known: Array) -> tuple[Array, float, int]:
     effects, _, rank, _ = np.linalg.lstsq(known, figures, rcond=None)
     return effects, float(((figures - known @ effects) ** 2).sum()), len(figures) - int(rank)
+
+
+def _is_regular(several: Sequence[MaskSummary]) -> bool:
+    """Whether numbers of one size stand in a row or a grid, one after the other, as wells and lanes do."""
+    regions = [(number, region.area, *region.place) for mask in several for number, region in mask.regions.items()]
+    table = np.array([row for row in regions if row[0]], float).reshape(-1, 4)
+    numbers = np.unique(table[:, 0])
+    if not 4 <= len(numbers) <= MAXIMUM_CLASSES:
+        return False
+    means = np.array([table[table[:, 0] == number, 1:].mean(axis=0) for number in numbers])
+    if np.ptp(np.log(means[:, 0])) > np.log(_TIMES_AS_LARGE):
+        return False
+    places = means[:, 1:]
+    distances = np.hypot(*(places[:, None] - places[None]).transpose(2, 0, 1))
+    nearest = float(distances[~np.eye(len(places), dtype=bool)].min())
+    for width in range(2, int(numbers.max()) + 1):
+        rows, columns = np.divmod(numbers - 1, width)
+        steps = np.stack([np.ones(len(numbers)), rows, columns], axis=1)
+        rest = places - steps @ np.linalg.lstsq(steps, places, rcond=None)[0]
+        if np.abs(rest).max() < _STRAIGHT * nearest:
+            return True
+    return False
 
 
 def _explained_place(several: Sequence[MaskSummary]) -> float:

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from amsunet.data.colour_masks import find_of_colours
 from amsunet.data.mask_kinds import WHITE, of_objects, of_threshold, of_values
-from amsunet.data.mask_numbers import weigh_numbers
+from amsunet.data.mask_numbers import Weighing, weigh_numbers
 from amsunet.data.mask_readings import choose_reading
 from amsunet.data.mask_summary import MAXIMUM_CLASSES, MaskSummary
-from amsunet.data.mask_surroundings import of_soft, surrounds
-from amsunet.data.masks import MaskConvention, MaskOptions, name_numbers, name_value
+from amsunet.data.mask_surroundings import of_soft, surrounds, tell_turned, value_around
+from amsunet.data.masks import LARGEST_VALUE, MaskConvention, MaskOptions, name_numbers, name_value
 from amsunet.data.odd_values import numbers_advice, refuse_odd_values
 from amsunet.data.soft_masks import threshold_of_soft
 from amsunet.errors import InputError
@@ -37,53 +35,6 @@ def find_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
     return convention.model_copy(update={"reading": reading}).named(options.class_names), [*notes, *said]
 
 
-def find_folder_convention(
-    masks: Mapping[str, Sequence[MaskSummary]], options: MaskOptions
-) -> tuple[MaskConvention, list[str]]:
-    """As ``find_convention``, of binary masks in one folder for each class, by the folders' names.
-
-    Where classes overlap, the one that is smaller in the mean is on top in all images: a cup in its disc, a tumour in
-    its organ.
-    """
-    every = [mask for of_class in masks.values() for mask in of_class]
-    if options.classes is not None or options.instances:
-        raise InputError(f"{every[0].path} lies in the folder of its class: leave --classes and --instances out")
-    reading, notes = choose_reading(every, options)
-    every = [mask.read_as(reading) for mask in every]
-    if not any(mask.foreground - {options.ignore_value} for mask in every):
-        raise InputError(f"{every[0].path} and all other masks are empty: nothing can be learned from them")
-    threshold = options.threshold
-    if threshold is None and (soft := threshold_of_soft(every, options.ignore_value)):
-        threshold, note = soft
-        notes = [*notes, note]
-    names = ("background", *masks)
-    convention = MaskConvention(
-        kind="folders",
-        values=tuple(range(len(names))),
-        class_names=names,
-        threshold=threshold,
-        ignore_value=options.ignore_value,
-        reading=reading,
-        folders=tuple(masks),
-    )
-    areas = [
-        np.mean([_foreground_area(mask.read_as(reading), convention) for mask in of_class])
-        for of_class in masks.values()
-    ]
-    order = tuple(sorted(range(1, len(names)), key=lambda label: -areas[label - 1]))
-    convention = convention.model_copy(update={"order": order}).named(options.class_names)
-    if len(order) > 1:
-        upwards = ", ".join(convention.class_names[label] for label in order)
-        notes = [*notes, f"where classes overlap, the smaller one counts, in all images alike (upwards: {upwards})"]
-    empty = [name for name, area in zip(convention.class_names[1:], areas, strict=True) if not area]
-    notes = [*notes, *(f"no mask marks {name}: this class cannot be learned or judged" for name in empty)]
-    return convention, notes
-
-
-def _foreground_area(mask: MaskSummary, convention: MaskConvention) -> int:
-    return sum(count for value, count in mask.counts.items() if convention.is_foreground(value, colour=mask.colour))
-
-
 def _find_of_numbers(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[MaskConvention, list[str]]:
     ignore = options.ignore_value
     if options.colours:
@@ -97,25 +48,26 @@ def _find_of_numbers(masks: Sequence[MaskSummary], options: MaskOptions) -> tupl
     if options.instances:
         return of_objects(ignore), []
     if options.classes is not None:
-        return of_values(options.classes, ignore), []
+        return of_values(options.classes, ignore), _tell_around(masks, options.classes, ignore)
+    if values[0] < 0 and len(values) == 2:
+        _refuse_negative(masks, values)
     if len(values) == 1:
         raise InputError(
             f"{masks[0].path} and all other masks hold the value {name_value(values[0])} in every pixel: all of "
             "every image would be foreground, and nothing can be learned from that"
         )
     if len(values) == 2 and values[0] == 0:
-        white = values[1]
-        convention = of_values((0, int(white)), ignore) if white % 1 == 0 else of_threshold(white / 2, ignore)
-        if ignore is None and surrounds(masks, convention):
-            raise InputError(
-                f"{masks[0].path} and most other masks are {name_value(white)} around and 0 within: say --classes "
-                f"{name_numbers([white, 0])} if {name_value(white)} is the background, or --classes "
-                f"{name_numbers([0, white])} if it is the object"
-            )
-        return convention, []
+        return _find_of_two(masks, values[1], ignore)
+    _refuse_mixed_white(masks, values)
     if ignore is None and _are_classes_and_ignored(values) and not any(mask.lossy for mask in masks):
-        _refuse_mixed_foreground(masks, values)
+        _refuse_lone_white(masks, values)
         _refuse_noise_beside_white(masks, totals, values)
+        _refuse_around(masks, values)
+        if (numbers := weigh_numbers(masks, WHITE)).kind == "objects":
+            convention, notes = _of_numbered(numbers, values[-2], WHITE)
+            return convention, [*notes, "mask value 255 beside object numbers is taken as 'ignore'"]
+        if numbers.kind == "open" and numbers.counted:
+            _refuse_open(masks, values[:-1], WHITE)
         refuse_odd_values(masks, totals, values[:-1], numbers_advice(values))
         note = "mask value 255 beside small class numbers is taken as 'ignore' (say --classes to make it a class)"
         return of_values([int(value) for value in values[:-1]], WHITE), [note]
@@ -130,18 +82,12 @@ def _find_of_many(
 ) -> tuple[MaskConvention, list[str]]:
     """Of more values than two: class numbers, object numbers, or what only the user knows."""
     if values[0] < 0:
-        odd = next(mask for mask in masks if values[0] in mask.counts)
-        raise InputError(
-            f"{odd.path} holds the value {name_value(values[0])}, and no class can have one below 0: say "
-            f"--ignore-value={name_value(values[0])} if these pixels do not count"
-        )
+        _refuse_negative(masks, values)
+    if ignore is None:
+        _refuse_around(masks, values)
     found = weigh_numbers(masks, ignore)
     if found.kind == "objects":
-        note = (
-            f"mask values look like object numbers (up to {name_value(max(values))}; {found.reason}): every object "
-            "is taken as foreground (say --classes to take them as classes)"
-        )
-        return of_objects(ignore), [note]
+        return _of_numbered(found, values[-1], ignore)
     refuse_odd_values(masks, totals, values, numbers_advice(values))
     if found.kind == "classes" and values == list(range(len(values))) and len(values) <= MAXIMUM_CLASSES:
         note = f"mask values are taken as class numbers: {found.reason} (say --instances if they number objects)"
@@ -150,19 +96,94 @@ def _find_of_many(
     raise AssertionError
 
 
+def _of_numbered(found: Weighing, top: float, ignore: int | None) -> tuple[MaskConvention, list[str]]:
+    note = (
+        f"mask values look like object numbers (up to {name_value(top)}; {found.reason}): every object is taken as "
+        "foreground (say --classes to take them as classes)"
+    )
+    return of_objects(ignore), [note]
+
+
+def _find_of_two(masks: Sequence[MaskSummary], white: float, ignore: int | None) -> tuple[MaskConvention, list[str]]:
+    """Of 0 and one other value: background and foreground, unless it looks as if some are inverted."""
+    if white % 1 or white > LARGEST_VALUE:
+        convention = of_threshold(white / 2 if white % 1 else 1, ignore)
+    else:
+        convention = of_values((0, int(white)), ignore)
+    numbers = convention.kind == "values"
+    around = f"say --classes {name_numbers([white, 0])}" if numbers else "invert the masks"
+    as_it_is = f"--classes {name_numbers([0, white])}" if numbers else f"--mask-threshold {convention.threshold:g}"
+    if ignore is None and surrounds(masks, convention):
+        shown = name_value(white)
+        raise InputError(
+            f"{masks[0].path} and most other masks are {shown} around and 0 within: {around} if {shown} is the "
+            f"background, or {'' if numbers else 'say '}{as_it_is} if it is the object"
+        )
+    return convention, [] if ignore is not None else tell_turned(masks, convention, as_it_is)
+
+
+def _tell_around(masks: Sequence[MaskSummary], classes: Sequence[int], ignore: int | None) -> list[str]:
+    """Tell where the background that the user names is not what lies around."""
+    around = value_around(masks)
+    if around is None or around in (classes[0], ignore) or around not in classes:
+        return []
+    first = name_numbers([around, *(value for value in classes if value != around)])
+    return [
+        f"{around} lies around in most masks, and --classes takes {classes[0]} as the background (say --classes "
+        f"{first} if {around} is)"
+    ]
+
+
+def _refuse_around(masks: Sequence[MaskSummary], values: Sequence[float]) -> None:
+    """Refuse several values of which another than the first lies around, as a background does."""
+    around = value_around(masks)
+    if around in (None, values[0]):
+        return
+    first = name_numbers([around, *(value for value in values if value != around)])
+    rest = name_numbers([value for value in values if value != around])
+    aside = f", or --classes {rest} --ignore-value {around} if it does not count" if len(values) > 2 else ""
+    raise InputError(
+        f"{masks[0].path} and most other masks are {around} around and something else within: say --classes {first} "
+        f"if {around} is the background, --classes {name_numbers(values)} if {name_value(values[0])} is{aside}"
+    )
+
+
+def _refuse_negative(masks: Sequence[MaskSummary], values: Sequence[float]) -> None:
+    odd = next(mask for mask in masks if values[0] in mask.counts)
+    what = f"{odd.path} holds the value {name_value(values[0])}, and no class can have one below 0"
+    if values[-1] <= 0:
+        raise InputError(f"{what}: save the masks with 0 for the background and 1 for the object")
+    if len(values) == 2:
+        raise InputError(
+            f"{what}: say --mask-threshold {name_value(values[1])} if {name_value(values[1])} is the object and "
+            f"{name_value(values[0])} all around it; else save the masks with 0 for the background and 1 for the object"
+        )
+    raise InputError(f"{what}: say --ignore-value={name_value(values[0])} if these pixels do not count")
+
+
+def _refuse_mixed_white(masks: Sequence[MaskSummary], values: Sequence[float]) -> None:
+    """Refuse files that mark foreground with different values: the largest of 8 and of 16 bits, or 1."""
+    if values[0] == 0 and {*values[1:]} <= {1, WHITE, LARGEST_VALUE} and all(len(m.foreground) < 2 for m in masks):
+        odd = next(mask for mask in masks if values[-1] in mask.counts)
+        raise InputError(
+            f"{odd.path} marks foreground with {name_value(values[-1])} while other masks use "
+            f"{name_value(values[1])}: save all masks alike, or say --mask-threshold 1"
+        )
+
+
 def _are_classes_and_ignored(values: Sequence[float]) -> bool:
     """Whether values are 0, 1, ... and 255: classes, and what does not count."""
     small = list(values[:-1])
     return values[-1] == WHITE and small == list(range(len(small))) and 1 < len(small) <= MAXIMUM_CLASSES
 
 
-def _refuse_mixed_foreground(masks: Sequence[MaskSummary], values: Sequence[float]) -> None:
-    """0/1 masks and 0/255 masks in one data set, or an ignored border that some masks have alone."""
+def _refuse_lone_white(masks: Sequence[MaskSummary], values: Sequence[float]) -> None:
+    """Class numbers in some masks, 255 alone in others: an ignored image, or foreground."""
     if not any(mask.foreground > {WHITE} for mask in masks):
         other = next(mask for mask in masks if mask.foreground == {WHITE})
         raise InputError(
-            f"{other.path} marks foreground with 255 while other masks use {name_value(values[1])}: save all masks "
-            "alike, or say --mask-threshold 1"
+            f"{other.path} holds no class but 255, while other masks hold {name_numbers(values[1:-1])}: say "
+            "--ignore-value 255 if these pixels do not count, or save all masks alike"
         )
 
 
@@ -209,15 +230,17 @@ def _refuse_open(masks: Sequence[MaskSummary], values: Sequence[float], ignore: 
             f"{odd.path}: the masks hold the values {shown}, and which of them is the background is not known: say "
             f"--classes {name_numbers(values)}{other}, the background first"
         )
-    listed = name_numbers(classes[:MAXIMUM_CLASSES])
-    more = ",..." if len(classes) > MAXIMUM_CLASSES else ""
     middle = len(classes) == 3 and classes[0] == 0 and classes[1] > MAXIMUM_CLASSES
     between = (
         f", or --classes {name_numbers(classes[::2])} --ignore-value {name_numbers(classes[1:2])}" if middle else ""
     )
+    besides = f" --ignore-value {ignore}" if ignore is not None else ""
+    listed = f"--classes {name_numbers(classes)}{besides}{aside} or "
+    if len(classes) > MAXIMUM_CLASSES:
+        listed, between = "", f", or --classes with all {len(classes)} values"
     raise InputError(
-        f"{odd.path}: the masks hold the values {shown}, which may be classes or objects: say --classes "
-        f"{listed}{more}{aside} or --instances{between}"
+        f"{odd.path}: the masks hold the values {shown}, which may be classes or objects: say {listed}"
+        f"--instances{besides}{between}"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,8 +21,14 @@ _NEAR = 0.02
 _COLOUR_STEP = 51
 """Colours of a JPEG are told apart in steps of this."""
 _MEASURED_SIDE = 256
+_RIM = 255
+"""What does not count beside small numbers."""
 _OPAQUE = 0.98
 """Of the largest opacity: edges, whose colours are blurred, left out."""
+_GRID = 48
+"""Rows and columns of the look at where a mask marks something."""
+_WHOLE, _SPECKS = 0.9, 4
+"""Least share of its area that the largest piece of an object has, and the most specks beside it."""
 _LOSSY = frozenset({".jpg", ".jpeg"})
 
 
@@ -49,14 +55,18 @@ class MaskSummary:
     """Those on the border of the image."""
     flat: Mapping[float, int]
     """Those whose neighbours have the value too, or nearly where values are many: cores, not edges."""
+    corners: tuple[float, ...] = ()
+    """The values in the corners of the image."""
+    marked: bytes = b""
+    """Where the mask is bright, one bit a place on a grid of ``_GRID`` rows and columns."""
     antialiased: bool = False
     """Whether in-between values mark the way from dark to bright, not classes or objects of their own."""
     one_piece: bool = False
-    """Whether (nearly) every value but 0 forms a single connected region."""
+    """Whether (nearly) every value but 0 forms a single connected region, but for specks."""
     enclosed: bool = False
     """Whether a value lies within another one, away from the background."""
     regions: Mapping[int, Region] = field(default_factory=dict)
-    """Of the first values, of background too, where there are several."""
+    """Of the first values, or of colours where they are few, of background too."""
     readings: Mapping[Reading, MaskSummary] = field(default_factory=dict)
     """The same file read otherwise."""
     palette: Mapping[int, int] | None = None
@@ -74,6 +84,11 @@ class MaskSummary:
     def cores(self) -> Mapping[float, int]:
         """Pixels by value that are more than an edge; all, where values are too few for edges to be looked for."""
         return self.flat if len(self.counts) > 2 else self.counts
+
+    @property
+    def bright(self) -> Array:
+        """Where the mask is bright, as bool at some places in a fixed order."""
+        return np.unpackbits(np.frombuffer(self.marked, np.uint8))
 
     @property
     def lossy(self) -> bool:
@@ -120,11 +135,17 @@ def summarise_mask(raw: Array, path: Path, image: Array | None = None) -> MaskSu
     flat = colour_numbers(raw) if colour else raw
     counts = _count(flat)
     border = _count(np.concatenate([flat[0], flat[-1], flat[1:-1, 0], flat[1:-1, -1]]))
-    summary = MaskSummary(path, colour, counts, border, {})
+    corners = tuple(flat[[0, 0, -1, -1], [0, -1, 0, -1]].tolist())
+    summary = MaskSummary(path, colour, counts, border, {}, corners, _marked(raw))
     if len(counts) <= 2 and not (0 in counts and 1 <= max(counts) <= MAXIMUM_CLASSES):
         return summary
     if colour:
-        return replace(summary, flat=_flat_colours(raw) if len(counts) > MAXIMUM_CLASSES else _flat(flat))
+        if len(counts) > MAXIMUM_CLASSES:
+            return replace(summary, flat=_flat_colours(raw))
+        numbers = np.searchsorted(list(counts), flat)
+        regions = {int([*counts][rank]): region for rank, region in _regions(numbers, image).items()}
+        whole = _is_one_piece(numbers, range(len(counts)))
+        return replace(summary, flat=_flat(flat), one_piece=whole, regions=regions)
     if len(counts) <= 3:
         summary = replace(summary, flat=_flat(flat))
     else:
@@ -137,12 +158,23 @@ def summarise_mask(raw: Array, path: Path, image: Array | None = None) -> MaskSu
         summary = replace(summary, flat=_count(raw[even]), antialiased=climbing)
     if summary.antialiased or raw.dtype.kind == "f":
         return summary
+    regions = _regions(raw, image)
+    if len(counts) > 2 and sorted(counts)[-2] <= MAXIMUM_CLASSES and max(counts) == _RIM:  # ignored, around objects
+        raw = np.where(raw == _RIM, 0, raw)
     return replace(
         summary,
         one_piece=_is_one_piece(raw, counts),
         enclosed=2 < len(counts) <= MAXIMUM_CLASSES and _is_enclosed(raw),
-        regions=_regions(raw, image),
+        regions=regions,
     )
+
+
+def _marked(raw: Array) -> bytes:
+    """See ``MaskSummary.marked``."""
+    rows, columns = ((np.arange(_GRID) + 0.5) * side / _GRID for side in raw.shape[:2])
+    seen = raw[rows.astype(int)[:, None], columns.astype(int)]
+    seen = seen.max(axis=2) if seen.ndim == 3 else seen
+    return np.packbits(seen > raw.max() / 2).tobytes()
 
 
 def _count(values: Array) -> dict[float, int]:
@@ -175,14 +207,24 @@ def _flat_colours(raw: Array) -> dict[float, int]:
     return _count(colour_numbers(coarse)[(spread <= _COLOUR_STEP // 3).all(axis=2)])
 
 
-def _is_one_piece(raw: Array, counts: Mapping[float, int]) -> bool:
+def _is_one_piece(raw: Array, counts: Collection[float]) -> bool:
     if max(counts) >= 2**16:  # numbers counted over a whole data set; their boxes are found by small ones
         found_values = np.unique(raw)
-        raw, counts = np.searchsorted(found_values, raw), dict.fromkeys(range(len(found_values)), 0)
+        raw, counts = np.searchsorted(found_values, raw), range(len(found_values))
     regions = ndimage.find_objects(np.maximum(raw, 0).astype(np.int32))
     found = [(value, regions[int(value) - 1]) for value in counts if 0 < value <= len(regions)]
-    whole = sum(ndimage.label(raw[region] == value, np.ones((3, 3)))[1] == 1 for value, region in found if region)
-    return bool(found) and whole >= 0.8 * len(found)
+    known = [(value, region) for value, region in found if region]
+    whole = sum(_is_whole(raw[region] == value) for value, region in known)
+    return bool(known) and whole >= 0.8 * len(known)
+
+
+def _is_whole(here: Array) -> bool:
+    """Whether an object is one piece, but for specks."""
+    pieces, count = ndimage.label(here, np.ones((3, 3)))
+    if count == 1:
+        return True
+    areas = np.bincount(pieces.ravel())[1:]
+    return bool(count <= 1 + _SPECKS and areas.max() >= _WHOLE * areas.sum())
 
 
 def _is_enclosed(raw: Array) -> bool:

@@ -17,43 +17,71 @@ _FEW = 0.1
 """Largest share of masks that hold it."""
 
 
+Advice = Callable[[Sequence[float]], tuple[str, str]]
+
+
 def refuse_odd_values(
     masks: Sequence[MaskSummary],
     totals: Mapping[Any, int],
     values: Sequence[float],
-    advice: Callable[[float], tuple[str, str]],
+    advice: Advice,
+    *,
+    most: int | None = None,
 ) -> None:
-    """Refuse a data set in which a value but 0 is no more than noise.
+    """Refuse a data set in which values but 0 are no more than noise.
 
     Args:
         totals: pixels of each value in all masks.
-        advice: the name of a value, and how to say that it is a class, or does not count.
+        advice: the names of values, and how to say that they are classes, or do not count.
+        most: values that may be noise; None for any.
     """
     usual = float(np.median([totals[value] for value in values if value]))
+    stray: dict[float, list[MaskSummary]] = {}
     for value in values:
         holding = [mask for mask in masks if value in mask.counts]
-        stray = totals[value] <= max(4, _NOISE * usual) and not any(mask.cores.get(value) for mask in holding)
-        if value and stray and 0 < len(holding) <= max(1, _FEW * len(masks)):
-            name, way_out = advice(value)
-            raise InputError(
-                f"{holding[0].path} holds the value {name} in {holding[0].counts[value]} pixels, as do {len(holding)} "
-                f"of {len(masks)} masks: mend it, or say {way_out}"
-            )
+        few = totals[value] <= max(4, _NOISE * usual) and not any(mask.cores.get(value) for mask in holding)
+        if value and few and 0 < len(holding) <= max(1, _FEW * len(masks)):
+            stray[value] = holding
+    if not stray or (most is not None and len(stray) > most):
+        return
+    held = {id(mask): mask for holding in stray.values() for mask in holding}
+    first = next(iter(held.values()))
+    name, way_out = advice([*stray])
+    if len(stray) == 1:
+        pixels = first.counts[next(iter(stray))]
+        raise InputError(
+            f"{first.path} holds the value {name} in {pixels} pixels, as do {len(held)} of {len(masks)} masks: mend "
+            f"it, or say {way_out}"
+        )
+    raise InputError(
+        f"{first.path} holds one of the values {name} in stray pixels, as do {len(held)} of {len(masks)} masks: mend "
+        f"them, or say {way_out}"
+    )
 
 
-def numbers_advice(values: Sequence[float]) -> Callable[[float], tuple[str, str]]:
+def numbers_advice(values: Sequence[float]) -> Advice:
     """For ``refuse_odd_values``: options with all values of the masks filled in."""
 
-    def advice(value: float) -> tuple[str, str]:
-        rest = name_numbers([other for other in values if other != value])
-        return name_value(value), (
-            f"--classes {rest} --ignore-value {name_value(value)} if these pixels do not count, or --classes "
-            f"{name_numbers(values)} if they are a class"
+    def advice(stray: Sequence[float]) -> tuple[str, str]:
+        rest = name_numbers([value for value in values if value not in stray])
+        as_classes = f"--classes {name_numbers(values)} if they are classes"
+        if len(stray) > 1:
+            return name_numbers(stray), as_classes
+        one = name_value(stray[0])
+        return one, (
+            f"--classes {rest} --ignore-value {one} if these pixels do not count, or --classes {name_numbers(values)} "
+            "if they are a class"
         )
 
     return advice
 
 
-def colours_advice(colours: Sequence[int]) -> Callable[[float], tuple[str, str]]:
+def colours_advice(colours: Sequence[int]) -> Advice:
     """The same of colours, which cannot be ignored."""
-    return lambda value: (name_colours([int(value)]), f"--classes '{name_colours(colours)}' if they are a class")
+
+    def advice(stray: Sequence[float]) -> tuple[str, str]:
+        kind = "a class" if len(stray) == 1 else "classes"
+        named = name_colours([int(value) for value in stray])
+        return named, f"--classes '{name_colours(colours)}' if they are {kind}"
+
+    return advice
