@@ -19,7 +19,7 @@ from amsunet.data.mask_summary import MAXIMUM_CLASSES, MaskSummary
 from amsunet.data.mask_surroundings import of_soft, surrounds
 from amsunet.data.masks import MaskConvention, MaskOptions, name_numbers, name_value
 from amsunet.data.odd_values import numbers_advice, refuse_odd_values
-from amsunet.data.soft_masks import threshold_of_soft
+from amsunet.data.soft_masks import refuse_lossy_numbers, threshold_of_soft
 from amsunet.errors import InputError
 
 
@@ -103,6 +103,7 @@ def _find_of_numbers(masks: Sequence[MaskSummary], options: MaskOptions) -> tupl
             f"{masks[0].path} and all other masks hold the value {name_value(values[0])} in every pixel: all of "
             "every image would be foreground, and nothing can be learned from that"
         )
+    refuse_lossy_numbers(masks, ignore)
     if len(values) == 2 and values[0] == 0:
         white = values[1]
         convention = of_values((0, int(white)), ignore) if white % 1 == 0 else of_threshold(white / 2, ignore)

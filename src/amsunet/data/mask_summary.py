@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from amsunet.data.images import Array
-from amsunet.data.mask_files import MaskFile, Reading, open_mask
+from amsunet.data.mask_files import MaskFile, Reading, in_eight_bits, is_opaque, open_mask
 from amsunet.data.masks import colour_numbers
 
 LIMIT = 4096
@@ -18,9 +18,11 @@ LIMIT = 4096
 MAXIMUM_CLASSES = 20
 _NEAR = 0.02
 """Of the largest value: noise of a JPEG, within a flat region."""
-_COLOUR_STEP = 51
+COLOUR_STEP = 17
 """Colours of a JPEG are told apart in steps of this."""
 _MEASURED_SIDE = 256
+_STEPPED = 0.5
+_STEPS = 20
 _OPAQUE = 0.98
 """Of the largest opacity: edges, whose colours are blurred, left out."""
 _LOSSY = frozenset({".jpg", ".jpeg"})
@@ -65,6 +67,10 @@ class MaskSummary:
     """Least and largest, of a file with an alpha channel."""
     shown: frozenset[int] = frozenset()
     """Colours of what is opaque, of a file with an alpha channel."""
+    lossy: bool = False
+    """Whether the file's compression changes values a little."""
+    stepped: bool = False
+    """Whether values lead up to others in steps around these, as where class numbers were smoothed."""
 
     @property
     def foreground(self) -> set[float]:
@@ -74,11 +80,6 @@ class MaskSummary:
     def cores(self) -> Mapping[float, int]:
         """Pixels by value that are more than an edge; all, where values are too few for edges to be looked for."""
         return self.flat if len(self.counts) > 2 else self.counts
-
-    @property
-    def lossy(self) -> bool:
-        """Whether the file's format changes values a little."""
-        return self.path.suffix.lower() in _LOSSY
 
     def read_as(self, reading: Reading) -> MaskSummary:
         """The summary of the file in another reading."""
@@ -95,17 +96,17 @@ def summarise_file(path: Path, image: Array | None = None) -> MaskSummary:
 
 def summarise(file: MaskFile, path: Path, image: Array | None = None) -> MaskSummary:
     """Look at one mask as read by ``open_mask``."""
-    stored = summarise_mask(file.pixels, path, image)
+    stored = summarise_mask(file.pixels, path, image, lossy=file.lossy)
     readings: dict[Reading, MaskSummary] = {}
     if file.palette is not None:
-        readings["colours"] = summarise_mask(file.read_as("colours"), path, image)
+        readings["colours"] = summarise_mask(file.read_as("colours"), path, image, lossy=file.lossy)
         indices = [int(index) for index in stored.counts]
         colours = colour_numbers(file.palette[indices][None])[0]
         stored = replace(stored, palette=dict(zip(indices, colours.tolist(), strict=True)))
     if file.alpha is not None:
-        readings["alpha"] = summarise_mask(file.alpha, path, image)
-        readings["visible"] = summarise_mask(file.read_as("visible"), path, image)
-        colours = colour_numbers(file.read_as("colours"))[file.alpha >= max(1, _OPAQUE * file.alpha.max())]
+        readings["alpha"] = summarise_mask(file.alpha, path, image, lossy=file.lossy)
+        readings["visible"] = summarise_mask(file.read_as("visible"), path, image, lossy=file.lossy)
+        colours = colour_numbers(in_eight_bits(file.read_as("colours")))[_is_shown(file.alpha)]
         stored = replace(
             stored,
             opacity=(int(file.alpha.min()), int(file.alpha.max())),
@@ -114,13 +115,25 @@ def summarise(file: MaskFile, path: Path, image: Array | None = None) -> MaskSum
     return replace(stored, readings=readings) if readings else stored
 
 
-def summarise_mask(raw: Array, path: Path, image: Array | None = None) -> MaskSummary:
-    """Look at one mask in one reading: (H, W) or (H, W, 3), and at the image (H, W, C) beneath where it is known."""
+def _is_shown(alpha: Array) -> Array:
+    """Where the colours of a file tell what was drawn: not at soft edges, where they are blurred."""
+    drawn = is_opaque(alpha)
+    shown: Array = drawn & ((alpha >= _OPAQUE * alpha.max(initial=0)) | (drawn == (alpha > 0)).all())
+    return shown
+
+
+def summarise_mask(raw: Array, path: Path, image: Array | None = None, *, lossy: bool | None = None) -> MaskSummary:
+    """Look at one mask in one reading: (H, W) or (H, W, 3), and at the image (H, W, C) beneath where it is known.
+
+    Args:
+        lossy: whether the file's compression changes values; by the path's suffix, if nothing is said.
+    """
     colour = raw.ndim == 3
     flat = colour_numbers(raw) if colour else raw
     counts = _count(flat)
     border = _count(np.concatenate([flat[0], flat[-1], flat[1:-1, 0], flat[1:-1, -1]]))
-    summary = MaskSummary(path, colour, counts, border, {})
+    lossy = path.suffix.lower() in _LOSSY if lossy is None else lossy
+    summary = MaskSummary(path, colour, counts, border, {}, lossy=lossy)
     if len(counts) <= 2 and not (0 in counts and 1 <= max(counts) <= MAXIMUM_CLASSES):
         return summary
     if colour:
@@ -140,6 +153,7 @@ def summarise_mask(raw: Array, path: Path, image: Array | None = None) -> MaskSu
     return replace(
         summary,
         one_piece=_is_one_piece(raw, counts),
+        stepped=len(counts) > 2 and is_stepped(raw),
         enclosed=2 < len(counts) <= MAXIMUM_CLASSES and _is_enclosed(raw),
         regions=_regions(raw, image),
     )
@@ -161,18 +175,14 @@ def _count(values: Array) -> dict[float, int]:
 
 def _flat(numbers: Array) -> dict[float, int]:
     """Pixels by value whose eight neighbours have the same."""
-    rows = (numbers[:-2] == numbers[1:-1]) & (numbers[2:] == numbers[1:-1])
-    square = rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
-    middle = numbers[1:-1, 1:-1]
-    square &= (middle == numbers[1:-1, :-2]) & (middle == numbers[1:-1, 2:])
-    return _count(middle[square])
+    return _count(numbers[_even(numbers)])
 
 
 def _flat_colours(raw: Array) -> dict[float, int]:
     """Pixels in regions of nearly one colour, by that colour in coarse steps."""
     spread = ndimage.maximum_filter(raw, (3, 3, 1)).astype(np.int16) - ndimage.minimum_filter(raw, (3, 3, 1))
-    coarse = (np.round(raw / _COLOUR_STEP) * _COLOUR_STEP).astype(np.uint8)
-    return _count(colour_numbers(coarse)[(spread <= _COLOUR_STEP // 3).all(axis=2)])
+    coarse = (np.round(raw / COLOUR_STEP) * COLOUR_STEP).astype(np.uint8)
+    return _count(colour_numbers(coarse)[(spread <= COLOUR_STEP).all(axis=2)])
 
 
 def _is_one_piece(raw: Array, counts: Mapping[float, int]) -> bool:
@@ -183,6 +193,35 @@ def _is_one_piece(raw: Array, counts: Mapping[float, int]) -> bool:
     found = [(value, regions[int(value) - 1]) for value in counts if 0 < value <= len(regions)]
     whole = sum(ndimage.label(raw[region] == value, np.ones((3, 3)))[1] == 1 for value, region in found if region)
     return bool(found) and whole >= 0.8 * len(found)
+
+
+def is_stepped(raw: Array) -> bool:
+    """Whether values from 2 on are set off from others by thin rims of those between, hardly ever side by side."""
+    sharp = stepped = 0
+    for values in (raw, raw.T):
+        even = _even(values)
+        for reach in (4, 5):
+            one, other = values[:-reach], values[reach:]
+            apart = even[:-reach] & even[reach:] & (one != other) & (np.maximum(one, other) > 1)
+            if not apart.any():
+                continue
+            low, high = np.minimum(one, other)[apart], np.maximum(one, other)[apart]
+            middle = np.stack([values[step : step - reach][apart] for step in range(2, reach - 1)])
+            between = ((middle > low) & (middle < high)).any(axis=0)
+            within = ((middle >= low) & (middle <= high)).all(axis=0)
+            stepped += int((between & within).sum())
+            sharp += int((~between).sum())
+    return stepped > _STEPS and stepped > _STEPPED * (stepped + sharp)
+
+
+def _even(numbers: Array) -> Array:
+    """(H, W) of bool: where all eight neighbours are the same."""
+    even = np.zeros(numbers.shape, np.bool_)
+    rows = (numbers[:-2] == numbers[1:-1]) & (numbers[2:] == numbers[1:-1])
+    square = rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
+    middle = numbers[1:-1, 1:-1]
+    even[1:-1, 1:-1] = square & (middle == numbers[1:-1, :-2]) & (middle == numbers[1:-1, 2:])
+    return even
 
 
 def _is_enclosed(raw: Array) -> bool:
