@@ -76,7 +76,10 @@ def test_as_many_values_as_classes_are_taken_in_order() -> None:
 
 
 def test_fewer_values_than_classes_are_not_guessed_at() -> None:
-    with pytest.raises(InputError, match=r"hold class values 0, 255, the network knows 3 classes .*organ 1, organ 2"):
+    with pytest.raises(
+        InputError,
+        match=r"holds the value 255, .*hold class values 0, 255, the network knows 3 classes .*organ 1, organ 2",
+    ):
         fit_convention(_values(0, 1, 2), _summaries(OTHER["0/255"]), {})
 
 

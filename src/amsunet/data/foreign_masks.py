@@ -87,8 +87,11 @@ def _other_classes(trained: MaskConvention, found: MaskConvention, masks: Sequen
             f"{masks[0].path} and the other masks lack the class folders of the training data "
             f"({', '.join(trained.folder_names)}): give them the same folders"
         )
+    read = [mask.read_as(trained.reading) for mask in masks]
+    odd, value = next(((mask, v) for mask in read if (v := unknown_value(mask, trained)) is not None), (read[0], None))
+    told = f"{odd.path} is a mask of other classes" if value is None else trained.tell_unknown(odd.path, value)
     return InputError(
-        f"{masks[0].path} and the other masks hold {found}, the network knows {trained.num_classes} classes "
+        f"{told}: all masks hold {found}, the network knows {trained.num_classes} classes "
         f"({', '.join(trained.class_names)}): say --classes with their values in this order"
         + (", or --mask-threshold 1 if all are foreground" if trained.num_classes == 2 else "")
     )
@@ -110,7 +113,7 @@ def _refuse_surrounding(trained: MaskConvention, masks: Sequence[MaskSummary]) -
 
 def unknown_value(mask: MaskSummary, convention: MaskConvention) -> float | None:
     """A value of a mask that no class has, if there is one; of colour among greys, any."""
-    if mask.colour and convention.kind in ("values", "folders"):
+    if mask.colour and convention.kind == "values":
         return max(mask.counts)
     if convention.kind not in ("values", "colours"):
         return None

@@ -95,7 +95,9 @@ def _find_of_numbers(masks: Sequence[MaskSummary], options: MaskOptions) -> tupl
     if options.threshold is not None:
         return of_threshold(options.threshold, ignore), []
     if options.instances:
-        return of_objects(ignore), []
+        soft = threshold_of_soft(masks, ignore) if any(mask.lossy for mask in masks) else None
+        objects = of_objects(ignore)
+        return (objects.model_copy(update={"threshold": soft[0]}), [soft[1]]) if soft else (objects, [])
     if options.classes is not None:
         return of_values(options.classes, ignore), []
     if len(values) == 1:

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from amsunet.data.images import Array
 from amsunet.data.mask_files import MaskFile, Reading, in_eight_bits, is_opaque, open_mask
+from amsunet.data.mask_steps import is_even, is_stepped
 from amsunet.data.masks import colour_numbers
 
 LIMIT = 4096
@@ -21,8 +22,6 @@ _NEAR = 0.02
 COLOUR_STEP = 17
 """Colours of a JPEG are told apart in steps of this."""
 _MEASURED_SIDE = 256
-_STEPPED = 0.5
-_STEPS = 20
 _OPAQUE = 0.98
 """Of the largest opacity: edges, whose colours are blurred, left out."""
 _LOSSY = frozenset({".jpg", ".jpeg"})
@@ -175,7 +174,7 @@ def _count(values: Array) -> dict[float, int]:
 
 def _flat(numbers: Array) -> dict[float, int]:
     """Pixels by value whose eight neighbours have the same."""
-    return _count(numbers[_even(numbers)])
+    return _count(numbers[is_even(numbers)])
 
 
 def _flat_colours(raw: Array) -> dict[float, int]:
@@ -193,35 +192,6 @@ def _is_one_piece(raw: Array, counts: Mapping[float, int]) -> bool:
     found = [(value, regions[int(value) - 1]) for value in counts if 0 < value <= len(regions)]
     whole = sum(ndimage.label(raw[region] == value, np.ones((3, 3)))[1] == 1 for value, region in found if region)
     return bool(found) and whole >= 0.8 * len(found)
-
-
-def is_stepped(raw: Array) -> bool:
-    """Whether values from 2 on are set off from others by thin rims of those between, hardly ever side by side."""
-    sharp = stepped = 0
-    for values in (raw, raw.T):
-        even = _even(values)
-        for reach in (4, 5):
-            one, other = values[:-reach], values[reach:]
-            apart = even[:-reach] & even[reach:] & (one != other) & (np.maximum(one, other) > 1)
-            if not apart.any():
-                continue
-            low, high = np.minimum(one, other)[apart], np.maximum(one, other)[apart]
-            middle = np.stack([values[step : step - reach][apart] for step in range(2, reach - 1)])
-            between = ((middle > low) & (middle < high)).any(axis=0)
-            within = ((middle >= low) & (middle <= high)).all(axis=0)
-            stepped += int((between & within).sum())
-            sharp += int((~between).sum())
-    return stepped > _STEPS and stepped > _STEPPED * (stepped + sharp)
-
-
-def _even(numbers: Array) -> Array:
-    """(H, W) of bool: where all eight neighbours are the same."""
-    even = np.zeros(numbers.shape, np.bool_)
-    rows = (numbers[:-2] == numbers[1:-1]) & (numbers[2:] == numbers[1:-1])
-    square = rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
-    middle = numbers[1:-1, 1:-1]
-    even[1:-1, 1:-1] = square & (middle == numbers[1:-1, :-2]) & (middle == numbers[1:-1, 2:])
-    return even
 
 
 def _is_enclosed(raw: Array) -> bool:

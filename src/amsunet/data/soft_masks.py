@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from scipy import ndimage
 
-from amsunet.data.mask_summary import LIMIT, MAXIMUM_CLASSES, COLOUR_STEP, MaskSummary
+from amsunet.data.mask_summary import COLOUR_STEP, LIMIT, MAXIMUM_CLASSES, MaskSummary
 from amsunet.data.masks import name_numbers
 from amsunet.errors import InputError
 
