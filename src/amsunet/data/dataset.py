@@ -13,7 +13,7 @@ from amsunet.data.embedded import locate
 from amsunet.data.foreign_masks import fit_convention, unknown_value
 from amsunet.data.groups import with_groups
 from amsunet.data.images import Array, read_image
-from amsunet.data.joined_mask import open_sample_mask
+from amsunet.data.joined_mask import open_sample_mask, refuse_two_observers
 from amsunet.data.layout import Layout, Sample, find_samples
 from amsunet.data.mask_files import read_region
 from amsunet.data.mask_rules import absent_classes, find_convention, find_folder_convention
@@ -150,6 +150,7 @@ def open_dataset(
         raise InputError(_tell(problems))
     if not scans:
         raise InputError(_tell(problems) if problems else f"{source} holds no image with a mask")
+    refuse_two_observers([mask for scan in scans for mask in scan.masks.values()])
     remedy = "mend the mask, or say --classes, --instances or --mask-threshold"
     if convention is None:
         remedy = "mend the mask, or say --classes or --ignore-value"

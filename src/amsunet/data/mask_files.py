@@ -34,6 +34,8 @@ class MaskFile:
     """(H, W) of uint8: 255 is opaque."""
     lossy: bool = False
     """Whether the file's compression changes values a little."""
+    shared: tuple[int, int] | None = None
+    """Pixels that both of two files mark, and that either does, where two are joined."""
 
     def read_as(self, reading: Reading) -> Array:
         """The mask in one reading; a file without a palette or alpha is the same in several."""

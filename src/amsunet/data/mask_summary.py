@@ -68,6 +68,8 @@ class MaskSummary:
     """Colours of what is opaque, of a file with an alpha channel."""
     lossy: bool = False
     """Whether the file's compression changes values a little."""
+    shared: tuple[int, int] | None = None
+    """As of the file."""
     stepped: bool = False
     """Whether values lead up to others in steps around these, as where class numbers were smoothed."""
 
@@ -95,7 +97,7 @@ def summarise_file(path: Path, image: Array | None = None) -> MaskSummary:
 
 def summarise(file: MaskFile, path: Path, image: Array | None = None) -> MaskSummary:
     """Look at one mask as read by ``open_mask``."""
-    stored = summarise_mask(file.pixels, path, image, lossy=file.lossy)
+    stored = replace(summarise_mask(file.pixels, path, image, lossy=file.lossy), shared=file.shared)
     readings: dict[Reading, MaskSummary] = {}
     if file.palette is not None:
         readings["colours"] = summarise_mask(file.read_as("colours"), path, image, lossy=file.lossy)
