@@ -65,7 +65,7 @@ def test_what_is_read_otherwise_is_said_in_one_line() -> None:
     _, notes = fit_convention(_values(0, 255), _summaries(OTHER["0/1"]), {})
     assert notes == [
         "masks hold class values 0, 1, those that the network was trained on class values 0, 255: classes are taken in "
-        "this order"
+        "this order (0 is background, 1 is organ 1)"
     ]
 
 
@@ -76,8 +76,11 @@ def test_as_many_values_as_classes_are_taken_in_order() -> None:
 
 
 def test_fewer_values_than_classes_are_not_guessed_at() -> None:
-    known = _values(0, 1, 2)
-    assert fit_convention(known, _summaries(OTHER["0/255"]), {}) == (known, [])
+    with pytest.raises(
+        InputError,
+        match=r"holds the value 255, .*hold class values 0, 255, the network knows 3 classes .*organ 1, organ 2",
+    ):
+        fit_convention(_values(0, 1, 2), _summaries(OTHER["0/255"]), {})
 
 
 def test_palettes_that_differ_are_read_by_colour_whatever_the_network_saw() -> None:
@@ -117,3 +120,69 @@ def test_other_class_folders_are_refused() -> None:
         fit_convention(known, [], others)
     with pytest.raises(InputError, match="lack the class folders of the training data"):
         fit_convention(known, _summaries(OTHER["0/1"]), {})
+
+
+@pytest.mark.parametrize("trained", TRAINED)
+def test_inverted_masks_are_refused_by_every_network_but_of_its_own_data(trained: str) -> None:
+    inverted = _summaries([255 - mask for mask in OTHER["0/255"]])
+    with pytest.raises(InputError, match=r"255 around.* --classes 255,0 if .*background, or --classes 0,255 if"):
+        fit_convention(TRAINED[trained], inverted, {})
+    own = _summaries([1 - mask for mask in OTHER["0/1"]])
+    assert fit_convention(TRAINED["0/1"], own, {}, own=True) == (TRAINED["0/1"], [])
+
+
+@pytest.mark.parametrize("trained", ["threshold", "objects", "shares"])
+def test_a_network_that_reads_anything_reads_masks_of_another_kind_as_these_are(trained: str) -> None:
+    shares = [as_jpeg(mask, 80).astype(np.float32) / 255 for mask in OTHER["0/255"]]
+    known = {**TRAINED, "shares": find(shares, "m.tif")[0]}[trained]
+    colours = np.array([(255, 255, 255), (0, 160, 0)], np.uint8)
+    edge = np.arange(BLOBS[0].shape[0])[:, None] < 5
+    others = {
+        "green on white": [colours[mask.astype(int)] for mask in BLOBS],
+        "ignored": [np.where(edge, 255, mask).astype(np.uint8) for mask in BLOBS],
+        "JPEG": OTHER["JPEG"],
+    }
+    for kind, masks in others.items():
+        convention, _ = fit_convention(known, _summaries(masks, "m.jpg" if kind == "JPEG" else "m.png"), {})
+        found, truth = convention.decode(masks[0], P), np.where(edge, 255, BLOBS[0]) if kind == "ignored" else BLOBS[0]
+        assert (found == truth).mean() > 0.97, kind
+    signed = [np.where(edge, -1, mask).astype(np.int16) for mask in BLOBS]
+    for network in (known, _values(0, 1)):
+        with pytest.raises(InputError, match=r"holds the value -1, .*--ignore-value=-1"):
+            fit_convention(network, _summaries(signed), {})
+
+
+def test_a_network_keeps_its_threshold_on_masks_of_as_bright_an_object() -> None:
+    known = TRAINED["threshold"].model_copy(update={"threshold": 100.0})
+    assert fit_convention(known, _summaries(OTHER["JPEG"], "m.jpg"), {}) == (known, [])
+    narrow = [np.where(disc(48, 40 + n, 20), np.where(disc(48, 40 + n, 15), 255, 128), 0) for n in range(4)]
+    assert fit_convention(known, _summaries([mask.astype(np.uint8) for mask in narrow]), {}) == (known, [])
+
+
+def test_what_a_network_ignores_is_the_object_where_nothing_else_is_marked() -> None:
+    known = _values(0, 1).model_copy(update={"ignore_value": 255})
+    for kind in ("0/255", "JPEG"):
+        masks = OTHER[kind]
+        convention, _ = fit_convention(known, _summaries(masks, "m.jpg" if kind == "JPEG" else "m.png"), {})
+        assert (convention.decode(masks[0], P) == BLOBS[0]).mean() > 0.97
+    table = np.zeros((256, 3), np.uint8)
+    table[0] = 255
+    files = [MaskFile((~mask).astype(np.uint8), table) for mask in BLOBS]
+    files = [MaskFile(1 - file.pixels, table[[1, 0, *range(2, 256)]]) for file in files]
+    convention, _ = fit_convention(known, [summarise(file, P) for file in files], {})
+    assert np.array_equal(convention.decode(files[0].read_as(convention.reading), P), BLOBS[0])
+
+
+def test_several_colours_are_not_taken_for_class_numbers_in_order() -> None:
+    colours = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0)], np.uint8)
+    masks = _summaries([colours[labels] for labels in THREE])
+    message = r"organ 1, organ 2; .*is not known: say --classes '#000000,#00ff00,#ff0000' in the order of these"
+    with pytest.raises(InputError, match=message):
+        fit_convention(_values(0, 1, 2), masks, {})
+    known, _ = find([colours[labels] for labels in THREE])
+    assert fit_convention(known, masks, {}) == (known, [])
+
+
+def test_one_strange_mask_among_good_ones_is_left_to_be_told() -> None:
+    masks = [*OTHER["0/1"], np.where(disc(9, 9, 5), 9, OTHER["0/1"][0]).astype(np.uint8)]
+    assert fit_convention(_values(0, 1), _summaries(masks), {}) == (_values(0, 1), [])

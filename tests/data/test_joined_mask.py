@@ -110,3 +110,25 @@ def test_a_class_without_a_file_is_absent_from_the_labels(
     found = [set(np.unique(dataset.read_labels(sample)).tolist()) for sample in dataset.samples]
     assert found == [{0, 1}, {0, 1, 2}, {0, 1}]
     assert any("2 of 3 images have no file for the class tumour" in warning for warning in dataset.warnings)
+
+
+@pytest.mark.parametrize("apart", [3, 9], ids=["observers", "objects"])
+def test_two_masks_of_every_image_that_overlap_are_two_observers(
+    apart: int, tmp_path: Path, save: Save, picture: Callable[..., Array]
+) -> None:
+    for number in range(3):
+        save(tmp_path / "images" / f"{number}.png", picture(number, 20, 30))
+        save(tmp_path / "masks" / f"{number}_mask.png", _boxes((2, 2), (2, 6), (2, 10)))
+        save(tmp_path / "masks" / f"{number}_mask_2.png", _boxes((2 + apart, 2), (2 + apart, 6), (2 + apart, 10)))
+    if apart == 9:
+        assert len(open_dataset(tmp_path).scans) == 3
+        return
+    with pytest.raises(InputError, match=r"overlap, as do those of all 3 images by 14% .*two observers'"):
+        open_dataset(tmp_path)
+    assert len(open_dataset(tmp_path, MaskOptions(instances=True)).scans) == 3
+
+
+def test_a_coloured_mask_is_joined_with_one_that_marks_nothing(tmp_path: Path, save: Save) -> None:
+    red = _boxes((0, 0))[..., None] * np.array([1, 0, 0], np.uint8)
+    joined = open_sample_mask(_sample(tmp_path, save, np.zeros_like(red), red), "")
+    assert np.array_equal(joined.pixels, red)

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from amsunet.data.mask_files import open_mask, read_mask, read_region
+from amsunet.data.mask_summary import summarise_file
 from amsunet.errors import InputError
 
 NUMBERS = np.repeat(np.array([[0, 1, 3]]), 8, axis=0).repeat(4, axis=1)
@@ -69,3 +70,42 @@ def test_a_region_is_what_is_bright(tmp_path: Path, save: Callable[..., Path], b
     assert np.array_equal(read_region(path), NUMBERS == 3)
     with pytest.raises(InputError, match="marks no field of view"):
         read_region(save(tmp_path / "b.png", np.stack([NUMBERS, NUMBERS, NUMBERS * 0], axis=-1).astype(np.uint8)))
+
+
+@pytest.mark.parametrize("value", [1, 255, 256, 65535])
+def test_colours_of_sixteen_bits_keep_what_they_mark(tmp_path: Path, value: int) -> None:
+    red = np.where((NUMBERS > 0)[..., None], np.array([value, 0, 0]), 0).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", red, photometric="rgb")
+    assert np.array_equal(read_mask(tmp_path / "a.tif").any(axis=2), NUMBERS > 0)
+
+
+@pytest.mark.parametrize("opacity", [(0, 255, 100, 255), (0, 60, 60, 60)], ids=["one see-through", "all"])
+def test_what_is_see_through_as_a_whole_is_shown(tmp_path: Path, opacity: tuple[int, ...]) -> None:
+    labels = np.kron(np.array([[0, 1], [2, 3]]), np.ones((16, 16), int))
+    colours = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255)], np.uint8)
+    file = np.dstack([colours[labels], np.array(opacity, np.uint8)[labels]])
+    Image.fromarray(file).save(tmp_path / "a.png")
+    assert np.array_equal(read_mask(tmp_path / "a.png", "visible"), colours[labels])
+    assert len(summarise_file(tmp_path / "a.png").shown) == 3
+
+
+def test_soft_edges_of_transparency_are_cut_half_way(tmp_path: Path) -> None:
+    disc = Image.fromarray(
+        np.kron(np.array([[0, 0, 0], [0, 200, 0], [0, 0, 0]], np.uint8), np.ones((16, 16), np.uint8))
+    )
+    soft = disc.filter(ImageFilter.GaussianBlur(2))
+    picture = Image.new("RGB", disc.size, "red")
+    picture.putalpha(soft)
+    picture.save(tmp_path / "a.png")
+    shown = read_mask(tmp_path / "a.png", "visible").any(axis=2)
+    assert np.array_equal(shown, np.asarray(soft) >= 100)
+
+
+@pytest.mark.parametrize("shade", [65535, 300, 200])
+def test_greys_of_sixteen_bits_with_alpha_are_named_in_eight(tmp_path: Path, shade: int) -> None:
+    grey = np.uint16(shade) * (NUMBERS > 0)
+    tifffile.imwrite(
+        tmp_path / "a.tif", np.dstack([grey, 65535 * (NUMBERS > 0)]).astype(np.uint16), photometric="minisblack",
+        extrasamples=["unassalpha"],
+    )  # fmt: skip
+    assert all(0 < colour <= 0xFFFFFF for colour in summarise_file(tmp_path / "a.tif").shown)

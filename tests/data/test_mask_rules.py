@@ -72,7 +72,7 @@ def test_masks_cannot_be_two_things_at_once(options: dict[str, object]) -> None:
             r"marks foreground with 255 while other masks use 1: save all masks alike",
         ),
         ([np.uint8(255) - mask for mask in WHITE], r"--classes 255,0 if 255 is the background, or --classes 0,255 if"),
-        ([np.float32(blob(0) * 0.25 + blob(1) * 0.5)], r"\(near 0, 0.25, 0.5\) .*--mask-threshold 0.375"),
+        ([np.float32(blob(0) * 0.25 + blob(1) * 0.5)], r"levels .*0, 0.25, 0.5, 0.75\).*--mask-threshold 0.375"),
     ],
     ids=["empty", "full", "16 bit", "no zero", "two and no zero", "0/1 and 0/255", "white around", "fractions"],
 )

@@ -145,3 +145,11 @@ def test_conventions_of_earlier_versions_are_read_as_they_were() -> None:
     known = {"kind": "folders", "values": [0, 1, 2], "class_names": ["background", "heart", "lung"], "threshold": 128}
     convention = MaskConvention.model_validate(known)
     assert convention.reading == "stored" and convention.order == () and convention.folder_names == ("heart", "lung")
+
+
+@pytest.mark.parametrize("colour", [(255, 0, 0), (0, 0, 255), (40, 40, 0)])
+def test_a_mask_in_the_folder_of_its_class_may_have_any_colour(colour: tuple[int, int, int]) -> None:
+    known = MaskConvention(kind="folders", values=(0, 1, 2), class_names=("background", "a", "b"), ignore_value=255)
+    here = np.eye(5, dtype=bool)
+    assert np.array_equal(known.decode(here[..., None] * np.array(colour, np.uint8), Path("m.png")), here)
+    assert known.is_foreground(colour[0] << 16 | colour[1] << 8 | colour[2], colour=True)

@@ -69,6 +69,19 @@ def test_fluorescence_in_colours_is_never_inverted(count: int, colour: tuple[flo
     assert find_polarity(image, 0.8).sure
 
 
+@pytest.mark.parametrize("ground", [(130, 125, 115), (130, 130, 130), (110, 130, 112)], ids=["warm", "grey", "green"])
+@pytest.mark.parametrize("noise", [2, 8])
+@pytest.mark.parametrize("count", [5, 20])
+def test_bright_cells_on_grey_ground_are_no_tissue_though_the_camera_is_tinted(
+    ground: tuple[int, ...], noise: float, count: int
+) -> None:
+    shade = 1 + 0.45 * _objects(count)[..., None]
+    image = np.array(ground) * shade + np.random.default_rng(3).normal(0, noise, (128, 128, 3))
+    image = np.clip(image, 0, 255).round().astype(np.uint8)
+    low, high = np.percentile(image, (0.5, 99.5))
+    assert not find_polarity(image, np.clip((image - low) / (high - low), 0, 1).mean()).dark_objects
+
+
 @pytest.mark.parametrize("count", [3, 20])
 def test_grey_images_go_by_their_ground(count: int) -> None:
     image = _fluorescence(count)

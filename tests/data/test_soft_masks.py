@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from made_masks import SIDE, as_jpeg, blob, disc, find
 from PIL import Image, ImageFilter
 
 from amsunet.data.images import Array
+from amsunet.data.mask_rules import find_convention
+from amsunet.data.mask_summary import summarise_file, summarise_mask
+from amsunet.data.masks import MaskOptions
 from amsunet.errors import InputError
 
 P = Path("m.png")
@@ -58,19 +62,25 @@ def test_few_soft_masks_among_hard_ones_are_noticed() -> None:
     assert convention.kind == "threshold" and notes[0].startswith("1 of 21 masks have soft edges")
 
 
-def test_a_jpeg_of_the_best_quality_saved_again_is_cut_or_refused() -> None:
-    """Of 0 and 255 a few 1 and 254 are made: no classes, and 255 is not ignored."""
-    masks = [mask.copy() for mask in HARD]
-    for mask in masks:
-        mask[20:70:7, 5] += np.uint8(1)
-    for values in ((0, 1, 255), (0, 1, 254, 255)):
-        chosen = [np.where(mask == 255, np.where(np.indices(mask.shape).sum(0) % 9 == 0, values[-2], 255), mask)
-                  if len(values) == 4 else mask for mask in masks]  # fmt: skip
-        try:
-            convention, _ = find([mask.astype(np.uint8) for mask in chosen])
-            assert convention.threshold == 128
-        except InputError as refusal:
-            assert "--mask-threshold 128" in str(refusal)
+def _resaved(*values: int) -> list[Array]:
+    """Of 0 and 255 a JPEG of the best quality made a few 1, and 254 where told."""
+    masks = []
+    for mask in HARD:
+        few = np.indices(mask.shape).sum(0) % 9 == 0
+        changed = np.where((mask == 255) & few, values[-2], mask) if len(values) == 4 else mask.copy()
+        changed[20:70:7, 5] += 1
+        masks.append(changed.astype(np.uint8))
+    return masks
+
+
+def test_a_jpeg_of_the_best_quality_saved_again_is_cut_where_both_ends_waver() -> None:
+    convention, _ = find(_resaved(0, 1, 254, 255))
+    assert convention.threshold == 128
+
+
+def test_a_jpeg_of_the_best_quality_saved_again_is_refused_where_255_might_be_ignored() -> None:
+    with pytest.raises(InputError, match="--mask-threshold 128 if 255 is the object"):
+        find(_resaved(0, 1, 255))
 
 
 @pytest.mark.parametrize(
@@ -143,3 +153,111 @@ def test_class_numbers_in_a_jpeg_are_refused(quality: int) -> None:
         InputError, match=r"m\.jpg is a JPEG, which changes numbers as small as class numbers \(0,1,2,3"
     ):
         find([as_jpeg(mask, quality) for mask in labels], "m.jpg")
+
+
+@pytest.mark.parametrize("values", [(0, 1), (0, 1, 2)], ids=["binary", "three classes"])
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [(".webp", {"quality": 60}), (".tif", {"compression": "jpeg", "quality": 80})],
+    ids=["WebP", "JPEG in TIFF"],
+)
+def test_class_numbers_in_any_lossy_file_are_refused(
+    suffix: str, options: dict[str, Any], values: tuple[int, ...], tmp_path: Path
+) -> None:
+    labels = [np.minimum(np.searchsorted([0, 85, 170, 255], mask), values[-1]).astype(np.uint8) for mask in ORGANS]
+    paths = [tmp_path / f"{number}{suffix}" for number in range(len(labels))]
+    for path, mask in zip(paths, labels, strict=True):
+        Image.fromarray(mask).save(path, **options)
+    with pytest.raises(InputError, match=r"0\.\w+ is compressed with loss, .*save the masks as PNG"):
+        find_convention([summarise_file(path) for path in paths], MaskOptions())
+
+
+def test_a_webp_without_loss_is_as_good_as_a_png(tmp_path: Path) -> None:
+    for number, mask in enumerate(HARD):
+        Image.fromarray(mask // 255).save(tmp_path / f"{number}.webp", lossless=True)
+    summaries = [summarise_file(path) for path in sorted(tmp_path.iterdir())]
+    assert not any(mask.lossy for mask in summaries)
+    assert find_convention(summaries, MaskOptions())[0].values == (0, 1)
+
+
+@pytest.mark.parametrize("smoothed", [2, 4])
+def test_class_numbers_resized_with_smoothing_are_refused(smoothed: int) -> None:
+    labels = [np.searchsorted([0, 85, 170, 255], mask).astype(np.uint8) for mask in ORGANS]
+    masks = [_half(mask, Image.Resampling.BILINEAR) if n < smoothed else mask for n, mask in enumerate(labels)]
+    with pytest.raises(InputError, match=r"rims of the numbers between .*--classes 0,1,2,3 if the rims are right"):
+        find(masks)
+    assert not any(summarise_mask(mask, P).stepped for mask in labels)
+
+
+def test_a_nest_of_classes_is_not_smoothed_however_near_they_come() -> None:
+    rings = [np.where(disc(48, 46 + n, 14), 2, np.where(disc(48, 48, 18), 1, 0)).astype(np.uint8) for n in range(4)]
+    layers = np.repeat(np.array([0, 1, 2, 3, 4, 0], np.uint8), [30, 9, 3, 2, 12, 40])[:, None] * np.ones(96, np.uint8)
+    assert not any(summarise_mask(mask, P).stepped for mask in (*rings, layers))
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [as_jpeg(mask, 80) for mask in HARD[:2]],
+        [_blur(mask, 1) for mask in HARD[:2]],
+        [np.float32(_blur(mask, 1)) for mask in HARD[:2]],
+    ],
+    ids=["JPEG", "soft", "soft floats"],
+)
+def test_masks_that_a_cut_would_empty_are_refused(others: list[Array]) -> None:
+    for faint in (HARD[2] // 255, np.float32(_blur(HARD[2], 1) / 255)):
+        with pytest.raises(InputError, match=r"marks with 1 while other masks go up to 25.*would leave nothing of it"):
+            find([*others, faint])
+
+
+def test_a_doubtful_object_is_left_out_by_the_cut() -> None:
+    rows, columns = np.indices((SIDE, SIDE))
+    faint = 0.3 * np.exp(-((rows - 48) ** 2 + (columns - 48) ** 2) / 200)
+    masks = [np.float32(_blur(mask, 1) / 255) for mask in HARD]
+    convention, _ = find([*masks, faint.astype(np.float32), np.zeros((SIDE, SIDE), np.float32)])
+    assert convention.threshold == pytest.approx(0.5, abs=0.01)
+
+
+def test_values_below_zero_come_first() -> None:
+    shares = [np.float32(_blur(mask, 1) / 255) for mask in HARD]
+    unknown = [np.where(np.arange(SIDE)[:, None] < 5, np.float32(-1), mask) for mask in shares]
+    with pytest.raises(InputError, match=r"holds the value -1, and no class can have one below 0: .*--ignore-value=-1"):
+        find(unknown)
+    convention, _ = find(unknown, ignore_value=-1)
+    assert (convention.decode(unknown[0], P)[:5] == 255).all() and convention.threshold == pytest.approx(0.5, abs=0.01)
+    with pytest.raises(InputError, match=r"values below 0 .*--mask-threshold 0 "):
+        find([10 * mask - 5 for mask in shares])
+
+
+def test_advice_for_shares_keeps_their_foreground() -> None:
+    vessels = np.zeros((SIDE, SIDE), np.uint8)
+    vessels[10::12] = 255
+    shares = _blur(vessels, 1).astype(np.float32)
+    with pytest.raises(InputError, match=r"--mask-threshold 0\.5,"):
+        find([shares / shares.max()] * 3)
+    levels = [np.float32((mask > 0) * 0.5 + (np.roll(mask, 5, 0) > 0) * 0.5) for mask in HARD]
+    with pytest.raises(InputError, match=r"levels .*0, 0\.5, 1\).*--mask-threshold 0\.5"):
+        find(levels)
+
+
+@pytest.mark.parametrize("colour", [(0, 128, 0), (128, 0, 0), (230, 0, 0), (200, 30, 30), (255, 0, 0)])
+def test_one_colour_of_any_brightness_is_cut_half_way(colour: tuple[int, int, int]) -> None:
+    flat = [_coloured(blob(n).astype(np.uint8), colour) for n in range(4)]
+    soft = [(_half(mask, Image.Resampling.BILINEAR)[..., None] / 255 * colour).astype(np.uint8) for mask in HARD]
+    for masks, name in (([as_jpeg(mask, 90) for mask in flat], "m.jpg"), (soft, "m.png")):
+        convention, _ = find(masks, name)
+        assert convention.threshold == pytest.approx(max(colour) / 2, abs=8)
+        assert (convention.decode(masks[1], P) == blob(1)).mean() > 0.96
+
+
+def test_two_shades_of_a_colour_are_not_one() -> None:
+    flat = [
+        _coloured(np.searchsorted([0, 85, 170], np.minimum(mask, 170)), (0, 100, 0), (0, 160, 0)) for mask in ORGANS
+    ]
+    with pytest.raises(InputError, match="soft edges are no classes"):
+        find([as_jpeg(mask, 90) for mask in flat], "m.jpg")
+
+
+def test_numbered_objects_in_a_jpeg_are_cut_first() -> None:
+    convention, _ = find([as_jpeg(mask, 80) for mask in HARD], "m.jpg", instances=True)
+    assert (convention.kind, convention.threshold) == ("instances", 128)

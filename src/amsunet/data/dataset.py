@@ -14,7 +14,7 @@ from amsunet.data.embedded import locate
 from amsunet.data.foreign_masks import fit_convention, unknown_value
 from amsunet.data.groups import with_groups
 from amsunet.data.images import Array, read_image
-from amsunet.data.joined_mask import open_sample_mask
+from amsunet.data.joined_mask import open_sample_mask, refuse_two_observers
 from amsunet.data.layout import Layout, Sample, find_samples
 from amsunet.data.mask_files import read_region
 from amsunet.data.mask_rules import absent_classes, find_convention
@@ -109,6 +109,7 @@ def open_dataset(
     *,
     group: str | None = None,
     convention: MaskConvention | None = None,
+    own: bool = False,
     skip_broken: bool = False,
     allow_problems: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -120,6 +121,7 @@ def open_dataset(
         options: what is said of the masks; the rest is found out.
         group: regular expression whose first group, found in an image's path from ``source`` on, names its patient.
         convention: a trained network's, which these masks must follow.
+        own: whether these are the data that it was trained on.
         skip_broken: leave out what cannot be used; otherwise it is an error.
         allow_problems: keep the problems in the result without an error, for an audit.
         progress: called with the samples read so far and their number.
@@ -149,12 +151,13 @@ def open_dataset(
         raise InputError(_tell(problems))
     if not scans:
         raise InputError(_tell(problems) if problems else f"{source} holds no image with a mask")
+    refuse_two_observers([mask for scan in scans for mask in scan.masks.values()])
     remedy = "mend the mask, or say --classes, --instances or --mask-threshold"
     if convention is None:
         remedy = "mend the mask, or say --classes or --ignore-value"
         convention, said = _find_convention(scans, _class_names(layout, scans), options or MaskOptions())
     else:
-        convention, said = fit_convention(convention, *_masks_by_class(scans, _class_names(layout, scans)))
+        convention, said = fit_convention(convention, *_masks_by_class(scans, _class_names(layout, scans)), own=own)
     scans = [scan.read_as(convention.reading) for scan in scans]
     notes = [*layout.notes, *said]
     absent = absent_classes([mask for scan in scans for mask in scan.masks.values()], convention)

@@ -9,54 +9,112 @@ from amsunet.data.mask_kinds import of_values
 from amsunet.data.mask_readings import choose_reading
 from amsunet.data.mask_rules import find_convention
 from amsunet.data.mask_summary import MaskSummary
+from amsunet.data.mask_surroundings import surrounds
 from amsunet.data.masks import MaskConvention, MaskOptions
 from amsunet.errors import InputError
 
+_FAINT = 0.1
+"""Of the brightest value: a network's threshold below this was one of other masks."""
+_SHOWN = 8
+"""Pairs of values and classes that are said, at most."""
+
 
 def fit_convention(
-    trained: MaskConvention, masks: Sequence[MaskSummary], by_class: Mapping[str, Sequence[MaskSummary]]
+    trained: MaskConvention,
+    masks: Sequence[MaskSummary],
+    by_class: Mapping[str, Sequence[MaskSummary]],
+    *,
+    own: bool = False,
 ) -> tuple[MaskConvention, list[str]]:
     """Find how these masks hold the classes of a trained network.
 
     Args:
         masks: all masks of the data set.
         by_class: the same by the folder of their class, where classes have folders.
+        own: whether they are those that it was trained on, whose meaning was found or said then.
 
     Returns: the convention to read them by, and what should be said aloud.
-    Raises: InputError if they hold other classes.
+    Raises: InputError if they hold other classes, or if what they hold would be a guess.
     """
     if by_class:
         return _fit_folders(trained, by_class)
-    if trained.kind == "folders":
-        found, notes = _find(masks, trained)
-        if found is None or found.num_classes != trained.num_classes or found.kind == "instances":
-            raise InputError(
-                f"{masks[0].path} and the other masks lack the class folders of the training data "
-                f"({', '.join(trained.folder_names)}): give them the same folders"
-            )
-        return _in_order(trained, found, notes)
-    fits = _reads(trained, masks)
+    if all(not mask.read_as(reading).foreground for mask in masks for reading in (trained.reading, "stored")):
+        return trained, []
     uniform = all(not mask.readings for mask in masks) or choose_reading(masks, MaskOptions())[0] == trained.reading
-    if fits and uniform and trained.kind != "instances":
+    fits = uniform and trained.kind != "folders" and _reads(trained, masks)
+    if fits and (own or trained.kind in ("values", "colours")):
+        if not own and trained.num_classes == 2:
+            _refuse_surrounding(trained, masks)
         return trained, []
-    found, notes = _find(masks, trained)
-    if fits and uniform and (found is None or found.kind != "threshold"):  # but for soft edges, which are no objects
+    try:
+        found, notes = find_convention(masks, MaskOptions(ignore_value=_ignored(trained, masks)))
+    except InputError as refusal:
+        ordered = _of_as_many_values(trained, masks)
+        if ordered is None:
+            return _keep_or_refuse(trained, masks, refusal, fits=fits), []
+        found, notes = ordered, []
+    if found.num_classes != trained.num_classes:
+        ordered = _of_as_many_values(trained, masks)
+        if ordered is None:
+            return _keep_or_refuse(trained, masks, _other_classes(trained, found, masks), fits=fits), []
+        found, notes = ordered, []
+    if fits and _same_foreground(trained, found, masks):
         return trained, []
-    if found is None or found.num_classes != trained.num_classes:
-        found, notes = _of_as_many_values(trained, masks), []
-    if found is None and not fits and trained.kind == "threshold":
-        raise InputError(
-            f"{masks[0].path} and the other masks hold nothing from {trained.threshold:g} on, which is the network's "
-            "foreground: say --instances if their values number objects, or --mask-threshold 1 if all are foreground"
+    return _in_order(trained, found, notes, masks)
+
+
+def _keep_or_refuse(
+    trained: MaskConvention, masks: Sequence[MaskSummary], refusal: InputError, *, fits: bool
+) -> MaskConvention:
+    """What masks of themselves do not tell may be plain to a network of such masks; single odd ones are told later.
+
+    Raises: the refusal, if it is not.
+    """
+    read = [mask.read_as(trained.reading) for mask in masks]
+    if trained.kind in ("values", "colours"):
+        strange = [mask for mask in read if unknown_value(mask, trained) is not None]
+        if 2 * len(strange) < len(read) and _marks(trained, read):
+            return trained
+        raise refusal
+    signed = any(value < 0 and value != trained.ignore_value for mask in read for value in mask.counts)
+    if not fits or signed or trained.kind == "folders" or surrounds(read, trained):
+        raise refusal
+    return trained
+
+
+def _other_classes(trained: MaskConvention, found: MaskConvention, masks: Sequence[MaskSummary]) -> InputError:
+    if trained.kind == "folders":
+        return InputError(
+            f"{masks[0].path} and the other masks lack the class folders of the training data "
+            f"({', '.join(trained.folder_names)}): give them the same folders"
         )
-    if found is None or (fits and _same_foreground(trained, found, masks)):
-        return trained, []
-    return _in_order(trained, found, notes)
+    read = [mask.read_as(trained.reading) for mask in masks]
+    odd, value = next(((mask, v) for mask in read if (v := unknown_value(mask, trained)) is not None), (read[0], None))
+    told = f"{odd.path} is a mask of other classes" if value is None else trained.tell_unknown(odd.path, value)
+    return InputError(
+        f"{told}: all masks hold {found}, the network knows {trained.num_classes} classes "
+        f"({', '.join(trained.class_names)}): say --classes with their values in this order"
+        + (", or --mask-threshold 1 if all are foreground" if trained.num_classes == 2 else "")
+    )
+
+
+def _refuse_surrounding(trained: MaskConvention, masks: Sequence[MaskSummary]) -> None:
+    """Refuse masks of the network's own two values that may be inverted."""
+    read = [mask.read_as(trained.reading) for mask in masks]
+    if not surrounds(read, trained):
+        return
+    ground, inside = map(trained.name_value, trained.values)
+    quote = "'" if trained.kind == "colours" else ""
+    raise InputError(
+        f"{masks[0].path} and most other masks are {inside} around, which is the network's {trained.class_names[1]}: "
+        f"say --classes {quote}{inside},{ground}{quote} if that is the background, or --classes "
+        f"{quote}{ground},{inside}{quote} if it is the object"
+    )
 
 
 def unknown_value(mask: MaskSummary, convention: MaskConvention) -> float | None:
     """A value of a mask that no class has, if there is one; of colour among greys, any."""
-    if mask.colour and convention.kind in ("values", "folders"):
+    if mask.colour and convention.kind == "values":
         return max(mask.counts)
     if convention.kind not in ("values", "colours"):
         return None
@@ -65,29 +123,36 @@ def unknown_value(mask: MaskSummary, convention: MaskConvention) -> float | None
     return next((value * grey for value in mask.counts if value * grey not in known), None)
 
 
-def _find(masks: Sequence[MaskSummary], trained: MaskConvention) -> tuple[MaskConvention | None, list[str]]:
-    """What the masks themselves say, if they do."""
-    try:
-        return find_convention(masks, MaskOptions(ignore_value=_ignored(trained, masks)))
-    except InputError:
-        return None, []
-
-
 def _ignored(trained: MaskConvention, masks: Sequence[MaskSummary]) -> int | None:
-    """What the network's masks ignore, unless it is all that these have beside 0."""
-    held = {value for mask in masks for value in mask.counts}
-    colour = any(mask.read_as(reading).colour for mask in masks for reading in ("stored", *mask.readings))
-    return None if colour or held <= {0, trained.ignore_value} else trained.ignore_value
+    """What the network's masks ignore, where these are alike: else it may be the object."""
+    reading = choose_reading(masks, MaskOptions())[0]
+    read = [mask.read_as(reading) for mask in masks]
+    if trained.ignore_value is None or any(mask.colour for mask in read):
+        return None
+    if trained.kind == "values" and any(unknown_value(mask, trained) is not None for mask in read):
+        return None
+    return trained.ignore_value if _marks(trained, read) else None
 
 
 def _reads(trained: MaskConvention, masks: Sequence[MaskSummary]) -> bool:
-    """Whether the network's convention can read all these masks and finds something in them, where something is."""
+    """Whether the network's convention can read all these masks and finds something in them."""
     read = [mask.read_as(trained.reading) for mask in masks]
-    if any(unknown_value(mask, trained) is not None for mask in read):
+    if any(unknown_value(mask, trained) is not None for mask in read) or not _marks(trained, read):
         return False
-    if trained.kind != "threshold" or all(not mask.foreground for mask in read):
+    if trained.kind != "threshold":
         return True
+    top, cut = max(_brightest(mask) for mask in read), trained.threshold or 0
+    return _FAINT * top <= cut and all(_brightest(mask) >= cut for mask in read if mask.foreground)
+
+
+def _marks(trained: MaskConvention, read: Sequence[MaskSummary]) -> bool:
     return any(trained.is_foreground(value, colour=mask.colour) for mask in read for value in mask.counts)
+
+
+def _brightest(mask: MaskSummary) -> float:
+    if not mask.colour:
+        return max(mask.counts)
+    return max(max(int(value) >> 16, int(value) >> 8 & 255, int(value) & 255) for value in mask.counts)
 
 
 def _same_foreground(trained: MaskConvention, found: MaskConvention, masks: Sequence[MaskSummary]) -> bool:
@@ -101,18 +166,37 @@ def _same_foreground(trained: MaskConvention, found: MaskConvention, masks: Sequ
 
 
 def _of_as_many_values(trained: MaskConvention, masks: Sequence[MaskSummary]) -> MaskConvention | None:
-    """Class values in order where the masks hold as many as the network has classes."""
+    """Class values in order where the masks hold as many as the network has several classes."""
     read = [mask.read_as(choose_reading(masks, MaskOptions())[0]) for mask in masks]
-    values = sorted({value for mask in read for value in mask.counts} - {trained.ignore_value})
+    ignore = _ignored(trained, masks)
+    values = sorted({value for mask in read for value in mask.counts} - {ignore})
     usable = not any(mask.colour for mask in read) and all(value % 1 == 0 and value >= 0 for value in values)
     if trained.kind != "values" or not usable or len(values) != trained.num_classes or values[0] != 0:
         return None
-    return of_values([int(value) for value in values], trained.ignore_value)
+    found = of_values([int(value) for value in values], ignore)
+    return None if trained.num_classes == 2 or surrounds(read, found) else found
 
 
-def _in_order(trained: MaskConvention, found: MaskConvention, notes: list[str]) -> tuple[MaskConvention, list[str]]:
+def _in_order(
+    trained: MaskConvention, found: MaskConvention, notes: list[str], masks: Sequence[MaskSummary] = ()
+) -> tuple[MaskConvention, list[str]]:
+    """Read by the order of classes, which of several colours says nothing.
+
+    Raises: InputError for these.
+    """
+    if found.num_classes > 2 and "colours" in (trained.kind, found.kind) and found.values != trained.values:
+        held = ",".join(map(found.name_value, found.values))
+        raise InputError(
+            f"{masks[0].path} and the other masks hold {found}, and which of them is which class of the network "
+            f"({', '.join(trained.class_names)}; {trained}) is not known: say --classes '{held}' in the order of "
+            "these classes"
+        )
+    pairs = ""
+    if found.kind in ("values", "colours") and found.num_classes <= _SHOWN:
+        named = zip(map(found.name_value, found.values), trained.class_names, strict=True)
+        pairs = f" ({', '.join(f'{value} is {name}' for value, name in named)})"
     said = f"masks hold {found}, those that the network was trained on {trained}: classes are taken in this order"
-    return found.named(trained.class_names), [said, *notes]
+    return found.named(trained.class_names), [said + pairs, *notes]
 
 
 def _fit_folders(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from amsunet.data.images import Array
-from amsunet.data.mask_files import MaskFile, open_mask
+from amsunet.data.mask_files import MaskFile, in_eight_bits, is_opaque, open_mask
+from amsunet.data.mask_summary import MaskSummary
 from amsunet.data.masks import colour_numbers, name_colours
 from amsunet.data.sample import Sample
 from amsunet.errors import InputError
@@ -16,8 +19,10 @@ _SAME_OBJECT = 0.5
 """Intersection over union from which on two masks mark one object twice."""
 _HARD = 20
 """Values of a mask without soft edges, at most."""
-_LOSSY = frozenset({".jpg", ".jpeg"})
 _OPAQUE = 250
+_OBSERVERS = 2
+_OVERLAP = 0.1
+"""Share of marked pixels that two files mark, above which they are hardly of different objects."""
 
 
 def open_sample_mask(sample: Sample, name: str, *, apart: bool = False) -> MaskFile:
@@ -32,19 +37,21 @@ def open_sample_mask(sample: Sample, name: str, *, apart: bool = False) -> MaskF
     Raises: InputError if files cannot be read or joined.
     """
     first, more = sample.masks[name], sample.more_masks.get(name, ())
-    file = open_mask(first)
     if not more:
-        return file
+        return open_mask(first)
     paths = (first, *more)
+    files = _of_one_kind([open_mask(path) for path in paths])
+    file = files[0]
     numbers = np.zeros(file.pixels.shape[:2], np.uint16)
     pixels, ground = np.full_like(file.pixels, _ground(file)), _ground(file)
     alpha = None if file.alpha is None else np.zeros_like(file.alpha)
     values: set[int] = set()
-    for number, path in enumerate(paths, start=1):
-        one = file if path == first else open_mask(path)
+    twice = 0
+    for number, (path, one) in enumerate(zip(paths, files, strict=True), start=1):
         _refuse_to_join(one, path, file, first)
-        here, held = _marked(one, path)
+        here, held = _marked(one)
         _refuse_same_object(numbers, here, path, paths)
+        twice += int((numbers[here] > 0).sum())
         numbers[here] = number
         pixels[here] = one.pixels[here] if held is None else held
         values |= _values(one, here) if held is None else {held}
@@ -61,20 +68,46 @@ def open_sample_mask(sample: Sample, name: str, *, apart: bool = False) -> MaskF
             f"{first} and {len(more)} more masks of {sample.image} mark with the values {shown}, which cannot be "
             "joined: save all with one value"
         )
-    return MaskFile(pixels, file.palette, alpha)
+    shared = (twice, int((numbers > 0).sum())) if len(paths) == _OBSERVERS else None
+    return MaskFile(pixels, file.palette, alpha, shared=shared)
 
 
-def _marked(file: MaskFile, path: Path) -> tuple[Array, int | None]:
+def _of_one_kind(files: list[MaskFile]) -> list[MaskFile]:
+    """Greys among colours as colours: a mask that happens to be black, or white."""
+    if not any(file.pixels.ndim == 3 for file in files) or any(file.palette is not None for file in files):
+        return files
+    return [
+        file if file.pixels.ndim == 3 else replace(file, pixels=np.repeat(in_eight_bits(file.pixels)[..., None], 3, 2))
+        for file in files
+    ]
+
+
+def refuse_two_observers(masks: Sequence[MaskSummary]) -> None:
+    """Refuse a data set of two masks an image that often mark the same: objects hardly overlap.
+
+    Raises: InputError that names one image's.
+    """
+    pairs = [mask.shared for mask in masks if mask.shared is not None]
+    both, either = sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
+    if pairs and len(pairs) == len(masks) and both > _OVERLAP * either:
+        odd = max(masks, key=lambda mask: mask.shared[0] if mask.shared else 0)
+        raise InputError(
+            f"{odd.path} and a second mask of the same image overlap, as do those of all {len(masks)} images by "
+            f"{both / either:.0%} of what they mark: keep one of them if they are two observers', or name one for each "
+            "image in a manifest.csv with the columns image,mask; say --instances if they are objects"
+        )
+
+
+def _marked(file: MaskFile) -> tuple[Array, int | None]:
     """Where a file marks its object, and with what, if that is not to be taken from the file: of soft edges white."""
     if file.alpha is not None and file.alpha.min(initial=255) < 128:
-        opaque: Array = file.alpha >= 128
-        return opaque, None
+        return is_opaque(file.alpha), None
     if file.pixels.ndim == 3:
         return np.asarray(file.pixels.any(axis=2)), None
     values = np.flatnonzero(np.bincount(file.pixels.ravel())) if file.pixels.dtype == np.uint8 else None
     if values is None:
         values = np.unique(file.pixels)
-    if file.palette is None and (len(values) > _HARD or (len(values) > 2 and path.suffix.lower() in _LOSSY)):
+    if file.palette is None and (len(values) > _HARD or (len(values) > 2 and file.lossy)):
         bright: Array = file.pixels > values[-1] / 2
         return bright, 255
     return file.pixels != _ground(file), None

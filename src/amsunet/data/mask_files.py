@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,11 @@ Reading = Literal["stored", "colours", "alpha", "visible"]
 ``alpha`` the opacity; ``visible`` the colours, black where transparent."""
 
 
+_EDGE = 0.1
+"""Largest share of pixels with equal neighbours, if opacity is but soft at the edges."""
+_JPEG_IN_TIFF = (6, 7)
+
+
 @dataclass(frozen=True)
 class MaskFile:
     """A mask file as it is: ``pixels`` (H, W) of numbers or (H, W, 3) of uint8, and what belongs to them."""
@@ -27,6 +32,10 @@ class MaskFile:
     """(n, 3) of uint8: the colours of the numbers."""
     alpha: Array | None = None
     """(H, W) of uint8: 255 is opaque."""
+    lossy: bool = False
+    """Whether the file's compression changes values a little."""
+    shared: tuple[int, int] | None = None
+    """Pixels that both of two files mark, and that either does, where two are joined."""
 
     def read_as(self, reading: Reading) -> Array:
         """The mask in one reading; a file without a palette or alpha is the same in several."""
@@ -36,9 +45,27 @@ class MaskFile:
             return self.pixels
         colours = self.pixels if self.palette is None else _grey_if_grey(self.palette[self.pixels])
         if reading == "visible" and self.alpha is not None:
-            shown = self.alpha >= 128
+            shown = is_opaque(self.alpha)
             return _grey_if_grey(colours * (shown if colours.ndim == 2 else shown[..., None]))
         return colours
+
+
+def is_opaque(alpha: Array) -> Array:
+    """Where something is drawn: at all, where it is see-through as a whole; half-way, where its edges are soft."""
+    top = int(alpha.max(initial=0))
+    between = (alpha > 0) & (alpha < top)
+    inner = between[1:-1, 1:-1]
+    flat = inner & _has_equal_neighbours(alpha)
+    drawn: Array = alpha > (0 if flat.sum() > _EDGE * inner.sum() else (top - 1) // 2)
+    return drawn
+
+
+def _has_equal_neighbours(array: Array) -> Array:
+    """Of the pixels within the border: whether those above, below and beside are the same."""
+    middle = array[1:-1, 1:-1]
+    near = (array[:-2, 1:-1], array[2:, 1:-1], array[1:-1, :-2], array[1:-1, 2:])
+    same: Array = np.logical_and.reduce([middle == one for one in near])
+    return same
 
 
 def read_mask(path: Path, reading: Reading = "stored") -> Array:
@@ -71,7 +98,28 @@ def open_mask(path: Path) -> MaskFile:
             if path.suffix.lower() not in images.TIFF_SUFFIXES:
                 raise
             return _of_channels(images.decode_tiff(path), path)
-        return _open_indexed(picture, path) if picture.mode == "P" else _open_picture(picture, path)
+        lossy = _is_lossy(picture, path)
+        opened = _open_indexed(picture, path) if picture.mode == "P" else _open_picture(picture, path)
+        return replace(opened, lossy=lossy)
+
+
+def _is_lossy(picture: ImageFile.ImageFile, path: Path) -> bool:
+    if picture.format == "WEBP":
+        return _is_lossy_webp(path.read_bytes())
+    if picture.format == "TIFF":
+        return picture.tag_v2.get(259) in _JPEG_IN_TIFF  # type: ignore[attr-defined]
+    return picture.format in ("JPEG", "MPO")
+
+
+def _is_lossy_webp(content: bytes) -> bool:
+    """Whether, of the chunks of a WebP file, that of the pixels is ``VP8``; that without loss is ``VP8L``."""
+    start = 12
+    while start + 8 <= len(content):
+        name, size = content[start : start + 4], int.from_bytes(content[start + 4 : start + 8], "little")
+        if name in (b"VP8 ", b"VP8L"):
+            return name == b"VP8 "
+        start += 8 + size + size % 2
+    return False
 
 
 def _whole_numbers(array: Array, path: Path) -> Array:
@@ -114,12 +162,16 @@ def _of_channels(array: Array, path: Path) -> MaskFile:
     has_alpha = array.shape[2] in (2, 4)
     pixels = _grey_if_grey(array[..., :-1] if has_alpha else array)
     return MaskFile(
-        pixels if pixels.ndim == 2 else _eight_bits(pixels), alpha=_eight_bits(array[..., -1]) if has_alpha else None
+        pixels if pixels.ndim == 2 else in_eight_bits(pixels),
+        alpha=in_eight_bits(array[..., -1]) if has_alpha else None,
     )
 
 
-def _eight_bits(array: Array) -> Array:
-    return array if array.dtype == np.uint8 else (array >> 8).astype(np.uint8)
+def in_eight_bits(array: Array) -> Array:
+    """Sixteen bits as eight, unless they hold no more than eight."""
+    if array.dtype == np.uint8 or array.max(initial=0) <= 255:
+        return array.astype(np.uint8)
+    return (array >> 8).astype(np.uint8)
 
 
 def _grey_if_grey(array: Array) -> Array:

@@ -17,7 +17,7 @@ from amsunet.data.mask_summary import MAXIMUM_CLASSES, MaskSummary
 from amsunet.data.mask_surroundings import of_soft, surrounds, tell_turned, value_around
 from amsunet.data.masks import LARGEST_VALUE, MaskConvention, MaskOptions, name_numbers, name_value
 from amsunet.data.odd_values import numbers_advice, refuse_odd_values
-from amsunet.data.soft_masks import threshold_of_soft
+from amsunet.data.soft_masks import refuse_lossy_numbers, threshold_of_soft
 from amsunet.errors import InputError
 
 
@@ -46,7 +46,9 @@ def _find_of_numbers(masks: Sequence[MaskSummary], options: MaskOptions) -> tupl
     if options.threshold is not None:
         return of_threshold(options.threshold, ignore), []
     if options.instances:
-        return of_objects(ignore), []
+        soft = threshold_of_soft(masks, ignore) if any(mask.lossy for mask in masks) else None
+        objects = of_objects(ignore)
+        return (objects.model_copy(update={"threshold": soft[0]}), [soft[1]]) if soft else (objects, [])
     if options.classes is not None:
         return of_values(options.classes, ignore), _tell_around(masks, options.classes, ignore)
     if values[0] < 0 and len(values) == 2:
@@ -56,6 +58,7 @@ def _find_of_numbers(masks: Sequence[MaskSummary], options: MaskOptions) -> tupl
             f"{masks[0].path} and all other masks hold the value {name_value(values[0])} in every pixel: all of "
             "every image would be foreground, and nothing can be learned from that"
         )
+    refuse_lossy_numbers(masks, ignore)
     if len(values) == 2 and values[0] == 0:
         return _find_of_two(masks, values[1], ignore)
     _refuse_mixed_white(masks, values)

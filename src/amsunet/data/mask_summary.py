@@ -10,7 +10,8 @@ import numpy as np
 from scipy import ndimage
 
 from amsunet.data.images import Array
-from amsunet.data.mask_files import MaskFile, Reading, open_mask
+from amsunet.data.mask_files import MaskFile, Reading, in_eight_bits, is_opaque, open_mask
+from amsunet.data.mask_steps import is_even, is_stepped
 from amsunet.data.masks import colour_numbers
 
 LIMIT = 4096
@@ -18,7 +19,7 @@ LIMIT = 4096
 MAXIMUM_CLASSES = 20
 _NEAR = 0.02
 """Of the largest value: noise of a JPEG, within a flat region."""
-_COLOUR_STEP = 51
+COLOUR_STEP = 17
 """Colours of a JPEG are told apart in steps of this."""
 _MEASURED_SIDE = 256
 _RIM = 255
@@ -75,6 +76,12 @@ class MaskSummary:
     """Least and largest, of a file with an alpha channel."""
     shown: frozenset[int] = frozenset()
     """Colours of what is opaque, of a file with an alpha channel."""
+    lossy: bool = False
+    """Whether the file's compression changes values a little."""
+    shared: tuple[int, int] | None = None
+    """As of the file."""
+    stepped: bool = False
+    """Whether values lead up to others in steps around these, as where class numbers were smoothed."""
 
     @property
     def foreground(self) -> set[float]:
@@ -89,11 +96,6 @@ class MaskSummary:
     def bright(self) -> Array:
         """Where the mask is bright, as bool at some places in a fixed order."""
         return np.unpackbits(np.frombuffer(self.marked, np.uint8))
-
-    @property
-    def lossy(self) -> bool:
-        """Whether the file's format changes values a little."""
-        return self.path.suffix.lower() in _LOSSY
 
     def read_as(self, reading: Reading) -> MaskSummary:
         """The summary of the file in another reading."""
@@ -110,17 +112,17 @@ def summarise_file(path: Path, image: Array | None = None) -> MaskSummary:
 
 def summarise(file: MaskFile, path: Path, image: Array | None = None) -> MaskSummary:
     """Look at one mask as read by ``open_mask``."""
-    stored = summarise_mask(file.pixels, path, image)
+    stored = replace(summarise_mask(file.pixels, path, image, lossy=file.lossy), shared=file.shared)
     readings: dict[Reading, MaskSummary] = {}
     if file.palette is not None:
-        readings["colours"] = summarise_mask(file.read_as("colours"), path, image)
+        readings["colours"] = summarise_mask(file.read_as("colours"), path, image, lossy=file.lossy)
         indices = [int(index) for index in stored.counts]
         colours = colour_numbers(file.palette[indices][None])[0]
         stored = replace(stored, palette=dict(zip(indices, colours.tolist(), strict=True)))
     if file.alpha is not None:
-        readings["alpha"] = summarise_mask(file.alpha, path, image)
-        readings["visible"] = summarise_mask(file.read_as("visible"), path, image)
-        colours = colour_numbers(file.read_as("colours"))[file.alpha >= max(1, _OPAQUE * file.alpha.max())]
+        readings["alpha"] = summarise_mask(file.alpha, path, image, lossy=file.lossy)
+        readings["visible"] = summarise_mask(file.read_as("visible"), path, image, lossy=file.lossy)
+        colours = colour_numbers(in_eight_bits(file.read_as("colours")))[_is_shown(file.alpha)]
         stored = replace(
             stored,
             opacity=(int(file.alpha.min()), int(file.alpha.max())),
@@ -129,14 +131,26 @@ def summarise(file: MaskFile, path: Path, image: Array | None = None) -> MaskSum
     return replace(stored, readings=readings) if readings else stored
 
 
-def summarise_mask(raw: Array, path: Path, image: Array | None = None) -> MaskSummary:
-    """Look at one mask in one reading: (H, W) or (H, W, 3), and at the image (H, W, C) beneath where it is known."""
+def _is_shown(alpha: Array) -> Array:
+    """Where the colours of a file tell what was drawn: not at soft edges, where they are blurred."""
+    drawn = is_opaque(alpha)
+    shown: Array = drawn & ((alpha >= _OPAQUE * alpha.max(initial=0)) | (drawn == (alpha > 0)).all())
+    return shown
+
+
+def summarise_mask(raw: Array, path: Path, image: Array | None = None, *, lossy: bool | None = None) -> MaskSummary:
+    """Look at one mask in one reading: (H, W) or (H, W, 3), and at the image (H, W, C) beneath where it is known.
+
+    Args:
+        lossy: whether the file's compression changes values; by the path's suffix, if nothing is said.
+    """
     colour = raw.ndim == 3
     flat = colour_numbers(raw) if colour else raw
     counts = _count(flat)
     border = _count(np.concatenate([flat[0], flat[-1], flat[1:-1, 0], flat[1:-1, -1]]))
     corners = tuple(flat[[0, 0, -1, -1], [0, -1, 0, -1]].tolist())
-    summary = MaskSummary(path, colour, counts, border, {}, corners, _marked(raw))
+    lossy = path.suffix.lower() in _LOSSY if lossy is None else lossy
+    summary = MaskSummary(path, colour, counts, border, {}, corners, _marked(raw), lossy=lossy)
     if len(counts) <= 2 and not (0 in counts and 1 <= max(counts) <= MAXIMUM_CLASSES):
         return summary
     if colour:
@@ -164,6 +178,7 @@ def summarise_mask(raw: Array, path: Path, image: Array | None = None) -> MaskSu
     return replace(
         summary,
         one_piece=_is_one_piece(raw, counts),
+        stepped=len(counts) > 2 and is_stepped(raw),
         enclosed=2 < len(counts) <= MAXIMUM_CLASSES and _is_enclosed(raw),
         regions=regions,
     )
@@ -193,18 +208,14 @@ def _count(values: Array) -> dict[float, int]:
 
 def _flat(numbers: Array) -> dict[float, int]:
     """Pixels by value whose eight neighbours have the same."""
-    rows = (numbers[:-2] == numbers[1:-1]) & (numbers[2:] == numbers[1:-1])
-    square = rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
-    middle = numbers[1:-1, 1:-1]
-    square &= (middle == numbers[1:-1, :-2]) & (middle == numbers[1:-1, 2:])
-    return _count(middle[square])
+    return _count(numbers[is_even(numbers)])
 
 
 def _flat_colours(raw: Array) -> dict[float, int]:
     """Pixels in regions of nearly one colour, by that colour in coarse steps."""
     spread = ndimage.maximum_filter(raw, (3, 3, 1)).astype(np.int16) - ndimage.minimum_filter(raw, (3, 3, 1))
-    coarse = (np.round(raw / _COLOUR_STEP) * _COLOUR_STEP).astype(np.uint8)
-    return _count(colour_numbers(coarse)[(spread <= _COLOUR_STEP // 3).all(axis=2)])
+    coarse = (np.round(raw / COLOUR_STEP) * COLOUR_STEP).astype(np.uint8)
+    return _count(colour_numbers(coarse)[(spread <= COLOUR_STEP).all(axis=2)])
 
 
 def _is_one_piece(raw: Array, counts: Collection[float]) -> bool:

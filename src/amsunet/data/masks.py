@@ -62,7 +62,7 @@ class MaskConvention(BaseModel):
     ``values``: ``values[c]`` is the pixel value of class c. ``colours``: ``values[c]`` is 65536 R + 256 G + B.
     ``instances``: 0 is background, other values number objects. ``threshold``: foreground from ``threshold`` on, of
     colours by the brightest channel. ``folders``: one folder of binary masks for each class but the background, which
-    ``threshold`` may apply to.
+    ``threshold`` may apply to; whatever their colour, it is that of the class.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -110,7 +110,8 @@ class MaskConvention(BaseModel):
 
         Raises: InputError for a value that the convention does not have.
         """
-        if self.kind == "threshold" and raw.ndim == 3:
+        colour = raw.ndim == 3
+        if self.kind in ("threshold", "folders") and colour:
             raw = raw.max(axis=2)
         elif self.kind == "colours" or (self.kind == "instances" and raw.ndim == 3):
             raw = colour_numbers(raw)
@@ -132,7 +133,7 @@ class MaskConvention(BaseModel):
                 raise InputError(
                     f"{self.tell_unknown(path, raw[~known].flat[0])}: mend the mask, or say --ignore-value"
                 )
-        if self.ignore_value is not None:
+        if self.ignore_value is not None and not colour:
             labels[raw == self.ignore_value] = IGNORED
         return labels
 
@@ -147,11 +148,11 @@ class MaskConvention(BaseModel):
 
     def is_foreground(self, value: float, *, colour: bool = False) -> bool:
         """Whether pixels of a value belong to any class but the background."""
-        if value == self.ignore_value:
+        if value == self.ignore_value and not colour:
             return False
         if self.kind in ("values", "colours"):
             return value != self.values[0]
-        if colour and self.kind == "threshold":
+        if colour and self.kind in ("threshold", "folders"):
             value = max(int(value) >> 16, int(value) >> 8 & 255, int(value) & 255)
         return value >= (1 if self.threshold is None else self.threshold)
 

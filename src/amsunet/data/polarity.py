@@ -47,7 +47,7 @@ def find_polarity(image: Array, mean: float) -> Polarity:
     low, high = np.percentile(image, (0.5, 99.5))
     if image.shape[2] == 3 and high > 0:
         pale, fall, darkest = _measure_colours(np.clip(image.astype(np.float32) / high, 0, 1))
-        if pale > _PALE and fall > 0 and darkest > _LIT:
+        if pale > _PALE and fall > _ALIKE and darkest > _LIT:
             return Polarity(True, True)
         if pale < _PURE and fall < _ALIKE:
             return Polarity(False, True)
@@ -61,6 +61,7 @@ def _measure_colours(image: Array) -> tuple[float, float, float]:
     darkest quarter exceeds that of the brightest; and the brightest channel of the former. Without colours, what
     leaves all open.
     """
+    image = _smooth(image)  # noise gives dark greys colours
     most, least = image.max(axis=2), image.min(axis=2)
     lit = most > _BLACK
     if (most - least).mean() < _COLOURED or not lit.any():
@@ -80,11 +81,17 @@ def _doubt(image: Array, low: float, high: float, mean: float) -> Polarity:
 
 def _ground(grey: Array) -> float:
     """Mean brightness of the smoothest quarter of (h, w)."""
-    for axis in (0, 1, 0, 1):  # 1 2 1 twice: a Gaussian of about one pixel
-        padded = np.pad(grey, [(1, 1) if axis == here else (0, 0) for here in (0, 1)], mode="edge")
-        before, after = (padded.take(range(start, start + grey.shape[axis]), axis=axis) for start in (0, 2))
-        grey = (before + 2 * grey + after) / 4
+    grey = _smooth(grey)
     if min(grey.shape) < 3:
         return float(grey.mean())
     slope = np.hypot(*np.gradient(grey))
     return float(grey[slope <= np.quantile(slope, 0.25)].mean())
+
+
+def _smooth(image: Array) -> Array:
+    """(h, w) or (h, w, c), by 1 2 1 twice: a Gaussian of about one pixel."""
+    for axis in (0, 1, 0, 1):
+        padded = np.pad(image, [(1, 1) if axis == here else (0, 0) for here in range(image.ndim)], mode="edge")
+        before, after = (padded.take(range(start, start + image.shape[axis]), axis=axis) for start in (0, 2))
+        image = (before + 2 * image + after) / 4
+    return image

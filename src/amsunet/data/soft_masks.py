@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from scipy import ndimage
 
-from amsunet.data.mask_summary import MAXIMUM_CLASSES, MaskSummary
+from amsunet.data.mask_summary import COLOUR_STEP, LIMIT, MAXIMUM_CLASSES, MaskSummary
 from amsunet.data.masks import name_numbers
 from amsunet.errors import InputError
 
@@ -28,19 +29,20 @@ def threshold_of_soft(masks: Sequence[MaskSummary], ignore: float | None = None)
         return _threshold_of_colours(masks)
     counts, flat = _total(mask.counts for mask in masks), _total(mask.cores for mask in masks)
     values = sorted(set(counts) - {ignore})
+    if values[0] < 0:
+        _refuse_signed(masks, values)
+    refuse_lossy_numbers(masks, ignore)
     top = values[-1]
     whole = all(value % 1 == 0 for value in values)
     soft = [mask for mask in masks if mask.antialiased or (mask.lossy and len(mask.foreground) > 1) or not whole]
-    if len(values) > 2 and whole and top < _SMALLEST_TOP and any(mask.lossy for mask in soft):
-        raise InputError(
-            f"{soft[0].path} is a JPEG, which changes numbers as small as class numbers ({name_numbers(values[:6])}): "
-            "save the masks as PNG from where they came"
-        )
+    _refuse_steps(masks, flat, values)
     if len(values) < 3 or (whole and top < _SMALLEST_TOP):
         _refuse_blurred_numbers([mask for mask in masks if mask.antialiased], masks, top)
         return None
     if not soft and not _are_steps(values, counts, flat, top):
         return None
+    if not whole and len(values) <= MAXIMUM_CLASSES and not _are_edges(values[1:-1], counts, flat):
+        _refuse_levels(masks, values)
     middle = [value for value in values if _END * top < value < (1 - _END) * top]
     cores = sum(flat[value] for value in middle)
     whites = sum(flat[value] for value in values if value >= (1 - _END) * top)
@@ -49,14 +51,85 @@ def threshold_of_soft(masks: Sequence[MaskSummary], ignore: float | None = None)
     if whites and cores <= 0.02 * (whites + cores) and not (numbers and near and not _are_edges(near, counts, flat)):
         cut = (top + 1) // 2 if whole else top / 2
         odd = max(masks, key=lambda mask: len(mask.counts))
+        _refuse_fainter(masks, cut)
         return cut, (
             f"{len([mask for mask in masks if len(mask.foreground) > 1])} of {len(masks)} masks have soft edges "
             f"({odd.path.name}: {len(odd.counts)} values from 0 to {top:g}): foreground is taken from {cut:g} on "
             "(say --mask-threshold to cut elsewhere)"
         )
     if 2 * len(soft) >= len([mask for mask in masks if len(mask.foreground) > 1]):
-        _refuse(soft, masks, top, _peaks(flat, top))
+        _refuse(soft, masks, top, _peaks(flat, top), whole=whole)
     return None
+
+
+def refuse_lossy_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> None:
+    """Refuse class numbers in files whose compression changes values, though no more than a few are held."""
+    held = sorted({value for mask in masks for value in mask.counts} - {ignore})
+    odd = next((mask for mask in masks if mask.lossy and not mask.colour and mask.foreground), None)
+    if odd is not None and held[-1] < _SMALLEST_TOP and all(value % 1 == 0 for value in held):
+        kind = "a JPEG" if odd.path.suffix.lower() in (".jpg", ".jpeg") else "compressed with loss, as a JPEG is"
+        raise InputError(
+            f"{odd.path} is {kind}, which changes numbers as small as class numbers ({name_numbers(held[:6])}): "
+            "save the masks as PNG from where they came"
+        )
+
+
+def _refuse_signed(masks: Sequence[MaskSummary], values: Sequence[float]) -> None:
+    below = [value for value in values if value < 0]
+    odd = next(mask for mask in masks if below[0] in mask.counts)
+    if len(below) == 1 and below[0] % 1 == 0:
+        name = name_numbers(below)
+        raise InputError(
+            f"{odd.path} holds the value {name}, and no class can have one below 0: say --ignore-value={name} if "
+            "these pixels do not count"
+        )
+    raise InputError(
+        f"{odd.path} holds values below 0 (down to {below[0]:g}), which no class can have: say --mask-threshold 0 if "
+        "what is above 0 is foreground, as of logits, or save the masks without them"
+    )
+
+
+def _refuse_levels(masks: Sequence[MaskSummary], values: Sequence[float]) -> None:
+    odd = next(mask for mask in masks if any(value % 1 for value in mask.counts))
+    shown = ", ".join(f"{value:g}" for value in values[:6]) + (", ..." if len(values) > 6 else "")
+    raise InputError(
+        f"{odd.path} holds levels that are no class numbers (all masks: {shown}), as where several observers agree: "
+        f"say --mask-threshold {values[-1] / 2:g} to take all from there on as foreground, or save classes as integers"
+    )
+
+
+def _refuse_fainter(masks: Sequence[MaskSummary], cut: float) -> None:
+    """Refuse a cut that leaves nothing of masks that mark something in other values: as 1 where others have 255."""
+    for mask in masks:
+        held = {_brightness(value, mask): 0 for value in mask.counts}
+        top = max(held)
+        if not 0 < top < cut:
+            continue
+        half = {value: count for value, count in mask.counts.items() if 2 * _brightness(value, mask) >= top}
+        cores = sum(n for value, n in mask.cores.items() if _brightness(value, mask) >= (1 - _END) * top)
+        if len(held) == 2 or 4 * cores > sum(half.values()):  # flat on top, and no faint or doubtful object
+            highest = max(_brightness(value, other) for other in masks for value in other.counts)
+            raise InputError(
+                f"{mask.path} marks with {top:g} while other masks go up to {highest:g}, and a cut at {cut:g} would "
+                f"leave nothing of it: save all masks alike, or say --mask-threshold {cut:g} if it is to be empty"
+            )
+
+
+def _brightness(value: float, mask: MaskSummary) -> float:
+    return max(_channels(int(value))) if mask.colour else value
+
+
+def _refuse_steps(masks: Sequence[MaskSummary], flat: Mapping[float, int], values: list[float]) -> None:
+    """Refuse class or object numbers with rims of the numbers between them, which have areas of their own elsewhere."""
+    odd = next((mask for mask in masks if mask.stepped), None)
+    if odd is None or len(values) > LIMIT or not all(flat.get(value) for value in values[1:-1]):
+        return
+    raise InputError(
+        f"{odd.path} has soft edges between several values: rims of the numbers between lie around others, as where "
+        f"class numbers were resized with smoothing: save masks without smoothing, or say --classes "
+        f"{name_numbers(values[:MAXIMUM_CLASSES])} if the rims are right, or --mask-threshold {values[1]:g} if all are "
+        "one foreground"
+    )
 
 
 def _are_steps(values: list[float], counts: Mapping[float, int], flat: Mapping[float, int], top: float) -> bool:
@@ -73,11 +146,13 @@ def _are_edges(values: Iterable[float], counts: Mapping[float, int], flat: Mappi
 def _refuse_blurred_numbers(soft: Sequence[MaskSummary], masks: Sequence[MaskSummary], top: float) -> None:
     several = [mask for mask in masks if len(mask.foreground) > 1]
     if soft and 2 * len(soft) >= len(several):
-        _refuse(soft, masks, top, [])
+        _refuse(soft, masks, top, [], whole=True)
 
 
-def _refuse(soft: Sequence[MaskSummary], masks: Sequence[MaskSummary], top: float, peaks: list[float]) -> None:
-    cut = (top + 1) // 2 if top % 1 == 0 else top / 2
+def _refuse(
+    soft: Sequence[MaskSummary], masks: Sequence[MaskSummary], top: float, peaks: list[float], *, whole: bool
+) -> None:
+    cut = (top + 1) // 2 if whole else top / 2
     several = f" between several values (near {', '.join(f'{peak:g}' for peak in peaks)})" if len(peaks) > 2 else ""
     raise InputError(
         f"{soft[0].path} has soft edges{several} ({len(soft[0].counts)} values; {len(soft)} of {len(masks)} masks do): "
@@ -108,26 +183,26 @@ def _threshold_of_colours(masks: Sequence[MaskSummary]) -> tuple[float, str] | N
     counts, flat = _in_colours(masks, "counts"), _in_colours(masks, "cores")
     soft = [mask for mask in masks if len(mask.counts) > MAXIMUM_CLASSES]
     few = len(counts) <= MAXIMUM_CLASSES
-    most = sorted(flat.values())[-2:][0] if flat else 0  # but for the background
     if few:
         peaks = {colour for colour in counts if flat[colour] > _EDGE * counts[colour]}
         grades = set(counts) - peaks
         if not grades or not all(_is_between(colour, peaks) for colour in grades):
             return None
     else:
-        peaks = {colour for colour, count in flat.items() if count >= 0.02 * most and count > 20}
+        peaks = _colour_peaks(flat)
     odd = soft[0] if soft else max(masks, key=lambda mask: len(mask.counts))
     shown = ", ".join(f"#{colour:06x}" for colour in sorted(peaks)[:6])
     if few and len(peaks) == 2 and 0 in peaks:
         top = max(_channels(max(peaks)))
         cut = (top + 1) // 2
+        _refuse_fainter(masks, cut)
         return cut, (
             f"{odd.path.name} has soft edges ({len(odd.counts)} shades between {shown}): foreground is taken from "
             f"half of the colour on (say --mask-threshold to cut elsewhere than at {cut})"
         )
     if not few and len(peaks) == 2 and 0 in peaks:
-        top = max(max(_channels(colour)) for colour in counts)
-        cut = (top + 1) // 2
+        cut = (max(_channels(max(peaks))) + 1) // 2
+        _refuse_fainter(masks, cut)
         return cut, (
             f"{odd.path.name} has soft edges or is a JPEG ({len(odd.counts)} shades near {shown}): foreground is "
             f"taken from half of the colour on (say --mask-threshold to cut elsewhere than at {cut})"
@@ -139,6 +214,25 @@ def _threshold_of_colours(masks: Sequence[MaskSummary]) -> tuple[float, str] | N
         f"{odd.path} has {len(odd.counts)} shades, {kinds}, and soft edges are no classes: save the mask with one "
         "flat colour a class, without smoothing or JPEG, or where each object has a colour of its own say --instances"
     )
+
+
+def _colour_peaks(flat: Mapping[int, int]) -> set[int]:
+    """The colours around which cores of regions gather: of those that differ by a step or are joined by such, one."""
+    side = 255 // COLOUR_STEP + 1
+    held = np.zeros((side, side, side))
+    for colour, count in flat.items():
+        held[tuple(round(channel / COLOUR_STEP) for channel in _channels(colour))] += count
+    most = sorted(held.ravel().tolist())[-2]  # but for the background
+    groups, number = ndimage.label(held > max(0.002 * most, 1), np.ones((3, 3, 3)))
+    each = range(1, number + 1)
+    sums = ndimage.sum_labels(held, groups, each)
+    places = ndimage.maximum_position(held, groups, each)
+    enough = max(20, 0.02 * sorted([0, 0, *sums])[-2])
+    return {
+        int(np.dot(place, COLOUR_STEP * np.array([65536, 256, 1])))
+        for place, total in zip(places, sums, strict=True)
+        if total > enough
+    }
 
 
 def _in_colours(masks: Sequence[MaskSummary], what: str) -> Counter[int]:

@@ -83,7 +83,9 @@ def find_images(
         raise InputError(f"{network} comes without data: name images with masks to compare on, amsunet export RUN DATA")
     source = str(data) if data is not None else record.source if record is not None else sample
     skip_broken = skip_broken or (record is not None and record.skip_broken)
-    dataset = open_dataset(locate(source), skip_broken=skip_broken, convention=description.convention)
+    dataset = open_dataset(
+        locate(source), skip_broken=skip_broken, convention=description.convention, own=data is None and run is not None
+    )
     if record is not None and data is None:
         record.check(dataset)
     if record is not None and record.holds(dataset):

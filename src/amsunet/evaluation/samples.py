@@ -52,6 +52,7 @@ def open_judged(
         mask_options,
         group=group or (record.group if at_home else None),
         convention=convention,
+        own=at_home,
         skip_broken=skip_broken or (at_home and record.skip_broken),
         progress=progress,
     )
