@@ -57,6 +57,8 @@ class Cast:
     rois: list[Picture] = field(default_factory=list)
     observers: list[Picture] = field(default_factory=list)
     aside: list[Picture] = field(default_factory=list)
+    shifted: tuple[Path, Path] | None = None
+    """The first image and the first mask, where the numbers of the masks are those of the images moved."""
 
 
 def look_at(paths: Sequence[Path], source: Path) -> list[Picture]:
