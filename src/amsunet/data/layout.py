@@ -19,9 +19,10 @@ from amsunet.data.refusal import tell_nothing_found
 from amsunet.data.sample import Layout, Sample
 from amsunet.data.split_file import apply_split_file
 from amsunet.data.tree import Tree, tell_others, walk
-from amsunet.data.words import Split
+from amsunet.data.words import Split, words_of
 from amsunet.errors import InputError
 
+_LIKE_SPLITS = frozenset({"dev", "eval", "evaluation", "holdout", "heldout", "hold", "devel", "development"})
 __all__ = ["Layout", "Sample", "Split", "find_samples"]
 
 
@@ -236,6 +237,21 @@ def _tell_splits(layout: Layout, source: Path) -> None:
     if named:
         told = "; ".join(f"{split}: {', '.join(sorted(names))}" for split, names in sorted(named.items()))
         layout.notes.append(f"folders name the splits ({told})")
+        _tell_no_splits(source, layout)
+
+
+def _tell_no_splits(source: Path, layout: Layout) -> None:
+    """Say which folders beside splits may be meant for one, and are none."""
+    other: dict[str, list[Path]] = defaultdict(list)
+    for picture in look_at([sample.image for sample in layout.samples if sample.split is None], source):
+        for name in picture.folders:
+            if _LIKE_SPLITS & set(words_of(name)):
+                other[name].append(picture.path)
+    for name, paths in sorted(other.items()):
+        layout.warnings.append(
+            f"the folder {name} names no split (train, val and test do): its {len(paths)} images are used as others, "
+            "and may be trained on; rename it to val or test, or say in a split.json which they are"
+        )
 
 
 def _unique_names(samples: list[Sample]) -> list[Sample]:

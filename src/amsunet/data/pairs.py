@@ -78,10 +78,9 @@ def _pair_kind(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired:
         if len(labels) > 1 and "" not in labels:
             out.warnings.append(f"{_told(labels)} share no image: their masks are taken as one class")
     elif "" in labels:
-        first = by_label[""][0].path.parent
         raise InputError(
-            f"{first} holds masks, and so do the folders {_told([label for label in labels if label])} in it, of the "
-            "same images: leave one of them, or write a manifest.csv with the columns image,mask"
+            f"{_told([str(by_label[label][0].path.parent) for label in labels])} hold masks of the same images: leave "
+            "one of them, or write a manifest.csv with the columns image,mask"
         )
     else:
         out.class_names = tuple(labels)
