@@ -52,14 +52,13 @@ def walk(source: Path) -> Tree:
         for path in sorted(folder.iterdir()):
             if path.name.startswith("."):
                 continue
-            if path.is_dir():
-                if path.is_symlink():
-                    linked.append(path)
-                elif _is_own_output(path):
-                    tree.notes.append(f"{path} is passed over: amsunet wrote it")
-                elif os.path.realpath(path) not in entered:
-                    entered.add(os.path.realpath(path))
-                    waiting.append(path)
+            if path.is_dir() and path.is_symlink():
+                linked.append(path)
+            elif path.is_dir() and _is_own_output(path):
+                tree.notes.append(f"{path} is passed over: amsunet wrote it")
+            elif path.is_dir():
+                waiting += [path] if os.path.realpath(path) not in entered else []
+                entered.add(os.path.realpath(path))
             elif path.is_symlink() and not path.exists():
                 dead.append(path)
             else:
