@@ -92,6 +92,12 @@ def test_what_is_not_used_is_said(file: str, text: str, images: Path) -> None:
     assert _splits(layout) == "-" * 6 and any(f"{file} is not used" in warning for warning in layout.warnings)
 
 
+def test_a_table_of_masks_is_no_list(images: Path) -> None:
+    (images / "train_masks.csv").write_text("img,rle_mask\n000.png,1 2\n")
+    layout = find_samples(images)
+    assert _splits(layout) == "-" * 6 and not layout.warnings and not layout.notes
+
+
 def test_a_split_file_goes_before_lists_and_says_so(images: Path) -> None:
     (images / "split.json").write_text(json.dumps({"test": ["000"]}))
     (images / "test.txt").write_text("001\n")

@@ -249,5 +249,5 @@ def _tell(problems: list[Problem], left: int, source: str | Path = "DATA") -> st
     elif left > len(problems) / _FEW_LEFT:
         advice += ", --skip-broken leaves them out"
     else:
-        advice += f": {left or 'no'} images are usable without them"
+        advice += f"; of the images {left or 'none'} can be used as they are"
     return f"{(in_doubt or problems)[0].message}{more}; {advice}"

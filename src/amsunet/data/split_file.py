@@ -12,7 +12,7 @@ from typing import Any
 
 from amsunet.data.sample import Layout, Sample
 from amsunet.data.spreadsheet import read_table
-from amsunet.data.words import Split, split_of, words_of
+from amsunet.data.words import Split, role_of, split_of, words_of
 from amsunet.errors import InputError
 
 _FILES = ("split.json", "splits.json")
@@ -184,6 +184,8 @@ def _lists(source: Path) -> dict[Path, Split]:
 
 
 def _split_of_list(file: Path) -> Split | None:
+    if role_of(file.stem) == "mask":
+        return None  # train_masks.csv holds masks, as run lengths
     words = [word for word in words_of(file.stem) if word not in _LIST_WORDS]
     return split_of(" ".join(words)) if words else None
 
