@@ -67,7 +67,8 @@ def _refuse_two_folders(masks: Sequence[Picture]) -> None:
                 one, other = (picture.path.parents[len(picture.folders) - 1] for picture in (before, mask))
                 raise InputError(
                     f"{one} and {other} hold the same pictures in two formats: name one of them in place of the folder "
-                    f"that holds both, as {shlex.quote(str(one))}, or move the other away"
+                    f"that holds both, as {shlex.quote(str(one))}, or move the other away, so that tables beside them "
+                    "are read as well"
                 )
             raise InputError(
                 f"{first} and {mask.path.parent} both hold files of few values, of the same names: put the folders "
