@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from amsunet.data.dataset import foreground_share, open_dataset, read_labels
+from amsunet.data.draft import draft_manifest
 from amsunet.data.groups import tell_groups
 from amsunet.data.images import Array
 from amsunet.data.mask_files import read_mask
@@ -99,6 +100,28 @@ def test_one_folder_a_class_becomes_class_numbers(make_dataset: Make, save: Save
     assert dataset.convention.class_names == ("background", "heart", "lung")
     labels = dataset.read_labels(dataset.samples[0])
     assert (np.unique(labels[:10]), np.unique(labels[20:30])) == ([1], [2]) and labels.sum() == 48 * 30
+
+
+def test_to_leave_out_is_not_advised_where_little_would_be_left(make_dataset: Make) -> None:
+    data = make_dataset(6)
+    for number in range(5):
+        (data / "images" / f"{number:02}.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"00\.png is empty .*of the images 1 can be used") as refusal:
+        open_dataset(data)
+    assert "--skip-broken" not in str(refusal.value)
+
+
+def test_of_masks_in_doubt_a_draft_is_advised_that_holds_them_all(make_dataset: Make) -> None:
+    data = make_dataset(3)
+    for mask in sorted((data / "masks").iterdir()):
+        for attribute in ("globules", "streaks"):
+            shutil.copy(mask, mask.with_name(f"{mask.stem}_attribute_{attribute}.png"))
+    with pytest.raises(InputError, match=r"may be a mask of .* as well.*check \S+ --write-manifest") as refusal:
+        open_dataset(data)
+    assert "--skip-broken" not in str(refusal.value)
+    draft = draft_manifest(data)
+    assert (draft.images, draft.with_mask) == (3, 3)
+    assert all(mask.name in draft.path.read_text() for mask in (data / "masks").iterdir())
 
 
 def test_broken_samples_are_refused_listed_or_left_out(make_dataset: Make) -> None:

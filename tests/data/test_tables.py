@@ -273,3 +273,27 @@ def test_a_table_keeps_the_numbers_of_its_lines(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('a;b\n\n1;"x;y"\n;\n2\n')
     table = read_table(tmp_path / "t.csv")
     assert table.columns == ("a", "b") and table.rows == {3: ("1", "x;y"), 5: ("2", "")}
+
+
+@pytest.mark.parametrize(
+    ("columns", "first", "second", "told"),
+    [
+        ("split", "train", "test", "split test here and train above"),
+        ("patient", "1", "2", "patient 2 here and 1 above"),
+    ],
+)
+def test_lines_of_one_image_that_differ_are_refused(
+    columns: str, first: str, second: str, told: str, images: Path
+) -> None:
+    rows = f"images/000.png,masks/000.png,{first}\nimages/000.png,masks/001.png,{second}\n"
+    (images / "manifest.csv").write_text(f"image,mask,{columns}\n{rows}")
+    with pytest.raises(InputError, match=rf"manifest\.csv, line 3: .*000\.png has the {told}"):
+        find_samples(images)
+
+
+def test_lines_of_one_image_fill_each_other_up(images: Path) -> None:
+    (images / "manifest.csv").write_text(
+        "image,mask,patient,split\nimages/000.png,masks/000.png,,train\nimages/000.png,masks/001.png,7,\n"
+    )
+    (sample,) = find_samples(images).samples
+    assert (sample.group, sample.split) == ("7", "train") and len(sample.more_masks[""]) == 1

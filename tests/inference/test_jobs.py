@@ -100,3 +100,16 @@ def test_what_an_earlier_prediction_wrote_is_passed_over_but_nothing_that_is_nam
     write_image(tmp_path / "other" / "q.png", picture(32, 32))
     both = find_inputs([str(where), str(tmp_path / "other" / "q.png")], where)
     assert len(both) == len(sizes) + 2
+
+
+def test_links_are_followed_and_what_is_left_out_of_a_folder_is_said(tmp_path, picture):
+    write_image(tmp_path / "in" / "a.png", picture(16, 16))
+    write_image(tmp_path / "elsewhere" / "b.png", picture(16, 16))
+    (tmp_path / "in" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "in" / "dead.png").symlink_to(tmp_path / "nowhere.png")
+    for name in ("c.jp2", "d.dcm", "e.svs", "f.vms"):
+        (tmp_path / "in" / name).touch()
+    told: list[str] = []
+    assert _names(find_inputs([str(tmp_path / "in")], say=told.append)) == {"a", "more/b", "e", "f"}
+    said = "\n".join(told)
+    assert all(word in said for word in ("more is a link", "1 dead link", "JPEG 2000", "DICOM")) and "e.svs" not in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ from amsunet.data.mask_summary import MaskSummary
 from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
 from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, turned_apart
 from amsunet.errors import InputError
+
+_IN_DOUBT = "images with a mask in doubt"
+_FEW_LEFT = 4
+"""Times as many problems as usable images: to leave them out is no remedy."""
 
 
 @dataclass(frozen=True)
@@ -141,16 +146,16 @@ def open_dataset(
     problems += [Problem("masks without an image", p, f"{p} has no image") for p in layout.masks_without_image]
     problems += [
         Problem(
-            "images with a mask in doubt",
+            _IN_DOUBT,
             image,
             f"{mask} may be a mask of {image} as well: name its masks in a manifest.csv, or take that file away",
         )
         for image, mask in layout.in_doubt.items()
     ]
     if problems and not (skip_broken or allow_problems):
-        raise InputError(_tell(problems))
+        raise InputError(_tell(problems, len(scans), source))
     if not scans:
-        raise InputError(_tell(problems) if problems else f"{source} holds no image with a mask")
+        raise InputError(_tell(problems, 0, source) if problems else f"{source} holds no image with a mask")
     refuse_two_observers([mask for scan in scans for mask in scan.masks.values()])
     remedy = "mend the mask, or say --classes, --instances or --mask-threshold"
     if convention is None:
@@ -163,7 +168,7 @@ def open_dataset(
     absent = absent_classes([mask for scan in scans for mask in scan.masks.values()], convention)
     scans, strange = _with_known_values(scans, convention, remedy)
     if strange and not (skip_broken or allow_problems):
-        raise InputError(_tell(strange))
+        raise InputError(_tell(strange, len(scans), source))
     problems += strange
     warnings = [*layout.warnings, *absent, *mixed_depths(scans), *turned_apart(scans)]
     return Dataset(str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes), tuple(said))
@@ -214,7 +219,7 @@ def _with_known_values(scans: list[Scan], convention: MaskConvention, remedy: st
         else:
             problems.append(Problem("masks with strange values", path, f"{strange}: {remedy}"))
     if not good:
-        raise InputError(_tell(problems))
+        raise InputError(_tell(problems, 0))
     return good, problems
 
 
@@ -237,8 +242,19 @@ def foreground_share(scan: Scan, convention: MaskConvention) -> float:
     return min(1.0, sum(shares))
 
 
-def _tell(problems: list[Problem]) -> str:
+def _tell(problems: list[Problem], left: int, source: str | Path = "DATA") -> str:
+    """Name the first problem and count all. To leave them out is advised only where enough images are left and none of
+    those left out may be fine.
+    """
+    in_doubt = [problem for problem in problems if problem.kind == _IN_DOUBT]
     counts = Counter(problem.kind for problem in problems)
     told = "; ".join(f"{kind}: {count}" for kind, count in counts.items())
     more = f" ({told})" if len(problems) > 1 else ""
-    return f"{problems[0].message}{more}; amsunet check lists all, --skip-broken leaves them out"
+    advice = "amsunet check lists all"
+    if in_doubt:
+        advice += f", amsunet check {shlex.quote(str(source))} --write-manifest drafts a manifest.csv to be mended"
+    elif left > len(problems) / _FEW_LEFT:
+        advice += ", --skip-broken leaves them out"
+    else:
+        advice += f"; of the images {left or 'none'} can be used as they are"
+    return f"{(in_doubt or problems)[0].message}{more}; {advice}"

@@ -57,17 +57,26 @@ class Cast:
     rois: list[Picture] = field(default_factory=list)
     observers: list[Picture] = field(default_factory=list)
     aside: list[Picture] = field(default_factory=list)
+    shifted: tuple[Path, Path] | None = None
+    """The first image and the first mask, where the numbers of the masks are those of the images moved."""
 
 
 def look_at(paths: Sequence[Path], source: Path) -> list[Picture]:
     """Tell from the names of its folders what each file is."""
     below = {path: path.relative_to(source).parts[:-1] for path in paths}
     splits = splits_of({name for folders in below.values() for name in folders})
-    return [_look(path, folders, splits) for path, folders in below.items()]
+    numbered = {path.stem.lower() for path in paths if any(letter.isdigit() for letter in path.stem)}
+    return [_look(path, folders, splits, numbered) for path, folders in below.items()]
 
 
-def _look(path: Path, folders: tuple[str, ...], splits: dict[str, Split]) -> Picture:
+def _look(path: Path, folders: tuple[str, ...], splits: dict[str, Split], numbered: set[str]) -> Picture:
     roles = [role_of(name) for name in folders]
+    if "mask" in roles:  # masks/image_7 holds masks of image_7
+        below = roles.index("mask") + 1
+        roles[below:] = [
+            None if name.lower() in numbered else role
+            for name, role in zip(folders[below:], roles[below:], strict=True)
+        ]
     told = [index for index, role in enumerate(roles) if role is not None]
     role = roles[told[-1]] if told else None
     run = list(takewhile(lambda index: roles[index] == role, reversed(told)))

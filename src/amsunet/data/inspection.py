@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 from amsunet.data.folders import Cast, Picture
 from amsunet.data.images import count_pixels
 from amsunet.data.sample import Layout
+from amsunet.data.words import is_format
 from amsunet.errors import InputError
 
 _LOOKED_AT = 8
@@ -56,11 +58,18 @@ def cast_by_content(pictures: Sequence[Picture], layout: Layout) -> Cast | None:
 
 
 def _refuse_two_folders(masks: Sequence[Picture]) -> None:
-    folder_of: dict[str, Path] = {}
+    seen: dict[str, Picture] = {}
     for mask in masks:
-        stem = "/".join((*mask.folders[1:], mask.path.stem))
-        first = folder_of.setdefault(stem, mask.path.parent)
+        before = seen.setdefault("/".join((*mask.folders[1:], mask.path.stem)), mask)
+        first = before.path.parent
         if first != mask.path.parent:
+            if is_format(before.folders[0]) and is_format(mask.folders[0]):
+                one, other = (picture.path.parents[len(picture.folders) - 1] for picture in (before, mask))
+                raise InputError(
+                    f"{one} and {other} hold the same pictures in two formats: name one of them in place of the folder "
+                    f"that holds both, as {shlex.quote(str(one))}, or move the other away, so that tables beside them "
+                    "are read as well"
+                )
             raise InputError(
                 f"{first} and {mask.path.parent} both hold files of few values, of the same names: put the folders "
                 "into masks/ if they are classes, leave one of them, or write a manifest.csv with image,mask"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +15,14 @@ from amsunet.data.other_formats import describe_other
 from amsunet.data.pairing import likely_images
 from amsunet.data.pairs import Paired, pair_one, pair_pictures
 from amsunet.data.patient_table import apply_tables
+from amsunet.data.refusal import tell_nothing_found
 from amsunet.data.sample import Layout, Sample
 from amsunet.data.split_file import apply_split_file
 from amsunet.data.tree import Tree, tell_others, walk
-from amsunet.data.words import Split
+from amsunet.data.words import Split, words_of
 from amsunet.errors import InputError
 
+_LIKE_SPLITS = frozenset({"dev", "eval", "evaluation", "holdout", "heldout", "hold", "devel", "development"})
 __all__ = ["Layout", "Sample", "Split", "find_samples"]
 
 
@@ -50,7 +50,7 @@ def _find(source: Path) -> Layout:
         return read_manifest(manifest)
     tree, layout, cast = _look_through(source)
     if not layout.samples and not layout.in_doubt:
-        raise InputError(_nothing_found(source, tree, cast))
+        raise InputError(tell_nothing_found(source, tree, cast))
     return _with_tables(source, layout)
 
 
@@ -60,9 +60,10 @@ def find_all(source: Path) -> Layout:
     Raises: InputError if there are no images.
     """
     tree, layout, cast = _look_through(source)
-    layout.images_without_mask += layout.in_doubt
+    layout.samples = sorted([*layout.samples, *layout.doubted], key=lambda sample: sample.image)
+    layout.masks_without_image = sorted({*layout.masks_without_image, *layout.in_doubt.values()})
     if not layout.samples and not layout.images_without_mask:
-        raise InputError(_nothing_found(source, tree, cast))
+        raise InputError(tell_nothing_found(source, tree, cast))
     layout = _with_tables(source, layout)
     layout.samples = _unique_names(layout.samples)
     return layout
@@ -95,6 +96,7 @@ def _add_from_tree(source: Path, tree: Tree, layout: Layout) -> Cast:
         cast = seen
         paired = pair_pictures(cast.images, cast.masks)
     _add_samples(cast, paired, layout)
+    cast.shifted = paired.shifted
     return cast
 
 
@@ -152,6 +154,7 @@ def _tell_doubts(cast: Cast, paired: Paired, layout: Layout) -> None:
     for place, masks in masks_at.items():
         for mask_path, image_path in likely_images(images_at.get(place, everywhere), masks).items():
             layout.in_doubt.setdefault(image_path, mask_path)
+    layout.doubted = [sample for sample in layout.samples if sample.image in layout.in_doubt]
     layout.samples = [sample for sample in layout.samples if sample.image not in layout.in_doubt]
 
 
@@ -234,53 +237,21 @@ def _tell_splits(layout: Layout, source: Path) -> None:
     if named:
         told = "; ".join(f"{split}: {', '.join(sorted(names))}" for split, names in sorted(named.items()))
         layout.notes.append(f"folders name the splits ({told})")
+        _tell_no_splits(source, layout)
 
 
-def _nothing_found(source: Path, tree: Tree, cast: Cast) -> str:
-    others = tell_others(tree)
-    told = f"; {'; '.join(others)}" if others else ""
-    if tree.strange_names:
-        told += f"; {len(tree.strange_names)} names are not UTF-8, as {tree.strange_names[0]}: rename the files"
-    if not tree.pictures:
-        coco = next((path for path in sorted(source.rglob("*.json")) if "coco" in path.name.lower()), None)
-        told += f"; {coco} holds outlines (COCO): draw them into masks" if coco else ""
-        return (
-            f"{source} holds no images (.bmp, .jpg, .png, .tif, ...){told}: expected are folders images/ and masks/, "
-            "or a manifest.csv with the columns image,mask"
+def _tell_no_splits(source: Path, layout: Layout) -> None:
+    """Say which folders beside splits may be meant for one, and are none."""
+    other: dict[str, list[Path]] = defaultdict(list)
+    for picture in look_at([sample.image for sample in layout.samples if sample.split is None], source):
+        for name in picture.folders:
+            if _LIKE_SPLITS & set(words_of(name)):
+                other[name].append(picture.path)
+    for name, paths in sorted(other.items()):
+        layout.warnings.append(
+            f"the folder {name} names no split (train, val and test do): its {len(paths)} images are used as others, "
+            "and may be trained on; rename it to val or test, or say in a split.json which they are"
         )
-    coco = next((path for path in sorted(source.rglob("*.json")) if "coco" in path.name.lower()), None)
-    if coco is not None:
-        told += f"; {coco} holds outlines (COCO), which are not read here: draw them into masks"
-    found = f"images: {', '.join(_one_of_each_kind(cast.images))}" if cast.images else "no images"
-    found += f"; masks: {', '.join(_one_of_each_kind(cast.masks))}" if cast.masks else ""
-    rest = [*cast.rois, *cast.observers, *cast.aside]
-    found += f"; neither: {', '.join(_one_of_each_kind(rest))}" if rest else ""
-    for kind in (cast.images, cast.masks):
-        twice = _one_name_twice(kind)
-        told += f"; {twice[0]} and {twice[1]} have one name: keep one of them" if twice else ""
-    return (
-        f"{source} holds {len(cast.images)} images but no masks that match them by the same name, by a word such as "
-        f"_mask, or by few values in their files ({found}{told}): put the masks into a folder masks/ beside images/, "
-        "under the same names, or write a manifest.csv with the columns image,mask (amsunet check "
-        f"{shlex.quote(str(source))} --write-manifest makes a draft)"
-    )
-
-
-def _one_name_twice(pictures: Sequence[Picture]) -> tuple[Path, Path] | None:
-    seen: dict[Path, Path] = {}
-    for picture in pictures:
-        before = seen.setdefault(picture.path.with_suffix(""), picture.path)
-        if before != picture.path:
-            return before, picture.path
-    return None
-
-
-def _one_of_each_kind(pictures: Sequence[Picture]) -> list[str]:
-    """One name of each folder and suffix, four at most."""
-    first: dict[tuple[Path, str], str] = {}
-    for picture in pictures:
-        first.setdefault((picture.path.parent, picture.path.suffix.lower()), str(picture.path))
-    return list(first.values())[:4]
 
 
 def _unique_names(samples: list[Sample]) -> list[Sample]:

@@ -43,7 +43,7 @@ def read_manifest(path: Path) -> Layout:
     for number, row in table.rows.items():
         cells = {name: row[index] for name, index in columns.items()}
         if (sample := _sample(path, number, cells, layout)) is not None:
-            _add(sample, samples.setdefault(sample.image, []))
+            _add(sample, samples.setdefault(sample.image, []), f"{path}, line {number}")
     layout.samples = [sample for same in samples.values() for sample in same]
     if not layout.samples and not layout.images_without_mask:
         raise InputError(f"{path} has no line below its columns: write one for each image")
@@ -125,15 +125,33 @@ def _existing(path: Path, number: int, text: str) -> Path:
     return file
 
 
-def _add(sample: Sample, same: list[Sample]) -> None:
-    """Add a sample to those of its image; a line more with another mask is a further mask of it."""
+def _add(sample: Sample, same: list[Sample], line: str) -> None:
+    """Add a sample to those of its image; a line more with another mask is a further mask of it.
+
+    Raises: InputError if the lines differ in what they say of the image.
+    """
     before = same[-1] if same else None
     known = set() if before is None else {*before.masks.values(), *(m for ms in before.more_masks.values() for m in ms)}
     if before is None or list(sample.masks) != [""] or sample.masks[""] in known:
         same.append(sample)
         return
+    for kind, old, new in (
+        ("split", before.split, sample.split),
+        ("patient", before.group, sample.group),
+        ("roi", before.roi, sample.roi),
+    ):
+        if old and new and old != new:
+            raise InputError(
+                f"{line}: {sample.image} has the {kind} {new} here and {old} above: write one in both lines"
+            )
     more = (*before.more_masks.get("", ()), sample.masks[""], *sample.more_masks.get("", ()))
-    same[-1] = replace(before, more_masks={"": more})
+    same[-1] = replace(
+        before,
+        more_masks={"": more},
+        split=before.split or sample.split,
+        group=before.group or sample.group,
+        roi=before.roi or sample.roi,
+    )
 
 
 def write_manifest(path: Path, layout: Layout) -> None:

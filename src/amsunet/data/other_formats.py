@@ -18,7 +18,8 @@ _FORMATS: dict[str, tuple[str, str]] = {
         ("a microscope's own file", "export its images as TIFF, with Fiji or the microscope's program"),
     ),
     **dict.fromkeys(
-        (".svs", ".ndpi", ".mrxs", ".scn", ".bif"), ("a whole slide", "cut it and its mask into tiles of PNG or TIFF")
+        (".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".svslide", ".vms", ".vmu"),
+        ("a whole slide", "cut it and its mask into tiles of PNG or TIFF"),
     ),
     **dict.fromkeys((".jp2", ".j2k", ".jpx", ".jpf"), ("a JPEG 2000 image", _PICTURE)),
     **dict.fromkeys((".heic", ".heif", ".avif", ".jxl"), ("an image of a kind that is not read", _PICTURE)),

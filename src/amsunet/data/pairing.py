@@ -39,6 +39,10 @@ class Matches:
     """Of each image, the first one first."""
     guessed: list[tuple[Path, Path]] = field(default_factory=list)
     """Pairs whose names only begin alike."""
+    shifted: tuple[Path, Path] | None = None
+    """The first image and the first mask where both are numbered, and the numbers of the masks are those of the images
+    moved: nothing is paired then, for two masks of neighbours would be as likely.
+    """
 
 
 def is_mask_name(stem: str) -> bool:
@@ -81,7 +85,35 @@ def match(images: Sequence[Path], masks: Sequence[Path]) -> Matches:
         found.masks |= {image: [mask] for image, mask in more.items()}
         found.guessed += more.items()
     _several_with_number(images, masks, found)
+    if first := _shifted(images, masks, found):
+        return Matches(shifted=first)
     return found
+
+
+def _shifted(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> tuple[Path, Path] | None:
+    """The first image and the first mask, if they are called as image 0 to 11 and mask 1 to 12."""
+    if len(images) != len(masks) or len(images) < 3 or len(found.masks) == len(images):
+        return None
+    numbered = [_by_one_number(images), _by_one_number(masks)]
+    if any(len(by_number) != len(images) for by_number in numbered):
+        return None
+    first, second = (sorted(by_number) for by_number in numbered)
+    if len({mask - image for image, mask in zip(first, second, strict=True)}) > 1:
+        return None
+    return numbered[0][first[0]], numbered[1][second[0]]
+
+
+def _by_one_number(paths: Sequence[Path]) -> dict[int, Path]:
+    """The paths by the last number of their names, if these differ in nothing else."""
+    told = [re.fullmatch(r"(.*?)(\d+)(\D*)", path.stem.lower()) for path in paths]
+    if None in told or len({(one[1], one[3]) for one in told if one}) != 1:
+        return {}
+    return {int(one[2]): path for one, path in zip(told, paths, strict=True) if one}
+
+
+def without_words(name: str) -> str:
+    """A name without what tells a mask or an image in front and behind, in lower case."""
+    return _without_any_words(name)
 
 
 def likely_images(images: Sequence[Path], masks: Sequence[Path]) -> dict[Path, Path]:
@@ -107,7 +139,7 @@ def _left(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> tupl
 def _several_with_mask_word(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> None:
     """Add ``7_mask_1`` to image 7, which may have ``7_mask`` already."""
     image_of = {name: same[0] for name, same in _group(images, str.lower).items() if len(same) == 1}
-    for mask in sorted(_left(images, masks, found)[1], key=lambda path: _natural(path.stem)):
+    for mask in sorted(_left(images, masks, found)[1], key=lambda path: natural(path.stem)):
         told = _NUMBERED.fullmatch(mask.stem)
         if told and told[1].lower() in image_of:
             found.masks.setdefault(image_of[told[1].lower()], []).append(mask)
@@ -121,7 +153,7 @@ def _several_with_number(images: Sequence[Path], masks: Sequence[Path], found: M
     for mask in left:
         told = _NUMBER_BEHIND.fullmatch(_without_mask_words(mask.stem))
         fits[mask] = image_of.get(told[1].lower()) if told else None
-    for mask in sorted(left, key=lambda path: _natural(path.stem)) if None not in fits.values() else ():
+    for mask in sorted(left, key=lambda path: natural(path.stem)) if None not in fits.values() else ():
         if (image := fits[mask]) is not None:
             found.masks.setdefault(image, []).append(mask)
             found.guessed.append((image, mask))
@@ -141,7 +173,8 @@ def _without_common_ends(images: Sequence[Path], masks: Sequence[Path], found: M
 
 def _same_numbers(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> dict[Path, Path]:
     """Pairs with the same numbers in their names, where all images are called by one word and all masks by another:
-    ``t000`` and ``man_seg000``.
+    ``t000`` and ``man_seg000``. Only where that fits all images and all masks, or it would be chance; but of the Cell
+    Tracking Challenge not all images have a mask.
     """
     forms = [{re.sub(r"\d+", "0", path.stem.lower()) for path in paths} for paths in (images, masks)]
     if any(len(form) != 1 for form in forms):
@@ -151,8 +184,9 @@ def _same_numbers(images: Sequence[Path], masks: Sequence[Path], found: Matches)
     def numbers(stem: str) -> str:
         return " ".join(str(int(number)) for number in re.findall(r"\d+", stem))
 
-    matched = _match(free, left, numbers)
-    return {image: mask for image, mask in matched.items() if numbers(image.stem)}
+    matched = {image: mask for image, mask in _match(free, left, numbers).items() if numbers(image.stem)}
+    by_standard = forms == [{"t0"}, {"man_seg0"}]
+    return matched if by_standard or len(matched) == len(free) == len(left) else {}
 
 
 def _beginning_alike(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> dict[Path, Path]:
@@ -196,7 +230,8 @@ def _common_start(texts: Sequence[str]) -> str:
     return first[: next((i for i, letter in enumerate(first) if last[i : i + 1] != letter), len(first))]
 
 
-def _natural(stem: str) -> list[int | str]:
+def natural(stem: str) -> list[int | str]:
+    """A key to sort by: 2 before 10."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", stem)]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from amsunet.data.folders import Picture
-from amsunet.data.pairing import match
+from amsunet.data.pairing import match, natural, without_words
 from amsunet.data.words import is_format, kind_of, place_of, role_of
 from amsunet.errors import InputError
 
@@ -28,6 +28,8 @@ class Paired:
     """Masks of another kind, which images have beside those that are taken."""
     guessed: list[tuple[Path, Path]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    shifted: tuple[Path, Path] | None = None
+    """An image and a mask, where the numbers of all masks are those of the images moved."""
 
 
 def pair_pictures(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired:
@@ -49,8 +51,8 @@ def pair_one(images: Sequence[Picture], others: Sequence[Picture]) -> tuple[dict
     """The one file, and the first one if there are several, that belongs to each image; and the pairs that are likely
     only.
     """
-    found, guessed = _match_in_places(images, others)
-    return {image: several[0].path for image, several in found.items()}, guessed
+    found = _match_in_places(images, others)
+    return {image: several[0].path for image, several in found.masks.items()}, found.guessed
 
 
 def _pair_kind(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired:
@@ -59,31 +61,58 @@ def _pair_kind(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired:
     shared, above_images = _shared_places(images, masks), _folders_above(images)
     for mask in masks:
         by_label[_label(mask, above_images, shared)].append(mask)
+    if own := _in_folders_of_images(images, by_label, shared):
+        taken = {mask.path for several in own.values() for mask in several}
+        unmatched = [mask for mask in masks if mask.path not in taken]
+        return Paired({image: {"": several} for image, several in own.items()}, unmatched=unmatched)
     found = {label: _match_in_places(images, of_label) for label, of_label in by_label.items()}
-    out = Paired()
-    labels = sorted(label for label, (pairs, _) in found.items() if pairs)
+    out = Paired(shifted=next((one.shifted for one in found.values() if one.shifted), None))
+    labels = sorted(label for label, one in found.items() if one.masks)
     if len(labels) == 1 and role_of(labels[0]) is not None:
         labels = [""]  # masks/expert1, annotation/all_masks: no class
-    classes = labels != [""] and (len(labels) == 1 or _several_of_an_image(found[label][0] for label in labels))
+    classes = labels != [""] and (len(labels) == 1 or _several_of_an_image(found[label].masks for label in labels))
     if not classes:
-        pairs, out.guessed = _match_in_places(images, masks)
-        out.masks = {image: {"": several} for image, several in pairs.items()}
+        all_found = _match_in_places(images, masks)
+        out.guessed, out.shifted = all_found.guessed, out.shifted or all_found.shifted
+        out.masks = {image: {"": several} for image, several in all_found.masks.items()}
         if len(labels) > 1 and "" not in labels:
             out.warnings.append(f"{_told(labels)} share no image: their masks are taken as one class")
     elif "" in labels:
-        first = by_label[""][0].path.parent
         raise InputError(
-            f"{first} holds masks, and so do the folders {_told([label for label in labels if label])} in it, of the "
-            "same images: leave one of them, or write a manifest.csv with the columns image,mask"
+            f"{_told([str(by_label[label][0].path.parent) for label in labels])} hold masks of the same images: leave "
+            "one of them, or write a manifest.csv with the columns image,mask"
         )
     else:
         out.class_names = tuple(labels)
         for label in labels:
-            for image, several in found[label][0].items():
+            for image, several in found[label].masks.items():
                 out.masks.setdefault(image, {})[label] = several
-            out.guessed += found[label][1]
+            out.guessed += found[label].guessed
     taken = {mask.path for of_image in out.masks.values() for several in of_image.values() for mask in several}
     out.unmatched = [mask for mask in masks if mask.path not in taken]
+    return out
+
+
+def _in_folders_of_images(
+    images: Sequence[Picture], by_label: dict[str, list[Picture]], shared: set[str]
+) -> dict[Path, list[Picture]]:
+    """The masks of images that have a folder of their own: ``masks/7/*.png`` is of ``images/7.png``, by all of its
+    name. Empty if most images or most folders have none: folders of classes 1 and 2 are not of images 1 and 2.
+    """
+    folders = {label: without_words(label) for label in by_label if label}
+    names = defaultdict(list)
+    for image in images:
+        names[without_words(image.path.stem)].append(image)
+    known = sum(name in names for name in folders.values())
+    if not known or 2 * known < len(folders) or 2 * sum(name in folders.values() for name in names) < len(names):
+        return {}
+    out: dict[Path, list[Picture]] = defaultdict(list)
+    for label, name in folders.items():
+        for mask in sorted(by_label[label], key=lambda one: natural(one.path.stem)):
+            here = [image for image in names.get(name, ()) if image.where & shared == mask.where & shared]
+            if len(here) == 1:
+                out[here[0].path].append(mask)
+    _refuse_kinds(out)
     return out
 
 
@@ -132,28 +161,36 @@ def _merge(several: list[Paired]) -> Paired:
         out.unmatched += one.unmatched
         out.guessed += one.guessed
         out.warnings += one.warnings
+        out.shifted = out.shifted or one.shifted
     return out
 
 
-def _match_in_places(
-    images: Sequence[Picture], masks: Sequence[Picture]
-) -> tuple[dict[Path, list[Picture]], list[tuple[Path, Path]]]:
+@dataclass
+class _Found:
+    """The masks of one folder by image, and what is to be said of them."""
+
+    masks: dict[Path, list[Picture]] = field(default_factory=dict)
+    guessed: list[tuple[Path, Path]] = field(default_factory=list)
+    shifted: tuple[Path, Path] | None = None
+
+
+def _match_in_places(images: Sequence[Picture], masks: Sequence[Picture]) -> _Found:
     """Match by names among what lies in the same place, as far as the places of images and masks are comparable: of
     the patient P1, of the split train; and give an image that is alone in its place all masks of that place.
     """
     shared = _shared_places(images, masks)
     picture_of = {mask.path: mask for mask in masks}
     images_in, masks_in = _by_place(images, shared), _by_place(masks, shared)
-    found: dict[Path, list[Picture]] = {}
-    guessed: list[tuple[Path, Path]] = []
+    found = _Found()
     for place, here in images_in.items():
         matches = match([image.path for image in here], [mask.path for mask in masks_in.get(place, ())])
-        found |= {image: [picture_of[mask] for mask in several] for image, several in matches.masks.items()}
-        guessed += matches.guessed
-    taken = {mask.path for several in found.values() for mask in several}
+        found.masks |= {image: [picture_of[mask] for mask in several] for image, several in matches.masks.items()}
+        found.guessed += matches.guessed
+        found.shifted = found.shifted or matches.shifted
+    taken = {mask.path for several in found.masks.values() for mask in several}
     left = [mask for mask in masks if mask.path not in taken]
-    found |= _alone_in_place(images, left, found)
-    return found, guessed
+    found.masks |= _alone_in_place(images, left, found.masks)
+    return found
 
 
 def _alone_in_place(

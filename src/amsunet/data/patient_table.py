@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from amsunet.data.sample import Layout, Sample
 from amsunet.data.spreadsheet import Table, column_called, read_table
-from amsunet.data.words import split_of, words_of
+from amsunet.data.words import Split, split_of, words_of
 from amsunet.errors import InputError
 
 _EXACT = (
     "patient", "patientid", "patientnumber", "patientno", "patientnr", "patientname", "patientcode", "idpatient",
     "patid", "pid", "subject", "subjectid", "subjectno", "subjectnumber", "participant", "participantid", "case",
-    "caseid", "group", "groupid",
+    "caseid", "group", "groupid", "patientenid", "patientennummer", "patientennr", "videoid", "video", "sequenceid",
+    "volumeid", "slideid",
 )  # fmt: skip
-_LIKELY = frozenset({"patient", "patients", "subject", "subjects"})
+"""What frames and slices have in common goes last: they are of one patient at least."""
+_LIKELY = frozenset({"patient", "patients", "patienten", "paciente", "subject", "subjects"})
 _OF_A_PATIENT = frozenset({
     "age", "sex", "gender", "weight", "height", "birth", "race", "position", "orientation", "status", "history",
     "date", "diagnosis", "outcome", "count", "grade", "stage", "type",
+    "alter", "geschlecht",
 })  # fmt: skip
 """What is told of patients, and does not tell one from another."""
 
@@ -37,18 +40,13 @@ def find_patient_column(columns: Sequence[str]) -> int | None:
     return None
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """What one column says if it names the images: the row of each."""
-
-    column: int
-    row_of: dict[str, tuple[str, ...]]
-    """By sample name."""
-
-
 def apply_tables(source: Path, layout: Layout) -> None:
-    """Take groups and splits from the tables in a data set's folder that have a column of them and one of images."""
-    for path in sorted([*source.glob("*.csv"), *source.glob("*.tsv")]):
+    """Take groups and splits from the tables beside the images, and in the folders above them, that have a column of
+    them and one of images.
+
+    Raises: InputError if a table gives an image two splits, or one that is unknown.
+    """
+    for path in _tables(source, layout):
         try:
             table = read_table(path)
         except InputError:
@@ -58,25 +56,28 @@ def apply_tables(source: Path, layout: Layout) -> None:
             _apply(table, patient, layout)
         split = column_called(table.columns, ("split", "subset", "set", "partition"))
         if split is not None and table.rows:
-            _apply_splits(table, split, layout)
+            _apply_splits(table, split, patient, layout)
+
+
+def _tables(source: Path, layout: Layout) -> list[Path]:
+    folders = {source}
+    for folder in {sample.image.parent for sample in layout.samples}:
+        below = [folder, *folder.parents]
+        folders |= set(below[: below.index(source)]) if source in below else set()
+    return [path for folder in sorted(folders) for path in sorted([*folder.glob("*.csv"), *folder.glob("*.tsv")])]
 
 
 def _apply(table: Table, patient: int, layout: Layout) -> None:
     column = f"column {table.columns[patient]!r}"
-    readings = [
-        _Reading(index, _rows_of(layout.samples, table, index))
-        for index in range(len(table.columns))
-        if index != patient
-    ]
-    best = max(readings, key=lambda reading: len(reading.row_of), default=None)
-    if (best is None or not best.row_of) and (in_paths := _named_in_paths(layout.samples, table.values(patient))):
+    rows = _best_rows(layout.samples, table, patient)
+    if not rows and (in_paths := _named_in_paths(layout.samples, table.values(patient))):
         layout.samples = [replace(s, group=s.group or in_paths[s.name]) for s in layout.samples]
         layout.notes.append(
             f"{table.path.name} names patients ({column}): the paths of the {len(in_paths)} images tell whose they "
             f"are, {len(set(in_paths.values()))} patients"
         )
         return
-    if best is None or not best.row_of:
+    if not rows:
         if len(_rows_of(layout.samples, table, patient)) == len(layout.samples):
             return  # the images are called by their patients: each has one image
         shown, name = ", ".join(next(iter(table.rows.values()))), layout.samples[0].image.name
@@ -86,8 +87,15 @@ def _apply(table: Table, patient: int, layout: Layout) -> None:
             "be on both sides of a cut"
         )
         return
-    group_of = {name: row[patient] for name, row in best.row_of.items() if row[patient]}
+    named = _values_of(rows, patient)
+    group_of = {name: values[0] for name, values in named.items()}
     layout.samples = [replace(s, group=s.group or group_of.get(s.name) or None) for s in layout.samples]
+    twice = [sample for sample in layout.samples if len(named.get(sample.name, ())) > 1]
+    if twice:
+        layout.warnings.append(
+            f"{table.path.name} ({column}) gives {len(twice)} images two patients, as {twice[0].image.name} "
+            f"({', '.join(named[twice[0].name])}): the first is taken"
+        )
     patients = len(set(group_of.values()))
     told = f"{table.path.name} names the patient of {len(group_of)} images ({column}, {patients} patients)"
     if len(group_of) == len(layout.samples):
@@ -100,24 +108,79 @@ def _apply(table: Table, patient: int, layout: Layout) -> None:
         )
 
 
-def _apply_splits(table: Table, column: int, layout: Layout) -> None:
-    """Take splits from a column of them, where neither a folder nor a split file names any."""
-    if any(s.split for s in layout.samples) or not all(split_of(value) for value in table.values(column) if value):
+def _apply_splits(table: Table, column: int, patient: int | None, layout: Layout) -> None:
+    """Take splits from a column of them, of images or of patients, where neither a folder nor a split file names any.
+
+    Raises: InputError if an image has two, or one that is unknown.
+    """
+    told = f"{table.path.name} (column {table.columns[column]!r})"
+    values = sorted({value for value in table.values(column) if value})
+    unknown = [value for value in values if split_of(value) is None]
+    named = _values_of(_best_rows(layout.samples, table, column), column)
+    if not named and patient is not None:
+        named = _by_patient(layout.samples, table, patient, column)
+    if not named or len(unknown) == len(values):
+        why = "it names no image that is here" if not named else f"its values ({', '.join(values[:4])}) are no splits"
+        layout.warnings.append(f"{told} is not used as the split: {why}")
         return
-    readings = [_rows_of(layout.samples, table, index) for index in range(len(table.columns)) if index != column]
-    row_of = max(readings, key=len, default={})
-    if row_of:
-        layout.samples = [replace(s, split=split_of(row_of[s.name][column]) if s.name in row_of else None)
-                          for s in layout.samples]  # fmt: skip
-        layout.notes.append(
-            f"{table.path.name} names the split of {len(row_of)} of {len(layout.samples)} images (column "
-            f"{table.columns[column]!r})"
+    if unknown:
+        raise InputError(
+            f"{table.path}, column {table.columns[column]!r}: split {unknown[0]!r} is unknown: write train, val or test"
         )
+    split_of_name: dict[str, Split | None] = {}
+    for name, several in named.items():
+        splits = list(dict.fromkeys(split_of(value) for value in several))
+        if len(splits) > 1:
+            raise InputError(
+                f"{table.path} puts {name!r} into two splits, {splits[0]} and {splits[1]}: leave it in one"
+            )
+        split_of_name[name] = splits[0]
+    if any(s.split for s in layout.samples):
+        now = {sample.name: sample.split or "train" for sample in layout.samples}
+        other = [s for s in layout.samples if split_of_name.get(s.name, now[s.name]) != now[s.name]]
+        if other:
+            layout.warnings.append(
+                f"{told} is not used: the split is told already, and otherwise for {len(other)} images, as "
+                f"{other[0].image.name}"
+            )
+        return
+    layout.samples = [replace(s, split=split_of_name.get(s.name)) for s in layout.samples]
+    layout.notes.append(
+        f"{table.path.name} names the split of {len(split_of_name)} of {len(layout.samples)} images (column "
+        f"{table.columns[column]!r})"
+    )
+
+
+def _by_patient(samples: Sequence[Sample], table: Table, patient: int, column: int) -> dict[str, list[str]]:
+    """What a column says of the patient of each sample, by sample name."""
+    of_patient: dict[str, list[str]] = {}
+    for row in table.rows.values():
+        if row[column]:
+            of_patient.setdefault(row[patient], []).append(row[column])
+    in_paths = _named_in_paths(samples, list(of_patient))
+    whose = {s.name: s.group if s.group in of_patient else in_paths.get(s.name, "") for s in samples}
+    return {name: of_patient[one] for name, one in whose.items() if one in of_patient}
+
+
+def _best_rows(samples: Sequence[Sample], table: Table, column: int) -> dict[str, list[tuple[str, ...]]]:
+    """The rows of each sample by its name, from the column that names most images; not from that which is asked for."""
+    readings = [_rows_of(samples, table, index) for index in range(len(table.columns)) if index != column]
+    return max(readings, key=len, default={})
+
+
+def _values_of(rows: dict[str, list[tuple[str, ...]]], column: int) -> dict[str, list[str]]:
+    """The different values of a column for each sample that has one."""
+    found = {name: list(dict.fromkeys(row[column] for row in several if row[column])) for name, several in rows.items()}
+    return {name: values for name, values in found.items() if values}
 
 
 def _named_in_paths(samples: Sequence[Sample], patients: Sequence[str]) -> dict[str, str]:
     """The patient of each sample by the one name that is found in its path as a whole word; empty if one has none."""
-    known = {name for name in patients if len(name) > 2 and any(letter.isdigit() for letter in name)}
+    known = {
+        name
+        for name in patients
+        if any(letter.isdigit() for letter in name) and (len(name) > 2 or any(letter.isalpha() for letter in name))
+    }
     found: dict[str, str] = {}
     for sample in samples:
         path = "/".join(sample.image.parts[-3:])
@@ -128,8 +191,8 @@ def _named_in_paths(samples: Sequence[Sample], patients: Sequence[str]) -> dict[
     return found
 
 
-def _rows_of(samples: Sequence[Sample], table: Table, column: int) -> dict[str, tuple[str, ...]]:
-    """The row of each sample, if that column names the images: by path or name, with or without suffix, or by numbers
+def _rows_of(samples: Sequence[Sample], table: Table, column: int) -> dict[str, list[tuple[str, ...]]]:
+    """The rows of each sample, if that column names the images: by path or name, with or without suffix, or by numbers
     that have lost their zeros in front, where that fits one image only.
     """
     for key_of_cell, key_of_sample in _KEYS:
@@ -137,12 +200,12 @@ def _rows_of(samples: Sequence[Sample], table: Table, column: int) -> dict[str, 
         for sample in samples:
             if (key := key_of_sample(sample)) is not None:
                 by_key.setdefault(key, []).append(sample)
-        found = {}
+        found: dict[str, list[tuple[str, ...]]] = {}
         for row in table.rows.values():
             key = key_of_cell(row[column])
             same = by_key.get(key, []) if key else []
             if len(same) == 1:
-                found[same[0].name] = row
+                found.setdefault(same[0].name, []).append(row)
         if found:
             return found
     return {}

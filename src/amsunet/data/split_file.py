@@ -1,22 +1,38 @@
-"""The split that a data set brings along: ``split.json``, or lists of names as ``train.txt`` and ``test.txt``."""
+"""The split that a data set brings along: ``split.json``, or lists of names as ``train.txt`` and ``test.csv``."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from amsunet.data.sample import Layout, Sample
-from amsunet.data.words import Split, split_of
+from amsunet.data.spreadsheet import read_table
+from amsunet.data.words import Split, role_of, split_of, words_of
 from amsunet.errors import InputError
 
 _FILES = ("split.json", "splits.json")
 _LISTS = (".", "ImageSets/Segmentation", "splits")
 """Folders of lists, the second one as PASCAL VOC has it."""
+_LIST_WORDS = frozenset({"list", "lists", "file", "files", "filenames", "name", "names", "id", "ids", "path", "paths"})
 _REST = ("rest", "other", "others", "remaining")
+_WHOLE = 1000
+"""Parts of a path, of a name that fits whole."""
+_FOLDS = ("splits_final.json", "splits_final.pkl")
+"""Of nnU-Net: folds, and no split."""
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A name and the file that puts it into a split."""
+
+    file: Path
+    split: Split
+    name: str
 
 
 def apply_split_file(source: Path, layout: Layout) -> None:
@@ -24,44 +40,74 @@ def apply_split_file(source: Path, layout: Layout) -> None:
 
     Raises: InputError if it cannot be read, fits no image, or has a name in two splits.
     """
+    names = _Names(layout.samples)
     path = next((source / name for name in _FILES if (source / name).is_file()), None)
+    lists = _lists(source)
     if path is not None:
-        named = _read(path, layout)
-    else:
-        lists = _lists(source)
-        if not lists:
-            return
-        path = next(iter(lists.values())).parent
-        named = {split: _lines(file) for split, file in lists.items()}
-    _apply(path, named, layout)
+        named = [_Named(path, split, name) for split, of_split in _read(path, layout).items() for name in of_split]
+        if not named:
+            raise InputError(f'{path} names no image: write {{"test": ["name", ...]}}, or remove it')
+        _apply(named, names, layout)
+    elif lists:
+        named = [_Named(file, split, name) for file, split in lists.items() for name in _lines(file, names)]
+        if any(names.find(one.name) for one in named) or len(set(lists.values())) > 1:
+            _apply(named, names, layout)
+        else:
+            lists, path = {}, next(iter(lists))
+            layout.warnings.append(f"{path} is not used: it names no image that is here")
+    if path is not None and lists:
+        layout.warnings.append(f"{', '.join(file.name for file in lists)} are not used: {path.name} tells the split")
+    for folds in _FOLDS:
+        if (source / folds).is_file():
+            layout.warnings.append(
+                f'{source / folds} is not used: it names folds, and no split; write a split.json, as {{"val": ["name", '
+                "...]}"
+            )
 
 
-def _apply(path: Path, named: dict[Split, list[str]], layout: Layout) -> None:
-    samples = _by_name(layout.samples, {len(_parts(name)) for names in named.values() for name in names})
-    found: dict[Path, tuple[Split, str]] = {}
+def _apply(named: list[_Named], names: _Names, layout: Layout) -> None:
+    by_image: dict[Path, list[tuple[int, _Named]]] = defaultdict(list)
     unknown = []
-    for split, names in named.items():
-        for name in names:
-            sample = samples.get(_key(name)) or samples.get(_key(_without_suffix(name)))
-            if sample is None:
-                unknown.append(name)
-            elif found.get(sample.image, (split, ""))[0] != split:
-                raise InputError(
-                    f"{path} has {name!r} in two splits, {found[sample.image][0]} and {split}: leave it in one"
-                )
-            else:
-                found[sample.image] = split, name
-    if unknown and not found:
+    for one in named:
+        if found := names.find(one.name):
+            by_image[found[0].image].append((found[1], one))
+        else:
+            unknown.append(one)
+    split_of_image: dict[Path, Split] = {}
+    for image, several in by_image.items():
+        # What has more of its path in common is meant: test/1.png is not train/1.png.
+        longest = max(length for length, _ in several)
+        unknown += [one for length, one in several if length < longest]
+        meant = [one for length, one in several if length == longest]
+        other = next((one for one in meant if one.split != meant[0].split), None)
+        if other is not None:
+            raise InputError(
+                f"{other.file} has {other.name!r} in two splits, {meant[0].split} and {other.split}: leave it in one"
+            )
+        split_of_image[image] = meant[0].split
+    files = list(dict.fromkeys(one.file for one in named))
+    if not split_of_image:
+        first = f"{named[0].name!r} is the first of {len(named)}" if named else "it is empty"
         raise InputError(
-            f"{path} names no image that is here ({unknown[0]!r} is the first of {len(unknown)}; an image is called "
+            f"{files[0] if files else 'the list'} names no image that is here ({first}; an image is called "
             f"{layout.samples[0].image.name}): mend its names, or take it away"
         )
-    layout.samples = [replace(s, split=found[s.image][0] if s.image in found else s.split) for s in layout.samples]
-    layout.notes.append(f"{path.name} names the split of {len(found)} of {len(layout.samples)} images")
+    changed = [s for s in layout.samples if s.split and split_of_image.get(s.image, s.split) != s.split]
+    layout.samples = [replace(s, split=split_of_image.get(s.image, s.split)) for s in layout.samples]
+    told = ", ".join(file.name for file in files)
+    layout.notes.append(f"{told} {_verb(files)} the split of {len(split_of_image)} of {len(layout.samples)} images")
+    if changed:
+        layout.warnings.append(
+            f"{told} and folders disagree on the split of {len(changed)} images, as {changed[0].image}: {told} won"
+        )
     if unknown:
         layout.warnings.append(
-            f"{path} names {len(unknown)} images that are not here, as {unknown[0]!r}: mend their names"
+            f"{unknown[0].file} names {len(unknown)} images that are not here, as {unknown[0].name!r}: mend their names"
         )
+
+
+def _verb(files: list[Path]) -> str:
+    return "names" if len(files) == 1 else "name"
 
 
 def _read(path: Path, layout: Layout) -> dict[Split, list[str]]:
@@ -72,6 +118,7 @@ def _read(path: Path, layout: Layout) -> dict[Split, list[str]]:
         raise wrong from None
     if not isinstance(content, dict):
         raise wrong
+    content = _unwrapped(path, content)
     named: dict[Split, list[str]] = defaultdict(list)
     strange = []
     by_image = all(isinstance(value, str) and split_of(value) for value in content.values())
@@ -95,6 +142,22 @@ def _read(path: Path, layout: Layout) -> dict[Split, list[str]]:
     return named
 
 
+def _unwrapped(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """What holds the splits, if they lie one deeper: ``{"splits": {"train": [...]}}``.
+
+    Raises: InputError if there are several.
+    """
+    if any(split_of(key) for key in content):
+        return content
+    inner = {key: value for key, value in content.items() if isinstance(value, dict) and any(map(split_of, value))}
+    if len(inner) > 1:
+        raise InputError(
+            f"{path} holds {len(inner)} splits ({', '.join(inner)}), and one is expected: leave one, as "
+            '{"train": ["name", ...], ...}'
+        )
+    return next(iter(inner.values()), content)
+
+
 def _names(entries: list[Any], wrong: InputError) -> list[str]:
     """The names of images in a list of texts, numbers, or entries with a name as ``{"image": "1.png"}``."""
     out = []
@@ -110,35 +173,70 @@ def _names(entries: list[Any], wrong: InputError) -> list[str]:
     return out
 
 
-def _lists(source: Path) -> dict[Split, Path]:
-    """The first folder with a list of each of two splits or more."""
+def _lists(source: Path) -> dict[Path, Split]:
+    """The lists of the first folder that has any, by what they are called: ``train.txt``, ``test_list.csv``."""
     for folder in _LISTS:
-        found: dict[Split, Path] = {
-            split: source / folder / f"{split}.txt"
-            for split in ("train", "val", "test")
-            if (source / folder / f"{split}.txt").is_file()
-        }
-        if len(found) > 1:
+        files = sorted([*(source / folder).glob("*.txt"), *(source / folder).glob("*.csv")])
+        found = {file: split for file in files if (split := _split_of_list(file))}
+        if found:
             return found
     return {}
 
 
-def _lines(path: Path) -> list[str]:
-    """The first word of each line: some lists have the mask's path behind it."""
+def _split_of_list(file: Path) -> Split | None:
+    if role_of(file.stem) == "mask":
+        return None  # train_masks.csv holds masks, as run lengths
+    words = [word for word in words_of(file.stem) if word not in _LIST_WORDS]
+    return split_of(" ".join(words)) if words else None
+
+
+def _lines(path: Path, names: _Names) -> list[str]:
+    """The names in a list: whole lines, or what stands in front in them, as some have the mask's path behind; of a
+    table the column that names most images.
+    """
+    if path.suffix.lower() == ".csv":
+        table = read_table(path)
+        columns = [[name, *table.values(index)] for index, name in enumerate(table.columns)]
+        best = max(columns, key=lambda cells: sum(names.find(cell) is not None for cell in cells), default=[])
+        return [cell for cell in best[1:] if cell] if best and names.find(best[0]) is None else best
     lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    return [line.strip() for line in lines if line.strip()]
+    out = []
+    for line in filter(None, map(str.strip, lines)):
+        parts = [line, re.split(r"[\t,;]", line)[0].strip(), line.split()[0]]
+        out.append(next((part for part in parts if names.find(part)), line))
+    return out
 
 
-def _by_name(samples: Iterable[Sample], lengths: set[int]) -> dict[str, Sample]:
-    """Samples by the ends of their paths of those lengths, with and without suffix, that belong to one alone."""
-    out: dict[str, Sample | None] = {}
-    for sample in samples:
-        parts = PurePosixPath(sample.image.as_posix()).parts
-        for count in lengths:
-            whole = "/".join(parts[-count:])
-            for key in {_key(whole), _key(_without_suffix(whole))}:
-                out[key] = None if key in out and out[key] is not sample else sample
-    return {key: sample for key, sample in out.items() if sample is not None}
+@dataclass
+class _Names:
+    """Samples by the ends of their paths, with and without suffix, that belong to one alone."""
+
+    samples: Iterable[Sample]
+    ends: dict[str, Sample | None] = field(default_factory=dict)
+    numbers: dict[int, Sample | None] = field(default_factory=dict)
+    """By the numbers that names are, whatever zeros are in front."""
+
+    def __post_init__(self) -> None:
+        for sample in self.samples:
+            parts = _parts(str(sample.image.absolute().as_posix()))
+            for count in range(1, len(parts) + 1):
+                whole = "/".join(parts[-count:])
+                for key in {_key(whole), _key(_without_suffix(whole))}:
+                    self.ends[key] = None if self.ends.get(key, sample) is not sample else sample
+            if sample.image.stem.isdecimal():
+                number = int(sample.image.stem)
+                self.numbers[number] = None if number in self.numbers else sample
+
+    def find(self, name: str) -> tuple[Sample, int] | None:
+        """The sample whose path ends like the name, by as much of it as fits one alone; and how much that is."""
+        parts = _parts(name)
+        for count in range(len(parts), 0, -1):
+            end = "/".join(parts[-count:])
+            for key in (_key(end), _key(_without_suffix(end))):
+                if (sample := self.ends.get(key)) is not None:
+                    return sample, _WHOLE if count == len(parts) else count
+        number = self.numbers.get(int(name)) if name.isdecimal() else None
+        return (number, 0) if number is not None else None
 
 
 def _parts(name: str) -> tuple[str, ...]:

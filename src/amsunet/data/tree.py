@@ -18,12 +18,17 @@ class Tree:
     """The pictures below a folder, sorted, and what is to be said of the rest."""
 
     pictures: list[Path] = field(default_factory=list)
-    strange_names: list[str] = field(default_factory=list)
-    """Names that are not UTF-8, escaped."""
+    strange: list[Path] = field(default_factory=list)
+    """Pictures with names that are not UTF-8."""
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     others: dict[str, list[Path]] = field(default_factory=dict)
     """Files of formats that are not read, by suffix."""
+
+    @property
+    def strange_names(self) -> list[str]:
+        """Names that are not UTF-8, escaped."""
+        return [os.fsencode(path).decode("utf-8", "backslashreplace") for path in self.strange]
 
 
 def walk(source: Path) -> Tree:
@@ -47,12 +52,13 @@ def walk(source: Path) -> Tree:
         for path in sorted(folder.iterdir()):
             if path.name.startswith("."):
                 continue
-            if path.is_dir():
-                if path.is_symlink():
-                    linked.append(path)
-                elif os.path.realpath(path) not in entered and not _is_own_output(path):
-                    entered.add(os.path.realpath(path))
-                    waiting.append(path)
+            if path.is_dir() and path.is_symlink():
+                linked.append(path)
+            elif path.is_dir() and _is_own_output(path):
+                tree.notes.append(f"{path} is passed over: amsunet wrote it")
+            elif path.is_dir():
+                waiting += [path] if os.path.realpath(path) not in entered else []
+                entered.add(os.path.realpath(path))
             elif path.is_symlink() and not path.exists():
                 dead.append(path)
             else:
@@ -76,7 +82,7 @@ def tell_others(tree: Tree) -> list[str]:
 def _sort(path: Path, tree: Tree) -> None:
     if not _is_utf8(path):
         if is_image(path):
-            tree.strange_names.append(os.fsencode(path).decode("utf-8", "backslashreplace"))
+            tree.strange.append(path)
     elif is_image(path):
         tree.pictures.append(path)
     elif describe_other(path) is not None:

@@ -12,6 +12,7 @@ from amsunet.data.embedded import PREFIX, locate
 from amsunet.data.images import is_image
 from amsunet.data.other_formats import describe_other
 from amsunet.data.slides import SLIDE_SUFFIXES
+from amsunet.data.tree import tell_others, walk
 from amsunet.errors import InputError
 
 
@@ -30,7 +31,7 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None, say: Callable[[s
     of one name get masks of names that differ: see ``_named_apart``.
 
     Args:
-        say: takes a sentence about names that were changed.
+        say: takes a sentence about names that were changed, and about what is left out of a folder.
 
     Raises: InputError if an input names nothing, or two images would get the same mask name.
     """
@@ -40,12 +41,7 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None, say: Callable[[s
         if text.startswith(PREFIX):
             path = path / "test" / "images"
         if path.is_dir():
-            found = [
-                Job(image, str(image.relative_to(path).with_suffix("")))
-                for image in sorted(path.rglob("*"))
-                if image.is_file() and _is_input(image)
-            ]
-            found = _not_below(out, found)
+            found = _not_below(out, _in_folder(path, say))
         elif path.suffix.lower() == ".txt" and path.is_file():
             lines = _read_list(path)
             found = [Job(path.parent / line, Path(line).stem) for line in lines]
@@ -60,6 +56,21 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None, say: Callable[[s
             raise InputError(f"{text} names no image: check the path (folders, patterns and .txt lists are fine too)")
         jobs += found
     return _named_apart(list({_absolute(job.image): job for job in jobs}.values()), say)
+
+
+def _in_folder(path: Path, say: Callable[[str], object]) -> list[Job]:
+    """The images below a folder, through links; what is left out is said."""
+    try:
+        tree = walk(path)
+    except PermissionError as error:
+        raise InputError(f"{error.filename} may not be read: change its permissions") from None
+    slides = [other for suffix in SLIDE_SUFFIXES for other in tree.others.pop(suffix, [])]
+    for note in tree.notes:
+        say(f"note: {note}")
+    for warning in [*tree.warnings, *tell_others(tree)]:
+        say(f"warning: {warning}")
+    found = sorted([*tree.pictures, *tree.strange, *slides])
+    return [Job(image, str(image.relative_to(path).with_suffix(""))) for image in found]
 
 
 def _named_apart(jobs: list[Job], say: Callable[[str], object]) -> list[Job]:

@@ -1,0 +1,93 @@
+"""Splits and patients from tables: used, refused, or named as unused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from amsunet.data.layout import find_samples
+from amsunet.data.patient_table import find_patient_column
+from amsunet.errors import InputError
+
+NAMES = [f"P{n // 2:02}_{n % 2}" for n in range(6)]
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Two images of each of the patients P00 to P02, with masks."""
+    for name in NAMES:
+        for folder in ("images", "masks"):
+            path = tmp_path / folder / f"{name}.png"
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+    return tmp_path
+
+
+def _table(head: str, values: list[str]) -> str:
+    return f"{head}\n" + "".join(f"{name},{value}\n" for name, value in zip(NAMES, values, strict=False))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (_table("image,split", ["train"] * 5 + ["holdout"]), r"data\.csv, column 'split': split 'holdout' is unknown"),
+        (
+            _table("image,split", ["train"] * 6) + "P00_0,test\n",
+            r"data\.csv puts 'P00_0' into two splits, train and test",
+        ),
+    ],
+)
+def test_a_split_that_cannot_be_followed_is_refused(text: str, message: str, images: Path) -> None:
+    (images / "data.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        find_samples(images)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (_table("image,set", ["0", "1", "2"]), r"column 'set'\) is not used as the split: its values \(0, 1, 2\)"),
+        ("name,split\nx,train\ny,test\n", r"column 'split'\) is not used as the split: it names no image"),
+        (_table("image,patient", ["a"] * 6) + "P00_0,b\n", r"gives 1 images two patients, as P00_0\.png \(a, b\)"),
+    ],
+)
+def test_what_is_not_used_is_said(text: str, message: str, images: Path) -> None:
+    (images / "data.csv").write_text(text)
+    assert any(re.search(message, warning) for warning in find_samples(images).warnings)
+
+
+def test_a_split_by_patient_is_followed(images: Path) -> None:
+    (images / "patients.csv").write_text("patient,split\nP00,train\nP01,val\nP02,test\n")
+    samples = find_samples(images).samples
+    assert [sample.split for sample in samples] == ["train", "train", "val", "val", "test", "test"]
+    assert [sample.group for sample in samples] == ["P00", "P00", "P01", "P01", "P02", "P02"]
+
+
+def test_empty_cells_name_no_split_and_are_not_counted(images: Path) -> None:
+    (images / "data.csv").write_text(_table("image,split", ["train", "test", "", "", "", ""]))
+    layout = find_samples(images)
+    assert [sample.split for sample in layout.samples] == ["train", "test", None, None, None, None]
+    assert any("names the split of 2 of 6 images" in note for note in layout.notes)
+
+
+def test_a_table_that_disagrees_with_a_split_file_is_said_not_to_be_used(images: Path) -> None:
+    (images / "split.json").write_text('{"test": ["P00_0"]}')
+    (images / "data.csv").write_text(_table("image,split", ["train"] * 5 + ["test"]))
+    layout = find_samples(images)
+    assert [sample.split for sample in layout.samples] == ["test", *[None] * 5]
+    assert any("data.csv (column 'split') is not used" in w and "2 images" in w for w in layout.warnings)
+
+
+def test_a_table_beside_the_images_is_read(images: Path) -> None:
+    (images / "images" / "meta.csv").write_text(_table("frame,video_id", ["a", "a", "a", "b", "b", "b"]))
+    assert [sample.group for sample in find_samples(images).samples] == ["a", "a", "a", "b", "b", "b"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "patient"),
+    [(["frame", "video_id"], 1), (["sequence_id", "patient"], 1), (["Patienten-Alter", "Patienten-ID"], 1)],
+)
+def test_patients_go_before_videos(columns: list[str], patient: int) -> None:
+    assert find_patient_column(columns) == patient
