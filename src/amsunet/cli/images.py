@@ -225,7 +225,7 @@ def predict(
     from amsunet.inference.folder import CHECK_LIST, predict_files  # noqa: PLC0415
     from amsunet.inference.jobs import find_inputs  # noqa: PLC0415
     from amsunet.inference.predictor import load  # noqa: PLC0415
-    from amsunet.inference.uncertainty import tell_unlike  # noqa: PLC0415
+    from amsunet.inference.uncertainty import tell_unclear, tell_unlike  # noqa: PLC0415
 
     jobs = find_inputs(images, out, say=click.echo)
     predictor = load(run, say=click.echo, **settings)
@@ -246,9 +246,8 @@ def predict(
     click.echo(f"{outcome.written} masks in {out}, {outcome.pace}")
     if unlike := tell_unlike([(one.image, one.unlike) for one in outcome.doubts if one.unlike], outcome.written):
         click.echo(f"warning: {unlike}: check the masks", err=True)
-    if unclear := [doubt for doubt in outcome.doubts if doubt.polarity]:
-        more = f", as may {len(unclear) - 1} more" if len(unclear) > 1 else ""
-        click.echo(f"warning: {unclear[0].image} {unclear[0].polarity}{more}: check the masks", err=True)
+    if unclear := tell_unclear([(one.image, one.polarity) for one in outcome.doubts if one.polarity]):
+        click.echo(f"warning: {unclear}: check the masks", err=True)
     if outcome.sizes:
         scaling = predictor.scaling(outcome.sizes)
         click.echo(scaling.line)
