@@ -44,7 +44,8 @@ class Predictor:
             takes the fastest whose masks agree; torch for a run, and what a file is for, when left out.
         machine: where torch is to run; chosen when left out.
         precision: the only one that exported networks may have; any when left out.
-        flips: average over the image and its mirror images: slower by four, usually a little better.
+        flips: average over the image and its mirror images: slower by four (by two where one is left out), usually a
+            little better.
         turns: average over quarter turns: slower by four, with flips by eight.
         image_scale: working pixels per image pixel, in place of what the network does with the size of an image.
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
