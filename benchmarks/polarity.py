@@ -27,7 +27,8 @@ from amsunet.data.images import Array, read_image
 from amsunet.data.preprocessing import Tone, channels_first
 from amsunet.errors import InputError
 from amsunet.files import write_json
-from amsunet.inference.predictor import Predictor, Prepared, load
+from amsunet.inference.predictor import Predictor, load
+from amsunet.inference.prepared_image import Prepared
 from amsunet.machine import choose_machine, environment
 
 RESULT = Path(__file__).parents[1] / "results" / "polarity.json"

@@ -242,6 +242,11 @@ def test_a_full_disk_at_the_start_of_a_training(
         (["compare", "sample:nuclei", "--models", "unet", "--folds", "30"], "cannot be cut into 30 folds"),
         (["train", "sample:nuclei", "--folds", "30", *SMALL], "cannot be cut into 30 folds: ask for fewer"),
         (["train", "--resume", "runs/1", "--folds", "3"], "resumed with its own settings: leave --folds out"),
+        (
+            ["check", "sample:nuclei", "--write-manifest", "--group", "(.)"],
+            "drafted from names alone: leave --group out",
+        ),
+        (["check", "sample:nuclei", "--write-manifest", "m.csv", "--classes", "0,1"], "leave --classes out"),
         (["ablate", "sample:nuclei", "--study", "dilations"], "choose one of dilation, kernels"),
         (["models", "check", "network.py"], "lacks its function: name it as network.py:FUNCTION"),
         (["models", "check", "network.py:build"], r"network\.py cannot be read"),

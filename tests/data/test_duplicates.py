@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageEnhance
 from skimage.data import astronaut, camera, coffee
 
+from amsunet.data import duplicates
 from amsunet.data.dataset import open_dataset
 from amsunet.data.duplicates import pack_thumbnail, tell_copies, tell_repeats, tell_seen
 from amsunet.data.layout import Split, find_samples
@@ -96,7 +97,9 @@ def test_changed_copies_are_found_and_other_pictures_are_not(change, picture, sa
     assert not tell_seen(scans, _splits(scans, {"b": "test", "c0": "test"}), {"c0"})
 
 
-def test_copies_are_known_by_their_thumbnails_alone(make_dataset):
+@pytest.mark.parametrize("rows", [2, 1024])
+def test_copies_are_known_by_their_thumbnails_alone(make_dataset, monkeypatch, rows):
+    monkeypatch.setattr(duplicates, "_ROWS", rows)
     scans = open_dataset(make_dataset(8)).scans
     kept = {scan.sample.name: pack_thumbnail(scan) for scan in scans[:5]}
     (text,) = tell_copies(scans[3:], kept)

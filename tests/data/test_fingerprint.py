@@ -145,3 +145,32 @@ def test_samples_that_are_not_named_leave_no_trace() -> None:
     alone = [scan for scan in dataset.scans if scan.sample.name in names]
     assert figures.mean[0] == pytest.approx(np.mean([scan.mean[0] for scan in alone]))
     assert Fingerprint.model_validate_json(figures.model_dump_json()) == figures
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"), [("outline", True), ("disc", False), ("muscle", False), ("network", False), ("mixed", False)]
+)
+def test_masks_that_are_closed_outlines_are_told(
+    tmp_path: Path, save: Callable[[Path, Array], Path], kind: str, told: bool
+) -> None:
+    rows, columns = np.mgrid[:96, :96]
+    for number in range(10):
+        distance = np.hypot(rows - 44 - number, columns - 48)
+        mask = {
+            "outline": (distance <= 30) & (distance > 28),
+            "disc": distance <= 30,
+            "muscle": (distance <= 30) & (distance > 20),
+            "network": (rows % 12 == number) | (columns % 12 == number),
+            "mixed": (distance <= 30) & (distance > (28 if number % 2 else 5)),
+        }[kind]
+        save(tmp_path / "images" / f"{number}.png", np.full((96, 96), 9 + number, np.uint8))
+        save(tmp_path / "masks" / f"{number}.png", mask.astype(np.uint8) * 255)
+    dataset = open_dataset(tmp_path)
+    warnings = take_fingerprint(dataset, {sample.name for sample in dataset.samples}).warnings
+    assert bool(warnings) == told
+    assert not told or ("0.png, which filled would be" in warnings[0] and "if the inside is meant" in warnings[0])
+
+
+def test_vessels_are_no_outlines(shared: Callable[[str], Path]) -> None:
+    dataset = open_dataset(shared("DRIVE"))
+    assert take_fingerprint(dataset, {sample.name for sample in dataset.samples}).warnings == []

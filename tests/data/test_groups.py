@@ -44,6 +44,10 @@ def _cut(samples: Sequence[Sample]) -> dict[str, Split]:
         ([f"images/{side}_{n:03}.png" for n in range(9) for side in ("left", "right")], 9, "000"),
         ([f"images/{n}{view}.png" for n in range(9) for view in "ab"], 9, "0"),
         ([f"images/P{n}img{z}.png" for n in range(9) for z in range(3)], 9, "P0"),
+        # Numbers that begin anew at each site, and names that do not.
+        ([f"{s}/{p:02}/image_{z}.png" for s in ("siteA", "siteB") for p in range(3) for z in range(3)], 6, "siteA/00"),
+        ([f"{s}/P{p}/{z}.png" for s in ("T1", "T2") for p in range(4) for z in range(3)], 4, "P0"),
+        ([f"images/{word}_{n}_{z}.png" for n in range(5) for z, word in enumerate(("Pat", "pat"))], 5, "Pat_0"),
         # A name with a gap, and one that begins anew in every split.
         ([f"images/{n:03}{view}.png" for n in range(8) for view in ("", "_2")], 8, "000"),
         ([f"{p}/images/{n}_{z}.png" for p in ("test", "train") for n in "12345" for z in "ab"], 10, "test/images/1"),
@@ -79,6 +83,11 @@ def test_names_that_give_patients_away(paths: list[str], patients: int, one: str
         [f"images/slice_{n:03}.png" for n in range(30)],
         [f"images/Human_{organ}_{n:02}.png" for organ in ("Larynx", "Liver", "Lung") for n in range(9)],
         [f"images/{n}x_{m}.png" for n in (10, 20, 40) for m in range(9)],
+        [
+            f"ISIC-2017_{part}_Data/ISIC_{n:07}.jpg"
+            for part, start in (("Training", 0), ("Validation", 50), ("Test_v2", 80))
+            for n in range(start, start + 9)
+        ],
         ["images/a.png"],
     ],
 )
@@ -140,5 +149,6 @@ def test_no_test_images_where_every_patient_validates(tmp_path: Path) -> None:
     ]
     splits = _cut(samples)
     assert "test" not in splits.values()
-    (text,) = tell_groups(samples, splits, tmp_path, _cut)
-    assert "6 of 6 patients lie in both training and validation" in text and "none is left to cut test images" in text
+    leak, text = tell_groups(samples, splits, tmp_path, _cut)
+    assert "6 of 6 patients lie in both training and validation" in leak
+    assert text == "no patient is left to cut test images of, for all have validation images"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from amsunet.data.layout import Sample
-from amsunet.data.scan import scan_samples
+from amsunet.data.scan import scan_samples, tell_same_files
 
 
 @pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
@@ -44,3 +45,43 @@ def test_progress_tells_how_many_there_are(save, tmp_path):
     seen = []
     scan_samples(samples, lambda done, total: seen.append((done, total)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_what_keeps_a_sample_from_being_used_has_its_own_kind(save, tmp_path):
+    image = save(tmp_path / "a.png", np.full((32, 32), 9, np.uint8))
+    disc = np.zeros((32, 32), np.uint8)
+    disc[4:20, 4:20] = 255
+    first, second = save(tmp_path / "a_mask.png", disc), save(tmp_path / "a_mask_1.png", disc)
+    many = tmp_path / "six channels.tif"
+    tifffile.imwrite(many, np.zeros((32, 32, 6), np.uint8), photometric="minisblack", planarconfig="contig")
+    broken = tmp_path / "of channels.png"
+    broken.write_bytes(b"no image")
+    samples = [
+        Sample("two", image, {"": first}, more_masks={"": (second,)}),
+        Sample("six", many, {"": first}),
+        Sample("broken", broken, {"": first}),
+        Sample("small", image, {"": save(tmp_path / "small.png", disc[1:])}),
+    ]
+    _, problems = scan_samples(samples)
+    assert [problem.kind for problem in problems] == [
+        "masks that mark one object twice",
+        "channels that are not read",
+        "unreadable files",
+        "sizes that differ",
+    ]
+
+
+def test_masks_that_are_all_the_same_or_their_images_are_told(save, tmp_path):
+    rng = np.random.default_rng(0)
+    disc = np.zeros((32, 32), np.uint8)
+    disc[4:20, 4:20] = 255
+    images = [save(tmp_path / f"{n}.png", rng.integers(0, 255, (32, 32), np.uint8)) for n in range(3)]
+    masks = [save(tmp_path / f"{n}_mask.png", np.roll(disc, n)) for n in range(3)]
+    same = [Sample(str(n), image, {"": masks[0]}) for n, image in enumerate(images)]
+    (text,) = tell_same_files(scan_samples(same)[0])
+    assert text.startswith("all 3 masks hold the same, as ") and str(masks[0]) in text
+    apart = [Sample(str(n), image, {"": mask}) for n, (image, mask) in enumerate(zip(images, masks, strict=True))]
+    assert tell_same_files(scan_samples(apart)[0]) == []
+    apart[1] = Sample("1", masks[1], {"": masks[1]})
+    (text,) = tell_same_files(scan_samples(apart)[0])
+    assert text.startswith(f"1 mask holds what its image does, as {masks[1]}")

@@ -114,3 +114,21 @@ def test_a_slide_of_another_type_is_seen_in_its_own_range_and_told(write: Callab
         assert "seen as 0 to 4095; the training images have 8 bits" in view.guess
     with open_slide(write(image)) as slide:
         assert not SlideView(slide, {kind.kind: kind}).guess
+
+
+def test_a_look_at_one_kind_windows_no_other(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.full((128, 128, 3), 60, np.uint8)
+    image[:, :64] = 190
+    image += np.random.default_rng(0).integers(0, 20, (128, 128, 1), dtype=np.uint8)
+    kinds = {kind.kind: kind for kind in (_record("bright_on_dark", 1), _record("clahe", 1))}
+    windowed: list[str] = []
+    window = Preprocessing.window
+
+    def count(self: Preprocessing, *given: object) -> Array:
+        windowed.append(self.windowing)
+        return window(self, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Preprocessing, "window", count)
+    with open_slide(write(image)) as slide:
+        told = SlideView(slide, kinds).choose_tones(lambda key, tone, look: (look(tone), tone)[1])
+    assert len(told) == 1 and set(windowed) == {"bright_on_dark"}

@@ -177,6 +177,15 @@ def test_images_unlike_the_training_images_are_told_in_one_line_the_worst_named(
     assert [row["unlike"] for row in evaluation.rows()] == ["", *unlike.values()]
 
 
+def test_images_in_doubt_of_which_way_round_they_are_are_told_in_one_line(judged):
+    evaluation = judged(ABSENT)
+    how = "may show bright objects on dark or dark ones on bright, taken as dark objects on bright"
+    unclear = [replace(one, polarity=how, uncertainty=0.1 * n) for n, one in enumerate(evaluation.images[1:])]
+    evaluation = replace(evaluation, images=(evaluation.images[0], *unclear))
+    assert evaluation.findings[-1] == f"image3 {how}, as may 2 more"
+    assert [row["polarity"] for row in evaluation.rows()] == ["", how, how, how]
+
+
 def test_columns_of_long_names_do_not_collide(judged):
     names = ("background", "left ventricular myocardium, end-diastolic", "右心室", "c")
     evaluation = judged([(BOTH, BOTH), (BOTH, square())], names)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from amsunet.data.embedded import locate
+from amsunet.data.images import write_image
 from amsunet.errors import InputError
 from amsunet.evaluation import explain as module
 from amsunet.evaluation.explain import explain
-from amsunet.inference.model_file import for_inference
+from amsunet.inference.description import FILE_NAME
+from amsunet.inference.model_file import for_inference, load_model, save_model
+from amsunet.inference.predictor import Predictor
 from amsunet.training.train import train
 
 
@@ -54,6 +58,22 @@ def test_explaining_leaves_no_trace_in_the_network(run, picture, tmp_path, monke
     monkeypatch.setattr("amsunet.evaluation.explain.for_inference", keep)
     explain(run, picture, tmp_path / "out")
     assert not any(module._forward_hooks for module in made[0].modules())
+
+
+def test_an_image_in_doubt_is_explained_the_way_round_it_is_predicted(run, tmp_path, monkeypatch):
+    network, known = load_model(run / FILE_NAME)
+    kind = known.preprocessing.model_copy(update={"windowing": "bright_on_dark"})
+    save_model(tmp_path / "run" / FILE_NAME, network, known.model_copy(update={"preprocessing": kind}))
+    image = np.random.default_rng(0).integers(50, 80, (64, 64, 1), np.uint8)
+    image[:, :32] += 130
+    write_image(tmp_path / "half.png", image[..., 0])
+    tone = kind.tone(image)
+    assert tone.other is not None
+    monkeypatch.setattr(Predictor, "choose_tone", lambda self, key, first, view: first.other)
+    seen, middle = [], module._middle
+    monkeypatch.setattr(module, "_middle", lambda one: seen.append(one) or middle(one))
+    explain(tmp_path / "run", tmp_path / "half.png", tmp_path / "out")
+    assert np.array_equal(seen[0], kind.resize(kind.window(image, tone.other)))
 
 
 def test_what_cannot_be_read_is_said(run, tmp_path):

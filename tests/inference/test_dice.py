@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from amsunet.inference.dice import dice_by_class
+from amsunet.inference.dice import classes_in, dice_by_class
 
 
 def _dice(predicted, labels, classes=2, threshold=0.5):
@@ -38,3 +38,8 @@ def test_every_class_but_the_background_is_judged_by_itself():
 def test_threshold_is_that_of_prediction(threshold, expected):
     probabilities = torch.tensor([0.6, 0.4]).view(1, 2, 1, 1).expand(1, 2, 2, 2)
     assert dice_by_class(probabilities, torch.ones(1, 2, 2, dtype=torch.uint8), threshold).tolist() == [expected]
+
+
+def test_classes_that_are_in_labels_are_told_without_background_and_what_is_ignored():
+    labels = torch.tensor([[[0, 2, 255]]], dtype=torch.uint8)
+    assert classes_in(labels, 4).tolist() == [False, True, False]

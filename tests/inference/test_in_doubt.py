@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from amsunet.data.images import Array, write_image
-from amsunet.data.preprocessing import Tone
+from amsunet.data.preprocessing import Preprocessing, Tone
 from amsunet.inference.folder import CHECK_LIST, predict_files
 from amsunet.inference.in_doubt import choose_tone, tell_tone
 from amsunet.inference.jobs import find_inputs
@@ -79,6 +79,14 @@ def test_an_image_in_doubt_is_predicted_the_surer_way_and_told(predictor, monkey
     assert ("taken as dark objects" if inverted else "taken as bright objects") in found.polarity
     assert found.doubts[0] == found.polarity
     assert predictor.predict(image // 2 + np.uint8(120) * (image > 0)).polarity  # exposure changes nothing
+
+
+def test_each_view_of_an_image_in_doubt_is_made_once(predictor, monkeypatch) -> None:
+    made = []
+    resize = Preprocessing.resize
+    monkeypatch.setattr(Preprocessing, "resize", lambda *given: made.append(1) or resize(*given))
+    predictor.prepare(_half(64)[..., None], "x")
+    assert len(made) == 2
 
 
 def test_a_sure_image_is_told_nothing_of(predictor) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from amsunet.errors import InputError
-from amsunet.inference.description import FILE_NAME
+from amsunet.inference.description import FILE_NAME, parse_description
 from amsunet.inference.model_file import _checksum, load_model, save_model
 
 
@@ -24,6 +25,19 @@ def test_what_was_saved_is_loaded(make_run, tmp_path):
     again, same = load_model(tmp_path / "other" / FILE_NAME)
     assert same == description
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("bits", "dtype", "white"), [(16, np.uint16, 65535), (32, np.float32, 1), (8, np.uint16, 4095)]
+)
+def test_a_run_of_an_earlier_version_sees_images_as_it_was_trained(make_run, bits, dtype, white):
+    run = make_run()
+    (run / "data.json").write_text(json.dumps({"fingerprint": {"bits": bits}}))
+    dark = np.linspace(0, 4095 if dtype == np.uint16 else 0.05, 400).reshape(20, 20, 1).astype(dtype)
+    for path in (run / FILE_NAME, run / "export" / "float32.onnx"):  # what it says of itself is read alike
+        seen = parse_description(load_model(run / FILE_NAME)[1].model_dump_json(), path).preprocessing
+        assert seen.window(dark).max() == round(255 * float(dark.max()) / white)
+    assert (load_model(run / FILE_NAME)[1].preprocessing.values == ()) == (bits == 8)
 
 
 def test_weights_in_another_memory_order_come_back_as_they_were(make_run, tmp_path):

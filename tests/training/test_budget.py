@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
+from made_fingerprint import made_fingerprint
 
-from amsunet.data.fingerprint import Fingerprint
 from amsunet.machine import Machine
 from amsunet.training import budget
 from amsunet.training.budget import Spending, fill_budget, fit_to_budget
@@ -14,21 +14,6 @@ from amsunet.training.closing import NOTHING, ClosingCost
 from amsunet.training.estimate import Cost
 from amsunet.training.plan import make_plan
 
-ORGANS = {
-    "images": 100,
-    "median_height": 512,
-    "median_width": 512,
-    "smallest_side": 512,
-    "largest_side": 512,
-    "coloured": False,
-    "bits": 8,
-    "mean": (0.5,),
-    "std": (0.2,),
-    "brightness_variation": 0.3,
-    "class_shares": (0.7, 0.3),
-    "thickness": 40.0,
-    "empty_masks": 0,
-}
 VESSELS = {"thickness": 3.5, "skeleton_share": 0.3, "class_shares": (0.87, 0.13)}
 CPU = Machine("cpu", "float32", 1)
 
@@ -48,7 +33,7 @@ def fit(monkeypatch):
         measured: list[object] = []
         monkeypatch.setattr(budget, "measure_cost", cost)
         monkeypatch.setattr(budget.time, "monotonic", lambda: 1000.0 + gone)
-        fingerprint = Fingerprint(**ORGANS | changes)
+        fingerprint = made_fingerprint(**changes)
         plan = make_plan(fingerprint, images, device=device, recipe=recipe, overrides=said)
         fitted = fit_to_budget(
             plan,
@@ -74,7 +59,7 @@ def _steps(plan):
 
 def test_time_enough_changes_nothing(fit):
     said = {"minutes": 20.0}
-    fingerprint = Fingerprint(**ORGANS)
+    fingerprint = made_fingerprint()
     fitted = fit(1.0, said=said)
     derived = make_plan(fingerprint, 100, device="cpu", overrides=said)
     changed = {name for name in type(derived).model_fields if getattr(derived, name) != getattr(fitted.plan, name)}
@@ -194,13 +179,13 @@ def test_reading_alone_may_take_longer_than_the_minutes(fit):
 @pytest.mark.parametrize(("seconds", "steps"), [(0.5, 32), (0.001, 250), (60.0, 4)])
 def test_minutes_are_cut_into_epochs_by_the_time_of_a_step(seconds, steps):
     """As ``compare`` does for all of its networks alike."""
-    prepared = make_plan(Fingerprint(**ORGANS), 10, device="cpu", overrides={"minutes": 2.0})
+    prepared = make_plan(made_fingerprint(), 10, device="cpu", overrides={"minutes": 2.0})
     plan = fill_budget(prepared, seconds, training_images=10)
     assert plan.steps_per_epoch == steps
     assert plan.augmentation == ("light" if steps == 4 else "medium")  # 12 passes over the images are few
 
 
 def test_time_runs_while_a_plan_is_made():
-    plan = make_plan(Fingerprint(**ORGANS), 10, device="cpu", overrides={"minutes": 1.0})
+    plan = make_plan(made_fingerprint(), 10, device="cpu", overrides={"minutes": 1.0})
     assert Spending(time.monotonic() - 20, NOTHING).left(plan) == pytest.approx(40, abs=1)
     assert Spending(time.monotonic() - 200, NOTHING).left(plan) == 0

@@ -99,7 +99,7 @@ def interrupted(monkeypatch, tmp_path):
         task = SegmentationTask.__new__(SegmentationTask)
         torch.nn.Module.__init__(task)
         task.network, task.total_steps, task.dice_of_images = torch.nn.Identity(), 40, [torch.tensor([0.5])]
-        task.loss_of_images = [torch.tensor(1.0)]
+        task.loss_of_images, task.classes_of_images = [torch.tensor(1.0)], [torch.tensor([True])]
         task.plan = SimpleNamespace(minutes=None, steps_per_epoch=_STEPS, patience=9)
         trainer = SimpleNamespace(
             current_epoch=1,
@@ -154,9 +154,27 @@ def test_the_loss_decides_where_dice_does_not(monkeypatch, tmp_path, epochs, bes
     keeper = Keeper(tmp_path, description, Clock(SimpleNamespace(plan=task.plan, total_steps=9), 9))
     for epoch, (dice, loss) in enumerate(epochs):
         task.dice_of_images, task.loss_of_images = [torch.tensor([dice])], [torch.tensor(loss)]
+        task.classes_of_images = [torch.tensor([0 < dice < 1])]
         group = SimpleNamespace(param_groups=[{"lr": 0.1}])
         keeper.on_validation_epoch_end(SimpleNamespace(current_epoch=epoch, global_step=1, optimizers=[group]), task)
     assert keeper.best_epoch == best
     old = {"best_score": 0.5, "best_epoch": 3, "rows": []}
     keeper.load_state_dict(old)
     assert keeper.best_loss == -math.inf, "of earlier versions: a tie does not take its place"
+
+
+def test_a_class_that_is_in_no_validation_image_chooses_no_weights(monkeypatch, tmp_path):
+    monkeypatch.setattr(callbacks, "save_model", lambda *_: None)
+    task = SegmentationTask.__new__(SegmentationTask)
+    torch.nn.Module.__init__(task)
+    task.network, task.plan = torch.nn.Identity(), SimpleNamespace(minutes=None, steps_per_epoch=1, patience=9)
+    description = SimpleNamespace(convention=SimpleNamespace(class_names=("background", "liver", "spleen")))
+    keeper = Keeper(tmp_path, description, Clock(SimpleNamespace(plan=task.plan, total_steps=9), 9))
+    task.classes_of_images = [torch.tensor([True, False]), torch.tensor([False, False])]
+    for epoch, (liver, spleen) in enumerate([(0.4, 1.0), (0.6, 0.0)]):
+        task.dice_of_images = [torch.tensor([liver, spleen]), torch.tensor([math.nan, math.nan])]
+        task.loss_of_images = [torch.tensor(1.0)] * 2
+        group = SimpleNamespace(param_groups=[{"lr": 0.1}])
+        keeper.on_validation_epoch_end(SimpleNamespace(current_epoch=epoch, global_step=1, optimizers=[group]), task)
+    assert keeper.best_epoch == 1 and keeper.best_score == pytest.approx(0.6)
+    assert keeper.rows[0]["val_dice"] == pytest.approx(0.4) and math.isnan(keeper.rows[0]["val_dice spleen"])

@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from made_fingerprint import made_fingerprint
 
-from amsunet.data.fingerprint import Fingerprint
 from amsunet.data.value_range import ValueRange
 from amsunet.errors import InputError
 from amsunet.training.plan import DEFAULT_MINUTES, make_plan
 
 _EIGHT = ValueRange(type="uint8", low=0, high=255)
 _TWELVE = ValueRange(type="uint16", low=0, high=4095)
-_PLAIN = {
-    "images": 100,
-    "median_height": 512,
-    "median_width": 512,
-    "smallest_side": 512,
-    "largest_side": 512,
-    "coloured": False,
-    "bits": 8,
-    "mean": (0.5,),
-    "std": (0.2,),
-    "brightness_variation": 0.3,
-    "class_shares": (0.7, 0.3),
-    "thickness": 40.0,
-    "empty_masks": 0,
-}
 
 
 def _plan(overrides=None, *, images=100, device="cpu", recipe="default", **changes):
-    return make_plan(Fingerprint(**_PLAIN | changes), images, device=device, recipe=recipe, overrides=overrides)
+    return make_plan(made_fingerprint(**changes), images, device=device, recipe=recipe, overrides=overrides)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,20 @@ def test_what_was_written_is_read(whole, tmp_path):
     assert json.loads((tmp_path / "again" / "environment.json").read_text()) == {"threads": 1}
 
 
+def test_a_run_of_an_earlier_version_on_deep_images_goes_on_as_it_was(copy):
+    config, data = (json.loads((copy / name).read_text()) for name in ("config.json", "data.json"))
+    config["preprocessing"] |= {"windowing": "depth", "values": []}
+    data["fingerprint"] |= {"bits": 16, "values": []}
+    for name, content in (("config.json", config), ("data.json", data)):
+        (copy / name).write_text(json.dumps(content))
+    (seen,) = read_run(copy)[0].preprocessing.values
+    assert (seen.type, seen.low, seen.high, seen.always) == ("uint16", 0, 65535, True)
+    (copy / "config.json").write_text(
+        json.dumps(config | {"preprocessing": config["preprocessing"] | {"windowing": "gamma"}})
+    )
+    assert read_run(copy)[0].preprocessing.values == ()
+
+
 def test_no_folder(tmp_path):
     with pytest.raises(InputError, match="is no run folder"):
         resume(tmp_path / "nowhere")

@@ -47,6 +47,18 @@ def test_an_image_without_a_pixel_that_counts_chooses_nothing(ignored):
     assert choice.dice_at[0.5] == (1 if ignored < 3 else 0), "neither moved nor undefined"
 
 
+def test_a_class_that_is_in_no_image_has_no_part_in_the_choice():
+    labels = np.zeros((8, 8), np.uint8)
+    labels[2:6, 2:6] = 1
+    logits = np.stack([np.zeros((8, 8)), np.where(labels, 0.7, -3.0), np.full((8, 8), -3.0)]).astype(np.float32)
+    logits[0, 2:4, 2:6] = 5  # half of the object is missed
+    three = _Logits([(logits, labels)] * 2)
+    three.num_classes = 3
+    assert choose_threshold(three, 1.0, 1.0).dice_at == {0.5: pytest.approx(2 / 3)}
+    empty = choose_threshold(_Logits([(logits[:2], np.zeros_like(labels))] * 12), 1.0, 1.0)
+    assert (empty.threshold, empty.smallest_object, empty.gain) == (0.5, 0, 0.0)
+
+
 @pytest.fixture
 def bright(tmp_path, save, disc):
     """A run and validation images: bright discs, and specks that are bright but not in the masks."""

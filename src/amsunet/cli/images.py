@@ -41,9 +41,11 @@ from amsunet.cli.options import (
     metavar="[FILE]",
     help="Write which mask belongs to which image, to be edited, and no more (default: DATA/manifest.csv).",
 )
-def check(data: str, out: Path | None, manifest: Path | None, **values: Any) -> None:
+@click.pass_context
+def check(context: click.Context, /, data: str, out: Path | None, manifest: Path | None, **values: Any) -> None:
     """Audit a data set: what fits, what does not, how it would be trained on and what that costs here."""
     if manifest is not None:
+        _refuse_settings(context, {"data", "manifest"}, "A manifest is drafted from names alone")
         _draft_manifest(data, manifest)
         return
     started = time.monotonic()  # before what takes seconds to import
@@ -104,7 +106,7 @@ def train(context: click.Context, /, data: str | None, resumed: Path | None, dev
     from amsunet.training.train import train as start_training  # noqa: PLC0415
 
     if resumed is not None:
-        _refuse_settings(context, allowed={"data", "resumed", "device", "model"})
+        _refuse_settings(context, {"data", "resumed", "device", "model"}, "A run is resumed with its own settings")
         with progress_bar("image") as progress:
             training = resume_training(
                 resumed,
@@ -146,19 +148,25 @@ def train(context: click.Context, /, data: str | None, resumed: Path | None, dev
     click.echo(f"run: {training.run}\nnext: amsunet evaluate {shlex.quote(str(training.run))}")
 
 
-def _refuse_settings(context: click.Context, *, allowed: set[str]) -> None:
-    """Raise for a setting on the command line of a run that has its settings already."""
+def _refuse_settings(context: click.Context, allowed: set[str], why: str) -> None:
+    """Raise for a setting on the command line that would be of no use."""
     for parameter in context.command.params:
         said = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
         if said and parameter.name not in allowed:
-            raise click.UsageError(f"A run is resumed with its own settings: leave {parameter.opts[0]} out.")
+            raise click.UsageError(f"{why}: leave {parameter.opts[0]} out.")
 
 
 @click.command()
 @run_argument
 @optional_data_argument
 @own_option
-@click.option("--split", type=click.Choice(["auto", "test", "val"]), default="auto", show_default=True)
+@click.option(
+    "--split",
+    type=click.Choice(["auto", "test", "val"]),
+    default="auto",
+    show_default=True,
+    help="Images to judge on; auto: test images where there are any, else validation images.",
+)
 @view_options
 @click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used.")
 @data_options
@@ -225,7 +233,7 @@ def predict(
     from amsunet.inference.folder import CHECK_LIST, predict_files  # noqa: PLC0415
     from amsunet.inference.jobs import find_inputs  # noqa: PLC0415
     from amsunet.inference.predictor import load  # noqa: PLC0415
-    from amsunet.inference.uncertainty import tell_unlike  # noqa: PLC0415
+    from amsunet.inference.uncertainty import tell_unclear, tell_unlike  # noqa: PLC0415
 
     jobs = find_inputs(images, out, say=click.echo)
     predictor = load(run, say=click.echo, **settings)
@@ -246,9 +254,8 @@ def predict(
     click.echo(f"{outcome.written} masks in {out}, {outcome.pace}")
     if unlike := tell_unlike([(one.image, one.unlike) for one in outcome.doubts if one.unlike], outcome.written):
         click.echo(f"warning: {unlike}: check the masks", err=True)
-    if unclear := [doubt for doubt in outcome.doubts if doubt.polarity]:
-        more = f", as may {len(unclear) - 1} more" if len(unclear) > 1 else ""
-        click.echo(f"warning: {unclear[0].image} {unclear[0].polarity}{more}: check the masks", err=True)
+    if unclear := tell_unclear([(one.image, one.polarity) for one in outcome.doubts if one.polarity]):
+        click.echo(f"warning: {unclear}: check the masks", err=True)
     if outcome.sizes:
         scaling = predictor.scaling(outcome.sizes)
         click.echo(scaling.line)

@@ -82,12 +82,14 @@ def tell_copies(scans: Sequence[Scan], trained_on: Mapping[str, str]) -> list[st
     """
     if not (scans and trained_on):
         return []
-    packed = [np.frombuffer(base64.b64decode(text), np.int8) for text in trained_on.values()]
-    alike = np.stack([scan.thumbnail.ravel() for scan in scans]) @ _unit(np.stack(packed)).T > _ALIKE
-    copies = np.flatnonzero(alike.any(axis=1))
-    if not len(copies):
+    known = _unit(np.stack([np.frombuffer(base64.b64decode(text), np.int8) for text in trained_on.values()]))
+    copies: list[tuple[int, int]] = []
+    for start in range(0, len(scans), _ROWS):  # tens of thousands of each would not fit into memory at once
+        alike = np.stack([scan.thumbnail.ravel() for scan in scans[start : start + _ROWS]]) @ known.T > _ALIKE
+        copies += [(start + int(row), int(alike[row].argmax())) for row in np.flatnonzero(alike.any(axis=1))]
+    if not copies:
         return []
-    a, b = scans[copies[0]].sample.image, [*trained_on][int(alike[copies[0]].argmax())]
+    a, b = scans[copies[0][0]].sample.image, [*trained_on][copies[0][1]]
     return [
         f"{len(copies)} of these {len(scans)} images look nearly the same as images that were trained or chosen on, "
         f"as {a} and {b} of the training: the score is too good"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amsunet.data.layout import Sample, Split
+from amsunet.data.words import splits_of
 from amsunet.errors import InputError
 
 SPLIT_WORDS: dict[Split, str] = {"train": "training", "val": "validation", "test": "test"}
@@ -65,13 +66,16 @@ def with_groups(samples: list[Sample], pattern: str | None, source: Path) -> lis
         raise InputError(
             f"--group {pattern!r} marks nothing: put round brackets around the part that names the patient"
         )
-    out = []
+    out: list[Sample] = []
+    spelled: dict[str, str] = {}
     for sample in samples:
         searched = _searched(sample, source)
         match = compiled.search(searched)
         if match is None or not match[1]:
             raise InputError(f"--group {pattern!r} does not fit {searched} (in {source}): mend the pattern")
-        out.append(replace(sample, group=match[1]))
+        # A pattern that takes P1 and p1 for one spelling takes them for one patient.
+        same = match[1].casefold() if compiled.flags & re.IGNORECASE else match[1]
+        out.append(replace(sample, group=spelled.setdefault(same, match[1])))
     return out
 
 
@@ -80,7 +84,7 @@ def propose_groups(samples: Sequence[Sample], source: Path) -> Proposal | None:
     paths = [_searched(sample, source) for sample in samples]
     for pattern, sure in _candidates(paths):
         search = re.compile(pattern).search
-        found = [match[1] for match in itertools.takewhile(bool, map(search, paths)) if match and match[1]]
+        found = [match[1].casefold() for match in itertools.takewhile(bool, map(search, paths)) if match and match[1]]
         if len(found) == len(paths) and _are_patients(Counter(found), sure):
             return Proposal(pattern, with_groups([*samples], pattern, source))
     return None
@@ -99,9 +103,10 @@ def tell_groups(
     """
     if any(sample.group for sample in samples):
         found = _crossings(samples, splits)
+        said = [f"{'; '.join(found)}: {_MOVE}"] if found else []
         if {*splits.values()} <= {"train", "val"} and not _free(samples):
-            found.append("none is left to cut test images of")
-        return [f"{'; '.join(found)}: {_MOVE}"] if found else []
+            said.append("no patient is left to cut test images of, for all have validation images")
+        return said
     proposal = propose_groups(samples, source)
     if proposal is None:
         return []
@@ -145,8 +150,7 @@ def _candidates(paths: Sequence[str]) -> Iterator[tuple[str, bool]]:
     yield r"(TCGA[-_]\w\w[-_]\w{4})", True
     for person in _PERSONS:
         yield rf"(?i)(?:^|[^a-z])({person}[_\- ]?\d+)", True
-    for depth in range(min(path.count("/") for path in paths)):
-        yield (rf"^(?:[^/]+/){{{depth}}}" if depth else "^") + r"([^/]+)/", False
+    yield from _folders(paths)
     stems = [path.rpartition("/")[2].rpartition(".")[0] for path in paths]
     # Names that begin anew in every folder tell patients with their folder alone.
     into = "" if len(set(stems)) == len(stems) else "(?:.*/)?"
@@ -157,6 +161,19 @@ def _candidates(paths: Sequence[str]) -> Iterator[tuple[str, bool]]:
         yield rf"({into}[^/]*\d)[A-Za-z]\.\w+$", True
         yield rf"({into}[A-Za-z]+\d+)[A-Za-z]+\d+\.\w+$", False
         yield r"(?i)(?:^|/)(?:left|right|od|os|l|r)[_\- ]?([^/]+)\.\w+$", True
+
+
+def _folders(paths: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """Folders from the top; where numbers begin anew in each folder, as 00 in those of two sites, with those above."""
+    for depth in range(min(path.count("/") for path in paths)):
+        places = {tuple(path.split("/")[: depth + 1]) for path in paths}
+        names = {place[-1] for place in places}
+        named = splits_of(names)
+        if len(named) == len(names) <= 2 * len({*named.values()}):
+            continue  # a folder or two for each split: ISIC-2017_Training_Data, ISIC-2017_Validation_Data
+        above = f"(?:[^/]+/){{{depth}}}" if depth else ""
+        anew = len(places) > len(names) and all(name.isdecimal() for name in names)
+        yield (f"^({above}[^/]+)/" if anew else f"^{above}([^/]+)/"), False
 
 
 def _heads(separators: str, into: str) -> Iterator[tuple[str, bool]]:

@@ -17,6 +17,7 @@ from amsunet.data.joined_mask import open_sample_mask
 from amsunet.data.layout import Sample
 from amsunet.data.mask_files import Reading, read_region
 from amsunet.data.mask_summary import MaskSummary, summarise
+from amsunet.data.tiff import CHANNELS_REMEDY
 from amsunet.data.value_range import ValueRange, common_range, values_of
 from amsunet.errors import InputError
 
@@ -25,6 +26,17 @@ _SAMPLED_SIDE = 512
 DETAIL = 64
 _LOUDEST = 2.0
 """Medians of the detail at which it is cut off, or the border of a round field of view would drown all else."""
+
+
+_KINDS = {
+    "pixels, its": "sizes that differ",
+    "mark the same object": "masks that mark one object twice",
+    "are masks of one image": "masks of one image that cannot be joined",
+    "cannot be joined": "masks of one image that cannot be joined",
+    CHANNELS_REMEDY: "channels that are not read",
+    "marks no field of view": "fields of view that are empty",
+}
+"""What keeps a sample from being used, by the words of the sentence that tells it."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +123,20 @@ def turned_apart(scans: Iterable[Scan]) -> list[str]:
     ]
 
 
+def tell_same_files(scans: Sequence[Scan]) -> list[str]:
+    """Say so if all masks hold the same, or masks hold what their images do, and name two files."""
+    said = []
+    if len(scans) > 1 and len({scan.mask_checksum for scan in scans}) == 1:
+        a, b = (next(iter(scan.sample.masks.values())) for scan in scans[:2])
+        said.append(f"all {len(scans)} masks hold the same, as {a} and {b}: look whether they belong to these images")
+    same = [scan.sample for scan in scans if scan.checksum == scan.mask_checksum]
+    if same:
+        mask = next(iter(same[0].masks.values()))
+        many = "1 mask holds what its image does" if len(same) == 1 else f"{len(same)} masks hold what their images do"
+        said.append(f"{many}, as {mask} and {same[0].image}: look at them")
+    return said
+
+
 def _in_shares(scans: list[Scan]) -> list[Scan]:
     """Scans with means and deviations as read made shares: 12 bits in 16 are as bright as the same in 8."""
     ranges = common_range(scan.values for scan in scans)
@@ -127,7 +153,7 @@ def _scan_or_problem(sample: Sample, *, apart: bool) -> Scan | Problem:
     try:
         return _scan(sample, apart)
     except InputError as error:
-        kind = "sizes that differ" if "pixels, its" in str(error) else "unreadable files"
+        kind = next((kind for words, kind in _KINDS.items() if words in str(error)), "unreadable files")
         return Problem(kind, sample.image, str(error))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 
 import numpy as np
@@ -68,7 +68,7 @@ class SlideView:
 
             def look(one: Tone, key: Kind = key) -> Array:
                 self._tones[key] = one
-                return self.sample()[key]
+                return self._sample(key)
 
             self._tones[key] = choose(key, tone, look)
         return [(tone, self._tones[key]) for key, tone in doubtful]
@@ -77,28 +77,32 @@ class SlideView:
         """A part at working size, (h, w, in_channels) of uint8 for each kind, as of the whole image windowed and
         resized.
         """
+        return self._read(rows, columns, self._kinds)
+
+    def _read(self, rows: slice, columns: slice, kinds: Collection[Kind]) -> dict[Kind, Array]:
         height, width = self._slide.sizes[self.source]
         down, across = height / self.size[0], width / self.size[1]
         lines = [
-            [self._part(y, x, down, across) for x in _pieces(columns, int(_READ / across))]
+            [self._part(y, x, down, across, kinds) for x in _pieces(columns, int(_READ / across))]
             for y in _pieces(rows, int(_READ / down))
         ]
         return {
             key: np.concatenate([np.concatenate([part[key] for part in line], axis=1) for line in lines])
-            for key in self._kinds
+            for key in kinds
         }
 
     def sample(self) -> dict[Kind, Array]:
         """Squares at working size from all over the slide side by side; all of an image of up to 1,024 x 1,024."""
+        return {key: self._sample(key) for key in self._kinds}
 
-        def of(key: Kind) -> Array:
-            return _mosaic(self.size, lambda rows, columns: self.read(rows, columns)[key])
+    def _sample(self, key: Kind) -> Array:
+        return _mosaic(self.size, lambda rows, columns: self._read(rows, columns, [key])[key])
 
-        return {key: of(key) for key in self._kinds}
-
-    def _part(self, rows: slice, columns: slice, down: float, across: float) -> dict[Kind, Array]:
+    def _part(
+        self, rows: slice, columns: slice, down: float, across: float, kinds: Collection[Kind]
+    ) -> dict[Kind, Array]:
         if self._slide.sizes[self.source] == self.size:
-            return self._windowed(rows, columns)
+            return self._windowed(rows, columns, kinds)
         height, width = self._slide.sizes[self.source]
         # The filter reaches as far as one pixel of the result beyond the box.
         y, x = _reach(rows, down, height), _reach(columns, across, width)
@@ -109,13 +113,13 @@ class SlideView:
             min(rows.stop * down, y.stop) - y.start,
         )
         size = rows.stop - rows.start, columns.stop - columns.start
-        windowed = self._windowed(y, x)
-        return {key: kind.resize_part(windowed[key], box, *size) for key, kind in self._kinds.items()}
+        windowed = self._windowed(y, x, kinds)
+        return {key: self._kinds[key].resize_part(windowed[key], box, *size) for key in kinds}
 
-    def _windowed(self, rows: slice, columns: slice) -> dict[Kind, Array]:
+    def _windowed(self, rows: slice, columns: slice, kinds: Collection[Kind]) -> dict[Kind, Array]:
         pixels = self._slide.read(self.source, rows, columns)
         place = Place(rows, columns, *self._slide.sizes[self.source])
-        return {key: kind.window(pixels, self._tones[key], place) for key, kind in self._kinds.items()}
+        return {key: self._kinds[key].window(pixels, self._tones[key], place) for key in kinds}
 
 
 def _mosaic(size: tuple[int, int], read: Callable[[slice, slice], Array]) -> Array:

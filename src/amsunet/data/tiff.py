@@ -26,7 +26,7 @@ _MASK = 4
 """Bit of tag 254: the page is the transparency of another one."""
 _FEW = 12
 """Pixels that a page may be wide and be channels that were taken for pixels."""
-_REMEDY = "save the channels that are needed as grey or RGB"
+CHANNELS_REMEDY = "save the channels that are needed as grey or RGB"
 
 
 def only_page(tiff: Any, path: Path) -> Any:
@@ -44,10 +44,11 @@ def _several(tiff: Any, pages: list[Any]) -> str:
     count, page, axes = len(pages), pages[0], tiff.series[0].axes
     each = "save each page as a file of its own"
     if axes[:1] == "C":
-        return f"holds {count} channels, a page each: {_REMEDY}"
+        return f"holds {count} channels, a page each: {CHANNELS_REMEDY}"
     if page.imagewidth <= _FEW < count and page.samplesperpixel == 1:
         taken = f"{page.imagewidth} channels of one image of {page.imagelength} x {count} pixels"
-        return f"holds {count} pages, each {page.imagewidth} pixels wide: if these are {taken}, {_REMEDY}; else {each}"
+        wide = f"holds {count} pages, each {page.imagewidth} pixels wide"
+        return f"{wide}: if these are {taken}, {CHANNELS_REMEDY}; else {each}"
     if count == 3 and page.samplesperpixel == 1:
         return f"holds 3 pages: if these are red, green and blue, save them as RGB; else {each}"
     return f"holds {count} pages: {each}"
@@ -70,7 +71,7 @@ def channel_obstacle(page: Any) -> str | None:
             "holds 3 planes: if these are red, green and blue, save them as RGB; else each plane as a file of its own"
         )
     said = ", and does not say that one of them is transparency" if beyond == 1 else ", where images have one or three"
-    return f"has {count} channels{said}: {_REMEDY}"
+    return f"has {count} channels{said}: {CHANNELS_REMEDY}"
 
 
 def is_filled_up(page: Any) -> bool:

@@ -27,6 +27,8 @@ class ValueRange(BaseModel):
     type: Literal["uint8", "uint16", "float32"]
     low: float
     high: float
+    always: bool = False
+    """Whether every image of the type is seen in it, however dark: so networks of earlier versions were trained."""
 
     def __str__(self) -> str:
         bits = _BITS.get(self.high, "") if self.low == 0 and self.type != "float32" else ""
@@ -65,8 +67,17 @@ def evident_range(values: ValueRange, bright: float) -> ValueRange | None:
     return None
 
 
+def whole_type(bits: int) -> ValueRange:
+    """What a value of so many bits may be, which was black and white in earlier versions, whatever the images held."""
+    if bits > 16:
+        return ValueRange(type="float32", low=0, high=1, always=True)
+    return ValueRange(type="uint16" if bits > 8 else "uint8", low=0, high=2**bits - 1, always=True)
+
+
 def shows(known: ValueRange, values: ValueRange, bright: float) -> bool:
     """Whether an image may be seen in a known range of its type: it lies in it and is not black there."""
+    if known.always:
+        return known.type == values.type
     span = known.high - known.low
     inside = known.low - _BEYOND * span <= values.low and values.high <= known.high + _BEYOND * span
     return known.type == values.type and inside and (known.type == "uint8" or bright >= known.low + _DARK * span)

@@ -145,7 +145,7 @@ def _score(
         predictor = judge(sample.name)
         found = predictor.predict_batch([image], [sample.name])[0]
         of_classes = tuple(score_image(found.probability, found.mask, labels, thin=thin))
-        scores.append(ImageScores(sample, of_classes, (), found.uncertainty, found.unlike))
+        scores.append(ImageScores(sample, of_classes, (), found.uncertainty, found.unlike, found.polarity))
         calibration.add(found.probability, labels)
         if untempered is not None:
             powers = found.probability**predictor.description.temperature  # the softmax of logits not divided by it

@@ -20,7 +20,7 @@ from amsunet.evaluation.metrics import EMPTY_RULE, METRICS, NSD_TOLERANCE, Calib
 from amsunet.evaluation.risk import RiskCoverage, risk_coverage
 from amsunet.evaluation.score_table import as_text
 from amsunet.evaluation.statistics import Interval, mean_of_known, mean_with_interval
-from amsunet.inference.uncertainty import tell_unlike
+from amsunet.inference.uncertainty import tell_unclear, tell_unlike
 from amsunet.training.run import absolute_source
 
 
@@ -37,6 +37,8 @@ class ImageScores:
     """One minus the Dice that was to be expected from the probabilities."""
     unlike: str = ""
     """In what the image is unlike all training images; empty if it is not."""
+    polarity: str = ""
+    """How it was taken, where it may show bright objects on dark or dark ones on bright."""
 
     @property
     def dice(self) -> float:
@@ -99,8 +101,9 @@ class Evaluation:
         """What must be known before the scores are read."""
         worst_first = sorted(self.images, key=lambda image: -image.uncertainty)
         strange = [(image.sample.name, image.unlike) for image in worst_first if image.unlike]
-        unlike = tell_unlike(strange, len(self.images))
-        return (*self.marks.of_data(), *self.marks.of_network(), *([unlike] if unlike else []))
+        unclear = [(image.sample.name, image.polarity) for image in worst_first if image.polarity]
+        told = filter(None, (tell_unlike(strange, len(self.images)), tell_unclear(unclear)))
+        return (*self.marks.of_data(), *self.marks.of_network(), *told)
 
     @property
     def scored(self) -> int:
@@ -201,7 +204,7 @@ class Evaluation:
         """Every image and class, ready for CSV."""
         for image in self.images:
             for name, scores in zip(self.class_names, image.classes, strict=True):
-                of_image = {"uncertainty": image.uncertainty, "unlike": image.unlike}
+                of_image = {"uncertainty": image.uncertainty, "unlike": image.unlike, "polarity": image.polarity}
                 named = {"image": image.sample.name, "class": name, "group": image.sample.group or ""}
                 yield {**named, **asdict(scores), **of_image}
 

@@ -23,6 +23,7 @@ from amsunet.files import whole_file
 from amsunet.inference.ensemble import model_path
 from amsunet.inference.forward import to_labels
 from amsunet.inference.model_file import Tempered, for_inference, load_model
+from amsunet.inference.predictor import Predictor
 from amsunet.inference.torch_runtime import standardise
 from amsunet.machine import Machine, choose_machine
 
@@ -53,7 +54,9 @@ def explain(
     trained, description = load_model(model_path(Path(run)), own)
     network = placed.place(for_inference(trained, description.temperature))
     picture = read_image(Path(image))
-    prepared = _middle(description.preprocessing.resize(description.preprocessing.window(picture)))
+    # As it is predicted, with the way round that is taken in doubt.
+    (seen,) = Predictor(run, machine=placed, own=own).prepare(picture, Path(image).stem).views.values()
+    prepared = _middle(np.moveaxis(seen, 0, 2))
     x = standardise(to_tensor(prepared)[None].to(placed.device).float() / 255, description.preprocessing)
     assert isinstance(network, Tempered)  # whose parts are named as in the network alone
     with _listen(network.network) as heard, torch.no_grad():

@@ -13,6 +13,7 @@ from amsunet.data.appearance import Appearance
 from amsunet.data.masks import MaskConvention
 from amsunet.data.mirrored import Flips
 from amsunet.data.preprocessing import Preprocessing, Spacing
+from amsunet.data.value_range import whole_type
 from amsunet.errors import InputError
 from amsunet.zoo import find_card
 
@@ -74,13 +75,30 @@ def describe_together(descriptions: Sequence[ModelDescription], threshold: float
     )
 
 
+def seen_as_then(preprocessing: Preprocessing, bits: int) -> Preprocessing:
+    """How a network sees images that was trained on so many bits, if its file does not tell of their values."""
+    if preprocessing.windowing != "depth" or preprocessing.values or bits <= 8:
+        return preprocessing
+    return preprocessing.model_copy(update={"values": (whole_type(bits),)})
+
+
+def _bits_trained_on(path: Path) -> int:
+    """Of the training images of the run that a file of weights, or an exported file, lies in; 8 where it is unknown."""
+    for folder in (path.parent, path.parent.parent):
+        try:
+            return int(json.loads((folder / "data.json").read_text(encoding="utf-8"))["fingerprint"]["bits"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return 8
+
+
 def parse_description(text: str, path: Path) -> ModelDescription:
-    """The description that stands in a file as JSON.
+    """The description that stands in a file as JSON; of a run of an earlier version with what the run tells of it.
 
     Raises: InputError if it is no JSON, has not the fields that are known here, or has them with impossible values.
     """
     try:
-        return ModelDescription.model_validate_json(text)
+        found = ModelDescription.model_validate_json(text)
     except ValidationError as error:
         problems = error.errors()
         known = [problem for problem in problems if problem["type"] in ("missing", "extra_forbidden", "literal_error")]
@@ -93,6 +111,10 @@ def parse_description(text: str, path: Path) -> ModelDescription:
                 f"{path} was written by another version of amsunet ({told}): use that version, or make the file anew"
             ) from None
         raise InputError(f"{path} describes its network wrongly ({told}): make the file anew") from None
+    if found.preprocessing.windowing != "depth" or found.preprocessing.values:
+        return found
+    seen = seen_as_then(found.preprocessing, _bits_trained_on(path))
+    return found.model_copy(update={"preprocessing": seen})
 
 
 def weights_of(network: Path) -> Path:

@@ -32,3 +32,9 @@ def dice_by_class(probabilities: Tensor, labels: Tensor, threshold: float, small
         num_classes=probabilities.shape[1],
     )
     return dice[0]
+
+
+def classes_in(labels: Tensor, num_classes: int) -> Tensor:
+    """Whether each class but the background, (num_classes - 1,), is in labels: one that is in no image has no Dice."""
+    numbers = torch.arange(1, num_classes, device=labels.device)
+    return torch.isin(numbers, labels.long()).cpu()

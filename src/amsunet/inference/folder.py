@@ -21,7 +21,8 @@ from amsunet.errors import InputError
 from amsunet.files import printable, refuse_place, write_csv, write_text
 from amsunet.inference.jobs import Job
 from amsunet.inference.places import mask_paths, overlay_path, probability_paths
-from amsunet.inference.predictor import Predictor, Prepared
+from amsunet.inference.predictor import Predictor
+from amsunet.inference.prepared_image import Prepared
 from amsunet.inference.result import Segmentation
 from amsunet.inference.slide import SlideTask
 from amsunet.inference.uncertainty import Doubt

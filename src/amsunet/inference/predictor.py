@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +19,9 @@ from amsunet.errors import InputError
 from amsunet.inference.description import describe_together
 from amsunet.inference.forward import Box, compute_logits, to_labels, to_probabilities
 from amsunet.inference.image_scale import Scaling, tell_scaling
-from amsunet.inference.in_doubt import choose_tone, tell_tone
+from amsunet.inference.in_doubt import choose_tone
 from amsunet.inference.members import HAS_ITS_MACHINE, open_members
+from amsunet.inference.prepared_image import Prepared, prepare_image
 from amsunet.inference.result import Segmentation
 from amsunet.inference.runtime import SUFFIXES, is_exported
 from amsunet.inference.tiles import Tiling
@@ -32,31 +33,6 @@ if TYPE_CHECKING:
     from amsunet.machine import Machine
 
 _LARGEST_SCALE = 16
-_COLOURED = 0.03
-"""Difference between the channels of an image, as a share of the range of its values."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """An image as the networks take it."""
-
-    name: str
-    size: tuple[int, int]
-    """Height and width of the image."""
-    views: dict[Kind, Array]
-    """(C, h, w) of uint8: the networks of an ensemble may differ in their kind."""
-    unlike: str
-    """In what the image is unlike the training images of every network; empty if it is not."""
-    smallest: float
-    """Pixels of the image below which objects are left out."""
-    polarity: str = ""
-    """Whether it was in doubt if objects are darker or brighter than their ground, and how it was taken."""
-
-    @property
-    def working_size(self) -> tuple[int, int]:
-        """Height and width at which the networks see the image."""
-        _, height, width = next(iter(self.views.values())).shape
-        return height, width
 
 
 class Predictor:
@@ -68,7 +44,8 @@ class Predictor:
             takes the fastest whose masks agree; torch for a run, and what a file is for, when left out.
         machine: where torch is to run; chosen when left out.
         precision: the only one that exported networks may have; any when left out.
-        flips: average over the image and its mirror images: slower by four, usually a little better.
+        flips: average over the image and its mirror images: slower by four (by two where one is left out), usually a
+            little better.
         turns: average over quarter turns: slower by four, with flips by eight.
         image_scale: working pixels per image pixel, in place of what the network does with the size of an image.
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
@@ -164,20 +141,15 @@ class Predictor:
 
     def prepare(self, image: Array, name: str, spacing: Spacing | None = None) -> Prepared:
         """The first of three parts of a prediction: what is to be done before the networks."""
-        seen, guesses, polarity = {}, [], ""
-        for key, kind in self.kinds.items():
-            tone = kind.tone(image)
-            view = partial(_seen, kind, image, spacing)
-            chosen = self.choose_tone(key, tone, view)
-            seen[key] = view(chosen)
-            guesses.append(tone.guess)
-            polarity = polarity or tell_tone(tone, chosen)
-        views = {key: channels_first(view) for key, view in seen.items()}
-        unseen = all(channels == 1 for channels, _ in seen) and _is_coloured(image)
-        unlike = self.unlike(seen) or ("colours, and the network takes grey images" if unseen else "")
-        told = "; ".join(dict.fromkeys(filter(None, (*guesses, unlike))))
-        size = image.shape[0], image.shape[1]
-        return Prepared(name, size, views, told, self.description.smallest_in(*size, spacing), polarity)
+        return prepare_image(
+            image,
+            name,
+            self.kinds,
+            choose=self.choose_tone,
+            unlike=self.unlike,
+            smallest=self.description.smallest_in(image.shape[0], image.shape[1], spacing),
+            spacing=spacing,
+        )
 
     def scaling(self, sizes: Mapping[Size, int]) -> Scaling:
         """Tell how images were brought to working size, given how many there were of each height and width."""
@@ -275,19 +247,6 @@ class Predictor:
             doubtful=known.doubtful,
             polarity=image.polarity,
         )
-
-
-def _seen(kind: Preprocessing, image: Array, spacing: Spacing | None, tone: Tone) -> Array:
-    """What a network sees of an image, (h, w, C) of uint8."""
-    return kind.resize(kind.window(image, tone), spacing)
-
-
-def _is_coloured(image: Array) -> bool:
-    """Whether an image, (H, W, 1 or 3), has more colour than grey stored as JPEG has."""
-    if image.shape[2] == 1:
-        return False
-    some = image[:: max(1, image.shape[0] // 256), :: max(1, image.shape[1] // 256)].astype(np.float32)
-    return float(np.ptp(some, axis=2).mean()) > _COLOURED * max(float(np.ptp(some)), 1e-6)
 
 
 def load(

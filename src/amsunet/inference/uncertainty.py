@@ -61,6 +61,18 @@ def tell_unlike(unlike: Sequence[tuple[str, str]], images: int) -> str:
     return f"{len(unlike)} of {images} images {do} not look like the training images ({which} {unlike[0][0]})"
 
 
+def tell_unclear(unclear: Sequence[tuple[str, str]]) -> str:
+    """One sentence about images of which it is in doubt which way round they are; empty without any.
+
+    Args:
+        unclear: names, and how each was taken.
+    """
+    if not unclear:
+        return ""
+    (name, how), *others = unclear
+    return f"{name} {how}{f', as may {len(others)} more' if others else ''}"
+
+
 class Uncertainty:
     """One minus the Dice to be expected, mean over the classes but the background: 0 is sure. It may be added up from
     the parts of an image.

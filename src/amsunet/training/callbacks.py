@@ -158,8 +158,12 @@ class Keeper(pl.Callback):
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, SegmentationTask)
-        by_class = torch.stack(pl_module.dice_of_images).nanmean(dim=0).nan_to_num()
-        score, loss = float(by_class.mean()), float(torch.stack(pl_module.loss_of_images).mean())
+        by_class = torch.stack(pl_module.dice_of_images).nanmean(dim=0)
+        there = torch.stack(pl_module.classes_of_images).any(dim=0)
+        # A class that is in none of these images would count 1 where nothing is marked: the loss sees to it.
+        score = float(by_class[there].mean()) if there.any() else 0.0
+        by_class = torch.where(there, by_class, torch.nan)
+        loss = float(torch.stack(pl_module.loss_of_images).mean())
         # Part of an epoch does not count as one, or a resumed training would differ from an unbroken one.
         counts = not self._clock.cut or self.best_epoch < 0
         # The loss decides where Dice does not, as while nothing is found, or on images without an object.

@@ -21,6 +21,7 @@ from amsunet.data.layout import Sample, Split
 from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
 from amsunet.data.occurrence import Occurrence
 from amsunet.data.preprocessing import Preprocessing
+from amsunet.data.scan import tell_same_files
 from amsunet.data.splits import assign_splits, deal_folds
 from amsunet.errors import InputError
 from amsunet.inference.ensemble import Folds
@@ -149,7 +150,7 @@ def prepare(
     leaks = [*tell_groups(dataset.samples, splits, locate(data), cut), *tell_repeats(dataset.scans, splits)]
     plan = as_wide_as_its_start(make_plan(fingerprint, images, device=device, recipe=recipe, overrides=overrides))
     check_network(plan, dataset.convention.num_classes)
-    warnings = (*dataset.warnings, *leaks, *rare)
+    warnings = (*dataset.warnings, *tell_same_files(dataset.scans), *fingerprint.warnings, *leaks, *rare)
     return Preparation(dataset, dict(splits), fingerprint, plan, images, warnings, occurrence, dealt)
 
 

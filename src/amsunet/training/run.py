@@ -20,7 +20,7 @@ from amsunet.data.masks import MaskConvention
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
 from amsunet.files import whole_file, write_json, written
-from amsunet.inference.description import FILE_NAME
+from amsunet.inference.description import FILE_NAME, seen_as_then
 from amsunet.models import code_files, is_file
 from amsunet.training.plan import Plan
 from amsunet.zoo import find_card
@@ -137,7 +137,9 @@ def read_run(folder: Path) -> tuple[RunConfig, RunData]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no run folder: name the folder that amsunet train made")
-    return _read(folder / "config.json", RunConfig), _read(folder / "data.json", RunData)
+    config, data = _read(folder / "config.json", RunConfig), _read(folder / "data.json", RunData)
+    preprocessing = seen_as_then(config.preprocessing, data.fingerprint.bits)
+    return config.model_copy(update={"preprocessing": preprocessing}), data
 
 
 def _read(path: Path, kind: type[Kind]) -> Kind:

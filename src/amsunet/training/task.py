@@ -12,7 +12,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from amsunet.data.crops import PreparedImages, evenly, to_tensor
 from amsunet.data.preprocessing import Preprocessing
-from amsunet.inference.dice import dice_by_class
+from amsunet.inference.dice import classes_in, dice_by_class
 from amsunet.inference.forward import compute_logits
 from amsunet.inference.torch_runtime import TorchRuntime, standardise
 from amsunet.machine import Machine
@@ -72,6 +72,8 @@ class SegmentationTask(pl.LightningModule):
         self.augmentation = plan.make_augmentation()
         self.dice_of_images: list[Tensor] = []
         self.loss_of_images: list[Tensor] = []
+        self.classes_of_images: list[Tensor] = []
+        """Which classes but the background each holds."""
         self._captured: tuple[Callable[[Tensor], Tensor], ...] = ()
         """The training pass once it is captured; in a tuple, or its weights would count as the task's own again."""
         self.steps_left_out = 0
@@ -110,7 +112,7 @@ class SegmentationTask(pl.LightningModule):
         give_back()
 
     def on_validation_epoch_start(self) -> None:
-        self.dice_of_images, self.loss_of_images = [], []
+        self.dice_of_images, self.loss_of_images, self.classes_of_images = [], [], []
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         image, labels = batch
@@ -122,6 +124,7 @@ class SegmentationTask(pl.LightningModule):
         self.log("val_loss", loss, batch_size=1)
         self.loss_of_images.append(loss)
         self.dice_of_images.append(dice_by_class(torch.softmax(logits, dim=1), labels.cpu(), 0.5))
+        self.classes_of_images.append(classes_in(labels, logits.shape[1]))
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.AdamW(

@@ -11,7 +11,7 @@ import torch
 
 from amsunet.data.crops import to_tensor
 from amsunet.data.images import Array
-from amsunet.inference.dice import dice_by_class
+from amsunet.inference.dice import classes_in, dice_by_class
 from amsunet.inference.forward import to_labels, to_probabilities
 from amsunet.inference.uncertainty import measure_uncertainty
 from amsunet.training.validation import ValidationLogits
@@ -31,7 +31,7 @@ class Choice:
     """What was chosen."""
 
     dice_at: dict[float, float]
-    """Mean Dice over images and classes by threshold."""
+    """Mean Dice over images, and classes that are in some of them, by threshold."""
     threshold: float
     smallest_object: int
     """Pixels of an image at its own size."""
@@ -69,7 +69,11 @@ def choose_threshold(validation: ValidationLogits, temperature: float, scale: fl
             yield to_probabilities(logits / np.float32(temperature), *labels.shape), labels
 
     thresholds, sizes = _tried(validation.num_classes, len(validation))
-    scores = np.array([[_dice(*pair, threshold) for threshold in thresholds] for pair in predictions()])
+    by_class, there = [], np.zeros(validation.num_classes - 1, bool)
+    for pair in predictions():
+        there |= classes_in(to_tensor(pair[1]), validation.num_classes).numpy()
+        by_class.append([_dice(*pair, threshold) for threshold in thresholds])
+    scores = np.array([[_mean(dice, there) for dice in of_image] for of_image in by_class])
     known = ~np.isnan(scores[:, 0])  # the others have no pixel that counts
     dice_at = dict(zip(thresholds, (scores[known].sum(axis=0) / max(known.sum(), 1)).tolist(), strict=True))
     threshold = max(dice_at, key=dice_at.__getitem__)
@@ -77,7 +81,7 @@ def choose_threshold(validation: ValidationLogits, temperature: float, scale: fl
     dice, uncertainty = np.zeros((2, len(validation), len(sizes)))
     for index, (probabilities, labels) in enumerate(predictions()):
         for column, size in enumerate(sizes):
-            dice[index, column] = _dice(probabilities, labels, threshold, size)
+            dice[index, column] = _mean(_dice(probabilities, labels, threshold, size), there)
             uncertainty[index, column] = measure_uncertainty(probabilities, to_labels(probabilities, threshold, size))
     dice = dice[known] if known.any() else np.zeros((1, len(sizes)))
     column = _best_size(dice)
@@ -107,10 +111,15 @@ def _tried(num_classes: int, images: int) -> tuple[tuple[float, ...], tuple[int,
     return _THRESHOLDS if two else (0.5,), _SMALLEST if two and images >= _FEWEST else (0,)
 
 
-def _dice(probabilities: Array, labels: Array, threshold: float, smallest: int = 0) -> float:
-    """Mean over the classes, of probabilities (K, h, w) and labels (h, w)."""
+def _dice(probabilities: Array, labels: Array, threshold: float, smallest: int = 0) -> Array:
+    """Of each class but the background, from probabilities (K, h, w) and labels (h, w)."""
     pair = torch.from_numpy(probabilities)[None], to_tensor(labels)[None]
-    return float(dice_by_class(*pair, threshold, smallest).mean())
+    return dice_by_class(*pair, threshold, smallest).numpy()
+
+
+def _mean(dice: Array, there: Array) -> float:
+    """Over the classes that are in some image; NaN without any."""
+    return float(torch.from_numpy(dice[there]).mean())
 
 
 def _best_size(dice: Array) -> int:

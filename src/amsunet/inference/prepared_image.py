@@ -1,0 +1,94 @@
+"""An image made ready for networks: windowed, the right way round, at working size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from amsunet.data.images import Array
+from amsunet.data.preprocessing import Kind, Preprocessing, Spacing, Tone, channels_first
+from amsunet.inference.in_doubt import tell_tone
+
+Choose = Callable[[Kind, Tone, Callable[[Tone], Array]], Tone]
+"""Takes the kind of a view, the tone found, and what makes the view by a tone; gives the tone to be taken."""
+_COLOURED = 0.03
+"""Difference between the channels of an image, as a share of the range of its values."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An image as the networks take it."""
+
+    name: str
+    size: tuple[int, int]
+    """Height and width of the image."""
+    views: dict[Kind, Array]
+    """(C, h, w) of uint8: the networks of an ensemble may differ in their kind."""
+    unlike: str
+    """In what the image is unlike the training images of every network; empty if it is not."""
+    smallest: float
+    """Pixels of the image below which objects are left out."""
+    polarity: str = ""
+    """Whether it was in doubt if objects are darker or brighter than their ground, and how it was taken."""
+
+    @property
+    def working_size(self) -> tuple[int, int]:
+        """Height and width at which the networks see the image."""
+        _, height, width = next(iter(self.views.values())).shape
+        return height, width
+
+
+def prepare_image(
+    image: Array,
+    name: str,
+    kinds: Mapping[Kind, Preprocessing],
+    *,
+    choose: Choose,
+    unlike: Callable[[Mapping[Kind, Array]], str],
+    smallest: float,
+    spacing: Spacing | None = None,
+) -> Prepared:
+    """Prepare an image as read, (H, W, 1 or 3).
+
+    Args:
+        kinds: how the networks want images.
+        choose: chooses between tones where there are two.
+        unlike: tells in what an image, (h, w, C) of uint8 of each kind, is unlike those trained on.
+        smallest: pixels of the image below which objects are left out.
+    """
+    seen, guesses, polarity = {}, [], ""
+    for key, kind in kinds.items():
+        tone = kind.tone(image)
+        seen[key], chosen = _view(image, key, kind, tone, choose, spacing)
+        guesses.append(tone.guess)
+        polarity = polarity or tell_tone(tone, chosen)
+    unseen = all(channels == 1 for channels, _ in seen) and _is_coloured(image)
+    strange = unlike(seen) or ("colours, and the network takes grey images" if unseen else "")
+    told = "; ".join(dict.fromkeys(filter(None, (*guesses, strange))))
+    views = {key: channels_first(view) for key, view in seen.items()}
+    return Prepared(name, (image.shape[0], image.shape[1]), views, told, smallest, polarity)
+
+
+def _view(
+    image: Array, key: Kind, kind: Preprocessing, tone: Tone, choose: Choose, spacing: Spacing | None
+) -> tuple[Array, Tone]:
+    """What networks see of an image, (h, w, C) of uint8, and by which tone; each is made once, for it may be large."""
+    made: list[tuple[Tone, Array]] = []
+
+    def view(one: Tone) -> Array:
+        made.append((one, kind.resize(kind.window(image, one), spacing)))
+        return made[-1][1]
+
+    chosen = choose(key, tone, view)
+    kept = [seen for one, seen in made if one is chosen]
+    return kept[0] if kept else view(chosen), chosen
+
+
+def _is_coloured(image: Array) -> bool:
+    """Whether an image, (H, W, 1 or 3), has more colour than grey stored as JPEG has."""
+    if image.shape[2] == 1:
+        return False
+    some = image[:: max(1, image.shape[0] // 256), :: max(1, image.shape[1] // 256)].astype(np.float32)
+    return float(np.ptp(some, axis=2).mean()) > _COLOURED * max(float(np.ptp(some)), 1e-6)
