@@ -125,3 +125,18 @@ def test_transparency_that_is_the_same_everywhere_says_nothing(tmp_path: Path) -
     convention, notes, read = find_in_files(tmp_path, pictures)
     assert convention.reading == "stored" and not notes
     assert np.array_equal(read(1), blob(1))
+
+
+def test_indices_scattered_over_a_palette_are_read_by_their_colours(tmp_path: Path) -> None:
+    colours = {0: (0, 0, 0), 15: (255, 0, 0), 40: (0, 255, 0), 190: (0, 0, 255)}
+    table = [channel for index in range(256) for channel in colours.get(index, (index, 7, 9))]
+    pictures = []
+    for number in range(4):
+        mask = np.zeros((40, 40), np.uint8)
+        for place, index in enumerate((15, 40, 190)):
+            mask[5 + number : 15 + number, 2 + 12 * place : 12 + 12 * place] = index
+        picture = Image.fromarray(mask, "P")
+        picture.putpalette(table)
+        pictures.append(picture)
+    convention, _, _ = find_in_files(tmp_path, pictures)
+    assert (convention.kind, convention.reading) == ("colours", "colours")

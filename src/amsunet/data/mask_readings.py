@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from amsunet.data.mask_files import Reading
-from amsunet.data.mask_summary import MaskSummary
+from amsunet.data.mask_summary import MAXIMUM_CLASSES, MaskSummary
 from amsunet.data.masks import MaskOptions, name_colours
 from amsunet.errors import InputError
 
@@ -82,6 +82,9 @@ def _are_class_indices(masks: Sequence[MaskSummary]) -> bool:
     shared = {index: colour for palette in palettes for index, colour in palette.items()}
     if len(set(shared.values())) < len(shared):
         return True  # a palette that was never filled in: two indices look the same
+    numbers = [index for index in shared if index != 255]
+    if max(numbers, default=0) > max(MAXIMUM_CLASSES, 2 * len(numbers)):
+        return False  # places in a palette of many colours, as of the web
     greys = all(colour % 0x010101 == 0 for colour in shared.values())
     see_through = any(mask.opacity is not None for mask in masks)
     return not greys and (shared.get(0, 0) == 0 or see_through) and 0 not in [shared[i] for i in shared if i]
