@@ -11,12 +11,14 @@ from amsunet.data.masks import MaskConvention, name_numbers
 from amsunet.errors import InputError
 
 _NEARLY_ALL = 0.8
+_MOST = 0.6
+"""Of the pixels, and of those on the border: half of an image, cut off by a line, is no surrounding."""
 _SOME = 0.1
 
 
 def surrounds(masks: Sequence[MaskSummary], convention: MaskConvention) -> bool:
     """Whether what would be foreground covers most of nearly all masks, and lies all around."""
-    around = [_is_around(mask, convention, 3, 0.5) for mask in masks if _share(mask, mask.counts, convention) > 0]
+    around = [_is_around(mask, convention, 3, _MOST) for mask in masks if _share(mask, mask.counts, convention) > 0]
     return len(around) >= _NEARLY_ALL * len(masks) and sum(around) >= _NEARLY_ALL * len(around)
 
 
@@ -55,7 +57,9 @@ def value_around(masks: Sequence[MaskSummary]) -> int | None:
 def _is_around(mask: MaskSummary, convention: MaskConvention, corners: int, edge: float) -> bool:
     held = sum(convention.is_foreground(value, colour=mask.colour) for value in mask.corners)
     return (
-        held >= corners and _share(mask, mask.edge, convention) >= edge and _share(mask, mask.counts, convention) > 0.5
+        held >= corners
+        and _share(mask, mask.edge, convention) >= edge
+        and _share(mask, mask.counts, convention) > _MOST
     )
 
 
