@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,9 @@ NAMES = [f"P{n // 2:02}_{n % 2}" for n in range(6)]
 
 
 @pytest.fixture
-def images(tmp_path: Path) -> Path:
+def images(touch_pairs: Callable[..., Path]) -> Path:
     """Two images of each of the patients P00 to P02, with masks."""
-    for name in NAMES:
-        for folder in ("images", "masks"):
-            path = tmp_path / folder / f"{name}.png"
-            path.parent.mkdir(exist_ok=True)
-            path.touch()
-    return tmp_path
+    return touch_pairs(NAMES)
 
 
 def _table(head: str, values: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,9 @@ NAMES = [f"{n:03}" for n in range(6)]
 
 
 @pytest.fixture
-def images(tmp_path: Path) -> Path:
+def images(touch_pairs: Callable[..., Path]) -> Path:
     """Six images 000 to 005 with masks."""
-    for name in NAMES:
-        for folder in ("images", "masks"):
-            path = tmp_path / folder / f"{name}.png"
-            path.parent.mkdir(exist_ok=True)
-            path.touch()
-    return tmp_path
+    return touch_pairs(NAMES)
 
 
 def _splits(layout: Layout) -> str:

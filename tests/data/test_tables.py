@@ -20,14 +20,9 @@ Touch = Callable[..., Path]
 
 
 @pytest.fixture
-def images(tmp_path: Path) -> Path:
+def images(touch_pairs: Callable[..., Path]) -> Path:
     """Six images 000 to 005 with masks."""
-    for number in range(6):
-        for folder in ("images", "masks"):
-            path = tmp_path / folder / f"{number:03}.png"
-            path.parent.mkdir(exist_ok=True)
-            path.touch()
-    return tmp_path
+    return touch_pairs(f"{number:03}" for number in range(6))
 
 
 def _splits(layout: Layout) -> str:

@@ -1,0 +1,23 @@
+"""What several tests of data need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def touch_pairs(tmp_path: Path) -> Callable[[Iterable[str]], Path]:
+    """Make empty files images/NAME.png and masks/NAME.png, for what looks at names alone."""
+
+    def touch(names: Iterable[str]) -> Path:
+        for name in names:
+            for folder in ("images", "masks"):
+                path = tmp_path / folder / f"{name}.png"
+                path.parent.mkdir(exist_ok=True)
+                path.touch()
+        return tmp_path
+
+    return touch
