@@ -49,8 +49,8 @@ class Picture:
 
 
 @dataclass
-class Cast:
-    """Who is what."""
+class Roles:
+    """What part each picture plays: image, mask, region, other observer, or none."""
 
     images: list[Picture] = field(default_factory=list)
     masks: list[Picture] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Cast:
     """The first image and the first mask, where the numbers of the masks are those of the images moved."""
 
 
-def look_at(paths: Sequence[Path], source: Path) -> list[Picture]:
+def locate_pictures(paths: Sequence[Path], source: Path) -> list[Picture]:
     """Tell from the names of its folders what each file is."""
     below = {path: path.relative_to(source).parts[:-1] for path in paths}
     splits = splits_of({name for folders in below.values() for name in folders})
@@ -85,66 +85,66 @@ def _look(path: Path, folders: tuple[str, ...], splits: dict[str, Split], number
     return Picture(path, folders, role, frozenset(folders[:index] for index in run), split, places)
 
 
-def assign_roles(pictures: Sequence[Picture]) -> Cast:
+def assign_roles(pictures: Sequence[Picture]) -> Roles:
     """Tell images, masks and the rest apart: by folders where these hold both, else by the names of files too."""
-    cast = Cast()
+    roles = Roles()
     by_role: dict[Role | None, list[Picture]] = defaultdict(list)
     for picture in pictures:
         by_role[picture.role].append(picture)
     plain, masks = by_role[None], by_role["mask"]
-    cast.rois, cast.observers, cast.aside = by_role["roi"], by_role["other observer"], by_role["aside"]
+    roles.rois, roles.observers, roles.aside = by_role["roi"], by_role["other observer"], by_role["aside"]
     if any("manual" in words_of(mask.told_by) for mask in masks):
         # DRIVE as published: the vessels are in 1st_manual, and mask is the field of view.
-        cast.rois += [mask for mask in masks if words_of(mask.told_by) in (["mask"], ["masks"])]
-        regions = set(cast.rois)
+        roles.rois += [mask for mask in masks if words_of(mask.told_by) in (["mask"], ["masks"])]
+        regions = set(roles.rois)
         masks = [mask for mask in masks if mask not in regions]
-    both = Cast()
+    both = Roles()
     if not plain and not by_role["image"]:
-        _cast_by_name(masks, both)  # lesion_segmentation/7.png beside 7_mask.png
+        _assign_by_name(masks, both)  # lesion_segmentation/7.png beside 7_mask.png
     if both.images and both.masks:
-        cast.images, cast.masks = both.images, both.masks
-        cast.rois += both.rois
-        cast.observers += both.observers
+        roles.images, roles.masks = both.images, both.masks
+        roles.rois += both.rois
+        roles.observers += both.observers
     elif masks:
-        cast.masks += masks
-        cast.images += by_role["image"]
-        _cast_beside_masks(plain, cast)
+        roles.masks += masks
+        roles.images += by_role["image"]
+        _assign_beside_masks(plain, roles)
     else:
-        _cast_by_name([*plain, *by_role["image"]], cast)
-    if not cast.masks and cast.observers:
-        cast.masks, cast.observers = cast.observers, []
-    if not cast.masks:
-        cast.masks = [picture for picture in cast.aside if is_kind_of_mask(picture.told_by)]
-        cast.aside = [picture for picture in cast.aside if not is_kind_of_mask(picture.told_by)]
-    _keep_one_kind_of_images(cast)
-    _set_aside(cast)
-    return cast
+        _assign_by_name([*plain, *by_role["image"]], roles)
+    if not roles.masks and roles.observers:
+        roles.masks, roles.observers = roles.observers, []
+    if not roles.masks:
+        roles.masks = [picture for picture in roles.aside if is_kind_of_mask(picture.told_by)]
+        roles.aside = [picture for picture in roles.aside if not is_kind_of_mask(picture.told_by)]
+    _keep_one_kind_of_images(roles)
+    _set_aside(roles)
+    return roles
 
 
-def _cast_beside_masks(plain: list[Picture], cast: Cast) -> None:
+def _assign_beside_masks(plain: list[Picture], roles: Roles) -> None:
     """Files whose folders tell nothing, where others hold masks: images, unless a clear pair of folders stands by."""
-    pairs = {home for image in cast.images for home in image.homes} & {
-        home for mask in cast.masks for home in mask.homes
+    pairs = {home for image in roles.images for home in image.homes} & {
+        home for mask in roles.masks for home in mask.homes
     }
     by_folder: dict[Path, list[Picture]] = defaultdict(list)
     for picture in plain:
         by_folder[picture.path.parent].append(picture)
     for group in by_folder.values():
-        alone = Cast()
-        _cast_by_name(group, alone)
+        alone = Roles()
+        _assign_by_name(group, alone)
         found = match([one.path for one in alone.images], [one.path for one in alone.masks])
         if alone.masks and len(found.masks) == len(alone.images):
-            cast.images += alone.images
-            cast.masks += alone.masks
-            cast.rois += alone.rois
-            cast.observers += alone.observers
+            roles.images += alone.images
+            roles.masks += alone.masks
+            roles.rois += alone.rois
+            roles.observers += alone.observers
         elif any(group[0].folders[: len(pair)] == pair for pair in pairs):
-            cast.aside += group
+            roles.aside += group
         else:
-            cast.images += group
+            roles.images += group
 
 
-def _cast_by_name(pictures: list[Picture], cast: Cast) -> None:
+def _assign_by_name(pictures: list[Picture], roles: Roles) -> None:
     told = [picture for picture in pictures if is_mask_name(picture.path.stem)]
     regions = [picture for picture in told if is_region_name(picture.path.stem)]
     observers = [picture for picture in told if is_other_observer_name(picture.path.stem)]
@@ -153,44 +153,44 @@ def _cast_by_name(pictures: list[Picture], cast: Cast) -> None:
     if not masks:  # what is called a region of interest may be all there is
         masks, regions, observers = told, [], []
     masked = set(told)
-    cast.images += [picture for picture in pictures if picture not in masked]
-    cast.masks += masks
-    cast.rois += regions
-    cast.observers += observers
+    roles.images += [picture for picture in pictures if picture not in masked]
+    roles.masks += masks
+    roles.rois += regions
+    roles.observers += observers
 
 
-def _keep_one_kind_of_images(cast: Cast) -> None:
+def _keep_one_kind_of_images(roles: Roles) -> None:
     """Of several folders with pictures of the same names take those called images: not ``raw`` or ``images_8bit``."""
     usual = {"image", "images", "img", "imgs"}
     stems: dict[tuple[str, ...], set[str]] = defaultdict(set)
-    for image in cast.images:
+    for image in roles.images:
         if image.role == "image" and set(words_of(image.told_by)) <= usual:
             for home in image.homes:
                 stems[home].add(image.path.stem.lower())
     other = {
         image.path.parent
-        for image in cast.images
+        for image in roles.images
         if image.role == "image"
         and not set(words_of(image.told_by)) <= usual
         and any(image.path.stem.lower() in stems.get(home, ()) for home in image.homes)
     }
-    cast.aside += [image for image in cast.images if image.path.parent in other]
-    cast.images = [image for image in cast.images if image.path.parent not in other]
+    roles.aside += [image for image in roles.images if image.path.parent in other]
+    roles.images = [image for image in roles.images if image.path.parent not in other]
 
 
-def _set_aside(cast: Cast) -> None:
+def _set_aside(roles: Roles) -> None:
     """Leave alone what names tell as made from images or masks, and second observers in a folder of masks."""
-    for kind in (cast.images, cast.masks):
+    for kind in (roles.images, roles.masks):
         made = [picture for picture in kind if is_aside(picture.path.stem)]
         if len(made) < len(kind):
-            cast.aside += made
+            roles.aside += made
             left_out = set(made)
             kind[:] = [picture for picture in kind if picture not in left_out]
-    second = [mask for mask in cast.masks if is_other_observer_name(mask.path.stem)]
-    if second and len(second) < len(cast.masks):
-        cast.observers += second
+    second = [mask for mask in roles.masks if is_other_observer_name(mask.path.stem)]
+    if second and len(second) < len(roles.masks):
+        roles.observers += second
         apart = set(second)
-        cast.masks = [mask for mask in cast.masks if mask not in apart]
+        roles.masks = [mask for mask in roles.masks if mask not in apart]
 
 
 def splits_by_file_names(images: Sequence[Picture]) -> dict[Path, Split]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from amsunet.data.folders import Cast, Picture
+from amsunet.data.folders import Picture, Roles
 from amsunet.data.images import count_pixels
 from amsunet.data.sample import Layout
 from amsunet.data.words import is_format
@@ -25,7 +25,7 @@ _FEW = 8
 _LARGEST = 50_000_000
 
 
-def cast_by_content(pictures: Sequence[Picture], layout: Layout) -> Cast | None:
+def roles_by_content(pictures: Sequence[Picture], layout: Layout) -> Roles | None:
     """Tell masks from images by the number of values: a kind of files is what lies in one folder under names of one
     form. None where that leaves a doubt.
     """
@@ -42,19 +42,19 @@ def cast_by_content(pictures: Sequence[Picture], layout: Layout) -> Cast | None:
     images = [kind for kind, verdict in told.items() if verdict is False]
     if not masks or not images or None in told.values():
         return None
-    cast = Cast(
+    roles = Roles(
         images=[picture for kind in images for picture in kinds[kind]],
         masks=[picture for kind in masks for picture in kinds[kind]],
     )
-    _refuse_two_folders(cast.masks)
+    _refuse_two_folders(roles.masks)
     known_paths = {picture.path for picture in known}
-    cast.aside = [picture for picture in pictures if picture.path not in known_paths]
+    roles.aside = [picture for picture in pictures if picture.path not in known_paths]
     mask, image = kinds[masks[0]][0].path, kinds[images[0]][0].path
     layout.warnings.append(
         f"names do not tell images from masks: files such as {mask} hold few values and are taken as masks, files such "
         f"as {image} as images"
     )
-    return cast
+    return roles
 
 
 def _refuse_two_folders(masks: Sequence[Picture]) -> None:

@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 
-from amsunet.data.folders import Cast, Picture, assign_roles, look_at, splits_by_file_names
-from amsunet.data.inspection import cast_by_content
+from amsunet.data.folders import Picture, Roles, assign_roles, locate_pictures, splits_by_file_names
+from amsunet.data.inspection import roles_by_content
 from amsunet.data.manifest import read_manifest
 from amsunet.data.other_formats import describe_other
 from amsunet.data.pairing import likely_images
@@ -48,9 +48,9 @@ def _find(source: Path) -> Layout:
         return read_manifest(source)
     if manifest := next((path for path in source.iterdir() if path.name.lower() == "manifest.csv"), None):
         return read_manifest(manifest)
-    tree, layout, cast = _look_through(source)
+    tree, layout, roles = _look_through(source)
     if not layout.samples and not layout.in_doubt:
-        raise InputError(tell_nothing_found(source, tree, cast))
+        raise InputError(tell_nothing_found(source, tree, roles))
     return _with_tables(source, layout)
 
 
@@ -59,24 +59,24 @@ def find_all(source: Path) -> Layout:
 
     Raises: InputError if there are no images.
     """
-    tree, layout, cast = _look_through(source)
+    tree, layout, roles = _look_through(source)
     layout.samples = sorted([*layout.samples, *layout.doubted], key=lambda sample: sample.image)
     layout.masks_without_image = sorted({*layout.masks_without_image, *layout.in_doubt.values()})
     if not layout.samples and not layout.images_without_mask:
-        raise InputError(tell_nothing_found(source, tree, cast))
+        raise InputError(tell_nothing_found(source, tree, roles))
     layout = _with_tables(source, layout)
     layout.samples = _unique_names(layout.samples)
     return layout
 
 
-def _look_through(source: Path) -> tuple[Tree, Layout, Cast]:
+def _look_through(source: Path) -> tuple[Tree, Layout, Roles]:
     tree = walk(source)
     layout = Layout(
         notes=list(tree.notes), warnings=tree.warnings + tell_others(tree), strange_names=tree.strange_names
     )
-    cast = _add_from_tree(source, tree, layout)
+    roles = _add_from_tree(source, tree, layout)
     layout.samples.sort(key=lambda sample: sample.image)
-    return tree, layout, cast
+    return tree, layout, roles
 
 
 def _with_tables(source: Path, layout: Layout) -> Layout:
@@ -87,27 +87,27 @@ def _with_tables(source: Path, layout: Layout) -> Layout:
     return layout
 
 
-def _add_from_tree(source: Path, tree: Tree, layout: Layout) -> Cast:
+def _add_from_tree(source: Path, tree: Tree, layout: Layout) -> Roles:
     """Add the samples among a folder's pictures, by their names, else by what the files hold."""
-    pictures = look_at(tree.pictures, source)
-    cast = assign_roles(pictures)
-    paired = pair_pictures(cast.images, cast.masks)
-    if not paired.masks and (seen := cast_by_content(pictures, layout)):
-        cast = seen
-        paired = pair_pictures(cast.images, cast.masks)
-    _add_samples(cast, paired, layout)
-    cast.shifted = paired.shifted
-    return cast
+    pictures = locate_pictures(tree.pictures, source)
+    roles = assign_roles(pictures)
+    paired = pair_pictures(roles.images, roles.masks)
+    if not paired.masks and (seen := roles_by_content(pictures, layout)):
+        roles = seen
+        paired = pair_pictures(roles.images, roles.masks)
+    _add_samples(roles, paired, layout)
+    roles.shifted = paired.shifted
+    return roles
 
 
-def _add_samples(cast: Cast, paired: Paired, layout: Layout) -> None:
-    roi_of = pair_one(cast.images, cast.rois)[0]
-    observer_of = pair_one(cast.images, cast.observers)[0]
-    split_of = splits_by_file_names(cast.images)
+def _add_samples(roles: Roles, paired: Paired, layout: Layout) -> None:
+    roi_of = pair_one(roles.images, roles.rois)[0]
+    observer_of = pair_one(roles.images, roles.observers)[0]
+    split_of = splits_by_file_names(roles.images)
     if split_of:
         layout.notes.append("the names of the images tell their splits: they begin or end with train, val or test")
     layout.class_names = paired.class_names
-    for image in cast.images:
+    for image in roles.images:
         masks = paired.masks.get(image.path)
         if not masks:
             continue
@@ -125,32 +125,32 @@ def _add_samples(cast: Cast, paired: Paired, layout: Layout) -> None:
                 other_observer=observer_of.get(image.path),
             )
         )
-    without = [image for image in cast.images if image.path not in paired.masks]
+    without = [image for image in roles.images if image.path not in paired.masks]
     if layout.samples:
-        without = _leave_branches_alone(without, cast, paired, layout)
-        _tell_pairs(cast, paired, layout)
-        _tell_left_alone(cast.aside, {*roi_of.values()}, cast.rois, layout)
+        without = _leave_branches_alone(without, roles, paired, layout)
+        _tell_pairs(roles, paired, layout)
+        _tell_left_alone(roles.aside, {*roi_of.values()}, roles.rois, layout)
         if paired.aside:
             used = next(iter(layout.samples[0].masks.values())).parent
             layout.warnings.append(
                 f"{len(paired.aside)} masks of another kind are left alone, as {paired.aside[0].path}: those in {used} "
                 "are taken"
             )
-        _tell_doubts(cast, paired, layout)
+        _tell_doubts(roles, paired, layout)
     layout.images_without_mask += sorted(image.path for image in without if image.path not in layout.in_doubt)
     doubtful = set(layout.in_doubt.values())
     layout.masks_without_image += sorted(mask.path for mask in paired.unmatched if mask.path not in doubtful)
 
 
-def _tell_doubts(cast: Cast, paired: Paired, layout: Layout) -> None:
+def _tell_doubts(roles: Roles, paired: Paired, layout: Layout) -> None:
     """Take out images that may have a mask more than they got: they would teach its objects as background."""
     images_at: dict[tuple[str, ...], list[Path]] = defaultdict(list)
     masks_at: dict[tuple[str, ...], list[Path]] = defaultdict(list)
-    for image in cast.images:
+    for image in roles.images:
         images_at[image.places].append(image.path)
     for mask in paired.unmatched:
         masks_at[mask.places].append(mask.path)
-    everywhere = [image.path for image in cast.images]
+    everywhere = [image.path for image in roles.images]
     for place, masks in masks_at.items():
         for mask_path, image_path in likely_images(images_at.get(place, everywhere), masks).items():
             layout.in_doubt.setdefault(image_path, mask_path)
@@ -158,7 +158,7 @@ def _tell_doubts(cast: Cast, paired: Paired, layout: Layout) -> None:
     layout.samples = [sample for sample in layout.samples if sample.image not in layout.in_doubt]
 
 
-def _tell_pairs(cast: Cast, paired: Paired, layout: Layout) -> None:
+def _tell_pairs(roles: Roles, paired: Paired, layout: Layout) -> None:
     """Say what was joined, guessed and kept apart."""
     joined = [sample for sample in layout.samples if sample.more_masks]
     if joined:
@@ -183,13 +183,13 @@ def _tell_pairs(cast: Cast, paired: Paired, layout: Layout) -> None:
                 f"{len(absent)} of {len(layout.samples)} images have no file for the class {name}, as "
                 f"{absent[0].image}: taken as images without it"
             )
-    for folder in sorted({one.path.parent for one in cast.observers}):
-        layout.notes.append(f"{folder} is left out: a second observer's masks" if _all_in(folder, cast) else
+    for folder in sorted({one.path.parent for one in roles.observers}):
+        layout.notes.append(f"{folder} is left out: a second observer's masks" if _all_in(folder, roles) else
                             f"{folder} holds a second observer's masks: nothing is trained on them")  # fmt: skip
 
 
-def _all_in(folder: Path, cast: Cast) -> bool:
-    return not any(mask.path.parent == folder for mask in cast.masks)
+def _all_in(folder: Path, roles: Roles) -> bool:
+    return not any(mask.path.parent == folder for mask in roles.masks)
 
 
 def _tell_left_alone(aside: list[Picture], used_rois: set[Path], rois: list[Picture], layout: Layout) -> None:
@@ -205,13 +205,13 @@ def _tell_left_alone(aside: list[Picture], used_rois: set[Path], rois: list[Pict
         layout.warnings.append(f"{sum(map(len, rest))} more pictures are left alone, in {len(rest)} other folders")
 
 
-def _leave_branches_alone(without: list[Picture], cast: Cast, paired: Paired, layout: Layout) -> list[Picture]:
+def _leave_branches_alone(without: list[Picture], roles: Roles, paired: Paired, layout: Layout) -> list[Picture]:
     """Leave out, with a word, whole folders of pictures without any mask that are not called images."""
     by_folder: dict[Path, list[Picture]] = defaultdict(list)
     for image in without:
         by_folder[image.path.parent].append(image)
-    with_masks = {image.path.parent for image in cast.images if image.path in paired.masks}
-    split_with_masks = {image.split for image in cast.images if image.path in paired.masks}
+    with_masks = {image.path.parent for image in roles.images if image.path in paired.masks}
+    split_with_masks = {image.split for image in roles.images if image.path in paired.masks}
     alone = [
         folder
         for folder, images in by_folder.items()
@@ -230,7 +230,7 @@ def _leave_branches_alone(without: list[Picture], cast: Cast, paired: Paired, la
 def _tell_splits(layout: Layout, source: Path) -> None:
     """Say which folders were taken for splits."""
     named: dict[str, set[str]] = defaultdict(set)
-    for picture in look_at([sample.image for sample in layout.samples], source):
+    for picture in locate_pictures([sample.image for sample in layout.samples], source):
         for name, place in zip(picture.folders, picture.places, strict=True):
             if place.startswith("="):
                 named[place.split()[0][1:]].add(name)
@@ -243,7 +243,7 @@ def _tell_splits(layout: Layout, source: Path) -> None:
 def _tell_no_splits(source: Path, layout: Layout) -> None:
     """Say which folders beside splits may be meant for one, and are none."""
     other: dict[str, list[Path]] = defaultdict(list)
-    for picture in look_at([sample.image for sample in layout.samples if sample.split is None], source):
+    for picture in locate_pictures([sample.image for sample in layout.samples if sample.split is None], source):
         for name in picture.folders:
             if _LIKE_SPLITS & set(words_of(name)):
                 other[name].append(picture.path)

@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from amsunet.data.folders import Cast, Picture
+from amsunet.data.folders import Picture, Roles
 from amsunet.data.tree import Tree, tell_others
 
 
-def tell_nothing_found(source: Path, tree: Tree, cast: Cast) -> str:
+def tell_nothing_found(source: Path, tree: Tree, roles: Roles) -> str:
     """Say that no image has a mask: what was tried, one name of each kind, and what to do."""
     others = tell_others(tree)
     told = f"; {'; '.join(others)}" if others else ""
@@ -23,20 +23,20 @@ def tell_nothing_found(source: Path, tree: Tree, cast: Cast) -> str:
             f"{source} holds no images (.bmp, .jpg, .png, .tif, ...){told}: expected are folders images/ and masks/, "
             "or a manifest.csv with the columns image,mask"
         )
-    told += _tell_outlines(source, cast)
-    found = f"images: {', '.join(_one_of_each_kind(cast.images))}" if cast.images else "no images"
-    found += f"; masks: {', '.join(_one_of_each_kind(cast.masks))}" if cast.masks else ""
-    rest = [*cast.rois, *cast.observers, *cast.aside]
+    told += _tell_outlines(source, roles)
+    found = f"images: {', '.join(_one_of_each_kind(roles.images))}" if roles.images else "no images"
+    found += f"; masks: {', '.join(_one_of_each_kind(roles.masks))}" if roles.masks else ""
+    rest = [*roles.rois, *roles.observers, *roles.aside]
     found += f"; neither: {', '.join(_one_of_each_kind(rest))}" if rest else ""
-    if twice := _one_name_twice([*cast.images, *cast.masks]):
+    if twice := _one_name_twice([*roles.images, *roles.masks]):
         told += f"; {twice[0]} and {twice[1]} have one name: keep one of them, of masks the one that is not JPEG"
-    if cast.shifted:
+    if roles.shifted:
         told += (
-            f"; images and masks are numbered from {cast.shifted[0].name} and {cast.shifted[1].name} on: say in a "
+            f"; images and masks are numbered from {roles.shifted[0].name} and {roles.shifted[1].name} on: say in a "
             "manifest.csv which belong together"
         )
     return (
-        f"{source} holds {len(cast.images)} images but no masks that match them by the same name, by a word such as "
+        f"{source} holds {len(roles.images)} images but no masks that match them by the same name, by a word such as "
         f"_mask, or by few values in their files ({found}{told}): put the masks into a folder masks/ beside images/, "
         "under the same names, or write a manifest.csv with the columns image,mask (amsunet check "
         f"{shlex.quote(str(source))} --write-manifest makes a draft)"
@@ -60,11 +60,11 @@ def _one_of_each_kind(pictures: Sequence[Picture]) -> list[str]:
     return list(first.values())[:4]
 
 
-def _tell_outlines(source: Path, cast: Cast) -> str:
+def _tell_outlines(source: Path, roles: Roles) -> str:
     """Name outlines beside the images: of COCO, of LabelMe (``7.json``), of YOLO (``7.txt``)."""
     if coco := next((path for path in sorted(source.rglob("*.json")) if "coco" in path.name.lower()), None):
         return f"; {coco} holds outlines (COCO), which are not read here: draw them into masks"
-    stems = {picture.path.stem for picture in (*cast.images, *cast.masks)}
+    stems = {picture.path.stem for picture in (*roles.images, *roles.masks)}
     for suffix, kind in ((".json", "outlines, as LabelMe has them"), (".txt", "outlines or boxes, as YOLO has them")):
         beside = [path for path in sorted(source.rglob(f"*{suffix}")) if path.stem in stems]
         if beside:

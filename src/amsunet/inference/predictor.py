@@ -19,8 +19,8 @@ from amsunet.errors import InputError
 from amsunet.inference.description import describe_together
 from amsunet.inference.forward import Box, compute_logits, to_labels, to_probabilities
 from amsunet.inference.image_scale import Scaling, tell_scaling
-from amsunet.inference.in_doubt import choose_tone
 from amsunet.inference.members import HAS_ITS_MACHINE, open_members
+from amsunet.inference.polarity_choice import choose_tone
 from amsunet.inference.prepared_image import Prepared, prepare_image
 from amsunet.inference.result import Segmentation
 from amsunet.inference.runtime import SUFFIXES, is_exported
@@ -156,7 +156,7 @@ class Predictor:
         return tell_scaling(self.description.preprocessing, sizes, self.image_scale)
 
     def choose_tone(self, key: Kind, tone: Tone, view: Callable[[Tone], Array]) -> Tone:
-        """Of two tones the one by which the networks of a kind expect to be right; see ``in_doubt``."""
+        """Of two tones the one by which the networks of a kind expect to be right; see ``polarity_choice``."""
         members = [member for member, (_, known) in enumerate(self._members) if known.preprocessing.kind == key]
 
         def expected_dice(seen: Array) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from amsunet.data.images import Array
 from amsunet.data.preprocessing import Kind, Preprocessing, Spacing, Tone, channels_first
-from amsunet.inference.in_doubt import tell_tone
+from amsunet.inference.polarity_choice import tell_tone
 
 Choose = Callable[[Kind, Tone, Callable[[Tone], Array]], Tone]
 """Takes the kind of a view, the tone found, and what makes the view by a tone; gives the tone to be taken."""

@@ -17,8 +17,8 @@ from amsunet.errors import InputError
 from amsunet.files import written
 from amsunet.inference.blend import Blend, BlendAxis
 from amsunet.inference.forward import to_labels
-from amsunet.inference.in_doubt import tell_tone
 from amsunet.inference.places import mask_paths
+from amsunet.inference.polarity_choice import tell_tone
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.scratch import Scratch
 from amsunet.inference.tiled_mask import largest_size, write_masks

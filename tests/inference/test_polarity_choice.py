@@ -11,8 +11,8 @@ import tifffile
 from amsunet.data.images import Array, write_image
 from amsunet.data.preprocessing import Preprocessing, Tone
 from amsunet.inference.folder import CHECK_LIST, predict_files
-from amsunet.inference.in_doubt import choose_tone, tell_tone
 from amsunet.inference.jobs import find_inputs
+from amsunet.inference.polarity_choice import choose_tone, tell_tone
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.slide import SlideTask
 
