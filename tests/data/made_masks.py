@@ -10,13 +10,19 @@ import numpy as np
 from PIL import Image
 
 from amsunet.data.images import Array
+from amsunet.data.mask_files import open_mask
 from amsunet.data.mask_rules import find_convention
-from amsunet.data.mask_summary import summarise_file, summarise_mask
+from amsunet.data.mask_summary import MaskSummary, summarise, summarise_mask
 from amsunet.data.masks import MaskConvention, MaskOptions
 
 SIDE = 96
 Scene = tuple[Array, Array]
 """An image (H, W, 1) and its mask."""
+
+
+def summarise_file(path: Path, image: Array | None = None) -> MaskSummary:
+    """Look at one mask file, in every reading that it has."""
+    return summarise(open_mask(path), path, image)
 
 
 def disc(row: float, column: float, radius: float, side: int = SIDE) -> Array:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from made_masks import summarise_file
 from PIL import Image, ImageFilter
 
 from amsunet.data.mask_files import open_mask, read_mask, read_region
-from amsunet.data.mask_summary import summarise_file
 from amsunet.errors import InputError
 
 NUMBERS = np.repeat(np.array([[0, 1, 3]]), 8, axis=0).repeat(4, axis=1)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_masks import SIDE, Scene, cells, disc, find_in_scenes, organs, picture, wells
+from made_masks import SIDE, Scene, cells, disc, find_in_scenes, organs, picture, summarise_file, wells
 from scipy import ndimage
 
 from amsunet.data.images import Array, read_image
 from amsunet.data.layout import find_samples
 from amsunet.data.mask_numbers import weigh_numbers
-from amsunet.data.mask_summary import summarise_file, summarise_mask
+from amsunet.data.mask_summary import summarise_mask
 from amsunet.errors import InputError
 
 SETS = ((1, 2, 3), (1, 2, 3), (1, 2), (2, 3), (1, 2, 3), (1, 3), (3,), (2,))

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_masks import SIDE, as_jpeg, blob, disc, find
+from made_masks import SIDE, as_jpeg, blob, disc, find, summarise_file
 from PIL import Image, ImageFilter
 
 from amsunet.data.images import Array
 from amsunet.data.mask_rules import find_convention
-from amsunet.data.mask_summary import summarise_file, summarise_mask
+from amsunet.data.mask_summary import summarise_mask
 from amsunet.data.masks import MaskOptions
 from amsunet.errors import InputError
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from amsunet.data.images import Array
-from amsunet.data.mask_files import MaskFile, Reading, in_eight_bits, is_opaque, open_mask
+from amsunet.data.mask_files import MaskFile, Reading, in_eight_bits, is_opaque
 from amsunet.data.mask_steps import is_even, is_stepped
 from amsunet.data.masks import colour_numbers
 
@@ -100,14 +100,6 @@ class MaskSummary:
     def read_as(self, reading: Reading) -> MaskSummary:
         """The summary of the file in another reading."""
         return self.readings.get(reading, self)
-
-
-def summarise_file(path: Path, image: Array | None = None) -> MaskSummary:
-    """Look at one mask file, in every reading that it has.
-
-    Raises: InputError if it cannot be read.
-    """
-    return summarise(open_mask(path), path, image)
 
 
 def summarise(file: MaskFile, path: Path, image: Array | None = None) -> MaskSummary:
