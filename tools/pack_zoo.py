@@ -2,8 +2,8 @@
 
 The run must have been judged on its test images, plain and with flips.
 
-python tools/pack_zoo.py RUN NAME --finds "cell nuclei in ..." --data "..." --terms "..." --training "..." \
-    --fails "..." --fails "..." [--pictures 3]
+python tools/pack_zoo.py RUN NAME --finds "cell nuclei in ..." --data "..." --terms "..." --research-only \
+    --training "..." --fails "..." --fails "..." [--pictures 3]
 
 Pictures are the worst test images, with truth and prediction: only of data that may be published.
 """
@@ -107,6 +107,7 @@ def main() -> None:
     parser.add_argument("name")
     for text in ("finds", "data", "terms", "training"):
         parser.add_argument(f"--{text}", required=True)
+    parser.add_argument("--research-only", action=argparse.BooleanOptionalAction, required=True)
     parser.add_argument("--fails", action="append", required=True)
     parser.add_argument("--pictures", type=int, default=0)
     asked = parser.parse_args()
@@ -124,6 +125,7 @@ def main() -> None:
         way=way(load_model(asked.run / FILE_NAME)[1]),
         data=asked.data,
         terms=asked.terms,
+        research_only=asked.research_only,
         training=asked.training,
         validation=full,
         test=judged["test"],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +23,12 @@ from amsunet.data.embedded import locate
 from amsunet.deployment.export import export
 from amsunet.deployment.formats import missing_package
 from amsunet.errors import InputError
+from amsunet.inference.description import weights_of
 from amsunet.inference.dice import dice_by_class
 from amsunet.inference.predictor import Predictor
 from amsunet.machine import Machine
 from amsunet.training.train import train
-from amsunet.zoo import find_card, is_hidden, list_zoo, unknown
+from amsunet.zoo import find_card, is_hidden, list_zoo, tell_terms, unknown
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +41,7 @@ def packed(whole, tmp_path_factory):
     for flips in (False, True):
         amsunet.evaluate(run, split="test", flips=flips)
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    words = ["pack_zoo", run, "dots", "--finds", "dots", "--data", "Tiles.", "--terms", "CC0"]
+    words = ["pack_zoo", run, "dots", "--finds", "dots", "--data", "Tiles.", "--terms", "CC0.", "--no-research-only"]
     words += ["--training", "Seconds.", "--fails", "everywhere", "--fails", "always", "--pictures", "2"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(amsunet.zoo, "FOLDER", folder)
@@ -188,3 +191,34 @@ def test_images_that_it_has_not_seen_are_segmented(shared, name, data):
             float(dice_by_class(torch.from_numpy(probability)[None], torch.from_numpy(labels)[None], threshold))
         )
     assert np.mean(scores) > 0.6
+
+
+def test_the_terms_of_weights_are_told_once_where_they_keep_them_to_research(caplog):
+    tell_terms.cache_clear()
+    for name in ("glands", "nuclei", "glands", "vessels"):
+        assert weights_of(Path(name)).is_file()
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("amsunet")]
+    assert [line.split(" are for research only, unlike the code. ")[0] for line in told] == [
+        "note: the weights of glands",
+        "note: the weights of vessels",
+    ]
+    assert all("\n" not in line and "ask them before any other use" in line for line in told)
+
+
+def test_research_only_weights_say_so_where_they_are_listed():
+    listed = CliRunner().invoke(cli, ["zoo"], catch_exceptions=False).output
+    terms = (amsunet.zoo.FOLDER / "LICENSE.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for card in list_zoo():
+        assert re.search(rf"^{card.name} .*\n.*; weights: {re.escape(card.licence)}$", listed, re.MULTILINE)
+        (row,) = re.findall(rf"^\| `{card.weights.name}` \|.*$", terms, re.MULTILINE)
+        (line,) = re.findall(rf"^\| \[{card.name}\]\(docs/zoo/.*$", readme, re.MULTILINE)
+        assert all(("research only" in text) == card.research_only for text in (row, line, card.licence))
+    assert len(re.findall(r"^\| `\w+\.safetensors`", terms, re.MULTILINE)) == len(list_zoo())
+
+
+def test_the_metadata_of_the_package_names_the_licence_of_the_weights():
+    found = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert found["project"]["license"] == "Apache-2.0 AND LicenseRef-amsunet-zoo"
+    assert "src/amsunet/zoo/LICENSE.md" in found["project"]["license-files"]
+    assert "zoo/*.md" in found["tool"]["setuptools"]["package-data"]["amsunet"]

@@ -113,5 +113,5 @@ def zoo(name: str | None) -> None:
         if not card.weights.is_file():
             raise InputError(f"{card.weights} is missing: install amsunet again, which it comes with")
         size = card.weights.stat().st_size / 1e6
-        click.echo(f"{card.name:<10} {card.finds}\n{'':<10} test {card.test}; {size:.1f} MB; data: {card.terms}")
+        click.echo(f"{card.name:<10} {card.finds}\n{'':<10} test {card.test}; {size:.1f} MB; weights: {card.licence}")
     click.echo("amsunet zoo NAME shows the card, amsunet predict NAME IMAGES --out masks segments; not for diagnosis")

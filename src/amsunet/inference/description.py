@@ -15,7 +15,7 @@ from amsunet.data.mirrored import Flips
 from amsunet.data.preprocessing import Preprocessing, Spacing
 from amsunet.data.value_range import whole_type
 from amsunet.errors import InputError
-from amsunet.zoo import find_card
+from amsunet.zoo import find_card, tell_terms
 
 FILE_NAME = "model.safetensors"
 METADATA = "amsunet"
@@ -120,6 +120,7 @@ def parse_description(text: str, path: Path) -> ModelDescription:
 def weights_of(network: Path) -> Path:
     """The model file that a run folder, a model file, or a name of the zoo stands for, whether it is there or not."""
     if card := find_card(str(network)):
+        tell_terms(card)
         return card.weights
     return network / FILE_NAME if network.is_dir() or not network.suffix else network
 

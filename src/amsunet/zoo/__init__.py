@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import logging
+from functools import cache
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -10,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from amsunet.errors import InputError
 
 FOLDER = Path(__file__).parent
+_log = logging.getLogger(__name__)
 
 
 class Score(BaseModel):
@@ -40,6 +43,8 @@ class Card(BaseModel):
     """What it was trained on."""
     terms: str
     """Of the training data."""
+    research_only: bool
+    """Whether these terms keep the weights to research; otherwise they are as free as the code."""
     training: str
     """Command, commit, machine."""
     validation: Score
@@ -56,6 +61,11 @@ class Card(BaseModel):
         """The model file."""
         return FOLDER / f"{self.name}.safetensors"
 
+    @property
+    def licence(self) -> str:
+        """Of the weights, which is not always that of the code."""
+        return "research only" if self.research_only else "Apache-2.0, as the code"
+
     def __str__(self) -> str:
         return "\n".join(
             (
@@ -68,7 +78,9 @@ class Card(BaseModel):
                 "",
                 f"**From image to mask.** {self.way}",
                 "",
-                f"**Data.** {self.data} Terms: {self.terms}",
+                f"**Data.** {self.data}",
+                "",
+                f"**Licence of the weights.** {self.licence[0].upper()}{self.licence[1:]}. Data: {self.terms}",
                 "",
                 f"**Training.** {self.training}",
                 "",
@@ -106,6 +118,13 @@ def find_card(name: str) -> Card | None:
     if Path(name).exists():
         return None
     return next((_read(path) for path in _cards() if path.stem == name), None)
+
+
+@cache
+def tell_terms(card: Card) -> None:
+    """Log, once in a process, that weights are for research only, where they are."""
+    if card.research_only:
+        _log.warning("note: the weights of %s are for research only, unlike the code. %s", card.name, card.terms)
 
 
 def is_hidden(name: str) -> bool:
