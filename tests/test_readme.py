@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,16 @@ def test_the_make_targets_exist() -> None:
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert {"make demo", "make test"} == {line for line in BASH if line.startswith("make ")}
     assert {line.split()[1] for line in BASH if line.startswith("make ")} <= set(targets)
+
+
+def test_what_is_to_be_installed_exists() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = re.findall(r"^pip install (\S+)", README, re.MULTILINE)
+    assert lines[0] == "."
+    extras = {extra for line in lines[1:] for extra in line.strip('".[]').split(",")}
+    assert extras <= set(project["optional-dependencies"]) and len(extras) == len(lines) - 1
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (.*)$", citation, re.MULTILINE) == [project["version"]]
 
 
 def _anchors(text: str) -> set[str]:

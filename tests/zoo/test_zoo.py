@@ -199,8 +199,8 @@ def test_the_terms_of_weights_are_told_once_where_they_keep_them_to_research(cap
         assert weights_of(Path(name)).is_file()
     told = [record.getMessage() for record in caplog.records if record.name.startswith("amsunet")]
     assert [line.split(" are for research only, unlike the code. ")[0] for line in told] == [
-        "note: the weights of glands",
-        "note: the weights of vessels",
+        "the weights of glands",
+        "the weights of vessels",
     ]
     assert all("\n" not in line and "ask them before any other use" in line for line in told)
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from amsunet.errors import InputError
 
 FOLDER = Path(__file__).parent
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Score(BaseModel):
@@ -124,7 +124,7 @@ def find_card(name: str) -> Card | None:
 def tell_terms(card: Card) -> None:
     """Log, once in a process, that weights are for research only, where they are."""
     if card.research_only:
-        _log.warning("note: the weights of %s are for research only, unlike the code. %s", card.name, card.terms)
+        logger.warning(f"the weights of {card.name} are for research only, unlike the code. {card.terms}")
 
 
 def is_hidden(name: str) -> bool:
