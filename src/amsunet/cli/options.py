@@ -69,7 +69,7 @@ def _crop(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
     return numbers[0], numbers[-1]
 
 
-def _settings(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any] | None:
+def settings_of(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any] | None:
     settings = {}
     for value in values:
         name, equals, text = value.partition("=")
@@ -80,11 +80,6 @@ def _settings(ctx: click.Context, parameter: click.Parameter, values: tuple[str,
         except ValueError:
             settings[name.replace("-", "_")] = text
     return settings or None
-
-
-def changes_of_plan(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Each value is one change of the plan: NAME=VALUE, several with spaces between."""
-    return [settings for value in values if (settings := _settings(ctx, parameter, tuple(value.split())))]
 
 
 def _tell_hidden(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
@@ -187,7 +182,7 @@ network_options = options(
                  help="Start from the weights of a trained run, or of a network of amsunet zoo."),
     click.option("--base-channels", type=int,
                  help="Width of the network (default 32 for amsunet, or 16 on a CPU where minutes are few)."),
-    click.option("--model-option", "model_options", multiple=True, metavar="NAME=VALUE", callback=_settings,
+    click.option("--model-option", "model_options", multiple=True, metavar="NAME=VALUE", callback=settings_of,
                  help="Another argument of the network, as skip_attention=cbam or dilations=[1,1,1,1,1]."),
     click.option("--recipe", type=click.Choice(["default", "paper"]), default="default",
                  help="paper: AMSUnet's released recipe."),

@@ -1,4 +1,4 @@
-"""One figure of a benchmark in a process of its own: ``python -m amsunet.deployment.stopwatch JOB``, JSON in and out.
+"""One figure of a benchmark in a process of its own: ``python benchmarks/stopwatch.py JOB``, JSON in and out.
 
 Alone in its process a network's peak memory is its own, and exported files run without torch, as they do when shipped.
 """
