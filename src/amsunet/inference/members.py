@@ -102,8 +102,8 @@ def _open_exports(run: Path, to: str, precision: str | None, say: Callable[[str]
         except InputError as problem:
             problems.append(problem)
             continue
-        for problem in problems:
-            say(f"left out: {problem}")
+        for skipped in problems:
+            say(f"left out: {skipped}")
         return runtime, description
     raise problems[0]
 
