@@ -3,8 +3,8 @@
     python benchmarks/networks.py [--models A,B,...] [--runtimes ...] [--precisions ...] [--out benchmark]
 
 Every network with every runtime and precision is set against plain torch, against U-Net, and against what the machine
-can do at best. The parts beside this script: ``stopwatch.py`` measures one figure, ``speeds.py`` holds them all,
-``speeds_plot.py`` draws them.
+can do at best. The parts beside this script: ``stopwatch.py`` measures one figure, ``traffic.py`` counts what passes
+through memory, ``speeds.py`` holds all, ``speeds_plot.py`` draws it.
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ def _with_file(job: Job, folder: Path) -> Job:
 def _run(job: Job) -> dict[str, Any]:
     """Have a job done by a process. Raises: InputError with what was wrong."""
     done = subprocess.run(
-        [sys.executable, "-P", str(_STOPWATCH), json.dumps(asdict(job))],
+        [sys.executable, str(_STOPWATCH), json.dumps(asdict(job))],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

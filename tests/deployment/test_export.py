@@ -32,7 +32,6 @@ from amsunet.inference.model_file import for_inference, load_model, save_model
 from amsunet.inference.predictor import load
 from amsunet.inference.runtime import ALL_SUFFIXES, open_runtime
 from amsunet.models import create_model, list_models
-from amsunet.training.train import train
 
 _HAS_EXTRA = all(importlib.util.find_spec(name) for name in ("onnxruntime", "onnxscript", "openvino", "nncf"))
 needs_extra = pytest.mark.skipif(not _HAS_EXTRA, reason='needs pip install "amsunet[deploy]"')
