@@ -37,7 +37,7 @@ bench: $(VENV)/deploy
 	mkdir -p build
 	$(RUN)/python benchmarks/training_step.py --out build/training_step.json
 	$(RUN)/python benchmarks/memory.py --out build/memory.json
-	$(RUN)/amsunet benchmark --models all --seconds 3 --out build/benchmark
+	$(RUN)/python benchmarks/networks.py --models all --seconds 3 --out build/benchmark
 
 # make reproduce DATA=drive|glas|dsb2018|isic2017 [MINUTES=40] [SEEDS=1] [ROOT=folder of the raw folders]
 MINUTES ?= 40

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from stopwatch import Job, run
 
-from amsunet.deployment.stopwatch import Job, run
 from amsunet.files import write_json
 from amsunet.machine import choose_machine, environment
 from amsunet.packages import needed

@@ -6,7 +6,7 @@ and ratios are those of medians in the same run. What does not fit into memory g
 
     python benchmarks/training_step.py [--networks amsunet unet] [--batches 8] [--sides 256] [--rounds 3]
 
-On a GPU, beside ``amsunet benchmark --device cuda`` for prediction:
+On a GPU, beside ``benchmarks/networks.py --device cuda`` for prediction:
 
     python benchmarks/training_step.py --device cuda --forms plain ours compiled --networks amsunet unet \\
         --sides 256 480 --batches 4 16 64 --steps 10 --rounds 2 --out results/training_step_gpu.json

@@ -21,8 +21,8 @@ session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider
 about = json.loads(session.get_modelmeta().custom_metadata_map["amsunet"])
 preprocessing, values = about["preprocessing"], np.array(about["convention"]["values"])
 window, picture = preprocessing["windowing"], ImageOps.exif_transpose(Image.open(source))
-if window == "clahe" or picture.mode[0] in "IF":
-    sys.exit("not done here: networks windowed by clahe, and images of more than 8 bits")
+if picture.mode[0] in "IF":
+    sys.exit("not done here: images of more than 8 bits")
 
 # As in training: channels, brightness window, working size.
 pixels = np.asarray(picture.convert("RGB" if preprocessing["in_channels"] == 3 else "L"), np.float32)

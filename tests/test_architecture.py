@@ -102,15 +102,15 @@ def test_every_part_is_known_to_the_rules():
             ("pytorch_lightning", "lightning", "kornia", "amsunet.training"),
         ),
         (
-            "import amsunet.deployment.benchmark, amsunet.deployment.formats",
+            "import amsunet.deployment.formats",
             ("pytorch_lightning", "lightning", "kornia", "amsunet.training", "onnx", "openvino", "executorch"),
         ),
-        ("import amsunet.deployment.stopwatch, amsunet.inference.runtime", ("torch", "pytorch_lightning")),
+        ("import amsunet.inference.runtime", ("torch", "pytorch_lightning")),
         ("import amsunet", ("torch", "numpy", "click")),
         (
             "import click.testing, amsunet, amsunet.cli\n"
             "runner = click.testing.CliRunner()\n"
-            "helps = ([name, '--help'] for name in ('train', 'predict', 'benchmark'))\n"
+            "helps = ([name, '--help'] for name in ('train', 'predict', 'export'))\n"
             "for words in ['--help'], *helps, ['--version']:\n"
             "    result = runner.invoke(amsunet.cli.cli, words)\n"
             "    assert result.exit_code == 0 and result.output, result",
@@ -126,7 +126,7 @@ def test_every_part_is_known_to_the_rules():
             ("torch", "numpy", "pytorch_lightning"),
         ),
     ],
-    ids=["prediction", "benchmark", "stopwatch", "amsunet", "help", "wrong names"],
+    ids=["prediction", "formats", "runtimes", "amsunet", "help", "wrong names"],
 )
 def test_what_is_not_needed_is_not_loaded(code, absent):
     code += f"\nimport sys\nprint([name for name in {absent!r} if name in sys.modules])"

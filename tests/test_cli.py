@@ -284,16 +284,6 @@ def test_models_check_tells_what_is_kept_and_what_is_not(command, tmp_path):
     assert out.count("kept") == 8
 
 
-def test_benchmark_prints_a_table_and_says_where_it_lies(command, tmp_path):
-    quick = "--runtimes eager --precisions float32 --size 32 --seconds 0 --device cpu --threads 1"
-    code, out, _ = command("benchmark", "--models", "unet", *quick.split())
-    assert code == 0
-    assert re.search(r"^unet +eager +float32 +32 +1 +\d+\.\d +\d+\.\d +1\.00 +1\.00 ", out, re.MULTILINE)
-    assert (tmp_path / "benchmark" / "rows.csv").is_file() and (tmp_path / "benchmark" / "speeds.png").is_file()
-    code, _, err = command("benchmark", "--models", "unett")
-    assert code == 2 and "did you mean 'unet'" in err and len(err.strip().splitlines()) == 1
-
-
 def test_ablate_sets_one_choice_against_the_others(command, tmp_path):
     words = "--seeds 1 --epochs 1 --steps-per-epoch 2 --crop 64 --batch-size 4 --base-channels 4 --jobs 2 --device cpu"
     code, out, _ = command("ablate", "sample:nuclei", "--study", "residual", *words.split())
@@ -303,18 +293,6 @@ def test_ablate_sets_one_choice_against_the_others(command, tmp_path):
     for name in ("amse", "transformer", "mscan"):
         assert re.search(rf"^{name} +0\.\d{{4}}", out, re.MULTILINE)
         assert (folder / "cells" / f"{name}-seed0" / "model.safetensors").is_file()
-
-
-def test_ablate_tries_settings_of_the_plan(command, tmp_path):
-    words = "--seeds 1 --epochs 1 --steps-per-epoch 2 --crop 64 --batch-size 4 --base-channels 4 --device cpu --out out"
-    study = ["ablate", "sample:nuclei", "--study", "recipe", *words.split()]
-    code, out, _ = command(*study, "--try", "loss=focal_dice deep-supervision=true")
-    assert code == 0
-    assert re.search(r"^loss=focal_dice deep_supervision=true +0\.\d{4}", out, re.MULTILINE)
-    code, _, err = command(*study, "--try", "loss=focl")
-    assert code == 2 and "--loss: " in err and "not focl" in err
-    code, _, err = command("ablate", "sample:nuclei", "--study", "mixer", "--try", "loss=focal_dice")
-    assert code == 2 and "choose recipe" in err
 
 
 def test_folds_are_trained_judged_and_predicted_with(command, images, tmp_path):

@@ -66,7 +66,7 @@ def test_the_line_names_packages_and_leaves_the_heavy_ones_out():
 
 @pytest.mark.parametrize(
     "words",
-    ["models", "check sample:nuclei", "train sample:nuclei", "evaluate nuclei", "export nuclei --to onnx", "benchmark"],
+    ["models", "check sample:nuclei", "train sample:nuclei", "evaluate nuclei", "export nuclei --to onnx"],
 )
 def test_what_needs_the_rest_says_so(call, words):
     done = call(*words.split())
@@ -104,7 +104,7 @@ def test_masks_are_those_of_torch(call, network, whole, tmp_path):
     [
         (("{run}", "sample:nuclei"), "torch is not installed: pip install amsunet, or name an exported file"),
         (("{network}", "sample:nuclei", "--device", "cpu"), "an exported network has its device and precision"),
-        (("{run}", "sample:nuclei", "--runtime", "auto", "--precision", "float32"), "torch is not installed"),
+        (("{run}", "sample:nuclei", "--runtime", "torch", "--precision", "float32"), "torch is not installed"),
         (("{network}", "sample:nuclei", "--overlay"), "scipy is not installed: pip install scipy"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from amsunet.data.augmentation import Augmentation, Extra, _bend, _coarsen, _stain
+from amsunet.data.augmentation import Augmentation, Extra, _stain
 from amsunet.data.masks import IGNORED
 
 EXTRAS = get_args(Extra)
@@ -78,16 +78,6 @@ def test_extras_change_images_and_keep_labels_labels(strength: str, extra: str, 
     assert sum(agreement) / len(agreement) > 0.9
 
 
-def test_elastic_bends_images_and_labels_alike() -> None:
-    labels = (torch.arange(96) // 8 % 2).expand(16, 96, 96).clone()
-    torch.manual_seed(0)
-    images, masks = _bend(labels[:, None].float(), labels[:, None].float(), 1.0)
-    assert ((images > 0.5) == (masks > 0.5)).float().mean() > 0.99
-    moved = (masks[:, 0] != labels).flatten(1).float().mean(1)
-    assert 0.1 < (moved > 0).float().mean() < 0.8, "a part of the images is bent"
-    assert 0.05 < float(moved[moved > 0].mean()) < 0.5
-
-
 def test_stain_leaves_white_nearly_white_and_an_amount_of_nothing_alone(batch: tuple[Tensor, Tensor]) -> None:
     images = batch[0]
     torch.manual_seed(0)
@@ -97,16 +87,6 @@ def test_stain_leaves_white_nearly_white_and_an_amount_of_nothing_alone(batch: t
     pink = torch.tensor([0.8, 0.5, 0.7]).view(1, 3, 1, 1).expand(32, 3, 8, 8)
     changed = (_stain(pink, 1.0) - pink).abs().amax((1, 2, 3))
     assert 0.2 < (changed > 1e-3).float().mean() < 0.7 and 0.02 < float(changed.max()) < 0.4
-
-
-def test_low_resolution_takes_detail_and_keeps_the_mean() -> None:
-    torch.manual_seed(0)
-    noise = torch.rand(32, 1, 64, 64)
-    coarse = _coarsen(noise, 1.0)
-    changed = (coarse != noise).flatten(1).any(1)
-    assert 0.2 < changed.float().mean() < 0.7
-    assert float(coarse[changed].std()) < 0.8 * float(noise[changed].std())
-    torch.testing.assert_close(coarse.mean((1, 2, 3)), noise.mean((1, 2, 3)), atol=0.01, rtol=0)
 
 
 def test_inversion_exchanges_dark_and_bright_in_some_images_alone(batch: tuple[Tensor, Tensor]) -> None:

@@ -67,19 +67,6 @@ def test_dark_on_bright_becomes_bright_on_dark(dtype: type) -> None:
     assert np.abs(record.window((top - dark).astype(dtype)).astype(int) - seen).max() <= 1
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("stored", [1, 3])
-def test_clahe_takes_any_image_and_shows_a_dark_part(dtype: type, stored: int) -> None:
-    top = 1.0 if dtype is np.float32 else np.iinfo(dtype).max
-    share = np.full((96, 96, stored), 0.8)
-    share[:, :48] = 0.1
-    share += 0.02 * RNG.standard_normal((96, 96, 1))
-    image = (top * share).astype(dtype)
-    plain, even = (_record(in_channels=3, windowing=name).window(image) for name in ("percentiles", "clahe"))
-    assert even.shape == (96, 96, 3) and even.dtype == np.uint8
-    assert even[:, 4:20].std() > 1.3 * plain[:, 4:20].std()
-
-
 EIGHT = ValueRange(type="uint8", low=0, high=255)
 TWELVE = ValueRange(type="uint16", low=0, high=4095)
 SCENE = RNG.integers(28, 197, (60, 70, 1), dtype=np.uint8)
@@ -137,7 +124,7 @@ def test_depth_is_that_of_the_training_images_of_a_type() -> None:
     assert (record.window(ramp)[0, 0, 0], record.window(ramp)[-1, -1, 0], record.tone(ramp).guess) == (0, 255, "")
 
 
-@pytest.mark.parametrize("windowing", ["percentiles", "gamma", "clahe"])
+@pytest.mark.parametrize("windowing", ["percentiles", "gamma"])
 def test_other_windows_go_by_the_image_alone(windowing: str) -> None:
     image = OTHER_TYPES["12 in 16"]
     record = _record(windowing=windowing, values=(EIGHT,))
@@ -189,7 +176,7 @@ def test_grey_of_float_colours_keeps_its_fractions() -> None:
     assert len(np.unique(_record().window(image))) > 200
 
 
-@pytest.mark.parametrize("windowing", ["depth", "percentiles", "channels", "clahe"])
+@pytest.mark.parametrize("windowing", ["depth", "percentiles", "channels"])
 @pytest.mark.parametrize("value", [0, 7, 65535])
 def test_a_flat_image_stays_flat(value: int, windowing: str) -> None:
     for dtype in (np.uint16, np.float32):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from amsunet.errors import InputError
@@ -71,35 +73,21 @@ def test_a_study_that_began_before_a_setting_was_there_goes_on(tmp_path):
         open_study(tmp_path, _study(plan={**plan, "loss": "focal_dice"}))
 
 
+def test_a_study_that_began_with_a_setting_that_is_gone_goes_on_where_it_was_not_used(tmp_path):
+    study = _study()
+    open_study(tmp_path, study)
+    path, written = tmp_path / "study.json", study.model_dump(mode="json")
+    path.write_text(json.dumps(written | {"plan": written["plan"] | {"deep_supervision": False}}))
+    assert "deep_supervision" not in open_study(tmp_path, study).plan
+    path.write_text(json.dumps(written | {"plan": written["plan"] | {"deep_supervision": True}}))
+    with pytest.raises(InputError, match=r"study\.json: amsunet no longer has deep supervision: .*another --out"):
+        open_study(tmp_path, study)
+
+
 def test_a_study_on_validation_images_is_not_mixed_with_one_on_test_images(tmp_path):
     open_study(tmp_path, _study(split="val"))
     with pytest.raises(InputError, match="another part of the images to judge on"):
         open_study(tmp_path, _study())
-
-
-def test_the_recipe_is_the_plan_and_one_change_each():
-    plan, *changed = variants_of("recipe", base_channels=8)
-    assert (plan.name, plan.settings) == ("the plan", {})
-    assert {"loss=focal_dice", "deep_supervision=true", "windowing=clahe"} <= {variant.name for variant in changed}
-    assert all(len(variant.settings) == 1 and variant.options == {"base_channels": 8} for variant in changed)
-    tried = variants_of("recipe", changes=[{"loss": "focal_dice", "extra_augmentation": ["elastic", "scale"]}])
-    assert [variant.name for variant in tried] == ["the plan", "loss=focal_dice extra_augmentation=elastic,scale"]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"wings": 2}, "no setting 'wings'"),
-        ({"loss": "focl"}, "--loss: .*not focl"),
-        ({"extra_augmentation": "elastik"}, "--extra-augmentation: .*not elastik"),
-        ({"learning_rate": -1}, "--learning-rate: "),
-        ({"seed": 3}, "seed cannot be tried"),
-        ({"epochs": 3}, "epochs cannot be tried"),
-    ],
-)
-def test_what_cannot_be_tried_is_refused(change, message):
-    with pytest.raises(InputError, match=message):
-        variants_of("recipe", changes=[change])
 
 
 def test_an_unknown_ablation_names_the_known():

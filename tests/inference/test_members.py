@@ -14,7 +14,6 @@ from amsunet.data.embedded import locate
 from amsunet.data.images import read_image
 from amsunet.deployment.export import export
 from amsunet.errors import InputError
-from amsunet.inference import selection
 from amsunet.inference.description import FILE_NAME, METADATA, description_of
 from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.predictor import Predictor
@@ -59,24 +58,15 @@ def test_a_file_and_its_run_give_what_torch_gives(shipped, image, to, flips):
         assert found.convention == exact.convention
 
 
-def test_auto_measures_all_and_says_what_it_took(shipped, image, expected, monkeypatch):
-    monkeypatch.setattr(selection, "_SECONDS", 0.0)
-    said = []
-    predictor = amsunet.load(shipped, runtime="auto", device="cpu", precision="float32", say=said.append)
-    found = predictor.predict(image)
-    np.testing.assert_allclose(found.probability, expected.probability, atol=1e-4)
-    assert len(said) == 1 and said[0].startswith(f"{predictor} is the fastest of 3")
-
-
-def test_auto_without_exported_networks_is_torch(whole, image):
-    said = []
-    assert str(amsunet.load(whole.run, runtime="auto", device="cpu", say=said.append)).startswith("torch on CPU")
-    assert "amsunet export" in said[0] and len(said) == 1
-
-
-def test_auto_of_a_file_is_the_file(shipped):
-    path = exported_path(shipped, "onnx", "float32")
-    assert str(amsunet.load(path, runtime="auto")) == "ONNX Runtime (float32.onnx)"
+def test_of_several_files_the_most_exact_is_taken(shipped, image, expected, tmp_path):
+    run, said = shutil.copytree(shipped, tmp_path / "several"), []
+    export(run, "openvino", precision="float16")
+    assert str(amsunet.load(run, runtime="openvino", say=said.append)) == "OpenVINO (float32.xml)" and not said
+    assert "float16.xml" in str(amsunet.load(run, runtime="openvino", precision="float16"))
+    exported_path(run, "openvino", "float32").write_text("<wings/>")
+    predictor = amsunet.load(run, runtime="openvino", say=said.append)
+    assert "float16.xml" in str(predictor) and len(said) == 1 and said[0].startswith("left out: ")
+    assert (predictor.predict(image).mask != expected.mask).mean() < 0.01
 
 
 @pytest.fixture
@@ -91,9 +81,6 @@ def changed(shipped, tmp_path):
 def test_what_was_exported_before_the_weights_changed_is_not_used(changed):
     with pytest.raises(InputError, match=r"float32\.onnx is not of the weights that the run has now: export it again"):
         amsunet.load(changed, runtime="onnx")
-    said = []
-    assert str(amsunet.load(changed, runtime="auto", device="cpu", say=said.append)).startswith("torch on CPU")
-    assert sum("is not of the weights" in line for line in said) == 2
 
 
 def test_the_description_is_read_without_the_weights(whole, tmp_path):
@@ -112,7 +99,8 @@ def test_a_damaged_header_is_said(tmp_path, content):
     ("where", "settings", "message"),
     [
         ("run", {"runtime": "onnx", "precision": "bfloat16"}, r"export \S+ --to onnx --precision bfloat16 makes one"),
-        ("run", {"runtime": "tensorrt"}, r"'tensorrt' is unknown: choose auto, torch, onnx or openvino"),
+        ("run", {"runtime": "auto"}, r"'auto' is unknown: choose torch, onnx or openvino"),
+        ("run", {"runtime": "tensorrt"}, r"'tensorrt' is unknown: choose torch, onnx or openvino"),
         ("run", {"runtime": "onnx", "compiled": True}, "--compile is for torch"),
         ("file", {"own": "a.py:b"}, "--model is for torch"),
         ("file", {"precision": "bfloat16"}, "leave --device and --precision out"),
@@ -136,9 +124,7 @@ def test_a_precision_of_exported_networks_asks_for_no_machine(shipped, monkeypat
 
 
 def test_an_ensemble_runs_in_torch(ensemble):
-    said = []
-    predictor = amsunet.load(ensemble, runtime="auto", device="cpu", say=said.append)
-    assert said == ["an ensemble runs in torch alone"] and predictor.folds is not None
+    assert amsunet.load(ensemble, device="cpu").folds is not None
     with pytest.raises(InputError, match="holds no exported network for onnx"):
         amsunet.load(ensemble, runtime="onnx")
 

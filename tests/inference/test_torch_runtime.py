@@ -9,7 +9,6 @@ from torch import nn
 
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.inference.torch_runtime import TorchRuntime, standardise
-from amsunet.machine import Machine
 
 _PREPROCESSING = Preprocessing(in_channels=1, windowing="depth", mean=(0.5,), std=(0.25,))
 
@@ -39,18 +38,6 @@ def test_any_view_of_images_goes_through(machine, view):
     logits = TorchRuntime(_Twice(), _PREPROCESSING, machine)(images)
     np.testing.assert_allclose(logits[:, :1], (images / 255 - 0.5) / 0.25, atol=1e-5)
     assert logits.dtype == np.float32
-
-
-def test_exact_is_the_same_network_in_float32():
-    torch.manual_seed(0)
-    network = nn.Conv2d(1, 2, 3, padding=1)
-    machine = Machine("cpu", "bfloat16", torch.get_num_threads())
-    runtime = TorchRuntime(network, _PREPROCESSING, machine)
-    rough, exact = runtime(_images()), runtime.exact()(_images())
-    x = standardise(torch.from_numpy(_images()).float() / 255, _PREPROCESSING)
-    np.testing.assert_allclose(exact, network(x).detach().numpy(), atol=1e-5)
-    assert not np.array_equal(rough, exact)
-    assert "bfloat16" in runtime.name and "float32" in runtime.exact().name
 
 
 def test_what_cannot_be_compiled_runs_without_and_says_so_once(machine, monkeypatch):

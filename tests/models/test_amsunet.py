@@ -21,7 +21,7 @@ def test_every_choice_of_the_paper_gives_a_network(study, variant):
     assert not silent
 
 
-@pytest.mark.parametrize("study", [study for study in STUDIES if study != "recipe"])
+@pytest.mark.parametrize("study", STUDIES)
 def test_a_study_begins_with_the_papers_choice_and_its_networks_differ(study):
     torch.manual_seed(0)
     variants = variants_of(study, base_channels=4)
@@ -35,13 +35,6 @@ def test_a_study_begins_with_the_papers_choice_and_its_networks_differ(study):
             outputs.append(network(x))
     for index, output in enumerate(outputs):
         assert all(not torch.allclose(output, other, atol=1e-6) for other in outputs[:index])
-
-
-def test_the_study_of_the_recipe_changes_the_training_and_not_the_network():
-    variants = variants_of("recipe", base_channels=4)
-    assert all(variant.options == {"base_channels": 4} for variant in variants) and variants[0].settings == {}
-    changes = [variant.settings for variant in variants[1:]]
-    assert all(changes) and all(change not in changes[:index] for index, change in enumerate(changes))
 
 
 def test_the_default_is_the_papers_network_bit_for_bit():

@@ -8,7 +8,7 @@ from torch import nn
 
 from amsunet.blocks import SE
 from amsunet.models import create_model, list_models, model_facts
-from amsunet.models.cost import count_macs, count_parameters, count_traffic, receptive_field
+from amsunet.models.cost import count_macs, count_parameters, receptive_field
 
 # Parameters at 3 channels; GMACs at 256 x 256 as published, which some counters put a few hundredths higher
 # because they take biases and normalisations for multiplications.
@@ -45,13 +45,6 @@ def test_each_small_variant_halves_the_work():
 
 def test_macs_of_a_convolution_are_counted_by_hand():
     assert count_macs(nn.Conv2d(3, 8, 3, padding=1), 10, 20) == 10 * 20 * 9 * 3 * 8
-
-
-def test_traffic_is_counted_by_hand():
-    layers = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(8), nn.Conv2d(8, 2, 1, bias=False))
-    pixels = 10 * 20
-    first, second = 3 * pixels + 8 * 3 * 9 + 8 + 8 * pixels, 8 * pixels + 2 * 8 + 2 * pixels
-    assert count_traffic(layers, 10, 20) == first + second
 
 
 @pytest.mark.parametrize(

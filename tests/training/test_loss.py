@@ -6,11 +6,10 @@ from typing import get_args
 
 import pytest
 import torch
-from monai.losses import BoundaryLoss as MonaiBoundaryLoss
 from monai.losses import FocalLoss
 from torch.nn import functional as F
 
-from amsunet.training.loss import BoundaryLoss, CLDiceLoss, CrossEntropyDiceLoss, FocalDiceLoss, LossName, make_loss
+from amsunet.training.loss import CLDiceLoss, CrossEntropyDiceLoss, FocalDiceLoss, LossName, make_loss
 
 LOSSES = get_args(LossName)
 
@@ -88,26 +87,6 @@ def test_focal_loss_is_monais():
     logits, target = _scene()
     expected = FocalLoss(gamma=2, use_softmax=True, to_onehot_y=True, reduction="none")(logits, target[:, None])
     assert float(FocalDiceLoss().focal(logits, target)) == pytest.approx(float(expected.sum(1).mean()), rel=1e-5)
-
-
-def test_boundary_loss_is_monais_where_every_pixel_counts():
-    logits, target = _scene()
-    expected = MonaiBoundaryLoss(include_background=False, softmax=True, to_onehot_y=True)(logits, target[:, None])
-    assert float(BoundaryLoss().boundary(logits, target)) == pytest.approx(float(expected), rel=1e-5)
-
-
-def test_no_border_runs_where_labels_are_not_known():
-    """A bar whose end is not known is as far from its border as one that goes on."""
-    target = torch.zeros(1, 9, 40, dtype=torch.int64)
-    target[:, 3:6] = 1
-    cut = target.clone()
-    cut[:, :, 20:] = 255
-    found = []
-    for labels in (target, cut):
-        logits = torch.zeros(1, 2, 9, 40, requires_grad=True)
-        BoundaryLoss().boundary(logits, labels).backward()
-        found.append(logits.grad[0, 1, :, :20] * (labels != 255).sum())
-    torch.testing.assert_close(*found)
 
 
 def test_cldice_tells_a_broken_line_from_a_thinner_one():

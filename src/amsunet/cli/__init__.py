@@ -11,7 +11,7 @@ import click
 
 from amsunet.cli.images import check, evaluate, predict, train
 from amsunet.cli.networks import ablate, compare, explain, models
-from amsunet.cli.shipping import benchmark, export, zoo
+from amsunet.cli.shipping import export, zoo
 from amsunet.errors import InputError
 
 # Before torch is loaded: threads that wait for each other sleep in place of spinning. Alone on the machine that costs
@@ -47,16 +47,16 @@ def cli() -> None:
     """
 
 
-for command in (check, train, evaluate, predict, models, compare, ablate, explain, export, benchmark, zoo):
+for command in (check, train, evaluate, predict, models, compare, ablate, explain, export, zoo):
     cli.add_command(command)
 
 
-def main() -> None:
-    """Run the command line; what a user can mend ends in one sentence and exit code 2."""
+def main(command: click.Command = cli) -> None:
+    """Run the command line, or a command beside it; what a user can mend ends in one sentence and exit code 2."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what the terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        sys.exit(cli(standalone_mode=False))
+        sys.exit(command(standalone_mode=False))
     except InputError as error:
         click.echo(f"error: {error}", err=True)
     except click.exceptions.NoArgsIsHelpError as error:

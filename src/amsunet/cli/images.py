@@ -204,8 +204,8 @@ def _judge(run: Path, data: str | None = None, **values: Any) -> None:
 @view_options
 @click.option(
     "--runtime",
-    type=click.Choice(["auto", "torch", "onnx", "openvino"]),
-    help="auto measures what is at hand (default: torch, or what an exported file is for).",
+    type=click.Choice(["torch", "onnx", "openvino"]),
+    help="What runs the network (default: torch, or what an exported file is for).",
 )
 @click.option(
     "--level",

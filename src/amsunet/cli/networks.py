@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from amsunet.cli.options import (
-    changes_of_plan,
     data_argument,
     data_options,
     machine_of,
@@ -24,7 +23,7 @@ from amsunet.cli.options import (
 if TYPE_CHECKING:
     from amsunet.evaluation.study import Variant
 
-_study_options = options(
+study_options = options(
     click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Trainings of each network."),
     click.option("--folds", type=click.IntRange(2), help="Judge on folds of the images instead of the test images."),
     click.option(
@@ -80,7 +79,7 @@ def check_model(model: str) -> None:
     metavar="A,B,...",
     help="Names of amsunet models or FILE.py:FUNCTION; the others are tested against the first.",
 )
-@_study_options
+@study_options
 @data_options
 @plan_options
 @machine_options
@@ -94,38 +93,29 @@ def compare(data: str, names: str, **values: Any) -> None:
     if len(set(short)) < len(short):  # files of one name in several folders
         short = [re.sub(r"\.py:", ".", "-".join(Path(model).parts[-2:])) for model in models]
     variants = [Variant(name=name, model=model) for name, model in zip(short, models, strict=True)]
-    _run_study(data, variants, default_name="comparison", title=COMPARISON, **values)
+    run_study(data, variants, default_name="comparison", title=COMPARISON, **values)
 
 
 @click.command()
 @data_argument
 @click.option(
-    "--study", required=True,
-    help="dilation, kernels, strips, norm, residual, activation, attention or mixer; recipe: what training is made of.",
-)  # fmt: skip
-@click.option(
-    "--try", "changes", multiple=True, metavar="NAME=VALUE", callback=changes_of_plan,
-    help="With recipe: a setting of the plan to try, in place of the usual ones; several at once with spaces between.",
-)  # fmt: skip
+    "--study", required=True, help="dilation, kernels, strips, norm, residual, activation, attention or mixer."
+)
 @click.option("--base-channels", type=int, help="Width of the networks (default 32).")
-@_study_options
+@study_options
 @data_options
 @plan_options
 @machine_options
-def ablate(data: str, study: str, changes: list[dict[str, Any]], base_channels: int | None, **values: Any) -> None:
-    """Set one choice of the AMSUnet paper, or of the plan, against its alternatives.
-
-    Settings of the plan are judged on validation images, or with --folds on folds; never on test images.
-    """
+def ablate(data: str, study: str, base_channels: int | None, **values: Any) -> None:
+    """Set one choice of the AMSUnet paper against its alternatives."""
     from amsunet.evaluation.ablation import variants_of  # noqa: PLC0415
 
-    if changes and study != "recipe":
-        raise click.UsageError("--try says what --study recipe is to try: leave it out, or choose recipe.")
-    variants = variants_of(study, base_channels=base_channels, changes=changes)
-    _run_study(data, variants, default_name=study, title=f"AMSUnet: {study}", **values)
+    variants = variants_of(study, base_channels=base_channels)
+    run_study(data, variants, default_name=study, title=f"AMSUnet: {study}", **values)
 
 
-def _run_study(data: str, variants: list[Variant], *, default_name: str, out: Path | None, **values: Any) -> None:
+def run_study(data: str, variants: list[Variant], *, default_name: str, out: Path | None, **values: Any) -> None:
+    """Train and judge what a command asks for, write table and page, and say where they are."""
     from amsunet.evaluation.compare import compare as run  # noqa: PLC0415
     from amsunet.evaluation.comparison_page import write_page  # noqa: PLC0415
 

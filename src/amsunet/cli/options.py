@@ -69,7 +69,7 @@ def _crop(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
     return numbers[0], numbers[-1]
 
 
-def _settings(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any] | None:
+def settings_of(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any] | None:
     settings = {}
     for value in values:
         name, equals, text = value.partition("=")
@@ -80,11 +80,6 @@ def _settings(ctx: click.Context, parameter: click.Parameter, values: tuple[str,
         except ValueError:
             settings[name.replace("-", "_")] = text
     return settings or None
-
-
-def changes_of_plan(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Each value is one change of the plan: NAME=VALUE, several with spaces between."""
-    return [settings for value in values if (settings := _settings(ctx, parameter, tuple(value.split())))]
 
 
 def _tell_hidden(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
@@ -153,15 +148,14 @@ plan_options = options(
                   help="What an image of another size is: more of the view (factor), or the same view in other pixels "
                   "(size); evaluate and predict take a number here."),
     click.option("--windowing",
-                 type=click.Choice(["depth", "percentiles", "channels", "gamma", "bright_on_dark", "clahe"]),
+                 type=click.Choice(["depth", "percentiles", "channels", "gamma", "bright_on_dark"]),
                  help="What becomes black and white: the range of the training images, the image's own, that of each "
-                 "channel, dark images lifted, dark objects inverted, or contrast evened out."),
+                 "channel, dark images lifted, or dark objects inverted."),
     click.option("--augmentation", type=click.Choice(["none", "light", "medium", "strong"]),
                  help="Flips, turns, affine maps, colour, gamma, blur and noise, at a strength."),
-    click.option("--extra-augmentation", metavar="A,B,...", help="Add elastic, stain, low_resolution, scale to it."),
-    click.option("--loss", type=click.Choice(["ce_dice", "focal_dice", "ce_dice_boundary", "ce_dice_cldice"]),
-                 help="Cross-entropy or focal loss plus Dice; with distances from the border, or clDice for lines."),
-    click.option("--deep-supervision/--no-deep-supervision", default=None, help="Judge earlier decoder steps too."),
+    click.option("--extra-augmentation", metavar="stain", help="Weigh the stains of tissue anew too."),
+    click.option("--loss", type=click.Choice(["ce_dice", "focal_dice", "ce_dice_cldice"]),
+                 help="Cross-entropy or focal loss plus Dice, or clDice for lines."),
     click.option("--learning-rate", type=float, help="Largest step size: it rises at first, then falls to nothing."),
     click.option("--weight-decay", type=float, help="How much AdamW draws weights to zero."),
     click.option("--foreground-fraction", type=click.FloatRange(0, 1), help="Share of crops centred on foreground."),
@@ -188,7 +182,7 @@ network_options = options(
                  help="Start from the weights of a trained run, or of a network of amsunet zoo."),
     click.option("--base-channels", type=int,
                  help="Width of the network (default 32 for amsunet, or 16 on a CPU where minutes are few)."),
-    click.option("--model-option", "model_options", multiple=True, metavar="NAME=VALUE", callback=_settings,
+    click.option("--model-option", "model_options", multiple=True, metavar="NAME=VALUE", callback=settings_of,
                  help="Another argument of the network, as skip_attention=cbam or dilations=[1,1,1,1,1]."),
     click.option("--recipe", type=click.Choice(["default", "paper"]), default="default",
                  help="paper: AMSUnet's released recipe."),

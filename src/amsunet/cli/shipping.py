@@ -1,17 +1,13 @@
-"""Networks for other machines and from others: export, benchmark, zoo."""
+"""Networks for other machines and from others: export, zoo."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 
-from amsunet.cli.options import optional_data_argument, own_option, run_argument, whole_numbers
-
-
-def _names(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in (value or "").split(",") if part.strip())
+from amsunet.cli.options import optional_data_argument, own_option, run_argument
 
 
 @click.command()
@@ -49,51 +45,6 @@ def export(
         click.echo(
             f"this processor has no {precision} and computed in {made.computed_in}: compare again on one that has it"
         )
-
-
-@click.command()
-@click.option(
-    "--models",
-    callback=_names,
-    metavar="A,B,...",
-    help="Names or FILE.py:FUNCTION, or all (default: amsunet,amsunet_xs,unet).",
-)
-@click.option(
-    "--runtimes",
-    callback=_names,
-    metavar="A,B,...",
-    help="Of eager, channels_last, fused, compiled, onnx, openvino, pt2, executorch (default: "
-    "all that are installed but pt2, executorch and, on a CPU, compiled).",
-)
-@click.option(
-    "--precisions",
-    callback=_names,
-    metavar="A,B,...",
-    help="Of float32, bfloat16, float16, int8 (default: float32, and bfloat16 where the device computes it).",
-)
-@click.option("--size", "sizes", callback=whole_numbers, default="256", show_default=True, metavar="SIDE,...")
-@click.option("--batch", "batches", callback=whole_numbers, default="1", show_default=True, metavar="IMAGES,...")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--threads", type=click.IntRange(1), help="Of a CPU (default: all cores).")
-@click.option("--seconds", type=click.FloatRange(0), default=1.0, show_default=True, help="To measure each row for.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("benchmark"),
-    show_default=True,
-    help="Folder of table and plot; a benchmark that was stopped goes on.",
-)
-def benchmark(**values: Any) -> None:
-    """Time networks on this machine: every network with every runtime and precision, set against plain torch, against
-    U-Net, and against what the machine can do at best.
-    """
-    from amsunet.deployment.benchmark import benchmark as run  # noqa: PLC0415
-
-    speeds = run(**values, say=click.echo)
-    out = values["out"]
-    click.echo(f"{speeds.table()}\ntable: {out / 'rows.csv'}\nplot: {out / 'speeds.png'}")
-    if speeds.failures:
-        raise SystemExit(1)
 
 
 @click.command()

@@ -9,26 +9,20 @@ import numpy as np
 import torch
 from skimage.color import hed_from_rgb, rgb_from_hed
 from torch import Tensor
-from torch.nn import functional as F
 
 from amsunet.data.mirrored import Flips
 
 Strength = Literal["none", "paper", "light", "medium", "strong"]
-Extra = Literal["elastic", "stain", "low_resolution", "scale"]
+Extra = Literal["stain"]
 _AMOUNTS = {"light": 0.5, "medium": 1.0, "strong": 1.6}
 _SHARE = 0.4
-"""Of the images that an extra changes, times the amount."""
-_KNOTS = 32
-"""Pixels between the places whose shift is drawn, for elastic deformation."""
-_SHIFT = 3.0
-"""Standard deviation of their shift in pixels, times the amount."""
+"""Of the images whose stain is changed, times the amount."""
 
 
 class Augmentation:
     """Flips, quarter turns, affine maps, inversion, colour, gamma, blur and noise.
 
-    ``extra`` adds to a strength of light, medium or strong: ``elastic`` bends, ``stain`` weighs haematoxylin and eosin
-    anew, ``low_resolution`` takes detail away, ``scale`` zooms in and out further.
+    ``extra`` adds to a strength of light, medium or strong: ``stain`` weighs haematoxylin and eosin anew.
     All is drawn from (seed, epoch, batch) alone. Call: images (N, C, H, W) in 0 ... 1 and labels (N, H, W) of int64
     to the same, augmented alike. What an affine map brings in from outside is mirrored.
     """
@@ -43,10 +37,7 @@ class Augmentation:
         extra: tuple[Extra, ...] = (),
         flips: Flips = "both",
     ) -> None:
-        further = "scale" in extra
-        self._steps = (
-            None if strength == "none" else _build(strength, coloured, flips, quarter_turns, inversion, further)
-        )
+        self._steps = None if strength == "none" else _build(strength, coloured, flips, quarter_turns, inversion)
         self._amount = _AMOUNTS.get(strength, 0.0)
         self._extra = extra
 
@@ -57,20 +48,14 @@ class Augmentation:
         with torch.random.fork_rng(devices):
             torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
             masks = labels[:, None].to(images.dtype)
-            if "elastic" in self._extra:
-                images, masks = _bend(images, masks, self._amount)
             if "stain" in self._extra:
                 images = _stain(images, self._amount)
             # Nearest-neighbour sampling keeps every label a label, 255 included.
             images, masks = self._steps(images, masks)
-            if "low_resolution" in self._extra:
-                images = _coarsen(images, self._amount)
         return images.clamp(0, 1), masks[:, 0].round().long()
 
 
-def _build(
-    strength: Strength, coloured: bool, flips: Flips, quarter_turns: bool, inversion: bool, further: bool
-) -> Any:
+def _build(strength: Strength, coloured: bool, flips: Flips, quarter_turns: bool, inversion: bool) -> Any:
     import kornia.augmentation as K  # noqa: PLC0415 - seconds to import, needed in training alone
     from kornia.constants import Resample  # noqa: PLC0415
 
@@ -80,17 +65,17 @@ def _build(
     if strength == "paper":
         steps.append(K.RandomAffine(0.0, scale=(0.7, 1.3), p=1.0, padding_mode="reflection"))
     else:
-        steps += _stronger(_AMOUNTS[strength], coloured, quarter_turns, inversion, further)
+        steps += _stronger(_AMOUNTS[strength], coloured, quarter_turns, inversion)
     return K.AugmentationSequential(
         *steps, data_keys=["input", "mask"], extra_args={"mask": {"resample": Resample.NEAREST, "align_corners": False}}
     )
 
 
-def _stronger(amount: float, coloured: bool, quarter_turns: bool, inversion: bool, further: bool) -> list[Any]:
+def _stronger(amount: float, coloured: bool, quarter_turns: bool, inversion: bool) -> list[Any]:
     import kornia.augmentation as K  # noqa: PLC0415
     from kornia.constants import Resample  # noqa: PLC0415
 
-    jitter, zoom = 0.15 * amount, 1 + (0.6 if further else 0.25) * amount
+    jitter, zoom = 0.15 * amount, 1 + 0.25 * amount
     turns = [K.RandomRotation90((0, 3), p=0.75, resample=Resample.NEAREST)] if quarter_turns else []
     return [
         *turns,
@@ -105,27 +90,6 @@ def _stronger(amount: float, coloured: bool, quarter_turns: bool, inversion: boo
     ]
 
 
-def _chosen(images: Tensor, amount: float) -> Tensor:
-    """Which images an extra changes, (N,) of bool."""
-    return torch.rand(len(images)) < _SHARE * amount
-
-
-def _bend(images: Tensor, masks: Tensor, amount: float) -> tuple[Tensor, Tensor]:
-    """Shift pixels by a smooth random field; Kornia's elastic transform mixes neighbouring labels."""
-    count, _, height, width = images.shape
-    knots = torch.randn(count, 2, height // _KNOTS + 2, width // _KNOTS + 2) * _SHIFT * amount
-    knots *= _chosen(images, amount)[:, None, None, None]
-    shift = F.interpolate(knots.to(images.device), (height, width), mode="bicubic", align_corners=True)
-    along = [(2 * torch.arange(side, device=images.device) + 1) / side - 1 for side in (width, height)]
-    grid = torch.stack(torch.meshgrid(*along, indexing="xy"), dim=-1)
-    grid = grid + shift.movedim(1, -1) * torch.tensor([2 / width, 2 / height], device=images.device)
-    bent, moved = (
-        F.grid_sample(one, grid, mode, padding_mode="reflection", align_corners=False)
-        for one, mode in ((images, "bilinear"), (masks, "nearest"))
-    )
-    return bent, moved
-
-
 def _stain(images: Tensor, amount: float) -> Tensor:
     """Weigh haematoxylin, eosin and the rest of colour images anew.
 
@@ -134,21 +98,9 @@ def _stain(images: Tensor, amount: float) -> Tensor:
     to_stains, to_colours = (
         torch.from_numpy(matrix).to(images) for matrix in (np.asarray(hed_from_rgb), np.asarray(rgb_from_hed))
     )
-    chosen = _chosen(images, amount)[:, None, None, None]
+    chosen = (torch.rand(len(images)) < _SHARE * amount)[:, None, None, None]
     factor, offset = ((2 * torch.rand(2, len(images), 3, 1, 1) - 1) * chosen * 0.2 * amount).to(images)
     density = torch.einsum("nchw,cs->nshw", -images.clamp(min=1e-3).log(), to_stains)
     density = density * (1 + factor) + 0.25 * offset
     stained = torch.exp(-torch.einsum("nshw,sc->nchw", density, to_colours)).clamp(0, 1)
     return torch.where(chosen.to(images.device), stained, images)
-
-
-def _coarsen(images: Tensor, amount: float) -> Tensor:
-    """Take detail away: to between a third and most of the side, and back."""
-    factors = 0.35 + 0.5 * torch.rand(len(images))
-    coarse = images.clone()
-    for index in torch.nonzero(_chosen(images, amount)).flatten().tolist():
-        one = images[index : index + 1]
-        size = [max(1, round(side * float(factors[index]))) for side in one.shape[-2:]]
-        small = F.interpolate(one, size, mode="area")
-        coarse[index] = F.interpolate(small, one.shape[-2:], mode="bilinear", align_corners=False)[0]
-    return coarse

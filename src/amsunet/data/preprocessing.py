@@ -7,15 +7,15 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from amsunet.data.clahe import Place, equalise, find_tables
 from amsunet.data.images import Array
 from amsunet.data.polarity import find_polarity
 from amsunet.data.table import BAND, look_up
 from amsunet.data.value_range import ValueRange, evident_range, shows, values_of
+from amsunet.removed import refuse_removed
 
-Windowing = Literal["depth", "percentiles", "channels", "gamma", "bright_on_dark", "clahe"]
+Windowing = Literal["depth", "percentiles", "channels", "gamma", "bright_on_dark"]
 ImageScale = Literal["factor", "size"]
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -39,8 +39,6 @@ class Tone(NamedTuple):
     low: float
     high: float
     gamma: float
-    tables: Array | None = None
-    """Of a CLAHE window, what each level becomes in each part of the image."""
     channels: tuple[Tone, ...] = ()
     """Of a window of every channel by itself, theirs."""
     guess: str = ""
@@ -60,8 +58,7 @@ class Preprocessing(BaseModel):
        itself; by ``gamma``, that of all and then the power,
        0.4 at the least, that lifts the mean of a dark image to 0.3, so that a few bright objects do not hide
        the dim ones; by ``bright_on_dark``, that after images of dark objects are inverted (``find_polarity``), so
-       that stained tissue looks like fluorescence; by ``clahe``, the range and then contrast evened out from part to
-       part of the image.
+       that stained tissue looks like fluorescence.
     2. ``resize`` by ``scale``, if the image is of the size trained on. Another one is, by ``image_scale``, either more
        or less of such a view, and taken at the same ``factor``; or the same view in other pixels, and brought to
        ``typical_size`` first, by its area, with its sides in proportion. Where the spacing of both is known, that
@@ -72,7 +69,7 @@ class Preprocessing(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     in_channels: Literal[1, 3]
-    windowing: Windowing
+    windowing: Annotated[Windowing, BeforeValidator(refuse_removed)]
     scale: Annotated[float, Field(gt=0, le=4)] = 1.0
     image_scale: ImageScale = "factor"
     typical_size: Size | None = None
@@ -123,21 +120,16 @@ class Preprocessing(BaseModel):
 
     def tone(self, image: Array) -> Tone:
         """What ``window`` finds out of an image (H, W, 1 or 3), to be used for its parts."""
-        seen = _with_channels(image, self.in_channels)
-        tone = _tone(seen, self.windowing, image, self.values)
-        return tone._replace(tables=find_tables(_levels(seen, tone))) if self.windowing == "clahe" else tone
+        return _tone(_with_channels(image, self.in_channels), self.windowing, image, self.values)
 
-    def window(self, image: Array, tone: Tone | None = None, place: Place | None = None) -> Array:
+    def window(self, image: Array, tone: Tone | None = None) -> Array:
         """Map (H, W, 1 or 3) of any type to (H, W, in_channels) of uint8.
 
         Args:
-            tone: of the whole image, where this is a part of it, and
-            place: where that part lies.
+            tone: of the whole image, where this is a part of it.
         """
         seen = _with_channels(image, self.in_channels)
-        tone = tone or _tone(seen, self.windowing, image, self.values)
-        levels = _levels(seen, tone)
-        return equalise(levels, tone.tables, place) if self.windowing == "clahe" else levels
+        return _levels(seen, tone or _tone(seen, self.windowing, image, self.values))
 
     def factors(self, height: int, width: int, spacing: Spacing | None = None) -> tuple[float, float]:
         """Working pixels per pixel, down and across, of an image of that size."""

@@ -8,7 +8,6 @@ from functools import cached_property
 
 import numpy as np
 
-from amsunet.data.clahe import Place
 from amsunet.data.images import Array
 from amsunet.data.preprocessing import Kind, Preprocessing, Tone
 from amsunet.data.slides import Slide, SlideError
@@ -118,8 +117,7 @@ class SlideView:
 
     def _windowed(self, rows: slice, columns: slice, kinds: Collection[Kind]) -> dict[Kind, Array]:
         pixels = self._slide.read(self.source, rows, columns)
-        place = Place(rows, columns, *self._slide.sizes[self.source])
-        return {key: self._kinds[key].window(pixels, self._tones[key], place) for key in kinds}
+        return {key: self._kinds[key].window(pixels, self._tones[key]) for key in kinds}
 
 
 def _mosaic(size: tuple[int, int], read: Callable[[slice, slice], Array]) -> Array:

@@ -1,18 +1,16 @@
-"""Named studies of AMSUnet: the paper's ablations, the paper's own choice first, and what its training is made of.
+"""Named studies of AMSUnet: the paper's ablations, the paper's own choice first.
 
-Source of the ablations: AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120, sections 3.1 to 3.3.
+Source: AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120, sections 3.1 to 3.3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from amsunet.errors import InputError
-from amsunet.evaluation.study import OWN_OF_A_CELL, Variant
-from amsunet.training.plan import check_setting
+from amsunet.evaluation.study import Variant
 
-_STUDIES: dict[str, dict[str, dict[str, Any]]] = {
+STUDIES: dict[str, dict[str, dict[str, Any]]] = {
     "dilation": {
         "1-1-1-3-5": {},
         "1-1-1-1-1": {"dilations": [1, 1, 1, 1, 1]},
@@ -63,61 +61,20 @@ _STUDIES: dict[str, dict[str, dict[str, Any]]] = {
         "pooling": {"mixer": "pooling"},
     },
 }
-_CHANGES: tuple[dict[str, Any], ...] = (
-    {"loss": "focal_dice"},
-    {"loss": "ce_dice_boundary"},
-    {"loss": "ce_dice_cldice"},
-    {"deep_supervision": True},
-    {"extra_augmentation": "elastic"},
-    {"extra_augmentation": "stain"},
-    {"extra_augmentation": "low_resolution"},
-    {"extra_augmentation": "scale"},
-    {"augmentation": "light"},
-    {"augmentation": "strong"},
-    {"windowing": "percentiles"},
-    {"windowing": "gamma"},
-    {"windowing": "bright_on_dark"},
-    {"windowing": "clahe"},
-    {"inversion": True},
-    {"foreground_fraction": 0.5},
-    {"average_weights": False},
-)
-STUDIES = (*_STUDIES, "recipe")
-_THE_SAME = {*OWN_OF_A_CELL, "in_channels", "minutes", "epochs", "steps_per_epoch", "patience"}
 
 
-def variants_of(
-    study: str, *, base_channels: int | None = None, changes: Sequence[dict[str, Any]] = ()
-) -> list[Variant]:
-    """The networks of a named study; for ``recipe`` the plan as it is, and with one change each.
+def variants_of(study: str, *, base_channels: int | None = None) -> list[Variant]:
+    """The networks of a named study.
 
     Args:
         base_channels: width of all of them; AMSUnet's own when left out.
-        changes: settings of the plan to try in place of those that ``recipe`` has.
 
-    Raises: InputError for an unknown study, or a setting that cannot be tried.
+    Raises:
+        InputError: for an unknown study.
     """
     width = {} if base_channels is None else {"base_channels": base_channels}
-    if study == "recipe":
-        return [
-            Variant(name=_name(settings), model="amsunet", options=width, settings=settings)
-            for settings in ({}, *(changes or _CHANGES))
-        ]
-    if study not in _STUDIES:
+    if study not in STUDIES:
         raise InputError(f"there is no study {study!r}: choose one of {', '.join(STUDIES)}")
     return [
-        Variant(name=name, model="amsunet", options={**options, **width}) for name, options in _STUDIES[study].items()
+        Variant(name=name, model="amsunet", options={**options, **width}) for name, options in STUDIES[study].items()
     ]
-
-
-def _name(settings: dict[str, Any]) -> str:
-    """A change of the plan as it is said on the command line. Raises InputError if it cannot be tried."""
-    for name, value in settings.items():
-        check_setting(name, value)
-        if name in _THE_SAME:
-            raise InputError(f"{name} cannot be tried: it is the same for every training of a study")
-    return " ".join(f"{name}={_word(value)}" for name, value in settings.items()) or "the plan"
-
-
-def _word(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value).lower()

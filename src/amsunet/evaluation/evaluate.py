@@ -101,7 +101,7 @@ def evaluate(
     notes = (*notes, *_tell_scaling(predictor, dataset, samples))
     evaluation = Evaluation(
         run=folder or network,
-        network=_name(network, predictor) if folder else network.stem,
+        network=_name(predictor) if folder else network.stem,
         source=record.source if of_run and record is not None else str(data),
         split=chosen,
         images=tuple(scores),
@@ -159,7 +159,7 @@ def _score(
     return [replace(image, labels=marks.labels) for image in scores], calibration, confusion
 
 
-def _name(folder: Path, predictor: Predictor) -> str:
+def _name(predictor: Predictor) -> str:
     """What the network of a run is called."""
     model = predictor.description.model
     name = re.sub(r"\.py:", ".", Path(model).name)

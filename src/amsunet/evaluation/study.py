@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from amsunet.data.layout import Split
 from amsunet.data.masks import MaskOptions
 from amsunet.errors import InputError
 from amsunet.files import write_json
 from amsunet.models import is_file
+from amsunet.removed import removed_in, without_removed
 from amsunet.training.plan import Plan
 
 OWN_OF_A_CELL = ("reasons", "model", "model_options", "base_channels", "start", "seed")
@@ -79,7 +80,7 @@ class Study(BaseModel):
     folds: int | None
     split: Literal["test", "val"] = "test"
     """What cells are judged on."""
-    plan: dict[str, Any]
+    plan: Annotated[dict[str, Any], BeforeValidator(without_removed)]
     """Settings of every training, fields of ``Plan``."""
     device: str
     precision: str
@@ -144,7 +145,9 @@ def read_study(out: Path) -> Study:
         return Study.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise InputError(f"{out} holds no study: name the folder that amsunet compare made") from None
-    except (ValueError, ValidationError, OSError):
+    except (ValueError, OSError) as error:
+        if isinstance(error, ValidationError) and (gone := removed_in(error)):
+            raise InputError(f"{path}: {gone}; choose another --out") from None
         raise InputError(f"{path} is damaged or of another version of amsunet: choose another --out") from None
 
 

@@ -15,6 +15,7 @@ from amsunet.data.mirrored import Flips
 from amsunet.data.preprocessing import Preprocessing, Spacing
 from amsunet.data.value_range import whole_type
 from amsunet.errors import InputError
+from amsunet.removed import removed_in
 from amsunet.zoo import find_card, tell_terms
 
 FILE_NAME = "model.safetensors"
@@ -100,6 +101,8 @@ def parse_description(text: str, path: Path) -> ModelDescription:
     try:
         found = ModelDescription.model_validate_json(text)
     except ValidationError as error:
+        if gone := removed_in(error):
+            raise InputError(f"{path}: {gone}; use that one, or train again") from None
         problems = error.errors()
         known = [problem for problem in problems if problem["type"] in ("missing", "extra_forbidden", "literal_error")]
         first = (known or problems)[0]

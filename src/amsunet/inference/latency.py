@@ -11,33 +11,26 @@ from torch import nn
 
 from amsunet.machine import Machine
 
+_SIDE = 256
+_ROUNDS = 7
+_WARM_UP = 2
 
-def measure_latency(
-    networks: Mapping[str, nn.Module],
-    machine: Machine,
-    *,
-    in_channels: int = 3,
-    side: int = 256,
-    rounds: int = 7,
-    layout: torch.memory_format = torch.channels_last,
-) -> dict[str, float]:
-    """Median seconds of each network for one image (1, in_channels, side, side), weights and input in one layout.
+
+def measure_latency(networks: Mapping[str, nn.Module], machine: Machine, *, in_channels: int = 3) -> dict[str, float]:
+    """Median seconds of each network for one image (1, in_channels, 256, 256), channels last.
 
     The networks take turns, so that what else the machine does hits all of them alike.
     """
-    x = torch.rand(1, in_channels, side, side, device=machine.device).contiguous(memory_format=layout)
-    placed = {
-        name: network.to(machine.device, memory_format=layout).eval()  # type: ignore[call-overload]
-        for name, network in networks.items()
-    }
+    x = torch.rand(1, in_channels, _SIDE, _SIDE, device=machine.device).contiguous(memory_format=torch.channels_last)
+    placed = {name: machine.place(network).eval() for name, network in networks.items()}
     times: dict[str, list[float]] = {name: [] for name in placed}
     with torch.inference_mode(), machine.autocast():
-        for turn in range(rounds + 2):
+        for turn in range(_ROUNDS + _WARM_UP):
             for name, network in placed.items():
                 start = time.perf_counter()
                 network(x)
                 if machine.device == "cuda":
                     torch.cuda.synchronize()
-                if turn >= 2:  # the first ones warm up
+                if turn >= _WARM_UP:
                     times[name].append(time.perf_counter() - start)
     return {name: statistics.median(of_network) for name, of_network in times.items()}

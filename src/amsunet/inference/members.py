@@ -20,7 +20,6 @@ from amsunet.inference.runtime import (
     is_exported,
     open_runtime,
 )
-from amsunet.inference.selection import Fastest
 from amsunet.packages import needed
 
 if TYPE_CHECKING:
@@ -46,21 +45,19 @@ def open_members(
     """Open an exported file, or the network, or the networks, of a run; torch is loaded only where it is to run.
 
     Args:
-        runtime: ``torch``, ``onnx``, ``openvino``, or ``auto`` for the fastest; torch for a run where none is named.
+        runtime: ``torch``, ``onnx`` or ``openvino``; torch for a run where none is named.
         precision: the only one that exported networks may have; any when left out.
 
     Returns: networks with their descriptions, and the folds they were trained on, None of a single one.
     Raises: InputError if one cannot be opened, or what was asked for does not go together.
     """
-    if runtime not in (None, "auto", "torch", *SUFFIXES):
-        raise InputError(f"runtime {runtime!r} is unknown: choose auto, torch, {' or '.join(SUFFIXES)}")
+    if runtime not in (None, "torch", *SUFFIXES):
+        raise InputError(f"runtime {runtime!r} is unknown: choose torch, {' or '.join(SUFFIXES)}")
     of_file = is_exported(run)
     if not of_file and run.suffix in (*ALL_SUFFIXES.values(), ".bin") and not run.is_dir():
         raise InputError(f"{run} is for other programs: name {' or '.join(SUFFIXES.values())}, or the run folder")
     if not of_file and runtime not in SUFFIXES:
-        return _open_run(
-            run, runtime == "auto", machine=machine, precision=precision, own=own, compiled=compiled, say=say
-        )
+        return _open_run(run, machine=machine, own=own, compiled=compiled, say=say)
     if compiled or own is not None:
         raise InputError(f"{'--compile' if compiled else '--model'} is for torch: leave it out with exported networks")
     if machine is not None and (of_file or machine.device != "cpu"):
@@ -74,10 +71,8 @@ def open_members(
 
 def _open_run(
     run: Path,
-    fastest: bool,
     *,
     machine: Machine | None,
-    precision: str | None,
     own: str | None,
     compiled: bool,
     say: Callable[[str], None],
@@ -86,57 +81,31 @@ def _open_run(
     from amsunet.inference.torch_runtime import open_run  # noqa: PLC0415 - not there in a small installation
     from amsunet.machine import choose_machine  # noqa: PLC0415
 
-    placed = machine or choose_machine()
-    networks, folds = open_run(run, placed, own=own, compiled=compiled, say=say)
-    if not fastest:
-        return list(networks), folds
-    if folds is not None:
-        say("an ensemble runs in torch alone")
-        return list(networks), folds
-    ((usual, description),) = networks
-    files = exported_files(run, precision=precision)
-    exported, problems = _open_all(files, description)
-    for problem in problems:
-        say(f"left out: {problem}")
-    if not exported:
-        say(f"torch alone is at hand: amsunet export {shlex.quote(str(run))} --to openvino makes another one")
-        return list(networks), None
-    exact: list[Runtime] = [usual.exact()] if compiled or placed.precision != "float32" else []
-    runtimes = [*exact, usual, *(runtime for runtime, _ in exported)]
-    return [(Fastest(runtimes, usual, description.threshold, say), description)], None
+    networks, folds = open_run(run, machine or choose_machine(), own=own, compiled=compiled, say=say)
+    return list(networks), folds
 
 
 def _open_exports(run: Path, to: str, precision: str | None, say: Callable[[str], None]) -> Member:
-    """The exported network of a run; of several the fastest that agrees with the exact one."""
+    """The exported network of a run; of several the most exact one that can be used."""
     files = exported_files(run, to, precision)
     if not files:
         asked = "" if precision is None else f" --precision {precision}"
         line = f"amsunet export {shlex.quote(str(run))} --to {to}{asked}"
         raise InputError(f"{run} holds no exported network for {to}: {line} makes one")
-    opened, problems = _open_all(files, description_of(weights_of(run)))
-    if not opened:
-        raise problems[0]
-    for problem in problems:
-        say(f"left out: {problem}")
-    (first, description), *others = opened
-    if not others:
-        return first, description
-    return Fastest([runtime for runtime, _ in opened], first, description.threshold, say), description
-
-
-def _open_all(files: list[Path], known: ModelDescription | None) -> tuple[list[Member], list[InputError]]:
-    """Open exported files of a run whose weights are ``known``; what cannot be used is told apart."""
-    opened: list[Member] = []
+    known = description_of(weights_of(run))
     problems: list[InputError] = []
     for path in files:
         try:
             runtime, description = _open_file(path)
             if known is not None and description != known:
                 raise InputError(f"{path} is not of the weights that the run has now: export it again")
-            opened.append((runtime, description))
         except InputError as problem:
             problems.append(problem)
-    return opened, problems
+            continue
+        for skipped in problems:
+            say(f"left out: {skipped}")
+        return runtime, description
+    raise problems[0]
 
 
 def _open_file(path: Path) -> Member:

@@ -40,8 +40,7 @@ class Predictor:
 
     Args:
         run: a run folder, the model file in one, the folder of an ensemble, or a file of amsunet export.
-        runtime: ``torch``, ``onnx``, ``openvino``, or ``auto``, which measures on the first images what is at hand and
-            takes the fastest whose masks agree; torch for a run, and what a file is for, when left out.
+        runtime: ``torch``, ``onnx`` or ``openvino``; torch for a run, and what a file is for, when left out.
         machine: where torch is to run; chosen when left out.
         precision: the only one that exported networks may have; any when left out.
         flips: average over the image and its mirror images: slower by four (by two where one is left out), usually a

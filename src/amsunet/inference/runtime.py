@@ -55,10 +55,10 @@ def exported_path(network: Path, to: str, precision: str) -> Path:
     return network / "export" / name if network.is_dir() else network.with_name(f"{network.stem}-{name}")
 
 
-def exported_files(network: Path, to: str | None = None, precision: str | None = None) -> list[Path]:
-    """The exported files of a network, of one format and precision or of all, exact ones first."""
+def exported_files(network: Path, to: str, precision: str | None = None) -> list[Path]:
+    """The exported files of a network in a format, of one precision or of all, exact ones first."""
     every = _PRECISIONS if precision is None else (precision,)
-    paths = (exported_path(network, one, name) for name in every for one in (SUFFIXES if to is None else (to,)))
+    paths = (exported_path(network, to, name) for name in every)
     return [path for path in paths if path.is_file()]
 
 

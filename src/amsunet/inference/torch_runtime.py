@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -39,7 +38,6 @@ class TorchRuntime:
         graphs: bool = False,
         say: Callable[[str], None] = print,
     ) -> None:
-        self._exact = network
         self._network = network
         self._preprocessing = preprocessing
         self._machine = machine
@@ -54,10 +52,6 @@ class TorchRuntime:
     @property
     def name(self) -> str:
         return f"torch{' (compiled)' if self._compiled else ''} on {self._machine}"
-
-    def exact(self) -> TorchRuntime:
-        """The same network in float32."""
-        return TorchRuntime(self._exact, self._preprocessing, replace(self._machine, precision="float32"))
 
     def __call__(self, images: Array) -> Array:
         # A copy, small beside what follows: torch takes neither mirrored views nor what may not be written to.

@@ -24,7 +24,6 @@ from amsunet.inference.model_file import build_network
 from amsunet.machine import Machine
 from amsunet.training.budget import epochs_in_budget
 from amsunet.training.callbacks import Clock, Keeper, MovingAverage, Progress
-from amsunet.training.deep_supervision import supervise
 from amsunet.training.finish import finish
 from amsunet.training.run import RunConfig
 from amsunet.training.task import DivergedError, SegmentationTask, WholeImages
@@ -98,14 +97,7 @@ def fit(
     if plan.start is not None and checkpoint is None:
         say(start_from(network, Path(plan.start), plan, arguments))
     epochs = plan.epochs or epochs_in_budget(plan)
-    task = SegmentationTask(
-        network,
-        plan,
-        preprocessing,
-        machine,
-        total_steps=epochs * plan.steps_per_epoch,
-        supervision=supervise(network, plan, convention.num_classes),
-    )
+    task = SegmentationTask(network, plan, preprocessing, machine, total_steps=epochs * plan.steps_per_epoch)
     clock = Clock(task, epochs, started=started, closing=closing)
     keeper = Keeper(run, description, clock)
     callbacks: list[pl.Callback] = [clock, keeper, Progress(task, clock, keeper)]

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
 import torch
 from monai.losses import DiceLoss, SoftclDiceLoss
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from amsunet.data.images import Array
 from amsunet.data.masks import IGNORED
 
-LossName = Literal["ce_dice", "focal_dice", "ce_dice_boundary", "ce_dice_cldice"]
+LossName = Literal["ce_dice", "focal_dice", "ce_dice_cldice"]
 _FOCUS = 2
-_BOUNDARY_WEIGHT = 0.01
-"""Of a pixel of distance: what the paper begins with."""
 _SKELETON_STEPS = 5
 """Structures up to twice as many pixels wide are thinned to their skeleton."""
 
@@ -67,24 +62,6 @@ class FocalDiceLoss(CrossEntropyDiceLoss):
         return total / (targets != IGNORED).sum().clamp(min=1)
 
 
-class BoundaryLoss(CrossEntropyDiceLoss):
-    """Cross-entropy plus Dice plus 0.01 of the boundary loss, so that what is wrong counts by how far off it is:
-
-        boundary = mean of p d,  p the probability of a class, d the distance to its border, negative inside
-
-    over the classes but the background; a class without a border in an image is left out there. It may be negative.
-    Source: Kervadec et al., MIDL 2019, arXiv 1812.07032.
-    """
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        return super().forward(logits, targets) + _BOUNDARY_WEIGHT * self.boundary(logits, targets)
-
-    def boundary(self, logits: Tensor, targets: Tensor) -> Tensor:
-        distances = torch.from_numpy(_distances(targets.cpu().numpy(), logits.shape[1])).to(logits.device)
-        total = (torch.softmax(logits, dim=1)[:, 1:] * distances).sum() / distances.shape[1]
-        return total / (targets != IGNORED).sum().clamp(min=1)
-
-
 class CLDiceLoss(CrossEntropyDiceLoss):
     """Cross-entropy plus the mean of Dice and clDice, one minus the share of skeletons that lie inside the other mask,
     so that thin structures stay whole; classes but the background.
@@ -111,7 +88,6 @@ def make_loss(name: LossName) -> CrossEntropyDiceLoss:
     losses: dict[LossName, type[CrossEntropyDiceLoss]] = {
         "ce_dice": CrossEntropyDiceLoss,
         "focal_dice": FocalDiceLoss,
-        "ce_dice_boundary": BoundaryLoss,
         "ce_dice_cldice": CLDiceLoss,
     }
     return losses[name]()
@@ -122,18 +98,3 @@ def _shares(logits: Tensor, targets: Tensor, counted: Tensor) -> tuple[Tensor, T
     probabilities = torch.softmax(logits, dim=1) * counted
     one_hot = F.one_hot(targets * counted[:, 0], logits.shape[1]).movedim(-1, 1) * counted
     return probabilities, one_hot
-
-
-def _distances(targets: Array, num_classes: int) -> Array:
-    """Pixels to the border of each class but the background, (N, K - 1, H, W) of float32.
-
-    MONAI's map takes ignored pixels for another class; here no border runs where it is not known.
-    """
-    distances = np.zeros((len(targets), num_classes - 1, *targets.shape[1:]), np.float32)
-    for labels, of_image in zip(targets, distances, strict=True):
-        for label, signed in enumerate(of_image, start=1):
-            inside, outside = labels == label, (labels != label) & (labels != IGNORED)
-            if inside.any() and outside.any():
-                signed[outside] = distance_transform_edt(~inside)[outside]
-                signed[inside] = 1 - distance_transform_edt(~outside)[inside]
-    return distances

@@ -14,6 +14,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from amsunet.data.augmentation import Augmentation, Extra, Strength
@@ -21,6 +22,7 @@ from amsunet.data.fingerprint import Fingerprint
 from amsunet.data.mirrored import Flips, flips_beside
 from amsunet.data.preprocessing import ImageScale, Windowing
 from amsunet.errors import InputError
+from amsunet.removed import refuse_removed, removed_in, without_removed
 from amsunet.training.loss import LossName
 
 DEFAULT_MINUTES = 20.0
@@ -63,21 +65,19 @@ class Plan(BaseModel):
     scale: float = Field(gt=0, le=4)
     image_scale: ImageScale = "factor"
     """What an image of another size is: more of the view or less, or the same view in other pixels."""
-    windowing: Windowing
+    windowing: Annotated[Windowing, BeforeValidator(refuse_removed)]
     crop: tuple[_Side, _Side]
     batch_size: int = Field(ge=1)
     foreground_fraction: float = Field(ge=0, le=1)
     augmentation: Strength
-    extra_augmentation: Annotated[tuple[Extra, ...], BeforeValidator(_words)] = ()
+    extra_augmentation: Annotated[tuple[Extra, ...], BeforeValidator(refuse_removed), BeforeValidator(_words)] = ()
     """What is added to a strength of light, medium or strong."""
     augmentation_flips: Flips = "both"
     """Mirror images that training shows; those of which ``--flips`` may average later."""
     quarter_turns: bool
     inversion: bool = False
     """Also show crops with dark and bright exchanged."""
-    loss: LossName = "ce_dice"
-    deep_supervision: bool = False
-    """Also judge what the decoder's earlier steps hold, in training alone."""
+    loss: Annotated[LossName, BeforeValidator(refuse_removed)] = "ce_dice"
     learning_rate: float = Field(2e-3, gt=0)
     weight_decay: float = Field(5e-5, ge=0)
     gradient_clip: float | None = Field(1.0, gt=0)
@@ -97,6 +97,11 @@ class Plan(BaseModel):
     """Epochs without a better validation score before training ends."""
     seed: int = Field(0, ge=0)
     reasons: dict[str, str] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_what_is_gone(cls, settings: Any) -> Any:
+        return without_removed(settings)
 
     @field_validator("model_options")
     @classmethod
@@ -170,6 +175,8 @@ def with_settings(plan: Plan, settings: dict[str, Any]) -> Plan:
 
 
 def _refused(error: ValidationError, name: str | None = None) -> InputError:
+    if gone := removed_in(error):
+        return InputError(gone)
     first = error.errors()[0]
     said = str(name or first["loc"][0]).replace("_", "-")
     return InputError(f"--{said}: {first['msg'].removeprefix('Value error, ').lower()}, not {first['input']}")

@@ -28,7 +28,6 @@ from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import build_network
 from amsunet.models import is_file
 from amsunet.models.contract import check_sizes
-from amsunet.training.deep_supervision import supervise
 from amsunet.training.plan import AS_SAID, Plan, check_setting, make_plan
 from amsunet.training.transfer import as_wide_as_its_start, start_from
 
@@ -167,20 +166,18 @@ def check_network(plan: Plan, num_classes: int) -> None:
     """Build the network of a plan; try one from a user's file on images, in training and in evaluation.
 
     Raises: InputError if it cannot be built, does not give logits for images of any size, or does not fit the weights
-        that training is to start from, or to be supervised as the plan says.
+        that training is to start from.
     """
     network = build_network(plan.model, plan.model_arguments(num_classes))
     if plan.start is not None:
         start_from(network, Path(plan.start), plan, plan.model_arguments(num_classes))
     if not is_file(plan.model):
-        supervise(network, plan, num_classes)
         return
     try:
         check_sizes(network, (plan.crop, (33, 47)), in_channels=plan.in_channels, num_classes=num_classes)
     except Exception as error:  # the user's code may raise anything
         problem = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(f"{plan.model}: {problem}; amsunet models check {plan.model} tells more") from None
-    supervise(network, plan, num_classes)
 
 
 def fit_preprocessing(

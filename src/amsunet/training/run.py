@@ -22,6 +22,7 @@ from amsunet.errors import InputError
 from amsunet.files import whole_file, write_json, written
 from amsunet.inference.description import FILE_NAME, seen_as_then
 from amsunet.models import code_files, is_file
+from amsunet.removed import removed_in
 from amsunet.training.plan import Plan
 from amsunet.zoo import find_card
 
@@ -148,6 +149,8 @@ def _read(path: Path, kind: type[Kind]) -> Kind:
     except FileNotFoundError:
         raise InputError(f"{path} is missing: the run folder is incomplete, copy it again or train again") from None
     except ValidationError as error:
+        if gone := removed_in(error):
+            raise InputError(f"{path}: {gone}; use that one, or train again") from None
         field = ".".join(map(str, error.errors()[0]["loc"]))
         if field:
             raise InputError(f"{path} was written by another version of amsunet (field {field}): train again") from None

@@ -17,7 +17,6 @@ from amsunet.inference.forward import compute_logits
 from amsunet.inference.torch_runtime import TorchRuntime, standardise
 from amsunet.machine import Machine
 from amsunet.training.captured_pass import captured, give_back
-from amsunet.training.deep_supervision import DeepSupervision, mean_over_scales
 from amsunet.training.loss import make_loss
 from amsunet.training.plan import Plan
 from amsunet.training.schedule import learning_rate_factor
@@ -59,7 +58,6 @@ class SegmentationTask(pl.LightningModule):
         machine: Machine,
         *,
         total_steps: int,
-        supervision: DeepSupervision | None = None,
     ) -> None:
         super().__init__()
         self.network = machine.place(network)
@@ -68,7 +66,6 @@ class SegmentationTask(pl.LightningModule):
         self.machine = machine
         self.total_steps = total_steps
         self.loss = make_loss(plan.loss)
-        self.supervision = supervision
         self.augmentation = plan.make_augmentation()
         self.dice_of_images: list[Tensor] = []
         self.loss_of_images: list[Tensor] = []
@@ -84,12 +81,9 @@ class SegmentationTask(pl.LightningModule):
         seed = (self.plan.seed, self.current_epoch, batch_idx)
         images, labels = self.augmentation(images.float() / 255, labels.long(), seed)
         images = standardise(images, self.preprocessing).contiguous(memory_format=torch.channels_last)
-        if self.supervision is None:
-            if not self._captured:
-                self._captured = (captured(self.network, images, self.machine),)
-            loss: Tensor = self.loss(self._captured[0](images).float(), labels)
-        else:
-            loss = mean_over_scales(self.loss, self.supervision(self.network, images), labels)
+        if not self._captured:
+            self._captured = (captured(self.network, images, self.machine),)
+        loss: Tensor = self.loss(self._captured[0](images).float(), labels)
         if not torch.isfinite(loss):
             raise DivergedError
         self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(images))

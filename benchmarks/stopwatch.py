@@ -1,4 +1,4 @@
-"""One figure of a benchmark in a process of its own: ``python -m amsunet.deployment.stopwatch JOB``, JSON in and out.
+"""One figure of a benchmark in a process of its own: ``python benchmarks/stopwatch.py JOB``, JSON in and out.
 
 Alone in its process a network's peak memory is its own, and exported files run without torch, as they do when shipped.
 """
@@ -154,8 +154,10 @@ def _write(job: Job) -> dict[str, float]:
 
 
 def _work(job: Job) -> dict[str, float]:
+    from traffic import count_traffic  # noqa: PLC0415
+
     from amsunet.inference.model_file import for_inference  # noqa: PLC0415
-    from amsunet.models.cost import count_macs, count_traffic  # noqa: PLC0415
+    from amsunet.models.cost import count_macs  # noqa: PLC0415
 
     network = for_inference(_network(job))
     return {

@@ -6,18 +6,20 @@ import csv
 import importlib.util
 import json
 import math
+import re
 import subprocess
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from types import SimpleNamespace
 
+import networks as module
 import pytest
 import torch
+from networks import measure, runtimes_of
 from PIL import Image
+from stopwatch import Job, run, timed
 
-from amsunet.deployment import benchmark as module
-from amsunet.deployment.benchmark import benchmark, runtimes_of
-from amsunet.deployment.stopwatch import Job, run, timed
 from amsunet.errors import InputError
 from amsunet.machine import Machine
 from amsunet.models import list_models
@@ -40,10 +42,10 @@ def build(in_channels, num_classes):
 def measured(tmp_path_factory):
     """Two networks under two runtimes, one of them twice: in two commands, the second goes on with the first."""
     out = tmp_path_factory.mktemp("benchmark")
-    first = benchmark(["amsunet_xs", "unet"], runtimes=["eager"], batches=[1, 2], out=out, **_QUICK)
+    first = measure(["amsunet_xs", "unet"], runtimes=["eager"], batches=[1, 2], out=out, **_QUICK)
     rows = dict(first.rows)
     said: list[str] = []
-    both = benchmark(
+    both = measure(
         ["amsunet_xs", "unet"], runtimes=["eager", "fused"], batches=[1, 2], out=out, say=said.append, **_QUICK
     )
     return SimpleNamespace(out=out, before=rows, speeds=both, said=said)
@@ -75,7 +77,9 @@ def test_every_row_is_set_against_eager_unet_and_the_machine(measured):
 def test_table_and_plot_are_written(measured):
     content = json.loads((measured.out / "result.json").read_text())
     assert len(content["rows"]) == 8 and content["conditions"]["packages"]["torch"] and not content["failures"]
-    assert content["command"].startswith("amsunet benchmark --models amsunet_xs,unet --runtimes eager,fused ")
+    assert content["command"].startswith(
+        "python benchmarks/networks.py --models amsunet_xs,unet --runtimes eager,fused "
+    )
     with (measured.out / "rows.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     assert [row["runtime"] for row in rows].count("fused") == 4
@@ -88,20 +92,20 @@ def test_table_and_plot_are_written(measured):
 def test_other_conditions_are_not_mixed_in(measured):
     before = (measured.out / "result.json").read_bytes()
     with pytest.raises(InputError, match="another machine, device, version or --threads or --seconds"):
-        benchmark(["unet"], runtimes=["eager"], out=measured.out, **{**_QUICK, "seconds": 1.0})
+        measure(["unet"], runtimes=["eager"], out=measured.out, **{**_QUICK, "seconds": 1.0})
     assert (measured.out / "result.json").read_bytes() == before
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "result.json").write_text("{}")
     with pytest.raises(InputError, match=r"result\.json is no benchmark or is damaged"):
-        benchmark(["unet"], runtimes=["eager"], out=tmp_path, **_QUICK)
+        measure(["unet"], runtimes=["eager"], out=tmp_path, **_QUICK)
     assert (tmp_path / "result.json").read_text() == "{}"
 
 
 def test_a_network_that_fails_is_told_and_costs_no_other_row(tmp_path):
     (tmp_path / "broken.py").write_text(_BROKEN)
-    speeds = benchmark([f"{tmp_path}/broken.py:build", "unext"], runtimes=["eager"], out=tmp_path / "out", **_QUICK)
+    speeds = measure([f"{tmp_path}/broken.py:build", "unext"], runtimes=["eager"], out=tmp_path / "out", **_QUICK)
     assert [row.network for row in speeds.rows.values()] == ["unext"]
     assert list(speeds.failures.values()) == ["ValueError: wings are missing"]
     assert "failed: " in speeds.table()
@@ -123,14 +127,14 @@ def test_a_network_that_fails_is_told_and_costs_no_other_row(tmp_path):
 )
 def test_what_cannot_be_measured_is_refused(tmp_path, settings, message):
     with pytest.raises(InputError, match=message):
-        benchmark(**{"out": tmp_path / "out", **_QUICK, **settings})
+        measure(**{"out": tmp_path / "out", **_QUICK, **settings})
     assert not (tmp_path / "out").exists()
 
 
 def test_a_runtime_that_is_missing_is_named_when_asked_for_and_left_out_when_not(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(InputError, match=r'onnxruntime is not installed: pip install "amsunet\[deploy\]"'):
-        benchmark(runtimes=["onnx"], out=tmp_path, **_QUICK)
+        measure(runtimes=["onnx"], out=tmp_path, **_QUICK)
     assert "onnx" not in [runtime for runtime, _ in module._settings("cpu", (), ["float32"])]
 
 
@@ -139,7 +143,7 @@ def test_exported_files_are_timed_without_torch(tmp_path):
     job = Job("write", "amsunet_xs", "onnx", "float32", 32, 2, seconds=0.0, file=str(tmp_path / "model.onnx"))
     run(job)
     code = (
-        "import json, sys\nfrom amsunet.deployment.stopwatch import Job, run\n"
+        f"import json, sys\nsys.path.insert(0, {str(Path(module.__file__).parent)!r})\nfrom stopwatch import Job, run\n"
         "print(run(Job(**json.loads(sys.argv[1]))))\nprint('torch' in sys.modules, end='')"
     )
     said = json.dumps({**asdict(job), "task": "time"})
@@ -180,7 +184,7 @@ def test_a_gpu_gets_its_own_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "choose_machine", lambda device: Machine("cuda", "bfloat16", 2))
     monkeypatch.setattr(module, "environment", lambda machine: {"device_name": "", "precision": "", "packages": {}})
     monkeypatch.setattr(module, "_run", answer)
-    speeds = benchmark(["all"], device="cuda", sizes=[256, 480], batches=[1, 8], out=tmp_path, threads=2, say=str)
+    speeds = measure(["all"], device="cuda", sizes=[256, 480], batches=[1, 8], out=tmp_path, threads=2, say=str)
     rows = {(row.runtime, row.precision) for row in speeds.rows.values()}
     fast = {(name, p) for name in ("channels_last", "fused", "compiled") for p in ("float32", "bfloat16")}
     assert rows == {("eager", "float32"), *fast}
@@ -201,5 +205,19 @@ def test_products_in_an_emulated_precision_are_no_peak(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "choose_machine", lambda device: Machine("cpu", "float32", 2))
     monkeypatch.setattr(module, "_run", answer)
     settings = _QUICK | {"precisions": ["bfloat16"]}
-    benchmark(["unet"], runtimes=["channels_last"], out=tmp_path, say=str, **settings)
+    measure(["unet"], runtimes=["channels_last"], out=tmp_path, say=str, **settings)
     assert tasks == ["work", "time"]
+
+
+def test_the_script_prints_a_table_and_says_where_it_lies(tmp_path):
+    def call(*words):
+        command = [sys.executable, module.__file__, "--runtimes", "eager", "--precisions", "float32", *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    done = call("--models", "unet", *["--size", "32", "--seconds", "0", "--device", "cpu", "--threads", "1"])
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^unet +eager +float32 +32 +1 +\d+\.\d +\d+\.\d +1\.00 +1\.00 ", done.stdout, re.MULTILINE)
+    assert (tmp_path / "benchmark" / "rows.csv").is_file() and (tmp_path / "benchmark" / "speeds.png").is_file()
+    wrong = call("--models", "unett")
+    assert wrong.returncode == 2 and "did you mean 'unet'" in wrong.stderr
+    assert len(wrong.stderr.strip().splitlines()) == 1

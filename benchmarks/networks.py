@@ -1,4 +1,11 @@
-"""How fast networks are on this machine: networks times runtimes times precisions, each in a process of its own."""
+"""How fast networks are on this machine: networks times runtimes times precisions, each in a process of its own.
+
+    python benchmarks/networks.py [--models A,B,...] [--runtimes ...] [--precisions ...] [--out benchmark]
+
+Every network with every runtime and precision is set against plain torch, against U-Net, and against what the machine
+can do at best. The parts beside this script: ``stopwatch.py`` measures one figure, ``traffic.py`` counts what passes
+through memory, ``speeds.py`` holds all, ``speeds_plot.py`` draws it.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +26,15 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import click
 import torch
+from speeds import RESULT, Row, Speeds, Work
+from speeds_plot import draw_speeds
+from stopwatch import Job
 
+from amsunet.cli import main
+from amsunet.cli.options import whole_numbers
 from amsunet.deployment.formats import PACKAGES, PRECISIONS, missing_package, pip_line
-from amsunet.deployment.speeds import RESULT, Row, Speeds, Work
-from amsunet.deployment.speeds_plot import draw_speeds
-from amsunet.deployment.stopwatch import Job
 from amsunet.errors import InputError
 from amsunet.files import refuse_place
 from amsunet.inference.model_file import build_network
@@ -46,6 +56,7 @@ _UNASKED = {
 }
 _MODELS = ("amsunet", "amsunet_xs", "unet")
 _SMALLEST_SIZE = 32
+_STOPWATCH = Path(__file__).with_name("stopwatch.py")
 
 Setting = tuple[str, str]
 """Runtime and precision."""
@@ -56,7 +67,7 @@ def runtimes_of(device: str) -> dict[str, tuple[str, ...]]:
     return _OF_TORCH if device == "cuda" else _OF_TORCH | PRECISIONS
 
 
-def benchmark(
+def measure(
     models: Sequence[str] = (),
     *,
     out: str | Path,
@@ -105,14 +116,16 @@ def benchmark(
         "--precisions": dict.fromkeys(precision for _, precision in settings), "--size": sizes, "--batch": batches,
         "--device": [machine.device], "--threads": [threads], "--seconds": [f"{seconds:g}"], "--out": [out],
     }  # fmt: skip
-    command = "amsunet benchmark " + " ".join(f"{name} {','.join(map(str, values))}" for name, values in words.items())
+    command = "python benchmarks/networks.py " + " ".join(
+        f"{name} {','.join(map(str, values))}" for name, values in words.items()
+    )
     jobs = [
         Job("time", network, runtime, precision, size, batch, machine.device, threads, seconds)
         for size, batch, network, (runtime, precision) in product(
             dict.fromkeys(sizes), dict.fromkeys(batches), networks, settings
         )
     ]
-    _measure(Path(out), speeds, jobs, command, say)
+    _measure_rows(Path(out), speeds, jobs, command, say)
     return speeds
 
 
@@ -170,7 +183,7 @@ def _open(folder: Path, conditions: dict[str, Any]) -> Speeds:
     return speeds
 
 
-def _measure(folder: Path, speeds: Speeds, jobs: list[Job], command: str, say: Callable[[str], None]) -> None:
+def _measure_rows(folder: Path, speeds: Speeds, jobs: list[Job], command: str, say: Callable[[str], None]) -> None:
     # What a file of the user's builds may have changed since.
     waiting = [job for job in jobs if _key(job) not in speeds.rows or is_file(job.network)]
     on = f"on {speeds.conditions['device_name']}, {speeds.conditions['threads']} threads"
@@ -221,7 +234,7 @@ def _with_file(job: Job, folder: Path) -> Job:
 def _run(job: Job) -> dict[str, Any]:
     """Have a job done by a process. Raises: InputError with what was wrong."""
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "amsunet.deployment.stopwatch", json.dumps(asdict(job))],
+        [sys.executable, str(_STOPWATCH), json.dumps(asdict(job))],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -234,3 +247,54 @@ def _run(job: Job) -> dict[str, Any]:
         raise InputError((done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"])[-1])
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+def _words(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (value or "").split(",") if part.strip())
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--models",
+    callback=_words,
+    metavar="A,B,...",
+    help="Names or FILE.py:FUNCTION, or all (default: amsunet,amsunet_xs,unet).",
+)
+@click.option(
+    "--runtimes",
+    callback=_words,
+    metavar="A,B,...",
+    help="Of eager, channels_last, fused, compiled, onnx, openvino, pt2, executorch (default: "
+    "all that are installed but pt2, executorch and, on a CPU, compiled).",
+)
+@click.option(
+    "--precisions",
+    callback=_words,
+    metavar="A,B,...",
+    help="Of float32, bfloat16, float16, int8 (default: float32, and bfloat16 where the device computes it).",
+)
+@click.option("--size", "sizes", callback=whole_numbers, default="256", show_default=True, metavar="SIDE,...")
+@click.option("--batch", "batches", callback=whole_numbers, default="1", show_default=True, metavar="IMAGES,...")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--threads", type=click.IntRange(1), help="Of a CPU (default: all cores).")
+@click.option("--seconds", type=click.FloatRange(0), default=1.0, show_default=True, help="To measure each row for.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("benchmark"),
+    show_default=True,
+    help="Folder of table and plot; a benchmark that was stopped goes on.",
+)
+def networks(**values: Any) -> None:
+    """Time networks on this machine: every network with every runtime and precision, set against plain torch, against
+    U-Net, and against what the machine can do at best.
+    """
+    speeds = measure(**values, say=click.echo)
+    out = values["out"]
+    click.echo(f"{speeds.table()}\ntable: {out / 'rows.csv'}\nplot: {out / 'speeds.png'}")
+    if speeds.failures:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main(networks)

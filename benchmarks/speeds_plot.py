@@ -9,9 +9,9 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from speeds import Row, Speeds
 
 from amsunet.data.overlay import COLOURS
-from amsunet.deployment.speeds import Row, Speeds
 from amsunet.files import whole_file
 
 _COLOUR_OF = {name: COLOURS[i] / 255 for name, i in (("float32", 6), ("bfloat16", 1), ("float16", 2), ("int8", 4))}
