@@ -11,7 +11,7 @@ from amsunet.data.other_observer import open_other_observer
 
 @pytest.fixture
 def chase(tmp_path, picture, disc, save):
-    """Images with a first observer's mask of 0 and 255, as CHASE_DB1 names them; some have a second one's, of 0 and 1."""
+    """Images with a first observer's mask of 0 and 255, as CHASE_DB1 names them; some have a second one's."""
 
     def make(second, count=4):
         for number in range(1, count + 1):

@@ -214,16 +214,11 @@ class Evaluation:
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every image and class, ready for CSV."""
         for image in self.images:
+            of_image = {"uncertainty": image.uncertainty, "unlike": image.unlike, "polarity": image.polarity}
             for index, (name, scores) in enumerate(zip(self.class_names, image.classes, strict=True)):
-                of_image: dict[str, Any] = {
-                    "uncertainty": image.uncertainty,
-                    "unlike": image.unlike,
-                    "polarity": image.polarity,
-                }
-                if self.observer:
-                    of_image["observer_dice"] = image.observer[index].dice if image.observer else ""
                 named = {"image": image.sample.name, "class": name, "group": image.sample.group or ""}
-                yield {**named, **asdict(scores), **of_image}
+                second = {"observer_dice": image.observer[index].dice if image.observer else ""}
+                yield {**named, **asdict(scores), **of_image, **(second if self.observer else {})}
 
     def table(self) -> str:
         """What was found as text, with the rule it follows."""
