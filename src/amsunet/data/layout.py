@@ -184,9 +184,10 @@ def _tell_pairs(roles: Roles, paired: Paired, layout: Layout) -> None:
                 f"{absent[0].image}: taken as images without it"
             )
     for folder in sorted({one.path.parent for one in roles.observers}):
-        whose = "is" if _all_in(folder, roles) else "holds"
+        left_out = _all_in(folder, roles)
         layout.notes.append(
-            f"{folder} {whose} a second observer's masks: nothing is trained on them, evaluate scores them too"
+            f"{folder} {'is left out: a second' if left_out else 'holds a second'} observer's masks: nothing is trained "
+            "on them, evaluate scores them beside the network"
         )
     scored = {sample.other_observer for sample in layout.samples}
     if further := sorted(one.path for one in roles.observers if one.path not in scored):
