@@ -186,8 +186,8 @@ def _tell_pairs(roles: Roles, paired: Paired, layout: Layout) -> None:
     for folder in sorted({one.path.parent for one in roles.observers}):
         left_out = _all_in(folder, roles)
         layout.notes.append(
-            f"{folder} {'is left out: a second' if left_out else 'holds a second'} observer's masks: nothing is trained "
-            "on them, evaluate scores them beside the network"
+            f"{folder} {'is left out: a second' if left_out else 'holds a second'} observer's masks: nothing is "
+            "trained on them, evaluate scores them beside the network"
         )
     scored = {sample.other_observer for sample in layout.samples}
     if further := sorted(one.path for one in roles.observers if one.path not in scored):

@@ -48,10 +48,11 @@ def apply_tables(source: Path, layout: Layout) -> None:
     """
     for path in _tables(source, layout):
         try:
-            table = read_table(path)
+            read = read_table(path)
         except InputError:
             continue  # no table, and nothing that patients could be known from
-        if path.suffix.lower() == ".txt" and (table := _as_list(table, layout)) is None:
+        table = _as_list(read, layout) if path.suffix.lower() == ".txt" else read
+        if table is None:
             continue
         patient = find_patient_column(table.columns)
         if patient is not None and table.rows:
