@@ -15,7 +15,7 @@ from skimage.data import astronaut, camera, coffee
 
 from amsunet.data import duplicates
 from amsunet.data.dataset import open_dataset
-from amsunet.data.duplicates import pack_thumbnail, tell_copies, tell_repeats, tell_seen
+from amsunet.data.duplicates import keep_together, pack_thumbnail, tell_copies, tell_repeats, tell_seen
 from amsunet.data.layout import Split, find_samples
 from amsunet.data.scan import Scan, scan_samples
 
@@ -69,6 +69,21 @@ def test_copies_across_the_splits_come_first(make_dataset):
     assert not tell_repeats(scans[4:], _splits(scans, {}))
 
 
+def test_copies_of_copies_have_one_name_and_others_their_own(make_dataset):
+    data = make_dataset(6)
+    for name, twin in (("00", "02"), ("02", "04"), ("01", "05")):
+        pixels = np.array(Image.open(data / "images" / f"{name}.png"))
+        pixels[0, int(twin)] ^= 1
+        Image.fromarray(pixels).save(data / "images" / f"{twin}.png")
+    scans = open_dataset(data).scans
+    together, checksums = keep_together(scans), {scan.sample.name: scan.checksum for scan in scans}
+    assert together == {name: checksums[{"02": "00", "04": "00", "05": "01"}.get(name, name)] for name in checksums}
+    (text,) = tell_repeats(scans, _splits(scans, {}))
+    assert "copies stay on one side of the tool's own cut; if they are of one patient" in text
+    given = tuple(replace(scan, sample=replace(scan.sample, split="train")) for scan in scans)
+    assert "own cut" not in tell_repeats(given, _splits(given, {}))[0]
+
+
 def test_a_patients_own_images_may_look_alike(make_dataset):
     data = make_dataset(3)
     pixels = np.array(Image.open(data / "images" / "00.png"))
@@ -95,6 +110,8 @@ def test_changed_copies_are_found_and_other_pictures_are_not(change, picture, sa
     (text,) = tell_seen(scans, _splits(scans, {"b": "test"}), {"b"})
     assert text.startswith("1 of these 1 images ") and "trained or chosen on" in text
     assert not tell_seen(scans, _splits(scans, {"b": "test", "c0": "test"}), {"c0"})
+    together = keep_together(scans)
+    assert together["a"] == together["b"] and len(set(together.values())) == 3
 
 
 @pytest.mark.parametrize("rows", [2, 1024])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from amsunet.data.lettering import _fonts, _has, _runs, draw_text, shorten
+from amsunet.data import lettering
+from amsunet.data.lettering import _has, _others, _runs, _usual, draw_text, shorten, tell_missing
 
 
 def _drawn(text: str) -> np.ndarray:
@@ -21,7 +24,7 @@ def _drawn(text: str) -> np.ndarray:
 
 @pytest.mark.parametrize("text", ["Prüfling ä", "русский", "Ελληνικά"])
 def test_what_the_usual_font_has_is_written_with_it(text: str) -> None:
-    assert [run for _, run in _runs(text)] == [text] and _runs(text)[0][0] == _fonts()[0]
+    assert [run for _, run in _runs(text)] == [text] and _runs(text)[0][0] == _usual()
     assert _drawn(text).any()
     assert np.array_equal(_drawn(unicodedata.normalize("NFD", "ä")), _drawn("ä"))
 
@@ -34,13 +37,48 @@ def test_no_box_stands_for_a_character(text: str) -> None:
     assert written == text or "\\" in written
 
 
-def test_a_character_that_no_font_has_is_written_as_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = _fonts()[:1]
-    monkeypatch.setattr("amsunet.data.lettering._fonts", lambda: usual)
-    monkeypatch.setattr("amsunet.data.lettering._font_of", lambda one: usual[0] if _has(usual[0], one) else None)
-    _runs.cache_clear()
+@pytest.fixture
+def fonts(monkeypatch: pytest.MonkeyPatch):
+    """Make these the only fonts of the machine beside the usual one."""
+    cached = (_runs, lettering._font_of, _others)
+
+    def use(*paths: Path) -> None:
+        for one in cached:
+            one.cache_clear()
+        monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda: [str(path) for path in paths])
+
+    yield use
+    for one in cached:
+        one.cache_clear()
+
+
+def test_a_character_that_no_font_has_is_written_as_its_code_and_told(fonts) -> None:
+    fonts()
     assert [run for _, run in _runs("細_1")] == [r"\u7d30_1"]
-    _runs.cache_clear()
+    told = tell_missing(["細胞 7", "한글", "ä\n"])
+    assert told.startswith(
+        "no font on this machine has characters of CJK (細), Hangul (한), which the pictures show as"
+    )
+    assert tell_missing(["Prüfling 7\n", ""]) == ""
+
+
+def test_a_font_that_was_just_installed_is_used(fonts, tmp_path) -> None:
+    bold = Path(_usual()).with_name("DejaVuSans-Bold.ttf")
+    plain = shutil.copy(_usual(), tmp_path / "Zz.ttf")
+    (tmp_path / "broken.ttf").write_bytes(b"none")
+    fonts(bold, tmp_path / "broken.ttf", plain)
+    assert [path.name for path in _others()] == ["Zz.ttf", "broken.ttf", bold.name]
+    assert lettering._characters(tmp_path / "broken.ttf") is None and _runs("細")[0][1] == r"\u7d30"
+
+
+def test_what_the_usual_font_lacks_is_of_one_font_where_one_has_all_of_it(fonts, monkeypatch) -> None:
+    one, other = Path("a.ttf"), Path("b.ttf")
+    fonts(one, other)
+    holds = {_usual(): set("ab "), one: set("細"), other: set("細胞")}
+    monkeypatch.setattr(lettering, "_characters", lambda path: frozenset(map(ord, holds[path])))
+    assert _runs("a 細胞 b") == ((_usual(), "a "), (other, "細胞"), (_usual(), " b"))
+    assert _runs("a 細") == ((_usual(), "a "), (one, "細"))
+    assert _runs("胞한") == ((other, "胞"), (_usual(), r"\ud55c"))
 
 
 @pytest.mark.parametrize("text", ["short", "a name that goes on and on and on (train), 12.0%"])

@@ -81,6 +81,43 @@ def test_a_table_beside_the_images_is_read(images: Path) -> None:
     assert [sample.group for sample in find_samples(images).samples] == ["a", "a", "a", "b", "b", "b"]
 
 
+@pytest.mark.parametrize("suffix", ["", ".png"])
+@pytest.mark.parametrize("line", ["{} {}", "{}\t{}", "{}, {}", "{};{}"])
+@pytest.mark.parametrize("head", ["", "image patient"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_list_of_patients_is_read(images: Path, line: str, head: str, suffix: str, turned: bool) -> None:
+    pairs = [(name + suffix, f"case{number // 3}") for number, name in enumerate(NAMES)]
+    pairs = [(*head.split(),), *pairs] if head else pairs
+    (images / "patients.txt").write_text("\n\n".join(line.format(*(pair[::-1] if turned else pair)) for pair in pairs))
+    layout = find_samples(images)
+    assert [sample.group for sample in layout.samples] == ["case0"] * 3 + ["case1"] * 3
+    assert any("patients.txt names the patient of 6 images" in note for note in layout.notes)
+    assert not layout.warnings
+
+
+def test_names_with_spaces_stand_in_a_list(touch_pairs: Callable[..., Path]) -> None:
+    root = touch_pairs(["scan 1", "scan 2"])
+    (root / "patients.txt").write_text("scan 1 A\nscan 2 A\n")
+    assert [sample.group for sample in find_samples(root).samples] == ["A", "A"]
+
+
+@pytest.mark.parametrize("text", ["", "P00\nP01\nP02\n", "x P00\ny P01\n", "P00_0 P00 f 30\nP00_1 P00\n"])
+def test_a_list_that_names_no_images_is_said_not_to_be_read(images: Path, text: str) -> None:
+    (images / "patients.txt").write_text(text)
+    layout = find_samples(images)
+    assert {sample.group for sample in layout.samples} == {None}
+    assert [warning for warning in layout.warnings if "patients.txt is not read: write a line for each" in warning]
+
+
+def test_other_text_files_are_no_lists_of_patients(images: Path) -> None:
+    for name in ("notes.txt", "train_patients_info.txt"):
+        (images / name).write_text("".join(f"{name} A\n" for name in NAMES))
+    layout = find_samples(images)
+    assert {sample.group for sample in layout.samples} == {None} and not any(
+        "is not read" in w for w in layout.warnings
+    )
+
+
 @pytest.mark.parametrize(
     ("columns", "patient"),
     [(["frame", "video_id"], 1), (["sequence_id", "patient"], 1), (["Patienten-Alter", "Patienten-ID"], 1)],

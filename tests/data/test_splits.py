@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,9 +87,20 @@ def test_the_same_picture_stored_twice_stays_on_one_side() -> None:
     samples = [Sample(f"{n:02}", Path(f"{n}.png"), {"": Path("m.png")}) for n in range(40)]
     twins = {sample.name: f"pixels {number % 20}" for number, sample in enumerate(samples)}
     foreground = {sample.name: number % 7 / 7 for number, sample in enumerate(samples)}
-    splits = assign_splits(samples, foreground, seed=3, checksums=twins)
+    splits = assign_splits(samples, foreground, seed=3, copies=twins)
     assert all(splits[f"{n:02}"] == splits[f"{n + 20:02}"] for n in range(20))
     assert set(splits.values()) == {"train", "val", "test"}
+
+
+def test_a_copy_of_a_patients_image_stays_with_the_patient() -> None:
+    samples = _samples(40, groups=10)
+    copies = [replace(sample, name=f"copy of {sample.name}", group=None) for sample in samples[:10]]
+    pictures = {sample.name: sample.name.removeprefix("copy of ") for sample in [*samples, *copies]}
+    every = [*copies, *samples]
+    splits = assign_splits(every, _shares(every), seed=0, copies=pictures)
+    assert all(splits[copy.name] == splits[pictures[copy.name]] for copy in copies)
+    alone = assign_splits(every, _shares(every), seed=0)
+    assert any(alone[copy.name] != alone[pictures[copy.name]] for copy in copies), "or nothing is tested"
 
 
 def test_the_seed_moves_validation_and_never_the_test_images() -> None:

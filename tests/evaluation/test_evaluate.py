@@ -9,12 +9,14 @@ from html import unescape
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from amsunet.data.dataset import open_dataset
 from amsunet.data.embedded import locate
 from amsunet.errors import InputError
 from amsunet.evaluation import samples
 from amsunet.evaluation.evaluate import evaluate
+from amsunet.evaluation.evaluation import evaluation_folder
 from amsunet.evaluation.metrics import EMPTY_RULE, METRICS
 from amsunet.evaluation.report import write_report
 from amsunet.inference.description import FILE_NAME
@@ -110,6 +112,50 @@ def test_on_foreign_data_what_was_trained_on_is_left_out(run, tmp_path):
     again = evaluate(run, tmp_path)
     assert len(again.images) == len(evaluation.images)
     assert "1 images are left out" in again.notes[0]
+
+
+@pytest.mark.parametrize("marked", [4, 2])
+def test_a_second_observer_is_scored_beside_the_network(run, tmp_path, monkeypatch, marked):
+    source, out = evaluate(run), tmp_path / "data"
+    out.mkdir()
+    for number, image in enumerate(source.images):
+        name = f"Image_{number:02}L"
+        Image.open(image.sample.image).save(out / f"{name}.png")
+        (mask,) = (np.asarray(Image.open(path)) for path in image.sample.masks.values())
+        Image.fromarray(mask).save(out / f"{name}_1stHO.png")
+        if number < marked:
+            half = mask.copy()
+            half[: len(half) // 2] = 0
+            Image.fromarray(half).save(out / f"{name}_2ndHO.png")
+    evaluation = evaluate(run, out)
+    observed, alone = evaluation.images[:marked], evaluation.images[marked:]
+    first, second = observed[0].classes[0], observed[0].observer[0]
+    assert second.true_positives + second.false_negatives == first.true_positives + first.false_negatives
+    assert (second.precision, second.specificity) == (1, 1) and 0 < second.sensitivity < 1
+    assert np.isnan(second.auc) and np.isnan(second.average_precision)
+    assert not any(image.observer for image in alone)
+    theirs = np.mean([image.observer[0].dice for image in observed])
+    network = np.mean([image.dice for image in observed])
+    which = "all 4 images" if marked == 4 else "2 of 4 images"
+    (line,) = (line for line in evaluation.table().splitlines() if line.startswith("second observer"))
+    assert line.startswith(f"second observer against the reference, {which}: Dice {theirs:.4f}")
+    assert f"the network on the same images: {network:.4f}" in line
+    summary = json.loads((evaluation_folder(evaluation) / "summary.json").read_text())["observer"]
+    assert summary["images"] == marked and summary["mean_over_classes"]["dice"]["mean"] == pytest.approx(theirs)
+    assert summary["network_on_the_same_images"]["classes"]["foreground"]["dice"]["mean"] == pytest.approx(network)
+    with (evaluation_folder(evaluation) / "images.csv").open(newline="") as file:
+        written = [row["observer_dice"] for row in csv.DictReader(file)]
+    assert [bool(one) for one in written] == [number < marked for number in range(4)]
+    report = write_report(evaluation).read_text()
+    section = report[report.index("<h2>A second observer") :].partition("</section>")[0]
+    assert f"{theirs:.4f}" in section and f"{network:.4f}" in section and which in section
+    assert "AUC" not in section and "HD95" in section
+
+
+def test_without_a_second_observer_nothing_is_said_of_one(run):
+    evaluation = evaluate(run)
+    assert evaluation.observer is None and evaluation.summary()["observer"] is None
+    assert "second observer" not in evaluation.table() + write_report(evaluation).read_text()
 
 
 def test_a_model_file_stands_for_its_run_and_alone_says_what_is_not_known(run, tmp_path, monkeypatch):

@@ -182,7 +182,7 @@ def test_images_in_doubt_of_which_way_round_they_are_are_told_in_one_line(judged
     how = "may show bright objects on dark or dark ones on bright, taken as dark objects on bright"
     unclear = [replace(one, polarity=how, uncertainty=0.1 * n) for n, one in enumerate(evaluation.images[1:])]
     evaluation = replace(evaluation, images=(evaluation.images[0], *unclear))
-    assert evaluation.findings[-1] == f"image3 {how}, as may 2 more"
+    assert evaluation.findings[-1] == f"image3 and 2 more {how}"
     assert [row["polarity"] for row in evaluation.rows()] == ["", how, how, how]
 
 

@@ -10,10 +10,11 @@ import tifffile
 
 from amsunet.data.images import Array, write_image
 from amsunet.data.preprocessing import Preprocessing, Tone
+from amsunet.errors import InputError
 from amsunet.inference.folder import CHECK_LIST, predict_files
 from amsunet.inference.jobs import find_inputs
 from amsunet.inference.polarity_choice import choose_tone, tell_tone
-from amsunet.inference.predictor import Predictor
+from amsunet.inference.predictor import Predictor, load
 from amsunet.inference.slide import SlideTask
 
 UPRIGHT = Tone(10.0, 200.0, 1.0)
@@ -33,9 +34,9 @@ def test_the_surer_way_round_is_taken_if_it_is_surer_by_the_lead(
         tone, lambda one: np.full((40, 50, 1), one.low, np.uint8), lambda view: dice[int(view[0, 0, 0])]
     )
     assert chosen[:3] == expected[:3]
-    assert tell_tone(tone, chosen).endswith(
-        "dark objects on bright" if expected is INVERTED else "bright objects on dark"
-    )
+    taken, other = ("dark objects on bright", "bright-on-dark"), ("bright objects on dark", "dark-on-bright")
+    taken, other = taken if expected is INVERTED else other
+    assert tell_tone(tone, chosen).endswith(f"taken as {taken}: if that is wrong, predict with --polarity {other}")
 
 
 def test_nothing_is_computed_where_nothing_is_in_doubt() -> None:
@@ -111,3 +112,49 @@ def test_a_slide_is_taken_as_the_whole_image_is_and_listed(predictor, tmp_path) 
     predict_files(predictor, find_inputs([str(tmp_path / "in")]), tmp_path / "masks")
     with (tmp_path / "masks" / CHECK_LIST).open(newline="", encoding="utf-8") as lines:
         assert whole.polarity in next(csv.DictReader(lines))["reason"]
+
+
+SAID = {"bright-on-dark": False, "dark-on-bright": True}
+
+
+@pytest.mark.parametrize("polarity", SAID)
+def test_the_polarity_that_is_said_holds_for_every_image(predictor, make_run, machine, polarity) -> None:
+    said = load(make_run(windowing="bright_on_dark"), polarity=polarity, device="cpu", precision="float32")
+    bright = np.full((64, 64), 20, np.uint8)
+    bright[20:40, 20:40] = 220
+    (kind,) = predictor.kinds.values()
+    for image in (bright, 255 - bright, _half(64)):
+        tone = kind.tone(image[..., None])
+        ways = (tone, tone.other or Tone(tone.high, tone.low, tone.gamma))
+        wanted = next(one for one in ways if (one.low > one.high) == SAID[polarity])
+        (view,) = said.prepare(image[..., None], "x").views.values()
+        if SAID[polarity] == (tone.low > tone.high):
+            assert np.array_equal(view[0], kind.window(image[..., None], wanted)[..., 0])
+        upright = np.corrcoef(view[0].ravel(), image.ravel())[0, 1]
+        assert (upright < 0) == SAID[polarity]
+        assert said.predict(image).polarity == ""
+
+
+def test_the_polarity_that_is_said_turns_slides_round_and_is_not_kept(make_run, tmp_path) -> None:
+    run, image, masks = make_run(windowing="bright_on_dark"), _half(256), {}
+    with tifffile.TiffWriter(tmp_path / "slide.tif") as tiff:
+        tiff.write(image, tile=(64, 64), subifds=1)
+        tiff.write(image[::2, ::2], tile=(64, 64), subfiletype=1)
+    predictors = {polarity: load(run, polarity=polarity, device="cpu", precision="float32") for polarity in SAID}
+    for polarity, predictor in predictors.items():
+        assert SlideTask(predictor, tmp_path / "slide.tif", tmp_path / polarity, "slide").run() is None
+        masks[polarity] = tifffile.imread(tmp_path / polarity / "slide.tif")
+        assert np.mean(masks[polarity] == predictor.predict(image).as_stored()) > 0.999
+    auto = load(run, device="cpu", precision="float32")
+    assert len({one.checksum() for one in (auto, *predictors.values())}) == 3
+    assert not np.array_equal(*masks.values())
+    assert predictors["dark-on-bright"].description.model_dump_json() == auto.description.model_dump_json()
+
+
+def test_a_network_that_takes_images_as_they_are_refuses_a_polarity(make_run) -> None:
+    with pytest.raises(InputError, match=r"^--polarity dark-on-bright is for networks that .* has depth: leave --pol"):
+        load(make_run(windowing="depth"), polarity="dark-on-bright")
+    with pytest.raises(
+        InputError, match=r"^polarity 'inverted' is unknown: choose auto, bright-on-dark, dark-on-brigh"
+    ):
+        load(make_run(windowing="bright_on_dark"), polarity="inverted")

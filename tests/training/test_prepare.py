@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from amsunet.data.images import write_image
 from amsunet.data.masks import MaskConvention, MaskOptions
@@ -115,3 +116,33 @@ def test_a_doubt_is_told_with_the_setting_unless_one_was_said(tmp_path):
     assert "--image-scale" not in sure.describe() and "--image-scale" not in prepared.describe()
     said = prepare(_write(tmp_path, 12), device="cpu", overrides={"image_scale": "factor"})
     assert "--image-scale" not in replace(said, fingerprint=doubtful.fingerprint).describe()
+
+
+@pytest.mark.parametrize("folds", [None, 4])
+def test_copies_saved_anew_stay_on_one_side_of_the_cut(make_dataset, folds):
+    data = make_dataset(20)
+    for number in range(10):
+        image = Image.open(data / "images" / f"{number:02}.png")
+        image.save(data / "images" / f"{number + 10:02}.jpg", quality=90)
+        (data / "images" / f"{number + 10:02}.png").unlink()
+    prepared = prepare(data, device="cpu", folds=folds)
+    side = (
+        prepared.splits
+        if folds is None
+        else prepared.folds.fold_of | {name: split for name, split in prepared.splits.items() if split == "test"}
+    )
+    assert all(side[f"{number:02}"] == side[f"{number + 10:02}"] for number in range(10))
+    assert {"train", "test"} <= set(prepared.splits.values())
+    (told,) = (warning for warning in prepared.warnings if "nearly the same" in warning)
+    assert told.startswith("20 images look nearly the same as another in one split") and "own cut" in told
+
+
+def test_a_film_of_one_view_is_cut_all_the_same_and_told(make_dataset, picture):
+    data = make_dataset(12)
+    for number in range(12):
+        frame = picture(0).copy()
+        frame[0, number] ^= 1
+        Image.fromarray(frame).save(data / "images" / f"{number:02}.png")
+    prepared = prepare(data, device="cpu")
+    assert set(prepared.splits.values()) == {"train", "val", "test"}
+    assert any("validation images look nearly the same as training images" in warning for warning in prepared.warnings)

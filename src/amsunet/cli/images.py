@@ -203,6 +203,13 @@ def _judge(run: Path, data: str | None = None, **values: Any) -> None:
 @click.option("--overwrite", is_flag=True, help="Replace masks that are there already.")
 @view_options
 @click.option(
+    "--polarity",
+    type=click.Choice(["auto", "bright-on-dark", "dark-on-bright"]),
+    default="auto",
+    show_default=True,
+    help="What the images show, for networks that turn dark objects bright; auto finds it out of each image.",
+)
+@click.option(
     "--runtime",
     type=click.Choice(["torch", "onnx", "openvino"]),
     help="What runs the network (default: torch, or what an exported file is for).",
@@ -255,7 +262,7 @@ def predict(
     if unlike := tell_unlike([(one.image, one.unlike) for one in outcome.doubts if one.unlike], outcome.written):
         click.echo(f"warning: {unlike}: check the masks", err=True)
     if unclear := tell_unclear([(one.image, one.polarity) for one in outcome.doubts if one.polarity]):
-        click.echo(f"warning: {unclear}: check the masks", err=True)
+        click.echo(f"warning: {unclear}", err=True)
     if outcome.sizes:
         scaling = predictor.scaling(outcome.sizes)
         click.echo(scaling.line)

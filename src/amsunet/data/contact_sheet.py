@@ -13,7 +13,7 @@ from amsunet.data.dataset import Dataset
 from amsunet.data.images import Array
 from amsunet.data.joined_mask import open_sample_mask
 from amsunet.data.layout import Sample, Split
-from amsunet.data.lettering import draw_text, shorten
+from amsunet.data.lettering import draw_text, shorten, tell_missing
 from amsunet.data.masks import IGNORED, MaskConvention
 from amsunet.data.overlay import colour_of, draw_masks, fit, viewable
 
@@ -53,6 +53,13 @@ def draw_sheet(dataset: Dataset, splits: Mapping[str, Split], class_shares: Sequ
     if len(chosen) < len(dataset.samples):
         title += ", first those with least and with most foreground"
     return _lay_out(title, entries, pictures)
+
+
+def tell_codes(dataset: Dataset) -> str:
+    """Say which characters of names the sheet shows as codes; empty if it shows all."""
+    chosen = _choose(dataset.samples, dataset.foreground_share())
+    names = [sample.name for sample in chosen]
+    return tell_missing([dataset.source, *dataset.convention.class_names, *dataset.convention.folder_names, *names])
 
 
 def _choose(samples: Sequence[Sample], shares: Mapping[str, float]) -> list[Sample]:

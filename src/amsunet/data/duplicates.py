@@ -30,6 +30,7 @@ def tell_repeats(scans: Sequence[Scan], splits: Mapping[str, Split]) -> list[str
     """Say of images that occur twice, pixel for pixel or nearly, in which splits they lie, and name two of them."""
     said = []
     same, alike = _find_same(scans, splits), _find_alike(scans, splits)
+    kept = "copies stay on one side of the tool's own cut; " if any(s.sample.split is None for s in scans) else ""
     if crossing := _crossing(scans, splits, same, "are"):
         said.append(f"{crossing}, pixel for pixel: a score on them is too good; keep one of each")
     if crossing := _crossing(scans, splits, alike, "look nearly the same as"):
@@ -39,13 +40,32 @@ def tell_repeats(scans: Sequence[Scan], splits: Mapping[str, Split]) -> list[str
         )
     for partners, what, remedy in (
         (same, "occur more than once", "keep one of each"),
-        (alike, "look nearly the same as another", "if they are of one patient, say so with --group"),
+        (alike, "look nearly the same as another", f"{kept}if they are of one patient, say so with --group"),
     ):
         within = [(i, of[part]) for i, of in enumerate(partners) if (part := splits[scans[i].sample.name]) in of]
         if within:
             a, b = (scans[index].sample.image for index in within[0])
             said.append(f"{len(within)} images {what} in one split, as {a} and {b}: {remedy}")
     return said
+
+
+def keep_together(scans: Sequence[Scan]) -> dict[str, str]:
+    """What must lie on one side of a cut, by sample name: images have one name with their copies, which are the same
+    pixel for pixel or agree in their detail. Images that are alike without that may be of one series, and stay apart.
+    """
+    first = list(range(len(scans)))
+
+    def find(index: int) -> int:
+        while first[index] != index:
+            index = first[index]
+        return index
+
+    earliest: dict[str, int] = {}
+    for index, (scan, (_, copies)) in enumerate(zip(scans, _compare(scans), strict=True)):
+        for other in (earliest.setdefault(scan.checksum, index), *np.flatnonzero(copies[:index]).tolist()):
+            a, b = sorted((find(index), find(other)))
+            first[b] = a
+    return {scan.sample.name: scans[find(index)].checksum for index, scan in enumerate(scans)}
 
 
 def tell_seen(scans: Sequence[Scan], splits: Mapping[str, Split], judged: Collection[str]) -> list[str]:
@@ -130,7 +150,7 @@ def _find_same(scans: Sequence[Scan], splits: Mapping[str, Split]) -> _Partners:
 
 def _find_alike(scans: Sequence[Scan], splits: Mapping[str, Split]) -> _Partners:
     partners: _Partners = []
-    for mine, alike in zip(scans, _alike(scans), strict=True):
+    for mine, (alike, _) in zip(scans, _compare(scans), strict=True):
         others = [
             other
             for other in np.flatnonzero(alike).tolist()
@@ -141,23 +161,22 @@ def _find_alike(scans: Sequence[Scan], splits: Mapping[str, Split]) -> _Partners
     return partners
 
 
-def _alike(scans: Sequence[Scan]) -> Iterator[Array]:
-    """For each image which others look nearly the same, (N,) of bool."""
+def _compare(scans: Sequence[Scan]) -> Iterator[tuple[Array, Array]]:
+    """For each image which others look nearly the same, and which of them are copies of it, (N,) of bool each."""
     rough = np.stack([scan.thumbnail.ravel() for scan in scans])
     fine = np.stack([scan.detail.ravel() for scan in scans])
     for start in range(0, len(scans), _ROWS):
         near = rough[start : start + _ROWS] @ rough.T
         rows = np.arange(len(near))
         near[rows, start + rows] = -1
-        alike = near > _ALIKE
-        maybe = (near > _MAYBE) & ~alike
+        maybe, copies = near > _MAYBE, np.zeros(near.shape, bool)
         rows = rows[maybe.any(axis=1)]
         columns = np.flatnonzero(maybe.any(axis=0))
         of_rows = _unit(fine[start + rows])
         for some in np.split(columns, range(_COLUMNS, len(columns), _COLUMNS)):
             place = np.ix_(rows, some)
-            alike[place] |= maybe[place] & (of_rows @ _unit(fine[some]).T > _AGREE)
-        yield from alike
+            copies[place] = maybe[place] & (of_rows @ _unit(fine[some]).T > _AGREE)
+        yield from zip((near > _ALIKE) | copies, copies, strict=True)
 
 
 def _unit(fine: Array) -> Array:

@@ -184,8 +184,16 @@ def _tell_pairs(roles: Roles, paired: Paired, layout: Layout) -> None:
                 f"{absent[0].image}: taken as images without it"
             )
     for folder in sorted({one.path.parent for one in roles.observers}):
-        layout.notes.append(f"{folder} is left out: a second observer's masks" if _all_in(folder, roles) else
-                            f"{folder} holds a second observer's masks: nothing is trained on them")  # fmt: skip
+        left_out = _all_in(folder, roles)
+        layout.notes.append(
+            f"{folder} {'is left out: a second' if left_out else 'holds a second'} observer's masks: nothing is "
+            "trained on them, evaluate scores them beside the network"
+        )
+    scored = {sample.other_observer for sample in layout.samples}
+    if further := sorted(one.path for one in roles.observers if one.path not in scored):
+        layout.warnings.append(
+            f"{len(further)} masks of further observers are left alone, as {further[0]}: one for each image is scored"
+        )
 
 
 def _all_in(folder: Path, roles: Roles) -> bool:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 
 from PIL import ImageDraw, ImageFont
+
+_ODD = re.compile(
+    "bold|italic|oblique|light|thin|black|heavy|medium|mono|serif|myeongjo|mincho|brush|pen|hand", re.IGNORECASE
+)
+"""Words in the names of fonts other than plain ones, which are to be read at a small size."""
 
 
 def draw_text(pen: ImageDraw.ImageDraw, place: tuple[float, float], text: str, *, size: int, fill: str) -> float:
@@ -37,13 +45,33 @@ def _width(text: str, size: int) -> float:
     return sum(_load(path, size).getlength(run) for path, run in _runs(text))
 
 
+def tell_missing(texts: Iterable[str]) -> str:
+    """Say of which scripts no font is here, so that ``draw_text`` writes codes; empty if nothing is missing."""
+    characters = dict.fromkeys(itertools.chain.from_iterable(unicodedata.normalize("NFC", text) for text in texts))
+    missing: dict[str, str] = {}
+    for character in characters:
+        if character.isprintable() and _font_of(character) is None:
+            script = unicodedata.name(character, "OTHER").split()[0]
+            missing.setdefault("CJK" if script == "CJK" else script.capitalize(), character)
+    if not missing:
+        return ""
+    told = ", ".join(f"{script} ({character})" for script, character in missing.items())
+    return (
+        f"no font on this machine has characters of {told}, which the pictures show as codes: install a font of that "
+        "script, as one of the Noto family, and run this again"
+    )
+
+
 @lru_cache(1024)
 def _runs(text: str) -> tuple[tuple[Path, str], ...]:
-    """A text cut where the font changes."""
+    """A text cut where the font changes: what the usual font lacks is of one font where one has all of it."""
     composed = unicodedata.normalize("NFC", text)
+    lacking = {one for one in composed if one.isprintable() and not _has(_usual(), one)}
+    shared = next((path for path in _others() if all(_has(path, one) for one in lacking)), None) if lacking else None
     parts = []
     for character in composed:
-        path = _font_of(character) if character.isprintable() else None
+        path = shared if character in lacking else None
+        path = path or (_font_of(character) if character.isprintable() else None)
         parts.append((path or _usual(), character if path else ascii(character)[1:-1]))
     return tuple((path, "".join(run for _, run in runs)) for path, runs in groupby(parts, lambda part: part[0]))
 
@@ -51,16 +79,19 @@ def _runs(text: str) -> tuple[tuple[Path, str], ...]:
 @lru_cache(4096)
 def _font_of(character: str) -> Path | None:
     """The first font that has a character: the usual one, then the machine's plain ones, then all others."""
-    return next((path for path in _fonts() if _has(path, character)), None)
+    if _has(_usual(), character):
+        return _usual()
+    return next((path for path in _others() if _has(path, character)), None)
 
 
 @lru_cache(1)
-def _fonts() -> tuple[Path, ...]:
-    from matplotlib.font_manager import fontManager  # noqa: PLC0415 - seconds, where it looks for fonts anew
+def _others() -> tuple[Path, ...]:
+    """The machine's fonts as they are now: Matplotlib's own list does not know what was installed since it was made."""
+    from matplotlib.font_manager import findSystemFonts  # noqa: PLC0415 - seconds, where it looks for fonts anew
 
-    plain = sorted(fontManager.ttflist, key=lambda font: (font.style != "normal", font.weight != 400, font.name))
     # One font has a box for every character there is.
-    return (_usual(), *dict.fromkeys(Path(font.fname) for font in plain if "LastResort" not in font.fname))
+    found = [Path(font) for font in findSystemFonts() if "LastResort" not in font]
+    return tuple(sorted(found, key=lambda path: (bool(_ODD.search(path.stem)), path.name)))
 
 
 @lru_cache(1)

@@ -48,9 +48,12 @@ def apply_tables(source: Path, layout: Layout) -> None:
     """
     for path in _tables(source, layout):
         try:
-            table = read_table(path)
+            read = read_table(path)
         except InputError:
             continue  # no table, and nothing that patients could be known from
+        table = _as_list(read, layout) if path.suffix.lower() == ".txt" else read
+        if table is None:
+            continue
         patient = find_patient_column(table.columns)
         if patient is not None and table.rows:
             _apply(table, patient, layout)
@@ -64,7 +67,39 @@ def _tables(source: Path, layout: Layout) -> list[Path]:
     for folder in {sample.image.parent for sample in layout.samples}:
         below = [folder, *folder.parents]
         folders |= set(below[: below.index(source)]) if source in below else set()
-    return [path for folder in sorted(folders) for path in sorted([*folder.glob("*.csv"), *folder.glob("*.tsv")])]
+    found = [path for folder in sorted(folders) for path in sorted(folder.iterdir())]
+    return [path for path in found if path.suffix in (".csv", ".tsv") or _is_list_of_patients(path)]
+
+
+def _is_list_of_patients(path: Path) -> bool:
+    """Whether a text file is called ``patients.txt`` or the like; ``train_patients.txt`` is a list of a split."""
+    words = set(words_of(path.stem)) if path.suffix.lower() == ".txt" else set()
+    return bool(words & _LIKELY) and not any(map(split_of, words)) and path.is_file()
+
+
+def _as_list(table: Table, layout: Layout) -> Table | None:
+    """A list of images and their patients as a table: separated by spaces where by nothing else, and with a first line
+    that names the columns, or without one. None, and told, where it is no such list.
+    """
+    lines = [table.columns, *table.rows.values()]
+    if all(len(line) == 1 for line in lines):
+        lines = [tuple(line[0].rsplit(None, 1)) for line in lines]  # a name may hold spaces
+    if lines and all(len(line) == len(lines[0]) > 1 for line in lines):
+        named = Table(table.path, lines[0], dict(enumerate(lines[1:], start=2)))
+        patient = find_patient_column(named.columns)
+        if patient is not None and _best_rows(layout.samples, named, patient):
+            return named
+        rows = dict(enumerate(lines, start=1))
+        for columns in (("image", "patient"), ("patient", "image")):
+            plain = Table(table.path, columns, rows)
+            found = _rows_of(layout.samples, plain, columns.index("image")) if len(lines[0]) == len(columns) else {}
+            if 2 * len(found) > min(len(lines), len(layout.samples)):
+                return plain
+    layout.warnings.append(
+        f"{table.path} is not read: write a line for each image, its name and its patient, or a CSV file with the "
+        "columns image,patient"
+    )
+    return None
 
 
 def _apply(table: Table, patient: int, layout: Layout) -> None:

@@ -17,6 +17,8 @@ from amsunet.removed import refuse_removed
 
 Windowing = Literal["depth", "percentiles", "channels", "gamma", "bright_on_dark"]
 ImageScale = Literal["factor", "size"]
+Polarity = Literal["auto", "bright-on-dark", "dark-on-bright"]
+"""What the objects of images are: found out of each image, or said of all of them."""
 Size = tuple[int, int]
 """Height and width in pixels."""
 Spacing = tuple[float, float]
@@ -82,6 +84,8 @@ class Preprocessing(BaseModel):
     std: tuple[Annotated[float, Field(gt=0)], ...]
     values: tuple[ValueRange, ...] = ()
     """Of the training images of each type of pixels; in networks of earlier versions not told: 8 bits as a rule."""
+    polarity: Annotated[Polarity, Field(exclude=True)] = "auto"
+    """Said of the images at hand, for ``bright_on_dark``; not kept with the network."""
 
     @model_validator(mode="after")
     def _one_for_each_channel(self) -> Self:
@@ -120,7 +124,7 @@ class Preprocessing(BaseModel):
 
     def tone(self, image: Array) -> Tone:
         """What ``window`` finds out of an image (H, W, 1 or 3), to be used for its parts."""
-        return _tone(_with_channels(image, self.in_channels), self.windowing, image, self.values)
+        return _tone(_with_channels(image, self.in_channels), self.windowing, image, self.values, self.polarity)
 
     def window(self, image: Array, tone: Tone | None = None) -> Array:
         """Map (H, W, 1 or 3) of any type to (H, W, in_channels) of uint8.
@@ -129,7 +133,7 @@ class Preprocessing(BaseModel):
             tone: of the whole image, where this is a part of it.
         """
         seen = _with_channels(image, self.in_channels)
-        return _levels(seen, tone or _tone(seen, self.windowing, image, self.values))
+        return _levels(seen, tone or _tone(seen, self.windowing, image, self.values, self.polarity))
 
     def factors(self, height: int, width: int, spacing: Spacing | None = None) -> tuple[float, float]:
         """Working pixels per pixel, down and across, of an image of that size."""
@@ -196,7 +200,13 @@ def has_dark_objects(image: Array) -> bool:
     return tone.low > tone.high
 
 
-def _tone(image: Array, windowing: Windowing, as_read: Array, known: tuple[ValueRange, ...] = ()) -> Tone:
+def _tone(
+    image: Array,
+    windowing: Windowing,
+    as_read: Array,
+    known: tuple[ValueRange, ...] = (),
+    polarity: Polarity = "auto",
+) -> Tone:
     if windowing == "depth":
         return _depth_tone(image, known)
     if windowing == "channels":
@@ -216,6 +226,8 @@ def _tone(image: Array, windowing: Windowing, as_read: Array, known: tuple[Value
     if windowing == "gamma":
         return tone
     inverted = Tone(high, low, _lifting(1 - mean))
+    if polarity != "auto":
+        return inverted if polarity == "dark-on-bright" else tone
     found = find_polarity(as_read[::step, ::step], mean)
     tone, other = (inverted, tone) if found.dark_objects else (tone, inverted)
     return tone if found.sure else tone._replace(other=other, lead=found.lead)

@@ -18,7 +18,7 @@ def assign_splits(
     foreground: Mapping[str, float],
     *,
     seed: int,
-    checksums: Mapping[str, str] | None = None,
+    copies: Mapping[str, str] | None = None,
     val_fraction: float = 0.2,
     test_fraction: float = 0.2,
 ) -> dict[str, Split]:
@@ -31,7 +31,7 @@ def assign_splits(
     Args:
         foreground: foreground share by sample name.
         seed: of the cut of validation images; test images are the same for every seed.
-        checksums: of the pixels by sample name: the same picture, stored twice, stays on one side.
+        copies: by sample name what an image has in common with its copies alone, which stay on its side.
         test_fraction: used only where the data set names no test images and has ``MINIMUM_FOR_TEST`` or more.
 
     Returns: split by sample name.
@@ -39,7 +39,7 @@ def assign_splits(
     split_of: dict[str, Split] = {sample.name: sample.split for sample in samples if sample.split is not None}
     free = [sample for sample in samples if sample.split in (None, "train")]
     given = set(split_of.values())
-    groups = _groups(samples, checksums)
+    groups = _groups(samples, copies)
     if "test" not in given and len(samples) >= MINIMUM_FOR_TEST:
         # Images named 'train' by the data set may be held out too: somebody must be, but nobody who validates.
         taken = {groups[sample.name] for sample in samples if sample.split == "val"}
@@ -57,14 +57,14 @@ def deal_folds(
     foreground: Mapping[str, float],
     folds: int,
     *,
-    checksums: Mapping[str, str] | None = None,
+    copies: Mapping[str, str] | None = None,
 ) -> dict[str, int]:
     """Cut the samples into folds, groups together and stratified by foreground share as in ``assign_splits``.
 
     Returns: the fold, from 0, of every sample by name.
     Raises: ValueError if there are fewer groups than folds.
     """
-    group_of = _groups(samples, checksums)
+    group_of = _groups(samples, copies)
     shares: dict[str, list[float]] = defaultdict(list)
     for sample in samples:
         shares[group_of[sample.name]].append(foreground[sample.name])
@@ -84,7 +84,7 @@ def assign_folds(
     foreground: Mapping[str, float],
     folds: int,
     *,
-    checksums: Mapping[str, str] | None = None,
+    copies: Mapping[str, str] | None = None,
     val_fraction: float = 0.2,
 ) -> list[dict[str, Split]]:
     """Cut the images into folds as ``deal_folds`` does, to train on some and judge on the fold that is left out.
@@ -95,8 +95,8 @@ def assign_folds(
     Raises: ValueError if there are fewer groups than folds.
     """
     free = [sample for sample in samples if sample.split != "test"]
-    fold_of = deal_folds(free, foreground, folds, checksums=checksums)
-    group_of = _groups(samples, checksums)
+    fold_of = deal_folds(free, foreground, folds, copies=copies)
+    group_of = _groups(samples, copies)
     out = []
     for fold in range(folds):
         held_out = {sample.name for sample in free if fold_of[sample.name] == fold}
@@ -108,9 +108,11 @@ def assign_folds(
     return out
 
 
-def _groups(samples: Sequence[Sample], checksums: Mapping[str, str] | None) -> dict[str, str]:
-    """What must stay together, by sample name."""
-    return {s.name: f"group {s.group}" if s.group else (checksums or {}).get(s.name, s.name) for s in samples}
+def _groups(samples: Sequence[Sample], copies: Mapping[str, str] | None) -> dict[str, str]:
+    """What must stay together, by sample name: a patient's images, and copies of an image with that of a patient."""
+    picture = {s.name: (copies or {}).get(s.name, s.name) for s in samples}
+    patient = {picture[s.name]: f"group {s.group}" for s in reversed(samples) if s.group}
+    return {s.name: f"group {s.group}" if s.group else patient.get(picture[s.name], picture[s.name]) for s in samples}
 
 
 def _cut(

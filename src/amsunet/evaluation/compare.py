@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from filelock import FileLock, Timeout
 
+from amsunet.data.duplicates import keep_together
 from amsunet.data.layout import Split
 from amsunet.data.masks import MaskOptions
 from amsunet.data.splits import assign_folds
@@ -197,7 +198,7 @@ def _splits(prepared: Preparation, folds: int | None, split: Split, *, spare_tes
     dataset = prepared.dataset
     samples = [sample for sample in dataset.samples if not (spare_test and prepared.splits[sample.name] == "test")]
     try:
-        splits = assign_folds(samples, dataset.foreground_share(), folds, checksums=dataset.checksums())
+        splits = assign_folds(samples, dataset.foreground_share(), folds, copies=keep_together(dataset.scans))
     except ValueError as error:
         raise InputError(f"{error}: ask for fewer with --folds") from None
     if any({"train", "val"} - set(fold.values()) for fold in splits):

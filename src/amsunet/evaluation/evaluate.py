@@ -17,10 +17,11 @@ from amsunet.data.fingerprint import take_fingerprint
 from amsunet.data.images import Array
 from amsunet.data.layout import Sample
 from amsunet.data.masks import IGNORED, MaskOptions
+from amsunet.data.other_observer import OtherObserver, open_other_observer
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluation import Evaluation, ImageScores, evaluation_folder
 from amsunet.evaluation.findings import Marks
-from amsunet.evaluation.metrics import Calibration, score_image
+from amsunet.evaluation.metrics import Calibration, score_image, score_mask
 from amsunet.evaluation.samples import choose_foreign, choose_of_run, open_judged
 from amsunet.evaluation.statistics import mean_of_known
 from amsunet.files import write_csv, write_json
@@ -93,12 +94,13 @@ def evaluate(
     shape = take_fingerprint(dataset, {sample.name for sample in samples}) if record is None else record.fingerprint
     judge = predictor.blind_to if chosen == "val" else lambda _: predictor
     untempered = Calibration() if predictor.folds is None else None
-    scores, calibration, confusion = _score(judge, dataset, samples, is_thin(shape.thickness), untempered, progress)
+    thin, other = is_thin(shape.thickness), open_other_observer(dataset, samples)
+    scores, calibration, confusion = _score(judge, dataset, samples, other, thin, untempered, progress)
     if predictor.views_left_out:
         notes = (*notes, predictor.views_left_out)
     if predictor.folds is not None:
         notes = (*notes, _tell_folds(predictor.folds, scores, chosen))
-    notes = (*notes, *_tell_scaling(predictor, dataset, samples))
+    notes = (*notes, *_tell_scaling(predictor, dataset, samples), *other.notes)
     evaluation = Evaluation(
         run=folder or network,
         network=_name(predictor) if folder else network.stem,
@@ -134,6 +136,7 @@ def _score(
     judge: Callable[[str], Predictor],
     dataset: Dataset,
     samples: list[Sample],
+    other: OtherObserver,
     thin: bool,
     untempered: Calibration | None,
     progress: Callable[[int, int], None] | None,
@@ -145,7 +148,9 @@ def _score(
         predictor = judge(sample.name)
         found = predictor.predict_batch([image], [sample.name])[0]
         of_classes = tuple(score_image(found.probability, found.mask, labels, thin=thin))
-        scores.append(ImageScores(sample, of_classes, (), found.uncertainty, found.unlike, found.polarity))
+        second = other.read_labels(sample.name)
+        of_other = () if second is None else tuple(score_mask(second, labels, classes, thin=thin))
+        scores.append(ImageScores(sample, of_classes, (), found.uncertainty, found.unlike, found.polarity, of_other))
         calibration.add(found.probability, labels)
         if untempered is not None:
             powers = found.probability**predictor.description.temperature  # the softmax of logits not divided by it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ class ImageScores:
     """In what the image is unlike all training images; empty if it is not."""
     polarity: str = ""
     """How it was taken, where it may show bright objects on dark or dark ones on bright."""
+    observer: tuple[ClassScores, ...] = ()
+    """Scores of a second observer's mask against the same reference; empty where there is none."""
 
     @property
     def dice(self) -> float:
@@ -133,6 +135,15 @@ class Evaluation:
             self._intervals[asked] = mean_with_interval(values, [image.sample.group for image in self.images])
         return self._intervals[asked]
 
+    @cached_property
+    def observer(self) -> Observer | None:
+        """A second observer's masks scored like the network's; None where no image has one."""
+        there = tuple(image for image in self.images if image.observer)
+        if not there:
+            return None
+        theirs = tuple(replace(image, classes=image.observer) for image in there)
+        return Observer(replace(self, images=theirs), replace(self, images=there), len(self.images))
+
     def pooled(self) -> dict[str, float]:
         """Dice and IoU from the pixels of all images together, as much of the literature prints them, mean over the
         classes that are there; NaN without any.
@@ -170,8 +181,7 @@ class Evaluation:
             "split": self.split,
             "images": len(self.images),
             "findings": self.findings,
-            "mean_over_classes": self._means(None),
-            "classes": {name: self._means(label) for label, name in self._labelled()},
+            **self.means(),
             "with_object": {
                 "images": self.images_with(),
                 "mean_over_classes": self._means(None, with_object=True),
@@ -185,6 +195,7 @@ class Evaluation:
                 "classes": [name for label, name in self._labelled() if label not in self.marks.labels],
             },
             "pooled_over_pixels": self.pooled(),
+            "observer": self.observer.summary() if self.observer else None,
             "confusion": self.confusion.tolist(),
             "expected_calibration_error": self.calibration.error(),
             "expected_calibration_error_untempered": self.untempered.error() if self.untempered else None,
@@ -203,10 +214,11 @@ class Evaluation:
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every image and class, ready for CSV."""
         for image in self.images:
-            for name, scores in zip(self.class_names, image.classes, strict=True):
-                of_image = {"uncertainty": image.uncertainty, "unlike": image.unlike, "polarity": image.polarity}
+            of_image = {"uncertainty": image.uncertainty, "unlike": image.unlike, "polarity": image.polarity}
+            for index, (name, scores) in enumerate(zip(self.class_names, image.classes, strict=True)):
                 named = {"image": image.sample.name, "class": name, "group": image.sample.group or ""}
-                yield {**named, **asdict(scores), **of_image}
+                second = {"observer_dice": image.observer[index].dice if image.observer else ""}
+                yield {**named, **asdict(scores), **of_image, **(second if self.observer else {})}
 
     def table(self) -> str:
         """What was found as text, with the rule it follows."""
@@ -222,6 +234,46 @@ class Evaluation:
 
     def _means(self, label: int | None, *, with_object: bool = False) -> dict[str, dict[str, float]]:
         return {metric: asdict(self.interval(metric, label, with_object=with_object)) for metric in METRICS}
+
+    def means(self) -> dict[str, Any]:
+        """Every metric: the mean over classes, and each class."""
+        return {
+            "mean_over_classes": self._means(None),
+            "classes": {name: self._means(label) for label, name in self._labelled()},
+        }
+
+
+@dataclass(frozen=True)
+class Observer:
+    """A second observer beside the network: both against the reference, on the images that the observer marked."""
+
+    theirs: Evaluation
+    """The second observer's masks, scored as if a network had made them."""
+    network: Evaluation
+    """The network, on the same images."""
+    judged: int
+    """All images that the network was evaluated on."""
+
+    @property
+    def images(self) -> str:
+        """How many of the images have a second observer's mask."""
+        count = len(self.theirs.images)
+        return f"all {count} images" if count == self.judged else f"{count} of {self.judged} images"
+
+    def rows(self) -> Iterator[tuple[str, Interval, Interval]]:
+        """Each metric that a mask without probabilities has: of the observer, and of the network."""
+        for metric, name in METRICS.items():
+            theirs = self.theirs.interval(metric)
+            if theirs.count:
+                yield name, theirs, self.network.interval(metric)
+
+    def summary(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "images": len(self.theirs.images),
+            **self.theirs.means(),
+            "network_on_the_same_images": self.network.means(),
+        }
 
 
 def name_of(source: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -106,6 +106,22 @@ def score_image(
         )
         for label in range(1, len(probability))
     ]
+
+
+def score_mask(predicted: Array, labels: Array, num_classes: int, *, thin: bool = False) -> list[ClassScores]:
+    """Score a mask that comes without probabilities, as a person's, like ``score_image``; no AUC, no average precision.
+
+    Args:
+        predicted: (H, W) of class numbers.
+        labels: (H, W) of class numbers and ``IGNORED``.
+        thin: also compute clDice.
+
+    Returns:
+        Scores of the classes 1 ... ``num_classes`` - 1.
+    """
+    certain = (predicted == np.arange(num_classes)[:, None, None]).astype(np.float32)
+    scores = score_image(certain, predicted, labels, thin=thin)
+    return [replace(one, auc=math.nan, average_precision=math.nan) for one in scores]
 
 
 def _score_class(

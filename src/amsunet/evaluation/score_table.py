@@ -72,6 +72,12 @@ def as_text(evaluation: Evaluation) -> str:
         few = "" if row.few is None else f" ({row.few} images)"
         cells.append([row.name + few, *map(str, row.values)])
     lines += aligned(cells)
+    if evaluation.observer:
+        theirs, network = evaluation.observer.theirs.interval("dice"), evaluation.observer.network.interval("dice")
+        lines.append(
+            f"second observer against the reference, {evaluation.observer.images}: Dice {theirs}; "
+            f"the network on the same images: {network}"
+        )
     pooled, risk = evaluation.pooled(), evaluation.risk_coverage()
     before = f" (untempered {number(evaluation.untempered.error())})" if evaluation.untempered else ""
     lines.append(f"calibration error {number(evaluation.calibration.error())}{before}")

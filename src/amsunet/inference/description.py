@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from amsunet.data.appearance import Appearance
 from amsunet.data.masks import MaskConvention
 from amsunet.data.mirrored import Flips
-from amsunet.data.preprocessing import Preprocessing, Spacing
+from amsunet.data.preprocessing import Polarity, Preprocessing, Spacing
 from amsunet.data.value_range import whole_type
 from amsunet.errors import InputError
 from amsunet.removed import removed_in
@@ -60,6 +60,21 @@ class ModelDescription(BaseModel):
         return self.model_copy(
             update={"preprocessing": self.preprocessing.by_factor(scale), "smallest_object": smallest}
         )
+
+    def with_polarity(self, polarity: Polarity) -> ModelDescription:
+        """The same network, given images all of which show bright objects on dark, or dark ones on bright.
+
+        Raises:
+            InputError: if the network does not turn images of dark objects round, or the polarity is unknown.
+        """
+        if polarity not in get_args(Polarity):
+            raise InputError(f"polarity {polarity!r} is unknown: choose {', '.join(get_args(Polarity))}")
+        if self.preprocessing.windowing != "bright_on_dark":
+            raise InputError(
+                f"--polarity {polarity} is for networks that turn dark objects bright (--windowing bright_on_dark of "
+                f"train), and this one has {self.preprocessing.windowing}: leave --polarity out"
+            )
+        return self.model_copy(update={"preprocessing": self.preprocessing.model_copy(update={"polarity": polarity})})
 
 
 def describe_together(descriptions: Sequence[ModelDescription], threshold: float) -> ModelDescription:

@@ -31,8 +31,12 @@ def tell_tone(tone: Tone, chosen: Tone) -> str:
     """What was in doubt, and how it was taken; empty if nothing was."""
     if tone.other is None:
         return ""
-    taken = "dark objects on bright" if chosen.low > chosen.high else "bright objects on dark"
-    return f"may show bright objects on dark or dark ones on bright, taken as {taken}"
+    dark, bright = ("dark objects on bright", "bright-on-dark"), ("bright objects on dark", "dark-on-bright")
+    taken, other = dark if chosen.low > chosen.high else bright
+    return (
+        f"may show bright objects on dark or dark ones on bright, taken as {taken}: if that is wrong, predict with "
+        f"--polarity {other}"
+    )
 
 
 def _middle(view: Array) -> Array:

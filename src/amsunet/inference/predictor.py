@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from amsunet.data.images import Array, as_supported, read_image
-from amsunet.data.preprocessing import Kind, Preprocessing, Size, Spacing, Tone, channels_first
+from amsunet.data.preprocessing import Kind, Polarity, Preprocessing, Size, Spacing, Tone, channels_first
 from amsunet.errors import InputError
 from amsunet.inference.description import describe_together
 from amsunet.inference.forward import Box, compute_logits, to_labels, to_probabilities
@@ -47,6 +47,8 @@ class Predictor:
             little better.
         turns: average over quarter turns: slower by four, with flips by eight.
         image_scale: working pixels per image pixel, in place of what the network does with the size of an image.
+        polarity: ``bright-on-dark`` or ``dark-on-bright``: what the objects of all images are, in place of what the
+            network finds out of each; for networks of the windowing ``bright_on_dark``.
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
         tiling: of images too large to go through a network whole.
         compiled: run torch.compile; where that is not possible ``say`` is told, and the network runs without.
@@ -65,6 +67,7 @@ class Predictor:
         flips: bool = False,
         turns: bool = False,
         image_scale: float | None = None,
+        polarity: Polarity = "auto",
         own: str | None = None,
         tiling: Tiling = Tiling(),  # noqa: B008 - frozen
         compiled: bool = False,
@@ -78,8 +81,10 @@ class Predictor:
         )
         if image_scale is not None:
             self._members = [(runtime, known.at_scale(image_scale)) for runtime, known in self._members]
+        if polarity != "auto":
+            self._members = [(runtime, known.with_polarity(polarity)) for runtime, known in self._members]
         self._at_work = threading.Lock()  # images are prepared in threads, and may need a network for it
-        self.flips, self.turns, self.image_scale = flips, turns, image_scale
+        self.flips, self.turns, self.image_scale, self.polarity = flips, turns, image_scale, polarity
         self.tiling = tiling
         self.description = self._members[0][1]
         if self.folds is not None:
@@ -218,7 +223,8 @@ class Predictor:
     def checksum(self) -> str:
         """Of what is known of the networks, which tells one training from another, and how images go through them."""
         known = [description.model_dump_json() for _, description in self._members]
-        return hashlib.sha256(repr((known, self.flips, self.turns, self.tiling)).encode()).hexdigest()
+        said = () if self.polarity == "auto" else (self.polarity,)
+        return hashlib.sha256(repr((known, self.flips, self.turns, self.tiling, *said)).encode()).hexdigest()
 
     def _logits(self, member: int, images: Sequence[Mapping[Kind, Array]]) -> Array:
         runtime, description = self._members[member]
@@ -257,6 +263,7 @@ def load(
     flips: bool = False,
     turns: bool = False,
     image_scale: float | None = None,
+    polarity: Polarity = "auto",
     own: str | None = None,
     compiled: bool = False,
     say: Callable[[str], None] = print,
@@ -279,6 +286,7 @@ def load(
         flips=flips,
         turns=turns,
         image_scale=image_scale,
+        polarity=polarity,
         own=own,
         compiled=compiled,
         say=say,

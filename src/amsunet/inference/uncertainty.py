@@ -62,15 +62,18 @@ def tell_unlike(unlike: Sequence[tuple[str, str]], images: int) -> str:
 
 
 def tell_unclear(unclear: Sequence[tuple[str, str]]) -> str:
-    """One sentence about images of which it is in doubt which way round they are; empty without any.
+    """Of images of which it is in doubt which way round they are: one sentence for each way that they were taken; empty
+    without any.
 
     Args:
         unclear: names, and how each was taken.
     """
-    if not unclear:
-        return ""
-    (name, how), *others = unclear
-    return f"{name} {how}{f', as may {len(others)} more' if others else ''}"
+    names: dict[str, list[str]] = {}
+    for name, how in unclear:
+        names.setdefault(how, []).append(name)
+    return "; ".join(
+        f"{first}{f' and {len(others)} more' if others else ''} {how}" for how, (first, *others) in names.items()
+    )
 
 
 class Uncertainty:

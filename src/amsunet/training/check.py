@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from amsunet.data.contact_sheet import draw_sheet
+from amsunet.data.contact_sheet import draw_sheet, tell_codes
 from amsunet.data.masks import MaskOptions
 from amsunet.files import whole_file, write_json
 from amsunet.machine import choose_machine
@@ -30,6 +30,8 @@ class Check:
     """What ``train`` would follow here."""
     machine: str
     sheet: Path
+    codes: str = ""
+    """Which characters the sheet shows as codes, where no font has them."""
 
     @property
     def plan(self) -> Plan:
@@ -59,6 +61,7 @@ class Check:
                 f"predicting an image of median size: about {predicting:.2g} s",
                 f"memory for training: about {cost.memory / 2**30:.1f} GiB, {room / 2**30:.1f} GiB are free{tight}",
                 f"pictures: {self.sheet}",
+                *([f"note: {self.codes}"] if self.codes else []),
             ]
         )
 
@@ -117,4 +120,4 @@ def check(
         "memory_bytes": cost.memory,
     }
     write_json(folder / "check.json", record)
-    return Check(prepared, fitted, str(machine), sheet)
+    return Check(prepared, fitted, str(machine), sheet, tell_codes(dataset))

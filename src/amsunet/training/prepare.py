@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from amsunet.data.dataset import Dataset, open_dataset, read_labels
-from amsunet.data.duplicates import tell_repeats
+from amsunet.data.duplicates import keep_together, tell_repeats
 from amsunet.data.embedded import locate
 from amsunet.data.fingerprint import Fingerprint, take_fingerprint
 from amsunet.data.groups import tell_groups
@@ -127,9 +127,12 @@ def prepare(
         assign_splits,
         foreground=dataset.foreground_share(),
         seed=int((overrides or {}).get("seed") or 0),
-        checksums=dataset.checksums(),
         test_fraction=test_fraction,
     )
+    copies = keep_together(dataset.scans)
+    if not {"train", "val"} <= {*cut(dataset.samples, copies=copies).values()}:
+        copies = dataset.checksums()  # one film, which is told of: better cut than not trained on
+    cut = partial(cut, copies=copies)
     if splits is None:
         splits = cut(dataset.samples)
     counts = Counter(splits.values())
@@ -142,7 +145,7 @@ def prepare(
     occurrence = Occurrence.of(dataset.scans, dataset.convention)
     dealt, images, rare = None, counts["train"], occurrence.warnings(splits)
     if folds is not None:
-        dealt = _deal(dataset, splits, folds)
+        dealt = _deal(dataset, splits, folds, copies)
         rare = occurrence.warnings_of_folds(dealt.fold_of, folds)
         splits = {**splits, **dict.fromkeys(dealt.fold_of, "train")}
         images = len(dealt.fold_of) - -(-len(dealt.fold_of) // folds)
@@ -153,10 +156,10 @@ def prepare(
     return Preparation(dataset, dict(splits), fingerprint, plan, images, warnings, occurrence, dealt)
 
 
-def _deal(dataset: Dataset, splits: Mapping[str, Split], count: int) -> Folds:
+def _deal(dataset: Dataset, splits: Mapping[str, Split], count: int, copies: Mapping[str, str]) -> Folds:
     samples = [sample for sample in dataset.samples if splits[sample.name] in ("train", "val")]
     try:
-        fold_of = deal_folds(samples, dataset.foreground_share(), count, checksums=dataset.checksums())
+        fold_of = deal_folds(samples, dataset.foreground_share(), count, copies=copies)
     except ValueError as error:
         raise InputError(f"{error}: ask for fewer with --folds") from None
     return Folds(count=count, fold_of=fold_of)
