@@ -81,7 +81,10 @@ def read_region(path: Path) -> Array:
     """Read a black and white mask of a region: (H, W) of bool, bright inside."""
     raw = read_mask(path, "colours")
     if raw.ndim == 3:
-        raise InputError(f"{path} marks no field of view in black and white: save it as 0 outside, 255 inside")
+        raise InputError(
+            f"{path} marks no field of view in black and white: save it as 0 outside, 255 inside",
+            code="no-field-of-view",
+        )
     inside: Array = raw > raw.max(initial=0) / 2
     return inside
 
