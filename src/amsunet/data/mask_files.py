@@ -130,6 +130,8 @@ def _whole_numbers(array: Array, path: Path) -> Array:
         return array.astype(np.uint8)
     if array.dtype.kind != "f":
         return array
+    if array.dtype == np.float16:
+        array = array.astype(np.float32)  # as SciPy's filters need it
     if not np.isfinite(array).all():
         raise InputError(f"{path} holds values that are not finite numbers: replace them and save it again")
     return array.astype(np.int32) if np.array_equal(array, np.round(array)) else array

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from amsunet.data.images import Array
 from amsunet.data.mask_files import MaskFile, Reading, in_eight_bits, is_opaque
-from amsunet.data.mask_steps import is_even, is_stepped
+from amsunet.data.mask_steps import is_even, is_smoothed
 from amsunet.data.masks import colour_numbers
 
 LIMIT = 4096
@@ -170,7 +170,7 @@ def summarise_mask(raw: Array, path: Path, image: Array | None = None, *, lossy:
     return replace(
         summary,
         one_piece=_is_one_piece(raw, counts),
-        stepped=len(counts) > 2 and is_stepped(raw),
+        stepped=len(counts) > 2 and is_smoothed(raw),
         enclosed=2 < len(counts) <= MAXIMUM_CLASSES and _is_enclosed(raw),
         regions=regions,
     )
