@@ -18,7 +18,10 @@ def _write(source: Path, image: str, masks: tuple[str, ...], count: int = 4) -> 
     rng = np.random.default_rng(0)
     for number in range(count):
         picture, mask = organs(rng, tuple(range(1, len(masks) + 1)))
-        for name, array in ((image, picture[..., 0]), *zip(masks, (255 * (mask == n) for n in (1, 2, 3)), strict=False)):
+        for name, array in (
+            (image, picture[..., 0]),
+            *zip(masks, (255 * (mask == n) for n in (1, 2, 3)), strict=False),
+        ):
             path = source / f"{name.format(number)}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(array.astype(np.uint8)).save(path)

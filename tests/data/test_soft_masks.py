@@ -292,7 +292,9 @@ def test_doubtful_probabilities_and_logits_are_refused_with_a_cut() -> None:
 
 
 def test_overshooting_edges_are_no_logits() -> None:
-    large = [Image.fromarray((mask / 255).astype(np.float32)).resize((192, 192), Image.Resampling.LANCZOS) for mask in HARD]
+    large = [
+        Image.fromarray((mask / 255).astype(np.float32)).resize((192, 192), Image.Resampling.LANCZOS) for mask in HARD
+    ]
     with pytest.raises(InputError, match=r"overshoots: say --mask-threshold 0\.5 if all from half .* or --mask-thresh"):
         find([np.asarray(one) for one in large])
 

@@ -152,8 +152,10 @@ def _refuse_steps(masks: Sequence[MaskSummary], flat: Mapping[float, int], value
         peaks = _peaks(flat, values[-1])
         near = f" (near {name_numbers(peaks)})" if len(peaks) > 2 else ""
         cut = next((peak for peak in peaks if peak), values[-1]) / 2
-        raise InputError(f"{told.replace('several values', f'several values{near}')}--mask-threshold {cut:g} if all "
-                         "are one foreground")
+        raise InputError(
+            f"{told.replace('several values', f'several values{near}')}--mask-threshold {cut:g} if all "
+            "are one foreground"
+        )
 
 
 def _are_steps(values: list[float], counts: Mapping[float, int], flat: Mapping[float, int], top: float) -> bool:
