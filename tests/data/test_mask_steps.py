@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from made_masks import SIDE, disc, find, find_in_scenes, organs, picture
 from PIL import Image
 
 from amsunet.data.images import Array
 from amsunet.data.mask_steps import is_smoothed
 from amsunet.errors import InputError
-from made_masks import SIDE, disc, find, find_in_scenes, organs, picture
 
 
 def _resized(mask: Array, factor: float, how: Image.Resampling) -> Array:

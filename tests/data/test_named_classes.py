@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_masks import organs
 from PIL import Image
 
 from amsunet.data.dataset import open_dataset
 from amsunet.data.named_classes import find_named_classes
 from amsunet.errors import InputError
-from made_masks import organs
 
 
 def _write(source: Path, image: str, masks: tuple[str, ...], count: int = 4) -> None:

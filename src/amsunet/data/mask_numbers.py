@@ -185,8 +185,8 @@ def _are_in_order(several: Sequence[MaskSummary]) -> bool:
         numbers = sorted(number for number in mask.regions if number)
         steps = np.diff([np.mean(mask.regions[number].colour) for number in numbers])
         if len(numbers) >= _RANKED:
-            ranked, rising, falling = ranked + 1, rising + (steps > 0).all(), falling + (steps < 0).all()
-    return bool(max(rising, falling) > _MOST * ranked)
+            ranked, rising, falling = ranked + 1, rising + int((steps > 0).all()), falling + int((steps < 0).all())
+    return max(rising, falling) > _MOST * ranked
 
 
 def _fit(figures: Array, known: Array) -> tuple[Array, float, int]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Strokes = Literal["", "outline", "dithered"]
 _EVEN = 0.4
-"""Share of the pixels that lie in an area of one value, unless a mask is dithered; of the thinnest vessels it is more."""
+"""Share of the pixels that lie in an area of one value, unless a mask is dithered; of thin vessels it is more."""
 _CORES = 0.05
 """Share of the marked pixels in cores, of outlines at most."""
 _BETWEEN = 0.8

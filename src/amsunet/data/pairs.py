@@ -106,11 +106,11 @@ def _named_classes(images: Sequence[Picture], masks: Sequence[Picture]) -> Paire
         for image, of_image in found.items():
             out.masks[image] = {name: [picture_of[path] for path in several] for name, several in of_image.items()}
     out.class_names = tuple(sorted({name for of_image in out.masks.values() for name in of_image}))
-    image, of_image = max(out.masks.items(), key=lambda item: len(item[1]))
-    files = [several[0].path.name for several in of_image.values()]
+    image, most = max(out.masks.items(), key=lambda item: len(item[1]))
+    files = [several[0].path.name for several in most.values()]
     out.warnings.append(
-        f"the names of masks are taken to tell classes ({', '.join(out.class_names)}), as {_told(files)} of {image}: if "
-        f"they are pieces of one class, number them ({image.stem}_mask_1, {image.stem}_mask_2) and they are joined"
+        f"the names of masks are taken to tell classes ({', '.join(out.class_names)}), as {_told(files)} of {image}: "
+        f"if they are pieces of one class, number them ({image.stem}_mask_1, {image.stem}_mask_2) and they are joined"
     )
     return out
 

@@ -65,7 +65,7 @@ def threshold_of_soft(masks: Sequence[MaskSummary], ignore: float | None = None)
 
 
 def _half(top: float, *, whole: bool) -> float:
-    """Half of the largest value; of shares up to 1, such as probabilities, 0.5 whatever the largest one happens to be."""
+    """Half of the largest value; of shares up to 1, such as probabilities, 0.5 whatever the largest one is."""
     if whole:
         return (top + 1) // 2
     return 0.5 if 0.5 < top <= 1 + _RINGING else top / 2
@@ -94,9 +94,9 @@ def _refuse_signed(masks: Sequence[MaskSummary], values: Sequence[float]) -> Non
         )
     if below[0] >= -_RINGING * values[-1]:
         raise InputError(
-            f"{odd.path} holds values from {below[0]:g} to {values[-1]:g}, as smoothing leaves them that overshoots: say "
-            f"--mask-threshold {_half(values[-1], whole=False):g} if all from half of the largest on is one foreground, "
-            "or --mask-threshold 0 if what is above 0 is, as of logits; else save the masks without smoothing"
+            f"{odd.path} holds values from {below[0]:g} to {values[-1]:g}, as smoothing leaves them that overshoots: "
+            f"say --mask-threshold {_half(values[-1], whole=False):g} if all from half of the largest on is one "
+            "foreground, or --mask-threshold 0 if what is above 0 is, as of logits; else save them without smoothing"
         )
     raise InputError(
         f"{odd.path} holds values below 0 (down to {below[0]:g}), which no class can have: say --mask-threshold 0 if "

@@ -229,7 +229,7 @@ def _rows_of(folder: Path, cell: Cell) -> Iterator[dict[str, str]]:
     path = cell_folder(folder, cell) / "evaluation" / cell.split / "images.csv"
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    patients = without_patients((row["image"], row["group"]) for row in rows)  # earlier versions wrote their names
+    patients = without_patients((row["image"], row["group"]) for row in rows)  # earlier versions wrote who they are
     yield from (row | {"group": patients[row["image"]]} for row in rows)
 
 
