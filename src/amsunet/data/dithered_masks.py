@@ -1,4 +1,4 @@
-"""Masks of two values that hold no areas: greys that were dithered to black and white."""
+"""Masks of one bit a pixel that hold no areas: greys that were dithered to black and white."""
 
 from __future__ import annotations
 

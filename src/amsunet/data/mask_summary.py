@@ -82,7 +82,7 @@ class MaskSummary:
     shared: tuple[int, int] | None = None
     """As of the file."""
     dithered: bool = False
-    """Whether a mask of two values holds dots in place of areas."""
+    """Whether a mask of one bit a pixel holds dots in place of areas."""
     stepped: bool = False
     """Whether values lead up to others in steps around these, as where class numbers were smoothed."""
 
@@ -145,7 +145,7 @@ def summarise_mask(raw: Array, path: Path, image: Array | None = None, *, lossy:
     border = _count(np.concatenate([flat[0], flat[-1], flat[1:-1, 0], flat[1:-1, -1]]))
     corners = tuple(flat[[0, 0, -1, -1], [0, -1, 0, -1]].tolist())
     lossy = path.suffix.lower() in _LOSSY if lossy is None else lossy
-    dithered = len(counts) == 2 and is_dithered(flat != min(counts))
+    dithered = [*counts] == [0, 1] and is_dithered(flat == 1)  # it makes one bit of a pixel
     summary = MaskSummary(path, colour, counts, border, {}, corners, _marked(raw), lossy=lossy, dithered=dithered)
     if len(counts) <= 2 and not (0 in counts and 1 <= max(counts) <= MAXIMUM_CLASSES):
         return summary
