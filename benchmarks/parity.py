@@ -10,7 +10,6 @@ with the reason.
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from dataclasses import asdict
@@ -20,6 +19,7 @@ from typing import Any
 from amsunet.deployment.export import export
 from amsunet.deployment.formats import PRECISIONS
 from amsunet.errors import InputError
+from amsunet.files import write_json
 from amsunet.inference.runtime import ALL_SUFFIXES
 from amsunet.machine import choose_machine, environment
 from amsunet.training.run import read_run
@@ -61,7 +61,7 @@ def main() -> None:
         "rows": rows,
         "environment": environment(choose_machine("cpu")),
     }
-    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_json(RESULT, result)
 
 
 if __name__ == "__main__":

@@ -8,4 +8,12 @@ class InputError(ValueError):
 
     The message is one sentence: which file, what is wrong, what to do. The command line prints it and ends
     with exit code 2.
+
+    Args:
+        message: the sentence.
+        code: a short name of what is wrong, where something is decided by it; no text is parsed for that.
     """
+
+    def __init__(self, message: str = "", *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code

@@ -119,3 +119,18 @@ def test_a_stray_pixel_of_nearly_black_is_told_as_such() -> None:
     masks[2][3, 3] = (1, 1, 1)
     with pytest.raises(InputError, match=r"holds the value #010101 in 1 pixels"):
         find(masks)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_colour_of_two_others_together_is_told(apart: bool) -> None:
+    red, green = np.array([255, 0, 0], np.uint8), np.array([0, 255, 0], np.uint8)
+    masks = []
+    for shift in range(5):
+        mask = disc(40, 40 + shift, 18)[..., None] * red + disc(52, 60, 16 if not apart else 3)[..., None] * green
+        if apart:
+            mask[80:90, 10:30] = red + green
+            mask = mask if shift % 2 else np.where((mask == red + green).all(axis=2)[..., None], mask, np.uint8(0))
+        masks.append(mask)
+    convention, notes = find(masks)
+    assert convention.values == (0, 0x00FF00, 0xFF0000, 0xFFFF00)
+    assert any("#ffff00 is #00ff00 and #ff0000 together" in note for note in notes) != apart

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from amsunet.data.embedded import locate
-from amsunet.data.groups import propose_groups, tell_groups, with_groups
+from amsunet.data.groups import propose_groups, tell_groups, with_groups, without_patients
 from amsunet.data.layout import Sample, Split, find_samples
 from amsunet.data.splits import assign_splits
 
@@ -152,3 +152,10 @@ def test_no_test_images_where_every_patient_validates(tmp_path: Path) -> None:
     leak, text = tell_groups(samples, splits, tmp_path, _cut)
     assert "6 of 6 patients lie in both training and validation" in leak
     assert text == "no patient is left to cut test images of, for all have validation images"
+
+
+def test_patients_are_named_by_their_first_image():
+    rows = [("b2", "Miller"), ("a7", "Miller"), ("c1", "Smith"), ("d", None), ("e", "")]
+    found = without_patients(rows)
+    assert found == {"b2": "a7", "a7": "a7", "c1": "c1", "d": "", "e": ""}
+    assert without_patients(found.items()) == found  # as read again

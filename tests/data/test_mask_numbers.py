@@ -249,3 +249,39 @@ def test_objects_numbered_from_the_darkest_on_are_no_classes() -> None:
         return picture(rng, np.where(order[mask] > 0, 90 + 20 * order[mask], 50)), order[mask].astype(np.uint8)
 
     assert "classes" not in _verdicts(make, 12)
+
+
+def _sorted_by_brightness(rng: np.random.Generator, number: int) -> Scene:
+    """Five cells anywhere, numbered from the darkest on."""
+    _, mask = cells(rng, 5)
+    return picture(rng, np.array([60, 85, 110, 135, 160, 185])[mask]), mask
+
+
+def _nuclei_in_cells(rng: np.random.Generator, count: int, *, apart: bool) -> Scene:
+    """Cells and their nuclei, numbered through: as 1, 2 and 3, 4, or ``apart`` as 1, 2 and then 3, 4."""
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    places: list[Array] = []
+    while len(places) < count:
+        place = rng.integers(14, SIDE - 14, 2)
+        if all(np.hypot(*(place - other)) > 24 for other in places):
+            places.append(place)
+    for rank, place in enumerate(places):
+        mask[disc(*place, 11)] = rank + 1 if apart else 2 * rank + 1
+        mask[disc(*place, 5)] = rank + 1 + count if apart else 2 * rank + 2
+    nucleus = (mask > count) if apart else (mask > 0) & (mask % 2 == 0)
+    return picture(rng, 40 + 60 * (mask > 0) + 80 * nucleus), mask
+
+
+@pytest.mark.parametrize("count", [3, 8])
+def test_objects_numbered_from_the_darkest_on_are_not_taken_as_classes(count: int) -> None:
+    assert "classes" not in _verdicts(_sorted_by_brightness, count)
+
+
+@pytest.mark.parametrize("count", [3, 8])
+@pytest.mark.parametrize("cells_of", [lambda n: 3, lambda n: 3 + n % 3], ids=["as many", "more or fewer"])
+@pytest.mark.parametrize("apart", [False, True], ids=["in turn", "cells first"])
+def test_nuclei_numbered_within_numbered_cells_are_not_taken_as_classes(
+    count: int, cells_of: Callable[[int], int], apart: bool
+) -> None:
+    found = _verdicts(lambda rng, number: _nuclei_in_cells(rng, cells_of(number), apart=apart), count)
+    assert set(found) == {"open"}

@@ -54,7 +54,7 @@ def test_what_keeps_a_sample_from_being_used_has_its_own_kind(save, tmp_path):
     first, second = save(tmp_path / "a_mask.png", disc), save(tmp_path / "a_mask_1.png", disc)
     many = tmp_path / "six channels.tif"
     tifffile.imwrite(many, np.zeros((32, 32, 6), np.uint8), photometric="minisblack", planarconfig="contig")
-    broken = tmp_path / "of channels.png"
+    broken = tmp_path / "of 9 pixels, its masks cannot be joined, are masks of one image and mark the same object.png"
     broken.write_bytes(b"no image")
     samples = [
         Sample("two", image, {"": first}, more_masks={"": (second,)}),

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from made_masks import SIDE, as_jpeg, blob, disc, find, summarise_file
 from PIL import Image, ImageFilter
+from scipy import ndimage
 
 from amsunet.data.images import Array
 from amsunet.data.mask_rules import find_convention
@@ -261,3 +263,42 @@ def test_two_shades_of_a_colour_are_not_one() -> None:
 def test_numbered_objects_in_a_jpeg_are_cut_first() -> None:
     convention, _ = find([as_jpeg(mask, 80) for mask in HARD], "m.jpg", instances=True)
     assert (convention.kind, convention.threshold) == ("instances", 128)
+
+
+def _shares(sharpness: float, kind: type = np.float32) -> list[Array]:
+    """Probabilities of a network, with noise."""
+    rng = np.random.default_rng(0)
+    logits = [sharpness * (2.0 * (mask > 0) - 1) + rng.normal(0, 1, mask.shape) for mask in HARD]
+    return [(1 / (1 + np.exp(-one))).astype(kind) for one in logits]
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_probabilities_are_cut_at_a_half_and_said(kind: type, tmp_path: Path) -> None:
+    summaries = []
+    for number, mask in enumerate(_shares(6, kind)):
+        tifffile.imwrite(tmp_path / f"{number}.tif", mask)
+        summaries.append(summarise_file(tmp_path / f"{number}.tif"))
+    convention, notes = find_convention(summaries, MaskOptions())
+    assert convention.threshold == 0.5 and "foreground is taken from 0.5 on" in notes[0]
+    for number, mask in enumerate(HARD):
+        assert np.array_equal(convention.read(tmp_path / f"{number}.tif"), mask > 0)
+
+
+def test_doubtful_probabilities_and_logits_are_refused_with_a_cut() -> None:
+    with pytest.raises(InputError, match=r"--mask-threshold 0\.5, and all from there on is one foreground"):
+        find(_shares(1))
+    with pytest.raises(InputError, match="--mask-threshold 0 if what is above 0 is foreground, as of logits"):
+        find([np.float32(np.where(mask > 0, 4.5, -5.5)) + 0.1 * np.float32(n) for n, mask in enumerate(HARD)])
+
+
+def test_overshooting_edges_are_no_logits() -> None:
+    large = [
+        Image.fromarray((mask / 255).astype(np.float32)).resize((192, 192), Image.Resampling.LANCZOS) for mask in HARD
+    ]
+    with pytest.raises(InputError, match=r"overshoots: say --mask-threshold 0\.5 if all from half .* or --mask-thresh"):
+        find([np.asarray(one) for one in large])
+
+
+def test_a_map_of_distances_is_refused_with_both_cuts() -> None:
+    with pytest.raises(InputError, match=r"--mask-threshold \d+, .*, or --mask-threshold 1 if all but 0 is"):
+        find([np.round(ndimage.distance_transform_edt(mask > 0)).astype(np.uint8) for mask in HARD])

@@ -260,6 +260,22 @@ def test_what_is_broken_is_left_out_in_another_place_too(make_dataset, tiny, tmp
     assert len(evaluate(training.run, tmp_path / "moved", skip_broken=True).images) == 2
 
 
+def test_no_file_of_a_run_names_a_patient_of_a_table(make_dataset, tiny, tmp_path):
+    data = make_dataset(12)
+    lines = [f"{number:02}.png,Patient{number // 2}Miller" for number in range(12)]
+    (data / "patients.csv").write_text("\n".join(["image,patient_name", *lines]))
+    training = train(data, out=tmp_path / "run", say=str, epochs=1, **tiny)
+    evaluation = evaluate(training.run)
+    write_report(evaluation)
+    groups = {image.sample.group for image in evaluation.images}
+    assert all(group.endswith("Miller") for group in groups)  # intervals are taken over them
+    files = [path for path in training.run.rglob("*") if path.is_file()]
+    assert not [path for path in files if b"Miller" in path.read_bytes()]
+    with next(path for path in files if path.name == "images.csv").open(newline="") as file:
+        named = {row["group"] for row in csv.DictReader(file)}
+    assert len(named) == len(groups) and named <= {image.sample.name for image in evaluation.images}
+
+
 def test_an_ensemble_is_cross_validated_on_what_it_was_trained_on(ensemble, tmp_path):
     run = shutil.copytree(ensemble, tmp_path / "run")
     evaluation, folds = evaluate(run, split="val"), read_folds(run)

@@ -22,6 +22,8 @@ _NEAR = 8
 """Largest difference in a channel between colours that are meant to be the same."""
 _STRAY = 2
 """Most colours of stray pixels; more are soft edges."""
+_FEW = 4
+"""Colours among which one that is two others together is hardly chosen for itself."""
 _SMALLEST_TOP = 32
 """Largest channel below which colours hold numbers."""
 
@@ -67,11 +69,29 @@ def find_of_colours(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
     refuse_odd_values(masks, totals, black_first, advice)
     convention, notes = _background_of_colours(masks, totals)
     _refuse_objects(masks, convention)
-    return convention, notes
+    return convention, [*notes, *_tell_sums(masks, convention)]
 
 
 def _held(mask: MaskSummary) -> set[int]:
     return {int(value) * (1 if mask.colour else 0x010101) for value in mask.counts}
+
+
+def _tell_sums(masks: Sequence[MaskSummary], convention: MaskConvention) -> list[str]:
+    """Tell of a colour that is two others together, and only beside both: it may mark where two classes overlap."""
+    held = [_held(mask) for mask in masks]
+    colours = convention.values[1:]
+    said: list[str] = []
+    if len(colours) > _FEW:
+        return said
+    for one, other in combinations(colours, 2):
+        both = one | other
+        if one & other == 0 and both in colours and all({one, other} <= here for here in held if both in here):
+            said.append(
+                f"{name_colours([both])} is {name_colours([one])} and {name_colours([other])} together, and only in "
+                "masks that hold both: it is taken as a class of its own; if it marks where the two overlap, put each "
+                "class into a folder of its own"
+            )
+    return said
 
 
 def _refuse_near(masks: Sequence[MaskSummary], colours: Sequence[int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -146,6 +147,8 @@ def _assign_beside_masks(plain: list[Picture], roles: Roles) -> None:
 
 def _assign_by_name(pictures: list[Picture], roles: Roles) -> None:
     told = [picture for picture in pictures if is_mask_name(picture.path.stem)]
+    stems = {picture.path.stem for picture in told}
+    told = [picture for picture in pictures if picture.path.stem in stems or _continues(picture.path.stem, stems)]
     regions = [picture for picture in told if is_region_name(picture.path.stem)]
     observers = [picture for picture in told if is_other_observer_name(picture.path.stem)]
     apart = {*regions, *observers}
@@ -157,6 +160,11 @@ def _assign_by_name(pictures: list[Picture], roles: Roles) -> None:
     roles.masks += masks
     roles.rois += regions
     roles.observers += observers
+
+
+def _continues(stem: str, masks: set[str]) -> bool:
+    """Whether a name is that of a mask and a word: ``7_mask_heart`` beside ``7_mask``."""
+    return any(stem[: found.start()] in masks for found in re.finditer(r"[_\-. ]+", stem))
 
 
 def _keep_one_kind_of_images(roles: Roles) -> None:

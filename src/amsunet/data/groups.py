@@ -6,7 +6,7 @@ import itertools
 import re
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -88,6 +88,21 @@ def propose_groups(samples: Sequence[Sample], source: Path) -> Proposal | None:
         if len(found) == len(paths) and _are_patients(Counter(found), sure):
             return Proposal(pattern, with_groups([*samples], pattern, source))
     return None
+
+
+def without_patients(named: Iterable[tuple[str, str | None]]) -> dict[str, str]:
+    """Name each patient by the first of the images, so that what is written can be grouped and names nobody.
+
+    Args:
+        named: the name of each image and of its patient, if known.
+
+    Returns: by image; '' where the patient is not known.
+    """
+    patient_of = dict(named)
+    first: dict[str, str] = {}
+    for image in sorted(patient_of):
+        first.setdefault(patient_of[image] or "", image)
+    return {image: first[patient] if patient else "" for image, patient in patient_of.items()}
 
 
 def tell_groups(

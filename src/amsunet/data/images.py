@@ -191,7 +191,7 @@ def decode_tiff(path: Path, picture: TiffImageFile | None = None, *, palette_as_
         page = tiff.only_page(file, path)
         refuse_oversize(path, page.imagelength, page.imagewidth)
         if (obstacle := tiff.channel_obstacle(page)) and not tiff.is_filled_up(page):
-            raise InputError(f"{path} {obstacle}")
+            raise InputError(f"{path} {obstacle}", code="channels")
         if picture is not None:
             picture.seek(page.index)
             if tiff.keeps_all(page, len(picture.getbands())):

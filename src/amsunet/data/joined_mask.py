@@ -66,7 +66,8 @@ def open_sample_mask(sample: Sample, name: str, *, apart: bool = False) -> MaskF
         shown = name_colours(sorted(values)[:4]) if pixels.ndim == 3 else ", ".join(map(str, sorted(values)[:4]))
         raise InputError(
             f"{first} and {len(more)} more masks of {sample.image} mark with the values {shown}, which cannot be "
-            "joined: save all with one value"
+            "joined: save all with one value",
+            code="not-joined",
         )
     shared = (twice, int((numbers > 0).sum())) if len(paths) == _OBSERVERS else None
     return MaskFile(pixels, file.palette, alpha, shared=shared)
@@ -131,10 +132,15 @@ def _values(file: MaskFile, here: Array) -> set[int]:
 
 def _refuse_to_join(one: MaskFile, path: Path, file: MaskFile, first: Path) -> None:
     if one.pixels.shape != file.pixels.shape or (one.alpha is None) != (file.alpha is None):
-        raise InputError(f"{path} and {first} are masks of one image, but not of one size and kind: save them alike")
+        raise InputError(
+            f"{path} and {first} are masks of one image, but not of one size and kind: save them alike",
+            code="not-joined",
+        )
     palettes = [palette for palette in (one.palette, file.palette) if palette is not None]
     if len(palettes) == 1 or not all(np.array_equal(palette, palettes[0]) for palette in palettes):
-        raise InputError(f"{path} and {first} are masks of one image with different palettes: save them with one")
+        raise InputError(
+            f"{path} and {first} are masks of one image with different palettes: save them with one", code="not-joined"
+        )
 
 
 def _refuse_same_object(numbers: Array, here: Array, path: Path, paths: tuple[Path, ...]) -> None:
@@ -148,5 +154,6 @@ def _refuse_same_object(numbers: Array, here: Array, path: Path, paths: tuple[Pa
     if below[other] > _SAME_OBJECT * either:
         raise InputError(
             f"{path} and {paths[other - 1]} mark the same object: keep one of them if they are two observers', or "
-            "name one for each image in a manifest.csv with the columns image,mask"
+            "name one for each image in a manifest.csv with the columns image,mask",
+            code="same-object",
         )

@@ -167,7 +167,8 @@ def _tell_pairs(roles: Roles, paired: Paired, layout: Layout) -> None:
         layout.notes.append(
             f"{len(joined)} of {len(layout.samples)} images have several masks, as {joined[0].image} "
             f"({', '.join(path.name for path in files[:3])}{', ...' if len(files) > 3 else ''}): they are joined into "
-            "one; --instances keeps their objects apart"
+            "one; --instances keeps their objects apart, a manifest.csv with a column mask:CLASS for each makes them "
+            "classes"
         )
     if paired.guessed:
         image, mask = paired.guessed[0]

@@ -81,7 +81,10 @@ def read_region(path: Path) -> Array:
     """Read a black and white mask of a region: (H, W) of bool, bright inside."""
     raw = read_mask(path, "colours")
     if raw.ndim == 3:
-        raise InputError(f"{path} marks no field of view in black and white: save it as 0 outside, 255 inside")
+        raise InputError(
+            f"{path} marks no field of view in black and white: save it as 0 outside, 255 inside",
+            code="no-field-of-view",
+        )
     inside: Array = raw > raw.max(initial=0) / 2
     return inside
 
@@ -127,6 +130,8 @@ def _whole_numbers(array: Array, path: Path) -> Array:
         return array.astype(np.uint8)
     if array.dtype.kind != "f":
         return array
+    if array.dtype == np.float16:
+        array = array.astype(np.float32)  # as SciPy's filters need it
     if not np.isfinite(array).all():
         raise InputError(f"{path} holds values that are not finite numbers: replace them and save it again")
     return array.astype(np.int32) if np.array_equal(array, np.round(array)) else array

@@ -37,6 +37,9 @@ numbered row by row keep some of it."""
 _STRAIGHT = 0.15
 """Largest distance from the places of a regular grid, in terms of its least step."""
 _BRIGHTNESS = "each has its own brightness"
+_ENCLOSED = "one lies within another"
+_RANKED = 4
+"""Numbers from which on it is no accident that each is brighter than the one before."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> 
     held = [mask.foreground - {ignore} for mask in masks]
     several = [mask for mask, numbers in zip(masks, held, strict=True) if len(numbers) > 1 and mask.regions]
     top = max(max(numbers) for numbers in held if numbers)
+    whole = sum(mask.one_piece for mask in several) > 0.5 * len(several)
     if not several:
         often = sum(map(bool, held)) >= 2 * len(set().union(*held))
         return Weighing("classes", "each mask holds one of them") if often else Weighing("open")
@@ -66,12 +70,13 @@ def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> 
     as_they_come = sum(from_one) >= _MOST * len(masks) and len(counts) > 2 and max(counts) > 3
     regular = _is_regular(several)
     if top <= MAXIMUM_CLASSES and (reason := _tell_classes(several, as_they_come=as_they_come, regular=regular)):
-        if reason == _BRIGHTNESS and as_they_come and place < _LOST:
+        if reason == _BRIGHTNESS and place < _LOST and (as_they_come or (whole and _are_in_order(several))):
             return opened  # objects may be numbered from the darkest on
+        if reason == _ENCLOSED and place < _LOST and whole and counted and top > 3:
+            return opened  # nuclei may be numbered within numbered cells
         return Weighing("classes", reason)
     if sum(0 in mask.counts for mask in masks) <= 0.5 * len(masks):
         return opened  # without a background there are no objects, and what is background is not known
-    whole = sum(mask.one_piece for mask in several) > 0.5 * len(several)
     distinct = len(set().union(*held))
     if whole and len(several) > 1 and distinct > MAXIMUM_CLASSES and distinct == sum(map(len, held)):
         return Weighing("objects", "each in one piece of one mask")
@@ -96,7 +101,7 @@ def _tell_classes(several: Sequence[MaskSummary], *, as_they_come: bool, regular
     if not as_they_come and sum(mask.one_piece for mask in several) < 0.3 * len(several):
         return "they lie in several pieces"
     if sum(mask.enclosed for mask in several) > 0.5 * len(several):
-        return "one lies within another"
+        return _ENCLOSED
     before_background = [mask for mask in several if 0 in mask.regions]
     if not before_background:
         return ""
@@ -171,6 +176,17 @@ def _explain(figures: Array, table: _Table, *, curved: bool = False) -> _Explain
     steps = np.concatenate([[0.0], effects[per_image.shape[1] :]])
     of_place = beside_place / max(place_freedom, 1) <= 2 * rest / freedom
     return _Explained(float(np.ptp(steps)), 1 - rest / whole, chance, freedom, of_place)
+
+
+def _are_in_order(several: Sequence[MaskSummary]) -> bool:
+    """Whether numbers rise or fall with brightness in nearly all masks, as where objects were sorted by it."""
+    ranked = rising = falling = 0
+    for mask in several:
+        numbers = sorted(number for number in mask.regions if number)
+        steps = np.diff([np.mean(mask.regions[number].colour) for number in numbers])
+        if len(numbers) >= _RANKED:
+            ranked, rising, falling = ranked + 1, rising + int((steps > 0).all()), falling + int((steps < 0).all())
+    return max(rising, falling) > _MOST * ranked
 
 
 def _fit(figures: Array, known: Array) -> tuple[Array, float, int]:

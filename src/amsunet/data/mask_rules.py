@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from amsunet.data.colour_masks import find_of_colours
+from amsunet.data.dithered_masks import refuse_dithered
 from amsunet.data.mask_kinds import WHITE, of_objects, of_threshold, of_values
 from amsunet.data.mask_numbers import Weighing, weigh_numbers
 from amsunet.data.mask_readings import choose_reading
@@ -116,6 +117,7 @@ def _find_of_two(masks: Sequence[MaskSummary], white: float, ignore: int | None)
     numbers = convention.kind == "values"
     around = f"say --classes {name_numbers([white, 0])}" if numbers else "invert the masks"
     as_it_is = f"--classes {name_numbers([0, white])}" if numbers else f"--mask-threshold {convention.threshold:g}"
+    refuse_dithered(masks, as_it_is)
     if ignore is None and surrounds(masks, convention):
         shown = name_value(white)
         raise InputError(

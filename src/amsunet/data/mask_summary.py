@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from amsunet.data.dithered_masks import is_dithered
 from amsunet.data.images import Array
 from amsunet.data.mask_files import MaskFile, Reading, in_eight_bits, is_opaque
-from amsunet.data.mask_steps import is_even, is_stepped
+from amsunet.data.mask_steps import is_even, is_smoothed
 from amsunet.data.masks import colour_numbers
 
 LIMIT = 4096
@@ -80,6 +81,8 @@ class MaskSummary:
     """Whether the file's compression changes values a little."""
     shared: tuple[int, int] | None = None
     """As of the file."""
+    dithered: bool = False
+    """Whether a mask of one bit a pixel holds dots in place of areas."""
     stepped: bool = False
     """Whether values lead up to others in steps around these, as where class numbers were smoothed."""
 
@@ -142,7 +145,8 @@ def summarise_mask(raw: Array, path: Path, image: Array | None = None, *, lossy:
     border = _count(np.concatenate([flat[0], flat[-1], flat[1:-1, 0], flat[1:-1, -1]]))
     corners = tuple(flat[[0, 0, -1, -1], [0, -1, 0, -1]].tolist())
     lossy = path.suffix.lower() in _LOSSY if lossy is None else lossy
-    summary = MaskSummary(path, colour, counts, border, {}, corners, _marked(raw), lossy=lossy)
+    dithered = [*counts] == [0, 1] and is_dithered(flat == 1)  # it makes one bit of a pixel
+    summary = MaskSummary(path, colour, counts, border, {}, corners, _marked(raw), lossy=lossy, dithered=dithered)
     if len(counts) <= 2 and not (0 in counts and 1 <= max(counts) <= MAXIMUM_CLASSES):
         return summary
     if colour:
@@ -170,7 +174,7 @@ def summarise_mask(raw: Array, path: Path, image: Array | None = None, *, lossy:
     return replace(
         summary,
         one_piece=_is_one_piece(raw, counts),
-        stepped=len(counts) > 2 and is_stepped(raw),
+        stepped=len(counts) > 2 and is_smoothed(raw),
         enclosed=2 < len(counts) <= MAXIMUM_CLASSES and _is_enclosed(raw),
         regions=regions,
     )

@@ -66,7 +66,7 @@ def pair(images: Sequence[Path], masks: Sequence[Path]) -> dict[Path, Path]:
     also without what tells an image (``7_training`` and ``7_manual1``). A name that fits twice stays unmatched.
     """
     found: dict[Path, Path] = {}
-    for key in (str, _without_mask_words, _without_any_words):
+    for key in (str, without_mask_words, _without_any_words):
         left_images = [path for path in images if path not in found]
         taken = set(found.values())
         left_masks = [path for path in masks if path not in taken]
@@ -151,7 +151,7 @@ def _several_with_number(images: Sequence[Path], masks: Sequence[Path], found: M
     image_of = {name: same[0] for name, same in _group(images, str.lower).items() if len(same) == 1}
     fits = {}
     for mask in left:
-        told = _NUMBER_BEHIND.fullmatch(_without_mask_words(mask.stem))
+        told = _NUMBER_BEHIND.fullmatch(without_mask_words(mask.stem))
         fits[mask] = image_of.get(told[1].lower()) if told else None
     for mask in sorted(left, key=lambda path: natural(path.stem)) if None not in fits.values() else ():
         if (image := fits[mask]) is not None:
@@ -257,7 +257,8 @@ def _strip(pattern: re.Pattern[str], stem: str) -> str:
     return stem.lower()
 
 
-def _without_mask_words(stem: str) -> str:
+def without_mask_words(stem: str) -> str:
+    """A name without what tells a mask in front and behind, in lower case."""
     return _strip(_MASK_ENDS, stem)
 
 

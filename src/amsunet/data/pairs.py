@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from amsunet.data.folders import Picture
+from amsunet.data.named_classes import find_named_classes, names_a_class
 from amsunet.data.pairing import match, natural, without_words
 from amsunet.data.words import is_format, kind_of, place_of, role_of
 from amsunet.errors import InputError
-
-_VERSIONS = frozenset({"v", "old", "new", "final", "backup", "corrected", "auto", "automatic"})
 
 
 @dataclass
@@ -61,6 +60,8 @@ def _pair_kind(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired:
     shared, above_images = _shared_places(images, masks), _folders_above(images)
     for mask in masks:
         by_label[_label(mask, above_images, shared)].append(mask)
+    if set(by_label) == {""} and (named := _named_classes(images, masks)):
+        return named
     if own := _in_folders_of_images(images, by_label, shared):
         taken = {mask.path for several in own.values() for mask in several}
         unmatched = [mask for mask in masks if mask.path not in taken]
@@ -93,6 +94,27 @@ def _pair_kind(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired:
     return out
 
 
+def _named_classes(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired | None:
+    """Masks by the classes that their names tell; None if they tell none."""
+    shared, picture_of = _shared_places(images, masks), {mask.path: mask for mask in masks}
+    images_in, out = _by_place(images, shared), Paired()
+    for place, of_place in _by_place(masks, shared).items():
+        here = [image.path for image in images_in.get(place, ())]
+        found = find_named_classes(here, [mask.path for mask in of_place])
+        if not found:
+            return None
+        for image, of_image in found.items():
+            out.masks[image] = {name: [picture_of[path] for path in several] for name, several in of_image.items()}
+    out.class_names = tuple(sorted({name for of_image in out.masks.values() for name in of_image}))
+    image, most = max(out.masks.items(), key=lambda item: len(item[1]))
+    files = [several[0].path.name for several in most.values()]
+    out.warnings.append(
+        f"the names of masks are taken to tell classes ({', '.join(out.class_names)}), as {_told(files)} of {image}: "
+        f"if they are pieces of one class, number them ({image.stem}_mask_1, {image.stem}_mask_2) and they are joined"
+    )
+    return out
+
+
 def _in_folders_of_images(
     images: Sequence[Picture], by_label: dict[str, list[Picture]], shared: set[str]
 ) -> dict[Path, list[Picture]]:
@@ -120,7 +142,9 @@ def _choose_kind(paired: dict[str, Paired], kinds: dict[str, list[Picture]]) -> 
     """Of folders that hold masks of the same images take those called masks, or all as classes where all are named."""
     found = {kind: one for kind, one in paired.items() if one.masks}
     folder = {kind: kinds[kind][0].told_by for kind in found}
-    if all(_names_a_class(name) for name in folder.values()) and not any(one.class_names for one in found.values()):
+    if all(names_a_class(place_of(name)) for name in folder.values()) and not any(
+        one.class_names for one in found.values()
+    ):
         out = Paired(class_names=tuple(sorted(folder.values())))
         for kind, one in found.items():
             for image, of_image in one.masks.items():
@@ -137,12 +161,6 @@ def _choose_kind(paired: dict[str, Paired], kinds: dict[str, list[Picture]]) -> 
     out = found[called_masks[0]]
     out.aside = [mask for kind in paired if kind != called_masks[0] for mask in kinds[kind]]
     return out
-
-
-def _names_a_class(folder: str) -> bool:
-    """Whether a folder of masks is called by more than that: masks_left, but not masks_v2 or masks_old."""
-    words = place_of(folder).split()
-    return bool(words) and not all(word.isdigit() for word in words) and not _VERSIONS & set(words)
 
 
 def _merge(several: list[Paired]) -> Paired:

@@ -17,7 +17,6 @@ from amsunet.data.joined_mask import open_sample_mask
 from amsunet.data.layout import Sample
 from amsunet.data.mask_files import Reading, read_region
 from amsunet.data.mask_summary import MaskSummary, summarise
-from amsunet.data.tiff import CHANNELS_REMEDY
 from amsunet.data.value_range import ValueRange, common_range, values_of
 from amsunet.errors import InputError
 
@@ -29,14 +28,13 @@ _LOUDEST = 2.0
 
 
 _KINDS = {
-    "pixels, its": "sizes that differ",
-    "mark the same object": "masks that mark one object twice",
-    "are masks of one image": "masks of one image that cannot be joined",
-    "cannot be joined": "masks of one image that cannot be joined",
-    CHANNELS_REMEDY: "channels that are not read",
-    "marks no field of view": "fields of view that are empty",
+    "size": "sizes that differ",
+    "same-object": "masks that mark one object twice",
+    "not-joined": "masks of one image that cannot be joined",
+    "channels": "channels that are not read",
+    "no-field-of-view": "fields of view that are empty",
 }
-"""What keeps a sample from being used, by the words of the sentence that tells it."""
+"""What keeps a sample from being used, by the code of the error that tells it."""
 
 
 @dataclass(frozen=True)
@@ -153,8 +151,7 @@ def _scan_or_problem(sample: Sample, *, apart: bool) -> Scan | Problem:
     try:
         return _scan(sample, apart)
     except InputError as error:
-        kind = next((kind for words, kind in _KINDS.items() if words in str(error)), "unreadable files")
-        return Problem(kind, sample.image, str(error))
+        return Problem(_KINDS.get(error.code, "unreadable files"), sample.image, str(error))
 
 
 def _scan(sample: Sample, apart: bool) -> Scan:
@@ -173,7 +170,8 @@ def _scan(sample: Sample, apart: bool) -> Scan:
         _refuse_other_size(image, roi, sample.image, sample.roi)
         if not roi.any():
             raise InputError(
-                f"{sample.roi} marks no field of view in black and white: save it as 0 outside, 255 inside"
+                f"{sample.roi} marks no field of view in black and white: save it as 0 outside, 255 inside",
+                code="no-field-of-view",
             )
         inside = image[roi]
     mean, std = _mean_and_deviation(inside)
@@ -210,7 +208,8 @@ def _refuse_other_size(image: Array, mask: Array, image_path: Path, mask_path: P
         )
     raise InputError(
         f"{image_path} has {image.shape[1]} x {image.shape[0]} pixels, its mask {mask_path} "
-        f"{mask.shape[1]} x {mask.shape[0]}: {remedy}"
+        f"{mask.shape[1]} x {mask.shape[0]}: {remedy}",
+        code="size",
     )
 
 

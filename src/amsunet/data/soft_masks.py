@@ -14,6 +14,8 @@ from amsunet.errors import InputError
 
 _END = 0.12
 """Share of the range that noise of a JPEG reaches from its ends."""
+_RINGING = 0.25
+"""Share of the largest value by which smoothing may overshoot, as that of Lanczos does."""
 _SMALLEST_TOP = 32
 """Largest value below which values are numbers and no greys."""
 _EDGE = 0.05
@@ -49,7 +51,7 @@ def threshold_of_soft(masks: Sequence[MaskSummary], ignore: float | None = None)
     numbers = len(values) <= MAXIMUM_CLASSES and not any(mask.lossy for mask in soft)
     near = set(values) - set(middle) - {0, top}
     if whites and cores <= 0.02 * (whites + cores) and not (numbers and near and not _are_edges(near, counts, flat)):
-        cut = (top + 1) // 2 if whole else top / 2
+        cut = _half(top, whole=whole)
         odd = max(masks, key=lambda mask: len(mask.counts))
         _refuse_fainter(masks, cut)
         return cut, (
@@ -60,6 +62,13 @@ def threshold_of_soft(masks: Sequence[MaskSummary], ignore: float | None = None)
     if 2 * len(soft) >= len([mask for mask in masks if len(mask.foreground) > 1]):
         _refuse(soft, masks, top, _peaks(flat, top), whole=whole)
     return None
+
+
+def _half(top: float, *, whole: bool) -> float:
+    """Half of the largest value; of shares up to 1, such as probabilities, 0.5 whatever the largest one is."""
+    if whole:
+        return (top + 1) // 2
+    return 0.5 if 0.5 < top <= 1 + _RINGING else top / 2
 
 
 def refuse_lossy_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> None:
@@ -82,6 +91,12 @@ def _refuse_signed(masks: Sequence[MaskSummary], values: Sequence[float]) -> Non
         raise InputError(
             f"{odd.path} holds the value {name}, and no class can have one below 0: say --ignore-value={name} if "
             "these pixels do not count"
+        )
+    if below[0] >= -_RINGING * values[-1]:
+        raise InputError(
+            f"{odd.path} holds values from {below[0]:g} to {values[-1]:g}, as smoothing leaves them that overshoots: "
+            f"say --mask-threshold {_half(values[-1], whole=False):g} if all from half of the largest on is one "
+            "foreground, or --mask-threshold 0 if what is above 0 is, as of logits; else save them without smoothing"
         )
     raise InputError(
         f"{odd.path} holds values below 0 (down to {below[0]:g}), which no class can have: say --mask-threshold 0 if "
@@ -120,16 +135,27 @@ def _brightness(value: float, mask: MaskSummary) -> float:
 
 
 def _refuse_steps(masks: Sequence[MaskSummary], flat: Mapping[float, int], values: list[float]) -> None:
-    """Refuse class or object numbers with rims of the numbers between them, which have areas of their own elsewhere."""
+    """Refuse class or object numbers with rims of the numbers between them."""
     odd = next((mask for mask in masks if mask.stepped), None)
-    if odd is None or len(values) > LIMIT or not all(flat.get(value) for value in values[1:-1]):
+    if odd is None or len(values) > LIMIT:
         return
-    raise InputError(
-        f"{odd.path} has soft edges between several values: rims of the numbers between lie around others, as where "
-        f"class numbers were resized with smoothing: save masks without smoothing, or say --classes "
-        f"{name_numbers(values[:MAXIMUM_CLASSES])} if the rims are right, or --mask-threshold {values[1]:g} if all are "
-        "one foreground"
-    )
+    own = [value for value in values if flat.get(value)]
+    told = f"{odd.path} has soft edges between several values: rims of the numbers between lie around others, as where "
+    told += "class numbers were resized with smoothing: save masks without smoothing, or say "
+    if len(own) == len(values) or values[-1] <= MAXIMUM_CLASSES:
+        cut = values[1] if len(own) > 2 else (values[-1] + 1) // 2
+        raise InputError(
+            f"{told}--classes {name_numbers(values[:MAXIMUM_CLASSES])} if the rims are right, or --mask-threshold "
+            f"{cut:g} if all are one foreground"
+        )
+    if len(own) > 2 and not any(mask.lossy for mask in masks):
+        peaks = _peaks(flat, values[-1])
+        near = f" (near {name_numbers(peaks)})" if len(peaks) > 2 else ""
+        cut = next((peak for peak in peaks if peak), values[-1]) / 2
+        raise InputError(
+            f"{told.replace('several values', f'several values{near}')}--mask-threshold {cut:g} if all "
+            "are one foreground"
+        )
 
 
 def _are_steps(values: list[float], counts: Mapping[float, int], flat: Mapping[float, int], top: float) -> bool:
@@ -152,12 +178,14 @@ def _refuse_blurred_numbers(soft: Sequence[MaskSummary], masks: Sequence[MaskSum
 def _refuse(
     soft: Sequence[MaskSummary], masks: Sequence[MaskSummary], top: float, peaks: list[float], *, whole: bool
 ) -> None:
-    cut = (top + 1) // 2 if whole else top / 2
+    cut = _half(top, whole=whole)
     several = f" between several values (near {', '.join(f'{peak:g}' for peak in peaks)})" if len(peaks) > 2 else ""
+    lowest = min(value for mask in masks for value in mask.foreground)
+    least = "" if lowest >= cut else f", or --mask-threshold {lowest:g} if all but 0 is"
     raise InputError(
         f"{soft[0].path} has soft edges{several} ({len(soft[0].counts)} values; {len(soft)} of {len(masks)} masks do): "
         f"save masks without smoothing or JPEG, or say --mask-threshold {cut:g}, and all from there on is one "
-        "foreground"
+        f"foreground{least}"
     )
 
 

@@ -26,7 +26,7 @@ _MASK = 4
 """Bit of tag 254: the page is the transparency of another one."""
 _FEW = 12
 """Pixels that a page may be wide and be channels that were taken for pixels."""
-CHANNELS_REMEDY = "save the channels that are needed as grey or RGB"
+_CHANNELS_REMEDY = "save the channels that are needed as grey or RGB"
 
 
 def only_page(tiff: Any, path: Path) -> Any:
@@ -36,22 +36,24 @@ def only_page(tiff: Any, path: Path) -> Any:
     """
     pages = [page for page in tiff.pages if not (page.is_reduced or page.subfiletype & _MASK)] or list(tiff.pages[:1])
     if len(pages) > 1:
-        raise InputError(f"{path} {_several(tiff, pages)}")
+        several, code = _several(tiff, pages)
+        raise InputError(f"{path} {several}", code=code)
     return pages[0]
 
 
-def _several(tiff: Any, pages: list[Any]) -> str:
+def _several(tiff: Any, pages: list[Any]) -> tuple[str, str]:
+    """What is wrong with several pages: the end of a sentence, and the error's code."""
     count, page, axes = len(pages), pages[0], tiff.series[0].axes
     each = "save each page as a file of its own"
     if axes[:1] == "C":
-        return f"holds {count} channels, a page each: {CHANNELS_REMEDY}"
+        return f"holds {count} channels, a page each: {_CHANNELS_REMEDY}", "channels"
     if page.imagewidth <= _FEW < count and page.samplesperpixel == 1:
         taken = f"{page.imagewidth} channels of one image of {page.imagelength} x {count} pixels"
         wide = f"holds {count} pages, each {page.imagewidth} pixels wide"
-        return f"{wide}: if these are {taken}, {CHANNELS_REMEDY}; else {each}"
+        return f"{wide}: if these are {taken}, {_CHANNELS_REMEDY}; else {each}", "channels"
     if count == 3 and page.samplesperpixel == 1:
-        return f"holds 3 pages: if these are red, green and blue, save them as RGB; else {each}"
-    return f"holds {count} pages: {each}"
+        return f"holds 3 pages: if these are red, green and blue, save them as RGB; else {each}", ""
+    return f"holds {count} pages: {each}", ""
 
 
 def channel_obstacle(page: Any) -> str | None:
@@ -71,7 +73,7 @@ def channel_obstacle(page: Any) -> str | None:
             "holds 3 planes: if these are red, green and blue, save them as RGB; else each plane as a file of its own"
         )
     said = ", and does not say that one of them is transparency" if beyond == 1 else ", where images have one or three"
-    return f"has {count} channels{said}: {CHANNELS_REMEDY}"
+    return f"has {count} channels{said}: {_CHANNELS_REMEDY}"
 
 
 def is_filled_up(page: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from contextlib import ExitStack
@@ -93,6 +94,11 @@ def export(
         runtime = open_runtime(path)
         computed_in = "float32" if runtime.lacking else precision
         parity = measure_parity(Tempered(network, description.temperature), description, runtime, validation)
+        if precision == "int8" and math.isnan(parity.dice_of_torch):
+            raise InputError(
+                f"no validation image of {images.source} marks anything, so what eight bits lose cannot be told there: "
+                "name other DATA"
+            )
         if precision == "int8" and parity.dice_of_torch < _FINDS_NOTHING:
             raise InputError(
                 f"the network itself finds nothing of what the masks of {images.source} show (Dice "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from amsunet.data.preprocessing import channels_first
 from amsunet.data.splits import assign_splits
 from amsunet.errors import InputError
 from amsunet.inference.description import ModelDescription
-from amsunet.inference.dice import dice_by_class
+from amsunet.inference.dice import classes_in, dice_by_class
 from amsunet.inference.forward import compute_logits, pad_small
 from amsunet.inference.runtime import Runtime
 from amsunet.inference.torch_runtime import TorchRuntime
@@ -41,16 +42,17 @@ class Parity:
     """Of the logits."""
     dice: float
     dice_of_torch: float
-    """Mean over images and classes, against the true masks."""
+    """Mean over images and the classes that are in some image, against the true masks; NaN without any."""
 
     @property
     def dice_lost(self) -> float:
         return self.dice_of_torch - self.dice
 
     def __str__(self) -> str:
+        dice = f"Dice {self.dice:.4f} against {self.dice_of_torch:.4f}"
         return (
             f"on {self.images} validation images: logits differ by at most {self.largest_difference:.2g}, "
-            f"Dice {self.dice:.4f} against {self.dice_of_torch:.4f}"
+            f"{'no Dice, for none of them marks anything' if math.isnan(self.dice) else dice}"
         )
 
 
@@ -133,20 +135,25 @@ def measure_parity(
     machine = Machine("cpu", "float32", torch.get_num_threads())
     original = TorchRuntime(network, description.preprocessing, machine)
     largest, dice, dice_of_torch = 0.0, [], []
+    there = torch.zeros(description.convention.num_classes - 1, dtype=torch.bool)
     for image, labels in images:
         expected = torch.from_numpy(compute_logits(original, image.astype(np.uint8)))
         found = torch.from_numpy(runtime(image))
         largest = max(largest, float((found - expected).abs().max()))
         target = torch.from_numpy(labels)
+        there |= classes_in(target, len(there) + 1)
         dice.append(_dice(found, target, description.threshold))
         dice_of_torch.append(_dice(expected, target, description.threshold))
-    return Parity(len(images), largest, _mean(dice), _mean(dice_of_torch))
+    return Parity(len(images), largest, _mean(dice, there), _mean(dice_of_torch, there))
 
 
-def _mean(dice: list[float]) -> float:
-    known = [one for one in dice if not math.isnan(one)]  # an image without a pixel that counts has none
-    return float(np.mean(known)) if known else 0.0
+def _mean(dice: list[Tensor], there: Tensor) -> float:
+    """Over images and the classes that are in some image; NaN without any."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # an image without a pixel that counts has no Dice
+        of_images = np.nanmean(torch.stack(dice)[:, there].numpy(), axis=1)
+        return float(np.nanmean(of_images))
 
 
-def _dice(logits: Tensor, labels: Tensor, threshold: float) -> float:
-    return float(dice_by_class(torch.softmax(logits, dim=1), labels, threshold).mean())
+def _dice(logits: Tensor, labels: Tensor, threshold: float) -> Tensor:
+    return dice_by_class(torch.softmax(logits, dim=1), labels, threshold)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from amsunet.data.groups import without_patients
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluation import name_of
 from amsunet.evaluation.findings import KINDS, Marks
@@ -227,7 +228,9 @@ def _marks(folder: Path, cell: Cell) -> Marks:
 def _rows_of(folder: Path, cell: Cell) -> Iterator[dict[str, str]]:
     path = cell_folder(folder, cell) / "evaluation" / cell.split / "images.csv"
     with path.open(newline="", encoding="utf-8") as file:
-        yield from csv.DictReader(file)
+        rows = list(csv.DictReader(file))
+    patients = without_patients((row["image"], row["group"]) for row in rows)  # earlier versions wrote who they are
+    yield from (row | {"group": patients[row["image"]]} for row in rows)
 
 
 def _by_seed(folder: Path, cells: list[Cell]) -> list[float]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from amsunet.data.groups import without_patients
 from amsunet.data.images import Array
 from amsunet.data.layout import Sample
 from amsunet.data.masks import MaskConvention
@@ -212,11 +213,12 @@ class Evaluation:
         }
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Every image and class, ready for CSV."""
+        """Every image and class, ready for CSV; a patient is called by the first image, for a run folder travels."""
+        patients = without_patients((image.sample.name, image.sample.group) for image in self.images)
         for image in self.images:
             of_image = {"uncertainty": image.uncertainty, "unlike": image.unlike, "polarity": image.polarity}
             for index, (name, scores) in enumerate(zip(self.class_names, image.classes, strict=True)):
-                named = {"image": image.sample.name, "class": name, "group": image.sample.group or ""}
+                named = {"image": image.sample.name, "class": name, "group": patients[image.sample.name]}
                 second = {"observer_dice": image.observer[index].dice if image.observer else ""}
                 yield {**named, **asdict(scores), **of_image, **(second if self.observer else {})}
 

@@ -1,0 +1,60 @@
+"""An exported network against the run it was made from, on real images."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from amsunet.data.mask_kinds import of_values
+from amsunet.data.masks import IGNORED
+from amsunet.data.preprocessing import Preprocessing
+from amsunet.deployment.parity import Parity, measure_parity
+from amsunet.inference.description import ModelDescription
+from amsunet.inference.torch_runtime import TorchRuntime
+from amsunet.machine import Machine
+
+
+class Bright(torch.nn.Module):
+    """Class 1 where an image is bright; never any other."""
+
+    def forward(self, image):
+        bright = 20 * (image[:, :1] - image.mean())
+        return torch.cat([-bright, bright, torch.full_like(bright, -1e4)], dim=1)
+
+
+def _measure(*labels: np.ndarray) -> Parity:
+    image = np.zeros((1, 1, 32, 32), np.float32)
+    image[..., 8:24, 8:24] = 200
+    preprocessing = Preprocessing(in_channels=1, windowing="depth", mean=(0.0,), std=(1.0,))
+    description = ModelDescription(
+        model="amsunet", arguments={}, preprocessing=preprocessing, convention=of_values((0, 1, 2))
+    )
+    network = Bright().eval()
+    runtime = TorchRuntime(network, description.preprocessing, Machine("cpu", "float32", 1))
+    return measure_parity(network, description, runtime, [(image, one[None]) for one in labels])
+
+
+def _square() -> np.ndarray:
+    labels = np.zeros((32, 32), np.uint8)
+    labels[8:24, 8:24] = 1
+    return labels
+
+
+def test_a_class_that_no_image_holds_has_no_dice():
+    half = _square()
+    half[:, :16] = 0  # Dice of class 1: 2 x 128 / (256 + 128)
+    assert _measure(half, half).dice == pytest.approx(2 / 3)
+    with_other = half.copy()
+    with_other[0, :8] = 2  # the class occurs: it is missed here, and rightly absent there
+    assert _measure(with_other, half).dice == pytest.approx(((2 / 3 + 0) / 2 + (2 / 3 + 1) / 2) / 2)
+
+
+def test_what_is_undefined_is_undefined():
+    ignored = np.full((32, 32), IGNORED, np.uint8)
+    assert _measure(_square(), ignored).dice == 1
+    nothing = _measure(np.zeros((32, 32), np.uint8))
+    assert math.isnan(nothing.dice) and math.isnan(nothing.dice_of_torch)
+    assert "no Dice, for none of them marks anything" in str(nothing)
