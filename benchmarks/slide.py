@@ -70,7 +70,7 @@ def predict(run: Path, image: Path, out: Path, precision: str) -> dict[str, floa
     from amsunet.memory import peak_memory  # noqa: PLC0415
 
     start = time.perf_counter()
-    SlideTask(load(run, precision=precision), image, out, "mask").run(say=print)
+    SlideTask(load(run, precision=precision), image, out, "mask").run()
     return {
         "peak_gb": peak_memory() / 1e9,
         "seconds": time.perf_counter() - start,

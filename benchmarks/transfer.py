@@ -50,7 +50,7 @@ def judge(data: str, run: Path, **settings: Any) -> dict[str, float]:
     """
     summary = run / "evaluation" / "test" / "summary.json"
     if not summary.is_file():
-        training = resume(run, data, say=str) if (run / "config.json").is_file() else train(data, out=run, **settings)
+        training = resume(run, data) if (run / "config.json").is_file() else train(data, out=run, **settings)
         if training.interrupted:
             raise KeyboardInterrupt
         evaluate(run, split="test", machine=training.machine)
@@ -100,7 +100,7 @@ def main(**overrides: Any) -> None:
         for (images, seed), cut in chosen.items():
             for way, start in (("scratch", None), ("transfer", asked.start)):
                 run = ROOT / "runs" / target.name / f"{asked.steps}steps_{way}_{images}images_seed{seed}"
-                score = judge(asked.data, run, splits=cut, seed=seed, start=start, say=str, **settings)
+                score = judge(asked.data, run, splits=cut, seed=seed, start=start, **settings)
                 rows.append({"images": images, "way": way, "seed": seed, **score})
                 print(f"{images:>4} images, seed {seed}, {way:<8} Dice {score['dice']:.4f}", flush=True)
     except InputError as error:

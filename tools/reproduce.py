@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from amsunet.cli.options import progress_bar
+from amsunet.console import shown
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.machine import choose_machine
@@ -49,8 +49,7 @@ def reproduce(
         if training.interrupted:
             raise KeyboardInterrupt
         for way in WAYS.values():
-            with progress_bar("image") as progress:
-                evaluate(run, split="test", **way, machine=training.machine, progress=progress)
+            evaluate(run, split="test", **way, machine=training.machine)
         options = "".join(f" --{name.replace('_', '-')} {value}" for name, value in network_of(run).items() if value)
         said = f"amsunet train {data.name} --minutes {minutes:g} --seed {seed}{options}"
         said += "; amsunet evaluate RUN; the same with --flips, and with --flips --turns"
@@ -112,7 +111,8 @@ def main(**overrides: Any) -> None:
         for seed in range(asked.seeds):
             name = f"{asked.data}_{device}_{asked.minutes:g}min_seed{seed}"
             target = ROOT / "results" / name
-            results[name] = reproduce(data, target, ROOT / "runs" / name, seed, asked.minutes, commit, **overrides)
+            with shown():
+                results[name] = reproduce(data, target, ROOT / "runs" / name, seed, asked.minutes, commit, **overrides)
             # All seeds train the network that was timed and chosen for the first one.
             overrides |= network_of(target)
     except InputError as error:

@@ -37,15 +37,13 @@ def build(in_channels, num_classes):
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory):
+def measured(tmp_path_factory, logged):
     """Two networks under two runtimes, one of them twice: in two commands, the second goes on with the first."""
     out = tmp_path_factory.mktemp("benchmark")
     first = benchmark(["amsunet_xs", "unet"], runtimes=["eager"], batches=[1, 2], out=out, **_QUICK)
     rows = dict(first.rows)
-    said: list[str] = []
-    both = benchmark(
-        ["amsunet_xs", "unet"], runtimes=["eager", "fused"], batches=[1, 2], out=out, say=said.append, **_QUICK
-    )
+    with logged() as said:
+        both = benchmark(["amsunet_xs", "unet"], runtimes=["eager", "fused"], batches=[1, 2], out=out, **_QUICK)
     return SimpleNamespace(out=out, before=rows, speeds=both, said=said)
 
 
@@ -180,7 +178,7 @@ def test_a_gpu_gets_its_own_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "choose_machine", lambda device: Machine("cuda", "bfloat16", 2))
     monkeypatch.setattr(module, "environment", lambda machine: {"device_name": "", "precision": "", "packages": {}})
     monkeypatch.setattr(module, "_run", answer)
-    speeds = benchmark(["all"], device="cuda", sizes=[256, 480], batches=[1, 8], out=tmp_path, threads=2, say=str)
+    speeds = benchmark(["all"], device="cuda", sizes=[256, 480], batches=[1, 8], out=tmp_path, threads=2)
     rows = {(row.runtime, row.precision) for row in speeds.rows.values()}
     fast = {(name, p) for name in ("channels_last", "fused", "compiled") for p in ("float32", "bfloat16")}
     assert rows == {("eager", "float32"), *fast}
@@ -201,5 +199,5 @@ def test_products_in_an_emulated_precision_are_no_peak(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "choose_machine", lambda device: Machine("cpu", "float32", 2))
     monkeypatch.setattr(module, "_run", answer)
     settings = _QUICK | {"precisions": ["bfloat16"]}
-    benchmark(["unet"], runtimes=["channels_last"], out=tmp_path, say=str, **settings)
+    benchmark(["unet"], runtimes=["channels_last"], out=tmp_path, **settings)
     assert tasks == ["work", "time"]

@@ -59,18 +59,16 @@ def test_a_file_and_its_run_give_what_torch_gives(shipped, image, to, flips):
         assert found.convention == exact.convention
 
 
-def test_auto_measures_all_and_says_what_it_took(shipped, image, expected, monkeypatch):
+def test_auto_measures_all_and_says_what_it_took(shipped, image, expected, monkeypatch, said):
     monkeypatch.setattr(selection, "_SECONDS", 0.0)
-    said = []
-    predictor = amsunet.load(shipped, runtime="auto", device="cpu", precision="float32", say=said.append)
+    predictor = amsunet.load(shipped, runtime="auto", device="cpu", precision="float32")
     found = predictor.predict(image)
     np.testing.assert_allclose(found.probability, expected.probability, atol=1e-4)
     assert len(said) == 1 and said[0].startswith(f"{predictor} is the fastest of 3")
 
 
-def test_auto_without_exported_networks_is_torch(whole, image):
-    said = []
-    assert str(amsunet.load(whole.run, runtime="auto", device="cpu", say=said.append)).startswith("torch on CPU")
+def test_auto_without_exported_networks_is_torch(whole, image, said):
+    assert str(amsunet.load(whole.run, runtime="auto", device="cpu")).startswith("torch on CPU")
     assert "amsunet export" in said[0] and len(said) == 1
 
 
@@ -88,11 +86,10 @@ def changed(shipped, tmp_path):
     return run
 
 
-def test_what_was_exported_before_the_weights_changed_is_not_used(changed):
+def test_what_was_exported_before_the_weights_changed_is_not_used(changed, said):
     with pytest.raises(InputError, match=r"float32\.onnx is not of the weights that the run has now: export it again"):
         amsunet.load(changed, runtime="onnx")
-    said = []
-    assert str(amsunet.load(changed, runtime="auto", device="cpu", say=said.append)).startswith("torch on CPU")
+    assert str(amsunet.load(changed, runtime="auto", device="cpu")).startswith("torch on CPU")
     assert sum("is not of the weights" in line for line in said) == 2
 
 
@@ -135,9 +132,8 @@ def test_a_precision_of_exported_networks_asks_for_no_machine(shipped, monkeypat
         amsunet.load(shipped, runtime="onnx", precision="int8")
 
 
-def test_an_ensemble_runs_in_torch(ensemble):
-    said = []
-    predictor = amsunet.load(ensemble, runtime="auto", device="cpu", say=said.append)
+def test_an_ensemble_runs_in_torch(ensemble, said):
+    predictor = amsunet.load(ensemble, runtime="auto", device="cpu")
     assert said == ["an ensemble runs in torch alone"] and predictor.folds is not None
     with pytest.raises(InputError, match="holds no exported network for onnx"):
         amsunet.load(ensemble, runtime="onnx")

@@ -73,14 +73,14 @@ def test_a_decoder_that_is_not_to_be_seen_is_refused(network, crop, message):
 
 def test_training_keeps_the_network_alone_and_can_be_resumed(repeatable, interrupt, record, tmp_path, monkeypatch):
     settings = {**repeatable, "epochs": 2, "deep_supervision": True}
-    whole = train("sample:nuclei", out=tmp_path / "whole", say=str, **settings)
+    whole = train("sample:nuclei", out=tmp_path / "whole", **settings)
     network, description = load_model(whole.run / "model.safetensors")
     plain = create_model("amsunet", **description.arguments)
     assert network.state_dict().keys() == plain.state_dict().keys()
     interrupt(1, 0)
-    stopped = train("sample:nuclei", out=tmp_path / "stopped", say=str, **settings)
+    stopped = train("sample:nuclei", out=tmp_path / "stopped", **settings)
     monkeypatch.undo()
-    resume(stopped.run, say=str)
+    resume(stopped.run)
     assert record(stopped.run) == record(whole.run)
     torch.use_deterministic_algorithms(False)
 
@@ -88,7 +88,5 @@ def test_training_keeps_the_network_alone_and_can_be_resumed(repeatable, interru
 def test_what_cannot_be_is_said_before_anything_is_written(tiny, tmp_path):
     settings = {key: value for key, value in tiny.items() if key != "base_channels"}
     with pytest.raises(InputError, match="SegNeXt cannot be trained with deep supervision"):
-        train(
-            "sample:nuclei", out=tmp_path / "run", epochs=1, say=str, model="segnext", deep_supervision=True, **settings
-        )
+        train("sample:nuclei", out=tmp_path / "run", epochs=1, model="segnext", deep_supervision=True, **settings)
     assert not (tmp_path / "run").exists()

@@ -89,7 +89,7 @@ def benchmark(**values: Any) -> None:
     """
     from amsunet.deployment.benchmark import benchmark as run  # noqa: PLC0415
 
-    speeds = run(**values, say=click.echo)
+    speeds = run(**values)
     out = values["out"]
     click.echo(f"{speeds.table()}\ntable: {out / 'rows.csv'}\nplot: {out / 'speeds.png'}")
     if speeds.failures:

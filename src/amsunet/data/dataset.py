@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,7 +117,6 @@ def open_dataset(
     own: bool = False,
     skip_broken: bool = False,
     allow_problems: bool = False,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """Find, read and understand a data set.
 
@@ -129,7 +128,6 @@ def open_dataset(
         own: whether these are the data that it was trained on.
         skip_broken: leave out what cannot be used; otherwise it is an error.
         allow_problems: keep the problems in the result without an error, for an audit.
-        progress: called with the samples read so far and their number.
 
     Raises: InputError if nothing usable is there, or if something is broken and not to be skipped.
     """
@@ -137,7 +135,7 @@ def open_dataset(
     layout = find_samples(path)
     samples = with_groups(layout.samples, group, path)
     apart = convention.kind == "instances" if convention else bool(options and options.instances)
-    scans, problems = scan_samples(samples, progress, apart=apart)
+    scans, problems = scan_samples(samples, apart=apart)
     problems += [Problem("images without a mask", p, f"{p} has no mask") for p in layout.images_without_mask]
     problems += [
         Problem("names that are not UTF-8", Path(name), f"{name} has a name that is not UTF-8: rename the file")

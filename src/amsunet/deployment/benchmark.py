@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import logging
 import math
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -56,6 +57,9 @@ def runtimes_of(device: str) -> dict[str, tuple[str, ...]]:
     return _OF_TORCH if device == "cuda" else _OF_TORCH | PRECISIONS
 
 
+logger = logging.getLogger(__name__)
+
+
 def benchmark(
     models: Sequence[str] = (),
     *,
@@ -67,7 +71,6 @@ def benchmark(
     device: str = "auto",
     threads: int | None = None,
     seconds: float = 1.0,
-    say: Callable[[str], None] = print,
 ) -> Speeds:
     """Time networks with fresh weights on random images of 3 channels, and write table and plot.
 
@@ -112,7 +115,7 @@ def benchmark(
             dict.fromkeys(sizes), dict.fromkeys(batches), networks, settings
         )
     ]
-    _measure(Path(out), speeds, jobs, command, say)
+    _measure(Path(out), speeds, jobs, command)
     return speeds
 
 
@@ -170,11 +173,11 @@ def _open(folder: Path, conditions: dict[str, Any]) -> Speeds:
     return speeds
 
 
-def _measure(folder: Path, speeds: Speeds, jobs: list[Job], command: str, say: Callable[[str], None]) -> None:
+def _measure(folder: Path, speeds: Speeds, jobs: list[Job], command: str) -> None:
     # What a file of the user's builds may have changed since.
     waiting = [job for job in jobs if _key(job) not in speeds.rows or is_file(job.network)]
     on = f"on {speeds.conditions['device_name']}, {speeds.conditions['threads']} threads"
-    say(f"{on}: {len(jobs)} rows, {len(jobs) - len(waiting)} measured already")
+    logger.info(f"{on}: {len(jobs)} rows, {len(jobs) - len(waiting)} measured already")
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         for done, job in enumerate(waiting, start=1):
@@ -190,7 +193,7 @@ def _measure(folder: Path, speeds: Speeds, jobs: list[Job], command: str, say: C
                 speeds.rows[row.key] = row
                 told = f"{1e3 * row.seconds:.1f} ms"
             left = (time.monotonic() - start) / done * (len(waiting) - done)
-            say(f"{done} of {len(waiting)}: {name}: {told}   about {int(left) // 60}:{int(left) % 60:02} left")
+            logger.info(f"{done} of {len(waiting)}: {name}: {told}   about {int(left) // 60}:{int(left) % 60:02} left")
             speeds.write(folder, command)
     draw_speeds(speeds, folder / "speeds.png")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from amsunet.console import shown
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.study import Cell, Study, cell_folder, read_study
@@ -76,7 +77,8 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_stop_with_the_parent, daemon=True).start()
     try:
-        sys.exit(0 if run_cell(Path(sys.argv[1]), sys.argv[2]) else STOPPED)
+        with shown():  # into the log of the cell
+            sys.exit(0 if run_cell(Path(sys.argv[1]), sys.argv[2]) else STOPPED)
     except InputError as error:
         sys.exit(str(error))
     except Timeout:

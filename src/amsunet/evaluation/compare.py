@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,6 +42,8 @@ from amsunet.training.plan import AS_SAID, Plan, with_settings
 from amsunet.training.prepare import Preparation, check_network, prepare
 from amsunet.training.run import absolute_source
 
+logger = logging.getLogger(__name__)
+
 _THREADS_OF_A_CELL = 4
 """A network this small keeps no more cores busy."""
 _MOST_ON_A_GPU = 8
@@ -64,7 +67,6 @@ def compare(
     test_fraction: float = 0.2,
     device: str = "auto",
     precision: str = "auto",
-    say: Callable[[str], None] = print,
     **overrides: Any,
 ) -> Comparison:
     """Train and judge networks on the same splits with the same augmentation, loss, optimizer and budget.
@@ -104,7 +106,7 @@ def compare(
     )
     classes = prepared.dataset.convention.num_classes
     plan = _fixed_plan(prepared, variants[0], machine, folder)
-    variants = _possible(plan, variants, classes, say)
+    variants = _possible(plan, variants, classes)
     of_settings = any(variant.settings for variant in variants)
     split: Literal["test", "val"] = "val" if of_settings and folds is None else "test"
     cells = len(variants) * seeds * (folds or 1)
@@ -130,9 +132,12 @@ def compare(
     try:
         with FileLock(folder / "study.lock", timeout=0):
             study = open_study(folder, study)
-            say(f"on {machine}\n{prepared.describe()}\nplan of every training:\n{plan}")
+            logger.info(f"on {machine}")
+            for level, line in prepared.lines():
+                logger.log(level, line)
+            logger.info(f"plan of every training:\n{plan}")
             waiting = [cell for cell in study.cells() if not is_done(folder, cell)]
-            failures = _run(folder, study, waiting, jobs, say)
+            failures = _run(folder, study, waiting, jobs)
             return collect(folder, study, machine, failures, jobs)
     except Timeout:
         raise InputError(f"another amsunet is at work in {folder}: wait for it, or choose another --out") from None
@@ -150,9 +155,7 @@ def _of(plan: Plan, variant: Variant) -> Plan:
     return with_settings(plan, {"model": variant.model, "model_options": variant.options, **variant.settings})
 
 
-def _possible(
-    plan: Plan, variants: Sequence[Variant], num_classes: int, say: Callable[[str], None]
-) -> Sequence[Variant]:
+def _possible(plan: Plan, variants: Sequence[Variant], num_classes: int) -> Sequence[Variant]:
     """The networks, and the changes of the plan that change something and that the data take."""
     possible: list[Variant] = []
     for variant in variants:
@@ -162,12 +165,12 @@ def _possible(
         except InputError as error:
             if not variant.settings:
                 raise
-            say(f"left out: {variant.name}: {error}")
+            logger.info(f"left out: {variant.name}: {error}")
             continue
         if variant.settings and changed == plan.model_copy(
             update={"model": variant.model, "model_options": variant.options}
         ):
-            say(f"left out: {variant.name}: the plan has it already")
+            logger.info(f"left out: {variant.name}: the plan has it already")
         else:
             possible.append(variant)
     if len(possible) == 1 < len(variants):
@@ -237,12 +240,14 @@ def _room(plan: Plan, variants: Sequence[Variant], num_classes: int, machine: Ma
     return int(max(1, min(most, cells, free // (2 * memory))))
 
 
-def _run(out: Path, study: Study, waiting: list[Cell], jobs: int, say: Callable[[str], None]) -> dict[str, str]:
+def _run(out: Path, study: Study, waiting: list[Cell], jobs: int) -> dict[str, str]:
     """Run the cells that are not done. Returns what was wrong, by cell name."""
     cells, total, done, start = len(study.cells()), len(waiting), 0, time.monotonic()
     minutes = study.plan.get("minutes")
     time_needed = f": about {total * minutes / jobs:.0f} minutes and the judging" if minutes and total else ""
-    say(f"{cells} trainings, {cells - total} done already, {jobs} at a time, each of {study.equal}{time_needed}")
+    logger.info(
+        f"{cells} trainings, {cells - total} done already, {jobs} at a time, each of {study.equal}{time_needed}"
+    )
     running: list[tuple[Cell, subprocess.Popen[bytes]]] = []
     failures: dict[str, str] = {}
     try:
@@ -258,12 +263,12 @@ def _run(out: Path, study: Study, waiting: list[Cell], jobs: int, say: Callable[
                 elapsed = time.monotonic() - start
                 left = f"{done} of {total}, about {elapsed / done * (total - done) / 60:.0f} minutes left"
                 if process.returncode == 0:
-                    say(f"{cell.name}: Dice {number(score_of(out, cell))}   {left}")
+                    logger.info(f"{cell.name}: Dice {number(score_of(out, cell))}   {left}")
                 else:
                     failures[cell.name] = _reason(out, cell, process.returncode)
-                    say(f"{cell.name}: failed, {failures[cell.name]}   {left}")
+                    logger.info(f"{cell.name}: failed, {failures[cell.name]}   {left}")
     except KeyboardInterrupt:
-        say("stopping; the same command goes on from here")
+        logger.info("stopping; the same command goes on from here")
         raise
     finally:
         for _, process in running:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from amsunet.data.dataset import Dataset, open_dataset
@@ -27,7 +27,6 @@ def open_judged(
     group: str | None,
     convention: MaskConvention | None,
     skip_broken: bool,
-    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Dataset, bool]:
     """Open what is to be judged on, and tell whether it is the run's own data.
 
@@ -44,7 +43,6 @@ def open_judged(
             group=group,
             convention=convention,
             skip_broken=skip_broken,
-            progress=progress,
         ), False
     at_home = data is None or absolute_source(data) == record.source
     dataset = open_dataset(
@@ -54,7 +52,6 @@ def open_judged(
         convention=convention,
         own=at_home,
         skip_broken=skip_broken or (at_home and record.skip_broken),
-        progress=progress,
     )
     of_run = at_home or record.holds(dataset)
     if of_run and not at_home and record.group is not None and group is None:  # the run's patients, in another place

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import math
 import time
 from collections import Counter, deque
@@ -27,6 +28,9 @@ from amsunet.inference.result import Segmentation
 from amsunet.inference.slide import SlideTask
 from amsunet.inference.uncertainty import Doubt
 from amsunet.packages import needed
+from amsunet.progress import report
+
+logger = logging.getLogger(__name__)
 
 CHECK_LIST = "please-check.csv"
 _BATCH_PIXELS = 8 * 256 * 256
@@ -78,9 +82,6 @@ def predict_files(
     probability: bool = False,
     overwrite: bool = False,
     level: int = 0,
-    progress: Callable[[int], None] | None = None,
-    slide_progress: Callable[[int, int], None] | None = None,
-    say: Callable[[str], object] = str,
 ) -> Outcome:
     """Segment images and write their masks as PNG under ``out``, those of slides as tiled TIFF; a file that cannot be
     read is noted and passed over.
@@ -90,9 +91,6 @@ def predict_files(
         probability: also write ``probabilities/NAME.png``, 16 bits for 0 ... 1; a file a class if more than two.
         overwrite: let masks take the place of files that are there already, but never of an image they are made from.
         level: of slides that are pyramids, the level whose pixels are those of an image.
-        progress: called with the number of images done, slides apart.
-        slide_progress: called for each slide with the number of its tiles done and of all to be done.
-        say: takes a sentence about each slide, and about each large image that is none.
 
     Raises: InputError if a result cannot be written, or would take the place of another file.
     """
@@ -110,7 +108,7 @@ def predict_files(
         needed("scipy.ndimage", "scipy")  # said before anything is written
     for job in images:
         if LARGE_PIXELS < count_pixels(job.image) < MAXIMUM_PIXELS:
-            say(
+            logger.info(
                 f"{job.image} is predicted whole, which takes more than 2 GB of memory; a TIFF in tiles, packed with "
                 'Deflate or with what "amsunet[slides]" reads, is predicted in parts'
             )
@@ -122,10 +120,10 @@ def predict_files(
     outcome = Outcome()
     start = time.perf_counter()
     try:
-        _predict_images(predictor, images, out, outcome, overlay=overlay, probability=probability, progress=progress)
+        _predict_images(predictor, images, out, outcome, overlay=overlay, probability=probability, total=len(jobs))
         for job, task in slides.items():
             try:
-                doubt = task.run(progress=slide_progress, say=say)
+                doubt = task.run()
             except SlideError as error:
                 outcome.failures[str(job.image)] = str(error)
                 continue
@@ -175,9 +173,9 @@ def _predict_images(
     *,
     overlay: bool,
     probability: bool,
-    progress: Callable[[int], None] | None,
+    total: int,
 ) -> None:
-    """Predict images that memory holds whole."""
+    """Predict images that memory holds whole; ``total`` counts slides too."""
     with ThreadPoolExecutor(2) as pool:
         writing: deque[Future[Doubt | None]] = deque()
 
@@ -194,8 +192,7 @@ def _predict_images(
                 wait()
             outcome.written += len(batch)
             outcome.sizes.update(read.prepared.size for read in batch)
-            if progress:
-                progress(outcome.written + len(outcome.failures))
+            report(outcome.written + len(outcome.failures), total, "image")
         while writing:
             wait()
 

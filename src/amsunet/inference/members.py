@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from amsunet.inference.ensemble import Folds
     from amsunet.machine import Machine
 
+logger = logging.getLogger(__name__)
+
 Member = tuple[Runtime, ModelDescription]
 
 _SIDE_TRIED = 32
@@ -41,7 +43,6 @@ def open_members(
     precision: str | None,
     own: str | None,
     compiled: bool,
-    say: Callable[[str], None],
 ) -> tuple[list[Member], Folds | None]:
     """Open an exported file, or the network, or the networks, of a run; torch is loaded only where it is to run.
 
@@ -58,15 +59,13 @@ def open_members(
     if not of_file and run.suffix in (*ALL_SUFFIXES.values(), ".bin") and not run.is_dir():
         raise InputError(f"{run} is for other programs: name {' or '.join(SUFFIXES.values())}, or the run folder")
     if not of_file and runtime not in SUFFIXES:
-        return _open_run(
-            run, runtime == "auto", machine=machine, precision=precision, own=own, compiled=compiled, say=say
-        )
+        return _open_run(run, runtime == "auto", machine=machine, precision=precision, own=own, compiled=compiled)
     if compiled or own is not None:
         raise InputError(f"{'--compile' if compiled else '--model'} is for torch: leave it out with exported networks")
     if machine is not None and (of_file or machine.device != "cpu"):
         raise InputError(HAS_ITS_MACHINE)
     if not of_file:
-        return [_open_exports(run, str(runtime), precision, say)], None
+        return [_open_exports(run, str(runtime), precision)], None
     if runtime == "torch" or run.suffix != SUFFIXES.get(str(runtime), run.suffix):
         raise InputError(f"{run} is not for {runtime}: leave --runtime out, or name what it was made from")
     return [_open_file(run)], None
@@ -80,33 +79,32 @@ def _open_run(
     precision: str | None,
     own: str | None,
     compiled: bool,
-    say: Callable[[str], None],
 ) -> tuple[list[Member], Folds | None]:
     needed("torch", "amsunet, or name an exported file, which needs no torch")
     from amsunet.inference.torch_runtime import open_run  # noqa: PLC0415 - not there in a small installation
     from amsunet.machine import choose_machine  # noqa: PLC0415
 
     placed = machine or choose_machine()
-    networks, folds = open_run(run, placed, own=own, compiled=compiled, say=say)
+    networks, folds = open_run(run, placed, own=own, compiled=compiled)
     if not fastest:
         return list(networks), folds
     if folds is not None:
-        say("an ensemble runs in torch alone")
+        logger.info("an ensemble runs in torch alone")
         return list(networks), folds
     ((usual, description),) = networks
     files = exported_files(run, precision=precision)
     exported, problems = _open_all(files, description)
     for problem in problems:
-        say(f"left out: {problem}")
+        logger.info(f"left out: {problem}")
     if not exported:
-        say(f"torch alone is at hand: amsunet export {shlex.quote(str(run))} --to openvino makes another one")
+        logger.info(f"torch alone is at hand: amsunet export {shlex.quote(str(run))} --to openvino makes another one")
         return list(networks), None
     exact: list[Runtime] = [usual.exact()] if compiled or placed.precision != "float32" else []
     runtimes = [*exact, usual, *(runtime for runtime, _ in exported)]
-    return [(Fastest(runtimes, usual, description.threshold, say), description)], None
+    return [(Fastest(runtimes, usual, description.threshold), description)], None
 
 
-def _open_exports(run: Path, to: str, precision: str | None, say: Callable[[str], None]) -> Member:
+def _open_exports(run: Path, to: str, precision: str | None) -> Member:
     """The exported network of a run; of several the fastest that agrees with the exact one."""
     files = exported_files(run, to, precision)
     if not files:
@@ -117,11 +115,11 @@ def _open_exports(run: Path, to: str, precision: str | None, say: Callable[[str]
     if not opened:
         raise problems[0]
     for problem in problems:
-        say(f"left out: {problem}")
+        logger.info(f"left out: {problem}")
     (first, description), *others = opened
     if not others:
         return first, description
-    return Fastest([runtime for runtime, _ in opened], first, description.threshold, say), description
+    return Fastest([runtime for runtime, _ in opened], first, description.threshold), description
 
 
 def _open_all(files: list[Path], known: ModelDescription | None) -> tuple[list[Member], list[InputError]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
@@ -32,6 +33,8 @@ from amsunet.packages import needed
 if TYPE_CHECKING:
     from amsunet.machine import Machine
 
+logger = logging.getLogger(__name__)
+
 _LARGEST_SCALE = 16
 
 
@@ -50,8 +53,7 @@ class Predictor:
         image_scale: working pixels per image pixel, in place of what the network does with the size of an image.
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
         tiling: of images too large to go through a network whole.
-        compiled: run torch.compile; where that is not possible ``say`` is told, and the network runs without.
-        say: takes the lines that tell what is going on.
+        compiled: run torch.compile; where that is not possible a warning is logged, and the network runs without.
 
     Raises: InputError if the model cannot be read or does not go with the runtime.
     """
@@ -69,13 +71,12 @@ class Predictor:
         own: str | None = None,
         tiling: Tiling = Tiling(),  # noqa: B008 - frozen
         compiled: bool = False,
-        say: Callable[[str], None] = print,
     ) -> None:
         if image_scale is not None and not 0 < image_scale <= _LARGEST_SCALE:
             raise InputError(f"--image-scale must be more than 0 and at most {_LARGEST_SCALE}, not {image_scale:g}")
         keep_freed_memory()
         self._members, self.folds = open_members(
-            Path(run), runtime, machine=machine, precision=precision, own=own, compiled=compiled, say=say
+            Path(run), runtime, machine=machine, precision=precision, own=own, compiled=compiled
         )
         if image_scale is not None:
             self._members = [(runtime, known.at_scale(image_scale)) for runtime, known in self._members]
@@ -260,7 +261,6 @@ def load(
     image_scale: float | None = None,
     own: str | None = None,
     compiled: bool = False,
-    say: Callable[[str], None] = print,
 ) -> Predictor:
     """Load a trained model from its run folder, or an exported one from its file; see ``Predictor``."""
     machine = None
@@ -282,8 +282,7 @@ def load(
         image_scale=image_scale,
         own=own,
         compiled=compiled,
-        say=say,
     )
     if predictor.views_left_out:
-        say(predictor.views_left_out)
+        logger.info(predictor.views_left_out)
     return predictor

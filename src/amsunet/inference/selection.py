@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from amsunet.data.images import Array
 from amsunet.inference.forward import to_labels, to_probabilities
 from amsunet.inference.runtime import Runtime
+
+logger = logging.getLogger(__name__)
 
 LABELS_MAY_DIFFER = 0.005
 """Share of the pixels, on the first batch, whose label may be another one than the first runtime's."""
@@ -25,18 +28,14 @@ class Fastest:
 
     Args:
         runtimes: the first is the one that is right.
-        usual: the one to be compared with aloud.
+        usual: the one to be compared with in the log.
         threshold: foreground probability above which a pixel is foreground, with two classes.
-        say: told which one was taken, how much faster it is, and which ones do not agree.
     """
 
-    def __init__(
-        self, runtimes: Sequence[Runtime], usual: Runtime, threshold: float, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, runtimes: Sequence[Runtime], usual: Runtime, threshold: float) -> None:
         self._runtimes = list(runtimes)
         self._usual = usual
         self._threshold = threshold
-        self._say = say
         self._chosen: Runtime | None = None
 
     @property
@@ -56,10 +55,10 @@ class Fastest:
         seconds = _measure(agreeing, images)
         best = min(agreeing, key=lambda runtime: seconds[runtime.name])
         if best is self._usual or self._usual.name not in seconds:
-            self._say(f"{best.name} is the fastest of {len(agreeing)}")
+            logger.info(f"{best.name} is the fastest of {len(agreeing)}")
         else:
             ratio = seconds[self._usual.name] / seconds[best.name]
-            self._say(f"{best.name} is the fastest of {len(agreeing)}: {ratio:.1f} times {self._usual.name}")
+            logger.info(f"{best.name} is the fastest of {len(agreeing)}: {ratio:.1f} times {self._usual.name}")
         return best
 
     def _agreeing(self, images: Array) -> list[Runtime]:
@@ -78,7 +77,7 @@ class Fastest:
             if labels <= LABELS_MAY_DIFFER and probabilities <= PROBABILITIES_MAY_DIFFER:
                 agreeing.append(other)
             else:
-                self._say(f"{other.name} is left out: {labels:.2%} of its labels differ from {first.name}")
+                logger.info(f"{other.name} is left out: {labels:.2%} of its labels differ from {first.name}")
         return agreeing
 
     def _probabilities(self, runtime: Runtime, images: Array) -> Array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -73,7 +72,6 @@ def check(
     recipe: Literal["default", "paper"] = "default",
     device: str = "auto",
     precision: str = "auto",
-    progress: Callable[[int, int], None] | None = None,
     started: float | None = None,
     judging: Judging | None = None,
     **overrides: Any,
@@ -95,7 +93,6 @@ def check(
         test_fraction=test_fraction,
         recipe=recipe,
         overrides=overrides,
-        progress=progress,
     )
     fitted = fit_prepared(prepared, machine, started, judging)
     plan, cost = fitted.plan, fitted.cost

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -29,6 +29,8 @@ from amsunet.training.finish import finish
 from amsunet.training.run import RunConfig
 from amsunet.training.task import DivergedError, SegmentationTask, WholeImages
 from amsunet.training.transfer import start_from
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -63,20 +65,17 @@ def fit(
     training: list[Sample],
     validation: list[Sample],
     machine: Machine,
-    say: Callable[[str], None],
     *,
     resume: bool,
     sizes: Mapping[str, tuple[int, int]] | None = None,
     started: float | None = None,
     closing: float = 0.0,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Training:
     """Train the network of a run folder on its samples, or go on from its last checkpoint, and choose the threshold.
 
     Args:
         sizes: as for ``PreparedImages``.
         started, closing: as for ``Clock``.
-        progress: called with the images looked at in the end and their number.
 
     Raises: InputError for a damaged checkpoint, and when the loss diverges.
     """
@@ -96,7 +95,7 @@ def fit(
     )
     checkpoint = run / "last.ckpt" if resume and (run / "last.ckpt").exists() else None
     if plan.start is not None and checkpoint is None:
-        say(start_from(network, Path(plan.start), plan, arguments))
+        logger.info(start_from(network, Path(plan.start), plan, arguments))
     epochs = plan.epochs or epochs_in_budget(plan)
     task = SegmentationTask(
         network,
@@ -136,7 +135,7 @@ def fit(
     if checkpoint is not None:
         _check_readable(checkpoint)
     elif resume:
-        say("no epoch had ended: starting from the beginning")
+        logger.info("no epoch had ended: starting from the beginning")
     try:
         trainer.fit(
             task,
@@ -157,7 +156,7 @@ def fit(
             f"training diverged in epoch {trainer.current_epoch + 1} (the loss is not a number); {kept}: "
             f"train anew with --learning-rate {plan.learning_rate / 4:g} or --precision float32"
         ) from None
-    chosen = finish(run / FILE_NAME, seen, judged, machine, plan.model, say, progress)
+    chosen = finish(run / FILE_NAME, seen, judged, machine, plan.model)
     return Training(
         run,
         trainer.current_epoch,
