@@ -8,17 +8,15 @@ import io
 import json
 import math
 import os
+import stat
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from amsunet.errors import InputError
-
-_UMASK = os.umask(0)
-os.umask(_UMASK)
-# Read once: it can only be read by setting it, which threads that write would do to each other.
 
 
 @contextmanager
@@ -52,11 +50,13 @@ def whole_file(path: Path) -> Iterator[Path]:
         with written(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             # The suffix stays last: image writers choose the format by it.
-            handle, name = tempfile.mkstemp(prefix=".", suffix=f".partial{path.suffix}", dir=path.parent)
+            temporary = path.parent / f".{uuid.uuid4().hex[:12]}.partial{path.suffix}"
+            # Made as any new file is: what may be done with it tells the umask, which can only be read by setting it.
+            handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+            mode = stat.S_IMODE(os.fstat(handle).st_mode)
             os.close(handle)
-            temporary = Path(name)
             yield temporary
-            temporary.chmod(0o666 & ~_UMASK)
+            temporary.chmod(mode)  # some writers put a file of their own in its place
             temporary.replace(path)
     finally:
         if temporary is not None:

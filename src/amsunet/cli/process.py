@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from amsunet.console import shown
+from amsunet.memory import keep_freed_memory
 
 _ENVIRONMENT = {
     # Before torch is loaded: threads that wait for each other sleep in place of spinning. Alone on the machine that
@@ -24,5 +25,6 @@ def own_process() -> Iterator[None]:
             if name not in os.environ:
                 os.environ[name] = value
                 settings.callback(os.environ.pop, name, None)
+        keep_freed_memory()
         settings.enter_context(shown())
         yield

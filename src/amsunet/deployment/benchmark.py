@@ -28,6 +28,7 @@ from amsunet.deployment.speeds_plot import draw_speeds
 from amsunet.deployment.stopwatch import Job
 from amsunet.errors import InputError
 from amsunet.files import refuse_place
+from amsunet.host import random_state_kept
 from amsunet.inference.model_file import build_network
 from amsunet.inference.runtime import ALL_SUFFIXES
 from amsunet.machine import Machine, choose_machine, environment
@@ -60,6 +61,7 @@ def runtimes_of(device: str) -> dict[str, tuple[str, ...]]:
 logger = logging.getLogger(__name__)
 
 
+@random_state_kept()
 def benchmark(
     models: Sequence[str] = (),
     *,

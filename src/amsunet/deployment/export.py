@@ -12,6 +12,7 @@ from amsunet.deployment.formats import LARGEST_SIDE, PRECISIONS, Format, Precisi
 from amsunet.deployment.parity import Parity, find_images, measure_parity, prepare_images
 from amsunet.errors import InputError
 from amsunet.files import refuse_place, whole_file, write_json
+from amsunet.host import random_state_kept
 from amsunet.inference.ensemble import model_path
 from amsunet.inference.model_file import Tempered, for_inference, load_model
 from amsunet.inference.runtime import ALL_SUFFIXES, exported_path, open_runtime
@@ -32,6 +33,7 @@ class Export:
     """The precision it was compared in: float32 where this processor does not have the one it was made for."""
 
 
+@random_state_kept()
 def export(
     run: str | Path,
     to: Format,

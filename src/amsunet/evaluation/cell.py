@@ -18,6 +18,7 @@ from amsunet.console import shown
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.study import Cell, Study, cell_folder, read_study
+from amsunet.memory import keep_freed_memory
 from amsunet.training.fit import Training
 from amsunet.training.train import resume, train
 
@@ -77,6 +78,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_stop_with_the_parent, daemon=True).start()
     try:
+        keep_freed_memory()
         with shown():  # into the log of the cell
             sys.exit(0 if run_cell(Path(sys.argv[1]), sys.argv[2]) else STOPPED)
     except InputError as error:

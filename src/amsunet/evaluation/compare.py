@@ -32,9 +32,10 @@ from amsunet.evaluation.study import (
     open_study,
     read_study,
 )
+from amsunet.host import random_state_kept
 from amsunet.inference.model_file import build_network
 from amsunet.machine import Machine, choose_machine
-from amsunet.memory import free_memory, keep_freed_memory
+from amsunet.memory import free_memory
 from amsunet.models import code_checksum
 from amsunet.training.budget import fill_budget
 from amsunet.training.estimate import measure_cost
@@ -50,6 +51,7 @@ _MOST_ON_A_GPU = 8
 _NEVER = 1_000_000
 
 
+@random_state_kept()
 def compare(
     data: str | Path,
     variants: Sequence[Variant],
@@ -87,7 +89,6 @@ def compare(
     """
     folder = Path(out)
     machine = choose_machine(device, precision)
-    keep_freed_memory()
     if unknown := overrides.keys() & set(OWN_OF_A_CELL):
         raise InputError(f"{', '.join(sorted(unknown))}: every training of a study has its own, leave it out")
     if len({variant.name for variant in variants}) < len(variants):

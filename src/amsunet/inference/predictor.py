@@ -27,7 +27,7 @@ from amsunet.inference.result import Segmentation
 from amsunet.inference.runtime import SUFFIXES, is_exported
 from amsunet.inference.tiles import Tiling
 from amsunet.inference.uncertainty import measure_uncertainty
-from amsunet.memory import keep_freed_memory, return_freed_memory
+from amsunet.memory import return_freed_memory
 from amsunet.packages import needed
 
 if TYPE_CHECKING:
@@ -74,7 +74,6 @@ class Predictor:
     ) -> None:
         if image_scale is not None and not 0 < image_scale <= _LARGEST_SCALE:
             raise InputError(f"--image-scale must be more than 0 and at most {_LARGEST_SCALE}, not {image_scale:g}")
-        keep_freed_memory()
         self._members, self.folds = open_members(
             Path(run), runtime, machine=machine, precision=precision, own=own, compiled=compiled
         )

@@ -11,8 +11,9 @@ from typing import Any, Literal
 from amsunet.data.contact_sheet import draw_sheet
 from amsunet.data.masks import MaskOptions
 from amsunet.files import whole_file, write_json
+from amsunet.host import random_state_kept
 from amsunet.machine import choose_machine
-from amsunet.memory import free_memory, keep_freed_memory
+from amsunet.memory import free_memory
 from amsunet.training.budget import Fitted, fit_prepared
 from amsunet.training.closing import Judging
 from amsunet.training.estimate import Cost
@@ -62,6 +63,7 @@ class Check:
         )
 
 
+@random_state_kept()
 def check(
     data: str | Path,
     *,
@@ -82,7 +84,6 @@ def check(
     Raises: InputError for data that cannot be understood; single broken files are in the result.
     """
     started = time.monotonic() if started is None else started
-    keep_freed_memory()
     machine = choose_machine(device, precision)
     prepared = prepare(
         data,

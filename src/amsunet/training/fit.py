@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -18,6 +18,7 @@ from amsunet.data.crops import Crops, PreparedImages, evenly
 from amsunet.data.dataset import Dataset
 from amsunet.data.layout import Sample
 from amsunet.errors import InputError
+from amsunet.host import determinism_kept, quiet, random_state_kept, without_warnings
 from amsunet.inference.description import FILE_NAME, ModelDescription
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import build_network
@@ -59,6 +60,22 @@ class Training:
         return max(self.dice_at.values(), default=float("nan"))
 
 
+@contextmanager
+def _as_guest() -> Iterator[None]:
+    """Train by a seed and without a word of other libraries, and leave no trace of either in the process.
+
+    Lightning's hints and advertisements do not help who uses this package.
+    """
+    with (
+        random_state_kept(),
+        determinism_kept(),
+        quiet("pytorch_lightning", "lightning.pytorch", "pytorch_lightning.utilities.rank_zero", "kornia"),
+        without_warnings(r"pytorch_lightning|torch\.optim|kornia|monai"),
+    ):
+        yield
+
+
+@_as_guest()
 def fit(
     run: Path,
     config: RunConfig,
@@ -81,7 +98,6 @@ def fit(
     """
     plan, convention, preprocessing = config.plan, config.convention, config.preprocessing
     assert plan.steps_per_epoch is not None
-    _quieten()
     torch.manual_seed(plan.seed)
     arguments = plan.model_arguments(convention.num_classes)
     network = build_network(plan.model, arguments)
@@ -190,10 +206,3 @@ class _NextEpoch(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._crops.epoch = trainer.current_epoch
-
-
-def _quieten() -> None:
-    """Lightning's hints and advertisements do not help who uses this package."""
-    for name in ("pytorch_lightning", "lightning.pytorch", "pytorch_lightning.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"pytorch_lightning|torch\.optim|kornia|monai")

@@ -20,10 +20,10 @@ from amsunet.data.layout import Split
 from amsunet.data.masks import MaskOptions
 from amsunet.errors import InputError
 from amsunet.files import written
+from amsunet.host import determinism_kept, random_state_kept
 from amsunet.inference.ensemble import fold_folder, is_ensemble, model_path, write_folds
 from amsunet.inference.model_file import named_model
 from amsunet.machine import choose_machine, environment
-from amsunet.memory import keep_freed_memory
 from amsunet.models import absolute_model, code_checksum
 from amsunet.training.budget import fit_prepared
 from amsunet.training.closing import Judging
@@ -47,6 +47,8 @@ from amsunet.zoo import find_card
 logger = logging.getLogger(__name__)
 
 
+@random_state_kept()
+@determinism_kept()
 def train(
     data: str | Path,
     *,
@@ -87,7 +89,6 @@ def train(
     started = time.monotonic() if started is None else started
     if out is not None:
         _refuse_taken(Path(out))
-    keep_freed_memory()
     machine = choose_machine(device, precision)
     logger.info(f"on {machine}")
     if overrides.get("model"):
@@ -167,6 +168,8 @@ def train(
         return replace(training, dataset=dataset)
 
 
+@random_state_kept()
+@determinism_kept()
 def resume(
     run: str | Path,
     data: str | Path | None = None,
@@ -192,7 +195,6 @@ def resume(
     config = config.model_copy(update={"plan": config.plan.model_copy(update={"model": model})})
     if data is not None:
         record = record.model_copy(update={"source": absolute_source(data)})
-    keep_freed_memory()
     machine = choose_machine(device or config.device, config.precision)
     logger.info(f"on {machine}")
     dataset = open_dataset(
