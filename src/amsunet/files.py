@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from amsunet.errors import InputError
+from amsunet.wording import setting
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def refuse_place(path: Path) -> None:
     Raises: InputError if a folder is there, or the folder that it is to be in may not be written.
     """
     if path.is_dir():
-        raise InputError(f"{path} is a folder: name a file with --out")
+        raise InputError(f"{path} is a folder: name a file with {setting('out')}")
     with written(path), tempfile.TemporaryFile(dir=next(parent for parent in path.parents if parent.exists())):
         pass
 
@@ -93,10 +94,11 @@ def _finite(content: Any) -> Any:
 
 def _remedy(error: OSError) -> str:
     if isinstance(error, PermissionError | FileNotFoundError) or error.errno == errno.EROFS:
-        return "choose a folder that you may write to, with --out"
+        return f"choose a folder that you may write to, with {setting('out')}"
     if isinstance(error, IsADirectoryError | NotADirectoryError | FileExistsError):
         return (
-            "a folder stands where a file should be, or a file where a folder should: choose another place, with --out"
+            "a folder stands where a file should be, or a file where a folder should: choose another place, with "
+            f"{setting('out')}"
         )
     return "free some space or choose another disk, then run the same command again"
 

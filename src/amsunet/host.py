@@ -77,7 +77,7 @@ def random_state_kept() -> Iterator[None]:
     """
     import torch  # noqa: PLC0415 - not there in a small installation
 
-    with torch.random.fork_rng([torch.cuda.current_device()] if torch.cuda.is_initialized() else []):
+    with torch.random.fork_rng([torch.cuda.current_device()] if torch.cuda.is_initialized() else []):  # type: ignore[no-untyped-call]
         yield
 
 

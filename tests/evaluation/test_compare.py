@@ -111,9 +111,9 @@ def test_the_page_needs_nothing_beside_it(comparison):
 
 def test_a_study_of_other_settings_is_not_mixed_in(comparison):
     _, second, _, _ = comparison
-    with pytest.raises(InputError, match="with epochs 1, not 2: choose another --out"):
+    with pytest.raises(InputError, match="with epochs 1, not 2: choose another out"):
         compare("sample:nuclei", TWO, out=second.folder, seeds=1, epochs=2, **SETTINGS)
-    with pytest.raises(InputError, match="another images or masks: choose another --out"):
+    with pytest.raises(InputError, match="another images or masks: choose another out"):
         compare("sample:brain", TWO, out=second.folder, seeds=1, epochs=1, **SETTINGS)
 
 
@@ -153,7 +153,7 @@ def test_changes_of_the_plan_are_judged_on_validation_images_alone(recipe):
     names = ["the plan", "loss=ce_dice_cldice", "deep_supervision=true windowing=clahe"]
     assert [row.variant.name for row in comparison.rows] == [*names, "extra_augmentation=elastic,low_resolution"]
     assert not comparison.failures
-    assert "left out: extra_augmentation=stain: --extra-augmentation: only colour images have a stain" in said
+    assert "left out: extra_augmentation=stain: extra_augmentation: only colour images have a stain" in said
     assert "left out: loss=ce_dice: the plan has it already" in said
     splits = json.loads((comparison.folder / "study.json").read_text())["splits"][0]
     with (comparison.folder / "images.csv").open(newline="") as file:

@@ -163,7 +163,7 @@ def test_with_more_classes_each_has_its_probability(images, tmp_path, make_predi
 def test_images_are_never_replaced_by_their_masks(images, make_predictor):
     where, _ = images
     before = {path: path.read_bytes() for path in where.rglob("*.png")}
-    with pytest.raises(InputError, match=r"would take the place of .*: choose another --out"):
+    with pytest.raises(InputError, match=r"would take the place of .*: choose another out"):
         predict_files(make_predictor(), find_inputs([str(where)]), where)
     assert {path: path.read_bytes() for path in where.rglob("*.png")} == before
 

@@ -69,7 +69,7 @@ def test_auto_measures_all_and_says_what_it_took(shipped, image, expected, monke
 
 def test_auto_without_exported_networks_is_torch(whole, image, said):
     assert str(amsunet.load(whole.run, runtime="auto", device="cpu")).startswith("torch on CPU")
-    assert "amsunet export" in said[0] and len(said) == 1
+    assert "amsunet.deployment.export.export(" in said[0] and len(said) == 1
 
 
 def test_auto_of_a_file_is_the_file(shipped):
@@ -108,13 +108,17 @@ def test_a_damaged_header_is_said(tmp_path, content):
 @pytest.mark.parametrize(
     ("where", "settings", "message"),
     [
-        ("run", {"runtime": "onnx", "precision": "bfloat16"}, r"export \S+ --to onnx --precision bfloat16 makes one"),
+        (
+            "run",
+            {"runtime": "onnx", "precision": "bfloat16"},
+            r"to='onnx', precision='bfloat16'\) makes one",
+        ),
         ("run", {"runtime": "tensorrt"}, r"'tensorrt' is unknown: choose auto, torch, onnx or openvino"),
-        ("run", {"runtime": "onnx", "compiled": True}, "--compile is for torch"),
-        ("file", {"own": "a.py:b"}, "--model is for torch"),
-        ("file", {"precision": "bfloat16"}, "leave --device and --precision out"),
-        ("file", {"runtime": "torch"}, r"float32\.onnx is not for torch: leave --runtime out"),
-        ("file", {"runtime": "openvino"}, r"float32\.onnx is not for openvino: leave --runtime out"),
+        ("run", {"runtime": "onnx", "compiled": True}, "compiled is for torch"),
+        ("file", {"own": "a.py:b"}, "own is for torch"),
+        ("file", {"precision": "bfloat16"}, "leave device and precision out"),
+        ("file", {"runtime": "torch"}, r"float32\.onnx is not for torch: leave runtime out"),
+        ("file", {"runtime": "openvino"}, r"float32\.onnx is not for openvino: leave runtime out"),
         ("absent.onnx", {}, r"absent\.onnx is missing"),
         ("no/run", {"runtime": "openvino"}, "holds no exported network for openvino: amsunet export"),
     ],
@@ -128,7 +132,7 @@ def test_what_does_not_go_together_is_said(shipped, tmp_path, where, settings, m
 def test_a_precision_of_exported_networks_asks_for_no_machine(shipped, monkeypatch):
     monkeypatch.setattr("amsunet.machine.choose_machine", lambda *_: pytest.fail("no machine is to be chosen"))
     assert "float32.onnx" in str(amsunet.load(shipped, runtime="onnx", precision="float32"))
-    with pytest.raises(InputError, match="--precision int8 makes one"):
+    with pytest.raises(InputError, match="precision='int8'\\) makes one"):
         amsunet.load(shipped, runtime="onnx", precision="int8")
 
 

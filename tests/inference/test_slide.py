@@ -301,13 +301,13 @@ def test_a_kill_while_cleaning_up_costs_no_mask(make_tiled, path, tmp_path, monk
 
 @pytest.mark.parametrize("asked", [{"overlay": True}, {"probability": True}])
 def test_what_needs_the_whole_image_is_refused(make_tiled, path, tmp_path, asked):
-    with pytest.raises(InputError, match="too large for --overlay and --probability"):
+    with pytest.raises(InputError, match="too large for overlay and probability"):
         predict_files(make_tiled(), find_inputs([str(path)]), tmp_path / "out", **asked)
 
 
 def test_a_level_without_a_pyramid_is_refused(make_tiled, path, tmp_path, picture):
     tifffile.imwrite(tmp_path / "small.tif", picture(40, 40))
-    with pytest.raises(InputError, match="--level is for pyramids"):
+    with pytest.raises(InputError, match="level is for pyramids"):
         predict_files(make_tiled(), find_inputs([str(tmp_path / "small.tif")]), tmp_path / "out", level=1)
     outcome = predict_files(make_tiled(), find_inputs([str(path)]), tmp_path / "out", level=5)
     assert "no level 5: say 0 to 1" in outcome.failures[str(path)]

@@ -168,7 +168,7 @@ def test_it_trains_and_predicts_and_a_changed_file_is_never_run(own, tiny, tmp_p
         "sample:nuclei", out=tmp_path / "run", epochs=1, model=f"{own}:build", model_options={"width": 6},
         **settings,
     )  # fmt: skip
-    with pytest.raises(InputError, match="name the file with --model, its code is run"):
+    with pytest.raises(InputError, match="name the file with own, its code is run"):
         load(training.run)
     moved = own.rename(tmp_path / "moved.py")
     assert load_model(training.run / FILE_NAME, f"{moved}:build")[0][0].out_channels == 6

@@ -168,7 +168,7 @@ def test_a_run_goes_on_with_its_data_elsewhere(
 
 
 def test_divergence_ends_with_a_suggestion(tiny, tmp_path):
-    with pytest.raises(InputError, match=r"diverged in epoch \d+ .*--learning-rate 250000 or --precision float32"):
+    with pytest.raises(InputError, match=r"diverged in epoch \d+ .*learning_rate=250000 or precision='float32'"):
         train("sample:nuclei", out=tmp_path / "run", epochs=30, **tiny, learning_rate=1e6)
 
 
@@ -215,5 +215,7 @@ def test_weights_that_are_no_numbers_are_never_kept(tiny, tmp_path, monkeypatch,
 
 
 def test_a_run_is_never_overwritten(whole, tiny):
-    with pytest.raises(InputError, match=r"holds a run already.*--resume"):
+    with pytest.raises(
+        InputError, match=r"holds a run already: choose another out, or go on with amsunet\.resume\('.*run'\)"
+    ):
         train("sample:nuclei", out=whole.run, epochs=1, **tiny)

@@ -73,7 +73,7 @@ def test_another_window_is_told(run):
 @pytest.mark.parametrize(
     ("model", "changes", "message"),
     [
-        ("unet", {}, "weights of amsunet, not of unet: say --model amsunet"),
+        ("unet", {}, "weights of amsunet, not of unet: say model='amsunet'"),
         ("amsunet", {"base_channels": 8}, r"other settings of the network \(base_channels\)"),
         ("amsunet", {"dilations": [1, 1, 1, 1, 1]}, r"other settings of the network \(dilations\)"),
     ],

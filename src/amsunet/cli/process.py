@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 from amsunet.console import shown
 from amsunet.memory import keep_freed_memory
+from amsunet.wording import spelled_for
 
 _ENVIRONMENT = {
     # Before torch is loaded: threads that wait for each other sleep in place of spinning. Alone on the machine that
@@ -26,5 +27,6 @@ def own_process() -> Iterator[None]:
                 os.environ[name] = value
                 settings.callback(os.environ.pop, name, None)
         keep_freed_memory()
+        settings.enter_context(spelled_for("shell"))
         settings.enter_context(shown())
         yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from amsunet.data.mask_summary import MaskSummary
 from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
 from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, turned_apart
 from amsunet.errors import InputError
+from amsunet.wording import command, setting
 
 _IN_DOUBT = "images with a mask in doubt"
 _FEW_LEFT = 4
@@ -155,9 +155,9 @@ def open_dataset(
     if not scans:
         raise InputError(_tell(problems, 0, source) if problems else f"{source} holds no image with a mask")
     refuse_two_observers([mask for scan in scans for mask in scan.masks.values()])
-    remedy = "mend the mask, or say --classes, --instances or --mask-threshold"
+    remedy = f"mend the mask, or say {setting('classes')}, {setting('instances')} or {setting('threshold')}"
     if convention is None:
-        remedy = "mend the mask, or say --classes or --ignore-value"
+        remedy = f"mend the mask, or say {setting('classes')} or {setting('ignore_value')}"
         convention, said = _find_convention(scans, _class_names(layout, scans), options or MaskOptions())
     else:
         convention, said = fit_convention(convention, *_masks_by_class(scans, _class_names(layout, scans)), own=own)
@@ -250,9 +250,9 @@ def _tell(problems: list[Problem], left: int, source: str | Path = "DATA") -> st
     more = f" ({told})" if len(problems) > 1 else ""
     advice = "amsunet check lists all"
     if in_doubt:
-        advice += f", amsunet check {shlex.quote(str(source))} --write-manifest drafts a manifest.csv to be mended"
+        advice += f", {command('draft_manifest', source)} drafts a manifest.csv to be mended"
     elif left > len(problems) / _FEW_LEFT:
-        advice += ", --skip-broken leaves them out"
+        advice += f", {setting(skip_broken=True)} leaves them out"
     else:
         advice += f"; of the images {left or 'none'} can be used as they are"
     return f"{(in_doubt or problems)[0].message}{more}; {advice}"

@@ -33,6 +33,7 @@ from amsunet.inference.model_file import build_network
 from amsunet.inference.runtime import ALL_SUFFIXES
 from amsunet.machine import Machine, choose_machine, environment
 from amsunet.models import absolute_model, is_file, list_models
+from amsunet.wording import setting, shell_command
 
 _OF_TORCH: dict[str, tuple[str, ...]] = {
     "eager": ("float32",),
@@ -41,7 +42,7 @@ _OF_TORCH: dict[str, tuple[str, ...]] = {
     "compiled": ("float32", "bfloat16"),
 }
 """Torch as it comes; with weights and images in the order convolutions are fastest in and freed memory kept; fused
-besides, which is what predict runs; that compiled, as by predict --compile."""
+besides, which is what predict runs; that compiled, as predict does it where it is asked to."""
 _UNASKED = {
     "cpu": ("eager", "channels_last", "fused", "onnx", "openvino"),
     "cuda": ("eager", "channels_last", "fused", "compiled"),
@@ -95,7 +96,7 @@ def benchmark(
     asked = [name for word in models or _MODELS for name in (list_models() if word == "all" else [word])]
     networks = [absolute_model(name) for name in asked]
     if not math.isfinite(seconds):
-        raise InputError(f"--seconds {seconds} never end: say how many")
+        raise InputError(f"{setting('seconds')} {seconds} never end: say how many")
     if len(set(networks)) < len(networks):
         raise InputError("a network is named twice: name each once")
     for network in networks:
@@ -105,12 +106,11 @@ def benchmark(
     threads = threads or machine.threads
     refuse_place(Path(out) / RESULT)
     speeds = _open(Path(out), _conditions(machine, threads, seconds))
-    words = {
-        "--models": asked, "--runtimes": dict.fromkeys(runtime for runtime, _ in settings),
-        "--precisions": dict.fromkeys(precision for _, precision in settings), "--size": sizes, "--batch": batches,
-        "--device": [machine.device], "--threads": [threads], "--seconds": [f"{seconds:g}"], "--out": [out],
-    }  # fmt: skip
-    command = "amsunet benchmark " + " ".join(f"{name} {','.join(map(str, values))}" for name, values in words.items())
+    command = shell_command(
+        "benchmark", models=asked, runtimes=[*dict.fromkeys(runtime for runtime, _ in settings)],
+        precisions=[*dict.fromkeys(precision for _, precision in settings)], sizes=[*sizes], batches=[*batches],
+        device=machine.device, threads=threads, seconds=seconds, out=out,
+    )  # fmt: skip
     jobs = [
         Job("time", network, runtime, precision, size, batch, machine.device, threads, seconds)
         for size, batch, network, (runtime, precision) in product(
@@ -166,11 +166,11 @@ def _open(folder: Path, conditions: dict[str, Any]) -> Speeds:
     try:
         speeds = Speeds.read(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path} is no benchmark or is damaged: name another folder with --out") from None
+        raise InputError(f"{path} is no benchmark or is damaged: name another folder with {setting('out')}") from None
     if speeds.conditions != json.loads(json.dumps(conditions)):
         raise InputError(
-            f"{path} holds figures of another machine, device, version or --threads or --seconds: "
-            "name another folder with --out"
+            f"{path} holds figures of another machine, device, version or {setting('threads')} or "
+            f"{setting('seconds')}: name another folder with {setting('out')}"
         )
     return speeds
 
@@ -234,7 +234,8 @@ def _run(job: Job) -> dict[str, Any]:
         env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "OMP_NUM_THREADS": str(job.threads)},
     )
     if done.returncode == -9:
-        raise InputError("it was killed, most likely for want of memory: try a smaller --batch or --size")
+        smaller = f"{setting('batches')} or {setting('sizes')}"
+        raise InputError(f"it was killed, most likely for want of memory: try a smaller {smaller}")
     if done.returncode:
         raise InputError((done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"])[-1])
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

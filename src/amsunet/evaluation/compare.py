@@ -42,6 +42,7 @@ from amsunet.training.estimate import measure_cost
 from amsunet.training.plan import AS_SAID, Plan, with_settings
 from amsunet.training.prepare import Preparation, check_network, prepare
 from amsunet.training.run import absolute_source
+from amsunet.wording import setting, spelled
 
 logger = logging.getLogger(__name__)
 
@@ -141,7 +142,9 @@ def compare(
             failures = _run(folder, study, waiting, jobs)
             return collect(folder, study, machine, failures, jobs)
     except Timeout:
-        raise InputError(f"another amsunet is at work in {folder}: wait for it, or choose another --out") from None
+        raise InputError(
+            f"another amsunet is at work in {folder}: wait for it, or choose another {setting('out')}"
+        ) from None
 
 
 def _code(variant: Variant) -> str | None:
@@ -196,14 +199,14 @@ def _splits(prepared: Preparation, folds: int | None, split: Split, *, spare_tes
     """
     if folds is None:
         if split not in prepared.splits.values():
-            raise InputError(f"{prepared.dataset.source} leaves no images to judge on: say --folds 5")
+            raise InputError(f"{prepared.dataset.source} leaves no images to judge on: say {setting(folds=5)}")
         return [prepared.splits]
     dataset = prepared.dataset
     samples = [sample for sample in dataset.samples if not (spare_test and prepared.splits[sample.name] == "test")]
     try:
         splits = assign_folds(samples, dataset.foreground_share(), folds, checksums=dataset.checksums())
     except ValueError as error:
-        raise InputError(f"{error}: ask for fewer with --folds") from None
+        raise InputError(f"{error}: ask for fewer with {setting('folds')}") from None
     if any({"train", "val"} - set(fold.values()) for fold in splits):
         raise InputError(f"{dataset.source} leaves a fold without training or validation images: give it more patients")
     unused: dict[str, Split] = dict.fromkeys(prepared.splits, "unused")
@@ -285,7 +288,7 @@ def _start(out: Path, cell: Cell, threads: int) -> subprocess.Popen[bytes]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "amsunet.evaluation.cell", str(out), cell.name],
+            [sys.executable, "-P", "-m", "amsunet.evaluation.cell", str(out), cell.name, spelled()],
             stdin=subprocess.PIPE,  # its end tells the cell that this process is gone
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -296,6 +299,7 @@ def _start(out: Path, cell: Cell, threads: int) -> subprocess.Popen[bytes]:
 
 def _reason(out: Path, cell: Cell, code: int) -> str:
     if code == -9:
-        return "it was killed, most likely for want of memory: try fewer --jobs or a smaller --batch-size"
+        jobs, size = setting("jobs"), setting("batch_size")
+        return f"it was killed, most likely for want of memory: try fewer {jobs} or a smaller {size}"
     lines = (out / "cells" / f"{cell.name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else f"it ended with code {code}"

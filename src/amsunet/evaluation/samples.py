@@ -14,6 +14,7 @@ from amsunet.data.masks import MaskConvention, MaskOptions
 from amsunet.errors import InputError
 from amsunet.inference.ensemble import Folds
 from amsunet.training.run import RunData, absolute_source, tell_changed
+from amsunet.wording import setting
 
 Choice = tuple[list[Sample], str, tuple[str, ...]]
 """Samples, what they are (``test``, ``val``, or ``all`` of a foreign data set), and what is to be said."""
@@ -73,7 +74,7 @@ def choose_of_run(dataset: Dataset, record: RunData, split: str, folds: Folds | 
     searched = "train" if folds is not None and wanted == "val" else wanted
     samples = [sample for sample in dataset.samples if record.splits[sample.name] == searched]
     if not samples:
-        raise InputError(f"{dataset.source} has no {wanted} images: choose another --split")
+        raise InputError(f"{dataset.source} has no {wanted} images: choose another {setting('split')}")
     told = sum(record.checksums[sample.name] in record.seen_before for sample in samples)
     notes = [f"{told} of these images were seen by the weights that training started from: too good"] if told else []
     if searched == wanted:

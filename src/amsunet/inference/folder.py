@@ -29,6 +29,7 @@ from amsunet.inference.slide import SlideTask
 from amsunet.inference.uncertainty import Doubt
 from amsunet.packages import needed
 from amsunet.progress import report
+from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)
 
@@ -101,9 +102,12 @@ def predict_files(
               for job in jobs if is_slide(job.image)}  # fmt: skip
     images = [job for job in jobs if job not in slides]
     if slides and (overlay or probability):
-        raise InputError(f"{next(iter(slides)).image} is too large for --overlay and --probability: leave them out")
+        raise InputError(
+            f"{next(iter(slides)).image} is too large for {setting('overlay')} and {setting('probability')}: leave "
+            "them out"
+        )
     if level and not slides:
-        raise InputError("--level is for pyramids, and none of the images is one: leave it out")
+        raise InputError(f"{setting('level')} is for pyramids, and none of the images is one: leave it out")
     if overlay:
         needed("scipy.ndimage", "scipy")  # said before anything is written
     for job in images:
@@ -154,9 +158,13 @@ def _refuse_to_replace(places: Mapping[Job, Sequence[Path]], *, overwrite: bool)
     for job, targets in places.items():
         for target in targets:
             if target.resolve() in images:
-                raise InputError(f"the mask of {job.image} would take the place of {target}: choose another --out")
+                raise InputError(
+                    f"the mask of {job.image} would take the place of {target}: choose another {setting('out')}"
+                )
             if not overwrite and target.exists():
-                raise InputError(f"{target} is there already: choose another --out, or say --overwrite")
+                raise InputError(
+                    f"{target} is there already: choose another {setting('out')}, or say {setting(overwrite=True)}"
+                )
             if target in results:
                 raise InputError(
                     f"what is made of {results[target].image} and of {job.image} would both be {target}: predict them "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from amsunet.inference.runtime import (
 )
 from amsunet.inference.selection import Fastest
 from amsunet.packages import needed
+from amsunet.wording import command, setting
 
 if TYPE_CHECKING:
     from amsunet.inference.ensemble import Folds
@@ -32,7 +32,13 @@ logger = logging.getLogger(__name__)
 Member = tuple[Runtime, ModelDescription]
 
 _SIDE_TRIED = 32
-HAS_ITS_MACHINE = "an exported network has its device and precision: leave --device and --precision out"
+
+
+def machine_is_fixed() -> InputError:
+    """What is raised for an exported network that is to run otherwise than it was made for."""
+    return InputError(
+        f"an exported network has its device and precision: leave {setting('device')} and {setting('precision')} out"
+    )
 
 
 def open_members(
@@ -61,13 +67,15 @@ def open_members(
     if not of_file and runtime not in SUFFIXES:
         return _open_run(run, runtime == "auto", machine=machine, precision=precision, own=own, compiled=compiled)
     if compiled or own is not None:
-        raise InputError(f"{'--compile' if compiled else '--model'} is for torch: leave it out with exported networks")
+        raise InputError(
+            f"{setting('compiled' if compiled else 'own')} is for torch: leave it out with exported networks"
+        )
     if machine is not None and (of_file or machine.device != "cpu"):
-        raise InputError(HAS_ITS_MACHINE)
+        raise machine_is_fixed()
     if not of_file:
         return [_open_exports(run, str(runtime), precision)], None
     if runtime == "torch" or run.suffix != SUFFIXES.get(str(runtime), run.suffix):
-        raise InputError(f"{run} is not for {runtime}: leave --runtime out, or name what it was made from")
+        raise InputError(f"{run} is not for {runtime}: leave {setting('runtime')} out, or name what it was made from")
     return [_open_file(run)], None
 
 
@@ -97,7 +105,7 @@ def _open_run(
     for problem in problems:
         logger.info(f"left out: {problem}")
     if not exported:
-        logger.info(f"torch alone is at hand: amsunet export {shlex.quote(str(run))} --to openvino makes another one")
+        logger.info(f"torch alone is at hand: {command('export', run, to='openvino')} makes another one")
         return list(networks), None
     exact: list[Runtime] = [usual.exact()] if compiled or placed.precision != "float32" else []
     runtimes = [*exact, usual, *(runtime for runtime, _ in exported)]
@@ -108,8 +116,7 @@ def _open_exports(run: Path, to: str, precision: str | None) -> Member:
     """The exported network of a run; of several the fastest that agrees with the exact one."""
     files = exported_files(run, to, precision)
     if not files:
-        asked = "" if precision is None else f" --precision {precision}"
-        line = f"amsunet export {shlex.quote(str(run))} --to {to}{asked}"
+        line = command("export", run, to=to, **({} if precision is None else {"precision": precision}))
         raise InputError(f"{run} holds no exported network for {to}: {line} makes one")
     opened, problems = _open_all(files, description_of(weights_of(run)))
     if not opened:

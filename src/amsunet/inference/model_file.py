@@ -17,6 +17,7 @@ from amsunet.host import random_state_kept
 from amsunet.inference.description import METADATA, ModelDescription, parse_description
 from amsunet.models import code_checksum, create_model, is_file
 from amsunet.models.fuse import fuse
+from amsunet.wording import setting
 
 
 class DamagedError(InputError):
@@ -133,7 +134,9 @@ def named_model(recorded: str, code: str | None, own: str | None, *, where: Path
     if not is_file(recorded):
         return recorded
     if own is None:
-        raise InputError(f"{where} needs the network of {recorded}: name the file with --model, its code is run")
+        raise InputError(
+            f"{where} needs the network of {recorded}: name the file with {setting('own')}, its code is run"
+        )
     try:
         same = code is not None and code_checksum(own) == code
     except ValueError as error:

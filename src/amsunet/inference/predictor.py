@@ -20,7 +20,7 @@ from amsunet.errors import InputError
 from amsunet.inference.description import describe_together
 from amsunet.inference.forward import Box, compute_logits, to_labels, to_probabilities
 from amsunet.inference.image_scale import Scaling, tell_scaling
-from amsunet.inference.members import HAS_ITS_MACHINE, open_members
+from amsunet.inference.members import machine_is_fixed, open_members
 from amsunet.inference.polarity_choice import choose_tone
 from amsunet.inference.prepared_image import Prepared, prepare_image
 from amsunet.inference.result import Segmentation
@@ -29,6 +29,7 @@ from amsunet.inference.tiles import Tiling
 from amsunet.inference.uncertainty import measure_uncertainty
 from amsunet.memory import return_freed_memory
 from amsunet.packages import needed
+from amsunet.wording import setting
 
 if TYPE_CHECKING:
     from amsunet.machine import Machine
@@ -73,7 +74,8 @@ class Predictor:
         compiled: bool = False,
     ) -> None:
         if image_scale is not None and not 0 < image_scale <= _LARGEST_SCALE:
-            raise InputError(f"--image-scale must be more than 0 and at most {_LARGEST_SCALE}, not {image_scale:g}")
+            told = f"{setting('image_scale')} must be more than 0 and at most {_LARGEST_SCALE}"
+            raise InputError(f"{told}, not {image_scale:g}")
         self._members, self.folds = open_members(
             Path(run), runtime, machine=machine, precision=precision, own=own, compiled=compiled
         )
@@ -264,7 +266,7 @@ def load(
     """Load a trained model from its run folder, or an exported one from its file; see ``Predictor``."""
     machine = None
     if (device, precision) != ("auto", "auto") and is_exported(Path(run)):
-        raise InputError(HAS_ITS_MACHINE)
+        raise machine_is_fixed()
     if device != "auto" or (precision != "auto" and runtime not in SUFFIXES):
         needed("torch", "amsunet")
         from amsunet.machine import choose_machine  # noqa: PLC0415 - loads torch, which exported networks do without

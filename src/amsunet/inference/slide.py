@@ -29,6 +29,7 @@ from amsunet.inference.uncertainty import Doubt, Uncertainty, doubts_of
 from amsunet.memory import large_pieces_returned
 from amsunet.packages import needed
 from amsunet.progress import report
+from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class SlideTask:
                 if (known := self._description.preprocessing).image_scale == "size":
                     logger.info(
                         f"{self._path} is a slide: scaled by {known.scale:g} and not brought to the training's size; "
-                        "--level or --image-scale says another"
+                        f"{setting('level')} or {setting('image_scale')} says another"
                     )
                 if scratch.rows_done:
                     logger.info(
@@ -118,9 +119,11 @@ class SlideTask:
         needed("filelock", "filelock")  # said before work starts
         for target in self._targets:
             if target.resolve() == self._path.resolve():
-                raise InputError(f"the mask of {self._path} would take its place: choose another --out")
+                raise InputError(f"the mask of {self._path} would take its place: choose another {setting('out')}")
             if target.exists() and not (self._overwrite or Scratch.is_of(self._folder, self._job())):
-                raise InputError(f"{target} is there already: choose another --out, or say --overwrite")
+                raise InputError(
+                    f"{target} is there already: choose another {setting('out')}, or say {setting(overwrite=True)}"
+                )
         tiling = self._predictor.tiling
         tiling = tiling if tiling.cuts(*view.size) else Tiling(tile=max(view.size))
         rows, columns = (BlendAxis(*sides, tiling) for sides in zip(view.size, view.image_size, strict=True))
@@ -138,8 +141,8 @@ class SlideTask:
         if room > free:
             raise InputError(
                 f"the mask of {self._path} may need {room / 1e6:,.0f} MB in {self._folder.parent} while it is made, "
-                f"where {free / 1e6:,.0f} MB are free: free some space, choose another --out, or of a pyramid a "
-                "coarser --level"
+                f"where {free / 1e6:,.0f} MB are free: free some space, choose another {setting('out')}, or of a "
+                f"pyramid a coarser {setting('level')}"
             )
 
     def _job(self) -> dict[str, Any]:

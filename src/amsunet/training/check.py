@@ -19,6 +19,7 @@ from amsunet.training.closing import Judging
 from amsunet.training.estimate import Cost
 from amsunet.training.plan import Plan
 from amsunet.training.prepare import Preparation, prepare
+from amsunet.wording import setting
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Check:
         pixels = self.preparation.fingerprint.median_height * self.preparation.fingerprint.median_width * plan.scale**2
         predicting = cost.seconds_per_image * pixels / math.prod(plan.crop)
         room = free_memory()
-        tight = " - too little is free: lower --batch-size or --crop" if cost.memory > room else ""
+        lower = f"{setting('batch_size')} or {setting('crop')}"
+        tight = f" - too little is free: lower {lower}" if cost.memory > room else ""
         return "\n".join(
             [
                 self.preparation.describe(),

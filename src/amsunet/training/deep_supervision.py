@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from amsunet.errors import InputError
 from amsunet.training.loss import CrossEntropyDiceLoss
 from amsunet.training.plan import Plan
+from amsunet.wording import setting
 
 
 class DeepSupervision(nn.Module):
@@ -42,7 +43,8 @@ class DeepSupervision(nn.Module):
         if last.shape[-2:] != crop:
             raise InputError(
                 f"{name} cannot be trained with deep supervision on crops of {crop[0]} x {crop[1]}, as its last "
-                f"decoder step gives {last.shape[-2]} x {last.shape[-1]}: choose another --crop, or leave it out"
+                f"decoder step gives {last.shape[-2]} x {last.shape[-1]}: choose another {setting('crop')}, or "
+                "leave it out"
             )
         self.heads = nn.ModuleList(nn.Conv2d(one.shape[1], num_classes, 1) for one in maps)
 

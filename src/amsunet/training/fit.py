@@ -30,6 +30,7 @@ from amsunet.training.finish import finish
 from amsunet.training.run import RunConfig
 from amsunet.training.task import DivergedError, SegmentationTask, WholeImages
 from amsunet.training.transfer import start_from
+from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)
 
@@ -170,7 +171,7 @@ def fit(
         )
         raise InputError(
             f"training diverged in epoch {trainer.current_epoch + 1} (the loss is not a number); {kept}: "
-            f"train anew with --learning-rate {plan.learning_rate / 4:g} or --precision float32"
+            f"train anew with {setting(learning_rate=plan.learning_rate / 4)} or {setting(precision='float32')}"
         ) from None
     chosen = finish(run / FILE_NAME, seen, judged, machine, plan.model)
     return Training(

@@ -32,6 +32,7 @@ from amsunet.models.contract import check_sizes
 from amsunet.training.deep_supervision import supervise
 from amsunet.training.plan import AS_SAID, Plan, check_setting, make_plan
 from amsunet.training.transfer import as_wide_as_its_start, start_from
+from amsunet.wording import setting
 
 _STATISTICS_IMAGES = 64
 
@@ -89,7 +90,7 @@ class Preparation:
         height, width = frame.typical
         return [
             f"note: {frame.decide()[1]}, so a new image of another size is taken pixel for pixel, as more or less "
-            f"of it; if it is to be brought to the size of these, {width} x {height}, say --image-scale size"
+            f"of it; if it is to be brought to the size of these, {width} x {height}, say {setting(image_scale='size')}"
         ]
 
     def _folds(self) -> list[str]:
@@ -164,7 +165,7 @@ def _deal(dataset: Dataset, splits: Mapping[str, Split], count: int) -> Folds:
     try:
         fold_of = deal_folds(samples, dataset.foreground_share(), count, checksums=dataset.checksums())
     except ValueError as error:
-        raise InputError(f"{error}: ask for fewer with --folds") from None
+        raise InputError(f"{error}: ask for fewer with {setting('folds')}") from None
     return Folds(count=count, fold_of=fold_of)
 
 

@@ -42,6 +42,7 @@ from amsunet.training.run import (
     write_data,
     write_run,
 )
+from amsunet.wording import command, setting
 from amsunet.zoo import find_card
 
 logger = logging.getLogger(__name__)
@@ -256,4 +257,6 @@ def _next_run(data: str | Path) -> Path:
 
 def _refuse_taken(run: Path) -> None:
     if (run / "config.json").exists() or fold_folder(run, 0).exists():
-        raise InputError(f"{run} holds a run already: choose another --out, or go on with --resume {run}")
+        raise InputError(
+            f"{run} holds a run already: choose another {setting('out')}, or go on with {command('resume', run)}"
+        )

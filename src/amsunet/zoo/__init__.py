@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from amsunet.errors import InputError
+from amsunet.wording import Blank, command
 
 FOLDER = Path(__file__).parent
 
@@ -61,10 +62,10 @@ class Card(BaseModel):
             (
                 f"# {self.name}",
                 "",
-                f"Finds {self.finds}: `amsunet predict {self.name} IMAGES --out masks`.",
+                f"Finds {self.finds}: `{command('predict', self.name, Blank('IMAGES'), out='masks')}`.",
                 "",
                 "**Use.** For research, and as a start for a training of your own "
-                f"(`amsunet train DATA --from {self.name}`). Not a medical device, not for diagnosis.",
+                f"(`{command('train', Blank('DATA'), start=self.name)}`). Not a medical device, not for diagnosis.",
                 "",
                 f"**From image to mask.** {self.way}",
                 "",
