@@ -23,6 +23,7 @@ from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.files import whole_file, write_json
 from amsunet.machine import choose_machine, environment
+from amsunet.memory import keep_freed_memory
 from amsunet.training.prepare import prepare
 from amsunet.training.train import resume, train
 
@@ -88,6 +89,7 @@ def main(**overrides: Any) -> None:
     parser.add_argument("--steps", type=int, default=240)
     parser.add_argument("--seeds", type=int, default=3)
     asked = parser.parse_args()
+    keep_freed_memory()  # as the command line does
     machine, name = choose_machine(), Path(asked.data.removeprefix("sample:")).name
     settings = {"epochs": EPOCHS, "steps_per_epoch": max(1, asked.steps // EPOCHS), **overrides}
     target = ROOT / "results" / f"transfer_{name.lower()}"

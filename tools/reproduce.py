@@ -19,6 +19,7 @@ from amsunet.console import shown
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.machine import choose_machine
+from amsunet.memory import keep_freed_memory
 from amsunet.training.train import resume, train
 
 FOLDERS = {"drive": "DRIVE", "glas": "GlaS", "dsb2018": "DSB2018", "isic2017": "ISIC2017-256"}
@@ -106,6 +107,7 @@ def main(**overrides: Any) -> None:
     data = asked.root / FOLDERS[asked.data]
     if not data.is_dir():
         sys.exit(f"{data} is missing: get {FOLDERS[asked.data]} from its owners, and say --root (ROOT= to make)")
+    keep_freed_memory()  # as the command line does
     results, device, commit = {}, choose_machine().device, commit_of()
     try:
         for seed in range(asked.seeds):
