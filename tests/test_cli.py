@@ -344,7 +344,11 @@ def test_folds_are_trained_judged_and_predicted_with(command, images, tmp_path):
 
 @pytest.mark.parametrize(("said", "expected"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
 def test_waiting_threads_sleep_unless_the_user_says_otherwise(said, expected):
-    code = "import amsunet.cli, os, sys; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    code = (
+        "import os, sys\nfrom amsunet import cli\n@cli.cli.command('look')\ndef look():\n"
+        "    print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)\n"
+        "sys.argv = ['amsunet', 'look']\ncli.main()"
+    )
     environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | said
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [expected, "False"]

@@ -184,7 +184,7 @@ def test_a_gradient_that_is_no_number_is_left_out(tiny, tmp_path, monkeypatch, c
         clipped(self, optimizer)
 
     monkeypatch.setattr(SegmentationTask, "on_before_optimizer_step", spoil)
-    options = {**tiny, "gradient_clip": clip, "say": str}
+    options = {**tiny, "gradient_clip": clip}
     made = train("sample:nuclei", out=tmp_path / "run", epochs=2, **options)
     assert not spoilt, "they came up"
     assert all(value.isfinite().all() for value in load_model(made.run / FILE_NAME)[0].state_dict().values())
@@ -216,6 +216,6 @@ def test_weights_that_are_no_numbers_are_never_kept(tiny, tmp_path, monkeypatch,
 
 def test_a_run_is_never_overwritten(whole, tiny):
     with pytest.raises(
-        InputError, match=r"holds a run already: choose another out, or go on with amsunet\.resume\('.*run'\)"
+        InputError, match=r"holds a run already: choose another out, or go on with amsunet\.resume\('.*whole'\)"
     ):
         train("sample:nuclei", out=whole.run, epochs=1, **tiny)
