@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from amsunet.data.images import Array
@@ -162,7 +161,6 @@ def whole(repeatable, tmp_path_factory) -> Any:
     with _logged() as said:
         training = train("sample:nuclei", out=tmp_path_factory.mktemp("runs") / "whole", **repeatable)
     yield SimpleNamespace(training=training, run=training.run, said="\n".join(said))
-    torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture(scope="session")
@@ -176,5 +174,4 @@ def ensemble(repeatable, tmp_path_factory) -> Path:
     """A network for each of three folds, to read from."""
     out = tmp_path_factory.mktemp("runs") / "ensemble"
     train("sample:nuclei", out=out, folds=3, **repeatable | {"epochs": 2})
-    torch.use_deterministic_algorithms(False)
     return out

@@ -82,7 +82,6 @@ def test_training_keeps_the_network_alone_and_can_be_resumed(repeatable, interru
     monkeypatch.undo()
     resume(stopped.run)
     assert record(stopped.run) == record(whole.run)
-    torch.use_deterministic_algorithms(False)
 
 
 def test_what_cannot_be_is_said_before_anything_is_written(tiny, tmp_path):
