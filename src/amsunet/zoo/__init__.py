@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from amsunet.errors import InputError
-from amsunet.wording import Blank, command
+from amsunet.wording import Blank, shell_command
 
 FOLDER = Path(__file__).parent
 
@@ -62,10 +62,10 @@ class Card(BaseModel):
             (
                 f"# {self.name}",
                 "",
-                f"Finds {self.finds}: `{command('predict', self.name, Blank('IMAGES'), out='masks')}`.",
+                f"Finds {self.finds}: `{shell_command('predict', self.name, Blank('IMAGES'), out='masks')}`.",
                 "",
                 "**Use.** For research, and as a start for a training of your own "
-                f"(`{command('train', Blank('DATA'), start=self.name)}`). Not a medical device, not for diagnosis.",
+                f"(`{shell_command('train', Blank('DATA'), start=self.name)}`). Not a medical device, not for diagnosis.",
                 "",
                 f"**From image to mask.** {self.way}",
                 "",
