@@ -12,13 +12,14 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import logging
 import math
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -37,10 +38,12 @@ from amsunet.cli.options import whole_numbers
 from amsunet.deployment.formats import PACKAGES, PRECISIONS, missing_package, pip_line
 from amsunet.errors import InputError
 from amsunet.files import refuse_place
+from amsunet.host import random_state_kept
 from amsunet.inference.model_file import build_network
 from amsunet.inference.runtime import ALL_SUFFIXES
 from amsunet.machine import Machine, choose_machine, environment
 from amsunet.models import absolute_model, is_file, list_models
+from amsunet.wording import setting
 
 _OF_TORCH: dict[str, tuple[str, ...]] = {
     "eager": ("float32",),
@@ -49,7 +52,7 @@ _OF_TORCH: dict[str, tuple[str, ...]] = {
     "compiled": ("float32", "bfloat16"),
 }
 """Torch as it comes; with weights and images in the order convolutions are fastest in and freed memory kept; fused
-besides, which is what predict runs; that compiled, as by predict --compile."""
+besides, which is what predict runs; that compiled, as predict does it where it is asked to."""
 _UNASKED = {
     "cpu": ("eager", "channels_last", "fused", "onnx", "openvino"),
     "cuda": ("eager", "channels_last", "fused", "compiled"),
@@ -67,6 +70,10 @@ def runtimes_of(device: str) -> dict[str, tuple[str, ...]]:
     return _OF_TORCH if device == "cuda" else _OF_TORCH | PRECISIONS
 
 
+logger = logging.getLogger(__name__)
+
+
+@random_state_kept()
 def measure(
     models: Sequence[str] = (),
     *,
@@ -78,7 +85,6 @@ def measure(
     device: str = "auto",
     threads: int | None = None,
     seconds: float = 1.0,
-    say: Callable[[str], None] = print,
 ) -> Speeds:
     """Time networks with fresh weights on random images of 3 channels, and write table and plot.
 
@@ -101,7 +107,7 @@ def measure(
     asked = [name for word in models or _MODELS for name in (list_models() if word == "all" else [word])]
     networks = [absolute_model(name) for name in asked]
     if not math.isfinite(seconds):
-        raise InputError(f"--seconds {seconds} never end: say how many")
+        raise InputError(f"{setting('seconds')} {seconds} never end: say how many")
     if len(set(networks)) < len(networks):
         raise InputError("a network is named twice: name each once")
     for network in networks:
@@ -125,7 +131,7 @@ def measure(
             dict.fromkeys(sizes), dict.fromkeys(batches), networks, settings
         )
     ]
-    _measure_rows(Path(out), speeds, jobs, command, say)
+    _measure_rows(Path(out), speeds, jobs, command)
     return speeds
 
 
@@ -174,20 +180,20 @@ def _open(folder: Path, conditions: dict[str, Any]) -> Speeds:
     try:
         speeds = Speeds.read(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path} is no benchmark or is damaged: name another folder with --out") from None
+        raise InputError(f"{path} is no benchmark or is damaged: name another folder with {setting('out')}") from None
     if speeds.conditions != json.loads(json.dumps(conditions)):
         raise InputError(
-            f"{path} holds figures of another machine, device, version or --threads or --seconds: "
-            "name another folder with --out"
+            f"{path} holds figures of another machine, device, version or {setting('threads')} or "
+            f"{setting('seconds')}: name another folder with {setting('out')}"
         )
     return speeds
 
 
-def _measure_rows(folder: Path, speeds: Speeds, jobs: list[Job], command: str, say: Callable[[str], None]) -> None:
+def _measure_rows(folder: Path, speeds: Speeds, jobs: list[Job], command: str) -> None:
     # What a file of the user's builds may have changed since.
     waiting = [job for job in jobs if _key(job) not in speeds.rows or is_file(job.network)]
     on = f"on {speeds.conditions['device_name']}, {speeds.conditions['threads']} threads"
-    say(f"{on}: {len(jobs)} rows, {len(jobs) - len(waiting)} measured already")
+    logger.info(f"{on}: {len(jobs)} rows, {len(jobs) - len(waiting)} measured already")
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         for done, job in enumerate(waiting, start=1):
@@ -203,7 +209,7 @@ def _measure_rows(folder: Path, speeds: Speeds, jobs: list[Job], command: str, s
                 speeds.rows[row.key] = row
                 told = f"{1e3 * row.seconds:.1f} ms"
             left = (time.monotonic() - start) / done * (len(waiting) - done)
-            say(f"{done} of {len(waiting)}: {name}: {told}   about {int(left) // 60}:{int(left) % 60:02} left")
+            logger.info(f"{done} of {len(waiting)}: {name}: {told}   about {int(left) // 60}:{int(left) % 60:02} left")
             speeds.write(folder, command)
     draw_speeds(speeds, folder / "speeds.png")
 
@@ -242,7 +248,8 @@ def _run(job: Job) -> dict[str, Any]:
         env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "OMP_NUM_THREADS": str(job.threads)},
     )
     if done.returncode == -9:
-        raise InputError("it was killed, most likely for want of memory: try a smaller --batch or --size")
+        smaller = f"{setting('batches')} or {setting('sizes')}"
+        raise InputError(f"it was killed, most likely for want of memory: try a smaller {smaller}")
     if done.returncode:
         raise InputError((done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"])[-1])
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -67,10 +67,11 @@ def predict(run: Path, image: Path, out: Path, precision: str) -> dict[str, floa
     """Segment the image in this process."""
     from amsunet.inference.predictor import load  # noqa: PLC0415
     from amsunet.inference.slide import SlideTask  # noqa: PLC0415
-    from amsunet.memory import peak_memory  # noqa: PLC0415
+    from amsunet.memory import keep_freed_memory, peak_memory  # noqa: PLC0415
 
+    keep_freed_memory()  # as the command line does
     start = time.perf_counter()
-    SlideTask(load(run, precision=precision), image, out, "mask").run(say=print)
+    SlideTask(load(run, precision=precision), image, out, "mask").run()
     return {
         "peak_gb": peak_memory() / 1e9,
         "seconds": time.perf_counter() - start,

@@ -35,13 +35,14 @@ def predict(form: str, run: Path, images: Path, out: Path) -> dict[str, float]:
     from amsunet.inference.jobs import find_inputs  # noqa: PLC0415
     from amsunet.inference.predictor import load  # noqa: PLC0415
     from amsunet.inference.runtime import exported_path  # noqa: PLC0415
-    from amsunet.memory import peak_memory  # noqa: PLC0415
+    from amsunet.memory import keep_freed_memory, peak_memory  # noqa: PLC0415
 
     jobs = find_inputs([str(images)])
     if form == "plain":
         seconds = predict_plainly(run, jobs, out)
     else:
         runtime, precision = form.split()
+        keep_freed_memory()  # as the command line does
         predictor = (
             load(run, device="cpu", precision=precision)
             if runtime == "torch"

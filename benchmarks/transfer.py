@@ -23,6 +23,7 @@ from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.files import whole_file, write_json
 from amsunet.machine import choose_machine, environment
+from amsunet.memory import keep_freed_memory
 from amsunet.training.prepare import prepare
 from amsunet.training.train import resume, train
 
@@ -50,7 +51,7 @@ def judge(data: str, run: Path, **settings: Any) -> dict[str, float]:
     """
     summary = run / "evaluation" / "test" / "summary.json"
     if not summary.is_file():
-        training = resume(run, data, say=str) if (run / "config.json").is_file() else train(data, out=run, **settings)
+        training = resume(run, data) if (run / "config.json").is_file() else train(data, out=run, **settings)
         if training.interrupted:
             raise KeyboardInterrupt
         evaluate(run, split="test", machine=training.machine)
@@ -88,6 +89,7 @@ def main(**overrides: Any) -> None:
     parser.add_argument("--steps", type=int, default=240)
     parser.add_argument("--seeds", type=int, default=3)
     asked = parser.parse_args()
+    keep_freed_memory()  # as the command line does
     machine, name = choose_machine(), Path(asked.data.removeprefix("sample:")).name
     settings = {"epochs": EPOCHS, "steps_per_epoch": max(1, asked.steps // EPOCHS), **overrides}
     target = ROOT / "results" / f"transfer_{name.lower()}"
@@ -100,7 +102,7 @@ def main(**overrides: Any) -> None:
         for (images, seed), cut in chosen.items():
             for way, start in (("scratch", None), ("transfer", asked.start)):
                 run = ROOT / "runs" / target.name / f"{asked.steps}steps_{way}_{images}images_seed{seed}"
-                score = judge(asked.data, run, splits=cut, seed=seed, start=start, say=str, **settings)
+                score = judge(asked.data, run, splits=cut, seed=seed, start=start, **settings)
                 rows.append({"images": images, "way": way, "seed": seed, **score})
                 print(f"{images:>4} images, seed {seed}, {way:<8} Dice {score['dice']:.4f}", flush=True)
     except InputError as error:

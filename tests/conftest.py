@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from amsunet.data.images import Array
+from amsunet.progress import reported_to
 from amsunet.training.train import train
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -89,6 +91,44 @@ def make_dataset(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
+@contextmanager
+def _logged() -> Iterator[list[str]]:
+    """The lines that amsunet logs meanwhile, as the command line prints them."""
+    lines: list[str] = []
+
+    class _Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(f"{'warning: ' * (record.levelno >= logging.WARNING)}{record.getMessage()}")
+
+    logger, handler = logging.getLogger("amsunet"), _Lines()
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield lines
+    logger.setLevel(before)
+    logger.removeHandler(handler)
+
+
+@pytest.fixture(scope="session")
+def logged() -> Callable[[], AbstractContextManager[list[str]]]:
+    return _logged
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """The lines that amsunet logs in this test."""
+    with _logged() as lines:
+        yield lines
+
+
+@pytest.fixture
+def progress() -> Iterator[list[tuple[int, int, str]]]:
+    """What is reported in this test: done, total, unit."""
+    seen: list[tuple[int, int, str]] = []
+    with reported_to(lambda done, total, unit, **_: seen.append((done, total, unit))):
+        yield seen
+
+
 @pytest.fixture(scope="session")
 def golden() -> Callable[[str], dict[str, np.ndarray]]:
     """Read the golden arrays of one name."""
@@ -118,10 +158,9 @@ def repeatable(tiny) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def whole(repeatable, tmp_path_factory) -> Any:
     """A training that came to its end, and the lines it said."""
-    said: list[str] = []
-    training = train("sample:nuclei", out=tmp_path_factory.mktemp("runs") / "whole", say=said.append, **repeatable)
+    with _logged() as said:
+        training = train("sample:nuclei", out=tmp_path_factory.mktemp("runs") / "whole", **repeatable)
     yield SimpleNamespace(training=training, run=training.run, said="\n".join(said))
-    torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture(scope="session")
@@ -134,6 +173,5 @@ def run(whole, tmp_path_factory) -> Path:
 def ensemble(repeatable, tmp_path_factory) -> Path:
     """A network for each of three folds, to read from."""
     out = tmp_path_factory.mktemp("runs") / "ensemble"
-    train("sample:nuclei", out=out, folds=3, say=str, **repeatable | {"epochs": 2})
-    torch.use_deterministic_algorithms(False)
+    train("sample:nuclei", out=out, folds=3, **repeatable | {"epochs": 2})
     return out

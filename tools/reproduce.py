@@ -15,10 +15,11 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from amsunet.cli.options import progress_bar
+from amsunet.console import shown
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.machine import choose_machine
+from amsunet.memory import keep_freed_memory
 from amsunet.training.train import resume, train
 
 FOLDERS = {"drive": "DRIVE", "glas": "GlaS", "dsb2018": "DSB2018", "isic2017": "ISIC2017-256"}
@@ -49,8 +50,7 @@ def reproduce(
         if training.interrupted:
             raise KeyboardInterrupt
         for way in WAYS.values():
-            with progress_bar("image") as progress:
-                evaluate(run, split="test", **way, machine=training.machine, progress=progress)
+            evaluate(run, split="test", **way, machine=training.machine)
         options = "".join(f" --{name.replace('_', '-')} {value}" for name, value in network_of(run).items() if value)
         said = f"amsunet train {data.name} --minutes {minutes:g} --seed {seed}{options}"
         said += "; amsunet evaluate RUN; the same with --flips, and with --flips --turns"
@@ -107,12 +107,14 @@ def main(**overrides: Any) -> None:
     data = asked.root / FOLDERS[asked.data]
     if not data.is_dir():
         sys.exit(f"{data} is missing: get {FOLDERS[asked.data]} from its owners, and say --root (ROOT= to make)")
+    keep_freed_memory()  # as the command line does
     results, device, commit = {}, choose_machine().device, commit_of()
     try:
         for seed in range(asked.seeds):
             name = f"{asked.data}_{device}_{asked.minutes:g}min_seed{seed}"
             target = ROOT / "results" / name
-            results[name] = reproduce(data, target, ROOT / "runs" / name, seed, asked.minutes, commit, **overrides)
+            with shown():
+                results[name] = reproduce(data, target, ROOT / "runs" / name, seed, asked.minutes, commit, **overrides)
             # All seeds train the network that was timed and chosen for the first one.
             overrides |= network_of(target)
     except InputError as error:

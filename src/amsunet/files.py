@@ -8,17 +8,16 @@ import io
 import json
 import math
 import os
+import stat
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from amsunet.errors import InputError
-
-_UMASK = os.umask(0)
-os.umask(_UMASK)
-# Read once: it can only be read by setting it, which threads that write would do to each other.
+from amsunet.wording import setting
 
 
 @contextmanager
@@ -36,7 +35,7 @@ def refuse_place(path: Path) -> None:
     Raises: InputError if a folder is there, or the folder that it is to be in may not be written.
     """
     if path.is_dir():
-        raise InputError(f"{path} is a folder: name a file with --out")
+        raise InputError(f"{path} is a folder: name a file with {setting('out')}")
     with written(path), tempfile.TemporaryFile(dir=next(parent for parent in path.parents if parent.exists())):
         pass
 
@@ -52,11 +51,13 @@ def whole_file(path: Path) -> Iterator[Path]:
         with written(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             # The suffix stays last: image writers choose the format by it.
-            handle, name = tempfile.mkstemp(prefix=".", suffix=f".partial{path.suffix}", dir=path.parent)
+            temporary = path.parent / f".{uuid.uuid4().hex[:12]}.partial{path.suffix}"
+            # Made as any new file is: what may be done with it tells the umask, which can only be read by setting it.
+            handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+            mode = stat.S_IMODE(os.fstat(handle).st_mode)
             os.close(handle)
-            temporary = Path(name)
             yield temporary
-            temporary.chmod(0o666 & ~_UMASK)
+            temporary.chmod(mode)  # some writers put a file of their own in its place
             temporary.replace(path)
     finally:
         if temporary is not None:
@@ -93,10 +94,11 @@ def _finite(content: Any) -> Any:
 
 def _remedy(error: OSError) -> str:
     if isinstance(error, PermissionError | FileNotFoundError) or error.errno == errno.EROFS:
-        return "choose a folder that you may write to, with --out"
+        return f"choose a folder that you may write to, with {setting('out')}"
     if isinstance(error, IsADirectoryError | NotADirectoryError | FileExistsError):
         return (
-            "a folder stands where a file should be, or a file where a folder should: choose another place, with --out"
+            "a folder stands where a file should be, or a file where a folder should: choose another place, with "
+            f"{setting('out')}"
         )
     return "free some space or choose another disk, then run the same command again"
 

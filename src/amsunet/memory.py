@@ -27,7 +27,8 @@ def keep_freed_memory() -> None:
     """Let the process keep the memory it frees, and have it in large pages, where the C library can be told to (glibc).
 
     By default every large activation goes back to the system after use and is fetched again page by page,
-    which costs as much time as the arithmetic.
+    which costs as much time as the arithmetic. It cannot be taken back: the command line does it, and a library leaves
+    it to its host, who may call this before long work.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -52,7 +53,7 @@ def return_freed_memory() -> None:
     """
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-    keep_freed_memory.__wrapped__()  # addresses that were given back have to be asked for anew
+    _keep_again()  # addresses that were given back have to be asked for anew
 
 
 @contextmanager
@@ -62,8 +63,12 @@ def large_pieces_returned() -> Iterator[None]:
     Kept memory has gaps: what stays, as what oneDNN keeps of each size of map, comes to lie between pieces that then
     fit nowhere. A process whose maps have several sizes takes two to three times what it holds. Without gaps it is
     bounded, and slower: every large map is fetched page by page. What fits into gaps from before still fills them.
-    One at a time, and without ``return_freed_memory`` in between, which ends it.
+    One at a time, and without ``return_freed_memory`` in between, which ends it. Where memory is not kept, this is how
+    it is done anyway, and nothing is changed.
     """
+    if not _is_kept():
+        yield
+        return
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(_MMAP_THRESHOLD, _LARGE)
@@ -72,6 +77,16 @@ def large_pieces_returned() -> Iterator[None]:
     try:
         yield
     finally:
+        _keep_again()
+
+
+def _is_kept() -> bool:
+    """Whether this process was told to keep what it frees."""
+    return keep_freed_memory.cache_info().currsize > 0
+
+
+def _keep_again() -> None:
+    if _is_kept():
         keep_freed_memory.__wrapped__()
 
 

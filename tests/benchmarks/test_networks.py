@@ -39,15 +39,13 @@ def build(in_channels, num_classes):
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory):
+def measured(tmp_path_factory, logged):
     """Two networks under two runtimes, one of them twice: in two commands, the second goes on with the first."""
     out = tmp_path_factory.mktemp("benchmark")
     first = measure(["amsunet_xs", "unet"], runtimes=["eager"], batches=[1, 2], out=out, **_QUICK)
     rows = dict(first.rows)
-    said: list[str] = []
-    both = measure(
-        ["amsunet_xs", "unet"], runtimes=["eager", "fused"], batches=[1, 2], out=out, say=said.append, **_QUICK
-    )
+    with logged() as said:
+        both = measure(["amsunet_xs", "unet"], runtimes=["eager", "fused"], batches=[1, 2], out=out, **_QUICK)
     return SimpleNamespace(out=out, before=rows, speeds=both, said=said)
 
 
@@ -91,7 +89,7 @@ def test_table_and_plot_are_written(measured):
 
 def test_other_conditions_are_not_mixed_in(measured):
     before = (measured.out / "result.json").read_bytes()
-    with pytest.raises(InputError, match="another machine, device, version or --threads or --seconds"):
+    with pytest.raises(InputError, match="another machine, device, version or threads or seconds"):
         measure(["unet"], runtimes=["eager"], out=measured.out, **{**_QUICK, "seconds": 1.0})
     assert (measured.out / "result.json").read_bytes() == before
 
@@ -122,7 +120,7 @@ def test_a_network_that_fails_is_told_and_costs_no_other_row(tmp_path):
         ({"runtimes": ["eager"], "precisions": ["int8"]}, "eager has no int8: choose of float32"),
         ({"sizes": [16]}, "sizes start at 32"),
         ({"batches": [0]}, "batches at 1"),
-        ({"seconds": math.inf}, "--seconds inf"),
+        ({"seconds": math.inf}, "seconds inf"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(tmp_path, settings, message):
@@ -184,7 +182,7 @@ def test_a_gpu_gets_its_own_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "choose_machine", lambda device: Machine("cuda", "bfloat16", 2))
     monkeypatch.setattr(module, "environment", lambda machine: {"device_name": "", "precision": "", "packages": {}})
     monkeypatch.setattr(module, "_run", answer)
-    speeds = measure(["all"], device="cuda", sizes=[256, 480], batches=[1, 8], out=tmp_path, threads=2, say=str)
+    speeds = measure(["all"], device="cuda", sizes=[256, 480], batches=[1, 8], out=tmp_path, threads=2)
     rows = {(row.runtime, row.precision) for row in speeds.rows.values()}
     fast = {(name, p) for name in ("channels_last", "fused", "compiled") for p in ("float32", "bfloat16")}
     assert rows == {("eager", "float32"), *fast}
@@ -205,7 +203,7 @@ def test_products_in_an_emulated_precision_are_no_peak(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "choose_machine", lambda device: Machine("cpu", "float32", 2))
     monkeypatch.setattr(module, "_run", answer)
     settings = _QUICK | {"precisions": ["bfloat16"]}
-    measure(["unet"], runtimes=["channels_last"], out=tmp_path, say=str, **settings)
+    measure(["unet"], runtimes=["channels_last"], out=tmp_path, **settings)
     assert tasks == ["work", "time"]
 
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
+
+from amsunet.wording import spelled_for
+
+
+@pytest.fixture(autouse=True)
+def typed_into_a_shell() -> Iterator[None]:
+    """What is refused here is read by users of the command line; ``test_wording`` has the same in Python."""
+    with spelled_for("shell"):
+        yield
 
 
 @pytest.fixture

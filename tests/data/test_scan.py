@@ -37,14 +37,13 @@ def test_colours_are_measured_apart(save, tmp_path):
     assert scan.thumbnail == pytest.approx(centred / np.linalg.norm(centred), abs=1e-5)
 
 
-def test_progress_tells_how_many_there_are(save, tmp_path):
+def test_progress_tells_how_many_there_are(save, tmp_path, progress):
     samples = []
     for name in "abc":
         path = save(tmp_path / f"{name}.png", np.full((8, 8), 9, np.uint8))
         samples.append(Sample(name, path, {"mask": path}))
-    seen = []
-    scan_samples(samples, lambda done, total: seen.append((done, total)))
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    scan_samples(samples)
+    assert progress == [(done, 3, "image") for done in (1, 2, 3)]
 
 
 def test_what_keeps_a_sample_from_being_used_has_its_own_kind(save, tmp_path):

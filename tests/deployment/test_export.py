@@ -268,7 +268,7 @@ def test_half_of_an_openvino_network_is_told(exported, tmp_path, part, sentence)
 def test_a_file_that_is_there_is_replaced_when_told_and_only_as_a_whole(whole, tmp_path, monkeypatch):
     out = tmp_path / "x.xml"
     out.write_text("mine")
-    with pytest.raises(InputError, match=r"x\.xml is there already: .* --overwrite"):
+    with pytest.raises(InputError, match=r"x\.xml is there already: .* overwrite=True"):
         export(whole.run, "openvino", out=out)
     monkeypatch.setattr(module.shutil, "copyfile", _fail_at_bin)
     with pytest.raises(InputError, match=r"could not be written"):
@@ -288,7 +288,7 @@ def test_where_nothing_can_be_written_is_said_before_the_work(whole, tmp_path, m
     with pytest.raises(InputError, match=r"could not be written .*a file where a folder should: "):
         export(whole.run, "onnx", out=tmp_path / "file" / "y.onnx")
     (tmp_path / "z.onnx.parity.json").write_text("of another program")
-    with pytest.raises(InputError, match=r"z\.onnx\.parity\.json is there already: choose another --out"):
+    with pytest.raises(InputError, match=r"z\.onnx\.parity\.json is there already: choose another out"):
         export(whole.run, "onnx", out=tmp_path / "z.onnx")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "x.onnx", "z.onnx.parity.json"]
 
@@ -317,7 +317,7 @@ def test_an_exported_file_runs_without_torch_and_telemetry(exported, tmp_path):
         "for path in sys.argv[1:]:\n"
         "    assert open_runtime(Path(path))(np.zeros((1, 1, 64, 64), np.float32)).shape == (1, 2, 64, 64)\n"
         "print([name for name in ('torch', 'pytorch_lightning', 'monai') if name in sys.modules])\n"
-        "print(sys.modules['openvino_telemetry'], end='')"
+        "print(sys.modules.get('openvino_telemetry'), end='')"
     )
     paths = [str(exported[to, "float32"].path) for to in ("onnx", "openvino")]
     untold = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}

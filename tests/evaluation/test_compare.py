@@ -39,15 +39,16 @@ def build(in_channels, num_classes):
 
 
 @pytest.fixture(scope="module")
-def comparison(tmp_path_factory):
+def comparison(tmp_path_factory, logged):
     """Two networks and one that fails, once; then again with a second seed."""
     folder = tmp_path_factory.mktemp("study")
     (folder / "failing.py").write_text(FAILING)
     failing = Variant(name="failing", model=f"{folder / 'failing.py'}:build")
-    out, said = folder / "out", []
-    first = compare("sample:nuclei", [*TWO, failing], out=out, seeds=1, epochs=1, jobs=2, say=said.append, **SETTINGS)
-    stamps = {path: path.stat().st_mtime_ns for path in out.glob("cells/*/model.safetensors")}
-    second = compare("sample:nuclei", TWO, out=out, seeds=2, epochs=1, jobs=1, say=said.append, **SETTINGS)
+    out = folder / "out"
+    with logged() as said:
+        first = compare("sample:nuclei", [*TWO, failing], out=out, seeds=1, epochs=1, jobs=2, **SETTINGS)
+        stamps = {path: path.stat().st_mtime_ns for path in out.glob("cells/*/model.safetensors")}
+        second = compare("sample:nuclei", TWO, out=out, seeds=2, epochs=1, jobs=1, **SETTINGS)
     return first, second, stamps, "\n".join(said)
 
 
@@ -109,10 +110,10 @@ def test_the_page_needs_nothing_beside_it(comparison):
 
 def test_a_study_of_other_settings_is_not_mixed_in(comparison):
     _, second, _, _ = comparison
-    with pytest.raises(InputError, match="with epochs 1, not 2: choose another --out"):
-        compare("sample:nuclei", TWO, out=second.folder, seeds=1, epochs=2, say=str, **SETTINGS)
-    with pytest.raises(InputError, match="another images or masks: choose another --out"):
-        compare("sample:brain", TWO, out=second.folder, seeds=1, epochs=1, say=str, **SETTINGS)
+    with pytest.raises(InputError, match="with epochs 1, not 2: choose another out"):
+        compare("sample:nuclei", TWO, out=second.folder, seeds=1, epochs=2, **SETTINGS)
+    with pytest.raises(InputError, match="another images or masks: choose another out"):
+        compare("sample:brain", TWO, out=second.folder, seeds=1, epochs=1, **SETTINGS)
 
 
 def test_networks_are_checked_before_anything_is_trained(tmp_path):
@@ -123,9 +124,9 @@ def test_networks_are_checked_before_anything_is_trained(tmp_path):
         ([Variant(name="a", model="absent.py:build")], r"absent\.py cannot be read"),
     ):
         with pytest.raises(InputError, match=message):
-            compare("sample:nuclei", variants, out=tmp_path / "out", epochs=1, say=str, **SETTINGS)
+            compare("sample:nuclei", variants, out=tmp_path / "out", epochs=1, **SETTINGS)
     with pytest.raises(InputError, match="seed: every training of a study has its own"):
-        compare("sample:nuclei", TWO, out=tmp_path / "out", epochs=1, say=str, **SETTINGS, seed=3)
+        compare("sample:nuclei", TWO, out=tmp_path / "out", epochs=1, **SETTINGS, seed=3)
     assert not (tmp_path / "out").exists()
 
 
@@ -136,9 +137,9 @@ def _changed(**settings):
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory):
+def recipe(tmp_path_factory, logged):
     """The plan, two changes, one that grey images do not take and one that the plan has."""
-    out, said = tmp_path_factory.mktemp("recipe") / "out", []
+    out = tmp_path_factory.mktemp("recipe") / "out"
     changes = [
         {"loss": "ce_dice_cldice"},
         {"inversion": True, "windowing": "gamma"},
@@ -146,7 +147,8 @@ def recipe(tmp_path_factory):
         {"loss": "ce_dice"},
     ]
     variants = [_changed(), *(_changed(**settings) for settings in changes)]
-    comparison = compare("sample:nuclei", variants, out=out, seeds=1, epochs=1, jobs=2, say=said.append, **SETTINGS)
+    with logged() as said:
+        comparison = compare("sample:nuclei", variants, out=out, seeds=1, epochs=1, jobs=2, **SETTINGS)
     return comparison, "\n".join(said)
 
 
@@ -155,7 +157,7 @@ def test_changes_of_the_plan_are_judged_on_validation_images_alone(recipe):
     names = ["the plan", "loss=ce_dice_cldice", "inversion=True windowing=gamma"]
     assert [row.variant.name for row in comparison.rows] == names
     assert not comparison.failures
-    assert "left out: extra_augmentation=stain: --extra-augmentation: only colour images have a stain" in said
+    assert "left out: extra_augmentation=stain: extra_augmentation: only colour images have a stain" in said
     assert "left out: loss=ce_dice: the plan has it already" in said
     splits = json.loads((comparison.folder / "study.json").read_text())["splits"][0]
     with (comparison.folder / "images.csv").open(newline="") as file:
@@ -199,13 +201,13 @@ def test_folds_for_settings_leave_out_every_test_image(named, make_dataset):
 def test_nothing_to_try_is_said(tmp_path):
     variants = [_changed(), _changed(extra_augmentation="stain")]
     with pytest.raises(InputError, match="none of the settings to try is possible and new"):
-        compare("sample:nuclei", variants, out=tmp_path / "out", epochs=1, say=str, **SETTINGS)
+        compare("sample:nuclei", variants, out=tmp_path / "out", epochs=1, **SETTINGS)
     assert not (tmp_path / "out").exists()
 
 
 def test_two_do_not_work_in_one_folder(tmp_path):
     with FileLock(tmp_path / "study.lock"), pytest.raises(InputError, match="another amsunet is at work"):
-        compare("sample:nuclei", TWO, out=tmp_path, epochs=1, say=str, **SETTINGS)
+        compare("sample:nuclei", TWO, out=tmp_path, epochs=1, **SETTINGS)
 
 
 def test_a_killed_comparison_stops_its_cells_and_goes_on(tmp_path):

@@ -174,16 +174,16 @@ def test_a_model_file_stands_for_its_run_and_alone_says_what_is_not_known(run, t
         evaluate("dots.safetensors")
 
 
-def test_a_part_is_judged_of_data_that_were_read_already(run, monkeypatch):
+def test_a_part_is_judged_of_data_that_were_read_already(run, monkeypatch, progress):
     whole = evaluate(run, split="test")
     dataset = open_dataset("sample:nuclei")
     monkeypatch.setattr(samples, "open_dataset", None)
-    seen = []
-    part = evaluate(run, split="test", dataset=dataset, most=2, progress=lambda *now: seen.append(now))
+    progress.clear()
+    part = evaluate(run, split="test", dataset=dataset, most=2)
     assert [image.sample.name for image in part.images] == [image.sample.name for image in whole.images][::2]
     assert part.images[0].classes == whole.images[0].classes
     assert part.notes[-1].startswith("judged on 2 of 4 images, evenly spread")
-    assert seen == [(1, 2), (2, 2)]
+    assert progress == [(1, 2, "image"), (2, 2, "image")]
     assert evaluate(run, split="test", dataset=dataset, most=9).notes == whole.notes
 
 
@@ -244,7 +244,7 @@ def test_the_report_is_one_file_that_loads_nothing(run):
 
 def test_the_runs_own_data_are_known_wherever_they_lie(make_dataset, tiny, tmp_path):
     data = make_dataset(12)
-    training = train(data, out=tmp_path / "run", say=str, epochs=1, **tiny)
+    training = train(data, out=tmp_path / "run", epochs=1, **tiny)
     data.rename(tmp_path / "moved")
     evaluation = evaluate(training.run, tmp_path / "moved")
     assert (evaluation.split, len(evaluation.images)) == ("test", 2)
@@ -252,7 +252,7 @@ def test_the_runs_own_data_are_known_wherever_they_lie(make_dataset, tiny, tmp_p
 
 def test_what_is_broken_is_left_out_in_another_place_too(make_dataset, tiny, tmp_path):
     data = make_dataset(12)
-    training = train(data, out=tmp_path / "run", say=str, epochs=1, group=r"(\d+)\.png", **tiny)
+    training = train(data, out=tmp_path / "run", epochs=1, group=r"(\d+)\.png", **tiny)
     data.rename(tmp_path / "moved")
     shutil.copy(tmp_path / "moved" / "images" / "00.png", tmp_path / "moved" / "images" / "alone.png")
     with pytest.raises(InputError, match=r"alone\.png has no mask"):

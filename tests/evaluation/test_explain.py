@@ -44,7 +44,7 @@ def test_every_picture_says_where_in_the_network_it_is(run, picture, tmp_path, m
 
 
 def test_another_network_shows_its_receptive_field(tiny, picture, tmp_path):
-    training = train("sample:nuclei", out=tmp_path / "run", say=str, epochs=1, model="unet", **tiny)
+    training = train("sample:nuclei", out=tmp_path / "run", epochs=1, model="unet", **tiny)
     assert [path.name for path in explain(training.run, picture, tmp_path / "out")] == ["receptive_field.png"]
 
 

@@ -44,7 +44,7 @@ def test_a_study_goes_on_and_grows(tmp_path):
         ({"checksums": {"a": "2"}}, "another images or masks"),
         ({"plan": {"crop": (64, 96), "minutes": 1.0}}, "crop .*64, 64.*, not .*64, 96"),
         ({"amsunet": "0.0.1"}, "another version of amsunet"),
-        ({"folds": 3}, "another number of --folds"),
+        ({"folds": 3}, "another number of folds"),
         ({"threads": 4}, "2 threads a training"),
         ({"variants": (Variant(name="unet", model="unext"),)}, "a network unet with other settings"),
     ],
@@ -52,7 +52,7 @@ def test_a_study_goes_on_and_grows(tmp_path):
 def test_what_must_not_be_mixed_is_refused(changes, message, tmp_path):
     open_study(tmp_path, _study())
     before = (tmp_path / "study.json").read_text()
-    with pytest.raises(InputError, match=f"{message}.*another --out"):
+    with pytest.raises(InputError, match=f"{message}.*another out"):
         open_study(tmp_path, _study(**changes))
     assert (tmp_path / "study.json").read_text() == before
 

@@ -102,10 +102,10 @@ def _of_another_scale(run):
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (_remove, r"fold1 is missing or damaged.* all 3 folds: amsunet train --resume \S*copy trains"),
-        (_cut, r"fold1 is missing or damaged.* all 3 folds: amsunet train --resume"),
-        (_flip_a_bit, r"fold1 is missing or damaged.* all 3 folds: amsunet train --resume"),
-        (_not_done, r"fold1 is not trained to its end: amsunet train --resume \S*copy goes on"),
+        (_remove, r"fold1 is missing or damaged.* all 3 folds: amsunet\.resume\('\S*copy'\) trains"),
+        (_cut, r"fold1 is missing or damaged.* all 3 folds: amsunet\.resume"),
+        (_flip_a_bit, r"fold1 is missing or damaged.* all 3 folds: amsunet\.resume"),
+        (_not_done, r"fold1 is not trained to its end: amsunet\.resume\('\S*copy'\) goes on"),
         (_of_another_scale, r"fold1 was trained on other masks or at another scale than \S*fold0"),
     ],
 )

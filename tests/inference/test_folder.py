@@ -25,13 +25,15 @@ def _files(out: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("batch_pixels", [1, 2 * 40 * 48, 10**9])
-def test_names_and_sizes_are_kept_whatever_the_batches(images, tmp_path, make_predictor, monkeypatch, batch_pixels):
+def test_names_and_sizes_are_kept_whatever_the_batches(
+    images, tmp_path, make_predictor, monkeypatch, batch_pixels, progress
+):
     where, sizes = images
     monkeypatch.setattr(folder, "_BATCH_PIXELS", batch_pixels)
-    predictor, done = make_predictor(), []
-    outcome = predict_files(predictor, find_inputs([str(where)]), tmp_path / "out", progress=done.append)
+    predictor = make_predictor()
+    outcome = predict_files(predictor, find_inputs([str(where)]), tmp_path / "out")
     assert (outcome.written, outcome.failures) == (5, {})
-    assert done[-1] == 5
+    assert progress[-1] == (5, 5, "image")
     assert _files(tmp_path / "out") == {f"{name}.png" for name in sizes}
     for name, size in sizes.items():
         mask = read_mask(tmp_path / "out" / f"{name}.png")
@@ -161,7 +163,7 @@ def test_with_more_classes_each_has_its_probability(images, tmp_path, make_predi
 def test_images_are_never_replaced_by_their_masks(images, make_predictor):
     where, _ = images
     before = {path: path.read_bytes() for path in where.rglob("*.png")}
-    with pytest.raises(InputError, match=r"would take the place of .*: choose another --out"):
+    with pytest.raises(InputError, match=r"would take the place of .*: choose another out"):
         predict_files(make_predictor(), find_inputs([str(where)]), where)
     assert {path: path.read_bytes() for path in where.rglob("*.png")} == before
 
@@ -239,10 +241,9 @@ def test_a_file_where_the_folder_should_be_is_said_before_the_work(images, tmp_p
         predict_files(make_predictor(), find_inputs([str(images[0])]), tmp_path / "file" / "out")
 
 
-def test_a_large_image_that_is_no_slide_is_told(images, tmp_path, make_predictor, monkeypatch):
+def test_a_large_image_that_is_no_slide_is_told(images, tmp_path, make_predictor, monkeypatch, said):
     monkeypatch.setattr(folder, "LARGE_PIXELS", 1)
-    said: list[str] = []
-    predict_files(make_predictor(), find_inputs([str(images[0] / "c.png")]), tmp_path / "out", say=said.append)
+    predict_files(make_predictor(), find_inputs([str(images[0] / "c.png")]), tmp_path / "out")
     assert len(said) == 1 and "c.png is predicted whole, which takes more than 2 GB of memory" in said[0]
 
 

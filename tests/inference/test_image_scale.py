@@ -95,7 +95,7 @@ def test_what_is_said_counts_whatever_the_size(make_scaled, picture):
 
 @pytest.mark.parametrize("said", [0, -1, 17, float("nan")])
 def test_a_scale_that_cannot_be_is_refused(make_run, said):
-    with pytest.raises(InputError, match="--image-scale must be more than 0 and at most 16, not"):
+    with pytest.raises(InputError, match="image_scale must be more than 0 and at most 16, not"):
         load(make_run(), image_scale=said)
 
 
@@ -120,7 +120,7 @@ def test_spacing_decides_where_it_is_known_of_both(make_scaled, picture):
             "images are scaled by 0.5, as in training",
             "2 of 5 images are of another size than the training's (70 x 50 pixels to 80 x 60 pixels): sides of "
             "240 x 180 pixels are 3 times as long. They are taken as more of the same view, pixel for pixel. If they "
-            "show the same view in more pixels, say --image-scale 0.17",
+            "show the same view in more pixels, say image_scale=0.17",
         ),
         (
             RECORD,
@@ -128,21 +128,21 @@ def test_spacing_decides_where_it_is_known_of_both(make_scaled, picture):
             "images are scaled by 0.5, as in training",
             "images are of another size than the training's (70 x 50 pixels to 80 x 60 pixels): sides of 24 x 20 "
             "pixels are 3.2 times shorter. They are taken as less of the same view, pixel for pixel. If they show the "
-            "same view in fewer pixels, say --image-scale 1.6",
+            "same view in fewer pixels, say image_scale=1.6",
         ),
         (BY_SIZE, {(60, 80): 3}, "images are of about the training's size, 80 x 60 pixels: scaled by 0.5", ""),
         (
             BY_SIZE,
             {(60, 80): 3, (180, 240): 1},
             "1 of 4 images is brought to the training's size, 80 x 60 pixels: scaled by 0.167 in place of 0.5; "
-            "--image-scale says another scale",
+            "image_scale says another scale",
             "",
         ),
         (
             BY_SIZE,
             {(120, 160): 1, (180, 240): 1},
             "images are brought to the training's size, 80 x 60 pixels: scaled by 0.167 to 0.25 in place of 0.5; "
-            "--image-scale says another scale",
+            "image_scale says another scale",
             "",
         ),
     ],

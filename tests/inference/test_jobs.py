@@ -45,24 +45,22 @@ def _names(jobs: list[Job]) -> set[str]:
     return {job.name for job in jobs}
 
 
-def test_images_that_differ_in_their_suffix_keep_it(tmp_path, picture):
+def test_images_that_differ_in_their_suffix_keep_it(tmp_path, picture, said):
     for name in ("a.jpg", "a.png", "a.b.png", "A.png", "deep/a.png", "other.png"):
         write_image(tmp_path / "in" / name, picture(16, 16))
-    told: list[str] = []
-    assert _names(find_inputs([str(tmp_path / "in")], say=told.append)) == {
+    assert _names(find_inputs([str(tmp_path / "in")])) == {
         "a.jpg", "a.png", "a.b", "A", "deep/a", "other"
     }  # fmt: skip
-    assert len(told) == 1 and "a.jpg and a.png" in told[0]
+    assert len(said) == 1 and "a.jpg and a.png" in said[0]
     assert _names(find_inputs([str(tmp_path / "in/a.jpg"), str(tmp_path / "in/a.b.png")])) == {"a", "a.b"}
 
 
-def test_images_of_one_name_in_several_folders_are_named_from_the_folder_that_holds_all(tmp_path, picture):
+def test_images_of_one_name_in_several_folders_are_named_from_the_folder_that_holds_all(tmp_path, picture, said):
     for name in ("P1/scan.png", "P2/scan.png", "P2/scan.bmp", "P2/more/x.png"):
         write_image(tmp_path / "in" / name, picture(16, 16))
-    told: list[str] = []
-    both = find_inputs([str(tmp_path / "in/P1"), str(tmp_path / "in/P2")], say=told.append)
+    both = find_inputs([str(tmp_path / "in/P1"), str(tmp_path / "in/P2")])
     assert _names(both) == {"P1/scan", "P2/scan.png", "P2/scan.bmp", "P2/more/x"}
-    assert len(told) == 2 and str(tmp_path / "in") in told[0]
+    assert len(said) == 2 and str(tmp_path / "in") in said[0]
     assert _names(find_inputs([f"{tmp_path}/in/*/scan.png"])) == {"P1/scan", "P2/scan"}
     listing = tmp_path / "list.txt"
     listing.write_text("in/P1/scan.png\nin/P1/../P1/scan.png\nin/P2/scan.png\n", encoding="utf-16")
@@ -102,14 +100,13 @@ def test_what_an_earlier_prediction_wrote_is_passed_over_but_nothing_that_is_nam
     assert len(both) == len(sizes) + 2
 
 
-def test_links_are_followed_and_what_is_left_out_of_a_folder_is_said(tmp_path, picture):
+def test_links_are_followed_and_what_is_left_out_of_a_folder_is_said(tmp_path, picture, said):
     write_image(tmp_path / "in" / "a.png", picture(16, 16))
     write_image(tmp_path / "elsewhere" / "b.png", picture(16, 16))
     (tmp_path / "in" / "more").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "in" / "dead.png").symlink_to(tmp_path / "nowhere.png")
     for name in ("c.jp2", "d.dcm", "e.svs", "f.vms"):
         (tmp_path / "in" / name).touch()
-    told: list[str] = []
-    assert _names(find_inputs([str(tmp_path / "in")], say=told.append)) == {"a", "more/b", "e", "f"}
-    said = "\n".join(told)
-    assert all(word in said for word in ("more is a link", "1 dead link", "JPEG 2000", "DICOM")) and "e.svs" not in said
+    assert _names(find_inputs([str(tmp_path / "in")])) == {"a", "more/b", "e", "f"}
+    text = "\n".join(said)
+    assert all(word in text for word in ("more is a link", "1 dead link", "JPEG 2000", "DICOM")) and "e.svs" not in text

@@ -58,13 +58,14 @@ def test_a_file_and_its_run_give_what_torch_gives(shipped, image, to, flips):
         assert found.convention == exact.convention
 
 
-def test_of_several_files_the_most_exact_is_taken(shipped, image, expected, tmp_path):
-    run, said = shutil.copytree(shipped, tmp_path / "several"), []
+def test_of_several_files_the_most_exact_is_taken(shipped, image, expected, tmp_path, said):
+    run = shutil.copytree(shipped, tmp_path / "several")
     export(run, "openvino", precision="float16")
-    assert str(amsunet.load(run, runtime="openvino", say=said.append)) == "OpenVINO (float32.xml)" and not said
+    assert str(amsunet.load(run, runtime="openvino")) == "OpenVINO (float32.xml)"
     assert "float16.xml" in str(amsunet.load(run, runtime="openvino", precision="float16"))
+    said.clear()
     exported_path(run, "openvino", "float32").write_text("<wings/>")
-    predictor = amsunet.load(run, runtime="openvino", say=said.append)
+    predictor = amsunet.load(run, runtime="openvino")
     assert "float16.xml" in str(predictor) and len(said) == 1 and said[0].startswith("left out: ")
     assert (predictor.predict(image).mask != expected.mask).mean() < 0.01
 
@@ -78,7 +79,7 @@ def changed(shipped, tmp_path):
     return run
 
 
-def test_what_was_exported_before_the_weights_changed_is_not_used(changed):
+def test_what_was_exported_before_the_weights_changed_is_not_used(changed, said):
     with pytest.raises(InputError, match=r"float32\.onnx is not of the weights that the run has now: export it again"):
         amsunet.load(changed, runtime="onnx")
 
@@ -98,16 +99,20 @@ def test_a_damaged_header_is_said(tmp_path, content):
 @pytest.mark.parametrize(
     ("where", "settings", "message"),
     [
-        ("run", {"runtime": "onnx", "precision": "bfloat16"}, r"export \S+ --to onnx --precision bfloat16 makes one"),
+        (
+            "run",
+            {"runtime": "onnx", "precision": "bfloat16"},
+            r"to='onnx', precision='bfloat16'\) makes one",
+        ),
         ("run", {"runtime": "auto"}, r"'auto' is unknown: choose torch, onnx or openvino"),
         ("run", {"runtime": "tensorrt"}, r"'tensorrt' is unknown: choose torch, onnx or openvino"),
-        ("run", {"runtime": "onnx", "compiled": True}, "--compile is for torch"),
-        ("file", {"own": "a.py:b"}, "--model is for torch"),
-        ("file", {"precision": "bfloat16"}, "leave --device and --precision out"),
-        ("file", {"runtime": "torch"}, r"float32\.onnx is not for torch: leave --runtime out"),
-        ("file", {"runtime": "openvino"}, r"float32\.onnx is not for openvino: leave --runtime out"),
+        ("run", {"runtime": "onnx", "compiled": True}, "compiled is for torch"),
+        ("file", {"own": "a.py:b"}, "own is for torch"),
+        ("file", {"precision": "bfloat16"}, "leave device and precision out"),
+        ("file", {"runtime": "torch"}, r"float32\.onnx is not for torch: leave runtime out"),
+        ("file", {"runtime": "openvino"}, r"float32\.onnx is not for openvino: leave runtime out"),
         ("absent.onnx", {}, r"absent\.onnx is missing"),
-        ("no/run", {"runtime": "openvino"}, "holds no exported network for openvino: amsunet export"),
+        ("no/run", {"runtime": "openvino"}, r"holds no exported network for openvino: amsunet\.deployment\.export"),
     ],
 )
 def test_what_does_not_go_together_is_said(shipped, tmp_path, where, settings, message):
@@ -119,7 +124,7 @@ def test_what_does_not_go_together_is_said(shipped, tmp_path, where, settings, m
 def test_a_precision_of_exported_networks_asks_for_no_machine(shipped, monkeypatch):
     monkeypatch.setattr("amsunet.machine.choose_machine", lambda *_: pytest.fail("no machine is to be chosen"))
     assert "float32.onnx" in str(amsunet.load(shipped, runtime="onnx", precision="float32"))
-    with pytest.raises(InputError, match="--precision int8 makes one"):
+    with pytest.raises(InputError, match="precision='int8'\\) makes one"):
         amsunet.load(shipped, runtime="onnx", precision="int8")
 
 

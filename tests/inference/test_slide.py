@@ -22,6 +22,7 @@ from amsunet.inference.jobs import find_inputs
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.slide import SlideTask
 from amsunet.inference.tiles import Tiling
+from amsunet.progress import reported_to
 
 _TILING = Tiling(tile=96, overlap=32, whole=0)
 _SIZE = 234, 299
@@ -122,11 +123,10 @@ def test_an_ensemble_averages_probabilities(ensemble, machine, tmp_path, path):
         assert doubt.uncertainty == pytest.approx(expected.uncertainty, abs=0.02)
 
 
-def test_a_coarser_level_and_a_small_one_whole(make_tiled, path, tmp_path):
+def test_a_coarser_level_and_a_small_one_whole(make_tiled, path, tmp_path, said):
     predictor = make_tiled(in_channels=3)
     predictor.tiling = Tiling(whole=150 * 150)
-    said = []
-    SlideTask(predictor, path, tmp_path / "out", "mask", level=1).run(say=said.append)
+    SlideTask(predictor, path, tmp_path / "out", "mask", level=1).run()
     assert "150 x 117 pixels, read from level 1, in 1 tile" in said[0]
     _same(tifffile.imread(tmp_path / "out" / "mask.tif"), _whole(predictor, path, level=1).as_stored())
 
@@ -157,22 +157,24 @@ class _KilledError(Exception):
 
 
 @pytest.mark.parametrize("tiles", [1, 5, 12, 20])
-def test_after_a_kill_it_goes_on_and_gives_the_same(make_tiled, path, tmp_path, tiles):
+def test_after_a_kill_it_goes_on_and_gives_the_same(make_tiled, path, tmp_path, tiles, progress, logged):
     predictor = make_tiled(doubtful=0.0, appearance=None)
     unbroken = SlideTask(predictor, path, tmp_path / "unbroken", "mask").run()
 
-    def stop(done, total):
+    def stop(done, total, unit):
         if done == tiles:
             raise _KilledError
 
     task = SlideTask(predictor, path, tmp_path / "out", "mask")
-    with pytest.raises(_KilledError):
-        task.run(progress=stop)
+    with pytest.raises(_KilledError), reported_to(stop):
+        task.run()
     assert not (tmp_path / "out" / "mask.tif").exists()
-    seen, said = [], []
-    assert task.run(progress=lambda *now: seen.append(now), say=said.append) == unbroken
+    progress.clear()
+    with logged() as said:
+        assert task.run() == unbroken
     rows_done = tiles // 5
-    assert len(seen) == 20 - 5 * rows_done and all(now == (done, len(seen)) for done, now in enumerate(seen, start=1))
+    left = 20 - 5 * rows_done
+    assert progress == [(done, left, "tile") for done in range(1, left + 1)]
     assert said[1:] == [f"going on where it was stopped: {rows_done} of 4 rows of tiles are done"] * bool(rows_done)
     one, two = (tifffile.imread(tmp_path / name / "mask.tif") for name in ("unbroken", "out"))
     assert np.array_equal(one, two)
@@ -180,20 +182,20 @@ def test_after_a_kill_it_goes_on_and_gives_the_same(make_tiled, path, tmp_path, 
 
 
 @pytest.mark.parametrize("changed", ["slide", "network", "state"])
-def test_what_was_begun_for_something_else_is_not_gone_on_with(make_tiled, path, tmp_path, picture, changed):
-    def stop(done, total):
+def test_what_was_begun_for_something_else_is_not_gone_on_with(make_tiled, path, tmp_path, picture, changed, logged):
+    def stop(done, total, unit):
         if done == 13:
             raise _KilledError
 
-    with pytest.raises(_KilledError):
-        SlideTask(make_tiled(), path, tmp_path / "out", "mask").run(progress=stop)
+    with pytest.raises(_KilledError), reported_to(stop):
+        SlideTask(make_tiled(), path, tmp_path / "out", "mask").run()
     if changed == "slide":
         tifffile.imwrite(path, picture(*_SIZE, channels=3, seed=9), photometric="rgb")
     if changed == "state":
         (tmp_path / "out" / ".mask.partial" / "state.json").write_text(json.dumps({"rows_done": 4}))
     predictor = make_tiled(**({"threshold": 0.8} if changed == "network" else {}))
-    said = []
-    SlideTask(predictor, path, tmp_path / "out", "mask").run(say=said.append)
+    with logged() as said:
+        SlideTask(predictor, path, tmp_path / "out", "mask").run()
     assert len(said) == 1
     _same(tifffile.imread(tmp_path / "out" / "mask.tif"), _whole(predictor, path).as_stored())
 
@@ -239,7 +241,7 @@ def test_the_room_that_is_asked_for_is_enough(make_tiled, path, tmp_path, monkey
     assert 0 < taken[0] <= asked[0] + 10_000
 
 
-def test_slides_beside_images_with_lists_and_failures(make_tiled, path, tmp_path, picture):
+def test_slides_beside_images_with_lists_and_failures(make_tiled, path, tmp_path, picture, progress):
     images = tmp_path / "images"
     images.mkdir()
     shutil.copy(path, images / "b.tif")
@@ -248,12 +250,9 @@ def test_slides_beside_images_with_lists_and_failures(make_tiled, path, tmp_path
     assert is_slide(images / "b.tif") and not is_slide(images / "a.tif")
     appearance = learn_appearance((picture(40, 48, channels=3, seed=seed) for seed in range(4)), [])
     predictor = make_tiled(doubtful=0.0, appearance=appearance, in_channels=3)
-    bars = []
-    outcome = predict_files(
-        predictor, find_inputs([str(images)]), tmp_path / "out", slide_progress=lambda *now: bars.append(now)
-    )
+    outcome = predict_files(predictor, find_inputs([str(images)]), tmp_path / "out")
     assert outcome.written == 2 and list(outcome.failures) == [str(images / "c.svs")]
-    assert bars[-1] == (20, 20)
+    assert progress[0] == (1, 3, "image") and progress[-1] == (20, 20, "tile")
     assert {str(one.relative_to(tmp_path / "out")) for one in (tmp_path / "out").iterdir()} == set() | {
         "a.png", "b.tif", "failures.txt", CHECK_LIST
     }  # fmt: skip
@@ -302,13 +301,13 @@ def test_a_kill_while_cleaning_up_costs_no_mask(make_tiled, path, tmp_path, monk
 
 @pytest.mark.parametrize("asked", [{"overlay": True}, {"probability": True}])
 def test_what_needs_the_whole_image_is_refused(make_tiled, path, tmp_path, asked):
-    with pytest.raises(InputError, match="too large for --overlay and --probability"):
+    with pytest.raises(InputError, match="too large for overlay and probability"):
         predict_files(make_tiled(), find_inputs([str(path)]), tmp_path / "out", **asked)
 
 
 def test_a_level_without_a_pyramid_is_refused(make_tiled, path, tmp_path, picture):
     tifffile.imwrite(tmp_path / "small.tif", picture(40, 40))
-    with pytest.raises(InputError, match="--level is for pyramids"):
+    with pytest.raises(InputError, match="level is for pyramids"):
         predict_files(make_tiled(), find_inputs([str(tmp_path / "small.tif")]), tmp_path / "out", level=1)
     outcome = predict_files(make_tiled(), find_inputs([str(path)]), tmp_path / "out", level=5)
     assert "no level 5: say 0 to 1" in outcome.failures[str(path)]

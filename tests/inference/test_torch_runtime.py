@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from amsunet.data.preprocessing import Preprocessing
+from amsunet.errors import InputError
 from amsunet.inference.torch_runtime import TorchRuntime, standardise
 
 _PREPROCESSING = Preprocessing(in_channels=1, windowing="depth", mean=(0.5,), std=(0.25,))
@@ -40,7 +41,7 @@ def test_any_view_of_images_goes_through(machine, view):
     assert logits.dtype == np.float32
 
 
-def test_what_cannot_be_compiled_runs_without_and_says_so_once(machine, monkeypatch):
+def test_what_cannot_be_compiled_runs_without_and_says_so_once(machine, monkeypatch, said):
     def without_a_compiler(network):
         def run(x):
             raise RuntimeError("no C++ compiler\nand a long story")
@@ -48,11 +49,13 @@ def test_what_cannot_be_compiled_runs_without_and_says_so_once(machine, monkeypa
         return run
 
     monkeypatch.setattr(torch, "compile", without_a_compiler)
-    said = []
-    runtime = TorchRuntime(_Twice(), _PREPROCESSING, machine, compiled=True, say=said.append)
+    runtime = TorchRuntime(_Twice(), _PREPROCESSING, machine, compiled=True)
     expected = TorchRuntime(_Twice(), _PREPROCESSING, machine)(_images())
     assert np.array_equal(runtime(_images()), expected) and np.array_equal(runtime(_images()), expected)
-    assert said == ["torch.compile does not work here (no C++ compiler): going on without it"]
+    assert said == ["warning: torch.compile does not work here (no C++ compiler): going on without it"]
+    strict = TorchRuntime(_Twice(), _PREPROCESSING, machine, compiled=True, fall_back=False)
+    with pytest.raises(InputError, match=r"torch\.compile does not work here \(no C\+\+ compiler\)$"):
+        strict(_images())
     assert "compiled" not in runtime.name
 
 

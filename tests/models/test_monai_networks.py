@@ -41,7 +41,7 @@ def _docstring(name: str) -> str:
 @pytest.mark.parametrize("name", ["unet", "attention_unet", "dynunet"])
 def test_it_trains_and_predicts(name, tiny, picture, tmp_path):
     model = f"{_FILE}:{name}"
-    training = train("sample:nuclei", out=tmp_path / "run", say=str, epochs=1, model=model, **tiny)
+    training = train("sample:nuclei", out=tmp_path / "run", epochs=1, model=model, **tiny)
     assert load(training.run, device="cpu", own=model).predict(picture(0)).mask.shape == (40, 48)
 
 

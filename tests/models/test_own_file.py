@@ -165,10 +165,10 @@ def test_what_a_helper_lacks_is_said_by_its_own_name(tmp_path):
 def test_it_trains_and_predicts_and_a_changed_file_is_never_run(own, tiny, tmp_path, whole):
     settings = {name: value for name, value in tiny.items() if name != "base_channels"}
     training = train(
-        "sample:nuclei", out=tmp_path / "run", say=str, epochs=1, model=f"{own}:build", model_options={"width": 6},
+        "sample:nuclei", out=tmp_path / "run", epochs=1, model=f"{own}:build", model_options={"width": 6},
         **settings,
     )  # fmt: skip
-    with pytest.raises(InputError, match="name the file with --model, its code is run"):
+    with pytest.raises(InputError, match="name the file with own, its code is run"):
         load(training.run)
     moved = own.rename(tmp_path / "moved.py")
     assert load_model(training.run / FILE_NAME, f"{moved}:build")[0][0].out_channels == 6
@@ -184,7 +184,7 @@ def test_a_network_without_logits_is_refused_before_training(own, tiny, tmp_path
     own.write_text(GOOD.replace("3, padding=1", "2, stride=2"))
     settings = {name: value for name, value in tiny.items() if name != "base_channels"}
     with pytest.raises(InputError, match=r"logits have the shape .* amsunet models check"):
-        train("sample:nuclei", out=tmp_path / "run", say=str, epochs=1, model=f"{own}:build", **settings)
+        train("sample:nuclei", out=tmp_path / "run", epochs=1, model=f"{own}:build", **settings)
     assert not (tmp_path / "run").exists()
 
 
@@ -193,7 +193,7 @@ def test_lists_in_training_are_refused_before_training(own, tiny, tmp_path, budg
     own.write_text(DEEP)
     settings = {name: value for name, value in tiny.items() if name != "base_channels"} | budget
     with pytest.raises(InputError, match="forward returned a list: return one tensor of logits"):
-        train("sample:nuclei", out=tmp_path / "run", say=str, model=f"{own}:build", **settings)
+        train("sample:nuclei", out=tmp_path / "run", model=f"{own}:build", **settings)
     with pytest.raises(InputError, match="forward returned a list"):
         check("sample:nuclei", out=tmp_path / "check", model=f"{own}:build", **settings)
     assert not (tmp_path / "run").exists()
@@ -205,4 +205,4 @@ def test_lists_in_training_are_refused_before_training(own, tiny, tmp_path, budg
 )
 def test_what_is_said_elsewhere_is_no_option(name, message, tiny, tmp_path):
     with pytest.raises(InputError, match=f"model-options: .*{name} {message}"):
-        train("sample:nuclei", out=tmp_path / "run", say=str, epochs=1, model_options={name: 4}, **tiny)
+        train("sample:nuclei", out=tmp_path / "run", epochs=1, model_options={name: 4}, **tiny)

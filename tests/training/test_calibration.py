@@ -43,7 +43,7 @@ def test_a_network_too_sure_of_itself_is_cooled_by_as_much(copy, validation):
         for parameter in network.head.parameters():
             parameter.mul_(3)
     save_model(path, network, description)
-    finish(path, images, images, FLOAT32, None, str)
+    finish(path, images, images, FLOAT32, None)
     assert load_model(path)[1].temperature == pytest.approx(3 * as_trained, rel=0.02)
 
 

@@ -44,7 +44,7 @@ def test_every_training_image_is_unseen_by_one_network_and_test_images_by_all(en
 
 def test_a_fold_is_an_ordinary_run(ensemble, settings, record, tmp_path):
     splits = read_run(fold_folder(ensemble, 1))[1].splits
-    train("sample:nuclei", out=tmp_path / "run", splits=splits, seed=1, say=str, **settings)
+    train("sample:nuclei", out=tmp_path / "run", splits=splits, seed=1, **settings)
     assert record(tmp_path / "run") == record(fold_folder(ensemble, 1))
     assert read_run(tmp_path / "run")[1] == read_run(fold_folder(ensemble, 1))[1]
 
@@ -61,16 +61,15 @@ def _score(images, dice_at):
 
 
 def test_a_stopped_ensemble_resumed_equals_an_unbroken_one(
-    ensemble, settings, interrupt, records, tmp_path, monkeypatch
+    ensemble, settings, interrupt, records, tmp_path, monkeypatch, said
 ):
     run = tmp_path / "run"
     _interrupt_the_second_fold(monkeypatch, interrupt)
-    stopped = train("sample:nuclei", out=run, folds=3, say=str, **settings)
+    stopped = train("sample:nuclei", out=run, folds=3, **settings)
     monkeypatch.undo()
     assert stopped.interrupted and list(read_folds(run).scores) == [0]
     before = (fold_folder(run, 0) / FILE_NAME).stat().st_mtime_ns
-    said = []
-    resumed = resume(run, say=said.append)
+    resumed = resume(run)
     assert (fold_folder(run, 0) / FILE_NAME).stat().st_mtime_ns == before
     assert any(line.startswith("fold0 (1 of 3) is done") for line in said)
     assert any(line.startswith("fold1 (2 of 3): goes on") for line in said)
@@ -94,7 +93,7 @@ def _interrupt_the_second_fold(monkeypatch, interrupt):
 
 
 @pytest.mark.parametrize("damage", ["gone", "no model", "cut model"])
-def test_a_fold_that_is_missing_or_damaged_is_trained_anew_and_no_other(copy, ensemble, records, damage):
+def test_a_fold_that_is_missing_or_damaged_is_trained_anew_and_no_other(copy, ensemble, records, damage, said):
     folder = fold_folder(copy, 1)
     if damage == "gone":
         shutil.rmtree(folder)
@@ -102,19 +101,17 @@ def test_a_fold_that_is_missing_or_damaged_is_trained_anew_and_no_other(copy, en
         (folder / FILE_NAME).unlink()
     else:
         (folder / FILE_NAME).write_bytes((folder / FILE_NAME).read_bytes()[:-100])
-    said = []
-    resume(copy, say=said.append)
+    resume(copy)
     assert [line for line in said if "begins" in line] == ["fold1 (2 of 3): begins, 8 images to train, 4 to validate"]
     assert records(copy) == records(ensemble)
     assert read_folds(copy) == read_folds(ensemble)
 
 
-def test_a_fold_killed_before_its_first_epoch_ended_begins_anew(copy, ensemble, records):
+def test_a_fold_killed_before_its_first_epoch_ended_begins_anew(copy, ensemble, records, said):
     dealt = read_folds(copy)
     write_folds(copy, dealt.model_copy(update={"scores": {k: v for k, v in dealt.scores.items() if k != 2}}))
     (fold_folder(copy, 2) / "last.ckpt").unlink()
-    said = []
-    resume(copy, say=said.append)
+    resume(copy)
     assert any(line.startswith("fold2 (3 of 3): begins") for line in said)
     assert records(copy) == records(ensemble)
 
@@ -128,7 +125,7 @@ def test_images_named_for_validation_are_in_the_folds_too(make_dataset, tiny, tm
                 (data / kind / f"{name:02}.png").rename(data / split / kind / f"{name:02}.png")
     shutil.rmtree(data / "images")
     shutil.rmtree(data / "masks")
-    training = train(data, out=tmp_path / "run", folds=2, epochs=1, say=str, **tiny)
+    training = train(data, out=tmp_path / "run", folds=2, epochs=1, **tiny)
     assert len(training.folds.fold_of) == 9
     assert read_run(training.run)[1].splits.keys() - training.folds.fold_of.keys() == {
         name for name, split in read_run(training.run)[1].splits.items() if split == "test"
@@ -137,7 +134,7 @@ def test_images_named_for_validation_are_in_the_folds_too(make_dataset, tiny, tm
 
 def test_too_many_folds_are_refused_and_leave_nothing(tiny, tmp_path):
     with pytest.raises(InputError, match="12 images or patients cannot be cut into 30 folds: ask for fewer"):
-        train("sample:nuclei", out=tmp_path / "run", folds=30, epochs=1, say=str, **tiny)
+        train("sample:nuclei", out=tmp_path / "run", folds=30, epochs=1, **tiny)
     assert not (tmp_path / "run").exists()
 
 
@@ -146,7 +143,7 @@ def test_folds_of_another_training_are_never_gone_on_with(copy, settings, remove
     for name in removed:
         (copy / name).unlink()
     with pytest.raises(InputError, match="holds a run already"):
-        train("sample:nuclei", out=copy, folds=3, say=str, **settings)
+        train("sample:nuclei", out=copy, folds=3, **settings)
 
 
 def test_an_ensemble_without_its_folds_is_not_trained_as_one_network(copy):
@@ -159,6 +156,6 @@ def test_an_ensemble_without_its_folds_is_not_trained_as_one_network(copy):
 
 def test_an_ensemble_is_no_start_and_a_fold_of_it_is(ensemble, tiny, tmp_path):
     with pytest.raises(InputError, match=r"is an ensemble of networks: name one of them, as .*fold0"):
-        train("sample:nuclei", out=tmp_path / "run", epochs=1, start=str(ensemble), say=str, **tiny)
-    training = train("sample:nuclei", out=tmp_path / "run", epochs=1, start=str(ensemble / "fold0"), say=str, **tiny)
+        train("sample:nuclei", out=tmp_path / "run", epochs=1, start=str(ensemble), **tiny)
+    training = train("sample:nuclei", out=tmp_path / "run", epochs=1, start=str(ensemble / "fold0"), **tiny)
     assert load_model(training.run / FILE_NAME)[1].arguments["base_channels"] == 4

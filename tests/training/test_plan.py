@@ -79,7 +79,7 @@ def test_an_image_shrunk_to_nothing_still_has_a_plan():
 
 
 def test_a_scale_that_is_none_is_refused():
-    with pytest.raises(InputError, match=r"--scale: .*greater than 0"):
+    with pytest.raises(InputError, match=r"scale: .*greater than 0"):
         _plan({"scale": 0.0})
 
 
@@ -191,22 +191,22 @@ def test_quarter_turns_need_square_crops():
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"epochs": 2, "minutes": 1.0}, "--epochs and --minutes exclude each other"),
-        ({"batch_size": 0, "epochs": 2}, "--batch-size: .*not 0"),
-        ({"scale": 0.0, "epochs": 2}, "--scale: "),
-        ({"crop": (0, 0), "epochs": 2}, "--crop: .*not 0"),
-        ({"crop": (16, 64)}, "--crop: .*not 16"),
-        ({"base_channels": 0}, "--base-channels: .*not 0"),
-        ({"learning_rate": -1.0}, "--learning-rate: "),
-        ({"steps_per_epoch": 0, "epochs": 2}, "--steps-per-epoch: "),
-        ({"patience": 0}, "--patience: "),
-        ({"seed": -1}, "--seed: "),
-        ({"minutes": float("inf")}, "--minutes: "),
-        ({"wings": 2}, "--wings: "),
-        ({"loss": "dice"}, "--loss: .*not dice"),
-        ({"extra_augmentation": "stain,wings"}, "--extra-augmentation: .*not wings"),
-        ({"extra_augmentation": "stain"}, "--extra-augmentation: only colour images have a stain"),
-        ({"extra_augmentation": "stain", "augmentation": "none"}, "--extra-augmentation: there is something to add"),
+        ({"epochs": 2, "minutes": 1.0}, "epochs and minutes exclude each other"),
+        ({"batch_size": 0, "epochs": 2}, "batch_size: .*not 0"),
+        ({"scale": 0.0, "epochs": 2}, "scale: "),
+        ({"crop": (0, 0), "epochs": 2}, "crop: .*not 0"),
+        ({"crop": (16, 64)}, "crop: .*not 16"),
+        ({"base_channels": 0}, "base_channels: .*not 0"),
+        ({"learning_rate": -1.0}, "learning_rate: "),
+        ({"steps_per_epoch": 0, "epochs": 2}, "steps_per_epoch: "),
+        ({"patience": 0}, "patience: "),
+        ({"seed": -1}, "seed: "),
+        ({"minutes": float("inf")}, "minutes: "),
+        ({"wings": 2}, "wings: "),
+        ({"loss": "dice"}, "loss: .*not dice"),
+        ({"extra_augmentation": "stain,wings"}, "extra_augmentation: .*not wings"),
+        ({"extra_augmentation": "stain"}, "extra_augmentation: only colour images have a stain"),
+        ({"extra_augmentation": "stain", "augmentation": "none"}, "extra_augmentation: there is something to add"),
     ],
 )
 def test_the_impossible_is_refused_by_name(overrides, message):

@@ -71,7 +71,7 @@ def test_missing_or_damaged_file_is_named(copy, name, content, message):
     else:
         (copy / name).write_bytes(content)
     with pytest.raises(InputError, match=rf"{name} {message}"):
-        resume(copy, say=str)
+        resume(copy)
 
 
 def test_checkpoint_with_code_is_refused_and_not_executed(copy, tmp_path):
@@ -79,7 +79,7 @@ def test_checkpoint_with_code_is_refused_and_not_executed(copy, tmp_path):
     state = torch.load(copy / "last.ckpt", weights_only=True)
     torch.save({**state, "trap": _Trap(trap)}, copy / "last.ckpt")
     with pytest.raises(InputError, match=r"last\.ckpt is damaged or .*never executed"):
-        resume(copy, say=str)
+        resume(copy)
     assert not trap.exists()
     torch.load(copy / "last.ckpt", weights_only=False)["trap"].close()
     assert trap.exists(), "the trap does not work: nothing was tested"
@@ -91,14 +91,13 @@ def test_truncated_checkpoint_is_refused(copy, size):
     assert size < len(content)
     (copy / "last.ckpt").write_bytes(content[:size])
     with pytest.raises(InputError, match=r"last\.ckpt is damaged"):
-        resume(copy, say=str)
+        resume(copy)
 
 
-def test_without_a_checkpoint_training_begins_anew_and_says_so(copy, record, whole):
+def test_without_a_checkpoint_training_begins_anew_and_says_so(copy, record, whole, said):
     for name in ("last.ckpt", "model.safetensors", "metrics.csv"):
         (copy / name).unlink()
-    said = []
-    resume(copy, say=said.append)
+    resume(copy)
     assert any("starting from the beginning" in line for line in said)
     assert record(copy) == record(whole.run)
 
@@ -108,11 +107,11 @@ def test_changed_data_are_noticed(tiny, tmp_path):
     for number in range(4):
         write_image(tmp_path / "data" / "images" / f"{number}.png", rng.integers(0, 255, (64, 64), np.uint8))
         write_image(tmp_path / "data" / "masks" / f"{number}.png", np.tri(64, dtype=np.uint8))
-    train(tmp_path / "data", out=tmp_path / "run", epochs=1, say=str, **tiny)
+    train(tmp_path / "data", out=tmp_path / "run", epochs=1, **tiny)
     changed = tmp_path / "data" / "images" / "2.png"
     write_image(changed, 255 - read_image(changed)[..., 0])
     with pytest.raises(InputError, match=r"no longer what the run was trained on \(1 images differ, as 2\)"):
-        resume(tmp_path / "run", say=str)
+        resume(tmp_path / "run")
 
 
 def test_source_is_found_from_another_folder(tmp_path, monkeypatch):
@@ -123,8 +122,8 @@ def test_source_is_found_from_another_folder(tmp_path, monkeypatch):
 
 def test_two_trainings_are_not_in_one_folder(copy, tiny):
     with alone_in(copy), pytest.raises(InputError, match="another training is at work"):
-        resume(copy, say=str)
-    resume(copy, say=str)
+        resume(copy)
+    resume(copy)
 
 
 def test_folders_taken_at_the_same_time_are_two(tmp_path, monkeypatch):

@@ -91,7 +91,7 @@ def bright(tmp_path, save, disc):
 
 
 def _finish(made):
-    return finish(made.path, made.images, made.images, FLOAT32, made.own, str)
+    return finish(made.path, made.images, made.images, FLOAT32, made.own)
 
 
 @pytest.mark.parametrize(("scale", "side"), [(1.0, 2), (0.5, 4)])

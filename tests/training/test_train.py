@@ -67,22 +67,22 @@ def test_model_describes_its_use(whole):
 
 
 def test_the_same_command_gives_the_same_weights(whole, repeatable, record, tmp_path):
-    train("sample:nuclei", out=tmp_path / "run", say=str, **repeatable)
+    train("sample:nuclei", out=tmp_path / "run", **repeatable)
     assert record(tmp_path / "run") == record(whole.run)
 
 
 def test_another_seed_gives_other_weights(whole, repeatable, record, tmp_path):
-    train("sample:nuclei", out=tmp_path / "run", say=str, **repeatable | {"epochs": 1}, seed=1)
+    train("sample:nuclei", out=tmp_path / "run", **repeatable | {"epochs": 1}, seed=1)
     assert record(tmp_path / "run")[0] != record(whole.run)[0]
 
 
 def test_a_stopped_training_resumed_equals_an_unbroken_one(whole, repeatable, interrupt, record, tmp_path, monkeypatch):
     interrupt(1, 0)
-    stopped = train("sample:nuclei", out=tmp_path / "run", say=str, **repeatable)
+    stopped = train("sample:nuclei", out=tmp_path / "run", **repeatable)
     monkeypatch.undo()
     assert stopped.interrupted
     assert len(record(stopped.run)[1]) == 1
-    resumed = resume(stopped.run, say=str)
+    resumed = resume(stopped.run)
     assert record(resumed.run) == record(whole.run)
     assert (resumed.epochs, resumed.best_epoch) == (whole.training.epochs, whole.training.best_epoch)
     assert resumed.validation_dice == whole.training.validation_dice
@@ -101,7 +101,7 @@ def test_a_killed_training_resumed_equals_an_unbroken_one(whole, repeatable, rec
     process = _python(code, str(tmp_path / "run"), json.dumps(repeatable), stdout=subprocess.DEVNULL)
     assert process.wait(120) == -signal.SIGKILL
     assert len(record(tmp_path / "run")[1]) == 1
-    resume(tmp_path / "run", say=str)
+    resume(tmp_path / "run")
     assert record(tmp_path / "run") == record(whole.run)
 
 
@@ -127,14 +127,14 @@ def test_ctrl_c_ends_well_with_a_model_and_a_report(tmp_path):
 
 def test_ctrl_c_in_the_first_epoch_keeps_a_model_too(repeatable, interrupt, tmp_path):
     interrupt(0, 0)
-    training = train("sample:nuclei", out=tmp_path / "run", say=str, **repeatable)
+    training = train("sample:nuclei", out=tmp_path / "run", **repeatable)
     assert training.interrupted
     load_model(training.run / FILE_NAME)
 
 
 def test_resuming_a_finished_training_changes_nothing(whole, record):
     before = record(whole.run)
-    training = resume(whole.run, say=str)
+    training = resume(whole.run)
     assert record(whole.run) == before
     assert training.epochs == 3
     assert training.best_epoch == whole.training.best_epoch
@@ -142,11 +142,11 @@ def test_resuming_a_finished_training_changes_nothing(whole, record):
 
 def test_a_training_that_stopped_for_lack_of_progress_stays_stopped(repeatable, record, tmp_path):
     settings = repeatable | {"epochs": 9, "patience": 1, "learning_rate": 1e-12}
-    stopped = train("sample:nuclei", out=tmp_path / "run", say=str, **settings)
+    stopped = train("sample:nuclei", out=tmp_path / "run", **settings)
     assert stopped.epochs < 9
     assert len(record(stopped.run)[1]) == stopped.best_epoch + 2
     before = record(stopped.run)
-    resume(stopped.run, say=str)
+    resume(stopped.run)
     assert record(stopped.run) == before
 
 
@@ -155,21 +155,21 @@ def test_a_run_goes_on_with_its_data_elsewhere(
 ):
     data = make_dataset(12)
     interrupt(1, 0)
-    stopped = train(data, out=tmp_path / "run", say=str, **repeatable)
+    stopped = train(data, out=tmp_path / "run", **repeatable)
     monkeypatch.undo()
     data.rename(tmp_path / "moved")
     with pytest.raises(InputError, match="set"):
-        resume(stopped.run, say=str)
-    resumed = resume(stopped.run, tmp_path / "moved", say=str)
+        resume(stopped.run)
+    resumed = resume(stopped.run, tmp_path / "moved")
     assert resumed.epochs == 3
     assert json.loads((resumed.run / "data.json").read_text())["source"] == str(tmp_path / "moved")
     with pytest.raises(InputError, match="no longer what the run was trained on"):
-        resume(resumed.run, "sample:nuclei", say=str)
+        resume(resumed.run, "sample:nuclei")
 
 
 def test_divergence_ends_with_a_suggestion(tiny, tmp_path):
-    with pytest.raises(InputError, match=r"diverged in epoch \d+ .*--learning-rate 250000 or --precision float32"):
-        train("sample:nuclei", out=tmp_path / "run", say=str, epochs=30, **tiny, learning_rate=1e6)
+    with pytest.raises(InputError, match=r"diverged in epoch \d+ .*learning_rate=250000 or precision='float32'"):
+        train("sample:nuclei", out=tmp_path / "run", epochs=30, **tiny, learning_rate=1e6)
 
 
 @pytest.mark.parametrize("clip", [None, 1.0])
@@ -184,7 +184,7 @@ def test_a_gradient_that_is_no_number_is_left_out(tiny, tmp_path, monkeypatch, c
         clipped(self, optimizer)
 
     monkeypatch.setattr(SegmentationTask, "on_before_optimizer_step", spoil)
-    options = {**tiny, "gradient_clip": clip, "say": str}
+    options = {**tiny, "gradient_clip": clip}
     made = train("sample:nuclei", out=tmp_path / "run", epochs=2, **options)
     assert not spoilt, "they came up"
     assert all(value.isfinite().all() for value in load_model(made.run / FILE_NAME)[0].state_dict().values())
@@ -208,12 +208,14 @@ def test_weights_that_are_no_numbers_are_never_kept(tiny, tmp_path, monkeypatch,
     monkeypatch.setattr(SegmentationTask, "on_train_batch_end", spoil)
     run = tmp_path / "run"
     with pytest.raises(InputError, match=rf"diverged in epoch {epoch + 1} .*{kept}"):
-        train("sample:nuclei", out=run, say=str, epochs=3, average_weights=False, **tiny)
+        train("sample:nuclei", out=run, epochs=3, average_weights=False, **tiny)
     assert (run / FILE_NAME).exists() == (epoch > 0)
     if epoch:
         assert all(value.isfinite().all() for value in load_model(run / FILE_NAME)[0].state_dict().values())
 
 
 def test_a_run_is_never_overwritten(whole, tiny):
-    with pytest.raises(InputError, match=r"holds a run already.*--resume"):
+    with pytest.raises(
+        InputError, match=r"holds a run already: choose another out, or go on with amsunet\.resume\('.*whole'\)"
+    ):
         train("sample:nuclei", out=whole.run, epochs=1, **tiny)

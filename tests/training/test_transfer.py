@@ -73,7 +73,7 @@ def test_another_window_is_told(run):
 @pytest.mark.parametrize(
     ("model", "changes", "message"),
     [
-        ("unet", {}, "weights of amsunet, not of unet: say --model amsunet"),
+        ("unet", {}, "weights of amsunet, not of unet: say model='amsunet'"),
         ("amsunet", {"base_channels": 8}, r"other settings of the network \(base_channels\)"),
         ("amsunet", {"dilations": [1, 1, 1, 1, 1]}, r"other settings of the network \(dilations\)"),
     ],
@@ -85,16 +85,13 @@ def test_what_does_not_fit_is_refused(run, model, changes, message):
 
 def test_a_training_is_as_wide_as_its_start(run, tiny, tmp_path):
     settings = {name: value for name, value in tiny.items() if name != "base_channels"}
-    train("sample:nuclei", out=tmp_path / "second", start=str(run), epochs=1, say=lambda _: None, **settings)
+    train("sample:nuclei", out=tmp_path / "second", start=str(run), epochs=1, **settings)
     assert read_run(tmp_path / "second")[0].plan.base_channels == 4
 
 
-def test_a_training_starts_there(run, tiny, tmp_path):
+def test_a_training_starts_there(run, tiny, tmp_path, said):
     """With a rate of almost nothing the weights stay what they were."""
-    said: list[str] = []
-    training = train(
-        "sample:nuclei", out=tmp_path / "run", say=said.append, epochs=1, start=str(run), learning_rate=1e-12, **tiny
-    )
+    training = train("sample:nuclei", out=tmp_path / "run", epochs=1, start=str(run), learning_rate=1e-12, **tiny)
     assert any("taken, all of them" in line for line in said)
     old, new = (load_model(folder / FILE_NAME)[0] for folder in (run, training.run))
     torch.testing.assert_close(new.head.weight, old.head.weight, atol=1e-6, rtol=1e-6)
@@ -102,16 +99,15 @@ def test_a_training_starts_there(run, tiny, tmp_path):
 
 def test_a_start_that_cannot_be_read_leaves_nothing_behind(tiny, tmp_path):
     with pytest.raises(InputError, match="nowhere"):
-        train("sample:nuclei", out=tmp_path / "run", say=str, epochs=1, start=str(tmp_path / "nowhere"), **tiny)
+        train("sample:nuclei", out=tmp_path / "run", epochs=1, start=str(tmp_path / "nowhere"), **tiny)
     assert not (tmp_path / "run").exists()
 
 
-def test_test_images_that_the_start_saw_are_told(whole, tiny, tmp_path):
+def test_test_images_that_the_start_saw_are_told(whole, tiny, tmp_path, said):
     """The first run holds nothing back; the second one is judged on what the first was trained on."""
-    first = train("sample:nuclei", out=tmp_path / "first", say=str, epochs=1, splits=dict.fromkeys(
+    first = train("sample:nuclei", out=tmp_path / "first", epochs=1, splits=dict.fromkeys(
         whole_names(whole.run), "train") | {whole_names(whole.run)[0]: "val"}, **tiny)  # fmt: skip
-    said: list[str] = []
-    second = train("sample:nuclei", out=tmp_path / "second", say=said.append, epochs=1, start=str(first.run), **tiny)
+    second = train("sample:nuclei", out=tmp_path / "second", epochs=1, start=str(first.run), **tiny)
     assert any("was trained on 4 of the test images" in line for line in said)
     evaluation = evaluate(second.run)
     assert any("4 of these images" in note for note in evaluation.notes)

@@ -83,9 +83,8 @@ def test_the_page_shows_the_worst_cases_and_the_package_does_not_carry_them(zoo)
     assert not list(zoo.glob("*.jpg"))
 
 
-def test_a_training_starts_from_it_and_knows_what_it_has_seen(zoo, tiny, tmp_path):
-    said: list[str] = []
-    train("sample:nuclei", out=tmp_path / "run", epochs=1, start="dots", say=said.append, **tiny)
+def test_a_training_starts_from_it_and_knows_what_it_has_seen(zoo, tiny, tmp_path, said):
+    train("sample:nuclei", out=tmp_path / "run", epochs=1, start="dots", **tiny)
     assert any("weights of dots taken, all of them" in line for line in said)
     assert not any("is not known" in line for line in said)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import sys
 
@@ -11,12 +10,9 @@ import click
 
 from amsunet.cli.images import check, evaluate, predict, train
 from amsunet.cli.networks import ablate, compare, explain, models
+from amsunet.cli.process import own_process
 from amsunet.cli.shipping import export, zoo
 from amsunet.errors import InputError
-
-# Before torch is loaded: threads that wait for each other sleep in place of spinning. Alone on the machine that costs
-# a twentieth of a training step; beside two other busy programs on two cores it takes 3 seconds in place of 28.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _REQUIRED = [
     "torch",
@@ -39,12 +35,14 @@ _OUT_OF_MEMORY = re.compile(
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="amsunet")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Lightweight 2D medical image segmentation.
 
     DATA is a folder of images and masks in any usual layout, a CSV manifest (image, mask, group, split, roi), or
     sample:nuclei, sample:brain.
     """
+    context.with_resource(own_process())
 
 
 for command in (check, train, evaluate, predict, models, compare, ablate, explain, export, zoo):

@@ -19,7 +19,6 @@ from amsunet.cli.options import (
     optional_data_argument,
     own_option,
     plan_options,
-    progress_bar,
     run_argument,
     view_options,
 )
@@ -54,16 +53,7 @@ def check(context: click.Context, /, data: str, out: Path | None, manifest: Path
 
     options = mask_options(values)
     folder = out or Path("checks") / Path(data.removeprefix("sample:")).absolute().stem
-    with progress_bar("image") as progress:
-        result = check_data(
-            data,
-            out=folder,
-            mask_options=options,
-            progress=progress,
-            started=started,
-            judging=rehearse_judging,
-            **values,
-        )
+    result = check_data(data, out=folder, mask_options=options, started=started, judging=rehearse_judging, **values)
     click.echo(str(result))
     if result.problems:
         raise SystemExit(1)
@@ -107,30 +97,14 @@ def train(context: click.Context, /, data: str | None, resumed: Path | None, dev
 
     if resumed is not None:
         _refuse_settings(context, {"data", "resumed", "device", "model"}, "A run is resumed with its own settings")
-        with progress_bar("image") as progress:
-            training = resume_training(
-                resumed,
-                data,
-                device=None if device == "auto" else device,
-                own=values["model"],
-                say=click.echo,
-                progress=progress,
-            )
+        training = resume_training(resumed, data, device=None if device == "auto" else device, own=values["model"])
     elif data is None:
         raise click.UsageError("Name the DATA to train on, or a run with --resume RUN.")
     else:
         options = mask_options(values)
-        with progress_bar("image") as progress:
-            training = start_training(
-                str(data),
-                mask_options=options,
-                device=device,
-                say=click.echo,
-                progress=progress,
-                started=started,
-                judging=rehearse_judging,
-                **values,
-            )
+        training = start_training(
+            str(data), mask_options=options, device=device, started=started, judging=rehearse_judging, **values
+        )
     if training.interrupted:
         click.echo(
             f"stopped early: amsunet train --resume {shlex.quote(str(training.run))} goes on from the last whole epoch"
@@ -185,10 +159,7 @@ def _judge(run: Path, data: str | None = None, **values: Any) -> None:
     from amsunet.evaluation.evaluation import evaluation_folder  # noqa: PLC0415
     from amsunet.evaluation.report import write_report  # noqa: PLC0415
 
-    with progress_bar("image") as progress:
-        evaluation = judge(run, data, progress=progress, **values)
-    for note in evaluation.notes:
-        click.echo(note)
+    evaluation = judge(run, data, **values)
     click.echo(evaluation.table())
     click.echo(f"every image: {evaluation_folder(evaluation) / 'images.csv'}\nreport: {write_report(evaluation)}")
 
@@ -242,22 +213,12 @@ def predict(
     from amsunet.inference.predictor import load  # noqa: PLC0415
     from amsunet.inference.uncertainty import tell_unclear, tell_unlike  # noqa: PLC0415
 
-    jobs = find_inputs(images, out, say=click.echo)
-    predictor = load(run, say=click.echo, **settings)
+    jobs = find_inputs(images, out)
+    predictor = load(run, **settings)
     click.echo(f"on {predictor}")
-    with progress_bar("image") as progress, progress_bar("tile") as slide_progress:
-        outcome = predict_files(
-            predictor,
-            jobs,
-            out,
-            overlay=overlay,
-            probability=probability,
-            overwrite=overwrite,
-            level=level,
-            progress=lambda done: progress(done, len(jobs)),
-            slide_progress=slide_progress,
-            say=click.echo,
-        )
+    outcome = predict_files(
+        predictor, jobs, out, overlay=overlay, probability=probability, overwrite=overwrite, level=level
+    )
     click.echo(f"{outcome.written} masks in {out}, {outcome.pace}")
     if unlike := tell_unlike([(one.image, one.unlike) for one in outcome.doubts if one.unlike], outcome.written):
         click.echo(f"warning: {unlike}: check the masks", err=True)

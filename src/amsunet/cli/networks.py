@@ -125,7 +125,7 @@ def run_study(data: str, variants: list[Variant], *, default_name: str, out: Pat
         raise click.UsageError("--folds judges on folds, --test-fraction on held-out images: give one of them.")
     said = mask_options(values)
     folder = out or Path("studies") / f"{Path(data.removeprefix('sample:')).stem}-{default_name}"
-    comparison = run(data, variants, out=folder, mask_options=said, say=click.echo, **values)
+    comparison = run(data, variants, out=folder, mask_options=said, **values)
     click.echo(comparison.table())
     click.echo(f"every image: {folder / 'images.csv'}\npage: {write_page(comparison)}")
     if comparison.failures:

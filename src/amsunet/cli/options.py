@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,8 +14,6 @@ if TYPE_CHECKING:
     from amsunet.machine import Machine
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_BETWEEN_LINES = 15
-"""Seconds."""
 
 
 def options(*chosen: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -216,48 +211,3 @@ def machine_of(device: str, precision: str) -> Machine:
     machine = choose_machine(device, precision)
     click.echo(f"on {machine}")
     return machine
-
-
-@contextmanager
-def progress_bar(unit: str) -> Iterator[Callable[..., None]]:
-    """A bar on a terminal, and a line now and then where there is none: call it with the number done, and the total
-    once it is known. After the last one it begins anew.
-    """
-    if not sys.stderr.isatty():
-        yield _lines(unit)
-        return
-    from tqdm import tqdm  # noqa: PLC0415
-
-    bar: Any = None
-
-    def update(done: int, total: int | None = None) -> None:
-        nonlocal bar
-        if bar is None:
-            # A delay, or the bar would show before there is anything to tell.
-            bar = tqdm(unit=unit, leave=False, delay=1e-3)
-        bar.total = total or bar.total
-        bar.update(done - bar.n)
-        if total and done >= total:
-            bar.close()
-            bar = None
-
-    try:
-        yield update
-    finally:
-        if bar is not None:
-            bar.close()
-
-
-def _lines(unit: str) -> Callable[..., None]:
-    """A line every 15 seconds of something that takes longer, so that a log or a pipe shows that it goes on."""
-    told = time.monotonic()
-
-    def update(done: int, total: int | None = None) -> None:
-        nonlocal told
-        if done <= 1:
-            told = time.monotonic()  # something else begins
-        if time.monotonic() - told >= _BETWEEN_LINES and done != total:
-            told = time.monotonic()
-            click.echo(f"{done} of {total} {unit}s" if total else f"{done} {unit}s", err=True)
-
-    return update

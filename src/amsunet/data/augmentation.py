@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Literal
 
 import numpy as np
@@ -59,7 +58,6 @@ def _build(strength: Strength, coloured: bool, flips: Flips, quarter_turns: bool
     import kornia.augmentation as K  # noqa: PLC0415 - seconds to import, needed in training alone
     from kornia.constants import Resample  # noqa: PLC0415
 
-    logging.getLogger("kornia").setLevel(logging.ERROR)
     steps: list[Any] = [K.RandomHorizontalFlip(p=0.5)] if flips in ("both", "horizontal") else []
     steps += [K.RandomVerticalFlip(p=0.5)] if flips in ("both", "vertical") else []
     if strength == "paper":

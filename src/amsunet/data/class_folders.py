@@ -14,6 +14,7 @@ from amsunet.data.mask_surroundings import surrounds, tell_turned
 from amsunet.data.masks import MaskConvention, MaskOptions
 from amsunet.data.soft_masks import threshold_of_soft
 from amsunet.errors import InputError
+from amsunet.wording import Blank, command, setting
 
 _SAME, _SAME_NESTED = 0.5, 0.7
 """Overlap (intersection over union) from which on two folders mark the same objects: where one crosses the other, and
@@ -42,7 +43,8 @@ def find_folder_convention(
     """
     every = [mask for of_class in masks.values() for mask in of_class]
     if options.classes is not None or options.instances:
-        raise InputError(f"{every[0].path} lies in the folder of its class: leave --classes and --instances out")
+        values, objects = setting("classes"), setting("instances")
+        raise InputError(f"{every[0].path} lies in the folder of its class: leave {values} and {objects} out")
     reading, notes = choose_reading(every, options)
     masks = {name: [mask.read_as(reading) for mask in of_class] for name, of_class in masks.items()}
     images = [{name: mask.read_as(reading) for name, mask in image.items() if name in masks} for image in images]
@@ -92,8 +94,8 @@ def _refuse_numbers_beside_white(every: Sequence[MaskSummary], options: MaskOpti
         odd = next((mask for mask in every if not mask.colour and mask.foreground == {1, 255}), None)
         if odd is not None:
             raise InputError(
-                f"{odd.path} holds 1 and 255: say --ignore-value 255 if 255 does not count, --mask-threshold 1 if both "
-                "are its class, or --mask-threshold 255 if 255 alone is"
+                f"{odd.path} holds 1 and 255: say {setting(ignore_value=255)} if 255 does not count, "
+                f"{setting(threshold=1)} if both are its class, or {setting(threshold=255)} if 255 alone is"
             )
 
 
@@ -116,9 +118,9 @@ def _look_around(
         if surrounds(of_class, convention):
             raise InputError(
                 f"{of_class[0].path} and most other masks in the folder {name} are bright around and dark within: "
-                f"invert the masks of this folder, or say --mask-threshold {cut} if what is bright is {name}"
+                f"invert the masks of this folder, or say {setting(threshold=cut)} if what is bright is {name}"
             )
-        notes += tell_turned(of_class, convention, f"--mask-threshold {cut}")
+        notes += tell_turned(of_class, convention, setting(threshold=cut))
     return notes
 
 
@@ -153,8 +155,8 @@ def _refuse_observers(images: Images, names: Sequence[str]) -> None:
             raise InputError(
                 f"{first[one].path} and {first[other].path} mark the same objects, as the folders {one} and {other} do "
                 f"in most images: if two observers drew them, take one folder away, or name the masks of one in a "
-                f"manifest (check --write-manifest writes a draft); if they are classes, say --class-names "
-                f"{','.join(names)}"
+                f"manifest ({command('draft_manifest', Blank('DATA'))} writes a draft); if they are classes, say "
+                f"{setting(class_names=tuple(names))}"
             )
 
 

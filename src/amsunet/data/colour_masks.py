@@ -17,6 +17,7 @@ from amsunet.data.masks import MaskConvention, MaskOptions, name_colours
 from amsunet.data.odd_values import colours_advice, refuse_odd_values
 from amsunet.data.soft_masks import threshold_of_soft
 from amsunet.errors import InputError
+from amsunet.wording import setting
 
 _NEAR = 8
 """Largest difference in a channel between colours that are meant to be the same."""
@@ -36,14 +37,17 @@ def find_of_colours(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
     """
     colour = next(mask for mask in masks if mask.colour)
     if options.ignore_value is not None and not options.colours:
-        raise InputError(f"{colour.path} is a colour mask, where --ignore-value has no meaning: leave it out")
+        raise InputError(
+            f"{colour.path} is a colour mask, where {setting('ignore_value')} has no meaning: leave it out"
+        )
     if options.threshold is not None:
         return of_threshold(options.threshold), []
     if options.instances:
         return of_objects(), []
     if options.classes is not None:
         if not options.colours:
-            raise InputError(f"{colour.path} is a colour mask: say --classes with colours, as #000000,#ff0000")
+            example = setting(classes=(0, 0xFF0000), colours=True)
+            raise InputError(f"{colour.path} is a colour mask: say {setting('classes')} with colours, as {example}")
         return of_colours(options.classes), []
     totals: Counter[int] = Counter()
     for mask in masks:
@@ -70,6 +74,10 @@ def find_of_colours(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
     convention, notes = _background_of_colours(masks, totals)
     _refuse_objects(masks, convention)
     return convention, [*notes, *_tell_sums(masks, convention)]
+
+
+def _classes(colours: Sequence[int]) -> str:
+    return setting(classes=tuple(colours), colours=True)
 
 
 def _held(mask: MaskSummary) -> set[int]:
@@ -105,12 +113,12 @@ def _refuse_near(masks: Sequence[MaskSummary], colours: Sequence[int]) -> None:
         odd, usual = sorted(([mask for mask in masks if colour in _held(mask)] for colour in (one, other)), key=len)
         cut = (int(channels.max()) + 1) // 2
         one_foreground = (
-            f"--mask-threshold {cut} if both are the one foreground, or " if len(colours) == 3 and one else ""
+            f"{setting(threshold=cut)} if both are the one foreground, or " if len(colours) == 3 and one else ""
         )
         raise InputError(
             f"{odd[0].path} and {usual[0].path} differ in {name_colours([one])} and {name_colours([other])}, as if one "
-            f"was changed a little: save both with the same colour, or say {one_foreground}--classes "
-            f"'{name_colours(colours)}' if they are two classes"
+            f"was changed a little: save both with the same colour, or say {one_foreground}"
+            f"{_classes(colours)} if they are two classes"
         )
 
 
@@ -120,8 +128,7 @@ def _refuse_white_beside_colour(masks: Sequence[MaskSummary], colours: Sequence[
         white, coloured = (next(mask for mask in masks if colour in _held(mask)) for colour in (0xFFFFFF, colours[1]))
         raise InputError(
             f"{white.path} marks with white, {coloured.path} with {name_colours(colours[1:2])}, and no mask with both: "
-            f"say --mask-threshold 128 if both are one foreground, or --classes '{name_colours(colours)}' if they are "
-            "two classes"
+            f"say {setting(threshold=128)} if both are one foreground, or {_classes(colours)} if they are two classes"
         )
 
 
@@ -143,8 +150,7 @@ def _refuse_objects(masks: Sequence[MaskSummary], convention: MaskConvention) ->
     if len(ranks) > 2 and weigh_numbers(numbered).kind == "objects":
         raise InputError(
             f"{masks[0].path} and the other masks hold {len(ranks)} colours that look like those of objects: say "
-            f"--instances if each object has its own, or --classes '{name_colours(convention.values)}' if each class "
-            "has"
+            f"{setting(instances=True)} if each object has its own, or {_classes(convention.values)} if each class has"
         )
 
 
@@ -161,18 +167,18 @@ def _background_of_colours(masks: Sequence[MaskSummary], totals: Counter[int]) -
             other = (around, *(value for value in values if value != around))
             raise InputError(
                 f"{masks[0].path} and the other masks: {name_colours([most])} covers most, but "
-                f"{name_colours([around])} lies around: say --classes '{name_colours(values)}' if "
-                f"{name_colours([most])} is the background, or --classes '{name_colours(other)}' if "
+                f"{name_colours([around])} lies around: say {_classes(values)} if "
+                f"{name_colours([most])} is the background, or {_classes(other)} if "
                 f"{name_colours([around])} is"
             )
         return of_colours(values), [
-            f"{name_colours([most])} is taken as background, for it covers most (say --classes to change it)"
+            f"{name_colours([most])} is taken as background, for it covers most (say {setting('classes')} to change it)"
         ]
     values = (0, *sorted(set(totals) - {0}))
     if most and surrounds(masks, of_colours((0, most))):
         other = (most, *(value for value in values if value != most))
         raise InputError(
-            f"{masks[0].path} and most other masks are {name_colours([most])} around: say --classes "
-            f"'{name_colours(other)}' if that is the background, or --classes '{name_colours(values)}' if black is"
+            f"{masks[0].path} and most other masks are {name_colours([most])} around: say "
+            f"{_classes(other)} if that is the background, or {_classes(values)} if black is"
         )
     return of_colours(values), []

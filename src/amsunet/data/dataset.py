@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from amsunet.data.mask_summary import MaskSummary
 from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
 from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, turned_apart
 from amsunet.errors import InputError
+from amsunet.wording import command, setting
 
 _IN_DOUBT = "images with a mask in doubt"
 _FEW_LEFT = 4
@@ -117,7 +117,6 @@ def open_dataset(
     own: bool = False,
     skip_broken: bool = False,
     allow_problems: bool = False,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """Find, read and understand a data set.
 
@@ -129,7 +128,6 @@ def open_dataset(
         own: whether these are the data that it was trained on.
         skip_broken: leave out what cannot be used; otherwise it is an error.
         allow_problems: keep the problems in the result without an error, for an audit.
-        progress: called with the samples read so far and their number.
 
     Raises: InputError if nothing usable is there, or if something is broken and not to be skipped.
     """
@@ -137,7 +135,7 @@ def open_dataset(
     layout = find_samples(path)
     samples = with_groups(layout.samples, group, path)
     apart = convention.kind == "instances" if convention else bool(options and options.instances)
-    scans, problems = scan_samples(samples, progress, apart=apart)
+    scans, problems = scan_samples(samples, apart=apart)
     problems += [Problem("images without a mask", p, f"{p} has no mask") for p in layout.images_without_mask]
     problems += [
         Problem("names that are not UTF-8", Path(name), f"{name} has a name that is not UTF-8: rename the file")
@@ -157,9 +155,9 @@ def open_dataset(
     if not scans:
         raise InputError(_tell(problems, 0, source) if problems else f"{source} holds no image with a mask")
     refuse_two_observers([mask for scan in scans for mask in scan.masks.values()])
-    remedy = "mend the mask, or say --classes, --instances or --mask-threshold"
+    remedy = f"mend the mask, or say {setting('classes')}, {setting('instances')} or {setting('threshold')}"
     if convention is None:
-        remedy = "mend the mask, or say --classes or --ignore-value"
+        remedy = f"mend the mask, or say {setting('classes')} or {setting('ignore_value')}"
         convention, said = _find_convention(scans, _class_names(layout, scans), options or MaskOptions())
     else:
         convention, said = fit_convention(convention, *_masks_by_class(scans, _class_names(layout, scans)), own=own)
@@ -252,9 +250,9 @@ def _tell(problems: list[Problem], left: int, source: str | Path = "DATA") -> st
     more = f" ({told})" if len(problems) > 1 else ""
     advice = "amsunet check lists all"
     if in_doubt:
-        advice += f", amsunet check {shlex.quote(str(source))} --write-manifest drafts a manifest.csv to be mended"
+        advice += f", {command('draft_manifest', source)} drafts a manifest.csv to be mended"
     elif left > len(problems) / _FEW_LEFT:
-        advice += ", --skip-broken leaves them out"
+        advice += f", {setting(skip_broken=True)} leaves them out"
     else:
         advice += f"; of the images {left or 'none'} can be used as they are"
     return f"{(in_doubt or problems)[0].message}{more}; {advice}"

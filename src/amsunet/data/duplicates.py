@@ -13,6 +13,7 @@ from amsunet.data.groups import SPLIT_WORDS
 from amsunet.data.images import Array
 from amsunet.data.layout import Split
 from amsunet.data.scan import Scan
+from amsunet.wording import setting
 
 _ALIKE = 0.998
 """Correlation of thumbnails from which on two pictures look nearly the same."""
@@ -36,11 +37,11 @@ def tell_repeats(scans: Sequence[Scan], splits: Mapping[str, Split]) -> list[str
     if crossing := _crossing(scans, splits, alike, "look nearly the same as"):
         said.append(
             f"{crossing}: a score on them is too good if they are copies or of one patient; keep one of each, or name "
-            "the patients with --group"
+            f"the patients with {setting('group')}"
         )
     for partners, what, remedy in (
         (same, "occur more than once", "keep one of each"),
-        (alike, "look nearly the same as another", f"{kept}if they are of one patient, say so with --group"),
+        (alike, "look nearly the same as another", f"{kept}if they are of one patient, say so with {setting('group')}"),
     ):
         within = [(i, of[part]) for i, of in enumerate(partners) if (part := splits[scans[i].sample.name]) in of]
         if within:

@@ -12,6 +12,7 @@ from amsunet.data.mask_summary import MaskSummary
 from amsunet.data.mask_surroundings import surrounds
 from amsunet.data.masks import MaskConvention, MaskOptions
 from amsunet.errors import InputError
+from amsunet.wording import setting
 
 _FAINT = 0.1
 """Of the brightest value: a network's threshold below this was one of other masks."""
@@ -93,8 +94,8 @@ def _other_classes(trained: MaskConvention, found: MaskConvention, masks: Sequen
     told = f"{odd.path} is a mask of other classes" if value is None else trained.tell_unknown(odd.path, value)
     return InputError(
         f"{told}: all masks hold {found}, the network knows {trained.num_classes} classes "
-        f"({', '.join(trained.class_names)}): say --classes with their values in this order"
-        + (", or --mask-threshold 1 if all are foreground" if trained.num_classes == 2 else "")
+        f"({', '.join(trained.class_names)}): say {setting('classes')} with their values in this order"
+        + (f", or {setting(threshold=1)} if all are foreground" if trained.num_classes == 2 else "")
     )
 
 
@@ -103,12 +104,12 @@ def _refuse_surrounding(trained: MaskConvention, masks: Sequence[MaskSummary]) -
     read = [mask.read_as(trained.reading) for mask in masks]
     if not surrounds(read, trained):
         return
-    ground, inside = map(trained.name_value, trained.values)
-    quote = "'" if trained.kind == "colours" else ""
+    inside = trained.name_value(trained.values[1])
+    colours = {"colours": True} if trained.kind == "colours" else {}
+    turned, as_it_is = (setting(classes=values, **colours) for values in (trained.values[::-1], trained.values))
     raise InputError(
         f"{masks[0].path} and most other masks are {inside} around, which is the network's {trained.class_names[1]}: "
-        f"say --classes {quote}{inside},{ground}{quote} if that is the background, or --classes "
-        f"{quote}{ground},{inside}{quote} if it is the object"
+        f"say {turned} if that is the background, or {as_it_is} if it is the object"
     )
 
 
@@ -185,10 +186,11 @@ def _in_order(
     Raises: InputError for these.
     """
     if found.num_classes > 2 and "colours" in (trained.kind, found.kind) and found.values != trained.values:
-        held = ",".join(map(found.name_value, found.values))
+        colours = {"colours": True} if found.kind == "colours" else {}
         raise InputError(
             f"{masks[0].path} and the other masks hold {found}, and which of them is which class of the network "
-            f"({', '.join(trained.class_names)}; {trained}) is not known: say --classes '{held}' in the order of "
+            f"({', '.join(trained.class_names)}; {trained}) is not known: say "
+            f"{setting(classes=found.values, **colours)} in the order of "
             "these classes"
         )
     pairs = ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import shlex
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from amsunet.data.layout import Sample, Split
 from amsunet.data.words import splits_of
 from amsunet.errors import InputError
+from amsunet.wording import setting
 
 SPLIT_WORDS: dict[Split, str] = {"train": "training", "val": "validation", "test": "test"}
 _PERSONS = (
@@ -40,15 +40,15 @@ _MOVE = "give all images of a patient to one split, or scores are too good"
 
 @dataclass(frozen=True)
 class Proposal:
-    """A pattern for ``--group``, and the samples with the groups that it gives."""
+    """A pattern for ``group``, and the samples with the groups that it gives."""
 
     pattern: str
     samples: list[Sample]
 
     @property
     def option(self) -> str:
-        """As it is typed in a shell."""
-        return f"--group {shlex.quote(self.pattern)}"
+        """As it is said."""
+        return setting(group=self.pattern)
 
 
 def with_groups(samples: list[Sample], pattern: str | None, source: Path) -> list[Sample]:
@@ -61,10 +61,10 @@ def with_groups(samples: list[Sample], pattern: str | None, source: Path) -> lis
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise InputError(f"--group {pattern!r} is not a regular expression ({error}): mend it") from None
+        raise InputError(f"{setting('group')} {pattern!r} is not a regular expression ({error}): mend it") from None
     if compiled.groups < 1:
         raise InputError(
-            f"--group {pattern!r} marks nothing: put round brackets around the part that names the patient"
+            f"{setting('group')} {pattern!r} marks nothing: put round brackets around the part that names the patient"
         )
     out: list[Sample] = []
     spelled: dict[str, str] = {}
@@ -72,7 +72,7 @@ def with_groups(samples: list[Sample], pattern: str | None, source: Path) -> lis
         searched = _searched(sample, source)
         match = compiled.search(searched)
         if match is None or not match[1]:
-            raise InputError(f"--group {pattern!r} does not fit {searched} (in {source}): mend the pattern")
+            raise InputError(f"{setting('group')} {pattern!r} does not fit {searched} (in {source}): mend the pattern")
         # A pattern that takes P1 and p1 for one spelling takes them for one patient.
         same = match[1].casefold() if compiled.flags & re.IGNORECASE else match[1]
         out.append(replace(sample, group=spelled.setdefault(same, match[1])))

@@ -19,6 +19,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from amsunet.data import tiff
 from amsunet.errors import InputError
 from amsunet.files import whole_file
+from amsunet.host import Borrowed, quiet
 from amsunet.packages import needed
 
 Array = npt.NDArray[Any]
@@ -29,10 +30,21 @@ MAXIMUM_PIXELS = 500_000_000
 _ORIENTATION = 0x0112
 """Tag of EXIF."""
 
-# The size is checked against our own limit before a pixel is decoded, with a sentence that says what to do.
-Image.MAX_IMAGE_PIXELS = None
-# What is wrong with a file is said once, by us.
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+
+def _limit(pixels: int | None) -> None:
+    Image.MAX_IMAGE_PIXELS = pixels
+
+
+# The size is checked against our own limit before a pixel is decoded, with a sentence that says what to do. Pillow's
+# guard, which knows no other way to be passed, is up again after each file.
+_ANY_SIZE = Borrowed(lambda: Image.MAX_IMAGE_PIXELS, _limit, None)
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Read images of any size within; what is wrong with a file is told once, by us, and not by tifffile's logger."""
+    with _ANY_SIZE(), quiet("tifffile", level=logging.CRITICAL):
+        yield
 
 
 def is_image(path: Path) -> bool:
@@ -43,7 +55,7 @@ def is_image(path: Path) -> bool:
 def count_pixels(path: Path) -> int:
     """Pixels of an image by its header alone; ``MAXIMUM_PIXELS`` where that does not tell."""
     try:
-        with Image.open(path) as picture:
+        with reading(), Image.open(path) as picture:
             return picture.width * picture.height
     except Exception:  # as when reading, where it is said what is wrong
         return MAXIMUM_PIXELS
@@ -51,7 +63,7 @@ def count_pixels(path: Path) -> int:
 
 def orientation_of(path: Path) -> int:
     """How an image is stored turned, as EXIF counts it: 1 is upright, more than 4 lies on its side."""
-    with suppress(Exception):  # as when reading, where it is said what is wrong
+    with suppress(Exception), reading():  # as when reading, where it is said what is wrong
         if path.suffix.lower() in TIFF_SUFFIXES:
             with tifffile.TiffFile(path) as file:
                 return tiff.orientation(tiff.only_page(file, path))
@@ -114,7 +126,8 @@ def told_errors(path: Path) -> Iterator[None]:
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty (0 bytes): copy it again from where it came")
-        yield
+        with reading():
+            yield
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: check the path") from None
     except PermissionError:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from amsunet.data.folders import Picture, Roles
-from amsunet.data.images import count_pixels
+from amsunet.data.images import count_pixels, reading
 from amsunet.data.sample import Layout
 from amsunet.data.words import is_format
 from amsunet.errors import InputError
@@ -96,7 +96,7 @@ def _has_few_values(path: Path) -> bool:
     if count_pixels(path) > _LARGEST:
         return False
     try:
-        with Image.open(path) as picture:
+        with reading(), Image.open(path) as picture:
             if picture.mode == "1":
                 return True
             indexed = picture.mode == "P"

@@ -14,6 +14,7 @@ from amsunet.data.mask_summary import MaskSummary
 from amsunet.data.masks import colour_numbers, name_colours
 from amsunet.data.sample import Sample
 from amsunet.errors import InputError
+from amsunet.wording import setting
 
 _SAME_OBJECT = 0.5
 """Intersection over union from which on two masks mark one object twice."""
@@ -95,7 +96,7 @@ def refuse_two_observers(masks: Sequence[MaskSummary]) -> None:
         raise InputError(
             f"{odd.path} and a second mask of the same image overlap, as do those of all {len(masks)} images by "
             f"{both / either:.0%} of what they mark: keep one of them if they are two observers', or name one for each "
-            "image in a manifest.csv with the columns image,mask; say --instances if they are objects"
+            f"image in a manifest.csv with the columns image,mask; say {setting(instances=True)} if they are objects"
         )
 
 

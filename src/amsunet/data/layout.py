@@ -21,6 +21,7 @@ from amsunet.data.split_file import apply_split_file
 from amsunet.data.tree import Tree, tell_others, walk
 from amsunet.data.words import Split, words_of
 from amsunet.errors import InputError
+from amsunet.wording import setting
 
 _LIKE_SPLITS = frozenset({"dev", "eval", "evaluation", "holdout", "heldout", "hold", "devel", "development"})
 __all__ = ["Layout", "Sample", "Split", "find_samples"]
@@ -167,8 +168,8 @@ def _tell_pairs(roles: Roles, paired: Paired, layout: Layout) -> None:
         layout.notes.append(
             f"{len(joined)} of {len(layout.samples)} images have several masks, as {joined[0].image} "
             f"({', '.join(path.name for path in files[:3])}{', ...' if len(files) > 3 else ''}): they are joined into "
-            "one; --instances keeps their objects apart, a manifest.csv with a column mask:CLASS for each makes them "
-            "classes"
+            f"one; {setting(instances=True)} keeps their objects apart, a manifest.csv with a column mask:CLASS "
+            "for each makes them classes"
         )
     if paired.guessed:
         image, mask = paired.guessed[0]

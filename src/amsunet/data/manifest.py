@@ -16,6 +16,7 @@ from amsunet.data.spreadsheet import Table, column_called, plain, read_table
 from amsunet.data.words import split_of
 from amsunet.errors import InputError
 from amsunet.files import write_text
+from amsunet.wording import setting
 
 _NAMES = {
     "image": ("image", "images", "img", "imagepath", "imagefile", "imagefilename", "imagename", "filename", "file",
@@ -50,7 +51,8 @@ def read_manifest(path: Path) -> Layout:
     joined = sum(bool(sample.more_masks) for sample in layout.samples)
     if joined:
         layout.notes.append(
-            f"{joined} images have several masks: they are joined into one; --instances keeps their objects apart"
+            f"{joined} images have several masks: they are joined into one; {setting(instances=True)} keeps their "
+            "objects apart"
         )
     return layout
 

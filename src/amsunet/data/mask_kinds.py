@@ -9,6 +9,7 @@ import numpy as np
 
 from amsunet.data.masks import LARGEST_VALUE, MaskConvention, name_colours, name_numbers
 from amsunet.errors import InputError
+from amsunet.wording import setting
 
 WHITE = 255
 
@@ -22,8 +23,8 @@ def of_values(values: Sequence[int], ignore: int | None = None) -> MaskConventio
     if impossible or len(set(values)) < len(values):
         wrong = impossible[0] if impossible else Counter(values).most_common(1)[0][0]
         raise InputError(
-            f"no class can have the value {name_numbers([wrong])}: say --classes with values of 0 to {LARGEST_VALUE}, "
-            "each once"
+            f"no class can have the value {name_numbers([wrong])}: say {setting('classes')} with values of 0 to "
+            f"{LARGEST_VALUE}, each once"
         )
     return MaskConvention(kind="values", values=tuple(values), class_names=_names(len(values)), ignore_value=ignore)
 
@@ -39,7 +40,8 @@ def of_threshold(threshold: float, ignore: int | None = None) -> MaskConvention:
     # What predictions write as foreground must not be read as ignored.
     foreground = [value for value in (max(WHITE, int(np.ceil(threshold))), int(np.ceil(threshold))) if value != ignore]
     if not foreground:
-        raise InputError(f"--mask-threshold and --ignore-value are both {ignore}, and nothing would be foreground")
+        both = f"{setting('threshold')} and {setting('ignore_value')} are both {ignore}"
+        raise InputError(f"{both}, and nothing would be foreground")
     return MaskConvention(
         kind="threshold",
         values=(0, foreground[0]),
@@ -60,7 +62,8 @@ def of_colours(colours: Sequence[int]) -> MaskConvention:
     """Classes by their colours, background first."""
     if len(set(colours)) < len(colours):
         raise InputError(
-            f"no two classes can have one colour: say --classes with each colour once, not '{name_colours(colours)}'"
+            f"no two classes can have one colour: say {setting('classes')} with each colour once, not "
+            f"'{name_colours(colours)}'"
         )
     names = ("background", *(f"#{value:06x}" for value in colours[1:]))
     return MaskConvention(kind="colours", values=tuple(colours), class_names=names)

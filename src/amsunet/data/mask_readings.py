@@ -8,6 +8,7 @@ from amsunet.data.mask_files import Reading
 from amsunet.data.mask_summary import MAXIMUM_CLASSES, MaskSummary
 from amsunet.data.masks import MaskOptions, name_colours
 from amsunet.errors import InputError
+from amsunet.wording import setting
 
 
 def choose_reading(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[Reading, list[str]]:
@@ -27,7 +28,7 @@ def choose_reading(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[
         and not _holds(masks, reading, options)
         and _holds(masks, "stored", options)
     ):
-        return "stored", ["palette masks are read by their indices, as --classes names these"]
+        return "stored", [f"palette masks are read by their indices, as {setting('classes')} names these"]
     return reading, notes
 
 

@@ -20,6 +20,7 @@ from amsunet.data.masks import LARGEST_VALUE, MaskConvention, MaskOptions, name_
 from amsunet.data.odd_values import numbers_advice, refuse_odd_values
 from amsunet.data.soft_masks import refuse_lossy_numbers, threshold_of_soft
 from amsunet.errors import InputError
+from amsunet.wording import setting
 
 
 def find_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[MaskConvention, list[str]]:
@@ -39,7 +40,9 @@ def find_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
 def _find_of_numbers(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[MaskConvention, list[str]]:
     ignore = options.ignore_value
     if options.colours:
-        raise InputError(f"{masks[0].path} and all other masks are grey: say --classes with their values, not colours")
+        raise InputError(
+            f"{masks[0].path} and all other masks are grey: say {setting('classes')} with their values, not colours"
+        )
     totals = _total(masks)
     values = sorted(set(totals) - {ignore})
     if not values or values == [0]:
@@ -73,7 +76,8 @@ def _find_of_numbers(masks: Sequence[MaskSummary], options: MaskOptions) -> tupl
         if numbers.kind == "open" and numbers.counted:
             _refuse_open(masks, values[:-1], WHITE)
         refuse_odd_values(masks, totals, values[:-1], numbers_advice(values))
-        note = "mask value 255 beside small class numbers is taken as 'ignore' (say --classes to make it a class)"
+        said = setting("classes")
+        note = f"mask value 255 beside small class numbers is taken as 'ignore' (say {said} to make it a class)"
         return of_values([int(value) for value in values[:-1]], WHITE), [note]
     if soft := threshold_of_soft(masks, ignore):
         return of_soft(masks, soft[0], soft[1], ignore)
@@ -94,7 +98,8 @@ def _find_of_many(
         return _of_numbered(found, values[-1], ignore)
     refuse_odd_values(masks, totals, values, numbers_advice(values))
     if found.kind == "classes" and values == list(range(len(values))) and len(values) <= MAXIMUM_CLASSES:
-        note = f"mask values are taken as class numbers: {found.reason} (say --instances if they number objects)"
+        objects = setting(instances=True)
+        note = f"mask values are taken as class numbers: {found.reason} (say {objects} if they number objects)"
         return of_values([int(value) for value in values], ignore), [note]
     _refuse_open(masks, values, ignore)
     raise AssertionError
@@ -103,7 +108,7 @@ def _find_of_many(
 def _of_numbered(found: Weighing, top: float, ignore: int | None) -> tuple[MaskConvention, list[str]]:
     note = (
         f"mask values look like object numbers (up to {name_value(top)}; {found.reason}): every object is taken as "
-        "foreground (say --classes to take them as classes)"
+        f"foreground (say {setting('classes')} to take them as classes)"
     )
     return of_objects(ignore), [note]
 
@@ -115,8 +120,8 @@ def _find_of_two(masks: Sequence[MaskSummary], white: float, ignore: int | None)
     else:
         convention = of_values((0, int(white)), ignore)
     numbers = convention.kind == "values"
-    around = f"say --classes {name_numbers([white, 0])}" if numbers else "invert the masks"
-    as_it_is = f"--classes {name_numbers([0, white])}" if numbers else f"--mask-threshold {convention.threshold:g}"
+    around = f"say {setting(classes=(white, 0))}" if numbers else "invert the masks"
+    as_it_is = setting(classes=(0, white)) if numbers else setting(threshold=convention.threshold)
     refuse_dithered(masks, as_it_is)
     if ignore is None and surrounds(masks, convention):
         shown = name_value(white)
@@ -132,9 +137,9 @@ def _tell_around(masks: Sequence[MaskSummary], classes: Sequence[int], ignore: i
     around = value_around(masks)
     if around is None or around in (classes[0], ignore) or around not in classes:
         return []
-    first = name_numbers([around, *(value for value in classes if value != around)])
+    first = setting(classes=(around, *(value for value in classes if value != around)))
     return [
-        f"{around} lies around in most masks, and --classes takes {classes[0]} as the background (say --classes "
+        f"{around} lies around in most masks, and {setting('classes')} takes {classes[0]} as the background (say "
         f"{first} if {around} is)"
     ]
 
@@ -144,12 +149,12 @@ def _refuse_around(masks: Sequence[MaskSummary], values: Sequence[float]) -> Non
     around = value_around(masks)
     if around in (None, values[0]):
         return
-    first = name_numbers([around, *(value for value in values if value != around)])
-    rest = name_numbers([value for value in values if value != around])
-    aside = f", or --classes {rest} --ignore-value {around} if it does not count" if len(values) > 2 else ""
+    rest = tuple(value for value in values if value != around)
+    aside = f", or {setting(classes=rest, ignore_value=around)} if it does not count" if len(values) > 2 else ""
     raise InputError(
-        f"{masks[0].path} and most other masks are {around} around and something else within: say --classes {first} "
-        f"if {around} is the background, --classes {name_numbers(values)} if {name_value(values[0])} is{aside}"
+        f"{masks[0].path} and most other masks are {around} around and something else within: say "
+        f"{setting(classes=(around, *rest))} if {around} is the background, {setting(classes=tuple(values))} if "
+        f"{name_value(values[0])} is{aside}"
     )
 
 
@@ -160,10 +165,10 @@ def _refuse_negative(masks: Sequence[MaskSummary], values: Sequence[float]) -> N
         raise InputError(f"{what}: save the masks with 0 for the background and 1 for the object")
     if len(values) == 2:
         raise InputError(
-            f"{what}: say --mask-threshold {name_value(values[1])} if {name_value(values[1])} is the object and "
+            f"{what}: say {setting(threshold=values[1])} if {name_value(values[1])} is the object and "
             f"{name_value(values[0])} all around it; else save the masks with 0 for the background and 1 for the object"
         )
-    raise InputError(f"{what}: say --ignore-value={name_value(values[0])} if these pixels do not count")
+    raise InputError(f"{what}: say {setting(ignore_value=values[0])} if these pixels do not count")
 
 
 def _refuse_mixed_white(masks: Sequence[MaskSummary], values: Sequence[float]) -> None:
@@ -172,7 +177,7 @@ def _refuse_mixed_white(masks: Sequence[MaskSummary], values: Sequence[float]) -
         odd = next(mask for mask in masks if values[-1] in mask.counts)
         raise InputError(
             f"{odd.path} marks foreground with {name_value(values[-1])} while other masks use "
-            f"{name_value(values[1])}: save all masks alike, or say --mask-threshold 1"
+            f"{name_value(values[1])}: save all masks alike, or say {setting(threshold=1)}"
         )
 
 
@@ -188,7 +193,7 @@ def _refuse_lone_white(masks: Sequence[MaskSummary], values: Sequence[float]) ->
         other = next(mask for mask in masks if mask.foreground == {WHITE})
         raise InputError(
             f"{other.path} holds no class but 255, while other masks hold {name_numbers(values[1:-1])}: say "
-            "--ignore-value 255 if these pixels do not count, or save all masks alike"
+            f"{setting(ignore_value=WHITE)} if these pixels do not count, or save all masks alike"
         )
 
 
@@ -202,8 +207,8 @@ def _refuse_noise_beside_white(
     if cores <= 0.05 * sum(totals[value] for value in small) and white > 0.3 * totals[WHITE]:
         odd = max(masks, key=lambda mask: sum(mask.counts.get(value, 0) for value in small))
         raise InputError(
-            f"{odd.path} holds {name_numbers(small)} in specks beside areas of 255: say --mask-threshold 128 if 255 is "
-            f"the object, or --classes {name_numbers(values[:-1])} --ignore-value 255 if the specks are"
+            f"{odd.path} holds {name_numbers(small)} in specks beside areas of 255: say {setting(threshold=128)} if "
+            f"255 is the object, or {setting(classes=tuple(values[:-1]), ignore_value=WHITE)} if the specks are"
         )
 
 
@@ -212,8 +217,8 @@ def _refuse_fractions(masks: Sequence[MaskSummary]) -> None:
     if odd is not None:
         top = max(max(mask.counts) for mask in masks)
         raise InputError(
-            f"{odd.path} holds fractions, not class numbers: save the mask as integers, or say --mask-threshold "
-            f"{name_numbers([top / 2])} to take all from there on as foreground"
+            f"{odd.path} holds fractions, not class numbers: save the mask as integers, or say "
+            f"{setting(threshold=top / 2)} to take all from there on as foreground"
         )
 
 
@@ -230,22 +235,20 @@ def _refuse_open(masks: Sequence[MaskSummary], values: Sequence[float], ignore: 
         aside = f" ({len(few)} of {len(masks)} masks hold others: mend these)"
     shown = ", ".join(map(name_value, values[:6])) + (", ..." if len(values) > 6 else "")
     if values[0] > 0 and len(values) <= MAXIMUM_CLASSES:
-        other = f" or --classes {name_numbers(values[::-1])}" if len(values) == 2 else ""
+        other = f" or {setting(classes=tuple(values[::-1]))}" if len(values) == 2 else ""
         raise InputError(
             f"{odd.path}: the masks hold the values {shown}, and which of them is the background is not known: say "
-            f"--classes {name_numbers(values)}{other}, the background first"
+            f"{setting(classes=tuple(values))}{other}, the background first"
         )
     middle = len(classes) == 3 and classes[0] == 0 and classes[1] > MAXIMUM_CLASSES
-    between = (
-        f", or --classes {name_numbers(classes[::2])} --ignore-value {name_numbers(classes[1:2])}" if middle else ""
-    )
-    besides = f" --ignore-value {ignore}" if ignore is not None else ""
-    listed = f"--classes {name_numbers(classes)}{besides}{aside} or "
+    between = f", or {setting(classes=tuple(classes[::2]), ignore_value=classes[1])}" if middle else ""
+    besides = {} if ignore is None else {"ignore_value": ignore}
+    listed = f"{setting(classes=tuple(classes), **besides)}{aside} or "
     if len(classes) > MAXIMUM_CLASSES:
-        listed, between = "", f", or --classes with all {len(classes)} values"
+        listed, between = "", f", or {setting('classes')} with all {len(classes)} values"
     raise InputError(
         f"{odd.path}: the masks hold the values {shown}, which may be classes or objects: say {listed}"
-        f"--instances{besides}{between}"
+        f"{setting(instances=True, **besides)}{between}"
     )
 
 

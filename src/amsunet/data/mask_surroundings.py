@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from amsunet.data.mask_kinds import of_threshold
 from amsunet.data.mask_summary import MaskSummary
-from amsunet.data.masks import MaskConvention, name_numbers
+from amsunet.data.masks import MaskConvention
 from amsunet.errors import InputError
+from amsunet.wording import setting
 
 _NEARLY_ALL = 0.8
 _MOST = 0.6
@@ -75,6 +76,6 @@ def of_soft(
     if surrounds(masks, convention):
         raise InputError(
             f"{masks[0].path} and most other masks are bright around and dark within, with soft edges: invert the "
-            f"masks if that is the background, or say --mask-threshold {name_numbers([threshold])} if it is the object"
+            f"masks if that is the background, or say {setting(threshold=threshold)} if it is the object"
         )
     return convention, [note]

@@ -14,6 +14,7 @@ from amsunet.data.images import Array
 from amsunet.data.mask_files import Reading, read_mask
 from amsunet.data.table import look_up
 from amsunet.errors import InputError
+from amsunet.wording import setting
 
 IGNORED = 255
 """The label of pixels that neither loss nor metrics look at."""
@@ -47,11 +48,11 @@ class MaskOptions(BaseModel):
     def refuse_two(self) -> None:
         """Raise InputError if masks are said to be two things at once."""
         given = {
-            "--classes": self.classes is not None,
-            "--instances": self.instances,
-            "--mask-threshold": self.threshold is not None,
+            "classes": self.classes is not None,
+            "instances": self.instances,
+            "threshold": self.threshold is not None,
         }
-        said = [name for name in given if given[name]]
+        said = [setting(name) for name in given if given[name]]
         if len(said) > 1:
             raise InputError(f"{said[0]} and {said[1]} say different things of the masks: leave one out")
 
@@ -131,7 +132,7 @@ class MaskConvention(BaseModel):
                 known |= raw == self.ignore_value
             if not known.all():
                 raise InputError(
-                    f"{self.tell_unknown(path, raw[~known].flat[0])}: mend the mask, or say --ignore-value"
+                    f"{self.tell_unknown(path, raw[~known].flat[0])}: mend the mask, or say {setting('ignore_value')}"
                 )
         if self.ignore_value is not None and not colour:
             labels[raw == self.ignore_value] = IGNORED
@@ -179,12 +180,14 @@ class MaskConvention(BaseModel):
             names = (self.class_names[0], *names)
         if len(names) != self.num_classes:
             raise InputError(
-                f"--class-names gives {len(names)} names for {self.num_classes - 1} classes and the background "
-                f"({self}): give {self.num_classes - 1} names, or {self.num_classes} with the background first"
+                f"{setting('class_names')} gives {len(names)} names for {self.num_classes - 1} classes and the "
+                f"background ({self}): give {self.num_classes - 1} names, or {self.num_classes} with "
+                "the background first"
             )
         odd = next((name for name in names if not name.strip() or set(name) & set("/\\")), None)
         if odd is not None or len(set(names)) < len(names):
-            raise InputError(f"--class-names gives {', '.join(names)}: give each class its own name, without / or \\")
+            told = f"{setting('class_names')} gives {', '.join(names)}"
+            raise InputError(f"{told}: give each class its own name, without / or \\")
         folders = self.folder_names if self.kind == "folders" else ()
         return self.model_copy(update={"class_names": tuple(names), "folders": folders})
 

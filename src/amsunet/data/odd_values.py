@@ -10,6 +10,7 @@ import numpy as np
 from amsunet.data.mask_summary import MaskSummary
 from amsunet.data.masks import name_colours, name_numbers, name_value
 from amsunet.errors import InputError
+from amsunet.wording import setting
 
 _NOISE = 0.002
 """Pixels of a value that is none, in terms of those of the usual one."""
@@ -63,14 +64,13 @@ def numbers_advice(values: Sequence[float]) -> Advice:
     """For ``refuse_odd_values``: options with all values of the masks filled in."""
 
     def advice(stray: Sequence[float]) -> tuple[str, str]:
-        rest = name_numbers([value for value in values if value not in stray])
-        as_classes = f"--classes {name_numbers(values)} if they are classes"
+        rest = tuple(value for value in values if value not in stray)
+        all_of_them = setting(classes=tuple(values))
         if len(stray) > 1:
-            return name_numbers(stray), as_classes
-        one = name_value(stray[0])
-        return one, (
-            f"--classes {rest} --ignore-value {one} if these pixels do not count, or --classes {name_numbers(values)} "
-            "if they are a class"
+            return name_numbers(stray), f"{all_of_them} if they are classes"
+        return name_value(stray[0]), (
+            f"{setting(classes=rest, ignore_value=stray[0])} if these pixels do not count, or {all_of_them} if they "
+            "are a class"
         )
 
     return advice
@@ -82,6 +82,6 @@ def colours_advice(colours: Sequence[int]) -> Advice:
     def advice(stray: Sequence[float]) -> tuple[str, str]:
         kind = "a class" if len(stray) == 1 else "classes"
         named = name_colours([int(value) for value in stray])
-        return named, f"--classes '{name_colours(colours)}' if they are {kind}"
+        return named, f"{setting(classes=tuple(colours), colours=True)} if they are {kind}"
 
     return advice

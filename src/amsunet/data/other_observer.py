@@ -22,6 +22,7 @@ class OtherObserver:
     """By the names of the images, with the second observer's mask in place of the reference."""
     convention: MaskConvention
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def read_labels(self, name: str) -> Array | None:
         """Labels (H, W) of uint8 in the classes of the reference; None of an image without such a mask."""
@@ -39,16 +40,16 @@ def open_other_observer(dataset: Dataset, samples: Sequence[Sample]) -> OtherObs
         if sample.other_observer is not None
     ]
     scans, problems = scan_samples(named)
-    notes = []
+    warnings: tuple[str, ...] = ()
     if problems:
-        notes.append(f"warning: {len(problems)} of {len(named)} masks of the second observer are not scored: "
-                     f"{problems[0].message}")  # fmt: skip
+        warnings = (f"{len(problems)} of {len(named)} masks of the second observer are not scored: "
+                     f"{problems[0].message}",)  # fmt: skip
     if not scans:
-        return OtherObserver({}, dataset.convention, tuple(notes))
+        return OtherObserver({}, dataset.convention, warnings=warnings)
     try:
         convention, said = fit_convention(dataset.convention, [scan.masks[""] for scan in scans], {})
     except InputError as refusal:
-        notes.append(f"warning: the second observer's masks are not scored: {refusal}")
-        return OtherObserver({}, dataset.convention, tuple(notes))
-    notes += [f"second observer: {line}" for line in said[:1]]
-    return OtherObserver({scan.sample.name: scan.sample for scan in scans}, convention, tuple(notes))
+        warnings += (f"the second observer's masks are not scored: {refusal}",)
+        return OtherObserver({}, dataset.convention, warnings=warnings)
+    notes = tuple(f"second observer: {line}" for line in said[:1])
+    return OtherObserver({scan.sample.name: scan.sample for scan in scans}, convention, notes, warnings)

@@ -11,6 +11,7 @@ from amsunet.data.sample import Layout, Sample
 from amsunet.data.spreadsheet import Table, column_called, read_table
 from amsunet.data.words import Split, split_of, words_of
 from amsunet.errors import InputError
+from amsunet.wording import setting
 
 _EXACT = (
     "patient", "patientid", "patientnumber", "patientno", "patientnr", "patientname", "patientcode", "idpatient",
@@ -118,8 +119,8 @@ def _apply(table: Table, patient: int, layout: Layout) -> None:
         shown, name = ", ".join(next(iter(table.rows.values()))), layout.samples[0].image.name
         layout.warnings.append(
             f"{table.path.name} ({column}) names the patients of 0 of {len(layout.samples)} images: no column of it "
-            f"holds their names (its first line is {shown}; an image is called {name}); say --group, or patients may "
-            "be on both sides of a cut"
+            f"holds their names (its first line is {shown}; an image is called {name}); say {setting('group')}, or "
+            "patients may be on both sides of a cut"
         )
         return
     named = _values_of(rows, patient)

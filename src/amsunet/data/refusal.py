@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from amsunet.data.folders import Picture, Roles
 from amsunet.data.tree import Tree, tell_others
+from amsunet.wording import command
 
 
 def tell_nothing_found(source: Path, tree: Tree, roles: Roles) -> str:
@@ -38,8 +38,8 @@ def tell_nothing_found(source: Path, tree: Tree, roles: Roles) -> str:
     return (
         f"{source} holds {len(roles.images)} images but no masks that match them by the same name, by a word such as "
         f"_mask, or by few values in their files ({found}{told}): put the masks into a folder masks/ beside images/, "
-        "under the same names, or write a manifest.csv with the columns image,mask (amsunet check "
-        f"{shlex.quote(str(source))} --write-manifest makes a draft)"
+        "under the same names, or write a manifest.csv with the columns image,mask ("
+        f"{command('draft_manifest', source)} makes a draft)"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +19,7 @@ from amsunet.data.mask_files import Reading, read_region
 from amsunet.data.mask_summary import MaskSummary, summarise
 from amsunet.data.value_range import ValueRange, common_range, values_of
 from amsunet.errors import InputError
+from amsunet.progress import report
 
 THUMBNAIL = 16
 _SAMPLED_SIDE = 512
@@ -79,9 +80,7 @@ class Problem:
     message: str
 
 
-def scan_samples(
-    samples: Sequence[Sample], progress: Callable[[int, int], None] | None = None, *, apart: bool = False
-) -> tuple[list[Scan], list[Problem]]:
+def scan_samples(samples: Sequence[Sample], *, apart: bool = False) -> tuple[list[Scan], list[Problem]]:
     """Read every sample once; the order is kept. ``apart`` numbers the objects of masks in several files."""
     scans, problems = [], []
     with ThreadPoolExecutor() as pool:
@@ -90,8 +89,7 @@ def scan_samples(
                 scans.append(outcome)
             else:
                 problems.append(outcome)
-            if progress:
-                progress(done, len(samples))
+            report(done, len(samples), "image")
     return _in_shares(scans), problems
 
 

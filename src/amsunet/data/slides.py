@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from amsunet.data.images import MAXIMUM_PIXELS, TIFF_SUFFIXES, Array, as_supported, compression_obstacle
+from amsunet.data.images import MAXIMUM_PIXELS, TIFF_SUFFIXES, Array, as_supported, compression_obstacle, reading
 from amsunet.data.tiff import becomes_rgb, black_as_zero, channel_obstacle
 from amsunet.errors import InputError
 from amsunet.packages import needed
@@ -55,7 +55,7 @@ def is_slide(path: Path) -> bool:
     if suffix not in TIFF_SUFFIXES:
         return False
     try:
-        with tifffile.TiffFile(path) as tiff:
+        with reading(), tifffile.TiffFile(path) as tiff:
             pages = _levels(tiff)
             pixels = pages[0].imagelength * pages[0].imagewidth
             readable = len(pages) == 1 and pixels > LARGE_PIXELS and _obstacle(pages[0]) is None
@@ -77,6 +77,7 @@ def open_slide(path: Path) -> Slide:
 class TiffSlide:
     """A TIFF or BigTIFF in tiles or strips, with the levels of a pyramid if it has them."""
 
+    @reading()
     def __init__(self, path: Path) -> None:
         self.path = path
         self._blocks: OrderedDict[tuple[int, int], Array] = OrderedDict()
@@ -98,6 +99,7 @@ class TiffSlide:
             raise _damaged(path, error) from error
         self.sizes = [(page.imagelength, page.imagewidth) for page in self._pages]
 
+    @reading()
     def read(self, level: int, rows: slice, columns: slice) -> Array:
         page = self._pages[level]
         try:

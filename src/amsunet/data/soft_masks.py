@@ -11,6 +11,7 @@ from scipy import ndimage
 from amsunet.data.mask_summary import COLOUR_STEP, LIMIT, MAXIMUM_CLASSES, MaskSummary
 from amsunet.data.masks import name_numbers
 from amsunet.errors import InputError
+from amsunet.wording import setting
 
 _END = 0.12
 """Share of the range that noise of a JPEG reaches from its ends."""
@@ -57,7 +58,7 @@ def threshold_of_soft(masks: Sequence[MaskSummary], ignore: float | None = None)
         return cut, (
             f"{len([mask for mask in masks if len(mask.foreground) > 1])} of {len(masks)} masks have soft edges "
             f"({odd.path.name}: {len(odd.counts)} values from 0 to {top:g}): foreground is taken from {cut:g} on "
-            "(say --mask-threshold to cut elsewhere)"
+            f"(say {setting('threshold')} to cut elsewhere)"
         )
     if 2 * len(soft) >= len([mask for mask in masks if len(mask.foreground) > 1]):
         _refuse(soft, masks, top, _peaks(flat, top), whole=whole)
@@ -89,18 +90,19 @@ def _refuse_signed(masks: Sequence[MaskSummary], values: Sequence[float]) -> Non
     if len(below) == 1 and below[0] % 1 == 0:
         name = name_numbers(below)
         raise InputError(
-            f"{odd.path} holds the value {name}, and no class can have one below 0: say --ignore-value={name} if "
-            "these pixels do not count"
+            f"{odd.path} holds the value {name}, and no class can have one below 0: say "
+            f"{setting(ignore_value=below[0])} if these pixels do not count"
         )
     if below[0] >= -_RINGING * values[-1]:
         raise InputError(
             f"{odd.path} holds values from {below[0]:g} to {values[-1]:g}, as smoothing leaves them that overshoots: "
-            f"say --mask-threshold {_half(values[-1], whole=False):g} if all from half of the largest on is one "
-            "foreground, or --mask-threshold 0 if what is above 0 is, as of logits; else save them without smoothing"
+            f"say {setting(threshold=_half(values[-1], whole=False))} if all from half of the largest on is one "
+            f"foreground, or {setting(threshold=0)} if what is above 0 is, as of logits; else save them without "
+            "smoothing"
         )
     raise InputError(
-        f"{odd.path} holds values below 0 (down to {below[0]:g}), which no class can have: say --mask-threshold 0 if "
-        "what is above 0 is foreground, as of logits, or save the masks without them"
+        f"{odd.path} holds values below 0 (down to {below[0]:g}), which no class can have: say {setting(threshold=0)} "
+        "if what is above 0 is foreground, as of logits, or save the masks without them"
     )
 
 
@@ -109,7 +111,7 @@ def _refuse_levels(masks: Sequence[MaskSummary], values: Sequence[float]) -> Non
     shown = ", ".join(f"{value:g}" for value in values[:6]) + (", ..." if len(values) > 6 else "")
     raise InputError(
         f"{odd.path} holds levels that are no class numbers (all masks: {shown}), as where several observers agree: "
-        f"say --mask-threshold {values[-1] / 2:g} to take all from there on as foreground, or save classes as integers"
+        f"say {setting(threshold=values[-1] / 2)} to take all from there on as foreground, or save classes as integers"
     )
 
 
@@ -126,7 +128,7 @@ def _refuse_fainter(masks: Sequence[MaskSummary], cut: float) -> None:
             highest = max(_brightness(value, other) for other in masks for value in other.counts)
             raise InputError(
                 f"{mask.path} marks with {top:g} while other masks go up to {highest:g}, and a cut at {cut:g} would "
-                f"leave nothing of it: save all masks alike, or say --mask-threshold {cut:g} if it is to be empty"
+                f"leave nothing of it: save all masks alike, or say {setting(threshold=cut)} if it is to be empty"
             )
 
 
@@ -145,15 +147,15 @@ def _refuse_steps(masks: Sequence[MaskSummary], flat: Mapping[float, int], value
     if len(own) == len(values) or values[-1] <= MAXIMUM_CLASSES:
         cut = values[1] if len(own) > 2 else (values[-1] + 1) // 2
         raise InputError(
-            f"{told}--classes {name_numbers(values[:MAXIMUM_CLASSES])} if the rims are right, or --mask-threshold "
-            f"{cut:g} if all are one foreground"
+            f"{told}{setting(classes=tuple(values[:MAXIMUM_CLASSES]))} if the rims are right, or "
+            f"{setting(threshold=cut)} if all are one foreground"
         )
     if len(own) > 2 and not any(mask.lossy for mask in masks):
         peaks = _peaks(flat, values[-1])
         near = f" (near {name_numbers(peaks)})" if len(peaks) > 2 else ""
         cut = next((peak for peak in peaks if peak), values[-1]) / 2
         raise InputError(
-            f"{told.replace('several values', f'several values{near}')}--mask-threshold {cut:g} if all "
+            f"{told.replace('several values', f'several values{near}')}{setting(threshold=cut)} if all "
             "are one foreground"
         )
 
@@ -181,10 +183,10 @@ def _refuse(
     cut = _half(top, whole=whole)
     several = f" between several values (near {', '.join(f'{peak:g}' for peak in peaks)})" if len(peaks) > 2 else ""
     lowest = min(value for mask in masks for value in mask.foreground)
-    least = "" if lowest >= cut else f", or --mask-threshold {lowest:g} if all but 0 is"
+    least = "" if lowest >= cut else f", or {setting(threshold=lowest)} if all but 0 is"
     raise InputError(
         f"{soft[0].path} has soft edges{several} ({len(soft[0].counts)} values; {len(soft)} of {len(masks)} masks do): "
-        f"save masks without smoothing or JPEG, or say --mask-threshold {cut:g}, and all from there on is one "
+        f"save masks without smoothing or JPEG, or say {setting(threshold=cut)}, and all from there on is one "
         f"foreground{least}"
     )
 
@@ -226,21 +228,22 @@ def _threshold_of_colours(masks: Sequence[MaskSummary]) -> tuple[float, str] | N
         _refuse_fainter(masks, cut)
         return cut, (
             f"{odd.path.name} has soft edges ({len(odd.counts)} shades between {shown}): foreground is taken from "
-            f"half of the colour on (say --mask-threshold to cut elsewhere than at {cut})"
+            f"half of the colour on (say {setting('threshold')} to cut elsewhere than at {cut})"
         )
     if not few and len(peaks) == 2 and 0 in peaks:
         cut = (max(_channels(max(peaks))) + 1) // 2
         _refuse_fainter(masks, cut)
         return cut, (
             f"{odd.path.name} has soft edges or is a JPEG ({len(odd.counts)} shades near {shown}): foreground is "
-            f"taken from half of the colour on (say --mask-threshold to cut elsewhere than at {cut})"
+            f"taken from half of the colour on (say {setting('threshold')} to cut elsewhere than at {cut})"
         )
     kinds = (
         f"near {shown}" if 1 < len(peaks) <= MAXIMUM_CLASSES else f"and all masks {len(counts)}: too many for classes"
     )
     raise InputError(
         f"{odd.path} has {len(odd.counts)} shades, {kinds}, and soft edges are no classes: save the mask with one "
-        "flat colour a class, without smoothing or JPEG, or where each object has a colour of its own say --instances"
+        "flat colour a class, without smoothing or JPEG, or where each object has a colour of its own say "
+        f"{setting(instances=True)}"
     )
 
 

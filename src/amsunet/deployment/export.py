@@ -13,9 +13,11 @@ from amsunet.deployment.formats import LARGEST_SIDE, PRECISIONS, Format, Precisi
 from amsunet.deployment.parity import Parity, find_images, measure_parity, prepare_images
 from amsunet.errors import InputError
 from amsunet.files import refuse_place, whole_file, write_json
+from amsunet.host import random_state_kept
 from amsunet.inference.ensemble import model_path
 from amsunet.inference.model_file import Tempered, for_inference, load_model
 from amsunet.inference.runtime import ALL_SUFFIXES, exported_path, open_runtime
+from amsunet.wording import setting
 
 MAY_LOSE = 0.002
 """Dice that a file of eight bits may lose."""
@@ -33,6 +35,7 @@ class Export:
     """The precision it was compared in: float32 where this processor does not have the one it was made for."""
 
 
+@random_state_kept()
 def export(
     run: str | Path,
     to: Format,
@@ -76,7 +79,9 @@ def export(
     for part in (*parts, record_path):
         refuse_place(part)
         if part.exists() and not overwrite and (out is not None or not source.is_dir()):
-            raise InputError(f"{part} is there already: choose another --out, or say --overwrite")
+            raise InputError(
+                f"{part} is there already: choose another {setting('out')}, or say {setting(overwrite=True)}"
+            )
     network, description = load_model(model_path(source), own)
     preprocessing = description.preprocessing
     whole = Whole(for_inference(network, description.temperature), preprocessing.mean, preprocessing.std)
@@ -107,7 +112,8 @@ def export(
         if precision == "int8" and not parity.dice_lost <= MAY_LOSE:
             raise InputError(
                 f"eight bits lose {100 * parity.dice_lost:.2f} points of Dice on {parity.images} validation images of "
-                f"{images.source}, more than {100 * MAY_LOSE:g}: export with --precision float32 or bfloat16"
+                f"{images.source}, more than {100 * MAY_LOSE:g}: export with "
+                f"{setting(precision='float32')} or bfloat16"
             )
         with ExitStack() as places:  # all are there before the first is put in its place
             for part in parts:

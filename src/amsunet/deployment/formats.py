@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from amsunet.errors import InputError
+from amsunet.host import quiet
 from amsunet.inference.description import METADATA
 from amsunet.inference.runtime import ExecuTorch, ExportedRuntime, Pt2
-from amsunet.packages import needed
+from amsunet.packages import needed, without_telemetry
 
 Format = Literal["onnx", "openvino", "pt2", "executorch"]
 Precision = Literal["float32", "bfloat16", "float16", "int8"]
@@ -155,9 +156,8 @@ def _try_sizes(runtime: ExportedRuntime, whole: Whole) -> None:
 
 
 def _write_executorch(whole: Whole, path: Path, description: str) -> None:
-    logging.getLogger("torchao").setLevel(logging.ERROR)
     line = pip_line("executorch")
-    with warnings.catch_warnings(), _said_in_a_sentence("ExecuTorch", "export it to onnx"):
+    with quiet("torchao"), warnings.catch_warnings(), _said_in_a_sentence("ExecuTorch", "export it to onnx"):
         warnings.simplefilter("ignore")
         exir = needed("executorch.exir", line)
         xnnpack = needed("executorch.backends.xnnpack.partition.xnnpack_partitioner", line)
@@ -171,9 +171,7 @@ def _write_executorch(whole: Whole, path: Path, description: str) -> None:
 
 
 def _write_onnx(whole: Whole, path: Path) -> None:
-    for name in ("torch.onnx", "onnxscript", "onnx_ir"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with warnings.catch_warnings(), _said_in_a_sentence():
+    with quiet("torch.onnx", "onnxscript", "onnx_ir"), warnings.catch_warnings(), _said_in_a_sentence():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             _capture(whole), dynamo=True, verbose=False, input_names=["image"], output_names=["logits"]
@@ -211,7 +209,8 @@ def _to_onnx(plain: Path, path: Path, precision: str, description: str, calibrat
 
 def _to_openvino(plain: Path, path: Path, precision: str, description: str, calibration: Sequence[Any]) -> None:
     openvino = needed("openvino", pip_line("openvino"))
-    model = openvino.convert_model(plain)
+    with without_telemetry():  # some of what it imports it imports now
+        model = openvino.convert_model(plain)
     if precision == "int8":
         nncf = needed("nncf", pip_line("openvino"))
         model = nncf.quantize(model, nncf.Dataset(calibration), subset_size=len(calibration))

@@ -1,4 +1,4 @@
-"""One cell of a study in a process of its own: ``python -m amsunet.evaluation.cell STUDY NAME``.
+"""One cell of a study in a process of its own: ``python -m amsunet.evaluation.cell STUDY NAME python|shell``.
 
 A process of its own gives its memory back, and takes nothing with it if the system kills it for want of memory.
 """
@@ -11,14 +11,18 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import cast
 
 from filelock import FileLock, Timeout
 
+from amsunet.console import shown
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.study import Cell, Study, cell_folder, read_study
+from amsunet.memory import keep_freed_memory
 from amsunet.training.fit import Training
 from amsunet.training.train import resume, train
+from amsunet.wording import Place, spelled_for
 
 STOPPED = 130
 _WAIT = 300
@@ -76,7 +80,10 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_stop_with_the_parent, daemon=True).start()
     try:
-        sys.exit(0 if run_cell(Path(sys.argv[1]), sys.argv[2]) else STOPPED)
+        keep_freed_memory()
+        # Into the log of the cell, whose last line the study tells.
+        with shown(), spelled_for(cast(Place, sys.argv[3])):
+            sys.exit(0 if run_cell(Path(sys.argv[1]), sys.argv[2]) else STOPPED)
     except InputError as error:
         sys.exit(str(error))
     except Timeout:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,15 +33,19 @@ from amsunet.evaluation.study import (
     open_study,
     read_study,
 )
+from amsunet.host import random_state_kept
 from amsunet.inference.model_file import build_network
 from amsunet.machine import Machine, choose_machine
-from amsunet.memory import free_memory, keep_freed_memory
+from amsunet.memory import free_memory
 from amsunet.models import code_checksum
 from amsunet.training.budget import fill_budget
 from amsunet.training.estimate import measure_cost
 from amsunet.training.plan import AS_SAID, Plan, with_settings
 from amsunet.training.prepare import Preparation, check_network, prepare
 from amsunet.training.run import absolute_source
+from amsunet.wording import setting, spelled
+
+logger = logging.getLogger(__name__)
 
 _THREADS_OF_A_CELL = 4
 """A network this small keeps no more cores busy."""
@@ -48,6 +53,7 @@ _MOST_ON_A_GPU = 8
 _NEVER = 1_000_000
 
 
+@random_state_kept()
 def compare(
     data: str | Path,
     variants: Sequence[Variant],
@@ -65,7 +71,6 @@ def compare(
     test_fraction: float = 0.2,
     device: str = "auto",
     precision: str = "auto",
-    say: Callable[[str], None] = print,
     **overrides: Any,
 ) -> Comparison:
     """Train and judge networks on the same splits with the same augmentation, loss, optimizer and budget.
@@ -86,7 +91,6 @@ def compare(
     """
     folder = Path(out)
     machine = choose_machine(device, precision)
-    keep_freed_memory()
     if unknown := overrides.keys() & set(OWN_OF_A_CELL):
         raise InputError(f"{', '.join(sorted(unknown))}: every training of a study has its own, leave it out")
     if len({variant.name for variant in variants}) < len(variants):
@@ -105,7 +109,7 @@ def compare(
     )
     classes = prepared.dataset.convention.num_classes
     plan = _fixed_plan(prepared, variants[0], machine, folder)
-    variants = _possible(plan, variants, classes, say)
+    variants = _possible(plan, variants, classes)
     of_settings = any(variant.settings for variant in variants)
     split: Literal["test", "val"] = "val" if of_settings and folds is None else "test"
     cells = len(variants) * seeds * (folds or 1)
@@ -131,12 +135,17 @@ def compare(
     try:
         with FileLock(folder / "study.lock", timeout=0):
             study = open_study(folder, study)
-            say(f"on {machine}\n{prepared.describe()}\nplan of every training:\n{plan}")
+            logger.info(f"on {machine}")
+            for level, line in prepared.lines():
+                logger.log(level, line)
+            logger.info(f"plan of every training:\n{plan}")
             waiting = [cell for cell in study.cells() if not is_done(folder, cell)]
-            failures = _run(folder, study, waiting, jobs, say)
+            failures = _run(folder, study, waiting, jobs)
             return collect(folder, study, machine, failures, jobs)
     except Timeout:
-        raise InputError(f"another amsunet is at work in {folder}: wait for it, or choose another --out") from None
+        raise InputError(
+            f"another amsunet is at work in {folder}: wait for it, or choose another {setting('out')}"
+        ) from None
 
 
 def _code(variant: Variant) -> str | None:
@@ -151,9 +160,7 @@ def _of(plan: Plan, variant: Variant) -> Plan:
     return with_settings(plan, {"model": variant.model, "model_options": variant.options, **variant.settings})
 
 
-def _possible(
-    plan: Plan, variants: Sequence[Variant], num_classes: int, say: Callable[[str], None]
-) -> Sequence[Variant]:
+def _possible(plan: Plan, variants: Sequence[Variant], num_classes: int) -> Sequence[Variant]:
     """The networks, and the changes of the plan that change something and that the data take."""
     possible: list[Variant] = []
     for variant in variants:
@@ -163,12 +170,12 @@ def _possible(
         except InputError as error:
             if not variant.settings:
                 raise
-            say(f"left out: {variant.name}: {error}")
+            logger.info(f"left out: {variant.name}: {error}")
             continue
         if variant.settings and changed == plan.model_copy(
             update={"model": variant.model, "model_options": variant.options}
         ):
-            say(f"left out: {variant.name}: the plan has it already")
+            logger.info(f"left out: {variant.name}: the plan has it already")
         else:
             possible.append(variant)
     if len(possible) == 1 < len(variants):
@@ -193,14 +200,14 @@ def _splits(prepared: Preparation, folds: int | None, split: Split, *, spare_tes
     """
     if folds is None:
         if split not in prepared.splits.values():
-            raise InputError(f"{prepared.dataset.source} leaves no images to judge on: say --folds 5")
+            raise InputError(f"{prepared.dataset.source} leaves no images to judge on: say {setting(folds=5)}")
         return [prepared.splits]
     dataset = prepared.dataset
     samples = [sample for sample in dataset.samples if not (spare_test and prepared.splits[sample.name] == "test")]
     try:
         splits = assign_folds(samples, dataset.foreground_share(), folds, copies=keep_together(dataset.scans))
     except ValueError as error:
-        raise InputError(f"{error}: ask for fewer with --folds") from None
+        raise InputError(f"{error}: ask for fewer with {setting('folds')}") from None
     if any({"train", "val"} - set(fold.values()) for fold in splits):
         raise InputError(f"{dataset.source} leaves a fold without training or validation images: give it more patients")
     unused: dict[str, Split] = dict.fromkeys(prepared.splits, "unused")
@@ -238,12 +245,14 @@ def _room(plan: Plan, variants: Sequence[Variant], num_classes: int, machine: Ma
     return int(max(1, min(most, cells, free // (2 * memory))))
 
 
-def _run(out: Path, study: Study, waiting: list[Cell], jobs: int, say: Callable[[str], None]) -> dict[str, str]:
+def _run(out: Path, study: Study, waiting: list[Cell], jobs: int) -> dict[str, str]:
     """Run the cells that are not done. Returns what was wrong, by cell name."""
     cells, total, done, start = len(study.cells()), len(waiting), 0, time.monotonic()
     minutes = study.plan.get("minutes")
     time_needed = f": about {total * minutes / jobs:.0f} minutes and the judging" if minutes and total else ""
-    say(f"{cells} trainings, {cells - total} done already, {jobs} at a time, each of {study.equal}{time_needed}")
+    logger.info(
+        f"{cells} trainings, {cells - total} done already, {jobs} at a time, each of {study.equal}{time_needed}"
+    )
     running: list[tuple[Cell, subprocess.Popen[bytes]]] = []
     failures: dict[str, str] = {}
     try:
@@ -259,12 +268,12 @@ def _run(out: Path, study: Study, waiting: list[Cell], jobs: int, say: Callable[
                 elapsed = time.monotonic() - start
                 left = f"{done} of {total}, about {elapsed / done * (total - done) / 60:.0f} minutes left"
                 if process.returncode == 0:
-                    say(f"{cell.name}: Dice {number(score_of(out, cell))}   {left}")
+                    logger.info(f"{cell.name}: Dice {number(score_of(out, cell))}   {left}")
                 else:
                     failures[cell.name] = _reason(out, cell, process.returncode)
-                    say(f"{cell.name}: failed, {failures[cell.name]}   {left}")
+                    logger.info(f"{cell.name}: failed, {failures[cell.name]}   {left}")
     except KeyboardInterrupt:
-        say("stopping; the same command goes on from here")
+        logger.info("stopping; the same command goes on from here")
         raise
     finally:
         for _, process in running:
@@ -280,7 +289,7 @@ def _start(out: Path, cell: Cell, threads: int) -> subprocess.Popen[bytes]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "amsunet.evaluation.cell", str(out), cell.name],
+            [sys.executable, "-P", "-m", "amsunet.evaluation.cell", str(out), cell.name, spelled()],
             stdin=subprocess.PIPE,  # its end tells the cell that this process is gone
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -291,6 +300,7 @@ def _start(out: Path, cell: Cell, threads: int) -> subprocess.Popen[bytes]:
 
 def _reason(out: Path, cell: Cell, code: int) -> str:
     if code == -9:
-        return "it was killed, most likely for want of memory: try fewer --jobs or a smaller --batch-size"
+        jobs, size = setting("jobs"), setting("batch_size")
+        return f"it was killed, most likely for want of memory: try fewer {jobs} or a smaller {size}"
     lines = (out / "cells" / f"{cell.name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else f"it ended with code {code}"

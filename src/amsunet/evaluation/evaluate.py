@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -28,7 +29,10 @@ from amsunet.files import write_csv, write_json
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.predictor import Predictor
 from amsunet.machine import Machine, choose_machine, environment
+from amsunet.progress import report
 from amsunet.training.run import find_run, images_seen, read_run
+
+logger = logging.getLogger(__name__)
 
 _THIN = 6
 
@@ -48,7 +52,6 @@ def evaluate(
     own: str | None = None,
     dataset: Dataset | None = None,
     most: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Score a network and write ``images.csv`` and ``summary.json`` where ``evaluation_folder`` says.
 
@@ -62,7 +65,6 @@ def evaluate(
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
         dataset: the run's own data, where they have been read already.
         most: judge on so many of the images at most, evenly spread (of an ensemble's own, so many of each fold).
-        progress: called with the images done and their number.
 
     Raises: InputError if the run or the data cannot be used.
     """
@@ -77,7 +79,7 @@ def evaluate(
     convention = None if mask_options is not None and mask_options.tell_values else known
     of_run = True
     if dataset is None:
-        dataset, of_run = open_judged(run, data, record, mask_options, group, convention, skip_broken, progress)
+        dataset, of_run = open_judged(run, data, record, mask_options, group, convention, skip_broken)
     if dataset.convention.num_classes != known.num_classes:
         raise InputError(
             f"{dataset.source} has {dataset.convention.num_classes} classes, the run {known.num_classes}: "
@@ -95,12 +97,19 @@ def evaluate(
     judge = predictor.blind_to if chosen == "val" else lambda _: predictor
     untempered = Calibration() if predictor.folds is None else None
     thin, other = is_thin(shape.thickness), open_other_observer(dataset, samples)
-    scores, calibration, confusion = _score(judge, dataset, samples, other, thin, untempered, progress)
+    scores, calibration, confusion = _score(judge, dataset, samples, other, thin, untempered)
     if predictor.views_left_out:
         notes = (*notes, predictor.views_left_out)
     if predictor.folds is not None:
         notes = (*notes, _tell_folds(predictor.folds, scores, chosen))
-    notes = (*notes, *_tell_scaling(predictor, dataset, samples), *other.notes)
+    # What was guessed of the run's own data was said when it was trained.
+    lines = [(logging.WARNING, line) for line in (() if of_run else dataset.warnings)]
+    lines += [(logging.INFO, line) for line in (*dataset.mask_notes, *notes)]
+    lines += _tell_scaling(predictor, dataset, samples)
+    lines += [(logging.WARNING, warning) for warning in other.warnings]
+    lines += [(logging.INFO, note) for note in other.notes]
+    for level, line in lines:
+        logger.log(level, line)
     evaluation = Evaluation(
         run=folder or network,
         network=_name(predictor) if folder else network.stem,
@@ -116,8 +125,7 @@ def evaluate(
         threshold=predictor.description.threshold,
         doubtful=predictor.description.doubtful,
         environment=environment(machine),
-        # What was guessed of the run's own data was said when it was trained.
-        notes=(*(() if of_run else (f"warning: {one}" for one in dataset.warnings)), *dataset.mask_notes, *notes),
+        notes=tuple(f"warning: {line}" if level == logging.WARNING else line for level, line in lines),
         own=own,
         image_scale=image_scale,
     )
@@ -139,7 +147,6 @@ def _score(
     other: OtherObserver,
     thin: bool,
     untempered: Calibration | None,
-    progress: Callable[[int, int], None] | None,
 ) -> tuple[list[ImageScores], Calibration, Array]:
     classes = dataset.convention.num_classes
     scores, calibration, confusion = [], Calibration(), np.zeros((classes, classes), np.int64)
@@ -158,8 +165,7 @@ def _score(
         counted = labels != IGNORED
         pairs = labels[counted].astype(np.int64) * classes + found.mask[counted]
         confusion += np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-        if progress:
-            progress(done, len(samples))
+        report(done, len(samples), "image")
     marks = Marks.of({image.sample.name: image.classes for image in scores}, dataset.convention.class_names[1:])
     return [replace(image, labels=marks.labels) for image in scores], calibration, confusion
 
@@ -180,12 +186,13 @@ def _some(samples: list[Sample], notes: tuple[str, ...], most: int) -> tuple[lis
     return chosen, (*notes, part)
 
 
-def _tell_scaling(predictor: Predictor, dataset: Dataset, samples: list[Sample]) -> list[str]:
-    """What is to be said where images are not scaled as in training, or perhaps should not be."""
+def _tell_scaling(predictor: Predictor, dataset: Dataset, samples: list[Sample]) -> list[tuple[int, str]]:
+    """What is to be told where images are not scaled as in training, or perhaps should not be."""
     judged = {sample.name for sample in samples}
     sizes = Counter((scan.height, scan.width) for scan in dataset.scans if scan.sample.name in judged)
     scaling = predictor.scaling(sizes)
-    return [scaling.line] * scaling.changed + ([f"warning: {scaling.warning}"] if scaling.warning else [])
+    told = [(logging.INFO, scaling.line)] if scaling.changed else []
+    return [*told, *([(logging.WARNING, scaling.warning)] if scaling.warning else [])]
 
 
 def _tell_folds(folds: Folds, scores: list[ImageScores], split: str) -> str:

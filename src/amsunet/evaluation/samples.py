@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from amsunet.data.dataset import Dataset, open_dataset
@@ -14,6 +14,7 @@ from amsunet.data.masks import MaskConvention, MaskOptions
 from amsunet.errors import InputError
 from amsunet.inference.ensemble import Folds
 from amsunet.training.run import RunData, absolute_source, tell_changed
+from amsunet.wording import setting
 
 Choice = tuple[list[Sample], str, tuple[str, ...]]
 """Samples, what they are (``test``, ``val``, or ``all`` of a foreign data set), and what is to be said."""
@@ -27,7 +28,6 @@ def open_judged(
     group: str | None,
     convention: MaskConvention | None,
     skip_broken: bool,
-    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Dataset, bool]:
     """Open what is to be judged on, and tell whether it is the run's own data.
 
@@ -44,7 +44,6 @@ def open_judged(
             group=group,
             convention=convention,
             skip_broken=skip_broken,
-            progress=progress,
         ), False
     at_home = data is None or absolute_source(data) == record.source
     dataset = open_dataset(
@@ -54,7 +53,6 @@ def open_judged(
         convention=convention,
         own=at_home,
         skip_broken=skip_broken or (at_home and record.skip_broken),
-        progress=progress,
     )
     of_run = at_home or record.holds(dataset)
     if of_run and not at_home and record.group is not None and group is None:  # the run's patients, in another place
@@ -76,7 +74,7 @@ def choose_of_run(dataset: Dataset, record: RunData, split: str, folds: Folds | 
     searched = "train" if folds is not None and wanted == "val" else wanted
     samples = [sample for sample in dataset.samples if record.splits[sample.name] == searched]
     if not samples:
-        raise InputError(f"{dataset.source} has no {wanted} images: choose another --split")
+        raise InputError(f"{dataset.source} has no {wanted} images: choose another {setting('split')}")
     told = sum(record.checksums[sample.name] in record.seen_before for sample in samples)
     notes = [f"{told} of these images were seen by the weights that training started from: too good"] if told else []
     if searched == wanted:

@@ -16,6 +16,7 @@ from amsunet.files import write_json
 from amsunet.models import is_file
 from amsunet.removed import removed_in, without_removed
 from amsunet.training.plan import Plan
+from amsunet.wording import setting
 
 OWN_OF_A_CELL = ("reasons", "model", "model_options", "base_channels", "start", "seed")
 """Settings of a plan that a study does not share."""
@@ -147,8 +148,10 @@ def read_study(out: Path) -> Study:
         raise InputError(f"{out} holds no study: name the folder that amsunet compare made") from None
     except (ValueError, OSError) as error:
         if isinstance(error, ValidationError) and (gone := removed_in(error)):
-            raise InputError(f"{path}: {gone}; choose another --out") from None
-        raise InputError(f"{path} is damaged or of another version of amsunet: choose another --out") from None
+            raise InputError(f"{path}: {gone}; choose another {setting('out')}") from None
+        raise InputError(
+            f"{path} is damaged or of another version of amsunet: choose another {setting('out')}"
+        ) from None
 
 
 def open_study(out: Path, study: Study) -> Study:
@@ -167,7 +170,9 @@ def open_study(out: Path, study: Study) -> Study:
         for variant in asked.variants:
             if variants.setdefault(variant.name, variant) != variant:
                 what = "code" if variants[variant.name].code != variant.code else "settings"
-                raise InputError(f"{out} holds a network {variant.name} with other {what}: choose another --out")
+                raise InputError(
+                    f"{out} holds a network {variant.name} with other {what}: choose another {setting('out')}"
+                )
         known = asked.model_copy(update={"variants": tuple(variants.values()), "seeds": max(old.seeds, asked.seeds)})
     write_json(out / _FILE, known.model_dump(mode="json"))
     return asked
@@ -178,7 +183,7 @@ def _refuse_another(out: Path, old: Study, asked: Study) -> None:
     words = {
         "amsunet": "version of amsunet",
         "checksums": "images or masks",
-        "folds": "number of --folds",
+        "folds": f"number of {setting('folds')}",
         "split": "part of the images to judge on",
     }
     for field in (
@@ -194,14 +199,17 @@ def _refuse_another(out: Path, old: Study, asked: Study) -> None:
         "precision",
     ):
         if getattr(old, field) != getattr(asked, field):
-            raise InputError(f"{out} holds a study with another {words.get(field, field)}: choose another --out")
+            raise InputError(
+                f"{out} holds a study with another {words.get(field, field)}: choose another {setting('out')}"
+            )
     if "minutes" in asked.plan and old.threads != asked.threads:
         raise InputError(
-            f"{out} holds a study with {old.threads} threads a training: choose --jobs for as many, or another --out"
+            f"{out} holds a study with {old.threads} threads a training: choose {setting('jobs')} for as many, or "
+            f"another {setting('out')}"
         )
     for name in sorted(old.plan.keys() | asked.plan.keys()):
         # A setting that was not there yet when the study began has had its default.
         default = Plan.model_fields[name].default if name in Plan.model_fields else None
         there, here = (plan.get(name, default) for plan in (old.plan, asked.plan))
         if there != here:
-            raise InputError(f"{out} holds a study with {name} {there}, not {here}: choose another --out")
+            raise InputError(f"{out} holds a study with {name} {there}, not {here}: choose another {setting('out')}")

@@ -16,6 +16,7 @@ from amsunet.data.preprocessing import Polarity, Preprocessing, Spacing
 from amsunet.data.value_range import whole_type
 from amsunet.errors import InputError
 from amsunet.removed import removed_in
+from amsunet.wording import setting
 from amsunet.zoo import find_card, tell_terms
 
 FILE_NAME = "model.safetensors"
@@ -71,8 +72,8 @@ class ModelDescription(BaseModel):
             raise InputError(f"polarity {polarity!r} is unknown: choose {', '.join(get_args(Polarity))}")
         if self.preprocessing.windowing != "bright_on_dark":
             raise InputError(
-                f"--polarity {polarity} is for networks that turn dark objects bright (--windowing bright_on_dark of "
-                f"train), and this one has {self.preprocessing.windowing}: leave --polarity out"
+                f"{setting(polarity=polarity)} is for networks trained with {setting(windowing='bright_on_dark')}, and "
+                f"this one has {self.preprocessing.windowing}: leave {setting('polarity')} out"
             )
         return self.model_copy(update={"preprocessing": self.preprocessing.model_copy(update={"polarity": polarity})})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +12,7 @@ from amsunet.errors import InputError
 from amsunet.files import write_json
 from amsunet.inference.description import FILE_NAME, ModelDescription, weights_of
 from amsunet.inference.model_file import DamagedError, load_model
+from amsunet.wording import command
 from amsunet.zoo import find_card, missing
 
 _FILE = "folds.json"
@@ -123,11 +123,11 @@ def load_members(run: Path, own: str | None = None) -> tuple[list[tuple[nn.Modul
 def _load_fold(run: Path, folds: Folds, fold: int, own: str | None) -> tuple[nn.Module, ModelDescription]:
     folder = fold_folder(run, fold)
     if fold not in folds.scores:
-        raise InputError(f"{folder} is not trained to its end: amsunet train --resume {shlex.quote(str(run))} goes on")
+        raise InputError(f"{folder} is not trained to its end: {command('resume', run)} goes on")
     try:
         return load_model(folder / FILE_NAME, own)
     except DamagedError:
         raise InputError(
             f"{folder} is missing or damaged, and the ensemble needs all {folds.count} folds: "
-            f"amsunet train --resume {shlex.quote(str(run))} trains this one anew"
+            f"{command('resume', run)} trains this one anew"
         ) from None

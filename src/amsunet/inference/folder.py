@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import math
 import time
 from collections import Counter, deque
@@ -27,6 +28,10 @@ from amsunet.inference.result import Segmentation
 from amsunet.inference.slide import SlideTask
 from amsunet.inference.uncertainty import Doubt
 from amsunet.packages import needed
+from amsunet.progress import report
+from amsunet.wording import setting
+
+logger = logging.getLogger(__name__)
 
 CHECK_LIST = "please-check.csv"
 _BATCH_PIXELS = 8 * 256 * 256
@@ -78,9 +83,6 @@ def predict_files(
     probability: bool = False,
     overwrite: bool = False,
     level: int = 0,
-    progress: Callable[[int], None] | None = None,
-    slide_progress: Callable[[int, int], None] | None = None,
-    say: Callable[[str], object] = str,
 ) -> Outcome:
     """Segment images and write their masks as PNG under ``out``, those of slides as tiled TIFF; a file that cannot be
     read is noted and passed over.
@@ -90,9 +92,6 @@ def predict_files(
         probability: also write ``probabilities/NAME.png``, 16 bits for 0 ... 1; a file a class if more than two.
         overwrite: let masks take the place of files that are there already, but never of an image they are made from.
         level: of slides that are pyramids, the level whose pixels are those of an image.
-        progress: called with the number of images done, slides apart.
-        slide_progress: called for each slide with the number of its tiles done and of all to be done.
-        say: takes a sentence about each slide, and about each large image that is none.
 
     Raises: InputError if a result cannot be written, or would take the place of another file.
     """
@@ -103,14 +102,17 @@ def predict_files(
               for job in jobs if is_slide(job.image)}  # fmt: skip
     images = [job for job in jobs if job not in slides]
     if slides and (overlay or probability):
-        raise InputError(f"{next(iter(slides)).image} is too large for --overlay and --probability: leave them out")
+        raise InputError(
+            f"{next(iter(slides)).image} is too large for {setting('overlay')} and {setting('probability')}: leave "
+            "them out"
+        )
     if level and not slides:
-        raise InputError("--level is for pyramids, and none of the images is one: leave it out")
+        raise InputError(f"{setting('level')} is for pyramids, and none of the images is one: leave it out")
     if overlay:
         needed("scipy.ndimage", "scipy")  # said before anything is written
     for job in images:
         if LARGE_PIXELS < count_pixels(job.image) < MAXIMUM_PIXELS:
-            say(
+            logger.info(
                 f"{job.image} is predicted whole, which takes more than 2 GB of memory; a TIFF in tiles, packed with "
                 'Deflate or with what "amsunet[slides]" reads, is predicted in parts'
             )
@@ -122,10 +124,10 @@ def predict_files(
     outcome = Outcome()
     start = time.perf_counter()
     try:
-        _predict_images(predictor, images, out, outcome, overlay=overlay, probability=probability, progress=progress)
+        _predict_images(predictor, images, out, outcome, overlay=overlay, probability=probability, total=len(jobs))
         for job, task in slides.items():
             try:
-                doubt = task.run(progress=slide_progress, say=say)
+                doubt = task.run()
             except SlideError as error:
                 outcome.failures[str(job.image)] = str(error)
                 continue
@@ -156,9 +158,13 @@ def _refuse_to_replace(places: Mapping[Job, Sequence[Path]], *, overwrite: bool)
     for job, targets in places.items():
         for target in targets:
             if target.resolve() in images:
-                raise InputError(f"the mask of {job.image} would take the place of {target}: choose another --out")
+                raise InputError(
+                    f"the mask of {job.image} would take the place of {target}: choose another {setting('out')}"
+                )
             if not overwrite and target.exists():
-                raise InputError(f"{target} is there already: choose another --out, or say --overwrite")
+                raise InputError(
+                    f"{target} is there already: choose another {setting('out')}, or say {setting(overwrite=True)}"
+                )
             if target in results:
                 raise InputError(
                     f"what is made of {results[target].image} and of {job.image} would both be {target}: predict them "
@@ -175,9 +181,9 @@ def _predict_images(
     *,
     overlay: bool,
     probability: bool,
-    progress: Callable[[int], None] | None,
+    total: int,
 ) -> None:
-    """Predict images that memory holds whole."""
+    """Predict images that memory holds whole; ``total`` counts slides too."""
     with ThreadPoolExecutor(2) as pool:
         writing: deque[Future[Doubt | None]] = deque()
 
@@ -194,8 +200,7 @@ def _predict_images(
                 wait()
             outcome.written += len(batch)
             outcome.sizes.update(read.prepared.size for read in batch)
-            if progress:
-                progress(outcome.written + len(outcome.failures))
+            report(outcome.written + len(outcome.failures), total, "image")
         while writing:
             wait()
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from amsunet.data.preprocessing import Preprocessing, Size
+from amsunet.wording import setting
 
 _OTHER = 1.5
 """So many times longer or shorter than those of all training images, sides are another size."""
@@ -42,7 +43,7 @@ def tell_scaling(preprocessing: Preprocessing, sizes: Mapping[Size, int], said: 
     by = f"{scales[0]:.3g}" if scales[-1] < 1.01 * scales[0] else f"{scales[0]:.3g} to {scales[-1]:.3g}"
     return Scaling(
         f"{_some(others, sizes)} brought to the training's size, {typical}: scaled by {by} "
-        f"in place of {preprocessing.scale:g}; --image-scale says another scale",
+        f"in place of {preprocessing.scale:g}; {setting('image_scale')} says another scale",
         changed=True,
     )
 
@@ -66,7 +67,8 @@ def _warn(preprocessing: Preprocessing, sizes: Mapping[Size, int]) -> str:
     return (
         f"{_some(others, sizes)} of another size than the training's ({known}): sides of {_pixels(here)} are {times}. "
         f"They are taken as {'more' if ratio > 1 else 'less'} of the same view, pixel for pixel. If they show the same "
-        f"view in {'more' if ratio > 1 else 'fewer'} pixels, say --image-scale {preprocessing.scale / ratio:.2g}"
+        f"view in {'more' if ratio > 1 else 'fewer'} pixels, say "
+        f"{setting(image_scale=float(f'{preprocessing.scale / ratio:.2g}'))}"
     )
 
 

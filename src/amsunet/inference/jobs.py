@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from amsunet.data.slides import SLIDE_SUFFIXES
 from amsunet.data.tree import tell_others, walk
 from amsunet.errors import InputError
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Job:
@@ -24,14 +27,12 @@ class Job:
     name: str
 
 
-def find_inputs(inputs: Sequence[str], out: Path | None = None, say: Callable[[str], object] = str) -> list[Job]:
+def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[Job]:
     """Find the images that paths, folders, patterns and lists (.txt, one path a line) name.
 
     Of a folder or a pattern, images below ``out``, where the masks go, are passed over, unless all of them are. Images
-    of one name get masks of names that differ: see ``_named_apart``.
-
-    Args:
-        say: takes a sentence about names that were changed, and about what is left out of a folder.
+    of one name get masks of names that differ: see ``_named_apart``. Names that were changed, and what is left out of a
+    folder, are logged.
 
     Raises: InputError if an input names nothing, or two images would get the same mask name.
     """
@@ -41,7 +42,7 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None, say: Callable[[s
         if text.startswith(PREFIX):
             path = path / "test" / "images"
         if path.is_dir():
-            found = _not_below(out, _in_folder(path, say))
+            found = _not_below(out, _in_folder(path))
         elif path.suffix.lower() == ".txt" and path.is_file():
             lines = _read_list(path)
             found = [Job(path.parent / line, Path(line).stem) for line in lines]
@@ -55,25 +56,25 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None, say: Callable[[s
         if not found:
             raise InputError(f"{text} names no image: check the path (folders, patterns and .txt lists are fine too)")
         jobs += found
-    return _named_apart(list({_absolute(job.image): job for job in jobs}.values()), say)
+    return _named_apart(list({_absolute(job.image): job for job in jobs}.values()))
 
 
-def _in_folder(path: Path, say: Callable[[str], object]) -> list[Job]:
-    """The images below a folder, through links; what is left out is said."""
+def _in_folder(path: Path) -> list[Job]:
+    """The images below a folder, through links; what is left out is logged."""
     try:
         tree = walk(path)
     except PermissionError as error:
         raise InputError(f"{error.filename} may not be read: change its permissions") from None
     slides = [other for suffix in SLIDE_SUFFIXES for other in tree.others.pop(suffix, [])]
     for note in tree.notes:
-        say(f"note: {note}")
+        logger.info(f"note: {note}")
     for warning in [*tree.warnings, *tell_others(tree)]:
-        say(f"warning: {warning}")
+        logger.warning(warning)
     found = sorted([*tree.pictures, *tree.strange, *slides])
     return [Job(image, str(image.relative_to(path).with_suffix(""))) for image in found]
 
 
-def _named_apart(jobs: list[Job], say: Callable[[str], object]) -> list[Job]:
+def _named_apart(jobs: list[Job]) -> list[Job]:
     """Where images of different folders would get one mask name, the name of every mask begins with the folders of its
     image, from the one that holds all images; where images of one folder would, as a.jpg and a.png, those masks keep
     the suffix of the image.
@@ -83,14 +84,16 @@ def _named_apart(jobs: list[Job], say: Callable[[str], object]) -> list[Job]:
     if any(len({_absolute(job.image).parent for job in same}) > 1 for same in _namesakes(jobs)):
         folder = Path(os.path.commonpath([_absolute(job.image).parent for job in jobs]))
         jobs = [replace(job, name=str(_absolute(job.image).relative_to(folder).with_suffix(""))) for job in jobs]
-        say(f"note: images of several folders have the same name: masks are named from {folder} on, as {jobs[0].name}")
+        logger.info(
+            f"note: images of several folders have the same name: masks are named from {folder} on, as {jobs[0].name}"
+        )
     ambiguous = [job for same in _namesakes(jobs) for job in same]
     if ambiguous:
         again = set(ambiguous)
         jobs = [replace(job, name=str(Path(job.name).with_name(job.image.name))) if job in again else job
                 for job in jobs]  # fmt: skip
         first, second = (job.image for job in ambiguous[:2])
-        say(f"note: {first} and {second.name} have one name: their masks keep the suffix, as {first.name}.png")
+        logger.info(f"note: {first} and {second.name} have one name: their masks keep the suffix, as {first.name}.png")
     for one, other, *_ in _namesakes(jobs):
         raise InputError(
             f"{one.image} and {other.image} would get the same mask name: predict them into different folders"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,15 +20,24 @@ from amsunet.inference.runtime import (
     open_runtime,
 )
 from amsunet.packages import needed
+from amsunet.wording import command, setting
 
 if TYPE_CHECKING:
     from amsunet.inference.ensemble import Folds
     from amsunet.machine import Machine
 
+logger = logging.getLogger(__name__)
+
 Member = tuple[Runtime, ModelDescription]
 
 _SIDE_TRIED = 32
-HAS_ITS_MACHINE = "an exported network has its device and precision: leave --device and --precision out"
+
+
+def machine_is_fixed() -> InputError:
+    """What is raised for an exported network that is to run otherwise than it was made for."""
+    return InputError(
+        f"an exported network has its device and precision: leave {setting('device')} and {setting('precision')} out"
+    )
 
 
 def open_members(
@@ -40,7 +48,6 @@ def open_members(
     precision: str | None,
     own: str | None,
     compiled: bool,
-    say: Callable[[str], None],
 ) -> tuple[list[Member], Folds | None]:
     """Open an exported file, or the network, or the networks, of a run; torch is loaded only where it is to run.
 
@@ -57,15 +64,17 @@ def open_members(
     if not of_file and run.suffix in (*ALL_SUFFIXES.values(), ".bin") and not run.is_dir():
         raise InputError(f"{run} is for other programs: name {' or '.join(SUFFIXES.values())}, or the run folder")
     if not of_file and runtime not in SUFFIXES:
-        return _open_run(run, machine=machine, own=own, compiled=compiled, say=say)
+        return _open_run(run, machine=machine, own=own, compiled=compiled)
     if compiled or own is not None:
-        raise InputError(f"{'--compile' if compiled else '--model'} is for torch: leave it out with exported networks")
+        raise InputError(
+            f"{setting('compiled' if compiled else 'own')} is for torch: leave it out with exported networks"
+        )
     if machine is not None and (of_file or machine.device != "cpu"):
-        raise InputError(HAS_ITS_MACHINE)
+        raise machine_is_fixed()
     if not of_file:
-        return [_open_exports(run, str(runtime), precision, say)], None
+        return [_open_exports(run, str(runtime), precision)], None
     if runtime == "torch" or run.suffix != SUFFIXES.get(str(runtime), run.suffix):
-        raise InputError(f"{run} is not for {runtime}: leave --runtime out, or name what it was made from")
+        raise InputError(f"{run} is not for {runtime}: leave {setting('runtime')} out, or name what it was made from")
     return [_open_file(run)], None
 
 
@@ -75,22 +84,20 @@ def _open_run(
     machine: Machine | None,
     own: str | None,
     compiled: bool,
-    say: Callable[[str], None],
 ) -> tuple[list[Member], Folds | None]:
     needed("torch", "amsunet, or name an exported file, which needs no torch")
     from amsunet.inference.torch_runtime import open_run  # noqa: PLC0415 - not there in a small installation
     from amsunet.machine import choose_machine  # noqa: PLC0415
 
-    networks, folds = open_run(run, machine or choose_machine(), own=own, compiled=compiled, say=say)
+    networks, folds = open_run(run, machine or choose_machine(), own=own, compiled=compiled)
     return list(networks), folds
 
 
-def _open_exports(run: Path, to: str, precision: str | None, say: Callable[[str], None]) -> Member:
+def _open_exports(run: Path, to: str, precision: str | None) -> Member:
     """The exported network of a run; of several the most exact one that can be used."""
     files = exported_files(run, to, precision)
     if not files:
-        asked = "" if precision is None else f" --precision {precision}"
-        line = f"amsunet export {shlex.quote(str(run))} --to {to}{asked}"
+        line = command("export", run, to=to, **({} if precision is None else {"precision": precision}))
         raise InputError(f"{run} holds no exported network for {to}: {line} makes one")
     known = description_of(weights_of(run))
     problems: list[InputError] = []
@@ -103,7 +110,7 @@ def _open_exports(run: Path, to: str, precision: str | None, say: Callable[[str]
             problems.append(problem)
             continue
         for skipped in problems:
-            say(f"left out: {skipped}")
+            logger.info(f"left out: {skipped}")
         return runtime, description
     raise problems[0]
 

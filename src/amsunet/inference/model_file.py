@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from amsunet.errors import InputError
 from amsunet.files import whole_file
+from amsunet.host import random_state_kept
 from amsunet.inference.description import METADATA, ModelDescription, parse_description
 from amsunet.models import code_checksum, create_model, is_file
 from amsunet.models.fuse import fuse
+from amsunet.wording import setting
 
 
 class DamagedError(InputError):
@@ -74,7 +76,8 @@ def load_model(path: Path, own: str | None = None) -> tuple[nn.Module, ModelDesc
         )
     model = named_model(description.model, description.code, own, where=path)
     try:
-        network = create_model(model, **description.arguments)
+        with random_state_kept():  # its first weights are drawn, and of no use
+            network = create_model(model, **description.arguments)
         network.load_state_dict(weights)
     except (ValueError, TypeError, RuntimeError):
         raise DamagedError(
@@ -96,6 +99,7 @@ class Tempered(nn.Module):
         return logits / self.temperature
 
 
+@random_state_kept()  # parts of it are built anew
 def for_inference(network: nn.Module, temperature: float = 1.0) -> nn.Module:
     """A network of this package with everything fused that can be; another one as it is, for what it does with its
     parts is not known. Its logits are divided by the temperature.
@@ -130,7 +134,9 @@ def named_model(recorded: str, code: str | None, own: str | None, *, where: Path
     if not is_file(recorded):
         return recorded
     if own is None:
-        raise InputError(f"{where} needs the network of {recorded}: name the file with --model, its code is run")
+        raise InputError(
+            f"{where} needs the network of {recorded}: name the file with {setting('own')}, its code is run"
+        )
     try:
         same = code is not None and code_checksum(own) == code
     except ValueError as error:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from amsunet.data.images import Array
 from amsunet.data.preprocessing import Tone
+from amsunet.wording import setting
 
 _SIDE = 1024
 """Pixels, on a side, of the middle of an image that are looked at."""
@@ -35,7 +36,7 @@ def tell_tone(tone: Tone, chosen: Tone) -> str:
     taken, other = dark if chosen.low > chosen.high else bright
     return (
         f"may show bright objects on dark or dark ones on bright, taken as {taken}: if that is wrong, predict with "
-        f"--polarity {other}"
+        f"{setting(polarity=other)}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
@@ -19,18 +20,21 @@ from amsunet.errors import InputError
 from amsunet.inference.description import describe_together
 from amsunet.inference.forward import Box, compute_logits, to_labels, to_probabilities
 from amsunet.inference.image_scale import Scaling, tell_scaling
-from amsunet.inference.members import HAS_ITS_MACHINE, open_members
+from amsunet.inference.members import machine_is_fixed, open_members
 from amsunet.inference.polarity_choice import choose_tone
 from amsunet.inference.prepared_image import Prepared, prepare_image
 from amsunet.inference.result import Segmentation
 from amsunet.inference.runtime import SUFFIXES, is_exported
 from amsunet.inference.tiles import Tiling
 from amsunet.inference.uncertainty import measure_uncertainty
-from amsunet.memory import keep_freed_memory, return_freed_memory
+from amsunet.memory import return_freed_memory
 from amsunet.packages import needed
+from amsunet.wording import setting
 
 if TYPE_CHECKING:
     from amsunet.machine import Machine
+
+logger = logging.getLogger(__name__)
 
 _LARGEST_SCALE = 16
 
@@ -51,8 +55,7 @@ class Predictor:
             network finds out of each; for networks of the windowing ``bright_on_dark``.
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
         tiling: of images too large to go through a network whole.
-        compiled: run torch.compile; where that is not possible ``say`` is told, and the network runs without.
-        say: takes the lines that tell what is going on.
+        compiled: run torch.compile; where that is not possible a warning is logged, and the network runs without.
 
     Raises: InputError if the model cannot be read or does not go with the runtime.
     """
@@ -71,13 +74,12 @@ class Predictor:
         own: str | None = None,
         tiling: Tiling = Tiling(),  # noqa: B008 - frozen
         compiled: bool = False,
-        say: Callable[[str], None] = print,
     ) -> None:
         if image_scale is not None and not 0 < image_scale <= _LARGEST_SCALE:
-            raise InputError(f"--image-scale must be more than 0 and at most {_LARGEST_SCALE}, not {image_scale:g}")
-        keep_freed_memory()
+            told = f"{setting('image_scale')} must be more than 0 and at most {_LARGEST_SCALE}"
+            raise InputError(f"{told}, not {image_scale:g}")
         self._members, self.folds = open_members(
-            Path(run), runtime, machine=machine, precision=precision, own=own, compiled=compiled, say=say
+            Path(run), runtime, machine=machine, precision=precision, own=own, compiled=compiled
         )
         if image_scale is not None:
             self._members = [(runtime, known.at_scale(image_scale)) for runtime, known in self._members]
@@ -266,12 +268,11 @@ def load(
     polarity: Polarity = "auto",
     own: str | None = None,
     compiled: bool = False,
-    say: Callable[[str], None] = print,
 ) -> Predictor:
     """Load a trained model from its run folder, or an exported one from its file; see ``Predictor``."""
     machine = None
     if (device, precision) != ("auto", "auto") and is_exported(Path(run)):
-        raise InputError(HAS_ITS_MACHINE)
+        raise machine_is_fixed()
     if device != "auto" or (precision != "auto" and runtime not in SUFFIXES):
         needed("torch", "amsunet")
         from amsunet.machine import choose_machine  # noqa: PLC0415 - loads torch, which exported networks do without
@@ -289,8 +290,7 @@ def load(
         polarity=polarity,
         own=own,
         compiled=compiled,
-        say=say,
     )
     if predictor.views_left_out:
-        say(predictor.views_left_out)
+        logger.info(predictor.views_left_out)
     return predictor

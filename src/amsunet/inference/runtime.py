@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import shorten
@@ -12,6 +11,7 @@ import numpy as np
 
 from amsunet.data.images import Array
 from amsunet.errors import InputError
+from amsunet.host import quiet
 from amsunet.inference.description import METADATA
 from amsunet.packages import needed
 
@@ -149,9 +149,9 @@ class Pt2:
         if threads:
             torch.set_num_threads(threads)
         held = {METADATA: ""}
-        logging.getLogger("torch.export").setLevel(logging.ERROR)  # what is wrong with a file is said once, by us
         try:
-            program = torch.export.load(path, extra_files=held)
+            with quiet("torch.export"):  # what is wrong with a file is told once, by us
+                program = torch.export.load(path, extra_files=held)
         except Exception as error:  # of torch, of zip files, of whatever reads the parts
             raise InputError(f"{path} cannot be opened ({first_line(error)}): export it again") from None
         self.name = f"torch.export ({path.name})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -27,6 +28,10 @@ from amsunet.inference.tiles import Tiling
 from amsunet.inference.uncertainty import Doubt, Uncertainty, doubts_of
 from amsunet.memory import large_pieces_returned
 from amsunet.packages import needed
+from amsunet.progress import report
+from amsunet.wording import setting
+
+logger = logging.getLogger(__name__)
 
 _LABELLED = 1024
 """Pixels of the image, on a side, that get their labels at once."""
@@ -61,13 +66,8 @@ class SlideTask:
         with open_slide(self._path) as slide:
             self._lay_out(SlideView(slide, self._predictor.kinds, self._level))
 
-    def run(
-        self, *, progress: Callable[[int, int], None] | None = None, say: Callable[[str], object] = str
-    ) -> Doubt | None:
-        """Segment the slide.
-
-        Args:
-            progress: called with the number of tiles done in this call, and of those it has to do.
+    def run(self) -> Doubt | None:
+        """Segment the slide; progress counts the tiles of this call.
 
         Returns: why the mask is to be checked, if it is; its uncertainty is that before small objects are left out.
         Raises: as ``check``, and InputError if the mask is being made by another process.
@@ -78,17 +78,19 @@ class SlideTask:
             told = view.choose_tones(self._predictor.choose_tone)
             unlike = "; ".join(filter(None, (view.guess, self._predictor.unlike(view.sample()))))
             with written(self._targets[0]), Scratch(self._folder, self._job(), view.image_size, carries) as scratch:
-                say(_describe(self._path, view, len(rows) * len(columns)))
+                logger.info(_describe(self._path, view, len(rows) * len(columns)))
                 if (known := self._description.preprocessing).image_scale == "size":
-                    say(
+                    logger.info(
                         f"{self._path} is a slide: scaled by {known.scale:g} and not brought to the training's size; "
-                        "--level or --image-scale says another"
+                        f"{setting('level')} or {setting('image_scale')} says another"
                     )
                 if scratch.rows_done:
-                    say(f"going on where it was stopped: {scratch.rows_done} of {len(rows)} rows of tiles are done")
+                    logger.info(
+                        f"going on where it was stopped: {scratch.rows_done} of {len(rows)} rows of tiles are done"
+                    )
                 try:
                     with large_pieces_returned():
-                        uncertainty = _fill(scratch, self._predictor, view, Blend(rows, columns, scratch), progress)
+                        uncertainty = _fill(scratch, self._predictor, view, Blend(rows, columns, scratch))
                 except SlideError:  # another copy of the file begins anew
                     scratch.remove()
                     raise
@@ -117,9 +119,11 @@ class SlideTask:
         needed("filelock", "filelock")  # said before work starts
         for target in self._targets:
             if target.resolve() == self._path.resolve():
-                raise InputError(f"the mask of {self._path} would take its place: choose another --out")
+                raise InputError(f"the mask of {self._path} would take its place: choose another {setting('out')}")
             if target.exists() and not (self._overwrite or Scratch.is_of(self._folder, self._job())):
-                raise InputError(f"{target} is there already: choose another --out, or say --overwrite")
+                raise InputError(
+                    f"{target} is there already: choose another {setting('out')}, or say {setting(overwrite=True)}"
+                )
         tiling = self._predictor.tiling
         tiling = tiling if tiling.cuts(*view.size) else Tiling(tile=max(view.size))
         rows, columns = (BlendAxis(*sides, tiling) for sides in zip(view.size, view.image_size, strict=True))
@@ -137,8 +141,8 @@ class SlideTask:
         if room > free:
             raise InputError(
                 f"the mask of {self._path} may need {room / 1e6:,.0f} MB in {self._folder.parent} while it is made, "
-                f"where {free / 1e6:,.0f} MB are free: free some space, choose another --out, or of a pyramid a "
-                "coarser --level"
+                f"where {free / 1e6:,.0f} MB are free: free some space, choose another {setting('out')}, or of a "
+                f"pyramid a coarser {setting('level')}"
             )
 
     def _job(self) -> dict[str, Any]:
@@ -150,13 +154,7 @@ class SlideTask:
         }
 
 
-def _fill(
-    scratch: Scratch,
-    predictor: Predictor,
-    view: SlideView,
-    blend: Blend,
-    progress: Callable[[int, int], None] | None,
-) -> float:
+def _fill(scratch: Scratch, predictor: Predictor, view: SlideView, blend: Blend) -> float:
     """Predict the rows of tiles that are not done yet and write their labels.
 
     One tile is read and another one finished while the network is at a third. A tile counts once it is finished.
@@ -188,8 +186,7 @@ def _fill(
     def wait(done: int) -> None:
         if finished:
             finished.result()
-            if progress:
-                progress(done, len(tiles))
+            report(done, len(tiles), "tile")
 
     with ThreadPoolExecutor(1) as pool:
         finished: Future[None] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from functools import cache
 from pathlib import Path
 
@@ -11,11 +11,14 @@ from torch import Tensor, nn
 
 from amsunet.data.images import Array
 from amsunet.data.preprocessing import Preprocessing
+from amsunet.errors import InputError
 from amsunet.inference.cuda_graph import GraphedForward, with_weights_cast
 from amsunet.inference.description import ModelDescription
 from amsunet.inference.ensemble import Folds, load_members
 from amsunet.inference.model_file import for_inference, is_ours
 from amsunet.machine import Machine
+
+logger = logging.getLogger(__name__)
 
 
 class TorchRuntime:
@@ -23,7 +26,8 @@ class TorchRuntime:
 
     Args:
         network: as ``machine.place`` put it there.
-        compiled: run it through ``torch.compile``; where that fails ``say`` is told, and it runs as it is.
+        compiled: run it through ``torch.compile``; where that fails a warning is logged, and it runs as it is.
+        fall_back: or else an InputError is raised.
         graphs: on a GPU run shapes that come again as CUDA graphs, with weights as they are now, if the network is of
             this package: another one may do what cannot be captured.
     """
@@ -35,13 +39,13 @@ class TorchRuntime:
         machine: Machine,
         *,
         compiled: bool = False,
+        fall_back: bool = True,
         graphs: bool = False,
-        say: Callable[[str], None] = print,
     ) -> None:
         self._network = network
         self._preprocessing = preprocessing
         self._machine = machine
-        self._say = say
+        self._fall_back = fall_back
         self._graphed: GraphedForward | None = None
         if graphs and machine.device == "cuda" and is_ours(network):
             self._graphed = GraphedForward(self._compute)
@@ -77,7 +81,10 @@ class TorchRuntime:
                 return out
             except Exception as error:  # whatever is missing: a C++ compiler, Triton, an operation
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                self._say(f"torch.compile does not work here ({reason}): going on without it")
+                problem = f"torch.compile does not work here ({reason})"
+                if not self._fall_back:
+                    raise InputError(problem) from None
+                logger.warning(f"{problem}: going on without it")
                 self._compiled = None
         out = self._network(x)
         return out
@@ -101,7 +108,6 @@ def open_run(
     *,
     own: str | None = None,
     compiled: bool = False,
-    say: Callable[[str], None] = print,
 ) -> tuple[list[tuple[TorchRuntime, ModelDescription]], Folds | None]:
     """Read the network of a run folder or a model file, or all networks of an ensemble, and put them to work.
 
@@ -111,6 +117,6 @@ def open_run(
     members = []
     for network, description in networks:
         placed = machine.place(for_inference(network, description.temperature))
-        runtime = TorchRuntime(placed, description.preprocessing, machine, compiled=compiled, graphs=True, say=say)
+        runtime = TorchRuntime(placed, description.preprocessing, machine, compiled=compiled, graphs=True)
         members.append((runtime, description))
     return members, folds

@@ -15,6 +15,7 @@ from amsunet.training.estimate import Cost, measure_cost
 from amsunet.training.plan import AS_SAID, Plan
 from amsunet.training.prepare import Preparation
 from amsunet.training.smaller import NARROW, smaller
+from amsunet.wording import setting
 
 _ENOUGH_STEPS = 300
 _ENOUGH_PASSES = 6
@@ -234,7 +235,8 @@ def _too_few(plan: Plan, cost: Cost, forecast: _Forecast, gone: float) -> tuple[
     all_the_same = ", and the rest takes a quarter of them all the same" if late else ""
     return (
         f"{seconds / 60:g} minutes are too few here: reading took {gone:.0f} s{all_the_same}; there is time for "
-        f"{forecast.steps:.0f} steps; about {max(needed, math.floor(seconds / 60) + 1)} minutes would do (--minutes)",
+        f"{forecast.steps:.0f} steps; about {max(needed, math.floor(seconds / 60) + 1)} minutes would do "
+        f"({setting('minutes')})",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import signal
 import sys
@@ -15,19 +16,17 @@ import torch
 from pytorch_lightning.callbacks import WeightAveraging
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
-from tqdm import tqdm
 
 from amsunet.files import whole_file, write_csv
 from amsunet.inference.description import FILE_NAME, ModelDescription
 from amsunet.inference.model_file import save_model
+from amsunet.progress import is_shown, report
 from amsunet.training.task import SegmentationTask
+
+logger = logging.getLogger(__name__)
 
 _MAY_TAKE = 1.05
 """Of the minutes given: better a twentieth too long than most of an epoch unused."""
-
-
-_BETWEEN_LINES = 30
-"""Seconds."""
 
 
 class MovingAverage(WeightAveraging):
@@ -129,6 +128,7 @@ class Clock(pl.Callback):
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self.interrupted = True
         self._restore()  # a second Ctrl-C ends at once
+        # The answer to a key that was pressed, for whoever sits there, and no line of a log.
         print("\nstopping after this step: validates and saves (press again to end at once)", file=sys.stderr)
 
     def _restore(self) -> None:
@@ -211,50 +211,43 @@ class Keeper(pl.Callback):
 
 
 class Progress(pl.Callback):
-    """One bar over the whole training on a terminal, and one line for each epoch everywhere; where there is no
-    terminal, also a line now and then in an epoch that takes long.
-    """
+    """Reports every step of the whole training, and logs one line for each epoch."""
 
     def __init__(self, task: SegmentationTask, clock: Clock, keeper: Keeper) -> None:
         self._task, self._clock, self._keeper = task, clock, keeper
-        self._bar: tqdm[Any] | None = None
-        self._told = time.monotonic()
+        self._done = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        # disable=None: no bar where there is no terminal.
-        self._bar = tqdm(total=self._task.total_steps, initial=trainer.global_step, unit="step", disable=None)
+        self._done = trainer.global_step
+        report(self._done, self._task.total_steps, "step")
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if self._bar is not None:
-            self._bar.total = self._task.total_steps
-            self._bar.update()
-            self._bar.set_postfix(loss=f"{float(outputs['loss']):.3f}", refresh=False)
-            if self._bar.disable and time.monotonic() - self._told >= _BETWEEN_LINES:
-                self._told = time.monotonic()
-                print(f"step {batch_idx + 1} of {trainer.num_training_batches}", file=sys.stderr, flush=True)
+        self._done += 1
+        if is_shown():  # a GPU is waited for where its loss is read
+            # The last step is not the end: it is told when training has ended.
+            total = max(self._done + 1, self._task.total_steps)
+            report(self._done, total, "step", loss=float(outputs["loss"]))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._told = time.monotonic()
         row, elapsed = self._keeper.rows[-1], self._clock.elapsed()
         done = trainer.current_epoch + 1
         left = self._clock.seconds_per_epoch(done) * max(0, self._clock.epochs - done) + self._clock.closing
         best = "  best so far" if self._keeper.best_epoch == trainer.current_epoch else ""
-        tqdm.write(
+        logger.info(
             f"epoch {done:>3} of {self._clock.epochs}  loss {row['train_loss']:.3f}  validation Dice "
-            f"{row['val_dice']:.4f}  {_clock_time(elapsed)} gone, {_clock_time(left)} left{best}",
-            file=sys.stdout,
+            f"{row['val_dice']:.4f}  {_clock_time(elapsed)} gone, {_clock_time(left)} left{best}"
         )
-        sys.stdout.flush()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self._end()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self._end()
+
+    def _end(self) -> None:
+        report(self._done, self._done, "step")
 
 
 def _clock_time(seconds: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,13 +11,15 @@ from typing import Any, Literal
 from amsunet.data.contact_sheet import draw_sheet, tell_codes
 from amsunet.data.masks import MaskOptions
 from amsunet.files import whole_file, write_json
+from amsunet.host import random_state_kept
 from amsunet.machine import choose_machine
-from amsunet.memory import free_memory, keep_freed_memory
+from amsunet.memory import free_memory
 from amsunet.training.budget import Fitted, fit_prepared
 from amsunet.training.closing import Judging
 from amsunet.training.estimate import Cost
 from amsunet.training.plan import Plan
 from amsunet.training.prepare import Preparation, prepare
+from amsunet.wording import setting
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Check:
         pixels = self.preparation.fingerprint.median_height * self.preparation.fingerprint.median_width * plan.scale**2
         predicting = cost.seconds_per_image * pixels / math.prod(plan.crop)
         room = free_memory()
-        tight = " - too little is free: lower --batch-size or --crop" if cost.memory > room else ""
+        lower = f"{setting('batch_size')} or {setting('crop')}"
+        tight = f" - too little is free: lower {lower}" if cost.memory > room else ""
         return "\n".join(
             [
                 self.preparation.describe(),
@@ -66,6 +68,7 @@ class Check:
         )
 
 
+@random_state_kept()
 def check(
     data: str | Path,
     *,
@@ -76,7 +79,6 @@ def check(
     recipe: Literal["default", "paper"] = "default",
     device: str = "auto",
     precision: str = "auto",
-    progress: Callable[[int, int], None] | None = None,
     started: float | None = None,
     judging: Judging | None = None,
     **overrides: Any,
@@ -87,7 +89,6 @@ def check(
     Raises: InputError for data that cannot be understood; single broken files are in the result.
     """
     started = time.monotonic() if started is None else started
-    keep_freed_memory()
     machine = choose_machine(device, precision)
     prepared = prepare(
         data,
@@ -98,7 +99,6 @@ def check(
         test_fraction=test_fraction,
         recipe=recipe,
         overrides=overrides,
-        progress=progress,
     )
     fitted = fit_prepared(prepared, machine, started, judging)
     plan, cost = fitted.plan, fitted.cost

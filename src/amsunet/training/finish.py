@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from amsunet.data.images import Array
 from amsunet.files import write_json
 from amsunet.inference.model_file import load_model, save_model
 from amsunet.machine import Machine
+from amsunet.progress import report
 from amsunet.training.calibration import fit_temperature
 from amsunet.training.threshold import Choice, choose_threshold
 from amsunet.training.validation import ValidationLogits
+
+logger = logging.getLogger(__name__)
 
 
 def finish(
@@ -23,8 +27,6 @@ def finish(
     validation: PreparedImages,
     machine: Machine,
     own: str | None,
-    say: Callable[[str], None],
-    progress: Callable[[int, int], None] | None = None,
 ) -> Choice:
     """Give a model file its temperature, what turns probabilities into masks, and what its training images look like.
 
@@ -32,36 +34,32 @@ def finish(
 
     Args:
         own: as for ``load_model``.
-        progress: called with the images looked at so far and their number, for each of the three things.
     """
     network, description = load_model(path, own)
-    logits = ValidationLogits(network, description, validation, machine, progress)
+    logits = ValidationLogits(network, description, validation, machine)
     calibration = fit_temperature(logits)
-    say(str(calibration))
+    logger.info(str(calibration))
     choice = choose_threshold(logits, calibration.temperature, description.preprocessing.scale)
-    say(str(choice))
+    logger.info(str(choice))
     learned = {
         "temperature": calibration.temperature,
         "threshold": choice.threshold,
         "smallest_object": choice.smallest_object,
         "doubtful": choice.doubtful,
-        "appearance": look_at(training, validation, progress),
+        "appearance": look_at(training, validation),
     }
     write_json(path.with_name("calibration.json"), asdict(calibration))
     save_model(path, network, description.model_copy(update=learned))
     return choice
 
 
-def look_at(
-    training: PreparedImages, validation: PreparedImages, progress: Callable[[int, int], None] | None = None
-) -> Appearance | None:
+def look_at(training: PreparedImages, validation: PreparedImages) -> Appearance | None:
     """Learn what images look like, as the network sees them, from some that are spread over the samples."""
-    return learn_appearance(*(_some(images, progress) for images in (training, validation)))
+    return learn_appearance(*(_some(images) for images in (training, validation)))
 
 
-def _some(images: PreparedImages, progress: Callable[[int, int], None] | None) -> Iterator[Array]:
+def _some(images: PreparedImages) -> Iterator[Array]:
     chosen = evenly(range(len(images)), IMAGES)
     for done, index in enumerate(chosen, start=1):
         yield images[index][0]
-        if progress:
-            progress(done, len(chosen))
+        report(done, len(chosen), "image")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -18,6 +18,7 @@ from amsunet.data.crops import Crops, PreparedImages, evenly
 from amsunet.data.dataset import Dataset
 from amsunet.data.layout import Sample
 from amsunet.errors import InputError
+from amsunet.host import determinism_kept, quiet, random_state_kept, without_warnings
 from amsunet.inference.description import FILE_NAME, ModelDescription
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import build_network
@@ -28,6 +29,9 @@ from amsunet.training.finish import finish
 from amsunet.training.run import RunConfig
 from amsunet.training.task import DivergedError, SegmentationTask, WholeImages
 from amsunet.training.transfer import start_from
+from amsunet.wording import setting
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,32 +60,44 @@ class Training:
         return max(self.dice_at.values(), default=float("nan"))
 
 
+@contextmanager
+def _as_guest() -> Iterator[None]:
+    """Train by a seed and without a word of other libraries, and leave no trace of either in the process.
+
+    Lightning's hints and advertisements do not help who uses this package.
+    """
+    with (
+        random_state_kept(),
+        determinism_kept(),
+        quiet("pytorch_lightning", "lightning.pytorch", "pytorch_lightning.utilities.rank_zero", "kornia"),
+        without_warnings(r"pytorch_lightning|torch\.optim|kornia|monai"),
+    ):
+        yield
+
+
+@_as_guest()
 def fit(
     run: Path,
     config: RunConfig,
     training: list[Sample],
     validation: list[Sample],
     machine: Machine,
-    say: Callable[[str], None],
     *,
     resume: bool,
     sizes: Mapping[str, tuple[int, int]] | None = None,
     started: float | None = None,
     closing: float = 0.0,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Training:
     """Train the network of a run folder on its samples, or go on from its last checkpoint, and choose the threshold.
 
     Args:
         sizes: as for ``PreparedImages``.
         started, closing: as for ``Clock``.
-        progress: called with the images looked at in the end and their number.
 
     Raises: InputError for a damaged checkpoint, and when the loss diverges.
     """
     plan, convention, preprocessing = config.plan, config.convention, config.preprocessing
     assert plan.steps_per_epoch is not None
-    _quieten()
     torch.manual_seed(plan.seed)
     arguments = plan.model_arguments(convention.num_classes)
     network = build_network(plan.model, arguments)
@@ -95,7 +111,7 @@ def fit(
     )
     checkpoint = run / "last.ckpt" if resume and (run / "last.ckpt").exists() else None
     if plan.start is not None and checkpoint is None:
-        say(start_from(network, Path(plan.start), plan, arguments))
+        logger.info(start_from(network, Path(plan.start), plan, arguments))
     epochs = plan.epochs or epochs_in_budget(plan)
     task = SegmentationTask(network, plan, preprocessing, machine, total_steps=epochs * plan.steps_per_epoch)
     clock = Clock(task, epochs, started=started, closing=closing)
@@ -128,7 +144,7 @@ def fit(
     if checkpoint is not None:
         _check_readable(checkpoint)
     elif resume:
-        say("no epoch had ended: starting from the beginning")
+        logger.info("no epoch had ended: starting from the beginning")
     try:
         trainer.fit(
             task,
@@ -147,9 +163,9 @@ def fit(
         )
         raise InputError(
             f"training diverged in epoch {trainer.current_epoch + 1} (the loss is not a number); {kept}: "
-            f"train anew with --learning-rate {plan.learning_rate / 4:g} or --precision float32"
+            f"train anew with {setting(learning_rate=plan.learning_rate / 4)} or {setting(precision='float32')}"
         ) from None
-    chosen = finish(run / FILE_NAME, seen, judged, machine, plan.model, say, progress)
+    chosen = finish(run / FILE_NAME, seen, judged, machine, plan.model)
     return Training(
         run,
         trainer.current_epoch,
@@ -183,10 +199,3 @@ class _NextEpoch(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._crops.epoch = trainer.current_epoch
-
-
-def _quieten() -> None:
-    """Lightning's hints and advertisements do not help who uses this package."""
-    for name in ("pytorch_lightning", "lightning.pytorch", "pytorch_lightning.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"pytorch_lightning|torch\.optim|kornia|monai")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from amsunet.data.dataset import Dataset
@@ -17,6 +17,8 @@ from amsunet.training.fit import Training, fit
 from amsunet.training.prepare import fit_preprocessing
 from amsunet.training.run import RunConfig, RunData, alone_in, write_run
 
+logger = logging.getLogger(__name__)
+
 
 def fit_folds(
     run: Path,
@@ -24,11 +26,9 @@ def fit_folds(
     record: RunData,
     dataset: Dataset,
     machine: Machine,
-    say: Callable[[str], None],
     *,
     started: float | None = None,
     closing: float = 0.0,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Training:
     """Train the folds of a folder that are not done, each in a run folder of its own, and keep what they reached.
 
@@ -38,7 +38,6 @@ def fit_folds(
     Args:
         started: when the minutes of the first one began; those of the others begin where one has ended.
         closing: as for ``Clock``, of each.
-        progress: as for ``fit``.
 
     Raises: InputError as ``fit``.
     """
@@ -49,15 +48,13 @@ def fit_folds(
         place = f"{folder.name} ({fold + 1} of {folds.count})"
         if fold in folds.scores:
             if _can_be_read(folder, config):
-                say(f"{place} is done: Dice {folds.scores[fold].dice:.4f}")
+                logger.info(f"{place} is done: Dice {folds.scores[fold].dice:.4f}")
                 continue
-            say(f"{place} is missing or damaged: trained anew")
+            logger.info(f"{place} is missing or damaged: trained anew")
             folds = folds.model_copy(update={"scores": {k: v for k, v in folds.scores.items() if k != fold}})
             write_folds(run, folds)
             shutil.rmtree(folder, ignore_errors=True)
-        training = _fit_fold(
-            folder, fold, folds, config, record, dataset, machine, say, place, started, closing, progress
-        )
+        training = _fit_fold(folder, fold, folds, config, record, dataset, machine, place, started, closing)
         started = time.monotonic()
         epochs += training.epochs
         if training.interrupted:
@@ -71,7 +68,9 @@ def fit_folds(
         write_folds(run, folds)
         trained += 1
         minutes = (time.monotonic() - start) / 60 / trained * (folds.count - len(folds.scores))
-        say(f"{place}: Dice {score.dice:.4f} on {score.images} images; about {minutes:.0f} minutes left for all folds")
+        logger.info(
+            f"{place}: Dice {score.dice:.4f} on {score.images} images; about {minutes:.0f} minutes left for all folds"
+        )
     return Training(run, epochs, None, folds.dice_at(), False, machine, folds, dataset, config.plan.validation_images)
 
 
@@ -83,11 +82,9 @@ def _fit_fold(
     record: RunData,
     dataset: Dataset,
     machine: Machine,
-    say: Callable[[str], None],
     place: str,
     started: float | None,
     closing: float,
-    progress: Callable[[int, int], None] | None,
 ) -> Training:
     """Train one fold, or go on with it."""
     own: dict[str, Split] = {name: "val" if of == fold else "train" for name, of in folds.fold_of.items()}
@@ -102,11 +99,11 @@ def _fit_fold(
     with alone_in(folder):
         write_run(folder, mine, record.model_copy(update={"splits": splits}), environment(machine))
         doing = "goes on" if begun else "begins"
-        say(f"{place}: {doing}, {len(training)} images to train, {len(validation)} to validate")
+        logger.info(f"{place}: {doing}, {len(training)} images to train, {len(validation)} to validate")
         sizes = dataset.sizes()
         return fit(
-            folder, mine, training, validation, machine, say,
-            resume=begun, sizes=sizes, started=started, closing=closing, progress=progress,
+            folder, mine, training, validation, machine,
+            resume=begun, sizes=sizes, started=started, closing=closing,
         )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from amsunet.data.preprocessing import ImageScale, Windowing
 from amsunet.errors import InputError
 from amsunet.removed import refuse_removed, removed_in, without_removed
 from amsunet.training.loss import LossName
+from amsunet.wording import command, setting
 
 DEFAULT_MINUTES = 20.0
 AS_SAID = "as you said"
@@ -73,7 +74,7 @@ class Plan(BaseModel):
     extra_augmentation: Annotated[tuple[Extra, ...], BeforeValidator(refuse_removed), BeforeValidator(_words)] = ()
     """What is added to a strength of light, medium or strong."""
     augmentation_flips: Flips = "both"
-    """Mirror images that training shows; those of which ``--flips`` may average later."""
+    """Mirror images that training shows; those of which ``flips`` may average later."""
     quarter_turns: bool
     inversion: bool = False
     """Also show crops with dark and bright exchanged."""
@@ -156,7 +157,7 @@ def check_setting(name: str, value: Any) -> None:
     """Raise InputError for a setting that no plan has, or a value that it takes for no data."""
     field = Plan.model_fields.get(name)
     if field is None or name == "reasons":
-        raise InputError(f"a plan has no setting {name!r}: amsunet train --help lists them")
+        raise InputError(f"a plan has no setting {name!r}: {command('train', help=True)} lists them")
     try:
         TypeAdapter(Annotated[field.annotation, field]).validate_python(value)  # type: ignore[arg-type]
     except ValidationError as error:
@@ -178,8 +179,8 @@ def _refused(error: ValidationError, name: str | None = None) -> InputError:
     if gone := removed_in(error):
         return InputError(gone)
     first = error.errors()[0]
-    said = str(name or first["loc"][0]).replace("_", "-")
-    return InputError(f"--{said}: {first['msg'].removeprefix('Value error, ').lower()}, not {first['input']}")
+    said = setting(str(name or first["loc"][0]))
+    return InputError(f"{said}: {first['msg'].removeprefix('Value error, ').lower()}, not {first['input']}")
 
 
 def make_plan(
@@ -214,7 +215,8 @@ def make_plan(
         settings["quarter_turns"], reasons["quarter_turns"] = False, "half a turn is both flips"
     if settings.get("epochs") is not None and settings.get("minutes") is not None:
         if given.get("epochs") is not None and given.get("minutes") is not None:
-            raise InputError("--epochs and --minutes exclude each other: give one of them")
+            both = f"{setting('epochs')} and {setting('minutes')}"
+            raise InputError(f"{both} exclude each other: give one of them")
         settings["epochs" if given.get("minutes") else "minutes"] = None
     if settings.get("epochs") is None and settings.get("minutes") is None:
         settings["minutes"] = DEFAULT_MINUTES

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from amsunet.models import is_file
 from amsunet.models.contract import check_sizes
 from amsunet.training.plan import AS_SAID, Plan, check_setting, make_plan
 from amsunet.training.transfer import as_wide_as_its_start, start_from
+from amsunet.wording import setting
 
 _STATISTICS_IMAGES = 64
 
@@ -56,6 +58,10 @@ class Preparation:
 
     def describe(self) -> str:
         """What was found, a line each."""
+        return "\n".join(f"warning: {line}" if level == logging.WARNING else line for level, line in self.lines())
+
+    def lines(self) -> list[tuple[int, str]]:
+        """What was found, a line each, with its level of ``logging``."""
         dataset, counts = self.dataset, Counter(self.splits.values())
         lines = [
             f"{dataset.source}: {counts['train']} images to train, {counts['val']} to validate, "
@@ -65,13 +71,16 @@ class Preparation:
             str(self.fingerprint),
             *([str(self.occurrence)] if str(self.occurrence) else []),
             *dataset.notes,
-            *(f"warning: {warning}" for warning in self.warnings),
-            *self._doubt_of_scale(),
+        ]
+        found = [
+            *((logging.INFO, line) for line in lines),
+            *((logging.WARNING, warning) for warning in self.warnings),
+            *((logging.INFO, line) for line in self._doubt_of_scale()),
         ]
         for kind, count in Counter(problem.kind for problem in dataset.problems).items():
             first = next(problem for problem in dataset.problems if problem.kind == kind)
-            lines.append(f"cannot be used: {count} {kind}, as {first.message}")
-        return "\n".join(lines)
+            found.append((logging.INFO, f"cannot be used: {count} {kind}, as {first.message}"))
+        return found
 
     def _doubt_of_scale(self) -> list[str]:
         frame = self.fingerprint.frame
@@ -80,7 +89,7 @@ class Preparation:
         height, width = frame.typical
         return [
             f"note: {frame.decide()[1]}, so a new image of another size is taken pixel for pixel, as more or less "
-            f"of it; if it is to be brought to the size of these, {width} x {height}, say --image-scale size"
+            f"of it; if it is to be brought to the size of these, {width} x {height}, say {setting(image_scale='size')}"
         ]
 
     def _folds(self) -> list[str]:
@@ -108,7 +117,6 @@ def prepare(
     folds: int | None = None,
     recipe: Literal["default", "paper"] = "default",
     overrides: dict[str, Any] | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Preparation:
     """Open a data set, cut its splits, measure it and plan.
 
@@ -120,9 +128,7 @@ def prepare(
     for name, value in (overrides or {}).items():
         if value is not None:
             check_setting(name, value)  # before much is read
-    dataset = open_dataset(
-        data, mask_options, group=group, skip_broken=skip_broken, allow_problems=allow_problems, progress=progress
-    )
+    dataset = open_dataset(data, mask_options, group=group, skip_broken=skip_broken, allow_problems=allow_problems)
     cut = partial(
         assign_splits,
         foreground=dataset.foreground_share(),
@@ -161,7 +167,7 @@ def _deal(dataset: Dataset, splits: Mapping[str, Split], count: int, copies: Map
     try:
         fold_of = deal_folds(samples, dataset.foreground_share(), count, copies=copies)
     except ValueError as error:
-        raise InputError(f"{error}: ask for fewer with --folds") from None
+        raise InputError(f"{error}: ask for fewer with {setting('folds')}") from None
     return Folds(count=count, fold_of=fold_of)
 
 

@@ -24,6 +24,7 @@ from amsunet.inference.description import FILE_NAME, seen_as_then
 from amsunet.models import code_files, is_file
 from amsunet.removed import removed_in
 from amsunet.training.plan import Plan
+from amsunet.wording import setting
 from amsunet.zoo import find_card
 
 Kind = TypeVar("Kind", bound=BaseModel)
@@ -117,7 +118,9 @@ def alone_in(folder: Path) -> Iterator[None]:
         try:
             lock.acquire()
         except Timeout:
-            raise InputError(f"another training is at work in {folder}: wait for it, or choose another --out") from None
+            raise InputError(
+                f"another training is at work in {folder}: wait for it, or choose another {setting('out')}"
+            ) from None
     try:
         yield
     finally:

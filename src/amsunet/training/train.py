@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +20,10 @@ from amsunet.data.layout import Split
 from amsunet.data.masks import MaskOptions
 from amsunet.errors import InputError
 from amsunet.files import written
+from amsunet.host import determinism_kept, random_state_kept
 from amsunet.inference.ensemble import fold_folder, is_ensemble, model_path, write_folds
 from amsunet.inference.model_file import named_model
 from amsunet.machine import choose_machine, environment
-from amsunet.memory import keep_freed_memory
 from amsunet.models import absolute_model, code_checksum
 from amsunet.training.budget import fit_prepared
 from amsunet.training.closing import Judging
@@ -41,9 +42,14 @@ from amsunet.training.run import (
     write_data,
     write_run,
 )
+from amsunet.wording import command, setting
 from amsunet.zoo import find_card
 
+logger = logging.getLogger(__name__)
 
+
+@random_state_kept()
+@determinism_kept()
 def train(
     data: str | Path,
     *,
@@ -60,8 +66,6 @@ def train(
     device: str = "auto",
     precision: str = "auto",
     deterministic: bool = False,
-    say: Callable[[str], None] = print,
-    progress: Callable[[int, int], None] | None = None,
     started: float | None = None,
     judging: Judging | None = None,
     **overrides: Any,
@@ -78,8 +82,6 @@ def train(
         folds: train so many networks, each validated on a part of the training images that it is not trained on; the
             run folder is then an ensemble, whose probabilities are averaged.
         overrides: fields of ``Plan``.
-        say: takes the lines that tell what is going on.
-        progress: called with the images read, or looked at in the end, so far and their number.
         started: when the minutes began, by ``time.monotonic``; with this call when left out.
         judging: what the caller does after training and within the minutes, rehearsed.
 
@@ -88,9 +90,8 @@ def train(
     started = time.monotonic() if started is None else started
     if out is not None:
         _refuse_taken(Path(out))
-    keep_freed_memory()
     machine = choose_machine(device, precision)
-    say(f"on {machine}")
+    logger.info(f"on {machine}")
     if overrides.get("model"):
         overrides["model"] = absolute_model(overrides["model"])
     if overrides.get("start") and not find_card(str(overrides["start"])):
@@ -107,9 +108,9 @@ def train(
         folds=folds,
         recipe=recipe,
         overrides={"minutes": minutes, "epochs": epochs, **overrides},
-        progress=progress,
     )
-    say(prepared.describe())
+    for level, line in prepared.lines():
+        logger.log(level, line)
     plan, dataset, closing = prepared.plan, prepared.dataset, 0.0
     if deterministic:
         # cuBLAS reads it at the process's first matrix product, and the Trainer that sets it comes after the measuring.
@@ -118,9 +119,9 @@ def train(
         fitted = fit_prepared(prepared, machine, started, judging)
         plan, closing, started = fitted.plan, fitted.closing_seconds, fitted.started
         for warning in fitted.warnings:
-            say(f"warning: {warning}")
-        say(str(fitted))
-    say(f"plan:\n{plan}")
+            logger.warning(warning)
+        logger.info(str(fitted))
+    logger.info(f"plan:\n{plan}")
     preprocessing = fit_preprocessing(plan, dataset.convention, prepared.of("train"), prepared.fingerprint)
     config = RunConfig(
         plan=plan,
@@ -144,7 +145,7 @@ def train(
             for scan in dataset.scans
             if prepared.splits[scan.sample.name] in ("train", "val")
         },
-        seen_before=_seen_by_the_start(plan, prepared, say),
+        seen_before=_seen_by_the_start(plan, prepared),
     )
     run = Path(out) if out is not None else _next_run(data)
     with alone_in(run):
@@ -153,33 +154,29 @@ def train(
             write_folds(run, prepared.folds)
         write_run(run, config, data_record, environment(machine))
         if prepared.folds is not None:
-            return fit_folds(
-                run, config, data_record, dataset, machine, say, started=started, closing=closing, progress=progress
-            )
+            return fit_folds(run, config, data_record, dataset, machine, started=started, closing=closing)
         training = fit(
             run,
             config,
             prepared.of("train"),
             prepared.of("val"),
             machine,
-            say,
             resume=False,
             sizes=dataset.sizes(),
             started=started,
             closing=closing,
-            progress=progress,
         )
         return replace(training, dataset=dataset)
 
 
+@random_state_kept()
+@determinism_kept()
 def resume(
     run: str | Path,
     data: str | Path | None = None,
     *,
     device: str | None = None,
     own: str | None = None,
-    say: Callable[[str], None] = print,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Training:
     """Go on with a training that was stopped or killed, from the end of its last whole epoch.
 
@@ -199,26 +196,24 @@ def resume(
     config = config.model_copy(update={"plan": config.plan.model_copy(update={"model": model})})
     if data is not None:
         record = record.model_copy(update={"source": absolute_source(data)})
-    keep_freed_memory()
     machine = choose_machine(device or config.device, config.precision)
-    say(f"on {machine}")
+    logger.info(f"on {machine}")
     dataset = open_dataset(
         locate(record.source),
         group=record.group,
         skip_broken=record.skip_broken,
         convention=config.convention,
-        progress=progress,
     )
     record.check(dataset)
     if changed := record.changed_masks(dataset):
-        say(f"warning: {tell_changed(changed)}: what was learned so far is of the former ones")
+        logger.warning(f"{tell_changed(changed)}: what was learned so far is of the former ones")
     with alone_in(folder):
         if data is not None:
             write_data(folder, record)
             for fold in folder.glob("fold*/data.json"):
                 write_data(fold.parent, read_run(fold.parent)[1].model_copy(update={"source": record.source}))
         if is_ensemble(folder):
-            return fit_folds(folder, config, record, dataset, machine, say, progress=progress)
+            return fit_folds(folder, config, record, dataset, machine)
         samples = {split: [s for s in dataset.samples if record.splits[s.name] == split] for split in ("train", "val")}
         training = fit(
             folder,
@@ -226,26 +221,24 @@ def resume(
             samples["train"],
             samples["val"],
             machine,
-            say,
             resume=True,
             sizes=dataset.sizes(),
-            progress=progress,
         )
         return replace(training, dataset=dataset)
 
 
-def _seen_by_the_start(plan: Plan, prepared: Preparation, say: Callable[[str], None]) -> tuple[str, ...]:
+def _seen_by_the_start(plan: Plan, prepared: Preparation) -> tuple[str, ...]:
     """Checksums of what the weights of ``plan.start`` were trained on; warns where test images are among them."""
     if plan.start is None:
         return ()
     seen = images_seen(Path(plan.start))
     if seen is None:
-        say(f"warning: which images {plan.start} was trained on is not known; test images may be among them")
+        logger.warning(f"which images {plan.start} was trained on is not known; test images may be among them")
         return ()
     checksums = prepared.dataset.checksums()
     known = sum(checksums[sample.name] in seen for sample in prepared.of("test"))
     if known:
-        say(f"warning: {plan.start} was trained on {known} of the test images: their score will be too good")
+        logger.warning(f"{plan.start} was trained on {known} of the test images: their score will be too good")
     return tuple(sorted(seen))
 
 
@@ -264,4 +257,6 @@ def _next_run(data: str | Path) -> Path:
 
 def _refuse_taken(run: Path) -> None:
     if (run / "config.json").exists() or fold_folder(run, 0).exists():
-        raise InputError(f"{run} holds a run already: choose another --out, or go on with --resume {run}")
+        raise InputError(
+            f"{run} holds a run already: choose another {setting('out')}, or go on with {command('resume', run)}"
+        )

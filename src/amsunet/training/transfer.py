@@ -13,6 +13,7 @@ from amsunet.inference.ensemble import model_path
 from amsunet.inference.model_file import load_model
 from amsunet.models import is_file
 from amsunet.training.plan import Plan
+from amsunet.wording import setting
 
 
 def as_wide_as_its_start(plan: Plan) -> Plan:
@@ -48,7 +49,7 @@ def start_from(network: nn.Module, source: Path, plan: Plan, arguments: dict[str
     trained, description = load_model(model_path(source), model)
     if not is_file(model) and description.model != model:
         raise InputError(
-            f"{source} holds weights of {description.model}, not of {model}: say --model {description.model}"
+            f"{source} holds weights of {description.model}, not of {model}: say {setting(model=description.model)}"
         )
     others = [
         name
@@ -58,7 +59,7 @@ def start_from(network: nn.Module, source: Path, plan: Plan, arguments: dict[str
     if others:
         raise InputError(
             f"{source} was trained with other settings of the network ({', '.join(others)}): "
-            "say the same with --base-channels and --model-option"
+            f"say the same with {setting('base_channels')} and {setting('model_options')}"
         )
     weights, own = trained.state_dict(), network.state_dict()
     taken, fresh = {}, []
@@ -83,7 +84,9 @@ def start_from(network: nn.Module, source: Path, plan: Plan, arguments: dict[str
         told += f"; the first kernels, made for {channels} channels, now see {wanted}"
     windowing = description.preprocessing.windowing
     if windowing != plan.windowing:
-        told += f"; trained on images windowed by {windowing}, now given {plan.windowing} (--windowing {windowing})"
+        told += (
+            f"; trained on images windowed by {windowing}, now given {plan.windowing} ({setting(windowing=windowing)})"
+        )
     return told
 
 

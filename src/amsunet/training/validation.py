@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torch import nn
 
 from amsunet.data.crops import PreparedImages
@@ -15,15 +13,13 @@ from amsunet.inference.model_file import for_inference
 from amsunet.inference.torch_runtime import TorchRuntime
 from amsunet.machine import Machine
 from amsunet.memory import free_memory
+from amsunet.progress import report
 
 
 class ValidationLogits:
     """Logits (K, h, w) as the network gives them, with labels (h, w) of uint8, both at working size, by image.
 
     Kept in memory as far as there is room; what is not kept is computed whenever asked for.
-
-    Args:
-        progress: called with the place of the image that is asked for, from 1 on, and the number of images.
     """
 
     def __init__(
@@ -32,10 +28,8 @@ class ValidationLogits:
         description: ModelDescription,
         images: PreparedImages,
         machine: Machine,
-        progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self._images = images
-        self._progress = progress
         self._at_work = TorchRuntime(
             machine.place(for_inference(network)), description.preprocessing, machine, graphs=True
         )
@@ -48,8 +42,7 @@ class ValidationLogits:
         return len(self._images)
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:
-        if self._progress:
-            self._progress(index + 1, len(self))
+        report(index + 1, len(self), "image")
         image, labels = self._images[index]
         logits = self._kept.get(index)
         if logits is None:

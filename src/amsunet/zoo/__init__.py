@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from amsunet.errors import InputError
+from amsunet.wording import Blank, shell_command
 
 FOLDER = Path(__file__).parent
 logger = logging.getLogger(__name__)
@@ -71,10 +72,11 @@ class Card(BaseModel):
             (
                 f"# {self.name}",
                 "",
-                f"Finds {self.finds}: `amsunet predict {self.name} IMAGES --out masks`.",
+                f"Finds {self.finds}: `{shell_command('predict', self.name, Blank('IMAGES'), out='masks')}`.",
                 "",
                 "**Use.** For research, and as a start for a training of your own "
-                f"(`amsunet train DATA --from {self.name}`). Not a medical device, not for diagnosis.",
+                f"(`{shell_command('train', Blank('DATA'), start=self.name)}`). Not a medical device, not for "
+                "diagnosis.",
                 "",
                 f"**From image to mask.** {self.way}",
                 "",

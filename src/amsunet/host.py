@@ -1,0 +1,104 @@
+"""What a process has once and we change for a while: every change is taken back.
+
+amsunet is a guest in the process of whoever imports it. Some of what it needs belongs to the whole process: the level
+of another library's logger, a limit of Pillow's, the state of torch's random numbers.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+
+
+class Borrowed(Generic[Value]):
+    """A setting that has another value while anybody needs it, in however many threads.
+
+    Args:
+        read: tells its value.
+        change: sets it.
+        meanwhile: what it is to be.
+    """
+
+    def __init__(self, read: Callable[[], Value], change: Callable[[Value], object], meanwhile: Value) -> None:
+        self._read, self._change, self._meanwhile = read, change, meanwhile
+        self._lock = threading.Lock()
+        self._users = 0
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:  # the first one in changes it, the last one out changes it back
+            if not self._users:
+                self._before = self._read()
+                self._change(self._meanwhile)
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    self._change(self._before)
+
+
+_QUIET: dict[str, Borrowed[int]] = {}
+
+
+@contextmanager
+def quiet(*names: str, level: int = logging.ERROR) -> Iterator[None]:
+    """Meanwhile let loggers of other libraries say what is of this level or worse and nothing else."""
+    with ExitStack() as stack:
+        for name in names:
+            logger = logging.getLogger(name)
+            known = _QUIET.setdefault(name, Borrowed(lambda logger=logger: logger.level, logger.setLevel, level))  # type: ignore[misc]
+            stack.enter_context(known())
+        yield
+
+
+@contextmanager
+def without_warnings(of: str) -> Iterator[None]:
+    """Meanwhile ignore Python's warnings from modules whose names match."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=of)
+        yield
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Give torch's random numbers back as they were: those of the processor, and of the GPU if it is at work.
+
+    Also a decorator.
+    """
+    import torch  # noqa: PLC0415 - not there in a small installation
+
+    with torch.random.fork_rng([torch.cuda.current_device()] if torch.cuda.is_initialized() else []):  # type: ignore[no-untyped-call]
+        yield
+
+
+@contextmanager
+def determinism_kept() -> Iterator[None]:
+    """Give torch's switches for bit-exact work back as they were, which Lightning's Trainer turns and leaves.
+
+    Also a decorator.
+    """
+    import torch  # noqa: PLC0415 - not there in a small installation
+
+    name = "CUBLAS_WORKSPACE_CONFIG"
+    cudnn = torch.backends.cudnn
+    wanted = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark, deterministic, workspace = cudnn.benchmark, cudnn.deterministic, os.environ.get(name)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(wanted[0], warn_only=wanted[1])
+        cudnn.benchmark, cudnn.deterministic = benchmark, deterministic
+        if workspace is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = workspace

@@ -1,0 +1,246 @@
+"""amsunet is a guest in the process of whoever imports it: it leaves everything as it was."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from amsunet.host import Borrowed, determinism_kept, quiet, random_state_kept, without_warnings
+from amsunet.packages import needed, without_telemetry
+
+_LOOK = """
+import hashlib, json, logging, os, random, sys, warnings
+import numpy as np, torch, tifffile, PIL.Image
+# What other libraries change while they are imported is theirs.
+import kornia.augmentation, matplotlib.figure, monai.losses, pytorch_lightning, skimage.measure, torchmetrics
+import torch.utils.tensorboard, pytorch_lightning.loggers
+
+def digest(value):
+    return hashlib.sha256(repr(value).encode()).hexdigest()
+
+def mask():
+    value = os.umask(0)
+    os.umask(value)
+    return value
+
+def look():
+    loggers = {name: log for name, log in logging.root.manager.loggerDict.items() if isinstance(log, logging.Logger)}
+    return {
+        "filters": digest(warnings.filters),
+        "levels": {name: log.level for name, log in loggers.items() if log.level or log.disabled},
+        "handlers": {name: len(log.handlers) for name, log in loggers.items() if log.handlers},
+        "root": [logging.root.level, len(logging.root.handlers)],
+        "pillow": PIL.Image.MAX_IMAGE_PIXELS,
+        "truncated": __import__("PIL.ImageFile").ImageFile.LOAD_TRUNCATED_IMAGES,
+        "umask": mask(),
+        "environment": dict(os.environ),
+        "fakes": sorted(name for name, module in sys.modules.items() if module is None and "telemetry" in name),
+        "torch": digest(torch.get_rng_state().tolist()),
+        "numpy": digest(np.random.get_state()),
+        "random": digest(random.getstate()),
+        "switches": [torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark,
+                     torch.get_num_threads(), torch.get_default_dtype().__str__(), torch.is_grad_enabled()],
+        "threads": torch.get_num_threads(),
+        "hooks": [str(sys.excepthook), str(sys.displayhook)],
+    }
+
+def same(before, what):
+    after = look()
+    changed = {name: (before[name], after[name]) for name in before if before[name] != after[name]}
+    assert not changed, (what, changed)
+
+torch.manual_seed(7)
+before = look()
+import amsunet
+same(before, "import")
+for name in amsunet.__all__:
+    getattr(amsunet, name)
+same(before, "public names")
+"""
+
+
+def _run(code: str, *words: object, **settings: object) -> subprocess.CompletedProcess[str]:
+    known = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    return subprocess.run(
+        [sys.executable, "-c", _LOOK + code, *map(str, words)], capture_output=True, text=True, check=False, env=known
+    )
+
+
+def test_nothing_is_changed_by_importing_and_predicting(save, tmp_path):
+    path = save(tmp_path / "a.png", np.random.default_rng(0).integers(0, 256, (96, 80), dtype=np.uint8))
+    code = """
+predictor = amsunet.load("nuclei")
+same(before, "load")
+assert predictor.predict(sys.argv[1]).mask.shape == (96, 80)
+same(before, "predict")
+amsunet.list_models(), amsunet.create_model
+same(before, "models")
+"""
+    done = _run(code, path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "", "a library is quiet"
+
+
+def test_nothing_is_changed_by_training(tmp_path, repeatable):
+    code = """
+settings = json.loads(sys.argv[2])
+amsunet.train("sample:nuclei", out=sys.argv[1], **settings)
+same(before, "train")
+amsunet.evaluate(sys.argv[1])
+same(before, "evaluate")
+amsunet.check("sample:nuclei", out=sys.argv[1] + "-check", epochs=1, base_channels=4)
+same(before, "check")
+"""
+    done = _run(code, tmp_path / "run", json.dumps(repeatable | {"epochs": 1}))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "", "a library is quiet"
+
+
+def test_nothing_is_changed_by_exported_networks(whole, tmp_path):
+    pytest.importorskip("onnxruntime", reason='needs pip install "amsunet[deploy]"')
+    pytest.importorskip("openvino", reason='needs pip install "amsunet[deploy]"')
+    pytest.importorskip("onnxscript", reason='needs pip install "amsunet[deploy]"')
+    code = """
+import onnx, onnxscript, torch.onnx  # theirs
+from amsunet.deployment.export import export
+for to in ("onnx", "openvino"):
+    path = export(sys.argv[1], to, out=sys.argv[2] + {"onnx": ".onnx", "openvino": ".xml"}[to]).path
+    amsunet.load(path).predict(np.zeros((64, 64), np.uint8))
+after = look()
+for name in ("pillow", "umask", "environment", "fakes", "torch", "random", "switches"):
+    assert before[name] == after[name], name
+assert not [name for name in sys.modules if name.startswith("openvino_telemetry")]
+"""
+    done = _run(code, whole.run, tmp_path / "network")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_file_gets_the_rights_of_any_new_file(tmp_path):
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom amsunet.files import write_text\nos.umask(0o027)\n"
+        "write_text(Path(sys.argv[1]), 'x')\nprint(oct(Path(sys.argv[1]).stat().st_mode & 0o777))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "a"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0o640", "of a umask that was set after amsunet was imported too"
+
+
+def test_the_command_sets_its_process_up_and_gives_it_back():
+    code = """
+from click.testing import CliRunner
+from amsunet.cli import cli
+os.environ.pop("OMP_WAIT_POLICY", None)
+import click
+@cli.command("look")
+def inside():
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE" and logging.getLogger("amsunet").level == logging.INFO
+before = look()
+result = CliRunner().invoke(cli, ["look"])
+assert result.exit_code == 0, result
+same(before, "command")
+"""
+    done = _run(code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_borrowed_by_several_threads_is_given_back_by_the_last():
+    value = ["before"]
+    borrowed = Borrowed(lambda: value[0], lambda new: value.__setitem__(0, new), "meanwhile")
+    inside, leave = threading.Barrier(5), threading.Event()
+
+    def use() -> None:
+        with borrowed():
+            inside.wait(10)
+            leave.wait(10)
+
+    threads = [threading.Thread(target=use) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    inside.wait(10)
+    with pytest.raises(KeyError), borrowed():
+        raise KeyError
+    assert value == ["meanwhile"]
+    leave.set()
+    for thread in threads:
+        thread.join()
+    assert value == ["before"]
+    value[0] = "changed by its owner"
+    with borrowed():
+        assert value == ["meanwhile"]
+    assert value == ["changed by its owner"]
+
+
+def test_random_numbers_go_on_as_if_nothing_had_been_drawn():
+    @random_state_kept()
+    def draw() -> torch.Tensor:
+        torch.manual_seed(0)
+        return torch.rand(3)
+
+    torch.manual_seed(5)
+    expected = torch.rand(4)
+    torch.manual_seed(5)
+    first, drawn, rest = torch.rand(2), draw(), torch.rand(2)
+    assert torch.equal(torch.cat([first, rest]), expected) and torch.equal(drawn, draw())
+
+
+@pytest.mark.parametrize("workspace", [None, ":16:8"])
+def test_switches_are_turned_back(monkeypatch, workspace):
+    if workspace is None:
+        monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    else:
+        monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", workspace)
+    with pytest.raises(KeyError), determinism_kept():
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = not torch.backends.cudnn.benchmark
+        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+        raise KeyError
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert os.environ.get("CUBLAS_WORKSPACE_CONFIG") == workspace
+
+
+def test_other_libraries_are_quiet_only_meanwhile(caplog, recwarn):
+    import warnings
+
+    log = logging.getLogger("another.library")
+    with quiet("another.library"), without_warnings(r"tests|test_host"):
+        log.warning("an advertisement")
+        warnings.warn("a hint", UserWarning, stacklevel=1)
+    log.warning("heard")
+    assert caplog.messages == ["heard"] and not recwarn.list
+
+
+def test_telemetry_is_off_while_a_package_is_imported_and_the_process_as_before(monkeypatch, tmp_path):
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    monkeypatch.setitem(sys.modules, "openvino_telemetry", sys)  # as if the host had it
+    (tmp_path / "reporting_package.py").write_text(
+        "import os\nfound = os.environ.get('ORT_DISABLE_TELEMETRY')\n"
+        "try:\n    import openvino_telemetry\nexcept ImportError:\n    openvino_telemetry = None\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    module = needed("reporting_package", "nothing")
+    assert module.found == "1" and module.openvino_telemetry is None
+    assert "ORT_DISABLE_TELEMETRY" not in os.environ and sys.modules["openvino_telemetry"] is sys
+    with without_telemetry(), without_telemetry():
+        pass
+    assert sys.modules["openvino_telemetry"] is sys
+
+
+def test_a_large_image_is_read_and_pillows_guard_stays(tmp_path, monkeypatch):
+    from amsunet.data.images import count_pixels, read_image
+
+    path = Path(tmp_path / "a.png")
+    Image.fromarray(np.zeros((50, 60), np.uint8)).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # three times as many are an error
+    assert read_image(path).shape == (50, 60, 1) and count_pixels(path) == 3000
+    assert Image.MAX_IMAGE_PIXELS == 1000
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(path)
