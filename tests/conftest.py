@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pickle
 import shutil
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,9 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 
 from amsunet.data.images import Array
+from amsunet.evaluation.cell import STOPPED, run_cell
 from amsunet.training.train import train
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -26,6 +32,12 @@ _TINY: dict[str, Any] = {
     "device": "cpu",
     "precision": "float32",
 }
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests that ask for ``repeat``, the seed of what is done at a random moment, run as often as ``make`` says."""
+    if "repeat" in metafunc.fixturenames:
+        metafunc.parametrize("repeat", range(int(os.environ.get("REPEATS", "3"))))
 
 
 @pytest.fixture
@@ -132,12 +144,35 @@ def repeatable(tiny) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def whole(repeatable, tmp_path_factory) -> Any:
-    """A training that came to its end, and the lines it said."""
-    said: list[str] = []
-    training = train("sample:nuclei", out=tmp_path_factory.mktemp("runs") / "whole", say=said.append, **repeatable)
-    yield SimpleNamespace(training=training, run=training.run, said="\n".join(said))
-    torch.use_deterministic_algorithms(False)
+def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """A folder that the first worker who asks for it fills, for all of them."""
+    base = tmp_path_factory.getbasetemp()
+    top = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def folder(name: str, make: Callable[[Path], None]) -> Path:
+        path = top / "made" / name
+        path.parent.mkdir(exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not path.with_suffix(".done").exists():
+                make(path)
+                torch.use_deterministic_algorithms(False)
+                path.with_suffix(".done").touch()
+        return path
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whole(repeatable, made_once) -> Any:
+    """A training that came to its end, and the lines it said; to read from."""
+
+    def make(folder: Path) -> None:
+        said: list[str] = []
+        training = train("sample:nuclei", out=folder / "run", say=said.append, **repeatable)
+        (folder / "training.pickle").write_bytes(pickle.dumps((training, "\n".join(said))))
+
+    training, said = pickle.loads((made_once("whole", make) / "training.pickle").read_bytes())
+    return SimpleNamespace(training=training, run=training.run, said=said)
 
 
 @pytest.fixture(scope="session")
@@ -147,9 +182,36 @@ def run(whole, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def ensemble(repeatable, tmp_path_factory) -> Path:
+def ensemble(repeatable, made_once) -> Path:
     """A network for each of three folds, to read from."""
-    out = tmp_path_factory.mktemp("runs") / "ensemble"
-    train("sample:nuclei", out=out, folds=3, say=str, **repeatable | {"epochs": 2})
-    torch.use_deterministic_algorithms(False)
-    return out
+
+    def make(folder: Path) -> None:
+        train("sample:nuclei", out=folder / "run", folds=3, say=str, **repeatable | {"epochs": 2})
+
+    return made_once("ensemble", make) / "run"
+
+
+def _here(out: Path, cell: Any, threads: int) -> Any:
+    """What ``compare`` asks of the process of a cell, of a cell that ran in this one."""
+    log = out / "cells" / f"{cell.name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
+        try:
+            code = 0 if run_cell(out, cell.name) else STOPPED
+        except Exception:
+            traceback.print_exc(file=file)
+            code = 1
+    return SimpleNamespace(returncode=code, poll=lambda: code)
+
+
+@pytest.fixture(scope="session")
+def cells_here() -> Callable[[], Any]:
+    """Within it a study trains its cells one by one in this process: each of their own spends seconds on imports."""
+
+    @contextlib.contextmanager
+    def within() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("amsunet.evaluation.compare._start", _here)
+            yield
+
+    return within
