@@ -24,9 +24,9 @@ $(VENV)/deploy: $(VENV)/ready
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,deploy]"
 	touch $@
 
-# Tests are many and small: two at a time on a thread each take half as long as one on two.
+# Tests are many and small: two at a time on a thread each take half as long as one on two. The longest files go first.
 test: $(VENV)/deploy
-	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Processes killed at random moments: make torture [REPEATS=10]
 REPEATS ?= 10

@@ -34,6 +34,29 @@ _TINY: dict[str, Any] = {
 }
 
 
+_LONGEST = (
+    "test_export.py",
+    "test_compare.py",
+    "test_train.py",
+    "test_cli.py",
+    "test_folds.py",
+    "test_benchmark.py",
+    "test_members.py",
+    "test_run.py",
+    "test_evaluate.py",
+    "test_small_installation.py",
+    "test_cost.py",
+    "test_fuse.py",
+    "test_contract.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first: workers that get whole files then end at the same time."""
+    rank = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tests that ask for ``repeat``, the seed of what is done at a random moment, run as often as ``make`` says."""
     if "repeat" in metafunc.fixturenames:
@@ -189,6 +212,30 @@ def ensemble(repeatable, made_once) -> Path:
         train("sample:nuclei", out=folder / "run", folds=3, say=str, **repeatable | {"epochs": 2})
 
     return made_once("ensemble", make) / "run"
+
+
+@pytest.fixture(scope="session")
+def captured_once(made_once) -> Callable[[], Any]:
+    """Within it every file of ONNX or OpenVINO is made from one capture: for exports of the run of ``whole`` alone."""
+
+    @contextlib.contextmanager
+    def within() -> Iterator[None]:
+        from amsunet.deployment import formats
+
+        capture = formats._write_onnx
+
+        def copy(network: torch.nn.Module, path: Path) -> None:
+            def make(folder: Path) -> None:
+                folder.mkdir()
+                capture(network, folder / "network.onnx")
+
+            shutil.copyfile(made_once("captured", make) / "network.onnx", path)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(formats, "_write_onnx", copy)
+            yield
+
+    return within
 
 
 def _here(out: Path, cell: Any, threads: int) -> Any:

@@ -24,7 +24,6 @@ from amsunet.data.dataset import open_dataset
 from amsunet.data.embedded import locate
 from amsunet.data.masks import IGNORED
 from amsunet.deployment import export as module
-from amsunet.deployment import formats
 from amsunet.deployment.export import export, find_images
 from amsunet.deployment.formats import PRECISIONS, Whole, missing_package, write_network
 from amsunet.deployment.parity import prepare_images
@@ -46,21 +45,10 @@ _EXAMPLE = Path(__file__).parents[2] / "examples" / "predict_onnx.py"
 
 
 @pytest.fixture(scope="module")
-def exported(whole, tmp_path_factory):
-    """Every format and precision of one run, made once; eight bits may lose all here, as nothing was learnt.
-
-    Torch captures the network once: what the other files of ONNX and OpenVINO are made from is a copy.
-    """
+def exported(whole, captured_once, tmp_path_factory):
+    """Every format and precision of one run, made once; eight bits may lose all here, as nothing was learnt."""
     folder = tmp_path_factory.mktemp("exports")
-    capture, captured = formats._write_onnx, folder / "captured.onnx"
-
-    def once(network: Whole, path: Path) -> None:
-        if not captured.exists():
-            capture(network, captured)
-        copyfile(captured, path)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(formats, "_write_onnx", once)
+    with pytest.MonkeyPatch.context() as patch, captured_once():
         patch.setattr(module, "MAY_LOSE", 1.0)
         patch.setattr(module, "_FINDS_NOTHING", 0.0)
         return {

@@ -120,7 +120,7 @@ def test_ctrl_c_ends_well_with_a_model_and_a_report(interrupt, tmp_path, monkeyp
         main()
     said = capfd.readouterr().out
     assert not ended.value.code, said
-    assert "epoch   2 of 1000" in said and "epoch   3 of 1000" not in said
+    assert "epoch   2 of 1000" in said and "epoch   4 of 1000" not in said
     assert "--resume" in said
     assert (run / "report.html").is_file()
     load_model(run / FILE_NAME)
