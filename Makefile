@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: demo test lint bench reproduce clean
+.PHONY: demo test torture lint bench reproduce clean
 .DEFAULT_GOAL := demo
 
 # torch goes first and alone: a range would let pip take a build with gigabytes of CUDA.
@@ -24,9 +24,14 @@ $(VENV)/deploy: $(VENV)/ready
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,deploy]"
 	touch $@
 
-# Tests are many and small: two at a time on a thread each take half as long as one on two.
+# Tests are many and small: two at a time on a thread each take half as long as one on two. The longest files go first.
 test: $(VENV)/deploy
-	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# Processes killed at random moments: make torture [REPEATS=10]
+REPEATS ?= 10
+torture: $(VENV)/deploy
+	OMP_NUM_THREADS=1 REPEATS=$(REPEATS) $(RUN)/python -m pytest -n 2 -m torture
 
 lint: $(VENV)/ready
 	$(RUN)/ruff check .

@@ -35,6 +35,7 @@ from stopwatch import Job
 
 from amsunet.cli import main
 from amsunet.cli.options import whole_numbers
+from amsunet.cli.process import own_process
 from amsunet.deployment.formats import PACKAGES, PRECISIONS, missing_package, pip_line
 from amsunet.errors import InputError
 from amsunet.files import refuse_place
@@ -296,7 +297,8 @@ def networks(**values: Any) -> None:
     """Time networks on this machine: every network with every runtime and precision, set against plain torch, against
     U-Net, and against what the machine can do at best.
     """
-    speeds = measure(**values, say=click.echo)
+    click.get_current_context().with_resource(own_process())
+    speeds = measure(**values)
     out = values["out"]
     click.echo(f"{speeds.table()}\ntable: {out / 'rows.csv'}\nplot: {out / 'speeds.png'}")
     if speeds.failures:

@@ -16,6 +16,7 @@ import click
 from amsunet.cli import main
 from amsunet.cli.networks import run_study, study_options
 from amsunet.cli.options import data_argument, data_options, machine_options, plan_options, settings_of
+from amsunet.cli.process import own_process
 from amsunet.errors import InputError
 from amsunet.evaluation.study import OWN_OF_A_CELL, Variant
 from amsunet.training.plan import check_setting
@@ -88,6 +89,7 @@ def _changes(ctx: click.Context, parameter: click.Parameter, values: tuple[str, 
 @machine_options
 def recipe(data: str, changes: list[dict[str, Any]], base_channels: int | None, **values: Any) -> None:
     """Set one setting of the plan each against the plan as it is, on validation images."""
+    click.get_current_context().with_resource(own_process())
     run_study(data, variants_of(changes, base_channels), default_name="recipe", title="AMSUnet: recipe", **values)
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import pickle
 import shutil
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,14 +16,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from filelock import FileLock
 from PIL import Image
 
 from amsunet.data.images import Array
+from amsunet.evaluation.cell import STOPPED, run_cell
 from amsunet.progress import reported_to
 from amsunet.training.train import train
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
-_GOLDEN = SHARED.parent / "golden"
+_GOLDEN = (Path(__file__).parent / "golden", SHARED.parent / "golden")
 _TINY: dict[str, Any] = {
     "base_channels": 4,
     "crop": (64, 64),
@@ -28,6 +35,35 @@ _TINY: dict[str, Any] = {
     "device": "cpu",
     "precision": "float32",
 }
+
+
+_LONGEST = (
+    "test_export.py",
+    "test_compare.py",
+    "test_train.py",
+    "test_cli.py",
+    "test_folds.py",
+    "test_networks.py",
+    "test_members.py",
+    "test_run.py",
+    "test_evaluate.py",
+    "test_small_installation.py",
+    "test_cost.py",
+    "test_fuse.py",
+    "test_contract.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first: workers that get whole files then end at the same time."""
+    rank = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests that ask for ``repeat``, the seed of what is done at a random moment, run as often as ``make`` says."""
+    if "repeat" in metafunc.fixturenames:
+        metafunc.parametrize("repeat", range(int(os.environ.get("REPEATS", "3"))))
 
 
 @pytest.fixture
@@ -129,16 +165,32 @@ def progress() -> Iterator[list[tuple[int, int, str]]]:
         yield seen
 
 
+def _drawn(names: np.ndarray, shapes: np.ndarray) -> dict[str, np.ndarray]:
+    """The input and the weights that a golden file without them was computed from; RandomState never changes."""
+    rng = np.random.RandomState(0)
+    arrays = {"input0": np.random.RandomState(1).standard_normal((1, 3, 64, 96))}
+    for name, text in zip(names, shapes, strict=True):
+        shape = tuple(map(int, text.split()))
+        if name.endswith("running_var") or (name.endswith("weight") and len(shape) == 1):
+            arrays[f"state/{name}"] = rng.uniform(0.5, 1.5, shape)
+        elif len(shape) == 1:
+            arrays[f"state/{name}"] = rng.uniform(-0.3, 0.3, shape)
+        else:
+            arrays[f"state/{name}"] = rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
+    return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
 @pytest.fixture(scope="session")
 def golden() -> Callable[[str], dict[str, np.ndarray]]:
-    """Read the golden arrays of one name."""
+    """Read the golden arrays of one name; a test that asks for those beside the repository may be skipped."""
 
     def read(name: str) -> dict[str, np.ndarray]:
-        path = _GOLDEN / f"{name}.npz"
-        if not path.is_file():
-            pytest.skip(f"the golden file {path.name} does not lie beside the repository")
+        path = next((folder / f"{name}.npz" for folder in _GOLDEN if (folder / f"{name}.npz").is_file()), None)
+        if path is None:
+            pytest.skip(f"needs {name}.npz, which is too large for the repository, in shared/golden beside it")
         with np.load(path) as file:
-            return dict(file)
+            arrays = dict(file)
+        return arrays | _drawn(arrays["names"], arrays["shapes"]) if "names" in arrays else arrays
 
     return read
 
@@ -156,11 +208,34 @@ def repeatable(tiny) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def whole(repeatable, tmp_path_factory) -> Any:
-    """A training that came to its end, and the lines it said."""
-    with _logged() as said:
-        training = train("sample:nuclei", out=tmp_path_factory.mktemp("runs") / "whole", **repeatable)
-    yield SimpleNamespace(training=training, run=training.run, said="\n".join(said))
+def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """A folder that the first worker who asks for it fills, for all of them."""
+    base = tmp_path_factory.getbasetemp()
+    top = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def folder(name: str, make: Callable[[Path], None]) -> Path:
+        path = top / "made" / name
+        path.parent.mkdir(exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not path.with_suffix(".done").exists():
+                make(path)
+                path.with_suffix(".done").touch()
+        return path
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whole(repeatable, made_once) -> Any:
+    """A training that came to its end, and the lines it said; to read from."""
+
+    def make(folder: Path) -> None:
+        with _logged() as said:
+            training = train("sample:nuclei", out=folder / "run", **repeatable)
+        (folder / "training.pickle").write_bytes(pickle.dumps((training, "\n".join(said))))
+
+    training, said = pickle.loads((made_once("whole", make) / "training.pickle").read_bytes())
+    return SimpleNamespace(training=training, run=training.run, said=said)
 
 
 @pytest.fixture(scope="session")
@@ -170,8 +245,60 @@ def run(whole, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def ensemble(repeatable, tmp_path_factory) -> Path:
+def ensemble(repeatable, made_once) -> Path:
     """A network for each of three folds, to read from."""
-    out = tmp_path_factory.mktemp("runs") / "ensemble"
-    train("sample:nuclei", out=out, folds=3, **repeatable | {"epochs": 2})
-    return out
+
+    def make(folder: Path) -> None:
+        train("sample:nuclei", out=folder / "run", folds=3, **repeatable | {"epochs": 2})
+
+    return made_once("ensemble", make) / "run"
+
+
+@pytest.fixture(scope="session")
+def captured_once(made_once) -> Callable[[], Any]:
+    """Within it every file of ONNX or OpenVINO is made from one capture: for exports of the run of ``whole`` alone."""
+
+    @contextlib.contextmanager
+    def within() -> Iterator[None]:
+        from amsunet.deployment import formats
+
+        capture = formats._write_onnx
+
+        def copy(network: torch.nn.Module, path: Path) -> None:
+            def make(folder: Path) -> None:
+                folder.mkdir()
+                capture(network, folder / "network.onnx")
+
+            shutil.copyfile(made_once("captured", make) / "network.onnx", path)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(formats, "_write_onnx", copy)
+            yield
+
+    return within
+
+
+def _here(out: Path, cell: Any, threads: int) -> Any:
+    """What ``compare`` asks of the process of a cell, of a cell that ran in this one."""
+    log = out / "cells" / f"{cell.name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
+        try:
+            code = 0 if run_cell(out, cell.name) else STOPPED
+        except Exception:
+            traceback.print_exc(file=file)
+            code = 1
+    return SimpleNamespace(returncode=code, poll=lambda: code)
+
+
+@pytest.fixture(scope="session")
+def cells_here() -> Callable[[], Any]:
+    """Within it a study trains its cells one by one in this process: each of their own spends seconds on imports."""
+
+    @contextlib.contextmanager
+    def within() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("amsunet.evaluation.compare._start", _here)
+            yield
+
+    return within

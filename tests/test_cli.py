@@ -102,7 +102,8 @@ def test_a_pyramid_gets_a_tiled_mask_at_the_level_asked_for(command, run, tmp_pa
     assert code == 2 and "--level is for pyramids" in err
 
 
-def test_a_killed_prediction_of_a_slide_goes_on(command, run, tmp_path):
+@pytest.mark.torture
+def test_a_prediction_of_a_slide_killed_again_and_again_gives_the_same(command, run, tmp_path, repeat):
     coarse = np.random.default_rng(0).integers(0, 256, (130, 120), np.uint8)
     image = np.kron(coarse, np.ones((16, 16), np.uint8))
     with tifffile.TiffWriter(tmp_path / "scan.tif") as tiff:
@@ -110,13 +111,18 @@ def test_a_killed_prediction_of_a_slide_goes_on(command, run, tmp_path):
         tiff.write(image[::2, ::2], subfiletype=1, tile=(256, 256), compression="zlib")
     words = "predict", run, "scan.tif", "--device", "cpu", "--precision", "float32"
     assert command(*words, "--out", "unbroken")[0] == 0
-    process = subprocess.Popen([sys.executable, "-m", "amsunet.cli", *map(str, words), "--out", "masks"], cwd=tmp_path)
-    state = tmp_path / "masks" / ".scan.partial" / "state.json"
-    while process.poll() is None and not state.exists():
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    assert state.exists() and not (tmp_path / "masks" / "scan.tif").exists()
+    state, rng = tmp_path / "masks" / ".scan.partial" / "state.json", np.random.default_rng(repeat)
+    for _ in range(2):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "amsunet.cli", *map(str, words), "--out", "masks"], cwd=tmp_path
+        )
+        before = state.stat().st_mtime_ns if state.exists() else None
+        while process.poll() is None and not (state.exists() and state.stat().st_mtime_ns != before):
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.3))
+        process.kill()
+        process.wait()
+        assert state.exists() and not (tmp_path / "masks" / "scan.tif").exists()
     code, out, _ = command(*words, "--out", "masks")
     assert code == 0 and "going on where it was stopped" in out
     one, two = (tifffile.imread(tmp_path / name / "scan.tif") for name in ("unbroken", "masks"))
@@ -283,9 +289,10 @@ def test_models_check_tells_what_is_kept_and_what_is_not(command, tmp_path):
     assert out.count("kept") == 8
 
 
-def test_ablate_sets_one_choice_against_the_others(command, tmp_path):
+def test_ablate_sets_one_choice_against_the_others(command, tmp_path, cells_here):
     words = "--seeds 1 --epochs 1 --steps-per-epoch 2 --crop 64 --batch-size 4 --base-channels 4 --jobs 2 --device cpu"
-    code, out, _ = command("ablate", "sample:nuclei", "--study", "residual", *words.split())
+    with cells_here():
+        code, out, _ = command("ablate", "sample:nuclei", "--study", "residual", *words.split())
     assert code == 0
     folder = tmp_path / "studies" / "nuclei-residual"
     assert "AMSUnet: residual" in (folder / "comparison.html").read_text(encoding="utf-8")

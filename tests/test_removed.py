@@ -59,7 +59,7 @@ def test_a_run_that_used_it_is_refused_and_left_as_it_is(old, name, value, featu
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     message = rf"config\.json: amsunet no longer has {feature}.*: 0\.1\.0 \(commit \w+\) was the last version with it"
     with pytest.raises(InputError, match=message):
-        amsunet.resume(run, say=str)
+        amsunet.resume(run)
     with pytest.raises(InputError, match=message):
         amsunet.evaluate(run)
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
@@ -67,7 +67,7 @@ def test_a_run_that_used_it_is_refused_and_left_as_it_is(old, name, value, featu
 
 def test_a_run_that_did_not_use_it_is_resumed_evaluated_and_predicts(old):
     run = old(deep_supervision=False)
-    assert amsunet.resume(run, say=str).epochs == 3  # those of the checkpoint, which it goes on with
+    assert amsunet.resume(run).epochs == 3  # those of the checkpoint, which it goes on with
     assert amsunet.evaluate(run).images
     image = next((locate("sample:nuclei") / "test" / "images").iterdir())
     assert amsunet.load(run, device="cpu").predict(image).mask.size
@@ -103,7 +103,7 @@ def test_the_records_of_trainings_are_read_but_for_the_one_with_clahe():
 @pytest.mark.parametrize(("name", "value", "feature"), [one for one in _USED if one[0] != "deep_supervision"])
 def test_who_asks_for_it_is_told(tmp_path, name, value, feature):
     with pytest.raises(InputError, match=f"amsunet no longer has {feature}"):
-        amsunet.train("sample:nuclei", out=tmp_path / "run", epochs=1, say=str, **{name: value})
+        amsunet.train("sample:nuclei", out=tmp_path / "run", epochs=1, **{name: value})
     assert not (tmp_path / "run").exists()
 
 

@@ -53,9 +53,10 @@ def call(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def network(whole, tmp_path_factory):
+def network(whole, captured_once, tmp_path_factory):
     pytest.importorskip("onnxscript", reason='needs pip install "amsunet[deploy]"')
-    return export(whole.run, "onnx", out=tmp_path_factory.mktemp("exports") / "network.onnx").path
+    with captured_once():
+        return export(whole.run, "onnx", out=tmp_path_factory.mktemp("exports") / "network.onnx").path
 
 
 def test_the_line_names_packages_and_leaves_the_heavy_ones_out():

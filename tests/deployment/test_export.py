@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_networks import NETWORKS, small
 from PIL import Image
 
 from amsunet.data.dataset import open_dataset
@@ -31,7 +32,7 @@ from amsunet.inference.description import FILE_NAME, ModelDescription
 from amsunet.inference.model_file import for_inference, load_model, save_model
 from amsunet.inference.predictor import load
 from amsunet.inference.runtime import ALL_SUFFIXES, open_runtime
-from amsunet.models import create_model, list_models
+from amsunet.models import create_model
 
 _HAS_EXTRA = all(importlib.util.find_spec(name) for name in ("onnxruntime", "onnxscript", "openvino", "nncf"))
 needs_extra = pytest.mark.skipif(not _HAS_EXTRA, reason='needs pip install "amsunet[deploy]"')
@@ -43,10 +44,10 @@ _EXAMPLE = Path(__file__).parents[2] / "examples" / "predict_onnx.py"
 
 
 @pytest.fixture(scope="module")
-def exported(whole, tmp_path_factory):
+def exported(whole, captured_once, tmp_path_factory):
     """Every format and precision of one run, made once; eight bits may lose all here, as nothing was learnt."""
     folder = tmp_path_factory.mktemp("exports")
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, captured_once():
         patch.setattr(module, "MAY_LOSE", 1.0)
         patch.setattr(module, "_FINDS_NOTHING", 0.0)
         return {
@@ -55,6 +56,18 @@ def exported(whole, tmp_path_factory):
             for precision in precisions
             if missing_package(to) is None
         }
+
+
+@pytest.fixture
+def written(exported, monkeypatch):
+    """Whatever a run is exported to is a copy of what ``exported`` wrote in float32, for what is not about writing."""
+
+    def copy(whole: Whole, path: Path, to: str, *_: Any, **__: Any) -> None:
+        made = exported[to, "float32"].path
+        for suffix in {path.suffix, ".bin"} if to == "openvino" else {path.suffix}:
+            copyfile(made.with_suffix(suffix), path.with_suffix(suffix))
+
+    monkeypatch.setattr(module, "write_network", copy)
 
 
 @needs_extra
@@ -101,6 +114,7 @@ def test_eight_bits_need_a_training_image(whole, tmp_path, monkeypatch):
 
 
 @needs_extra
+@pytest.mark.usefixtures("written")
 def test_eight_bits_that_lose_are_refused_with_the_figure(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MAY_LOSE", -1.0)
     monkeypatch.setattr(module, "_FINDS_NOTHING", 0.0)
@@ -110,6 +124,7 @@ def test_eight_bits_that_lose_are_refused_with_the_figure(whole, tmp_path, monke
 
 
 @needs_extra
+@pytest.mark.usefixtures("written")
 def test_eight_bits_are_refused_where_there_is_nothing_to_lose(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_FINDS_NOTHING", 1.1)
     with pytest.raises(InputError, match=r"finds nothing of what the masks of .* show"):
@@ -265,16 +280,16 @@ def test_half_of_an_openvino_network_is_told(exported, tmp_path, part, sentence)
 
 
 @needs_extra
+@pytest.mark.usefixtures("written")
 def test_a_file_that_is_there_is_replaced_when_told_and_only_as_a_whole(whole, tmp_path, monkeypatch):
     out = tmp_path / "x.xml"
     out.write_text("mine")
     with pytest.raises(InputError, match=r"x\.xml is there already: .* overwrite=True"):
         export(whole.run, "openvino", out=out)
-    monkeypatch.setattr(module.shutil, "copyfile", _fail_at_bin)
-    with pytest.raises(InputError, match=r"could not be written"):
+    with monkeypatch.context() as patch, pytest.raises(InputError, match=r"could not be written"):
+        patch.setattr(module.shutil, "copyfile", _fail_at_bin)
         export(whole.run, "openvino", out=out, overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["x.xml"] and out.read_text() == "mine"
-    monkeypatch.undo()
     assert load(export(whole.run, "openvino", out=out, overwrite=True).path)
 
 
@@ -388,6 +403,7 @@ def test_a_foreign_program_of_torch_is_refused(tmp_path):
         open_runtime(tmp_path / "foreign.pt2")
 
 
+@pytest.mark.usefixtures("written")
 def test_data_that_moved_and_other_data_are_measured_on(run, make_dataset, tmp_path):
     moved = export(run, "pt2", shutil.copytree(locate("sample:nuclei"), tmp_path / "moved"), out=tmp_path / "a.pt2")
     assert moved.parity == export(run, "pt2", out=tmp_path / "b.pt2").parity
@@ -395,6 +411,7 @@ def test_data_that_moved_and_other_data_are_measured_on(run, make_dataset, tmp_p
     assert other.parity.images == 4 and other.parity.largest_difference < 1e-4
 
 
+@pytest.mark.usefixtures("written")
 def test_a_model_file_without_its_run_needs_data(run, make_dataset, tmp_path):
     alone = Path(shutil.copy(run / FILE_NAME, tmp_path / "dots.safetensors"))
     with pytest.raises(InputError, match=r"dots\.safetensors comes without data: name images with masks"):
@@ -419,14 +436,13 @@ def test_writing_in_bfloat16_leaves_the_network_as_it_is(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "to"),
-    [*((name, "onnx") for name in list_models()), *((name, "pt2") for name in ("amsunet", "unet", "resunet"))],
+    [*((name, "onnx") for name in NETWORKS), *((name, "pt2") for name in ("amsunet", "unet", "resunet"))],
 )
 def test_networks_export_for_every_size(name, to, tmp_path):
     if missing_package(to):
         pytest.skip('needs pip install "amsunet[deploy]"')
     torch.manual_seed(0)
-    small = {"segnext": {"decoder_channels": 32}, "unext": {"widths": (8, 8, 16, 16, 32)}}
-    network = create_model(name, **small.get(name, {"base_channels": 4})).eval()
+    network = small(name).eval()
     path = tmp_path / f"model{ALL_SUFFIXES[to]}"
     write_network(Whole(for_inference(network), (0.0,) * 3, (1 / 255,) * 3), path, to, "float32", description="{}")
     runtime = open_runtime(path)

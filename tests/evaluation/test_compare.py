@@ -39,22 +39,24 @@ def build(in_channels, num_classes):
 
 
 @pytest.fixture(scope="module")
-def comparison(tmp_path_factory, logged):
-    """Two networks and one that fails, once; then again with a second seed."""
+def comparison(tmp_path_factory, cells_here, logged):
+    """A network and one that fails, in processes of their own; then two networks and a second seed."""
     folder = tmp_path_factory.mktemp("study")
     (folder / "failing.py").write_text(FAILING)
     failing = Variant(name="failing", model=f"{folder / 'failing.py'}:build")
     out = folder / "out"
+    one = [TWO[0], failing]
     with logged() as said:
-        first = compare("sample:nuclei", [*TWO, failing], out=out, seeds=1, epochs=1, jobs=2, **SETTINGS)
+        first = compare("sample:nuclei", one, out=out, seeds=1, epochs=1, jobs=2, **SETTINGS)
         stamps = {path: path.stat().st_mtime_ns for path in out.glob("cells/*/model.safetensors")}
-        second = compare("sample:nuclei", TWO, out=out, seeds=2, epochs=1, jobs=1, **SETTINGS)
+        with cells_here():
+            second = compare("sample:nuclei", TWO, out=out, seeds=2, epochs=1, jobs=1, **SETTINGS)
     return first, second, stamps, "\n".join(said)
 
 
 def test_a_cell_that_fails_is_told_and_the_others_go_on(comparison):
     first, second, _, said = comparison
-    assert [row.variant.name for row in first.rows] == ["unet", "amsunet"]
+    assert [row.variant.name for row in first.rows] == ["unet"]
     assert list(first.failures) == ["failing-seed0"]
     assert "memory ran out in this cell" in first.failures["failing-seed0"]
     assert "failing-seed0: failed" in said
@@ -63,9 +65,9 @@ def test_a_cell_that_fails_is_told_and_the_others_go_on(comparison):
 
 def test_what_is_done_is_not_done_again(comparison):
     _, second, stamps, said = comparison
-    assert len(stamps) == 2
+    assert len(stamps) == 1
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
-    assert "4 trainings, 2 done already, 1 at a time, each of 1 epoch of 2 steps" in said
+    assert "4 trainings, 1 done already, 1 at a time, each of 1 epoch of 2 steps" in said
     assert [row.seeds for row in second.rows] == [2, 2]
 
 
@@ -137,7 +139,7 @@ def _changed(**settings):
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory, logged):
+def recipe(tmp_path_factory, cells_here, logged):
     """The plan, two changes, one that grey images do not take and one that the plan has."""
     out = tmp_path_factory.mktemp("recipe") / "out"
     changes = [
@@ -147,8 +149,8 @@ def recipe(tmp_path_factory, logged):
         {"loss": "ce_dice"},
     ]
     variants = [_changed(), *(_changed(**settings) for settings in changes)]
-    with logged() as said:
-        comparison = compare("sample:nuclei", variants, out=out, seeds=1, epochs=1, jobs=2, **SETTINGS)
+    with logged() as said, cells_here():
+        comparison = compare("sample:nuclei", variants, out=out, seeds=1, epochs=1, jobs=1, **SETTINGS)
     return comparison, "\n".join(said)
 
 
@@ -210,7 +212,8 @@ def test_two_do_not_work_in_one_folder(tmp_path):
         compare("sample:nuclei", TWO, out=tmp_path, epochs=1, **SETTINGS)
 
 
-def test_a_killed_comparison_stops_its_cells_and_goes_on(tmp_path):
+@pytest.mark.torture
+def test_a_killed_comparison_stops_its_cells(tmp_path, repeat):
     words = "compare sample:nuclei --models amsunet_xs --seeds 1 --steps-per-epoch 2 --crop 64 --batch-size 4"
     command = [sys.executable, "-m", "amsunet.cli", *words.split(), "--out", str(tmp_path / "out")]
     process = subprocess.Popen([*command, "--epochs", "500"], stdout=subprocess.DEVNULL)

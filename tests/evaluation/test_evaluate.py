@@ -264,7 +264,7 @@ def test_no_file_of_a_run_names_a_patient_of_a_table(make_dataset, tiny, tmp_pat
     data = make_dataset(12)
     lines = [f"{number:02}.png,Patient{number // 2}Miller" for number in range(12)]
     (data / "patients.csv").write_text("\n".join(["image,patient_name", *lines]))
-    training = train(data, out=tmp_path / "run", say=str, epochs=1, **tiny)
+    training = train(data, out=tmp_path / "run", epochs=1, **tiny)
     evaluation = evaluate(training.run)
     write_report(evaluation)
     groups = {image.sample.group for image in evaluation.images}

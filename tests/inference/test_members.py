@@ -26,11 +26,12 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def shipped(whole, tmp_path_factory):
+def shipped(whole, captured_once, tmp_path_factory):
     """A run with exported networks in it, to read from."""
     run = shutil.copytree(whole.run, tmp_path_factory.mktemp("runs") / "shipped")
-    for to in ("onnx", "openvino"):
-        export(run, to)
+    with captured_once():
+        for to in ("onnx", "openvino"):
+            export(run, to)
     return run
 
 

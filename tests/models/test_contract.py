@@ -8,36 +8,41 @@ import sys
 
 import pytest
 import torch
+from made_networks import ALIASES, NETWORKS, small
 
 from amsunet.models import create_model, list_models, register_model
 from amsunet.models.contract import PROMISES, check_contract
 
-networks = pytest.mark.parametrize("name", list_models())
-
-
-# Networks without a base width: what makes them small.
-SMALL = {"segnext": {"decoder_channels": 32}, "unext": {"widths": (8, 8, 16, 16, 32)}}
-
-
-def _small(name: str, **arguments) -> torch.nn.Module:
-    torch.manual_seed(0)
-    return create_model(name, **SMALL.get(name, {"base_channels": 4}), **arguments)
+networks = pytest.mark.parametrize("name", NETWORKS)
 
 
 def test_the_networks_of_the_comparison_are_there():
-    assert {"amsunet", "unet", "resunet", "convunext", "unext", "segnext"} <= set(list_models())
+    assert {"amsunet", "unet", "resunet", "convunext", "unext", "segnext", *ALIASES} <= set(list_models())
+
+
+@pytest.mark.parametrize("name", ALIASES)
+def test_a_narrower_amsunet_differs_by_its_width_alone(name):
+    torch.manual_seed(0)
+    narrow = small(name)
+    torch.manual_seed(0)
+    wide = small("amsunet")
+    assert repr(narrow) == repr(wide) and type(narrow) is type(wide)
+    theirs = wide.state_dict()
+    assert all(torch.equal(value, theirs[key]) for key, value in narrow.state_dict().items())
+    assert 4 < create_model(name).head.in_channels < create_model("amsunet").head.in_channels
 
 
 @networks
 @pytest.mark.parametrize("promise", PROMISES)
 def test_every_network_keeps_every_promise(name, promise):
     torch.manual_seed(0)
-    PROMISES[promise](lambda **arguments: create_model(name, **SMALL.get(name, {"base_channels": 4}), **arguments))
+    PROMISES[promise](lambda **arguments: small(name, **arguments))
 
 
 @networks
 def test_every_side_from_the_smallest_on_works(name):
-    network = _small(name).eval()
+    torch.manual_seed(0)
+    network = small(name).eval()
     smallest = network.minimum_size
     with torch.no_grad():
         for side in range(smallest, smallest + 17):
@@ -108,7 +113,8 @@ def test_a_sound_network_breaks_nothing():
 @networks
 @pytest.mark.parametrize("smaller", [0, 1])
 def test_too_small_an_image_is_refused_with_the_size_that_works(name, smaller):
-    network = _small(name).eval()
+    torch.manual_seed(0)
+    network = small(name).eval()
     size = [network.minimum_size, network.minimum_size]
     size[smaller] -= 1
     with pytest.raises(ValueError, match=rf"at least {network.minimum_size} x {network.minimum_size} pixels, not "):

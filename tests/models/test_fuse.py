@@ -6,18 +6,16 @@ import itertools
 
 import pytest
 import torch
+from made_networks import NETWORKS, choices, small
 from torch import nn
 
 from amsunet import deployment
-from amsunet.evaluation.ablation import STUDIES, variants_of
 from amsunet.inference.model_file import load_model
-from amsunet.models import create_model, list_models, load_published_weights
+from amsunet.models import create_model, load_published_weights
 from amsunet.models.cost import count_macs
 from amsunet.models.fuse import fuse
 from amsunet.zoo import list_zoo
 
-_SMALL = {"segnext": {"decoder_channels": 32}, "unext": {"widths": (8, 8, 16, 16, 32)}}
-_VARIANTS = [v for study in STUDIES for v in variants_of(study, base_channels=8)]
 _PLACES = list(itertools.product(("batch", "layer"), ("before", "after"), ("amse", "transformer", "mscan")))
 
 
@@ -43,10 +41,10 @@ def _assert_equal(network: nn.Module, *sizes: tuple[int, int]) -> nn.Module:
     return fused
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_computes_the_same(name):
     torch.manual_seed(0)
-    network = _lived_in(create_model(name, **_SMALL.get(name, {"base_channels": 8})))
+    network = _lived_in(small(name, 8))
     state = {key: value.double().clone() for key, value in network.state_dict().items()}
     fused = _assert_equal(network, (64, 64), (33, 47), (71, 50))
     assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items()), "it was changed"
@@ -54,7 +52,7 @@ def test_every_network_computes_the_same(name):
     assert norms[1] < norms[0]
 
 
-@pytest.mark.parametrize("variant", _VARIANTS, ids=lambda variant: variant.name)
+@pytest.mark.parametrize("variant", choices(8), ids=lambda variant: variant.name)
 def test_every_configuration_of_amsunet_computes_the_same(variant):
     torch.manual_seed(0)
     _assert_equal(_lived_in(create_model(variant.model, **variant.options)), (33, 47))
@@ -87,10 +85,10 @@ def test_trained_weights_compute_the_same(card):
     _assert_equal(network, (64, 64), (71, 50))
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", NETWORKS)
 def test_what_is_fused_can_be_fused_again(name):
     torch.manual_seed(0)
-    once = fuse(_lived_in(create_model(name)))
+    once = fuse(_lived_in(small(name, 8)))
     _assert_equal(once, (33, 47))
 
 

@@ -45,6 +45,7 @@ def test_parameters_of_mscan_t():
 @pytest.mark.parametrize(("file", "name", "arguments"), [
     ("convunext_base8", "convunext", {"base_channels": 8}),
     ("unext_2cls", "unext", {}),
+    ("unext_seeded", "unext", {}),
 ])  # fmt: skip
 def test_peers_compute_what_the_published_ones_do(golden, file, name, arguments):
     arrays = golden(file)

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
 
+from amsunet.cli import main
 from amsunet.errors import InputError
 from amsunet.inference.description import FILE_NAME
 from amsunet.inference.model_file import load_model
+from amsunet.training import callbacks
 from amsunet.training.task import SegmentationTask
 from amsunet.training.train import resume, train
+
+
+class _Killed(BaseException):
+    """Nothing catches it."""
 
 
 def _python(code: str, *arguments: str, **options) -> subprocess.Popen[str]:
@@ -88,24 +98,62 @@ def test_a_stopped_training_resumed_equals_an_unbroken_one(whole, repeatable, in
     assert resumed.validation_dice == whole.training.validation_dice
 
 
-def test_a_killed_training_resumed_equals_an_unbroken_one(whole, repeatable, record, tmp_path):
-    code = (
-        "import json, os, signal, sys\n"
-        "from amsunet.training import callbacks\n"
-        "from amsunet.training.train import train\n"
-        "def kill(self, trainer, *_):\n"
-        "    if trainer.current_epoch == 1: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "callbacks.Progress.on_train_batch_end = kill\n"
-        "train('sample:nuclei', out=sys.argv[1], **json.loads(sys.argv[2]))\n"
-    )
-    process = _python(code, str(tmp_path / "run"), json.dumps(repeatable), stdout=subprocess.DEVNULL)
-    assert process.wait(120) == -signal.SIGKILL
+def test_a_killed_training_resumed_equals_an_unbroken_one(whole, repeatable, record, tmp_path, monkeypatch):
+    def kill(self, trainer, *_):
+        if trainer.current_epoch == 1:
+            raise _Killed
+
+    with monkeypatch.context() as patch, pytest.raises(_Killed):
+        patch.setattr(callbacks.Progress, "on_train_batch_end", kill)
+        train("sample:nuclei", out=tmp_path / "run", **repeatable)
     assert len(record(tmp_path / "run")[1]) == 1
     resume(tmp_path / "run")
     assert record(tmp_path / "run") == record(whole.run)
 
 
-def test_ctrl_c_ends_well_with_a_model_and_a_report(tmp_path):
+def test_ctrl_c_ends_well_with_a_model_and_a_report(interrupt, tmp_path, monkeypatch, capfd):
+    options = "--epochs 1000 --steps-per-epoch 2 --base-channels 4 --crop 64 --batch-size 4 --device cpu"
+    run = tmp_path / "run"
+    monkeypatch.setattr(sys, "argv", ["amsunet", "train", "sample:nuclei", "--out", str(run), *options.split()])
+    interrupt(2, 0)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capfd.readouterr().out
+    assert not ended.value.code, said
+    assert "epoch   2 of 1000" in said and "epoch   4 of 1000" not in said
+    assert "--resume" in said
+    assert (run / "report.html").is_file()
+    load_model(run / FILE_NAME)
+
+
+@pytest.mark.torture
+def test_a_training_killed_again_and_again_equals_an_unbroken_one(repeatable, record, tmp_path, repeat):
+    """Killed at any of its steps, in the first epoch too, and once more after each resumption."""
+    code = (
+        "import json, sys\n"
+        "from amsunet.training import callbacks\n"
+        "from amsunet.training.train import resume, train\n"
+        "callbacks.Progress.on_train_batch_end = lambda *_: print('a step')\n"
+        "settings = json.loads(sys.argv[2])\n"
+        "train('sample:nuclei', out=sys.argv[1], **settings) if settings else resume(sys.argv[1])\n"
+    )
+    settings, rng = repeatable | {"epochs": 20}, random.Random(repeat)
+    for begins in (True, False, False):
+        words = json.dumps(settings if begins else {})
+        process = _python(code, str(tmp_path / "run"), words, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        steps = (line for line in process.stdout if line == "a step\n")
+        assert len(list(itertools.islice(steps, rng.randint(1, 4)))) > 0, "it began"
+        time.sleep(rng.uniform(0, 0.05))
+        process.kill()
+        assert process.wait(120) == -signal.SIGKILL
+    resume(tmp_path / "run")
+    train("sample:nuclei", out=tmp_path / "unbroken", **settings)
+    assert record(tmp_path / "run") == record(tmp_path / "unbroken")
+
+
+@pytest.mark.torture
+def test_ctrl_c_from_outside_ends_well_with_a_model_and_a_report(tmp_path, repeat):
     command = "import sys; from amsunet.cli import main; main()"
     options = "--epochs 1000 --steps-per-epoch 2 --base-channels 4 --crop 64 --batch-size 4 --device cpu"
     run = tmp_path / "run"
@@ -115,7 +163,7 @@ def test_ctrl_c_ends_well_with_a_model_and_a_report(tmp_path):
     )  # fmt: skip
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("epoch   2 of 1000"):
+        if line.startswith(f"epoch   {1 + repeat % 4} of 1000"):
             process.send_signal(signal.SIGINT)
             break
     said = process.communicate(timeout=120)[0]
@@ -132,10 +180,9 @@ def test_ctrl_c_in_the_first_epoch_keeps_a_model_too(repeatable, interrupt, tmp_
     load_model(training.run / FILE_NAME)
 
 
-def test_resuming_a_finished_training_changes_nothing(whole, record):
-    before = record(whole.run)
-    training = resume(whole.run)
-    assert record(whole.run) == before
+def test_resuming_a_finished_training_changes_nothing(whole, record, tmp_path):
+    training = resume(shutil.copytree(whole.run, tmp_path / "run"))
+    assert record(training.run) == record(whole.run)
     assert training.epochs == 3
     assert training.best_epoch == whole.training.best_epoch
 
