@@ -18,9 +18,10 @@ import torch
 
 import amsunet
 from amsunet import blocks, models
-from amsunet.blocks import AMSE, RSC, AMSEDesign
+from amsunet.blocks import AMS, AMSE, RSC, AMSEDesign
 from amsunet.cli import cli, main
 from amsunet.evaluation.ablation import STUDIES
+from amsunet.models.cost import count_macs, count_parameters, receptive_field
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -212,3 +213,25 @@ def test_the_table_of_strange_images_is_the_measured_one():
         last = counted["hits"]["photographs of scikit-image"]
         row = " | ".join([network, *cells, f"{last['told']} of {last['images']}"]).replace("|  |", "| |")
         assert f"| {row} |" in page
+
+
+def test_the_costs_of_the_blocks_are_those_of_the_modules():
+    page = PAGES["paper.md"]
+    for channels in (32, 64, 128, 256):
+        cells = [str(channels)]
+        for block in (AMS, AMSE, RSC):
+            module = block(channels)
+            cells.append(f"{count_parameters(module):,}")
+            cells.append(f"{count_macs(module, 64, 64, in_channels=channels) / 1e6:,.1f}")
+        assert f"| {' | '.join(cells)} |" in page
+    network = models.AMSUnet()
+    counted = f"{count_parameters(network):,} parameters and needs {count_macs(network, 256, 256) / 1e9:.2f} billion"
+    assert counted in page
+
+
+@pytest.mark.parametrize("dilation", [1, 3, 5])
+def test_ams_sees_as_far_as_the_page_says(dilation):
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), AMS(4, dilation))
+    assert receptive_field(network) == 13 + 2 * dilation
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), AMSE(4, dilation))
+    assert receptive_field(network) == 13 + 2 * dilation + 2
