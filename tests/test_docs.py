@@ -31,8 +31,8 @@ CODE = {
     for name, text in PAGES.items()
     if (found := re.findall(r"^```(python|bash)\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
 }
-SLOW = {"compare", "ablate", "benchmark"}
-"""Commands that start a process for each training or row: they are parsed, and run by tests of their own."""
+SLOW = {"compare", "ablate", "benchmark", "--folds", "--from"}
+"""What trains several networks or a wide one is parsed, and run by tests of its own."""
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_the_code_of_a_page_runs(page, place, monkeypatch, capsys):
             words = shlex.split(line)
             if words[0] != "amsunet":
                 _check_tool(words)
-            elif words[1] in SLOW or "--folds" in words:
+            elif SLOW & set(words):
                 _parse(words[1:])
             elif words[1] == "export" and importlib.util.find_spec("onnx") is None:
                 pytest.skip("exporting needs the extra deploy")
@@ -84,12 +84,15 @@ def test_the_code_of_a_page_runs(page, place, monkeypatch, capsys):
 
 
 def _shortened(words: list[str]) -> list[str]:
+    """The same command with a network and a budget of seconds."""
+    small = ["--base-channels", "4", "--batch-size", "2", "--crop", "32"]
+    if words[1] == "check" and "--write-manifest" not in words:
+        return [*words, *small]
     if words[1] != "train" or "--resume" in words:
         return words
     for budget in {"--minutes", "--epochs"} & set(words):
         del words[words.index(budget) : words.index(budget) + 2]
-    width = [] if {"--model", "--from"} & set(words) else ["--base-channels", "4"]
-    return [*words, *width, "--epochs", "1", "--steps-per-epoch", "1", "--batch-size", "2", "--crop", "32"]
+    return [*words, *(small[2:] if "--model" in words else small), "--epochs", "1", "--steps-per-epoch", "1"]
 
 
 def _check_tool(words: list[str]) -> None:

@@ -6,6 +6,7 @@ python tools/block_pictures.py docs/pictures
 from __future__ import annotations
 
 import io
+import itertools
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -70,7 +71,7 @@ class Sheet:
 
     def row(self, y: float, places: Sequence[tuple[float, float]]) -> None:
         """Arrows between neighbours, each given as its middle and half its width."""
-        for (x, half), (after, half_after) in zip(places, places[1:], strict=False):
+        for (x, half), (after, half_after) in itertools.pairwise(places):
             self.arrow((x + half, y), (after - half_after, y))
 
 

@@ -37,7 +37,11 @@ class Settings(SphinxDirective):
     """A line for each setting of the plan: its name, its values and default, and what it is."""
 
     def run(self) -> list[nodes.Node]:
+        from amsunet.cli import cli  # noqa: PLC0415
         from amsunet.training.plan import Plan  # noqa: PLC0415 - loads torch
+
+        train = cli.commands["train"].params
+        helps = {option.name: option.help or "" for option in train if isinstance(option, click.Option)}
 
         analyzer = ModuleAnalyzer.for_module(Plan.__module__)
         analyzer.analyze()
@@ -45,7 +49,7 @@ class Settings(SphinxDirective):
         for name, field in Plan.model_fields.items():
             if name == "reasons":
                 continue
-            text = " ".join(analyzer.attr_docs.get(("Plan", name), []))
+            text = " ".join(analyzer.attr_docs.get(("Plan", name), [])) or helps.get(name, "")
             default = "derived from the data" if field.is_required() else f"default {field.get_default()!r}"
             records.append((f"{name}: {_values(field.annotation)}; {default}", text))
         return [_definitions(records)]
