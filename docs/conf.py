@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import sys
 from pathlib import Path
@@ -61,20 +60,19 @@ def _copy_what_lies_outside(app: Sphinx, docname: str, source: list[str]) -> Non
     source[0] = _OUTSIDE.sub(download, source[0])
 
 
-def _find_by_public_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: Element) -> Element | None:
-    """A type is written where it is defined, and documented under the name that users import."""
-    for package in map(importlib.import_module, ("amsunet", "amsunet.blocks", "amsunet.models")):
-        for name in package.__all__:
-            public = getattr(package, name)
-            if f"{public.__module__}.{name}" == node.get("reftarget"):
-                found = env.domains["py"].resolve_xref(
-                    env, node["refdoc"], app.builder, "obj", f"{package.__name__}.{name}", node, content
-                )
-                if found is not None:
-                    return found
-    return None
+def _find_by_last_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: Element) -> Element | None:
+    """A type is written where it is defined, and documented once, under the name that users import."""
+    target = str(node.get("reftarget"))
+    last = target.rpartition(".")[2]
+    named = [name for name in env.domains["py"].objects if name.rpartition(".")[2] == last]
+    if len(named) != 1 or ("." in target and not target.startswith("amsunet.")):
+        return None
+    found: Element | None = env.domains["py"].resolve_xref(
+        env, node["refdoc"], app.builder, "obj", named[0], node, content
+    )
+    return found
 
 
 def setup(app: Sphinx) -> None:
     app.connect("source-read", _copy_what_lies_outside)
-    app.connect("missing-reference", _find_by_public_name)
+    app.connect("missing-reference", _find_by_last_name)
