@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: demo test torture lint bench reproduce clean
+.PHONY: demo test torture lint docs bench reproduce clean
 .DEFAULT_GOAL := demo
 
 # torch goes first and alone: a range would let pip take a build with gigabytes of CUDA.
@@ -37,6 +37,15 @@ lint: $(VENV)/ready
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
+
+# What the documentation is built with.
+$(VENV)/docs: $(VENV)/ready
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,docs]"
+	touch $@
+
+docs: $(VENV)/docs
+	$(RUN)/sphinx-build -n -W -q -b html docs build/docs
+	@echo "the documentation: build/docs/index.html"
 
 bench: $(VENV)/deploy
 	mkdir -p build

@@ -1,6 +1,6 @@
 """What must be installed to predict with an exported network: megabytes on disk, by package.
 
-A new virtual environment gets what docs/how-to.md says, at the versions of constraints.txt, and segments an image with
+A new virtual environment gets what docs/ship.md says, at the versions of constraints.txt, and segments an image with
 it. Python itself and pip are not counted.
 
     python benchmarks/installed_size.py NETWORK.onnx IMAGE
@@ -22,8 +22,8 @@ MEGABYTE = 10**6
 
 
 def said_packages() -> list[str]:
-    """The packages that docs/how-to.md names."""
-    text = (ROOT / "docs" / "how-to.md").read_text(encoding="utf-8")
+    """The packages that docs/ship.md names."""
+    text = (ROOT / "docs" / "ship.md").read_text(encoding="utf-8")
     return re.search(r"pip install --no-deps amsunet\npip install ([^\n]+)", text)[1].split()
 
 

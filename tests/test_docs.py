@@ -1,31 +1,197 @@
-"""The code that the documentation shows, run."""
+"""The documentation: its code runs, its commands exist, its links lead somewhere, and it becomes a site."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import fields
 from pathlib import Path
 
+import click
 import pytest
 import torch
 
-from amsunet.blocks import AMSE, RSC
+import amsunet
+from amsunet import blocks, models
+from amsunet.blocks import AMS, AMSE, RSC, AMSEDesign
+from amsunet.cli import cli, main
+from amsunet.evaluation.ablation import STUDIES
+from amsunet.models.cost import count_macs, count_parameters, receptive_field
 
-_BLOCKS = (Path(__file__).parents[1] / "docs" / "blocks.md").read_text(encoding="utf-8")
-_CODE = re.findall(r"```python\n(.*?)```", _BLOCKS, re.DOTALL)
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = {str(page.relative_to(DOCS)): page.read_text(encoding="utf-8") for page in sorted(DOCS.rglob("*.md"))}
+CODE = {
+    name: found
+    for name, text in PAGES.items()
+    if (found := re.findall(r"^```(python|bash)\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+}
+SLOW = {"compare", "ablate", "benchmark", "--folds", "--from"}
+"""What trains several networks or a wide one is parsed, and run by tests of its own."""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch, run, picture, disc, save):
+    """A folder that has what the pages name: DATA, OTHER_DATA, RUN, IMAGES, IMAGE, image.png."""
+    for data in ("DATA", "OTHER_DATA"):
+        for number in range(12):
+            name = f"P{number // 2}_slice{number % 2}.png"
+            save(tmp_path / data / "images" / name, picture(number, 64, 64))
+            save(tmp_path / data / "masks" / name, disc(number, 64, 64).astype("uint8") * 255)
+    shutil.copytree(run, tmp_path / "RUN")
+    shutil.copytree(tmp_path / "DATA" / "images", tmp_path / "IMAGES")
+    shutil.copy(tmp_path / "IMAGES" / "P0_slice0.png", tmp_path / "IMAGE")
+    shutil.copy(tmp_path / "IMAGES" / "P0_slice0.png", tmp_path / "image.png")
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", CODE)
+def test_the_code_of_a_page_runs(page, place, monkeypatch, capsys):
+    """Block after block as a reader does; a training gets one step instead of minutes."""
+    names: dict[str, object] = {}
+    for language, code in CODE[page]:
+        if language == "python":
+            if file := re.match(r"# (\w+\.py)\n", code):
+                Path(file[1]).write_text(code, encoding="utf-8")
+            exec(compile(code, page, "exec"), names)
+            continue
+        shell: dict[str, str] = {}
+        for line in filter(None, code.splitlines()):
+            if assigned := re.fullmatch(r"(\w+)=(\S+)", line):
+                shell[assigned[1]] = assigned[2]
+                continue
+            for name, value in shell.items():
+                line = line.replace(f"${name}", value)
+            words = shlex.split(line)
+            if words[0] != "amsunet":
+                _check_tool(words)
+            elif SLOW & set(words):
+                _parse(words[1:])
+            elif words[1] == "export" and importlib.util.find_spec("onnx") is None:
+                pytest.skip("exporting needs the extra deploy")
+            else:
+                monkeypatch.setattr(sys, "argv", _shortened(words))
+                with pytest.raises(SystemExit) as ended:
+                    main()
+                assert ended.value.code in (0, None), (line, capsys.readouterr())
+
+
+def _shortened(words: list[str]) -> list[str]:
+    """The same command with a network and a budget of seconds."""
+    small = ["--base-channels", "4", "--batch-size", "2", "--crop", "32"]
+    if words[1] == "check" and "--write-manifest" not in words:
+        return [*words, *small]
+    if words[1] != "train" or "--resume" in words:
+        return words
+    for budget in {"--minutes", "--epochs"} & set(words):
+        del words[words.index(budget) : words.index(budget) + 2]
+    return [*words, *(small[2:] if "--model" in words else small), "--epochs", "1", "--steps-per-epoch", "1"]
+
+
+def _check_tool(words: list[str]) -> None:
+    """A line that is not ours: a make target that exists, or an extra that the package has."""
+    if words[0] == "make":
+        targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        assert words[1] in targets, words
+    else:
+        assert words[:2] == ["pip", "install"], words
+        extras = re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+        assert set(re.findall(r"amsunet\[(\w+)\]", " ".join(words))) <= set(extras), words
+
+
+def _parse(words: list[str]) -> None:
+    """Let click read a command without running it; an option or a value that does not exist raises."""
+    command: click.Command = cli
+    while isinstance(command, click.Group) and words and words[0] in command.commands:
+        command, words = command.commands[words[0]], words[1:]
+    command.make_context("amsunet", words)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_in_the_text_exist(page, place):
+    text = re.sub(r"^```.*?^```", "", PAGES[page], flags=re.DOTALL | re.MULTILINE)
+    for line in re.findall(r"`amsunet ([^`]+)`", text):
+        words = shlex.split(line)
+        if words[0] == "COMMAND" or "..." in words:
+            continue
+        for name in ("NAME", "NEW_PLACE", "slide.tif", "float32.onnx", "fold2"):
+            words = ["RUN" if word.endswith(name) else word for word in words]
+        try:
+            _parse(words)
+        except click.MissingParameter:  # a command that is but mentioned
+            continue
+        except click.ClickException as error:
+            pytest.fail(f"{page}: amsunet {line}: {error.format_message()}")
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}" for name in PAGES)])
+def test_links_lead_somewhere(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, section = target.partition("#")
+        if re.match(r"\w+:", target):
+            continue
+        there = (ROOT / page).parent / path if path else ROOT / page
+        assert there.exists(), f"{page} links to {target}"
+        if section:
+            headings = re.findall(r"^#+ (.+)$", there.read_text(encoding="utf-8"), re.MULTILINE)
+            assert section in {_slug(heading) for heading in headings}, f"{page} links to {target}"
+
+
+def _slug(heading: str) -> str:
+    """A heading as GitHub and the site address it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+
+
+def test_the_reference_documents_every_public_name():
+    for package in (amsunet, models):
+        for name in package.__all__:
+            if name in ("absolute_model", "code_checksum", "code_files", "is_file"):  # the package's own use
+                continue
+            assert re.search(rf"{package.__name__}\.(\w+\.)*{name}\b", PAGES["api.md"]) or (
+                package is models and re.search(rf"amsunet\.{name}\b", PAGES["api.md"])
+            ), f"docs/api.md does not document {package.__name__}.{name}"
+    assert "automodule:: amsunet.blocks" in PAGES["api.md"] and blocks.__all__
+
+
+def test_the_site_builds_without_a_warning_and_loads_nothing_from_outside(tmp_path):
+    for package in ("sphinx", "myst_parser", "furo"):
+        pytest.importorskip(package, reason=f"the site needs {package}: make docs installs and builds it")
+    command = [sys.executable, "-m", "sphinx", "-n", "-W", "-q", "-b", "html", DOCS, tmp_path / "site"]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    pages = [*(tmp_path / "site").rglob("*.html")]
+    assert len(pages) > len(PAGES)
+    outside = re.compile(
+        r"""<(?:script|link|img|iframe|source)\b[^>]*\b(?:src|href|srcset)\s*=\s*["']?(?:https?:)?//|"""
+        r"""url\(["']?(?:https?:)?//|@import\s+["'](?:https?:)?//"""
+    )
+    for file in [*pages, *(tmp_path / "site").rglob("*.css")]:
+        assert not outside.search(file.read_text(encoding="utf-8")), f"{file.name} loads something from outside"
+
+
+_BLOCKS = PAGES["blocks.md"]
 
 
 @pytest.mark.parametrize(("section", "block", "count"), [(0, RSC, 3), (1, AMSE, 4)])
 def test_a_foreign_network_with_our_blocks_trains(section, block, count):
+    code = [text for language, text in CODE["blocks.md"] if language == "python"]
     torch.manual_seed(0)
     names: dict[str, object] = {}
-    exec(_CODE[section], names)
+    exec(code[section], names)
     network = names["network"]
     assert sum(isinstance(module, block) for module in network.modules()) == count
     before = {name: value.clone() for name, value in network.named_parameters()}
     losses = []
     for _ in range(3):  # the page's three steps, three times
-        exec(_CODE[2], names)
+        exec(code[2], names)
         losses.append(float(names["loss"]))
     inside = [n for n, m in network.named_modules() if isinstance(m, block)]
     for name in inside:
@@ -36,19 +202,13 @@ def test_a_foreign_network_with_our_blocks_trains(section, block, count):
 
 
 def test_the_page_names_every_choice():
-    from dataclasses import fields
-
-    from amsunet.blocks import AMSEDesign
-    from amsunet.evaluation.ablation import STUDIES
-
     for name in (*(field.name for field in fields(AMSEDesign)), *STUDIES, "dilations", "skip_attention"):
         assert f"`{name}`" in _BLOCKS, name
 
 
 def test_the_table_of_strange_images_is_the_measured_one():
-    root = Path(__file__).parents[1]
-    page = (root / "docs" / "how-to.md").read_text(encoding="utf-8")
-    found = json.loads((root / "results" / "out_of_distribution.json").read_text(encoding="utf-8"))["networks"]
+    page = PAGES["uncertainty.md"]
+    found = json.loads((ROOT / "results" / "out_of_distribution.json").read_text(encoding="utf-8"))["networks"]
     assert set(found) == {"vessels", "nuclei", "glands", "lesions"}
     for network, counted in found.items():
         kinds = (counted["hits"].get(name) for name in ("DRIVE", "DSB2018", "GlaS", "ISIC2017-256"))
@@ -56,3 +216,25 @@ def test_the_table_of_strange_images_is_the_measured_one():
         last = counted["hits"]["photographs of scikit-image"]
         row = " | ".join([network, *cells, f"{last['told']} of {last['images']}"]).replace("|  |", "| |")
         assert f"| {row} |" in page
+
+
+def test_the_costs_of_the_blocks_are_those_of_the_modules():
+    page = PAGES["paper.md"]
+    for channels in (32, 64, 128, 256):
+        cells = [str(channels)]
+        for block in (AMS, AMSE, RSC):
+            module = block(channels)
+            cells.append(f"{count_parameters(module):,}")
+            cells.append(f"{count_macs(module, 64, 64, in_channels=channels) / 1e6:,.1f}")
+        assert f"| {' | '.join(cells)} |" in page
+    network = models.AMSUnet()
+    counted = f"{count_parameters(network):,} parameters and needs {count_macs(network, 256, 256) / 1e9:.2f} billion"
+    assert counted in page
+
+
+@pytest.mark.parametrize("dilation", [1, 3, 5])
+def test_ams_sees_as_far_as_the_page_says(dilation):
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), AMS(4, dilation))
+    assert receptive_field(network) == 13 + 2 * dilation
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), AMSE(4, dilation))
+    assert receptive_field(network) == 13 + 2 * dilation + 2

@@ -1,4 +1,4 @@
-"""Exported networks predict with the few packages that docs/how-to.md names, and no others."""
+"""Exported networks predict with the few packages that docs/ship.md names, and no others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MODULES = {"pillow": "PIL", "scikit-image": "skimage", "pytorch-lightning": "py
 
 
 def _named_in_the_docs() -> set[str]:
-    text = (_ROOT / "docs" / "how-to.md").read_text(encoding="utf-8")
+    text = (_ROOT / "docs" / "ship.md").read_text(encoding="utf-8")
     (line,) = re.findall(r"^pip install ([^-\n]*onnxruntime[^\n]*)$", text, re.MULTILINE)
     return set(line.split())
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
-from amsunet.deployment.benchmark import benchmark
 
 import amsunet
 from amsunet import InputError, MaskOptions
@@ -89,7 +88,7 @@ def _strings(node: ast.AST) -> list[str]:
 
 
 def test_every_setting_is_a_parameter_in_python_and_a_flag_in_the_shell():
-    functions = (amsunet.train, amsunet.check, amsunet.evaluate, load, compare, benchmark, export, predict_files)
+    functions = (amsunet.train, amsunet.check, amsunet.evaluate, load, compare, export, predict_files)
     parameters = {name for function in functions for name in inspect.signature(function).parameters}
     parameters |= {"level", *MaskOptions.model_fields, *Plan.model_fields}
     flags = {flag for one in cli.commands.values() for option in one.params for flag in option.opts}

@@ -14,7 +14,7 @@ from amsunet.blocks.strip import StripPairs
 class AMS(nn.Module):
     """Weigh a feature map by what its neighbourhood holds at several scales.
 
-    With depthwise convolutions throughout but for the last:
+    With depthwise convolutions throughout but for the last::
 
         local   = conv3x3(x)
         atrous  = conv3x3(local), dilated
@@ -25,7 +25,8 @@ class AMS(nn.Module):
     stand for a k x k kernel at a fraction of its cost. Padding is zeros. With the default strips one
     unit sees 13 + 2 * dilation pixels.
 
-    Source: AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120.
+    Source:
+        AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120.
 
     Args:
         channels: channels of the input and of the output.
@@ -35,7 +36,8 @@ class AMS(nn.Module):
         local: with the plain convolution; without it the atrous one sees x, and ``context`` lacks ``local``.
         strips: strip pairs; otherwise full k x k kernels in their place.
 
-    Shape: (N, channels, H, W) to the same.
+    Shape:
+        (N, channels, H, W) to the same.
     """
 
     def __init__(

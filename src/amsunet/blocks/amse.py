@@ -20,7 +20,8 @@ _BAND = 16 << 20
 class AMSAttention(nn.Sequential):
     """AMS between two 1x1 convolutions: 1x1, GELU, AMS, 1x1, without a shortcut of its own.
 
-    Shape: (N, channels, H, W) to the same.
+    Shape:
+        (N, channels, H, W) to the same.
     """
 
     def __init__(self, channels: int, dilation: int = 1, design: AMSEDesign = _PAPER) -> None:
@@ -41,7 +42,8 @@ class FFN(nn.Sequential):
     Args:
         activation: of each number by itself; GELU if not given.
 
-    Shape: (N, channels, H, W) to the same.
+    Shape:
+        (N, channels, H, W) to the same.
     """
 
     def __init__(self, channels: int, expansion: int = 4, activation: nn.Module | None = None) -> None:
@@ -83,21 +85,23 @@ class FFN(nn.Sequential):
 
 
 class AMSE(nn.Module):
-    """Encoder block with ONE residual around attention and FFN, and an activation after the sum:
+    """Encoder block with ONE residual around attention and FFN, and an activation after the sum::
 
         output = GELU(x + FFN(BatchNorm(attention(BatchNorm(x)))))
 
     A Transformer block, and SegNeXt's, have two residuals and no closing activation; the paper found
     that features which pass a residual unactivated did harm.
 
-    Source: AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120.
+    Source:
+        AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120.
 
     Args:
         channels: channels of the input and of the output.
         dilation: dilation of the atrous convolution in AMS, 1 or more.
         design: the paper's alternatives.
 
-    Shape: (N, channels, H, W) to the same.
+    Shape:
+        (N, channels, H, W) to the same.
     """
 
     def __init__(self, channels: int, dilation: int = 1, design: AMSEDesign = _PAPER) -> None:

@@ -7,19 +7,23 @@ from torch import Tensor, nn
 
 
 class CBAM(nn.Module):
-    """Weigh channels, then places:
+    """Weigh channels, then places::
 
         y      = x * sigmoid(MLP(mean over H, W of x) + MLP(max over H, W of x))
         output = y * sigmoid(conv7x7([max over C of y, mean over C of y]))
 
-    Source: Woo et al., ECCV 2018, arXiv 1807.06521.
+    Source:
+        Woo et al., ECCV 2018, arXiv 1807.06521.
 
     Args:
         channels: channels of the input and of the output, at least ``reduction``.
         reduction: how many times fewer channels the MLP has inside.
 
-    Shape: (N, channels, H, W) to the same.
-    Raises: ValueError if ``reduction`` leaves the MLP without channels.
+    Shape:
+        (N, channels, H, W) to the same.
+
+    Raises:
+        ValueError: If ``reduction`` leaves the MLP without channels.
     """
 
     def __init__(self, channels: int, reduction: int = 16) -> None:

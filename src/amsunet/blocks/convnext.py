@@ -9,15 +9,17 @@ from amsunet.blocks.gelu import GELU
 
 
 class ConvUNeXtBlock(nn.Module):
-    """ConvNeXt's block with BatchNorm, a second norm, and an activation after the residual:
+    """ConvNeXt's block with BatchNorm, a second norm, and an activation after the residual::
 
         output = GELU(x + BatchNorm(conv1x1(GELU(conv1x1(BatchNorm(conv7x7(x)))))))
 
     conv7x7 is depthwise and mirrors at the border; the hidden map has four times the channels.
 
-    Source: ConvUNeXt, Knowledge-Based Systems 2022, doi 10.1016/j.knosys.2022.109512.
+    Source:
+        ConvUNeXt, Knowledge-Based Systems 2022, doi 10.1016/j.knosys.2022.109512.
 
-    Shape: (N, channels, H, W) to the same, H and W above 3.
+    Shape:
+        (N, channels, H, W) to the same, H and W above 3.
     """
 
     def __init__(self, channels: int) -> None:
@@ -36,14 +38,16 @@ class ConvUNeXtBlock(nn.Module):
 
 
 class SkipGate(nn.Module):
-    """ConvUNeXt's gate on a skip connection, steered by the decoder map g:
+    """ConvUNeXt's gate on a skip connection, steered by the decoder map g::
 
         g1, g2, g3 = conv1x1(g)
         output     = conv1x1(sigmoid(conv1x1(g1 + skip)) * skip + sigmoid(g2) * tanh(g3))
 
-    Source: ConvUNeXt, Knowledge-Based Systems 2022, doi 10.1016/j.knosys.2022.109512.
+    Source:
+        ConvUNeXt, Knowledge-Based Systems 2022, doi 10.1016/j.knosys.2022.109512.
 
-    Shape: skip and g, both (N, channels, H, W), to the same.
+    Shape:
+        skip and g, both (N, channels, H, W), to the same.
     """
 
     def __init__(self, channels: int) -> None:

@@ -18,14 +18,17 @@ Mixer = Literal["ams", "msca", "depthwise", "pooling"]
 class AMSEDesign:
     """How an AMSE block is built; the defaults are the paper's block.
 
-    Source: AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120, sections 3.1 to 3.3; mixers in
-    the sense of MetaFormer, CVPR 2022, arXiv 2111.11418.
-    Raises: ValueError for a value that does not exist, and for two settings that exclude each other.
+    Source:
+        AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120, sections 3.1 to 3.3; mixers in the sense
+        of MetaFormer, CVPR 2022, arXiv 2111.11418.
+
+    Raises:
+        ValueError: For a value that does not exist, and for two settings that exclude each other.
     """
 
     mixer: Mixer = "ams"
-    """What looks at the neighbourhood, between two 1x1 convolutions: AMS, SegNeXt's MSCA, a 7x7 depthwise
-    convolution, or the 3x3 mean less the pixel itself."""
+    """What looks at the neighbourhood, between two 1x1 convolutions. One of AMS, SegNeXt's MSCA, a 7x7 depthwise
+    convolution, and the 3x3 mean less the pixel itself."""
     kernel_size: Literal[3, 5, 7] = 3
     """Of the plain convolution in AMS."""
     local: bool = True

@@ -13,14 +13,16 @@ class NMF(nn.Module):
     Multiplicative updates from fixed bases, the same at every call, so that a prediction can be repeated; the
     gradient is taken through the last update alone (the one-step gradient of the paper).
 
-    Source: Geng et al., ICLR 2021, arXiv 2109.04553.
+    Source:
+        Geng et al., ICLR 2021, arXiv 2109.04553.
 
     Args:
         channels: channels of the map.
         rank: columns of D.
         train_steps, eval_steps: updates in training and in evaluation.
 
-    Shape: (N, channels, H, W), not negative, to the same.
+    Shape:
+        (N, channels, H, W), not negative, to the same.
     """
 
     bases: Tensor
@@ -56,9 +58,11 @@ class NMF(nn.Module):
 class Hamburger(nn.Module):
     """NMF between two 1x1 convolutions, with a shortcut: ReLU(x + norm(conv1x1(NMF(ReLU(conv1x1(x)))))).
 
-    Source: Geng et al., ICLR 2021, arXiv 2109.04553, as SegNeXt uses it.
+    Source:
+        Geng et al., ICLR 2021, arXiv 2109.04553, as SegNeXt uses it.
 
-    Shape: (N, channels, H, W) to the same.
+    Shape:
+        (N, channels, H, W) to the same.
     """
 
     def __init__(self, channels: int) -> None:

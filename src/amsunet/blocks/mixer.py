@@ -14,9 +14,11 @@ from amsunet.blocks.msca import MSCA
 class Pooling(nn.Module):
     """What a 3x3 mean adds to the pixel: mean(x) - x, without parameters.
 
-    Source: MetaFormer, CVPR 2022, arXiv 2111.11418.
+    Source:
+        MetaFormer, CVPR 2022, arXiv 2111.11418.
 
-    Shape: (N, C, H, W) to the same.
+    Shape:
+        (N, C, H, W) to the same.
     """
 
     def forward(self, x: Tensor) -> Tensor:

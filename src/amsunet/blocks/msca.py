@@ -12,19 +12,21 @@ from amsunet.blocks.strip import StripPairs
 
 
 class MSCA(nn.Module):
-    """Weigh a feature map by what its neighbourhood holds at several scales, depthwise but for the last:
+    """Weigh a feature map by what its neighbourhood holds at several scales, depthwise but for the last::
 
         local   = conv5x5(x)
         context = local + sum over k of conv_kx1(conv_1xk(local))
         output  = x * conv1x1(context)
 
-    Source: SegNeXt, NeurIPS 2022, arXiv 2209.08575.
+    Source:
+        SegNeXt, NeurIPS 2022, arXiv 2209.08575.
 
     Args:
         channels: channels of the input and of the output.
         strip_sizes: lengths k of the strip pairs, odd.
 
-    Shape: (N, channels, H, W) to the same.
+    Shape:
+        (N, channels, H, W) to the same.
     """
 
     def __init__(self, channels: int, *, strip_sizes: Sequence[int] = (7, 11, 21)) -> None:
@@ -41,9 +43,11 @@ class MSCA(nn.Module):
 class MSCAAttention(nn.Module):
     """MSCA between two 1x1 convolutions, with a shortcut: x + conv1x1(MSCA(GELU(conv1x1(x)))).
 
-    Source: SegNeXt, NeurIPS 2022, arXiv 2209.08575.
+    Source:
+        SegNeXt, NeurIPS 2022, arXiv 2209.08575.
 
-    Shape: (N, channels, H, W) to the same.
+    Shape:
+        (N, channels, H, W) to the same.
     """
 
     def __init__(self, channels: int) -> None:

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 class LayerNorm2d(nn.LayerNorm):
     """Normalise the channels of every pixel on their own.
 
-    Shape: (N, channels, H, W) to the same.
+    Shape:
+        (N, channels, H, W) to the same.
     """
 
     def __init__(self, channels: int, eps: float = 1e-5) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class RSC(nn.Module):
-    """Weigh a skip connection over space and over channels in parallel, and keep the original beside it:
+    """Weigh a skip connection over space and over channels in parallel, and keep the original beside it::
 
         spatial = x * sigmoid(conv1x1(x))                                 one map, no bias
         channel = x * sigmoid(conv1x1(ReLU(conv1x1(mean over H, W of x))))
@@ -15,15 +15,19 @@ class RSC(nn.Module):
 
     The channel gate averages over the whole input, so a tile of an image sees its own average.
 
-    Source: AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120.
+    Source:
+        AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120.
 
     Args:
         channels: channels of the input and of the output, at least ``reduction``.
         reduction: how many times fewer channels the channel gate has inside.
         residual: keep x beside the weighed map; otherwise output = spatial * channel.
 
-    Shape: (N, channels, H, W) to the same.
-    Raises: ValueError if ``reduction`` leaves the channel gate without channels.
+    Shape:
+        (N, channels, H, W) to the same.
+
+    Raises:
+        ValueError: If ``reduction`` leaves the channel gate without channels.
     """
 
     def __init__(self, channels: int, reduction: int = 4, *, residual: bool = True) -> None:

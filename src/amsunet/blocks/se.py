@@ -9,14 +9,18 @@ from torch import Tensor, nn
 class SE(nn.Module):
     """Weigh channels by their averages: x * sigmoid(conv1x1(ReLU(conv1x1(mean over H, W of x)))).
 
-    Source: Hu et al., CVPR 2018, arXiv 1709.01507.
+    Source:
+        Hu et al., CVPR 2018, arXiv 1709.01507.
 
     Args:
         channels: channels of the input and of the output, at least ``reduction``.
         reduction: how many times fewer channels the gate has inside.
 
-    Shape: (N, channels, H, W) to the same.
-    Raises: ValueError if ``reduction`` leaves the gate without channels.
+    Shape:
+        (N, channels, H, W) to the same.
+
+    Raises:
+        ValueError: If ``reduction`` leaves the gate without channels.
     """
 
     def __init__(self, channels: int, reduction: int = 16) -> None:

@@ -14,16 +14,18 @@ _REACH = 2
 
 
 class TokenisedMLP(nn.Module):
-    """Mix pixels by shifting channel groups, along the height and then along the width:
+    """Mix pixels by shifting channel groups, along the height and then along the width::
 
         y      = shift_H(LayerNorm(x))
         output = x + linear(shift_W(GELU(conv3x3(linear(y)))))
 
     conv3x3 is depthwise; five groups of channels are shifted by -2, -1, 0, 1, 2 pixels with zeros moving in.
 
-    Source: UNeXt, MICCAI 2022, arXiv 2203.04967.
+    Source:
+        UNeXt, MICCAI 2022, arXiv 2203.04967.
 
-    Shape: (N, channels, H, W) to the same.
+    Shape:
+        (N, channels, H, W) to the same.
     """
 
     def __init__(self, channels: int) -> None:

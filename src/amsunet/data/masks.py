@@ -35,8 +35,9 @@ class MaskOptions(BaseModel):
     instances: bool = False
     """Values number objects; every object is foreground."""
     ignore_value: int | None = None
+    """Pixels of this value do not count."""
     threshold: float | None = None
-    """Pixels of this value and above are foreground: of the class of their folder, where a class has one."""
+    """Pixels of this value and above are foreground (of the class of their folder, where a class has one)."""
     class_names: tuple[str, ...] | None = None
     """Of the classes in order, with or without the background."""
 
@@ -102,14 +103,16 @@ class MaskConvention(BaseModel):
     def read(self, path: Path) -> Array:
         """Read a mask file as labels: (H, W) of uint8, ``IGNORED`` where ignored.
 
-        Raises: InputError for a file that cannot be read, or a value that the convention does not have.
+        Raises:
+            InputError: For a file that cannot be read, or a value that the convention does not have.
         """
         return self.decode(read_mask(path, self.reading), path)
 
     def decode(self, raw: Array, path: Path) -> Array:
         """Turn a mask as read into labels: (H, W) of uint8, ``IGNORED`` where ignored.
 
-        Raises: InputError for a value that the convention does not have.
+        Raises:
+            InputError: For a value that the convention does not have.
         """
         colour = raw.ndim == 3
         if self.kind in ("threshold", "folders") and colour:
@@ -172,7 +175,8 @@ class MaskConvention(BaseModel):
     def named(self, names: Sequence[str] | None) -> MaskConvention:
         """The same with the user's names of the classes, with or without the background.
 
-        Raises: InputError if they are too few or too many, or not names.
+        Raises:
+            InputError: If they are too few or too many, or not names.
         """
         if names is None:
             return self

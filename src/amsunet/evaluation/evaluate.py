@@ -56,17 +56,32 @@ def evaluate(
     """Score a network and write ``images.csv`` and ``summary.json`` where ``evaluation_folder`` says.
 
     Args:
-        run: a run folder; that of an ensemble, whose validation images are judged by the fold that has not seen them;
-            a model file, or the name of a network of the zoo, which need data.
-        data: what to judge on; the run's own data when left out. Of a data set that names test images these alone
+        run: A run folder; that of an ensemble, whose validation images are evaluated by the fold that has not seen
+            them; a model file, or the name of a network of the zoo, which need data.
+        data: What to evaluate on; the run's own data when left out. Of a data set that names test images these alone
             are used, of another one all images; images that the run was trained on are left out.
-        image_scale: as for ``Predictor``.
-        split: of the run's own data: ``auto`` is test where there is a test split, else val.
+        split: Of the run's own data, ``auto`` is test where there is a test split, else val.
+        machine: Where torch is to run; chosen when left out.
+        flips: As for ``Predictor``, and likewise ``turns`` and ``image_scale``.
+        turns: See ``flips``.
+        image_scale: See ``flips``.
+        mask_options: What the masks mean, where they do not follow the run's.
+        group: A regular expression whose first group, found in an image's path, names the patient.
+        skip_broken: Leave out images that cannot be used.
         own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
-        dataset: the run's own data, where they have been read already.
-        most: judge on so many of the images at most, evenly spread (of an ensemble's own, so many of each fold).
+        dataset: The run's own data, where they have been read already.
+        most: Evaluate on so many of the images at most, evenly spread (of an ensemble's own, so many of each fold).
 
-    Raises: InputError if the run or the data cannot be used.
+    Returns:
+        The scores of every image, and what must be known before they are read.
+
+    Raises:
+        InputError: If the run or the data cannot be used.
+
+    Example:
+        >>> import amsunet
+        >>> evaluation = amsunet.evaluate("runs/nuclei")
+        >>> print(evaluation.table())
     """
     network = Path(run)
     folder = find_run(network)

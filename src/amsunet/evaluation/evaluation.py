@@ -120,7 +120,7 @@ class Evaluation:
 
     @cached_property
     def all_hold_all(self) -> bool:
-        """Whether every class that has a score is in every image that has one: then there is but one mean."""
+        """Whether every class that has a score is in every image that has one, so that there is but one mean."""
         return all(self.images_with(label) == self.scored for label in self.marks.labels)
 
     def interval(self, metric: str, label: int | None = None, *, with_object: bool = False) -> Interval:

@@ -44,7 +44,14 @@ def render(template: str, **values: object) -> str:
 
 
 def write_report(evaluation: Evaluation) -> Path:
-    """Write ``report.html`` and return its path: in the run's folder, or that of the evaluation on foreign data."""
+    """Write ``report.html``, one file that needs nothing beside it.
+
+    Args:
+        evaluation: What ``evaluate`` returned.
+
+    Returns:
+        Its path: in the run's folder, or in that of the evaluation on foreign data.
+    """
     run = find_run(evaluation.run)
     config, record = read_run(run) if run else (None, None)
     html = render(

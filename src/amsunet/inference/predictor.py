@@ -57,7 +57,8 @@ class Predictor:
         tiling: of images too large to go through a network whole.
         compiled: run torch.compile; where that is not possible a warning is logged, and the network runs without.
 
-    Raises: InputError if the model cannot be read or does not go with the runtime.
+    Raises:
+        InputError: If the model cannot be read or does not go with the runtime.
     """
 
     def __init__(
@@ -122,11 +123,16 @@ class Predictor:
         """Segment one image.
 
         Args:
-            image: a path, or an array (H, W) or (H, W, 1 or 3) of real numbers.
-            spacing: millimetres a pixel (rows, columns), which the result then knows; where that of the training images
+            image: A path, or an array (H, W) or (H, W, 1 or 3) of real numbers.
+            name: What the result is called; the file's name when left out.
+            spacing: Millimetres a pixel (rows, columns), which the result then knows; where that of the training images
                 is known too, it decides how the image is scaled.
 
-        Raises: InputError for a file that cannot be read or an array of another shape.
+        Returns:
+            The segmentation, at the image's own size.
+
+        Raises:
+            InputError: For a file that cannot be read or an array of another shape.
         """
         if isinstance(image, str | Path):
             return self._predict(read_image(Path(image)), name or Path(image).stem, spacing)
@@ -193,7 +199,8 @@ class Predictor:
     def compute(self, images: Sequence[Prepared]) -> list[Callable[[], Segmentation]]:
         """The second part: the networks, on images whose working sizes are the same.
 
-        Returns: the third part for each image, to be called once, in any thread.
+        Returns:
+            The third part for each image, to be called once, in any thread.
         """
         if self.tiling.cuts(*images[0].working_size):
             return_freed_memory()  # what reading a large image left
@@ -269,7 +276,32 @@ def load(
     own: str | None = None,
     compiled: bool = False,
 ) -> Predictor:
-    """Load a trained model from its run folder, or an exported one from its file; see ``Predictor``."""
+    """Load a trained model from its run folder, or an exported one from its file.
+
+    Args:
+        run: A run folder, the model file in one, the folder of an ensemble, the name of a network of the zoo, or a file
+            of ``amsunet export``.
+        runtime: As for ``Predictor``, and likewise ``flips``, ``turns``, ``image_scale``, ``own`` and
+            ``compiled``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; of torch alone.
+        precision: ``auto``, ``float32`` or ``bfloat16``.
+        flips: See ``runtime``.
+        turns: See ``runtime``.
+        image_scale: See ``runtime``.
+        own: See ``runtime``.
+        compiled: See ``runtime``.
+
+    Returns:
+        A predictor, whose ``predict`` takes a path or an array.
+
+    Raises:
+        InputError: If the model cannot be read or does not go with the runtime.
+
+    Example:
+        >>> import amsunet
+        >>> predictor = amsunet.load("nuclei")
+        >>> predictor.predict("image.png").areas()
+    """
     machine = None
     if (device, precision) != ("auto", "auto") and is_exported(Path(run)):
         raise machine_is_fixed()

@@ -37,7 +37,7 @@ class Segmentation:
 
     @cached_property
     def uncertainty(self) -> float:
-        """One minus the Dice to be expected: 0 is sure, 1 is lost."""
+        """One minus the Dice to be expected, from 0 (sure) to 1 (lost)."""
         return measure_uncertainty(self.probability, self.mask)
 
     @property
@@ -47,6 +47,7 @@ class Segmentation:
 
     @property
     def class_names(self) -> tuple[str, ...]:
+        """Of all classes, the background first."""
         return self.convention.class_names
 
     def as_stored(self) -> Array:

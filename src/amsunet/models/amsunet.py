@@ -32,7 +32,8 @@ _SKIP_ATTENTIONS: dict[str, Callable[[int], nn.Module]] = {
 class Up(nn.Module):
     """One decoder step: upsample, attend to the skip, fuse, refine.
 
-    Shape: decoder map (N, in_channels, h, w) and skip (N, skip_channels, H, W) to (N, out_channels, H, W).
+    Shape:
+        decoder map (N, in_channels, h, w) and skip (N, skip_channels, H, W) to (N, out_channels, H, W).
     """
 
     def __init__(
@@ -62,7 +63,8 @@ def upsample(x: Tensor) -> Tensor:
 class AMSUnet(nn.Module):
     """AMSUnet with five encoder stages and four decoder steps; 2,619,898 parameters at the defaults.
 
-    Source: AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120.
+    Source:
+        AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120.
 
     Args:
         in_channels: channels of the image.
@@ -73,9 +75,12 @@ class AMSUnet(nn.Module):
         design: fields of ``AMSEDesign``, the paper's alternatives for all blocks; norm and activation for the stem
             and the steps between the blocks too.
 
-    Shape: (N, in_channels, H, W) to logits (N, num_classes, H, W), for every H, W of 16 and more.
-    Raises: ValueError for settings that do not exist or exclude each other, and for a smaller input, with the
-        smallest size that works.
+    Shape:
+        (N, in_channels, H, W) to logits (N, num_classes, H, W), for every H, W of 16 and more.
+
+    Raises:
+        ValueError: For settings that do not exist or exclude each other, and for a smaller input, with the smallest
+            size that works.
     """
 
     minimum_size = 16

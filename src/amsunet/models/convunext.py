@@ -32,16 +32,20 @@ class Up(nn.Module):
 class ConvUNeXt(nn.Module):
     """ConvUNeXt; 3,505,730 parameters at the defaults.
 
-    Source: Knowledge-Based Systems 2022, doi 10.1016/j.knosys.2022.109512.
+    Source:
+        Knowledge-Based Systems 2022, doi 10.1016/j.knosys.2022.109512.
 
     Args:
         in_channels: channels of the image.
         num_classes: classes, background included.
         base_channels: width of the first stage; the stages have 1, 2, 4, 8 and 8 times that.
 
-    Shape: (N, in_channels, H, W) to logits (N, num_classes, H, W), for every H, W of 32 and more; sides below
-    64 are padded inside.
-    Raises: ValueError for a smaller input, with the smallest size that works.
+    Shape:
+        (N, in_channels, H, W) to logits (N, num_classes, H, W), for every H, W of 32 and more; sides below 64 are
+        padded inside.
+
+    Raises:
+        ValueError: For a smaller input, with the smallest size that works.
     """
 
     minimum_size = 32

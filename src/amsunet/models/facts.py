@@ -18,8 +18,9 @@ class ModelFacts:
     name: str
     parameters: int
     macs_256: int
+    """Multiply-accumulate operations of one image of 256 x 256."""
     macs_480: int
-    """Multiply-accumulate operations of one image of 256 x 256 and of 480 x 480."""
+    """Of one image of 480 x 480."""
     receptive_field: int | None
     """Side in pixels, gates that average over the whole image left out; None for the whole image."""
     source: str

@@ -32,8 +32,9 @@ def fuse(network: nn.Module) -> nn.Module:
         network: of ``create_model``, or another one whose Sequentials do no more than run one part after another, and
             whose parts stand in one place each; it is not changed.
 
-    Returns: a copy in evaluation mode, whose logits differ by rounding only (about 1e-6 of the largest in float32).
-        Its weights do not fit the original's ``state_dict``, and it must not be trained.
+    Returns:
+        A copy in evaluation mode, whose logits differ by rounding only (about 1e-6 of the largest in float32). Its
+        weights do not fit the original's ``state_dict``, and it must not be trained.
     """
     fused = copy.deepcopy(network).eval()
     for module in list(fused.modules()):
@@ -55,7 +56,8 @@ def fuse(network: nn.Module) -> nn.Module:
 class FusedUp(nn.Module):
     """AMSUnet's decoder step with the decoder's half of the 1x1 before the upsampling.
 
-    Shape: decoder map (N, in_channels, h, w) and skip (N, skip_channels, H, W) to (N, out_channels, H, W).
+    Shape:
+        decoder map (N, in_channels, h, w) and skip (N, skip_channels, H, W) to (N, out_channels, H, W).
     """
 
     def __init__(self, up: Up) -> None:

@@ -116,7 +116,9 @@ def load_published_weights(module: nn.Module, state_dict: Mapping[str, Tensor]) 
         module: ``AMS``, ``AMSE``, ``RSC``, ``MSCAAttention``, ``AMSUnet``, ``ConvUNeXt`` or ``UNeXt``.
         state_dict: tensors by published name; ``num_batches_tracked`` may be there or not.
 
-    Raises: TypeError for another kind of module; ValueError for a missing, superfluous or misshapen tensor.
+    Raises:
+        TypeError: For another kind of module.
+        ValueError: For a missing, superfluous or misshapen tensor.
     """
     renames = _TABLES.get(type(module))
     if renames is None:

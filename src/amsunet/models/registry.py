@@ -20,7 +20,8 @@ def register_model(name: str, *, source: str = "") -> Callable[[Builder], Builde
     """Decorate a class or function that builds a network, to make it known under ``name``.
 
     Args:
-        source: where the network was published.
+        name: What ``create_model`` and ``--model`` call it.
+        source: Where the network was published.
     """
 
     def register(builder: Builder) -> Builder:
@@ -51,11 +52,14 @@ def create_model(name: str, **arguments: Any) -> nn.Module:
     """Build a network with fresh weights.
 
     Args:
-        name: one of ``list_models()``, or ``FILE.py:FUNCTION`` for a network of one's own, whose code is run.
-        arguments: ``in_channels``, ``num_classes``, ``base_channels`` and what else the network takes.
+        name: One of ``list_models()``, or ``FILE.py:FUNCTION`` for a network of one's own, whose code is run.
+        arguments: Of the network: ``in_channels``, ``num_classes``, ``base_channels`` and what else the network takes.
 
-    Returns: a module that maps (N, in_channels, H, W) to logits (N, num_classes, H, W).
-    Raises: ValueError for an unknown name, with the nearest known one.
+    Returns:
+        A module that maps (N, in_channels, H, W) to logits (N, num_classes, H, W).
+
+    Raises:
+        ValueError: For an unknown name, with the nearest known one.
     """
     if is_file(name):
         return build_from_file(name, arguments)

@@ -18,7 +18,8 @@ from amsunet.models.size import check_size
 class MSCANBlock(nn.Module):
     """Two residuals, each scaled by a learned weight a channel: attention, then FFN.
 
-    Shape: (N, channels, H, W) to the same.
+    Shape:
+        (N, channels, H, W) to the same.
     """
 
     def __init__(self, channels: int, expansion: int) -> None:
@@ -41,7 +42,8 @@ def _reduce(in_channels: int, out_channels: int) -> nn.Sequential:
 class MSCAN(nn.Module):
     """Encoder of four stages at strides 4, 8, 16 and 32; 3,903,584 parameters at the defaults (MSCAN-T).
 
-    Shape: (N, in_channels, H, W) to four maps of the stages' widths.
+    Shape:
+        (N, in_channels, H, W) to four maps of the stages' widths.
     """
 
     def __init__(
@@ -73,15 +75,19 @@ class SegNeXt(nn.Module):
     """SegNeXt-T; 4,225,378 parameters at the defaults. The logits come at an eighth of the input's size and are
     brought to it bilinearly.
 
-    Source: Guo et al., NeurIPS 2022, arXiv 2209.08575.
+    Source:
+        Guo et al., NeurIPS 2022, arXiv 2209.08575.
 
     Args:
         in_channels: channels of the image.
         num_classes: classes, background included.
         decoder_channels: width of the decoder, a multiple of 32.
 
-    Shape: (N, in_channels, H, W) to logits (N, num_classes, H, W), for every H, W of 32 and more.
-    Raises: ValueError for a smaller input, with the smallest size that works.
+    Shape:
+        (N, in_channels, H, W) to logits (N, num_classes, H, W), for every H, W of 32 and more.
+
+    Raises:
+        ValueError: For a smaller input, with the smallest size that works.
     """
 
     minimum_size = 32

@@ -47,15 +47,19 @@ class UNet(nn.Module):
     """U-Net with BatchNorm, max-pooling, bilinear upsampling and a bottleneck of eight times the base width;
     4,318,434 parameters at the defaults.
 
-    Source: Ronneberger et al., MICCAI 2015, arXiv 1505.04597, in the form that AMSUnet is compared with.
+    Source:
+        Ronneberger et al., MICCAI 2015, arXiv 1505.04597, in the form that AMSUnet is compared with.
 
     Args:
         in_channels: channels of the image.
         num_classes: classes, background included.
         base_channels: width of the first stage, even; the stages have 1, 2, 4, 8 and 8 times that.
 
-    Shape: (N, in_channels, H, W) to logits (N, num_classes, H, W), for every H, W of 16 and more.
-    Raises: ValueError for a smaller input, with the smallest size that works.
+    Shape:
+        (N, in_channels, H, W) to logits (N, num_classes, H, W), for every H, W of 16 and more.
+
+    Raises:
+        ValueError: For a smaller input, with the smallest size that works.
     """
 
     minimum_size = 16

@@ -19,16 +19,20 @@ _STRIDE = 32
 class UNeXt(nn.Module):
     """UNeXt; 1,471,921 parameters at 3 input channels and 1 class.
 
-    Source: Valanarasu and Patel, MICCAI 2022, arXiv 2203.04967.
+    Source:
+        Valanarasu and Patel, MICCAI 2022, arXiv 2203.04967.
 
     Args:
         in_channels: channels of the image.
         num_classes: classes, background included.
         widths: of the five stages.
 
-    Shape: (N, in_channels, H, W) to logits (N, num_classes, H, W), for every H, W of 32 and more; sides that 32 does
-    not divide are padded inside.
-    Raises: ValueError for a smaller input, with the smallest size that works.
+    Shape:
+        (N, in_channels, H, W) to logits (N, num_classes, H, W), for every H, W of 32 and more; sides that 32 does not
+        divide are padded inside.
+
+    Raises:
+        ValueError: For a smaller input, with the smallest size that works.
     """
 
     minimum_size = 32

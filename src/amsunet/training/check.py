@@ -24,26 +24,30 @@ from amsunet.wording import setting
 
 @dataclass(frozen=True)
 class Check:
-    """What an audit found. ``sheet`` is the contact sheet's path; ``cost`` was measured on this machine."""
+    """What an audit found; as text, the lines that ``amsunet check`` prints."""
 
     preparation: Preparation
     fitted: Fitted
     """What ``train`` would follow here."""
     machine: str
     sheet: Path
+    """The contact sheet."""
     codes: str = ""
     """Which characters the sheet shows as codes, where no font has them."""
 
     @property
     def plan(self) -> Plan:
+        """The plan that ``train`` would follow here."""
         return self.fitted.plan
 
     @property
     def cost(self) -> Cost:
+        """Time and memory of a step, measured on this machine."""
         return self.fitted.cost
 
     @property
     def problems(self) -> int:
+        """The number of files that cannot be used."""
         return len(self.preparation.dataset.problems)
 
     def __str__(self) -> str:
@@ -85,8 +89,24 @@ def check(
 ) -> Check:
     """Audit a data set; write ``contact-sheet.png`` and ``check.json`` into ``out``.
 
-    Args: as for ``train``; ``judging`` is what would be done there.
-    Raises: InputError for data that cannot be understood; single broken files are in the result.
+    Args:
+        data: A folder, a CSV manifest, or ``sample:NAME``.
+        out: The folder to write into.
+        mask_options: What the masks mean, where it is not to be found out.
+        group: A regular expression whose first group, found in an image's path, names the patient.
+        test_fraction: The share held out where the data name no test images.
+        recipe: ``paper`` for the released recipe.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        precision: ``auto``, ``float32`` or ``bfloat16``.
+        started: When the minutes began, by ``time.monotonic``; with this call when left out.
+        judging: What would be done after training and within its minutes.
+        overrides: Fields of the plan.
+
+    Returns:
+        What was found, with the plan and its cost.
+
+    Raises:
+        InputError: For data that cannot be understood; single broken files are in the result.
     """
     started = time.monotonic() if started is None else started
     machine = choose_machine(device, precision)

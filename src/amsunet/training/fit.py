@@ -39,13 +39,14 @@ class Training:
     """What came of a training."""
 
     run: Path
+    """The run folder."""
     epochs: int
     """Of all folds together, where there are folds."""
     best_epoch: int | None
-    """None where there are folds: each has its own."""
+    """None where there are folds, each of which has its own."""
     dice_at: dict[float, float]
-    """Mean over validation images and classes at working size, of the kept weights, by threshold: with folds, of the
-    network that has not seen the image."""
+    """Mean over validation images and classes at working size, of the kept weights, by threshold (with folds, of the
+    network that has not seen the image)."""
     interrupted: bool
     machine: Machine
     folds: Folds | None = None

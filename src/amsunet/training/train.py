@@ -73,19 +73,36 @@ def train(
     """Train a network and write a run folder.
 
     Args:
-        data: a folder, a CSV manifest, or ``sample:NAME``.
-        out: the run folder, which must not hold a run yet; the next free one under ``runs/`` when left out.
-        minutes, epochs: the budget, of each fold where there are folds; one of them, or neither for the default. Of the
-            minutes reading, measuring, and what is learnt of the network in the end are paid too.
+        data: A folder, a CSV manifest, or ``sample:NAME``.
+        out: The run folder, which must not hold a run yet; the next free one under ``runs/`` when left out.
+        minutes: The budget, of each fold where there are folds; 20 where ``epochs`` is left out too. Of the minutes
+            reading, measuring, and what is learnt of the network in the end are paid too.
+        epochs: Passes over the training images, instead of minutes.
         recipe: ``paper`` for the released recipe.
-        splits: the split of every image by its name, in place of the data set's own and of what is cut.
-        folds: train so many networks, each validated on a part of the training images that it is not trained on; the
+        mask_options: What the masks mean, where it is not to be found out.
+        group: A regular expression whose first group, found in an image's path, names the patient.
+        skip_broken: Leave out images that cannot be used.
+        test_fraction: The share held out where the data name no test images.
+        splits: The split of every image by its name, in place of the data set's own and of what is cut.
+        folds: Train so many networks, each validated on a part of the training images that it is not trained on; the
             run folder is then an ensemble, whose probabilities are averaged.
-        overrides: fields of ``Plan``.
-        started: when the minutes began, by ``time.monotonic``; with this call when left out.
-        judging: what the caller does after training and within the minutes, rehearsed.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        precision: ``auto``, ``float32`` or ``bfloat16``.
+        deterministic: The same weights, bit for bit, from the same call.
+        started: When the minutes began, by ``time.monotonic``; with this call when left out.
+        judging: What the caller does after training and within the minutes, rehearsed.
+        overrides: Fields of the plan.
 
-    Raises: InputError for data or settings that cannot be used, and when the loss diverges.
+    Returns:
+        What came of it, with the run folder.
+
+    Raises:
+        InputError: For data or settings that cannot be used, and when the loss diverges.
+
+    Example:
+        >>> import amsunet
+        >>> training = amsunet.train("sample:nuclei", minutes=2, out="runs/nuclei")
+        >>> training.validation_dice
     """
     started = time.monotonic() if started is None else started
     if out is not None:
@@ -183,10 +200,16 @@ def resume(
     Of an ensemble, folds that are done and whole are not trained again.
 
     Args:
-        data: where the run's data lie now, if they have moved; the run remembers it.
+        run: A run folder, or that of an ensemble.
+        data: Where the run's data lie now, if they have moved; the run remembers it.
+        device: Where to train; where the run was trained when left out.
         own: ``FILE.py:FUNCTION``, if the run trains a network that is not amsunet's.
 
-    Raises: InputError if the run cannot be read or its data have changed.
+    Returns:
+        What came of it, as of ``train``.
+
+    Raises:
+        InputError: If the run cannot be read or its data have changed.
     """
     folder = Path(run)
     config, record = read_run(folder)
