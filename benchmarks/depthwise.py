@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from amsunet.machine import choose_machine, environment
+from amsunet.device import choose_device, environment
 
 RESULT = Path(__file__).parents[1] / "results" / "depthwise_gpu.json"
 MAPS = ((32, 256), (128, 256), (256, 32))
@@ -100,7 +100,7 @@ def main() -> None:
         "command": "python " + " ".join(["benchmarks/depthwise.py", *sys.argv[1:]]),
         "copy_bytes_per_second": copied,
         "rows": rows,
-        "environment": environment(choose_machine("cuda")),
+        "environment": environment(choose_device("cuda")),
     }
     asked.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

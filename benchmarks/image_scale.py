@@ -22,16 +22,16 @@ import numpy as np
 import torch
 from PIL import Image
 
+from amsunet.atomic_io import write_json
 from amsunet.data.dataset import Dataset, open_dataset
+from amsunet.data.discovery import Sample
 from amsunet.data.images import Array
-from amsunet.data.layout import Sample
+from amsunet.device import Device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.samples import choose_foreign
-from amsunet.files import write_json
 from amsunet.inference.dice import dice_by_class
 from amsunet.inference.predictor import Predictor
-from amsunet.machine import Machine, environment
-from amsunet.training.run import images_seen
+from amsunet.training.run_folder import images_seen
 
 RESULT = Path(__file__).parents[1] / "results" / "image_scale.json"
 
@@ -45,7 +45,7 @@ def zoomed(array: Array, zoom: float, resampling: Image.Resampling) -> Array:
     return out[..., None] if grey else out
 
 
-def judge(predictor: Predictor, dataset: Dataset, samples: list[Sample], zoom: float) -> dict[str, Any]:
+def score_of(predictor: Predictor, dataset: Dataset, samples: list[Sample], zoom: float) -> dict[str, Any]:
     """Mean Dice, how many images are told to be unlike the training's, and what is said of their sizes."""
     dice, told, sizes = [], 0, Counter[tuple[int, int]]()
     for sample in samples:
@@ -68,7 +68,7 @@ def same(one: Predictor, other: Predictor, dataset: Dataset, samples: list[Sampl
     return all(np.array_equal(one.predict(image).probability, other.predict(image).probability) for image in images)
 
 
-def measure(network: str, source: str, images: int, zooms: list[float], machine: Machine) -> dict[str, Any]:
+def measure(network: str, source: str, images: int, zooms: list[float], machine: Device) -> dict[str, Any]:
     """Judge one network on some of the test images of its own data."""
     dataset = open_dataset(source, skip_broken=True)
     own, split, _ = choose_foreign(dataset, images_seen(Path(network)), "auto")
@@ -78,12 +78,12 @@ def measure(network: str, source: str, images: int, zooms: list[float], machine:
     before = Predictor(network, machine=machine, image_scale=known.scale)
     rows = []
     for zoom in zooms:
-        row: dict[str, Any] = {"zoom": zoom, "now": judge(now, dataset, samples, zoom)}
+        row: dict[str, Any] = {"zoom": zoom, "now": score_of(now, dataset, samples, zoom)}
         # A network that takes one factor for all does now what it did before.
-        row["before"] = judge(before, dataset, samples, zoom) if known.image_scale == "size" else row["now"]
+        row["before"] = score_of(before, dataset, samples, zoom) if known.image_scale == "size" else row["now"]
         if known.image_scale == "factor" and zoom != 1:
             advised = Predictor(network, machine=machine, image_scale=known.scale / zoom)
-            row["as_advised"] = judge(advised, dataset, samples, zoom)
+            row["as_advised"] = score_of(advised, dataset, samples, zoom)
         rows.append(row)
         print(
             network, zoom, {name: f"{found['dice']:.4f}" for name, found in row.items() if name != "zoom"}, flush=True
@@ -111,7 +111,7 @@ def main() -> None:
     pairs = [pair.rpartition("=")[::2] for pair in asked.pairs]
     words = ["git", "-C", str(RESULT.parent), "describe", "--always", "--dirty", "--exclude=*"]
     commit = subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
-    machine, start, found = Machine("cpu", "float32", torch.get_num_threads()), time.monotonic(), {}
+    machine, start, found = Device("cpu", "float32", torch.get_num_threads()), time.monotonic(), {}
     try:
         counts = asked.images if len(asked.images) == len(pairs) else asked.images[:1] * len(pairs)
         for (network, source), count in zip(pairs, counts, strict=True):

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from stopwatch import Job, run
 
-from amsunet.files import write_json
-from amsunet.machine import choose_machine, environment
-from amsunet.packages import needed
+from amsunet.atomic_io import write_json
+from amsunet.device import choose_device, environment
+from amsunet.optional import require
 
 RESULT = Path(__file__).parents[1] / "results" / "layers.json"
 NETWORKS = ("amsunet", "unet")
@@ -39,7 +39,7 @@ def kind_of(layer: str, primitive: str) -> str:
 def compiled(network: str, precision: str, threads: int, folder: Path) -> Any:
     file = folder / f"{network}.xml"
     run(Job("write", network, "openvino", precision, SIDE, 1, "cpu", threads, 0, str(file)))
-    core = needed("openvino", '"amsunet[deploy]"').Core()
+    core = require("openvino", '"amsunet[deploy]"').Core()
     settings = {
         "PERF_COUNT": True,
         "PERFORMANCE_HINT": "LATENCY",
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
-    machine = choose_machine("cpu", asked.precision)
+    machine = choose_device("cpu", asked.precision)
     image = np.random.default_rng(0).random((1, 3, SIDE, SIDE), np.float32) * np.float32(255)
     with tempfile.TemporaryDirectory() as temporary:
         requests = {name: compiled(name, asked.precision, machine.threads, Path(temporary)) for name in NETWORKS}

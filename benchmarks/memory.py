@@ -53,8 +53,8 @@ def measure(task: str, folder: Path) -> dict[str, float]:
             test_fraction=0,
         )
     else:
-        from amsunet.inference.folder import predict_files  # noqa: PLC0415
-        from amsunet.inference.jobs import find_inputs  # noqa: PLC0415
+        from amsunet.inference.inputs import find_inputs  # noqa: PLC0415
+        from amsunet.inference.predict_files import predict_files  # noqa: PLC0415
         from amsunet.inference.predictor import load  # noqa: PLC0415
 
         outcome = predict_files(load(folder / "run"), find_inputs([str(folder / "large.png")]), folder / "masks")
@@ -75,7 +75,7 @@ def main() -> None:
             command = [sys.executable, __file__, task, folder]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             found[task] = json.loads(done.stdout.splitlines()[-1])
-    from amsunet.machine import choose_machine, environment  # noqa: PLC0415
+    from amsunet.device import choose_device, environment  # noqa: PLC0415
 
     result = {
         "what": "peak resident memory of the whole process, GiB",
@@ -83,7 +83,7 @@ def main() -> None:
         "train_batch_8_256x256": found["train"]["peak_gib"],
         f"predict_{_SIDE}x{_SIDE}": found["predict"]["peak_gib"],
         f"predict_{_SIDE}x{_SIDE}_seconds": found["predict"]["seconds"],
-        "environment": environment(choose_machine("cpu")),
+        "environment": environment(choose_device("cpu")),
     }
     asked.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps({k: v for k, v in result.items() if k != "environment"}, indent=2))

@@ -33,17 +33,17 @@ from speeds import RESULT, Row, Speeds, Work
 from speeds_plot import draw_speeds
 from stopwatch import Job
 
+from amsunet.atomic_io import check_writable
 from amsunet.cli import main
 from amsunet.cli.options import whole_numbers
 from amsunet.cli.process import own_process
-from amsunet.deployment.formats import PACKAGES, PRECISIONS, missing_package, pip_line
+from amsunet.deployment.exporters import PACKAGES, PRECISIONS, missing_package, pip_line
+from amsunet.device import Device, choose_device, environment
 from amsunet.errors import InputError
-from amsunet.files import refuse_place
 from amsunet.host import random_state_kept
 from amsunet.inference.model_file import build_network
 from amsunet.inference.runtime import ALL_SUFFIXES
-from amsunet.machine import Machine, choose_machine, environment
-from amsunet.models import absolute_model, is_file, list_models
+from amsunet.models import absolute_model, is_custom, list_models
 from amsunet.wording import setting
 
 _OF_TORCH: dict[str, tuple[str, ...]] = {
@@ -103,8 +103,8 @@ def measure(
     Raises: InputError for a network, runtime or precision that does not exist or is not installed, and for a folder
         with the figures of other conditions. A row that fails is in the result.
     """
-    machine = choose_machine("cpu" if device == "auto" and not torch.cuda.is_available() else device)
-    settings = _settings(machine.device, runtimes, precisions or list(dict.fromkeys(("float32", machine.precision))))
+    machine = choose_device("cpu" if device == "auto" and not torch.cuda.is_available() else device)
+    settings = _settings(machine.type, runtimes, precisions or list(dict.fromkeys(("float32", machine.precision))))
     asked = [name for word in models or _MODELS for name in (list_models() if word == "all" else [word])]
     networks = [absolute_model(name) for name in asked]
     if not math.isfinite(seconds):
@@ -116,18 +116,18 @@ def measure(
     if min(sizes) < _SMALLEST_SIZE or min(batches) < 1:
         raise InputError(f"sizes start at {_SMALLEST_SIZE} and batches at 1, not {min(sizes)} and {min(batches)}")
     threads = threads or machine.threads
-    refuse_place(Path(out) / RESULT)
+    check_writable(Path(out) / RESULT)
     speeds = _open(Path(out), _conditions(machine, threads, seconds))
     words = {
         "--models": asked, "--runtimes": dict.fromkeys(runtime for runtime, _ in settings),
         "--precisions": dict.fromkeys(precision for _, precision in settings), "--size": sizes, "--batch": batches,
-        "--device": [machine.device], "--threads": [threads], "--seconds": [f"{seconds:g}"], "--out": [out],
+        "--device": [machine.type], "--threads": [threads], "--seconds": [f"{seconds:g}"], "--out": [out],
     }  # fmt: skip
     command = "python benchmarks/networks.py " + " ".join(
         f"{name} {','.join(map(str, values))}" for name, values in words.items()
     )
     jobs = [
-        Job("time", network, runtime, precision, size, batch, machine.device, threads, seconds)
+        Job("time", network, runtime, precision, size, batch, machine.type, threads, seconds)
         for size, batch, network, (runtime, precision) in product(
             dict.fromkeys(sizes), dict.fromkeys(batches), networks, settings
         )
@@ -163,7 +163,7 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known)}"
 
 
-def _conditions(machine: Machine, threads: int, seconds: float) -> dict[str, Any]:
+def _conditions(machine: Device, threads: int, seconds: float) -> dict[str, Any]:
     """What all rows share."""
     known = environment(machine)
     del known["precision"]
@@ -192,7 +192,7 @@ def _open(folder: Path, conditions: dict[str, Any]) -> Speeds:
 
 def _measure_rows(folder: Path, speeds: Speeds, jobs: list[Job], command: str) -> None:
     # What a file of the user's builds may have changed since.
-    waiting = [job for job in jobs if _key(job) not in speeds.rows or is_file(job.network)]
+    waiting = [job for job in jobs if _key(job) not in speeds.rows or is_custom(job.network)]
     on = f"on {speeds.conditions['device_name']}, {speeds.conditions['threads']} threads"
     logger.info(f"{on}: {len(jobs)} rows, {len(jobs) - len(waiting)} measured already")
     start = time.monotonic()
@@ -222,7 +222,7 @@ def _key(job: Job) -> tuple[str, str, str, int, int]:
 def _prepare(speeds: Speeds, job: Job) -> None:
     """See that what the row will be set against is known."""
     # Products in a precision that the processor only emulates take minutes and are no peak.
-    with_peak = ("float32", choose_machine(job.device).precision)
+    with_peak = ("float32", choose_device(job.device).precision)
     if job.precision not in speeds.peaks and job.precision in with_peak:
         speeds.peaks[job.precision] = _run(replace(job, task="peaks", seconds=1.0))
     if (job.network, job.size) not in speeds.work:

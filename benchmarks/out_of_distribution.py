@@ -18,15 +18,15 @@ from typing import Any
 
 import skimage
 
+from amsunet.atomic_io import write_json
 from amsunet.data.dataset import Dataset, open_dataset
+from amsunet.data.discovery import Sample
 from amsunet.data.images import read_image
-from amsunet.data.layout import Sample
+from amsunet.device import choose_device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.samples import choose_foreign
-from amsunet.files import write_json
-from amsunet.inference.description import ModelDescription, description_of, weights_of
-from amsunet.machine import choose_machine, environment
-from amsunet.training.run import images_seen
+from amsunet.inference.model_metadata import ModelDescription, description_of, weights_of
+from amsunet.training.run_folder import images_seen
 
 RESULT = Path(__file__).parents[1] / "results" / "out_of_distribution.json"
 OF_EACH = 100
@@ -36,11 +36,14 @@ PHOTOGRAPHS = (
 )
 
 
-def unlike(images: Iterable[Path], description: ModelDescription) -> dict[str, Any]:
+def out_of_distribution(images: Iterable[Path], description: ModelDescription) -> dict[str, Any]:
     """Count the images that are told to be unlike the training images."""
-    preprocessing, appearance = description.preprocessing, description.appearance
-    assert appearance is not None
-    told = [bool(appearance.unlike(preprocessing.resize(preprocessing.window(read_image(path))))) for path in images]
+    preprocessing, image_statistics = description.preprocessing, description.image_statistics
+    assert image_statistics is not None
+    told = [
+        bool(image_statistics.out_of_distribution(preprocessing.resize(preprocessing.window(read_image(path)))))
+        for path in images
+    ]
     return {"images": len(told), "told": sum(told), "share": sum(told) / len(told)}
 
 
@@ -52,23 +55,23 @@ def some(samples: list[Sample]) -> list[Path]:
 def measure(network: str, source: str, data: dict[str, Dataset]) -> dict[str, Any]:
     """Count what a network tells of its own data, that of ``source``, and of all others."""
     description = description_of(weights_of(Path(network)))
-    if description is None or description.appearance is None:
+    if description is None or description.image_statistics is None:
         raise InputError(f"{network} does not hold what its training images look like: name another")
     own, _, _ = choose_foreign(data[source], images_seen(Path(network)), "auto")
     photographs = [Path(skimage.__file__).parent / "data" / photograph for photograph in PHOTOGRAPHS.split()]
     foreign = {
-        Path(other).name: unlike(some(dataset.samples), description)
+        Path(other).name: out_of_distribution(some(dataset.samples), description)
         for other, dataset in data.items()
         if other != source
     }
     return {
         "trained_on": Path(source).name,
-        "windowing": description.preprocessing.windowing,
+        "normalization": description.preprocessing.normalization,
         "scale": description.preprocessing.scale,
-        "limit": description.appearance.limit,
-        "training_images_remembered": len(description.appearance.images),
-        "false_alarms": unlike((sample.image for sample in own), description),
-        "hits": foreign | {"photographs of scikit-image": unlike(photographs, description)},
+        "limit": description.image_statistics.limit,
+        "training_images_remembered": len(description.image_statistics.images),
+        "false_alarms": out_of_distribution((sample.image for sample in own), description),
+        "hits": foreign | {"photographs of scikit-image": out_of_distribution(photographs, description)},
     }
 
 
@@ -90,7 +93,7 @@ def main() -> None:
         "what": "images that are told to be unlike the training images: false alarms on images of the network's own "
         "data that it has not seen, hits on others",
         "command": f"python benchmarks/out_of_distribution.py {short}",
-        "environment": environment(choose_machine("cpu")),
+        "environment": environment(choose_device("cpu")),
         "networks": found,
     }
     write_json(asked.out, result)

@@ -16,13 +16,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from amsunet.atomic_io import write_json
 from amsunet.deployment.export import export
-from amsunet.deployment.formats import PRECISIONS
+from amsunet.deployment.exporters import PRECISIONS
+from amsunet.device import choose_device, environment
 from amsunet.errors import InputError
-from amsunet.files import write_json
 from amsunet.inference.runtime import ALL_SUFFIXES
-from amsunet.machine import choose_machine, environment
-from amsunet.training.run import read_run
+from amsunet.training.run_folder import read_run
 
 RESULT = Path(__file__).parents[1] / "results" / "parity.json"
 
@@ -59,7 +59,7 @@ def main() -> None:
         "what": "exported forms of a trained run against torch in float32, on up to 32 validation images",
         "command": f"python benchmarks/parity.py {Path(run).name} {Path(data).name}",
         "rows": rows,
-        "environment": environment(choose_machine("cpu")),
+        "environment": environment(choose_device("cpu")),
     }
     write_json(RESULT, result)
 

@@ -21,15 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from amsunet.data.appearance import take_figures
+from amsunet.atomic_io import write_json
 from amsunet.data.dataset import open_dataset
 from amsunet.data.images import Array, read_image
-from amsunet.data.preprocessing import Tone, channels_first
+from amsunet.data.out_of_distribution import take_figures
+from amsunet.data.preprocessing import IntensityRange, channels_first
+from amsunet.device import choose_device, environment
 from amsunet.errors import InputError
-from amsunet.files import write_json
 from amsunet.inference.predictor import Predictor, load
 from amsunet.inference.prepared_image import Prepared
-from amsunet.machine import choose_machine, environment
 
 RESULT = Path(__file__).parents[1] / "results" / "polarity.json"
 WHAT = (
@@ -163,13 +163,20 @@ class Judge:
         if truth is not None:
             found = self._dice(view(chosen), truth)
             count.dice_after.append(found)
-            before = Tone(chosen.low, chosen.high, chosen.gamma)
+            before = IntensityRange(chosen.low, chosen.high, chosen.gamma)
             if (chosen.low > chosen.high) != inverted:
                 before = old_tone(image, inverted)
                 found = self._dice(view(before), truth)
             count.dice_before.append(found)
 
-    def _compare(self, tone: Tone, chosen: Tone, view: Callable[[Tone], Array], dark: bool, inverted: bool) -> None:
+    def _compare(
+        self,
+        tone: IntensityRange,
+        chosen: IntensityRange,
+        view: Callable[[IntensityRange], Array],
+        dark: bool,
+        inverted: bool,
+    ) -> None:
         """Count what each measure alone would have got wrong."""
         assert tone.other is not None
         ways = (tone, tone.other)
@@ -203,22 +210,22 @@ def bright_in_the_mean(image: Array) -> bool:
     return tone.low > tone.high
 
 
-def old_tone(image: Array, inverted: bool | None) -> Tone:
+def old_tone(image: Array, inverted: bool | None) -> IntensityRange:
     step = max(1, int(np.ceil(np.sqrt(image.shape[0] * image.shape[1] / 1e6))))
     sampled = image[::step, ::step]
     low, high = (float(value) for value in np.percentile(sampled, (0.5, 99.5)))
     mean = float(np.clip((sampled - low) / max(high - low, 1e-6), 0, 1).mean())
     if mean > 0.5 if inverted is None else inverted:
         low, high, mean = high, low, 1 - mean
-    return Tone(low, high, max(0.4, np.log(0.3) / np.log(mean)) if 0 < mean < 0.3 else 1.0)
+    return IntensityRange(low, high, max(0.4, np.log(0.3) / np.log(mean)) if 0 < mean < 0.3 else 1.0)
 
 
-def measure(images: list[tuple[Array, Array | None]], changes: dict[str, Change], dark: bool, judge: Judge) -> Any:
+def measure(images: list[tuple[Array, Array | None]], changes: dict[str, Change], dark: bool, score_of: Judge) -> Any:
     found = {}
     for name, change in changes.items():
         count = Count()
         for image, truth in images:
-            judge.add(count, change(image), dark, truth if name in SHOWN else None)
+            score_of.add(count, change(image), dark, truth if name in SHOWN else None)
         found[name] = count.summary()
         print(f"{'inverted' if dark else 'upright':<10}{name:<42}{found[name]}", flush=True)
     return found
@@ -253,25 +260,25 @@ def main() -> None:
         ]
     except InputError as error:
         sys.exit(f"error: {error}")
-    judge = Judge(predictor)
+    score_of = Judge(predictor)
 
     def some(part: str, wanted: Callable[[Array, bool], bool]) -> list[tuple[Array, Array | None]]:
         return [(image, truth) for image, truth, dark in parts[part] if wanted(image, dark)]
 
     shown = {name: STAINED[name] for name in SHOWN}
     groups = {
-        "stained, validation": measure(some("val", lambda i, dark: i.shape[2] == 3), STAINED, True, judge),
-        "tissue of GlaS": measure(tissue, STAINED, True, judge),
+        "stained, validation": measure(some("val", lambda i, dark: i.shape[2] == 3), STAINED, True, score_of),
+        "tissue of GlaS": measure(tissue, STAINED, True, score_of),
         "grey, dark nuclei on bright, validation": measure(
-            some("val", lambda i, dark: i.shape[2] == 1 and dark), GREY_TISSUE, True, judge
+            some("val", lambda i, dark: i.shape[2] == 1 and dark), GREY_TISSUE, True, score_of
         ),
         "fluorescence, validation": measure(
-            some("val", lambda i, dark: i.shape[2] == 1 and not dark)[:: asked.every], FLUORESCENT, False, judge
+            some("val", lambda i, dark: i.shape[2] == 1 and not dark)[:: asked.every], FLUORESCENT, False, score_of
         ),
     }
-    doubt = {"images": judge.doubtful, "wrong_by": dict(judge.by_measure)}
+    doubt = {"images": score_of.doubtful, "wrong_by": dict(score_of.by_measure)}
     print(doubt)
-    groups["stained, test"] = measure(some("test", lambda i, dark: i.shape[2] == 3), shown, True, judge)
+    groups["stained, test"] = measure(some("test", lambda i, dark: i.shape[2] == 3), shown, True, score_of)
     changed = 0
     for part in ("train", "val", "test"):
         for image, _, _ in parts.get(part) or read_all(asked.nuclei, split, part):
@@ -285,7 +292,7 @@ def main() -> None:
             "commit": subprocess.run(
                 ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
             ).stdout.strip(),
-            "environment": environment(replace(choose_machine("cpu"), precision="float32")),
+            "environment": environment(replace(choose_device("cpu"), precision="float32")),
             "network": "nuclei",
             "split": "validation and test images of the run whose network ships; of GlaS, 384 x 384 of any",
             "one_in": asked.every,

@@ -15,10 +15,10 @@ import click
 
 from amsunet.cli import main
 from amsunet.cli.networks import run_study, study_options
-from amsunet.cli.options import data_argument, data_options, machine_options, plan_options, settings_of
+from amsunet.cli.options import data_argument, data_options, device_options, plan_options, settings_of
 from amsunet.cli.process import own_process
 from amsunet.errors import InputError
-from amsunet.evaluation.study import OWN_OF_A_CELL, Variant
+from amsunet.evaluation.study import PER_TRIAL, Variant
 from amsunet.training.plan import check_setting
 
 CHANGES: tuple[dict[str, Any], ...] = (
@@ -27,14 +27,14 @@ CHANGES: tuple[dict[str, Any], ...] = (
     {"extra_augmentation": "stain"},
     {"augmentation": "light"},
     {"augmentation": "strong"},
-    {"windowing": "percentiles"},
-    {"windowing": "gamma"},
-    {"windowing": "bright_on_dark"},
+    {"normalization": "percentiles"},
+    {"normalization": "gamma"},
+    {"normalization": "bright_on_dark"},
     {"inversion": True},
     {"foreground_fraction": 0.5},
-    {"average_weights": False},
+    {"ema": False},
 )
-_THE_SAME = {*OWN_OF_A_CELL, "in_channels", "minutes", "epochs", "steps_per_epoch", "patience"}
+_THE_SAME = {*PER_TRIAL, "in_channels", "minutes", "epochs", "steps_per_epoch", "patience"}
 
 
 def variants_of(changes: Sequence[dict[str, Any]] = (), base_channels: int | None = None) -> list[Variant]:
@@ -86,7 +86,7 @@ def _changes(ctx: click.Context, parameter: click.Parameter, values: tuple[str, 
 @study_options
 @data_options
 @plan_options
-@machine_options
+@device_options
 def recipe(data: str, changes: list[dict[str, Any]], base_channels: int | None, **values: Any) -> None:
     """Set one setting of the plan each against the plan as it is, on validation images."""
     click.get_current_context().with_resource(own_process())

@@ -24,7 +24,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from amsunet.files import write_json
+from amsunet.atomic_io import write_json
 
 FOLDERS = {"drive": "DRIVE", "glas": "GlaS", "dsb2018": "DSB2018", "isic2017": "ISIC2017-256"}
 ROOT = Path(__file__).parents[1]
@@ -39,7 +39,16 @@ except SystemExit as end:
     print(f"processor seconds {time.process_time():.1f}")
     raise
 """
-KEPT = ("scale", "base_channels", "crop", "batch_size", "steps_per_epoch", "augmentation", "windowing", "normalization")
+KEPT = (
+    "scale",
+    "base_channels",
+    "crop",
+    "batch_size",
+    "steps_per_epoch",
+    "augmentation",
+    "normalization",
+    "normalization",
+)
 
 
 def run_once(data: Path, run: Path, minutes: float, seed: int, source: Path) -> dict[str, Any]:

@@ -49,14 +49,14 @@ def make_run(folder: Path) -> Path:
     """An untrained AMSUnet for colour images and two classes."""
     from amsunet.data.masks import MaskConvention  # noqa: PLC0415
     from amsunet.data.preprocessing import Preprocessing  # noqa: PLC0415
-    from amsunet.inference.description import FILE_NAME, ModelDescription  # noqa: PLC0415
     from amsunet.inference.model_file import save_model  # noqa: PLC0415
+    from amsunet.inference.model_metadata import FILE_NAME, ModelDescription  # noqa: PLC0415
     from amsunet.models import create_model  # noqa: PLC0415
 
     description = ModelDescription(
         model="amsunet",
         arguments={},
-        preprocessing=Preprocessing(in_channels=3, windowing="depth", mean=(0.5,) * 3, std=(0.25,) * 3),
+        preprocessing=Preprocessing(in_channels=3, normalization="depth", mean=(0.5,) * 3, std=(0.25,) * 3),
         convention=MaskConvention(kind="values", values=(0, 255), class_names=("background", "foreground")),
     )
     save_model(folder / FILE_NAME, create_model("amsunet"), description)
@@ -97,14 +97,14 @@ def main() -> None:
         run = asked.run or make_run(folder / "run")
         command = [sys.executable, __file__, "--folder", str(folder), "--run", str(run), "--precision", asked.precision]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    from amsunet.machine import choose_machine, environment  # noqa: PLC0415
+    from amsunet.device import choose_device, environment  # noqa: PLC0415
 
     result = {
         "what": "peak resident memory of the whole process in GB (10**9 bytes), seconds from opening the network on",
         "command": f"python benchmarks/slide.py --side {asked.side} --precision {asked.precision}",
         "side": asked.side,
         **json.loads(done.stdout.splitlines()[-1]),
-        "environment": environment(choose_machine(precision=asked.precision)),
+        "environment": environment(choose_device(precision=asked.precision)),
     }
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

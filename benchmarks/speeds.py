@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from amsunet.files import write_csv, write_json
+from amsunet.atomic_io import write_csv, write_json
 
 RESULT = "result.json"
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from speeds import Row, Speeds
 
+from amsunet.atomic_io import atomic_write
 from amsunet.data.overlay import COLOURS
-from amsunet.files import whole_file
 
 _COLOUR_OF = {name: COLOURS[i] / 255 for name, i in (("float32", 6), ("bfloat16", 1), ("float16", 2), ("int8", 4))}
 _STYLE: dict[str, Any] = {
@@ -63,7 +63,7 @@ def draw_speeds(speeds: Speeds, path: Path) -> None:
             ncols=len(precisions),
             frameon=False,
         )
-        with whole_file(path) as partial:
+        with atomic_write(path) as partial:
             figure.savefig(partial, dpi=150)
 
 

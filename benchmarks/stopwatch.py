@@ -24,9 +24,9 @@ from amsunet.inference.runtime import open_runtime
 from amsunet.memory import keep_freed_memory, peak_memory
 
 if TYPE_CHECKING:
-    from amsunet.deployment.formats import Format
+    from amsunet.deployment.exporters import Format
 
-_PREPROCESSING = Preprocessing(in_channels=3, windowing="depth", mean=(0.5,) * 3, std=(0.2,) * 3)
+_PREPROCESSING = Preprocessing(in_channels=3, normalization="depth", mean=(0.5,) * 3, std=(0.2,) * 3)
 _WARM_UP = 3
 _FEWEST_CALLS = 5
 
@@ -89,9 +89,9 @@ def _of_file(job: Job) -> tuple[Callable[[], object], Callable[[], int]]:
 def _of_torch(job: Job) -> tuple[Callable[[], object], Callable[[], int]]:
     import torch  # noqa: PLC0415
 
+    from amsunet.device import Device  # noqa: PLC0415
     from amsunet.inference.model_file import for_inference  # noqa: PLC0415
     from amsunet.inference.torch_runtime import TorchRuntime, standardise  # noqa: PLC0415
-    from amsunet.machine import Machine  # noqa: PLC0415
 
     network = _network(job)
     pixels = torch.from_numpy(_images(job)).to(job.device)
@@ -103,7 +103,7 @@ def _of_torch(job: Job) -> tuple[Callable[[], object], Callable[[], int]]:
                 network(standardise(pixels.float() / 255, _PREPROCESSING))
     else:
         keep_freed_memory()
-        machine = Machine(job.device, cast(Any, job.precision), torch.get_num_threads())
+        machine = Device(job.device, cast(Any, job.precision), torch.get_num_threads())
         placed = machine.place(network if job.runtime == "channels_last" else for_inference(network))
         runtime = TorchRuntime(
             placed,
@@ -137,10 +137,10 @@ def _network(job: Job) -> Any:
 
 
 def _write(job: Job) -> dict[str, float]:
-    from amsunet.deployment.formats import Whole, write_network  # noqa: PLC0415
+    from amsunet.deployment.exporters import ExportModule, write_network  # noqa: PLC0415
     from amsunet.inference.model_file import for_inference  # noqa: PLC0415
 
-    whole = Whole(for_inference(_network(job)), _PREPROCESSING.mean, _PREPROCESSING.std)
+    whole = ExportModule(for_inference(_network(job)), _PREPROCESSING.mean, _PREPROCESSING.std)
     noise = np.random.default_rng(0).random((4, 1, 3, 256, 256), np.float32) * np.float32(255)
     start = time.perf_counter()
     path, to = Path(job.file), cast("Format", job.runtime)

@@ -31,8 +31,8 @@ EXPORTS = (("onnx", "float32"), ("openvino", "float32"), ("openvino", "bfloat16"
 
 def predict(form: str, run: Path, images: Path, out: Path) -> dict[str, float]:
     """Segment a folder in this process."""
-    from amsunet.inference.folder import predict_files  # noqa: PLC0415
-    from amsunet.inference.jobs import find_inputs  # noqa: PLC0415
+    from amsunet.inference.inputs import find_inputs  # noqa: PLC0415
+    from amsunet.inference.predict_files import predict_files  # noqa: PLC0415
     from amsunet.inference.predictor import load  # noqa: PLC0415
     from amsunet.inference.runtime import exported_path  # noqa: PLC0415
     from amsunet.memory import keep_freed_memory, peak_memory  # noqa: PLC0415
@@ -57,8 +57,8 @@ def predict_plainly(run: Path, jobs: list[Any], out: Path) -> float:
 
     from amsunet.data.images import read_image, write_image  # noqa: PLC0415
     from amsunet.data.preprocessing import channels_first  # noqa: PLC0415
-    from amsunet.inference.description import FILE_NAME  # noqa: PLC0415
     from amsunet.inference.model_file import load_model  # noqa: PLC0415
+    from amsunet.inference.model_metadata import FILE_NAME  # noqa: PLC0415
     from amsunet.inference.torch_runtime import standardise  # noqa: PLC0415
 
     network, description = load_model(run / FILE_NAME)
@@ -123,9 +123,9 @@ def main() -> None:
         return
     from importlib.metadata import version  # noqa: PLC0415
 
-    from amsunet.machine import choose_machine, environment  # noqa: PLC0415
+    from amsunet.device import choose_device, environment  # noqa: PLC0415
 
-    machine = choose_machine("cpu")
+    machine = choose_device("cpu")
     precisions = {"float32", machine.precision}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

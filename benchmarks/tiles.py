@@ -19,20 +19,20 @@ from typing import Any
 import numpy as np
 import torch
 
+from amsunet.atomic_io import write_json
+from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import Dataset, open_dataset
-from amsunet.data.embedded import locate
+from amsunet.data.discovery import Sample
 from amsunet.data.images import Array, count_pixels
-from amsunet.data.layout import Sample
+from amsunet.device import choose_device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.samples import choose_foreign, choose_of_run
-from amsunet.files import write_json
 from amsunet.inference.dice import dice_by_class
 from amsunet.inference.ensemble import load_members
 from amsunet.inference.predictor import Predictor
-from amsunet.inference.tiles import Tiling
-from amsunet.machine import choose_machine, environment
+from amsunet.inference.sliding_window import Tiling
 from amsunet.models.cost import receptive_field
-from amsunet.training.run import read_run
+from amsunet.training.run_folder import read_run
 
 RESULT = Path(__file__).parents[1] / "results" / "tiles.json"
 WHOLE = Tiling(whole=sys.maxsize)
@@ -57,7 +57,7 @@ def largest(
     return [(image, labels) for image, labels in read if tile.cuts(*record.working_size(*image.shape[:2]))]
 
 
-def judge(predictor: Predictor, images: Sequence[tuple[Array, Array]], tiling: Tiling) -> tuple[Array, list[Array]]:
+def score_of(predictor: Predictor, images: Sequence[tuple[Array, Array]], tiling: Tiling) -> tuple[Array, list[Array]]:
     """Dice of each image, mean over the classes but the background, and the masks."""
     predictor.tiling = tiling
     known, scores, masks = predictor.description, [], []
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
     sides = [int(side) for side in asked.tiles.split(",")]
-    machine = choose_machine()
+    machine = choose_device()
     try:
         config, record = read_run(asked.run)
         source = asked.data or record.source
@@ -104,11 +104,11 @@ def main() -> None:
         networks, _ = load_members(asked.run)
     except InputError as error:
         sys.exit(f"error: {error}")
-    whole, masks = judge(predictor, images, WHOLE)
+    whole, masks = score_of(predictor, images, WHOLE)
     rows: list[dict[str, Any]] = []
     print(f"{len(images)} images, whole: Dice {whole.mean():.4f}")
     for tiling in tilings(sides):
-        dice, found = judge(predictor, images, tiling)
+        dice, found = score_of(predictor, images, tiling)
         differ = np.mean([(one != other).mean() for one, other in zip(found, masks, strict=True)])
         rows.append(
             {

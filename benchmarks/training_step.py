@@ -33,15 +33,15 @@ def time_steps(form: str, network_name: str, batch: int, side: int, steps: int, 
     """Seconds of each step after some to warm up; none if memory does not suffice."""
     import torch  # noqa: PLC0415
 
-    from amsunet.machine import Machine, choose_machine  # noqa: PLC0415
+    from amsunet.device import Device, choose_device  # noqa: PLC0415
     from amsunet.memory import keep_freed_memory  # noqa: PLC0415
     from amsunet.models import create_model  # noqa: PLC0415
-    from amsunet.training.captured_pass import captured  # noqa: PLC0415
+    from amsunet.training.cuda_graphs import captured  # noqa: PLC0415
     from amsunet.training.loss import CrossEntropyDiceLoss  # noqa: PLC0415
 
     torch.manual_seed(0)
     plain = form == "plain"
-    machine = Machine(device, "float32", torch.get_num_threads()) if plain else choose_machine(device)
+    machine = Device(device, "float32", torch.get_num_threads()) if plain else choose_device(device)
     network = create_model(network_name).train().to(device)
     images = torch.rand(batch, 3, side, side, device=device)
     labels = torch.randint(0, 2, (batch, side, side), device=device)
@@ -104,11 +104,11 @@ def main() -> None:
         return
     import torch  # noqa: PLC0415
 
+    from amsunet.device import choose_device, environment  # noqa: PLC0415
     from amsunet.errors import InputError  # noqa: PLC0415
-    from amsunet.machine import choose_machine, environment  # noqa: PLC0415
 
     try:
-        machine = choose_machine(asked.device)
+        machine = choose_device(asked.device)
     except InputError as error:
         sys.exit(f"error: {error}")
     seconds: dict[tuple[str, int, int, str], list[float]] = {case: [] for case in cases}

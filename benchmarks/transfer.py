@@ -18,11 +18,11 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from amsunet.data.layout import Split
+from amsunet.atomic_io import atomic_write, write_json
+from amsunet.data.discovery import Split
+from amsunet.device import choose_device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
-from amsunet.files import whole_file, write_json
-from amsunet.machine import choose_machine, environment
 from amsunet.memory import keep_freed_memory
 from amsunet.training.prepare import prepare
 from amsunet.training.train import resume, train
@@ -44,7 +44,7 @@ def reduced(splits: Mapping[str, Split], count: int, seed: int) -> dict[str, Spl
     return {**splits, **dict.fromkeys(left_out, "unused")}
 
 
-def judge(data: str, run: Path, **settings: Any) -> dict[str, float]:
+def score_of(data: str, run: Path, **settings: Any) -> dict[str, float]:
     """Train, or go on, and judge on the test images, unless that is done: Dice and its interval.
 
     Raises: KeyboardInterrupt if the training is stopped.
@@ -77,7 +77,7 @@ def plot(rows: list[dict[str, Any]], title: str, path: Path) -> None:
     axes.set_xticks(counts, map(str, counts))
     axes.set_xticks([], minor=True)
     axes.legend(frameon=False)
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=150)
 
 
@@ -90,19 +90,19 @@ def main(**overrides: Any) -> None:
     parser.add_argument("--seeds", type=int, default=3)
     asked = parser.parse_args()
     keep_freed_memory()  # as the command line does
-    machine, name = choose_machine(), Path(asked.data.removeprefix("sample:")).name
+    machine, name = choose_device(), Path(asked.data.removeprefix("sample:")).name
     settings = {"epochs": EPOCHS, "steps_per_epoch": max(1, asked.steps // EPOCHS), **overrides}
     target = ROOT / "results" / f"transfer_{name.lower()}"
     rows: list[dict[str, Any]] = []
     try:
-        splits = prepare(asked.data, device=machine.device, overrides=settings).splits
+        splits = prepare(asked.data, device=machine.type, overrides=settings).splits
         chosen = {
             (images, seed): reduced(splits, images, seed) for images in asked.images for seed in range(asked.seeds)
         }
         for (images, seed), cut in chosen.items():
             for way, start in (("scratch", None), ("transfer", asked.start)):
                 run = ROOT / "runs" / target.name / f"{asked.steps}steps_{way}_{images}images_seed{seed}"
-                score = judge(asked.data, run, splits=cut, seed=seed, start=start, **settings)
+                score = score_of(asked.data, run, splits=cut, seed=seed, start=start, **settings)
                 rows.append({"images": images, "way": way, "seed": seed, **score})
                 print(f"{images:>4} images, seed {seed}, {way:<8} Dice {score['dice']:.4f}", flush=True)
     except InputError as error:

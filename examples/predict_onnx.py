@@ -20,7 +20,7 @@ network, source, target = sys.argv[1:]
 session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
 about = json.loads(session.get_modelmeta().custom_metadata_map["amsunet"])
 preprocessing, values = about["preprocessing"], np.array(about["convention"]["values"])
-window, picture = preprocessing["windowing"], ImageOps.exif_transpose(Image.open(source))
+window, picture = preprocessing["normalization"], ImageOps.exif_transpose(Image.open(source))
 if picture.mode[0] in "IF":
     sys.exit("not done here: images of more than 8 bits")
 

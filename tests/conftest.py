@@ -21,7 +21,7 @@ from filelock import FileLock
 from PIL import Image
 
 from amsunet.data.images import Array
-from amsunet.evaluation.cell import STOPPED, run_cell
+from amsunet.evaluation.trial import STOPPED, run_trial
 from amsunet.progress import reported_to
 from amsunet.training.train import train
 
@@ -44,8 +44,8 @@ _LONGEST = (
     "test_cli.py",
     "test_folds.py",
     "test_networks.py",
-    "test_members.py",
-    "test_run.py",
+    "test_open_model.py",
+    "test_run_folder.py",
     "test_evaluate.py",
     "test_small_installation.py",
     "test_cost.py",
@@ -260,9 +260,9 @@ def captured_once(made_once) -> Callable[[], Any]:
 
     @contextlib.contextmanager
     def within() -> Iterator[None]:
-        from amsunet.deployment import formats
+        from amsunet.deployment import exporters
 
-        capture = formats._write_onnx
+        capture = exporters._write_onnx
 
         def copy(network: torch.nn.Module, path: Path) -> None:
             def make(folder: Path) -> None:
@@ -272,7 +272,7 @@ def captured_once(made_once) -> Callable[[], Any]:
             shutil.copyfile(made_once("captured", make) / "network.onnx", path)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(formats, "_write_onnx", copy)
+            patch.setattr(exporters, "_write_onnx", copy)
             yield
 
     return within
@@ -284,7 +284,7 @@ def _here(out: Path, cell: Any, threads: int) -> Any:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
         try:
-            code = 0 if run_cell(out, cell.name) else STOPPED
+            code = 0 if run_trial(out, cell.name) else STOPPED
         except Exception:
             traceback.print_exc(file=file)
             code = 1

@@ -98,11 +98,11 @@ def test_every_part_is_known_to_the_rules():
     ("code", "absent"),
     [
         (
-            "import amsunet.inference.predictor, amsunet.inference.folder",
+            "import amsunet.inference.predictor, amsunet.inference.predict_files",
             ("pytorch_lightning", "lightning", "kornia", "amsunet.training"),
         ),
         (
-            "import amsunet.deployment.formats",
+            "import amsunet.deployment.exporters",
             ("pytorch_lightning", "lightning", "kornia", "amsunet.training", "onnx", "openvino", "executorch"),
         ),
         ("import amsunet.inference.runtime", ("torch", "pytorch_lightning")),
@@ -119,7 +119,8 @@ def test_every_part_is_known_to_the_rules():
         (
             "import click.testing, amsunet.cli\n"
             "lines = ['check no/where', 'train no/where', 'evaluate no_run', 'predict no_run a.png --out o',\n"
-            "         'train sample:nuclei --from no_run', 'compare no/where --models unet', 'check sample:kidneys']\n"
+            "         'train sample:nuclei --pretrained no_run', 'compare no/where --models unet',\n"
+            "         'check sample:kidneys']\n"
             "for line in lines:\n"
             "    error = click.testing.CliRunner().invoke(amsunet.cli.cli, line.split()).exception\n"
             "    assert isinstance(error, amsunet.InputError), (line, error)",

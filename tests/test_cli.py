@@ -137,8 +137,8 @@ def test_a_photograph_is_warned_about_and_still_gets_a_mask(command, run, tmp_pa
     (line,) = [line for line in err.splitlines() if "not look like" in line]
     assert line.startswith("warning: 1 of 5 images does not look like the training images (") and "chelsea.png" in line
     assert (tmp_path / "masks" / "chelsea.png").is_file()
-    assert "chelsea.png" in (tmp_path / "masks" / "please-check.csv").read_text(encoding="utf-8").splitlines()[1]
-    assert "masks are to be checked: masks/please-check.csv" in err
+    assert "chelsea.png" in (tmp_path / "masks" / "review.csv").read_text(encoding="utf-8").splitlines()[1]
+    assert "masks are to be checked: masks/review.csv" in err
 
 
 def test_what_is_there_is_not_overwritten_unasked(command, run, images, tmp_path):

@@ -31,7 +31,7 @@ CODE = {
     for name, text in PAGES.items()
     if (found := re.findall(r"^```(python|bash)\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
 }
-SLOW = {"compare", "ablate", "benchmark", "--folds", "--from"}
+SLOW = {"compare", "ablate", "benchmark", "--folds", "--pretrained"}
 """What trains several networks or a wide one is parsed, and run by tests of its own."""
 
 
@@ -153,7 +153,7 @@ def _slug(heading: str) -> str:
 def test_the_reference_documents_every_public_name():
     for package in (amsunet, models):
         for name in package.__all__:
-            if name in ("absolute_model", "code_checksum", "code_files", "is_file"):  # the package's own use
+            if name in ("absolute_model", "code_checksum", "code_files", "is_custom"):  # the package's own use
                 continue
             assert re.search(rf"{package.__name__}\.(\w+\.)*{name}\b", PAGES["api.md"]) or (
                 package is models and re.search(rf"amsunet\.{name}\b", PAGES["api.md"])

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from amsunet.host import Borrowed, determinism_kept, quiet, random_state_kept, without_warnings
-from amsunet.packages import needed, without_telemetry
+from amsunet.optional import require, without_telemetry
 
 _LOOK = """
 import hashlib, json, logging, os, random, sys, warnings
@@ -127,7 +127,7 @@ assert not [name for name in sys.modules if name.startswith("openvino_telemetry"
 
 def test_a_file_gets_the_rights_of_any_new_file(tmp_path):
     code = (
-        "import os, sys\nfrom pathlib import Path\nfrom amsunet.files import write_text\nos.umask(0o027)\n"
+        "import os, sys\nfrom pathlib import Path\nfrom amsunet.atomic_io import write_text\nos.umask(0o027)\n"
         "write_text(Path(sys.argv[1]), 'x')\nprint(oct(Path(sys.argv[1]).stat().st_mode & 0o777))"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "a"], capture_output=True, text=True, check=True)
@@ -226,7 +226,7 @@ def test_telemetry_is_off_while_a_package_is_imported_and_the_process_as_before(
         "try:\n    import openvino_telemetry\nexcept ImportError:\n    openvino_telemetry = None\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    module = needed("reporting_package", "nothing")
+    module = require("reporting_package", "nothing")
     assert module.found == "1" and module.openvino_telemetry is None
     assert "ORT_DISABLE_TELEMETRY" not in os.environ and sys.modules["openvino_telemetry"] is sys
     with without_telemetry(), without_telemetry():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from amsunet.training.run import read_run
+from amsunet.training.run_folder import read_run
 
 TOOL = Path(__file__).parents[1] / "benchmarks" / "parity.py"
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import amsunet
-from amsunet.data.embedded import locate
+from amsunet.data.builtin_samples import locate
 from amsunet.errors import InputError
-from amsunet.inference.description import FILE_NAME, METADATA
 from amsunet.inference.model_file import load_model
-from amsunet.training.run import RunConfig
+from amsunet.inference.model_metadata import FILE_NAME, METADATA
+from amsunet.training.run_folder import RunConfig
 
 _RESULTS = Path(__file__).parents[1] / "results"
 _USED = [
@@ -22,7 +22,7 @@ _USED = [
     ("extra_augmentation", ["stain", "elastic"], "elastic augmentation"),
     ("extra_augmentation", ["low_resolution"], "low-resolution augmentation"),
     ("extra_augmentation", ["scale"], "zoom augmentation"),
-    ("windowing", "clahe", "CLAHE"),
+    ("normalization", "clahe", "CLAHE"),
 ]
 
 
@@ -47,7 +47,7 @@ def _windowed_by_clahe(run: Path) -> None:
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
     text = json.loads(header["__metadata__"][METADATA])
-    text["preprocessing"]["windowing"] = "clahe"
+    text["preprocessing"]["normalization"] = "clahe"
     header["__metadata__"][METADATA] = json.dumps(text)
     changed = json.dumps(header).encode()
     path.write_bytes(len(changed).to_bytes(8, "little") + changed + content[8 + length :])
@@ -111,7 +111,7 @@ def test_who_asks_for_it_is_told(tmp_path, name, value, feature):
     ("words", "message"),
     [
         ("train sample:nuclei --deep-supervision", "No such option"),
-        ("train sample:nuclei --windowing clahe", "'clahe' is not one of"),
+        ("train sample:nuclei --normalization clahe", "'clahe' is not one of"),
         ("train sample:nuclei --loss ce_dice_boundary", "'ce_dice_boundary' is not one of"),
         ("predict nuclei a.png --out o --runtime auto", "'auto' is not one of"),
         ("benchmark", "No such command"),

@@ -14,7 +14,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from amsunet.data.embedded import locate
+from amsunet.data.builtin_samples import locate
 from amsunet.deployment.export import export
 from amsunet.inference.predictor import load
 
@@ -84,7 +84,7 @@ def test_slides_need_one_package_more(call, network, whole, tmp_path):
     assert done.returncode == 2 and "error: filelock is not installed: pip install filelock" in done.stderr
     done = call("predict", network, "scan.tif", "--out", "masks", but=("filelock",))
     assert done.returncode == 0, done.stderr
-    expected = load(whole.run, device="cpu", precision="float32").predict(image).as_stored()
+    expected = load(whole.run, device="cpu", precision="float32").predict(image).to_mask()
     assert (tifffile.imread(tmp_path / "masks" / "scan.tif") != expected).mean() < 1e-3
 
 
@@ -94,7 +94,7 @@ def test_masks_are_those_of_torch(call, network, whole, tmp_path):
     assert "on ONNX Runtime (network.onnx)" in done.stdout and "4 masks" in done.stdout
     predictor = load(whole.run, device="cpu", precision="float32")
     for image in (locate("sample:nuclei") / "test" / "images").iterdir():
-        expected = predictor.predict(image).as_stored()
+        expected = predictor.predict(image).to_mask()
         found = np.asarray(Image.open(tmp_path / "masks" / image.name))
         assert found.dtype == expected.dtype and (found != expected).mean() < 1e-3
     assert len(list((tmp_path / "masks" / "probabilities").iterdir())) == 4

@@ -18,7 +18,7 @@ from amsunet.cli import cli
 from amsunet.data.dataset import open_dataset
 from amsunet.deployment.export import export
 from amsunet.evaluation.compare import compare
-from amsunet.inference.folder import predict_files
+from amsunet.inference.predict_files import predict_files
 from amsunet.inference.predictor import load
 from amsunet.training.plan import Plan
 from amsunet.wording import Blank, command, setting, shell_command, spelled, spelled_for
@@ -32,7 +32,7 @@ _SETTINGS = r"(?:\b(?:classes=\([^)]*\)|ignore_value=-?\d+|instances=True|thresh
     [
         (("out",), {}, "out", "--out"),
         (("class_names",), {}, "class_names", "--class-names"),
-        (("own",), {}, "own", "--model"),
+        (("model_file",), {}, "model_file", "--model"),
         ((), {"classes": (0.0, 255)}, "classes=(0, 255)", "--classes 0,255"),
         ((), {"classes": (7,)}, "classes=(7,)", "--classes 7"),
         ((), {"classes": (0, 1), "ignore_value": 255}, "classes=(0, 1), ignore_value=255",
@@ -67,7 +67,7 @@ def test_a_command_is_a_call_or_a_line():
         with spelled_for("shell"):
             assert command(*words) == shell
     assert command("train", blank, start="nuclei") == "amsunet.train(DATA, start='nuclei')"
-    assert shell_command("train", blank, start="nuclei") == "amsunet train DATA --from nuclei"
+    assert shell_command("train", blank, start="nuclei") == "amsunet train DATA --pretrained nuclei"
     assert command("train", help=True) == "help(amsunet.train)"
     assert shell_command("train", help=True) == "amsunet train --help"
 

@@ -22,8 +22,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from amsunet.blocks import AMS, AMSE, RSC
+from amsunet.data.builtin_samples import locate
 from amsunet.data.crops import to_tensor
-from amsunet.data.embedded import locate
 from amsunet.data.images import read_image
 from amsunet.inference.model_file import load_model
 from amsunet.inference.predictor import Predictor

@@ -20,16 +20,16 @@ from pathlib import Path
 from PIL import Image
 
 import amsunet.zoo
+from amsunet.atomic_io import atomic_write, write_text
+from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
-from amsunet.data.embedded import locate
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.evaluation.evaluate import evaluate
-from amsunet.evaluation.figures import case_panels, stack
-from amsunet.files import whole_file, write_text
-from amsunet.inference.description import FILE_NAME, ModelDescription
+from amsunet.evaluation.plots import case_panels, stack
 from amsunet.inference.model_file import load_model, save_model
+from amsunet.inference.model_metadata import FILE_NAME, ModelDescription
 from amsunet.inference.predictor import Predictor
-from amsunet.training.run import read_run
+from amsunet.training.run_folder import read_run
 from amsunet.zoo import Card, Score
 
 MAY_LOSE = 0.0005
@@ -72,7 +72,7 @@ def scaling(seen: Preprocessing) -> str:
 def way(known: ModelDescription) -> str:
     """From image to mask, in words."""
     seen, found = known.preprocessing, known.convention
-    text = f"{'Grey' if seen.in_channels == 1 else 'Colour'} images; window `{seen.windowing}` (docs/recipe.md); "
+    text = f"{'Grey' if seen.in_channels == 1 else 'Colour'} images; window `{seen.normalization}` (docs/recipe.md); "
     text += f"{scaling(seen)}; standardised as the training images were. "
     text += f"Classes: {', '.join(found.class_names)}"
     if len(found.class_names) == 2:
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--fails", action="append", required=True)
     parser.add_argument("--pictures", type=int, default=0)
     asked = parser.parse_args()
-    judged = {
+    evaluated = {
         split: score(json.loads((asked.run / "evaluation" / split / "summary.json").read_text(encoding="utf-8")))
         for split in ("test", "test_flips")
     }
@@ -128,14 +128,14 @@ def main() -> None:
         research_only=asked.research_only,
         training=asked.training,
         validation=full,
-        test=judged["test"],
-        test_with_flips=judged["test_flips"],
+        test=evaluated["test"],
+        test_with_flips=evaluated["test_flips"],
         fails=tuple(asked.fails),
         seen=tuple(sorted(read_run(asked.run)[1].seen())),
     )
     page = f"{card}\n"
     if asked.pictures:
-        with whole_file(PAGES / f"{card.name}.jpg") as temporary:
+        with atomic_write(PAGES / f"{card.name}.jpg") as temporary:
             worst_cases(asked.run, asked.pictures).save(temporary, "JPEG", quality=80)
         page += (
             f"\n![The worst test images: image, truth, prediction; green is right, blue was missed, orange is too "
@@ -143,7 +143,7 @@ def main() -> None:
         )
     else:
         page += NO_PICTURE.format(name=card.name)
-    with whole_file(card.weights) as temporary:
+    with atomic_write(card.weights) as temporary:
         temporary.write_bytes(packed)
     write_text(amsunet.zoo.FOLDER / f"{card.name}.json", card.model_dump_json(indent=1) + "\n")
     write_text(PAGES / f"{card.name}.md", page)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from amsunet.data.dataset import open_dataset
-from amsunet.evaluation.figures import case_panels, stack
+from amsunet.evaluation.plots import case_panels, stack
 from amsunet.inference.predictor import load
 
 

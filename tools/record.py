@@ -13,7 +13,7 @@ import json
 import shutil
 from pathlib import Path
 
-from amsunet.files import write_json
+from amsunet.atomic_io import write_json
 
 WAYS = {"": "plain", "_flips": "with_flips", "_flips_turns": "with_flips_and_turns"}
 """What an evaluation averaged over, by the end of its folder's name."""
@@ -67,10 +67,10 @@ def main() -> None:
     data = json.loads((asked.run / "data.json").read_text(encoding="utf-8"))
     summaries = {}
     for suffix in WAYS:
-        judged = asked.run / "evaluation" / f"{asked.split}{suffix}"
-        if judged.is_dir():
-            summaries[suffix] = json.loads((judged / "summary.json").read_text(encoding="utf-8"))
-            shutil.copy(judged / "images.csv", asked.target / f"images{suffix}.csv")
+        evaluated = asked.run / "evaluation" / f"{asked.split}{suffix}"
+        if evaluated.is_dir():
+            summaries[suffix] = json.loads((evaluated / "summary.json").read_text(encoding="utf-8"))
+            shutil.copy(evaluated / "images.csv", asked.target / f"images{suffix}.csv")
     source = without_folder(data["source"])
     result = {"command": asked.command, "commit": asked.commit, "note": asked.note, "source": source}
     for suffix, summary in summaries.items():

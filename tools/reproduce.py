@@ -16,9 +16,9 @@ from statistics import mean, stdev
 from typing import Any
 
 from amsunet.console import shown
+from amsunet.device import choose_device
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
-from amsunet.machine import choose_machine
 from amsunet.memory import keep_freed_memory
 from amsunet.training.train import resume, train
 
@@ -50,7 +50,7 @@ def reproduce(
         if training.interrupted:
             raise KeyboardInterrupt
         for way in WAYS.values():
-            evaluate(run, split="test", **way, machine=training.machine)
+            evaluate(run, split="test", **way, device=training.device)
         options = "".join(f" --{name.replace('_', '-')} {value}" for name, value in network_of(run).items() if value)
         said = f"amsunet train {data.name} --minutes {minutes:g} --seed {seed}{options}"
         said += "; amsunet evaluate RUN; the same with --flips, and with --flips --turns"
@@ -108,7 +108,7 @@ def main(**overrides: Any) -> None:
     if not data.is_dir():
         sys.exit(f"{data} is missing: get {FOLDERS[asked.data]} from its owners, and say --root (ROOT= to make)")
     keep_freed_memory()  # as the command line does
-    results, device, commit = {}, choose_machine().device, commit_of()
+    results, device, commit = {}, choose_device().device, commit_of()
     try:
         for seed in range(asked.seeds):
             name = f"{asked.data}_{device}_{asked.minutes:g}min_seed{seed}"

@@ -13,10 +13,10 @@ import argparse
 from pack_zoo import PAGES, way
 
 import amsunet.zoo
+from amsunet.atomic_io import write_text
+from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
-from amsunet.data.embedded import locate
 from amsunet.data.fingerprint import take_fingerprint
-from amsunet.files import write_text
 from amsunet.inference.model_file import load_model, save_model
 
 AFTER_THE_CARD = ("\nNo pictures: ", "\n![The worst test images")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from amsunet.evaluation.evaluate import evaluate
     from amsunet.evaluation.report import write_report
     from amsunet.inference.predictor import load
-    from amsunet.inference.result import Segmentation
+    from amsunet.inference.segmentation import Segmentation
     from amsunet.models import create_model, list_models, load_published_weights
     from amsunet.training.check import check
     from amsunet.training.train import resume, train
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "InputError": "amsunet.errors",
     "MaskOptions": "amsunet.data.masks",
-    "Segmentation": "amsunet.inference.result",
+    "Segmentation": "amsunet.inference.segmentation",
     "check": "amsunet.training.check",
     "create_model": "amsunet.models",
     "evaluate": "amsunet.evaluation.evaluate",

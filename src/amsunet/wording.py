@@ -26,9 +26,8 @@ _FLAGS = {
     "batches": "batch",
     "compiled": "compile",
     "model_options": "model-option",
-    "own": "model",
+    "model_file": "model",
     "sizes": "size",
-    "start": "from",
     "threshold": "mask-threshold",
 }
 """Settings whose flag has another name."""

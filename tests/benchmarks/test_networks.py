@@ -20,8 +20,8 @@ from networks import measure, runtimes_of
 from PIL import Image
 from stopwatch import Job, run, timed
 
+from amsunet.device import Device
 from amsunet.errors import InputError
-from amsunet.machine import Machine
 from amsunet.models import list_models
 
 _HAS_EXTRA = all(importlib.util.find_spec(name) for name in ("onnx", "onnxscript", "onnxruntime"))
@@ -179,7 +179,7 @@ def test_a_gpu_gets_its_own_rows(tmp_path, monkeypatch):
             return {"macs": 1, "traffic": 1}
         return {"seconds": 0.1 * job.batch, "low": 0.1, "high": 0.2, "calls": 5, "memory": 1}
 
-    monkeypatch.setattr(module, "choose_machine", lambda device: Machine("cuda", "bfloat16", 2))
+    monkeypatch.setattr(module, "choose_device", lambda device: Device("cuda", "bfloat16", 2))
     monkeypatch.setattr(module, "environment", lambda machine: {"device_name": "", "precision": "", "packages": {}})
     monkeypatch.setattr(module, "_run", answer)
     speeds = measure(["all"], device="cuda", sizes=[256, 480], batches=[1, 8], out=tmp_path, threads=2)
@@ -200,7 +200,7 @@ def test_products_in_an_emulated_precision_are_no_peak(tmp_path, monkeypatch):
             return {"macs": 1, "traffic": 1}
         return {"seconds": 0.1, "low": 0.1, "high": 0.2, "calls": 5, "memory": 1}
 
-    monkeypatch.setattr(module, "choose_machine", lambda device: Machine("cpu", "float32", 2))
+    monkeypatch.setattr(module, "choose_device", lambda device: Device("cpu", "float32", 2))
     monkeypatch.setattr(module, "_run", answer)
     settings = _QUICK | {"precisions": ["bfloat16"]}
     measure(["unet"], runtimes=["channels_last"], out=tmp_path, **settings)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from amsunet.data.augmentation import Augmentation, Extra, _stain
-from amsunet.data.masks import IGNORED
+from amsunet.data.masks import IGNORE_INDEX
 
 EXTRAS = get_args(Extra)
 STRENGTHS = ["none", "paper", "light", "medium", "strong"]
@@ -22,7 +22,7 @@ def batch() -> tuple[Tensor, Tensor]:
     labels[:, 8:30, 14:38] = 1
     labels[:, 20:34, 4:12] = 2
     images = (0.15 + 0.7 * (labels > 0).float())[:, None].repeat(1, 3, 1, 1)
-    labels[:, 40:] = IGNORED
+    labels[:, 40:] = IGNORE_INDEX
     return images, labels
 
 
@@ -35,8 +35,8 @@ def test_images_and_labels_move_together_and_labels_stay_labels(
     images, labels = augment(*batch, seed=(0, 0, 1))
     assert images.shape == batch[0].shape and labels.shape == batch[1].shape and labels.dtype == torch.int64
     assert float(images.min()) >= 0 and float(images.max()) <= 1
-    assert set(labels.unique().tolist()) <= {0, 1, 2, IGNORED}
-    counted = labels != IGNORED
+    assert set(labels.unique().tolist()) <= {0, 1, 2, IGNORE_INDEX}
+    counted = labels != IGNORE_INDEX
     middle = (images.amin((1, 2, 3)) + images.amax((1, 2, 3))).view(-1, 1, 1) / 2
     agreement = ((images.mean(1) > middle) == (labels > 0))[counted].float().mean()
     assert agreement > 0.93
@@ -70,10 +70,10 @@ def test_extras_change_images_and_keep_labels_labels(strength: str, extra: str, 
         again = added(*batch, seed=seed)
         assert torch.equal(images, again[0]) and torch.equal(labels, again[1])
         assert images.shape == batch[0].shape and float(images.min()) >= 0 and float(images.max()) <= 1
-        assert set(labels.unique().tolist()) <= {0, 1, 2, IGNORED}
+        assert set(labels.unique().tolist()) <= {0, 1, 2, IGNORE_INDEX}
         differ += not torch.equal(images, plain(*batch, seed=seed)[0])
         middle = (images.amin((1, 2, 3)) + images.amax((1, 2, 3))).view(-1, 1, 1) / 2
-        agreement.append(((images.mean(1) > middle) == (labels > 0))[labels != IGNORED].float().mean())
+        agreement.append(((images.mean(1) > middle) == (labels > 0))[labels != IGNORE_INDEX].float().mean())
     assert differ >= 3
     assert sum(agreement) / len(agreement) > 0.9
 
@@ -95,7 +95,7 @@ def test_inversion_exchanges_dark_and_bright_in_some_images_alone(batch: tuple[T
     for number in range(16):
         images, labels = augment(*batch, seed=(0, 0, number))
         for image, mask in zip(images.mean(1), labels, strict=True):
-            inverted.append(bool(image[mask == 0].mean() > image[(mask > 0) & (mask != IGNORED)].mean()))
+            inverted.append(bool(image[mask == 0].mean() > image[(mask > 0) & (mask != IGNORE_INDEX)].mean()))
     assert 0.05 < sum(inverted) / len(inverted) < 0.5
 
 

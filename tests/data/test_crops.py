@@ -14,7 +14,7 @@ from amsunet.data import crops
 from amsunet.data.crops import Crops, PreparedImages, evenly, to_tensor
 from amsunet.data.dataset import open_dataset
 from amsunet.data.images import Array
-from amsunet.data.masks import IGNORED
+from amsunet.data.masks import IGNORE_INDEX
 from amsunet.data.preprocessing import Preprocessing
 
 
@@ -46,7 +46,7 @@ def _crops(images: PreparedImages, **options: object) -> Crops:
 def prepared() -> PreparedImages:
     """The embedded brain slices, real images of 192 x 160 with three classes."""
     dataset = open_dataset("sample:brain")
-    record = Preprocessing(in_channels=1, windowing="depth", mean=(0.0,), std=(1.0,))
+    record = Preprocessing(in_channels=1, normalization="depth", mean=(0.0,), std=(1.0,))
     return PreparedImages(dataset.samples[:5], dataset.convention, record)
 
 
@@ -95,7 +95,7 @@ def test_crops_are_whole_and_mirrored_outside_where_labels_are_ignored(size: tup
         assert image.shape == (1, *size) and labels.shape == size
         assert image.dtype == labels.dtype == torch.uint8
         assert image.min() > 0  # the images hold no 0, so nothing was made up
-        inside = int((labels != IGNORED).sum())
+        inside = int((labels != IGNORE_INDEX).sum())
         assert inside == min(size[0], 20) * min(size[1], 30)
 
 
@@ -122,7 +122,7 @@ def test_image_and_labels_are_cut_at_the_same_place(prepared: PreparedImages) ->
 
 def test_images_without_room_are_read_again(make_dataset: Callable[..., Path]) -> None:
     dataset = open_dataset(make_dataset(3))
-    record = Preprocessing(in_channels=1, windowing="depth", scale=0.5, mean=(0.0,), std=(1.0,))
+    record = Preprocessing(in_channels=1, normalization="depth", scale=0.5, mean=(0.0,), std=(1.0,))
     roomy, tight = (PreparedImages(dataset.samples, dataset.convention, record) for _ in range(2))
     tight._room = 0
     assert roomy[1][0] is roomy[1][0] and tight[1][0] is not tight[1][0]
@@ -143,7 +143,7 @@ def test_what_cannot_be_written_to_is_copied(shape: tuple[int, ...]) -> None:
 
 def test_sizes_that_are_known_are_not_read_again(prepared: PreparedImages, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = open_dataset("sample:brain")
-    record = Preprocessing(in_channels=1, windowing="depth", scale=0.5, mean=(0.0,), std=(1.0,))
+    record = Preprocessing(in_channels=1, normalization="depth", scale=0.5, mean=(0.0,), std=(1.0,))
     images = PreparedImages(dataset.samples, dataset.convention, record)
     areas = [images.area(index) for index in range(len(images))]
     told = PreparedImages(dataset.samples, dataset.convention, record, dataset.sizes())

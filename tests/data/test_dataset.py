@@ -12,10 +12,10 @@ from PIL import Image
 
 from amsunet.data.dataset import foreground_share, open_dataset, read_labels
 from amsunet.data.draft import draft_manifest
-from amsunet.data.groups import tell_groups
+from amsunet.data.groups import warn_of_groups
 from amsunet.data.images import Array
 from amsunet.data.mask_files import read_mask
-from amsunet.data.masks import IGNORED, MaskOptions
+from amsunet.data.masks import IGNORE_INDEX, MaskOptions
 from amsunet.errors import InputError
 
 Make = Callable[..., Path]
@@ -42,7 +42,7 @@ def test_outside_the_field_of_view_is_ignored(make_dataset: Make, save: Save, di
         save(data / "fov" / f"{number:02}.gif", roi)
     dataset = open_dataset(data)
     for number, sample in enumerate(dataset.samples):
-        assert np.array_equal(dataset.read_labels(sample), np.where(roi > 0, disc(number), IGNORED))
+        assert np.array_equal(dataset.read_labels(sample), np.where(roi > 0, disc(number), IGNORE_INDEX))
 
 
 def _turned(path: Path, pixels: Array, orientation: int) -> None:
@@ -201,8 +201,8 @@ def test_drive_counts_inside_its_field_of_view_alone(shared: Callable[[str], Pat
     dataset = open_dataset(shared("DRIVE"))
     assert len(dataset.samples) == 40 and not dataset.problems
     image, labels = dataset.read(dataset.samples[0])
-    assert image.shape == (584, 565, 3) and 0.6 < (labels != IGNORED).mean() < 0.75
-    assert 0.05 < (labels == 1).sum() / (labels != IGNORED).sum() < 0.2
+    assert image.shape == (584, 565, 3) and 0.6 < (labels != IGNORE_INDEX).mean() < 0.75
+    assert 0.05 < (labels == 1).sum() / (labels != IGNORE_INDEX).sum() < 0.2
 
 
 def test_glas_objects_are_foreground_and_mixed_patients_are_told(shared: Callable[[str], Path], tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_glas_objects_are_foreground_and_mixed_patients_are_told(shared: Callabl
     dataset = open_dataset(tmp_path / "few.csv")
     assert dataset.convention.kind == "instances" and any("object numbers" in note for note in dataset.notes)
     splits = {sample.name: sample.split or "train" for sample in dataset.samples}
-    (warning,) = tell_groups(dataset.samples, splits, tmp_path, lambda _: splits)
+    (warning,) = warn_of_groups(dataset.samples, splits, tmp_path, lambda _: splits)
     assert "1 of 1 patients lie in both training and test (one patient)" in warning
 
 

@@ -15,8 +15,8 @@ from skimage.data import astronaut, camera, coffee
 
 from amsunet.data import duplicates
 from amsunet.data.dataset import open_dataset
-from amsunet.data.duplicates import keep_together, pack_thumbnail, tell_copies, tell_repeats, tell_seen
-from amsunet.data.layout import Split, find_samples
+from amsunet.data.discovery import Split, find_samples
+from amsunet.data.duplicates import keep_together, pack_thumbnail, warn_of_copies, warn_of_repeats, warn_of_seen
 from amsunet.data.scan import Scan, scan_samples
 
 _COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
@@ -43,13 +43,15 @@ def _splits(scans: tuple[Scan, ...], held_out: Mapping[str, Split]) -> dict[str,
 def test_repeated_images_are_told_by_the_splits_they_lie_in(make_dataset):
     data = make_dataset(6)
     scans = open_dataset(data).scans
-    assert not tell_repeats(scans, _splits(scans, {}))
+    assert not warn_of_repeats(scans, _splits(scans, {}))
     for copy in ("04", "05"):
         shutil.copy(data / "images" / "00.png", data / "images" / f"{copy}.png")
     scans = open_dataset(data).scans
-    (within,) = tell_repeats(scans, _splits(scans, {}))
+    (within,) = warn_of_repeats(scans, _splits(scans, {}))
     assert within.startswith("3 images occur more than once in one split") and "00.png" in within and "04.png" in within
-    across, within = tell_repeats(scans, _splits(scans, {"03": "test", "04": "test", "05": "val"}))[0].split("; ")[:2]
+    across, within = warn_of_repeats(scans, _splits(scans, {"03": "test", "04": "test", "05": "val"}))[0].split("; ")[
+        :2
+    ]
     assert across.startswith("1 of 1 validation images are training images") and "05.png" in across
     assert within.startswith("1 of 2 test images are training images") and "04.png" in within and "00.png" in within
 
@@ -61,12 +63,12 @@ def test_copies_across_the_splits_come_first(make_dataset):
         pixels[0, 0] ^= 1
         Image.fromarray(pixels).save(data / "images" / f"{twin}.png")
     scans = open_dataset(data).scans
-    (text,) = tell_repeats(scans, _splits(scans, {}))
+    (text,) = warn_of_repeats(scans, _splits(scans, {}))
     assert text.startswith("4 images look nearly the same as another in one split")
-    across, within = tell_repeats(scans, _splits(scans, {"03": "test"}))
+    across, within = warn_of_repeats(scans, _splits(scans, {"03": "test"}))
     assert across.startswith("1 of 1 test images look nearly the same as training images")
     assert "01.png" in across and "03.png" in across and within.startswith("2 images")
-    assert not tell_repeats(scans[4:], _splits(scans, {}))
+    assert not warn_of_repeats(scans[4:], _splits(scans, {}))
 
 
 def test_copies_of_copies_have_one_name_and_others_their_own(make_dataset):
@@ -78,10 +80,10 @@ def test_copies_of_copies_have_one_name_and_others_their_own(make_dataset):
     scans = open_dataset(data).scans
     together, checksums = keep_together(scans), {scan.sample.name: scan.checksum for scan in scans}
     assert together == {name: checksums[{"02": "00", "04": "00", "05": "01"}.get(name, name)] for name in checksums}
-    (text,) = tell_repeats(scans, _splits(scans, {}))
+    (text,) = warn_of_repeats(scans, _splits(scans, {}))
     assert "copies stay on one side of the tool's own cut; if they are of one patient" in text
     given = tuple(replace(scan, sample=replace(scan.sample, split="train")) for scan in scans)
-    assert "own cut" not in tell_repeats(given, _splits(given, {}))[0]
+    assert "own cut" not in warn_of_repeats(given, _splits(given, {}))[0]
 
 
 def test_a_patients_own_images_may_look_alike(make_dataset):
@@ -89,9 +91,9 @@ def test_a_patients_own_images_may_look_alike(make_dataset):
     pixels = np.array(Image.open(data / "images" / "00.png"))
     Image.fromarray(pixels ^ 1).save(data / "images" / "01.png")
     scans = open_dataset(data).scans
-    assert tell_repeats(scans, _splits(scans, {}))
+    assert warn_of_repeats(scans, _splits(scans, {}))
     known = tuple(replace(scan, sample=replace(scan.sample, group="one")) for scan in scans)
-    assert not tell_repeats(known, _splits(known, {}))
+    assert not warn_of_repeats(known, _splits(known, {}))
 
 
 @pytest.mark.parametrize("change", _COPIES)
@@ -105,11 +107,11 @@ def test_changed_copies_are_found_and_other_pictures_are_not(change, picture, sa
         save(tmp_path / "images" / f"{name}.png", np.asarray(image))
         save(tmp_path / "masks" / f"{name}.png", np.uint8(np.eye(image.height, image.width)))
     scans = open_dataset(tmp_path).scans
-    (text,) = tell_repeats(scans, _splits(scans, {"b": "test"}))
+    (text,) = warn_of_repeats(scans, _splits(scans, {"b": "test"}))
     assert text.startswith("1 of 1 test images ") and "a.png" in text and "b.png" in text
-    (text,) = tell_seen(scans, _splits(scans, {"b": "test"}), {"b"})
+    (text,) = warn_of_seen(scans, _splits(scans, {"b": "test"}), {"b"})
     assert text.startswith("1 of these 1 images ") and "trained or chosen on" in text
-    assert not tell_seen(scans, _splits(scans, {"b": "test", "c0": "test"}), {"c0"})
+    assert not warn_of_seen(scans, _splits(scans, {"b": "test", "c0": "test"}), {"c0"})
     together = keep_together(scans)
     assert together["a"] == together["b"] and len(set(together.values())) == 3
 
@@ -119,13 +121,13 @@ def test_copies_are_known_by_their_thumbnails_alone(make_dataset, monkeypatch, r
     monkeypatch.setattr(duplicates, "_ROWS", rows)
     scans = open_dataset(make_dataset(8)).scans
     kept = {scan.sample.name: pack_thumbnail(scan) for scan in scans[:5]}
-    (text,) = tell_copies(scans[3:], kept)
+    (text,) = warn_of_copies(scans[3:], kept)
     assert text.startswith("2 of these 5 images look nearly the same") and "03.png and 03 of the training" in text
-    assert not tell_copies(scans[5:], kept) and not tell_copies(scans, {}) and not tell_copies([], kept)
+    assert not warn_of_copies(scans[5:], kept) and not warn_of_copies(scans, {}) and not warn_of_copies([], kept)
 
 
 @pytest.mark.parametrize("name", ["DRIVE", "GlaS", "DSB2018"])
 def test_other_images_of_a_kind_are_no_copies(name: str, shared: Callable[[str], Path]) -> None:
     samples = find_samples(shared(name)).samples
     scans, _ = scan_samples(samples[:: 1 + len(samples) // 200])
-    assert len(scans) >= 40 and not tell_repeats(scans, _splits(tuple(scans), {}))
+    assert len(scans) >= 40 and not warn_of_repeats(scans, _splits(tuple(scans), {}))

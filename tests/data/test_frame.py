@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
-from amsunet.data.embedded import locate
 from amsunet.data.fingerprint import take_fingerprint
 from amsunet.data.frame import Frame, look
 from amsunet.data.images import Array

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from amsunet.data.embedded import locate
-from amsunet.data.groups import propose_groups, tell_groups, with_groups, without_patients
-from amsunet.data.layout import Sample, Split, find_samples
+from amsunet.data.builtin_samples import locate
+from amsunet.data.discovery import Sample, Split, find_samples
+from amsunet.data.groups import propose_groups, warn_of_groups, with_groups, without_patients
 from amsunet.data.splits import assign_splits
 
 _SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -114,30 +114,30 @@ def test_known_patients_are_counted_for_every_pair_of_splits(tmp_path: Path) -> 
         for split in splits.split()
     ]
     splits: dict[str, Split] = {s.name: next(part for part in _SPLITS if s.name.endswith(part)) for s in samples}
-    (text,) = tell_groups(samples, splits, tmp_path, _cut)
+    (text,) = warn_of_groups(samples, splits, tmp_path, _cut)
     assert "2 of 5 patients lie in both training and validation (a, c)" in text
     assert "2 of 5 patients lie in both training and test (b, c)" in text
     assert "1 of 5 patients lie in both validation and test (c)" in text
-    assert not tell_groups(samples, dict.fromkeys(splits, "train"), tmp_path, _cut)
+    assert not warn_of_groups(samples, dict.fromkeys(splits, "train"), tmp_path, _cut)
 
 
 def test_leaks_are_counted_by_the_patients_that_names_propose(tmp_path: Path) -> None:
     samples = _samples([f"images/P{n}_{z}.png" for n in range(6) for z in range(4)], tmp_path)
     splits: dict[str, Split] = {sample.name: "val" if sample.name.endswith("_0.png") else "train" for sample in samples}
-    (text,) = tell_groups(samples, splits, tmp_path, _cut)
+    (text,) = warn_of_groups(samples, splits, tmp_path, _cut)
     assert (
         "24 images of 6 patients" in text
         and "6 of 6 patients lie in both training and validation (P0, P1, P2, ...)" in text
     )
     assert "--group '" in text and "data set's own" not in text
     given = [Sample(s.name, s.image, {}, split=splits[s.name]) for s in samples]
-    (text,) = tell_groups(given, splits, tmp_path, _cut)
+    (text,) = warn_of_groups(given, splits, tmp_path, _cut)
     assert "in the data set's own splits, give all images of a patient to one split" in text
 
 
 def test_two_patients_are_told_without_an_option_that_would_fail(tmp_path: Path) -> None:
     samples = _samples([f"images/patient_{n}_{z}.png" for n in range(2) for z in range(8)], tmp_path)
-    (text,) = tell_groups(samples, _cut(samples), tmp_path, _cut)
+    (text,) = warn_of_groups(samples, _cut(samples), tmp_path, _cut)
     assert "2 patients" in text and "--group" not in text
 
 
@@ -149,7 +149,7 @@ def test_no_test_images_where_every_patient_validates(tmp_path: Path) -> None:
     ]
     splits = _cut(samples)
     assert "test" not in splits.values()
-    leak, text = tell_groups(samples, splits, tmp_path, _cut)
+    leak, text = warn_of_groups(samples, splits, tmp_path, _cut)
     assert "6 of 6 patients lie in both training and validation" in leak
     assert text == "no patient is left to cut test images of, for all have validation images"
 

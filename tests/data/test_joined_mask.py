@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from amsunet.data.dataset import open_dataset
+from amsunet.data.discovery import Sample
 from amsunet.data.images import Array
 from amsunet.data.joined_mask import open_sample_mask
-from amsunet.data.layout import Sample
 from amsunet.data.masks import MaskOptions
 from amsunet.errors import InputError
 

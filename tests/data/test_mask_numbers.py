@@ -10,8 +10,8 @@ import pytest
 from made_masks import SIDE, Scene, cells, disc, find_in_scenes, organs, picture, summarise_file, wells
 from scipy import ndimage
 
+from amsunet.data.discovery import find_samples
 from amsunet.data.images import Array, read_image
-from amsunet.data.layout import find_samples
 from amsunet.data.mask_numbers import weigh_numbers
 from amsunet.data.mask_summary import summarise_mask
 from amsunet.errors import InputError

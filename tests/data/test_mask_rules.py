@@ -12,7 +12,7 @@ from amsunet.data.class_folders import find_folder_convention
 from amsunet.data.images import Array
 from amsunet.data.mask_rules import absent_classes
 from amsunet.data.mask_summary import MaskSummary, summarise_mask
-from amsunet.data.masks import IGNORED, MaskOptions
+from amsunet.data.masks import IGNORE_INDEX, MaskOptions
 from amsunet.errors import InputError
 
 P = Path("m.png")
@@ -34,7 +34,7 @@ def test_255_beside_small_numbers_is_ignored_and_said() -> None:
     convention, notes = find([mask])
     assert (convention.values, convention.ignore_value) == ((0, 1, 2), 255)
     assert "'ignore'" in notes[0] and "--classes" in notes[0]
-    assert np.array_equal(convention.decode(mask, P) == IGNORED, mask == 255)
+    assert np.array_equal(convention.decode(mask, P) == IGNORE_INDEX, mask == 255)
 
 
 @pytest.mark.parametrize(("classes", "wrong"), [((0, -1), "-1"), ((0, 70000), "70000"), ((0, 3, 3), "3")])

@@ -10,7 +10,7 @@ import pytest
 from made_masks import find
 
 from amsunet.data.images import Array
-from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
+from amsunet.data.masks import IGNORE_INDEX, MaskConvention, MaskOptions
 from amsunet.errors import InputError
 
 P = Path("m.png")
@@ -65,7 +65,7 @@ def test_an_ignore_value_that_is_said_is_ignored(options: dict[str, object]) -> 
     mask = _thirds([0, 1, 7])
     convention, _ = find([mask], ignore_value=7, **options)
     labels = convention.decode(mask, P)
-    assert np.array_equal(labels == IGNORED, mask == 7)
+    assert np.array_equal(labels == IGNORE_INDEX, mask == 7)
     assert np.array_equal(labels[mask != 7], mask[mask != 7])
 
 
@@ -138,7 +138,7 @@ def test_names_that_do_not_fit_are_refused(names: tuple[str, ...], message: str)
 
 
 def test_names_alone_tell_nothing_of_values() -> None:
-    assert not MaskOptions(class_names=("a",)).tell_values and MaskOptions(threshold=0.5).tell_values
+    assert not MaskOptions(class_names=("a",)).given_values and MaskOptions(threshold=0.5).given_values
 
 
 def test_conventions_of_earlier_versions_are_read_as_they_were() -> None:

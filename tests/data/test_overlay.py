@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from amsunet.data.masks import IGNORED
+from amsunet.data.masks import IGNORE_INDEX
 from amsunet.data.overlay import COLOURS, colour_of, draw_masks, draw_outlines, fit, viewable
 
 
@@ -14,11 +14,11 @@ def test_outlines_touch_the_border_of_a_class_alone(dtype: type, channels: int) 
     image = (np.random.default_rng(0).random((60, 70, channels)) * 200).astype(dtype)
     before = image.copy()
     labels = np.zeros((60, 70), np.uint8)
-    labels[10:30, 10:40], labels[35:50, 20:50], labels[55:] = 1, 2, IGNORED
+    labels[10:30, 10:40], labels[35:50, 20:50], labels[55:] = 1, 2, IGNORE_INDEX
     drawn = draw_outlines(image, labels)
     assert drawn.shape == (60, 70, 3) and drawn.dtype == np.uint8 and np.array_equal(image, before)
     changed = (drawn != viewable(image)).any(axis=2)
-    assert not changed[labels == 0].any() and not changed[labels == IGNORED].any()
+    assert not changed[labels == 0].any() and not changed[labels == IGNORE_INDEX].any()
     assert not changed[12:28, 12:38].any()
     assert (drawn[10, 10:40] == COLOURS[0]).all() and (drawn[35, 20:50] == COLOURS[1]).all()
 
@@ -35,7 +35,7 @@ def test_masks_are_filled_and_rings_stay_hollow() -> None:
     labels = np.zeros((40, 60), np.uint8)
     labels[5:25, 5:25], labels[5:25, 30:50] = 1, 2
     labels[10:20, 35:45] = 0
-    labels[30:] = IGNORED
+    labels[30:] = IGNORE_INDEX
     drawn = draw_masks(image, labels)
     assert (drawn[5, 5:25] == COLOURS[0]).all() and (drawn[5, 30:50] == COLOURS[1]).all()
     inside = drawn[15, 15].astype(int)

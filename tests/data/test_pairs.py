@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from amsunet.data.discovery import find_samples
 from amsunet.data.draft import draft_manifest
-from amsunet.data.layout import find_samples
 from amsunet.errors import InputError
 
 

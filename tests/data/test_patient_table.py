@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from amsunet.data.layout import find_samples
+from amsunet.data.discovery import find_samples
 from amsunet.data.patient_table import find_patient_column
 from amsunet.errors import InputError
 

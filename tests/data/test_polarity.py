@@ -91,7 +91,7 @@ def test_grey_images_go_by_their_ground(count: int) -> None:
 
 def test_a_network_of_grey_images_knows_tissue_by_its_colours_too() -> None:
     image = _tissue(90, gamma=2.0)
-    record = Preprocessing(in_channels=1, windowing="bright_on_dark", mean=(0.5,), std=(0.2,))
+    record = Preprocessing(in_channels=1, normalization="bright_on_dark", mean=(0.5,), std=(0.2,))
     tone = record.tone(image)
     assert tone.low > tone.high and tone.other is None
     assert not record.tone(image[..., 1:2]).low > tone.high or record.tone(image[..., 1:2]).other is not None
@@ -106,7 +106,7 @@ def test_a_crowd_of_grey_objects_is_in_doubt_and_the_smooth_ground_tells() -> No
     for one, dark in ((image, False), (255 - image, True)):
         found = find_polarity(one, 0.5)
         assert (found.dark_objects, found.sure) == (dark, False) and found.lead > 0
-        tone = Preprocessing(in_channels=1, windowing="bright_on_dark", mean=(0.5,), std=(0.2,)).tone(one)
+        tone = Preprocessing(in_channels=1, normalization="bright_on_dark", mean=(0.5,), std=(0.2,)).tone(one)
         if tone.other is not None:
             assert (tone.low > tone.high) != (tone.other.low > tone.other.high)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from amsunet.data.layout import Layout, find_samples
+from amsunet.data.discovery import Layout, find_samples
 from amsunet.errors import InputError
 
 Write = Callable[[dict[str, str]], Path]

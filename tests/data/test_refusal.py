@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from amsunet.data.layout import find_samples
+from amsunet.data.discovery import find_samples
 from amsunet.errors import InputError
 
 

@@ -7,8 +7,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from amsunet.data.layout import Sample
-from amsunet.data.scan import scan_samples, tell_same_files
+from amsunet.data.discovery import Sample
+from amsunet.data.scan import scan_samples, warn_of_same_files
 
 
 @pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
@@ -77,10 +77,10 @@ def test_masks_that_are_all_the_same_or_their_images_are_told(save, tmp_path):
     images = [save(tmp_path / f"{n}.png", rng.integers(0, 255, (32, 32), np.uint8)) for n in range(3)]
     masks = [save(tmp_path / f"{n}_mask.png", np.roll(disc, n)) for n in range(3)]
     same = [Sample(str(n), image, {"": masks[0]}) for n, image in enumerate(images)]
-    (text,) = tell_same_files(scan_samples(same)[0])
+    (text,) = warn_of_same_files(scan_samples(same)[0])
     assert text.startswith("all 3 masks hold the same, as ") and str(masks[0]) in text
     apart = [Sample(str(n), image, {"": mask}) for n, (image, mask) in enumerate(zip(images, masks, strict=True))]
-    assert tell_same_files(scan_samples(apart)[0]) == []
+    assert warn_of_same_files(scan_samples(apart)[0]) == []
     apart[1] = Sample("1", masks[1], {"": masks[1]})
-    (text,) = tell_same_files(scan_samples(apart)[0])
+    (text,) = warn_of_same_files(scan_samples(apart)[0])
     assert text.startswith(f"1 mask holds what its image does, as {masks[1]}")

@@ -41,24 +41,24 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def _record(windowing: str, channels: int = 3, scale: float = 1.0) -> Preprocessing:
+def _record(normalization: str, channels: int = 3, scale: float = 1.0) -> Preprocessing:
     return Preprocessing(
-        in_channels=channels, windowing=windowing, scale=scale, mean=(0.5,) * channels, std=(0.2,) * channels
+        in_channels=channels, normalization=normalization, scale=scale, mean=(0.5,) * channels, std=(0.2,) * channels
     )
 
 
-@pytest.mark.parametrize("windowing", ["depth", "percentiles", "channels", "gamma"])
+@pytest.mark.parametrize("normalization", ["depth", "percentiles", "channels", "gamma"])
 @pytest.mark.parametrize("scale", [1.0, 0.4, 0.77])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_parts_are_those_of_the_whole_image(
-    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, windowing: str, scale: float, dtype: type
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, normalization: str, scale: float, dtype: type
 ) -> None:
     monkeypatch.setattr(slide_view, "_READ", 96)
     image = _structure(500, 800, dtype)
-    kinds = [_record(windowing, channels, scale) for channels in (1, 3)]
+    preprocessings = [_record(normalization, channels, scale) for channels in (1, 3)]
     with open_slide(write(image)) as slide:
-        view = SlideView(slide, {kind.kind: kind for kind in kinds})
-        for kind in kinds:
+        view = SlideView(slide, {kind.kind: kind for kind in preprocessings})
+        for kind in preprocessings:
             expected = kind.resize(kind.window(image))
             assert view.size == expected.shape[:2]
             for rows, columns in PARTS:
@@ -120,15 +120,15 @@ def test_a_look_at_one_kind_windows_no_other(write: Callable[..., Path], monkeyp
     image = np.full((128, 128, 3), 60, np.uint8)
     image[:, :64] = 190
     image += np.random.default_rng(0).integers(0, 20, (128, 128, 1), dtype=np.uint8)
-    kinds = {kind.kind: kind for kind in (_record("bright_on_dark", 1), _record("gamma", 1))}
+    preprocessings = {kind.kind: kind for kind in (_record("bright_on_dark", 1), _record("gamma", 1))}
     windowed: list[str] = []
     window = Preprocessing.window
 
     def count(self: Preprocessing, *given: object) -> Array:
-        windowed.append(self.windowing)
+        windowed.append(self.normalization)
         return window(self, *given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Preprocessing, "window", count)
     with open_slide(write(image)) as slide:
-        told = SlideView(slide, kinds).choose_tones(lambda key, tone, look: (look(tone), tone)[1])
+        told = SlideView(slide, preprocessings).choose_tones(lambda key, tone, look: (look(tone), tone)[1])
     assert len(told) == 1 and set(windowed) == {"bright_on_dark"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from amsunet.data.layout import Layout, find_samples
+from amsunet.data.discovery import Layout, find_samples
 from amsunet.errors import InputError
 
 NAMES = [f"{n:03}" for n in range(6)]

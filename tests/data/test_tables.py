@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from amsunet.data.discovery import Layout, find_samples
 from amsunet.data.draft import draft_manifest
-from amsunet.data.layout import Layout, find_samples
 from amsunet.data.patient_table import find_patient_column
 from amsunet.data.spreadsheet import read_table
 from amsunet.errors import InputError

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from amsunet.data.builtin_samples import require
 from amsunet.data.dataset import open_dataset
-from amsunet.data.embedded import require
-from amsunet.data.layout import find_samples
+from amsunet.data.discovery import find_samples
 from amsunet.errors import InputError
 
 

@@ -20,16 +20,16 @@ import torch
 from made_networks import NETWORKS, small
 from PIL import Image
 
+from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
-from amsunet.data.embedded import locate
-from amsunet.data.masks import IGNORED
+from amsunet.data.masks import IGNORE_INDEX
 from amsunet.deployment import export as module
 from amsunet.deployment.export import export, find_images
-from amsunet.deployment.formats import PRECISIONS, Whole, missing_package, write_network
+from amsunet.deployment.exporters import PRECISIONS, ExportModule, missing_package, write_network
 from amsunet.deployment.parity import prepare_images
 from amsunet.errors import InputError
-from amsunet.inference.description import FILE_NAME, ModelDescription
 from amsunet.inference.model_file import for_inference, load_model, save_model
+from amsunet.inference.model_metadata import FILE_NAME, ModelDescription
 from amsunet.inference.predictor import load
 from amsunet.inference.runtime import ALL_SUFFIXES, open_runtime
 from amsunet.models import create_model
@@ -59,10 +59,10 @@ def exported(whole, captured_once, tmp_path_factory):
 
 
 @pytest.fixture
-def written(exported, monkeypatch):
+def as_input_error(exported, monkeypatch):
     """Whatever a run is exported to is a copy of what ``exported`` wrote in float32, for what is not about writing."""
 
-    def copy(whole: Whole, path: Path, to: str, *_: Any, **__: Any) -> None:
+    def copy(whole: ExportModule, path: Path, to: str, *_: Any, **__: Any) -> None:
         made = exported[to, "float32"].path
         for suffix in {path.suffix, ".bin"} if to == "openvino" else {path.suffix}:
             copyfile(made.with_suffix(suffix), path.with_suffix(suffix))
@@ -149,21 +149,21 @@ def test_the_example_predicts_what_predict_does(exported, whole, tmp_path):
     network = _changed(exported["onnx", "float32"].path, tmp_path / "network.onnx", smallest_object=0)
     subprocess.run([sys.executable, _EXAMPLE, network, source, tmp_path / "mask.png"], check=True)
     mask = np.asarray(Image.open(tmp_path / "mask.png"))
-    expected = load(network).predict(source).as_stored()
+    expected = load(network).predict(source).to_mask()
     assert (mask == expected).mean() > 0.999
 
 
 @needs_extra
-@pytest.mark.parametrize("windowing", ["percentiles", "channels"])
-def test_the_example_windows_as_predict_does(exported, tmp_path, windowing):
+@pytest.mark.parametrize("normalization", ["percentiles", "channels"])
+def test_the_example_windows_as_predict_does(exported, tmp_path, normalization):
     image = np.full((64, 80), 7, np.uint8)
     image[20:24, 30:34], image[40:43, 50:55] = 30, 19  # few pixels differ from the rest
     Image.fromarray(image).save(tmp_path / "image.png")
-    seen = {"in_channels": 1, "windowing": windowing, "mean": [0.2], "std": [0.2]}
+    seen = {"in_channels": 1, "normalization": normalization, "mean": [0.2], "std": [0.2]}
     known = {"preprocessing": seen | {"scale": 1.0}, "smallest_object": 0, "threshold": 0.49}
     network = _changed(exported["onnx", "float32"].path, tmp_path / "network.onnx", **known)
     subprocess.run([sys.executable, _EXAMPLE, network, tmp_path / "image.png", tmp_path / "mask.png"], check=True)
-    expected = load(network).predict(tmp_path / "image.png").as_stored()
+    expected = load(network).predict(tmp_path / "image.png").to_mask()
     assert (np.asarray(Image.open(tmp_path / "mask.png")) == expected).mean() > 0.999
 
 
@@ -187,7 +187,7 @@ def test_the_example_and_the_file_bring_images_to_the_trained_size(exported, who
     of_run = load(run, device="cpu", precision="float32").predict(tmp_path / "large.png")
     assert load(network).prepare(np.asarray(large)[..., None], "x").working_size == (128, 128)
     assert (expected.mask == of_run.mask).mean() > 0.999
-    assert (np.asarray(Image.open(tmp_path / "mask.png")) == expected.as_stored()).mean() > 0.999
+    assert (np.asarray(Image.open(tmp_path / "mask.png")) == expected.to_mask()).mean() > 0.999
 
 
 def test_narrow_images_are_compared_as_predict_pads_them(make_dataset, whole):
@@ -199,8 +199,8 @@ def test_narrow_images_are_compared_as_predict_pads_them(make_dataset, whole):
     assert len(pairs) == 3, "of 20 x 24 working pixels"
     for image, labels in pairs:
         assert image.shape == (1, 1, 32, 32) and labels.shape == (1, 32, 32)
-        assert (labels[:, 20:] == IGNORED).all() and (labels[:, :, 24:] == IGNORED).all()
-        assert (labels[:, :20, :24] != IGNORED).all()
+        assert (labels[:, 20:] == IGNORE_INDEX).all() and (labels[:, :, 24:] == IGNORE_INDEX).all()
+        assert (labels[:, :20, :24] != IGNORE_INDEX).all()
         assert (image[0, 0, 20:, :24] == image[0, 0, 19, :24]).all(), "the border is repeated"
 
 
@@ -230,7 +230,7 @@ def test_the_example_takes_no_more_than_eight_bits(exported, tmp_path):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"preprocessing": {"in_channels": 3, "windowing": "depth", "mean": [0, 0, 0], "std": [1, 1, 1]}},
+        {"preprocessing": {"in_channels": 3, "normalization": "depth", "mean": [0, 0, 0], "std": [1, 1, 1]}},
         {"convention": {"kind": "values", "values": [0, 1, 2], "class_names": ["a", "b", "c"]}},
     ],
     ids=["channels", "classes"],
@@ -249,10 +249,16 @@ def test_a_file_that_is_not_what_it_says_is_refused(exported, tmp_path, changed)
             {"convention": {"kind": "values", "values": [0], "class_names": ["a", "b"]}},
             "as many values as class names",
         ),
-        ({"preprocessing": {"in_channels": 1, "windowing": "depth", "mean": [0, 0], "std": [1]}}, "for each channel"),
+        (
+            {"preprocessing": {"in_channels": 1, "normalization": "depth", "mean": [0, 0], "std": [1]}},
+            "for each channel",
+        ),
         ({"threshold": 3}, "describes its network wrongly .threshold: "),
         ({"convention": {"kind": "values", "values": [0, 70000], "class_names": ["a", "b"]}}, "than masks can hold"),
-        ({"preprocessing": {"in_channels": 1, "windowing": "depth", "scale": 1e9, "mean": [0], "std": [1]}}, "scale: "),
+        (
+            {"preprocessing": {"in_channels": 1, "normalization": "depth", "scale": 1e9, "mean": [0], "std": [1]}},
+            "scale: ",
+        ),
         ({"colour": "blue"}, "was written by another version of amsunet .colour: "),
     ],
 )
@@ -427,7 +433,7 @@ def test_a_program_of_torch_is_not_predicted_with(exported):
 
 def test_writing_in_bfloat16_leaves_the_network_as_it_is(tmp_path):
     network = torch.nn.Conv2d(3, 2, 1)
-    whole = Whole(network, (0.0,) * 3, (1 / 255,) * 3)
+    whole = ExportModule(network, (0.0,) * 3, (1 / 255,) * 3)
     write_network(whole, tmp_path / "model.pt2", "pt2", "bfloat16", description="{}")
     assert network.weight.dtype == torch.float32
     found = open_runtime(tmp_path / "model.pt2")(np.ones((1, 3, 32, 32), np.float32))
@@ -444,7 +450,9 @@ def test_networks_export_for_every_size(name, to, tmp_path):
     torch.manual_seed(0)
     network = small(name).eval()
     path = tmp_path / f"model{ALL_SUFFIXES[to]}"
-    write_network(Whole(for_inference(network), (0.0,) * 3, (1 / 255,) * 3), path, to, "float32", description="{}")
+    write_network(
+        ExportModule(for_inference(network), (0.0,) * 3, (1 / 255,) * 3), path, to, "float32", description="{}"
+    )
     runtime = open_runtime(path)
     for shape in ((1, 3, 32, 32), (3, 3, 33, 47), (2, 3, 130, 71)):
         images = np.random.default_rng(0).random(shape, np.float32)
@@ -458,7 +466,7 @@ def test_networks_export_for_every_size(name, to, tmp_path):
 def test_a_phone_gets_one_image_of_any_size_up_to_the_largest(name, to, tmp_path):
     torch.manual_seed(0)
     network = create_model(name, base_channels=4).eval()
-    whole = Whole(for_inference(network), (0.0,) * 3, (1 / 255,) * 3)
+    whole = ExportModule(for_inference(network), (0.0,) * 3, (1 / 255,) * 3)
     write_network(whole, tmp_path / "model.pte", to, "float32", description="{}")
     runtime = open_runtime(tmp_path / "model.pte")
     for shape in ((2, 3, 33, 47), (1, 3, 512, 512)):
@@ -471,12 +479,16 @@ def test_what_torch_captures_for_some_sizes_only_is_refused(tmp_path):
     network = create_model("unext", widths=(8, 8, 16, 16, 32)).eval()
     with pytest.raises(InputError, match=r"torch\.export cannot export this network .*: export it to onnx"):
         write_network(
-            Whole(network, (0.0,) * 3, (1 / 255,) * 3), tmp_path / "model.pt2", "pt2", "float32", description="{}"
+            ExportModule(network, (0.0,) * 3, (1 / 255,) * 3),
+            tmp_path / "model.pt2",
+            "pt2",
+            "float32",
+            description="{}",
         )
 
 
 @pytest.mark.parametrize("to", [one for one in _FORMATS if one.values == ("executorch",)])
 def test_what_a_phone_cannot_run_is_refused(to, tmp_path):
-    whole = Whole(create_model("convunext", base_channels=4).eval(), (0.0,) * 3, (1 / 255,) * 3)
+    whole = ExportModule(create_model("convunext", base_channels=4).eval(), (0.0,) * 3, (1 / 255,) * 3)
     with pytest.raises(InputError, match=r"ExecuTorch cannot export this network .*: export it to onnx"):
         write_network(whole, tmp_path / "model.pte", to, "float32", description="{}")

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from amsunet.data.mask_kinds import of_values
-from amsunet.data.masks import IGNORED
+from amsunet.data.masks import IGNORE_INDEX
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.deployment.parity import Parity, measure_parity
-from amsunet.inference.description import ModelDescription
+from amsunet.device import Device
+from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.torch_runtime import TorchRuntime
-from amsunet.machine import Machine
 
 
 class Bright(torch.nn.Module):
@@ -28,12 +28,12 @@ class Bright(torch.nn.Module):
 def _measure(*labels: np.ndarray) -> Parity:
     image = np.zeros((1, 1, 32, 32), np.float32)
     image[..., 8:24, 8:24] = 200
-    preprocessing = Preprocessing(in_channels=1, windowing="depth", mean=(0.0,), std=(1.0,))
+    preprocessing = Preprocessing(in_channels=1, normalization="depth", mean=(0.0,), std=(1.0,))
     description = ModelDescription(
         model="amsunet", arguments={}, preprocessing=preprocessing, convention=of_values((0, 1, 2))
     )
     network = Bright().eval()
-    runtime = TorchRuntime(network, description.preprocessing, Machine("cpu", "float32", 1))
+    runtime = TorchRuntime(network, description.preprocessing, Device("cpu", "float32", 1))
     return measure_parity(network, description, runtime, [(image, one[None]) for one in labels])
 
 
@@ -53,7 +53,7 @@ def test_a_class_that_no_image_holds_has_no_dice():
 
 
 def test_what_is_undefined_is_undefined():
-    ignored = np.full((32, 32), IGNORED, np.uint8)
+    ignored = np.full((32, 32), IGNORE_INDEX, np.uint8)
     assert _measure(_square(), ignored).dice == 1
     nothing = _measure(np.zeros((32, 32), np.uint8))
     assert math.isnan(nothing.dice) and math.isnan(nothing.dice_of_torch)

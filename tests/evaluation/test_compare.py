@@ -74,10 +74,10 @@ def test_what_is_done_is_not_done_again(comparison):
 def test_all_networks_saw_the_same(comparison):
     _, second, _, _ = comparison
     plans, splits = [], []
-    for cell in ("unet-seed0", "amsunet-seed0", "amsunet-seed1"):
-        plan = json.loads((second.folder / "cells" / cell / "config.json").read_text())["plan"]
+    for trial in ("unet-seed0", "amsunet-seed0", "amsunet-seed1"):
+        plan = json.loads((second.folder / "cells" / trial / "config.json").read_text())["plan"]
         plans.append({k: v for k, v in plan.items() if k not in ("model", "model_options", "seed", "reasons")})
-        splits.append(json.loads((second.folder / "cells" / cell / "data.json").read_text())["splits"])
+        splits.append(json.loads((second.folder / "cells" / trial / "data.json").read_text())["splits"])
     assert plans[0] == plans[1] == plans[2]
     assert splits[0] == splits[1] == splits[2]
 
@@ -144,7 +144,7 @@ def recipe(tmp_path_factory, cells_here, logged):
     out = tmp_path_factory.mktemp("recipe") / "out"
     changes = [
         {"loss": "ce_dice_cldice"},
-        {"inversion": True, "windowing": "gamma"},
+        {"inversion": True, "normalization": "gamma"},
         {"extra_augmentation": "stain"},
         {"loss": "ce_dice"},
     ]
@@ -176,7 +176,7 @@ def test_a_change_is_the_only_thing_that_differs(recipe):
         plans[row.variant.name] = {key: value for key, value in config["plan"].items() if key != "reasons"}
     base = plans.pop("the plan")
     differ = {name: {key for key in base if plan[key] != base[key]} for name, plan in plans.items()}
-    assert list(differ.values()) == [{"loss"}, {"inversion", "windowing"}]
+    assert list(differ.values()) == [{"loss"}, {"inversion", "normalization"}]
     assert len({row.parameters for row in comparison.rows}) == 1
 
 
@@ -196,8 +196,8 @@ def test_folds_for_settings_leave_out_every_test_image(named, make_dataset):
         assert all(fold.keys() == prepared.splits.keys() for fold in folds)
         used = {name for fold in folds for name, split in fold.items() if split != "unused"}
         assert used.isdisjoint(test) == (spare or named)
-        judged = [name for fold in folds for name, split in fold.items() if split == "test"]
-        assert sorted(judged) == sorted(used), "each image once"
+        evaluated = [name for fold in folds for name, split in fold.items() if split == "test"]
+        assert sorted(evaluated) == sorted(used), "each image once"
 
 
 def test_nothing_to_try_is_said(tmp_path):

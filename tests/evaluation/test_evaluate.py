@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
-from amsunet.data.embedded import locate
+from amsunet.device import Device
 from amsunet.errors import InputError
 from amsunet.evaluation import samples
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.evaluation import evaluation_folder
 from amsunet.evaluation.metrics import EMPTY_RULE, METRICS
 from amsunet.evaluation.report import write_report
-from amsunet.inference.description import FILE_NAME
 from amsunet.inference.ensemble import fold_folder, read_folds
 from amsunet.inference.model_file import load_model, save_model
+from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.inference.predictor import load
-from amsunet.machine import Machine
 from amsunet.training.train import train
 
 
@@ -46,13 +46,13 @@ def test_the_test_split_is_judged_and_written(run):
 
 
 def test_another_scale_is_judged_beside_the_networks_own(run):
-    own = evaluate(run).interval("dice").mean
+    model_file = evaluate(run).interval("dice").mean
     at_half = evaluate(run, image_scale=0.5)
-    assert at_half.interval("dice").mean != own
+    assert at_half.interval("dice").mean != model_file
     assert at_half.notes[-1] == "images are scaled by 0.5, as you said"
     folders = {name: run / "evaluation" / name / "summary.json" for name in ("test", "test_scale0.5")}
     found = {name: json.loads(path.read_text()) for name, path in folders.items()}
-    assert found["test"]["mean_over_classes"]["dice"]["mean"] == pytest.approx(own)
+    assert found["test"]["mean_over_classes"]["dice"]["mean"] == pytest.approx(model_file)
     assert found["test"]["image_scale"] is None and found["test_scale0.5"]["image_scale"] == 0.5
 
 
@@ -69,15 +69,15 @@ def test_uncertainty_is_that_of_what_predict_gives(run):
 
 
 def test_the_calibration_error_before_the_temperature_is_that_of_a_network_without_one(run, tmp_path):
-    exact = Machine("cpu", "float32", 2)
-    tempered = evaluate(run, machine=exact)
+    exact = Device("cpu", "float32", 2)
+    tempered = evaluate(run, device=exact)
     copy = shutil.copytree(run, tmp_path / "copy")
     network, description = load_model(copy / FILE_NAME)
     assert description.temperature != pytest.approx(1, abs=0.05), "or nothing is tested"
     save_model(copy / FILE_NAME, network, description.model_copy(update={"temperature": 1.0}))
-    plain = evaluate(copy, machine=exact)
-    assert tempered.untempered.error() == pytest.approx(plain.calibration.error(), abs=1e-4)
-    assert plain.untempered.error() == pytest.approx(plain.calibration.error(), abs=1e-6)
+    plain = evaluate(copy, device=exact)
+    assert tempered.uncalibrated.error() == pytest.approx(plain.calibration.error(), abs=1e-4)
+    assert plain.uncalibrated.error() == pytest.approx(plain.calibration.error(), abs=1e-6)
 
 
 def test_pooled_scores_are_those_of_all_pixels(run):
@@ -159,12 +159,12 @@ def test_without_a_second_observer_nothing_is_said_of_one(run):
 
 
 def test_a_model_file_stands_for_its_run_and_alone_says_what_is_not_known(run, tmp_path, monkeypatch):
-    exact = Machine("cpu", "float32", 2)
-    whole = evaluate(run / FILE_NAME, machine=exact)
+    exact = Device("cpu", "float32", 2)
+    whole = evaluate(run / FILE_NAME, device=exact)
     assert (whole.run, whole.split, len(whole.images)) == (run, "test", 4)
     monkeypatch.chdir(tmp_path)
     shutil.copy(run / FILE_NAME, "dots.safetensors")
-    alone = evaluate("dots.safetensors", "sample:nuclei", machine=exact)
+    alone = evaluate("dots.safetensors", "sample:nuclei", device=exact)
     assert [image.dice for image in alone.images] == [image.dice for image in whole.images]
     assert alone.notes[0].startswith("which images the network was trained on is not known")
     assert write_report(alone).is_relative_to("evaluations/dots")
@@ -217,8 +217,10 @@ def test_images_unlike_the_training_images_are_told_as_predict_does(run, tmp_pat
         save(tmp_path / "odd" / "images" / f"{number}.png", noise)
         save(tmp_path / "odd" / "masks" / f"{number}.png", np.uint8(255) * disc(number, 64, 64))
     evaluation = evaluate(run, tmp_path / "odd")
-    told = [image.unlike for image in evaluation.images]
-    assert all(told) and told == [load(run).predict(image.sample.image).unlike for image in evaluation.images]
+    told = [image.out_of_distribution for image in evaluation.images]
+    assert all(told) and told == [
+        load(run).predict(image.sample.image).out_of_distribution for image in evaluation.images
+    ]
     assert evaluation.findings[-1].startswith("3 of 3 images do not look like the training images (")
     assert f"warning: {evaluation.findings[-1]}" in evaluation.table()
 

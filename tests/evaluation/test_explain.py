@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from amsunet.data.embedded import locate
+from amsunet.data.builtin_samples import locate
 from amsunet.data.images import write_image
 from amsunet.errors import InputError
 from amsunet.evaluation import explain as module
 from amsunet.evaluation.explain import explain
-from amsunet.inference.description import FILE_NAME
 from amsunet.inference.model_file import for_inference, load_model, save_model
+from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.inference.predictor import Predictor
 from amsunet.training.train import train
 
@@ -62,7 +62,7 @@ def test_explaining_leaves_no_trace_in_the_network(run, picture, tmp_path, monke
 
 def test_an_image_in_doubt_is_explained_the_way_round_it_is_predicted(run, tmp_path, monkeypatch):
     network, known = load_model(run / FILE_NAME)
-    kind = known.preprocessing.model_copy(update={"windowing": "bright_on_dark"})
+    kind = known.preprocessing.model_copy(update={"normalization": "bright_on_dark"})
     save_model(tmp_path / "run" / FILE_NAME, network, known.model_copy(update={"preprocessing": kind}))
     image = np.random.default_rng(0).integers(50, 80, (64, 64, 1), np.uint8)
     image[:, :32] += 130

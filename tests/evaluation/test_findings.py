@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from amsunet.data.masks import IGNORED
+from amsunet.data.masks import IGNORE_INDEX
 from amsunet.evaluation.findings import Marks
 from amsunet.evaluation.metrics import score_image
 
 SIDE = 16
 EMPTY = np.zeros((SIDE, SIDE), np.uint8)
-IGNORING = np.full((SIDE, SIDE), IGNORED, np.uint8)
+IGNORING = np.full((SIDE, SIDE), IGNORE_INDEX, np.uint8)
 
 
 def square(label: int = 1, start: int = 2, size: int = 8) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
 
-from amsunet.data.masks import IGNORED
+from amsunet.data.masks import IGNORE_INDEX
 from amsunet.evaluation.metrics import Calibration, centreline_dice, score_image
 
 SIDE = 32
@@ -84,7 +84,7 @@ def test_ignored_pixels_count_nowhere(seed):
     predicted, true = random_masks(seed)
     ignored = np.zeros(true.shape, bool)
     ignored[:, 12:] = True
-    marked = np.where(ignored, IGNORED, true)
+    marked = np.where(ignored, IGNORE_INDEX, true)
     other = np.where(ignored, 1 - predicted, predicted).astype(np.uint8)
     assert astuple(score(predicted, marked)) == pytest.approx(astuple(score(other, marked)), nan_ok=True)
     kept = score(predicted, marked)

@@ -23,7 +23,7 @@ def _study(**changes) -> Study:
 
 def test_cells_come_seed_by_seed():
     study = _study(variants=(Variant(name="a", model="a"), Variant(name="b/c", model="b")), folds=2)
-    assert [cell.name for cell in study.cells()] == [
+    assert [trial.name for trial in study.trials()] == [
         "a-seed0-fold0", "b_c-seed0-fold0", "a-seed0-fold1", "b_c-seed0-fold1",
         "a-seed1-fold0", "b_c-seed1-fold0", "a-seed1-fold1", "b_c-seed1-fold1",
     ]  # fmt: skip

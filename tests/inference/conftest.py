@@ -13,16 +13,16 @@ import torch
 from amsunet.data.images import write_image
 from amsunet.data.masks import MaskConvention
 from amsunet.data.preprocessing import Preprocessing
-from amsunet.inference.description import FILE_NAME, ModelDescription
+from amsunet.device import Device
 from amsunet.inference.model_file import save_model
+from amsunet.inference.model_metadata import FILE_NAME, ModelDescription
 from amsunet.inference.predictor import Predictor
-from amsunet.machine import Machine
 from amsunet.models import create_model
 
 
 @pytest.fixture(scope="session")
-def machine() -> Machine:
-    return Machine("cpu", "float32", torch.get_num_threads())
+def device() -> Device:
+    return Device("cpu", "float32", torch.get_num_threads())
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def make_run(tmp_path) -> Callable[..., Path]:
         *,
         in_channels: int = 1,
         scale: float = 1.0,
-        windowing: str = "depth",
+        normalization: str = "depth",
         **settings: Any,
     ) -> Path:
         torch.manual_seed(0)
@@ -50,7 +50,7 @@ def make_run(tmp_path) -> Callable[..., Path]:
             arguments=arguments,
             preprocessing=Preprocessing(
                 in_channels=in_channels,
-                windowing=windowing,
+                normalization=normalization,
                 scale=scale,
                 mean=(0.5,) * in_channels,
                 std=(0.2,) * in_channels,
@@ -66,11 +66,11 @@ def make_run(tmp_path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def make_predictor(make_run, machine) -> Callable[..., Predictor]:
+def make_predictor(make_run, device) -> Callable[..., Predictor]:
     """Load a predictor of a model as ``make_run`` writes it."""
 
     def make(*given: Any, flips: bool = False, flips_allowed: str = "both", **settings: Any) -> Predictor:
-        return Predictor(make_run(*given, flips=flips_allowed, **settings), machine=machine, flips=flips)
+        return Predictor(make_run(*given, flips=flips_allowed, **settings), device=device, flips=flips)
 
     return make
 

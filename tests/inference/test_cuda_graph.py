@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from amsunet.data.preprocessing import Preprocessing
+from amsunet.device import choose_device
 from amsunet.inference.cuda_graph import GraphedForward, with_weights_cast
 from amsunet.inference.model_file import for_inference
 from amsunet.inference.torch_runtime import TorchRuntime
-from amsunet.machine import choose_machine
 from amsunet.models import create_model, list_models
 
-_PREPROCESSING = Preprocessing(in_channels=3, windowing="depth", mean=(0.5,) * 3, std=(0.25,) * 3)
+_PREPROCESSING = Preprocessing(in_channels=3, normalization="depth", mean=(0.5,) * 3, std=(0.25,) * 3)
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is here")
 
 
@@ -39,10 +39,10 @@ def test_cast_weights_give_what_autocast_gives():
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_every_call_of_a_shape_gives_the_same(name, precision):
     torch.manual_seed(0)
-    machine = choose_machine("cuda", precision)
-    network = machine.place(for_inference(create_model(name).eval()))
-    plain = TorchRuntime(network, _PREPROCESSING, machine)
-    graphed = TorchRuntime(network, _PREPROCESSING, machine, graphs=True)
+    device = choose_device("cuda", precision)
+    network = device.place(for_inference(create_model(name).eval()))
+    plain = TorchRuntime(network, _PREPROCESSING, device)
+    graphed = TorchRuntime(network, _PREPROCESSING, device, graphs=True)
     rng = np.random.default_rng(0)
     for shape in [(1, 3, 64, 96), (2, 3, 64, 64), (1, 3, 64, 96), (2, 3, 64, 64), (1, 3, 64, 96)]:
         images = rng.integers(0, 256, shape, np.uint8)
@@ -52,9 +52,9 @@ def test_every_call_of_a_shape_gives_the_same(name, precision):
 
 @on_gpu
 def test_graphs_of_many_shapes_do_not_disturb_each_other():
-    machine = choose_machine("cuda", "float32")
-    network = machine.place(for_inference(create_model("amsunet_xs").eval()))
-    graphed = TorchRuntime(network, _PREPROCESSING, machine, graphs=True)
+    device = choose_device("cuda", "float32")
+    network = device.place(for_inference(create_model("amsunet_xs").eval()))
+    graphed = TorchRuntime(network, _PREPROCESSING, device, graphs=True)
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (1, 3, 32 + 16 * one, 64), np.uint8) for one in range(7)]
     first = [graphed(image) for image in images]
@@ -65,9 +65,9 @@ def test_graphs_of_many_shapes_do_not_disturb_each_other():
 
 @on_gpu
 def test_threads_get_what_they_gave():
-    machine = choose_machine("cuda", "float32")
-    network = machine.place(for_inference(create_model("amsunet_xs").eval()))
-    graphed = TorchRuntime(network, _PREPROCESSING, machine, graphs=True)
+    device = choose_device("cuda", "float32")
+    network = device.place(for_inference(create_model("amsunet_xs").eval()))
+    graphed = TorchRuntime(network, _PREPROCESSING, device, graphs=True)
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (1, 3, 64, 64), np.uint8) for _ in range(16)]
     expected = [graphed(image) for image in images]
@@ -94,5 +94,5 @@ def test_without_memory_for_graphs_it_runs_as_it_is():
 @on_gpu
 def test_another_network_runs_as_it_is():
     network = torch.nn.Conv2d(3, 2, 1)
-    machine = choose_machine("cuda")
-    assert TorchRuntime(machine.place(for_inference(network)), _PREPROCESSING, machine, graphs=True)._graphed is None
+    device = choose_device("cuda")
+    assert TorchRuntime(device.place(for_inference(network)), _PREPROCESSING, device, graphs=True)._graphed is None

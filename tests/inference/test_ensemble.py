@@ -8,15 +8,15 @@ import shutil
 import numpy as np
 import pytest
 
-from amsunet.data.embedded import locate
+from amsunet.data.builtin_samples import locate
 from amsunet.data.images import read_image
 from amsunet.deployment.export import export
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.explain import explain
-from amsunet.inference.description import FILE_NAME
 from amsunet.inference.ensemble import fold_folder, read_folds, write_folds
 from amsunet.inference.model_file import load_model, save_model
+from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.inference.predictor import Predictor
 
 
@@ -27,12 +27,12 @@ def copy(ensemble, tmp_path):
 
 
 @pytest.mark.parametrize("flips", [False, True])
-def test_probabilities_are_the_mean_of_the_networks(ensemble, machine, flips):
+def test_probabilities_are_the_mean_of_the_networks(ensemble, device, flips):
     images = [read_image(path) for path in sorted((locate("sample:nuclei") / "test" / "images").iterdir())]
     names = [str(number) for number in range(len(images))]
-    together = Predictor(ensemble, machine=machine, flips=flips).predict_batch(images, names)
+    together = Predictor(ensemble, device=device, flips=flips).predict_batch(images, names)
     alone = [
-        Predictor(fold_folder(ensemble, fold), machine=machine, flips=flips).predict_batch(images, names)
+        Predictor(fold_folder(ensemble, fold), device=device, flips=flips).predict_batch(images, names)
         for fold in range(3)
     ]
     threshold = read_folds(ensemble).threshold
@@ -43,32 +43,32 @@ def test_probabilities_are_the_mean_of_the_networks(ensemble, machine, flips):
         assert not np.allclose(others[0].probability, others[1].probability)
 
 
-def test_each_training_image_has_one_network_that_has_not_seen_it(ensemble, machine):
-    predictor = Predictor(ensemble, machine=machine)
+def test_each_training_image_has_one_network_that_has_not_seen_it(ensemble, device):
+    predictor = Predictor(ensemble, device=device)
     for name, fold in read_folds(ensemble).fold_of.items():
         image = read_image(locate("sample:nuclei") / "train" / "images" / f"{name}.png")
-        blind = predictor.blind_to(name).predict(image)
-        alone = Predictor(fold_folder(ensemble, fold), machine=machine).predict(image)
+        blind = predictor.held_out_model(name).predict(image)
+        alone = Predictor(fold_folder(ensemble, fold), device=device).predict(image)
         assert np.array_equal(blind.probability, alone.probability)
         assert np.array_equal(blind.mask, blind.probability[1] > read_folds(ensemble).threshold)
 
 
-def test_doubts_are_those_of_all_networks(copy, machine):
+def test_doubts_are_those_of_all_networks(copy, device):
     limits = []
     for fold, smallest in enumerate((20, 8, 30)):
         path = fold_folder(copy, fold) / FILE_NAME
         network, description = load_model(path)
-        limits.append(description.doubtful)
+        limits.append(description.uncertainty_limit)
         save_model(path, network, description.model_copy(update={"smallest_object": smallest}))
-    predictor = Predictor(copy, machine=machine)
+    predictor = Predictor(copy, device=device)
     assert predictor.description.smallest_object == 8
-    assert predictor.description.doubtful == pytest.approx(np.mean(limits))
+    assert predictor.description.uncertainty_limit == pytest.approx(np.mean(limits))
     white = np.full((64, 64), 255, np.uint8)
-    assert predictor.predict(white).unlike
+    assert predictor.predict(white).out_of_distribution
     network, description = load_model(path)
-    wide = description.appearance.model_copy(update={"limit": 1e9})
-    save_model(path, network, description.model_copy(update={"appearance": wide}))
-    assert not Predictor(copy, machine=machine).predict(white).unlike, "one network has seen such images"
+    wide = description.image_statistics.model_copy(update={"limit": 1e9})
+    save_model(path, network, description.model_copy(update={"image_statistics": wide}))
+    assert not Predictor(copy, device=device).predict(white).out_of_distribution, "one network has seen such images"
 
 
 def _remove(run):
@@ -109,21 +109,21 @@ def _of_another_scale(run):
         (_of_another_scale, r"fold1 was trained on other masks or at another scale than \S*fold0"),
     ],
 )
-def test_an_ensemble_is_never_smaller_than_it_was(copy, machine, damage, told):
-    Predictor(copy, machine=machine)
+def test_an_ensemble_is_never_smaller_than_it_was(copy, device, damage, told):
+    Predictor(copy, device=device)
     damage(copy)
-    for use in (lambda: Predictor(copy, machine=machine), lambda: evaluate(copy)):
+    for use in (lambda: Predictor(copy, device=device), lambda: evaluate(copy)):
         with pytest.raises(InputError, match=told) as error:
             use()
         assert "\n" not in str(error.value)
-    assert Predictor(fold_folder(copy, 2), machine=machine).folds is None, "another fold alone can still be used"
+    assert Predictor(fold_folder(copy, 2), device=device).folds is None, "another fold alone can still be used"
 
 
 @pytest.mark.parametrize("content", ["", "[1]", '{"count": 1, "fold_of": {}}', '{"folds": 3}'])
-def test_a_damaged_record_is_named(copy, machine, content):
+def test_a_damaged_record_is_named(copy, device, content):
     (copy / "folds.json").write_text(content)
     with pytest.raises(InputError, match=r"folds\.json is damaged"):
-        Predictor(copy, machine=machine)
+        Predictor(copy, device=device)
 
 
 def test_what_needs_one_network_names_one(ensemble, tmp_path):

@@ -12,19 +12,19 @@ from torch.nn import functional as F
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.inference import forward
 from amsunet.inference.forward import compute_logits, to_labels, to_probabilities
-from amsunet.inference.tiles import Tiling
+from amsunet.inference.sliding_window import Tiling
 from amsunet.inference.torch_runtime import TorchRuntime
 from amsunet.models import create_model
 
 _SMALL = Tiling(tile=48, overlap=12, whole=64 * 64)
-_PREPROCESSING = Preprocessing(in_channels=1, windowing="depth", mean=(0.5,), std=(0.25,))
+_PREPROCESSING = Preprocessing(in_channels=1, normalization="depth", mean=(0.5,), std=(0.25,))
 
 
 @pytest.fixture
-def network(machine):
+def network(device):
     torch.manual_seed(0)
     trained = create_model("amsunet", in_channels=1, num_classes=2, base_channels=4).eval()
-    return TorchRuntime(trained, _PREPROCESSING, machine)
+    return TorchRuntime(trained, _PREPROCESSING, device)
 
 
 def _image(height, width, count=1):

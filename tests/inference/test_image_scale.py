@@ -10,17 +10,17 @@ import pytest
 import amsunet
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
-from amsunet.inference.description import FILE_NAME
-from amsunet.inference.folder import predict_files
-from amsunet.inference.image_scale import tell_scaling
-from amsunet.inference.jobs import find_inputs
+from amsunet.inference.image_scale import describe_scaling
+from amsunet.inference.inputs import find_inputs
 from amsunet.inference.model_file import load_model, save_model
+from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.inference.objects import without_small
+from amsunet.inference.predict_files import predict_files
 from amsunet.inference.predictor import Predictor, load
 
 RECORD = Preprocessing(
     in_channels=1,
-    windowing="depth",
+    normalization="depth",
     scale=0.5,
     mean=(0.5,),
     std=(0.2,),
@@ -31,7 +31,7 @@ BY_SIZE = RECORD.model_copy(update={"image_scale": "size"})
 
 
 @pytest.fixture
-def make_scaled(make_run, machine):
+def make_scaled(make_run, device):
     """A predictor whose network brings images to a size of 60 x 80 pixels, or takes them by the same factor."""
 
     def make(image_scale="size", said=None, **settings):
@@ -39,7 +39,7 @@ def make_scaled(make_run, machine):
         network, description = load_model(run / FILE_NAME)
         changed = RECORD.model_copy(update={"image_scale": image_scale})
         save_model(run / FILE_NAME, network, description.model_copy(update={"preprocessing": changed}))
-        return Predictor(run, machine=machine, image_scale=said)
+        return Predictor(run, device=device, image_scale=said)
 
     return make
 
@@ -148,7 +148,7 @@ def test_spacing_decides_where_it_is_known_of_both(make_scaled, picture):
     ],
 )
 def test_what_is_said_of_sizes(record, sizes, line, warning):
-    scaling = tell_scaling(record, sizes)
+    scaling = describe_scaling(record, sizes)
     assert (scaling.line, scaling.warning) == (line, warning)
     assert scaling.changed == ("brought" in line)
 
@@ -164,7 +164,7 @@ def test_sizes_of_files_are_counted(make_scaled, images, tmp_path):
     assert outcome.sizes == Counter(images[1].values())
 
 
-def test_networks_of_an_ensemble_see_images_alike(ensemble, machine, tmp_path):
+def test_networks_of_an_ensemble_see_images_alike(ensemble, device, tmp_path):
     import shutil
 
     copy = shutil.copytree(ensemble, tmp_path / "copy")
@@ -173,7 +173,7 @@ def test_networks_of_an_ensemble_see_images_alike(ensemble, machine, tmp_path):
     by_size = description.preprocessing.model_copy(update={"image_scale": "size"})
     save_model(path, network, description.model_copy(update={"preprocessing": by_size}))
     with pytest.raises(InputError, match="fold1 was trained on other masks or at another scale than"):
-        Predictor(copy, machine=machine)
+        Predictor(copy, device=device)
 
 
 def test_networks_that_ship_know_their_sizes():

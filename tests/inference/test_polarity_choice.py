@@ -9,16 +9,16 @@ import pytest
 import tifffile
 
 from amsunet.data.images import Array, write_image
-from amsunet.data.preprocessing import Preprocessing, Tone
+from amsunet.data.preprocessing import IntensityRange, Preprocessing
 from amsunet.errors import InputError
-from amsunet.inference.folder import CHECK_LIST, predict_files
-from amsunet.inference.jobs import find_inputs
-from amsunet.inference.polarity_choice import choose_tone, tell_tone
+from amsunet.inference.inputs import find_inputs
+from amsunet.inference.polarity_choice import choose_tone, describe_polarity
+from amsunet.inference.predict_files import REVIEW_LIST, predict_files
 from amsunet.inference.predictor import Predictor, load
 from amsunet.inference.slide import SlideTask
 
-UPRIGHT = Tone(10.0, 200.0, 1.0)
-INVERTED = Tone(200.0, 10.0, 1.0)
+UPRIGHT = IntensityRange(10.0, 200.0, 1.0)
+INVERTED = IntensityRange(200.0, 10.0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ INVERTED = Tone(200.0, 10.0, 1.0)
     [(0.9, 0.8, 0.0, UPRIGHT), (0.8, 0.9, 0.05, INVERTED), (0.8, 0.9, 0.2, UPRIGHT), (0.8, 0.8, 0.0, UPRIGHT)],
 )
 def test_the_surer_way_round_is_taken_if_it_is_surer_by_the_lead(
-    first: float, other: float, lead: float, expected: Tone
+    first: float, other: float, lead: float, expected: IntensityRange
 ) -> None:
     dice = {10: first, 200: other}
     tone = UPRIGHT._replace(other=INVERTED, lead=lead)
@@ -36,19 +36,21 @@ def test_the_surer_way_round_is_taken_if_it_is_surer_by_the_lead(
     assert chosen[:3] == expected[:3]
     taken, other = ("dark objects on bright", "bright-on-dark"), ("bright objects on dark", "dark-on-bright")
     taken, other = taken if expected is INVERTED else other
-    assert tell_tone(tone, chosen).endswith(f"taken as {taken}: if that is wrong, predict with --polarity {other}")
+    assert describe_polarity(tone, chosen).endswith(
+        f"taken as {taken}: if that is wrong, predict with --polarity {other}"
+    )
 
 
 def test_nothing_is_computed_where_nothing_is_in_doubt() -> None:
     def fail(_: object) -> Array:
         raise AssertionError
 
-    assert choose_tone(UPRIGHT, fail, fail) is UPRIGHT and tell_tone(UPRIGHT, UPRIGHT) == ""
+    assert choose_tone(UPRIGHT, fail, fail) is UPRIGHT and describe_polarity(UPRIGHT, UPRIGHT) == ""
 
 
 @pytest.fixture
 def predictor(make_predictor) -> Predictor:
-    return make_predictor(windowing="bright_on_dark")
+    return make_predictor(normalization="bright_on_dark")
 
 
 def _half(side: int) -> Array:
@@ -78,7 +80,7 @@ def test_an_image_in_doubt_is_predicted_the_surer_way_and_told(predictor, monkey
     assert np.array_equal(prepared.views[kind.kind][0], seen[..., 0])
     found = predictor.predict(image)
     assert ("taken as dark objects" if inverted else "taken as bright objects") in found.polarity
-    assert found.doubts[0] == found.polarity
+    assert found.review_reasons[0] == found.polarity
     assert predictor.predict(image // 2 + np.uint8(120) * (image > 0)).polarity  # exposure changes nothing
 
 
@@ -107,10 +109,10 @@ def test_a_slide_is_taken_as_the_whole_image_is_and_listed(predictor, tmp_path) 
             tiff.write(image[::2, ::2], tile=(64, 64), subfiletype=1)
     doubt = SlideTask(predictor, tmp_path / "slide.tif", tmp_path / "out", "slide").run()
     assert doubt is not None and doubt.polarity and doubt.warned_of and whole.polarity in doubt.reason
-    assert np.mean(tifffile.imread(tmp_path / "out" / "slide.tif") == whole.as_stored()) > 0.999
+    assert np.mean(tifffile.imread(tmp_path / "out" / "slide.tif") == whole.to_mask()) > 0.999
     write_image(tmp_path / "in" / "x.png", image)
     predict_files(predictor, find_inputs([str(tmp_path / "in")]), tmp_path / "masks")
-    with (tmp_path / "masks" / CHECK_LIST).open(newline="", encoding="utf-8") as lines:
+    with (tmp_path / "masks" / REVIEW_LIST).open(newline="", encoding="utf-8") as lines:
         assert whole.polarity in next(csv.DictReader(lines))["reason"]
 
 
@@ -118,14 +120,14 @@ SAID = {"bright-on-dark": False, "dark-on-bright": True}
 
 
 @pytest.mark.parametrize("polarity", SAID)
-def test_the_polarity_that_is_said_holds_for_every_image(predictor, make_run, machine, polarity) -> None:
-    said = load(make_run(windowing="bright_on_dark"), polarity=polarity, device="cpu", precision="float32")
+def test_the_polarity_that_is_said_holds_for_every_image(predictor, make_run, device, polarity) -> None:
+    said = load(make_run(normalization="bright_on_dark"), polarity=polarity, device="cpu", precision="float32")
     bright = np.full((64, 64), 20, np.uint8)
     bright[20:40, 20:40] = 220
     (kind,) = predictor.kinds.values()
     for image in (bright, 255 - bright, _half(64)):
         tone = kind.tone(image[..., None])
-        ways = (tone, tone.other or Tone(tone.high, tone.low, tone.gamma))
+        ways = (tone, tone.other or IntensityRange(tone.high, tone.low, tone.gamma))
         wanted = next(one for one in ways if (one.low > one.high) == SAID[polarity])
         (view,) = said.prepare(image[..., None], "x").views.values()
         if SAID[polarity] == (tone.low > tone.high):
@@ -136,7 +138,7 @@ def test_the_polarity_that_is_said_holds_for_every_image(predictor, make_run, ma
 
 
 def test_the_polarity_that_is_said_turns_slides_round_and_is_not_kept(make_run, tmp_path) -> None:
-    run, image, masks = make_run(windowing="bright_on_dark"), _half(256), {}
+    run, image, masks = make_run(normalization="bright_on_dark"), _half(256), {}
     with tifffile.TiffWriter(tmp_path / "slide.tif") as tiff:
         tiff.write(image, tile=(64, 64), subifds=1)
         tiff.write(image[::2, ::2], tile=(64, 64), subfiletype=1)
@@ -144,7 +146,7 @@ def test_the_polarity_that_is_said_turns_slides_round_and_is_not_kept(make_run, 
     for polarity, predictor in predictors.items():
         assert SlideTask(predictor, tmp_path / "slide.tif", tmp_path / polarity, "slide").run() is None
         masks[polarity] = tifffile.imread(tmp_path / polarity / "slide.tif")
-        assert np.mean(masks[polarity] == predictor.predict(image).as_stored()) > 0.999
+        assert np.mean(masks[polarity] == predictor.predict(image).to_mask()) > 0.999
     auto = load(run, device="cpu", precision="float32")
     assert len({one.checksum() for one in (auto, *predictors.values())}) == 3
     assert not np.array_equal(*masks.values())
@@ -153,8 +155,8 @@ def test_the_polarity_that_is_said_turns_slides_round_and_is_not_kept(make_run, 
 
 def test_a_network_that_takes_images_as_they_are_refuses_a_polarity(make_run) -> None:
     with pytest.raises(InputError, match=r"^--polarity dark-on-bright is for networks that .* has depth: leave --pol"):
-        load(make_run(windowing="depth"), polarity="dark-on-bright")
+        load(make_run(normalization="depth"), polarity="dark-on-bright")
     with pytest.raises(
         InputError, match=r"^polarity 'inverted' is unknown: choose auto, bright-on-dark, dark-on-brigh"
     ):
-        load(make_run(windowing="bright_on_dark"), polarity="inverted")
+        load(make_run(normalization="bright_on_dark"), polarity="inverted")

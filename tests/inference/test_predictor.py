@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import amsunet
-from amsunet.data.appearance import learn_appearance
 from amsunet.data.images import write_image
+from amsunet.data.out_of_distribution import learn_image_statistics
 from amsunet.errors import InputError
-from amsunet.inference.description import FILE_NAME
+from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.inference.objects import without_small
 from amsunet.inference.predictor import Predictor
 
@@ -69,10 +69,10 @@ def test_grey_image_for_a_model_of_colour_images(make_predictor, picture):
 def test_an_image_of_another_type_has_the_same_mask_and_is_told(make_predictor, picture, dtype, factor):
     predictor, image = make_predictor(), picture(64, 80)
     expected, found = predictor.predict(image), predictor.predict(image.astype(dtype) * dtype(factor))
-    assert (found.mask == expected.mask).mean() > 0.99 and not expected.unlike
-    assert "the training images have 8 bits" in found.unlike and found.doubts
+    assert (found.mask == expected.mask).mean() > 0.99 and not expected.out_of_distribution
+    assert "the training images have 8 bits" in found.out_of_distribution and found.review_reasons
     fractions = predictor.predict(image / 255)
-    assert (fractions.mask == expected.mask).mean() > 0.99 and not fractions.unlike
+    assert (fractions.mask == expected.mask).mean() > 0.99 and not fractions.out_of_distribution
 
 
 @pytest.mark.parametrize(
@@ -131,18 +131,18 @@ def test_threshold_of_the_model_decides(make_predictor, picture):
     assert low.mask.sum() > high.mask.sum()
 
 
-def test_run_folder_and_model_file_both_name_the_model(make_run, machine, picture):
+def test_run_folder_and_model_file_both_name_the_model(make_run, device, picture):
     run = make_run()
-    by_folder, by_file = (Predictor(path, machine=machine).predict(picture(32, 32)) for path in (run, run / FILE_NAME))
+    by_folder, by_file = (Predictor(path, device=device).predict(picture(32, 32)) for path in (run, run / FILE_NAME))
     assert np.array_equal(by_folder.probability, by_file.probability)
     by_function = amsunet.load(run, device="cpu", precision="float32").predict(picture(32, 32))
     assert np.array_equal(by_function.probability, by_folder.probability)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "nowhere.v2"])
-def test_missing_run_is_named(tmp_path, machine, name):
+def test_missing_run_is_named(tmp_path, device, name):
     with pytest.raises(InputError, match=rf"{name}.* is missing"):
-        Predictor(tmp_path / name, machine=machine)
+        Predictor(tmp_path / name, device=device)
 
 
 def test_device_that_is_not_there_is_refused(make_run):
@@ -164,17 +164,19 @@ def test_small_objects_are_dropped_at_the_images_own_size(make_predictor, pictur
 def test_colours_that_a_network_for_grey_images_does_not_see_are_said(make_predictor, picture, in_channels, said):
     predictor, grey = make_predictor(in_channels=in_channels), picture(40, 48)
     noise = np.random.default_rng(0).integers(0, 4, (40, 48, 3), np.uint8)
-    assert predictor.predict(grey).unlike == ""
-    assert predictor.predict(np.minimum(grey[..., None], 250) + noise).unlike == "", "as JPEG stores a grey image"
-    assert ("grey images" in predictor.predict(picture(40, 48, channels=3)).unlike) == said
+    assert predictor.predict(grey).out_of_distribution == ""
+    assert predictor.predict(np.minimum(grey[..., None], 250) + noise).out_of_distribution == "", (
+        "as JPEG stores a grey image"
+    )
+    assert ("grey images" in predictor.predict(picture(40, 48, channels=3)).out_of_distribution) == said
 
 
 def test_an_image_unlike_the_training_images_still_gets_its_mask(make_predictor, picture):
     known = [picture(64, 64, seed=seed)[..., None] for seed in range(20)]
-    appearance = learn_appearance(known, [])
-    predictor = make_predictor(appearance=appearance, doubtful=1.0)
+    image_statistics = learn_image_statistics(known, [])
+    predictor = make_predictor(image_statistics=image_statistics, uncertainty_limit=1.0)
     of_kind, foreign = predictor.predict(known[3]), predictor.predict(known[3] // 64 + 190)
-    assert of_kind.doubts == ()
-    assert foreign.unlike == appearance.unlike(known[3] // 64 + 190) != ""
-    assert foreign.mask.shape == (64, 64) and foreign.doubts[0].startswith("does not look like")
-    assert make_predictor().predict(known[3] // 64 + 190).unlike == "", "of a network that was never told"
+    assert of_kind.review_reasons == ()
+    assert foreign.out_of_distribution == image_statistics.out_of_distribution(known[3] // 64 + 190) != ""
+    assert foreign.mask.shape == (64, 64) and foreign.review_reasons[0].startswith("does not look like")
+    assert make_predictor().predict(known[3] // 64 + 190).out_of_distribution == "", "of a network that was never told"

@@ -11,17 +11,17 @@ import pytest
 import tifffile
 from filelock import FileLock
 
-from amsunet.data.appearance import learn_appearance
 from amsunet.data.images import count_pixels, read_image
+from amsunet.data.out_of_distribution import learn_image_statistics
 from amsunet.data.slides import is_slide
 from amsunet.errors import InputError
 from amsunet.inference import slide as slide_module
 from amsunet.inference import tiled_mask, tiled_objects
-from amsunet.inference.folder import CHECK_LIST, predict_files
-from amsunet.inference.jobs import find_inputs
+from amsunet.inference.inputs import find_inputs
+from amsunet.inference.predict_files import REVIEW_LIST, predict_files
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.slide import SlideTask
-from amsunet.inference.tiles import Tiling
+from amsunet.inference.sliding_window import Tiling
 from amsunet.progress import reported_to
 
 _TILING = Tiling(tile=96, overlap=32, whole=0)
@@ -47,15 +47,15 @@ def path(tmp_path, picture):
 
 
 @pytest.fixture
-def make_tiled(make_run, machine, path):
+def make_tiled(make_run, device, path):
     def make(*given, flips=False, **settings):
         """Of two classes, each has half of the slide."""
-        predictor = Predictor(make_run(*given, **settings), machine=machine)
+        predictor = Predictor(make_run(*given, **settings), device=device)
         if predictor.description.convention.num_classes > 2:
-            return Predictor(make_run(*given, **settings), machine=machine, flips=flips, tiling=_TILING)
+            return Predictor(make_run(*given, **settings), device=device, flips=flips, tiling=_TILING)
         half = float(np.median(_whole(predictor, path).probability[1]))
         settings = {"threshold": half} | settings
-        return Predictor(make_run(*given, **settings), machine=machine, flips=flips, tiling=_TILING)
+        return Predictor(make_run(*given, **settings), device=device, flips=flips, tiling=_TILING)
 
     return make
 
@@ -91,9 +91,9 @@ def test_the_mask_is_that_of_the_whole_image(make_tiled, path, tmp_path, convent
         assert page.tile == (64, 64) and page.compression == tifffile.COMPRESSION.ADOBE_DEFLATE
     if convention == "instances":
         assert found.max() > 1
-        _same(found > 0, expected.as_stored() > 0)
+        _same(found > 0, expected.to_mask() > 0)
     else:
-        _same(found, expected.as_stored())
+        _same(found, expected.to_mask())
     assert [one.name for one in (tmp_path / "out" / "sub").iterdir()] == ["mask.tif"], "nothing is left behind"
 
 
@@ -112,8 +112,8 @@ def test_small_objects_are_left_out(make_tiled, path, tmp_path, flips):
     _same(tifffile.imread(tmp_path / "out" / "mask.tif") > 0, _whole(predictor, path).mask > 0)
 
 
-def test_an_ensemble_averages_probabilities(ensemble, machine, tmp_path, path):
-    predictor = Predictor(ensemble, machine=machine, tiling=_TILING)
+def test_an_ensemble_averages_probabilities(ensemble, device, tmp_path, path):
+    predictor = Predictor(ensemble, device=device, tiling=_TILING)
     task = SlideTask(predictor, path, tmp_path / "out", "mask")
     doubt = task.run()
     expected = _whole(predictor, path)
@@ -128,7 +128,7 @@ def test_a_coarser_level_and_a_small_one_whole(make_tiled, path, tmp_path, said)
     predictor.tiling = Tiling(whole=150 * 150)
     SlideTask(predictor, path, tmp_path / "out", "mask", level=1).run()
     assert "150 x 117 pixels, read from level 1, in 1 tile" in said[0]
-    _same(tifffile.imread(tmp_path / "out" / "mask.tif"), _whole(predictor, path, level=1).as_stored())
+    _same(tifffile.imread(tmp_path / "out" / "mask.tif"), _whole(predictor, path, level=1).to_mask())
 
 
 def test_a_seam_is_no_larger_than_what_lies_between(make_tiled, path, tmp_path, monkeypatch):
@@ -158,7 +158,7 @@ class _KilledError(Exception):
 
 @pytest.mark.parametrize("tiles", [1, 5, 12, 20])
 def test_after_a_kill_it_goes_on_and_gives_the_same(make_tiled, path, tmp_path, tiles, progress, logged):
-    predictor = make_tiled(doubtful=0.0, appearance=None)
+    predictor = make_tiled(uncertainty_limit=0.0, image_statistics=None)
     unbroken = SlideTask(predictor, path, tmp_path / "unbroken", "mask").run()
 
     def stop(done, total, unit):
@@ -197,7 +197,7 @@ def test_what_was_begun_for_something_else_is_not_gone_on_with(make_tiled, path,
     with logged() as said:
         SlideTask(predictor, path, tmp_path / "out", "mask").run()
     assert len(said) == 1
-    _same(tifffile.imread(tmp_path / "out" / "mask.tif"), _whole(predictor, path).as_stored())
+    _same(tifffile.imread(tmp_path / "out" / "mask.tif"), _whole(predictor, path).to_mask())
 
 
 def test_a_damaged_slide_leaves_nothing_behind(make_tiled, path, tmp_path):
@@ -248,18 +248,18 @@ def test_slides_beside_images_with_lists_and_failures(make_tiled, path, tmp_path
     tifffile.imwrite(images / "a.tif", picture(40, 48))
     (images / "c.svs").write_bytes(b"no slide")
     assert is_slide(images / "b.tif") and not is_slide(images / "a.tif")
-    appearance = learn_appearance((picture(40, 48, channels=3, seed=seed) for seed in range(4)), [])
-    predictor = make_tiled(doubtful=0.0, appearance=appearance, in_channels=3)
+    image_statistics = learn_image_statistics((picture(40, 48, channels=3, seed=seed) for seed in range(4)), [])
+    predictor = make_tiled(uncertainty_limit=0.0, image_statistics=image_statistics, in_channels=3)
     outcome = predict_files(predictor, find_inputs([str(images)]), tmp_path / "out")
     assert outcome.written == 2 and list(outcome.failures) == [str(images / "c.svs")]
     assert progress[0] == (1, 3, "image") and progress[-1] == (20, 20, "tile")
     assert {str(one.relative_to(tmp_path / "out")) for one in (tmp_path / "out").iterdir()} == set() | {
-        "a.png", "b.tif", "failures.txt", CHECK_LIST
+        "a.png", "b.tif", "failures.txt", REVIEW_LIST
     }  # fmt: skip
-    doubt = next(one for one in outcome.doubts if one.image.endswith("b.tif"))
+    doubt = next(one for one in outcome.review if one.image.endswith("b.tif"))
     expected = predictor.predict(read_whole(path))
     assert doubt.uncertainty == pytest.approx(expected.uncertainty, abs=1e-3)
-    assert doubt.unlike == expected.unlike
+    assert doubt.out_of_distribution == expected.out_of_distribution
 
 
 def read_whole(path):
@@ -313,7 +313,7 @@ def test_a_level_without_a_pyramid_is_refused(make_tiled, path, tmp_path, pictur
     assert "no level 5: say 0 to 1" in outcome.failures[str(path)]
 
 
-def test_a_real_large_image(shared, machine, tmp_path):
+def test_a_real_large_image(shared, device, tmp_path):
     """A micrograph under the network that comes with the package: as a slide it gives what it gives as an image, and
     that is nearly what the whole image gives.
     """
@@ -321,9 +321,9 @@ def test_a_real_large_image(shared, machine, tmp_path):
     image = read_image(max(paths, key=lambda path: (count_pixels(path), path.name)))
     assert image.shape[0] * image.shape[1] > 1_000_000
     tifffile.imwrite(tmp_path / "cells.tif", image.squeeze(), tile=(128, 128), compression="zlib")
-    predictor = Predictor("nuclei", machine=machine, tiling=Tiling(tile=256, overlap=64, whole=0))
+    predictor = Predictor("nuclei", device=device, tiling=Tiling(tile=256, overlap=64, whole=0))
     SlideTask(predictor, tmp_path / "cells.tif", tmp_path / "out", "cells").run()
     found = tifffile.imread(tmp_path / "out" / "cells.tif")
-    _same(found, predictor.predict(image).as_stored())
+    _same(found, predictor.predict(image).to_mask())
     predictor.tiling = Tiling(whole=image.size)
-    assert (found != predictor.predict(image).as_stored()).mean() < 0.05
+    assert (found != predictor.predict(image).to_mask()).mean() < 0.05

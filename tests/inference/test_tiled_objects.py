@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from amsunet.inference import tiled_objects
 from amsunet.inference.objects import without_small
-from amsunet.inference.scratch import RawArray
+from amsunet.inference.slide_state import FileArray
 from amsunet.inference.tiled_objects import drop_small, number_tiled_objects, parts_of
 
 
@@ -20,7 +20,7 @@ def small_tiles(monkeypatch):
 @pytest.fixture
 def in_file(tmp_path):
     def write(mask):
-        labels = RawArray(tmp_path / "labels", 1, *mask.shape, np.uint8)
+        labels = FileArray(tmp_path / "labels", 1, *mask.shape, np.uint8)
         labels.write(slice(0, mask.shape[0]), slice(0, mask.shape[1]), mask)
         return labels
 
@@ -75,7 +75,7 @@ def test_small_objects_and_holes_go_as_in_the_whole(in_file, smallest, seed):
 def test_a_kill_within_it_changes_nothing(in_file, monkeypatch):
     mask = ndimage.gaussian_filter(np.random.default_rng(0).random((75, 101)), 1) > 0.5
     labels, written = in_file(mask), []
-    write = RawArray.write
+    write = FileArray.write
 
     def stop(self, *given):
         written.append(given)
@@ -83,7 +83,7 @@ def test_a_kill_within_it_changes_nothing(in_file, monkeypatch):
             raise KeyboardInterrupt
         write(self, *given)
 
-    monkeypatch.setattr(RawArray, "write", stop)
+    monkeypatch.setattr(FileArray, "write", stop)
     for _ in range(4):
         try:
             drop_small(labels, 30)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from amsunet.blocks import SE
-from amsunet.models import create_model, list_models, model_facts
+from amsunet.models import create_model, list_models, summarise_model
 from amsunet.models.cost import count_macs, receptive_field
 
 # Parameters at 3 channels and 2 classes (unext: 1); GMACs at 256 x 256 as published, which some counters put a few
@@ -62,13 +62,13 @@ def test_what_sees_everything_has_no_side():
 
 @pytest.mark.parametrize("name", list_models())
 def test_every_network_has_a_row_of_facts_and_size_and_work_are_those_published(name):
-    facts = model_facts(name)
+    summary = summarise_model(name)
     parameters, gmacs = PUBLISHED[name]
-    assert facts.parameters == parameters + (17 if name == "unext" else 0)  # one class more
+    assert summary.parameters == parameters + (17 if name == "unext" else 0)  # one class more
     if gmacs is not None:
-        assert facts.macs_256 / 1e9 == pytest.approx(gmacs, rel=0.03)
+        assert summary.macs_256 / 1e9 == pytest.approx(gmacs, rel=0.03)
     if name == "amsunet":
-        assert facts.macs_480 / 1e9 == pytest.approx(21.56, rel=0.03)
-    assert facts.macs_480 > 3 * facts.macs_256
-    assert facts.source
-    assert (facts.receptive_field is None) == (name == "segnext")
+        assert summary.macs_480 / 1e9 == pytest.approx(21.56, rel=0.03)
+    assert summary.macs_480 > 3 * summary.macs_256
+    assert summary.source
+    assert (summary.receptive_field is None) == (name == "segnext")

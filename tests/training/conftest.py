@@ -18,14 +18,14 @@ def interrupt(monkeypatch) -> Callable[[int, int], None]:
     """Have Ctrl-C pressed in a step (epoch, batch), both from 0."""
 
     def at(epoch: int, batch: int) -> None:
-        watch = callbacks.Clock.on_train_batch_end
+        watch = callbacks.TimeBudget.on_train_batch_end
 
         def on_train_batch_end(self, trainer, module, outputs, given, index) -> None:
             if (trainer.current_epoch, index) == (epoch, batch):
                 signal.raise_signal(signal.SIGINT)
             watch(self, trainer, module, outputs, given, index)
 
-        monkeypatch.setattr(callbacks.Clock, "on_train_batch_end", on_train_batch_end)
+        monkeypatch.setattr(callbacks.TimeBudget, "on_train_batch_end", on_train_batch_end)
 
     return at
 

@@ -7,15 +7,15 @@ import time
 import pytest
 from made_fingerprint import made_fingerprint
 
-from amsunet.machine import Machine
+from amsunet.device import Device
 from amsunet.training import budget
 from amsunet.training.budget import Spending, fill_budget, fit_to_budget
 from amsunet.training.closing import NOTHING, ClosingCost
-from amsunet.training.estimate import Cost
 from amsunet.training.plan import make_plan
+from amsunet.training.step_cost import StepCost
 
 VESSELS = {"thickness": 3.5, "skeleton_share": 0.3, "class_shares": (0.87, 0.13)}
-CPU = Machine("cpu", "float32", 1)
+CPU = Device("cpu", "float32", 1)
 
 
 @pytest.fixture
@@ -23,10 +23,10 @@ def fit(monkeypatch):
     """Fit a plan on a machine that takes so many seconds for a million pixels of a step at amsunet's own width."""
 
     def on(pace, *, images=100, said=None, gone=10.0, closing=NOTHING, recipe="default", device="cpu", **changes):
-        def cost(plan, num_classes, machine, hopeless=float("inf")):
+        def cost(plan, num_classes, device, hopeless=float("inf")):
             work = plan.batch_size * plan.crop[0] * plan.crop[1] / 1e6 * ((plan.base_channels or 32) / 32)
             measured.append(plan)
-            return Cost(
+            return StepCost(
                 pace * (0.02 + work), 10**8, pace * work / plan.batch_size / 3, pace * work / plan.batch_size / 3
             )
 
@@ -38,7 +38,7 @@ def fit(monkeypatch):
         fitted = fit_to_budget(
             plan,
             2,
-            CPU if device == "cpu" else Machine(device, "float32", 1),
+            CPU if device == "cpu" else Device(device, "float32", 1),
             images,
             fingerprint,
             Spending(1000.0, closing),

@@ -8,18 +8,18 @@ import shutil
 import pytest
 import torch
 
+from amsunet.data.builtin_samples import locate
 from amsunet.data.crops import PreparedImages
 from amsunet.data.dataset import open_dataset
-from amsunet.data.embedded import locate
-from amsunet.inference.description import FILE_NAME
+from amsunet.device import Device
 from amsunet.inference.model_file import load_model, save_model
+from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.inference.predictor import Predictor
-from amsunet.machine import Machine
 from amsunet.training.calibration import fit_temperature
-from amsunet.training.finish import finish
+from amsunet.training.postprocessing import fit_postprocessing
 from amsunet.training.validation import ValidationLogits
 
-FLOAT32 = Machine("cpu", "float32", 2)
+FLOAT32 = Device("cpu", "float32", 2)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_network_too_sure_of_itself_is_cooled_by_as_much(copy, validation):
         for parameter in network.head.parameters():
             parameter.mul_(3)
     save_model(path, network, description)
-    finish(path, images, images, FLOAT32, None)
+    fit_postprocessing(path, images, images, FLOAT32, None)
     assert load_model(path)[1].temperature == pytest.approx(3 * as_trained, rel=0.02)
 
 
@@ -59,7 +59,7 @@ def test_prediction_is_tempered_and_its_argmax_stays(copy, picture):
     warm, cold = [], []
     for temperature, out in ((1.0, warm), (4.0, cold)):
         save_model(path, network, description.model_copy(update={"temperature": temperature, "threshold": 0.5}))
-        out.append(Predictor(copy, machine=FLOAT32).predict(image))
+        out.append(Predictor(copy, device=FLOAT32).predict(image))
     logit = torch.logit(torch.tensor(warm[0].probability[1]))
     assert torch.allclose(torch.sigmoid(logit / 4), torch.tensor(cold[0].probability[1]), atol=1e-5)
     assert (warm[0].mask == cold[0].mask).all()

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from amsunet.training import callbacks
-from amsunet.training.callbacks import Clock, Keeper
+from amsunet.training.callbacks import Checkpointer, TimeBudget
+from amsunet.training.lightning_module import SegmentationTask
 from amsunet.training.schedule import learning_rate_factor
-from amsunet.training.task import SegmentationTask
 
 _STEPS = 10
 
@@ -25,12 +25,12 @@ def _run(monkeypatch, durations, minutes, planned=16):
     plan = SimpleNamespace(minutes=minutes, steps_per_epoch=_STEPS)
     task = SimpleNamespace(plan=plan, total_steps=planned * _STEPS)
     trainer = SimpleNamespace(current_epoch=0, should_stop=False)
-    clock = Clock(task, planned)
+    time_budget = TimeBudget(task, planned)
     for epoch, seconds in enumerate(durations):
         trainer.current_epoch = epoch
         factor = learning_rate_factor((epoch + 1) * _STEPS, warmup_steps=_STEPS, total_steps=task.total_steps)
         now[0] += seconds
-        clock.on_train_epoch_end(trainer, task)
+        time_budget.on_train_epoch_end(trainer, task)
         if trainer.should_stop:
             break
     return epoch + 1, task.total_steps, factor
@@ -57,15 +57,15 @@ def test_reading_and_what_follows_are_paid_by_the_minutes(monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(callbacks.time, "monotonic", lambda: now[0])
     task = SimpleNamespace(plan=SimpleNamespace(minutes=2, steps_per_epoch=_STEPS), total_steps=160)
-    clock = Clock(task, 16, started=970.0, closing=36.0)
+    time_budget = TimeBudget(task, 16, started=970.0, closing=36.0)
     for epoch in itertools.count():
         now[0] += 5
         trainer = SimpleNamespace(current_epoch=epoch, should_stop=False)
-        clock.on_train_epoch_end(trainer, task)
+        time_budget.on_train_epoch_end(trainer, task)
         if trainer.should_stop:
             break
     assert epoch + 1 == (126 - 30 - 36) / 5
-    assert clock.seconds_per_epoch(epoch + 1) == 5
+    assert time_budget.seconds_per_epoch(epoch + 1) == 5
 
 
 def test_without_minutes_the_number_of_epochs_stands(monkeypatch):
@@ -77,12 +77,12 @@ def test_seconds_and_plan_survive_a_resume(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(callbacks.time, "monotonic", lambda: now[0])
     task = SimpleNamespace(plan=SimpleNamespace(minutes=1, steps_per_epoch=_STEPS), total_steps=70)
-    clock = Clock(task, 7, closing=12.0)
+    time_budget = TimeBudget(task, 7, closing=12.0)
     now[0] = 25.0
-    state = clock.state_dict()
+    state = time_budget.state_dict()
     now[0] = 9000.0
     task.total_steps = 160
-    resumed = Clock(task, 16)
+    resumed = TimeBudget(task, 16)
     resumed.load_state_dict(state)
     now[0] += 5
     assert resumed.elapsed() == 30
@@ -110,19 +110,19 @@ def interrupted(monkeypatch, tmp_path):
             optimizers=[SimpleNamespace(param_groups=[{"lr": 0.1}])],
             save_checkpoint=lambda path: path.touch(),
         )
-        clock = Clock(task, 4)
+        time_budget = TimeBudget(task, 4)
         description = SimpleNamespace(convention=SimpleNamespace(class_names=("background", "disc")))
-        keeper = Keeper(tmp_path, description, clock)
-        keeper.best_epoch, keeper.best_score = 0, 0.4
+        checkpointer = Checkpointer(tmp_path, description, time_budget)
+        checkpointer.best_epoch, checkpointer.best_score = 0, 0.4
         for number in range(step + 1):
             trainer.is_last_batch = number == _STEPS - 1
-            clock.interrupted = number == step and not validating
-            clock.on_train_batch_end(trainer, task, None, None, number)
-        clock.interrupted = True
-        keeper.on_validation_epoch_end(trainer, task)
-        clock.on_train_epoch_end(trainer, task)
-        keeper.on_train_epoch_end(trainer, task)
-        return trainer.should_stop, keeper.best_epoch, (tmp_path / "last.ckpt").exists()
+            time_budget.interrupted = number == step and not validating
+            time_budget.on_train_batch_end(trainer, task, None, None, number)
+        time_budget.interrupted = True
+        checkpointer.on_validation_epoch_end(trainer, task)
+        time_budget.on_train_epoch_end(trainer, task)
+        checkpointer.on_train_epoch_end(trainer, task)
+        return trainer.should_stop, checkpointer.best_epoch, (tmp_path / "last.ckpt").exists()
 
     return press
 
@@ -151,16 +151,18 @@ def test_the_loss_decides_where_dice_does_not(monkeypatch, tmp_path, epochs, bes
     torch.nn.Module.__init__(task)
     task.network, task.plan = torch.nn.Identity(), SimpleNamespace(minutes=None, steps_per_epoch=1, patience=9)
     description = SimpleNamespace(convention=SimpleNamespace(class_names=("background", "disc")))
-    keeper = Keeper(tmp_path, description, Clock(SimpleNamespace(plan=task.plan, total_steps=9), 9))
+    checkpointer = Checkpointer(tmp_path, description, TimeBudget(SimpleNamespace(plan=task.plan, total_steps=9), 9))
     for epoch, (dice, loss) in enumerate(epochs):
         task.dice_of_images, task.loss_of_images = [torch.tensor([dice])], [torch.tensor(loss)]
         task.classes_of_images = [torch.tensor([0 < dice < 1])]
         group = SimpleNamespace(param_groups=[{"lr": 0.1}])
-        keeper.on_validation_epoch_end(SimpleNamespace(current_epoch=epoch, global_step=1, optimizers=[group]), task)
-    assert keeper.best_epoch == best
+        checkpointer.on_validation_epoch_end(
+            SimpleNamespace(current_epoch=epoch, global_step=1, optimizers=[group]), task
+        )
+    assert checkpointer.best_epoch == best
     old = {"best_score": 0.5, "best_epoch": 3, "rows": []}
-    keeper.load_state_dict(old)
-    assert keeper.best_loss == -math.inf, "of earlier versions: a tie does not take its place"
+    checkpointer.load_state_dict(old)
+    assert checkpointer.best_loss == -math.inf, "of earlier versions: a tie does not take its place"
 
 
 def test_a_class_that_is_in_no_validation_image_chooses_no_weights(monkeypatch, tmp_path):
@@ -169,12 +171,16 @@ def test_a_class_that_is_in_no_validation_image_chooses_no_weights(monkeypatch, 
     torch.nn.Module.__init__(task)
     task.network, task.plan = torch.nn.Identity(), SimpleNamespace(minutes=None, steps_per_epoch=1, patience=9)
     description = SimpleNamespace(convention=SimpleNamespace(class_names=("background", "liver", "spleen")))
-    keeper = Keeper(tmp_path, description, Clock(SimpleNamespace(plan=task.plan, total_steps=9), 9))
+    checkpointer = Checkpointer(tmp_path, description, TimeBudget(SimpleNamespace(plan=task.plan, total_steps=9), 9))
     task.classes_of_images = [torch.tensor([True, False]), torch.tensor([False, False])]
     for epoch, (liver, spleen) in enumerate([(0.4, 1.0), (0.6, 0.0)]):
         task.dice_of_images = [torch.tensor([liver, spleen]), torch.tensor([math.nan, math.nan])]
         task.loss_of_images = [torch.tensor(1.0)] * 2
         group = SimpleNamespace(param_groups=[{"lr": 0.1}])
-        keeper.on_validation_epoch_end(SimpleNamespace(current_epoch=epoch, global_step=1, optimizers=[group]), task)
-    assert keeper.best_epoch == 1 and keeper.best_score == pytest.approx(0.6)
-    assert keeper.rows[0]["val_dice"] == pytest.approx(0.4) and math.isnan(keeper.rows[0]["val_dice spleen"])
+        checkpointer.on_validation_epoch_end(
+            SimpleNamespace(current_epoch=epoch, global_step=1, optimizers=[group]), task
+        )
+    assert checkpointer.best_epoch == 1 and checkpointer.best_score == pytest.approx(0.6)
+    assert checkpointer.rows[0]["val_dice"] == pytest.approx(0.4) and math.isnan(
+        checkpointer.rows[0]["val_dice spleen"]
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from amsunet.evaluation.rehearsal import rehearse_judging
+from amsunet.evaluation.rehearsal import rehearse_evaluation
 from amsunet.training.closing import ClosingCost, rehearse
 from amsunet.training.prepare import prepare
 
@@ -13,13 +13,13 @@ from amsunet.training.prepare import prepare
 def test_every_part_costs_something_and_judging_only_where_somebody_judges(source):
     prepared = prepare(source, device="cpu", overrides={"minutes": 1.0})
     given = prepared.dataset, prepared.of("train"), prepared.of("val"), prepared.plan, prepared.fingerprint.thickness
-    judged, alone = rehearse(*given, rehearse_judging), rehearse(*given, None)
-    assert judged.images == len(prepared.of("val"))
-    assert min(judged.reading, judged.choosing, judged.looking, judged.judging, judged.report) > 0
-    assert (alone.judging, alone.report) == (0, 0)
+    evaluated, alone = rehearse(*given, rehearse_evaluation), rehearse(*given, None)
+    assert evaluated.images == len(prepared.of("val"))
+    assert min(evaluated.reading, evaluated.choosing, evaluated.looking, evaluated.evaluating, evaluated.report) > 0
+    assert (alone.evaluating, alone.report) == (0, 0)
     sample = prepared.of("val")[0]
     height, width = prepared.dataset.sizes()[sample.name]
-    assert judged.pixels == pytest.approx(height * width, rel=0.6)
+    assert evaluated.pixels == pytest.approx(height * width, rel=0.6)
 
 
 def test_what_is_judged_is_read_and_predicted_twice():

@@ -22,15 +22,15 @@ def _plan(overrides=None, *, images=100, device="cpu", recipe="default", **chang
     [
         ({}, "in_channels", 1),
         ({"coloured": True, "mean": (0.5,) * 3, "std": (0.2,) * 3}, "in_channels", 3),
-        ({}, "windowing", "depth"),
-        ({"bits": 16}, "windowing", "percentiles"),
-        ({"bits": 16, "values": (_EIGHT, _TWELVE)}, "windowing", "percentiles"),
-        ({"bits": 16, "channel_balance": 0.01, "coloured": True}, "windowing", "channels"),
-        ({"bits": 16, "channel_balance": 0.01}, "windowing", "percentiles"),
-        ({"bits": 16, "channel_balance": 0.2, "coloured": True}, "windowing", "percentiles"),
-        ({"brightness_variation": 2.0}, "windowing", "gamma"),
-        ({"brightness_variation": 2.0, "bright_on_dark": True}, "windowing", "bright_on_dark"),
-        ({"bright_on_dark": True}, "windowing", "depth"),
+        ({}, "normalization", "depth"),
+        ({"bits": 16}, "normalization", "percentiles"),
+        ({"bits": 16, "values": (_EIGHT, _TWELVE)}, "normalization", "percentiles"),
+        ({"bits": 16, "channel_balance": 0.01, "coloured": True}, "normalization", "channels"),
+        ({"bits": 16, "channel_balance": 0.01}, "normalization", "percentiles"),
+        ({"bits": 16, "channel_balance": 0.2, "coloured": True}, "normalization", "percentiles"),
+        ({"brightness_variation": 2.0}, "normalization", "gamma"),
+        ({"brightness_variation": 2.0, "bright_on_dark": True}, "normalization", "bright_on_dark"),
+        ({"bright_on_dark": True}, "normalization", "depth"),
         ({}, "scale", 0.375),
         ({"thickness": 100.0}, "scale", 0.1875),
         ({"median_height": 90, "median_width": 90, "largest_side": 90}, "scale", 1.0),
@@ -60,7 +60,7 @@ def test_rule(changes, setting, expected):
 
 def test_every_derived_setting_says_why():
     plan = _plan()
-    for name in ("scale", "windowing", "crop", "batch_size", "augmentation"):
+    for name in ("scale", "normalization", "crop", "batch_size", "augmentation"):
         assert plan.reasons[name]
         assert f"{name} " in str(plan)
 
@@ -98,7 +98,7 @@ def test_a_gpu_takes_larger_batches_and_never_more_than_there_are_images():
         ("base_channels", 8),
         ("seed", 7),
         ("loss", "focal_dice"),
-        ("windowing", "gamma"),
+        ("normalization", "gamma"),
     ],
 )
 def test_what_was_said_stays(name, value):
@@ -136,7 +136,7 @@ def test_the_papers_recipe():
         "start": None,
         "scale": 1.0,
         "image_scale": "factor",
-        "windowing": "depth",
+        "normalization": "depth",
         "crop": (480, 480),
         "batch_size": 2,
         "foreground_fraction": 0.0,
@@ -149,7 +149,7 @@ def test_the_papers_recipe():
         "learning_rate": 2e-3,
         "weight_decay": 5e-5,
         "gradient_clip": None,
-        "average_weights": False,
+        "ema": False,
         "epochs": 300,
         "minutes": None,
         "steps_per_epoch": 10,
@@ -166,7 +166,7 @@ def test_the_papers_recipe():
 def test_no_ingredient_that_is_not_measured_is_picked(thickness, skeleton_share, images):
     plan = _plan(images=images, thickness=thickness, skeleton_share=skeleton_share)
     assert (plan.loss, plan.extra_augmentation) == ("ce_dice", ())
-    assert plan.windowing == "depth"
+    assert plan.normalization == "depth"
 
 
 def test_thin_lines_are_told_by_their_skeleton():
@@ -216,8 +216,8 @@ def test_the_impossible_is_refused_by_name(overrides, message):
 
 def test_the_window_of_mixed_depths_has_its_reason():
     plan = _plan(bits=16, values=(_EIGHT, _TWELVE))
-    assert plan.reasons["windowing"] == "8 bits and 12 bits in 16, each image by its own range"
-    dim = _plan(bits=16, channel_balance=0.012, coloured=True).reasons["windowing"]
+    assert plan.reasons["normalization"] == "8 bits and 12 bits in 16, each image by its own range"
+    dim = _plan(bits=16, channel_balance=0.012, coloured=True).reasons["normalization"]
     assert dim == "the dimmest channel has 0.012 of the brightest one's range: each channel by its own"
 
 

@@ -76,7 +76,7 @@ def test_overrides_and_mask_options_arrive(tmp_path):
 @pytest.mark.parametrize("ignored", [0, 8])
 def test_mean_and_deviation_are_those_of_the_counted_pixels(tmp_path, ignored):
     prepared = prepare(_write(tmp_path, 3, ignored=ignored), device="cpu")
-    plan = make_plan(prepared.fingerprint, 2, device="cpu", overrides={"windowing": "depth"})
+    plan = make_plan(prepared.fingerprint, 2, device="cpu", overrides={"normalization": "depth"})
     samples = prepared.of("train")
     convention = prepared.dataset.convention
     assert isinstance(convention, MaskConvention)
@@ -106,16 +106,16 @@ def test_what_another_size_means_is_decided_kept_and_can_be_said(tmp_path):
 def test_a_doubt_is_told_with_the_setting_unless_one_was_said(tmp_path):
     prepared = prepare(_write(tmp_path, 12), device="cpu")
     frame = prepared.fingerprint.frame
-    doubtful, sure = (
+    uncertainty_limit, sure = (
         replace(
             prepared, fingerprint=prepared.fingerprint.model_copy(update={"frame": frame.model_copy(update=figures)})
         )
         for figures in ({"alignment": 0.3, "whole": 0.0}, {"alignment": 0.0, "whole": 0.0})
     )
-    assert "to the size of these, 48 x 40, say image_scale='size'" in doubtful.describe()
+    assert "to the size of these, 48 x 40, say image_scale='size'" in uncertainty_limit.describe()
     assert "image_scale=" not in sure.describe() and "image_scale=" not in prepared.describe()
     said = prepare(_write(tmp_path, 12), device="cpu", overrides={"image_scale": "factor"})
-    assert "image_scale=" not in replace(said, fingerprint=doubtful.fingerprint).describe()
+    assert "image_scale=" not in replace(said, fingerprint=uncertainty_limit.fingerprint).describe()
 
 
 @pytest.mark.parametrize("folds", [None, 4])

@@ -10,15 +10,15 @@ import pytest
 from amsunet.data.crops import PreparedImages
 from amsunet.data.dataset import open_dataset
 from amsunet.data.preprocessing import Preprocessing
-from amsunet.inference.description import FILE_NAME, ModelDescription
+from amsunet.device import Device
 from amsunet.inference.model_file import load_model, save_model
+from amsunet.inference.model_metadata import FILE_NAME, ModelDescription
 from amsunet.inference.predictor import Predictor
-from amsunet.machine import Machine
 from amsunet.models import code_checksum, create_model
-from amsunet.training.finish import finish
+from amsunet.training.postprocessing import fit_postprocessing
 from amsunet.training.threshold import choose_threshold
 
-FLOAT32 = Machine("cpu", "float32", 2)
+FLOAT32 = Device("cpu", "float32", 2)
 BRIGHT = """
 import torch
 
@@ -74,24 +74,24 @@ def bright(tmp_path, save, disc):
             save(tmp_path / "set" / "masks" / f"{number}.png", mask.astype(np.uint8) * 255)
         dataset = open_dataset(tmp_path / "set")
         (tmp_path / "bright.py").write_text(BRIGHT)
-        own = f"{tmp_path / 'bright.py'}:build"
+        model_file = f"{tmp_path / 'bright.py'}:build"
         arguments = {"in_channels": 1, "num_classes": 2}
         description = ModelDescription(
-            model=own,
+            model=model_file,
             arguments=arguments,
-            code=code_checksum(own),
-            preprocessing=Preprocessing(in_channels=1, windowing="depth", scale=scale, mean=(0.5,), std=(0.2,)),
+            code=code_checksum(model_file),
+            preprocessing=Preprocessing(in_channels=1, normalization="depth", scale=scale, mean=(0.5,), std=(0.2,)),
             convention=dataset.convention,
         )
-        save_model(tmp_path / FILE_NAME, create_model(own, **arguments), description)
+        save_model(tmp_path / FILE_NAME, create_model(model_file, **arguments), description)
         images = PreparedImages(dataset.samples, dataset.convention, description.preprocessing)
-        return SimpleNamespace(path=tmp_path / FILE_NAME, own=own, samples=dataset.samples, images=images)
+        return SimpleNamespace(path=tmp_path / FILE_NAME, model_file=model_file, samples=dataset.samples, images=images)
 
     return make
 
 
 def _finish(made):
-    return finish(made.path, made.images, made.images, FLOAT32, made.own)
+    return fit_postprocessing(made.path, made.images, made.images, FLOAT32, made.model_file)
 
 
 @pytest.mark.parametrize(("scale", "side"), [(1.0, 2), (0.5, 4)])
@@ -100,9 +100,9 @@ def test_specks_are_left_out_where_that_gains(bright, scale, side):
     choice = _finish(made)
     assert choice.smallest_object == 8 / scale**2, "pixels of the image, not of what the network sees"
     assert choice.gain > 0.02
-    assert load_model(made.path, made.own)[1].smallest_object == choice.smallest_object
+    assert load_model(made.path, made.model_file)[1].smallest_object == choice.smallest_object
     assert f"under {choice.smallest_object} pixels left out: Dice +" in str(choice)
-    predictor = Predictor(made.path, machine=FLOAT32, own=made.own)
+    predictor = Predictor(made.path, device=FLOAT32, model_file=made.model_file)
     for sample in made.samples:
         found = predictor.predict(sample.image)
         assert found.mask.any() and found.mask.sum() < (found.probability[1] > choice.threshold).sum()
@@ -124,7 +124,7 @@ def test_a_few_images_tell_nothing_of_small_objects(bright):
 def test_one_in_ten_validation_images_is_more_uncertain(bright):
     made = bright(specks=4)
     choice = _finish(made)
-    predictor = Predictor(made.path, machine=FLOAT32, own=made.own)
+    predictor = Predictor(made.path, device=FLOAT32, model_file=made.model_file)
     found = [predictor.predict(sample.image) for sample in made.samples]
-    assert choice.doubtful == pytest.approx(np.quantile([one.uncertainty for one in found], 0.9), abs=1e-5)
-    assert sum(bool(one.doubts) for one in found) == 2
+    assert choice.uncertainty_limit == pytest.approx(np.quantile([one.uncertainty for one in found], 0.9), abs=1e-5)
+    assert sum(bool(one.review_reasons) for one in found) == 2

@@ -17,10 +17,10 @@ import torch
 
 from amsunet.cli import main
 from amsunet.errors import InputError
-from amsunet.inference.description import FILE_NAME
 from amsunet.inference.model_file import load_model
+from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.training import callbacks
-from amsunet.training.task import SegmentationTask
+from amsunet.training.lightning_module import SegmentationTask
 from amsunet.training.train import resume, train
 
 
@@ -67,8 +67,8 @@ def test_first_lines_say_where_what_and_how(whole):
 
 def test_model_describes_its_use(whole):
     network, description = load_model(whole.run / FILE_NAME)
-    assert 0 < description.doubtful < 1
-    assert len(description.appearance.images) == 10
+    assert 0 < description.uncertainty_limit < 1
+    assert len(description.image_statistics.images) == 10
     assert f"threshold {description.threshold:g}; " in whole.said
     assert description.arguments == {"in_channels": 1, "num_classes": 2, "base_channels": 4}
     assert description.convention.values == (0, 255)
@@ -255,7 +255,7 @@ def test_weights_that_are_no_numbers_are_never_kept(tiny, tmp_path, monkeypatch,
     monkeypatch.setattr(SegmentationTask, "on_train_batch_end", spoil)
     run = tmp_path / "run"
     with pytest.raises(InputError, match=rf"diverged in epoch {epoch + 1} .*{kept}"):
-        train("sample:nuclei", out=run, epochs=3, average_weights=False, **tiny)
+        train("sample:nuclei", out=run, epochs=3, ema=False, **tiny)
     assert (run / FILE_NAME).exists() == (epoch > 0)
     if epoch:
         assert all(value.isfinite().all() for value in load_model(run / FILE_NAME)[0].state_dict().values())

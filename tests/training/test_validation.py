@@ -9,17 +9,17 @@ import torch
 from amsunet.data.crops import PreparedImages
 from amsunet.data.dataset import open_dataset
 from amsunet.data.preprocessing import Preprocessing
-from amsunet.inference.description import FILE_NAME, ModelDescription
+from amsunet.device import Device
 from amsunet.inference.model_file import save_model
+from amsunet.inference.model_metadata import FILE_NAME, ModelDescription
 from amsunet.inference.predictor import Predictor
-from amsunet.machine import Machine
 from amsunet.models import create_model
 from amsunet.training import validation
 from amsunet.training.calibration import fit_temperature
 from amsunet.training.threshold import choose_threshold
 from amsunet.training.validation import ValidationLogits
 
-FLOAT32 = Machine("cpu", "float32", 2)
+FLOAT32 = Device("cpu", "float32", 2)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def described(tmp_path, save):
     description = ModelDescription(
         model="amsunet_xs",
         arguments={"in_channels": 1, "num_classes": 2},
-        preprocessing=Preprocessing(in_channels=1, windowing="depth", mean=(0.5,), std=(0.2,)),
+        preprocessing=Preprocessing(in_channels=1, normalization="depth", mean=(0.5,), std=(0.2,)),
         convention=dataset.convention,
     )
     torch.manual_seed(0)
@@ -74,7 +74,7 @@ def test_an_image_is_computed_once_and_stays_as_it_is(logits, computed):
 def test_logits_are_those_of_prediction(logits, described, tmp_path):
     network, description, samples = described
     save_model(tmp_path / FILE_NAME, network, description)
-    predictor = Predictor(tmp_path / FILE_NAME, machine=FLOAT32)
+    predictor = Predictor(tmp_path / FILE_NAME, device=FLOAT32)
     for index, sample in enumerate(samples):
         predicted = predictor.predict(sample.image).probability[1]
         difference = logits[index][0][1] - logits[index][0][0]

@@ -18,15 +18,15 @@ from PIL import Image
 import amsunet
 import amsunet.zoo
 from amsunet.cli import cli
+from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
-from amsunet.data.embedded import locate
 from amsunet.deployment.export import export
-from amsunet.deployment.formats import missing_package
+from amsunet.deployment.exporters import missing_package
+from amsunet.device import Device
 from amsunet.errors import InputError
-from amsunet.inference.description import weights_of
 from amsunet.inference.dice import dice_by_class
+from amsunet.inference.model_metadata import weights_of
 from amsunet.inference.predictor import Predictor
-from amsunet.machine import Machine
 from amsunet.training.train import train
 from amsunet.zoo import find_card, is_hidden, list_zoo, tell_terms, unknown
 
@@ -63,8 +63,8 @@ def zoo(packed, monkeypatch, tmp_path):
 
 def test_a_packed_network_predicts_as_its_run_and_is_half_as_large(zoo, picture):
     image = picture(64, 64)
-    exact = Machine("cpu", "float32", 2)
-    one, other = (Predictor(run, machine=exact).predict(image) for run in ("dots", zoo / "run"))
+    exact = Device("cpu", "float32", 2)
+    one, other = (Predictor(run, device=exact).predict(image) for run in ("dots", zoo / "run"))
     assert np.allclose(one.probability, other.probability, atol=0.01)
     assert (zoo / "dots.safetensors").stat().st_size < 0.6 * (zoo / "run" / "model.safetensors").stat().st_size
 
@@ -90,9 +90,9 @@ def test_a_training_starts_from_it_and_knows_what_it_has_seen(zoo, tiny, tmp_pat
 
 
 def test_it_is_judged_on_what_it_has_not_seen_and_hides_itself_nowhere(zoo, tmp_path):
-    exact = Machine("cpu", "float32", 2)
-    found = amsunet.evaluate("dots", "sample:nuclei", machine=exact)
-    expected = amsunet.evaluate(zoo / "run", split="test", machine=exact)
+    exact = Device("cpu", "float32", 2)
+    found = amsunet.evaluate("dots", "sample:nuclei", device=exact)
+    expected = amsunet.evaluate(zoo / "run", split="test", device=exact)
     assert [image.sample.name for image in found.images] == [image.sample.name for image in expected.images]
     assert found.interval("dice").mean == pytest.approx(expected.interval("dice").mean, abs=0.05)  # of float16 weights
     assert "12 images are left out: the run was trained on them" in found.notes
@@ -121,7 +121,7 @@ def test_nuclei_is_exported_on_its_sample_and_predicts(monkeypatch, tmp_path):
     image = next((locate("sample:nuclei") / "test" / "images").iterdir())
     found = amsunet.load("nuclei", runtime="onnx")
     assert str(found) == "ONNX Runtime (nuclei-float32.onnx)"
-    exact = Predictor("nuclei", machine=Machine("cpu", "float32", 2)).predict(image)
+    exact = Predictor("nuclei", device=Device("cpu", "float32", 2)).predict(image)
     assert np.allclose(found.predict(image).probability, exact.probability, atol=1e-4)
 
 

@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from amsunet.cli.former_options import Commands
 from amsunet.cli.images import check, evaluate, predict, train
 from amsunet.cli.networks import ablate, compare, explain, models
 from amsunet.cli.process import own_process
@@ -33,7 +34,7 @@ _OUT_OF_MEMORY = re.compile(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="amsunet")
 @click.pass_context
 def cli(context: click.Context) -> None:

@@ -12,12 +12,12 @@ import click
 from amsunet.cli.options import (
     data_argument,
     data_options,
-    machine_of,
-    machine_options,
+    device_of,
+    device_options,
     mask_options,
+    model_file_option,
     network_options,
     optional_data_argument,
-    own_option,
     plan_options,
     run_argument,
     view_options,
@@ -29,7 +29,7 @@ from amsunet.cli.options import (
 @data_options
 @plan_options
 @network_options
-@machine_options
+@device_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for contact sheet and check.json.")
 @click.option(
     "--write-manifest",
@@ -48,12 +48,14 @@ def check(context: click.Context, /, data: str, out: Path | None, manifest: Path
         _draft_manifest(data, manifest)
         return
     started = time.monotonic()  # before what takes seconds to import
-    from amsunet.evaluation.rehearsal import rehearse_judging  # noqa: PLC0415
+    from amsunet.evaluation.rehearsal import rehearse_evaluation  # noqa: PLC0415
     from amsunet.training.check import check as check_data  # noqa: PLC0415
 
     options = mask_options(values)
     folder = out or Path("checks") / Path(data.removeprefix("sample:")).absolute().stem
-    result = check_data(data, out=folder, mask_options=options, started=started, judging=rehearse_judging, **values)
+    result = check_data(
+        data, out=folder, mask_options=options, started=started, evaluating=rehearse_evaluation, **values
+    )
     click.echo(str(result))
     if result.problems:
         raise SystemExit(1)
@@ -75,7 +77,7 @@ def _draft_manifest(data: str, file: Path) -> None:
 @data_options
 @plan_options
 @network_options
-@machine_options
+@device_options
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder (default: the next one under runs/).")
 @click.option("--deterministic", is_flag=True, help="The same weights, bit for bit, from the same command.")
 @click.option("--folds", type=click.IntRange(2), help="Train so many networks, each for the time given: an ensemble.")
@@ -91,19 +93,21 @@ def _draft_manifest(data: str, file: Path) -> None:
 def train(context: click.Context, /, data: str | None, resumed: Path | None, device: str, **values: Any) -> None:
     """Train a network on a data set, or go on with --resume RUN; Ctrl-C saves what was reached."""
     started = time.monotonic()  # before what takes seconds to import
-    from amsunet.evaluation.rehearsal import rehearse_judging  # noqa: PLC0415
+    from amsunet.evaluation.rehearsal import rehearse_evaluation  # noqa: PLC0415
     from amsunet.training.train import resume as resume_training  # noqa: PLC0415
     from amsunet.training.train import train as start_training  # noqa: PLC0415
 
     if resumed is not None:
         _refuse_settings(context, {"data", "resumed", "device", "model"}, "A run is resumed with its own settings")
-        training = resume_training(resumed, data, device=None if device == "auto" else device, own=values["model"])
+        training = resume_training(
+            resumed, data, device=None if device == "auto" else device, model_file=values["model"]
+        )
     elif data is None:
         raise click.UsageError("Name the DATA to train on, or a run with --resume RUN.")
     else:
         options = mask_options(values)
         training = start_training(
-            str(data), mask_options=options, device=device, started=started, judging=rehearse_judging, **values
+            str(data), mask_options=options, device=device, started=started, evaluating=rehearse_evaluation, **values
         )
     if training.interrupted:
         click.echo(
@@ -111,11 +115,11 @@ def train(context: click.Context, /, data: str | None, resumed: Path | None, dev
         )
         if training.folds is not None:
             return
-    _judge(
+    _evaluate(
         training.run,
         split="val",
-        machine=training.machine,
-        own=values["model"],
+        device=training.device,
+        model_file=values["model"],
         dataset=training.dataset,
         most=training.validation_images,
     )
@@ -133,7 +137,7 @@ def _refuse_settings(context: click.Context, allowed: set[str], why: str) -> Non
 @click.command()
 @run_argument
 @optional_data_argument
-@own_option
+@model_file_option
 @click.option(
     "--split",
     type=click.Choice(["auto", "test", "val"]),
@@ -144,22 +148,22 @@ def _refuse_settings(context: click.Context, allowed: set[str], why: str) -> Non
 @view_options
 @click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used.")
 @data_options
-@machine_options
+@device_options
 def evaluate(run: Path, data: str | None, device: str, precision: str, **values: Any) -> None:
     """Score a network on test images: table, per-image CSV, report.html.
 
     RUN is a run folder; or a model file or the name of a network of amsunet zoo, which need DATA.
     """
     options = mask_options(values)
-    _judge(run, data, machine=machine_of(device, precision), mask_options=options, **values)
+    _evaluate(run, data, device=device_of(device, precision), mask_options=options, **values)
 
 
-def _judge(run: Path, data: str | None = None, **values: Any) -> None:
-    from amsunet.evaluation.evaluate import evaluate as judge  # noqa: PLC0415
+def _evaluate(run: Path, data: str | None = None, **values: Any) -> None:
+    from amsunet.evaluation.evaluate import evaluate as evaluate_on  # noqa: PLC0415
     from amsunet.evaluation.evaluation import evaluation_folder  # noqa: PLC0415
     from amsunet.evaluation.report import write_report  # noqa: PLC0415
 
-    evaluation = judge(run, data, **values)
+    evaluation = evaluate_on(run, data, **values)
     click.echo(evaluation.table())
     click.echo(f"every image: {evaluation_folder(evaluation) / 'images.csv'}\nreport: {write_report(evaluation)}")
 
@@ -168,7 +172,7 @@ def _judge(run: Path, data: str | None = None, **values: Any) -> None:
 @run_argument
 @click.argument("images", nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the masks.")
-@own_option
+@model_file_option
 @click.option("--overlay", is_flag=True, help="Also write the images with outlines.")
 @click.option("--probability", is_flag=True, help="Also write probability maps (16-bit PNG).")
 @click.option("--overwrite", is_flag=True, help="Replace masks that are there already.")
@@ -193,7 +197,7 @@ def _judge(run: Path, data: str | None = None, **values: Any) -> None:
     help="Of a pyramid, the level whose pixels are as large as those trained on.",
 )
 @click.option("--compile", "compiled", is_flag=True, help="Run torch.compile: minutes at first, faster thereafter.")
-@machine_options
+@device_options
 def predict(
     run: Path,
     images: tuple[str, ...],
@@ -208,10 +212,10 @@ def predict(
 
     RUN is a run folder, the name of a network of amsunet zoo, or a file that amsunet export made.
     """
-    from amsunet.inference.folder import CHECK_LIST, predict_files  # noqa: PLC0415
-    from amsunet.inference.jobs import find_inputs  # noqa: PLC0415
+    from amsunet.inference.inputs import find_inputs  # noqa: PLC0415
+    from amsunet.inference.predict_files import REVIEW_LIST, predict_files  # noqa: PLC0415
     from amsunet.inference.predictor import load  # noqa: PLC0415
-    from amsunet.inference.uncertainty import tell_unclear, tell_unlike  # noqa: PLC0415
+    from amsunet.inference.uncertainty import describe_out_of_distribution, describe_polarity_in_doubt  # noqa: PLC0415
 
     jobs = find_inputs(images, out)
     predictor = load(run, **settings)
@@ -220,17 +224,19 @@ def predict(
         predictor, jobs, out, overlay=overlay, probability=probability, overwrite=overwrite, level=level
     )
     click.echo(f"{outcome.written} masks in {out}, {outcome.pace}")
-    if unlike := tell_unlike([(one.image, one.unlike) for one in outcome.doubts if one.unlike], outcome.written):
-        click.echo(f"warning: {unlike}: check the masks", err=True)
-    if unclear := tell_unclear([(one.image, one.polarity) for one in outcome.doubts if one.polarity]):
+    if out_of_distribution := describe_out_of_distribution(
+        [(one.image, one.out_of_distribution) for one in outcome.review if one.out_of_distribution], outcome.written
+    ):
+        click.echo(f"warning: {out_of_distribution}: check the masks", err=True)
+    if unclear := describe_polarity_in_doubt([(one.image, one.polarity) for one in outcome.review if one.polarity]):
         click.echo(f"warning: {unclear}", err=True)
     if outcome.sizes:
         scaling = predictor.scaling(outcome.sizes)
         click.echo(scaling.line)
         if scaling.warning:
             click.echo(f"warning: {scaling.warning}", err=True)
-    if outcome.doubts:
-        click.echo(f"{len(outcome.doubts)} of {outcome.written} masks are to be checked: {out / CHECK_LIST}", err=True)
+    if outcome.review:
+        click.echo(f"{len(outcome.review)} of {outcome.written} masks are to be checked: {out / REVIEW_LIST}", err=True)
     for message in outcome.failures.values():
         click.echo(f"failed: {message}", err=True)
     if outcome.failures:

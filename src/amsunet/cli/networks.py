@@ -11,11 +11,11 @@ import click
 from amsunet.cli.options import (
     data_argument,
     data_options,
-    machine_of,
-    machine_options,
+    device_of,
+    device_options,
     mask_options,
+    model_file_option,
     options,
-    own_option,
     plan_options,
     run_argument,
 )
@@ -40,15 +40,15 @@ def models(context: click.Context) -> None:
     """List every network: parameters, multiply-accumulate operations, receptive field, source."""
     if context.invoked_subcommand is not None:
         return
-    from amsunet.models import list_models, model_facts  # noqa: PLC0415
+    from amsunet.models import list_models, summarise_model  # noqa: PLC0415
 
     click.echo(f"{'network':<12}{'parameters':>11}  {'GMACs at 256':>12}  {'at 480':>7}  {'sees pixels':>11}  source")
     for name in list_models():
-        facts = model_facts(name)
-        sight = "all" if facts.receptive_field is None else str(facts.receptive_field)
+        summary = summarise_model(name)
+        sight = "all" if summary.receptive_field is None else str(summary.receptive_field)
         click.echo(
-            f"{name:<12}{facts.parameters:>11,}  {facts.macs_256 / 1e9:>12.2f}  {facts.macs_480 / 1e9:>7.2f}  "
-            f"{sight:>11}  {facts.source}"
+            f"{name:<12}{summary.parameters:>11,}  {summary.macs_256 / 1e9:>12.2f}  {summary.macs_480 / 1e9:>7.2f}  "
+            f"{sight:>11}  {summary.source}"
         )
     click.echo("at 3 channels and 2 classes; gates that average over the whole image are left out of what is seen")
 
@@ -82,7 +82,7 @@ def check_model(model: str) -> None:
 @study_options
 @data_options
 @plan_options
-@machine_options
+@device_options
 def compare(data: str, names: str, **values: Any) -> None:
     """Train networks alike on a data set, several seeds each, and set them side by side."""
     from amsunet.evaluation.study import COMPARISON, Variant  # noqa: PLC0415
@@ -105,7 +105,7 @@ def compare(data: str, names: str, **values: Any) -> None:
 @study_options
 @data_options
 @plan_options
-@machine_options
+@device_options
 def ablate(data: str, study: str, base_channels: int | None, **values: Any) -> None:
     """Set one choice of the AMSUnet paper against its alternatives."""
     from amsunet.evaluation.ablation import variants_of  # noqa: PLC0415
@@ -136,13 +136,13 @@ def run_study(data: str, variants: list[Variant], *, default_name: str, out: Pat
 @run_argument
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the pictures (default: RUN/explain/IMAGE).")
-@own_option
-@machine_options
-def explain(run: Path, image: Path, out: Path | None, own: str | None, device: str, precision: str) -> None:
+@model_file_option
+@device_options
+def explain(run: Path, image: Path, out: Path | None, model_file: str | None, device: str, precision: str) -> None:
     """Show what a trained network looks at: receptive field, AMS attention and RSC gates over an image."""
     from amsunet.evaluation.explain import explain as draw  # noqa: PLC0415
 
     folder = run if run.is_dir() else run.parent
     target = out or folder / "explain" / image.stem
-    for path in draw(run, image, target, machine=machine_of(device, precision), own=own):
+    for path in draw(run, image, target, device=device_of(device, precision), model_file=model_file):
         click.echo(str(path))

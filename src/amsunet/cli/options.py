@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from amsunet.data.masks import MaskOptions
-    from amsunet.machine import Machine
+    from amsunet.device import Device
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -77,7 +77,7 @@ def settings_of(ctx: click.Context, parameter: click.Parameter, values: tuple[st
     return settings or None
 
 
-def _tell_hidden(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+def _note_hidden(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     """Refuse what is no network at once, and say when what lies here is used in place of the network of that name that
     comes with the package.
     """
@@ -93,7 +93,7 @@ def _tell_hidden(ctx: click.Context, parameter: click.Parameter, value: Any) -> 
 
 def _require_data(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """Answer a wrong path at once: what the command needs takes seconds to load."""
-    from amsunet.data.embedded import require  # noqa: PLC0415
+    from amsunet.data.builtin_samples import require  # noqa: PLC0415
 
     if value is not None and not ctx.resilient_parsing:
         require(value)
@@ -102,7 +102,7 @@ def _require_data(ctx: click.Context, parameter: click.Parameter, value: str | N
 
 data_argument = click.argument("data", callback=_require_data)
 optional_data_argument = click.argument("data", required=False, callback=_require_data)
-run_argument = click.argument("run", type=click.Path(path_type=Path), callback=_tell_hidden)
+run_argument = click.argument("run", type=click.Path(path_type=Path), callback=_note_hidden)
 data_options = options(
     click.option(
         "--classes", callback=mask_values, metavar="V,V,...",
@@ -113,7 +113,7 @@ data_options = options(
     click.option("--mask-threshold", type=float, help="Mask values from this on are foreground."),
     click.option("--group", metavar="REGEX", help="Its first group, found in an image's path, names the patient."),
 )  # fmt: skip
-machine_options = options(
+device_options = options(
     click.option("--device", default="auto", help="auto, cpu, cuda or mps.", show_default=True),
     click.option("--precision", default="auto", help="auto, float32 or bfloat16.", show_default=True),
 )
@@ -142,7 +142,7 @@ plan_options = options(
     click.option("--image-scale", type=click.Choice(["factor", "size"]),
                   help="What an image of another size is: more of the view (factor), or the same view in other pixels "
                   "(size); evaluate and predict take a number here."),
-    click.option("--windowing",
+    click.option("--normalization",
                  type=click.Choice(["depth", "percentiles", "channels", "gamma", "bright_on_dark"]),
                  help="What becomes black and white: the range of the training images, the image's own, that of each "
                  "channel, dark images lifted, or dark objects inverted."),
@@ -159,7 +159,7 @@ plan_options = options(
     click.option("--quarter-turns/--no-quarter-turns", default=None, help="Turn crops by 90 degrees."),
     click.option("--inversion/--no-inversion", default=None, help="Also show crops with dark and bright exchanged."),
     click.option("--gradient-clip", type=float, help="Largest norm of the gradient."),
-    click.option("--average-weights/--no-average-weights", default=None, help="Keep a moving average of the weights."),
+    click.option("--ema/--no-ema", default=None, help="Keep a moving average of the weights."),
     click.option("--steps-per-epoch", type=int, help="Steps between two looks at validation images."),
     click.option("--validation-images", type=int, help="Validation images judged at the end (default: all)."),
     click.option("--validated-each-epoch", type=int,
@@ -173,7 +173,7 @@ plan_options = options(
 
 network_options = options(
     click.option("--model", metavar="NAME|FILE.py:FUNCTION", help="The network (default amsunet): see amsunet models."),
-    click.option("--from", "start", type=click.Path(), callback=_tell_hidden, metavar="RUN",
+    click.option("--pretrained", type=click.Path(), callback=_note_hidden, metavar="RUN",
                  help="Start from the weights of a trained run, or of a network of amsunet zoo."),
     click.option("--base-channels", type=int,
                  help="Width of the network (default 32 for amsunet, or 16 on a CPU where minutes are few)."),
@@ -184,8 +184,8 @@ network_options = options(
 )  # fmt: skip
 
 
-own_option = click.option(
-    "--model", "own", metavar="FILE.py:FUNCTION", help="The file of a network of your own; its code is run."
+model_file_option = click.option(
+    "--model", "model_file", metavar="FILE.py:FUNCTION", help="The file of a network of your own; its code is run."
 )
 
 
@@ -205,9 +205,9 @@ def mask_options(values: dict[str, Any]) -> MaskOptions | None:
     return MaskOptions(**said) if any(value not in (None, False) for value in said.values()) else None
 
 
-def machine_of(device: str, precision: str) -> Machine:
-    from amsunet.machine import choose_machine  # noqa: PLC0415
+def device_of(device: str, precision: str) -> Device:
+    from amsunet.device import choose_device  # noqa: PLC0415
 
-    machine = choose_machine(device, precision)
+    machine = choose_device(device, precision)
     click.echo(f"on {machine}")
     return machine

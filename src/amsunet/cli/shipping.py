@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from amsunet.cli.options import optional_data_argument, own_option, run_argument
+from amsunet.cli.options import model_file_option, optional_data_argument, run_argument
 
 
 @click.command()
@@ -22,7 +22,7 @@ from amsunet.cli.options import optional_data_argument, own_option, run_argument
 )
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there already.")
 @click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used.")
-@own_option
+@model_file_option
 def export(
     run: Path,
     data: str | None,
@@ -31,7 +31,7 @@ def export(
     out: Path | None,
     overwrite: bool,
     skip_broken: bool,
-    own: str | None,
+    model_file: str | None,
 ) -> None:
     """Write a network for another runtime, and compare it on validation images: of its run, or of DATA.
 
@@ -39,7 +39,9 @@ def export(
     """
     from amsunet.deployment.export import export as write  # noqa: PLC0415
 
-    made = write(run, to, data, precision=precision, out=out, overwrite=overwrite, skip_broken=skip_broken, own=own)
+    made = write(
+        run, to, data, precision=precision, out=out, overwrite=overwrite, skip_broken=skip_broken, model_file=model_file
+    )
     click.echo(f"{made.path}: {made.parity}")
     if made.computed_in != precision:
         click.echo(

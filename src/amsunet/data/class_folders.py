@@ -10,7 +10,7 @@ import numpy as np
 from amsunet.data.images import Array
 from amsunet.data.mask_readings import choose_reading
 from amsunet.data.mask_summary import MaskSummary
-from amsunet.data.mask_surroundings import surrounds, tell_turned
+from amsunet.data.mask_surroundings import surrounds, warn_of_inversion
 from amsunet.data.masks import MaskConvention, MaskOptions
 from amsunet.data.soft_masks import threshold_of_soft
 from amsunet.errors import InputError
@@ -120,7 +120,7 @@ def _look_around(
                 f"{of_class[0].path} and most other masks in the folder {name} are bright around and dark within: "
                 f"invert the masks of this folder, or say {setting(threshold=cut)} if what is bright is {name}"
             )
-        notes += tell_turned(of_class, convention, setting(threshold=cut))
+        notes += warn_of_inversion(of_class, convention, setting(threshold=cut))
     return notes
 
 

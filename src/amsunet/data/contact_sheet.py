@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from amsunet.data.dataset import Dataset
+from amsunet.data.discovery import Sample, Split
 from amsunet.data.images import Array
 from amsunet.data.joined_mask import open_sample_mask
-from amsunet.data.layout import Sample, Split
 from amsunet.data.lettering import draw_text, shorten, tell_missing
-from amsunet.data.masks import IGNORED, MaskConvention
+from amsunet.data.masks import IGNORE_INDEX, MaskConvention
 from amsunet.data.overlay import colour_of, draw_masks, fit, viewable
 
 _SHOWN = 20
@@ -44,7 +44,7 @@ def draw_sheet(dataset: Dataset, splits: Mapping[str, Split], class_shares: Sequ
     chosen = _choose(dataset.samples, shares)
     for sample in chosen:
         image, labels = dataset.read(sample)
-        ignored += float((labels == IGNORED).mean()) / len(chosen)
+        ignored += float((labels == IGNORE_INDEX).mean()) / len(chosen)
         caption = f"{sample.name} ({splits[sample.name]}), {shares[sample.name]:.1%}"
         pictures.append((caption, _drawn(image, labels, _objects(dataset, sample))))
     outside = any(sample.roi for sample in dataset.samples)
@@ -100,7 +100,7 @@ def _key(convention: MaskConvention, shares: Sequence[float], ignored: float, ou
     if ignored:
         value = [] if convention.ignore_value is None else [f"value {convention.ignore_value}"]
         where = " and ".join(value + ["outside the field of view"] * outside)
-        entries.append(_Entry(IGNORED, f"ignored: {where}, {ignored:.1%} of these images"))
+        entries.append(_Entry(IGNORE_INDEX, f"ignored: {where}, {ignored:.1%} of these images"))
     return entries
 
 
@@ -159,6 +159,6 @@ def _swatch(label: int) -> Image.Image:
     """A class as it looks in the pictures, on grey ground."""
     ground = np.full((_SWATCH, _SWATCH, 3), 128, np.uint8)
     drawn = draw_masks(ground, np.full((_SWATCH, _SWATCH), label, np.uint8))
-    if label not in (0, IGNORED):
+    if label not in (0, IGNORE_INDEX):
         drawn[[0, 1, -2, -1]] = drawn[:, [0, 1, -2, -1]] = colour_of(label)
     return Image.fromarray(drawn)

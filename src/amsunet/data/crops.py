@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
 from amsunet.data.dataset import read_labels
+from amsunet.data.discovery import Sample
 from amsunet.data.images import Array, read_image
-from amsunet.data.layout import Sample
-from amsunet.data.masks import IGNORED, MaskConvention
+from amsunet.data.masks import IGNORE_INDEX, MaskConvention
 from amsunet.data.preprocessing import Preprocessing, channels_first
 from amsunet.memory import free_memory
 
@@ -79,7 +79,7 @@ class Crops(TorchDataset[tuple[Tensor, Tensor]]):
     structures are seen.
 
     Items: image (C, h, w) and labels (h, w), both uint8; what lies outside the image is mirrored
-    in the image and ``IGNORED`` in the labels.
+    in the image and ``IGNORE_INDEX`` in the labels.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ def _cut(
     furthest = [max(0, side - wanted) for side, wanted in zip(labels.shape, size, strict=True)]
     corner = [int(rng.integers(0, most + 1)) for most in furthest]
     if rng.random() < foreground_fraction:
-        places = np.argwhere((labels != 0) & (labels != IGNORED))
+        places = np.argwhere((labels != 0) & (labels != IGNORE_INDEX))
         if len(places):
             centre = places[rng.integers(len(places))]
             corner = [
@@ -134,5 +134,5 @@ def _cut(
         before = [int(rng.integers(0, side + 1)) for side in missing]
         padding = [(start, side - start) for start, side in zip(before, missing, strict=True)]
         image = np.pad(image, [*padding, (0, 0)], mode="symmetric")
-        labels = np.pad(labels, padding, constant_values=IGNORED)
+        labels = np.pad(labels, padding, constant_values=IGNORE_INDEX)
     return image, labels

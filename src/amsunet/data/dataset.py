@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from amsunet.data.builtin_samples import locate
 from amsunet.data.class_folders import find_folder_convention
-from amsunet.data.embedded import locate
+from amsunet.data.discovery import Layout, Sample, find_samples
 from amsunet.data.foreign_masks import fit_convention, unknown_value
 from amsunet.data.groups import with_groups
 from amsunet.data.images import Array, read_image
 from amsunet.data.joined_mask import open_sample_mask, refuse_two_observers
-from amsunet.data.layout import Layout, Sample, find_samples
 from amsunet.data.mask_files import read_region
 from amsunet.data.mask_rules import absent_classes, find_convention
 from amsunet.data.mask_summary import MaskSummary
-from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
+from amsunet.data.masks import IGNORE_INDEX, MaskConvention, MaskOptions
 from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, turned_apart
 from amsunet.errors import InputError
 from amsunet.wording import command, setting
@@ -63,11 +63,11 @@ class Dataset:
         return {scan.sample.name: (scan.height, scan.width) for scan in self.scans}
 
     def read(self, sample: Sample) -> tuple[Array, Array]:
-        """Read an image (H, W, C) and its labels (H, W) of uint8, ``IGNORED`` outside the region of interest."""
+        """Read an image (H, W, C) and its labels (H, W) of uint8, ``IGNORE_INDEX`` outside the region of interest."""
         return read_image(sample.image), self.read_labels(sample)
 
     def read_labels(self, sample: Sample) -> Array:
-        """Labels (H, W) of uint8, ``IGNORED`` where ignored and outside the region of interest."""
+        """Labels (H, W) of uint8, ``IGNORE_INDEX`` where ignored and outside the region of interest."""
         return read_labels(sample, self.convention)
 
     def foreground_share(self) -> dict[str, float]:
@@ -76,7 +76,7 @@ class Dataset:
 
 
 def read_labels(sample: Sample, convention: MaskConvention) -> Array:
-    """Read a sample's mask files as labels: (H, W) of uint8, ``IGNORED`` where ignored."""
+    """Read a sample's mask files as labels: (H, W) of uint8, ``IGNORE_INDEX`` where ignored."""
     if convention.kind == "folders":
         # A class whose file is absent has nothing in this image.
         decoded = {
@@ -89,12 +89,12 @@ def read_labels(sample: Sample, convention: MaskConvention) -> Array:
             if label in decoded:
                 labels[decoded[label] == 1] = label
         for here in decoded.values():
-            labels[here == IGNORED] = IGNORED
+            labels[here == IGNORE_INDEX] = IGNORE_INDEX
     else:
         (name,) = sample.masks
         labels = _decode(sample, name, convention)
     if sample.roi is not None:
-        labels = np.where(read_region(sample.roi), labels, np.uint8(IGNORED))
+        labels = np.where(read_region(sample.roi), labels, np.uint8(IGNORE_INDEX))
     return labels
 
 
@@ -114,7 +114,7 @@ def open_dataset(
     *,
     group: str | None = None,
     convention: MaskConvention | None = None,
-    own: bool = False,
+    of_run: bool = False,
     skip_broken: bool = False,
     allow_problems: bool = False,
 ) -> Dataset:
@@ -125,7 +125,7 @@ def open_dataset(
         options: what is said of the masks; the rest is found out.
         group: regular expression whose first group, found in an image's path from ``source`` on, names its patient.
         convention: a trained network's, which these masks must follow.
-        own: whether these are the data that it was trained on.
+        of_run: whether these are the data that it was trained on.
         skip_broken: leave out what cannot be used; otherwise it is an error.
         allow_problems: keep the problems in the result without an error, for an audit.
 
@@ -139,7 +139,7 @@ def open_dataset(
     problems += [Problem("images without a mask", p, f"{p} has no mask") for p in layout.images_without_mask]
     problems += [
         Problem("names that are not UTF-8", Path(name), f"{name} has a name that is not UTF-8: rename the file")
-        for name in layout.strange_names
+        for name in layout.undecodable_names
     ]
     problems += [Problem("masks without an image", p, f"{p} has no image") for p in layout.masks_without_image]
     problems += [
@@ -151,23 +151,25 @@ def open_dataset(
         for image, mask in layout.in_doubt.items()
     ]
     if problems and not (skip_broken or allow_problems):
-        raise InputError(_tell(problems, len(scans), source))
+        raise InputError(_note_masks(problems, len(scans), source))
     if not scans:
-        raise InputError(_tell(problems, 0, source) if problems else f"{source} holds no image with a mask")
+        raise InputError(_note_masks(problems, 0, source) if problems else f"{source} holds no image with a mask")
     refuse_two_observers([mask for scan in scans for mask in scan.masks.values()])
     remedy = f"mend the mask, or say {setting('classes')}, {setting('instances')} or {setting('threshold')}"
     if convention is None:
         remedy = f"mend the mask, or say {setting('classes')} or {setting('ignore_value')}"
         convention, said = _find_convention(scans, _class_names(layout, scans), options or MaskOptions())
     else:
-        convention, said = fit_convention(convention, *_masks_by_class(scans, _class_names(layout, scans)), own=own)
+        convention, said = fit_convention(
+            convention, *_masks_by_class(scans, _class_names(layout, scans)), of_run=of_run
+        )
     scans = [scan.read_as(convention.reading) for scan in scans]
     notes = [*layout.notes, *said]
     absent = absent_classes([mask for scan in scans for mask in scan.masks.values()], convention)
-    scans, strange = _with_known_values(scans, convention, remedy)
-    if strange and not (skip_broken or allow_problems):
-        raise InputError(_tell(strange, len(scans), source))
-    problems += strange
+    scans, with_unknown_values = _with_known_values(scans, convention, remedy)
+    if with_unknown_values and not (skip_broken or allow_problems):
+        raise InputError(_note_masks(with_unknown_values, len(scans), source))
+    problems += with_unknown_values
     warnings = [*layout.warnings, *absent, *mixed_depths(scans), *turned_apart(scans)]
     return Dataset(str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes), tuple(said))
 
@@ -210,25 +212,27 @@ def _with_known_values(scans: list[Scan], convention: MaskConvention, remedy: st
     """
     good, problems = [], []
     for scan in scans:
-        found = ((mask.path, _strange(mask, convention)) for mask in scan.masks.values())
-        path, strange = next(((path, strange) for path, strange in found if strange), (None, ""))
+        found = ((mask.path, _with_unknown_values(mask, convention)) for mask in scan.masks.values())
+        path, with_unknown_values = next(
+            ((path, with_unknown_values) for path, with_unknown_values in found if with_unknown_values), (None, "")
+        )
         if path is None:
             good.append(scan)
         else:
-            problems.append(Problem("masks with strange values", path, f"{strange}: {remedy}"))
+            problems.append(Problem("masks with strange values", path, f"{with_unknown_values}: {remedy}"))
     if not good:
-        raise InputError(_tell(problems, 0))
+        raise InputError(_note_masks(problems, 0))
     return good, problems
 
 
-def _strange(mask: MaskSummary, convention: MaskConvention) -> str:
+def _with_unknown_values(mask: MaskSummary, convention: MaskConvention) -> str:
     """What of a mask the convention cannot read: the beginning of a sentence, or nothing."""
     unknown = unknown_value(mask, convention)
     if unknown is None:
         return ""
     if mask.colour and convention.kind != "colours":
         return f"{mask.path} is a colour mask while others are grey"
-    return convention.tell_unknown(mask.path, unknown)
+    return convention.describe_unknown_value(mask.path, unknown)
 
 
 def foreground_share(scan: Scan, convention: MaskConvention) -> float:
@@ -240,7 +244,7 @@ def foreground_share(scan: Scan, convention: MaskConvention) -> float:
     return min(1.0, sum(shares))
 
 
-def _tell(problems: list[Problem], left: int, source: str | Path = "DATA") -> str:
+def _note_masks(problems: list[Problem], left: int, source: str | Path = "DATA") -> str:
     """Name the first problem and count all. To leave them out is advised only where enough images are left and none of
     those left out may be fine.
     """

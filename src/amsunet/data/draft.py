@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from amsunet.data.embedded import locate
-from amsunet.data.layout import find_all
+from amsunet.data.builtin_samples import locate
+from amsunet.data.discovery import find_all
 from amsunet.data.manifest import write_manifest
 from amsunet.errors import InputError
 

@@ -9,9 +9,9 @@ from itertools import combinations
 
 import numpy as np
 
+from amsunet.data.discovery import Split
 from amsunet.data.groups import SPLIT_WORDS
 from amsunet.data.images import Array
-from amsunet.data.layout import Split
 from amsunet.data.scan import Scan
 from amsunet.wording import setting
 
@@ -27,7 +27,7 @@ _Partners = list[dict[Split, int]]
 """For each image one that is the same, in each split that has one."""
 
 
-def tell_repeats(scans: Sequence[Scan], splits: Mapping[str, Split]) -> list[str]:
+def warn_of_repeats(scans: Sequence[Scan], splits: Mapping[str, Split]) -> list[str]:
     """Say of images that occur twice, pixel for pixel or nearly, in which splits they lie, and name two of them."""
     said = []
     same, alike = _find_same(scans, splits), _find_alike(scans, splits)
@@ -69,7 +69,7 @@ def keep_together(scans: Sequence[Scan]) -> dict[str, str]:
     return {scan.sample.name: scans[find(index)].checksum for index, scan in enumerate(scans)}
 
 
-def tell_seen(scans: Sequence[Scan], splits: Mapping[str, Split], judged: Collection[str]) -> list[str]:
+def warn_of_seen(scans: Sequence[Scan], splits: Mapping[str, Split], evaluated: Collection[str]) -> list[str]:
     """Say how many of the images called ``judged`` were trained or chosen on as well, pixel for pixel or nearly."""
     known: set[int] = set()
     said = []
@@ -78,12 +78,12 @@ def tell_seen(scans: Sequence[Scan], splits: Mapping[str, Split], judged: Collec
         for index, of in enumerate(find(scans, splits)):
             name = scans[index].sample.name
             seen = [of[split] for split in ("train", "val") if split in of and split != splits[name]]
-            pairs += [(index, seen[0])] if seen and name in judged and index not in known else []
+            pairs += [(index, seen[0])] if seen and name in evaluated and index not in known else []
         known |= {index for index, _ in pairs}
         if pairs:
             a, b = (scans[index].sample.image for index in pairs[0])
             said.append(
-                f"{len(pairs)} of these {len(judged)} images {how} trained or chosen on, as {a} and {b}: "
+                f"{len(pairs)} of these {len(evaluated)} images {how} trained or chosen on, as {a} and {b}: "
                 "the score is too good"
             )
     return said
@@ -95,7 +95,7 @@ def pack_thumbnail(scan: Scan) -> str:
     return base64.b64encode(np.round(127 * scan.thumbnail / peak).astype(np.int8).tobytes()).decode()
 
 
-def tell_copies(scans: Sequence[Scan], trained_on: Mapping[str, str]) -> list[str]:
+def warn_of_copies(scans: Sequence[Scan], trained_on: Mapping[str, str]) -> list[str]:
     """Say how many pictures look nearly the same as some that were trained or chosen on.
 
     Args:
@@ -120,15 +120,15 @@ def tell_copies(scans: Sequence[Scan], trained_on: Mapping[str, str]) -> list[st
 def _crossing(scans: Sequence[Scan], splits: Mapping[str, Split], partners: _Partners, how: str) -> str:
     counts = Counter(splits[scan.sample.name] for scan in scans)
     told = []
-    for seen, judged in combinations(SPLIT_WORDS, 2):
+    for seen, evaluated in combinations(SPLIT_WORDS, 2):
         found = [
-            (i, of[seen]) for i, of in enumerate(partners) if splits[scans[i].sample.name] == judged and seen in of
+            (i, of[seen]) for i, of in enumerate(partners) if splits[scans[i].sample.name] == evaluated and seen in of
         ]
         if found:
             a, b = (scans[index].sample.image for index in found[0])
             told.append(
-                f"{len(found)} of {counts[judged]} {SPLIT_WORDS[judged]} images {how} {SPLIT_WORDS[seen]} images, "
-                f"as {a} and {b}"
+                f"{len(found)} of {counts[evaluated]} {SPLIT_WORDS[evaluated]} images {how} {SPLIT_WORDS[seen]} "
+                f"images, as {a} and {b}"
             )
     return "; ".join(told)
 

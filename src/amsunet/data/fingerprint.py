@@ -8,8 +8,8 @@ from scipy import ndimage
 from skimage.morphology import skeletonize
 
 from amsunet.data.dataset import Dataset
-from amsunet.data.frame import Frame, Look, judge_frame, look
-from amsunet.data.masks import IGNORED
+from amsunet.data.frame import Frame, Look, decide_frame, look
+from amsunet.data.masks import IGNORE_INDEX
 from amsunet.data.mirrored import Axis, find_mirrored
 from amsunet.data.preprocessing import has_dark_objects
 from amsunet.data.scan import Scan
@@ -137,7 +137,7 @@ def take_fingerprint(dataset: Dataset, names: set[str]) -> Fingerprint:
         empty_masks=empty,
         mirrored=find_mirrored(dataset, scans),
         outlined=outlined,
-        frame=judge_frame(scans, looks),
+        frame=decide_frame(scans, looks),
     )
 
 
@@ -153,8 +153,8 @@ def _measure_masks(
     figures, looks, filled, empty = [], [], [], 0
     for scan in chosen:
         labels = dataset.read_labels(scan.sample)
-        counts += np.bincount(labels[labels != IGNORED], minlength=len(counts))[: len(counts)]
-        foreground = (labels != 0) & (labels != IGNORED)
+        counts += np.bincount(labels[labels != IGNORE_INDEX], minlength=len(counts))[: len(counts)]
+        foreground = (labels != 0) & (labels != IGNORE_INDEX)
         if not foreground.any():
             empty += 1
             continue
@@ -197,7 +197,7 @@ def _bright_on_dark(dataset: Dataset, scans: list[Scan]) -> bool:
 
 
 def _stands_out(image: np.ndarray, labels: np.ndarray, darker: bool) -> bool:
-    foreground, background = (labels != 0) & (labels != IGNORED), labels == 0
+    foreground, background = (labels != 0) & (labels != IGNORE_INDEX), labels == 0
     if not (foreground.any() and background.any()):
         return False
     difference = float(image[foreground].mean()) - float(image[background].mean())

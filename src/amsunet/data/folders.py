@@ -44,7 +44,7 @@ class Picture:
         return frozenset({*self.places, *(place.split()[0] for place in self.places if place.startswith("="))} - {""})
 
     @property
-    def told_by(self) -> str:
+    def evidence(self) -> str:
         """The name of the nearest folder that tells the role."""
         return next((name for name in reversed(self.folders) if role_of(name) is not None), "")
 
@@ -94,9 +94,9 @@ def assign_roles(pictures: Sequence[Picture]) -> Roles:
         by_role[picture.role].append(picture)
     plain, masks = by_role[None], by_role["mask"]
     roles.rois, roles.observers, roles.aside = by_role["roi"], by_role["other observer"], by_role["aside"]
-    if any("manual" in words_of(mask.told_by) for mask in masks):
+    if any("manual" in words_of(mask.evidence) for mask in masks):
         # DRIVE as published: the vessels are in 1st_manual, and mask is the field of view.
-        roles.rois += [mask for mask in masks if words_of(mask.told_by) in (["mask"], ["masks"])]
+        roles.rois += [mask for mask in masks if words_of(mask.evidence) in (["mask"], ["masks"])]
         regions = set(roles.rois)
         masks = [mask for mask in masks if mask not in regions]
     both = Roles()
@@ -115,8 +115,8 @@ def assign_roles(pictures: Sequence[Picture]) -> Roles:
     if not roles.masks and roles.observers:
         roles.masks, roles.observers = roles.observers, []
     if not roles.masks:
-        roles.masks = [picture for picture in roles.aside if is_kind_of_mask(picture.told_by)]
-        roles.aside = [picture for picture in roles.aside if not is_kind_of_mask(picture.told_by)]
+        roles.masks = [picture for picture in roles.aside if is_kind_of_mask(picture.evidence)]
+        roles.aside = [picture for picture in roles.aside if not is_kind_of_mask(picture.evidence)]
     _keep_one_kind_of_images(roles)
     _set_aside(roles)
     return roles
@@ -172,14 +172,14 @@ def _keep_one_kind_of_images(roles: Roles) -> None:
     usual = {"image", "images", "img", "imgs"}
     stems: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for image in roles.images:
-        if image.role == "image" and set(words_of(image.told_by)) <= usual:
+        if image.role == "image" and set(words_of(image.evidence)) <= usual:
             for home in image.homes:
                 stems[home].add(image.path.stem.lower())
     other = {
         image.path.parent
         for image in roles.images
         if image.role == "image"
-        and not set(words_of(image.told_by)) <= usual
+        and not set(words_of(image.evidence)) <= usual
         and any(image.path.stem.lower() in stems.get(home, ()) for home in image.homes)
     }
     roles.aside += [image for image in roles.images if image.path.parent in other]

@@ -25,14 +25,14 @@ def fit_convention(
     masks: Sequence[MaskSummary],
     by_class: Mapping[str, Sequence[MaskSummary]],
     *,
-    own: bool = False,
+    of_run: bool = False,
 ) -> tuple[MaskConvention, list[str]]:
     """Find how these masks hold the classes of a trained network.
 
     Args:
         masks: all masks of the data set.
         by_class: the same by the folder of their class, where classes have folders.
-        own: whether they are those that it was trained on, whose meaning was found or said then.
+        of_run: whether they are those that it was trained on, whose meaning was found or said then.
 
     Returns: the convention to read them by, and what should be said aloud.
     Raises: InputError if they hold other classes, or if what they hold would be a guess.
@@ -43,8 +43,8 @@ def fit_convention(
         return trained, []
     uniform = all(not mask.readings for mask in masks) or choose_reading(masks, MaskOptions())[0] == trained.reading
     fits = uniform and trained.kind != "folders" and _reads(trained, masks)
-    if fits and (own or trained.kind in ("values", "colours")):
-        if not own and trained.num_classes == 2:
+    if fits and (of_run or trained.kind in ("values", "colours")):
+        if not of_run and trained.num_classes == 2:
             _refuse_surrounding(trained, masks)
         return trained, []
     try:
@@ -73,8 +73,8 @@ def _keep_or_refuse(
     """
     read = [mask.read_as(trained.reading) for mask in masks]
     if trained.kind in ("values", "colours"):
-        strange = [mask for mask in read if unknown_value(mask, trained) is not None]
-        if 2 * len(strange) < len(read) and _marks(trained, read):
+        with_unknown_values = [mask for mask in read if unknown_value(mask, trained) is not None]
+        if 2 * len(with_unknown_values) < len(read) and _marks(trained, read):
             return trained
         raise refusal
     signed = any(value < 0 and value != trained.ignore_value for mask in read for value in mask.counts)
@@ -91,7 +91,9 @@ def _other_classes(trained: MaskConvention, found: MaskConvention, masks: Sequen
         )
     read = [mask.read_as(trained.reading) for mask in masks]
     odd, value = next(((mask, v) for mask in read if (v := unknown_value(mask, trained)) is not None), (read[0], None))
-    told = f"{odd.path} is a mask of other classes" if value is None else trained.tell_unknown(odd.path, value)
+    told = (
+        f"{odd.path} is a mask of other classes" if value is None else trained.describe_unknown_value(odd.path, value)
+    )
     return InputError(
         f"{told}: all masks hold {found}, the network knows {trained.num_classes} classes "
         f"({', '.join(trained.class_names)}): say {setting('classes')} with their values in this order"

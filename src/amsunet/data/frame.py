@@ -102,7 +102,7 @@ def look(foreground: Array, thickness: float) -> Look:
     )
 
 
-def judge_frame(scans: Sequence[Scan], looks: Sequence[Look]) -> Frame:
+def decide_frame(scans: Sequence[Scan], looks: Sequence[Look]) -> Frame:
     """Bring together what all images and the masks that were looked at tell."""
     sizes = sorted(((scan.height, scan.width) for scan in scans), key=math.prod)
     typical = int(np.median([height for height, _ in sizes])), int(np.median([width for _, width in sizes]))

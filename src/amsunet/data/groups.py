@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from amsunet.data.layout import Sample, Split
+from amsunet.data.discovery import Sample, Split
 from amsunet.data.words import splits_of
 from amsunet.errors import InputError
 from amsunet.wording import setting
@@ -105,7 +105,7 @@ def without_patients(named: Iterable[tuple[str, str | None]]) -> dict[str, str]:
     return {image: first[patient] if patient else "" for image, patient in patient_of.items()}
 
 
-def tell_groups(
+def warn_of_groups(
     samples: Sequence[Sample],
     splits: Mapping[str, Split],
     source: Path,

@@ -16,11 +16,11 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
+from amsunet.atomic_io import atomic_write
 from amsunet.data import tiff
 from amsunet.errors import InputError
-from amsunet.files import whole_file
 from amsunet.host import Borrowed, quiet
-from amsunet.packages import needed
+from amsunet.optional import require
 
 Array = npt.NDArray[Any]
 
@@ -107,13 +107,13 @@ def as_supported(array: Array, name: str) -> Array:
 
 def write_image(path: Path, array: Array) -> None:
     """Write (H, W) or (H, W, 3) of uint8, or (H, W) of uint16, in the format of the path's suffix, or nothing."""
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         # Pillow's usual effort takes four times as long for a photograph as PNG, and saves a seventh of its size.
         Image.fromarray(np.ascontiguousarray(array)).save(temporary, compress_level=1 if array.ndim == 3 else 6)
 
 
 def _read(path: Path, *, palette_as_colour: bool) -> Array:
-    with told_errors(path):
+    with read_errors(path):
         array = _decode(path, palette_as_colour=palette_as_colour)
         if array.ndim not in (2, 3) or array.size == 0:
             raise ValueError(f"its pixels have the shape {array.shape}")
@@ -121,7 +121,7 @@ def _read(path: Path, *, palette_as_colour: bool) -> Array:
 
 
 @contextmanager
-def told_errors(path: Path) -> Iterator[None]:
+def read_errors(path: Path) -> Iterator[None]:
     """Whatever a decoder stumbles over within becomes an InputError that names the file."""
     try:
         if path.stat().st_size == 0:
@@ -189,7 +189,7 @@ def _wide_kind(picture: PngImageFile) -> str:
 
 
 def _wide_colours(path: Path, mode: str) -> Array:
-    return np.asarray(needed("kornia_rs.io", "kornia_rs").read_image_png_u16(str(path), mode.lower()))
+    return np.asarray(require("kornia_rs.io", "kornia_rs").read_image_png_u16(str(path), mode.lower()))
 
 
 def _wide_grey(picture: PngImageFile) -> Array:

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from amsunet.atomic_io import write_text
 from amsunet.data.other_formats import describe_other
 from amsunet.data.patient_table import find_patient_column
 from amsunet.data.sample import Layout, Sample
 from amsunet.data.spreadsheet import Table, column_called, plain, read_table
 from amsunet.data.words import split_of
 from amsunet.errors import InputError
-from amsunet.files import write_text
 from amsunet.wording import setting
 
 _NAMES = {

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from amsunet.data import images
-from amsunet.data.images import Array, told_errors
+from amsunet.data.images import Array, read_errors
 from amsunet.errors import InputError
 
 Reading = Literal["stored", "colours", "alpha", "visible"]
@@ -94,7 +94,7 @@ def open_mask(path: Path) -> MaskFile:
 
     Raises: InputError if the file cannot be read as one mask.
     """
-    with told_errors(path), path.open("rb") as file:  # not by its name, see images.read_image
+    with read_errors(path), path.open("rb") as file:  # not by its name, see images.read_image
         try:
             picture = Image.open(file)
         except UnidentifiedImageError:

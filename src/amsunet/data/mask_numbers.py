@@ -15,7 +15,7 @@ import numpy as np
 
 from amsunet.data.images import Array
 from amsunet.data.mask_summary import MAXIMUM_CLASSES, MaskSummary
-from amsunet.packages import needed
+from amsunet.optional import require
 
 _LOOKED_AT = 64
 """Masks that are compared."""
@@ -69,7 +69,7 @@ def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> 
     opened = Weighing("open", counted=counted and varied)
     as_they_come = sum(from_one) >= _MOST * len(masks) and len(counts) > 2 and max(counts) > 3
     regular = _is_regular(several)
-    if top <= MAXIMUM_CLASSES and (reason := _tell_classes(several, as_they_come=as_they_come, regular=regular)):
+    if top <= MAXIMUM_CLASSES and (reason := _evidence_of_classes(several, as_they_come=as_they_come, regular=regular)):
         if reason == _BRIGHTNESS and place < _LOST and (as_they_come or (whole and _are_in_order(several))):
             return opened  # objects may be numbered from the darkest on
         if reason == _ENCLOSED and place < _LOST and whole and counted and top > 3:
@@ -91,7 +91,7 @@ def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> 
     return opened
 
 
-def _tell_classes(several: Sequence[MaskSummary], *, as_they_come: bool, regular: bool) -> str:
+def _evidence_of_classes(several: Sequence[MaskSummary], *, as_they_come: bool, regular: bool) -> str:
     """What shows that numbers are classes, whatever else; empty if nothing does.
 
     Args:
@@ -172,7 +172,7 @@ def _explain(figures: Array, table: _Table, *, curved: bool = False) -> _Explain
     if freedom < 1 or numbers_freedom < 1 or whole <= 0:
         return _Explained(0, 0, 1, freedom, False)
     ratio = (whole - rest) / numbers_freedom / max(rest / freedom, 1e-12 * whole)
-    chance = float(needed("scipy.special", "scipy").fdtrc(numbers_freedom, freedom, ratio))
+    chance = float(require("scipy.special", "scipy").fdtrc(numbers_freedom, freedom, ratio))
     steps = np.concatenate([[0.0], effects[per_image.shape[1] :]])
     of_place = beside_place / max(place_freedom, 1) <= 2 * rest / freedom
     return _Explained(float(np.ptp(steps)), 1 - rest / whole, chance, freedom, of_place)

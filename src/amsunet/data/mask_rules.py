@@ -15,7 +15,7 @@ from amsunet.data.mask_kinds import WHITE, of_objects, of_threshold, of_values
 from amsunet.data.mask_numbers import Weighing, weigh_numbers
 from amsunet.data.mask_readings import choose_reading
 from amsunet.data.mask_summary import MAXIMUM_CLASSES, MaskSummary
-from amsunet.data.mask_surroundings import of_soft, surrounds, tell_turned, value_around
+from amsunet.data.mask_surroundings import of_soft, surrounds, value_around, warn_of_inversion
 from amsunet.data.masks import LARGEST_VALUE, MaskConvention, MaskOptions, name_numbers, name_value
 from amsunet.data.odd_values import numbers_advice, refuse_odd_values
 from amsunet.data.soft_masks import refuse_lossy_numbers, threshold_of_soft
@@ -54,7 +54,7 @@ def _find_of_numbers(masks: Sequence[MaskSummary], options: MaskOptions) -> tupl
         objects = of_objects(ignore)
         return (objects.model_copy(update={"threshold": soft[0]}), [soft[1]]) if soft else (objects, [])
     if options.classes is not None:
-        return of_values(options.classes, ignore), _tell_around(masks, options.classes, ignore)
+        return of_values(options.classes, ignore), _note_surroundings(masks, options.classes, ignore)
     if values[0] < 0 and len(values) == 2:
         _refuse_negative(masks, values)
     if len(values) == 1:
@@ -129,10 +129,10 @@ def _find_of_two(masks: Sequence[MaskSummary], white: float, ignore: int | None)
             f"{masks[0].path} and most other masks are {shown} around and 0 within: {around} if {shown} is the "
             f"background, or {'' if numbers else 'say '}{as_it_is} if it is the object"
         )
-    return convention, [] if ignore is not None else tell_turned(masks, convention, as_it_is)
+    return convention, [] if ignore is not None else warn_of_inversion(masks, convention, as_it_is)
 
 
-def _tell_around(masks: Sequence[MaskSummary], classes: Sequence[int], ignore: int | None) -> list[str]:
+def _note_surroundings(masks: Sequence[MaskSummary], classes: Sequence[int], ignore: int | None) -> list[str]:
     """Tell where the background that the user names is not what lies around."""
     around = value_around(masks)
     if around is None or around in (classes[0], ignore) or around not in classes:

@@ -23,7 +23,7 @@ def surrounds(masks: Sequence[MaskSummary], convention: MaskConvention) -> bool:
     return len(around) >= _NEARLY_ALL * len(masks) and sum(around) >= _NEARLY_ALL * len(around)
 
 
-def tell_turned(masks: Sequence[MaskSummary], convention: MaskConvention, options: str) -> list[str]:
+def warn_of_inversion(masks: Sequence[MaskSummary], convention: MaskConvention, options: str) -> list[str]:
     """Tell of masks that are bright around while others are dark around, as if some were inverted.
 
     Args:

@@ -16,7 +16,7 @@ from amsunet.data.table import look_up
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
-IGNORED = 255
+IGNORE_INDEX = 255
 """The label of pixels that neither loss nor metrics look at."""
 
 LARGEST_VALUE = 65535
@@ -42,7 +42,7 @@ class MaskOptions(BaseModel):
     """Of the classes in order, with or without the background."""
 
     @property
-    def tell_values(self) -> bool:
+    def given_values(self) -> bool:
         """Whether anything is said but names."""
         return self.model_copy(update={"class_names": None}) != MaskOptions()
 
@@ -101,7 +101,7 @@ class MaskConvention(BaseModel):
         return self.folders or self.class_names[1:]
 
     def read(self, path: Path) -> Array:
-        """Read a mask file as labels: (H, W) of uint8, ``IGNORED`` where ignored.
+        """Read a mask file as labels: (H, W) of uint8, ``IGNORE_INDEX`` where ignored.
 
         Raises:
             InputError: For a file that cannot be read, or a value that the convention does not have.
@@ -109,7 +109,7 @@ class MaskConvention(BaseModel):
         return self.decode(read_mask(path, self.reading), path)
 
     def decode(self, raw: Array, path: Path) -> Array:
-        """Turn a mask as read into labels: (H, W) of uint8, ``IGNORED`` where ignored.
+        """Turn a mask as read into labels: (H, W) of uint8, ``IGNORE_INDEX`` where ignored.
 
         Raises:
             InputError: For a value that the convention does not have.
@@ -125,7 +125,7 @@ class MaskConvention(BaseModel):
         if self.kind in ("instances", "folders", "threshold"):
             labels = (raw >= (1 if self.threshold is None else self.threshold)).astype(np.uint8)
         else:
-            labels = np.full(raw.shape, IGNORED, np.uint8)
+            labels = np.full(raw.shape, IGNORE_INDEX, np.uint8)
             known = np.zeros(raw.shape, np.bool_)
             for label, value in enumerate(self.values):
                 here = raw == value
@@ -135,13 +135,14 @@ class MaskConvention(BaseModel):
                 known |= raw == self.ignore_value
             if not known.all():
                 raise InputError(
-                    f"{self.tell_unknown(path, raw[~known].flat[0])}: mend the mask, or say {setting('ignore_value')}"
+                    f"{self.describe_unknown_value(path, raw[~known].flat[0])}: fix the mask, or set "
+                    f"{setting('ignore_value')}"
                 )
         if self.ignore_value is not None and not colour:
-            labels[raw == self.ignore_value] = IGNORED
+            labels[raw == self.ignore_value] = IGNORE_INDEX
         return labels
 
-    def tell_unknown(self, path: Path, value: float) -> str:
+    def describe_unknown_value(self, path: Path, value: float) -> str:
         """What is wrong with a mask that holds a value which no class has: the beginning of a sentence."""
         known = ", ".join(map(self.name_value, self.values))
         return f"{path} holds the value {self.name_value(value)}, which no class has (they are [{known}])"

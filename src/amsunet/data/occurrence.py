@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from amsunet.data.discovery import Split
 from amsunet.data.images import Array
-from amsunet.data.layout import Split
 from amsunet.data.mask_summary import MaskSummary
-from amsunet.data.masks import IGNORED, MaskConvention
+from amsunet.data.masks import IGNORE_INDEX, MaskConvention
 from amsunet.data.scan import Scan
 
 _PARTS: dict[Split, str] = {"train": "training", "val": "validation", "test": "test"}
@@ -92,10 +92,10 @@ def _labels(scan: Scan, convention: MaskConvention) -> frozenset[int]:
     if convention.kind == "folders":
         named = [(label, name) for label, name in enumerate(convention.folder_names, start=1) if name in scan.masks]
         decoded = [(label, _decoded(scan.masks[name], convention)) for label, name in named]
-        found = {label * one for label, labels in decoded for one in labels if one != IGNORED}
+        found = {label * one for label, labels in decoded for one in labels if one != IGNORE_INDEX}
     else:
         found = {one for mask in scan.masks.values() for one in _decoded(mask, convention)}
-    return frozenset(found - {IGNORED})
+    return frozenset(found - {IGNORE_INDEX})
 
 
 def _decoded(mask: MaskSummary, convention: MaskConvention) -> set[int]:

@@ -47,16 +47,16 @@ def refuse_odd_values(
         return
     held = {id(mask): mask for holding in stray.values() for mask in holding}
     first = next(iter(held.values()))
-    name, way_out = advice([*stray])
+    name, remedy = advice([*stray])
     if len(stray) == 1:
         pixels = first.counts[next(iter(stray))]
         raise InputError(
             f"{first.path} holds the value {name} in {pixels} pixels, as do {len(held)} of {len(masks)} masks: mend "
-            f"it, or say {way_out}"
+            f"it, or say {remedy}"
         )
     raise InputError(
         f"{first.path} holds one of the values {name} in stray pixels, as do {len(held)} of {len(masks)} masks: mend "
-        f"them, or say {way_out}"
+        f"them, or say {remedy}"
     )
 
 

@@ -6,9 +6,9 @@ import numpy as np
 from PIL import Image
 
 from amsunet.data.images import Array
-from amsunet.data.masks import IGNORED
+from amsunet.data.masks import IGNORE_INDEX
 from amsunet.data.preprocessing import Preprocessing
-from amsunet.packages import needed
+from amsunet.optional import require
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; the green brighter, for dark images.
 COLOURS = np.array(
@@ -20,7 +20,7 @@ _FILL = 0.35
 """Opacity of what lies inside an outline."""
 _STRIPE = 5
 """Pixels, of what is ignored."""
-_VIEW = Preprocessing(in_channels=3, windowing="percentiles", mean=(0, 0, 0), std=(1, 1, 1))
+_VIEW = Preprocessing(in_channels=3, normalization="percentiles", mean=(0, 0, 0), std=(1, 1, 1))
 
 
 def viewable(image: Array) -> Array:
@@ -32,10 +32,10 @@ def viewable(image: Array) -> Array:
 
 def draw_outlines(image: Array, labels: Array) -> Array:
     """Draw the border of every class but the background onto a viewable image, (H, W, 3) of uint8."""
-    ndimage = needed("scipy.ndimage", "scipy")
+    ndimage = require("scipy.ndimage", "scipy")
     out = viewable(image).copy()
     thickness = max(1, round(max(labels.shape) / 500))
-    for label in range(1, int(labels[labels != IGNORED].max(initial=0)) + 1):
+    for label in range(1, int(labels[labels != IGNORE_INDEX].max(initial=0)) + 1):
         here = labels == label
         border = here & ~ndimage.binary_erosion(here, iterations=thickness, border_value=1)
         out[border] = COLOURS[(label - 1) % len(COLOURS)]
@@ -58,15 +58,15 @@ def draw_masks(image: Array, labels: Array, objects: Array | None = None) -> Arr
         objects: numbers of the objects, (H, W), each of which is then drawn as if it were a class.
     """
     out = viewable(image).astype(np.float32)
-    drawn = labels if objects is None else np.where(labels == IGNORED, 0, objects)
-    inside = (drawn != 0) & (labels != IGNORED)
+    drawn = labels if objects is None else np.where(labels == IGNORE_INDEX, 0, objects)
+    inside = (drawn != 0) & (labels != IGNORE_INDEX)
     numbers, places = np.unique(drawn[inside], return_inverse=True)
     if len(numbers):
         colours = np.stack([colour_of(int(number)) for number in numbers])[places].astype(np.float32)
         opacity = np.where(_border(drawn)[inside], 1, _FILL)[:, None]
         out[inside] += opacity * (colours - out[inside])
     rows, columns = np.indices(labels.shape)
-    striped = (labels == IGNORED) & ((rows + columns) // _STRIPE % 2 == 0)
+    striped = (labels == IGNORE_INDEX) & ((rows + columns) // _STRIPE % 2 == 0)
     out[striped] += 0.6 * (150 - out[striped])
     return out.round().astype(np.uint8)
 

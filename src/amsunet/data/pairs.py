@@ -141,7 +141,7 @@ def _in_folders_of_images(
 def _choose_kind(paired: dict[str, Paired], kinds: dict[str, list[Picture]]) -> Paired:
     """Of folders that hold masks of the same images take those called masks, or all as classes where all are named."""
     found = {kind: one for kind, one in paired.items() if one.masks}
-    folder = {kind: kinds[kind][0].told_by for kind in found}
+    folder = {kind: kinds[kind][0].evidence for kind in found}
     if all(names_a_class(place_of(name)) for name in folder.values()) and not any(
         one.class_names for one in found.values()
     ):

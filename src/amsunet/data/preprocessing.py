@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, NamedTuple, Self
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from amsunet.data.images import Array
 from amsunet.data.polarity import find_polarity
 from amsunet.data.table import BAND, look_up
 from amsunet.data.value_range import ValueRange, evident_range, shows, values_of
+from amsunet.records import Record
 from amsunet.removed import refuse_removed
 
-Windowing = Literal["depth", "percentiles", "channels", "gamma", "bright_on_dark"]
+Normalization = Literal["depth", "percentiles", "channels", "gamma", "bright_on_dark"]
 ImageScale = Literal["factor", "size"]
 Polarity = Literal["auto", "bright-on-dark", "dark-on-bright"]
 """What the objects of images are: found out of each image, or said of all of them."""
@@ -25,8 +27,8 @@ Spacing = tuple[float, float]
 """Millimetres a pixel, down and across."""
 ALIKE = 1.1
 """Images whose sides differ by no more are alike in size: they are scaled by one factor, not resampled for a little."""
-Kind = tuple[int, str]
-"""Channels and windowing: what sets two views of one image at one scale apart."""
+InputFormat = tuple[int, str]
+"""Channels and normalization: what sets two views of one image at one scale apart."""
 _MAXIMUM_SAMPLED_PIXELS = 1_000_000
 _FAR = 100
 """Ranges of nearly all values: with few ones as far outside, these would share three levels, and are noise."""
@@ -35,23 +37,23 @@ _DARK = 0.3
 _SMALLEST_GAMMA = 0.4
 
 
-class Tone(NamedTuple):
+class IntensityRange(NamedTuple):
     """The values that become black and white, the other way round to invert, and the power in between."""
 
     low: float
     high: float
     gamma: float
-    channels: tuple[Tone, ...] = ()
+    channels: tuple[IntensityRange, ...] = ()
     """Of a window of every channel by itself, theirs."""
     guess: str = ""
     """How an image whose values are not those of the training images was understood, if it is one."""
-    other: Tone | None = None
+    other: IntensityRange | None = None
     """The other way round, where it is in doubt whether objects are darker or brighter than their ground."""
     lead: float = 0.0
     """By how much the Dice to be expected of the other one must be better for it to be taken."""
 
 
-class Preprocessing(BaseModel):
+class Preprocessing(Record):
     """How every image is prepared, in training and ever after.
 
     1. ``window``: to ``in_channels`` channels of uint8. By ``depth``, the range of the training images of its type,
@@ -68,10 +70,10 @@ class Preprocessing(BaseModel):
     3. Minus ``mean``, over ``std``, both of values in 0 ... 1: where the network runs.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    former_names: ClassVar[Mapping[str, str]] = {"windowing": "normalization"}
 
     in_channels: Literal[1, 3]
-    windowing: Annotated[Windowing, BeforeValidator(refuse_removed)]
+    normalization: Annotated[Normalization, BeforeValidator(refuse_removed)]
     scale: Annotated[float, Field(gt=0, le=4)] = 1.0
     image_scale: ImageScale = "factor"
     typical_size: Size | None = None
@@ -99,14 +101,14 @@ class Preprocessing(BaseModel):
     def blank(
         cls,
         in_channels: Literal[1, 3],
-        windowing: Windowing,
+        normalization: Normalization,
         scale: float,
         values: tuple[ValueRange, ...] = (),
     ) -> Self:
         """Before mean and standard deviation are known."""
         return cls(
             in_channels=in_channels,
-            windowing=windowing,
+            normalization=normalization,
             scale=scale,
             mean=(0.0,) * in_channels,
             std=(1.0,) * in_channels,
@@ -114,26 +116,26 @@ class Preprocessing(BaseModel):
         )
 
     @property
-    def kind(self) -> Kind:
-        return self.in_channels, self.windowing
+    def input_format(self) -> InputFormat:
+        return self.in_channels, self.normalization
 
     @property
     def scaling(self) -> tuple[float, ImageScale, Size | None, Spacing | None]:
         """All that the working size of an image depends on."""
         return self.scale, self.image_scale, self.typical_size, self.spacing
 
-    def tone(self, image: Array) -> Tone:
+    def tone(self, image: Array) -> IntensityRange:
         """What ``window`` finds out of an image (H, W, 1 or 3), to be used for its parts."""
-        return _tone(_with_channels(image, self.in_channels), self.windowing, image, self.values, self.polarity)
+        return _tone(_with_channels(image, self.in_channels), self.normalization, image, self.values, self.polarity)
 
-    def window(self, image: Array, tone: Tone | None = None) -> Array:
+    def window(self, image: Array, tone: IntensityRange | None = None) -> Array:
         """Map (H, W, 1 or 3) of any type to (H, W, in_channels) of uint8.
 
         Args:
             tone: of the whole image, where this is a part of it.
         """
         seen = _with_channels(image, self.in_channels)
-        return _levels(seen, tone or _tone(seen, self.windowing, image, self.values, self.polarity))
+        return _levels(seen, tone or _tone(seen, self.normalization, image, self.values, self.polarity))
 
     def factors(self, height: int, width: int, spacing: Spacing | None = None) -> tuple[float, float]:
         """Working pixels per pixel, down and across, of an image of that size."""
@@ -202,30 +204,30 @@ def has_dark_objects(image: Array) -> bool:
 
 def _tone(
     image: Array,
-    windowing: Windowing,
+    normalization: Normalization,
     as_read: Array,
     known: tuple[ValueRange, ...] = (),
     polarity: Polarity = "auto",
-) -> Tone:
-    if windowing == "depth":
+) -> IntensityRange:
+    if normalization == "depth":
         return _depth_tone(image, known)
-    if windowing == "channels":
+    if normalization == "channels":
         channels = [image[..., [channel]] for channel in range(image.shape[2])]
         parts = tuple(_tone(one, "percentiles", one) for one in channels)
-        return Tone(min(part.low for part in parts), max(part.high for part in parts), 1.0, channels=parts)
+        return IntensityRange(min(part.low for part in parts), max(part.high for part in parts), 1.0, channels=parts)
     step = max(1, int(np.ceil(np.sqrt(image.shape[0] * image.shape[1] / _MAXIMUM_SAMPLED_PIXELS))))
     sampled = image[::step, ::step]
     low, high = _nearly_all(sampled)
     if high <= low:  # few pixels differ from the rest, or none
         low, high = float(image.min()), float(image.max())
-        return Tone(low, high if high > low else low + 1.0, 1.0)
-    if windowing not in ("gamma", "bright_on_dark"):
-        return Tone(low, high, 1.0)
+        return IntensityRange(low, high if high > low else low + 1.0, 1.0)
+    if normalization not in ("gamma", "bright_on_dark"):
+        return IntensityRange(low, high, 1.0)
     mean = float(np.clip((sampled - low) / (high - low), 0, 1).mean())
-    tone = Tone(low, high, _lifting(mean))
-    if windowing == "gamma":
+    tone = IntensityRange(low, high, _lifting(mean))
+    if normalization == "gamma":
         return tone
-    inverted = Tone(high, low, _lifting(1 - mean))
+    inverted = IntensityRange(high, low, _lifting(1 - mean))
     if polarity != "auto":
         return inverted if polarity == "dark-on-bright" else tone
     found = find_polarity(as_read[::step, ::step], mean)
@@ -248,25 +250,25 @@ def _nearly_all(values: Array) -> tuple[float, float]:
     return least if high - least > span else low, most if most - low > span else high
 
 
-def _depth_tone(image: Array, known: tuple[ValueRange, ...]) -> Tone:
+def _depth_tone(image: Array, known: tuple[ValueRange, ...]) -> IntensityRange:
     """By the range of the training images of this type; else by what the values point to, and that is a guess."""
     own = next((one for one in known if one.type == image.dtype), None)
     if image.dtype == np.uint8 and (own or not known):
-        return Tone(0.0, 255.0, 1.0)
+        return IntensityRange(0.0, 255.0, 1.0)
     values = values_of(image)
     spread = _tone(image, "percentiles", image)
     if own and shows(own, values, spread.high):
-        return Tone(own.low, own.high if own.high > own.low else own.low + 1.0, 1.0)
+        return IntensityRange(own.low, own.high if own.high > own.low else own.low + 1.0, 1.0)
     taken = evident_range(values, spread.high)
     low, high = (taken.low, taken.high) if taken else (spread.low, spread.high)
     if (values.type, low, high) == ("float32", 0, 1):  # which is black and white everywhere, and no guess
-        return Tone(low, high, 1.0)
+        return IntensityRange(low, high, 1.0)
     trained = " and ".join(map(str, known)) or "8 bits, as far as is known"
     guess = f"{values}, seen as {low:g} to {high:g}; the training images have {trained}"
-    return Tone(low, high, 1.0, guess=guess)
+    return IntensityRange(low, high, 1.0, guess=guess)
 
 
-def _levels(image: Array, tone: Tone) -> Array:
+def _levels(image: Array, tone: IntensityRange) -> Array:
     if tone.channels:
         parts = [_levels(image[..., [channel]], one) for channel, one in enumerate(tone.channels)]
         return np.concatenate(parts, axis=2)

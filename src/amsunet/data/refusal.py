@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from amsunet.data.folders import Picture, Roles
-from amsunet.data.tree import Tree, tell_others
+from amsunet.data.tree import Tree, describe_other_files
 from amsunet.wording import command
 
 
-def tell_nothing_found(source: Path, tree: Tree, roles: Roles) -> str:
+def explain_nothing_found(source: Path, tree: Tree, roles: Roles) -> str:
     """Say that no image has a mask: what was tried, one name of each kind, and what to do."""
-    others = tell_others(tree)
+    others = describe_other_files(tree)
     told = f"; {'; '.join(others)}" if others else ""
-    if tree.strange_names:
-        told += f"; {len(tree.strange_names)} names are not UTF-8, as {tree.strange_names[0]}: rename the files"
+    if tree.undecodable_names:
+        told += f"; {len(tree.undecodable_names)} names are not UTF-8, as {tree.undecodable_names[0]}: rename the files"
     if not tree.pictures:
         coco = next((path for path in sorted(source.rglob("*.json")) if "coco" in path.name.lower()), None)
         told += f"; {coco} holds outlines (COCO): draw them into masks" if coco else ""
@@ -23,7 +23,7 @@ def tell_nothing_found(source: Path, tree: Tree, roles: Roles) -> str:
             f"{source} holds no images (.bmp, .jpg, .png, .tif, ...){told}: expected are folders images/ and masks/, "
             "or a manifest.csv with the columns image,mask"
         )
-    told += _tell_outlines(source, roles)
+    told += _describe_outlines(source, roles)
     found = f"images: {', '.join(_one_of_each_kind(roles.images))}" if roles.images else "no images"
     found += f"; masks: {', '.join(_one_of_each_kind(roles.masks))}" if roles.masks else ""
     rest = [*roles.rois, *roles.observers, *roles.aside]
@@ -60,7 +60,7 @@ def _one_of_each_kind(pictures: Sequence[Picture]) -> list[str]:
     return list(first.values())[:4]
 
 
-def _tell_outlines(source: Path, roles: Roles) -> str:
+def _describe_outlines(source: Path, roles: Roles) -> str:
     """Name outlines beside the images: of COCO, of LabelMe (``7.json``), of YOLO (``7.txt``)."""
     if coco := next((path for path in sorted(source.rglob("*.json")) if "coco" in path.name.lower()), None):
         return f"; {coco} holds outlines (COCO), which are not read here: draw them into masks"

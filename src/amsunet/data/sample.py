@@ -36,9 +36,9 @@ class Layout:
     masks_without_image: list[Path] = field(default_factory=list)
     in_doubt: dict[Path, Path] = field(default_factory=dict)
     """Images of which it is not sure which masks are theirs, each with one that may be."""
-    doubted: list[Sample] = field(default_factory=list)
+    to_review: list[Sample] = field(default_factory=list)
     """These images with the masks that were found."""
-    strange_names: list[str] = field(default_factory=list)
+    undecodable_names: list[str] = field(default_factory=list)
     """Names that are not UTF-8, escaped."""
     class_names: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)

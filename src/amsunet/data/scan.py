@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from amsunet.data.discovery import Sample
 from amsunet.data.images import Array, orientation_of, read_image
 from amsunet.data.joined_mask import open_sample_mask
-from amsunet.data.layout import Sample
 from amsunet.data.mask_files import Reading, read_region
 from amsunet.data.mask_summary import MaskSummary, summarise
 from amsunet.data.value_range import ValueRange, common_range, values_of
@@ -119,7 +119,7 @@ def turned_apart(scans: Iterable[Scan]) -> list[str]:
     ]
 
 
-def tell_same_files(scans: Sequence[Scan]) -> list[str]:
+def warn_of_same_files(scans: Sequence[Scan]) -> list[str]:
     """Say so if all masks hold the same, or masks hold what their images do, and name two files."""
     said = []
     if len(scans) > 1 and len({scan.mask_checksum for scan in scans}) == 1:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from amsunet.data.images import Array
-from amsunet.data.preprocessing import Kind, Preprocessing, Tone
+from amsunet.data.preprocessing import InputFormat, IntensityRange, Preprocessing
 from amsunet.data.slides import Slide, SlideError
 
 _SAMPLE = 64
@@ -26,19 +26,19 @@ class SlideView:
     from squares in a grid over it.
 
     Args:
-        kinds: how the networks want images, all at one scale; that of training, for a slide is more of a view.
+        preprocessings: how the networks want images, all at one scale; that of training, for a slide is more of a view.
         level: the level whose pixels are taken to be those of an image; the mask has its size.
 
     Raises: SlideError for a level that is not there.
     """
 
-    def __init__(self, slide: Slide, kinds: Mapping[Kind, Preprocessing], level: int = 0) -> None:
+    def __init__(self, slide: Slide, preprocessings: Mapping[InputFormat, Preprocessing], level: int = 0) -> None:
         if level >= len(slide.sizes):
             last = len(slide.sizes) - 1
             raise SlideError(f"{slide.path} has no level {level}: " + (f"say 0 to {last}" if last else "leave it out"))
-        self._slide, self._kinds = slide, {key: kind.by_factor() for key, kind in kinds.items()}
+        self._slide, self._preprocessings = slide, {key: kind.by_factor() for key, kind in preprocessings.items()}
         self.image_size = slide.sizes[level]
-        self.size = next(iter(self._kinds.values())).working_size(*self.image_size)
+        self.size = next(iter(self._preprocessings.values())).working_size(*self.image_size)
         """Height and width as the networks see them."""
         self.source = max(
             (there for there in range(level, len(slide.sizes)) if _holds(slide.sizes[there], self.size)), default=level
@@ -46,62 +46,64 @@ class SlideView:
         """The level that pixels come from."""
 
     @cached_property
-    def _tones(self) -> dict[Kind, Tone]:
+    def _tones(self) -> dict[InputFormat, IntensityRange]:
         squares = _mosaic(
             self._slide.sizes[self.source], lambda rows, columns: self._slide.read(self.source, rows, columns)
         )
-        return {key: kind.tone(squares) for key, kind in self._kinds.items()}
+        return {key: kind.tone(squares) for key, kind in self._preprocessings.items()}
 
     @property
     def guess(self) -> str:
         """How the slide was understood if its values are not those of the training images."""
         return "; ".join(dict.fromkeys(tone.guess for tone in self._tones.values() if tone.guess))
 
-    def choose_tones(self, choose: Callable[[Kind, Tone, Callable[[Tone], Array]], Tone]) -> list[tuple[Tone, Tone]]:
+    def choose_tones(
+        self, choose: Callable[[InputFormat, IntensityRange, Callable[[IntensityRange], Array]], IntensityRange]
+    ) -> list[tuple[IntensityRange, IntensityRange]]:
         """Have the tones chosen that are in doubt, each by how the squares from all over the slide look by it.
 
         Returns: of each the tone found first, and the one chosen.
         """
-        doubtful = [(key, tone) for key, tone in self._tones.items() if tone.other is not None]
-        for key, tone in doubtful:
+        uncertainty_limit = [(key, tone) for key, tone in self._tones.items() if tone.other is not None]
+        for key, tone in uncertainty_limit:
 
-            def look(one: Tone, key: Kind = key) -> Array:
+            def look(one: IntensityRange, key: InputFormat = key) -> Array:
                 self._tones[key] = one
                 return self._sample(key)
 
             self._tones[key] = choose(key, tone, look)
-        return [(tone, self._tones[key]) for key, tone in doubtful]
+        return [(tone, self._tones[key]) for key, tone in uncertainty_limit]
 
-    def read(self, rows: slice, columns: slice) -> dict[Kind, Array]:
+    def read(self, rows: slice, columns: slice) -> dict[InputFormat, Array]:
         """A part at working size, (h, w, in_channels) of uint8 for each kind, as of the whole image windowed and
         resized.
         """
-        return self._read(rows, columns, self._kinds)
+        return self._read(rows, columns, self._preprocessings)
 
-    def _read(self, rows: slice, columns: slice, kinds: Collection[Kind]) -> dict[Kind, Array]:
+    def _read(self, rows: slice, columns: slice, preprocessings: Collection[InputFormat]) -> dict[InputFormat, Array]:
         height, width = self._slide.sizes[self.source]
         down, across = height / self.size[0], width / self.size[1]
         lines = [
-            [self._part(y, x, down, across, kinds) for x in _pieces(columns, int(_READ / across))]
+            [self._part(y, x, down, across, preprocessings) for x in _pieces(columns, int(_READ / across))]
             for y in _pieces(rows, int(_READ / down))
         ]
         return {
             key: np.concatenate([np.concatenate([part[key] for part in line], axis=1) for line in lines])
-            for key in kinds
+            for key in preprocessings
         }
 
-    def sample(self) -> dict[Kind, Array]:
+    def sample(self) -> dict[InputFormat, Array]:
         """Squares at working size from all over the slide side by side; all of an image of up to 1,024 x 1,024."""
-        return {key: self._sample(key) for key in self._kinds}
+        return {key: self._sample(key) for key in self._preprocessings}
 
-    def _sample(self, key: Kind) -> Array:
+    def _sample(self, key: InputFormat) -> Array:
         return _mosaic(self.size, lambda rows, columns: self._read(rows, columns, [key])[key])
 
     def _part(
-        self, rows: slice, columns: slice, down: float, across: float, kinds: Collection[Kind]
-    ) -> dict[Kind, Array]:
+        self, rows: slice, columns: slice, down: float, across: float, preprocessings: Collection[InputFormat]
+    ) -> dict[InputFormat, Array]:
         if self._slide.sizes[self.source] == self.size:
-            return self._windowed(rows, columns, kinds)
+            return self._normalized(rows, columns, preprocessings)
         height, width = self._slide.sizes[self.source]
         # The filter reaches as far as one pixel of the result beyond the box.
         y, x = _reach(rows, down, height), _reach(columns, across, width)
@@ -112,12 +114,14 @@ class SlideView:
             min(rows.stop * down, y.stop) - y.start,
         )
         size = rows.stop - rows.start, columns.stop - columns.start
-        windowed = self._windowed(y, x, kinds)
-        return {key: self._kinds[key].resize_part(windowed[key], box, *size) for key in kinds}
+        windowed = self._normalized(y, x, preprocessings)
+        return {key: self._preprocessings[key].resize_part(windowed[key], box, *size) for key in preprocessings}
 
-    def _windowed(self, rows: slice, columns: slice, kinds: Collection[Kind]) -> dict[Kind, Array]:
+    def _normalized(
+        self, rows: slice, columns: slice, preprocessings: Collection[InputFormat]
+    ) -> dict[InputFormat, Array]:
         pixels = self._slide.read(self.source, rows, columns)
-        return {key: self._kinds[key].window(pixels, self._tones[key]) for key in kinds}
+        return {key: self._preprocessings[key].window(pixels, self._tones[key]) for key in preprocessings}
 
 
 def _mosaic(size: tuple[int, int], read: Callable[[slice, slice], Array]) -> Array:

@@ -13,7 +13,7 @@ from PIL import Image
 from amsunet.data.images import MAXIMUM_PIXELS, TIFF_SUFFIXES, Array, as_supported, compression_obstacle, reading
 from amsunet.data.tiff import becomes_rgb, black_as_zero, channel_obstacle
 from amsunet.errors import InputError
-from amsunet.packages import needed
+from amsunet.optional import require
 
 LARGE_PIXELS = 50_000_000
 """Images with more pixels are predicted in parts if their file can be read so; whole they would take over 2 GiB."""
@@ -152,7 +152,7 @@ class OpenSlideSlide:
 
     def __init__(self, path: Path) -> None:
         try:
-            openslide = needed("openslide", '"amsunet[slides]"')
+            openslide = require("openslide", '"amsunet[slides]"')
         except InputError as error:
             raise SlideError(f"{path} cannot be read, for {error}") from None
         self.path = path

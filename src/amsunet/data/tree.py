@@ -26,7 +26,7 @@ class Tree:
     """Files of formats that are not read, by suffix."""
 
     @property
-    def strange_names(self) -> list[str]:
+    def undecodable_names(self) -> list[str]:
         """Names that are not UTF-8, escaped."""
         return [os.fsencode(path).decode("utf-8", "backslashreplace") for path in self.strange]
 
@@ -71,7 +71,7 @@ def walk(source: Path) -> Tree:
     return tree
 
 
-def tell_others(tree: Tree) -> list[str]:
+def describe_other_files(tree: Tree) -> list[str]:
     """A sentence for each format that is not read: how many files, one of them, what to do."""
     return [
         f"{_count(paths, f'{suffix} file')}: {describe_other(paths[0])}"

@@ -9,13 +9,13 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from amsunet.deployment.formats import LARGEST_SIDE, PRECISIONS, Format, Precision, Whole, write_network
+from amsunet.atomic_io import atomic_write, check_writable, write_json
+from amsunet.deployment.exporters import LARGEST_SIDE, PRECISIONS, ExportModule, ExportPrecision, Format, write_network
 from amsunet.deployment.parity import Parity, find_images, measure_parity, prepare_images
 from amsunet.errors import InputError
-from amsunet.files import refuse_place, whole_file, write_json
 from amsunet.host import random_state_kept
 from amsunet.inference.ensemble import model_path
-from amsunet.inference.model_file import Tempered, for_inference, load_model
+from amsunet.inference.model_file import TemperatureScaled, for_inference, load_model
 from amsunet.inference.runtime import ALL_SUFFIXES, exported_path, open_runtime
 from amsunet.wording import setting
 
@@ -26,7 +26,7 @@ _FINDS_NOTHING = 0.1
 
 
 @dataclass(frozen=True)
-class Export:
+class ExportResult:
     """An exported file and what it gives against the run it was made from."""
 
     path: Path
@@ -41,12 +41,12 @@ def export(
     to: Format,
     data: str | Path | None = None,
     *,
-    precision: Precision = "float32",
+    precision: ExportPrecision = "float32",
     out: str | Path | None = None,
     overwrite: bool = False,
     skip_broken: bool = False,
-    own: str | None = None,
-) -> Export:
+    model_file: str | None = None,
+) -> ExportResult:
     """Write a trained, fused network for another runtime, with its description inside, and measure it.
 
     The file maps ``image``, (N, C, H, W) of float32 in 0 ... 255, windowed and resized, to ``logits``, (N, num_classes,
@@ -60,7 +60,7 @@ def export(
             when left out, and of a network of the zoo the sample of its name; a model file elsewhere needs them.
         precision: of what is computed: float32 is exact, bfloat16 needs a processor that computes it, int8 is refused
             where it loses more than ``MAY_LOSE`` of Dice.
-        own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
+        model_file: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
         out: the file; when left out, where ``exported_path`` says and ``predict`` looks for it.
         skip_broken: leave out images and masks that cannot be used.
         overwrite: replace a file that is there. In a run's own ``export/`` that needs no word.
@@ -77,14 +77,14 @@ def export(
     parts = [target, target.with_suffix(".bin")] if to == "openvino" else [target]
     record_path = target.with_name(f"{target.name}.parity.json")
     for part in (*parts, record_path):
-        refuse_place(part)
+        check_writable(part)
         if part.exists() and not overwrite and (out is not None or not source.is_dir()):
             raise InputError(
                 f"{part} is there already: choose another {setting('out')}, or say {setting(overwrite=True)}"
             )
-    network, description = load_model(model_path(source), own)
+    network, description = load_model(model_path(source), model_file)
     preprocessing = description.preprocessing
-    whole = Whole(for_inference(network, description.temperature), preprocessing.mean, preprocessing.std)
+    whole = ExportModule(for_inference(network, description.temperature), preprocessing.mean, preprocessing.std)
     images = find_images(source, description, data, skip_broken=skip_broken)
     validation = prepare_images(images.validation, description, LARGEST_SIDE.get(to))
     if not validation:
@@ -98,7 +98,7 @@ def export(
         write_network(whole, path, to, precision, description=description.model_dump_json(), calibration=calibration)
         runtime = open_runtime(path)
         computed_in = "float32" if runtime.lacking else precision
-        parity = measure_parity(Tempered(network, description.temperature), description, runtime, validation)
+        parity = measure_parity(TemperatureScaled(network, description.temperature), description, runtime, validation)
         if precision == "int8" and math.isnan(parity.dice_of_torch):
             raise InputError(
                 f"no validation image of {images.source} marks anything, so what eight bits lose cannot be told there: "
@@ -117,8 +117,8 @@ def export(
             )
         with ExitStack() as places:  # all are there before the first is put in its place
             for part in parts:
-                shutil.copyfile(path.with_suffix(part.suffix), places.enter_context(whole_file(part)))
+                shutil.copyfile(path.with_suffix(part.suffix), places.enter_context(atomic_write(part)))
     record_path.unlink(missing_ok=True)  # of an earlier file
     record = {"format": to, "precision": precision, "computed_in": computed_in, "source": images.source}
     write_json(record_path, record | asdict(parity))
-    return Export(target, parity, computed_in)
+    return ExportResult(target, parity, computed_in)

@@ -11,22 +11,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from amsunet.data.builtin_samples import PREFIX, list_samples, locate
 from amsunet.data.crops import PreparedImages
 from amsunet.data.dataset import open_dataset
-from amsunet.data.embedded import PREFIX, list_samples, locate
+from amsunet.data.discovery import Sample
 from amsunet.data.images import Array
-from amsunet.data.layout import Sample
-from amsunet.data.masks import IGNORED
+from amsunet.data.masks import IGNORE_INDEX
 from amsunet.data.preprocessing import channels_first
 from amsunet.data.splits import assign_splits
+from amsunet.device import Device
 from amsunet.errors import InputError
-from amsunet.inference.description import ModelDescription
 from amsunet.inference.dice import classes_in, dice_by_class
 from amsunet.inference.forward import compute_logits, pad_small
+from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.runtime import Runtime
 from amsunet.inference.torch_runtime import TorchRuntime
-from amsunet.machine import Machine
-from amsunet.training.run import find_run, read_run
+from amsunet.training.run_folder import find_run, read_run
 from amsunet.zoo import find_card
 
 _IMAGES = 32
@@ -86,7 +86,10 @@ def find_images(
     source = str(data) if data is not None else record.source if record is not None else sample
     skip_broken = skip_broken or (record is not None and record.skip_broken)
     dataset = open_dataset(
-        locate(source), skip_broken=skip_broken, convention=description.convention, own=data is None and run is not None
+        locate(source),
+        skip_broken=skip_broken,
+        convention=description.convention,
+        of_run=data is None and run is not None,
     )
     if record is not None and data is None:
         record.check(dataset)
@@ -105,7 +108,7 @@ def prepare_images(
     samples: list[Sample], description: ModelDescription, largest_side: int | None = None
 ) -> list[tuple[Array, Array]]:
     """Images (1, C, h, w) of float32 in 0 ... 255 and labels (1, h, w), at working size: some spread over the samples,
-    the middle of large ones. Small ones are padded as ``predict`` pads them; their labels are ``IGNORED`` there.
+    the middle of large ones. Small ones are padded as ``predict`` pads them; their labels are ``IGNORE_INDEX`` there.
 
     Args:
         largest_side: from which on an image is large; 1,024 pixels when left out.
@@ -117,7 +120,7 @@ def prepare_images(
         image, labels = (_middle(array, largest_side or _LARGEST_SIDE) for array in prepared[index])
         padded = pad_small(channels_first(image)[None])
         missing = [(0, wide - side) for wide, side in zip(padded.shape[-2:], labels.shape, strict=True)]
-        labels = np.pad(labels, missing, constant_values=IGNORED)
+        labels = np.pad(labels, missing, constant_values=IGNORE_INDEX)
         pairs.append((np.ascontiguousarray(padded, np.float32), labels[None]))
     return pairs
 
@@ -132,8 +135,8 @@ def measure_parity(
     network: nn.Module, description: ModelDescription, runtime: Runtime, images: list[tuple[Array, Array]]
 ) -> Parity:
     """Run an exported network and the original, in float32, over prepared images."""
-    machine = Machine("cpu", "float32", torch.get_num_threads())
-    original = TorchRuntime(network, description.preprocessing, machine)
+    device = Device("cpu", "float32", torch.get_num_threads())
+    original = TorchRuntime(network, description.preprocessing, device)
     largest, dice, dice_of_torch = 0.0, [], []
     there = torch.zeros(description.convention.num_classes - 1, dtype=torch.bool)
     for image, labels in images:

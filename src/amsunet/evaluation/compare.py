@@ -15,18 +15,19 @@ from typing import Any, Literal
 import torch
 from filelock import FileLock, Timeout
 
+from amsunet.data.discovery import Split
 from amsunet.data.duplicates import keep_together
-from amsunet.data.layout import Split
 from amsunet.data.masks import MaskOptions
 from amsunet.data.splits import assign_folds
+from amsunet.device import Device, choose_device
 from amsunet.errors import InputError
 from amsunet.evaluation.comparison import Comparison, collect, score_of
 from amsunet.evaluation.score_table import number
 from amsunet.evaluation.study import (
     COMPARISON,
-    OWN_OF_A_CELL,
-    Cell,
+    PER_TRIAL,
     Study,
+    Trial,
     Variant,
     has_study,
     is_done,
@@ -35,19 +36,18 @@ from amsunet.evaluation.study import (
 )
 from amsunet.host import random_state_kept
 from amsunet.inference.model_file import build_network
-from amsunet.machine import Machine, choose_machine
 from amsunet.memory import free_memory
 from amsunet.models import code_checksum
 from amsunet.training.budget import fill_budget
-from amsunet.training.estimate import measure_cost
-from amsunet.training.plan import AS_SAID, Plan, with_settings
+from amsunet.training.plan import USER_SET, Plan, with_settings
 from amsunet.training.prepare import Preparation, check_network, prepare
-from amsunet.training.run import absolute_source
+from amsunet.training.run_folder import absolute_source
+from amsunet.training.step_cost import measure_cost
 from amsunet.wording import setting, spelled
 
 logger = logging.getLogger(__name__)
 
-_THREADS_OF_A_CELL = 4
+_THREADS_PER_TRIAL = 4
 """A network this small keeps no more cores busy."""
 _MOST_ON_A_GPU = 8
 _NEVER = 1_000_000
@@ -90,8 +90,8 @@ def compare(
     Raises: InputError for data, networks or settings that cannot be used. A cell that fails is in the result.
     """
     folder = Path(out)
-    machine = choose_machine(device, precision)
-    if unknown := overrides.keys() & set(OWN_OF_A_CELL):
+    machine = choose_device(device, precision)
+    if unknown := overrides.keys() & set(PER_TRIAL):
         raise InputError(f"{', '.join(sorted(unknown))}: every training of a study has its own, leave it out")
     if len({variant.name for variant in variants}) < len(variants):
         raise InputError("a network or setting is named twice: name each once")
@@ -100,7 +100,7 @@ def compare(
         build_network(variant.model, {"in_channels": 3, "num_classes": 2, **variant.options})
     prepared = prepare(
         data,
-        device=machine.device,
+        device=machine.type,
         mask_options=mask_options,
         group=group,
         skip_broken=skip_broken,
@@ -112,8 +112,8 @@ def compare(
     variants = _possible(plan, variants, classes)
     of_settings = any(variant.settings for variant in variants)
     split: Literal["test", "val"] = "val" if of_settings and folds is None else "test"
-    cells = len(variants) * seeds * (folds or 1)
-    jobs = jobs or _room(plan, variants, classes, machine, cells)
+    trials = len(variants) * seeds * (folds or 1)
+    jobs = jobs or _room(plan, variants, classes, machine, trials)
     study = Study(
         title=title,
         source=absolute_source(data),
@@ -124,8 +124,8 @@ def compare(
         splits=_splits(prepared, folds, split, spare_test=of_settings),
         folds=folds,
         split=split,
-        plan={n: v for n, v in plan.model_dump(exclude=set(OWN_OF_A_CELL)).items() if v not in (None, ())},
-        device=machine.device,
+        plan={n: v for n, v in plan.model_dump(exclude=set(PER_TRIAL)).items() if v not in (None, ())},
+        device=machine.type,
         precision=machine.precision,
         threads=max(1, torch.get_num_threads() // jobs),
         variants=tuple(variants),
@@ -139,7 +139,7 @@ def compare(
             for level, line in prepared.lines():
                 logger.log(level, line)
             logger.info(f"plan of every training:\n{plan}")
-            waiting = [cell for cell in study.cells() if not is_done(folder, cell)]
+            waiting = [trial for trial in study.trials() if not is_done(folder, trial)]
             failures = _run(folder, study, waiting, jobs)
             return collect(folder, study, machine, failures, jobs)
     except Timeout:
@@ -214,15 +214,15 @@ def _splits(prepared: Preparation, folds: int | None, split: Split, *, spare_tes
     return [unused | fold for fold in splits]
 
 
-def _fixed_plan(prepared: Preparation, reference: Variant, machine: Machine, out: Path) -> Plan:
+def _fixed_plan(prepared: Preparation, reference: Variant, machine: Device, out: Path) -> Plan:
     """The plan with everything decided that must not differ from network to network."""
     plan = prepared.plan
-    if plan.reasons.get("patience") != AS_SAID:
+    if plan.reasons.get("patience") != USER_SET:
         # All get the whole budget.
         plan = plan.model_copy(update={"patience": plan.epochs or _NEVER})
     if plan.steps_per_epoch is not None:
         return plan
-    if has_study(out) and plan.reasons.get("augmentation") != AS_SAID:
+    if has_study(out) and plan.reasons.get("augmentation") != USER_SET:
         # A second measurement might decide otherwise.
         return plan.model_copy(update={"augmentation": read_study(out).plan["augmentation"]})
     cost = measure_cost(_of(plan, reference), prepared.dataset.convention.num_classes, machine)
@@ -231,47 +231,47 @@ def _fixed_plan(prepared: Preparation, reference: Variant, machine: Machine, out
     return filled.model_copy(update={"steps_per_epoch": None})
 
 
-def _room(plan: Plan, variants: Sequence[Variant], num_classes: int, machine: Machine, cells: int) -> int:
+def _room(plan: Plan, variants: Sequence[Variant], num_classes: int, machine: Device, trials: int) -> int:
     """Trainings that the machine has room for at a time."""
-    most = _MOST_ON_A_GPU if machine.device == "cuda" else machine.threads // _THREADS_OF_A_CELL
-    if min(most, cells) < 2:
+    most = _MOST_ON_A_GPU if machine.type == "cuda" else machine.threads // _THREADS_PER_TRIAL
+    if min(most, trials) < 2:
         return 1
     memory = max(measure_cost(_of(plan, variant), num_classes, machine).memory for variant in variants)
-    if machine.device == "cuda":
+    if machine.type == "cuda":
         torch.cuda.empty_cache()
         free, _ = torch.cuda.mem_get_info()
     else:
         free = free_memory()
-    return int(max(1, min(most, cells, free // (2 * memory))))
+    return int(max(1, min(most, trials, free // (2 * memory))))
 
 
-def _run(out: Path, study: Study, waiting: list[Cell], jobs: int) -> dict[str, str]:
+def _run(out: Path, study: Study, waiting: list[Trial], jobs: int) -> dict[str, str]:
     """Run the cells that are not done. Returns what was wrong, by cell name."""
-    cells, total, done, start = len(study.cells()), len(waiting), 0, time.monotonic()
+    trials, total, done, start = len(study.trials()), len(waiting), 0, time.monotonic()
     minutes = study.plan.get("minutes")
     time_needed = f": about {total * minutes / jobs:.0f} minutes and the judging" if minutes and total else ""
     logger.info(
-        f"{cells} trainings, {cells - total} done already, {jobs} at a time, each of {study.equal}{time_needed}"
+        f"{trials} trainings, {trials - total} done already, {jobs} at a time, each of {study.equal}{time_needed}"
     )
-    running: list[tuple[Cell, subprocess.Popen[bytes]]] = []
+    running: list[tuple[Trial, subprocess.Popen[bytes]]] = []
     failures: dict[str, str] = {}
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
-                cell = waiting.pop(0)
-                running.append((cell, _start(out, cell, study.threads)))
+                trial = waiting.pop(0)
+                running.append((trial, _start(out, trial, study.threads)))
             time.sleep(0.2)
-            ended = [(cell, process) for cell, process in running if process.poll() is not None]
-            running = [(cell, process) for cell, process in running if process.returncode is None]
-            for cell, process in ended:
+            ended = [(trial, process) for trial, process in running if process.poll() is not None]
+            running = [(trial, process) for trial, process in running if process.returncode is None]
+            for trial, process in ended:
                 done += 1
                 elapsed = time.monotonic() - start
                 left = f"{done} of {total}, about {elapsed / done * (total - done) / 60:.0f} minutes left"
                 if process.returncode == 0:
-                    logger.info(f"{cell.name}: Dice {number(score_of(out, cell))}   {left}")
+                    logger.info(f"{trial.name}: Dice {number(score_of(out, trial))}   {left}")
                 else:
-                    failures[cell.name] = _reason(out, cell, process.returncode)
-                    logger.info(f"{cell.name}: failed, {failures[cell.name]}   {left}")
+                    failures[trial.name] = _reason(out, trial, process.returncode)
+                    logger.info(f"{trial.name}: failed, {failures[trial.name]}   {left}")
     except KeyboardInterrupt:
         logger.info("stopping; the same command goes on from here")
         raise
@@ -284,12 +284,12 @@ def _run(out: Path, study: Study, waiting: list[Cell], jobs: int) -> dict[str, s
     return failures
 
 
-def _start(out: Path, cell: Cell, threads: int) -> subprocess.Popen[bytes]:
-    log = out / "cells" / f"{cell.name}.log"
+def _start(out: Path, trial: Trial, threads: int) -> subprocess.Popen[bytes]:
+    log = out / "cells" / f"{trial.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "amsunet.evaluation.cell", str(out), cell.name, spelled()],
+            [sys.executable, "-P", "-m", "amsunet.evaluation.trial", str(out), trial.name, spelled()],
             stdin=subprocess.PIPE,  # its end tells the cell that this process is gone
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -298,9 +298,9 @@ def _start(out: Path, cell: Cell, threads: int) -> subprocess.Popen[bytes]:
         )
 
 
-def _reason(out: Path, cell: Cell, code: int) -> str:
+def _reason(out: Path, trial: Trial, code: int) -> str:
     if code == -9:
         jobs, size = setting("jobs"), setting("batch_size")
         return f"it was killed, most likely for want of memory: try fewer {jobs} or a smaller {size}"
-    lines = (out / "cells" / f"{cell.name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    lines = (out / "cells" / f"{trial.name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else f"it ended with code {code}"

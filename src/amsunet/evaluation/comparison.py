@@ -11,18 +11,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from amsunet.atomic_io import write_csv, write_json
 from amsunet.data.groups import without_patients
+from amsunet.device import Device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluation import name_of
 from amsunet.evaluation.findings import KINDS, Marks
 from amsunet.evaluation.score_table import aligned
 from amsunet.evaluation.statistics import Interval, PairedTest, holm, mean_of_known, mean_with_interval, paired_test
-from amsunet.evaluation.study import COMPARISON, Cell, Study, Variant, cell_folder, is_done
-from amsunet.files import write_csv, write_json
-from amsunet.inference.description import FILE_NAME
+from amsunet.evaluation.study import COMPARISON, Study, Trial, Variant, is_done, trial_folder
 from amsunet.inference.latency import measure_latency
 from amsunet.inference.model_file import for_inference, load_model
-from amsunet.machine import Machine, environment
+from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.models.cost import count_macs, count_parameters
 
 _METRICS = ("dice", "iou", "hd95", "nsd", "cldice")
@@ -35,7 +35,7 @@ _PARTS = (("", "mean"), ("_low", "low"), ("_high", "high"))
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparisonRow:
     """One network of a study. Scores are means over the study's images, each image's over seeds and classes first."""
 
     variant: Variant
@@ -64,7 +64,7 @@ class Comparison:
 
     folder: Path
     study: Study
-    rows: tuple[Row, ...]
+    rows: tuple[ComparisonRow, ...]
     failures: dict[str, str]
     environment: dict[str, Any]
     jobs: int
@@ -90,7 +90,7 @@ class Comparison:
         against = f"against {self.study.variants[0].name}: difference"
         dice = ["Dice [95 % interval]"] if self.all_hold_all else ["Dice, all images", "Dice, images with an object"]
         head = ["", *dice, "sd of seeds", "parameters", "GMACs", "ms", "minutes", "steps"]
-        cells = [[*head, against, "effect", "p (Holm)"]]
+        trials = [[*head, against, "effect", "p (Holm)"]]
         for row in self.rows:
             test = row.test
             of_test = (
@@ -102,10 +102,10 @@ class Comparison:
             costs = [f"{row.parameters / 1e6:.2f}", f"{row.macs / 1e9:.2f}", f"{row.latency * 1e3:.0f}"]
             means = [str(row.scores[score]) for score in ("dice", "dice_with_object")][: len(dice)]
             training = [f"{row.minutes:.1f}", f"{row.steps:.0f}"]
-            cells.append([row.variant.name, *means, deviation, *costs, *training, *of_test])
+            trials.append([row.variant.name, *means, deviation, *costs, *training, *of_test])
         lines = [f"warning: {finding}" for finding in self.findings]
-        lines.append(f"{self.study.source}, {self.study.judged}; equal for all: {self.study.equal}; {_count(self)}")
-        lines += aligned(cells, wide=200)
+        lines.append(f"{self.study.source}, {self.study.evaluated}; equal for all: {self.study.equal}; {_count(self)}")
+        lines += aligned(trials, wide=200)
         lines += [f"failed: {name}: {reason}" for name, reason in self.failures.items()]
         return "\n".join(lines)
 
@@ -119,40 +119,40 @@ def _count(comparison: Comparison) -> str:
     return f"{min(seeds)} to {max(seeds)} trainings a network" if len(seeds) > 1 else f"{seeds.pop()} a network"
 
 
-def collect(folder: Path, study: Study, machine: Machine, failures: dict[str, str], jobs: int) -> Comparison:
+def collect(folder: Path, study: Study, device: Device, failures: dict[str, str], jobs: int) -> Comparison:
     """Read the cells that are done, measure the networks, write ``comparison.json``, ``networks.csv`` and
     ``images.csv``.
 
     Raises: InputError if no cell is done.
     """
     done = {
-        variant.name: [cell for cell in study.cells() if cell.variant == variant and is_done(folder, cell)]
+        variant.name: [trial for trial in study.trials() if trial.variant == variant and is_done(folder, trial)]
         for variant in study.variants
     }
-    done = {name: cells for name, cells in done.items() if cells}
+    done = {name: trials for name, trials in done.items() if trials}
     if not done:
         reason = next(iter(failures.values()), "all were stopped")
         raise InputError(f"no training in {folder} came to its end: {reason}")
-    images = {name: _image_scores(folder, cells) for name, cells in done.items()}
+    images = {name: _image_scores(folder, trials) for name, trials in done.items()}
     common = set.intersection(*(set(of_network) for of_network in images.values()))
     images = {name: {key: v for key, v in scores.items() if key in common} for name, scores in images.items()}
     networks = {
-        name: load_model(cell_folder(folder, cells[0]) / FILE_NAME, cells[0].variant.own)[0]
-        for name, cells in done.items()
+        name: load_model(trial_folder(folder, trials[0]) / FILE_NAME, trials[0].variant.model_file)[0]
+        for name, trials in done.items()
     }
     channels = int(study.plan["in_channels"])
     fused = {name: for_inference(network) for name, network in networks.items()}  # as predict runs them
-    latency = measure_latency(fused, machine, in_channels=channels)
+    latency = measure_latency(fused, device, in_channels=channels)
     tests = _tests(images, study.variants[0].name)
     rows = []
-    for name, cells in done.items():
+    for name, trials in done.items():
         groups = [group for _, group in images[name]]
-        by_seed = _by_seed(folder, cells)
-        costs = [_training_cost(folder, cell) for cell in cells]
+        by_seed = _by_seed(folder, trials)
+        costs = [_training_cost(folder, trial) for trial in trials]
         rows.append(
-            Row(
-                variant=cells[0].variant,
-                seeds=len(cells),
+            ComparisonRow(
+                variant=trials[0].variant,
+                seeds=len(trials),
                 scores={
                     metric: mean_with_interval([values[metric] for values in images[name].values()], groups)
                     for metric in _SCORES
@@ -167,24 +167,24 @@ def collect(folder: Path, study: Study, machine: Machine, failures: dict[str, st
             )
         )
     findings = tuple(_findings(folder, done))
-    comparison = Comparison(folder, study, tuple(rows), failures, environment(machine), jobs, findings)
+    comparison = Comparison(folder, study, tuple(rows), failures, environment(device), jobs, findings)
     _write(comparison, done)
     return comparison
 
 
-def score_of(folder: Path, cell: Cell) -> float:
+def score_of(folder: Path, trial: Trial) -> float:
     """Mean Dice of one cell over its images."""
-    return mean_of_known(list(cell_scores(folder, cell).values()))
+    return mean_of_known(list(trial_scores(folder, trial).values()))
 
 
-def cell_scores(folder: Path, cell: Cell) -> dict[str, float]:
+def trial_scores(folder: Path, trial: Trial) -> dict[str, float]:
     """Dice of one cell by image name."""
-    return {name: values["dice"] for (name, _), values in _image_scores(folder, [cell]).items()}
+    return {name: values["dice"] for (name, _), values in _image_scores(folder, [trial]).items()}
 
 
-def _image_scores(folder: Path, cells: list[Cell]) -> dict[tuple[str, str | None], dict[str, float]]:
+def _image_scores(folder: Path, trials: list[Trial]) -> dict[tuple[str, str | None], dict[str, float]]:
     """Scores by image and group: mean over cells and those classes that are in some image."""
-    rows = [row for cell in cells for row in _rows_of(folder, cell)]
+    rows = [row for trial in trials for row in _rows_of(folder, trial)]
     there = {row["class"] for row in rows if _occurs(row)}
     found: dict[tuple[str, str | None], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
@@ -201,43 +201,43 @@ def _occurs(row: Mapping[str, str]) -> bool:
     return int(row["true_positives"]) + int(row["false_negatives"]) > 0
 
 
-def _findings(folder: Path, done: Mapping[str, list[Cell]]) -> Iterator[str]:
+def _findings(folder: Path, done: Mapping[str, list[Trial]]) -> Iterator[str]:
     """What is said of the images judged, once, and of each training."""
     of_data: dict[str, None] = {}
     of_networks: dict[str, list[str]] = defaultdict(list)
-    for cells in done.values():
-        for cell in cells:
-            marks = _marks(folder, cell)
+    for trials in done.values():
+        for trial in trials:
+            marks = _marks(folder, trial)
             of_data |= dict.fromkeys(marks.of_data())
             for finding in marks.of_network():
-                of_networks[finding].append(cell.name)
+                of_networks[finding].append(trial.name)
     yield from of_data
     for finding, names in of_networks.items():
         yield f"{finding} ({', '.join(names[:_NAMED])}{', ...' * (len(names) > _NAMED)})"
 
 
-def _marks(folder: Path, cell: Cell) -> Marks:
+def _marks(folder: Path, trial: Trial) -> Marks:
     """Where classes are and were found, from the table of images of one training."""
     counts: dict[str, dict[str, list[int]]] = defaultdict(dict)
-    for row in _rows_of(folder, cell):
+    for row in _rows_of(folder, trial):
         counts[row["image"]][row["class"]] = [int(row[kind]) for kind in KINDS]
     names = tuple(next(iter(counts.values())))
     return Marks.of_counts({image: list(of_image.values()) for image, of_image in counts.items()}, names)
 
 
-def _rows_of(folder: Path, cell: Cell) -> Iterator[dict[str, str]]:
-    path = cell_folder(folder, cell) / "evaluation" / cell.split / "images.csv"
+def _rows_of(folder: Path, trial: Trial) -> Iterator[dict[str, str]]:
+    path = trial_folder(folder, trial) / "evaluation" / trial.split / "images.csv"
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     patients = without_patients((row["image"], row["group"]) for row in rows)  # earlier versions wrote who they are
     yield from (row | {"group": patients[row["image"]]} for row in rows)
 
 
-def _by_seed(folder: Path, cells: list[Cell]) -> list[float]:
+def _by_seed(folder: Path, trials: list[Trial]) -> list[float]:
     """Mean Dice of each seed over all its folds; a seed that lacks one is left out."""
-    seeds: dict[int, list[Cell]] = defaultdict(list)
-    for cell in cells:
-        seeds[cell.seed].append(cell)
+    seeds: dict[int, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        seeds[trial.seed].append(trial)
     folds = max(len(of_seed) for of_seed in seeds.values())
     return [
         mean_of_known([v["dice"] for v in _image_scores(folder, of_seed).values()])
@@ -246,9 +246,9 @@ def _by_seed(folder: Path, cells: list[Cell]) -> list[float]:
     ]
 
 
-def _training_cost(folder: Path, cell: Cell) -> tuple[float, float]:
+def _training_cost(folder: Path, trial: Trial) -> tuple[float, float]:
     """Minutes and steps of a training."""
-    with (cell_folder(folder, cell) / "metrics.csv").open(newline="", encoding="utf-8") as file:
+    with (trial_folder(folder, trial) / "metrics.csv").open(newline="", encoding="utf-8") as file:
         last = list(csv.DictReader(file))[-1]
     return float(last["seconds"]) / 60, float(last["step"])
 
@@ -275,7 +275,7 @@ def _by_patient(scores: dict[tuple[str, str | None], dict[str, float]]) -> list[
     return [mean_of_known(values) for values in found.values()]
 
 
-def _write(comparison: Comparison, done: dict[str, list[Cell]]) -> None:
+def _write(comparison: Comparison, done: dict[str, list[Trial]]) -> None:
     folder = comparison.folder
     record = {
         **comparison.study.model_dump(mode="json", exclude={"checksums", "splits", "variants"}),
@@ -294,9 +294,9 @@ def _write(comparison: Comparison, done: dict[str, list[Cell]]) -> None:
         networks.append({"network": row.variant.name, **scores, **plain, **test})
     write_csv(folder / "networks.csv", networks)
     images = [
-        {"network": name, "seed": cell.seed, "fold": "" if cell.fold is None else cell.fold, **row}
-        for name, cells in done.items()
-        for cell in cells
-        for row in _rows_of(folder, cell)
+        {"network": name, "seed": trial.seed, "fold": "" if trial.fold is None else trial.fold, **row}
+        for name, trials in done.items()
+        for trial in trials
+        for row in _rows_of(folder, trial)
     ]
     write_csv(folder / "images.csv", images)

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from amsunet.atomic_io import write_text
+from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
-from amsunet.data.embedded import locate
 from amsunet.data.overlay import draw_outlines, fit, viewable
-from amsunet.evaluation.comparison import Comparison, cell_scores
-from amsunet.evaluation.figures import data_address, paint_errors, pareto_plot
+from amsunet.device import choose_device
+from amsunet.evaluation.comparison import Comparison, trial_scores
 from amsunet.evaluation.metrics import EMPTY_RULE
+from amsunet.evaluation.plots import data_address, paint_errors, pareto_plot
 from amsunet.evaluation.report import render
-from amsunet.evaluation.study import Cell, cell_folder, is_done
-from amsunet.files import write_text
+from amsunet.evaluation.study import Trial, is_done, trial_folder
 from amsunet.inference.predictor import Predictor
-from amsunet.machine import choose_machine
 
 _SHOWN = 5
 _SIDE = 220
@@ -53,21 +53,21 @@ def write_page(comparison: Comparison) -> Path:
 def _grid(comparison: Comparison) -> list[dict[str, Any]]:
     """Some images, worst to best, as every network segments them."""
     study = comparison.study
-    cells = {row.variant.name: _first_cell(comparison, row.variant.name) for row in comparison.rows}
-    scores = {name: cell_scores(comparison.folder, cell) for name, cell in cells.items()}
+    trials = {row.variant.name: _first_trial(comparison, row.variant.name) for row in comparison.rows}
+    scores = {name: trial_scores(comparison.folder, trial) for name, trial in trials.items()}
     means: dict[str, list[float]] = defaultdict(list)
     for of_network in scores.values():
         for image, dice in of_network.items():
             means[image].append(dice)
-    common = [image for image, values in means.items() if len(values) == len(cells) and not np.isnan(values).any()]
+    common = [image for image, values in means.items() if len(values) == len(trials) and not np.isnan(values).any()]
     ordered = sorted(common, key=lambda image: float(np.mean(means[image])))
     chosen = [ordered[round(place)] for place in np.linspace(0, len(ordered) - 1, min(_SHOWN, len(ordered)))]
     dataset = open_dataset(locate(study.source), study.mask_options, group=study.group, skip_broken=study.skip_broken)
     samples = {sample.name: sample for sample in dataset.samples}
-    machine = choose_machine(study.device, study.precision)
+    device = choose_device(study.device, study.precision)
     predictors = {
-        name: Predictor(cell_folder(comparison.folder, cell), machine=machine, own=cell.variant.own)
-        for name, cell in cells.items()
+        name: Predictor(trial_folder(comparison.folder, trial), device=device, model_file=trial.variant.model_file)
+        for name, trial in trials.items()
     }
     lines = []
     for name in chosen:
@@ -87,9 +87,9 @@ def _grid(comparison: Comparison) -> list[dict[str, Any]]:
     return lines
 
 
-def _first_cell(comparison: Comparison, name: str) -> Cell:
+def _first_trial(comparison: Comparison, name: str) -> Trial:
     return next(
-        cell for cell in comparison.study.cells() if cell.variant.name == name and is_done(comparison.folder, cell)
+        trial for trial in comparison.study.trials() if trial.variant.name == name and is_done(comparison.folder, trial)
     )
 
 

@@ -12,25 +12,25 @@ from typing import Literal
 
 import numpy as np
 
+from amsunet.atomic_io import write_csv, write_json
 from amsunet.data.crops import evenly
 from amsunet.data.dataset import Dataset
+from amsunet.data.discovery import Sample
 from amsunet.data.fingerprint import take_fingerprint
 from amsunet.data.images import Array
-from amsunet.data.layout import Sample
-from amsunet.data.masks import IGNORED, MaskOptions
+from amsunet.data.masks import IGNORE_INDEX, MaskOptions
 from amsunet.data.other_observer import OtherObserver, open_other_observer
+from amsunet.device import Device, choose_device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluation import Evaluation, ImageScores, evaluation_folder
 from amsunet.evaluation.findings import Marks
 from amsunet.evaluation.metrics import Calibration, score_image, score_mask
-from amsunet.evaluation.samples import choose_foreign, choose_of_run, open_judged
+from amsunet.evaluation.samples import choose_foreign, choose_of_run, open_evaluation_data
 from amsunet.evaluation.statistics import mean_of_known
-from amsunet.files import write_csv, write_json
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.predictor import Predictor
-from amsunet.machine import Machine, choose_machine, environment
 from amsunet.progress import report
-from amsunet.training.run import find_run, images_seen, read_run
+from amsunet.training.run_folder import find_run, images_seen, read_run
 
 logger = logging.getLogger(__name__)
 
@@ -42,14 +42,14 @@ def evaluate(
     data: str | Path | None = None,
     *,
     split: Literal["auto", "test", "val"] = "auto",
-    machine: Machine | None = None,
+    device: Device | None = None,
     flips: bool = False,
     turns: bool = False,
     image_scale: float | None = None,
     mask_options: MaskOptions | None = None,
     group: str | None = None,
     skip_broken: bool = False,
-    own: str | None = None,
+    model_file: str | None = None,
     dataset: Dataset | None = None,
     most: int | None = None,
 ) -> Evaluation:
@@ -61,14 +61,14 @@ def evaluate(
         data: What to evaluate on; the run's own data when left out. Of a data set that names test images these alone
             are used, of another one all images; images that the run was trained on are left out.
         split: Of the run's own data, ``auto`` is test where there is a test split, else val.
-        machine: Where torch is to run; chosen when left out.
+        device: Where torch is to run; chosen when left out.
         flips: As for ``Predictor``, and likewise ``turns`` and ``image_scale``.
         turns: See ``flips``.
         image_scale: See ``flips``.
         mask_options: What the masks mean, where they do not follow the run's.
         group: A regular expression whose first group, found in an image's path, names the patient.
         skip_broken: Leave out images that cannot be used.
-        own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
+        model_file: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
         dataset: The run's own data, where they have been read already.
         most: Evaluate on so many of the images at most, evenly spread (of an ensemble's own, so many of each fold).
 
@@ -86,15 +86,15 @@ def evaluate(
     network = Path(run)
     folder = find_run(network)
     record = None if folder is None else read_run(folder)[1]
-    machine = machine or choose_machine()
+    device = device or choose_device()
     predictor = Predictor(
-        folder or network, machine=machine, flips=flips, turns=turns, image_scale=image_scale, own=own
+        folder or network, device=device, flips=flips, turns=turns, image_scale=image_scale, model_file=model_file
     )
     known = predictor.description.convention.named(mask_options.class_names if mask_options else None)
-    convention = None if mask_options is not None and mask_options.tell_values else known
+    convention = None if mask_options is not None and mask_options.given_values else known
     of_run = True
     if dataset is None:
-        dataset, of_run = open_judged(run, data, record, mask_options, group, convention, skip_broken)
+        dataset, of_run = open_evaluation_data(run, data, record, mask_options, group, convention, skip_broken)
     if dataset.convention.num_classes != known.num_classes:
         raise InputError(
             f"{dataset.source} has {dataset.convention.num_classes} classes, the run {known.num_classes}: "
@@ -109,18 +109,18 @@ def evaluate(
     if most is not None:
         samples, notes = _some(samples, notes, most if predictor.folds is None else most * predictor.folds.count)
     shape = take_fingerprint(dataset, {sample.name for sample in samples}) if record is None else record.fingerprint
-    judge = predictor.blind_to if chosen == "val" else lambda _: predictor
-    untempered = Calibration() if predictor.folds is None else None
+    predictor_for = predictor.held_out_model if chosen == "val" else lambda _: predictor
+    uncalibrated = Calibration() if predictor.folds is None else None
     thin, other = is_thin(shape.thickness), open_other_observer(dataset, samples)
-    scores, calibration, confusion = _score(judge, dataset, samples, other, thin, untempered)
+    scores, calibration, confusion = _score(predictor_for, dataset, samples, other, thin, uncalibrated)
     if predictor.views_left_out:
         notes = (*notes, predictor.views_left_out)
     if predictor.folds is not None:
-        notes = (*notes, _tell_folds(predictor.folds, scores, chosen))
+        notes = (*notes, _describe_folds(predictor.folds, scores, chosen))
     # What was guessed of the run's own data was said when it was trained.
     lines = [(logging.WARNING, line) for line in (() if of_run else dataset.warnings)]
     lines += [(logging.INFO, line) for line in (*dataset.mask_notes, *notes)]
-    lines += _tell_scaling(predictor, dataset, samples)
+    lines += _describe_scaling(predictor, dataset, samples)
     lines += [(logging.WARNING, warning) for warning in other.warnings]
     lines += [(logging.INFO, note) for note in other.notes]
     for level, line in lines:
@@ -133,15 +133,15 @@ def evaluate(
         images=tuple(scores),
         convention=dataset.convention.model_copy(update={"class_names": known.class_names}),
         calibration=calibration,
-        untempered=untempered,
+        uncalibrated=uncalibrated,
         confusion=confusion,
         flips=flips,
         turns=turns,
         threshold=predictor.description.threshold,
-        doubtful=predictor.description.doubtful,
-        environment=environment(machine),
+        uncertainty_limit=predictor.description.uncertainty_limit,
+        environment=environment(device),
         notes=tuple(f"warning: {line}" if level == logging.WARNING else line for level, line in lines),
-        own=own,
+        model_file=model_file,
         image_scale=image_scale,
     )
     target = evaluation_folder(evaluation)
@@ -156,28 +156,30 @@ def is_thin(thickness: float) -> bool:
 
 
 def _score(
-    judge: Callable[[str], Predictor],
+    predictor_for: Callable[[str], Predictor],
     dataset: Dataset,
     samples: list[Sample],
     other: OtherObserver,
     thin: bool,
-    untempered: Calibration | None,
+    uncalibrated: Calibration | None,
 ) -> tuple[list[ImageScores], Calibration, Array]:
     classes = dataset.convention.num_classes
     scores, calibration, confusion = [], Calibration(), np.zeros((classes, classes), np.int64)
     for done, sample in enumerate(samples, start=1):
         image, labels = dataset.read(sample)
-        predictor = judge(sample.name)
+        predictor = predictor_for(sample.name)
         found = predictor.predict_batch([image], [sample.name])[0]
         of_classes = tuple(score_image(found.probability, found.mask, labels, thin=thin))
         second = other.read_labels(sample.name)
         of_other = () if second is None else tuple(score_mask(second, labels, classes, thin=thin))
-        scores.append(ImageScores(sample, of_classes, (), found.uncertainty, found.unlike, found.polarity, of_other))
+        scores.append(
+            ImageScores(sample, of_classes, (), found.uncertainty, found.out_of_distribution, found.polarity, of_other)
+        )
         calibration.add(found.probability, labels)
-        if untempered is not None:
+        if uncalibrated is not None:
             powers = found.probability**predictor.description.temperature  # the softmax of logits not divided by it
-            untempered.add(powers / powers.sum(axis=0), labels)
-        counted = labels != IGNORED
+            uncalibrated.add(powers / powers.sum(axis=0), labels)
+        counted = labels != IGNORE_INDEX
         pairs = labels[counted].astype(np.int64) * classes + found.mask[counted]
         confusion += np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
         report(done, len(samples), "image")
@@ -201,16 +203,16 @@ def _some(samples: list[Sample], notes: tuple[str, ...], most: int) -> tuple[lis
     return chosen, (*notes, part)
 
 
-def _tell_scaling(predictor: Predictor, dataset: Dataset, samples: list[Sample]) -> list[tuple[int, str]]:
+def _describe_scaling(predictor: Predictor, dataset: Dataset, samples: list[Sample]) -> list[tuple[int, str]]:
     """What is to be told where images are not scaled as in training, or perhaps should not be."""
-    judged = {sample.name for sample in samples}
-    sizes = Counter((scan.height, scan.width) for scan in dataset.scans if scan.sample.name in judged)
+    evaluated = {sample.name for sample in samples}
+    sizes = Counter((scan.height, scan.width) for scan in dataset.scans if scan.sample.name in evaluated)
     scaling = predictor.scaling(sizes)
     told = [(logging.INFO, scaling.line)] if scaling.changed else []
     return [*told, *([(logging.WARNING, scaling.warning)] if scaling.warning else [])]
 
 
-def _tell_folds(folds: Folds, scores: list[ImageScores], split: str) -> str:
+def _describe_folds(folds: Folds, scores: list[ImageScores], split: str) -> str:
     if split != "val":
         return f"the probabilities of {folds.count} networks, one for each fold, are averaged"
     dice: dict[int, list[float]] = {fold: [] for fold in range(folds.count)}

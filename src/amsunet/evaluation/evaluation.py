@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from amsunet.data.discovery import Sample
 from amsunet.data.groups import without_patients
 from amsunet.data.images import Array
-from amsunet.data.layout import Sample
 from amsunet.data.masks import MaskConvention
 from amsunet.evaluation.findings import Marks
 from amsunet.evaluation.metrics import EMPTY_RULE, METRICS, NSD_TOLERANCE, Calibration, ClassScores
 from amsunet.evaluation.risk import RiskCoverage, risk_coverage
 from amsunet.evaluation.score_table import as_text
 from amsunet.evaluation.statistics import Interval, mean_of_known, mean_with_interval
-from amsunet.inference.uncertainty import tell_unclear, tell_unlike
-from amsunet.training.run import absolute_source
+from amsunet.inference.uncertainty import describe_out_of_distribution, describe_polarity_in_doubt
+from amsunet.training.run_folder import absolute_source
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ImageScores:
     """Classes, from 1, that are in some of the images judged: means are over these."""
     uncertainty: float
     """One minus the Dice that was to be expected from the probabilities."""
-    unlike: str = ""
+    out_of_distribution: str = ""
     """In what the image is unlike all training images; empty if it is not."""
     polarity: str = ""
     """How it was taken, where it may show bright objects on dark or dark ones on bright."""
@@ -67,18 +67,18 @@ class Evaluation:
     images: tuple[ImageScores, ...]
     convention: MaskConvention
     calibration: Calibration
-    untempered: Calibration | None
+    uncalibrated: Calibration | None
     """Of the logits as the network gives them; None of an ensemble, whose networks have a temperature each."""
     confusion: Array
     """(K, K) pixels over all images, true class by predicted class."""
     flips: bool
     turns: bool
     threshold: float
-    doubtful: float | None
+    uncertainty_limit: float | None
     """Uncertainty above which a mask is to be checked, where it is known."""
     environment: dict[str, Any]
     notes: tuple[str, ...]
-    own: str | None = None
+    model_file: str | None = None
     """``FILE.py:FUNCTION`` of a network that is not amsunet's."""
     image_scale: float | None = None
     """Working pixels per image pixel, where they were said."""
@@ -103,9 +103,11 @@ class Evaluation:
     def findings(self) -> tuple[str, ...]:
         """What must be known before the scores are read."""
         worst_first = sorted(self.images, key=lambda image: -image.uncertainty)
-        strange = [(image.sample.name, image.unlike) for image in worst_first if image.unlike]
+        strange = [(image.sample.name, image.out_of_distribution) for image in worst_first if image.out_of_distribution]
         unclear = [(image.sample.name, image.polarity) for image in worst_first if image.polarity]
-        told = filter(None, (tell_unlike(strange, len(self.images)), tell_unclear(unclear)))
+        told = filter(
+            None, (describe_out_of_distribution(strange, len(self.images)), describe_polarity_in_doubt(unclear))
+        )
         return (*self.marks.of_data(), *self.marks.of_network(), *told)
 
     @property
@@ -164,9 +166,13 @@ class Evaluation:
         pairs = pairs[~np.isnan(pairs[:, 1])]
         return risk_coverage(pairs[:, 0], pairs[:, 1]) if len(pairs) else None
 
-    def doubted(self) -> list[ImageScores]:
+    def to_review(self) -> list[ImageScores]:
         """The images whose masks are to be checked for their uncertainty."""
-        return [image for image in self.images if self.doubtful is not None and image.uncertainty > self.doubtful]
+        return [
+            image
+            for image in self.images
+            if self.uncertainty_limit is not None and image.uncertainty > self.uncertainty_limit
+        ]
 
     @property
     def averaged_over(self) -> str:
@@ -199,7 +205,7 @@ class Evaluation:
             "observer": self.observer.summary() if self.observer else None,
             "confusion": self.confusion.tolist(),
             "expected_calibration_error": self.calibration.error(),
-            "expected_calibration_error_untempered": self.untempered.error() if self.untempered else None,
+            "expected_calibration_error_untempered": self.uncalibrated.error() if self.uncalibrated else None,
             "uncertainty": risk.summary() if risk else None,
             "empty_rule": EMPTY_RULE,
             "nsd_tolerance": NSD_TOLERANCE,
@@ -207,7 +213,7 @@ class Evaluation:
             "turns": self.turns,
             "image_scale": self.image_scale,
             "threshold": self.threshold,
-            "doubtful": self.doubtful,
+            "uncertainty_limit": self.uncertainty_limit,
             "notes": self.notes,
             "environment": self.environment,
         }
@@ -216,7 +222,11 @@ class Evaluation:
         """Every image and class, ready for CSV; a patient is called by the first image, for a run folder travels."""
         patients = without_patients((image.sample.name, image.sample.group) for image in self.images)
         for image in self.images:
-            of_image = {"uncertainty": image.uncertainty, "unlike": image.unlike, "polarity": image.polarity}
+            of_image = {
+                "uncertainty": image.uncertainty,
+                "out_of_distribution": image.out_of_distribution,
+                "polarity": image.polarity,
+            }
             for index, (name, scores) in enumerate(zip(self.class_names, image.classes, strict=True)):
                 named = {"image": image.sample.name, "class": name, "group": patients[image.sample.name]}
                 second = {"observer_dice": image.observer[index].dice if image.observer else ""}
@@ -253,14 +263,14 @@ class Observer:
     """The second observer's masks, scored as if a network had made them."""
     network: Evaluation
     """The network, on the same images."""
-    judged: int
+    evaluated: int
     """All images that the network was evaluated on."""
 
     @property
     def images(self) -> str:
         """How many of the images have a second observer's mask."""
         count = len(self.theirs.images)
-        return f"all {count} images" if count == self.judged else f"{count} of {self.judged} images"
+        return f"all {count} images" if count == self.evaluated else f"{count} of {self.evaluated} images"
 
     def rows(self) -> Iterator[tuple[str, Interval, Interval]]:
         """Each metric that a mask without probabilities has: of the observer, and of the network."""

@@ -15,17 +15,17 @@ from matplotlib.figure import Figure
 from scipy import ndimage
 from torch import Tensor, nn
 
+from amsunet.atomic_io import atomic_write
 from amsunet.blocks import AMS, RSC
 from amsunet.data.crops import to_tensor
 from amsunet.data.images import Array, read_image
 from amsunet.data.overlay import draw_outlines, viewable
-from amsunet.files import whole_file
+from amsunet.device import Device, choose_device
 from amsunet.inference.ensemble import model_path
 from amsunet.inference.forward import to_labels
-from amsunet.inference.model_file import Tempered, for_inference, load_model
+from amsunet.inference.model_file import TemperatureScaled, for_inference, load_model
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.torch_runtime import standardise
-from amsunet.machine import Machine, choose_machine
 
 _DPI = 300
 _STYLE: dict[str, Any] = {"font.size": 8, "figure.constrained_layout.use": True, "pdf.fonttype": 42}
@@ -34,7 +34,7 @@ _LARGEST = 768
 
 
 def explain(
-    run: str | Path, image: str | Path, out: str | Path, *, machine: Machine | None = None, own: str | None = None
+    run: str | Path, image: str | Path, out: str | Path, *, device: Device | None = None, model_file: str | None = None
 ) -> list[Path]:
     """Write pictures of what a network sees in an image, each as PNG at 300 dots an inch and as PDF.
 
@@ -50,15 +50,15 @@ def explain(
     Returns: the PNG files.
     Raises: InputError for a run or an image that cannot be read.
     """
-    placed = machine or choose_machine()
-    trained, description = load_model(model_path(Path(run)), own)
+    placed = device or choose_device()
+    trained, description = load_model(model_path(Path(run)), model_file)
     network = placed.place(for_inference(trained, description.temperature))
     picture = read_image(Path(image))
     # As it is predicted, with the way round that is taken in doubt.
-    (seen,) = Predictor(run, machine=placed, own=own).prepare(picture, Path(image).stem).views.values()
+    (seen,) = Predictor(run, device=placed, model_file=model_file).prepare(picture, Path(image).stem).views.values()
     prepared = _middle(np.moveaxis(seen, 0, 2))
-    x = standardise(to_tensor(prepared)[None].to(placed.device).float() / 255, description.preprocessing)
-    assert isinstance(network, Tempered)  # whose parts are named as in the network alone
+    x = standardise(to_tensor(prepared)[None].to(placed.type).float() / 255, description.preprocessing)
+    assert isinstance(network, TemperatureScaled)  # whose parts are named as in the network alone
     with _listen(network.network) as heard, torch.no_grad():
         probabilities = torch.softmax(network(x), dim=1)
     smallest = description.smallest_object * description.preprocessing.scale**2  # at working size
@@ -186,6 +186,6 @@ def _heat(axes: Axes, figure: Figure, values: Array, shown: Array, title: str, *
 def _save(figure: Figure, out: Path, name: str) -> Path:
     path = out / f"{name}.png"
     for target in (path, path.with_suffix(".pdf")):
-        with whole_file(target) as temporary:
+        with atomic_write(target) as temporary:
             figure.savefig(temporary, format=target.suffix[1:], dpi=_DPI)
     return path

@@ -19,7 +19,7 @@ from torch import Tensor
 from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 
 from amsunet.data.images import Array
-from amsunet.data.masks import IGNORED
+from amsunet.data.masks import IGNORE_INDEX
 
 EMPTY_RULE = (
     "Where truth and prediction are both empty, Dice, IoU, NSD and clDice are 1 and HD95 is left out and counted; "
@@ -86,18 +86,18 @@ def score_image(
     spacing: tuple[float, float] | None = None,
     thin: bool = False,
 ) -> list[ClassScores]:
-    """Score a segmentation against the truth; pixels labelled ``IGNORED`` count nowhere.
+    """Score a segmentation against the truth; pixels labelled ``IGNORE_INDEX`` count nowhere.
 
     Args:
         probability: (K, H, W), float.
         predicted: (H, W) of class numbers.
-        labels: (H, W) of class numbers and ``IGNORED``.
+        labels: (H, W) of class numbers and ``IGNORE_INDEX``.
         spacing: of pixels (rows, columns) in millimetres; distances are in pixels without it.
         thin: also compute clDice (Shit et al., CVPR 2021); NaN otherwise.
 
     Returns: scores of the classes 1 ... K - 1.
     """
-    counted = labels != IGNORED
+    counted = labels != IGNORE_INDEX
     if not counted.any():
         return [_UNDEFINED] * (len(probability) - 1)
     return [
@@ -113,7 +113,7 @@ def score_mask(predicted: Array, labels: Array, num_classes: int, *, thin: bool 
 
     Args:
         predicted: (H, W) of class numbers.
-        labels: (H, W) of class numbers and ``IGNORED``.
+        labels: (H, W) of class numbers and ``IGNORE_INDEX``.
         thin: also compute clDice.
 
     Returns:
@@ -203,8 +203,8 @@ class Calibration:
         self.correct = np.zeros(CALIBRATION_BINS)
 
     def add(self, probability: Array, labels: Array) -> None:
-        """Add one image: probability (K, H, W), labels (H, W) with ``IGNORED``."""
-        counted = labels != IGNORED
+        """Add one image: probability (K, H, W), labels (H, W) with ``IGNORE_INDEX``."""
+        counted = labels != IGNORE_INDEX
         confidence = probability.max(axis=0)[counted].astype(np.float64)
         correct = probability.argmax(axis=0)[counted] == labels[counted]
         bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from amsunet.evaluation.evaluate import is_thin
-from amsunet.evaluation.figures import case_panels, data_address, figure_text
 from amsunet.evaluation.metrics import Calibration, score_image
+from amsunet.evaluation.plots import case_panels, data_address, figure_text
 from amsunet.training.closing import Scene
 
 _CASES = 9
@@ -18,7 +18,7 @@ _CASES = 9
 _PLOTS = 5
 
 
-def rehearse_judging(scenes: Sequence[Scene], thickness: float) -> tuple[float, float]:
+def rehearse_evaluation(scenes: Sequence[Scene], thickness: float) -> tuple[float, float]:
     """Seconds to judge an image as large as these, and to write the report."""
     seconds = []
     for _, labels, probability in scenes:

@@ -8,11 +8,14 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from amsunet.atomic_io import write_text
 from amsunet.data.dataset import read_labels
 from amsunet.data.images import read_image
 from amsunet.data.overlay import COLOURS
+from amsunet.device import choose_device
 from amsunet.evaluation.evaluation import Evaluation, ImageScores, evaluation_folder
-from amsunet.evaluation.figures import (
+from amsunet.evaluation.metrics import EMPTY_RULE
+from amsunet.evaluation.plots import (
     calibration_plot,
     case_panels,
     data_address,
@@ -21,14 +24,11 @@ from amsunet.evaluation.figures import (
     training_curves,
     uncertainty_plot,
 )
-from amsunet.evaluation.metrics import EMPTY_RULE
 from amsunet.evaluation.score_table import columns, headline, number, score_rows
-from amsunet.files import write_text
 from amsunet.inference.ensemble import is_ensemble, read_folds
 from amsunet.inference.predictor import Predictor
-from amsunet.machine import choose_machine
 from amsunet.training.plan import as_text
-from amsunet.training.run import find_run, read_run
+from amsunet.training.run_folder import find_run, read_run
 
 _CASES = 3
 
@@ -69,8 +69,8 @@ def write_report(evaluation: Evaluation) -> Path:
         curves=Markup(training_curves(evaluation.run)),
         calibration=Markup(calibration_plot(evaluation)),
         risk=evaluation.risk_coverage(),
-        doubted=len(evaluation.doubted()),
-        unlike=[image for image in evaluation.images if image.unlike],
+        to_review=len(evaluation.to_review()),
+        out_of_distribution=[image for image in evaluation.images if image.out_of_distribution],
         uncertainty=Markup(uncertainty_plot(evaluation)),
         risk_coverage=Markup(risk_coverage_plot(evaluation)),
         distribution=Markup(score_distribution(evaluation)),
@@ -113,11 +113,11 @@ def _cases(evaluation: Evaluation) -> list[dict[str, object]]:
     wanted = {"Worst": ordered[:count], "Median": ordered[middle : middle + count], "Best": ordered[-count:]}
     predictor = Predictor(
         evaluation.run,
-        machine=choose_machine(evaluation.environment["device"], evaluation.environment["precision"]),
+        device=choose_device(evaluation.environment["device"], evaluation.environment["precision"]),
         flips=evaluation.flips,
         turns=evaluation.turns,
         image_scale=evaluation.image_scale,
-        own=evaluation.own,
+        model_file=evaluation.model_file,
     )
     groups: list[dict[str, object]] = []
     shown: set[str] = set()
@@ -132,7 +132,7 @@ def _cases(evaluation: Evaluation) -> list[dict[str, object]]:
 def _case(predictor: Predictor, evaluation: Evaluation, scores: ImageScores) -> dict[str, object]:
     image = read_image(scores.sample.image)
     labels = read_labels(scores.sample, evaluation.convention)
-    judge = predictor.blind_to(scores.sample.name) if evaluation.split == "val" else predictor
-    found = judge.predict_batch([image], [scores.sample.name])[0]
+    evaluate_on = predictor.held_out_model(scores.sample.name) if evaluation.split == "val" else predictor
+    found = evaluate_on.predict_batch([image], [scores.sample.name])[0]
     picture = data_address(case_panels(image, labels, found.mask))
     return {"name": scores.sample.name, "dice": scores.dice, "picture": picture}

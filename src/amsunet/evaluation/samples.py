@@ -6,21 +6,21 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import Dataset, open_dataset
-from amsunet.data.duplicates import tell_copies, tell_seen
-from amsunet.data.embedded import locate
-from amsunet.data.layout import Sample
+from amsunet.data.discovery import Sample
+from amsunet.data.duplicates import warn_of_copies, warn_of_seen
 from amsunet.data.masks import MaskConvention, MaskOptions
 from amsunet.errors import InputError
 from amsunet.inference.ensemble import Folds
-from amsunet.training.run import RunData, absolute_source, tell_changed
+from amsunet.training.run_folder import RunData, absolute_source, describe_changed_masks
 from amsunet.wording import setting
 
-Choice = tuple[list[Sample], str, tuple[str, ...]]
+SplitChoice = tuple[list[Sample], str, tuple[str, ...]]
 """Samples, what they are (``test``, ``val``, or ``all`` of a foreign data set), and what is to be said."""
 
 
-def open_judged(
+def open_evaluation_data(
     run: str | Path,
     data: str | Path | None,
     record: RunData | None,
@@ -45,24 +45,24 @@ def open_judged(
             convention=convention,
             skip_broken=skip_broken,
         ), False
-    at_home = data is None or absolute_source(data) == record.source
+    in_run = data is None or absolute_source(data) == record.source
     dataset = open_dataset(
         locate(record.source if data is None else data),
         mask_options,
-        group=group or (record.group if at_home else None),
+        group=group or (record.group if in_run else None),
         convention=convention,
-        own=at_home,
-        skip_broken=skip_broken or (at_home and record.skip_broken),
+        of_run=in_run,
+        skip_broken=skip_broken or (in_run and record.skip_broken),
     )
-    of_run = at_home or record.holds(dataset)
-    if of_run and not at_home and record.group is not None and group is None:  # the run's patients, in another place
+    of_run = in_run or record.holds(dataset)
+    if of_run and not in_run and record.group is not None and group is None:  # the run's patients, in another place
         dataset = open_dataset(
             locate(str(data)), mask_options, group=record.group, convention=convention, skip_broken=skip_broken
         )
     return dataset, of_run
 
 
-def choose_of_run(dataset: Dataset, record: RunData, split: str, folds: Folds | None) -> Choice:
+def choose_of_run(dataset: Dataset, record: RunData, split: str, folds: Folds | None) -> SplitChoice:
     """Choose a split of the run's own data.
 
     Raises: InputError if the data have changed or have no such images.
@@ -75,25 +75,25 @@ def choose_of_run(dataset: Dataset, record: RunData, split: str, folds: Folds | 
     samples = [sample for sample in dataset.samples if record.splits[sample.name] == searched]
     if not samples:
         raise InputError(f"{dataset.source} has no {wanted} images: choose another {setting('split')}")
-    told = sum(record.checksums[sample.name] in record.seen_before for sample in samples)
+    told = sum(record.checksums[sample.name] in record.seen_in_pretraining for sample in samples)
     notes = [f"{told} of these images were seen by the weights that training started from: too good"] if told else []
     if searched == wanted:
-        notes += tell_seen(dataset.scans, record.splits, {sample.name for sample in samples})
+        notes += warn_of_seen(dataset.scans, record.splits, {sample.name for sample in samples})
     return samples, wanted, (*notes, *_changed(record, dataset, samples))
 
 
-def _changed(record: RunData, dataset: Dataset, judged: list[Sample]) -> list[str]:
+def _changed(record: RunData, dataset: Dataset, evaluated: list[Sample]) -> list[str]:
     """Say that masks are not those of the training: they may have been corrected, or damaged."""
     changed = record.changed_masks(dataset)
     if not changed:
         return []
-    here = len({sample.name for sample in judged}.intersection(changed))
-    return [f"{tell_changed(changed)} ({here} of them judged here): train again if they were corrected"]
+    here = len({sample.name for sample in evaluated}.intersection(changed))
+    return [f"{describe_changed_masks(changed)} ({here} of them judged here): train again if they were corrected"]
 
 
 def choose_foreign(
     dataset: Dataset, seen: set[str] | None, split: str, thumbnails: Mapping[str, str] | None = None
-) -> Choice:
+) -> SplitChoice:
     """Choose what of a foreign data set the network was not trained on.
 
     Args:
@@ -116,5 +116,5 @@ def choose_foreign(
         notes = (*notes, "of this data set its own test images are used")
     chosen = named_test or fresh
     names = {sample.name for sample in chosen}
-    copies = tell_copies([scan for scan in dataset.scans if scan.sample.name in names], thumbnails or {})
+    copies = warn_of_copies([scan for scan in dataset.scans if scan.sample.name in names], thumbnails or {})
     return chosen, "all", (*notes, *copies)

@@ -79,7 +79,7 @@ def as_text(evaluation: Evaluation) -> str:
             f"the network on the same images: {network}"
         )
     pooled, risk = evaluation.pooled(), evaluation.risk_coverage()
-    before = f" (untempered {number(evaluation.untempered.error())})" if evaluation.untempered else ""
+    before = f" (untempered {number(evaluation.uncalibrated.error())})" if evaluation.uncalibrated else ""
     lines.append(f"calibration error {number(evaluation.calibration.error())}{before}")
     if risk:
         lines.append(

@@ -9,16 +9,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from amsunet.data.layout import Split
+from amsunet.atomic_io import write_json
+from amsunet.data.discovery import Split
 from amsunet.data.masks import MaskOptions
 from amsunet.errors import InputError
-from amsunet.files import write_json
-from amsunet.models import is_file
+from amsunet.models import is_custom
 from amsunet.removed import removed_in, without_removed
 from amsunet.training.plan import Plan
 from amsunet.wording import setting
 
-OWN_OF_A_CELL = ("reasons", "model", "model_options", "base_channels", "start", "seed")
+PER_TRIAL = ("reasons", "model", "model_options", "base_channels", "start", "seed")
 """Settings of a plan that a study does not share."""
 COMPARISON = "Comparison of networks"
 """Title of a study that is nothing more."""
@@ -40,12 +40,12 @@ class Variant(BaseModel):
     """Checksum of the file that builds the network, where it is not one of amsunet's."""
 
     @property
-    def own(self) -> str | None:
+    def model_file(self) -> str | None:
         """``FILE.py:FUNCTION`` of a network that is not amsunet's."""
-        return self.model if is_file(self.model) else None
+        return self.model if is_custom(self.model) else None
 
 
-class Cell(BaseModel):
+class Trial(BaseModel):
     """One training of a study."""
 
     model_config = ConfigDict(frozen=True)
@@ -100,35 +100,35 @@ class Study(BaseModel):
         return f"{self.plan['minutes']:g} minutes, which favours fast networks"
 
     @property
-    def judged(self) -> str:
+    def evaluated(self) -> str:
         """The images that scores are means over."""
         if self.folds:
             return f"images in {self.folds} held-out folds"
         return "test images" if self.split == "test" else "validation images, which chose the weights too"
 
-    def cells(self) -> list[Cell]:
+    def trials(self) -> list[Trial]:
         """Every training, seed by seed, so that an early end leaves as many of each network as can be."""
         folds = [None] if self.folds is None else list(range(self.folds))
         return [
-            Cell(variant=variant, seed=seed, fold=fold, split=self.split)
+            Trial(variant=variant, seed=seed, fold=fold, split=self.split)
             for seed in range(self.seeds)
             for fold in folds
             for variant in self.variants
         ]
 
-    def splits_of(self, cell: Cell) -> dict[str, Split]:
+    def splits_of(self, trial: Trial) -> dict[str, Split]:
         """The split of every image, by name, in one training."""
-        return self.splits[cell.fold or 0]
+        return self.splits[trial.fold or 0]
 
 
-def cell_folder(out: Path, cell: Cell) -> Path:
+def trial_folder(out: Path, trial: Trial) -> Path:
     """The run folder of a cell."""
-    return out / "cells" / cell.name
+    return out / "cells" / trial.name
 
 
-def is_done(out: Path, cell: Cell) -> bool:
+def is_done(out: Path, trial: Trial) -> bool:
     """Whether a cell has been trained and judged."""
-    return (cell_folder(out, cell) / "evaluation" / cell.split / "summary.json").is_file()
+    return (trial_folder(out, trial) / "evaluation" / trial.split / "summary.json").is_file()
 
 
 def has_study(out: Path) -> bool:

@@ -6,7 +6,7 @@ import torch
 from monai.metrics import compute_dice
 from torch import Tensor
 
-from amsunet.data.masks import IGNORED
+from amsunet.data.masks import IGNORE_INDEX
 from amsunet.inference.forward import to_labels
 
 
@@ -16,12 +16,12 @@ def dice_by_class(probabilities: Tensor, labels: Tensor, threshold: float, small
 
     Args:
         probabilities: (1, K, h, w).
-        labels: (1, h, w), ``IGNORED`` left out.
+        labels: (1, h, w), ``IGNORE_INDEX`` left out.
         threshold, smallest: as for ``to_labels``.
     """
     found = torch.from_numpy(to_labels(probabilities[0].cpu().numpy(), threshold, smallest))
     true = labels.cpu()
-    counted = true != IGNORED
+    counted = true != IGNORE_INDEX
     if not counted.any():
         return torch.full((probabilities.shape[1] - 1,), torch.nan)
     dice: Tensor = compute_dice(

@@ -8,10 +8,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
+from amsunet.atomic_io import write_json
 from amsunet.errors import InputError
-from amsunet.files import write_json
-from amsunet.inference.description import FILE_NAME, ModelDescription, weights_of
 from amsunet.inference.model_file import DamagedError, load_model
+from amsunet.inference.model_metadata import FILE_NAME, ModelDescription, weights_of
 from amsunet.wording import command
 from amsunet.zoo import find_card, missing
 
@@ -97,19 +97,21 @@ def model_path(run: Path) -> Path:
     return weights_of(run)
 
 
-def load_members(run: Path, own: str | None = None) -> tuple[list[tuple[nn.Module, ModelDescription]], Folds | None]:
+def load_members(
+    run: Path, model_file: str | None = None
+) -> tuple[list[tuple[nn.Module, ModelDescription]], Folds | None]:
     """Read the network of a run folder or a model file, or all networks of an ensemble.
 
     Args:
-        own: as for ``load_model``.
+        model_file: as for ``load_model``.
 
     Returns: networks with their descriptions, and the folds they were trained on, None of a single one.
     Raises: InputError if one cannot be read: an ensemble is never made of fewer.
     """
     if not is_ensemble(run):
-        return [load_model(model_path(run), own)], None
+        return [load_model(model_path(run), model_file)], None
     folds = read_folds(run)
-    members = [_load_fold(run, folds, fold, own) for fold in range(folds.count)]
+    members = [_load_fold(run, folds, fold, model_file) for fold in range(folds.count)]
     (_, first), *others = members
     for fold, (_, other) in enumerate(others, start=1):
         if (other.convention, other.preprocessing.scaling) != (first.convention, first.preprocessing.scaling):
@@ -120,12 +122,12 @@ def load_members(run: Path, own: str | None = None) -> tuple[list[tuple[nn.Modul
     return members, folds
 
 
-def _load_fold(run: Path, folds: Folds, fold: int, own: str | None) -> tuple[nn.Module, ModelDescription]:
+def _load_fold(run: Path, folds: Folds, fold: int, model_file: str | None) -> tuple[nn.Module, ModelDescription]:
     folder = fold_folder(run, fold)
     if fold not in folds.scores:
         raise InputError(f"{folder} is not trained to its end: {command('resume', run)} goes on")
     try:
-        return load_model(folder / FILE_NAME, own)
+        return load_model(folder / FILE_NAME, model_file)
     except DamagedError:
         raise InputError(
             f"{folder} is missing or damaged, and the ensemble needs all {folds.count} folds: "

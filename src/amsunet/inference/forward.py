@@ -12,7 +12,7 @@ from amsunet.data.mirrored import Flips
 from amsunet.data.table import BAND
 from amsunet.inference.objects import without_small
 from amsunet.inference.runtime import Runtime
-from amsunet.inference.tiles import Axis, Tiling
+from amsunet.inference.sliding_window import Axis, Tiling
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom of a part, in pixels."""

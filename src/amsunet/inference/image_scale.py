@@ -24,7 +24,7 @@ class Scaling(NamedTuple):
     """Whether some were scaled otherwise than in training."""
 
 
-def tell_scaling(preprocessing: Preprocessing, sizes: Mapping[Size, int], said: float | None = None) -> Scaling:
+def describe_scaling(preprocessing: Preprocessing, sizes: Mapping[Size, int], said: float | None = None) -> Scaling:
     """Tell how images were scaled.
 
     Args:

@@ -11,11 +11,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from amsunet.atomic_io import atomic_write
 from amsunet.errors import InputError
-from amsunet.files import whole_file
 from amsunet.host import random_state_kept
-from amsunet.inference.description import METADATA, ModelDescription, parse_description
-from amsunet.models import code_checksum, create_model, is_file
+from amsunet.inference.model_metadata import METADATA, ModelDescription, parse_description
+from amsunet.models import code_checksum, create_model, is_custom
 from amsunet.models.fuse import fuse
 from amsunet.wording import setting
 
@@ -39,16 +39,17 @@ def save_model(path: Path, network: nn.Module, description: ModelDescription, *,
         for name, value in network.state_dict().items()
     }
     text = description.model_dump_json()
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         save_file(weights, temporary, {METADATA: text, "sha256": _checksum(weights, text)})
 
 
-def load_model(path: Path, own: str | None = None) -> tuple[nn.Module, ModelDescription]:
+def load_model(path: Path, model_file: str | None = None) -> tuple[nn.Module, ModelDescription]:
     """Read what ``save_model`` wrote; nothing in the file is executed.
 
     Args:
-        own: ``FILE.py:FUNCTION`` of a network that is not amsunet's. It must be named, or a file from elsewhere could
-            say which code is to be run; and it must be the very file that the weights were trained with.
+        model_file: ``FILE.py:FUNCTION`` of a network that is not amsunet's. It must be named, or a file from
+            elsewhere could say which code is to be run; and it must be the very file that the weights were trained
+            with.
 
     Returns: the network in evaluation mode, and its description.
     Raises: InputError for a missing, damaged or foreign file; DamagedError for the first two.
@@ -74,7 +75,7 @@ def load_model(path: Path, own: str | None = None) -> tuple[nn.Module, ModelDesc
             f"{path} is damaged (its checksum differs): copy it again, train again, "
             "or install amsunet again if it came with it"
         )
-    model = named_model(description.model, description.code, own, where=path)
+    model = authorized_model(description.model, description.code, model_file, where=path)
     try:
         with random_state_kept():  # its first weights are drawn, and of no use
             network = create_model(model, **description.arguments)
@@ -86,7 +87,7 @@ def load_model(path: Path, own: str | None = None) -> tuple[nn.Module, ModelDesc
     return network.eval(), description
 
 
-class Tempered(nn.Module):
+class TemperatureScaled(nn.Module):
     """A network whose logits are divided by a temperature. Shape: as the network's."""
 
     def __init__(self, network: nn.Module, temperature: float) -> None:
@@ -104,12 +105,12 @@ def for_inference(network: nn.Module, temperature: float = 1.0) -> nn.Module:
     """A network of this package with everything fused that can be; another one as it is, for what it does with its
     parts is not known. Its logits are divided by the temperature.
     """
-    return Tempered(fuse(network) if is_ours(network) else network, temperature)
+    return TemperatureScaled(fuse(network) if is_ours(network) else network, temperature)
 
 
 def is_ours(network: nn.Module) -> bool:
     """Whether a network is of this package, so that it is known what it does with its parts."""
-    inner = network.network if isinstance(network, Tempered) else network
+    inner = network.network if isinstance(network, TemperatureScaled) else network
     return type(inner).__module__.startswith("amsunet.models.")
 
 
@@ -126,27 +127,27 @@ def build_network(model: str, arguments: dict[str, Any]) -> nn.Module:
         raise InputError(str(error)) from None
 
 
-def named_model(recorded: str, code: str | None, own: str | None, *, where: Path) -> str:
+def authorized_model(recorded: str, code: str | None, model_file: str | None, *, where: Path) -> str:
     """The model that may be built: a network of amsunet as recorded, one of a user's file as named now.
 
     Raises: InputError if a file is needed and not named, or is not the one of checksum ``code``.
     """
-    if not is_file(recorded):
+    if not is_custom(recorded):
         return recorded
-    if own is None:
+    if model_file is None:
         raise InputError(
-            f"{where} needs the network of {recorded}: name the file with {setting('own')}, its code is run"
+            f"{where} needs the network of {recorded}: name the file with {setting('model_file')}, its code is run"
         )
     try:
-        same = code is not None and code_checksum(own) == code
+        same = code is not None and code_checksum(model_file) == code
     except ValueError as error:
         raise InputError(str(error)) from None
-    if not same or own.rpartition(":")[2] != recorded.rpartition(":")[2]:
+    if not same or model_file.rpartition(":")[2] != recorded.rpartition(":")[2]:
         raise InputError(
-            f"{own} is not the network that {where} was trained with, or a file that it imports has changed: a copy of "
-            "them is network.py of the run, with what lies beside it"
+            f"{model_file} is not the network that {where} was trained with, or a file that it imports has changed: a "
+            "copy of them is network.py of the run, with what lies beside it"
         )
-    return own
+    return model_file
 
 
 def _checksum(weights: dict[str, Tensor], text: str) -> str:

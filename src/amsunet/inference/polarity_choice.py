@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from amsunet.data.images import Array
-from amsunet.data.preprocessing import Tone
+from amsunet.data.preprocessing import IntensityRange
 from amsunet.wording import setting
 
 _SIDE = 1024
 """Pixels, on a side, of the middle of an image that are looked at."""
 
 
-def choose_tone(tone: Tone, view: Callable[[Tone], Array], expected_dice: Callable[[Array], float]) -> Tone:
+def choose_tone(
+    tone: IntensityRange, view: Callable[[IntensityRange], Array], expected_dice: Callable[[Array], float]
+) -> IntensityRange:
     """The tone by which a network expects to be right, of two where there are two.
 
     A network that was trained to see bright objects on dark is less sure of what it finds in the gaps between objects.
@@ -28,7 +30,7 @@ def choose_tone(tone: Tone, view: Callable[[Tone], Array], expected_dice: Callab
     return tone if first + tone.lead >= other else tone.other
 
 
-def tell_tone(tone: Tone, chosen: Tone) -> str:
+def describe_polarity(tone: IntensityRange, chosen: IntensityRange) -> str:
     """What was in doubt, and how it was taken; empty if nothing was."""
     if tone.other is None:
         return ""

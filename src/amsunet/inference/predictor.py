@@ -15,24 +15,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from amsunet.data.images import Array, as_supported, read_image
-from amsunet.data.preprocessing import Kind, Polarity, Preprocessing, Size, Spacing, Tone, channels_first
+from amsunet.data.preprocessing import (
+    InputFormat,
+    IntensityRange,
+    Polarity,
+    Preprocessing,
+    Size,
+    Spacing,
+    channels_first,
+)
 from amsunet.errors import InputError
-from amsunet.inference.description import describe_together
 from amsunet.inference.forward import Box, compute_logits, to_labels, to_probabilities
-from amsunet.inference.image_scale import Scaling, tell_scaling
-from amsunet.inference.members import machine_is_fixed, open_members
+from amsunet.inference.image_scale import Scaling, describe_scaling
+from amsunet.inference.model_metadata import describe_together
+from amsunet.inference.open_model import device_is_fixed, open_members
 from amsunet.inference.polarity_choice import choose_tone
 from amsunet.inference.prepared_image import Prepared, prepare_image
-from amsunet.inference.result import Segmentation
 from amsunet.inference.runtime import SUFFIXES, is_exported
-from amsunet.inference.tiles import Tiling
+from amsunet.inference.segmentation import Segmentation
+from amsunet.inference.sliding_window import Tiling
 from amsunet.inference.uncertainty import measure_uncertainty
 from amsunet.memory import return_freed_memory
-from amsunet.packages import needed
+from amsunet.optional import require
 from amsunet.wording import setting
 
 if TYPE_CHECKING:
-    from amsunet.machine import Machine
+    from amsunet.device import Device
 
 logger = logging.getLogger(__name__)
 
@@ -45,15 +53,15 @@ class Predictor:
     Args:
         run: a run folder, the model file in one, the folder of an ensemble, or a file of amsunet export.
         runtime: ``torch``, ``onnx`` or ``openvino``; torch for a run, and what a file is for, when left out.
-        machine: where torch is to run; chosen when left out.
+        device: where torch is to run; chosen when left out.
         precision: the only one that exported networks may have; any when left out.
         flips: average over the image and its mirror images: slower by four (by two where one is left out), usually a
             little better.
         turns: average over quarter turns: slower by four, with flips by eight.
         image_scale: working pixels per image pixel, in place of what the network does with the size of an image.
         polarity: ``bright-on-dark`` or ``dark-on-bright``: what the objects of all images are, in place of what the
-            network finds out of each; for networks of the windowing ``bright_on_dark``.
-        own: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
+            network finds out of each; for networks of the normalization ``bright_on_dark``.
+        model_file: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
         tiling: of images too large to go through a network whole.
         compiled: run torch.compile; where that is not possible a warning is logged, and the network runs without.
 
@@ -66,13 +74,13 @@ class Predictor:
         run: str | Path,
         *,
         runtime: str | None = None,
-        machine: Machine | None = None,
+        device: Device | None = None,
         precision: str | None = None,
         flips: bool = False,
         turns: bool = False,
         image_scale: float | None = None,
         polarity: Polarity = "auto",
-        own: str | None = None,
+        model_file: str | None = None,
         tiling: Tiling = Tiling(),  # noqa: B008 - frozen
         compiled: bool = False,
     ) -> None:
@@ -80,7 +88,7 @@ class Predictor:
             told = f"{setting('image_scale')} must be more than 0 and at most {_LARGEST_SCALE}"
             raise InputError(f"{told}, not {image_scale:g}")
         self._members, self.folds = open_members(
-            Path(run), runtime, machine=machine, precision=precision, own=own, compiled=compiled
+            Path(run), runtime, device=device, precision=precision, model_file=model_file, compiled=compiled
         )
         if image_scale is not None:
             self._members = [(runtime, known.at_scale(image_scale)) for runtime, known in self._members]
@@ -109,7 +117,7 @@ class Predictor:
         """The number of networks."""
         return len(self._members)
 
-    def blind_to(self, name: str) -> Predictor:
+    def held_out_model(self, name: str) -> Predictor:
         """Of an ensemble the one network that was not trained on this training image, of a single one itself."""
         if self.folds is None:
             return self
@@ -156,20 +164,22 @@ class Predictor:
         return prepare_image(
             image,
             name,
-            self.kinds,
+            self.preprocessings,
             choose=self.choose_tone,
-            unlike=self.unlike,
+            out_of_distribution=self.out_of_distribution,
             smallest=self.description.smallest_in(image.shape[0], image.shape[1], spacing),
             spacing=spacing,
         )
 
     def scaling(self, sizes: Mapping[Size, int]) -> Scaling:
         """Tell how images were brought to working size, given how many there were of each height and width."""
-        return tell_scaling(self.description.preprocessing, sizes, self.image_scale)
+        return describe_scaling(self.description.preprocessing, sizes, self.image_scale)
 
-    def choose_tone(self, key: Kind, tone: Tone, view: Callable[[Tone], Array]) -> Tone:
+    def choose_tone(
+        self, key: InputFormat, tone: IntensityRange, view: Callable[[IntensityRange], Array]
+    ) -> IntensityRange:
         """Of two tones the one by which the networks of a kind expect to be right; see ``polarity_choice``."""
-        members = [member for member, (_, known) in enumerate(self._members) if known.preprocessing.kind == key]
+        members = [member for member, (_, known) in enumerate(self._members) if known.preprocessing.input_format == key]
 
         def expected_dice(seen: Array) -> float:
             found = []
@@ -183,18 +193,18 @@ class Predictor:
         return choose_tone(tone, view, expected_dice)
 
     @property
-    def kinds(self) -> dict[Kind, Preprocessing]:
+    def preprocessings(self) -> dict[InputFormat, Preprocessing]:
         """How the networks want images."""
-        return {known.preprocessing.kind: known.preprocessing for _, known in self._members}
+        return {known.preprocessing.input_format: known.preprocessing for _, known in self._members}
 
-    def unlike(self, seen: Mapping[Kind, Array]) -> str:
+    def out_of_distribution(self, seen: Mapping[InputFormat, Array]) -> str:
         """In what an image, (h, w, C) of uint8 of each kind, is unlike the training images of every network."""
-        unlike = [
-            known.appearance.unlike(seen[known.preprocessing.kind])
+        out_of_distribution = [
+            known.image_statistics.out_of_distribution(seen[known.preprocessing.input_format])
             for _, known in self._members
-            if known.appearance is not None
+            if known.image_statistics is not None
         ]
-        return unlike[0] if unlike and all(unlike) else ""
+        return out_of_distribution[0] if out_of_distribution and all(out_of_distribution) else ""
 
     def compute(self, images: Sequence[Prepared]) -> list[Callable[[], Segmentation]]:
         """The second part: the networks, on images whose working sizes are the same.
@@ -217,7 +227,7 @@ class Predictor:
             for image, one, total in zip(images, logits, totals, strict=True)
         ]
 
-    def logits(self, views: Mapping[Kind, Array]) -> Array:
+    def logits(self, views: Mapping[InputFormat, Array]) -> Array:
         """A part of an image, (C, h, w) of uint8 of each kind, to logits (networks, num_classes, h, w)."""
         return np.stack([self._logits(member, [views])[0] for member in range(len(self._members))])
 
@@ -235,9 +245,9 @@ class Predictor:
         said = () if self.polarity == "auto" else (self.polarity,)
         return hashlib.sha256(repr((known, self.flips, self.turns, self.tiling, *said)).encode()).hexdigest()
 
-    def _logits(self, member: int, images: Sequence[Mapping[Kind, Array]]) -> Array:
+    def _logits(self, member: int, images: Sequence[Mapping[InputFormat, Array]]) -> Array:
         runtime, description = self._members[member]
-        views = [image[description.preprocessing.kind] for image in images]
+        views = [image[description.preprocessing.input_format] for image in images]
         batch = np.stack(views) if len(views) > 1 else views[0][None]  # no copy of a large image
         with self._at_work:
             return compute_logits(
@@ -257,8 +267,8 @@ class Predictor:
             probabilities,
             labels,
             known.convention,
-            unlike=image.unlike,
-            doubtful=known.doubtful,
+            out_of_distribution=image.out_of_distribution,
+            uncertainty_limit=known.uncertainty_limit,
             polarity=image.polarity,
         )
 
@@ -273,7 +283,7 @@ def load(
     turns: bool = False,
     image_scale: float | None = None,
     polarity: Polarity = "auto",
-    own: str | None = None,
+    model_file: str | None = None,
     compiled: bool = False,
 ) -> Predictor:
     """Load a trained model from its run folder, or an exported one from its file.
@@ -281,14 +291,14 @@ def load(
     Args:
         run: A run folder, the model file in one, the folder of an ensemble, the name of a network of the zoo, or a file
             of ``amsunet export``.
-        runtime: As for ``Predictor``, and likewise ``flips``, ``turns``, ``image_scale``, ``own`` and
+        runtime: As for ``Predictor``, and likewise ``flips``, ``turns``, ``image_scale``, ``model_file`` and
             ``compiled``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``; of torch alone.
         precision: ``auto``, ``float32`` or ``bfloat16``.
         flips: See ``runtime``.
         turns: See ``runtime``.
         image_scale: See ``runtime``.
-        own: See ``runtime``.
+        model_file: See ``runtime``.
         compiled: See ``runtime``.
 
     Returns:
@@ -302,25 +312,25 @@ def load(
         >>> predictor = amsunet.load("nuclei")
         >>> predictor.predict("image.png").areas()
     """
-    machine = None
+    chosen = None
     if (device, precision) != ("auto", "auto") and is_exported(Path(run)):
-        raise machine_is_fixed()
+        raise device_is_fixed()
     if device != "auto" or (precision != "auto" and runtime not in SUFFIXES):
-        needed("torch", "amsunet")
-        from amsunet.machine import choose_machine  # noqa: PLC0415 - loads torch, which exported networks do without
+        require("torch", "amsunet")
+        from amsunet.device import choose_device  # noqa: PLC0415 - loads torch, which exported networks do without
 
-        machine = choose_machine(device, precision)
+        chosen = choose_device(device, precision)
     asked = None if precision == "auto" else precision
     predictor = Predictor(
         run,
         runtime=runtime,
-        machine=machine,
+        device=chosen,
         precision=asked,
         flips=flips,
         turns=turns,
         image_scale=image_scale,
         polarity=polarity,
-        own=own,
+        model_file=model_file,
         compiled=compiled,
     )
     if predictor.views_left_out:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from amsunet.data.images import Array
-from amsunet.data.preprocessing import Kind, Preprocessing, Spacing, Tone, channels_first
-from amsunet.inference.polarity_choice import tell_tone
+from amsunet.data.preprocessing import InputFormat, IntensityRange, Preprocessing, Spacing, channels_first
+from amsunet.inference.polarity_choice import describe_polarity
 
-Choose = Callable[[Kind, Tone, Callable[[Tone], Array]], Tone]
+Choose = Callable[[InputFormat, IntensityRange, Callable[[IntensityRange], Array]], IntensityRange]
 """Takes the kind of a view, the tone found, and what makes the view by a tone; gives the tone to be taken."""
 _COLOURED = 0.03
 """Difference between the channels of an image, as a share of the range of its values."""
@@ -24,9 +24,9 @@ class Prepared:
     name: str
     size: tuple[int, int]
     """Height and width of the image."""
-    views: dict[Kind, Array]
+    views: dict[InputFormat, Array]
     """(C, h, w) of uint8: the networks of an ensemble may differ in their kind."""
-    unlike: str
+    out_of_distribution: str
     """In what the image is unlike the training images of every network; empty if it is not."""
     smallest: float
     """Pixels of the image below which objects are left out."""
@@ -43,41 +43,41 @@ class Prepared:
 def prepare_image(
     image: Array,
     name: str,
-    kinds: Mapping[Kind, Preprocessing],
+    preprocessings: Mapping[InputFormat, Preprocessing],
     *,
     choose: Choose,
-    unlike: Callable[[Mapping[Kind, Array]], str],
+    out_of_distribution: Callable[[Mapping[InputFormat, Array]], str],
     smallest: float,
     spacing: Spacing | None = None,
 ) -> Prepared:
     """Prepare an image as read, (H, W, 1 or 3).
 
     Args:
-        kinds: how the networks want images.
+        preprocessings: how the networks want images.
         choose: chooses between tones where there are two.
-        unlike: tells in what an image, (h, w, C) of uint8 of each kind, is unlike those trained on.
+        out_of_distribution: tells in what an image, (h, w, C) of uint8 of each kind, is unlike those trained on.
         smallest: pixels of the image below which objects are left out.
     """
     seen, guesses, polarity = {}, [], ""
-    for key, kind in kinds.items():
+    for key, kind in preprocessings.items():
         tone = kind.tone(image)
         seen[key], chosen = _view(image, key, kind, tone, choose, spacing)
         guesses.append(tone.guess)
-        polarity = polarity or tell_tone(tone, chosen)
+        polarity = polarity or describe_polarity(tone, chosen)
     unseen = all(channels == 1 for channels, _ in seen) and _is_coloured(image)
-    strange = unlike(seen) or ("colours, and the network takes grey images" if unseen else "")
+    strange = out_of_distribution(seen) or ("colours, and the network takes grey images" if unseen else "")
     told = "; ".join(dict.fromkeys(filter(None, (*guesses, strange))))
     views = {key: channels_first(view) for key, view in seen.items()}
     return Prepared(name, (image.shape[0], image.shape[1]), views, told, smallest, polarity)
 
 
 def _view(
-    image: Array, key: Kind, kind: Preprocessing, tone: Tone, choose: Choose, spacing: Spacing | None
-) -> tuple[Array, Tone]:
+    image: Array, key: InputFormat, kind: Preprocessing, tone: IntensityRange, choose: Choose, spacing: Spacing | None
+) -> tuple[Array, IntensityRange]:
     """What networks see of an image, (h, w, C) of uint8, and by which tone; each is made once, for it may be large."""
-    made: list[tuple[Tone, Array]] = []
+    made: list[tuple[IntensityRange, Array]] = []
 
-    def view(one: Tone) -> Array:
+    def view(one: IntensityRange) -> Array:
         made.append((one, kind.resize(kind.window(image, one), spacing)))
         return made[-1][1]
 

@@ -12,8 +12,8 @@ import numpy as np
 from amsunet.data.images import Array
 from amsunet.errors import InputError
 from amsunet.host import quiet
-from amsunet.inference.description import METADATA
-from amsunet.packages import needed
+from amsunet.inference.model_metadata import METADATA
+from amsunet.optional import require
 
 SUFFIXES: dict[str, str] = {"onnx": ".onnx", "openvino": ".xml"}
 """Of the formats that ``predict`` takes."""
@@ -89,7 +89,7 @@ class OnnxRuntime:
     lacking = ""
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        onnxruntime = needed("onnxruntime", "onnxruntime")
+        onnxruntime = require("onnxruntime", "onnxruntime")
         onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -110,7 +110,7 @@ class OpenVino:
     """An OpenVINO file on the CPU, in the precision that it was exported for."""
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        openvino = needed("openvino", "openvino")
+        openvino = require("openvino", "openvino")
         core = openvino.Core()
         weights = path.with_suffix(".bin")
         if not weights.is_file():
@@ -145,7 +145,7 @@ class Pt2:
     lacking = ""
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        self._torch = torch = needed("torch", "torch")
+        self._torch = torch = require("torch", "torch")
         if threads:
             torch.set_num_threads(threads)
         held = {METADATA: ""}
@@ -172,8 +172,8 @@ class ExecuTorch:
     lacking = ""
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        self._torch = needed("torch", "torch")
-        runtime = needed("executorch.runtime", '"amsunet[mobile]"').Runtime.get()
+        self._torch = require("torch", "torch")
+        runtime = require("executorch.runtime", '"amsunet[mobile]"').Runtime.get()
         try:
             program = runtime.load_program(path)
             description = program.load_method(METADATA).execute([])[0] if METADATA in program.method_names else None

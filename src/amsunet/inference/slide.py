@@ -10,24 +10,24 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from amsunet.atomic_io import as_input_error
 from amsunet.data.images import Array
-from amsunet.data.preprocessing import Kind, channels_first
+from amsunet.data.preprocessing import InputFormat, channels_first
 from amsunet.data.slide_view import SlideView
 from amsunet.data.slides import SlideError, open_slide
 from amsunet.errors import InputError
-from amsunet.files import written
-from amsunet.inference.blend import Blend, BlendAxis
 from amsunet.inference.forward import to_labels
-from amsunet.inference.places import mask_paths
-from amsunet.inference.polarity_choice import tell_tone
+from amsunet.inference.outputs import mask_paths
+from amsunet.inference.polarity_choice import describe_polarity
 from amsunet.inference.predictor import Predictor
-from amsunet.inference.scratch import Scratch
+from amsunet.inference.slide_state import Scratch
+from amsunet.inference.sliding_window import Tiling
+from amsunet.inference.tile_blending import Blend, BlendAxis
 from amsunet.inference.tiled_mask import largest_size, write_masks
 from amsunet.inference.tiled_objects import drop_small
-from amsunet.inference.tiles import Tiling
-from amsunet.inference.uncertainty import Doubt, Uncertainty, doubts_of
+from amsunet.inference.uncertainty import ReviewItem, Uncertainty, review_reasons_of
 from amsunet.memory import large_pieces_returned
-from amsunet.packages import needed
+from amsunet.optional import require
 from amsunet.progress import report
 from amsunet.wording import setting
 
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 _LABELLED = 1024
 """Pixels of the image, on a side, that get their labels at once."""
 
-Views = dict[Kind, Array]
+Views = dict[InputFormat, Array]
 
 
 class SlideTask:
@@ -64,20 +64,25 @@ class SlideTask:
             disk.
         """
         with open_slide(self._path) as slide:
-            self._lay_out(SlideView(slide, self._predictor.kinds, self._level))
+            self._lay_out(SlideView(slide, self._predictor.preprocessings, self._level))
 
-    def run(self) -> Doubt | None:
+    def run(self) -> ReviewItem | None:
         """Segment the slide; progress counts the tiles of this call.
 
         Returns: why the mask is to be checked, if it is; its uncertainty is that before small objects are left out.
         Raises: as ``check``, and InputError if the mask is being made by another process.
         """
         with open_slide(self._path) as slide:
-            view = SlideView(slide, self._predictor.kinds, self._level)
+            view = SlideView(slide, self._predictor.preprocessings, self._level)
             rows, columns, carries = self._lay_out(view)
             told = view.choose_tones(self._predictor.choose_tone)
-            unlike = "; ".join(filter(None, (view.guess, self._predictor.unlike(view.sample()))))
-            with written(self._targets[0]), Scratch(self._folder, self._job(), view.image_size, carries) as scratch:
+            out_of_distribution = "; ".join(
+                filter(None, (view.guess, self._predictor.out_of_distribution(view.sample())))
+            )
+            with (
+                as_input_error(self._targets[0]),
+                Scratch(self._folder, self._job(), view.image_size, carries) as scratch,
+            ):
                 logger.info(_describe(self._path, view, len(rows) * len(columns)))
                 if (known := self._description.preprocessing).image_scale == "size":
                     logger.info(
@@ -102,9 +107,15 @@ class SlideTask:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     one.replace(target)
                 scratch.remove()
-        polarity = next((tell_tone(*tones) for tones in told), "")
-        doubts = doubts_of(uncertainty, self._description.doubtful, unlike, polarity)
-        return Doubt(str(self._path), uncertainty, "; ".join(doubts), unlike, polarity) if doubts else None
+        polarity = next((describe_polarity(*tones) for tones in told), "")
+        review_reasons = review_reasons_of(
+            uncertainty, self._description.uncertainty_limit, out_of_distribution, polarity
+        )
+        return (
+            ReviewItem(str(self._path), uncertainty, "; ".join(review_reasons), out_of_distribution, polarity)
+            if review_reasons
+            else None
+        )
 
     @property
     def _leaves_out_small(self) -> bool:
@@ -116,7 +127,7 @@ class SlideTask:
         Returns: rows, columns, and for each row the shape of the sums that it takes over.
         """
         convention = self._description.convention
-        needed("filelock", "filelock")  # said before work starts
+        require("filelock", "filelock")  # said before work starts
         for target in self._targets:
             if target.resolve() == self._path.resolve():
                 raise InputError(f"the mask of {self._path} would take its place: choose another {setting('out')}")

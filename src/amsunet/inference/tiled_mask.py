@@ -12,7 +12,7 @@ import tifffile
 from amsunet.data.components import number_objects
 from amsunet.data.images import Array
 from amsunet.data.masks import MaskConvention
-from amsunet.inference.scratch import RawArray
+from amsunet.inference.slide_state import FileArray
 from amsunet.inference.tiled_objects import SIDE, number_tiled_objects, parts_of
 
 _CLASSIC_TIFF = (1 << 32) - (1 << 25)
@@ -29,7 +29,7 @@ def largest_size(convention: MaskConvention, height: int, width: int) -> int:
     return files * a_pixel * height * width
 
 
-def write_masks(paths: list[Path], labels: RawArray, convention: MaskConvention) -> None:
+def write_masks(paths: list[Path], labels: FileArray, convention: MaskConvention) -> None:
     """Write labels (1, H, W) as masks, Deflate-compressed, to as many files as ``places.mask_paths`` names."""
     if convention.kind == "folders":
         for label, path in enumerate(paths, start=1):
@@ -46,7 +46,7 @@ def _as_binary(label: int, _: int, part: Array) -> Array:
     return np.where(part == label, np.uint8(255), np.uint8(0))
 
 
-def _write(path: Path, labels: RawArray, dtype: np.dtype, encode: Callable[[int, Array], Array]) -> None:
+def _write(path: Path, labels: FileArray, dtype: np.dtype, encode: Callable[[int, Array], Array]) -> None:
     """Write what ``encode`` makes of each tile's number and labels (h, w)."""
 
     def tiles() -> Iterator[Array]:

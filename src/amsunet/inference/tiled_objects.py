@@ -8,7 +8,7 @@ import numpy as np
 
 from amsunet.data.components import lowest_joined, number_objects
 from amsunet.data.images import Array
-from amsunet.inference.scratch import RawArray
+from amsunet.inference.slide_state import FileArray
 
 SIDE = 512
 """Of a tile."""
@@ -16,7 +16,7 @@ SIDE = 512
 Part = tuple[slice, slice]
 
 
-def parts_of(labels: RawArray) -> Iterator[Part]:
+def parts_of(labels: FileArray) -> Iterator[Part]:
     """Tiles row by row."""
     _, height, width = labels.shape
     for top in range(0, height, SIDE):
@@ -24,7 +24,7 @@ def parts_of(labels: RawArray) -> Iterator[Part]:
             yield slice(top, min(top + SIDE, height)), slice(left, min(left + SIDE, width))
 
 
-def number_tiled_objects(labels: RawArray, *, holes: bool = False) -> tuple[list[Array], Array]:
+def number_tiled_objects(labels: FileArray, *, holes: bool = False) -> tuple[list[Array], Array]:
     """Number the objects, or the holes, over all tiles.
 
     Each tile's objects are found by themselves and joined where they touch across a border. Memory: some tens of
@@ -58,7 +58,7 @@ def number_tiled_objects(labels: RawArray, *, holes: bool = False) -> tuple[list
     return of_tiles, pixels
 
 
-def drop_small(labels: RawArray, smallest: float) -> None:
+def drop_small(labels: FileArray, smallest: float) -> None:
     """Drop objects, and then fill holes, of fewer than ``smallest`` pixels: ``without_small`` for labels 0 and 1.
 
     What was done once may be done again: the labels stay as they are then.

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from amsunet.data.images import Array
 from amsunet.data.preprocessing import Preprocessing
+from amsunet.device import Device
 from amsunet.errors import InputError
 from amsunet.inference.cuda_graph import GraphedForward, with_weights_cast
-from amsunet.inference.description import ModelDescription
 from amsunet.inference.ensemble import Folds, load_members
 from amsunet.inference.model_file import for_inference, is_ours
-from amsunet.machine import Machine
+from amsunet.inference.model_metadata import ModelDescription
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class TorchRuntime:
     """A network in evaluation mode on a device: a ``Runtime``.
 
     Args:
-        network: as ``machine.place`` put it there.
+        network: as ``device.place`` put it there.
         compiled: run it through ``torch.compile``; where that fails a warning is logged, and it runs as it is.
         fall_back: or else an InputError is raised.
         graphs: on a GPU run shapes that come again as CUDA graphs, with weights as they are now, if the network is of
@@ -36,7 +36,7 @@ class TorchRuntime:
         self,
         network: nn.Module,
         preprocessing: Preprocessing,
-        machine: Machine,
+        device: Device,
         *,
         compiled: bool = False,
         fall_back: bool = True,
@@ -44,22 +44,22 @@ class TorchRuntime:
     ) -> None:
         self._network = network
         self._preprocessing = preprocessing
-        self._machine = machine
+        self._device = device
         self._fall_back = fall_back
         self._graphed: GraphedForward | None = None
-        if graphs and machine.device == "cuda" and is_ours(network):
+        if graphs and device.type == "cuda" and is_ours(network):
             self._graphed = GraphedForward(self._compute)
-            if machine.precision == "bfloat16":
+            if device.precision == "bfloat16":
                 self._network = with_weights_cast(network, torch.bfloat16)
         self._compiled = torch.compile(self._network) if compiled else None
 
     @property
     def name(self) -> str:
-        return f"torch{' (compiled)' if self._compiled else ''} on {self._machine}"
+        return f"torch{' (compiled)' if self._compiled else ''} on {self._device}"
 
     def __call__(self, images: Array) -> Array:
         # A copy, small beside what follows: torch takes neither mirrored views nor what may not be written to.
-        pixels = torch.from_numpy(images.copy(order="K")).to(self._machine.device)
+        pixels = torch.from_numpy(images.copy(order="K")).to(self._device.type)
         logits: Array = self.logits(pixels).cpu().contiguous().numpy()
         return logits
 
@@ -69,7 +69,7 @@ class TorchRuntime:
             return (self._graphed or self._compute)(pixels)
 
     def _compute(self, pixels: Tensor) -> Tensor:
-        with self._machine.autocast():
+        with self._device.autocast():
             x = standardise(pixels.float() / 255, self._preprocessing).contiguous(memory_format=torch.channels_last)
             return self._forward(x).float()
 
@@ -104,19 +104,19 @@ def _of_channels(values: tuple[float, ...], device: torch.device) -> Tensor:
 
 def open_run(
     run: Path,
-    machine: Machine,
+    device: Device,
     *,
-    own: str | None = None,
+    model_file: str | None = None,
     compiled: bool = False,
 ) -> tuple[list[tuple[TorchRuntime, ModelDescription]], Folds | None]:
     """Read the network of a run folder or a model file, or all networks of an ensemble, and put them to work.
 
     Raises: InputError if one cannot be read.
     """
-    networks, folds = load_members(run, own)
+    networks, folds = load_members(run, model_file)
     members = []
     for network, description in networks:
-        placed = machine.place(for_inference(network, description.temperature))
-        runtime = TorchRuntime(placed, description.preprocessing, machine, compiled=compiled, graphs=True)
+        placed = device.place(for_inference(network, description.temperature))
+        runtime = TorchRuntime(placed, description.preprocessing, device, compiled=compiled, graphs=True)
         members.append((runtime, description))
     return members, folds

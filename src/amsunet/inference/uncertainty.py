@@ -13,13 +13,13 @@ from amsunet.data.images import Array
 
 
 @dataclass(frozen=True)
-class Doubt:
+class ReviewItem:
     """An image whose mask is to be checked."""
 
     image: str
     uncertainty: float
     reason: str
-    unlike: str
+    out_of_distribution: str
     """In what it does not look like the training images; empty if it does."""
     polarity: str = ""
     """How it was taken, where it may show bright objects on dark or dark ones on bright."""
@@ -27,41 +27,46 @@ class Doubt:
     @property
     def warned_of(self) -> bool:
         """Whether the command warns of it, which it does not of uncertainty alone."""
-        return bool(self.unlike or self.polarity)
+        return bool(self.out_of_distribution or self.polarity)
 
 
-def doubts_of(uncertainty: float, doubtful: float | None, unlike: str, polarity: str = "") -> tuple[str, ...]:
+def review_reasons_of(
+    uncertainty: float, uncertainty_limit: float | None, out_of_distribution: str, polarity: str = ""
+) -> tuple[str, ...]:
     """Why a mask is to be checked, if it is.
 
     Args:
-        doubtful: the uncertainty that one in ten validation images exceeds, where it is known.
-        unlike: in what the image is unlike all training images, where it is.
+        uncertainty_limit: the uncertainty that one in ten validation images exceeds, where it is known.
+        out_of_distribution: in what the image is unlike all training images, where it is.
         polarity: how the image was taken, where it was in doubt whether objects are darker than their ground.
     """
-    doubts = [polarity] if polarity else []
-    if unlike:
-        doubts.append(f"does not look like the training images ({unlike})")
-    if doubtful is not None and uncertainty > doubtful:
-        doubts.append("less sure than nine in ten validation images")
-    return tuple(doubts)
+    review_reasons = [polarity] if polarity else []
+    if out_of_distribution:
+        review_reasons.append(f"does not look like the training images ({out_of_distribution})")
+    if uncertainty_limit is not None and uncertainty > uncertainty_limit:
+        review_reasons.append("less sure than nine in ten validation images")
+    return tuple(review_reasons)
 
 
-def tell_unlike(unlike: Sequence[tuple[str, str]], images: int) -> str:
+def describe_out_of_distribution(out_of_distribution: Sequence[tuple[str, str]], images: int) -> str:
     """One sentence about images that do not look like the training images; empty without any.
 
     Args:
-        unlike: names, the worst first, and in what each is unlike all training images.
+        out_of_distribution: names, the worst first, and in what each is unlike all training images.
         images: all of them.
     """
-    if not unlike:
+    if not out_of_distribution:
         return ""
-    (figures, _), *others = Counter(figures for _, figures in unlike).most_common()
-    which = f"mostly in {figures}; as" if others else f"{figures}; as" if len(unlike) > 1 else f"{figures};"
-    do = "does" if len(unlike) == 1 else "do"
-    return f"{len(unlike)} of {images} images {do} not look like the training images ({which} {unlike[0][0]})"
+    (figures, _), *others = Counter(figures for _, figures in out_of_distribution).most_common()
+    which = (
+        f"mostly in {figures}; as" if others else f"{figures}; as" if len(out_of_distribution) > 1 else f"{figures};"
+    )
+    do = "does" if len(out_of_distribution) == 1 else "do"
+    worst = out_of_distribution[0][0]
+    return f"{len(out_of_distribution)} of {images} images {do} not look like the training images ({which} {worst})"
 
 
-def tell_unclear(unclear: Sequence[tuple[str, str]]) -> str:
+def describe_polarity_in_doubt(unclear: Sequence[tuple[str, str]]) -> str:
     """Of images of which it is in doubt which way round they are: one sentence for each way that they were taken; empty
     without any.
 

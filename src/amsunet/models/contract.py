@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-Builder = Callable[..., nn.Module]
+Build = Callable[..., nn.Module]
 
 
 class ContractError(Exception):
     """A promise that a network does not keep, in a sentence."""
 
 
-def check_contract(build: Builder) -> Iterator[tuple[str, str | None]]:
+def check_contract(build: Build) -> Iterator[tuple[str, str | None]]:
     """Try every promise on a network.
 
     Args:
@@ -37,7 +37,7 @@ def check_contract(build: Builder) -> Iterator[tuple[str, str | None]]:
             return  # without logits the other promises mean nothing
 
 
-def check_logits(build: Builder) -> None:
+def check_logits(build: Build) -> None:
     """Raise ContractError unless the network gives logits of the image's size."""
     check_sizes(build(in_channels=3, num_classes=2), ((32, 32), (64, 96), (160, 64)))
 
@@ -61,20 +61,20 @@ def _expect(logits: object, shape: tuple[int, ...]) -> Tensor:
     return logits
 
 
-def _odd_sizes(build: Builder) -> None:
+def _odd_sizes(build: Build) -> None:
     try:
         check_sizes(build(in_channels=3, num_classes=2), ((33, 47), (32, 67), (49, 64), (83, 35)))
     except RuntimeError as error:
         raise ContractError(f"{str(error).splitlines()[0]}: pad inside, and cut the logits to size") from None
 
 
-def _channels_and_classes(build: Builder) -> None:
+def _channels_and_classes(build: Build) -> None:
     for in_channels, num_classes in ((1, 2), (3, 1), (5, 7)):
         network = build(in_channels=in_channels, num_classes=num_classes)
         check_sizes(network, ((64, 64),), in_channels=in_channels, num_classes=num_classes)
 
 
-def _gradients(build: Builder) -> None:
+def _gradients(build: Build) -> None:
     network = build(in_channels=3, num_classes=2).train()
     network(torch.randn(2, 3, 64, 64)).square().mean().backward()
     for name, parameter in network.named_parameters():
@@ -89,7 +89,7 @@ def _gradients(build: Builder) -> None:
             raise ContractError(f"the gradient of {name} is zero: wire it in, or remove it")
 
 
-def _saving(build: Builder) -> None:
+def _saving(build: Build) -> None:
     network = build(in_channels=3, num_classes=2).train()
     network(torch.randn(2, 3, 64, 64))  # moves running statistics, which must be saved too
     file = io.BytesIO()
@@ -105,7 +105,7 @@ def _saving(build: Builder) -> None:
             )
 
 
-def _repetition(build: Builder) -> None:
+def _repetition(build: Build) -> None:
     network = build(in_channels=3, num_classes=2).eval()
     x = torch.randn(2, 3, 64, 96)
     with torch.no_grad():
@@ -115,7 +115,7 @@ def _repetition(build: Builder) -> None:
         _close(network(x[1:]), both[1:], "an image's logits depend on the others of its batch")
 
 
-def _memory_format(build: Builder) -> None:
+def _memory_format(build: Build) -> None:
     network = build(in_channels=3, num_classes=2).eval()
     x = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
@@ -124,7 +124,7 @@ def _memory_format(build: Builder) -> None:
         _close(network(x.contiguous(memory_format=torch.channels_last)), expected, "channels_last gives other logits")
 
 
-def _export(build: Builder) -> None:
+def _export(build: Build) -> None:
     network = build(in_channels=3, num_classes=2).eval()
     x = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
@@ -139,7 +139,7 @@ def _close(found: Tensor, expected: Tensor, problem: str) -> None:
         raise ContractError(f"{problem} (by up to {difference:.2g})")
 
 
-PROMISES: dict[str, Callable[[Builder], None]] = {
+PROMISES: dict[str, Callable[[Build], None]] = {
     "logits (N, num_classes, H, W) for images (N, in_channels, H, W)": check_logits,
     "any size from 32 x 32 on, odd ones too": _odd_sizes,
     "any number of channels and classes": _channels_and_classes,

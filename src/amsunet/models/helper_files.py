@@ -117,10 +117,10 @@ _FINDER = _Finder()
 
 
 class _Loader(Loader):
-    """Runs a file whose absolute imports of ``own`` are of the package; no bytecode is kept of it."""
+    """Runs a file whose absolute imports of ``model_file`` are of the package; no bytecode is kept of it."""
 
-    def __init__(self, package: str, path: Path, own: set[str]) -> None:
-        self._package, self._path, self._own = package, path, own
+    def __init__(self, package: str, path: Path, model_file: set[str]) -> None:
+        self._package, self._path, self._own = package, path, model_file
 
     def exec_module(self, module: ModuleType) -> None:
         tree = _OfPackage(self._package, self._own).visit(ast.parse(self._path.read_bytes(), str(self._path)))
@@ -128,10 +128,10 @@ class _Loader(Loader):
 
 
 class _OfPackage(ast.NodeTransformer):
-    """Puts the name of the package before the modules ``own`` in absolute imports."""
+    """Puts the name of the package before the modules ``model_file`` in absolute imports."""
 
-    def __init__(self, package: str, own: set[str]) -> None:
-        self._package, self._own = package, own
+    def __init__(self, package: str, model_file: set[str]) -> None:
+        self._package, self._own = package, model_file
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
         if not node.level and node.module and node.module.partition(".")[0] in self._own:

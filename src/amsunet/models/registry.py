@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from amsunet.models.own_file import build_from_file, is_file
+from amsunet.models.custom import build_from_file, is_custom
 
 Builder = TypeVar("Builder", bound=Callable[..., nn.Module])
 
@@ -61,7 +61,7 @@ def create_model(name: str, **arguments: Any) -> nn.Module:
     Raises:
         ValueError: For an unknown name, with the nearest known one.
     """
-    if is_file(name):
+    if is_custom(name):
         return build_from_file(name, arguments)
     if name.endswith(".py"):
         raise ValueError(f"{name} lacks its function: name it as {name}:FUNCTION")

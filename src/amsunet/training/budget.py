@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any
 
 from amsunet.data.fingerprint import Fingerprint
-from amsunet.machine import Machine
-from amsunet.training.closing import NOTHING, ClosingCost, Judging, rehearse
-from amsunet.training.estimate import Cost, measure_cost
-from amsunet.training.plan import AS_SAID, Plan
+from amsunet.device import Device
+from amsunet.training.closing import NOTHING, ClosingCost, Evaluating, rehearse
+from amsunet.training.plan import USER_SET, Plan
 from amsunet.training.prepare import Preparation
 from amsunet.training.smaller import NARROW, smaller
+from amsunet.training.step_cost import StepCost, measure_cost
 from amsunet.wording import setting
 
 _ENOUGH_STEPS = 300
@@ -36,8 +36,8 @@ _TO_CLOSE = 0.3
 _AT_LEAST = 0.25
 """Of the minutes for training and what follows, even if reading took longer than the rest."""
 _TO_VALIDATE = 0.15
-"""Of the training, at most, but for ``_FEWEST_JUDGED`` images."""
-_FEWEST_JUDGED = 4
+"""Of the training, at most, but for ``_FEWEST_VALIDATED`` images."""
+_FEWEST_VALIDATED = 4
 _IN_THE_LOOP = 1.1
 """Times the time of a step alone: crops are cut, figures kept."""
 
@@ -65,7 +65,7 @@ class Fitted:
     """A plan as this machine will follow it."""
 
     plan: Plan
-    cost: Cost
+    cost: StepCost
     reading_seconds: float = 0.0
     """That were gone before the first step."""
     closing_seconds: float = 0.0
@@ -96,7 +96,7 @@ class _Forecast:
     training: float
     """Seconds."""
     closing: float
-    judged: int
+    evaluated: int
     validated: int
     """Images, after each epoch."""
     steps: float
@@ -114,7 +114,7 @@ class _Forecast:
         return f"each image would come up only {self.passes:.2g} times"
 
 
-def fit_prepared(prepared: Preparation, machine: Machine, started: float, judging: Judging | None) -> Fitted:
+def fit_prepared(prepared: Preparation, device: Device, started: float, evaluating: Evaluating | None) -> Fitted:
     """Fit what was prepared to this machine: what ``check`` shows and ``train`` follows.
 
     Args:
@@ -128,15 +128,15 @@ def fit_prepared(prepared: Preparation, machine: Machine, started: float, judgin
     closing = NOTHING
     if plan.minutes is not None:
         thickness = prepared.fingerprint.thickness
-        closing = rehearse(prepared.dataset, training, validation, plan, thickness, judging)
+        closing = rehearse(prepared.dataset, training, validation, plan, thickness, evaluating)
     spending = Spending(started, closing)
-    return fit_to_budget(plan, classes, machine, prepared.training_images, prepared.fingerprint, spending)
+    return fit_to_budget(plan, classes, device, prepared.training_images, prepared.fingerprint, spending)
 
 
 def fit_to_budget(
     plan: Plan,
     num_classes: int,
-    machine: Machine,
+    device: Device,
     training_images: int,
     fingerprint: Fingerprint,
     spending: Spending,
@@ -146,22 +146,22 @@ def fit_to_budget(
     The steps of a plan by epochs, and those that were said, stay.
     """
     if plan.minutes is None:
-        cost = measure_cost(plan, num_classes, machine)
+        cost = measure_cost(plan, num_classes, device)
         return Fitted(fill_budget(plan, cost.seconds_per_step, training_images), cost)
     began = spending.started
     while True:
         spending = spending.with_some_left(plan)
-        next_one = partial(smaller, plan, fingerprint, training_images, machine.device)
+        next_one = partial(smaller, plan, fingerprint, training_images, device.type)
         fixed = plan.steps_per_epoch is not None or next_one(0.5, few_steps=True) is None
         hopeless = math.inf if fixed else _HOPELESS * spending.left(plan) / _ENOUGH_STEPS
-        cost = measure_cost(plan, num_classes, machine, hopeless)
+        cost = measure_cost(plan, num_classes, device, hopeless)
         forecast = _foresee(plan, cost, spending, training_images)
         if fixed or forecast.share >= 1:
             break
-        wanted, plan = plan, _give_up(plan, forecast, fingerprint, training_images, machine.device)
+        wanted, plan = plan, _give_up(plan, forecast, fingerprint, training_images, device.type)
         if plan is wanted:
             break
-    plan = _judged_in_time(plan, forecast, spending.closing)
+    plan = _validated_in_time(plan, forecast, spending.closing)
     gone = time.monotonic() - began
     warnings = _too_few(plan, cost, forecast, gone)
     plan = fill_budget(plan, cost.seconds_per_step, training_images, forecast.steps)
@@ -188,43 +188,43 @@ def _work(plan: Plan) -> float:
     return math.prod(plan.crop) * plan.batch_size * (1 if plan.base_channels == NARROW else 2)
 
 
-def _foresee(plan: Plan, cost: Cost, spending: Spending, training_images: int) -> _Forecast:
+def _foresee(plan: Plan, cost: StepCost, spending: Spending, training_images: int) -> _Forecast:
     closing, left = spending.closing, spending.left(plan)
     area = math.prod(plan.crop)
     per_image = closing.of_image(plan.scale, cost.seconds_per_image / area)
     fixed = closing.seconds(plan.scale, 0.0, 0)
-    judged = plan.validation_images or closing.images
-    if plan.validation_images is None and fixed + judged * per_image > _TO_CLOSE * left:
-        judged = min(judged, max(_FEWEST_JUDGED, int((_TO_CLOSE * left - fixed) / per_image)))
-        judged = -(-closing.images // -(-closing.images // judged))  # as many as an even part of them has
-    seconds = fixed + judged * per_image
+    evaluated = plan.validation_images or closing.images
+    if plan.validation_images is None and fixed + evaluated * per_image > _TO_CLOSE * left:
+        evaluated = min(evaluated, max(_FEWEST_VALIDATED, int((_TO_CLOSE * left - fixed) / per_image)))
+        evaluated = -(-closing.images // -(-closing.images // evaluated))  # as many as an even part of them has
+    seconds = fixed + evaluated * per_image
     training = max(0.0, left - seconds)
     validating = epochs_in_budget(plan) * cost.seconds_per_validated * closing.pixels * plan.scale**2 / area
-    validated = min(plan.validated_each_epoch, judged)
-    if plan.reasons.get("validated_each_epoch") != AS_SAID and validated * validating > _TO_VALIDATE * training:
-        validated = min(validated, max(_FEWEST_JUDGED, int(_TO_VALIDATE * training / validating)))
+    validated = min(plan.validated_each_epoch, evaluated)
+    if plan.reasons.get("validated_each_epoch") != USER_SET and validated * validating > _TO_VALIDATE * training:
+        validated = min(validated, max(_FEWEST_VALIDATED, int(_TO_VALIDATE * training / validating)))
     stepping = max(0.0, training - validated * validating)
     if plan.steps_per_epoch is not None:
         steps = float(plan.steps_per_epoch * epochs_in_budget(plan))
     else:
         steps = max(_FEWEST * epochs_in_budget(plan), stepping / (_IN_THE_LOOP * cost.seconds_per_step))
-    return _Forecast(training, seconds, judged, validated, steps, steps * plan.batch_size / training_images)
+    return _Forecast(training, seconds, evaluated, validated, steps, steps * plan.batch_size / training_images)
 
 
-def _judged_in_time(plan: Plan, forecast: _Forecast, closing: ClosingCost) -> Plan:
+def _validated_in_time(plan: Plan, forecast: _Forecast, closing: ClosingCost) -> Plan:
     """Judge on a part of the validation images where all of them would take too much of the time."""
     settings: dict[str, Any] = {}
     reasons = dict(plan.reasons)
-    if plan.validation_images is None and forecast.judged < closing.images:
-        settings["validation_images"] = forecast.judged
+    if plan.validation_images is None and forecast.evaluated < closing.images:
+        settings["validation_images"] = forecast.evaluated
         reasons["validation_images"] = f"an even part: all {closing.images} would take too much of the minutes"
-    if forecast.validated < min(plan.validated_each_epoch, forecast.judged):
+    if forecast.validated < min(plan.validated_each_epoch, forecast.evaluated):
         settings["validated_each_epoch"] = forecast.validated
         reasons["validated_each_epoch"] = "more would take too much of the minutes"
     return plan.model_copy(update={**settings, "reasons": reasons})
 
 
-def _too_few(plan: Plan, cost: Cost, forecast: _Forecast, gone: float) -> tuple[str, ...]:
+def _too_few(plan: Plan, cost: StepCost, forecast: _Forecast, gone: float) -> tuple[str, ...]:
     """Warn where the minutes do not hold what they are for, and say how many would."""
     seconds = (plan.minutes or 0) * 60
     late = gone > (1 - _AT_LEAST) * seconds
@@ -258,7 +258,7 @@ def fill_budget(plan: Plan, seconds_per_step: float, training_images: int, steps
     reasons = plan.reasons | {"steps_per_epoch": f"a step takes {seconds_per_step:.2f} s here"}
     settings: dict[str, Any] = {"steps_per_epoch": each}
     passes = each * epochs_in_budget(plan) * plan.batch_size / training_images
-    chosen = reasons.get("augmentation") == AS_SAID or plan.augmentation in ("none", "paper")
+    chosen = reasons.get("augmentation") == USER_SET or plan.augmentation in ("none", "paper")
     if passes < _PASSES_FOR_AUGMENTATION and not chosen:
         settings["augmentation"] = "light"
         reasons["augmentation"] = f"each image comes up only {passes:.0f} times"

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from amsunet.data.masks import IGNORED
+from amsunet.data.masks import IGNORE_INDEX
 from amsunet.training.validation import ValidationLogits
 
 _IMAGES = 24
@@ -23,7 +23,7 @@ _LARGEST = 10.0
 
 
 @dataclass(frozen=True)
-class Calibration:
+class TemperatureFit:
     """What dividing the logits by ``temperature`` does to the expected calibration error on validation pixels."""
 
     temperature: float
@@ -39,7 +39,7 @@ class Calibration:
         )
 
 
-def fit_temperature(validation: ValidationLogits) -> Calibration:
+def fit_temperature(validation: ValidationLogits) -> TemperatureFit:
     """Find the temperature of least cross-entropy.
 
     Source: Guo et al., ICML 2017, arXiv 1706.04599.
@@ -49,7 +49,7 @@ def fit_temperature(validation: ValidationLogits) -> Calibration:
     drawn: list[tuple[Tensor, Tensor]] = []
     for index in images:
         of_image, labels = validation[index]
-        places = np.flatnonzero(labels.ravel() != IGNORED)
+        places = np.flatnonzero(labels.ravel() != IGNORE_INDEX)
         places = rng.permutation(places)[:_PIXELS]
         pixels = torch.from_numpy(of_image.reshape(len(of_image), -1)[:, places].T)
         drawn.append((pixels, torch.from_numpy(labels.ravel()[places]).long()))
@@ -61,7 +61,7 @@ def fit_temperature(validation: ValidationLogits) -> Calibration:
     bound = math.log(_LARGEST)
     found = minimize_scalar(cross_entropy, bounds=(-bound, bound), method="bounded") if len(targets) else None
     temperature = 1.0 if found is None else math.exp(found.x)
-    return Calibration(
+    return TemperatureFit(
         temperature, _error(logits, targets), _error(logits / temperature, targets), len(images), len(targets)
     )
 

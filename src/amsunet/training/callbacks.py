@@ -17,11 +17,11 @@ from pytorch_lightning.callbacks import WeightAveraging
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from amsunet.files import whole_file, write_csv
-from amsunet.inference.description import FILE_NAME, ModelDescription
+from amsunet.atomic_io import atomic_write, write_csv
 from amsunet.inference.model_file import save_model
+from amsunet.inference.model_metadata import FILE_NAME, ModelDescription
 from amsunet.progress import is_shown, report
-from amsunet.training.task import SegmentationTask
+from amsunet.training.lightning_module import SegmentationTask
 
 logger = logging.getLogger(__name__)
 
@@ -29,19 +29,19 @@ _MAY_TAKE = 1.05
 """Of the minutes given: better a twentieth too long than most of an epoch unused."""
 
 
-class MovingAverage(WeightAveraging):
+class EMA(WeightAveraging):
     """Lightning's weight averaging with a decay that starts low, so that short trainings profit too."""
 
     def __init__(self) -> None:
-        super().__init__(multi_avg_fn=_moving_average)
+        super().__init__(multi_avg_fn=_update_ema)
 
 
-def _moving_average(averages: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
+def _update_ema(averages: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
     decay = min(0.999, (1 + float(updates)) / (10 + float(updates)))
     get_ema_multi_avg_fn(decay)(averages, current, updates)  # type: ignore[no-untyped-call]
 
 
-class Clock(pl.Callback):
+class TimeBudget(pl.Callback):
     """Ends training on time, lays the learning rate's end there, and lets Ctrl-C end it early.
 
     With a number of minutes the number of epochs is set anew after each epoch from the time that epochs have
@@ -137,24 +137,24 @@ class Clock(pl.Callback):
         self._old_handlers = {}
 
 
-class Keeper(pl.Callback):
+class Checkpointer(pl.Callback):
     """Keeps what a training has reached: the best weights, a row of figures for each epoch, the state to resume from.
 
     Stands before the weight averaging in the list of callbacks, which puts the unaveraged weights back at the
     end of validation.
     """
 
-    def __init__(self, run: Path, description: ModelDescription, clock: Clock) -> None:
+    def __init__(self, run: Path, description: ModelDescription, time_budget: TimeBudget) -> None:
         self.best_score = -1.0
         self.best_loss = math.inf
         self.best_epoch = -1
         self.rows: list[dict[str, Any]] = []
         self._run = run
         self._description = description
-        self._clock = clock
+        self._time_budget = time_budget
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._stop_without_progress(trainer, pl_module, trainer.current_epoch - 1)  # of a training that is resumed
+        self._stop_early(trainer, pl_module, trainer.current_epoch - 1)  # of a training that is resumed
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, SegmentationTask)
@@ -165,7 +165,7 @@ class Keeper(pl.Callback):
         by_class = torch.where(there, by_class, torch.nan)
         loss = float(torch.stack(pl_module.loss_of_images).mean())
         # Part of an epoch does not count as one, or a resumed training would differ from an unbroken one.
-        counts = not self._clock.cut or self.best_epoch < 0
+        counts = not self._time_budget.cut or self.best_epoch < 0
         # The loss decides where Dice does not, as while nothing is found, or on images without an object.
         if (score, -loss) > (self.best_score, -self.best_loss) and counts:
             self.best_score, self.best_loss, self.best_epoch = score, loss, trainer.current_epoch
@@ -174,7 +174,7 @@ class Keeper(pl.Callback):
         row: dict[str, Any] = {
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,
-            "seconds": round(self._clock.elapsed(), 1),
+            "seconds": round(self._time_budget.elapsed(), 1),
             "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
             "val_dice": score,
         }
@@ -189,14 +189,14 @@ class Keeper(pl.Callback):
             logger.log_metrics(
                 {k: v for k, v in self.rows[-1].items() if k not in ("epoch", "step")}, trainer.global_step
             )
-        if self._clock.cut:
+        if self._time_budget.cut:
             return
         write_csv(self._run / "metrics.csv", self.rows)
-        self._stop_without_progress(trainer, pl_module, trainer.current_epoch)
-        with whole_file(self._run / "last.ckpt") as temporary:
+        self._stop_early(trainer, pl_module, trainer.current_epoch)
+        with atomic_write(self._run / "last.ckpt") as temporary:
             trainer.save_checkpoint(temporary)
 
-    def _stop_without_progress(self, trainer: pl.Trainer, pl_module: pl.LightningModule, epoch: int) -> None:
+    def _stop_early(self, trainer: pl.Trainer, pl_module: pl.LightningModule, epoch: int) -> None:
         if epoch - self.best_epoch >= pl_module.plan.patience:  # type: ignore[union-attr, operator]
             trainer.should_stop = True
 
@@ -213,8 +213,8 @@ class Keeper(pl.Callback):
 class Progress(pl.Callback):
     """Reports every step of the whole training, and logs one line for each epoch."""
 
-    def __init__(self, task: SegmentationTask, clock: Clock, keeper: Keeper) -> None:
-        self._task, self._clock, self._keeper = task, clock, keeper
+    def __init__(self, task: SegmentationTask, time_budget: TimeBudget, checkpointer: Checkpointer) -> None:
+        self._task, self._time_budget, self._checkpointer = task, time_budget, checkpointer
         self._done = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -231,12 +231,15 @@ class Progress(pl.Callback):
             report(self._done, total, "step", loss=float(outputs["loss"]))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        row, elapsed = self._keeper.rows[-1], self._clock.elapsed()
+        row, elapsed = self._checkpointer.rows[-1], self._time_budget.elapsed()
         done = trainer.current_epoch + 1
-        left = self._clock.seconds_per_epoch(done) * max(0, self._clock.epochs - done) + self._clock.closing
-        best = "  best so far" if self._keeper.best_epoch == trainer.current_epoch else ""
+        left = (
+            self._time_budget.seconds_per_epoch(done) * max(0, self._time_budget.epochs - done)
+            + self._time_budget.closing
+        )
+        best = "  best so far" if self._checkpointer.best_epoch == trainer.current_epoch else ""
         logger.info(
-            f"epoch {done:>3} of {self._clock.epochs}  loss {row['train_loss']:.3f}  validation Dice "
+            f"epoch {done:>3} of {self._time_budget.epochs}  loss {row['train_loss']:.3f}  validation Dice "
             f"{row['val_dice']:.4f}  {_clock_time(elapsed)} gone, {_clock_time(left)} left{best}"
         )
 

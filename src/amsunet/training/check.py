@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from amsunet.atomic_io import atomic_write, write_json
 from amsunet.data.contact_sheet import draw_sheet, tell_codes
 from amsunet.data.masks import MaskOptions
-from amsunet.files import whole_file, write_json
+from amsunet.device import choose_device
 from amsunet.host import random_state_kept
-from amsunet.machine import choose_machine
 from amsunet.memory import free_memory
 from amsunet.training.budget import Fitted, fit_prepared
-from amsunet.training.closing import Judging
-from amsunet.training.estimate import Cost
+from amsunet.training.closing import Evaluating
 from amsunet.training.plan import Plan
 from amsunet.training.prepare import Preparation, prepare
+from amsunet.training.step_cost import StepCost
 from amsunet.wording import setting
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckResult:
     """What an audit found; as text, the lines that ``amsunet check`` prints."""
 
     preparation: Preparation
@@ -41,7 +41,7 @@ class Check:
         return self.fitted.plan
 
     @property
-    def cost(self) -> Cost:
+    def cost(self) -> StepCost:
         """Time and memory of a step, measured on this machine."""
         return self.fitted.cost
 
@@ -84,9 +84,9 @@ def check(
     device: str = "auto",
     precision: str = "auto",
     started: float | None = None,
-    judging: Judging | None = None,
+    evaluating: Evaluating | None = None,
     **overrides: Any,
-) -> Check:
+) -> CheckResult:
     """Audit a data set; write ``contact-sheet.png`` and ``check.json`` into ``out``.
 
     Args:
@@ -109,10 +109,10 @@ def check(
         InputError: For data that cannot be understood; single broken files are in the result.
     """
     started = time.monotonic() if started is None else started
-    machine = choose_machine(device, precision)
+    machine = choose_device(device, precision)
     prepared = prepare(
         data,
-        device=machine.device,
+        device=machine.type,
         mask_options=mask_options,
         group=group,
         allow_problems=True,
@@ -120,11 +120,11 @@ def check(
         recipe=recipe,
         overrides=overrides,
     )
-    fitted = fit_prepared(prepared, machine, started, judging)
+    fitted = fit_prepared(prepared, machine, started, evaluating)
     plan, cost = fitted.plan, fitted.cost
     folder = Path(out)
     sheet = folder / "contact-sheet.png"
-    with whole_file(sheet) as temporary:
+    with atomic_write(sheet) as temporary:
         draw_sheet(prepared.dataset, prepared.splits, prepared.fingerprint.class_shares).save(temporary)
     dataset = prepared.dataset
     record = {
@@ -140,4 +140,4 @@ def check(
         "memory_bytes": cost.memory,
     }
     write_json(folder / "check.json", record)
-    return Check(prepared, fitted, str(machine), sheet, tell_codes(dataset))
+    return CheckResult(prepared, fitted, str(machine), sheet, tell_codes(dataset))

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from amsunet.data.appearance import IMAGES, take_figures
 from amsunet.data.crops import evenly
 from amsunet.data.dataset import Dataset
+from amsunet.data.discovery import Sample
 from amsunet.data.images import Array
-from amsunet.data.layout import Sample
+from amsunet.data.out_of_distribution import IMAGES, take_figures
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.training.plan import Plan
 from amsunet.training.threshold import seconds_to_choose
 
 Scene = tuple[Array, Array, Array]
 """Image (H, W, C), labels (H, W), and probabilities (K, H, W) as a network might give them."""
-Judging = Callable[[Sequence[Scene], float], tuple[float, float]]
+Evaluating = Callable[[Sequence[Scene], float], tuple[float, float]]
 """What judges a network once it is trained, rehearsed: from scenes and the thickness of structures to the seconds of an
 image and of the report. Training knows no evaluation, so it is told."""
 _REHEARSED = 3
@@ -45,7 +45,7 @@ class ClosingCost:
     """Of an image at its own size: temperature, threshold, smallest object."""
     looking: float
     """Of all images whose appearance is learnt, at their own size."""
-    judging: float
+    evaluating: float
     """Of an image; nothing where nobody judges."""
     report: float
 
@@ -56,9 +56,9 @@ class ClosingCost:
             scale: of the working size.
             per_pixel: seconds that the network takes for a pixel at working size.
         """
-        times = 2 if self.judging else 1  # predicted and read to choose by, and to be judged
+        times = 2 if self.evaluating else 1  # predicted and read to choose by, and to be judged
         at_work = self.choosing + times * per_pixel * self.pixels
-        return times * self.reading + self.judging + scale**2 * at_work
+        return times * self.reading + self.evaluating + scale**2 * at_work
 
     def seconds(self, scale: float, per_pixel: float, images: int) -> float:
         """Of all, where so many validation images are judged."""
@@ -74,10 +74,10 @@ def rehearse(
     validation: Sequence[Sample],
     plan: Plan,
     thickness: float,
-    judging: Judging | None,
+    evaluating: Evaluating | None,
 ) -> ClosingCost:
     """Do what the closing steps do on some validation images, with probabilities made of their labels."""
-    blank = Preprocessing.blank(plan.in_channels, plan.windowing, plan.scale)
+    blank = Preprocessing.blank(plan.in_channels, plan.normalization, plan.scale)
     scenes: list[Scene] = []
     pixels, reading, choosing, looking = [], [], [], []
     for sample in evenly(validation, _REHEARSED):
@@ -93,14 +93,14 @@ def rehearse(
         image, labels = image[window], labels[window]
         scenes.append((image, labels, _imitated(labels, dataset.convention.num_classes)))
         choosing.append(pixels[-1] / labels.size * seconds_to_choose(scenes[-1][2], labels, len(validation)))
-    of_scene, report = (0.0, 0.0) if judging is None else judging(scenes, thickness)
+    of_scene, report = (0.0, 0.0) if evaluating is None else evaluating(scenes, thickness)
     return ClosingCost(
         images=len(validation),
         pixels=float(np.mean(pixels)),
         reading=float(np.median(reading)),
         choosing=float(np.median(choosing)),
         looking=float(np.median(looking)) * sum(min(IMAGES, len(samples)) for samples in (training, validation)),
-        judging=of_scene * float(np.mean(pixels)) / float(np.mean([labels.size for _, labels, _ in scenes])),
+        evaluating=of_scene * float(np.mean(pixels)) / float(np.mean([labels.size for _, labels, _ in scenes])),
         report=report,
     )
 

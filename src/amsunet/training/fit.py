@@ -16,26 +16,26 @@ from torch.utils.data import DataLoader
 
 from amsunet.data.crops import Crops, PreparedImages, evenly
 from amsunet.data.dataset import Dataset
-from amsunet.data.layout import Sample
+from amsunet.data.discovery import Sample
+from amsunet.device import Device
 from amsunet.errors import InputError
 from amsunet.host import determinism_kept, quiet, random_state_kept, without_warnings
-from amsunet.inference.description import FILE_NAME, ModelDescription
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import build_network
-from amsunet.machine import Machine
+from amsunet.inference.model_metadata import FILE_NAME, ModelDescription
 from amsunet.training.budget import epochs_in_budget
-from amsunet.training.callbacks import Clock, Keeper, MovingAverage, Progress
-from amsunet.training.finish import finish
-from amsunet.training.run import RunConfig
-from amsunet.training.task import DivergedError, SegmentationTask, WholeImages
-from amsunet.training.transfer import start_from
+from amsunet.training.callbacks import EMA, Checkpointer, Progress, TimeBudget
+from amsunet.training.finetune import load_pretrained
+from amsunet.training.lightning_module import DivergedError, SegmentationTask, WholeImages
+from amsunet.training.postprocessing import fit_postprocessing
+from amsunet.training.run_folder import RunConfig
 from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainResult:
     """What came of a training."""
 
     run: Path
@@ -48,7 +48,7 @@ class Training:
     """Mean over validation images and classes at working size, of the kept weights, by threshold (with folds, of the
     network that has not seen the image)."""
     interrupted: bool
-    machine: Machine
+    device: Device
     folds: Folds | None = None
     dataset: Dataset | None = None
     """What it was trained on, as it was read."""
@@ -82,18 +82,18 @@ def fit(
     config: RunConfig,
     training: list[Sample],
     validation: list[Sample],
-    machine: Machine,
+    device: Device,
     *,
     resume: bool,
     sizes: Mapping[str, tuple[int, int]] | None = None,
     started: float | None = None,
     closing: float = 0.0,
-) -> Training:
+) -> TrainResult:
     """Train the network of a run folder on its samples, or go on from its last checkpoint, and choose the threshold.
 
     Args:
         sizes: as for ``PreparedImages``.
-        started, closing: as for ``Clock``.
+        started, closing: as for ``TimeBudget``.
 
     Raises: InputError for a damaged checkpoint, and when the loss diverges.
     """
@@ -111,17 +111,17 @@ def fit(
         flips=plan.augmentation_flips,
     )
     checkpoint = run / "last.ckpt" if resume and (run / "last.ckpt").exists() else None
-    if plan.start is not None and checkpoint is None:
-        logger.info(start_from(network, Path(plan.start), plan, arguments))
+    if plan.pretrained is not None and checkpoint is None:
+        logger.info(load_pretrained(network, Path(plan.pretrained), plan, arguments))
     epochs = plan.epochs or epochs_in_budget(plan)
-    task = SegmentationTask(network, plan, preprocessing, machine, total_steps=epochs * plan.steps_per_epoch)
-    clock = Clock(task, epochs, started=started, closing=closing)
-    keeper = Keeper(run, description, clock)
-    callbacks: list[pl.Callback] = [clock, keeper, Progress(task, clock, keeper)]
-    if plan.average_weights:
-        callbacks.insert(2, MovingAverage())
+    module = SegmentationTask(network, plan, preprocessing, device, total_steps=epochs * plan.steps_per_epoch)
+    time_budget = TimeBudget(module, epochs, started=started, closing=closing)
+    checkpointer = Checkpointer(run, description, time_budget)
+    callbacks: list[pl.Callback] = [time_budget, checkpointer, Progress(module, time_budget, checkpointer)]
+    if plan.ema:
+        callbacks.insert(2, EMA())
     seen = PreparedImages(training, convention, preprocessing, sizes)
-    judged = PreparedImages(evenly(validation, plan.validation_images or len(validation)), convention, preprocessing)
+    evaluated = PreparedImages(evenly(validation, plan.validation_images or len(validation)), convention, preprocessing)
     crops = Crops(
         seen,
         size=plan.crop,
@@ -130,9 +130,9 @@ def fit(
         foreground_fraction=plan.foreground_fraction,
     )
     trainer = pl.Trainer(
-        accelerator={"cpu": "cpu", "cuda": "gpu", "mps": "mps"}[machine.device],
+        accelerator={"cpu": "cpu", "cuda": "gpu", "mps": "mps"}[device.type],
         devices=1,
-        precision="bf16-mixed" if machine.precision == "bfloat16" else "32-true",
+        precision="bf16-mixed" if device.precision == "bfloat16" else "32-true",
         max_epochs=-1,
         callbacks=[*callbacks, _NextEpoch(crops)],
         logger=TensorBoardLogger(run, name="", version="tensorboard"),
@@ -148,9 +148,9 @@ def fit(
         logger.info("no epoch had ended: starting from the beginning")
     try:
         trainer.fit(
-            task,
+            module,
             DataLoader(crops, plan.batch_size, drop_last=True),
-            DataLoader(WholeImages(judged, plan.validated_each_epoch)),
+            DataLoader(WholeImages(evaluated, plan.validated_each_epoch)),
             ckpt_path=checkpoint,
             weights_only=True,
         )
@@ -158,22 +158,22 @@ def fit(
         raise KeyboardInterrupt from None
     except DivergedError:
         kept = (
-            f"the weights of epoch {keeper.best_epoch + 1} are kept in {run}"
-            if keeper.best_epoch >= 0
+            f"the weights of epoch {checkpointer.best_epoch + 1} are kept in {run}"
+            if checkpointer.best_epoch >= 0
             else "nothing was kept"
         )
         raise InputError(
             f"training diverged in epoch {trainer.current_epoch + 1} (the loss is not a number); {kept}: "
             f"train anew with {setting(learning_rate=plan.learning_rate / 4)} or {setting(precision='float32')}"
         ) from None
-    chosen = finish(run / FILE_NAME, seen, judged, machine, plan.model)
-    return Training(
+    chosen = fit_postprocessing(run / FILE_NAME, seen, evaluated, device, plan.model)
+    return TrainResult(
         run,
         trainer.current_epoch,
-        keeper.best_epoch,
+        checkpointer.best_epoch,
         chosen.dice_at,
-        clock.interrupted,
-        machine,
+        time_budget.interrupted,
+        device,
         validation_images=plan.validation_images,
     )
 

@@ -8,14 +8,14 @@ import time
 from pathlib import Path
 
 from amsunet.data.dataset import Dataset
-from amsunet.data.layout import Split
-from amsunet.inference.description import FILE_NAME
+from amsunet.data.discovery import Split
+from amsunet.device import Device, environment
 from amsunet.inference.ensemble import Folds, FoldScore, fold_folder, read_folds, write_folds
 from amsunet.inference.model_file import DamagedError, load_model
-from amsunet.machine import Machine, environment
-from amsunet.training.fit import Training, fit
+from amsunet.inference.model_metadata import FILE_NAME
+from amsunet.training.fit import TrainResult, fit
 from amsunet.training.prepare import fit_preprocessing
-from amsunet.training.run import RunConfig, RunData, alone_in, write_run
+from amsunet.training.run_folder import RunConfig, RunData, run_lock, write_run
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +25,11 @@ def fit_folds(
     config: RunConfig,
     record: RunData,
     dataset: Dataset,
-    machine: Machine,
+    device: Device,
     *,
     started: float | None = None,
     closing: float = 0.0,
-) -> Training:
+) -> TrainResult:
     """Train the folds of a folder that are not done, each in a run folder of its own, and keep what they reached.
 
     A fold is trained on the images of the others and validated on its own, with the plan of all folds and a seed of
@@ -37,7 +37,7 @@ def fit_folds(
 
     Args:
         started: when the minutes of the first one began; those of the others begin where one has ended.
-        closing: as for ``Clock``, of each.
+        closing: as for ``TimeBudget``, of each.
 
     Raises: InputError as ``fit``.
     """
@@ -54,12 +54,12 @@ def fit_folds(
             folds = folds.model_copy(update={"scores": {k: v for k, v in folds.scores.items() if k != fold}})
             write_folds(run, folds)
             shutil.rmtree(folder, ignore_errors=True)
-        training = _fit_fold(folder, fold, folds, config, record, dataset, machine, place, started, closing)
+        training = _fit_fold(folder, fold, folds, config, record, dataset, device, place, started, closing)
         started = time.monotonic()
         epochs += training.epochs
         if training.interrupted:
-            return Training(
-                run, epochs, None, folds.dice_at(), True, machine, folds, dataset, training.validation_images
+            return TrainResult(
+                run, epochs, None, folds.dice_at(), True, device, folds, dataset, training.validation_images
             )
         score = FoldScore(
             images=list(folds.fold_of.values()).count(fold), epochs=training.epochs, dice_at=training.dice_at
@@ -71,7 +71,7 @@ def fit_folds(
         logger.info(
             f"{place}: Dice {score.dice:.4f} on {score.images} images; about {minutes:.0f} minutes left for all folds"
         )
-    return Training(run, epochs, None, folds.dice_at(), False, machine, folds, dataset, config.plan.validation_images)
+    return TrainResult(run, epochs, None, folds.dice_at(), False, device, folds, dataset, config.plan.validation_images)
 
 
 def _fit_fold(
@@ -81,14 +81,14 @@ def _fit_fold(
     config: RunConfig,
     record: RunData,
     dataset: Dataset,
-    machine: Machine,
+    device: Device,
     place: str,
     started: float | None,
     closing: float,
-) -> Training:
+) -> TrainResult:
     """Train one fold, or go on with it."""
-    own: dict[str, Split] = {name: "val" if of == fold else "train" for name, of in folds.fold_of.items()}
-    splits = record.splits | own
+    model_file: dict[str, Split] = {name: "val" if of == fold else "train" for name, of in folds.fold_of.items()}
+    splits = record.splits | model_file
     training, validation = ([s for s in dataset.samples if splits[s.name] == split] for split in ("train", "val"))
     plan = config.plan.model_copy(update={"seed": config.plan.seed + fold})
     preprocessing = fit_preprocessing(plan, config.convention, training, record.fingerprint)
@@ -96,13 +96,13 @@ def _fit_fold(
     if not begun:
         shutil.rmtree(folder, ignore_errors=True)  # of a fold that was killed before its first epoch had ended
     mine = config.model_copy(update={"plan": plan, "preprocessing": preprocessing})
-    with alone_in(folder):
-        write_run(folder, mine, record.model_copy(update={"splits": splits}), environment(machine))
+    with run_lock(folder):
+        write_run(folder, mine, record.model_copy(update={"splits": splits}), environment(device))
         doing = "goes on" if begun else "begins"
         logger.info(f"{place}: {doing}, {len(training)} images to train, {len(validation)} to validate")
         sizes = dataset.sizes()
         return fit(
-            folder, mine, training, validation, machine,
+            folder, mine, training, validation, device,
             resume=begun, sizes=sizes, started=started, closing=closing,
         )  # fmt: skip
 

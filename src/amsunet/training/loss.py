@@ -9,7 +9,7 @@ from monai.losses import DiceLoss, SoftclDiceLoss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from amsunet.data.masks import IGNORED
+from amsunet.data.masks import IGNORE_INDEX
 
 LossName = Literal["ce_dice", "focal_dice", "ce_dice_cldice"]
 _FOCUS = 2
@@ -23,7 +23,7 @@ class CrossEntropyDiceLoss(nn.Module):
 
         dice(n, k) = (2 sum p t + e) / (sum p + sum t + e),  e = 1e-6
 
-    Call: logits (N, K, H, W) and targets (N, H, W) of int64, ``IGNORED`` (255) left out, to a scalar.
+    Call: logits (N, K, H, W) and targets (N, H, W) of int64, ``IGNORE_INDEX`` (255) left out, to a scalar.
     Source: the released recipe of AMSUnet, doi 10.1016/j.compbiomed.2023.107120.
     """
 
@@ -36,11 +36,11 @@ class CrossEntropyDiceLoss(nn.Module):
 
     def cross_entropy(self, logits: Tensor, targets: Tensor) -> Tensor:
         # Summed by hand: the built-in mean is NaN where every pixel is ignored, the sum in no fixed order on a GPU.
-        total = F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="none").sum()
-        return total / (targets != IGNORED).sum().clamp(min=1)
+        total = F.cross_entropy(logits, targets, ignore_index=IGNORE_INDEX, reduction="none").sum()
+        return total / (targets != IGNORE_INDEX).sum().clamp(min=1)
 
     def dice(self, logits: Tensor, targets: Tensor) -> Tensor:
-        counted = (targets != IGNORED)[:, None]
+        counted = (targets != IGNORE_INDEX)[:, None]
         loss: Tensor = self.dice_loss(*_shares(logits, targets, counted))
         return loss
 
@@ -57,9 +57,9 @@ class FocalDiceLoss(CrossEntropyDiceLoss):
         return self.focal(logits, targets) + self.dice(logits, targets)
 
     def focal(self, logits: Tensor, targets: Tensor) -> Tensor:
-        surprise = F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="none")  # 0 where ignored
+        surprise = F.cross_entropy(logits, targets, ignore_index=IGNORE_INDEX, reduction="none")  # 0 where ignored
         total = ((1 - torch.exp(-surprise)) ** _FOCUS * surprise).sum()
-        return total / (targets != IGNORED).sum().clamp(min=1)
+        return total / (targets != IGNORE_INDEX).sum().clamp(min=1)
 
 
 class CLDiceLoss(CrossEntropyDiceLoss):
@@ -78,7 +78,7 @@ class CLDiceLoss(CrossEntropyDiceLoss):
         return self.cross_entropy(logits, targets) + overlap
 
     def cldice(self, logits: Tensor, targets: Tensor) -> Tensor:
-        probabilities, one_hot = _shares(logits, targets, (targets != IGNORED)[:, None])
+        probabilities, one_hot = _shares(logits, targets, (targets != IGNORE_INDEX)[:, None])
         loss: Tensor = self.cldice_loss(input=probabilities[:, 1:], target=one_hot[:, 1:].to(probabilities.dtype))
         return loss
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     TypeAdapter,
     ValidationError,
@@ -20,14 +19,15 @@ from pydantic import (
 from amsunet.data.augmentation import Augmentation, Extra, Strength
 from amsunet.data.fingerprint import Fingerprint
 from amsunet.data.mirrored import Flips, flips_beside
-from amsunet.data.preprocessing import ImageScale, Windowing
+from amsunet.data.preprocessing import ImageScale, Normalization
 from amsunet.errors import InputError
+from amsunet.records import Record
 from amsunet.removed import refuse_removed, removed_in, without_removed
 from amsunet.training.loss import LossName
 from amsunet.wording import command, setting
 
 DEFAULT_MINUTES = 20.0
-AS_SAID = "as you said"
+USER_SET = "as you said"
 _WORKING_SIDE = 384
 _WORKING_THICKNESS = 12
 _SIDE_ON_CPU = 96
@@ -49,24 +49,28 @@ def _words(value: Any) -> Any:
     return tuple(word.strip() for word in value.split(",")) if isinstance(value, str) else value
 
 
-class Plan(BaseModel):
+class Plan(Record):
     """Every setting of a training. ``reasons`` says why, by setting."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    former_names: ClassVar[Mapping[str, str]] = {
+        "windowing": "normalization",
+        "start": "pretrained",
+        "average_weights": "ema",
+    }
 
     model: str = "amsunet"
     """A name of ``list_models()``, or ``FILE.py:FUNCTION``."""
     base_channels: int | None = Field(None, ge=1)
     """Width of the network; its own default when left out."""
-    model_options: dict[str, Any] = {}
+    model_options: dict[str, Any] = Field(default_factory=dict)
     """Other arguments of the network."""
-    start: str | None = None
+    pretrained: str | None = None
     """Run folder or model file whose weights training starts from."""
     in_channels: Literal[1, 3]
     scale: float = Field(gt=0, le=4)
     image_scale: ImageScale = "factor"
     """What an image of another size is: more of the view or less, or the same view in other pixels."""
-    windowing: Annotated[Windowing, BeforeValidator(refuse_removed)]
+    normalization: Annotated[Normalization, BeforeValidator(refuse_removed)]
     crop: tuple[_Side, _Side]
     batch_size: int = Field(ge=1)
     foreground_fraction: float = Field(ge=0, le=1)
@@ -83,7 +87,7 @@ class Plan(BaseModel):
     weight_decay: float = Field(5e-5, ge=0)
     gradient_clip: float | None = Field(1.0, gt=0)
     """Largest norm of the gradient."""
-    average_weights: bool = True
+    ema: bool = True
     """Judge and keep an exponential moving average of the weights."""
     epochs: int | None = Field(None, ge=1)
     minutes: float | None = Field(None, gt=0, allow_inf_nan=False)
@@ -97,7 +101,7 @@ class Plan(BaseModel):
     patience: int = Field(30, ge=1)
     """Epochs without a better validation score before training ends."""
     seed: int = Field(0, ge=0)
-    reasons: dict[str, str] = {}
+    reasons: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -208,7 +212,7 @@ def make_plan(
     if recipe == "paper":
         _follow_paper(settings, reasons, fingerprint)
     settings |= given
-    reasons |= dict.fromkeys(given, AS_SAID)
+    reasons |= dict.fromkeys(given, USER_SET)
     if settings["crop"][0] != settings["crop"][1] and settings["quarter_turns"]:
         settings["quarter_turns"], reasons["quarter_turns"] = False, "crops are not square"
     elif settings["augmentation_flips"] != "both" and "quarter_turns" not in given:
@@ -238,7 +242,7 @@ def _derive(
     fingerprint: Fingerprint, training_images: int, device: str, *, short: bool, scale: float | None
 ) -> tuple[dict[str, Any], dict[str, str]]:
     settings: dict[str, Any] = {}
-    reasons: dict[str, str] = {}
+    reasons: dict[str, str] = Field(default_factory=dict)
 
     def decide(name: str, value: Any, why: str) -> None:
         settings[name], reasons[name] = value, why
@@ -259,14 +263,14 @@ def _derive(
     both = uneven and fingerprint.bright_on_dark
     if fingerprint.coloured and fingerprint.channel_balance < _DIM:
         dim = f"the dimmest channel has {fingerprint.channel_balance:.2g} of the brightest one's range"
-        decide("windowing", "channels", f"{dim}: each channel by its own")
+        decide("normalization", "channels", f"{dim}: each channel by its own")
     elif both:
-        decide("windowing", "bright_on_dark", "foreground is dark in bright images, bright in dark ones")
+        decide("normalization", "bright_on_dark", "foreground is dark in bright images, bright in dark ones")
     elif uneven:
-        decide("windowing", "gamma", "brightness differs much between images")
+        decide("normalization", "gamma", "brightness differs much between images")
     else:
         mixed = "each image by its own range" if len(fingerprint.values) > 1 else "alike in brightness"
-        decide("windowing", "percentiles" if fingerprint.bits > 8 else "depth", f"{fingerprint.depth}, {mixed}")
+        decide("normalization", "percentiles" if fingerprint.bits > 8 else "depth", f"{fingerprint.depth}, {mixed}")
     thin = thickness * scale < _THIN
     small = thickness * scale < _WORKING_THICKNESS
     most = _SMALL_CROP if small else _LARGEST_CROP
@@ -309,7 +313,7 @@ def _follow_paper(settings: dict[str, Any], reasons: dict[str, str], fingerprint
     paper: dict[str, Any] = {
         "model": "amsunet",
         "scale": 1.0,
-        "windowing": "depth",
+        "normalization": "depth",
         "crop": (max(32, side), max(32, side)),
         "batch_size": 2,
         "foreground_fraction": 0.0,
@@ -317,7 +321,7 @@ def _follow_paper(settings: dict[str, Any], reasons: dict[str, str], fingerprint
         "quarter_turns": False,
         "inversion": False,
         "gradient_clip": None,
-        "average_weights": False,
+        "ema": False,
         "epochs": 300,
         "patience": 300,
     }

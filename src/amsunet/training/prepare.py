@@ -12,25 +12,25 @@ from typing import Any, Literal
 
 import numpy as np
 
+from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import Dataset, open_dataset, read_labels
-from amsunet.data.duplicates import keep_together, tell_repeats
-from amsunet.data.embedded import locate
+from amsunet.data.discovery import Sample, Split
+from amsunet.data.duplicates import keep_together, warn_of_repeats
 from amsunet.data.fingerprint import Fingerprint, take_fingerprint
-from amsunet.data.groups import tell_groups
+from amsunet.data.groups import warn_of_groups
 from amsunet.data.images import read_image
-from amsunet.data.layout import Sample, Split
-from amsunet.data.masks import IGNORED, MaskConvention, MaskOptions
+from amsunet.data.masks import IGNORE_INDEX, MaskConvention, MaskOptions
 from amsunet.data.occurrence import Occurrence
 from amsunet.data.preprocessing import Preprocessing
-from amsunet.data.scan import tell_same_files
+from amsunet.data.scan import warn_of_same_files
 from amsunet.data.splits import assign_splits, deal_folds
 from amsunet.errors import InputError
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import build_network
-from amsunet.models import is_file
+from amsunet.models import is_custom
 from amsunet.models.contract import check_sizes
-from amsunet.training.plan import AS_SAID, Plan, check_setting, make_plan
-from amsunet.training.transfer import as_wide_as_its_start, start_from
+from amsunet.training.finetune import load_pretrained, match_pretrained_width
+from amsunet.training.plan import USER_SET, Plan, check_setting, make_plan
 from amsunet.wording import setting
 
 _STATISTICS_IMAGES = 64
@@ -84,7 +84,7 @@ class Preparation:
 
     def _doubt_of_scale(self) -> list[str]:
         frame = self.fingerprint.frame
-        if frame is None or frame.decide()[2] or self.plan.reasons.get("image_scale") == AS_SAID:
+        if frame is None or frame.decide()[2] or self.plan.reasons.get("image_scale") == USER_SET:
             return []
         height, width = frame.typical
         return [
@@ -155,10 +155,10 @@ def prepare(
         rare = occurrence.warnings_of_folds(dealt.fold_of, folds)
         splits = {**splits, **dict.fromkeys(dealt.fold_of, "train")}
         images = len(dealt.fold_of) - -(-len(dealt.fold_of) // folds)
-    leaks = [*tell_groups(dataset.samples, splits, locate(data), cut), *tell_repeats(dataset.scans, splits)]
-    plan = as_wide_as_its_start(make_plan(fingerprint, images, device=device, recipe=recipe, overrides=overrides))
+    leaks = [*warn_of_groups(dataset.samples, splits, locate(data), cut), *warn_of_repeats(dataset.scans, splits)]
+    plan = match_pretrained_width(make_plan(fingerprint, images, device=device, recipe=recipe, overrides=overrides))
     check_network(plan, dataset.convention.num_classes)
-    warnings = (*dataset.warnings, *tell_same_files(dataset.scans), *fingerprint.warnings, *leaks, *rare)
+    warnings = (*dataset.warnings, *warn_of_same_files(dataset.scans), *fingerprint.warnings, *leaks, *rare)
     return Preparation(dataset, dict(splits), fingerprint, plan, images, warnings, occurrence, dealt)
 
 
@@ -178,9 +178,9 @@ def check_network(plan: Plan, num_classes: int) -> None:
         that training is to start from.
     """
     network = build_network(plan.model, plan.model_arguments(num_classes))
-    if plan.start is not None:
-        start_from(network, Path(plan.start), plan, plan.model_arguments(num_classes))
-    if not is_file(plan.model):
+    if plan.pretrained is not None:
+        load_pretrained(network, Path(plan.pretrained), plan, plan.model_arguments(num_classes))
+    if not is_custom(plan.model):
         return
     try:
         check_sizes(network, (plan.crop, (33, 47)), in_channels=plan.in_channels, num_classes=num_classes)
@@ -194,7 +194,7 @@ def fit_preprocessing(
 ) -> Preprocessing:
     """Measure mean and standard deviation of the training images, windowed, where they count."""
     frame = fingerprint.frame
-    blank = Preprocessing.blank(plan.in_channels, plan.windowing, plan.scale, fingerprint.values).model_copy(
+    blank = Preprocessing.blank(plan.in_channels, plan.normalization, plan.scale, fingerprint.values).model_copy(
         update={
             "image_scale": plan.image_scale,
             "typical_size": (fingerprint.median_height, fingerprint.median_width),
@@ -204,7 +204,7 @@ def fit_preprocessing(
     sums, squares, count = np.zeros(plan.in_channels), np.zeros(plan.in_channels), 0
     for sample in samples[:: max(1, len(samples) // _STATISTICS_IMAGES)]:
         image = blank.window(read_image(sample.image))
-        pixels = image[read_labels(sample, convention) != IGNORED] / 255
+        pixels = image[read_labels(sample, convention) != IGNORE_INDEX] / 255
         sums, squares, count = sums + pixels.sum(axis=0), squares + (pixels**2).sum(axis=0), count + len(pixels)
     mean = sums / max(count, 1)
     std = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 1e-6))

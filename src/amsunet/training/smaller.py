@@ -9,7 +9,7 @@ import math
 from typing import Any, NamedTuple
 
 from amsunet.data.fingerprint import Fingerprint
-from amsunet.training.plan import AS_SAID, Plan, make_plan
+from amsunet.training.plan import USER_SET, Plan, make_plan
 
 NARROW = 16
 """Base channels. Widths that 16 does not divide save next to nothing: oneDNN pads channels to its vectors' length."""
@@ -55,10 +55,10 @@ def smaller(
         return None
     if device == "cpu" and _may_be_narrower(plan):
         return Smaller(plan.model_copy(update={"base_channels": NARROW}), "base_channels", "at full width")
-    if few_steps and plan.reasons.get("crop") != AS_SAID and min(plan.crop) > _SMALL_CROP and _cuts(plan, fingerprint):
+    if few_steps and plan.reasons.get("crop") != USER_SET and min(plan.crop) > _SMALL_CROP and _cuts(plan, fingerprint):
         before = f"with crops of {plan.crop[0]} x {plan.crop[1]}"
         return Smaller(plan.model_copy(update={"crop": (_SMALL_CROP, _SMALL_CROP)}), "crop", before)
-    fewer = plan.reasons.get("batch_size") != AS_SAID and plan.batch_size > _SMALL_BATCH
+    fewer = plan.reasons.get("batch_size") != USER_SET and plan.batch_size > _SMALL_BATCH
     if few_steps and fewer and math.prod(plan.crop) * _SMALL_BATCH >= _LEAST_WORK:
         before = f"with {plan.batch_size} at a time"
         return Smaller(plan.model_copy(update={"batch_size": _SMALL_BATCH}), "batch_size", before)
@@ -76,11 +76,11 @@ def _cuts(plan: Plan, fingerprint: Fingerprint) -> bool:
 def _may_be_narrower(plan: Plan) -> bool:
     """Whether nobody has said anything about the network."""
     said = "model" in plan.reasons or plan.base_channels is not None or plan.model_options
-    return not said and plan.start is None
+    return not said and plan.pretrained is None
 
 
 def _smaller_scale(plan: Plan, fingerprint: Fingerprint, share: float, thinnest: float) -> float | None:
-    if AS_SAID in (plan.reasons.get("scale"), plan.reasons.get("crop")) or plan.start is not None:
+    if USER_SET in (plan.reasons.get("scale"), plan.reasons.get("crop")) or plan.pretrained is not None:
         return None
     longest = max(fingerprint.median_height, fingerprint.median_width)
     side = longest * plan.scale
@@ -92,7 +92,7 @@ def _smaller_scale(plan: Plan, fingerprint: Fingerprint, share: float, thinnest:
 
 
 def _rescaled(plan: Plan, fingerprint: Fingerprint, images: int, device: str, scale: float) -> Plan:
-    said = {name: getattr(plan, name) for name, why in plan.reasons.items() if why == AS_SAID}
+    said = {name: getattr(plan, name) for name, why in plan.reasons.items() if why == USER_SET}
     before, derived = (
         make_plan(fingerprint, images, device=device, overrides={**said, "scale": one}) for one in (plan.scale, scale)
     )

@@ -27,7 +27,7 @@ _DOUBTFUL = 0.9
 
 
 @dataclass(frozen=True)
-class Choice:
+class ThresholdChoice:
     """What was chosen."""
 
     dice_at: dict[float, float]
@@ -37,7 +37,7 @@ class Choice:
     """Pixels of an image at its own size."""
     gain: float
     """Dice that leaving smaller objects out is worth."""
-    doubtful: float
+    uncertainty_limit: float
     """The uncertainty that one in ten images exceeds."""
 
     def __str__(self) -> str:
@@ -48,11 +48,11 @@ class Choice:
         )
         return (
             f"threshold {self.threshold:g}; {small}; to be checked: masks of an expected Dice under "
-            f"{1 - self.doubtful:.3f}, as of one in ten validation images"
+            f"{1 - self.uncertainty_limit:.3f}, as of one in ten validation images"
         )
 
 
-def choose_threshold(validation: ValidationLogits, temperature: float, scale: float) -> Choice:
+def choose_threshold(validation: ValidationLogits, temperature: float, scale: float) -> ThresholdChoice:
     """Find the foreground threshold that is best on all validation images, and the size below which objects are
     better left out.
 
@@ -85,12 +85,12 @@ def choose_threshold(validation: ValidationLogits, temperature: float, scale: fl
             uncertainty[index, column] = measure_uncertainty(probabilities, to_labels(probabilities, threshold, size))
     dice = dice[known] if known.any() else np.zeros((1, len(sizes)))
     column = _best_size(dice)
-    return Choice(
+    return ThresholdChoice(
         dice_at,
         threshold,
         smallest_object=round(sizes[column] / scale**2),
         gain=float((dice[:, column] - dice[:, 0]).mean()),
-        doubtful=float(np.quantile(uncertainty[:, column], _DOUBTFUL)),
+        uncertainty_limit=float(np.quantile(uncertainty[:, column], _DOUBTFUL)),
     )
 
 

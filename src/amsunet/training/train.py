@@ -13,32 +13,32 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from amsunet.atomic_io import as_input_error
+from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
+from amsunet.data.discovery import Split
 from amsunet.data.duplicates import pack_thumbnail
-from amsunet.data.embedded import locate
-from amsunet.data.layout import Split
 from amsunet.data.masks import MaskOptions
+from amsunet.device import choose_device, environment
 from amsunet.errors import InputError
-from amsunet.files import written
 from amsunet.host import determinism_kept, random_state_kept
 from amsunet.inference.ensemble import fold_folder, is_ensemble, model_path, write_folds
-from amsunet.inference.model_file import named_model
-from amsunet.machine import choose_machine, environment
+from amsunet.inference.model_file import authorized_model
 from amsunet.models import absolute_model, code_checksum
 from amsunet.training.budget import fit_prepared
-from amsunet.training.closing import Judging
-from amsunet.training.fit import Training, fit
+from amsunet.training.closing import Evaluating
+from amsunet.training.fit import TrainResult, fit
 from amsunet.training.folds import fit_folds
 from amsunet.training.plan import Plan
 from amsunet.training.prepare import Preparation, fit_preprocessing, prepare
-from amsunet.training.run import (
+from amsunet.training.run_folder import (
     RunConfig,
     RunData,
     absolute_source,
-    alone_in,
+    describe_changed_masks,
     images_seen,
     read_run,
-    tell_changed,
+    run_lock,
     write_data,
     write_run,
 )
@@ -67,9 +67,9 @@ def train(
     precision: str = "auto",
     deterministic: bool = False,
     started: float | None = None,
-    judging: Judging | None = None,
+    evaluating: Evaluating | None = None,
     **overrides: Any,
-) -> Training:
+) -> TrainResult:
     """Train a network and write a run folder.
 
     Args:
@@ -107,7 +107,7 @@ def train(
     started = time.monotonic() if started is None else started
     if out is not None:
         _refuse_taken(Path(out))
-    machine = choose_machine(device, precision)
+    machine = choose_device(device, precision)
     logger.info(f"on {machine}")
     if overrides.get("model"):
         overrides["model"] = absolute_model(overrides["model"])
@@ -116,7 +116,7 @@ def train(
         overrides["start"] = str(Path(overrides["start"]).expanduser().absolute())
     prepared = prepare(
         data,
-        device=machine.device,
+        device=machine.type,
         mask_options=mask_options,
         group=group,
         skip_broken=skip_broken,
@@ -133,7 +133,7 @@ def train(
         # cuBLAS reads it at the process's first matrix product, and the Trainer that sets it comes after the measuring.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if plan.minutes is not None:
-        fitted = fit_prepared(prepared, machine, started, judging)
+        fitted = fit_prepared(prepared, machine, started, evaluating)
         plan, closing, started = fitted.plan, fitted.closing_seconds, fitted.started
         for warning in fitted.warnings:
             logger.warning(warning)
@@ -144,7 +144,7 @@ def train(
         plan=plan,
         preprocessing=preprocessing,
         convention=dataset.convention,
-        device=machine.device,
+        device=machine.type,
         precision=machine.precision,
         deterministic=deterministic,
         code=code_checksum(plan.model),
@@ -162,10 +162,10 @@ def train(
             for scan in dataset.scans
             if prepared.splits[scan.sample.name] in ("train", "val")
         },
-        seen_before=_seen_by_the_start(plan, prepared),
+        seen_in_pretraining=_seen_in_pretraining(plan, prepared),
     )
     run = Path(out) if out is not None else _next_run(data)
-    with alone_in(run):
+    with run_lock(run):
         _refuse_taken(run)  # another command may have begun there in the meantime
         if prepared.folds is not None:
             write_folds(run, prepared.folds)
@@ -193,8 +193,8 @@ def resume(
     data: str | Path | None = None,
     *,
     device: str | None = None,
-    own: str | None = None,
-) -> Training:
+    model_file: str | None = None,
+) -> TrainResult:
     """Go on with a training that was stopped or killed, from the end of its last whole epoch.
 
     Of an ensemble, folds that are done and whole are not trained again.
@@ -203,7 +203,7 @@ def resume(
         run: A run folder, or that of an ensemble.
         data: Where the run's data lie now, if they have moved; the run remembers it.
         device: Where to train; where the run was trained when left out.
-        own: ``FILE.py:FUNCTION``, if the run trains a network that is not amsunet's.
+        model_file: ``FILE.py:FUNCTION``, if the run trains a network that is not amsunet's.
 
     Returns:
         What came of it, as of ``train``.
@@ -215,11 +215,11 @@ def resume(
     config, record = read_run(folder)
     if not is_ensemble(folder) and "val" not in record.splits.values():
         raise InputError(f"{folder}/folds.json is missing, which says what each network is trained on: copy it again")
-    model = absolute_model(named_model(config.plan.model, config.code, own, where=folder))
+    model = absolute_model(authorized_model(config.plan.model, config.code, model_file, where=folder))
     config = config.model_copy(update={"plan": config.plan.model_copy(update={"model": model})})
     if data is not None:
         record = record.model_copy(update={"source": absolute_source(data)})
-    machine = choose_machine(device or config.device, config.precision)
+    machine = choose_device(device or config.device, config.precision)
     logger.info(f"on {machine}")
     dataset = open_dataset(
         locate(record.source),
@@ -229,8 +229,8 @@ def resume(
     )
     record.check(dataset)
     if changed := record.changed_masks(dataset):
-        logger.warning(f"{tell_changed(changed)}: what was learned so far is of the former ones")
-    with alone_in(folder):
+        logger.warning(f"{describe_changed_masks(changed)}: what was learned so far is of the former ones")
+    with run_lock(folder):
         if data is not None:
             write_data(folder, record)
             for fold in folder.glob("fold*/data.json"):
@@ -250,25 +250,25 @@ def resume(
         return replace(training, dataset=dataset)
 
 
-def _seen_by_the_start(plan: Plan, prepared: Preparation) -> tuple[str, ...]:
-    """Checksums of what the weights of ``plan.start`` were trained on; warns where test images are among them."""
-    if plan.start is None:
+def _seen_in_pretraining(plan: Plan, prepared: Preparation) -> tuple[str, ...]:
+    """Checksums of what the weights of ``plan.pretrained`` were trained on; warns where test images are among them."""
+    if plan.pretrained is None:
         return ()
-    seen = images_seen(Path(plan.start))
+    seen = images_seen(Path(plan.pretrained))
     if seen is None:
-        logger.warning(f"which images {plan.start} was trained on is not known; test images may be among them")
+        logger.warning(f"which images {plan.pretrained} was trained on is not known; test images may be among them")
         return ()
     checksums = prepared.dataset.checksums()
     known = sum(checksums[sample.name] in seen for sample in prepared.of("test"))
     if known:
-        logger.warning(f"{plan.start} was trained on {known} of the test images: their score will be too good")
+        logger.warning(f"{plan.pretrained} was trained on {known} of the test images: their score will be too good")
     return tuple(sorted(seen))
 
 
 def _next_run(data: str | Path) -> Path:
     """Take the next free folder under ``runs/``."""
     name = re.sub(r"\W+", "-", Path(data).stem.removeprefix("sample:")).strip("-").lower() or "run"
-    with written(Path("runs")):
+    with as_input_error(Path("runs")):
         Path("runs").mkdir(exist_ok=True)
         for number in itertools.count(1):
             run = Path("runs") / f"{name}-{number}"

@@ -7,11 +7,11 @@ from torch import nn
 from amsunet.data.crops import PreparedImages
 from amsunet.data.images import Array
 from amsunet.data.preprocessing import channels_first
-from amsunet.inference.description import ModelDescription
+from amsunet.device import Device
 from amsunet.inference.forward import compute_logits
 from amsunet.inference.model_file import for_inference
+from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.torch_runtime import TorchRuntime
-from amsunet.machine import Machine
 from amsunet.memory import free_memory
 from amsunet.progress import report
 
@@ -27,11 +27,11 @@ class ValidationLogits:
         network: nn.Module,
         description: ModelDescription,
         images: PreparedImages,
-        machine: Machine,
+        device: Device,
     ) -> None:
         self._images = images
         self._at_work = TorchRuntime(
-            machine.place(for_inference(network)), description.preprocessing, machine, graphs=True
+            device.place(for_inference(network)), description.preprocessing, device, graphs=True
         )
         self._kept: dict[int, Array] = {}
         self._room = free_memory() // 4

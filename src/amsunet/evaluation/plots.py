@@ -1,0 +1,257 @@
+"""Pictures for the report."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation
+from matplotlib.ticker import MaxNLocator
+from PIL import Image
+
+from amsunet.data.images import Array
+from amsunet.data.masks import IGNORE_INDEX
+from amsunet.data.overlay import COLOURS, draw_outlines, fit, viewable
+from amsunet.evaluation.comparison import ComparisonRow
+from amsunet.evaluation.evaluation import Evaluation
+
+HIT, MISSED, EXTRA = (COLOURS[i].astype(float) for i in (0, 6, 3))
+_INK, _ACCENT, _BEFORE = "#374151", "#0e7490", "#d97706"
+_GAP = 6
+_PANEL = (300, 400)
+_STYLE: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.size": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#9ca3af",
+    "axes.labelcolor": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "axes.grid": True,
+    "grid.color": "#eef0f3",
+    "axes.axisbelow": True,
+    "svg.fonttype": "none",
+    "figure.constrained_layout.use": True,
+}
+
+
+def training_curves(run: Path) -> str:
+    """Loss and validation Dice over the epochs, as SVG; empty if the run has no ``metrics.csv``."""
+    path = run / "metrics.csv"
+    if not path.is_file():
+        return ""
+    with path.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    epochs = [int(row["epoch"]) + 1 for row in rows]
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(5.2, 3.0))
+        left = figure.add_subplot()
+        right = left.twinx()
+        left.plot(epochs, [float(row["train_loss"]) for row in rows], color="#d97706", label="training loss")
+        left.plot(epochs, [float(row["val_loss"]) for row in rows], color="#d97706", ls=":", label="validation loss")
+        dice = [float(row["val_dice"]) for row in rows]
+        right.plot(epochs, dice, color=_ACCENT, lw=2, label="validation Dice")
+        best = int(np.argmax(dice))
+        right.plot(epochs[best], dice[best], "o", color=_ACCENT, ms=6)
+        right.annotate(
+            f"{dice[best]:.3f}",
+            (epochs[best], dice[best]),
+            xytext=(0, -14),
+            textcoords="offset points",
+            ha="center",
+            color=_ACCENT,
+        )
+        right.set(ylim=(0, 1), ylabel="Dice")
+        right.grid(False)
+        left.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
+        figure.legend(loc="outside upper center", ncols=3, frameon=False)
+        return figure_text(figure)
+
+
+def calibration_plot(evaluation: Evaluation) -> str:
+    """How often the network is right against how sure it is, as SVG; empty without a pixel that counts."""
+    confidence, accuracy, pixels = evaluation.calibration.curve()
+    if not len(pixels):
+        return ""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(3.4, 3.0))
+        axes = figure.add_subplot()
+        axes.plot([0, 1], [0, 1], color="#9ca3af", ls="--", lw=1)
+        if evaluation.uncalibrated is not None:
+            axes.plot(*evaluation.uncalibrated.curve()[:2], color=_BEFORE, lw=1.2, label="uncalibrated")
+            axes.legend(frameon=False, loc="upper left")
+        sizes = 18 + 180 * pixels / pixels.sum()
+        axes.plot(confidence, accuracy, color=_ACCENT, lw=1)
+        axes.scatter(confidence, accuracy, sizes, color=_ACCENT, alpha=0.85)
+        low = min(0.5, float(confidence.min()), float(accuracy.min())) - 0.03
+        axes.set(xlabel="confidence", ylabel="share that is right", xlim=(low, 1.02), ylim=(low, 1.02))
+        return figure_text(figure)
+
+
+def uncertainty_plot(evaluation: Evaluation) -> str:
+    """Dice of every image against its uncertainty, as SVG."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(4.2, 3.0))
+        axes = figure.add_subplot()
+        axes.plot([0, 1], [1, 0], color="#9ca3af", ls="--", lw=1)
+        axes.scatter(
+            [image.uncertainty for image in evaluation.images],
+            [image.dice for image in evaluation.images],
+            16,
+            color=_ACCENT,
+            alpha=0.6,
+        )
+        right = max(0.1, *(image.uncertainty for image in evaluation.images))
+        if evaluation.uncertainty_limit is not None:
+            axes.axvline(evaluation.uncertainty_limit, color=_BEFORE, lw=1)
+            right = max(right, evaluation.uncertainty_limit)
+        axes.set(xlabel="uncertainty", ylabel="Dice", xlim=(0, 1.05 * right), ylim=(0, 1.02))
+        return figure_text(figure)
+
+
+def risk_coverage_plot(evaluation: Evaluation) -> str:
+    """What is lost when the most uncertain images are put aside, as SVG; empty without an image that has a score."""
+    curve = evaluation.risk_coverage()
+    if curve is None:
+        return ""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(4.2, 3.0))
+        axes = figure.add_subplot()
+        axes.axhline(curve.chance_area, color="#9ca3af", ls="--", lw=1, label="by chance")
+        axes.plot(curve.coverage, curve.risk, color=_ACCENT, lw=2, label="by uncertainty")
+        axes.plot(curve.coverage, curve.best_risk, color=_BEFORE, ls=":", label="the best order")
+        axes.set(xlabel="share of images kept", ylabel="1 - Dice of these", xlim=(0, 1.02), ylim=(0, None))
+        axes.legend(frameon=False)
+        return figure_text(figure)
+
+
+def score_distribution(evaluation: Evaluation) -> str:
+    """Dice of every image, sorted, as SVG, grey where the image holds no object; empty without an image that has a
+    score.
+    """
+    ordered = sorted(
+        (image.dice, any(one.occurs for one in image.classes))
+        for image in evaluation.images
+        if not np.isnan(image.dice)
+    )
+    if not ordered:
+        return ""
+    values = [dice for dice, _ in ordered]
+    colours = [_ACCENT if holds else "#9ca3af" for _, holds in ordered]
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(9.4, 2.2))
+        axes = figure.add_subplot()
+        axes.bar(range(1, len(values) + 1), values, width=0.9, color=colours, alpha=0.85)
+        axes.axhline(float(np.mean(values)), color="#d97706", lw=1.2)
+        axes.annotate(
+            f"mean {np.mean(values):.3f}",
+            (1, float(np.mean(values))),
+            xytext=(0, 3),
+            textcoords="offset points",
+            color="#b45309",
+            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
+        )
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set(xlabel="images, worst to best", ylabel="Dice", ylim=(0, 1.15), xlim=(0.3, len(values) + 0.7))
+        return figure_text(figure)
+
+
+def pareto_plot(rows: Sequence[ComparisonRow]) -> str:
+    """Dice against multiply-accumulate operations, a dot a network, as SVG."""
+    front, best = [], -1.0
+    for row in sorted(rows, key=lambda row: (row.macs, -row.scores["dice"].mean)):
+        if row.scores["dice"].mean > best:
+            best = row.scores["dice"].mean
+            front.append((row.macs / 1e9, best))
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(8.8, 4.2))
+        axes = figure.add_subplot()
+        axes.plot(*zip(*front, strict=True), color="#9ca3af", ls="--", lw=1, zorder=1)
+        for index, row in enumerate(rows):
+            x, dice = row.macs / 1e9, row.scores["dice"]
+            colour = COLOURS[index % len(COLOURS)] / 255
+            axes.plot([x, x], [dice.low, dice.high], color=colour, lw=1.2, alpha=0.6, zorder=2)
+            axes.scatter(x, dice.mean, 40 + row.parameters / 2e4, color=colour, alpha=0.85, zorder=3)
+        axes.set(xlabel="multiply-accumulate operations of a 256 x 256 image, billions", ylabel="Dice")
+        axes.margins(x=0.12, y=0.12)
+        write_names(axes, {row.variant.name: (row.macs / 1e9, row.scores["dice"].mean) for row in rows})
+        return figure_text(figure)
+
+
+def write_names(axes: Axes, places: Mapping[str, tuple[float, float]]) -> list[Annotation]:
+    """Names beside their dots, moved up where they would lie over one another; the axes' limits must be set."""
+    names = [
+        axes.annotate(name, place, xytext=(9, 7), textcoords="offset points", color=_INK)
+        for name, place in sorted(places.items(), key=lambda item: item[1][1])
+    ]
+    axes.figure.draw_without_rendering()  # type: ignore[union-attr]
+    for index, name in enumerate(names):
+        while any(name.get_window_extent().overlaps(other.get_window_extent()) for other in names[:index]):
+            x, y = name.xyann
+            name.xyann = (x, y + 4)
+    return names
+
+
+def case_panels(image: Array, labels: Array, predicted: Array) -> Image.Image:
+    """Image, truth and prediction side by side, as wide for every image.
+
+    In the prediction green is right, blue was missed, orange is too much; a wrong class is orange.
+    """
+    panels = [viewable(image), draw_outlines(image, labels), paint_errors(image, labels, predicted)]
+    small = [fit(panel, *_PANEL) for panel in panels]
+    width = _PANEL[0]
+    sheet = Image.new("RGB", (3 * width + 2 * _GAP, max(p.height for p in small)), "white")
+    for place, panel in enumerate(small):
+        sheet.paste(panel, (place * (width + _GAP) + (width - panel.width) // 2, 0))
+    return sheet
+
+
+def stack(rows: Sequence[Image.Image]) -> Image.Image:
+    """Pictures below each other."""
+    sheet = Image.new("RGB", (max(row.width for row in rows), sum(row.height + _GAP for row in rows) - _GAP), "white")
+    y = 0
+    for row in rows:
+        sheet.paste(row, (0, y))
+        y += row.height + _GAP
+    return sheet
+
+
+def paint_errors(image: Array, labels: Array, predicted: Array) -> Array:
+    """The image with right, missed and surplus pixels coloured; what does not count is darker."""
+    shown = viewable(image)
+    counted = labels != IGNORE_INDEX
+    truth = (labels != 0) & counted
+    found = (predicted != 0) & counted
+    evaluated = shown.astype(float)
+    for colour, where in (
+        (HIT, truth & (labels == predicted)),
+        (MISSED, truth & ~found),
+        (EXTRA, found & (labels != predicted)),
+    ):
+        evaluated[where] = 0.45 * evaluated[where] + 0.55 * colour
+    evaluated[~counted] *= 0.5
+    return evaluated.round().astype(np.uint8)
+
+
+def data_address(picture: Image.Image) -> str:
+    """A picture as a data address for an <img>."""
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+def figure_text(figure: Figure) -> str:
+    """A figure as an <svg> element."""
+    out = io.StringIO()
+    figure.savefig(out, format="svg", metadata={"Date": None})
+    text = out.getvalue()
+    return text[text.index("<svg") :]

@@ -1,0 +1,140 @@
+"""The images that paths, folders, patterns and lists name, each with the name of its mask."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from amsunet.data.builtin_samples import PREFIX, locate
+from amsunet.data.images import is_image
+from amsunet.data.other_formats import describe_other
+from amsunet.data.slides import SLIDE_SUFFIXES
+from amsunet.data.tree import describe_other_files, walk
+from amsunet.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class InputImage:
+    """One image to be predicted and the name its mask gets, relative and without suffix."""
+
+    image: Path
+    name: str
+
+
+def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[InputImage]:
+    """Find the images that paths, folders, patterns and lists (.txt, one path a line) name.
+
+    Of a folder or a pattern, images below ``out``, where the masks go, are passed over, unless all of them are. Images
+    of one name get masks of names that differ: see ``_named_apart``. Names that were changed, and what is left out of a
+    folder, are logged.
+
+    Raises: InputError if an input names nothing, or two images would get the same mask name.
+    """
+    jobs: list[InputImage] = []
+    for text in inputs:
+        path = locate(text)
+        if text.startswith(PREFIX):
+            path = path / "test" / "images"
+        if path.is_dir():
+            found = _not_below(out, _in_folder(path))
+        elif path.suffix.lower() == ".txt" and path.is_file():
+            lines = _read_list(path)
+            found = [InputImage(path.parent / line, Path(line).stem) for line in lines]
+        elif path.exists():
+            if not _is_input(path) and (kind := describe_other(path)):
+                raise InputError(f"{path} is {kind}")
+            found = [InputImage(path, path.stem)]
+        else:
+            found = [InputImage(Path(name), Path(name).stem) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
+            found = _not_below(out, [job for job in found if _is_input(job.image)])
+        if not found:
+            raise InputError(f"{text} names no image: check the path (folders, patterns and .txt lists are fine too)")
+        jobs += found
+    return _named_apart(list({_absolute(job.image): job for job in jobs}.values()))
+
+
+def _in_folder(path: Path) -> list[InputImage]:
+    """The images below a folder, through links; what is left out is logged."""
+    try:
+        tree = walk(path)
+    except PermissionError as error:
+        raise InputError(f"{error.filename} may not be read: change its permissions") from None
+    slides = [other for suffix in SLIDE_SUFFIXES for other in tree.others.pop(suffix, [])]
+    for note in tree.notes:
+        logger.info(f"note: {note}")
+    for warning in [*tree.warnings, *describe_other_files(tree)]:
+        logger.warning(warning)
+    found = sorted([*tree.pictures, *tree.strange, *slides])
+    return [InputImage(image, str(image.relative_to(path).with_suffix(""))) for image in found]
+
+
+def _named_apart(jobs: list[InputImage]) -> list[InputImage]:
+    """Where images of different folders would get one mask name, the name of every mask begins with the folders of its
+    image, from the one that holds all images; where images of one folder would, as a.jpg and a.png, those masks keep
+    the suffix of the image.
+
+    Raises: InputError if two names are the same even so.
+    """
+    if any(len({_absolute(job.image).parent for job in same}) > 1 for same in _namesakes(jobs)):
+        folder = Path(os.path.commonpath([_absolute(job.image).parent for job in jobs]))
+        jobs = [replace(job, name=str(_absolute(job.image).relative_to(folder).with_suffix(""))) for job in jobs]
+        logger.info(
+            f"note: images of several folders have the same name: masks are named from {folder} on, as {jobs[0].name}"
+        )
+    ambiguous = [job for same in _namesakes(jobs) for job in same]
+    if ambiguous:
+        again = set(ambiguous)
+        jobs = [replace(job, name=str(Path(job.name).with_name(job.image.name))) if job in again else job
+                for job in jobs]  # fmt: skip
+        first, second = (job.image for job in ambiguous[:2])
+        logger.info(f"note: {first} and {second.name} have one name: their masks keep the suffix, as {first.name}.png")
+    for one, other, *_ in _namesakes(jobs):
+        raise InputError(
+            f"{one.image} and {other.image} would get the same mask name: predict them into different folders"
+        )
+    return jobs
+
+
+def _namesakes(jobs: list[InputImage]) -> list[list[InputImage]]:
+    """Images whose masks would have one name."""
+    by_name: dict[str, list[InputImage]] = {}
+    for job in jobs:
+        by_name.setdefault(job.name, []).append(job)
+    return [same for same in by_name.values() if len(same) > 1]
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - without "..", and without following links
+
+
+def _read_list(path: Path) -> list[str]:
+    """The lines of a list of paths that are not empty. A list that ``find`` or ``ls`` made may hold names that are not
+    UTF-8: these are taken as they are, if there are such files.
+
+    Raises: InputError if the list is not of UTF-8 and names no file that way.
+    """
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = os.fsdecode(content)
+        strange = [line.strip() for line in text.splitlines() if not line.isprintable()]
+        if "\0" in text or not all((path.parent / line).exists() for line in strange):
+            raise InputError(f"{path} is not a list of paths: save it as UTF-8 text, one path a line") from None
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _not_below(out: Path | None, found: list[InputImage]) -> list[InputImage]:
+    if out is None:
+        return found
+    return [job for job in found if not job.image.resolve().is_relative_to(out.resolve())] or found
+
+
+def _is_input(path: Path) -> bool:
+    return is_image(path) or (path.suffix.lower() in SLIDE_SUFFIXES and not path.name.startswith("."))

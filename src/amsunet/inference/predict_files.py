@@ -1,0 +1,308 @@
+"""Many images to many mask files: reading, networks and writing at the same time, with failures kept apart."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from amsunet.atomic_io import check_writable, printable, write_csv, write_text
+from amsunet.data.images import MAXIMUM_PIXELS, Array, count_pixels, read_image, write_image
+from amsunet.data.preprocessing import Size
+from amsunet.data.slides import LARGE_PIXELS, SlideError, is_slide
+from amsunet.errors import InputError
+from amsunet.inference.inputs import InputImage
+from amsunet.inference.outputs import mask_paths, overlay_path, probability_paths
+from amsunet.inference.predictor import Predictor
+from amsunet.inference.prepared_image import Prepared
+from amsunet.inference.segmentation import Segmentation
+from amsunet.inference.slide import SlideTask
+from amsunet.inference.uncertainty import ReviewItem
+from amsunet.optional import require
+from amsunet.progress import report
+from amsunet.wording import setting
+
+logger = logging.getLogger(__name__)
+
+REVIEW_LIST = "review.csv"
+_BATCH_PIXELS = 8 * 256 * 256
+_LARGE_PIXELS = 4 * _BATCH_PIXELS
+_IMAGES_AHEAD = 16
+_PIXELS_AHEAD = 4096 * 4096
+"""So much is read and prepared while a batch is in the network: two batches, but no large image beside another one."""
+
+
+@dataclass
+class Outcome:
+    """What came of a prediction over many files."""
+
+    written: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
+    """What was wrong, by path."""
+    review: list[ReviewItem] = field(default_factory=list)
+    """The masks to be checked, the worst first."""
+    sizes: Counter[Size] = field(default_factory=Counter)
+    """How many images there were of each height and width, slides apart."""
+    seconds: float = 0.0
+
+    @property
+    def images_per_second(self) -> float:
+        return self.written / max(self.seconds, 1e-9)
+
+    @property
+    def pace(self) -> str:
+        rate = self.images_per_second
+        return f"{rate:.1f} images a second" if rate > 0.5 else f"{self.seconds:,.0f} seconds"
+
+
+@dataclass(frozen=True)
+class Read:
+    """An image that was read, ready for the networks."""
+
+    path: Path
+    prepared: Prepared
+    image: Array | None
+    """As read, where it is wanted again."""
+
+
+def predict_files(
+    predictor: Predictor,
+    jobs: Sequence[InputImage],
+    out: Path,
+    *,
+    overlay: bool = False,
+    probability: bool = False,
+    overwrite: bool = False,
+    level: int = 0,
+) -> Outcome:
+    """Segment images and write their masks as PNG under ``out``, those of slides as tiled TIFF; a file that cannot be
+    read is noted and passed over.
+
+    Args:
+        overlay: also write ``overlays/NAME.png``, the image with outlines.
+        probability: also write ``probabilities/NAME.png``, 16 bits for 0 ... 1; a file a class if more than two.
+        overwrite: let masks take the place of files that are there already, but never of an image they are made from.
+        level: of slides that are pyramids, the level whose pixels are those of an image.
+
+    Raises: InputError if a result cannot be written, or would take the place of another file.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file: name a folder for the masks")
+    check_writable(out / REVIEW_LIST)
+    slides = {job: SlideTask(predictor, job.image, out, job.name, level=level, overwrite=overwrite)
+              for job in jobs if is_slide(job.image)}  # fmt: skip
+    images = [job for job in jobs if job not in slides]
+    if slides and (overlay or probability):
+        raise InputError(
+            f"{next(iter(slides)).image} is too large for {setting('overlay')} and {setting('probability')}: leave "
+            "them out"
+        )
+    if level and not slides:
+        raise InputError(f"{setting('level')} is for pyramids, and none of the images is one: leave it out")
+    if overlay:
+        require("scipy.ndimage", "scipy")  # said before anything is written
+    for job in images:
+        if LARGE_PIXELS < count_pixels(job.image) < MAXIMUM_PIXELS:
+            logger.info(
+                f"{job.image} is predicted whole, which takes more than 2 GB of memory; a TIFF in tiles, packed with "
+                'Deflate or with what "amsunet[slides]" reads, is predicted in parts'
+            )
+    places = {job: _places(job, out, predictor, overlay=overlay, probability=probability) for job in images}
+    _refuse_to_replace(places, overwrite=overwrite)
+    for task in slides.values():
+        with suppress(SlideError):  # noted when its turn comes
+            task.check()
+    outcome = Outcome()
+    start = time.perf_counter()
+    try:
+        _predict_images(predictor, images, out, outcome, overlay=overlay, probability=probability, total=len(jobs))
+        for job, task in slides.items():
+            try:
+                item = task.run()
+            except SlideError as error:
+                outcome.failures[str(job.image)] = str(error)
+                continue
+            outcome.written += 1
+            outcome.review += [item] if item else []
+    finally:  # masks that are written are told apart, even if what follows them is stopped
+        outcome.seconds = time.perf_counter() - start
+        _write_lists(outcome, jobs, out)
+    return outcome
+
+
+def _places(job: InputImage, out: Path, predictor: Predictor, *, overlay: bool, probability: bool) -> list[Path]:
+    """Every file that will be written for an image."""
+    convention = predictor.description.convention
+    return [
+        *mask_paths(out, job.name, convention),
+        *([overlay_path(out, job.name)] if overlay else []),
+        *(probability_paths(out, job.name, convention).values() if probability else []),
+    ]
+
+
+def _refuse_to_replace(places: Mapping[InputImage, Sequence[Path]], *, overwrite: bool) -> None:
+    """Raise InputError if a result would take the place of another file, of an image that is to be segmented, or of a
+    result for another image.
+    """
+    images = {job.image.resolve() for job in places}
+    results: dict[Path, InputImage] = {}
+    for job, targets in places.items():
+        for target in targets:
+            if target.resolve() in images:
+                raise InputError(
+                    f"the mask of {job.image} would take the place of {target}: choose another {setting('out')}"
+                )
+            if not overwrite and target.exists():
+                raise InputError(
+                    f"{target} is there already: choose another {setting('out')}, or say {setting(overwrite=True)}"
+                )
+            if target in results:
+                raise InputError(
+                    f"what is made of {results[target].image} and of {job.image} would both be {target}: predict them "
+                    "into different folders"
+                )
+            results[target] = job
+
+
+def _predict_images(
+    predictor: Predictor,
+    jobs: Sequence[InputImage],
+    out: Path,
+    outcome: Outcome,
+    *,
+    overlay: bool,
+    probability: bool,
+    total: int,
+) -> None:
+    """Predict images that memory holds whole; ``total`` counts slides too."""
+    with ThreadPoolExecutor(2) as pool:
+        writing: deque[Future[ReviewItem | None]] = deque()
+
+        def wait() -> None:
+            if item := writing.popleft().result():
+                outcome.review.append(item)
+
+        for batch in _batches(_read_ahead(pool, predictor, jobs, keep=overlay), outcome):
+            for read, finish in zip(batch, predictor.compute([read.prepared for read in batch]), strict=True):
+                writing.append(pool.submit(_write, out, finish, read.path, read.image, probability=probability))
+            # What is left to do for this batch is done beside the next one, but not for a large image.
+            at_once = math.prod(batch[0].prepared.size) <= _LARGE_PIXELS
+            while len(writing) > at_once * len(batch):
+                wait()
+            outcome.written += len(batch)
+            outcome.sizes.update(read.prepared.size for read in batch)
+            report(outcome.written + len(outcome.failures), total, "image")
+        while writing:
+            wait()
+
+
+def _write_lists(outcome: Outcome, jobs: Sequence[InputImage], out: Path) -> None:
+    """Write the lists of failures and of masks to be checked, in place of those of the last prediction; but masks that
+    stay in the folder from then are listed still, behind the others.
+    """
+    (out / "failures.txt").unlink(missing_ok=True)
+    if outcome.failures:
+        lines = "".join(f"{path}\t{message}\n" for path, message in outcome.failures.items())
+        write_text(out / "failures.txt", lines)
+    outcome.review.sort(key=lambda item: (item.warned_of, item.uncertainty), reverse=True)
+    rows = [{"image": one.image, "uncertainty": f"{one.uncertainty:.4f}", "reason": one.reason}
+            for one in outcome.review]  # fmt: skip
+    rows += _still_to_review(out / REVIEW_LIST, {printable(str(job.image)) for job in jobs})
+    (out / REVIEW_LIST).unlink(missing_ok=True)
+    if rows:
+        write_csv(out / REVIEW_LIST, rows)
+
+
+def _still_to_review(path: Path, made_anew: set[str]) -> list[dict[str, str]]:
+    """What a list says of masks of other images than those; nothing, if it is not such a list."""
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    except (OSError, UnicodeDecodeError):
+        return []
+    fields = ("image", "uncertainty", "reason")
+    return [
+        {name: row[name] for name in fields}
+        for row in rows
+        if all(row.get(name) for name in fields) and row["image"] not in made_anew
+    ]
+
+
+def _read_ahead(
+    pool: ThreadPoolExecutor, predictor: Predictor, jobs: Sequence[InputImage], *, keep: bool
+) -> Iterator[tuple[InputImage, Read | InputError]]:
+    """Read and prepare files in the background, some ahead of their use, in order."""
+    waiting: deque[tuple[InputImage, int, Future[Read | InputError]]] = deque()
+
+    def take() -> tuple[InputImage, Read | InputError]:
+        job, _, future = waiting.popleft()
+        return job, future.result()
+
+    for job in jobs:
+        pixels = count_pixels(job.image)
+        while waiting and (
+            len(waiting) >= _IMAGES_AHEAD or pixels + sum(known for _, known, _ in waiting) > _PIXELS_AHEAD
+        ):
+            yield take()
+        waiting.append((job, pixels, pool.submit(_read, predictor, job, keep=keep)))
+    while waiting:
+        yield take()
+
+
+def _read(predictor: Predictor, job: InputImage, *, keep: bool) -> Read | InputError:
+    try:
+        image = read_image(job.image)
+    except InputError as error:
+        return error
+    return Read(job.image, predictor.prepare(image, job.name), image if keep else None)
+
+
+def _batches(images: Iterator[tuple[InputImage, Read | InputError]], outcome: Outcome) -> Iterator[list[Read]]:
+    """Put images of one working size that follow each other together, as many as a batch holds."""
+    batch: list[Read] = []
+    size: tuple[int, ...] = ()
+    for job, read in images:
+        if isinstance(read, InputError):
+            outcome.failures[str(job.image)] = str(read)
+            continue
+        here = read.prepared.working_size
+        if batch and (here != size or (len(batch) + 1) * math.prod(here) > _BATCH_PIXELS):
+            yield batch
+            batch = []
+        size = here
+        batch.append(read)
+    if batch:
+        yield batch
+
+
+def _write(
+    out: Path, finish: Callable[[], Segmentation], path: Path, image: Array | None, *, probability: bool
+) -> ReviewItem | None:
+    """Write what belongs to one image, and say whether its mask is to be checked."""
+    segmentation = finish()
+    name, convention = segmentation.name, segmentation.convention
+    places = mask_paths(out, name, convention)
+    if convention.kind == "folders":
+        for label, place in enumerate(places, start=1):
+            write_image(place, (segmentation.mask == label).astype(np.uint8) * 255)
+    else:
+        write_image(places[0], segmentation.to_mask())
+    if image is not None:
+        write_image(overlay_path(out, name), np.asarray(segmentation.overlay(image)))
+    if probability:
+        for label, place in probability_paths(out, name, convention).items():
+            write_image(place, (segmentation.probability[label] * 65535).round().astype(np.uint16))
+    if not segmentation.review_reasons:
+        return None
+    reason = "; ".join(segmentation.review_reasons)
+    return ReviewItem(
+        str(path), segmentation.uncertainty, reason, segmentation.out_of_distribution, segmentation.polarity
+    )

@@ -1,0 +1,65 @@
+"""What a prediction is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from PIL import Image
+
+from amsunet.data.images import Array
+from amsunet.data.masks import MaskConvention
+from amsunet.data.overlay import draw_outlines
+from amsunet.inference.uncertainty import measure_uncertainty, review_reasons_of
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The segmentation of one image, at the image's own size.
+
+    ``probability`` is (num_classes, H, W) of float32 and sums to 1 over the classes; ``mask`` is (H, W) of uint8
+    with the class numbers, 0 for background; ``spacing`` is millimetres a pixel (rows, columns) where
+    ``predict`` was told.
+    ``out_of_distribution`` says in what the image differs from all training images, where it does.
+    ``uncertainty_limit`` is the uncertainty that one in ten validation images exceeds, where it is known.
+    ``polarity`` says how the image was taken, where it was in doubt whether objects are darker or brighter than their
+    ground.
+    """
+
+    name: str
+    probability: Array
+    mask: Array
+    convention: MaskConvention
+    spacing: tuple[float, float] | None = None
+    out_of_distribution: str = ""
+    uncertainty_limit: float | None = None
+    polarity: str = ""
+
+    @cached_property
+    def uncertainty(self) -> float:
+        """One minus the Dice to be expected, from 0 (sure) to 1 (lost)."""
+        return measure_uncertainty(self.probability, self.mask)
+
+    @property
+    def review_reasons(self) -> tuple[str, ...]:
+        """Why the mask is to be checked, if it is."""
+        return review_reasons_of(self.uncertainty, self.uncertainty_limit, self.out_of_distribution, self.polarity)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Of all classes, the background first."""
+        return self.convention.class_names
+
+    def to_mask(self) -> Array:
+        """The mask in the convention of the training masks: pixel values, object numbers or colours."""
+        return self.convention.encode(self.mask)
+
+    def overlay(self, image: Array) -> Image.Image:
+        """The image, (H, W, C) as read, with the outline of every class."""
+        return Image.fromarray(draw_outlines(image, self.mask))
+
+    def areas(self) -> dict[str, int]:
+        """Pixels of each class, by name."""
+        counts = np.bincount(self.mask.ravel(), minlength=len(self.class_names))
+        return {name: int(count) for name, count in zip(self.class_names, counts, strict=False)}

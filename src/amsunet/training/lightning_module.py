@@ -1,0 +1,136 @@
+"""The training of a network as Lightning runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset as TorchDataset
+
+from amsunet.data.crops import PreparedImages, evenly, to_tensor
+from amsunet.data.preprocessing import Preprocessing
+from amsunet.device import Device
+from amsunet.inference.dice import classes_in, dice_by_class
+from amsunet.inference.forward import compute_logits
+from amsunet.inference.torch_runtime import TorchRuntime, standardise
+from amsunet.training.cuda_graphs import captured, free_graphs
+from amsunet.training.loss import make_loss
+from amsunet.training.plan import Plan
+from amsunet.training.schedule import learning_rate_factor
+
+_LEFT_OUT_AT_MOST = 5
+"""Steps in a row."""
+
+
+class DivergedError(Exception):
+    """The loss is no longer a number, or the gradient has not been one for several steps."""
+
+
+class WholeImages(TorchDataset[tuple[Tensor, Tensor]]):
+    """At most so many of the images, evenly spread: (C, h, w) and labels (h, w), both uint8, at working size."""
+
+    def __init__(self, images: PreparedImages, most: int) -> None:
+        self._images = images
+        self._chosen = evenly(range(len(images)), most)
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        image, labels = self._images[self._chosen[index]]
+        return to_tensor(image), to_tensor(labels)
+
+
+class SegmentationTask(pl.LightningModule):
+    """Batches of crops in, loss out; validation on whole images, as prediction sees them.
+
+    ``total_steps`` is where the learning rate reaches zero; a time budget moves it as the speed shows.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        plan: Plan,
+        preprocessing: Preprocessing,
+        placement: Device,
+        *,
+        total_steps: int,
+    ) -> None:
+        super().__init__()
+        self.network = placement.place(network)
+        self.plan = plan
+        self.preprocessing = preprocessing
+        self.placement = placement
+        self.total_steps = total_steps
+        self.loss = make_loss(plan.loss)
+        self.augmentation = plan.make_augmentation()
+        self.dice_of_images: list[Tensor] = []
+        self.loss_of_images: list[Tensor] = []
+        self.classes_of_images: list[Tensor] = []
+        """Which classes but the background each holds."""
+        self._captured: tuple[Callable[[Tensor], Tensor], ...] = ()
+        """The training pass once it is captured; in a tuple, or its weights would count as the task's own again."""
+        self.steps_left_out = 0
+        """In a row, for their gradient was no number."""
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        images, labels = batch
+        seed = (self.plan.seed, self.current_epoch, batch_idx)
+        images, labels = self.augmentation(images.float() / 255, labels.long(), seed)
+        images = standardise(images, self.preprocessing).contiguous(memory_format=torch.channels_last)
+        if not self._captured:
+            self._captured = (captured(self.network, images, self.placement),)
+        loss: Tensor = self.loss(self._captured[0](images).float(), labels)
+        if not torch.isfinite(loss):
+            raise DivergedError
+        self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(images))
+        return loss
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        # Lightning's own clipping refuses fused optimizers; without a gradient scaler nothing speaks against it.
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.plan.gradient_clip or float("inf"))
+        if torch.isfinite(norm):
+            self.steps_left_out = 0
+            return
+        # oneDNN gave such gradients now and then (blocks/depthwise_cpu.py): a step is not worth a training.
+        self.steps_left_out += 1
+        if self.steps_left_out > _LEFT_OUT_AT_MOST:
+            raise DivergedError
+        optimizer.zero_grad()
+
+    def on_fit_end(self) -> None:
+        self._captured = ()
+        free_graphs()
+
+    def on_validation_epoch_start(self) -> None:
+        self.dice_of_images, self.loss_of_images, self.classes_of_images = [], [], []
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        image, labels = batch
+        at_work = TorchRuntime(self.network, self.preprocessing, self.placement)
+        logits = torch.from_numpy(compute_logits(at_work, image.cpu().numpy()))
+        loss = self.loss(logits, labels.cpu().long())
+        if not torch.isfinite(loss):
+            raise DivergedError  # before these weights are taken for the best
+        self.log("val_loss", loss, batch_size=1)
+        self.loss_of_images.append(loss)
+        self.dice_of_images.append(dice_by_class(torch.softmax(logits, dim=1), labels.cpu(), 0.5))
+        self.classes_of_images.append(classes_in(labels, logits.shape[1]))
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.AdamW(
+            self.parameters(), self.plan.learning_rate, weight_decay=self.plan.weight_decay, fused=True
+        )
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer,
+            lambda step: learning_rate_factor(step, warmup_steps=self.warmup_steps, total_steps=self.total_steps),
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    @property
+    def warmup_steps(self) -> int:
+        """One epoch as the paper has it, but no more than a tenth of the training."""
+        return max(1, min(self.plan.steps_per_epoch or 1, self.total_steps // 10))

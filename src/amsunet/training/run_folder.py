@@ -1,0 +1,185 @@
+"""A run folder: the whole truth of one training, at home on any machine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from amsunet.atomic_io import as_input_error, atomic_write, write_json
+from amsunet.data.builtin_samples import locate
+from amsunet.data.dataset import Dataset
+from amsunet.data.discovery import Split
+from amsunet.data.fingerprint import Fingerprint
+from amsunet.data.masks import MaskConvention
+from amsunet.data.preprocessing import Preprocessing
+from amsunet.errors import InputError
+from amsunet.inference.model_metadata import FILE_NAME, seen_as_then
+from amsunet.models import code_files, is_custom
+from amsunet.records import Record
+from amsunet.removed import removed_in
+from amsunet.training.plan import Plan
+from amsunet.wording import setting
+from amsunet.zoo import find_card
+
+InputFormat = TypeVar("InputFormat", bound=BaseModel)
+
+
+class RunConfig(BaseModel):
+    """``config.json``: what the training was told and what was derived."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan: Plan
+    preprocessing: Preprocessing
+    convention: MaskConvention
+    device: str
+    precision: str
+    deterministic: bool
+    code: str | None = None
+    """Checksum of the file that builds the network, where it is not one of amsunet's."""
+
+
+class RunData(Record):
+    """``data.json``: what the training saw."""
+
+    former_names: ClassVar[Mapping[str, str]] = {"seen_before": "seen_in_pretraining"}
+
+    source: str
+    group: str | None
+    skip_broken: bool
+    fingerprint: Fingerprint
+    splits: dict[str, Split]
+    """By sample name."""
+    checksums: dict[str, str]
+    """Of the decoded images, by sample name."""
+    mask_checksums: dict[str, str] = Field(default_factory=dict)
+    """Of the decoded masks, by sample name; empty in runs of earlier versions."""
+    thumbnails: dict[str, str] = Field(default_factory=dict)
+    """Of the images that were trained or chosen on, by sample name: to know copies of them in other data sets."""
+    seen_in_pretraining: tuple[str, ...] = ()
+    """Checksums of images that the weights were trained or chosen on before this training began."""
+
+    def seen(self) -> set[str]:
+        """Checksums of all images that the weights were trained or chosen on."""
+        return {self.checksums[name] for name, part in self.splits.items() if part in ("train", "val")} | {
+            *self.seen_in_pretraining
+        }
+
+    def holds(self, dataset: Dataset) -> bool:
+        """Whether ``dataset`` holds the very images of this training, wherever it lies."""
+        return self.checksums == dataset.checksums()
+
+    def check(self, dataset: Dataset) -> None:
+        """Raise InputError unless ``dataset`` holds the very images of this training."""
+        if not self.holds(dataset):
+            now = dataset.checksums()
+            changed = sorted(
+                name for name in now.keys() | self.checksums.keys() if now.get(name) != self.checksums.get(name)
+            )
+            raise InputError(
+                f"{dataset.source} is no longer what the run was trained on ({len(changed)} images differ, "
+                f"as {changed[0]}): restore it, or start a new run"
+            )
+
+    def changed_masks(self, dataset: Dataset) -> list[str]:
+        """Names of the samples whose masks are not those of this training."""
+        now = dataset.mask_checksums()
+        return [name for name, then in self.mask_checksums.items() if now.get(name, then) != then]
+
+
+def describe_changed_masks(masks: Sequence[str]) -> str:
+    """Say how many masks have changed since the training, and name one."""
+    return f"{len(masks)} {'mask differs' if len(masks) == 1 else 'masks differ'} from those trained on, as {masks[0]}"
+
+
+def write_run(folder: Path, config: RunConfig, data: RunData, environment: dict[str, Any]) -> None:
+    """Begin a run folder; a network from a file of the user's is kept in it, with what it imports, for the record."""
+    if is_custom(config.plan.model):
+        for place, file in code_files(config.plan.model).items():
+            with atomic_write(folder / place) as temporary:
+                shutil.copyfile(file, temporary)
+    write_json(folder / "config.json", config.model_dump(mode="json"))
+    write_data(folder, data)
+    write_json(folder / "environment.json", environment)
+
+
+@contextmanager
+def run_lock(folder: Path) -> Iterator[None]:
+    """Hold a run folder for one training. Raises InputError if another one is at work there."""
+    with as_input_error(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise InputError(
+                f"another training is at work in {folder}: wait for it, or choose another {setting('out')}"
+            ) from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes no open file, and leaves it
+            Path(lock.lock_file).unlink()
+        lock.release()
+
+
+def write_data(folder: Path, data: RunData) -> None:
+    """Write what a run saw, and where it lies."""
+    write_json(folder / "data.json", data.model_dump(mode="json"))
+
+
+def read_run(folder: Path) -> tuple[RunConfig, RunData]:
+    """Read what a run was.
+
+    Raises: InputError if a file is missing or damaged.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no run folder: name the folder that amsunet train made")
+    config, data = _read(folder / "config.json", RunConfig), _read(folder / "data.json", RunData)
+    preprocessing = seen_as_then(config.preprocessing, data.fingerprint.bits)
+    return config.model_copy(update={"preprocessing": preprocessing}), data
+
+
+def _read(path: Path, kind: type[InputFormat]) -> InputFormat:
+    try:
+        return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: the run folder is incomplete, copy it again or train again") from None
+    except ValidationError as error:
+        if gone := removed_in(error):
+            raise InputError(f"{path}: {gone}; use that one, or train again") from None
+        field = ".".join(map(str, error.errors()[0]["loc"]))
+        if field:
+            raise InputError(f"{path} was written by another version of amsunet (field {field}): train again") from None
+        raise InputError(f"{path} is damaged: copy the run folder again or train again") from None
+    except (ValueError, OSError):
+        raise InputError(f"{path} is damaged: copy the run folder again or train again") from None
+
+
+def find_run(network: Path) -> Path | None:
+    """The run folder that a folder, or the model file in one, stands for; None for a network that comes alone, as one
+    of the zoo does.
+    """
+    if network.is_dir():
+        return network
+    return network.parent if network.name == FILE_NAME and (network.parent / "config.json").is_file() else None
+
+
+def images_seen(network: Path) -> set[str] | None:
+    """Checksums of all images that a run, or a network of the zoo, was trained or chosen on; None where unknown."""
+    if card := find_card(str(network)):
+        return set(card.seen)
+    run = find_run(network)
+    return None if run is None else read_run(run)[1].seen()
+
+
+def absolute_source(source: str | Path) -> str:
+    """The source as it can be found again from another folder: ``sample:NAME`` stays, paths become absolute."""
+    return str(source) if str(source).startswith("sample:") else str(locate(source).absolute())

@@ -1,0 +1,89 @@
+"""What a plan will cost on this machine, measured by a few steps on random data."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from amsunet.device import Device
+from amsunet.inference.model_file import build_network, for_inference
+from amsunet.training.cuda_graphs import captured, free_graphs
+from amsunet.training.loss import make_loss
+from amsunet.training.plan import Plan
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """Cost of training as planned."""
+
+    seconds_per_step: float
+    memory: int
+    """Bytes of activations, gradients and optimizer state at the planned batch size."""
+    seconds_per_image: float
+    """Of prediction, at the size of a crop."""
+    seconds_per_validated: float = 0.0
+    """The same of the network in training, as validation runs it."""
+
+
+def measure_cost(plan: Plan, num_classes: int, device: Device, hopeless: float = math.inf) -> StepCost:
+    """Train and predict on random crops: two steps, augmentation included, after one to warm up.
+
+    Args:
+        hopeless: seconds of a step from which on nobody would train: then one of them is enough, and a guess of
+            predicting.
+    """
+    network = device.place(build_network(plan.model, plan.model_arguments(num_classes)))
+    optimizer = torch.optim.AdamW(network.parameters(), fused=True)
+    loss = make_loss(plan.loss)
+    augmentation = plan.make_augmentation()
+    shape = (plan.batch_size, plan.in_channels, *plan.crop)
+    images = torch.rand(shape).to(device.type, memory_format=torch.channels_last)
+    labels = torch.zeros((plan.batch_size, *plan.crop), dtype=torch.long, device=device.type)
+    labels[:, : plan.crop[0] // 2] = 1  # where there is foreground some losses have more to do
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    def step(forward: Callable[[Tensor], Tensor] = network) -> None:
+        given, wanted = augmentation(images, labels, (plan.seed, 0, 0))
+        with device.autocast():
+            logits = forward(given.contiguous(memory_format=torch.channels_last))
+        loss(logits.float(), wanted).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def fastest_step() -> float:
+        forward = captured(network, images, device)
+        return min(_timed(lambda: step(forward)) for _ in range(2))
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        step()  # slower than all others
+    weights = sum(p.numel() * p.element_size() for p in network.parameters())
+    # Weights, gradients and two moments; on top of the activations kept, a backward pass needs about a third more.
+    memory = int(4 * weights + 1.33 * sum(kept.values()))
+    if hopeless < math.inf and (seconds_per_step := _timed(step)) > hopeless:
+        forward = seconds_per_step / 3 / plan.batch_size  # a backward pass takes twice as long
+        return StepCost(seconds_per_step, memory, forward, forward)
+    seconds_per_step = fastest_step()
+    free_graphs()
+    with torch.inference_mode(), device.autocast():
+        network.eval()
+        validating = min(_timed(lambda: network(images[:1])) for _ in range(2))
+        fused = for_inference(network).eval()
+        predicting = min(_timed(lambda: fused(images[:1])) for _ in range(2))
+    return StepCost(seconds_per_step, memory, predicting, validating)
+
+
+def _timed(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start

@@ -1,0 +1,61 @@
+"""What a prediction is, and how its mask is stored."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from amsunet.data.masks import MaskConvention
+from amsunet.inference.segmentation import Segmentation
+
+
+def _result(mask, kind="values", values=(0, 255), names=("background", "foreground")):
+    mask = np.asarray(mask, np.uint8)
+    probability = np.stack([mask == label for label in range(len(names))]).astype(np.float32)
+    return Segmentation("one", probability, mask, MaskConvention(kind=kind, values=values, class_names=names))
+
+
+def test_areas_are_counted_by_name():
+    result = _result([[0, 1, 2], [2, 2, 0]], values=(0, 1, 2, 3), names=("background", "cup", "disc", "rim"))
+    assert result.areas() == {"background": 2, "cup": 1, "disc": 3, "rim": 0}
+    assert result.class_names == ("background", "cup", "disc", "rim")
+    assert result.spacing is None
+
+
+@pytest.mark.parametrize(("side", "dtype"), [(8, np.uint8), (40, np.uint16)])
+def test_objects_are_numbered_from_one_in_as_many_bits_as_needed(side, dtype):
+    mask = np.zeros((side, side), np.uint8)
+    mask[::2, ::2] = 1
+    stored = _result(mask, "instances", (0, 1)).to_mask()
+    assert stored.dtype == dtype
+    assert sorted(stored[mask > 0]) == list(range(1, (side // 2) ** 2 + 1))
+    assert not stored[mask == 0].any()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_overlay_is_the_image_with_outlines(channels):
+    mask = np.zeros((30, 40), np.uint8)
+    mask[8:20, 10:30] = 1
+    image = np.tile(np.arange(40, dtype=np.uint8)[:, None], (30, 1, channels))
+    before = image.copy()
+    drawn = np.asarray(_result(mask).overlay(image))
+    assert drawn.shape == (30, 40, 3)
+    touched = (drawn != np.asarray(_result(mask * 0).overlay(image))).any(axis=2)
+    assert touched.any()
+    assert not touched[:5].any()
+    assert not touched[13:15, 15:25].any(), "only the outline is drawn"
+    assert np.array_equal(image, before)
+
+
+def test_a_mask_is_doubted_for_what_the_image_is_and_for_what_the_network_does_not_know():
+    probability = np.full((2, 8, 8), 0.5, np.float32)
+    mask = np.ones((8, 8), np.uint8)
+    convention = MaskConvention(kind="values", values=(0, 255), class_names=("background", "foreground"))
+    sure, unsure = (Segmentation("one", probability, mask, convention, uncertainty_limit=limit) for limit in (0.9, 0.1))
+    assert sure.uncertainty == pytest.approx(1 - 2 * 0.5 / 1.5)
+    assert (sure.review_reasons, unsure.review_reasons) == ((), ("less sure than nine in ten validation images",))
+    foreign = Segmentation(
+        "one", probability, mask, convention, out_of_distribution="saturation", uncertainty_limit=0.1
+    )
+    assert foreign.review_reasons == ("does not look like the training images (saturation)", *unsure.review_reasons)
+    assert Segmentation("one", probability, mask, convention).review_reasons == (), "where no limit is known"

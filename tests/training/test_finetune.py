@@ -1,0 +1,126 @@
+"""Starting from trained weights."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+
+from amsunet.data.builtin_samples import locate
+from amsunet.errors import InputError
+from amsunet.evaluation.evaluate import evaluate
+from amsunet.inference.ensemble import model_path
+from amsunet.inference.model_file import load_model
+from amsunet.inference.model_metadata import FILE_NAME
+from amsunet.models import create_model
+from amsunet.training.finetune import load_pretrained
+from amsunet.training.plan import Plan
+from amsunet.training.run_folder import read_run
+from amsunet.training.train import train
+
+
+def _start(source, model="amsunet", normalization=None, **changes) -> tuple[torch.nn.Module, str]:
+    """A fresh network with the weights of another one, and what was told; its head before."""
+    torch.manual_seed(5)
+    arguments = {"in_channels": 1, "num_classes": 2, "base_channels": 4, **changes}
+    network = create_model(model, **arguments)
+    plan = Plan(
+        model=model,
+        in_channels=arguments["in_channels"],
+        scale=1,
+        normalization=normalization or load_model(model_path(source))[1].preprocessing.normalization,
+        crop=(64, 64),
+        batch_size=1,
+        foreground_fraction=0.5,
+        augmentation="light",
+        quarter_turns=True,
+    )
+    return network, load_pretrained(network, source, plan, arguments)
+
+
+def test_the_same_network_is_taken_whole(run):
+    network, told = _start(run)
+    assert told.endswith("taken, all of them")
+    trained = load_model(run / FILE_NAME)[0].state_dict()
+    assert all(torch.equal(value, trained[name]) for name, value in network.state_dict().items())
+
+
+def test_other_classes_leave_the_head_fresh_and_say_so(run):
+    network, told = _start(run, num_classes=5)
+    torch.manual_seed(5)
+    before = create_model("amsunet", in_channels=1, num_classes=5, base_channels=4).head.weight
+    assert "fresh, as there are 5 classes in place of 2: head.weight, head.bias" in told
+    assert torch.equal(network.head.weight, before)
+    assert torch.equal(network.stem[0].weight, load_model(run / FILE_NAME)[0].stem[0].weight)
+
+
+def test_other_channels_see_a_grey_image_alike(run):
+    network, told = _start(run / FILE_NAME, in_channels=3)
+    network.eval()
+    assert "made for 1 channels, now see 3" in told
+    grey = torch.rand(1, 1, 32, 48)
+    with torch.no_grad():
+        expected = load_model(run / FILE_NAME)[0](grey)
+        torch.testing.assert_close(network(grey.expand(-1, 3, -1, -1)), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_another_window_is_told(run):
+    assert "; trained on images windowed by " in (told := _start(run, normalization="gamma")[1])
+    assert ", now given gamma (" in told
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "message"),
+    [
+        ("unet", {}, "weights of amsunet, not of unet: say model='amsunet'"),
+        ("amsunet", {"base_channels": 8}, r"other settings of the network \(base_channels\)"),
+        ("amsunet", {"dilations": [1, 1, 1, 1, 1]}, r"other settings of the network \(dilations\)"),
+    ],
+)
+def test_what_does_not_fit_is_refused(run, model, changes, message):
+    with pytest.raises(InputError, match=message):
+        _start(run, model, **changes)
+
+
+def test_a_training_is_as_wide_as_its_start(run, tiny, tmp_path):
+    settings = {name: value for name, value in tiny.items() if name != "base_channels"}
+    train("sample:nuclei", out=tmp_path / "second", start=str(run), epochs=1, **settings)
+    assert read_run(tmp_path / "second")[0].plan.base_channels == 4
+
+
+def test_a_training_starts_there(run, tiny, tmp_path, said):
+    """With a rate of almost nothing the weights stay what they were."""
+    training = train("sample:nuclei", out=tmp_path / "run", epochs=1, start=str(run), learning_rate=1e-12, **tiny)
+    assert any("taken, all of them" in line for line in said)
+    old, new = (load_model(folder / FILE_NAME)[0] for folder in (run, training.run))
+    torch.testing.assert_close(new.head.weight, old.head.weight, atol=1e-6, rtol=1e-6)
+
+
+def test_a_start_that_cannot_be_read_leaves_nothing_behind(tiny, tmp_path):
+    with pytest.raises(InputError, match="nowhere"):
+        train("sample:nuclei", out=tmp_path / "run", epochs=1, start=str(tmp_path / "nowhere"), **tiny)
+    assert not (tmp_path / "run").exists()
+
+
+def test_test_images_that_the_start_saw_are_told(whole, tiny, tmp_path, said):
+    """The first run holds nothing back; the second one is judged on what the first was trained on."""
+    first = train("sample:nuclei", out=tmp_path / "first", epochs=1, splits=dict.fromkeys(
+        whole_names(whole.run), "train") | {whole_names(whole.run)[0]: "val"}, **tiny)  # fmt: skip
+    second = train("sample:nuclei", out=tmp_path / "second", epochs=1, start=str(first.run), **tiny)
+    assert any("was trained on 4 of the test images" in line for line in said)
+    evaluation = evaluate(second.run)
+    assert any("4 of these images" in note for note in evaluation.notes)
+    with pytest.raises(InputError, match="holds only images that the run was trained on"):
+        evaluate(second.run, _copy_of_the_sample(tmp_path))
+
+
+def whole_names(run) -> list[str]:
+    return list(read_run(run)[1].splits)
+
+
+def _copy_of_the_sample(folder):
+    """The sample's test images under another name, as foreign data."""
+    target = folder / "foreign"
+    shutil.copytree(locate("sample:nuclei") / "test", target)
+    return target
