@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from amsunet.cli import main
-from amsunet.cli.networks import run_study, study_options
+from amsunet.cli.compare import run_study, study_options
 from amsunet.cli.options import data_argument, data_options, device_options, plan_options, settings_of
 from amsunet.cli.process import own_process
 from amsunet.errors import InputError

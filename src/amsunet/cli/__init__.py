@@ -8,11 +8,9 @@ import sys
 
 import click
 
+from amsunet.cli import check, compare, evaluate, explain, export, models, predict, train
 from amsunet.cli.former_options import Commands
-from amsunet.cli.images import check, evaluate, predict, train
-from amsunet.cli.networks import ablate, compare, explain, models
 from amsunet.cli.process import own_process
-from amsunet.cli.shipping import export, zoo
 from amsunet.errors import InputError
 
 _REQUIRED = [
@@ -46,7 +44,10 @@ def cli(context: click.Context) -> None:
     context.with_resource(own_process())
 
 
-for command in (check, train, evaluate, predict, models, compare, ablate, explain, export, zoo):
+for command in (
+    check.check, train.train, evaluate.evaluate, predict.predict, models.models, compare.compare, compare.ablate,
+    explain.explain, export.export, models.zoo,
+):  # fmt: skip
     cli.add_command(command)
 
 

@@ -211,3 +211,11 @@ def device_of(device: str, precision: str) -> Device:
     machine = choose_device(device, precision)
     click.echo(f"on {machine}")
     return machine
+
+
+def refuse_settings(context: click.Context, allowed: set[str], why: str) -> None:
+    """Raise for a setting on the command line that would be of no use."""
+    for parameter in context.command.params:
+        said = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
+        if said and parameter.name not in allowed:
+            raise click.UsageError(f"{why}: leave {parameter.opts[0]} out.")

@@ -1,4 +1,4 @@
-"""Looking at networks: models, compare, ablate, explain."""
+"""``amsunet compare`` and ``amsunet ablate``: train networks alike and set them side by side."""
 
 from __future__ import annotations
 
@@ -8,17 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from amsunet.cli.options import (
-    data_argument,
-    data_options,
-    device_of,
-    device_options,
-    mask_options,
-    model_file_option,
-    options,
-    plan_options,
-    run_argument,
-)
+from amsunet.cli.options import data_argument, data_options, device_options, mask_options, options, plan_options
 
 if TYPE_CHECKING:
     from amsunet.evaluation.study import Variant
@@ -32,42 +22,6 @@ study_options = options(
     click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used."),
     click.option("--out", type=click.Path(path_type=Path), help="Folder of the study, which goes on if it is there."),
 )
-
-
-@click.group(invoke_without_command=True)
-@click.pass_context
-def models(context: click.Context) -> None:
-    """List every network: parameters, multiply-accumulate operations, receptive field, source."""
-    if context.invoked_subcommand is not None:
-        return
-    from amsunet.models import list_models, summarise_model  # noqa: PLC0415
-
-    click.echo(f"{'network':<12}{'parameters':>11}  {'GMACs at 256':>12}  {'at 480':>7}  {'sees pixels':>11}  source")
-    for name in list_models():
-        summary = summarise_model(name)
-        sight = "all" if summary.receptive_field is None else str(summary.receptive_field)
-        click.echo(
-            f"{name:<12}{summary.parameters:>11,}  {summary.macs_256 / 1e9:>12.2f}  {summary.macs_480 / 1e9:>7.2f}  "
-            f"{sight:>11}  {summary.source}"
-        )
-    click.echo("at 3 channels and 2 classes; gates that average over the whole image are left out of what is seen")
-
-
-@models.command("check")
-@click.argument("model", metavar="NAME|FILE.py:FUNCTION")
-def check_model(model: str) -> None:
-    """Try on a network what every network here promises; FUNCTION(in_channels, num_classes) builds it."""
-    from amsunet.inference.model_file import build_network  # noqa: PLC0415
-    from amsunet.models.contract import check_contract  # noqa: PLC0415
-
-    build_network(model, {"in_channels": 3, "num_classes": 2})
-    broken = 0
-    for promise, problem in check_contract(lambda **arguments: build_network(model, arguments)):
-        click.echo(f"{'kept  ' if problem is None else 'BROKEN'}  {promise}{'' if problem is None else f': {problem}'}")
-        broken += problem is not None
-    if broken:
-        click.echo(f"error: {model} breaks {broken} promises: mend them before training", err=True)
-        raise SystemExit(2)
 
 
 @click.command()
@@ -130,19 +84,3 @@ def run_study(data: str, variants: list[Variant], *, default_name: str, out: Pat
     click.echo(f"every image: {folder / 'images.csv'}\npage: {write_page(comparison)}")
     if comparison.failures:
         raise SystemExit(1)
-
-
-@click.command()
-@run_argument
-@click.argument("image", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the pictures (default: RUN/explain/IMAGE).")
-@model_file_option
-@device_options
-def explain(run: Path, image: Path, out: Path | None, model_file: str | None, device: str, precision: str) -> None:
-    """Show what a trained network looks at: receptive field, AMS attention and RSC gates over an image."""
-    from amsunet.evaluation.explain import explain as draw  # noqa: PLC0415
-
-    folder = run if run.is_dir() else run.parent
-    target = out or folder / "explain" / image.stem
-    for path in draw(run, image, target, device=device_of(device, precision), model_file=model_file):
-        click.echo(str(path))

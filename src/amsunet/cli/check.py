@@ -1,0 +1,68 @@
+"""``amsunet check``: audit a data set."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from amsunet.cli.options import (
+    data_argument,
+    data_options,
+    device_options,
+    mask_options,
+    network_options,
+    plan_options,
+    refuse_settings,
+)
+
+
+@click.command()
+@data_argument
+@data_options
+@plan_options
+@network_options
+@device_options
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for contact sheet and check.json.")
+@click.option(
+    "--write-manifest",
+    "manifest",
+    type=click.Path(path_type=Path),
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help="Write which mask belongs to which image, to be edited, and no more (default: DATA/manifest.csv).",
+)
+@click.pass_context
+def check(context: click.Context, /, data: str, out: Path | None, manifest: Path | None, **values: Any) -> None:
+    """Audit a data set: what fits, what does not, how it would be trained on and what that costs here."""
+    if manifest is not None:
+        refuse_settings(context, {"data", "manifest"}, "A manifest is drafted from names alone")
+        _draft_manifest(data, manifest)
+        return
+    started = time.monotonic()  # before what takes seconds to import
+    from amsunet.evaluation.rehearsal import rehearse_evaluation  # noqa: PLC0415
+    from amsunet.training.check import check as check_data  # noqa: PLC0415
+
+    options = mask_options(values)
+    folder = out or Path("checks") / Path(data.removeprefix("sample:")).absolute().stem
+    result = check_data(
+        data, out=folder, mask_options=options, started=started, evaluating=rehearse_evaluation, **values
+    )
+    click.echo(str(result))
+    if result.problems:
+        raise SystemExit(1)
+
+
+def _draft_manifest(data: str, file: Path) -> None:
+    from amsunet.data.draft import draft_manifest  # noqa: PLC0415
+
+    # An option without its value gives the empty path, which is that of the working folder.
+    draft = draft_manifest(data, None if file == Path() else file)
+    click.echo(
+        f"{draft.path}: {draft.images} images, {draft.with_mask} of them with a mask; fill in what is missing, mend "
+        f"what is wrong, then run amsunet check {shlex.quote(draft.next_source)}"
+    )

@@ -1,0 +1,54 @@
+"""``amsunet evaluate``: score a network on images that it has not seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from amsunet.cli.options import (
+    data_options,
+    device_of,
+    device_options,
+    mask_options,
+    model_file_option,
+    optional_data_argument,
+    run_argument,
+    view_options,
+)
+
+
+@click.command()
+@run_argument
+@optional_data_argument
+@model_file_option
+@click.option(
+    "--split",
+    type=click.Choice(["auto", "test", "val"]),
+    default="auto",
+    show_default=True,
+    help="Images to judge on; auto: test images where there are any, else validation images.",
+)
+@view_options
+@click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used.")
+@data_options
+@device_options
+def evaluate(run: Path, data: str | None, device: str, precision: str, **values: Any) -> None:
+    """Score a network on test images: table, per-image CSV, report.html.
+
+    RUN is a run folder; or a model file or the name of a network of amsunet zoo, which need DATA.
+    """
+    options = mask_options(values)
+    evaluate_and_report(run, data, device=device_of(device, precision), mask_options=options, **values)
+
+
+def evaluate_and_report(run: Path, data: str | None = None, **values: Any) -> None:
+    """Score a network, print the table and write the report."""
+    from amsunet.evaluation.evaluate import evaluate as evaluate_on  # noqa: PLC0415
+    from amsunet.evaluation.evaluation import evaluation_folder  # noqa: PLC0415
+    from amsunet.evaluation.report import write_report  # noqa: PLC0415
+
+    evaluation = evaluate_on(run, data, **values)
+    click.echo(evaluation.table())
+    click.echo(f"every image: {evaluation_folder(evaluation) / 'images.csv'}\nreport: {write_report(evaluation)}")

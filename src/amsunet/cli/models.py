@@ -1,0 +1,62 @@
+"""``amsunet models`` and ``amsunet zoo``: the networks that there are, untrained and trained."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def models(context: click.Context) -> None:
+    """List every network: parameters, multiply-accumulate operations, receptive field, source."""
+    if context.invoked_subcommand is not None:
+        return
+    from amsunet.models import list_models, summarise_model  # noqa: PLC0415
+
+    click.echo(f"{'network':<12}{'parameters':>11}  {'GMACs at 256':>12}  {'at 480':>7}  {'sees pixels':>11}  source")
+    for name in list_models():
+        summary = summarise_model(name)
+        sight = "all" if summary.receptive_field is None else str(summary.receptive_field)
+        click.echo(
+            f"{name:<12}{summary.parameters:>11,}  {summary.macs_256 / 1e9:>12.2f}  {summary.macs_480 / 1e9:>7.2f}  "
+            f"{sight:>11}  {summary.source}"
+        )
+    click.echo("at 3 channels and 2 classes; gates that average over the whole image are left out of what is seen")
+
+
+@models.command("check")
+@click.argument("model", metavar="NAME|FILE.py:FUNCTION")
+def check_model(model: str) -> None:
+    """Try on a network what every network here promises; FUNCTION(in_channels, num_classes) builds it."""
+    from amsunet.inference.model_file import build_network  # noqa: PLC0415
+    from amsunet.models.contract import check_contract  # noqa: PLC0415
+
+    build_network(model, {"in_channels": 3, "num_classes": 2})
+    broken = 0
+    for promise, problem in check_contract(lambda **arguments: build_network(model, arguments)):
+        click.echo(f"{'kept  ' if problem is None else 'BROKEN'}  {promise}{'' if problem is None else f': {problem}'}")
+        broken += problem is not None
+    if broken:
+        click.echo(f"error: {model} breaks {broken} promises: mend them before training", err=True)
+        raise SystemExit(2)
+
+
+@click.command()
+@click.argument("name", required=False)
+def zoo(name: str | None) -> None:
+    """List the trained networks that come with the package, or show the card of one."""
+    from amsunet.errors import InputError  # noqa: PLC0415
+    from amsunet.zoo import list_zoo, unknown  # noqa: PLC0415
+
+    cards = {card.name: card for card in list_zoo()}
+    if name is not None:
+        if name not in cards:
+            raise InputError(f"no network {name} comes with amsunet; {unknown(name)}")
+        click.echo(str(cards[name]))
+        return
+    for card in cards.values():
+        if not card.weights.is_file():
+            raise InputError(f"{card.weights} is missing: install amsunet again, which it comes with")
+        size = card.weights.stat().st_size / 1e6
+        click.echo(f"{card.name:<10} {card.finds}\n{'':<10} test {card.test}; {size:.1f} MB; weights: {card.licence}")
+    click.echo("amsunet zoo NAME shows the card, amsunet predict NAME IMAGES --out masks segments; not for diagnosis")

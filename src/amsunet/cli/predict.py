@@ -1,0 +1,86 @@
+"""``amsunet predict``: segment images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from amsunet.cli.options import device_options, model_file_option, run_argument, view_options
+
+
+@click.command()
+@run_argument
+@click.argument("images", nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the masks.")
+@model_file_option
+@click.option("--overlay", is_flag=True, help="Also write the images with outlines.")
+@click.option("--probability", is_flag=True, help="Also write probability maps (16-bit PNG).")
+@click.option("--overwrite", is_flag=True, help="Replace masks that are there already.")
+@view_options
+@click.option(
+    "--polarity",
+    type=click.Choice(["auto", "bright-on-dark", "dark-on-bright"]),
+    default="auto",
+    show_default=True,
+    help="What the images show, for networks that turn dark objects bright; auto finds it out of each image.",
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(["torch", "onnx", "openvino"]),
+    help="What runs the network (default: torch, or what an exported file is for).",
+)
+@click.option(
+    "--level",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Of a pyramid, the level whose pixels are as large as those trained on.",
+)
+@click.option("--compile", "compiled", is_flag=True, help="Run torch.compile: minutes at first, faster thereafter.")
+@device_options
+def predict(
+    run: Path,
+    images: tuple[str, ...],
+    out: Path,
+    overlay: bool,
+    probability: bool,
+    overwrite: bool,
+    level: int,
+    **settings: Any,
+) -> None:
+    """Segment IMAGES: files, folders, patterns, or lists (.txt, one path a line); slides are read tile by tile.
+
+    RUN is a run folder, the name of a network of amsunet zoo, or a file that amsunet export made.
+    """
+    from amsunet.inference.inputs import find_inputs  # noqa: PLC0415
+    from amsunet.inference.predict_files import REVIEW_LIST, predict_files  # noqa: PLC0415
+    from amsunet.inference.predictor import load  # noqa: PLC0415
+    from amsunet.inference.uncertainty import describe_out_of_distribution, describe_polarity_in_doubt  # noqa: PLC0415
+
+    jobs = find_inputs(images, out)
+    predictor = load(run, **settings)
+    click.echo(f"on {predictor}")
+    outcome = predict_files(
+        predictor, jobs, out, overlay=overlay, probability=probability, overwrite=overwrite, level=level
+    )
+    click.echo(f"{outcome.written} masks in {out}, {outcome.pace}")
+    if out_of_distribution := describe_out_of_distribution(
+        [(one.image, one.out_of_distribution) for one in outcome.review if one.out_of_distribution], outcome.written
+    ):
+        click.echo(f"warning: {out_of_distribution}: check the masks", err=True)
+    if unclear := describe_polarity_in_doubt([(one.image, one.polarity) for one in outcome.review if one.polarity]):
+        click.echo(f"warning: {unclear}", err=True)
+    if outcome.sizes:
+        scaling = predictor.scaling(outcome.sizes)
+        click.echo(scaling.line)
+        if scaling.warning:
+            click.echo(f"warning: {scaling.warning}", err=True)
+    if outcome.review:
+        click.echo(f"{len(outcome.review)} of {outcome.written} masks are to be checked: {out / REVIEW_LIST}", err=True)
+    for message in outcome.failures.values():
+        click.echo(f"failed: {message}", err=True)
+    if outcome.failures:
+        click.echo(f"{len(outcome.failures)} of {len(jobs)} failed, listed in {out / 'failures.txt'}", err=True)
+        raise SystemExit(1)

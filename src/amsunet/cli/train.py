@@ -1,0 +1,75 @@
+"""``amsunet train``: train a network, or go on with a run."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from amsunet.cli.evaluate import evaluate_and_report
+from amsunet.cli.options import (
+    data_options,
+    device_options,
+    mask_options,
+    network_options,
+    optional_data_argument,
+    plan_options,
+    refuse_settings,
+)
+
+
+@click.command()
+@optional_data_argument
+@data_options
+@plan_options
+@network_options
+@device_options
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder (default: the next one under runs/).")
+@click.option("--deterministic", is_flag=True, help="The same weights, bit for bit, from the same command.")
+@click.option("--folds", type=click.IntRange(2), help="Train so many networks, each for the time given: an ensemble.")
+@click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used.")
+@click.option(
+    "--resume",
+    "resumed",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Go on with a stopped run; name DATA too if they have moved.",
+)
+@click.pass_context
+def train(context: click.Context, /, data: str | None, resumed: Path | None, device: str, **values: Any) -> None:
+    """Train a network on a data set, or go on with --resume RUN; Ctrl-C saves what was reached."""
+    started = time.monotonic()  # before what takes seconds to import
+    from amsunet.evaluation.rehearsal import rehearse_evaluation  # noqa: PLC0415
+    from amsunet.training.train import resume as resume_training  # noqa: PLC0415
+    from amsunet.training.train import train as start_training  # noqa: PLC0415
+
+    if resumed is not None:
+        refuse_settings(context, {"data", "resumed", "device", "model"}, "A run is resumed with its own settings")
+        training = resume_training(
+            resumed, data, device=None if device == "auto" else device, model_file=values["model"]
+        )
+    elif data is None:
+        raise click.UsageError("Name the DATA to train on, or a run with --resume RUN.")
+    else:
+        options = mask_options(values)
+        training = start_training(
+            str(data), mask_options=options, device=device, started=started, evaluating=rehearse_evaluation, **values
+        )
+    if training.interrupted:
+        click.echo(
+            f"stopped early: amsunet train --resume {shlex.quote(str(training.run))} goes on from the last whole epoch"
+        )
+        if training.folds is not None:
+            return
+    evaluate_and_report(
+        training.run,
+        split="val",
+        device=training.device,
+        model_file=values["model"],
+        dataset=training.dataset,
+        most=training.validation_images,
+    )
+    click.echo(f"run: {training.run}\nnext: amsunet evaluate {shlex.quote(str(training.run))}")
