@@ -24,7 +24,7 @@ from PIL import Image
 
 from amsunet.atomic_io import write_json
 from amsunet.data.dataset import Dataset, open_dataset
-from amsunet.data.discovery import Sample
+from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import Array
 from amsunet.device import Device, environment
 from amsunet.errors import InputError

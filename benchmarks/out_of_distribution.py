@@ -20,7 +20,7 @@ import skimage
 
 from amsunet.atomic_io import write_json
 from amsunet.data.dataset import Dataset, open_dataset
-from amsunet.data.discovery import Sample
+from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import read_image
 from amsunet.device import choose_device, environment
 from amsunet.errors import InputError

@@ -22,7 +22,7 @@ import torch
 from amsunet.atomic_io import write_json
 from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import Dataset, open_dataset
-from amsunet.data.discovery import Sample
+from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import Array, count_pixels
 from amsunet.device import choose_device, environment
 from amsunet.errors import InputError

@@ -19,7 +19,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from amsunet.atomic_io import atomic_write, write_json
-from amsunet.data.discovery import Split
+from amsunet.data.discovery.layout import Split
 from amsunet.device import choose_device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate

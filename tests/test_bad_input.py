@@ -162,7 +162,7 @@ class TestBothCommands:
         def refuse(source: Path) -> None:
             raise PermissionError(errno.EACCES, "Permission denied", str(source / "masks"))
 
-        monkeypatch.setattr("amsunet.data.discovery._find", refuse)
+        monkeypatch.setattr("amsunet.data.discovery.layout._find", refuse)
         assert_one_sentence(run(command, data), r"set.masks may not be read: change its permissions")
 
 

@@ -58,7 +58,7 @@ def test_a_command_is_a_call_or_a_line():
     lines = {
         ("resume", run): ("amsunet.resume('runs/a b')", "amsunet train --resume 'runs/a b'"),
         ("draft_manifest", "my data"): (
-            "amsunet.data.draft.draft_manifest('my data')", "amsunet check 'my data' --write-manifest"
+            "amsunet.data.discovery.draft.draft_manifest('my data')", "amsunet check 'my data' --write-manifest"
         ),
         ("predict", "nuclei", blank): ("amsunet.load('nuclei').predict(DATA)", "amsunet predict nuclei DATA"),
     }  # fmt: skip

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Imported when first asked for: the command line answers --help without loading torch.
 _HOMES = {
     "InputError": "amsunet.errors",
-    "MaskOptions": "amsunet.data.masks",
+    "MaskOptions": "amsunet.data.masks.convention",
     "Segmentation": "amsunet.inference.segmentation",
     "check": "amsunet.training.check",
     "create_model": "amsunet.models",

@@ -34,7 +34,7 @@ _FLAGS = {
 _SHELL = {"draft_manifest": ("check", " --write-manifest"), "resume": ("train --resume", "")}
 """Functions that are part of a command: what stands before and behind their arguments."""
 _PYTHON = {
-    "draft_manifest": "amsunet.data.draft.draft_manifest",
+    "draft_manifest": "amsunet.data.discovery.draft.draft_manifest",
     "export": "amsunet.deployment.export.export",
     "predict": "amsunet.load({0}).predict({1})",
 }

@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 
 from amsunet.data.images import Array
-from amsunet.data.mask_files import open_mask
-from amsunet.data.mask_rules import find_convention
-from amsunet.data.mask_summary import MaskSummary, summarise, summarise_mask
 from amsunet.data.masks import MaskConvention, MaskOptions
+from amsunet.data.masks.files import open_mask
+from amsunet.data.masks.rules import find_convention
+from amsunet.data.masks.summary import MaskSummary, summarise, summarise_mask
 
 SIDE = 96
 Scene = tuple[Array, Array]

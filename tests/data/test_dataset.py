@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from amsunet.data.dataset import foreground_share, open_dataset, read_labels
-from amsunet.data.draft import draft_manifest
+from amsunet.data.discovery.draft import draft_manifest
 from amsunet.data.groups import warn_of_groups
 from amsunet.data.images import Array
-from amsunet.data.mask_files import read_mask
 from amsunet.data.masks import IGNORE_INDEX, MaskOptions
+from amsunet.data.masks.files import read_mask
 from amsunet.errors import InputError
 
 Make = Callable[..., Path]

@@ -15,7 +15,7 @@ from skimage.data import astronaut, camera, coffee
 
 from amsunet.data import duplicates
 from amsunet.data.dataset import open_dataset
-from amsunet.data.discovery import Split, find_samples
+from amsunet.data.discovery.layout import Split, find_samples
 from amsunet.data.duplicates import keep_together, pack_thumbnail, warn_of_copies, warn_of_repeats, warn_of_seen
 from amsunet.data.scan import Scan, scan_samples
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from amsunet.data.builtin_samples import locate
-from amsunet.data.discovery import Sample, Split, find_samples
+from amsunet.data.discovery.layout import Sample, Split, find_samples
 from amsunet.data.groups import propose_groups, warn_of_groups, with_groups, without_patients
 from amsunet.data.splits import assign_splits
 

@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image
 
 from amsunet.data.images import Array, is_image, orientation_of, read_image, write_image
-from amsunet.data.mask_files import read_mask
+from amsunet.data.masks.files import read_mask
 from amsunet.errors import InputError
 
 RNG = np.random.default_rng(0)

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from amsunet.data.discovery import Sample
+from amsunet.data.discovery.layout import Sample
 from amsunet.data.scan import scan_samples, warn_of_same_files
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from amsunet.data.mask_kinds import of_values
 from amsunet.data.masks import IGNORE_INDEX
+from amsunet.data.masks.kinds import of_values
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.deployment.parity import Parity, measure_parity
 from amsunet.device import Device

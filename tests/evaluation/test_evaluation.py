@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from amsunet.atomic_io import write_json
-from amsunet.data.discovery import Sample
+from amsunet.data.discovery.layout import Sample
 from amsunet.data.masks import IGNORE_INDEX, MaskConvention
 from amsunet.evaluation import report
 from amsunet.evaluation.evaluation import Evaluation, ImageScores, evaluation_folder

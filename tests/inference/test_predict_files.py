@@ -12,7 +12,7 @@ import pytest
 import tifffile
 
 from amsunet.data.images import read_image, write_image
-from amsunet.data.mask_files import read_mask
+from amsunet.data.masks.files import read_mask
 from amsunet.data.out_of_distribution import learn_image_statistics
 from amsunet.errors import InputError
 from amsunet.inference import predict_files as module

@@ -58,7 +58,7 @@ def check(context: click.Context, /, data: str, out: Path | None, manifest: Path
 
 
 def _draft_manifest(data: str, file: Path) -> None:
-    from amsunet.data.draft import draft_manifest  # noqa: PLC0415
+    from amsunet.data.discovery.draft import draft_manifest  # noqa: PLC0415
 
     # An option without its value gives the empty path, which is that of the working folder.
     draft = draft_manifest(data, None if file == Path() else file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from amsunet.data.other_formats import describe_other
+from amsunet.data.discovery.other_formats import describe_other
 from amsunet.errors import InputError
 
 PREFIX = "sample:"

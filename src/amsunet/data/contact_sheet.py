@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from amsunet.data.dataset import Dataset
-from amsunet.data.discovery import Sample, Split
+from amsunet.data.discovery.layout import Sample, Split
 from amsunet.data.images import Array
-from amsunet.data.joined_mask import open_sample_mask
 from amsunet.data.lettering import draw_text, shorten, tell_missing
-from amsunet.data.masks import IGNORE_INDEX, MaskConvention
+from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention
+from amsunet.data.masks.joined import open_sample_mask
 from amsunet.data.overlay import colour_of, draw_masks, fit, viewable
 
 _SHOWN = 20

@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
 from amsunet.data.dataset import read_labels
-from amsunet.data.discovery import Sample
+from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import Array, read_image
-from amsunet.data.masks import IGNORE_INDEX, MaskConvention
+from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention
 from amsunet.data.preprocessing import Preprocessing, channels_first
 from amsunet.memory import free_memory
 

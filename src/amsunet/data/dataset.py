@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from amsunet.data.builtin_samples import locate
-from amsunet.data.class_folders import find_folder_convention
-from amsunet.data.discovery import Layout, Sample, find_samples
-from amsunet.data.foreign_masks import fit_convention, unknown_value
+from amsunet.data.discovery.layout import Layout, Sample, find_samples
 from amsunet.data.groups import with_groups
 from amsunet.data.images import Array, read_image
-from amsunet.data.joined_mask import open_sample_mask, refuse_two_observers
-from amsunet.data.mask_files import read_region
-from amsunet.data.mask_rules import absent_classes, find_convention
-from amsunet.data.mask_summary import MaskSummary
-from amsunet.data.masks import IGNORE_INDEX, MaskConvention, MaskOptions
+from amsunet.data.masks.class_folders import find_folder_convention
+from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention, MaskOptions
+from amsunet.data.masks.files import read_region
+from amsunet.data.masks.foreign import fit_convention, unknown_value
+from amsunet.data.masks.joined import open_sample_mask, refuse_two_observers
+from amsunet.data.masks.rules import absent_classes, find_convention
+from amsunet.data.masks.summary import MaskSummary
 from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, turned_apart
 from amsunet.errors import InputError
 from amsunet.wording import command, setting

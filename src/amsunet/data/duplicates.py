@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
-from amsunet.data.discovery import Split
+from amsunet.data.discovery.layout import Split
 from amsunet.data.groups import SPLIT_WORDS
 from amsunet.data.images import Array
 from amsunet.data.scan import Scan

@@ -9,7 +9,7 @@ from skimage.morphology import skeletonize
 
 from amsunet.data.dataset import Dataset
 from amsunet.data.frame import Frame, Look, decide_frame, look
-from amsunet.data.masks import IGNORE_INDEX
+from amsunet.data.masks.convention import IGNORE_INDEX
 from amsunet.data.mirrored import Axis, find_mirrored
 from amsunet.data.preprocessing import has_dark_objects
 from amsunet.data.scan import Scan

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from amsunet.data.discovery import Sample, Split
-from amsunet.data.words import splits_of
+from amsunet.data.discovery.layout import Sample, Split
+from amsunet.data.discovery.words import splits_of
 from amsunet.errors import InputError
 from amsunet.wording import setting
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from amsunet.data.discovery import Split
+from amsunet.data.discovery.layout import Split
 from amsunet.data.images import Array
-from amsunet.data.mask_summary import MaskSummary
-from amsunet.data.masks import IGNORE_INDEX, MaskConvention
+from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention
+from amsunet.data.masks.summary import MaskSummary
 from amsunet.data.scan import Scan
 
 _PARTS: dict[Split, str] = {"train": "training", "val": "validation", "test": "test"}

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from amsunet.data.dataset import Dataset, read_labels
-from amsunet.data.foreign_masks import fit_convention
+from amsunet.data.discovery.sample import Sample
 from amsunet.data.images import Array
-from amsunet.data.masks import MaskConvention
-from amsunet.data.sample import Sample
+from amsunet.data.masks.convention import MaskConvention
+from amsunet.data.masks.foreign import fit_convention
 from amsunet.data.scan import scan_samples
 from amsunet.errors import InputError
 

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from amsunet.data.images import Array
-from amsunet.data.masks import IGNORE_INDEX
+from amsunet.data.masks.convention import IGNORE_INDEX
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.optional import require
 

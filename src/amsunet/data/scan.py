@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from amsunet.data.discovery import Sample
+from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import Array, orientation_of, read_image
-from amsunet.data.joined_mask import open_sample_mask
-from amsunet.data.mask_files import Reading, read_region
-from amsunet.data.mask_summary import MaskSummary, summarise
+from amsunet.data.masks.files import Reading, read_region
+from amsunet.data.masks.joined import open_sample_mask
+from amsunet.data.masks.summary import MaskSummary, summarise
 from amsunet.data.value_range import ValueRange, common_range, values_of
 from amsunet.errors import InputError
 from amsunet.progress import report

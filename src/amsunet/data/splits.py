@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from amsunet.data.discovery import Sample, Split
+from amsunet.data.discovery.layout import Sample, Split
 
 MINIMUM_FOR_TEST = 10
 """With fewer images than this, none is held out for test unasked."""

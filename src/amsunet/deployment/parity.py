@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from amsunet.data.builtin_samples import PREFIX, list_samples, locate
 from amsunet.data.crops import PreparedImages
 from amsunet.data.dataset import open_dataset
-from amsunet.data.discovery import Sample
+from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import Array
 from amsunet.data.masks import IGNORE_INDEX
 from amsunet.data.preprocessing import channels_first

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import torch
 from filelock import FileLock, Timeout
 
-from amsunet.data.discovery import Split
+from amsunet.data.discovery.layout import Split
 from amsunet.data.duplicates import keep_together
 from amsunet.data.masks import MaskOptions
 from amsunet.data.splits import assign_folds

@@ -15,7 +15,7 @@ import numpy as np
 from amsunet.atomic_io import write_csv, write_json
 from amsunet.data.crops import evenly
 from amsunet.data.dataset import Dataset
-from amsunet.data.discovery import Sample
+from amsunet.data.discovery.layout import Sample
 from amsunet.data.fingerprint import take_fingerprint
 from amsunet.data.images import Array
 from amsunet.data.masks import IGNORE_INDEX, MaskOptions

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import Dataset, open_dataset
-from amsunet.data.discovery import Sample
+from amsunet.data.discovery.layout import Sample
 from amsunet.data.duplicates import warn_of_copies, warn_of_seen
 from amsunet.data.masks import MaskConvention, MaskOptions
 from amsunet.errors import InputError

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from amsunet.atomic_io import write_json
-from amsunet.data.discovery import Split
+from amsunet.data.discovery.layout import Split
 from amsunet.data.masks import MaskOptions
 from amsunet.errors import InputError
 from amsunet.models import is_custom

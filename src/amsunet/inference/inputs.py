@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amsunet.data.builtin_samples import PREFIX, locate
+from amsunet.data.discovery.other_formats import describe_other
+from amsunet.data.discovery.tree import describe_other_files, walk
 from amsunet.data.images import is_image
-from amsunet.data.other_formats import describe_other
 from amsunet.data.slides import SLIDE_SUFFIXES
-from amsunet.data.tree import describe_other_files, walk
 from amsunet.errors import InputError
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from amsunet.data.crops import evenly
 from amsunet.data.dataset import Dataset
-from amsunet.data.discovery import Sample
+from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import Array
 from amsunet.data.out_of_distribution import IMAGES, take_figures
 from amsunet.data.preprocessing import Preprocessing

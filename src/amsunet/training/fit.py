@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from amsunet.data.crops import Crops, PreparedImages, evenly
 from amsunet.data.dataset import Dataset
-from amsunet.data.discovery import Sample
+from amsunet.data.discovery.layout import Sample
 from amsunet.device import Device
 from amsunet.errors import InputError
 from amsunet.host import determinism_kept, quiet, random_state_kept, without_warnings

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from amsunet.data.dataset import Dataset
-from amsunet.data.discovery import Split
+from amsunet.data.discovery.layout import Split
 from amsunet.device import Device, environment
 from amsunet.inference.ensemble import Folds, FoldScore, fold_folder, read_folds, write_folds
 from amsunet.inference.model_file import DamagedError, load_model

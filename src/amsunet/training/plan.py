@@ -242,7 +242,7 @@ def _derive(
     fingerprint: Fingerprint, training_images: int, device: str, *, short: bool, scale: float | None
 ) -> tuple[dict[str, Any], dict[str, str]]:
     settings: dict[str, Any] = {}
-    reasons: dict[str, str] = Field(default_factory=dict)
+    reasons: dict[str, str] = {}
 
     def decide(name: str, value: Any, why: str) -> None:
         settings[name], reasons[name] = value, why

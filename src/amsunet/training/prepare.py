@@ -14,7 +14,7 @@ import numpy as np
 
 from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import Dataset, open_dataset, read_labels
-from amsunet.data.discovery import Sample, Split
+from amsunet.data.discovery.layout import Sample, Split
 from amsunet.data.duplicates import keep_together, warn_of_repeats
 from amsunet.data.fingerprint import Fingerprint, take_fingerprint
 from amsunet.data.groups import warn_of_groups

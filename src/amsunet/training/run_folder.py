@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from amsunet.atomic_io import as_input_error, atomic_write, write_json
 from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import Dataset
-from amsunet.data.discovery import Split
+from amsunet.data.discovery.layout import Split
 from amsunet.data.fingerprint import Fingerprint
 from amsunet.data.masks import MaskConvention
 from amsunet.data.preprocessing import Preprocessing

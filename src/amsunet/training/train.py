@@ -16,7 +16,7 @@ from typing import Any, Literal
 from amsunet.atomic_io import as_input_error
 from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
-from amsunet.data.discovery import Split
+from amsunet.data.discovery.layout import Split
 from amsunet.data.duplicates import pack_thumbnail
 from amsunet.data.masks import MaskOptions
 from amsunet.device import choose_device, environment

@@ -1,0 +1,216 @@
+"""What every picture of a data set is, as far as names tell: image, mask, field of view, or none of them."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+from pathlib import Path
+
+from amsunet.data.discovery.pairing import is_mask_name, is_other_observer_name, is_region_name, match
+from amsunet.data.discovery.words import (
+    Role,
+    Split,
+    is_aside,
+    is_kind_of_mask,
+    place_of,
+    role_of,
+    split_of,
+    splits_of,
+    words_of,
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture file and what the names of its folders tell."""
+
+    path: Path
+    folders: tuple[str, ...]
+    """Below the data set's folder."""
+    role: Role | None
+    """That the nearest folder tells which tells one."""
+    homes: frozenset[tuple[str, ...]]
+    """The folders above those that tell the role, up to the first that tells another one."""
+    split: Split | None
+    places: tuple[str, ...]
+    """What each folder is called without the words that tell a role; a split is ``=train``."""
+
+    @property
+    def where(self) -> frozenset[str]:
+        """Its places, of every split also the split alone: train of train set 1."""
+        return frozenset({*self.places, *(place.split()[0] for place in self.places if place.startswith("="))} - {""})
+
+    @property
+    def evidence(self) -> str:
+        """The name of the nearest folder that tells the role."""
+        return next((name for name in reversed(self.folders) if role_of(name) is not None), "")
+
+
+@dataclass
+class Roles:
+    """What part each picture plays: image, mask, region, other observer, or none."""
+
+    images: list[Picture] = field(default_factory=list)
+    masks: list[Picture] = field(default_factory=list)
+    rois: list[Picture] = field(default_factory=list)
+    observers: list[Picture] = field(default_factory=list)
+    aside: list[Picture] = field(default_factory=list)
+    shifted: tuple[Path, Path] | None = None
+    """The first image and the first mask, where the numbers of the masks are those of the images moved."""
+
+
+def locate_pictures(paths: Sequence[Path], source: Path) -> list[Picture]:
+    """Tell from the names of its folders what each file is."""
+    below = {path: path.relative_to(source).parts[:-1] for path in paths}
+    splits = splits_of({name for folders in below.values() for name in folders})
+    numbered = {path.stem.lower() for path in paths if any(letter.isdigit() for letter in path.stem)}
+    return [_look(path, folders, splits, numbered) for path, folders in below.items()]
+
+
+def _look(path: Path, folders: tuple[str, ...], splits: dict[str, Split], numbered: set[str]) -> Picture:
+    roles = [role_of(name) for name in folders]
+    if "mask" in roles:  # masks/image_7 holds masks of image_7
+        below = roles.index("mask") + 1
+        roles[below:] = [
+            None if name.lower() in numbered else role
+            for name, role in zip(folders[below:], roles[below:], strict=True)
+        ]
+    told = [index for index, role in enumerate(roles) if role is not None]
+    role = roles[told[-1]] if told else None
+    run = list(takewhile(lambda index: roles[index] == role, reversed(told)))
+    split = next((splits[name] for name in reversed(folders) if name in splits), None)
+    places = tuple(place_of(name, splits.get(name)) for name in folders)
+    return Picture(path, folders, role, frozenset(folders[:index] for index in run), split, places)
+
+
+def assign_roles(pictures: Sequence[Picture]) -> Roles:
+    """Tell images, masks and the rest apart: by folders where these hold both, else by the names of files too."""
+    roles = Roles()
+    by_role: dict[Role | None, list[Picture]] = defaultdict(list)
+    for picture in pictures:
+        by_role[picture.role].append(picture)
+    plain, masks = by_role[None], by_role["mask"]
+    roles.rois, roles.observers, roles.aside = by_role["roi"], by_role["other observer"], by_role["aside"]
+    if any("manual" in words_of(mask.evidence) for mask in masks):
+        # DRIVE as published: the vessels are in 1st_manual, and mask is the field of view.
+        roles.rois += [mask for mask in masks if words_of(mask.evidence) in (["mask"], ["masks"])]
+        regions = set(roles.rois)
+        masks = [mask for mask in masks if mask not in regions]
+    both = Roles()
+    if not plain and not by_role["image"]:
+        _assign_by_name(masks, both)  # lesion_segmentation/7.png beside 7_mask.png
+    if both.images and both.masks:
+        roles.images, roles.masks = both.images, both.masks
+        roles.rois += both.rois
+        roles.observers += both.observers
+    elif masks:
+        roles.masks += masks
+        roles.images += by_role["image"]
+        _assign_beside_masks(plain, roles)
+    else:
+        _assign_by_name([*plain, *by_role["image"]], roles)
+    if not roles.masks and roles.observers:
+        roles.masks, roles.observers = roles.observers, []
+    if not roles.masks:
+        roles.masks = [picture for picture in roles.aside if is_kind_of_mask(picture.evidence)]
+        roles.aside = [picture for picture in roles.aside if not is_kind_of_mask(picture.evidence)]
+    _keep_one_kind_of_images(roles)
+    _set_aside(roles)
+    return roles
+
+
+def _assign_beside_masks(plain: list[Picture], roles: Roles) -> None:
+    """Files whose folders tell nothing, where others hold masks: images, unless a clear pair of folders stands by."""
+    pairs = {home for image in roles.images for home in image.homes} & {
+        home for mask in roles.masks for home in mask.homes
+    }
+    by_folder: dict[Path, list[Picture]] = defaultdict(list)
+    for picture in plain:
+        by_folder[picture.path.parent].append(picture)
+    for group in by_folder.values():
+        alone = Roles()
+        _assign_by_name(group, alone)
+        found = match([one.path for one in alone.images], [one.path for one in alone.masks])
+        if alone.masks and len(found.masks) == len(alone.images):
+            roles.images += alone.images
+            roles.masks += alone.masks
+            roles.rois += alone.rois
+            roles.observers += alone.observers
+        elif any(group[0].folders[: len(pair)] == pair for pair in pairs):
+            roles.aside += group
+        else:
+            roles.images += group
+
+
+def _assign_by_name(pictures: list[Picture], roles: Roles) -> None:
+    told = [picture for picture in pictures if is_mask_name(picture.path.stem)]
+    stems = {picture.path.stem for picture in told}
+    told = [picture for picture in pictures if picture.path.stem in stems or _continues(picture.path.stem, stems)]
+    regions = [picture for picture in told if is_region_name(picture.path.stem)]
+    observers = [picture for picture in told if is_other_observer_name(picture.path.stem)]
+    apart = {*regions, *observers}
+    masks = [picture for picture in told if picture not in apart]
+    if not masks:  # what is called a region of interest may be all there is
+        masks, regions, observers = told, [], []
+    masked = set(told)
+    roles.images += [picture for picture in pictures if picture not in masked]
+    roles.masks += masks
+    roles.rois += regions
+    roles.observers += observers
+
+
+def _continues(stem: str, masks: set[str]) -> bool:
+    """Whether a name is that of a mask and a word: ``7_mask_heart`` beside ``7_mask``."""
+    return any(stem[: found.start()] in masks for found in re.finditer(r"[_\-. ]+", stem))
+
+
+def _keep_one_kind_of_images(roles: Roles) -> None:
+    """Of several folders with pictures of the same names take those called images: not ``raw`` or ``images_8bit``."""
+    usual = {"image", "images", "img", "imgs"}
+    stems: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for image in roles.images:
+        if image.role == "image" and set(words_of(image.evidence)) <= usual:
+            for home in image.homes:
+                stems[home].add(image.path.stem.lower())
+    other = {
+        image.path.parent
+        for image in roles.images
+        if image.role == "image"
+        and not set(words_of(image.evidence)) <= usual
+        and any(image.path.stem.lower() in stems.get(home, ()) for home in image.homes)
+    }
+    roles.aside += [image for image in roles.images if image.path.parent in other]
+    roles.images = [image for image in roles.images if image.path.parent not in other]
+
+
+def _set_aside(roles: Roles) -> None:
+    """Leave alone what names tell as made from images or masks, and second observers in a folder of masks."""
+    for kind in (roles.images, roles.masks):
+        made = [picture for picture in kind if is_aside(picture.path.stem)]
+        if len(made) < len(kind):
+            roles.aside += made
+            left_out = set(made)
+            kind[:] = [picture for picture in kind if picture not in left_out]
+    second = [mask for mask in roles.masks if is_other_observer_name(mask.path.stem)]
+    if second and len(second) < len(roles.masks):
+        roles.observers += second
+        apart = set(second)
+        roles.masks = [mask for mask in roles.masks if mask not in apart]
+
+
+def splits_by_file_names(images: Sequence[Picture]) -> dict[Path, Split]:
+    """The splits that file names tell (``train_1``, ``testA_1``, ``21_training``), where all of them tell one and no
+    folder does, and there are two or more.
+    """
+    if any(image.split for image in images):
+        return {}
+    found: dict[Path, Split] = {}
+    for image in images:
+        split = split_of(image.path.stem)
+        if split is None:
+            return {}
+        found[image.path] = split
+    return found if len(set(found.values())) > 1 else {}

@@ -1,0 +1,107 @@
+"""Which files are masks by what they hold, where names do not tell."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from amsunet.data.discovery.folders import Picture, Roles
+from amsunet.data.discovery.sample import Layout
+from amsunet.data.discovery.words import is_format
+from amsunet.data.images import count_pixels, reading
+from amsunet.errors import InputError
+
+_LOOKED_AT = 8
+"""Files of a kind."""
+_MOST_KINDS = 24
+_FEW = 8
+"""Values that a mask holds at most, to be known by them."""
+_LARGEST = 50_000_000
+
+
+def roles_by_content(pictures: Sequence[Picture], layout: Layout) -> Roles | None:
+    """Tell masks from images by the number of values: a kind of files is what lies in one folder under names of one
+    form. None where that leaves a doubt.
+    """
+    known = [picture for picture in pictures if picture.role in (None, "image", "mask")]
+    kinds: dict[tuple[str, ...], list[Picture]] = defaultdict(list)
+    for key in (_folder_and_form, _folder_and_suffix):
+        kinds.clear()
+        for picture in known:
+            kinds[key(picture)].append(picture)
+        if len(kinds) <= _MOST_KINDS:
+            break
+    told = {kind: _look_like_masks(of_kind) for kind, of_kind in kinds.items()}
+    masks = [kind for kind, verdict in told.items() if verdict is True]
+    images = [kind for kind, verdict in told.items() if verdict is False]
+    if not masks or not images or None in told.values():
+        return None
+    roles = Roles(
+        images=[picture for kind in images for picture in kinds[kind]],
+        masks=[picture for kind in masks for picture in kinds[kind]],
+    )
+    _refuse_two_folders(roles.masks)
+    known_paths = {picture.path for picture in known}
+    roles.aside = [picture for picture in pictures if picture.path not in known_paths]
+    mask, image = kinds[masks[0]][0].path, kinds[images[0]][0].path
+    layout.warnings.append(
+        f"names do not tell images from masks: files such as {mask} hold few values and are taken as masks, files such "
+        f"as {image} as images"
+    )
+    return roles
+
+
+def _refuse_two_folders(masks: Sequence[Picture]) -> None:
+    seen: dict[str, Picture] = {}
+    for mask in masks:
+        before = seen.setdefault("/".join((*mask.folders[1:], mask.path.stem)), mask)
+        first = before.path.parent
+        if first != mask.path.parent:
+            if is_format(before.folders[0]) and is_format(mask.folders[0]):
+                one, other = (picture.path.parents[len(picture.folders) - 1] for picture in (before, mask))
+                raise InputError(
+                    f"{one} and {other} hold the same pictures in two formats: name one of them in place of the folder "
+                    f"that holds both, as {shlex.quote(str(one))}, or move the other away, so that tables beside them "
+                    "are read as well"
+                )
+            raise InputError(
+                f"{first} and {mask.path.parent} both hold files of few values, of the same names: put the folders "
+                "into masks/ if they are classes, leave one of them, or write a manifest.csv with image,mask"
+            )
+
+
+def _folder_and_form(picture: Picture) -> tuple[str, ...]:
+    form = re.sub(r"\d+", "0", picture.path.stem)
+    return re.sub(r"\d+", "0", "/".join(picture.folders)), form, picture.path.suffix.lower()
+
+
+def _folder_and_suffix(picture: Picture) -> tuple[str, ...]:
+    return re.sub(r"\d+", "0", "/".join(picture.folders)), picture.path.suffix.lower()
+
+
+def _look_like_masks(pictures: Sequence[Picture]) -> bool | None:
+    """Whether files hold few values; None where they differ in that."""
+    step = max(1, len(pictures) // _LOOKED_AT)
+    verdicts = {_has_few_values(picture.path) for picture in pictures[::step][:_LOOKED_AT]}
+    return verdicts.pop() if len(verdicts) == 1 else None
+
+
+def _has_few_values(path: Path) -> bool:
+    if count_pixels(path) > _LARGEST:
+        return False
+    try:
+        with reading(), Image.open(path) as picture:
+            if picture.mode == "1":
+                return True
+            indexed = picture.mode == "P"
+            array = np.asarray(picture if picture.mode in ("L", "P", "I", "I;16", "F") else picture.convert("RGB"))
+    except Exception:  # what is wrong with it is said when it is read
+        return False
+    flat = array.reshape(-1) if array.ndim == 2 else array.reshape(-1, 3).astype(np.int64) @ (65536, 256, 1)
+    return len(np.unique(flat)) <= (20 if indexed else _FEW)

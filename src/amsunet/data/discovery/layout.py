@@ -1,0 +1,282 @@
+"""Finding images and their masks in a folder as it is, without renaming."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter, defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+from amsunet.data.discovery.folders import Picture, Roles, assign_roles, locate_pictures, splits_by_file_names
+from amsunet.data.discovery.inspection import roles_by_content
+from amsunet.data.discovery.manifest import read_manifest
+from amsunet.data.discovery.other_formats import describe_other
+from amsunet.data.discovery.pairing import likely_images
+from amsunet.data.discovery.pairs import Paired, pair_one, pair_pictures
+from amsunet.data.discovery.patient_table import apply_tables
+from amsunet.data.discovery.refusal import explain_nothing_found
+from amsunet.data.discovery.sample import Layout, Sample
+from amsunet.data.discovery.split_file import apply_split_file
+from amsunet.data.discovery.tree import Tree, describe_other_files, walk
+from amsunet.data.discovery.words import Split, words_of
+from amsunet.errors import InputError
+from amsunet.wording import setting
+
+_LIKE_SPLITS = frozenset({"dev", "eval", "evaluation", "holdout", "heldout", "hold", "devel", "development"})
+__all__ = ["Layout", "Sample", "Split", "find_samples"]
+
+
+def find_samples(source: Path) -> Layout:
+    """Find the samples of a data set: a folder in any usual layout, or a CSV manifest.
+
+    Raises: InputError if there is nothing to be found, or no mask at all.
+    """
+    try:
+        layout = _find(source)
+    except PermissionError as error:
+        raise InputError(f"{error.filename} may not be read: change its permissions") from None
+    layout.samples = _unique_names(layout.samples)
+    return layout
+
+
+def _find(source: Path) -> Layout:
+    if not source.exists():
+        raise InputError(f"{source} does not exist: check the path")
+    if source.is_file():
+        if kind := describe_other(source):
+            raise InputError(f"{source} is {kind}")
+        return read_manifest(source)
+    if manifest := next((path for path in source.iterdir() if path.name.lower() == "manifest.csv"), None):
+        return read_manifest(manifest)
+    tree, layout, roles = _look_through(source)
+    if not layout.samples and not layout.in_doubt:
+        raise InputError(explain_nothing_found(source, tree, roles))
+    return _with_tables(source, layout)
+
+
+def find_all(source: Path) -> Layout:
+    """What ``find_samples`` finds in a folder, for a draft: without a manifest, and images without a mask are fine.
+
+    Raises: InputError if there are no images.
+    """
+    tree, layout, roles = _look_through(source)
+    layout.samples = sorted([*layout.samples, *layout.to_review], key=lambda sample: sample.image)
+    layout.masks_without_image = sorted({*layout.masks_without_image, *layout.in_doubt.values()})
+    if not layout.samples and not layout.images_without_mask:
+        raise InputError(explain_nothing_found(source, tree, roles))
+    layout = _with_tables(source, layout)
+    layout.samples = _unique_names(layout.samples)
+    return layout
+
+
+def _look_through(source: Path) -> tuple[Tree, Layout, Roles]:
+    tree = walk(source)
+    layout = Layout(
+        notes=list(tree.notes),
+        warnings=tree.warnings + describe_other_files(tree),
+        undecodable_names=tree.undecodable_names,
+    )
+    roles = _add_from_tree(source, tree, layout)
+    layout.samples.sort(key=lambda sample: sample.image)
+    return tree, layout, roles
+
+
+def _with_tables(source: Path, layout: Layout) -> Layout:
+    if layout.samples:
+        _note_splits(layout, source)
+        apply_split_file(source, layout)
+        apply_tables(source, layout)
+    return layout
+
+
+def _add_from_tree(source: Path, tree: Tree, layout: Layout) -> Roles:
+    """Add the samples among a folder's pictures, by their names, else by what the files hold."""
+    pictures = locate_pictures(tree.pictures, source)
+    roles = assign_roles(pictures)
+    paired = pair_pictures(roles.images, roles.masks)
+    if not paired.masks and (seen := roles_by_content(pictures, layout)):
+        roles = seen
+        paired = pair_pictures(roles.images, roles.masks)
+    _add_samples(roles, paired, layout)
+    roles.shifted = paired.shifted
+    return roles
+
+
+def _add_samples(roles: Roles, paired: Paired, layout: Layout) -> None:
+    roi_of = pair_one(roles.images, roles.rois)[0]
+    observer_of = pair_one(roles.images, roles.observers)[0]
+    split_of = splits_by_file_names(roles.images)
+    if split_of:
+        layout.notes.append("the names of the images tell their splits: they begin or end with train, val or test")
+    layout.class_names = paired.class_names
+    for image in roles.images:
+        masks = paired.masks.get(image.path)
+        if not masks:
+            continue
+        first = {label: several[0].path for label, several in masks.items()}
+        more = {label: tuple(one.path for one in several[1:]) for label, several in masks.items() if several[1:]}
+        mask_split = next(iter(masks.values()))[0].split
+        layout.samples.append(
+            Sample(
+                image.path.stem,
+                image.path,
+                first,
+                roi_of.get(image.path),
+                split=image.split or mask_split or split_of.get(image.path),
+                more_masks=more,
+                other_observer=observer_of.get(image.path),
+            )
+        )
+    without = [image for image in roles.images if image.path not in paired.masks]
+    if layout.samples:
+        without = _leave_branches_alone(without, roles, paired, layout)
+        _note_pairs(roles, paired, layout)
+        _note_left_out(roles.aside, {*roi_of.values()}, roles.rois, layout)
+        if paired.aside:
+            used = next(iter(layout.samples[0].masks.values())).parent
+            layout.warnings.append(
+                f"{len(paired.aside)} masks of another kind are left alone, as {paired.aside[0].path}: those in {used} "
+                "are taken"
+            )
+        _warn_of_uncertain_pairs(roles, paired, layout)
+    layout.images_without_mask += sorted(image.path for image in without if image.path not in layout.in_doubt)
+    uncertainty_limit = set(layout.in_doubt.values())
+    layout.masks_without_image += sorted(mask.path for mask in paired.unmatched if mask.path not in uncertainty_limit)
+
+
+def _warn_of_uncertain_pairs(roles: Roles, paired: Paired, layout: Layout) -> None:
+    """Take out images that may have a mask more than they got: they would teach its objects as background."""
+    images_at: dict[tuple[str, ...], list[Path]] = defaultdict(list)
+    masks_at: dict[tuple[str, ...], list[Path]] = defaultdict(list)
+    for image in roles.images:
+        images_at[image.places].append(image.path)
+    for mask in paired.unmatched:
+        masks_at[mask.places].append(mask.path)
+    everywhere = [image.path for image in roles.images]
+    for place, masks in masks_at.items():
+        for mask_path, image_path in likely_images(images_at.get(place, everywhere), masks).items():
+            layout.in_doubt.setdefault(image_path, mask_path)
+    layout.to_review = [sample for sample in layout.samples if sample.image in layout.in_doubt]
+    layout.samples = [sample for sample in layout.samples if sample.image not in layout.in_doubt]
+
+
+def _note_pairs(roles: Roles, paired: Paired, layout: Layout) -> None:
+    """Say what was joined, guessed and kept apart."""
+    joined = [sample for sample in layout.samples if sample.more_masks]
+    if joined:
+        label = next(iter(joined[0].more_masks))
+        files = [joined[0].masks[label], *joined[0].more_masks[label]]
+        layout.notes.append(
+            f"{len(joined)} of {len(layout.samples)} images have several masks, as {joined[0].image} "
+            f"({', '.join(path.name for path in files[:3])}{', ...' if len(files) > 3 else ''}): they are joined into "
+            f"one; {setting(instances=True)} keeps their objects apart, a manifest.csv with a column mask:CLASS "
+            "for each makes them classes"
+        )
+    if paired.guessed:
+        image, mask = paired.guessed[0]
+        layout.warnings.append(
+            f"{len({image for image, _ in paired.guessed})} images get their masks by names that are only alike, as "
+            f"{image} gets {mask}: if that is wrong, write a manifest.csv with the columns image,mask"
+        )
+    layout.warnings += paired.warnings
+    for name in paired.class_names:
+        absent = [sample for sample in layout.samples if name not in sample.masks]
+        if absent:
+            layout.warnings.append(
+                f"{len(absent)} of {len(layout.samples)} images have no file for the class {name}, as "
+                f"{absent[0].image}: taken as images without it"
+            )
+    for folder in sorted({one.path.parent for one in roles.observers}):
+        left_out = _all_in(folder, roles)
+        layout.notes.append(
+            f"{folder} {'is left out: a second' if left_out else 'holds a second'} observer's masks: nothing is "
+            "trained on them, evaluate scores them beside the network"
+        )
+    scored = {sample.other_observer for sample in layout.samples}
+    if further := sorted(one.path for one in roles.observers if one.path not in scored):
+        layout.warnings.append(
+            f"{len(further)} masks of further observers are left alone, as {further[0]}: one for each image is scored"
+        )
+
+
+def _all_in(folder: Path, roles: Roles) -> bool:
+    return not any(mask.path.parent == folder for mask in roles.masks)
+
+
+def _note_left_out(aside: list[Picture], used_rois: set[Path], rois: list[Picture], layout: Layout) -> None:
+    """Say which pictures are neither images nor masks here, by folder."""
+    left = [*aside, *(roi for roi in rois if roi.path not in used_rois)]
+    by_kind: dict[str, list[Path]] = defaultdict(list)
+    for picture in left:
+        by_kind[re.sub(r"\d+", "0", str(picture.path.parent))].append(picture.path)
+    for paths in list(by_kind.values())[:4]:
+        layout.warnings.append(f"{len(paths)} pictures are left alone, as {paths[0]}: neither images nor their masks")
+    rest = list(by_kind.values())[4:]
+    if rest:
+        layout.warnings.append(f"{sum(map(len, rest))} more pictures are left alone, in {len(rest)} other folders")
+
+
+def _leave_branches_alone(without: list[Picture], roles: Roles, paired: Paired, layout: Layout) -> list[Picture]:
+    """Leave out, with a word, whole folders of pictures without any mask that are not called images."""
+    by_folder: dict[Path, list[Picture]] = defaultdict(list)
+    for image in without:
+        by_folder[image.path.parent].append(image)
+    with_masks = {image.path.parent for image in roles.images if image.path in paired.masks}
+    split_with_masks = {image.split for image in roles.images if image.path in paired.masks}
+    alone = [
+        folder
+        for folder, images in by_folder.items()
+        if folder not in with_masks
+        and (images[0].role is None or (images[0].split == "test" and "test" not in split_with_masks))
+    ]
+    if not alone:
+        return without
+    count = sum(len(by_folder[folder]) for folder in alone)
+    layout.warnings.append(
+        f"{count} pictures are left out, as {by_folder[alone[0]][0].path}: none in their folders has a mask"
+    )
+    return [image for image in without if image.path.parent not in set(alone)]
+
+
+def _note_splits(layout: Layout, source: Path) -> None:
+    """Say which folders were taken for splits."""
+    named: dict[str, set[str]] = defaultdict(set)
+    for picture in locate_pictures([sample.image for sample in layout.samples], source):
+        for name, place in zip(picture.folders, picture.places, strict=True):
+            if place.startswith("="):
+                named[place.split()[0][1:]].add(name)
+    if named:
+        told = "; ".join(f"{split}: {', '.join(sorted(names))}" for split, names in sorted(named.items()))
+        layout.notes.append(f"folders name the splits ({told})")
+        _note_no_splits(source, layout)
+
+
+def _note_no_splits(source: Path, layout: Layout) -> None:
+    """Say which folders beside splits may be meant for one, and are none."""
+    other: dict[str, list[Path]] = defaultdict(list)
+    for picture in locate_pictures([sample.image for sample in layout.samples if sample.split is None], source):
+        for name in picture.folders:
+            if _LIKE_SPLITS & set(words_of(name)):
+                other[name].append(picture.path)
+    for name, paths in sorted(other.items()):
+        layout.warnings.append(
+            f"the folder {name} names no split (train, val and test do): its {len(paths)} images are used as others, "
+            "and may be trained on; rename it to val or test, or say in a split.json which they are"
+        )
+
+
+def _unique_names(samples: list[Sample]) -> list[Sample]:
+    """Give samples that share a name the folders before it, and then the suffix behind it."""
+    if not samples:
+        return samples
+    full = {sample.image: Path(os.path.normpath(sample.image.absolute())) for sample in samples}
+    if len(full) < len(samples):
+        twice = Counter(sample.image for sample in samples).most_common(1)[0][0]
+        raise InputError(f"{twice} is named more than once: keep one of its lines")
+    common = Path(os.path.commonpath([path.parent for path in full.values()]))
+    longer = {image: path.relative_to(common) for image, path in full.items()}
+    for names in ({image: path.with_suffix("") for image, path in longer.items()}, longer):
+        seen = Counter(sample.name for sample in samples)
+        samples = [replace(s, name="_".join(names[s.image].parts)) if seen[s.name] > 1 else s for s in samples]
+    return samples

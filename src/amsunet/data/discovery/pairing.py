@@ -1,0 +1,266 @@
+"""Which mask belongs to which image, from their names."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from amsunet.data.discovery.words import is_other_observer, words_of
+
+_MASK_WORD = (
+    "mask|masks|manual|manual1|manual2|anno|annotation|annotated|seg|segmentation|segmented|gt|groundtruth|"
+    "ground[_ ]?truth|label|labels|labeled|labelled|labelids|gtfine_labelids|gtcoarse_labelids|fov|roi|"
+    r"(?:1st|2nd)[_ ]?(?:ho|manual|observer|annotator|expert|reader)|(?:observer|annotator|expert|reader|rater)[_ ]?\d|"
+    "target"
+)
+_IMAGE_WORD = "image|img|training|train|test|val|validation|orig|original|input|photo|leftimg8bit"
+_SEPARATOR = r"[_\-. ]+"
+# ah and vk are the observers of STARE, 0000 is the first channel of nnU-Net.
+_MASK_ENDS = re.compile(
+    rf"(?:^(?:{_MASK_WORD}){_SEPARATOR})|(?:{_SEPARATOR}(?:{_MASK_WORD})$)|(?:\.(?:ah|vk)$)", re.IGNORECASE
+)
+_ANY_ENDS = re.compile(
+    rf"(?:^(?:{_MASK_WORD}|{_IMAGE_WORD}){_SEPARATOR})|(?:{_SEPARATOR}(?:{_MASK_WORD}|{_IMAGE_WORD})$)|(?:\.(?:ah|vk)$)|(?:_0000$)",
+    re.IGNORECASE,
+)
+_WHOLE = re.compile(rf"(?:{_MASK_WORD})", re.IGNORECASE)
+_NUMBERED = re.compile(rf"(.+?){_SEPARATOR}(?:{_MASK_WORD})(?:{_SEPARATOR})?\(?\d+\)?", re.IGNORECASE)
+_NUMBER_BEHIND = re.compile(rf"(.+?){_SEPARATOR}\(?\d+\)?")
+
+
+@dataclass
+class Matches:
+    """What belongs together, by names."""
+
+    masks: dict[Path, list[Path]] = field(default_factory=dict)
+    """Of each image, the first one first."""
+    guessed: list[tuple[Path, Path]] = field(default_factory=list)
+    """Pairs whose names only begin alike."""
+    shifted: tuple[Path, Path] | None = None
+    """The first image and the first mask where both are numbered, and the numbers of the masks are those of the images
+    moved: nothing is paired then, for two masks of neighbours would be as likely.
+    """
+
+
+def is_mask_name(stem: str) -> bool:
+    """Whether a name alone tells a mask, as in ``7_mask``, ``mask-7``, ``7_mask_1`` or ``mask``."""
+    return any((_MASK_ENDS.search(stem), _WHOLE.fullmatch(stem), _NUMBERED.fullmatch(stem)))
+
+
+def is_region_name(stem: str) -> bool:
+    """Whether a name ends in what tells a field of view: ``7_fov``."""
+    return re.search(rf"(?:^|{_SEPARATOR})(?:fov|roi)$", stem, re.IGNORECASE) is not None
+
+
+def is_other_observer_name(stem: str) -> bool:
+    """Whether the end of a name tells a second observer's mask: ``7_2ndHO``, ``7.vk``, ``7_manual2``."""
+    last = re.split(_SEPARATOR, stem)[-2:]
+    return stem.lower().endswith(".vk") or is_other_observer(words_of(" ".join(last)))
+
+
+def pair(images: Sequence[Path], masks: Sequence[Path]) -> dict[Path, Path]:
+    """Match masks to images: by the same name, then by the name without what tells a mask (``7_anno``), then
+    also without what tells an image (``7_training`` and ``7_manual1``). A name that fits twice stays unmatched.
+    """
+    found: dict[Path, Path] = {}
+    for key in (str, without_mask_words, _without_any_words):
+        left_images = [path for path in images if path not in found]
+        taken = set(found.values())
+        left_masks = [path for path in masks if path not in taken]
+        found |= _match(left_images, left_masks, key)
+    return found
+
+
+def match(images: Sequence[Path], masks: Sequence[Path]) -> Matches:
+    """Match as ``pair`` does; then several masks to one image by the number behind their names (``7_mask_1``), and
+    what is left by names that are the same but for an end which all masks have (``7_L``), or begin alike.
+    """
+    found = Matches({image: [mask] for image, mask in pair(images, masks).items()})
+    _several_with_mask_word(images, masks, found)
+    for likely in (_without_common_ends, _same_numbers, _beginning_alike):
+        more = likely(images, masks, found)
+        found.masks |= {image: [mask] for image, mask in more.items()}
+        found.guessed += more.items()
+    _several_with_number(images, masks, found)
+    if first := _shifted(images, masks, found):
+        return Matches(shifted=first)
+    return found
+
+
+def _shifted(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> tuple[Path, Path] | None:
+    """The first image and the first mask, if they are called as image 0 to 11 and mask 1 to 12."""
+    if len(images) != len(masks) or len(images) < 3 or len(found.masks) == len(images):
+        return None
+    numbered = [_by_one_number(images), _by_one_number(masks)]
+    if any(len(by_number) != len(images) for by_number in numbered):
+        return None
+    first, second = (sorted(by_number) for by_number in numbered)
+    if len({mask - image for image, mask in zip(first, second, strict=True)}) > 1:
+        return None
+    return numbered[0][first[0]], numbered[1][second[0]]
+
+
+def _by_one_number(paths: Sequence[Path]) -> dict[int, Path]:
+    """The paths by the last number of their names, if these differ in nothing else."""
+    told = [re.fullmatch(r"(.*?)(\d+)(\D*)", path.stem.lower()) for path in paths]
+    if None in told or len({(one[1], one[3]) for one in told if one}) != 1:
+        return {}
+    return {int(one[2]): path for one, path in zip(told, paths, strict=True) if one}
+
+
+def without_words(name: str) -> str:
+    """A name without what tells a mask or an image in front and behind, in lower case."""
+    return _without_any_words(name)
+
+
+def likely_images(images: Sequence[Path], masks: Sequence[Path]) -> dict[Path, Path]:
+    """For masks that were matched to no image, one to which they may belong: its name is theirs but for words that
+    tell a mask, or begins theirs.
+    """
+    by_name = _group(images, _without_any_words) | _group(images, str.lower)
+    out = {}
+    for mask in masks:
+        stem, short = mask.stem.lower(), _without_any_words(mask.stem)
+        heads = (stem[:end] for end in range(len(stem) - 1, 0, -1) if re.match(_SEPARATOR, stem[end:]))
+        name = next((name for name in (stem, short, *heads) if name in by_name), None)
+        if name is not None:
+            out[mask] = by_name[name][0]
+    return out
+
+
+def _left(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> tuple[list[Path], list[Path]]:
+    taken = {mask for several in found.masks.values() for mask in several}
+    return [image for image in images if image not in found.masks], [mask for mask in masks if mask not in taken]
+
+
+def _several_with_mask_word(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> None:
+    """Add ``7_mask_1`` to image 7, which may have ``7_mask`` already."""
+    image_of = {name: same[0] for name, same in _group(images, str.lower).items() if len(same) == 1}
+    for mask in sorted(_left(images, masks, found)[1], key=lambda path: natural(path.stem)):
+        told = _NUMBERED.fullmatch(mask.stem)
+        if told and told[1].lower() in image_of:
+            found.masks.setdefault(image_of[told[1].lower()], []).append(mask)
+
+
+def _several_with_number(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> None:
+    """Give image 7 the masks ``7_0``, ``7_1``, ...: if that fits all masks that are left."""
+    left = _left(images, masks, found)[1]
+    image_of = {name: same[0] for name, same in _group(images, str.lower).items() if len(same) == 1}
+    fits = {}
+    for mask in left:
+        told = _NUMBER_BEHIND.fullmatch(without_mask_words(mask.stem))
+        fits[mask] = image_of.get(told[1].lower()) if told else None
+    for mask in sorted(left, key=lambda path: natural(path.stem)) if None not in fits.values() else ():
+        if (image := fits[mask]) is not None:
+            found.masks.setdefault(image, []).append(mask)
+            found.guessed.append((image, mask))
+
+
+def _without_common_ends(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> dict[Path, Path]:
+    """Pairs whose names differ by what all masks, or all images, have in front or behind: ``7.png``, ``7_L.png``."""
+    free, left = _left(images, masks, found)
+    # Among all of them, not only what is left: a single name has no common end.
+    images_by, masks_by = _group(free, _common_ends(images)), _group(left, _common_ends(masks))
+    return {
+        same[0]: masks_by[name][0]
+        for name, same in images_by.items()
+        if name and len(same) == 1 and len(masks_by.get(name, ())) == 1
+    }
+
+
+def _same_numbers(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> dict[Path, Path]:
+    """Pairs with the same numbers in their names, where all images are called by one word and all masks by another:
+    ``t000`` and ``man_seg000``. Only where that fits all images and all masks, or it would be chance; but of the Cell
+    Tracking Challenge not all images have a mask.
+    """
+    forms = [{re.sub(r"\d+", "0", path.stem.lower()) for path in paths} for paths in (images, masks)]
+    if any(len(form) != 1 for form in forms):
+        return {}
+    free, left = _left(images, masks, found)
+
+    def numbers(stem: str) -> str:
+        return " ".join(str(int(number)) for number in re.findall(r"\d+", stem))
+
+    matched = {image: mask for image, mask in _match(free, left, numbers).items() if numbers(image.stem)}
+    by_standard = forms == [{"t0"}, {"man_seg0"}]
+    return matched if by_standard or len(matched) == len(free) == len(left) else {}
+
+
+def _beginning_alike(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> dict[Path, Path]:
+    """Pairs of which one name begins with the other and words follow, where each fits one only."""
+    free, left = _left(images, masks, found)
+    forwards = _longer_names(free, left, images)
+    return forwards or {image: mask for mask, image in _longer_names(left, free, masks).items()}
+
+
+def _longer_names(short: Sequence[Path], long: Sequence[Path], all_short: Sequence[Path]) -> dict[Path, Path]:
+    """For each short name the one long name that begins with it, and with no longer one of the short names."""
+    by_name, every = _group(short, str.lower), set(_group(all_short, str.lower))
+    fits: dict[Path, list[Path]] = defaultdict(list)
+    for path in long:
+        stem = path.stem.lower()
+        head = next((stem[:end] for end in range(len(stem) - 1, 0, -1) if stem[:end] in every), None)
+        if head is None or len(by_name.get(head, ())) != 1:
+            continue
+        if re.match(rf"{_SEPARATOR}.*[^\W\d_]", stem[len(head) :]):
+            fits[by_name[head][0]].append(path)
+    return {path: several[0] for path, several in fits.items() if len(several) == 1}
+
+
+def _common_ends(paths: Sequence[Path]) -> Callable[[str], str]:
+    """A key: the name without what all names have in front and behind, in whole words; numbers stay."""
+    stems = [path.stem.lower() for path in paths]
+    front = _common_start(stems) if len(stems) > 1 else ""
+    behind = _common_start([stem[::-1] for stem in stems])[::-1] if len(stems) > 1 else ""
+    words_in_front = re.match(rf"(?:[^\W\d_]\w*?{_SEPARATOR})*", front)
+    words_behind = re.search(rf"(?:{_SEPARATOR}[^\W\d_][^_\-. ]*)*$", behind)
+    start, end = len(words_in_front[0]) if words_in_front else 0, len(words_behind[0]) if words_behind else 0
+
+    def key(stem: str) -> str:
+        return stem.lower()[start : len(stem) - end]
+
+    return key
+
+
+def _common_start(texts: Sequence[str]) -> str:
+    first, last = min(texts), max(texts)
+    return first[: next((i for i, letter in enumerate(first) if last[i : i + 1] != letter), len(first))]
+
+
+def natural(stem: str) -> list[int | str]:
+    """A key to sort by: 2 before 10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", stem)]
+
+
+def _match(images: Sequence[Path], masks: Sequence[Path], key: Callable[[str], str]) -> dict[Path, Path]:
+    images_by, masks_by = _group(images, key), _group(masks, key)
+    return {
+        same[0]: masks_by[name][0]
+        for name, same in images_by.items()
+        if len(same) == 1 and len(masks_by.get(name, ())) == 1
+    }
+
+
+def _group(paths: Sequence[Path], key: Callable[[str], str]) -> dict[str, list[Path]]:
+    groups: dict[str, list[Path]] = defaultdict(list)
+    for path in paths:
+        groups[key(path.stem)].append(path)
+    return groups
+
+
+def _strip(pattern: re.Pattern[str], stem: str) -> str:
+    while (shorter := pattern.sub("", stem, count=1)) not in (stem, ""):
+        stem = shorter
+    return stem.lower()
+
+
+def without_mask_words(stem: str) -> str:
+    """A name without what tells a mask in front and behind, in lower case."""
+    return _strip(_MASK_ENDS, stem)
+
+
+def _without_any_words(stem: str) -> str:
+    return _strip(_ANY_ENDS, stem)

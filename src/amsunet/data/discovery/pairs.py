@@ -1,0 +1,296 @@
+"""Images brought together with their masks through folders of every shape: one mask, several, one for each class."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from amsunet.data.discovery.folders import Picture
+from amsunet.data.discovery.pairing import match, natural, without_words
+from amsunet.data.discovery.words import is_format, kind_of, place_of, role_of
+from amsunet.data.masks.named_classes import find_named_classes, names_a_class
+from amsunet.errors import InputError
+
+
+@dataclass
+class Paired:
+    """The masks of each image by the class whose folder they lie in, '' where folders tell no class."""
+
+    masks: dict[Path, dict[str, list[Picture]]] = field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
+    unmatched: list[Picture] = field(default_factory=list)
+    """Masks of no image."""
+    aside: list[Picture] = field(default_factory=list)
+    """Masks of another kind, which images have beside those that are taken."""
+    guessed: list[tuple[Path, Path]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    shifted: tuple[Path, Path] | None = None
+    """An image and a mask, where the numbers of all masks are those of the images moved."""
+
+
+def pair_pictures(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired:
+    """Find the masks of every image.
+
+    Raises: InputError where two folders hold masks of the same images and nothing tells which are meant.
+    """
+    kinds: dict[str, list[Picture]] = defaultdict(list)
+    shared, above_images = _shared_places(images, masks), _folders_above(images)
+    for mask in masks:
+        kinds[_kind(mask, above_images, shared)].append(mask)
+    paired = {kind: _pair_kind(images, of_kind) for kind, of_kind in kinds.items()}
+    if len(paired) == 1 or not _several_of_an_image(one.masks for one in paired.values()):
+        return _merge(list(paired.values()))
+    return _choose_kind(paired, kinds)
+
+
+def pair_one(images: Sequence[Picture], others: Sequence[Picture]) -> tuple[dict[Path, Path], list[tuple[Path, Path]]]:
+    """The one file, and the first one if there are several, that belongs to each image; and the pairs that are likely
+    only.
+    """
+    found = _match_in_places(images, others)
+    return {image: several[0].path for image, several in found.masks.items()}, found.guessed
+
+
+def _pair_kind(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired:
+    """Pair masks of one kind: all together, or each class folder for itself."""
+    by_label: dict[str, list[Picture]] = defaultdict(list)
+    shared, above_images = _shared_places(images, masks), _folders_above(images)
+    for mask in masks:
+        by_label[_label(mask, above_images, shared)].append(mask)
+    if set(by_label) == {""} and (named := _named_classes(images, masks)):
+        return named
+    if own := _in_folders_of_images(images, by_label, shared):
+        taken = {mask.path for several in own.values() for mask in several}
+        unmatched = [mask for mask in masks if mask.path not in taken]
+        return Paired({image: {"": several} for image, several in own.items()}, unmatched=unmatched)
+    found = {label: _match_in_places(images, of_label) for label, of_label in by_label.items()}
+    out = Paired(shifted=next((one.shifted for one in found.values() if one.shifted), None))
+    labels = sorted(label for label, one in found.items() if one.masks)
+    if len(labels) == 1 and role_of(labels[0]) is not None:
+        labels = [""]  # masks/expert1, annotation/all_masks: no class
+    classes = labels != [""] and (len(labels) == 1 or _several_of_an_image(found[label].masks for label in labels))
+    if not classes:
+        all_found = _match_in_places(images, masks)
+        out.guessed, out.shifted = all_found.guessed, out.shifted or all_found.shifted
+        out.masks = {image: {"": several} for image, several in all_found.masks.items()}
+        if len(labels) > 1 and "" not in labels:
+            out.warnings.append(f"{_told(labels)} share no image: their masks are taken as one class")
+    elif "" in labels:
+        raise InputError(
+            f"{_told([str(by_label[label][0].path.parent) for label in labels])} hold masks of the same images: leave "
+            "one of them, or write a manifest.csv with the columns image,mask"
+        )
+    else:
+        out.class_names = tuple(labels)
+        for label in labels:
+            for image, several in found[label].masks.items():
+                out.masks.setdefault(image, {})[label] = several
+            out.guessed += found[label].guessed
+    taken = {mask.path for of_image in out.masks.values() for several in of_image.values() for mask in several}
+    out.unmatched = [mask for mask in masks if mask.path not in taken]
+    return out
+
+
+def _named_classes(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired | None:
+    """Masks by the classes that their names tell; None if they tell none."""
+    shared, picture_of = _shared_places(images, masks), {mask.path: mask for mask in masks}
+    images_in, out = _by_place(images, shared), Paired()
+    for place, of_place in _by_place(masks, shared).items():
+        here = [image.path for image in images_in.get(place, ())]
+        found = find_named_classes(here, [mask.path for mask in of_place])
+        if not found:
+            return None
+        for image, of_image in found.items():
+            out.masks[image] = {name: [picture_of[path] for path in several] for name, several in of_image.items()}
+    out.class_names = tuple(sorted({name for of_image in out.masks.values() for name in of_image}))
+    image, most = max(out.masks.items(), key=lambda item: len(item[1]))
+    files = [several[0].path.name for several in most.values()]
+    out.warnings.append(
+        f"the names of masks are taken to tell classes ({', '.join(out.class_names)}), as {_told(files)} of {image}: "
+        f"if they are pieces of one class, number them ({image.stem}_mask_1, {image.stem}_mask_2) and they are joined"
+    )
+    return out
+
+
+def _in_folders_of_images(
+    images: Sequence[Picture], by_label: dict[str, list[Picture]], shared: set[str]
+) -> dict[Path, list[Picture]]:
+    """The masks of images that have a folder of their own: ``masks/7/*.png`` is of ``images/7.png``, by all of its
+    name. Empty if most images or most folders have none: folders of classes 1 and 2 are not of images 1 and 2.
+    """
+    folders = {label: without_words(label) for label in by_label if label}
+    names = defaultdict(list)
+    for image in images:
+        names[without_words(image.path.stem)].append(image)
+    known = sum(name in names for name in folders.values())
+    if not known or 2 * known < len(folders) or 2 * sum(name in folders.values() for name in names) < len(names):
+        return {}
+    out: dict[Path, list[Picture]] = defaultdict(list)
+    for label, name in folders.items():
+        for mask in sorted(by_label[label], key=lambda one: natural(one.path.stem)):
+            here = [image for image in names.get(name, ()) if image.where & shared == mask.where & shared]
+            if len(here) == 1:
+                out[here[0].path].append(mask)
+    _refuse_kinds(out)
+    return out
+
+
+def _choose_kind(paired: dict[str, Paired], kinds: dict[str, list[Picture]]) -> Paired:
+    """Of folders that hold masks of the same images take those called masks, or all as classes where all are named."""
+    found = {kind: one for kind, one in paired.items() if one.masks}
+    folder = {kind: kinds[kind][0].evidence for kind in found}
+    if all(names_a_class(place_of(name)) for name in folder.values()) and not any(
+        one.class_names for one in found.values()
+    ):
+        out = Paired(class_names=tuple(sorted(folder.values())))
+        for kind, one in found.items():
+            for image, of_image in one.masks.items():
+                out.masks.setdefault(image, {})[folder[kind]] = of_image[""]
+            out.guessed += one.guessed
+            out.unmatched += one.unmatched
+        return out
+    called_masks = [kind for kind in found if kind in ("mask", "masks")]
+    if len(called_masks) != 1:
+        raise InputError(
+            f"{_told([str(next(iter(kinds[kind])).path.parent) for kind in found])} hold masks of the same images: "
+            "leave one of them, or write a manifest.csv with the columns image,mask"
+        )
+    out = found[called_masks[0]]
+    out.aside = [mask for kind in paired if kind != called_masks[0] for mask in kinds[kind]]
+    return out
+
+
+def _merge(several: list[Paired]) -> Paired:
+    """Bring together what was found in different branches of a data set."""
+    out = Paired()
+    named = [one.class_names for one in several if one.masks]
+    if len(set(named)) > 1:
+        first, other = [", ".join(names) or "none" for names in dict.fromkeys(named)][:2]
+        raise InputError(
+            f"the images have masks in the class folders {first}, and others were found: {other}: give every split "
+            "the same folders"
+        )
+    out.class_names = named[0] if named else ()
+    for one in several:
+        out.masks |= one.masks
+        out.unmatched += one.unmatched
+        out.guessed += one.guessed
+        out.warnings += one.warnings
+        out.shifted = out.shifted or one.shifted
+    return out
+
+
+@dataclass
+class _Found:
+    """The masks of one folder by image, and what is to be said of them."""
+
+    masks: dict[Path, list[Picture]] = field(default_factory=dict)
+    guessed: list[tuple[Path, Path]] = field(default_factory=list)
+    shifted: tuple[Path, Path] | None = None
+
+
+def _match_in_places(images: Sequence[Picture], masks: Sequence[Picture]) -> _Found:
+    """Match by names among what lies in the same place, as far as the places of images and masks are comparable: of
+    the patient P1, of the split train; and give an image that is alone in its place all masks of that place.
+    """
+    shared = _shared_places(images, masks)
+    picture_of = {mask.path: mask for mask in masks}
+    images_in, masks_in = _by_place(images, shared), _by_place(masks, shared)
+    found = _Found()
+    for place, here in images_in.items():
+        matches = match([image.path for image in here], [mask.path for mask in masks_in.get(place, ())])
+        found.masks |= {image: [picture_of[mask] for mask in several] for image, several in matches.masks.items()}
+        found.guessed += matches.guessed
+        found.shifted = found.shifted or matches.shifted
+    taken = {mask.path for several in found.masks.values() for mask in several}
+    left = [mask for mask in masks if mask.path not in taken]
+    found.masks |= _alone_in_place(images, left, found.masks)
+    return found
+
+
+def _alone_in_place(
+    images: Sequence[Picture], left: Sequence[Picture], found: dict[Path, list[Picture]]
+) -> dict[Path, list[Picture]]:
+    """Masks in the folder of one image, whatever they are called: ``7/images/7.png`` and ``7/masks/*.png``, or
+    ``images/7.png`` and ``masks/7/*.png``.
+    """
+    names = {image.path: (image.where | {place_of(image.path.stem)}) - {""} for image in images}
+    shared = set().union(*names.values()) & {place for mask in left for place in mask.where} if left else set()
+    at: dict[frozenset[str], list[Path]] = defaultdict(list)
+    for image, places in names.items():
+        at[frozenset(places & shared)].append(image)
+    out: dict[Path, list[Picture]] = defaultdict(list)
+    for mask in sorted(left, key=lambda one: one.path):
+        place = frozenset(mask.where & shared)
+        here = at.get(place, [])
+        if place and len(here) == 1:
+            out[here[0]].append(mask)
+    _refuse_kinds(out)
+    return {image: [*found.get(image, ()), *several] for image, several in out.items()}
+
+
+def _refuse_kinds(masks_of: dict[Path, list[Picture]]) -> None:
+    """Masks that are called alike in every folder (liver, tumour) are of two kinds, and not parts of one."""
+    by_forms: dict[frozenset[str], list[Path]] = defaultdict(list)
+    for image, masks in masks_of.items():
+        by_forms[frozenset(re.sub(r"\d+", "", mask.path.stem) for mask in masks)].append(image)
+    for forms, images in by_forms.items():
+        if len(forms) > 1 and len(images) > 1:
+            names = [mask.path.name for mask in masks_of[images[0]]]
+            raise InputError(
+                f"{images[0]} has the masks {_told(names)}, and others have masks of the same names: put the masks of "
+                "each class into a folder of its own, masks/CLASS, or write a manifest.csv with a column mask:CLASS "
+                "for each"
+            )
+
+
+def _shared_places(images: Sequence[Picture], masks: Sequence[Picture]) -> set[str]:
+    return {place for image in images for place in image.where} & {place for mask in masks for place in mask.where}
+
+
+def _by_place(pictures: Iterable[Picture], shared: set[str]) -> dict[frozenset[str], list[Picture]]:
+    out: dict[frozenset[str], list[Picture]] = defaultdict(list)
+    for picture in pictures:
+        out[picture.where & shared].append(picture)
+    return out
+
+
+def _folders_above(images: Iterable[Picture]) -> set[tuple[str, ...]]:
+    return {image.folders[:end] for image in images for end in range(len(image.folders) + 1)}
+
+
+def _kind(mask: Picture, above_images: set[tuple[str, ...]], shared: set[str]) -> str:
+    """What the highest folder is called that holds masks alone, without what tells a place that images share."""
+    for end, (name, place) in enumerate(zip(mask.folders, mask.places, strict=True), start=1):
+        if mask.folders[:end] not in above_images and role_of(name) == "mask":
+            return "" if place in shared else kind_of(name)
+    return ""
+
+
+def _label(mask: Picture, above_images: set[tuple[str, ...]], shared: set[str]) -> str:
+    """The folder that may tell a mask's class: the last one below the folder of masks that tells nothing else."""
+    inside, label = False, ""
+    for end, (name, place) in enumerate(zip(mask.folders, mask.places, strict=True), start=1):
+        if mask.folders[:end] in above_images:
+            continue
+        if inside and place and not place.startswith("=") and place not in shared and not is_format(name):
+            label = name
+        inside = inside or role_of(name) == "mask"
+    return label
+
+
+def _several_of_an_image(groups: Iterable[Iterable[Path]]) -> bool:
+    seen: set[Path] = set()
+    for group in groups:
+        here = set(group)
+        if here & seen:
+            return True
+        seen |= here
+    return False
+
+
+def _told(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]

@@ -1,0 +1,273 @@
+"""Tables beside the images that tell whose they are, and of which split."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from amsunet.data.discovery.sample import Layout, Sample
+from amsunet.data.discovery.spreadsheet import Table, column_called, read_table
+from amsunet.data.discovery.words import Split, split_of, words_of
+from amsunet.errors import InputError
+from amsunet.wording import setting
+
+_EXACT = (
+    "patient", "patientid", "patientnumber", "patientno", "patientnr", "patientname", "patientcode", "idpatient",
+    "patid", "pid", "subject", "subjectid", "subjectno", "subjectnumber", "participant", "participantid", "case",
+    "caseid", "group", "groupid", "patientenid", "patientennummer", "patientennr", "videoid", "video", "sequenceid",
+    "volumeid", "slideid",
+)  # fmt: skip
+"""What frames and slices have in common goes last: they are of one patient at least."""
+_LIKELY = frozenset({"patient", "patients", "patienten", "paciente", "subject", "subjects"})
+_OF_A_PATIENT = frozenset({
+    "age", "sex", "gender", "weight", "height", "birth", "race", "position", "orientation", "status", "history",
+    "date", "diagnosis", "outcome", "count", "grade", "stage", "type",
+    "alter", "geschlecht",
+})  # fmt: skip
+"""What is told of patients, and does not tell one from another."""
+
+
+def find_patient_column(columns: Sequence[str]) -> int | None:
+    """The column that tells patients apart: exact names go first, and a patient's age is none."""
+    exact = column_called(columns, _EXACT)
+    if exact is not None:
+        return exact
+    for index, column in enumerate(columns):
+        words = set(words_of(column))
+        if words & _LIKELY and not words & _OF_A_PATIENT:
+            return index
+    return None
+
+
+def apply_tables(source: Path, layout: Layout) -> None:
+    """Take groups and splits from the tables beside the images, and in the folders above them, that have a column of
+    them and one of images.
+
+    Raises: InputError if a table gives an image two splits, or one that is unknown.
+    """
+    for path in _tables(source, layout):
+        try:
+            read = read_table(path)
+        except InputError:
+            continue  # no table, and nothing that patients could be known from
+        table = _as_list(read, layout) if path.suffix.lower() == ".txt" else read
+        if table is None:
+            continue
+        patient = find_patient_column(table.columns)
+        if patient is not None and table.rows:
+            _apply(table, patient, layout)
+        split = column_called(table.columns, ("split", "subset", "set", "partition"))
+        if split is not None and table.rows:
+            _apply_splits(table, split, patient, layout)
+
+
+def _tables(source: Path, layout: Layout) -> list[Path]:
+    folders = {source}
+    for folder in {sample.image.parent for sample in layout.samples}:
+        below = [folder, *folder.parents]
+        folders |= set(below[: below.index(source)]) if source in below else set()
+    found = [path for folder in sorted(folders) for path in sorted(folder.iterdir())]
+    return [path for path in found if path.suffix in (".csv", ".tsv") or _is_list_of_patients(path)]
+
+
+def _is_list_of_patients(path: Path) -> bool:
+    """Whether a text file is called ``patients.txt`` or the like; ``train_patients.txt`` is a list of a split."""
+    words = set(words_of(path.stem)) if path.suffix.lower() == ".txt" else set()
+    return bool(words & _LIKELY) and not any(map(split_of, words)) and path.is_file()
+
+
+def _as_list(table: Table, layout: Layout) -> Table | None:
+    """A list of images and their patients as a table: separated by spaces where by nothing else, and with a first line
+    that names the columns, or without one. None, and told, where it is no such list.
+    """
+    lines = [table.columns, *table.rows.values()]
+    if all(len(line) == 1 for line in lines):
+        lines = [tuple(line[0].rsplit(None, 1)) for line in lines]  # a name may hold spaces
+    if lines and all(len(line) == len(lines[0]) > 1 for line in lines):
+        named = Table(table.path, lines[0], dict(enumerate(lines[1:], start=2)))
+        patient = find_patient_column(named.columns)
+        if patient is not None and _best_rows(layout.samples, named, patient):
+            return named
+        rows = dict(enumerate(lines, start=1))
+        for columns in (("image", "patient"), ("patient", "image")):
+            plain = Table(table.path, columns, rows)
+            found = _rows_of(layout.samples, plain, columns.index("image")) if len(lines[0]) == len(columns) else {}
+            if 2 * len(found) > min(len(lines), len(layout.samples)):
+                return plain
+    layout.warnings.append(
+        f"{table.path} is not read: write a line for each image, its name and its patient, or a CSV file with the "
+        "columns image,patient"
+    )
+    return None
+
+
+def _apply(table: Table, patient: int, layout: Layout) -> None:
+    column = f"column {table.columns[patient]!r}"
+    rows = _best_rows(layout.samples, table, patient)
+    if not rows and (in_paths := _named_in_paths(layout.samples, table.values(patient))):
+        layout.samples = [replace(s, group=s.group or in_paths[s.name]) for s in layout.samples]
+        layout.notes.append(
+            f"{table.path.name} names patients ({column}): the paths of the {len(in_paths)} images tell whose they "
+            f"are, {len(set(in_paths.values()))} patients"
+        )
+        return
+    if not rows:
+        if len(_rows_of(layout.samples, table, patient)) == len(layout.samples):
+            return  # the images are called by their patients: each has one image
+        shown, name = ", ".join(next(iter(table.rows.values()))), layout.samples[0].image.name
+        layout.warnings.append(
+            f"{table.path.name} ({column}) names the patients of 0 of {len(layout.samples)} images: no column of it "
+            f"holds their names (its first line is {shown}; an image is called {name}); say {setting('group')}, or "
+            "patients may be on both sides of a cut"
+        )
+        return
+    named = _values_of(rows, patient)
+    group_of = {name: values[0] for name, values in named.items()}
+    layout.samples = [replace(s, group=s.group or group_of.get(s.name) or None) for s in layout.samples]
+    twice = [sample for sample in layout.samples if len(named.get(sample.name, ())) > 1]
+    if twice:
+        layout.warnings.append(
+            f"{table.path.name} ({column}) gives {len(twice)} images two patients, as {twice[0].image.name} "
+            f"({', '.join(named[twice[0].name])}): the first is taken"
+        )
+    patients = len(set(group_of.values()))
+    told = f"{table.path.name} names the patient of {len(group_of)} images ({column}, {patients} patients)"
+    if len(group_of) == len(layout.samples):
+        layout.notes.append(told)
+    else:
+        missing = next(sample for sample in layout.samples if sample.name not in group_of)
+        layout.warnings.append(
+            f"{told}; {len(layout.samples) - len(group_of)} of {len(layout.samples)} images are not in it, as "
+            f"{missing.image.name}: each of them counts as a patient of its own"
+        )
+
+
+def _apply_splits(table: Table, column: int, patient: int | None, layout: Layout) -> None:
+    """Take splits from a column of them, of images or of patients, where neither a folder nor a split file names any.
+
+    Raises: InputError if an image has two, or one that is unknown.
+    """
+    told = f"{table.path.name} (column {table.columns[column]!r})"
+    values = sorted({value for value in table.values(column) if value})
+    unknown = [value for value in values if split_of(value) is None]
+    named = _values_of(_best_rows(layout.samples, table, column), column)
+    if not named and patient is not None:
+        named = _by_patient(layout.samples, table, patient, column)
+    if not named or len(unknown) == len(values):
+        why = "it names no image that is here" if not named else f"its values ({', '.join(values[:4])}) are no splits"
+        layout.warnings.append(f"{told} is not used as the split: {why}")
+        return
+    if unknown:
+        raise InputError(
+            f"{table.path}, column {table.columns[column]!r}: split {unknown[0]!r} is unknown: write train, val or test"
+        )
+    split_of_name: dict[str, Split | None] = {}
+    for name, several in named.items():
+        splits = list(dict.fromkeys(split_of(value) for value in several))
+        if len(splits) > 1:
+            raise InputError(
+                f"{table.path} puts {name!r} into two splits, {splits[0]} and {splits[1]}: leave it in one"
+            )
+        split_of_name[name] = splits[0]
+    if any(s.split for s in layout.samples):
+        now = {sample.name: sample.split or "train" for sample in layout.samples}
+        other = [s for s in layout.samples if split_of_name.get(s.name, now[s.name]) != now[s.name]]
+        if other:
+            layout.warnings.append(
+                f"{told} is not used: the split is told already, and otherwise for {len(other)} images, as "
+                f"{other[0].image.name}"
+            )
+        return
+    layout.samples = [replace(s, split=split_of_name.get(s.name)) for s in layout.samples]
+    layout.notes.append(
+        f"{table.path.name} names the split of {len(split_of_name)} of {len(layout.samples)} images (column "
+        f"{table.columns[column]!r})"
+    )
+
+
+def _by_patient(samples: Sequence[Sample], table: Table, patient: int, column: int) -> dict[str, list[str]]:
+    """What a column says of the patient of each sample, by sample name."""
+    of_patient: dict[str, list[str]] = {}
+    for row in table.rows.values():
+        if row[column]:
+            of_patient.setdefault(row[patient], []).append(row[column])
+    in_paths = _named_in_paths(samples, list(of_patient))
+    whose = {s.name: s.group if s.group in of_patient else in_paths.get(s.name, "") for s in samples}
+    return {name: of_patient[one] for name, one in whose.items() if one in of_patient}
+
+
+def _best_rows(samples: Sequence[Sample], table: Table, column: int) -> dict[str, list[tuple[str, ...]]]:
+    """The rows of each sample by its name, from the column that names most images; not from that which is asked for."""
+    readings = [_rows_of(samples, table, index) for index in range(len(table.columns)) if index != column]
+    return max(readings, key=len, default={})
+
+
+def _values_of(rows: dict[str, list[tuple[str, ...]]], column: int) -> dict[str, list[str]]:
+    """The different values of a column for each sample that has one."""
+    found = {name: list(dict.fromkeys(row[column] for row in several if row[column])) for name, several in rows.items()}
+    return {name: values for name, values in found.items() if values}
+
+
+def _named_in_paths(samples: Sequence[Sample], patients: Sequence[str]) -> dict[str, str]:
+    """The patient of each sample by the one name that is found in its path as a whole word; empty if one has none."""
+    known = {
+        name
+        for name in patients
+        if any(letter.isdigit() for letter in name) and (len(name) > 2 or any(letter.isalpha() for letter in name))
+    }
+    found: dict[str, str] = {}
+    for sample in samples:
+        path = "/".join(sample.image.parts[-3:])
+        here = [n for n in known if n in path and re.search(rf"(?<![^\W_]){re.escape(n)}(?![^\W_])", path)]
+        if len(here) != 1:
+            return {}
+        found[sample.name] = here[0]
+    return found
+
+
+def _rows_of(samples: Sequence[Sample], table: Table, column: int) -> dict[str, list[tuple[str, ...]]]:
+    """The rows of each sample, if that column names the images: by path or name, with or without suffix, or by numbers
+    that have lost their zeros in front, where that fits one image only.
+    """
+    for key_of_cell, key_of_sample in _KEYS:
+        by_key: dict[str, list[Sample]] = {}
+        for sample in samples:
+            if (key := key_of_sample(sample)) is not None:
+                by_key.setdefault(key, []).append(sample)
+        found: dict[str, list[tuple[str, ...]]] = {}
+        for row in table.rows.values():
+            key = key_of_cell(row[column])
+            same = by_key.get(key, []) if key else []
+            if len(same) == 1:
+                found.setdefault(same[0].name, []).append(row)
+        if found:
+            return found
+    return {}
+
+
+def _path_of(text: str) -> PurePosixPath:
+    return PurePosixPath(text.replace("\\", "/"))
+
+
+def _stem_of(text: str) -> str:
+    path = _path_of(text)
+    # "case.7" is no name with a suffix.
+    return (path.stem if path.suffix and not path.suffix[1:].isdigit() else path.name).lower()
+
+
+def _number(text: str) -> str | None:
+    name = _stem_of(text.removesuffix(".0"))
+    return str(int(name)) if name.isascii() and name.isdigit() else None
+
+
+def _last_two(path: PurePosixPath) -> str:
+    return "/".join(path.with_suffix("").parts[-2:]).lower() if path.name else ""
+
+
+_KEYS: tuple[tuple[Callable[[str], str | None], Callable[[Sample], str | None]], ...] = (
+    (_stem_of, lambda sample: sample.image.stem.lower()),
+    (lambda text: _last_two(_path_of(text)), lambda sample: _last_two(PurePosixPath(sample.image.as_posix()))),
+    (_number, lambda sample: _number(sample.image.name)),
+)

@@ -1,0 +1,252 @@
+"""The split that a data set brings along: ``split.json``, or lists of names as ``train.txt`` and ``test.csv``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from amsunet.data.discovery.sample import Layout, Sample
+from amsunet.data.discovery.spreadsheet import read_table
+from amsunet.data.discovery.words import Split, role_of, split_of, words_of
+from amsunet.errors import InputError
+
+_FILES = ("split.json", "splits.json")
+_LISTS = (".", "ImageSets/Segmentation", "splits")
+"""Folders of lists, the second one as PASCAL VOC has it."""
+_LIST_WORDS = frozenset({"list", "lists", "file", "files", "filenames", "name", "names", "id", "ids", "path", "paths"})
+_REST = ("rest", "other", "others", "remaining")
+_WHOLE = 1000
+"""Parts of a path, of a name that fits whole."""
+_FOLDS = ("splits_final.json", "splits_final.pkl")
+"""Of nnU-Net: folds, and no split."""
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A name and the file that puts it into a split."""
+
+    file: Path
+    split: Split
+    name: str
+
+
+def apply_split_file(source: Path, layout: Layout) -> None:
+    """Take the split from ``split.json``: {"test": [names], ...} or {"name": "test", ...}, or from lists of names.
+
+    Raises: InputError if it cannot be read, fits no image, or has a name in two splits.
+    """
+    names = _Names(layout.samples)
+    path = next((source / name for name in _FILES if (source / name).is_file()), None)
+    lists = _lists(source)
+    if path is not None:
+        named = [_Named(path, split, name) for split, of_split in _read(path, layout).items() for name in of_split]
+        if not named:
+            raise InputError(f'{path} names no image: write {{"test": ["name", ...]}}, or remove it')
+        _apply(named, names, layout)
+    elif lists:
+        named = [_Named(file, split, name) for file, split in lists.items() for name in _lines(file, names)]
+        if any(names.find(one.name) for one in named) or len(set(lists.values())) > 1:
+            _apply(named, names, layout)
+        else:
+            lists, path = {}, next(iter(lists))
+            layout.warnings.append(f"{path} is not used: it names no image that is here")
+    if path is not None and lists:
+        layout.warnings.append(f"{', '.join(file.name for file in lists)} are not used: {path.name} tells the split")
+    for folds in _FOLDS:
+        if (source / folds).is_file():
+            layout.warnings.append(
+                f'{source / folds} is not used: it names folds, and no split; write a split.json, as {{"val": ["name", '
+                "...]}"
+            )
+
+
+def _apply(named: list[_Named], names: _Names, layout: Layout) -> None:
+    by_image: dict[Path, list[tuple[int, _Named]]] = defaultdict(list)
+    unknown = []
+    for one in named:
+        if found := names.find(one.name):
+            by_image[found[0].image].append((found[1], one))
+        else:
+            unknown.append(one)
+    split_of_image: dict[Path, Split] = {}
+    for image, several in by_image.items():
+        # What has more of its path in common is meant: test/1.png is not train/1.png.
+        longest = max(length for length, _ in several)
+        unknown += [one for length, one in several if length < longest]
+        meant = [one for length, one in several if length == longest]
+        other = next((one for one in meant if one.split != meant[0].split), None)
+        if other is not None:
+            raise InputError(
+                f"{other.file} has {other.name!r} in two splits, {meant[0].split} and {other.split}: leave it in one"
+            )
+        split_of_image[image] = meant[0].split
+    files = list(dict.fromkeys(one.file for one in named))
+    if not split_of_image:
+        first = f"{named[0].name!r} is the first of {len(named)}" if named else "it is empty"
+        raise InputError(
+            f"{files[0] if files else 'the list'} names no image that is here ({first}; an image is called "
+            f"{layout.samples[0].image.name}): mend its names, or take it away"
+        )
+    changed = [s for s in layout.samples if s.split and split_of_image.get(s.image, s.split) != s.split]
+    layout.samples = [replace(s, split=split_of_image.get(s.image, s.split)) for s in layout.samples]
+    told = ", ".join(file.name for file in files)
+    layout.notes.append(f"{told} {_verb(files)} the split of {len(split_of_image)} of {len(layout.samples)} images")
+    if changed:
+        layout.warnings.append(
+            f"{told} and folders disagree on the split of {len(changed)} images, as {changed[0].image}: {told} won"
+        )
+    if unknown:
+        layout.warnings.append(
+            f"{unknown[0].file} names {len(unknown)} images that are not here, as {unknown[0].name!r}: mend their names"
+        )
+
+
+def _verb(files: list[Path]) -> str:
+    return "names" if len(files) == 1 else "name"
+
+
+def _read(path: Path, layout: Layout) -> dict[Split, list[str]]:
+    wrong = InputError(f'{path} is not a split file: write {{"test": ["name", ...]}}, or remove it')
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError:
+        raise wrong from None
+    if not isinstance(content, dict):
+        raise wrong
+    content = _unwrapped(path, content)
+    named: dict[Split, list[str]] = defaultdict(list)
+    strange = []
+    by_image = all(isinstance(value, str) and split_of(value) for value in content.values())
+    for key, value in content.items():
+        split = split_of(value if by_image else key)
+        if by_image and split:
+            named[split].append(key)
+        elif split and isinstance(value, list):
+            named[split] += _names(value, wrong)
+        elif split:
+            raise wrong
+        elif isinstance(value, list) and key.lower() not in _REST:
+            strange.append(key)
+    if strange:
+        layout.warnings.append(
+            f"{path} has the key {', '.join(map(repr, strange))}, which is no split's name (they are train, val and "
+            "test): it changes nothing"
+        )
+    if not named and strange:
+        raise InputError(f"{path} has no key train, val or test ({', '.join(map(repr, strange))}): name the splits so")
+    return named
+
+
+def _unwrapped(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """What holds the splits, if they lie one deeper: ``{"splits": {"train": [...]}}``.
+
+    Raises: InputError if there are several.
+    """
+    if any(split_of(key) for key in content):
+        return content
+    inner = {key: value for key, value in content.items() if isinstance(value, dict) and any(map(split_of, value))}
+    if len(inner) > 1:
+        raise InputError(
+            f"{path} holds {len(inner)} splits ({', '.join(inner)}), and one is expected: leave one, as "
+            '{"train": ["name", ...], ...}'
+        )
+    return next(iter(inner.values()), content)
+
+
+def _names(entries: list[Any], wrong: InputError) -> list[str]:
+    """The names of images in a list of texts, numbers, or entries with a name as ``{"image": "1.png"}``."""
+    out = []
+    for entry in entries:
+        name = (
+            next((entry[key] for key in ("image", "name", "file") if key in entry), None)
+            if isinstance(entry, dict)
+            else entry
+        )
+        if not isinstance(name, str | int):
+            raise wrong
+        out.append(str(name))
+    return out
+
+
+def _lists(source: Path) -> dict[Path, Split]:
+    """The lists of the first folder that has any, by what they are called: ``train.txt``, ``test_list.csv``."""
+    for folder in _LISTS:
+        files = sorted([*(source / folder).glob("*.txt"), *(source / folder).glob("*.csv")])
+        found = {file: split for file in files if (split := _split_of_list(file))}
+        if found:
+            return found
+    return {}
+
+
+def _split_of_list(file: Path) -> Split | None:
+    if role_of(file.stem) == "mask":
+        return None  # train_masks.csv holds masks, as run lengths
+    words = [word for word in words_of(file.stem) if word not in _LIST_WORDS]
+    return split_of(" ".join(words)) if words else None
+
+
+def _lines(path: Path, names: _Names) -> list[str]:
+    """The names in a list: whole lines, or what stands in front in them, as some have the mask's path behind; of a
+    table the column that names most images.
+    """
+    if path.suffix.lower() == ".csv":
+        table = read_table(path)
+        columns = [[name, *table.values(index)] for index, name in enumerate(table.columns)]
+        best = max(columns, key=lambda cells: sum(names.find(cell) is not None for cell in cells), default=[])
+        return [cell for cell in best[1:] if cell] if best and names.find(best[0]) is None else best
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    out = []
+    for line in filter(None, map(str.strip, lines)):
+        parts = [line, re.split(r"[\t,;]", line)[0].strip(), line.split()[0]]
+        out.append(next((part for part in parts if names.find(part)), line))
+    return out
+
+
+@dataclass
+class _Names:
+    """Samples by the ends of their paths, with and without suffix, that belong to one alone."""
+
+    samples: Iterable[Sample]
+    ends: dict[str, Sample | None] = field(default_factory=dict)
+    numbers: dict[int, Sample | None] = field(default_factory=dict)
+    """By the numbers that names are, whatever zeros are in front."""
+
+    def __post_init__(self) -> None:
+        for sample in self.samples:
+            parts = _parts(str(sample.image.absolute().as_posix()))
+            for count in range(1, len(parts) + 1):
+                whole = "/".join(parts[-count:])
+                for key in {_key(whole), _key(_without_suffix(whole))}:
+                    self.ends[key] = None if self.ends.get(key, sample) is not sample else sample
+            if sample.image.stem.isdecimal():
+                number = int(sample.image.stem)
+                self.numbers[number] = None if number in self.numbers else sample
+
+    def find(self, name: str) -> tuple[Sample, int] | None:
+        """The sample whose path ends like the name, by as much of it as fits one alone; and how much that is."""
+        parts = _parts(name)
+        for count in range(len(parts), 0, -1):
+            end = "/".join(parts[-count:])
+            for key in (_key(end), _key(_without_suffix(end))):
+                if (sample := self.ends.get(key)) is not None:
+                    return sample, _WHOLE if count == len(parts) else count
+        number = self.numbers.get(int(name)) if name.isdecimal() else None
+        return (number, 0) if number is not None else None
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return PurePosixPath(name.strip().replace("\\", "/")).parts
+
+
+def _key(name: str) -> str:
+    return "/".join(_parts(name)).lower()
+
+
+def _without_suffix(name: str) -> str:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return str(path.with_suffix("")) if path.name else name

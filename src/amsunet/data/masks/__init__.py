@@ -1,0 +1,7 @@
+"""What the values of masks mean: found out of all files of a data set, or refused."""
+
+from amsunet.data.masks.convention import IGNORE_INDEX as IGNORE_INDEX
+from amsunet.data.masks.convention import MaskConvention as MaskConvention
+from amsunet.data.masks.convention import MaskOptions as MaskOptions
+from amsunet.data.masks.convention import name_numbers as name_numbers
+from amsunet.data.masks.convention import name_value as name_value

@@ -1,0 +1,184 @@
+"""What the colours of a data set's masks mean."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+
+from amsunet.data.masks.convention import MaskConvention, MaskOptions, name_colours
+from amsunet.data.masks.kinds import of_colours, of_objects, of_threshold
+from amsunet.data.masks.numbers import weigh_numbers
+from amsunet.data.masks.odd_values import colours_advice, refuse_odd_values
+from amsunet.data.masks.soft import threshold_of_soft
+from amsunet.data.masks.summary import MAXIMUM_CLASSES, MaskSummary
+from amsunet.data.masks.surroundings import of_soft, surrounds
+from amsunet.errors import InputError
+from amsunet.wording import setting
+
+_NEAR = 8
+"""Largest difference in a channel between colours that are meant to be the same."""
+_STRAY = 2
+"""Most colours of stray pixels; more are soft edges."""
+_FEW = 4
+"""Colours among which one that is two others together is hardly chosen for itself."""
+_SMALLEST_TOP = 32
+"""Largest channel below which colours hold numbers."""
+
+
+def find_of_colours(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[MaskConvention, list[str]]:
+    """Find what colours mean: classes, or one foreground with soft edges.
+
+    Returns: the convention, and what should be said aloud about how it was found.
+    Raises: InputError for masks that cannot be understood without being told.
+    """
+    colour = next(mask for mask in masks if mask.colour)
+    if options.ignore_value is not None and not options.colours:
+        raise InputError(
+            f"{colour.path} is a colour mask, where {setting('ignore_value')} has no meaning: leave it out"
+        )
+    if options.threshold is not None:
+        return of_threshold(options.threshold), []
+    if options.instances:
+        return of_objects(), []
+    if options.classes is not None:
+        if not options.colours:
+            example = setting(classes=(0, 0xFF0000), colours=True)
+            raise InputError(f"{colour.path} is a colour mask: say {setting('classes')} with colours, as {example}")
+        return of_colours(options.classes), []
+    totals: Counter[int] = Counter()
+    for mask in masks:
+        # A grey mask among colour masks is one that happens to hold black, white or grey only.
+        totals.update({int(v) * (1 if mask.colour else 0x010101): n for v, n in mask.counts.items()})
+    black_first = sorted(totals)
+    advice = colours_advice(black_first)
+    try:
+        soft = threshold_of_soft(masks)
+    except InputError:
+        if len(totals) <= MAXIMUM_CLASSES:
+            refuse_odd_values(masks, totals, black_first, advice, most=_STRAY)
+        raise
+    if soft:
+        return of_soft(masks, *soft)
+    if len(totals) == 1:
+        raise InputError(
+            f"{colour.path} and all other masks hold one colour ({name_colours([*totals])}) in every pixel: nothing "
+            "can be learned from that"
+        )
+    _refuse_near(masks, black_first)
+    _refuse_white_beside_colour(masks, black_first)
+    refuse_odd_values(masks, totals, black_first, advice)
+    convention, notes = _background_of_colours(masks, totals)
+    _refuse_objects(masks, convention)
+    return convention, [*notes, *_tell_sums(masks, convention)]
+
+
+def _classes(colours: Sequence[int]) -> str:
+    return setting(classes=tuple(colours), colours=True)
+
+
+def _held(mask: MaskSummary) -> set[int]:
+    return {int(value) * (1 if mask.colour else 0x010101) for value in mask.counts}
+
+
+def _tell_sums(masks: Sequence[MaskSummary], convention: MaskConvention) -> list[str]:
+    """Tell of a colour that is two others together, and only beside both: it may mark where two classes overlap."""
+    held = [_held(mask) for mask in masks]
+    colours = convention.values[1:]
+    said: list[str] = []
+    if len(colours) > _FEW:
+        return said
+    for one, other in combinations(colours, 2):
+        both = one | other
+        if one & other == 0 and both in colours and all({one, other} <= here for here in held if both in here):
+            said.append(
+                f"{name_colours([both])} is {name_colours([one])} and {name_colours([other])} together, and only in "
+                "masks that hold both: it is taken as a class of its own; if it marks where the two overlap, put each "
+                "class into a folder of its own"
+            )
+    return said
+
+
+def _refuse_near(masks: Sequence[MaskSummary], colours: Sequence[int]) -> None:
+    """Refuse two colours that nobody can tell apart by eye, and that no file holds both: one was changed a little."""
+    for one, other in combinations(colours, 2):
+        channels = np.array([[colour >> shift & 255 for shift in (16, 8, 0)] for colour in (one, other)])
+        numbers = one > 0 and channels.max() < _SMALLEST_TOP
+        far = np.abs(channels[0] - channels[1]).max() > _NEAR
+        if numbers or far or any({one, other} <= _held(mask) for mask in masks):
+            continue
+        odd, usual = sorted(([mask for mask in masks if colour in _held(mask)] for colour in (one, other)), key=len)
+        cut = (int(channels.max()) + 1) // 2
+        one_foreground = (
+            f"{setting(threshold=cut)} if both are the one foreground, or " if len(colours) == 3 and one else ""
+        )
+        raise InputError(
+            f"{odd[0].path} and {usual[0].path} differ in {name_colours([one])} and {name_colours([other])}, as if one "
+            f"was changed a little: save both with the same colour, or say {one_foreground}"
+            f"{_classes(colours)} if they are two classes"
+        )
+
+
+def _refuse_white_beside_colour(masks: Sequence[MaskSummary], colours: Sequence[int]) -> None:
+    """Refuse files of black and white beside files of black and one colour: the foreground of both, perhaps."""
+    if len(colours) == 3 and colours[0] == 0 and colours[2] == 0xFFFFFF and all(len(_held(mask)) < 3 for mask in masks):
+        white, coloured = (next(mask for mask in masks if colour in _held(mask)) for colour in (0xFFFFFF, colours[1]))
+        raise InputError(
+            f"{white.path} marks with white, {coloured.path} with {name_colours(colours[1:2])}, and no mask with both: "
+            f"say {setting(threshold=128)} if both are one foreground, or {_classes(colours)} if they are two classes"
+        )
+
+
+def _refuse_objects(masks: Sequence[MaskSummary], convention: MaskConvention) -> None:
+    """Refuse colours that behave as object numbers do: the first of a table, each in one piece, of no place."""
+    often = Counter(colour for mask in masks for colour in _held(mask))
+    ranks = sorted(set(convention.values[1:]), key=lambda colour: -often[colour])
+    number = {convention.values[0]: 0, **{colour: rank for rank, colour in enumerate(ranks, start=1)}}
+    numbered = [
+        replace(
+            mask,
+            colour=False,
+            counts={number[int(value)]: count for value, count in mask.counts.items()},
+            regions={number[value]: region for value, region in mask.regions.items()},
+        )
+        for mask in masks
+        if mask.colour
+    ]
+    if len(ranks) > 2 and weigh_numbers(numbered).kind == "objects":
+        raise InputError(
+            f"{masks[0].path} and the other masks hold {len(ranks)} colours that look like those of objects: say "
+            f"{setting(instances=True)} if each object has its own, or {_classes(convention.values)} if each class has"
+        )
+
+
+def _background_of_colours(masks: Sequence[MaskSummary], totals: Counter[int]) -> tuple[MaskConvention, list[str]]:
+    """Black is the background, or what covers most where there is no black; refused where white lies around."""
+    most = totals.most_common(1)[0][0]
+    if 0 not in totals:
+        values = (most, *sorted(set(totals) - {most}))
+        edges: Counter[float] = Counter()
+        for mask in masks:
+            edges.update(mask.edge)
+        around = int(edges.most_common(1)[0][0])
+        if around != most and all(mask.colour for mask in masks):
+            other = (around, *(value for value in values if value != around))
+            raise InputError(
+                f"{masks[0].path} and the other masks: {name_colours([most])} covers most, but "
+                f"{name_colours([around])} lies around: say {_classes(values)} if "
+                f"{name_colours([most])} is the background, or {_classes(other)} if "
+                f"{name_colours([around])} is"
+            )
+        return of_colours(values), [
+            f"{name_colours([most])} is taken as background, for it covers most (say {setting('classes')} to change it)"
+        ]
+    values = (0, *sorted(set(totals) - {0}))
+    if most and surrounds(masks, of_colours((0, most))):
+        other = (most, *(value for value in values if value != most))
+        raise InputError(
+            f"{masks[0].path} and most other masks are {name_colours([most])} around: say "
+            f"{_classes(other)} if that is the background, or {_classes(values)} if black is"
+        )
+    return of_colours(values), []

@@ -1,0 +1,234 @@
+"""What the pixel values of a data set's masks mean: as the user says it, and as it is kept with a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from amsunet.data.components import number_objects
+from amsunet.data.images import Array
+from amsunet.data.masks.files import Reading, read_mask
+from amsunet.data.table import look_up
+from amsunet.errors import InputError
+from amsunet.wording import setting
+
+IGNORE_INDEX = 255
+"""The label of pixels that neither loss nor metrics look at."""
+
+LARGEST_VALUE = 65535
+_LARGEST_COLOUR = 0xFFFFFF
+
+
+class MaskOptions(BaseModel):
+    """What the user says of the masks, where it is not to be guessed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    classes: tuple[int, ...] | None = None
+    """Pixel values of the classes, background first; of colours 65536 R + 256 G + B, with ``colours``."""
+    colours: bool = False
+    """Whether ``classes`` are colours."""
+    instances: bool = False
+    """Values number objects; every object is foreground."""
+    ignore_value: int | None = None
+    """Pixels of this value do not count."""
+    threshold: float | None = None
+    """Pixels of this value and above are foreground (of the class of their folder, where a class has one)."""
+    class_names: tuple[str, ...] | None = None
+    """Of the classes in order, with or without the background."""
+
+    @property
+    def given_values(self) -> bool:
+        """Whether anything is said but names."""
+        return self.model_copy(update={"class_names": None}) != MaskOptions()
+
+    def refuse_two(self) -> None:
+        """Raise InputError if masks are said to be two things at once."""
+        given = {
+            "classes": self.classes is not None,
+            "instances": self.instances,
+            "threshold": self.threshold is not None,
+        }
+        said = [setting(name) for name in given if given[name]]
+        if len(said) > 1:
+            raise InputError(f"{said[0]} and {said[1]} say different things of the masks: leave one out")
+
+
+class MaskConvention(BaseModel):
+    """How class labels stand in mask files, in both directions.
+
+    ``values``: ``values[c]`` is the pixel value of class c. ``colours``: ``values[c]`` is 65536 R + 256 G + B.
+    ``instances``: 0 is background, other values number objects. ``threshold``: foreground from ``threshold`` on, of
+    colours by the brightest channel. ``folders``: one folder of binary masks for each class but the background, which
+    ``threshold`` may apply to; whatever their colour, it is that of the class.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["values", "colours", "instances", "threshold", "folders"]
+    values: tuple[Annotated[int, Field(ge=0)], ...]
+    class_names: tuple[str, ...]
+    ignore_value: int | None = None
+    threshold: float | None = None
+    reading: Reading = "stored"
+    """What of a file is the mask."""
+    folders: tuple[str, ...] = ()
+    """The folder of each class but the background; named as the classes where nothing is said."""
+    order: tuple[int, ...] = ()
+    """Classes of ``folders`` from the lowest to the topmost, where they overlap; empty in runs of earlier versions,
+    which put the smaller one of each image on top."""
+
+    @model_validator(mode="after")
+    def _one_for_each_class(self) -> Self:
+        if len(self.values) != len(self.class_names):
+            raise ValueError("as many values as class names are needed")
+        if max(self.values, default=0) > (_LARGEST_COLOUR if self.kind == "colours" else LARGEST_VALUE):
+            raise ValueError("a value is larger than masks can hold")
+        return self
+
+    @property
+    def num_classes(self) -> int:
+        """Classes, background included."""
+        return len(self.class_names)
+
+    @property
+    def folder_names(self) -> tuple[str, ...]:
+        """The folder of each class but the background, of ``folders``."""
+        return self.folders or self.class_names[1:]
+
+    def read(self, path: Path) -> Array:
+        """Read a mask file as labels: (H, W) of uint8, ``IGNORE_INDEX`` where ignored.
+
+        Raises:
+            InputError: For a file that cannot be read, or a value that the convention does not have.
+        """
+        return self.decode(read_mask(path, self.reading), path)
+
+    def decode(self, raw: Array, path: Path) -> Array:
+        """Turn a mask as read into labels: (H, W) of uint8, ``IGNORE_INDEX`` where ignored.
+
+        Raises:
+            InputError: For a value that the convention does not have.
+        """
+        colour = raw.ndim == 3
+        if self.kind in ("threshold", "folders") and colour:
+            raw = raw.max(axis=2)
+        elif self.kind == "colours" or (self.kind == "instances" and raw.ndim == 3):
+            raw = colour_numbers(raw)
+        elif raw.ndim != 2:
+            raise InputError(f"{path} is a colour mask while others are grey: save it like the others")
+        labels: Array
+        if self.kind in ("instances", "folders", "threshold"):
+            labels = (raw >= (1 if self.threshold is None else self.threshold)).astype(np.uint8)
+        else:
+            labels = np.full(raw.shape, IGNORE_INDEX, np.uint8)
+            known = np.zeros(raw.shape, np.bool_)
+            for label, value in enumerate(self.values):
+                here = raw == value
+                labels[here] = label
+                known |= here
+            if self.ignore_value is not None:
+                known |= raw == self.ignore_value
+            if not known.all():
+                raise InputError(
+                    f"{self.describe_unknown_value(path, raw[~known].flat[0])}: fix the mask, or set "
+                    f"{setting('ignore_value')}"
+                )
+        if self.ignore_value is not None and not colour:
+            labels[raw == self.ignore_value] = IGNORE_INDEX
+        return labels
+
+    def describe_unknown_value(self, path: Path, value: float) -> str:
+        """What is wrong with a mask that holds a value which no class has: the beginning of a sentence."""
+        known = ", ".join(map(self.name_value, self.values))
+        return f"{path} holds the value {self.name_value(value)}, which no class has (they are [{known}])"
+
+    def name_value(self, value: float) -> str:
+        """A pixel value as a user would write it."""
+        return name_colours([int(value)]) if self.kind == "colours" else name_value(value)
+
+    def is_foreground(self, value: float, *, colour: bool = False) -> bool:
+        """Whether pixels of a value belong to any class but the background."""
+        if value == self.ignore_value and not colour:
+            return False
+        if self.kind in ("values", "colours"):
+            return value != self.values[0]
+        if colour and self.kind in ("threshold", "folders"):
+            value = max(int(value) >> 16, int(value) >> 8 & 255, int(value) & 255)
+        return value >= (1 if self.threshold is None else self.threshold)
+
+    def encode(self, labels: Array) -> Array:
+        """Turn labels (H, W) into a mask as the data set's own: what ``decode`` takes, but for ``folders``."""
+        if self.kind == "instances":
+            objects, count = number_objects(labels)
+            if count > np.iinfo(np.uint16).max:
+                raise InputError(f"{count} objects are more than a 16-bit mask can number: predict the image in parts")
+            return objects.astype(np.uint8 if count < 256 else np.uint16)
+        values = np.asarray(self.values, np.int64)
+        if self.kind == "colours":
+            return look_up(np.stack([values >> 16, values >> 8 & 255, values & 255], axis=-1).astype(np.uint8), labels)
+        return look_up(values.astype(np.uint8 if max(self.values) < 256 else np.uint16), labels)
+
+    def named(self, names: Sequence[str] | None) -> MaskConvention:
+        """The same with the user's names of the classes, with or without the background.
+
+        Raises:
+            InputError: If they are too few or too many, or not names.
+        """
+        if names is None:
+            return self
+        if len(names) == self.num_classes - 1:
+            names = (self.class_names[0], *names)
+        if len(names) != self.num_classes:
+            raise InputError(
+                f"{setting('class_names')} gives {len(names)} names for {self.num_classes - 1} classes and the "
+                f"background ({self}): give {self.num_classes - 1} names, or {self.num_classes} with "
+                "the background first"
+            )
+        odd = next((name for name in names if not name.strip() or set(name) & set("/\\")), None)
+        if odd is not None or len(set(names)) < len(names):
+            told = f"{setting('class_names')} gives {', '.join(names)}"
+            raise InputError(f"{told}: give each class its own name, without / or \\")
+        folders = self.folder_names if self.kind == "folders" else ()
+        return self.model_copy(update={"class_names": tuple(names), "folders": folders})
+
+    def __str__(self) -> str:
+        text = {
+            "values": f"class values {', '.join(map(str, self.values))}",
+            "colours": f"{len(self.values)} colours, background {self.name_value(self.values[0])}",
+            "instances": "object numbers, taken as foreground",
+            "threshold": f"greys, foreground from {self.threshold or 0:g} on",
+            "folders": f"one folder for each class: {', '.join(self.folder_names)}",
+        }[self.kind]
+        text += {"alpha": ", of the alpha channel", "visible": ", of what is not transparent"}.get(self.reading, "")
+        return text if self.ignore_value is None else f"{text}; {self.ignore_value} is ignored"
+
+
+def colour_numbers(raw: Array) -> Array:
+    """Colours (H, W, 3), or greys (H, W), as 65536 R + 256 G + B."""
+    if raw.ndim == 2:
+        return raw.astype(np.int64) * 0x010101
+    numbers = raw[..., 0].astype(np.int32)  # of eight bytes each a large mask would take gigabytes
+    for channel in (1, 2):
+        numbers <<= 8
+        numbers |= raw[..., channel]
+    return numbers
+
+
+def name_colours(colours: Sequence[int]) -> str:
+    """Colours as a user would write them."""
+    return ",".join(f"#{colour:06x}" for colour in colours)
+
+
+def name_value(value: float) -> str:
+    """A pixel value as a user would write it."""
+    return f"{value:g}" if value % 1 else str(int(value))
+
+
+def name_numbers(values: Sequence[float]) -> str:
+    """Pixel values as a user would write them."""
+    return ",".join(map(name_value, values))

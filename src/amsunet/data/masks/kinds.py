@@ -1,0 +1,69 @@
+"""Mask conventions of each kind, made from what is known of the values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from amsunet.data.masks.convention import LARGEST_VALUE, MaskConvention, name_colours, name_numbers
+from amsunet.errors import InputError
+from amsunet.wording import setting
+
+WHITE = 255
+
+
+def of_values(values: Sequence[int], ignore: int | None = None) -> MaskConvention:
+    """Classes by their values, background first.
+
+    Raises: InputError for values that no mask can hold.
+    """
+    impossible = [value for value in values if not 0 <= value <= LARGEST_VALUE]
+    if impossible or len(set(values)) < len(values):
+        wrong = impossible[0] if impossible else Counter(values).most_common(1)[0][0]
+        raise InputError(
+            f"no class can have the value {name_numbers([wrong])}: say {setting('classes')} with values of 0 to "
+            f"{LARGEST_VALUE}, each once"
+        )
+    return MaskConvention(kind="values", values=tuple(values), class_names=_names(len(values)), ignore_value=ignore)
+
+
+def _names(count: int) -> tuple[str, ...]:
+    if count == 2:
+        return "background", "foreground"
+    return ("background", *(f"class {label}" for label in range(1, count)))
+
+
+def of_threshold(threshold: float, ignore: int | None = None) -> MaskConvention:
+    """Foreground from a value on."""
+    # What predictions write as foreground must not be read as ignored.
+    foreground = [value for value in (max(WHITE, int(np.ceil(threshold))), int(np.ceil(threshold))) if value != ignore]
+    if not foreground:
+        both = f"{setting('threshold')} and {setting('ignore_value')} are both {ignore}"
+        raise InputError(f"{both}, and nothing would be foreground")
+    return MaskConvention(
+        kind="threshold",
+        values=(0, foreground[0]),
+        class_names=("background", "foreground"),
+        threshold=threshold,
+        ignore_value=ignore,
+    )
+
+
+def of_objects(ignore: int | None = None) -> MaskConvention:
+    """Numbered objects, all of them foreground."""
+    return MaskConvention(
+        kind="instances", values=(0, 1), class_names=("background", "foreground"), ignore_value=ignore
+    )
+
+
+def of_colours(colours: Sequence[int]) -> MaskConvention:
+    """Classes by their colours, background first."""
+    if len(set(colours)) < len(colours):
+        raise InputError(
+            f"no two classes can have one colour: say {setting('classes')} with each colour once, not "
+            f"'{name_colours(colours)}'"
+        )
+    names = ("background", *(f"#{value:06x}" for value in colours[1:]))
+    return MaskConvention(kind="colours", values=tuple(colours), class_names=names)

@@ -1,0 +1,75 @@
+"""Classes that the names of masks tell: ``7_lung.png`` and ``7_heart.png`` of ``7.png``."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from amsunet.data.discovery.pairing import natural, without_mask_words, without_words
+from amsunet.data.discovery.words import words_of
+
+_SEPARATOR = re.compile(r"[_\-. ]+")
+_NUMBER = re.compile(r"[_\-. ]*\(?\d+\)?$")
+_VERSIONS = frozenset({"v", "old", "new", "final", "backup", "corrected", "auto", "automatic", "copy"})
+_MOST = 20
+_TWICE = 2
+"""Images that must have several classes, and images of each class, or names would be alike by chance."""
+
+
+def find_named_classes(images: Sequence[Path], masks: Sequence[Path]) -> dict[Path, dict[str, list[Path]]]:
+    """The masks of each image by class, where every mask is called by its image and the name of a class.
+
+    Masks of one class that are numbered (``7_lung_1``, ``7_lung_2``) are parts of one.
+
+    Returns: empty if names tell no classes, or not of all masks.
+    """
+    found: dict[Path, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
+    image_of = _unique_names(images)
+    for mask in sorted(masks, key=lambda path: natural(path.stem)):
+        told = _image_and_class(mask.stem, image_of)
+        if told is None:
+            return {}
+        found[told[0]][told[1]].append(mask)
+    labels = Counter(label for of_image in found.values() for label in of_image)
+    several = [image for image, of_image in found.items() if len(of_image) > 1]
+    if not 1 < len(labels) <= _MOST or len(several) < _TWICE or min(labels.values()) < _TWICE:
+        return {}
+    if "" in labels or not all(map(names_a_class, labels)):
+        return {}
+    return {image: dict(of_image) for image, of_image in found.items()}
+
+
+def names_a_class(words: str) -> bool:
+    """Whether words may be a class: heart, left; but not v2, 3 or old."""
+    parts = words_of(words)
+    return bool(parts) and not all(part.isdigit() for part in parts) and not _VERSIONS & set(parts)
+
+
+def _unique_names(images: Sequence[Path]) -> dict[str, Path]:
+    """Images by their names, whole and without words such as ``image``; those that two share left out."""
+    names: dict[str, set[Path]] = defaultdict(set)
+    for image in images:
+        for name in {image.stem.lower(), without_words(image.stem)}:
+            names[name].add(image)
+    return {name: next(iter(same)) for name, same in names.items() if len(same) == 1}
+
+
+def _image_and_class(stem: str, image_of: Mapping[str, Path]) -> tuple[Path, str] | None:
+    """The image of a mask and the class that its name tells, '' if none; by the longest name that fits."""
+    breaks = [(found.start(), found.end()) for found in _SEPARATOR.finditer(stem)]
+    ends = [(stem, ""), *((stem[:start], stem[end:]) for start, end in reversed(breaks))]
+    starts = [(stem[end:], stem[:start]) for start, end in breaks]
+    for name, rest in (*ends, *starts):
+        image = image_of.get(name.lower()) or image_of.get(without_mask_words(name))
+        if image is not None:
+            return image, _class_in(rest)
+    return None
+
+
+def _class_in(rest: str) -> str:
+    """A class without the words that tell a mask and the number of a part."""
+    words = _SEPARATOR.split(_NUMBER.sub("", rest))
+    kept = [word for word in words if word and without_mask_words(f"x_{word}") != "x"]
+    return "_".join(kept)

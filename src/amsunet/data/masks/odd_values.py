@@ -1,0 +1,87 @@
+"""Values that cover no more than noise in a few masks: a stray pixel is no class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from amsunet.data.masks.convention import name_colours, name_numbers, name_value
+from amsunet.data.masks.summary import MaskSummary
+from amsunet.errors import InputError
+from amsunet.wording import setting
+
+_NOISE = 0.002
+"""Pixels of a value that is none, in terms of those of the usual one."""
+_FEW = 0.1
+"""Largest share of masks that hold it."""
+
+
+Advice = Callable[[Sequence[float]], tuple[str, str]]
+
+
+def refuse_odd_values(
+    masks: Sequence[MaskSummary],
+    totals: Mapping[Any, int],
+    values: Sequence[float],
+    advice: Advice,
+    *,
+    most: int | None = None,
+) -> None:
+    """Refuse a data set in which values but 0 are no more than noise.
+
+    Args:
+        totals: pixels of each value in all masks.
+        advice: the names of values, and how to say that they are classes, or do not count.
+        most: values that may be noise; None for any.
+    """
+    usual = float(np.median([totals[value] for value in values if value]))
+    stray: dict[float, list[MaskSummary]] = {}
+    for value in values:
+        holding = [mask for mask in masks if value in mask.counts]
+        few = totals[value] <= max(4, _NOISE * usual) and not any(mask.cores.get(value) for mask in holding)
+        if value and few and 0 < len(holding) <= max(1, _FEW * len(masks)):
+            stray[value] = holding
+    if not stray or (most is not None and len(stray) > most):
+        return
+    held = {id(mask): mask for holding in stray.values() for mask in holding}
+    first = next(iter(held.values()))
+    name, remedy = advice([*stray])
+    if len(stray) == 1:
+        pixels = first.counts[next(iter(stray))]
+        raise InputError(
+            f"{first.path} holds the value {name} in {pixels} pixels, as do {len(held)} of {len(masks)} masks: mend "
+            f"it, or say {remedy}"
+        )
+    raise InputError(
+        f"{first.path} holds one of the values {name} in stray pixels, as do {len(held)} of {len(masks)} masks: mend "
+        f"them, or say {remedy}"
+    )
+
+
+def numbers_advice(values: Sequence[float]) -> Advice:
+    """For ``refuse_odd_values``: options with all values of the masks filled in."""
+
+    def advice(stray: Sequence[float]) -> tuple[str, str]:
+        rest = tuple(value for value in values if value not in stray)
+        all_of_them = setting(classes=tuple(values))
+        if len(stray) > 1:
+            return name_numbers(stray), f"{all_of_them} if they are classes"
+        return name_value(stray[0]), (
+            f"{setting(classes=rest, ignore_value=stray[0])} if these pixels do not count, or {all_of_them} if they "
+            "are a class"
+        )
+
+    return advice
+
+
+def colours_advice(colours: Sequence[int]) -> Advice:
+    """The same of colours, which cannot be ignored."""
+
+    def advice(stray: Sequence[float]) -> tuple[str, str]:
+        kind = "a class" if len(stray) == 1 else "classes"
+        named = name_colours([int(value) for value in stray])
+        return named, f"{setting(classes=tuple(colours), colours=True)} if they are {kind}"
+
+    return advice

@@ -1,0 +1,272 @@
+"""The rules by which the meaning of a data set's masks is found, from all of them, in a fixed order.
+
+What the user says comes first, then what colours of palettes say, then what values leave no doubt about. Else the
+masks are refused, with both readings and the option for each.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from amsunet.data.masks.colours import find_of_colours
+from amsunet.data.masks.convention import LARGEST_VALUE, MaskConvention, MaskOptions, name_numbers, name_value
+from amsunet.data.masks.dithered import refuse_dithered
+from amsunet.data.masks.kinds import WHITE, of_objects, of_threshold, of_values
+from amsunet.data.masks.numbers import Weighing, weigh_numbers
+from amsunet.data.masks.odd_values import numbers_advice, refuse_odd_values
+from amsunet.data.masks.readings import choose_reading
+from amsunet.data.masks.soft import refuse_lossy_numbers, threshold_of_soft
+from amsunet.data.masks.summary import MAXIMUM_CLASSES, MaskSummary
+from amsunet.data.masks.surroundings import of_soft, surrounds, value_around, warn_of_inversion
+from amsunet.errors import InputError
+from amsunet.wording import setting
+
+
+def find_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[MaskConvention, list[str]]:
+    """Find what the values mean; where it would be a guess, refuse and name the option that says it.
+
+    Returns: the convention, and what should be said aloud about how it was found.
+    Raises: InputError for masks that cannot be understood without being told.
+    """
+    options.refuse_two()
+    reading, notes = choose_reading(masks, options)
+    masks = [mask.read_as(reading) for mask in masks]
+    colour = any(mask.colour for mask in masks)
+    convention, said = (find_of_colours if colour else _find_of_numbers)(masks, options)
+    return convention.model_copy(update={"reading": reading}).named(options.class_names), [*notes, *said]
+
+
+def _find_of_numbers(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[MaskConvention, list[str]]:
+    ignore = options.ignore_value
+    if options.colours:
+        raise InputError(
+            f"{masks[0].path} and all other masks are grey: say {setting('classes')} with their values, not colours"
+        )
+    totals = _total(masks)
+    values = sorted(set(totals) - {ignore})
+    if not values or values == [0]:
+        raise InputError(f"{masks[0].path} and all other masks are empty: nothing can be learned from them")
+    if options.threshold is not None:
+        return of_threshold(options.threshold, ignore), []
+    if options.instances:
+        soft = threshold_of_soft(masks, ignore) if any(mask.lossy for mask in masks) else None
+        objects = of_objects(ignore)
+        return (objects.model_copy(update={"threshold": soft[0]}), [soft[1]]) if soft else (objects, [])
+    if options.classes is not None:
+        return of_values(options.classes, ignore), _note_surroundings(masks, options.classes, ignore)
+    if values[0] < 0 and len(values) == 2:
+        _refuse_negative(masks, values)
+    if len(values) == 1:
+        raise InputError(
+            f"{masks[0].path} and all other masks hold the value {name_value(values[0])} in every pixel: all of "
+            "every image would be foreground, and nothing can be learned from that"
+        )
+    refuse_lossy_numbers(masks, ignore)
+    if len(values) == 2 and values[0] == 0:
+        return _find_of_two(masks, values[1], ignore)
+    _refuse_mixed_white(masks, values)
+    if ignore is None and _are_classes_and_ignored(values) and not any(mask.lossy for mask in masks):
+        _refuse_lone_white(masks, values)
+        _refuse_noise_beside_white(masks, totals, values)
+        _refuse_around(masks, values)
+        if (numbers := weigh_numbers(masks, WHITE)).kind == "objects":
+            convention, notes = _of_numbered(numbers, values[-2], WHITE)
+            return convention, [*notes, "mask value 255 beside object numbers is taken as 'ignore'"]
+        if numbers.kind == "open" and numbers.counted:
+            _refuse_open(masks, values[:-1], WHITE)
+        refuse_odd_values(masks, totals, values[:-1], numbers_advice(values))
+        said = setting("classes")
+        note = f"mask value 255 beside small class numbers is taken as 'ignore' (say {said} to make it a class)"
+        return of_values([int(value) for value in values[:-1]], WHITE), [note]
+    if soft := threshold_of_soft(masks, ignore):
+        return of_soft(masks, soft[0], soft[1], ignore)
+    _refuse_fractions(masks)
+    return _find_of_many(masks, totals, values, ignore)
+
+
+def _find_of_many(
+    masks: Sequence[MaskSummary], totals: Mapping[float, int], values: list[float], ignore: int | None
+) -> tuple[MaskConvention, list[str]]:
+    """Of more values than two: class numbers, object numbers, or what only the user knows."""
+    if values[0] < 0:
+        _refuse_negative(masks, values)
+    if ignore is None:
+        _refuse_around(masks, values)
+    found = weigh_numbers(masks, ignore)
+    if found.kind == "objects":
+        return _of_numbered(found, values[-1], ignore)
+    refuse_odd_values(masks, totals, values, numbers_advice(values))
+    if found.kind == "classes" and values == list(range(len(values))) and len(values) <= MAXIMUM_CLASSES:
+        objects = setting(instances=True)
+        note = f"mask values are taken as class numbers: {found.reason} (say {objects} if they number objects)"
+        return of_values([int(value) for value in values], ignore), [note]
+    _refuse_open(masks, values, ignore)
+    raise AssertionError
+
+
+def _of_numbered(found: Weighing, top: float, ignore: int | None) -> tuple[MaskConvention, list[str]]:
+    note = (
+        f"mask values look like object numbers (up to {name_value(top)}; {found.reason}): every object is taken as "
+        f"foreground (say {setting('classes')} to take them as classes)"
+    )
+    return of_objects(ignore), [note]
+
+
+def _find_of_two(masks: Sequence[MaskSummary], white: float, ignore: int | None) -> tuple[MaskConvention, list[str]]:
+    """Of 0 and one other value: background and foreground, unless it looks as if some are inverted."""
+    if white % 1 or white > LARGEST_VALUE:
+        convention = of_threshold(white / 2 if white % 1 else 1, ignore)
+    else:
+        convention = of_values((0, int(white)), ignore)
+    numbers = convention.kind == "values"
+    around = f"say {setting(classes=(white, 0))}" if numbers else "invert the masks"
+    as_it_is = setting(classes=(0, white)) if numbers else setting(threshold=convention.threshold)
+    refuse_dithered(masks, as_it_is)
+    if ignore is None and surrounds(masks, convention):
+        shown = name_value(white)
+        raise InputError(
+            f"{masks[0].path} and most other masks are {shown} around and 0 within: {around} if {shown} is the "
+            f"background, or {'' if numbers else 'say '}{as_it_is} if it is the object"
+        )
+    return convention, [] if ignore is not None else warn_of_inversion(masks, convention, as_it_is)
+
+
+def _note_surroundings(masks: Sequence[MaskSummary], classes: Sequence[int], ignore: int | None) -> list[str]:
+    """Tell where the background that the user names is not what lies around."""
+    around = value_around(masks)
+    if around is None or around in (classes[0], ignore) or around not in classes:
+        return []
+    first = setting(classes=(around, *(value for value in classes if value != around)))
+    return [
+        f"{around} lies around in most masks, and {setting('classes')} takes {classes[0]} as the background (say "
+        f"{first} if {around} is)"
+    ]
+
+
+def _refuse_around(masks: Sequence[MaskSummary], values: Sequence[float]) -> None:
+    """Refuse several values of which another than the first lies around, as a background does."""
+    around = value_around(masks)
+    if around in (None, values[0]):
+        return
+    rest = tuple(value for value in values if value != around)
+    aside = f", or {setting(classes=rest, ignore_value=around)} if it does not count" if len(values) > 2 else ""
+    raise InputError(
+        f"{masks[0].path} and most other masks are {around} around and something else within: say "
+        f"{setting(classes=(around, *rest))} if {around} is the background, {setting(classes=tuple(values))} if "
+        f"{name_value(values[0])} is{aside}"
+    )
+
+
+def _refuse_negative(masks: Sequence[MaskSummary], values: Sequence[float]) -> None:
+    odd = next(mask for mask in masks if values[0] in mask.counts)
+    what = f"{odd.path} holds the value {name_value(values[0])}, and no class can have one below 0"
+    if values[-1] <= 0:
+        raise InputError(f"{what}: save the masks with 0 for the background and 1 for the object")
+    if len(values) == 2:
+        raise InputError(
+            f"{what}: say {setting(threshold=values[1])} if {name_value(values[1])} is the object and "
+            f"{name_value(values[0])} all around it; else save the masks with 0 for the background and 1 for the object"
+        )
+    raise InputError(f"{what}: say {setting(ignore_value=values[0])} if these pixels do not count")
+
+
+def _refuse_mixed_white(masks: Sequence[MaskSummary], values: Sequence[float]) -> None:
+    """Refuse files that mark foreground with different values: the largest of 8 and of 16 bits, or 1."""
+    if values[0] == 0 and {*values[1:]} <= {1, WHITE, LARGEST_VALUE} and all(len(m.foreground) < 2 for m in masks):
+        odd = next(mask for mask in masks if values[-1] in mask.counts)
+        raise InputError(
+            f"{odd.path} marks foreground with {name_value(values[-1])} while other masks use "
+            f"{name_value(values[1])}: save all masks alike, or say {setting(threshold=1)}"
+        )
+
+
+def _are_classes_and_ignored(values: Sequence[float]) -> bool:
+    """Whether values are 0, 1, ... and 255: classes, and what does not count."""
+    small = list(values[:-1])
+    return values[-1] == WHITE and small == list(range(len(small))) and 1 < len(small) <= MAXIMUM_CLASSES
+
+
+def _refuse_lone_white(masks: Sequence[MaskSummary], values: Sequence[float]) -> None:
+    """Class numbers in some masks, 255 alone in others: an ignored image, or foreground."""
+    if not any(mask.foreground > {WHITE} for mask in masks):
+        other = next(mask for mask in masks if mask.foreground == {WHITE})
+        raise InputError(
+            f"{other.path} holds no class but 255, while other masks hold {name_numbers(values[1:-1])}: say "
+            f"{setting(ignore_value=WHITE)} if these pixels do not count, or save all masks alike"
+        )
+
+
+def _refuse_noise_beside_white(
+    masks: Sequence[MaskSummary], totals: Mapping[float, int], values: Sequence[float]
+) -> None:
+    """Refuse 255 where it may be the object: small numbers beside it that are specks, as of a JPEG, are no classes."""
+    small = list(values[1:-1])
+    cores = sum(mask.cores.get(value, 0) for mask in masks for value in small)
+    white = sum(mask.cores.get(WHITE, 0) for mask in masks)
+    if cores <= 0.05 * sum(totals[value] for value in small) and white > 0.3 * totals[WHITE]:
+        odd = max(masks, key=lambda mask: sum(mask.counts.get(value, 0) for value in small))
+        raise InputError(
+            f"{odd.path} holds {name_numbers(small)} in specks beside areas of 255: say {setting(threshold=128)} if "
+            f"255 is the object, or {setting(classes=tuple(values[:-1]), ignore_value=WHITE)} if the specks are"
+        )
+
+
+def _refuse_fractions(masks: Sequence[MaskSummary]) -> None:
+    odd = next((mask for mask in masks if any(value % 1 for value in mask.counts)), None)
+    if odd is not None:
+        top = max(max(mask.counts) for mask in masks)
+        raise InputError(
+            f"{odd.path} holds fractions, not class numbers: save the mask as integers, or say "
+            f"{setting(threshold=top / 2)} to take all from there on as foreground"
+        )
+
+
+def _refuse_open(masks: Sequence[MaskSummary], values: Sequence[float], ignore: int | None) -> None:
+    """Refuse numbers that may be classes or objects, both options filled in with what the masks hold."""
+    holding = Counter(value for mask in masks for value in mask.counts)
+    classes = [value for value in values if value >= 0]
+    usual = [value for value in classes if holding[value] > 0.1 * len(masks)]
+    odd = max(masks, key=lambda mask: len(mask.foreground))
+    few = [mask for mask in masks if not set(mask.counts) <= {*usual, ignore}]
+    aside = ""
+    if 1 < len(usual) < len(classes) and 10 * len(few) <= len(masks):
+        odd, classes = few[0], usual
+        aside = f" ({len(few)} of {len(masks)} masks hold others: mend these)"
+    shown = ", ".join(map(name_value, values[:6])) + (", ..." if len(values) > 6 else "")
+    if values[0] > 0 and len(values) <= MAXIMUM_CLASSES:
+        other = f" or {setting(classes=tuple(values[::-1]))}" if len(values) == 2 else ""
+        raise InputError(
+            f"{odd.path}: the masks hold the values {shown}, and which of them is the background is not known: say "
+            f"{setting(classes=tuple(values))}{other}, the background first"
+        )
+    middle = len(classes) == 3 and classes[0] == 0 and classes[1] > MAXIMUM_CLASSES
+    between = f", or {setting(classes=tuple(classes[::2]), ignore_value=classes[1])}" if middle else ""
+    besides = {} if ignore is None else {"ignore_value": ignore}
+    listed = f"{setting(classes=tuple(classes), **besides)}{aside} or "
+    if len(classes) > MAXIMUM_CLASSES:
+        listed, between = "", f", or {setting('classes')} with all {len(classes)} values"
+    raise InputError(
+        f"{odd.path}: the masks hold the values {shown}, which may be classes or objects: say {listed}"
+        f"{setting(instances=True, **besides)}{between}"
+    )
+
+
+def _total(masks: Sequence[MaskSummary]) -> Counter[float]:
+    totals: Counter[float] = Counter()
+    for mask in masks:
+        totals.update(mask.counts)
+    return totals
+
+
+def absent_classes(masks: Sequence[MaskSummary], convention: MaskConvention) -> list[str]:
+    """Tell of classes that no mask holds: they cannot be learned, and their scores would mean nothing."""
+    if convention.kind not in ("values", "colours"):
+        return []
+    grey = 0x010101 if convention.kind == "colours" else 1
+    held = {value if mask.colour else value * grey for mask in masks for value in mask.counts}
+    return [
+        f"no mask holds {convention.name_value(value)} ({name}): this class cannot be learned or judged"
+        for value, name in zip(convention.values, convention.class_names, strict=True)
+        if value not in held
+    ]

@@ -1,0 +1,267 @@
+"""What single masks hold: figures small enough to keep for every mask of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from amsunet.data.images import Array
+from amsunet.data.masks.convention import colour_numbers
+from amsunet.data.masks.dithered import is_dithered
+from amsunet.data.masks.files import MaskFile, Reading, in_eight_bits, is_opaque
+from amsunet.data.masks.steps import is_even, is_smoothed
+
+LIMIT = 4096
+"""Values that are kept of one mask."""
+MAXIMUM_CLASSES = 20
+_NEAR = 0.02
+"""Of the largest value: noise of a JPEG, within a flat region."""
+COLOUR_STEP = 17
+"""Colours of a JPEG are told apart in steps of this."""
+_MEASURED_SIDE = 256
+_RIM = 255
+"""What does not count beside small numbers."""
+_OPAQUE = 0.98
+"""Of the largest opacity: edges, whose colours are blurred, left out."""
+_GRID = 48
+"""Rows and columns of the look at where a mask marks something."""
+_WHOLE, _SPECKS = 0.9, 4
+"""Least share of its area that the largest piece of an object has, and the most specks beside it."""
+_LOSSY = frozenset({".jpg", ".jpeg"})
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where one value of a mask lies, and how its image looks there."""
+
+    area: int
+    place: tuple[float, float]
+    """Its centre, as shares of height and width."""
+    colour: tuple[float, ...]
+    """Mean of the image's channels; empty where no image is known."""
+
+
+@dataclass(frozen=True)
+class MaskSummary:
+    """What one mask holds, in one reading of its file."""
+
+    path: Path
+    colour: bool
+    counts: Mapping[float, int]
+    """Pixels by value, of colours by 65536 R + 256 G + B; at most ``LIMIT`` values are kept."""
+    edge: Mapping[float, int]
+    """Those on the border of the image."""
+    flat: Mapping[float, int]
+    """Those whose neighbours have the value too, or nearly where values are many: cores, not edges."""
+    corners: tuple[float, ...] = ()
+    """The values in the corners of the image."""
+    marked: bytes = b""
+    """Where the mask is bright, one bit a place on a grid of ``_GRID`` rows and columns."""
+    antialiased: bool = False
+    """Whether in-between values mark the way from dark to bright, not classes or objects of their own."""
+    one_piece: bool = False
+    """Whether (nearly) every value but 0 forms a single connected region, but for specks."""
+    enclosed: bool = False
+    """Whether a value lies within another one, away from the background."""
+    regions: Mapping[int, Region] = field(default_factory=dict)
+    """Of the first values, or of colours where they are few, of background too."""
+    readings: Mapping[Reading, MaskSummary] = field(default_factory=dict)
+    """The same file read otherwise."""
+    palette: Mapping[int, int] | None = None
+    """Colours of the indices in use."""
+    opacity: tuple[int, int] | None = None
+    """Least and largest, of a file with an alpha channel."""
+    shown: frozenset[int] = frozenset()
+    """Colours of what is opaque, of a file with an alpha channel."""
+    lossy: bool = False
+    """Whether the file's compression changes values a little."""
+    shared: tuple[int, int] | None = None
+    """As of the file."""
+    dithered: bool = False
+    """Whether a mask of one bit a pixel holds dots in place of areas."""
+    stepped: bool = False
+    """Whether values lead up to others in steps around these, as where class numbers were smoothed."""
+
+    @property
+    def foreground(self) -> set[float]:
+        return set(self.counts) - {0}
+
+    @property
+    def cores(self) -> Mapping[float, int]:
+        """Pixels by value that are more than an edge; all, where values are too few for edges to be looked for."""
+        return self.flat if len(self.counts) > 2 else self.counts
+
+    @property
+    def bright(self) -> Array:
+        """Where the mask is bright, as bool at some places in a fixed order."""
+        return np.unpackbits(np.frombuffer(self.marked, np.uint8))
+
+    def read_as(self, reading: Reading) -> MaskSummary:
+        """The summary of the file in another reading."""
+        return self.readings.get(reading, self)
+
+
+def summarise(file: MaskFile, path: Path, image: Array | None = None) -> MaskSummary:
+    """Look at one mask as read by ``open_mask``."""
+    stored = replace(summarise_mask(file.pixels, path, image, lossy=file.lossy), shared=file.shared)
+    readings: dict[Reading, MaskSummary] = {}
+    if file.palette is not None:
+        readings["colours"] = summarise_mask(file.read_as("colours"), path, image, lossy=file.lossy)
+        indices = [int(index) for index in stored.counts]
+        colours = colour_numbers(file.palette[indices][None])[0]
+        stored = replace(stored, palette=dict(zip(indices, colours.tolist(), strict=True)))
+    if file.alpha is not None:
+        readings["alpha"] = summarise_mask(file.alpha, path, image, lossy=file.lossy)
+        readings["visible"] = summarise_mask(file.read_as("visible"), path, image, lossy=file.lossy)
+        colours = colour_numbers(in_eight_bits(file.read_as("colours")))[_is_shown(file.alpha)]
+        stored = replace(
+            stored,
+            opacity=(int(file.alpha.min()), int(file.alpha.max())),
+            shown=frozenset(np.unique(colours)[:LIMIT].tolist()),
+        )
+    return replace(stored, readings=readings) if readings else stored
+
+
+def _is_shown(alpha: Array) -> Array:
+    """Where the colours of a file tell what was drawn: not at soft edges, where they are blurred."""
+    drawn = is_opaque(alpha)
+    shown: Array = drawn & ((alpha >= _OPAQUE * alpha.max(initial=0)) | (drawn == (alpha > 0)).all())
+    return shown
+
+
+def summarise_mask(raw: Array, path: Path, image: Array | None = None, *, lossy: bool | None = None) -> MaskSummary:
+    """Look at one mask in one reading: (H, W) or (H, W, 3), and at the image (H, W, C) beneath where it is known.
+
+    Args:
+        lossy: whether the file's compression changes values; by the path's suffix, if nothing is said.
+    """
+    colour = raw.ndim == 3
+    flat = colour_numbers(raw) if colour else raw
+    counts = _count(flat)
+    border = _count(np.concatenate([flat[0], flat[-1], flat[1:-1, 0], flat[1:-1, -1]]))
+    corners = tuple(flat[[0, 0, -1, -1], [0, -1, 0, -1]].tolist())
+    lossy = path.suffix.lower() in _LOSSY if lossy is None else lossy
+    dithered = [*counts] == [0, 1] and is_dithered(flat == 1)  # it makes one bit of a pixel
+    summary = MaskSummary(path, colour, counts, border, {}, corners, _marked(raw), lossy=lossy, dithered=dithered)
+    if len(counts) <= 2 and not (0 in counts and 1 <= max(counts) <= MAXIMUM_CLASSES):
+        return summary
+    if colour:
+        if len(counts) > MAXIMUM_CLASSES:
+            return replace(summary, flat=_flat_colours(raw))
+        numbers = np.searchsorted(list(counts), flat)
+        regions = {int([*counts][rank]): region for rank, region in _regions(numbers, image).items()}
+        whole = _is_one_piece(numbers, range(len(counts)))
+        return replace(summary, flat=_flat(flat), one_piece=whole, regions=regions)
+    if len(counts) <= 3:
+        summary = replace(summary, flat=_flat(flat))
+    else:
+        lowest, highest = ndimage.minimum_filter(raw, 3), ndimage.maximum_filter(raw, 3)
+        top = max(counts)
+        near = _NEAR * top if (len(counts) > MAXIMUM_CLASSES and top >= 64) or raw.dtype.kind == "f" else 0
+        even = highest.astype(np.float64) - lowest <= near
+        between = (raw != 0) & (raw != top)
+        climbing = bool(between.any() and ((lowest < raw) & (raw < highest))[between].mean() > 0.5)
+        summary = replace(summary, flat=_count(raw[even]), antialiased=climbing)
+    if summary.antialiased or raw.dtype.kind == "f":
+        return summary
+    regions = _regions(raw, image)
+    if len(counts) > 2 and sorted(counts)[-2] <= MAXIMUM_CLASSES and max(counts) == _RIM:  # ignored, around objects
+        raw = np.where(raw == _RIM, 0, raw)
+    return replace(
+        summary,
+        one_piece=_is_one_piece(raw, counts),
+        stepped=len(counts) > 2 and is_smoothed(raw),
+        enclosed=2 < len(counts) <= MAXIMUM_CLASSES and _is_enclosed(raw),
+        regions=regions,
+    )
+
+
+def _marked(raw: Array) -> bytes:
+    """See ``MaskSummary.marked``."""
+    rows, columns = ((np.arange(_GRID) + 0.5) * side / _GRID for side in raw.shape[:2])
+    seen = raw[rows.astype(int)[:, None], columns.astype(int)]
+    seen = seen.max(axis=2) if seen.ndim == 3 else seen
+    return np.packbits(seen > raw.max() / 2).tobytes()
+
+
+def _count(values: Array) -> dict[float, int]:
+    """Pixels by value, from the smallest on."""
+    if values.dtype.kind == "u" and values.itemsize <= 2:  # many times faster than to sort them
+        all_counts = np.bincount(values.ravel())
+        found = np.flatnonzero(all_counts)
+        counts = all_counts[found]
+    else:
+        found, counts = np.unique(values, return_counts=True)
+    if len(found) > LIMIT:  # neighbouring values together, by their largest; the smallest, mostly 0, alone
+        starts = np.concatenate([[0], np.arange(1, len(found), -(-len(found) // LIMIT))])
+        found, counts = found[[*(starts[1:] - 1), -1]], np.add.reduceat(counts, starts)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+def _flat(numbers: Array) -> dict[float, int]:
+    """Pixels by value whose eight neighbours have the same."""
+    return _count(numbers[is_even(numbers)])
+
+
+def _flat_colours(raw: Array) -> dict[float, int]:
+    """Pixels in regions of nearly one colour, by that colour in coarse steps."""
+    spread = ndimage.maximum_filter(raw, (3, 3, 1)).astype(np.int16) - ndimage.minimum_filter(raw, (3, 3, 1))
+    coarse = (np.round(raw / COLOUR_STEP) * COLOUR_STEP).astype(np.uint8)
+    return _count(colour_numbers(coarse)[(spread <= COLOUR_STEP).all(axis=2)])
+
+
+def _is_one_piece(raw: Array, counts: Collection[float]) -> bool:
+    if max(counts) >= 2**16:  # numbers counted over a whole data set; their boxes are found by small ones
+        found_values = np.unique(raw)
+        raw, counts = np.searchsorted(found_values, raw), range(len(found_values))
+    regions = ndimage.find_objects(np.maximum(raw, 0).astype(np.int32))
+    found = [(value, regions[int(value) - 1]) for value in counts if 0 < value <= len(regions)]
+    known = [(value, region) for value, region in found if region]
+    whole = sum(_is_whole(raw[region] == value) for value, region in known)
+    return bool(known) and whole >= 0.8 * len(known)
+
+
+def _is_whole(here: Array) -> bool:
+    """Whether an object is one piece, but for specks."""
+    pieces, count = ndimage.label(here, np.ones((3, 3)))
+    if count == 1:
+        return True
+    areas = np.bincount(pieces.ravel())[1:]
+    return bool(count <= 1 + _SPECKS and areas.max() >= _WHOLE * areas.sum())
+
+
+def _is_enclosed(raw: Array) -> bool:
+    """Whether a value touches one other value alone, which is not the background, nor the image's border."""
+    neighbours: dict[int, set[int]] = {}
+    for one, other in ((raw[:-1], raw[1:]), (raw[:, :-1], raw[:, 1:])):
+        differs = one != other
+        pairs = np.unique(one[differs].astype(np.int64) << 32 | other[differs].astype(np.int64))
+        for pair in pairs.tolist():
+            neighbours.setdefault(pair >> 32, set()).add(pair & 0xFFFFFFFF)
+            neighbours.setdefault(pair & 0xFFFFFFFF, set()).add(pair >> 32)
+    outer = {int(value) for side in (raw[0], raw[-1], raw[:, 0], raw[:, -1]) for value in np.unique(side)}
+    return any(len(near) == 1 and 0 not in near and value not in {0, *outer} for value, near in neighbours.items())
+
+
+def _regions(raw: Array, image: Array | None) -> dict[int, Region]:
+    step = max(1, min(raw.shape) // _MEASURED_SIDE)  # of large images some pixels tell as much
+    raw, image = raw[::step, ::step], None if image is None else image[::step, ::step]
+    inside = (raw >= 0) & (raw <= MAXIMUM_CLASSES)
+    numbers = raw[inside].astype(np.intp)
+    areas = np.bincount(numbers)
+    height, width = raw.shape
+    y, x = np.nonzero(inside)
+    sums = [np.bincount(numbers, weights) for weights in (y / height, x / width)]
+    if image is not None:
+        pixels = image[inside]
+        sums += [np.bincount(numbers, pixels[:, channel]) for channel in range(pixels.shape[1])]
+    means = np.stack(sums, axis=1) / np.maximum(areas, 1)[:, None]
+    return {
+        value: Region(step**2 * int(areas[value]), (mean[0], mean[1]), tuple(mean[2:]))
+        for value, mean in enumerate(means.tolist())
+        if areas[value]
+    }

@@ -1,0 +1,81 @@
+"""Whether what would be foreground lies all around, so that it may be the background."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from amsunet.data.masks.convention import MaskConvention
+from amsunet.data.masks.kinds import of_threshold
+from amsunet.data.masks.summary import MaskSummary
+from amsunet.errors import InputError
+from amsunet.wording import setting
+
+_NEARLY_ALL = 0.8
+_MOST = 0.6
+"""Of the pixels, and of those on the border: half of an image, cut off by a line, is no surrounding."""
+_SOME = 0.1
+
+
+def surrounds(masks: Sequence[MaskSummary], convention: MaskConvention) -> bool:
+    """Whether what would be foreground covers most of nearly all masks, and lies all around."""
+    around = [_is_around(mask, convention, 3, _MOST) for mask in masks if _share(mask, mask.counts, convention) > 0]
+    return len(around) >= _NEARLY_ALL * len(masks) and sum(around) >= _NEARLY_ALL * len(around)
+
+
+def warn_of_inversion(masks: Sequence[MaskSummary], convention: MaskConvention, options: str) -> list[str]:
+    """Tell of masks that are bright around while others are dark around, as if some were inverted.
+
+    Args:
+        options: those that say that all are right as they are.
+
+    Raises: InputError if they are many.
+    """
+    held = [(mask, _share(mask, mask.counts, convention)) for mask in masks]
+    bright = [mask for mask, share in held if share < 1 and _is_around(mask, convention, 4, 0.95)]
+    dark = [mask for mask, share in held if 0 < share < 0.5 and _share(mask, mask.edge, convention) < 0.05]
+    if not bright or not dark:
+        return []
+    told = (
+        f"{bright[0].path} is bright around and dark within ({len(bright)} of {len(masks)} masks are), "
+        f"{dark[0].path} the other way round"
+    )
+    if min(len(bright), len(dark)) < _SOME * len(masks):
+        return [f"{told}: look whether some are inverted"]
+    raise InputError(f"{told}: invert the ones that are wrong, or say {options} if all are right as they are")
+
+
+def value_around(masks: Sequence[MaskSummary]) -> int | None:
+    """A value but 0 that covers most of nearly all masks and lies all around, as a background does."""
+    found = [max(mask.counts, key=mask.counts.__getitem__) for mask in masks]
+    value = Counter(found).most_common(1)[0][0]
+    held = [mask for mask, most in zip(masks, found, strict=True) if most == value]
+    all_around = [mask for mask in held if mask.edge.get(value, 0) >= 0.95 * sum(mask.edge.values())]
+    area = [mask.counts[value] > 0.5 * sum(mask.counts.values()) for mask in all_around]
+    return int(value) if value > 0 and value % 1 == 0 and sum(area) >= _NEARLY_ALL * len(masks) else None
+
+
+def _is_around(mask: MaskSummary, convention: MaskConvention, corners: int, edge: float) -> bool:
+    held = sum(convention.is_foreground(value, colour=mask.colour) for value in mask.corners)
+    return (
+        held >= corners
+        and _share(mask, mask.edge, convention) >= edge
+        and _share(mask, mask.counts, convention) > _MOST
+    )
+
+
+def _share(mask: MaskSummary, held: Mapping[float, int], convention: MaskConvention) -> float:
+    inside = sum(n for value, n in held.items() if convention.is_foreground(value, colour=mask.colour))
+    return inside / max(1, sum(held.values()))
+
+
+def of_soft(
+    masks: Sequence[MaskSummary], threshold: float, note: str, ignore: int | None = None
+) -> tuple[MaskConvention, list[str]]:
+    convention = of_threshold(threshold, ignore)
+    if surrounds(masks, convention):
+        raise InputError(
+            f"{masks[0].path} and most other masks are bright around and dark within, with soft edges: invert the "
+            f"masks if that is the background, or say {setting(threshold=threshold)} if it is the object"
+        )
+    return convention, [note]

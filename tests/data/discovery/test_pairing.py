@@ -1,0 +1,56 @@
+"""Which mask belongs to which image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from amsunet.data.discovery.pairing import is_mask_name, pair
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("7.png", "7.png"),
+        ("7.jpg", "7.png"),
+        ("7.tif", "7_mask.tif"),
+        ("7.tif", "mask_7.tif"),
+        ("testA_1.jpg", "testA_1_anno.png"),
+        ("ISIC_0000000.jpg", "ISIC_0000000_segmentation.png"),
+        ("21_training.tif", "21_manual1.gif"),
+        ("01_test.tif", "01_test_mask.gif"),
+        ("img-3.png", "label-3.png"),
+        ("case 4 image.png", "case 4 seg.png"),
+        ("IMG_5.PNG", "img_5.png"),
+        ("orig.7.bmp", "gt.7.bmp"),
+    ],
+)
+def test_partners_find_each_other(image: str, mask: str) -> None:
+    stranger, other = Path("i/999.png"), Path("m/998_mask.png")
+    assert pair([Path("i", image), stranger], [other, Path("m", mask)]) == {Path("i", image): Path("m", mask)}
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        (["7.png", "7.jpg"], ["7.png"]),
+        (["7.png"], ["7_mask.png", "mask_7.png"]),
+        (["1.png"], ["11.png", "21_mask.png"]),
+    ],
+    ids=["two images", "two masks", "another number"],
+)
+def test_a_guess_is_not_made(images: list[str], masks: list[str]) -> None:
+    assert pair([Path("i", name) for name in images], [Path("m", name) for name in masks]) == {}
+
+
+def test_an_exact_name_goes_before_a_likely_one() -> None:
+    images, masks = [Path("i/7.png"), Path("i/7_mask.png")], [Path("m/7.png"), Path("m/7_mask.png")]
+    assert pair(images, masks) == dict(zip(images, masks, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("stem", "told"), [("7_mask", True), ("mask-7", True), ("7_anno", True), ("unmasked", False), ("masks7", False)]
+)
+def test_masks_are_told_by_their_names(stem: str, told: bool) -> None:
+    assert is_mask_name(stem) is told

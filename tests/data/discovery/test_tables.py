@@ -1,0 +1,294 @@
+"""Splits, patients and manifests from files, as people really write them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amsunet.data.discovery.draft import draft_manifest
+from amsunet.data.discovery.layout import Layout, find_samples
+from amsunet.data.discovery.patient_table import find_patient_column
+from amsunet.data.discovery.spreadsheet import read_table
+from amsunet.errors import InputError
+
+Touch = Callable[..., Path]
+
+
+@pytest.fixture
+def images(touch_pairs: Callable[..., Path]) -> Path:
+    """Six images 000 to 005 with masks."""
+    return touch_pairs(f"{number:03}" for number in range(6))
+
+
+def _splits(layout: Layout) -> str:
+    return "".join((sample.split or "-")[:2] for sample in layout.samples)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"train": ["000", "001", "002", "003"], "test": ["004", "005"]},
+        {"train": [f"images/00{n}.png" for n in range(4)], "test": ["images/004.png", "images/005.png"]},
+        {"Training": ["000.PNG", "001.png", "002.jpg", "003"], "testing": ["./images/004.png", "images\\005.png"]},
+        {f"00{n}": "train" if n < 4 else "test" for n in range(6)},
+        {
+            "train": [{"image": f"00{n}.png", "mask": "x"} for n in range(4)],
+            "test": [{"image": "004"}, {"image": "005"}],
+        },
+    ],
+    ids=["names", "paths", "other words", "by image", "entries"],
+)
+def test_a_split_file_is_followed_however_it_names_images(content: dict[str, Any], images: Path) -> None:
+    (images / "split.json").write_text(json.dumps(content))
+    layout = find_samples(images)
+    assert _splits(layout) == "trtrtrtrtete" and not layout.warnings
+    assert any("6 of 6 images" in note for note in layout.notes)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"test": ["a", "b"]}, r"names no image that is here \('a' is the first of 2; an image is called 000\.png\)"),
+        ({"train": ["000", "001"], "test": ["images/001.png"]}, r"'images/001\.png' in two splits, train and test"),
+        ({"holdout": ["000"]}, r"no key train, val or test \('holdout'\)"),
+    ],
+)
+def test_a_split_file_that_cannot_be_meant_is_refused(content: dict[str, Any], message: str, images: Path) -> None:
+    (images / "split.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=message):
+        find_samples(images)
+
+
+def test_unknown_names_and_keys_of_a_split_file_are_said(images: Path) -> None:
+    (images / "split.json").write_text(json.dumps({"test": ["000", "777"], "holdout": ["001"], "rest": ["002"]}))
+    layout = find_samples(images)
+    assert _splits(layout) == "te-----"
+    assert any("'777'" in warning and "1 images" in warning for warning in layout.warnings)
+    assert any("'holdout'" in warning for warning in layout.warnings)
+    assert not any("rest" in warning for warning in layout.warnings)
+
+
+def test_a_name_that_fits_two_images_is_not_guessed(tmp_path: Path) -> None:
+    for place in ("a", "b"):
+        for folder in ("images", "masks"):
+            (tmp_path / place / folder).mkdir(parents=True)
+            (tmp_path / place / folder / "1.png").touch()
+    (tmp_path / "split.json").write_text(json.dumps({"test": ["1"]}))
+    with pytest.raises(InputError, match="names no image"):
+        find_samples(tmp_path)
+    (tmp_path / "split.json").write_text(json.dumps({"test": ["b/images/1.png"]}))
+    assert _splits(find_samples(tmp_path)) == "-te"
+
+
+def test_lists_of_names_tell_the_split_as_in_pascal_voc(images: Path) -> None:
+    folder = images / "ImageSets" / "Segmentation"
+    folder.mkdir(parents=True)
+    (folder / "train.txt").write_text("000\n001\n002\n003\n")
+    (folder / "val.txt").write_text("004\n005\n")
+    assert _splits(find_samples(images)) == "trtrtrtrvava"
+
+
+NAMES = [f"{n:03}" for n in range(6)]
+TABLES = {
+    "commas": "name,patient\n" + "\n".join(f"{n},P{i // 2}" for i, n in enumerate(NAMES)),
+    "semicolons": "name;patient\n" + "\n".join(f"{n};P{i // 2}" for i, n in enumerate(NAMES)),
+    "tabs": "name\tpatient\n" + "\n".join(f"{n}.png\tP{i // 2}" for i, n in enumerate(NAMES)),
+    "lost zeros": "Image;Patient ID\n" + "\n".join(f"{i};P{i // 2}" for i in range(6)),
+    "numbers with a point": "image,subject\n" + "\n".join(f"{i}.0,P{i // 2}" for i in range(6)),
+    "an id in front": "id,filename,patient_id\n" + "\n".join(f"{7 + i},{n}.png,P{i // 2}" for i, n in enumerate(NAMES)),
+    "an age in front": "patient_age,patient_sex,file,patient\n"
+    + "\n".join(f"{40 + i},f,{n}.png,P{i // 2}" for i, n in enumerate(NAMES)),
+    "paths": "picture,case\n" + "\n".join(f"images/{n}.png,P{i // 2}" for i, n in enumerate(NAMES)),
+    "a line in front and empty ones": "sep=;\nname;patient\n;\n"
+    + "\n;\n".join(f"{n};P{i // 2}" for i, n in enumerate(NAMES)),
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("kind", TABLES)
+def test_patients_are_known_from_a_table(kind: str, encoding: str, images: Path) -> None:
+    (images / "patients.csv").write_text(TABLES[kind], encoding=encoding)
+    layout = find_samples(images)
+    assert [sample.group for sample in layout.samples] == ["P0", "P0", "P1", "P1", "P2", "P2"]
+    assert not layout.warnings and any("patient of 6 images" in note for note in layout.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,patient\nscan_a,1\nscan_b,2\n", r"patients of 0 of 6 images.*scan_a, 1; an image is called 000\.png"),
+        ("patient_id,stage\n1,II\n2,III\n", r"patients of 0 of 6 images"),
+        ("name,patient\n000,1\n001,1\n", r"patient of 2 images.*4 of 6 images are not in it, as 002\.png"),
+    ],
+    ids=["other names", "no names", "few"],
+)
+def test_a_table_that_does_not_fit_is_a_warning(text: str, message: str, images: Path) -> None:
+    (images / "patients.csv").write_text(text)
+    layout = find_samples(images)
+    assert any(re.search(message, warning) for warning in layout.warnings)
+
+
+def test_patients_whose_names_stand_in_the_paths_are_found(tmp_path: Path) -> None:
+    for patient in ("TCGA_CS_4941", "TCGA_CS_4942"):
+        for name in ("1.tif", "1_mask.tif", "2.tif", "2_mask.tif"):
+            path = tmp_path / f"{patient}_19960909" / f"{patient}_19960909_{name}"
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+    (tmp_path / "data.csv").write_text("Patient,age\nTCGA_CS_4941,60\nTCGA_CS_4942,50\nTCGA_XX_1,1\n")
+    layout = find_samples(tmp_path)
+    assert [sample.group for sample in layout.samples] == ["TCGA_CS_4941"] * 2 + ["TCGA_CS_4942"] * 2
+
+
+def test_a_table_may_name_the_split(images: Path) -> None:
+    (images / "meta.csv").write_text(
+        "id;set\n" + "\n".join(f"00{n}.png;{'Test' if n < 2 else 'training'}" for n in range(6))
+    )
+    layout = find_samples(images)
+    assert _splits(layout) == "tetetrtrtrtr" and any("meta.csv names the split of 6 of 6" in n for n in layout.notes)
+
+
+def test_a_table_without_patients_says_nothing(images: Path) -> None:
+    (images / "metadata.csv").write_text("image_id,age,sex\n000,40,f\n")
+    (images / "ages.csv").write_text("image,patient_age\n000,40\n001,40\n")
+    layout = find_samples(images)
+    assert not layout.warnings and not any(sample.group for sample in layout.samples)
+
+
+@pytest.mark.parametrize(
+    ("columns", "patient"),
+    [
+        (["name", "patient_age", "patient"], 2),
+        (["name", "Patient ID"], 1),
+        (["name", "patient_sex", "patient age"], None),
+        (["name", "de-identified patient code"], 1),
+        (["name", "inpatient_days"], None),
+        (["SubjectID", "name"], 0),
+    ],
+)
+def test_a_column_of_ages_is_no_patient(columns: list[str], patient: int | None) -> None:
+    assert find_patient_column(columns) == patient
+
+
+LINES = [("images/000.png", "masks/000.png", "ann"), ("images/001.png", "masks/001.png", "bob")]
+MANIFESTS = {
+    "semicolons": ("image;mask;patient", ";"),
+    "tabs and other words": ("img\tlabel\tsubject_id", "\t"),
+    "a spreadsheet's": ("File Name,Annotation,Case", ","),
+    "German": ("Image,Mask,Patient", ","),
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("kind", MANIFESTS)
+def test_a_manifest_is_read_as_spreadsheets_write_it(kind: str, encoding: str, images: Path) -> None:
+    header, separator = MANIFESTS[kind]
+    rows = [header, *(separator.join(line) for line in LINES), separator * 2, ""]
+    (images / "manifest.csv").write_text("\r\n".join(rows), encoding=encoding)
+    layout = find_samples(images)
+    assert [(s.name, s.masks[""].name, s.group) for s in layout.samples] == [
+        ("000", "000.png", "ann"), ("001", "001.png", "bob"),
+    ]  # fmt: skip
+    assert any("2 patients" in note for note in layout.notes)
+
+
+def test_paths_of_windows_and_columns_that_are_not_used_are_understood(images: Path) -> None:
+    (images / "manifest.csv").write_text("image,mask,age\nimages\\000.png,masks\\000.png,40\n")
+    layout = find_samples(images)
+    assert len(layout.samples) == 1 and any("not used: age" in note for note in layout.notes)
+
+
+def test_lines_of_one_image_are_its_masks(images: Path) -> None:
+    text = "image,mask\nimages/000.png,masks/000.png\nimages/000.png,masks/001.png\n"
+    text += "images/002.png,masks/002.png|masks/3.png\n"
+    (images / "masks" / "3.png").touch()
+    (images / "manifest.csv").write_text(text)
+    layout = find_samples(images)
+    assert [[path.name for path in sample.more_masks[""]] for sample in layout.samples] == [["001.png"], ["3.png"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "image,mask\nimages/000.png,volume.nii.gz\n",
+            r"line 2: .*volume\.nii\.gz is a NIfTI volume, which is not read",
+        ),
+        ("image,mask\nimages,masks/000.png\n", r"line 2: .*images is a folder"),
+        ("image,mask\n\n,masks/000.png\n", r"line 3: no image is named"),
+        ("image,mask\n", r"no line below its columns"),
+    ],
+)
+def test_a_manifest_that_cannot_be_followed_is_refused(text: str, message: str, images: Path) -> None:
+    (images / "volume.nii.gz").touch()
+    (images / "manifest.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        find_samples(images)
+
+
+def test_a_draft_says_what_was_found_and_is_read_back(images: Path) -> None:
+    (images / "masks" / "000_1.png").touch()
+    (images / "masks" / "005.png").unlink()
+    (images / "split.json").write_text('{"test": ["004"]}')
+    before = find_samples(images)
+    draft = draft_manifest(images)
+    assert (draft.path, draft.images, draft.with_mask) == (images / "manifest.csv", 6, 5)
+    after = find_samples(images)
+    assert [(s.name, s.split, s.masks, s.more_masks) for s in after.samples] == [
+        (s.name, s.split, s.masks, s.more_masks) for s in before.samples
+    ]
+    assert after.images_without_mask == before.images_without_mask == [images / "images" / "005.png"]
+    with pytest.raises(InputError, match="is there already"):
+        draft_manifest(images)
+
+
+def test_a_draft_of_class_folders_and_elsewhere(tmp_path: Path) -> None:
+    for name in ("set/images/1.png", "set/masks/cup/1.png", "set/masks/disc/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    draft = draft_manifest(tmp_path / "set", tmp_path / "lists" / "my.csv")
+    assert draft.next_source == str(tmp_path / "lists" / "my.csv")
+    layout = find_samples(draft.path)
+    assert layout.class_names == ("cup", "disc") and len(layout.samples[0].masks) == 2
+    assert layout.samples[0].masks["cup"].samefile(tmp_path / "set/masks/cup/1.png")
+
+
+def test_images_alone_make_a_draft_to_fill_in(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no image")
+    draft = draft_manifest(tmp_path)
+    assert (draft.images, draft.with_mask) == (1, 0)
+    assert draft.path.read_text().splitlines()[1] == "a.png,,,,"
+
+
+def test_a_table_keeps_the_numbers_of_its_lines(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('a;b\n\n1;"x;y"\n;\n2\n')
+    table = read_table(tmp_path / "t.csv")
+    assert table.columns == ("a", "b") and table.rows == {3: ("1", "x;y"), 5: ("2", "")}
+
+
+@pytest.mark.parametrize(
+    ("columns", "first", "second", "told"),
+    [
+        ("split", "train", "test", "split test here and train above"),
+        ("patient", "1", "2", "patient 2 here and 1 above"),
+    ],
+)
+def test_lines_of_one_image_that_differ_are_refused(
+    columns: str, first: str, second: str, told: str, images: Path
+) -> None:
+    rows = f"images/000.png,masks/000.png,{first}\nimages/000.png,masks/001.png,{second}\n"
+    (images / "manifest.csv").write_text(f"image,mask,{columns}\n{rows}")
+    with pytest.raises(InputError, match=rf"manifest\.csv, line 3: .*000\.png has the {told}"):
+        find_samples(images)
+
+
+def test_lines_of_one_image_fill_each_other_up(images: Path) -> None:
+    (images / "manifest.csv").write_text(
+        "image,mask,patient,split\nimages/000.png,masks/000.png,,train\nimages/000.png,masks/001.png,7,\n"
+    )
+    (sample,) = find_samples(images).samples
+    assert (sample.group, sample.split) == ("7", "train") and len(sample.more_masks[""]) == 1

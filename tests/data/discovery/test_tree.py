@@ -1,0 +1,92 @@
+"""What lies in a folder, and what is passed over with a word."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from amsunet.data.builtin_samples import require
+from amsunet.data.dataset import open_dataset
+from amsunet.data.discovery.layout import find_samples
+from amsunet.errors import InputError
+
+
+def _pairs(root: Path, *names: str) -> Path:
+    for name in names:
+        for folder in ("images", "masks"):
+            path = root / folder / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    return root
+
+
+def test_links_to_folders_are_followed_and_said(tmp_path: Path) -> None:
+    root, other = _pairs(tmp_path / "set", "1", "2"), _pairs(tmp_path / "elsewhere", "b1", "b2")
+    for folder in ("images", "masks"):
+        (root / folder / "siteB").symlink_to(other / folder)
+    layout = find_samples(root)
+    assert [sample.name for sample in layout.samples] == ["1", "2", "b1", "b2"]
+    assert sum("siteB" in note and "followed" in note for note in layout.notes) == 2
+
+
+def test_links_that_lead_back_end_and_no_image_is_taken_twice(tmp_path: Path) -> None:
+    root = _pairs(tmp_path / "set", "1")
+    (root / "images" / "again").symlink_to(root)
+    (root / "copy").symlink_to(root / "images")
+    layout = find_samples(root)
+    assert [sample.name for sample in layout.samples] == ["1"]
+    assert any(warning.startswith("2 links, as ") and "read already" in warning for warning in layout.warnings)
+
+
+def test_dead_links_are_said(tmp_path: Path) -> None:
+    root = _pairs(tmp_path / "set", "1")
+    (root / "images" / "2.png").symlink_to(tmp_path / "nowhere.png")
+    assert any("1 dead link" in w and "2.png" in w for w in find_samples(root).warnings)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "told"),
+    [(".jp2", "JPEG 2000"), (".npy", "NumPy"), (".dcm", "DICOM"), (".h5", "HDF5"), (".nii", "NIfTI"),
+     (".NII.gz", "NIfTI"), (".czi", "microscope"), (".mat", "MATLAB"), (".heic", "not read"), (".zip", "archive")],
+)  # fmt: skip
+def test_files_of_other_worlds_are_named_as_what_they_are(suffix: str, told: str, tmp_path: Path) -> None:
+    root = _pairs(tmp_path / "set", "1")
+    for number in (7, 8):
+        (root / "images" / f"{number}{suffix}").touch()
+    (warning,) = find_samples(root).warnings
+    assert warning.startswith(f"2 {suffix.lower()} files, as {root / 'images'}/7{suffix}: ") and told in warning
+    with pytest.raises(InputError, match=f"7{suffix} is an? .*{told}|7{suffix} is an image of a kind that is not read"):
+        require(root / "images" / f"7{suffix}")
+    with pytest.raises(InputError, match=told):
+        find_samples(root / "images" / f"7{suffix}")
+
+
+def test_only_files_of_other_worlds_are_refused_as_what_they_are(tmp_path: Path) -> None:
+    (tmp_path / "case.nii.gz").touch()
+    with pytest.raises(InputError, match=r"holds no images .*1 \.nii\.gz file, .*NIfTI volume"):
+        find_samples(tmp_path)
+
+
+def test_a_name_that_is_not_utf8_is_a_problem_that_can_be_told(make_dataset: Callable[..., Path]) -> None:
+    data = make_dataset(3)
+    for folder in ("images", "masks"):
+        (data / folder / "01.png").rename(os.fsdecode(os.fsencode(data / folder) + b"/bad\xff.png"))
+    with pytest.raises(InputError, match=r"bad\\xff\.png has a name that is not UTF-8: rename") as refusal:
+        open_dataset(data)
+    str(refusal.value).encode()
+    dataset = open_dataset(data, skip_broken=True)
+    assert [sample.name for sample in dataset.samples] == ["00", "02"]
+    assert all(str(problem.path).encode() for problem in dataset.problems)
+
+
+def test_what_is_not_there_is_answered_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        require(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="holds no images, nor anything else"):
+        require(tmp_path)
+    with pytest.raises(InputError, match="there is no sample:kidneys"):
+        require("sample:kidneys")
+    require("sample:nuclei")

@@ -1,0 +1,134 @@
+"""Several masks of one image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amsunet.data.dataset import open_dataset
+from amsunet.data.discovery.layout import Sample
+from amsunet.data.images import Array
+from amsunet.data.masks import MaskOptions
+from amsunet.data.masks.joined import open_sample_mask
+from amsunet.errors import InputError
+
+Save = Callable[[Path, Array], Path]
+
+
+def _boxes(*corners: tuple[int, int], value: int = 255) -> Array:
+    mask = np.zeros((20, 30), np.uint8)
+    for row, column in corners:
+        mask[row : row + 4, column : column + 4] = value
+    return mask
+
+
+def _sample(root: Path, save: Save, *masks: Array) -> Sample:
+    image = save(root / "a.png", np.zeros((20, 30), np.uint8))
+    first, *more = [save(root / f"a_mask_{number}.png", mask) for number, mask in enumerate(masks)]
+    return Sample("a", image, {"": first}, more_masks={"": tuple(more)} if more else {})
+
+
+def test_masks_are_joined(tmp_path: Path, save: Save) -> None:
+    sample = _sample(tmp_path, save, _boxes((0, 0)), _boxes((8, 8)), _boxes((10, 20)))
+    assert np.array_equal(open_sample_mask(sample, "").pixels, _boxes((0, 0), (8, 8), (10, 20)))
+
+
+def test_objects_are_kept_apart_where_asked(tmp_path: Path, save: Save) -> None:
+    sample = _sample(tmp_path, save, _boxes((0, 0)), _boxes((0, 4)))
+    assert np.array_equal(
+        open_sample_mask(sample, "", apart=True).pixels, _boxes((0, 0), value=1) + _boxes((0, 4), value=2)
+    )
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        (
+            [_boxes((0, 0)), _boxes((1, 0))],
+            r"a_mask_1\.png and .*a_mask_0\.png mark the same object: .* two observers'",
+        ),
+        ([_boxes((0, 0)), _boxes((9, 9), value=7)], r"mark with the values 7, 255, which cannot be joined"),
+        ([_boxes((0, 0)), np.zeros((20, 31), np.uint8)], "not of one size"),
+    ],
+    ids=["two observers", "two values", "two sizes"],
+)
+def test_what_cannot_be_joined_is_refused(masks: list[Array], message: str, tmp_path: Path, save: Save) -> None:
+    with pytest.raises(InputError, match=message):
+        open_sample_mask(_sample(tmp_path, save, *masks), "")
+
+
+@pytest.fixture
+def lesions(tmp_path: Path, save: Save, picture: Callable[..., Array]) -> Path:
+    """Four images, the first with two masks, as BUSI has them."""
+    for number in range(4):
+        save(tmp_path / "benign" / f"benign ({number}).png", picture(number, 20, 30))
+        save(tmp_path / "benign" / f"benign ({number})_mask.png", _boxes((2, 2)))
+    save(tmp_path / "benign" / "benign (0)_mask_1.png", _boxes((10, 10)))
+    return tmp_path
+
+
+@pytest.mark.parametrize("options", [None, MaskOptions(instances=True)])
+def test_a_lesion_in_a_file_of_its_own_is_foreground(lesions: Path, options: MaskOptions | None) -> None:
+    dataset = open_dataset(lesions, options)
+    labels = dataset.read_labels(dataset.samples[0])
+    assert np.array_equal(labels == 1, _boxes((2, 2), (10, 10)) > 0)
+    assert not dataset.problems and any("1 of 4 images have several masks" in note for note in dataset.notes)
+    assert dataset.scans[0].masks[""].counts.keys() == ({0, 255} if options is None else {0, 1, 2})
+
+
+def test_an_image_that_may_have_another_mask_is_never_taught_without_it(lesions: Path, save: Save) -> None:
+    save(lesions / "benign" / "benign (1)_extra_mask.png", _boxes((9, 9)))
+    with pytest.raises(InputError, match=r"benign \(1\)_extra_mask\.png may be a mask of .*benign \(1\)\.png as well"):
+        open_dataset(lesions)
+    assert [sample.name for sample in open_dataset(lesions, skip_broken=True).samples] == [
+        "benign (0)", "benign (2)", "benign (3)",
+    ]  # fmt: skip
+
+
+def test_one_folder_of_masks_with_several_values_is_no_class(
+    tmp_path: Path, save: Save, picture: Callable[..., Array]
+) -> None:
+    for number in range(3):
+        save(tmp_path / "images" / f"{number}.png", picture(number, 20, 30))
+        save(tmp_path / "masks" / "organs" / f"{number}.png", _boxes((2, 2), value=1) + _boxes((10, 10), value=2))
+    dataset = open_dataset(tmp_path, MaskOptions(classes=(0, 1, 2)))
+    assert dataset.convention.values == (0, 1, 2)
+    assert set(np.unique(dataset.read_labels(dataset.samples[0])).tolist()) == {0, 1, 2}
+
+
+def test_a_class_without_a_file_is_absent_from_the_labels(
+    tmp_path: Path, save: Save, picture: Callable[..., Array]
+) -> None:
+    for number in range(3):
+        save(tmp_path / "images" / f"{number}.png", picture(number, 20, 30))
+        save(tmp_path / "masks" / "organ" / f"{number}.png", _boxes((2, 2)))
+    save(tmp_path / "masks" / "tumour" / "1.png", _boxes((10, 10)))
+    dataset = open_dataset(tmp_path)
+    found = [set(np.unique(dataset.read_labels(sample)).tolist()) for sample in dataset.samples]
+    assert found == [{0, 1}, {0, 1, 2}, {0, 1}]
+    assert any("2 of 3 images have no file for the class tumour" in warning for warning in dataset.warnings)
+
+
+@pytest.mark.parametrize("apart", [3, 9], ids=["observers", "objects"])
+def test_two_masks_of_every_image_that_overlap_are_two_observers(
+    apart: int, tmp_path: Path, save: Save, picture: Callable[..., Array]
+) -> None:
+    for number in range(3):
+        save(tmp_path / "images" / f"{number}.png", picture(number, 20, 30))
+        save(tmp_path / "masks" / f"{number}_mask.png", _boxes((2, 2), (2, 6), (2, 10)))
+        save(tmp_path / "masks" / f"{number}_mask_2.png", _boxes((2 + apart, 2), (2 + apart, 6), (2 + apart, 10)))
+    if apart == 9:
+        assert len(open_dataset(tmp_path).scans) == 3
+        return
+    with pytest.raises(InputError, match=r"overlap, as do those of all 3 images by 14% .*two observers'"):
+        open_dataset(tmp_path)
+    assert len(open_dataset(tmp_path, MaskOptions(instances=True)).scans) == 3
+
+
+def test_a_coloured_mask_is_joined_with_one_that_marks_nothing(tmp_path: Path, save: Save) -> None:
+    red = _boxes((0, 0))[..., None] * np.array([1, 0, 0], np.uint8)
+    joined = open_sample_mask(_sample(tmp_path, save, np.zeros_like(red), red), "")
+    assert np.array_equal(joined.pixels, red)
