@@ -73,16 +73,16 @@ def measure(network: str, source: str, images: int, zooms: list[float], machine:
     dataset = open_dataset(source, skip_broken=True)
     own, split, _ = choose_foreign(dataset, images_seen(Path(network)), "auto")
     samples = own[:: -(-len(own) // images)]
-    now = Predictor(network, machine=machine)
+    now = Predictor(network, device=machine)
     known = now.description.preprocessing
-    before = Predictor(network, machine=machine, image_scale=known.scale)
+    before = Predictor(network, device=machine, image_scale=known.scale)
     rows = []
     for zoom in zooms:
         row: dict[str, Any] = {"zoom": zoom, "now": score_of(now, dataset, samples, zoom)}
         # A network that takes one factor for all does now what it did before.
         row["before"] = score_of(before, dataset, samples, zoom) if known.image_scale == "size" else row["now"]
         if known.image_scale == "factor" and zoom != 1:
-            advised = Predictor(network, machine=machine, image_scale=known.scale / zoom)
+            advised = Predictor(network, device=machine, image_scale=known.scale / zoom)
             row["as_advised"] = score_of(advised, dataset, samples, zoom)
         rows.append(row)
         print(

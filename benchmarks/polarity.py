@@ -145,7 +145,7 @@ class Judge:
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        ((self._key, self._kind),) = predictor.kinds.items()
+        ((self._key, self._kind),) = predictor.preprocessings.items()
         self.by_measure = dict.fromkeys(("the mean", "appearance", "expected Dice alone", "the image alone", "both"), 0)
         self.doubtful = 0
 
@@ -282,7 +282,7 @@ def main() -> None:
     changed = 0
     for part in ("train", "val", "test"):
         for image, _, _ in parts.get(part) or read_all(asked.nuclei, split, part):
-            tone = predictor.kinds[next(iter(predictor.kinds))].tone(image)
+            tone = predictor.preprocessings[next(iter(predictor.preprocessings))].tone(image)
             changed += (tone.low > tone.high) != bright_in_the_mean(image)
     write_json(
         asked.out,

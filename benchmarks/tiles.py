@@ -90,7 +90,7 @@ def main() -> None:
         dataset = open_dataset(
             locate(source), group=record.group, skip_broken=record.skip_broken, convention=config.convention
         )
-        predictor = Predictor(asked.run, machine=machine)
+        predictor = Predictor(asked.run, device=machine)
         # What a tile should be is a choice: made on validation images, but for folds, whose networks have seen some.
         own_split = "val" if predictor.folds is None else "test"
         samples, split, _ = (

@@ -54,7 +54,7 @@ def score_of(data: str, run: Path, **settings: Any) -> dict[str, float]:
         training = resume(run, data) if (run / "config.json").is_file() else train(data, out=run, **settings)
         if training.interrupted:
             raise KeyboardInterrupt
-        evaluate(run, split="test", machine=training.machine)
+        evaluate(run, split="test", device=training.device)
     dice = json.loads(summary.read_text(encoding="utf-8"))["mean_over_classes"]["dice"]
     return {"dice": dice["mean"], "low": dice["low"], "high": dice["high"]}
 
@@ -102,7 +102,7 @@ def main(**overrides: Any) -> None:
         for (images, seed), cut in chosen.items():
             for way, start in (("scratch", None), ("transfer", asked.start)):
                 run = ROOT / "runs" / target.name / f"{asked.steps}steps_{way}_{images}images_seed{seed}"
-                score = score_of(asked.data, run, splits=cut, seed=seed, start=start, **settings)
+                score = score_of(asked.data, run, splits=cut, seed=seed, pretrained=start, **settings)
                 rows.append({"images": images, "way": way, "seed": seed, **score})
                 print(f"{images:>4} images, seed {seed}, {way:<8} Dice {score['dice']:.4f}", flush=True)
     except InputError as error:

@@ -61,7 +61,7 @@ def main() -> None:
     if folds:
         shutil.copy(asked.run / "folds.json", asked.target)
     config = json.loads((asked.run / "config.json").read_text(encoding="utf-8"))
-    for name in ("start", "model"):
+    for name in ("pretrained", "model"):
         config["plan"][name] = without_folder(config["plan"].get(name))
     write_json(asked.target / "config.json", config)
     data = json.loads((asked.run / "data.json").read_text(encoding="utf-8"))

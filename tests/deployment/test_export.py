@@ -59,7 +59,7 @@ def exported(whole, captured_once, tmp_path_factory):
 
 
 @pytest.fixture
-def as_input_error(exported, monkeypatch):
+def copies_written(exported, monkeypatch):
     """Whatever a run is exported to is a copy of what ``exported`` wrote in float32, for what is not about writing."""
 
     def copy(whole: ExportModule, path: Path, to: str, *_: Any, **__: Any) -> None:
@@ -114,7 +114,7 @@ def test_eight_bits_need_a_training_image(whole, tmp_path, monkeypatch):
 
 
 @needs_extra
-@pytest.mark.usefixtures("written")
+@pytest.mark.usefixtures("copies_written")
 def test_eight_bits_that_lose_are_refused_with_the_figure(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MAY_LOSE", -1.0)
     monkeypatch.setattr(module, "_FINDS_NOTHING", 0.0)
@@ -124,7 +124,7 @@ def test_eight_bits_that_lose_are_refused_with_the_figure(whole, tmp_path, monke
 
 
 @needs_extra
-@pytest.mark.usefixtures("written")
+@pytest.mark.usefixtures("copies_written")
 def test_eight_bits_are_refused_where_there_is_nothing_to_lose(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_FINDS_NOTHING", 1.1)
     with pytest.raises(InputError, match=r"finds nothing of what the masks of .* show"):
@@ -286,7 +286,7 @@ def test_half_of_an_openvino_network_is_told(exported, tmp_path, part, sentence)
 
 
 @needs_extra
-@pytest.mark.usefixtures("written")
+@pytest.mark.usefixtures("copies_written")
 def test_a_file_that_is_there_is_replaced_when_told_and_only_as_a_whole(whole, tmp_path, monkeypatch):
     out = tmp_path / "x.xml"
     out.write_text("mine")
@@ -409,7 +409,7 @@ def test_a_foreign_program_of_torch_is_refused(tmp_path):
         open_runtime(tmp_path / "foreign.pt2")
 
 
-@pytest.mark.usefixtures("written")
+@pytest.mark.usefixtures("copies_written")
 def test_data_that_moved_and_other_data_are_measured_on(run, make_dataset, tmp_path):
     moved = export(run, "pt2", shutil.copytree(locate("sample:nuclei"), tmp_path / "moved"), out=tmp_path / "a.pt2")
     assert moved.parity == export(run, "pt2", out=tmp_path / "b.pt2").parity
@@ -417,7 +417,7 @@ def test_data_that_moved_and_other_data_are_measured_on(run, make_dataset, tmp_p
     assert other.parity.images == 4 and other.parity.largest_difference < 1e-4
 
 
-@pytest.mark.usefixtures("written")
+@pytest.mark.usefixtures("copies_written")
 def test_a_model_file_without_its_run_needs_data(run, make_dataset, tmp_path):
     alone = Path(shutil.copy(run / FILE_NAME, tmp_path / "dots.safetensors"))
     with pytest.raises(InputError, match=r"dots\.safetensors comes without data: name images with masks"):

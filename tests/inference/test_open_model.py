@@ -123,7 +123,7 @@ def test_what_does_not_go_together_is_said(shipped, tmp_path, where, settings, m
 
 
 def test_a_precision_of_exported_networks_asks_for_no_machine(shipped, monkeypatch):
-    monkeypatch.setattr("amsunet.device.choose_machine", lambda *_: pytest.fail("no machine is to be chosen"))
+    monkeypatch.setattr("amsunet.device.choose_device", lambda *_: pytest.fail("no machine is to be chosen"))
     assert "float32.onnx" in str(amsunet.load(shipped, runtime="onnx", precision="float32"))
     with pytest.raises(InputError, match="precision='int8'\\) makes one"):
         amsunet.load(shipped, runtime="onnx", precision="int8")

@@ -63,7 +63,7 @@ def _half(side: int) -> Array:
 @pytest.mark.parametrize("inverted", [False, True])
 def test_an_image_in_doubt_is_predicted_the_surer_way_and_told(predictor, monkeypatch, inverted) -> None:
     image = _half(64)
-    kind = next(iter(predictor.kinds.values()))
+    kind = next(iter(predictor.preprocessings.values()))
     tone = kind.tone(image[..., None])
     assert tone.other is not None and tone.lead < 1
     wanted = next(one for one in (tone, tone.other) if (one.low > one.high) == inverted)
@@ -72,12 +72,12 @@ def test_an_image_in_doubt_is_predicted_the_surer_way_and_told(predictor, monkey
 
     def sure_of_one(member, images):
         logits = real(member, images)
-        same = np.array_equal(images[0][kind.kind][0], seen[..., 0])
+        same = np.array_equal(images[0][kind.input_format][0], seen[..., 0])
         return logits * 100 if same else logits * 0.01
 
     monkeypatch.setattr(predictor, "_logits", sure_of_one)
     prepared = predictor.prepare(image[..., None], "x")
-    assert np.array_equal(prepared.views[kind.kind][0], seen[..., 0])
+    assert np.array_equal(prepared.views[kind.input_format][0], seen[..., 0])
     found = predictor.predict(image)
     assert ("taken as dark objects" if inverted else "taken as bright objects") in found.polarity
     assert found.review_reasons[0] == found.polarity
@@ -124,7 +124,7 @@ def test_the_polarity_that_is_said_holds_for_every_image(predictor, make_run, de
     said = load(make_run(normalization="bright_on_dark"), polarity=polarity, device="cpu", precision="float32")
     bright = np.full((64, 64), 20, np.uint8)
     bright[20:40, 20:40] = 220
-    (kind,) = predictor.kinds.values()
+    (kind,) = predictor.preprocessings.values()
     for image in (bright, 255 - bright, _half(64)):
         tone = kind.tone(image[..., None])
         ways = (tone, tone.other or IntensityRange(tone.high, tone.low, tone.gamma))

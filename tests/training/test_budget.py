@@ -117,7 +117,7 @@ def test_what_was_said_stays(fit, said):
 
 
 def test_trained_weights_keep_their_width_and_scale(fit):
-    plan = fit(50.0, said={"minutes": 2.0, "start": "nuclei"}).plan
+    plan = fit(50.0, said={"minutes": 2.0, "pretrained": "nuclei"}).plan
     assert (plan.base_channels, plan.scale, plan.batch_size) == (None, 0.375, 4)
 
 

@@ -133,7 +133,7 @@ def test_the_papers_recipe():
         "model": "amsunet",
         "base_channels": None,
         "model_options": {},
-        "start": None,
+        "pretrained": None,
         "scale": 1.0,
         "image_scale": "factor",
         "normalization": "depth",

@@ -111,9 +111,9 @@ def train(
     logger.info(f"on {machine}")
     if overrides.get("model"):
         overrides["model"] = absolute_model(overrides["model"])
-    if overrides.get("start") and not find_card(str(overrides["start"])):
-        model_path(Path(overrides["start"]))  # a misspelt name of the zoo is told as one
-        overrides["start"] = str(Path(overrides["start"]).expanduser().absolute())
+    if overrides.get("pretrained") and not find_card(str(overrides["pretrained"])):
+        model_path(Path(overrides["pretrained"]))  # a misspelt name of the zoo is told as one
+        overrides["pretrained"] = str(Path(overrides["pretrained"]).expanduser().absolute())
     prepared = prepare(
         data,
         device=machine.type,
