@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from amsunet.data import lettering
-from amsunet.data.lettering import _has, _others, _runs, _usual, draw_text, shorten, tell_missing
+from amsunet.data.lettering import _has, _others, _runs, _usual, describe_missing_fonts, draw_text, shorten
 
 
 def _drawn(text: str) -> np.ndarray:
@@ -52,14 +52,14 @@ def fonts(monkeypatch: pytest.MonkeyPatch):
         one.cache_clear()
 
 
-def test_a_character_that_no_font_has_is_written_as_its_code_and_told(fonts) -> None:
+def test_a_character_that_no_font_has_is_written_as_its_code_with_a_warning(fonts) -> None:
     fonts()
     assert [run for _, run in _runs("細_1")] == [r"\u7d30_1"]
-    told = tell_missing(["細胞 7", "한글", "ä\n"])
-    assert told.startswith(
+    warning = describe_missing_fonts(["細胞 7", "한글", "ä\n"])
+    assert warning.startswith(
         "no font on this machine has characters of CJK (細), Hangul (한), which the pictures show as"
     )
-    assert tell_missing(["Prüfling 7\n", ""]) == ""
+    assert describe_missing_fonts(["Prüfling 7\n", ""]) == ""
 
 
 def test_a_font_that_was_just_installed_is_used(fonts, tmp_path) -> None:

@@ -24,7 +24,7 @@ def _vessels(seed: int) -> Array:
 def test_dithered_masks_are_refused() -> None:
     greys = [np.where(blob(n), 180, 60).astype(np.uint8) for n in range(5)]
     masks = [np.asarray(Image.fromarray(grey).convert("1")).astype(np.uint8) for grey in greys]
-    with pytest.raises(InputError, match=r"dots that stand for greys \(dithered\).*or say --classes 0,1 if they"):
+    with pytest.raises(InputError, match=r"dots that stand for greys \(dithered\).*or set --classes 0,1 if they"):
         find(masks)
 
 

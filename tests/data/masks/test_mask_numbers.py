@@ -1,4 +1,4 @@
-"""Class numbers told from object numbers, on many made data sets of each kind."""
+"""Class numbers are distinguished from object numbers, on many made data sets of each kind."""
 
 from __future__ import annotations
 
@@ -95,16 +95,16 @@ def test_of_few_images_nothing_wrong_is_believed(make: Make, never: str, count: 
 
 def test_what_is_open_is_refused_with_both_options_filled_in() -> None:
     rng = np.random.default_rng(0)
-    with pytest.raises(InputError, match=r"0\.png: .* 0, 1, 2, 3, 4, .*say --classes 0,1,2,3,4 or --instances"):
+    with pytest.raises(InputError, match=r"0\.png: .* 0, 1, 2, 3, 4, .*set --classes 0,1,2,3,4 or --instances"):
         find_in_scenes([wells(rng), wells(rng)])
 
 
-def test_a_verdict_is_said_with_its_reason_and_the_other_option() -> None:
+def test_a_decision_is_noted_with_its_reason_and_the_other_setting() -> None:
     rng = np.random.default_rng(0)
     convention, notes = find_in_scenes([organs(rng) for _ in range(3)])
-    assert convention.values == (0, 1, 2, 3) and "its own brightness (say --instances" in notes[0]
+    assert convention.values == (0, 1, 2, 3) and "its own brightness (set --instances" in notes[0]
     convention, notes = find_in_scenes([cells(rng, 4 + n) for n in range(4)])
-    assert convention.kind == "instances" and "object numbers (up to 7" in notes[0] and "say --classes" in notes[0]
+    assert convention.kind == "instances" and "object numbers (up to 7" in notes[0] and "set --classes" in notes[0]
 
 
 def test_one_number_a_mask_is_the_class_of_the_image() -> None:

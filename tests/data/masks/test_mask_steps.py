@@ -58,7 +58,7 @@ def test_classes_within_classes_are_not_smoothed() -> None:
     assert find_in_scenes(scenes)[0].values == (0, 1, 2)
 
 
-def test_an_outline_of_its_own_class_is_refused_with_both_readings_and_read_as_told() -> None:
+def test_an_outline_as_a_class_is_refused_with_both_readings_and_read_as_set() -> None:
     """Numbers 0, 1, 2 with a rim of 1 all around 2: a class of outlines, or 0 and 2 that were smoothed."""
     masks = []
     for shift in range(6):
@@ -66,7 +66,7 @@ def test_an_outline_of_its_own_class_is_refused_with_both_readings_and_read_as_t
         mask[disc(40 + shift, 48, 22)] = 1
         mask[disc(40 + shift, 48, 20)] = 2
         masks.append(mask)
-    with pytest.raises(InputError, match=r"say --classes 0,1,2 if the rims are right, or --mask-threshold 1 if all"):
+    with pytest.raises(InputError, match=r"set --classes 0,1,2 if the rims are right, or --mask-threshold 1 if all"):
         find(masks)
     assert find(masks, classes=(0, 1, 2))[0].values == (0, 1, 2)
     assert find(masks, threshold=1)[0].kind == "threshold"

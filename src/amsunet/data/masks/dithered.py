@@ -1,4 +1,4 @@
-"""Masks of one bit a pixel that hold no areas: greys that were dithered to black and white."""
+"""Dithered masks: greys that were saved as black and white dots."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ _MOST = 0.8
 
 
 def is_dithered(marked: Array) -> bool:
-    """Whether a mask (H, W) of bool holds dots in place of areas."""
+    """Whether a mask holds dots in place of areas.
+
+    Args:
+        marked: (H, W) of bool.
+    """
     return min(marked.shape) >= _SMALLEST_SIDE and bool(is_even(marked)[1:-1, 1:-1].mean() < _EVEN)
 
 
@@ -27,14 +31,16 @@ def refuse_dithered(masks: Sequence[MaskSummary], as_it_is: str) -> None:
     """Refuse a data set of dithered masks.
 
     Args:
-        as_it_is: the option that takes the masks as they are.
+        masks: Summaries of all masks.
+        as_it_is: The setting that takes the masks as they are.
 
-    Raises: InputError that names one of them.
+    Raises:
+        InputError: If most masks are dithered; the message names one.
     """
     held = [mask for mask in masks if mask.foreground]
     odd = [mask for mask in held if mask.dithered]
     if odd and len(odd) >= _MOST * len(held):
         raise InputError(
             f"{odd[0].path} and {len(odd) - 1} other masks hold black and white dots that stand for greys (dithered): "
-            f"save them again in black and white without dithering, or say {as_it_is} if they are right as they are"
+            f"save them again in black and white without dithering, or set {as_it_is} if they are right as they are"
         )

@@ -1,7 +1,7 @@
-"""Class numbers or object numbers: what the masks of a data set show of it together.
+"""Class numbers (semantic masks) or object numbers (instance masks): what all masks of a data set show together.
 
-A class keeps its brightness, or its size, from image to image, lies in several pieces, or within another class; the
-objects of an image are numbered as they come. What neither shows is left open: that is for the user to say.
+A class keeps its brightness, or its size, from image to image, lies in several pieces, or within another class. The
+objects of an image are numbered as they come. Where the masks show neither, the question is left open for the user.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from amsunet.optional import require
 _LOOKED_AT = 64
 """Masks that are compared."""
 _SURE = 1e-4
-"""Chance of objects to look as much like classes."""
+"""Largest probability that objects look as much like classes by chance."""
 _MOST = 0.8
 """Share of the differences within images that a class number explains, if it is one."""
 _CONTRAST = 0.4
@@ -29,7 +29,7 @@ that falls off to a side makes the first of the objects darker than the last."""
 _TIMES_AS_LARGE = 2
 """Least ratio of the largest class to the smallest."""
 _FREEDOM = 5
-"""Degrees of freedom from which on sizes tell something: those of few objects are alike by chance."""
+"""Least degrees of freedom for a comparison of sizes: those of few objects are alike by chance."""
 _KEPT, _LOST = 0.8, 0.7
 """Share of the differences in place that numbers explain: where they keep it, and where they do not. Objects that are
 numbered row by row keep some of it."""
@@ -44,16 +44,24 @@ _RANKED = 4
 
 @dataclass(frozen=True)
 class Weighing:
-    """What numbers are, and why."""
+    """Whether numbers are classes or objects, and why."""
 
     kind: Literal["classes", "objects", "open"]
     reason: str = ""
     counted: bool = False
-    """Whether each mask holds 1 to some number of its own, as objects are counted."""
+    """Whether each mask holds 1, 2, ... up to some number, as objects are counted."""
 
 
 def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> Weighing:
-    """Tell what grey masks with numbers count: classes, or objects."""
+    """Decide whether the numbers of grey masks are classes or objects.
+
+    Args:
+        masks: Summaries of all masks.
+        ignore: The value of ignored pixels.
+
+    Returns:
+        The decision with its reason; ``open`` where the masks do not show it.
+    """
     held = [mask.foreground - {ignore} for mask in masks]
     several = [mask for mask, numbers in zip(masks, held, strict=True) if len(numbers) > 1 and mask.regions]
     top = max(max(numbers) for numbers in held if numbers)
@@ -92,7 +100,7 @@ def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> 
 
 
 def _evidence_of_classes(several: Sequence[MaskSummary], *, as_they_come: bool, regular: bool) -> str:
-    """What shows that numbers are classes, whatever else; empty if nothing does.
+    """The reason why numbers can only be classes; empty if there is none.
 
     Args:
         as_they_come: whether numbers look counted, so that pieces may be those of an object that was cut.
@@ -148,7 +156,7 @@ class _Explained:
     share: float
     """Of the differences."""
     chance: float
-    """Of so much among numbers that say nothing."""
+    """Probability of a share this large among random numbers."""
     freedom: int
     of_place: bool
     """Whether a steady change across the image explains as much, as light does that falls off to a side."""
@@ -217,7 +225,7 @@ def _is_regular(several: Sequence[MaskSummary]) -> bool:
 
 
 def _explained_place(several: Sequence[MaskSummary]) -> float:
-    """Share of the differences in place that numbers explain, corrected for how few they are; 1 if nobody can tell."""
+    """Share of the differences in place that numbers explain, corrected for how few they are; 1 if it is unknown."""
     chosen = several[:: -(-len(several) // _LOOKED_AT)]
     regions = [(number, *region.place) for mask in chosen for number, region in mask.regions.items() if number]
     often = Counter(number for number, *_ in regions)

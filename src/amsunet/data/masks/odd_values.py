@@ -13,9 +13,9 @@ from amsunet.errors import InputError
 from amsunet.wording import setting
 
 _NOISE = 0.002
-"""Pixels of a value that is none, in terms of those of the usual one."""
+"""Most pixels of a stray value, as a share of the median value's."""
 _FEW = 0.1
-"""Largest share of masks that hold it."""
+"""Largest share of masks that hold a stray value."""
 
 
 Advice = Callable[[Sequence[float]], tuple[str, str]]
@@ -29,12 +29,17 @@ def refuse_odd_values(
     *,
     most: int | None = None,
 ) -> None:
-    """Refuse a data set in which values but 0 are no more than noise.
+    """Refuse a data set with stray values: so few pixels in so few masks that they are hardly a class.
 
     Args:
-        totals: pixels of each value in all masks.
-        advice: the names of values, and how to say that they are classes, or do not count.
-        most: values that may be noise; None for any.
+        masks: Summaries of all masks.
+        totals: Pixels of each value in all masks.
+        values: The values to check; 0 is never stray.
+        advice: From stray values to their names and the settings that keep or ignore them.
+        most: Refuse no more stray values than this; None for any number.
+
+    Raises:
+        InputError: If there are stray values.
     """
     usual = float(np.median([totals[value] for value in values if value]))
     stray: dict[float, list[MaskSummary]] = {}
@@ -51,17 +56,24 @@ def refuse_odd_values(
     if len(stray) == 1:
         pixels = first.counts[next(iter(stray))]
         raise InputError(
-            f"{first.path} holds the value {name} in {pixels} pixels, as do {len(held)} of {len(masks)} masks: mend "
-            f"it, or say {remedy}"
+            f"{first.path} holds the value {name} in {pixels} pixels, as do {len(held)} of {len(masks)} masks: fix "
+            f"it, or set {remedy}"
         )
     raise InputError(
-        f"{first.path} holds one of the values {name} in stray pixels, as do {len(held)} of {len(masks)} masks: mend "
-        f"them, or say {remedy}"
+        f"{first.path} holds one of the values {name} in stray pixels, as do {len(held)} of {len(masks)} masks: fix "
+        f"them, or set {remedy}"
     )
 
 
 def numbers_advice(values: Sequence[float]) -> Advice:
-    """For ``refuse_odd_values``: options with all values of the masks filled in."""
+    """Make the advice of ``refuse_odd_values`` for masks of numbers.
+
+    Args:
+        values: All values of the masks.
+
+    Returns:
+        A function from stray values to their names and the settings, filled in with all values.
+    """
 
     def advice(stray: Sequence[float]) -> tuple[str, str]:
         rest = tuple(value for value in values if value not in stray)
@@ -77,7 +89,14 @@ def numbers_advice(values: Sequence[float]) -> Advice:
 
 
 def colours_advice(colours: Sequence[int]) -> Advice:
-    """The same of colours, which cannot be ignored."""
+    """Make the advice of ``refuse_odd_values`` for colour masks, whose colours cannot be ignored.
+
+    Args:
+        colours: All colours of the masks, as 65536 R + 256 G + B.
+
+    Returns:
+        A function from stray colours to their names and the settings, filled in with all colours.
+    """
 
     def advice(stray: Sequence[float]) -> tuple[str, str]:
         kind = "a class" if len(stray) == 1 else "classes"

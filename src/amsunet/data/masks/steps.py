@@ -1,4 +1,4 @@
-"""Whether numbers of a mask were smoothed as if they were greys: rims of the numbers between lie around the larger."""
+"""Class numbers that were interpolated as if they were greys: rims of the numbers between lie around the larger."""
 
 from __future__ import annotations
 

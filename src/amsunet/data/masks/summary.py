@@ -1,4 +1,4 @@
-"""What single masks hold: figures small enough to keep for every mask of a data set."""
+"""Statistics of single masks, small enough to keep for every mask of a data set."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ MAXIMUM_CLASSES = 20
 _NEAR = 0.02
 """Of the largest value: noise of a JPEG, within a flat region."""
 COLOUR_STEP = 17
-"""Colours of a JPEG are told apart in steps of this."""
+"""Step in which colours of a JPEG are distinguished."""
 _MEASURED_SIDE = 256
 _RIM = 255
 """What does not count beside small numbers."""
 _OPAQUE = 0.98
 """Of the largest opacity: edges, whose colours are blurred, left out."""
 _GRID = 48
-"""Rows and columns of the look at where a mask marks something."""
+"""Rows and columns of the coarse grid of where a mask is bright."""
 _WHOLE, _SPECKS = 0.9, 4
 """Least share of its area that the largest piece of an object has, and the most specks beside it."""
 _LOSSY = frozenset({".jpg", ".jpeg"})
@@ -106,7 +106,16 @@ class MaskSummary:
 
 
 def summarise(file: MaskFile, path: Path, image: Array | None = None) -> MaskSummary:
-    """Look at one mask as read by ``open_mask``."""
+    """Summarise a mask file in all its readings.
+
+    Args:
+        file: The mask as read by ``open_mask``.
+        path: Its file.
+        image: Its image (H, W, C), where known.
+
+    Returns:
+        The summary of the stored values, which holds those of the other readings.
+    """
     stored = replace(summarise_mask(file.pixels, path, image, lossy=file.lossy), shared=file.shared)
     readings: dict[Reading, MaskSummary] = {}
     if file.palette is not None:
@@ -127,17 +136,23 @@ def summarise(file: MaskFile, path: Path, image: Array | None = None) -> MaskSum
 
 
 def _is_shown(alpha: Array) -> Array:
-    """Where the colours of a file tell what was drawn: not at soft edges, where they are blurred."""
+    """Where the colours of a file are those that were drawn: not at soft edges, where they are blurred."""
     drawn = is_opaque(alpha)
     shown: Array = drawn & ((alpha >= _OPAQUE * alpha.max(initial=0)) | (drawn == (alpha > 0)).all())
     return shown
 
 
 def summarise_mask(raw: Array, path: Path, image: Array | None = None, *, lossy: bool | None = None) -> MaskSummary:
-    """Look at one mask in one reading: (H, W) or (H, W, 3), and at the image (H, W, C) beneath where it is known.
+    """Summarise one mask in one reading.
 
     Args:
-        lossy: whether the file's compression changes values; by the path's suffix, if nothing is said.
+        raw: The mask, (H, W) of numbers or (H, W, 3) of uint8.
+        path: Its file.
+        image: Its image (H, W, C), where known.
+        lossy: Whether the file's compression changes values; None decides by the path's suffix.
+
+    Returns:
+        The summary, without other readings.
     """
     colour = raw.ndim == 3
     flat = colour_numbers(raw) if colour else raw
@@ -248,7 +263,7 @@ def _is_enclosed(raw: Array) -> bool:
 
 
 def _regions(raw: Array, image: Array | None) -> dict[int, Region]:
-    step = max(1, min(raw.shape) // _MEASURED_SIDE)  # of large images some pixels tell as much
+    step = max(1, min(raw.shape) // _MEASURED_SIDE)  # of large images some pixels are enough
     raw, image = raw[::step, ::step], None if image is None else image[::step, ::step]
     inside = (raw >= 0) & (raw <= MAXIMUM_CLASSES)
     numbers = raw[inside].astype(np.intp)
