@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amsunet.data import lettering
+from amsunet.data import fonts
 from amsunet.data.contact_sheet import _CELL, _choose, _key, draw_sheet, warn_of_missing_fonts
 from amsunet.data.dataset import open_dataset
 from amsunet.data.images import Array
@@ -91,11 +91,13 @@ def test_the_key_names_class_value_and_share(settings: dict[str, object], expect
         assert _key(one, (0.9, 0.1), 0.25, outside)[-1].text == f"ignored: {where}, 25.0% of these images"
 
 
-def test_class_names_of_a_script_without_a_font_are_warned_of(make_dataset: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amsunet.data.lettering._others", lambda: ())
-    lettering._font_of.cache_clear()
+def test_class_names_of_a_script_without_a_font_are_warned_of(
+    make_dataset: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amsunet.data.fonts._others", lambda: ())
+    fonts._font_of.cache_clear()
     data = make_dataset(3)
     named = open_dataset(data, MaskOptions(classes=(0, 255), class_names=("ground", "細胞")))
     assert "has characters of CJK (細), which the pictures show as codes" in warn_of_missing_fonts(named)
     assert warn_of_missing_fonts(open_dataset(data)) == ""
-    lettering._font_of.cache_clear()
+    fonts._font_of.cache_clear()

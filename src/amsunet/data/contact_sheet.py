@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw
 
 from amsunet.data.dataset import Dataset
 from amsunet.data.discovery.layout import Sample, Split
+from amsunet.data.fonts import describe_missing_fonts, draw_text, shorten
 from amsunet.data.images import Array
-from amsunet.data.lettering import describe_missing_fonts, draw_text, shorten
 from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention
 from amsunet.data.masks.joined import open_sample_mask
 from amsunet.data.overlay import colour_of, draw_masks, fit, viewable

@@ -10,12 +10,12 @@ from itertools import combinations
 import numpy as np
 
 from amsunet.data.masks.convention import MaskConvention, MaskOptions, name_colours
-from amsunet.data.masks.kinds import of_colours, of_objects, of_threshold
-from amsunet.data.masks.numbers import weigh_numbers
-from amsunet.data.masks.odd_values import colours_advice, refuse_odd_values
+from amsunet.data.masks.inversion import soft_convention, surrounds
+from amsunet.data.masks.kinds import colours_convention, objects_convention, threshold_convention
+from amsunet.data.masks.numbers import classify_numbers
 from amsunet.data.masks.soft import threshold_of_soft
+from amsunet.data.masks.stray_values import colours_advice, refuse_stray_values
 from amsunet.data.masks.summary import MAXIMUM_CLASSES, MaskSummary
-from amsunet.data.masks.surroundings import of_soft, surrounds
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
@@ -29,7 +29,7 @@ _SMALLEST_TOP = 32
 """Largest channel below which colours hold numbers."""
 
 
-def find_of_colours(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[MaskConvention, list[str]]:
+def find_colour_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[MaskConvention, list[str]]:
     """Find what colours mean: classes, or one foreground with soft edges.
 
     Args:
@@ -48,14 +48,14 @@ def find_of_colours(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
             f"{colour.path} is a colour mask, where {setting('ignore_value')} has no meaning: leave it out"
         )
     if options.threshold is not None:
-        return of_threshold(options.threshold), []
+        return threshold_convention(options.threshold), []
     if options.instances:
-        return of_objects(), []
+        return objects_convention(), []
     if options.classes is not None:
         if not options.colours:
             example = setting(classes=(0, 0xFF0000), colours=True)
             raise InputError(f"{colour.path} is a colour mask: set {setting('classes')} with colours, as {example}")
-        return of_colours(options.classes), []
+        return colours_convention(options.classes), []
     totals: Counter[int] = Counter()
     for mask in masks:
         # A grey mask among colour masks is one that happens to hold black, white or grey only.
@@ -66,10 +66,10 @@ def find_of_colours(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
         soft = threshold_of_soft(masks)
     except InputError:
         if len(totals) <= MAXIMUM_CLASSES:
-            refuse_odd_values(masks, totals, black_first, advice, most=_STRAY)
+            refuse_stray_values(masks, totals, black_first, advice, most=_STRAY)
         raise
     if soft:
-        return of_soft(masks, *soft)
+        return soft_convention(masks, *soft)
     if len(totals) == 1:
         raise InputError(
             f"{colour.path} and all other masks hold one colour ({name_colours([*totals])}) in every pixel: nothing "
@@ -77,7 +77,7 @@ def find_of_colours(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
         )
     _refuse_near(masks, black_first)
     _refuse_white_beside_colour(masks, black_first)
-    refuse_odd_values(masks, totals, black_first, advice)
+    refuse_stray_values(masks, totals, black_first, advice)
     convention, notes = _background_of_colours(masks, totals)
     _refuse_objects(masks, convention)
     return convention, [*notes, *_note_mixed_colours(masks, convention)]
@@ -154,7 +154,7 @@ def _refuse_objects(masks: Sequence[MaskSummary], convention: MaskConvention) ->
         for mask in masks
         if mask.colour
     ]
-    if len(ranks) > 2 and weigh_numbers(numbered).kind == "objects":
+    if len(ranks) > 2 and classify_numbers(numbered).kind == "objects":
         raise InputError(
             f"{masks[0].path} and the other masks hold {len(ranks)} colours that look like those of objects: set "
             f"{setting(instances=True)} if each object has its own, or {_classes(convention.values)} if each class has"
@@ -178,14 +178,14 @@ def _background_of_colours(masks: Sequence[MaskSummary], totals: Counter[int]) -
                 f"{name_colours([most])} is the background, or {_classes(other)} if "
                 f"{name_colours([around])} is"
             )
-        return of_colours(values), [
+        return colours_convention(values), [
             f"{name_colours([most])} is taken as background, for it covers most (set {setting('classes')} to change it)"
         ]
     values = (0, *sorted(set(totals) - {0}))
-    if most and surrounds(masks, of_colours((0, most))):
+    if most and surrounds(masks, colours_convention((0, most))):
         other = (most, *(value for value in values if value != most))
         raise InputError(
             f"{masks[0].path} and most other masks are {name_colours([most])} around: set "
             f"{_classes(other)} if that is the background, or {_classes(values)} if black is"
         )
-    return of_colours(values), []
+    return colours_convention(values), []

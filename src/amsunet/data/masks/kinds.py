@@ -14,7 +14,7 @@ from amsunet.wording import setting
 WHITE = 255
 
 
-def of_values(values: Sequence[int], ignore: int | None = None) -> MaskConvention:
+def values_convention(values: Sequence[int], ignore: int | None = None) -> MaskConvention:
     """The convention of class numbers.
 
     Args:
@@ -43,7 +43,7 @@ def _names(count: int) -> tuple[str, ...]:
     return ("background", *(f"class {label}" for label in range(1, count)))
 
 
-def of_threshold(threshold: float, ignore: int | None = None) -> MaskConvention:
+def threshold_convention(threshold: float, ignore: int | None = None) -> MaskConvention:
     """The convention of a threshold: foreground from a value on.
 
     Args:
@@ -70,7 +70,7 @@ def of_threshold(threshold: float, ignore: int | None = None) -> MaskConvention:
     )
 
 
-def of_objects(ignore: int | None = None) -> MaskConvention:
+def objects_convention(ignore: int | None = None) -> MaskConvention:
     """The convention of numbered objects (instance masks): all objects are foreground.
 
     Args:
@@ -84,7 +84,7 @@ def of_objects(ignore: int | None = None) -> MaskConvention:
     )
 
 
-def of_colours(colours: Sequence[int]) -> MaskConvention:
+def colours_convention(colours: Sequence[int]) -> MaskConvention:
     """The convention of colours.
 
     Args:

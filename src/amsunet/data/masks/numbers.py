@@ -43,7 +43,7 @@ _RANKED = 4
 
 
 @dataclass(frozen=True)
-class Weighing:
+class NumberMeaning:
     """Whether numbers are classes or objects, and why."""
 
     kind: Literal["classes", "objects", "open"]
@@ -52,7 +52,7 @@ class Weighing:
     """Whether each mask holds 1, 2, ... up to some number, as objects are counted."""
 
 
-def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> Weighing:
+def classify_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> NumberMeaning:
     """Decide whether the numbers of grey masks are classes or objects.
 
     Args:
@@ -68,13 +68,13 @@ def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> 
     whole = sum(mask.one_piece for mask in several) > 0.5 * len(several)
     if not several:
         often = sum(map(bool, held)) >= 2 * len(set().union(*held))
-        return Weighing("classes", "each mask holds one of them") if often else Weighing("open")
+        return NumberMeaning("classes", "each mask holds one of them") if often else NumberMeaning("open")
     place = _explained_place(several)
     counts = {len(numbers) for numbers in held if numbers}
     from_one = [numbers == set(range(1, len(numbers) + 1)) for numbers in held]
     counted = all(from_one)
     varied = len(counts) > 1 and max(counts) > 2
-    opened = Weighing("open", counted=counted and varied)
+    opened = NumberMeaning("open", counted=counted and varied)
     as_they_come = sum(from_one) >= _MOST * len(masks) and len(counts) > 2 and max(counts) > 3
     regular = _is_regular(several)
     if top <= MAXIMUM_CLASSES and (reason := _evidence_of_classes(several, as_they_come=as_they_come, regular=regular)):
@@ -82,20 +82,20 @@ def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> 
             return opened  # objects may be numbered from the darkest on
         if reason == _ENCLOSED and place < _LOST and whole and counted and top > 3:
             return opened  # nuclei may be numbered within numbered cells
-        return Weighing("classes", reason)
+        return NumberMeaning("classes", reason)
     if sum(0 in mask.counts for mask in masks) <= 0.5 * len(masks):
         return opened  # without a background there are no objects, and what is background is not known
     distinct = len(set().union(*held))
     if whole and len(several) > 1 and distinct > MAXIMUM_CLASSES and distinct == sum(map(len, held)):
-        return Weighing("objects", "each in one piece of one mask")
+        return NumberMeaning("objects", "each in one piece of one mask")
     if not whole or place > _KEPT:
         if whole and not counted and not regular and top <= MAXIMUM_CLASSES and len(several) >= 5:
-            return Weighing("classes", "each keeps its place, also where others are absent")
+            return NumberMeaning("classes", "each keeps its place, also where others are absent")
         return opened
     if distinct > MAXIMUM_CLASSES:
-        return Weighing("objects", "each in one piece")
+        return NumberMeaning("objects", "each in one piece")
     if place < _LOST and (counted or max(counts) > 8) and (varied or (max(counts) > 3 and len(several) > 2)):
-        return Weighing("objects", "each in one piece, of no place or brightness of its own")
+        return NumberMeaning("objects", "each in one piece, of no place or brightness of its own")
     return opened
 
 

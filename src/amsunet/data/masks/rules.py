@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from amsunet.data.masks.colours import find_of_colours
+from amsunet.data.masks.artefacts import refuse_dithered, refuse_lossy_numbers
+from amsunet.data.masks.colours import find_colour_convention
 from amsunet.data.masks.convention import LARGEST_VALUE, MaskConvention, MaskOptions, name_numbers, name_value
-from amsunet.data.masks.dithered import refuse_dithered
-from amsunet.data.masks.kinds import WHITE, of_objects, of_threshold, of_values
-from amsunet.data.masks.numbers import Weighing, weigh_numbers
-from amsunet.data.masks.odd_values import numbers_advice, refuse_odd_values
+from amsunet.data.masks.inversion import soft_convention, surrounding_value, surrounds, warn_of_inversion
+from amsunet.data.masks.kinds import WHITE, objects_convention, threshold_convention, values_convention
+from amsunet.data.masks.numbers import NumberMeaning, classify_numbers
 from amsunet.data.masks.readings import choose_reading
-from amsunet.data.masks.soft import refuse_lossy_numbers, threshold_of_soft
+from amsunet.data.masks.soft import threshold_of_soft
+from amsunet.data.masks.stray_values import numbers_advice, refuse_stray_values
 from amsunet.data.masks.summary import MAXIMUM_CLASSES, MaskSummary
-from amsunet.data.masks.surroundings import of_soft, surrounds, value_around, warn_of_inversion
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
@@ -40,11 +40,11 @@ def find_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
     reading, notes = choose_reading(masks, options)
     masks = [mask.read_as(reading) for mask in masks]
     colour = any(mask.colour for mask in masks)
-    convention, more = (find_of_colours if colour else _find_of_numbers)(masks, options)
+    convention, more = (find_colour_convention if colour else _find_number_convention)(masks, options)
     return convention.model_copy(update={"reading": reading}).named(options.class_names), [*notes, *more]
 
 
-def _find_of_numbers(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[MaskConvention, list[str]]:
+def _find_number_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[MaskConvention, list[str]]:
     ignore = options.ignore_value
     if options.colours:
         raise InputError(
@@ -55,13 +55,13 @@ def _find_of_numbers(masks: Sequence[MaskSummary], options: MaskOptions) -> tupl
     if not values or values == [0]:
         raise InputError(f"{masks[0].path} and all other masks are empty: nothing can be learned from them")
     if options.threshold is not None:
-        return of_threshold(options.threshold, ignore), []
+        return threshold_convention(options.threshold, ignore), []
     if options.instances:
         soft = threshold_of_soft(masks, ignore) if any(mask.lossy for mask in masks) else None
-        objects = of_objects(ignore)
+        objects = objects_convention(ignore)
         return (objects.model_copy(update={"threshold": soft[0]}), [soft[1]]) if soft else (objects, [])
     if options.classes is not None:
-        return of_values(options.classes, ignore), _note_surroundings(masks, options.classes, ignore)
+        return values_convention(options.classes, ignore), _note_surroundings(masks, options.classes, ignore)
     if values[0] < 0 and len(values) == 2:
         _refuse_negative(masks, values)
     if len(values) == 1:
@@ -77,17 +77,17 @@ def _find_of_numbers(masks: Sequence[MaskSummary], options: MaskOptions) -> tupl
         _refuse_lone_white(masks, values)
         _refuse_noise_beside_white(masks, totals, values)
         _refuse_around(masks, values)
-        if (numbers := weigh_numbers(masks, WHITE)).kind == "objects":
+        if (numbers := classify_numbers(masks, WHITE)).kind == "objects":
             convention, notes = _of_numbered(numbers, values[-2], WHITE)
             return convention, [*notes, "mask value 255 beside object numbers is taken as 'ignore'"]
         if numbers.kind == "open" and numbers.counted:
             _refuse_open(masks, values[:-1], WHITE)
-        refuse_odd_values(masks, totals, values[:-1], numbers_advice(values))
+        refuse_stray_values(masks, totals, values[:-1], numbers_advice(values))
         name = setting("classes")
         note = f"mask value 255 beside small class numbers is taken as 'ignore' (set {name} to make it a class)"
-        return of_values([int(value) for value in values[:-1]], WHITE), [note]
+        return values_convention([int(value) for value in values[:-1]], WHITE), [note]
     if soft := threshold_of_soft(masks, ignore):
-        return of_soft(masks, soft[0], soft[1], ignore)
+        return soft_convention(masks, soft[0], soft[1], ignore)
     _refuse_fractions(masks)
     return _find_of_many(masks, totals, values, ignore)
 
@@ -100,32 +100,32 @@ def _find_of_many(
         _refuse_negative(masks, values)
     if ignore is None:
         _refuse_around(masks, values)
-    found = weigh_numbers(masks, ignore)
+    found = classify_numbers(masks, ignore)
     if found.kind == "objects":
         return _of_numbered(found, values[-1], ignore)
-    refuse_odd_values(masks, totals, values, numbers_advice(values))
+    refuse_stray_values(masks, totals, values, numbers_advice(values))
     if found.kind == "classes" and values == list(range(len(values))) and len(values) <= MAXIMUM_CLASSES:
         objects = setting(instances=True)
         note = f"mask values are taken as class numbers: {found.reason} (set {objects} if they number objects)"
-        return of_values([int(value) for value in values], ignore), [note]
+        return values_convention([int(value) for value in values], ignore), [note]
     _refuse_open(masks, values, ignore)
     raise AssertionError
 
 
-def _of_numbered(found: Weighing, top: float, ignore: int | None) -> tuple[MaskConvention, list[str]]:
+def _of_numbered(found: NumberMeaning, top: float, ignore: int | None) -> tuple[MaskConvention, list[str]]:
     note = (
         f"mask values look like object numbers (up to {name_value(top)}; {found.reason}): every object is taken as "
         f"foreground (set {setting('classes')} to take them as classes)"
     )
-    return of_objects(ignore), [note]
+    return objects_convention(ignore), [note]
 
 
 def _find_of_two(masks: Sequence[MaskSummary], white: float, ignore: int | None) -> tuple[MaskConvention, list[str]]:
     """Read 0 and one other value as background and foreground; refuse masks that look inverted."""
     if white % 1 or white > LARGEST_VALUE:
-        convention = of_threshold(white / 2 if white % 1 else 1, ignore)
+        convention = threshold_convention(white / 2 if white % 1 else 1, ignore)
     else:
-        convention = of_values((0, int(white)), ignore)
+        convention = values_convention((0, int(white)), ignore)
     numbers = convention.kind == "values"
     around = f"set {setting(classes=(white, 0))}" if numbers else "invert the masks"
     as_it_is = setting(classes=(0, white)) if numbers else setting(threshold=convention.threshold)
@@ -141,7 +141,7 @@ def _find_of_two(masks: Sequence[MaskSummary], white: float, ignore: int | None)
 
 def _note_surroundings(masks: Sequence[MaskSummary], classes: Sequence[int], ignore: int | None) -> list[str]:
     """Warn where the background that the user sets is not the value that lies around."""
-    around = value_around(masks)
+    around = surrounding_value(masks)
     if around is None or around in (classes[0], ignore) or around not in classes:
         return []
     first = setting(classes=(around, *(value for value in classes if value != around)))
@@ -153,7 +153,7 @@ def _note_surroundings(masks: Sequence[MaskSummary], classes: Sequence[int], ign
 
 def _refuse_around(masks: Sequence[MaskSummary], values: Sequence[float]) -> None:
     """Refuse several values of which another than the first lies around, as a background does."""
-    around = value_around(masks)
+    around = surrounding_value(masks)
     if around in (None, values[0]):
         return
     rest = tuple(value for value in values if value != around)

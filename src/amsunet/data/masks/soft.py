@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from scipy import ndimage
 
+from amsunet.data.masks.artefacts import SMALLEST_GREY, refuse_lossy_numbers
 from amsunet.data.masks.convention import name_numbers
 from amsunet.data.masks.summary import COLOUR_STEP, LIMIT, MAXIMUM_CLASSES, MaskSummary
 from amsunet.errors import InputError
@@ -20,8 +21,6 @@ _END = 0.12
 """Share of the range that noise of a JPEG reaches from its ends."""
 _RINGING = 0.25
 """Share of the largest value by which smoothing may overshoot, as that of Lanczos does."""
-_SMALLEST_TOP = 32
-"""Largest value below which values are numbers and no greys."""
 _EDGE = 0.05
 """Largest share of pixels of a value that have equal neighbours, if the value is but a step of an edge."""
 
@@ -50,7 +49,7 @@ def threshold_of_soft(masks: Sequence[MaskSummary], ignore: float | None = None)
     whole = all(value % 1 == 0 for value in values)
     soft = [mask for mask in masks if mask.antialiased or (mask.lossy and len(mask.foreground) > 1) or not whole]
     _refuse_steps(masks, flat, values)
-    if len(values) < 3 or (whole and top < _SMALLEST_TOP):
+    if len(values) < 3 or (whole and top < SMALLEST_GREY):
         _refuse_blurred_numbers([mask for mask in masks if mask.antialiased], masks, top)
         return None
     if not soft and not _are_steps(values, counts, flat, top):
@@ -81,26 +80,6 @@ def _half(top: float, *, whole: bool) -> float:
     if whole:
         return (top + 1) // 2
     return 0.5 if 0.5 < top <= 1 + _RINGING else top / 2
-
-
-def refuse_lossy_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> None:
-    """Refuse class numbers in files with lossy compression, even where only a few values are left.
-
-    Args:
-        masks: The masks of a data set, in the reading that was chosen.
-        ignore: The value of ignored pixels.
-
-    Raises:
-        InputError: If a lossy file holds class numbers: compression changes values that small.
-    """
-    held = sorted({value for mask in masks for value in mask.counts} - {ignore})
-    odd = next((mask for mask in masks if mask.lossy and not mask.colour and mask.foreground), None)
-    if odd is not None and held[-1] < _SMALLEST_TOP and all(value % 1 == 0 for value in held):
-        kind = "a JPEG" if odd.path.suffix.lower() in (".jpg", ".jpeg") else "compressed with loss, as a JPEG is"
-        raise InputError(
-            f"{odd.path} is {kind}, which changes numbers as small as class numbers ({name_numbers(held[:6])}): "
-            "save the masks as PNG from where they came"
-        )
 
 
 def _refuse_signed(masks: Sequence[MaskSummary], values: Sequence[float]) -> None:
@@ -229,7 +208,7 @@ def _peaks(flat: Mapping[float, int], top: float) -> list[float]:
 
 
 def _threshold_of_colours(masks: Sequence[MaskSummary]) -> tuple[float, str] | None:
-    """As ``threshold_of_soft``, of colour masks: one colour on black may be cut half-way."""
+    """Find the threshold for colour masks with soft edges: one colour on black is cut half-way."""
     counts, flat = _in_colours(masks, "counts"), _in_colours(masks, "cores")
     soft = [mask for mask in masks if len(mask.counts) > MAXIMUM_CLASSES]
     few = len(counts) <= MAXIMUM_CLASSES

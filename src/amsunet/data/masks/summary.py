@@ -10,10 +10,9 @@ import numpy as np
 from scipy import ndimage
 
 from amsunet.data.images import Array
+from amsunet.data.masks.artefacts import is_dithered, is_even, is_smoothed
 from amsunet.data.masks.convention import colour_numbers
-from amsunet.data.masks.dithered import is_dithered
 from amsunet.data.masks.files import MaskFile, Reading, in_eight_bits, is_opaque
-from amsunet.data.masks.steps import is_even, is_smoothed
 
 LIMIT = 4096
 """Values that are kept of one mask."""

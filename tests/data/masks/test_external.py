@@ -11,8 +11,8 @@ from made_masks import as_jpeg, blob, cells, disc, find
 from amsunet.data.images import Array
 from amsunet.data.masks import MaskConvention, MaskOptions
 from amsunet.data.masks.class_folders import find_folder_convention
+from amsunet.data.masks.external import fit_convention
 from amsunet.data.masks.files import MaskFile
-from amsunet.data.masks.foreign import fit_convention
 from amsunet.data.masks.summary import MaskSummary, summarise, summarise_mask
 from amsunet.errors import InputError
 

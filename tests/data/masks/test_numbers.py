@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from amsunet.data.discovery.layout import find_samples
 from amsunet.data.images import Array, read_image
-from amsunet.data.masks.numbers import weigh_numbers
+from amsunet.data.masks.numbers import classify_numbers
 from amsunet.data.masks.summary import summarise_mask
 from amsunet.errors import InputError
 
@@ -25,7 +25,7 @@ def _verdicts(make: Make, count: int, repeats: int = 12) -> list[str]:
     for repeat in range(repeats):
         rng = np.random.default_rng(100 * count + repeat)
         scenes = [make(rng, number) for number in range(count)]
-        found.append(weigh_numbers([summarise_mask(mask, Path("m.png"), image) for image, mask in scenes]).kind)
+        found.append(classify_numbers([summarise_mask(mask, Path("m.png"), image) for image, mask in scenes]).kind)
     return found
 
 
@@ -136,7 +136,7 @@ def test_published_labels_are_understood_in_any_selection(count: int, shared: Ca
         masks = [summarise_file(mask, read_image(image)) for image, mask in chosen]
         for repeat in range(8):
             some = np.random.default_rng(repeat).choice(len(masks), count, replace=False)
-            verdict = weigh_numbers([masks[number] for number in some]).kind
+            verdict = classify_numbers([masks[number] for number in some]).kind
             assert verdict == "objects" or (verdict == "open" and count == 2), name
 
 
@@ -148,12 +148,12 @@ def test_tissues_of_the_sample_are_classes_in_any_selection(count: int) -> None:
     masks = [summarise_file(sample.masks[""], read_image(sample.image)) for sample in samples]
     for repeat in range(8):
         some = np.random.default_rng(repeat).choice(len(masks), count, replace=False)
-        assert weigh_numbers([masks[number] for number in some]).kind == "classes"
+        assert classify_numbers([masks[number] for number in some]).kind == "classes"
 
 
 def test_numbers_without_a_background_are_left_open() -> None:
     mask: Array = np.repeat(np.array([1, 2, 3], np.uint8), 12)[None].repeat(20, axis=0)
-    assert weigh_numbers([summarise_mask(mask, Path("m.png"))]).kind == "open"
+    assert classify_numbers([summarise_mask(mask, Path("m.png"))]).kind == "open"
 
 
 def test_numbers_counted_over_the_data_set_are_objects() -> None:

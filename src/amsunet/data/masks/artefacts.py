@@ -1,28 +1,46 @@
-"""Class numbers that were interpolated as if they were greys: rims of the numbers between lie around the larger."""
+"""Masks that were changed when they were saved: interpolated class numbers, dithering, lossy compression.
+
+Class numbers that are resized or blurred as if they were greys get rims of the numbers between them.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
 from amsunet.data.images import Array
+from amsunet.data.masks.convention import name_numbers
+from amsunet.errors import InputError
+
+if TYPE_CHECKING:
+    from amsunet.data.masks.summary import MaskSummary
 
 _STEPPED = 0.5
 """Share of borders with such rims, above which a mask was smoothed."""
 _STEPS = 20
 _RIMMED = 0.25
 _RAMPED = 0.9
-_MOST = 20
-"""Largest number of a class."""
+_LARGEST_CLASS = 20
 _WIDEST = 3
 """Pixels of the widest rim."""
+_EVEN = 0.4
+"""Least share of the pixels that lie in an area of one value, unless a mask is dithered; thin vessels have more."""
+_SMALLEST_SIDE = 32
+"""Least side of a mask, in pixels, that is checked for dithering."""
+_DITHERED = 0.8
+"""Least share of dithered masks in a data set that is refused."""
+SMALLEST_GREY = 32
+"""Largest values below this are numbers, not greys."""
 _CROSS, _SQUARE = ndimage.generate_binary_structure(2, 1), np.ones((3, 3), np.bool_)
 
 
 def is_smoothed(raw: Array) -> bool:
     """Whether values lead up to others in steps around these, as where class numbers were smoothed."""
     largest = int(raw.max())
-    return is_stepped(raw) or is_rimmed(raw) or (largest <= _MOST and is_ramped(raw))
+    return is_stepped(raw) or is_rimmed(raw) or (largest <= _LARGEST_CLASS and is_ramped(raw))
 
 
 def is_rimmed(raw: Array) -> bool:
@@ -83,3 +101,51 @@ def is_even(numbers: Array) -> Array:
     middle = numbers[1:-1, 1:-1]
     even[1:-1, 1:-1] = square & (middle == numbers[1:-1, :-2]) & (middle == numbers[1:-1, 2:])
     return even
+
+
+def is_dithered(marked: Array) -> bool:
+    """Whether a mask holds dots in place of areas.
+
+    Args:
+        marked: (H, W) of bool.
+    """
+    return min(marked.shape) >= _SMALLEST_SIDE and bool(is_even(marked)[1:-1, 1:-1].mean() < _EVEN)
+
+
+def refuse_dithered(masks: Sequence[MaskSummary], as_it_is: str) -> None:
+    """Refuse a data set of dithered masks.
+
+    Args:
+        masks: Summaries of all masks.
+        as_it_is: The setting that takes the masks as they are.
+
+    Raises:
+        InputError: If most masks are dithered; the message names one.
+    """
+    held = [mask for mask in masks if mask.foreground]
+    odd = [mask for mask in held if mask.dithered]
+    if odd and len(odd) >= _DITHERED * len(held):
+        raise InputError(
+            f"{odd[0].path} and {len(odd) - 1} other masks hold black and white dots that stand for greys (dithered): "
+            f"save them again in black and white without dithering, or set {as_it_is} if they are right as they are"
+        )
+
+
+def refuse_lossy_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> None:
+    """Refuse class numbers in files with lossy compression, even where only a few values are left.
+
+    Args:
+        masks: The masks of a data set, in the reading that was chosen.
+        ignore: The value of ignored pixels.
+
+    Raises:
+        InputError: If a lossy file holds class numbers: compression changes values that small.
+    """
+    held = sorted({value for mask in masks for value in mask.counts} - {ignore})
+    odd = next((mask for mask in masks if mask.lossy and not mask.colour and mask.foreground), None)
+    if odd is not None and held[-1] < SMALLEST_GREY and all(value % 1 == 0 for value in held):
+        kind = "a JPEG" if odd.path.suffix.lower() in (".jpg", ".jpeg") else "compressed with loss, as a JPEG is"
+        raise InputError(
+            f"{odd.path} is {kind}, which changes numbers as small as class numbers ({name_numbers(held[:6])}): "
+            "save the masks as PNG from where they came"
+        )

@@ -21,7 +21,7 @@ _FEW = 0.1
 Advice = Callable[[Sequence[float]], tuple[str, str]]
 
 
-def refuse_odd_values(
+def refuse_stray_values(
     masks: Sequence[MaskSummary],
     totals: Mapping[Any, int],
     values: Sequence[float],
@@ -66,7 +66,7 @@ def refuse_odd_values(
 
 
 def numbers_advice(values: Sequence[float]) -> Advice:
-    """Make the advice of ``refuse_odd_values`` for masks of numbers.
+    """Make the advice of ``refuse_stray_values`` for masks of numbers.
 
     Args:
         values: All values of the masks.
@@ -89,7 +89,7 @@ def numbers_advice(values: Sequence[float]) -> Advice:
 
 
 def colours_advice(colours: Sequence[int]) -> Advice:
-    """Make the advice of ``refuse_odd_values`` for colour masks, whose colours cannot be ignored.
+    """Make the advice of ``refuse_stray_values`` for colour masks, whose colours cannot be ignored.
 
     Args:
         colours: All colours of the masks, as 65536 R + 256 G + B.

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from amsunet.data.masks.class_folders import find_folder_convention
 from amsunet.data.masks.convention import MaskConvention, MaskOptions
-from amsunet.data.masks.kinds import of_values
+from amsunet.data.masks.inversion import surrounds
+from amsunet.data.masks.kinds import values_convention
 from amsunet.data.masks.readings import choose_reading
 from amsunet.data.masks.rules import find_convention
 from amsunet.data.masks.summary import MaskSummary
-from amsunet.data.masks.surroundings import surrounds
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
@@ -191,7 +191,7 @@ def _of_as_many_values(trained: MaskConvention, masks: Sequence[MaskSummary]) ->
     usable = not any(mask.colour for mask in read) and all(value % 1 == 0 and value >= 0 for value in values)
     if trained.kind != "values" or not usable or len(values) != trained.num_classes or values[0] != 0:
         return None
-    found = of_values([int(value) for value in values], ignore)
+    found = values_convention([int(value) for value in values], ignore)
     return None if trained.num_classes == 2 or surrounds(read, found) else found
 
 

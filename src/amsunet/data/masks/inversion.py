@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from amsunet.data.masks.convention import MaskConvention
-from amsunet.data.masks.kinds import of_threshold
+from amsunet.data.masks.kinds import threshold_convention
 from amsunet.data.masks.summary import MaskSummary
 from amsunet.errors import InputError
 from amsunet.wording import setting
@@ -56,7 +56,7 @@ def warn_of_inversion(masks: Sequence[MaskSummary], convention: MaskConvention, 
     raise InputError(f"{difference}: invert the ones that are wrong, or set {options} if all are right as they are")
 
 
-def value_around(masks: Sequence[MaskSummary]) -> int | None:
+def surrounding_value(masks: Sequence[MaskSummary]) -> int | None:
     """Find a value that looks like the background: it covers most of nearly all masks and lies all around.
 
     Args:
@@ -87,7 +87,7 @@ def _share(mask: MaskSummary, held: Mapping[float, int], convention: MaskConvent
     return inside / max(1, sum(held.values()))
 
 
-def of_soft(
+def soft_convention(
     masks: Sequence[MaskSummary], threshold: float, note: str, ignore: int | None = None
 ) -> tuple[MaskConvention, list[str]]:
     """The convention of binary masks with soft edges.
@@ -104,7 +104,7 @@ def of_soft(
     Raises:
         InputError: If the masks may be inverted.
     """
-    convention = of_threshold(threshold, ignore)
+    convention = threshold_convention(threshold, ignore)
     if surrounds(masks, convention):
         raise InputError(
             f"{masks[0].path} and most other masks are bright around and dark within, with soft edges: invert the "
