@@ -66,7 +66,7 @@ class Frame(BaseModel):
 
     @property
     def framed(self) -> bool | None:
-        """Whether images show a whole view; None where that is in doubt."""
+        """Whether images show a whole view; None where that is uncertain."""
         if self.images < _FEWEST:
             return None
         in_place = self.alignment >= 0.5 and self.cut < 0.5

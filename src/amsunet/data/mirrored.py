@@ -21,9 +21,9 @@ Flips = Literal["both", "horizontal", "vertical", "none"]
 """Axes along which images may be flipped: ``horizontal`` is left to right, ``vertical`` upside down."""
 
 _LOOKED_AT = 48
-"""Images."""
+"""Most images that are compared."""
 _FEWEST = 3
-"""Images that show both classes."""
+"""Least number of images that show both classes."""
 _SAME_SIDE = 0.95
 """Share of images in which they keep their sides."""
 _APART = 1.5
@@ -47,7 +47,7 @@ class _Shape:
     extent: Array
     """Standard deviations of its pixels' rows and columns, likewise."""
     mean: Array
-    """Of its pixels, by channel."""
+    """Mean of its pixels, by channel."""
     std: Array
 
 
@@ -58,7 +58,7 @@ def find_mirrored(dataset: Dataset, scans: Sequence[Scan]) -> tuple[tuple[str, s
 
     Args:
         dataset: The data set.
-        scans: The scans of the samples to look at.
+        scans: The scans of the samples to compare.
 
     Returns:
         For each pair, the two classes and the axis of the flip that exchanges them.

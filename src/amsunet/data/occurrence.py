@@ -23,7 +23,7 @@ class Occurrence:
     class_names: tuple[str, ...]
     """Without the background."""
     labels: Mapping[str, frozenset[int]]
-    """Classes, from 0, of the pixels that count, by sample name."""
+    """Classes, from 0, of the pixels that are not ignored, by sample name."""
 
     @classmethod
     def of(cls, scans: Sequence[Scan], convention: MaskConvention) -> Occurrence:

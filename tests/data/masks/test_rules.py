@@ -157,7 +157,10 @@ def _bands(values: list[int], dtype: type = np.uint8) -> list[Array]:
     ("masks", "message"),
     [
         (_bands([3, 0, 1, 2]), r"are 3 around .*--classes 3,0,1,2 if 3 is the background, --classes 0,1,2,3 if 0 is"),
-        (_bands([255, 0, 1]), r"--classes 255,0,1 if 255 .* or --classes 0,1 --ignore-value 255 if it does not count"),
+        (
+            _bands([255, 0, 1]),
+            r"--classes 255,0,1 if 255 .* or --classes 0,1 --ignore-value 255 if it is to",
+        ),
         (_bands([255, 128, 0]), r"--classes 255,0,128 if 255 is the background"),
         (_bands([2, 1]), r"--classes 2,1 if 2 is the background, --classes 1,2 if 1 is"),
         ([_bands([0, 1, 2, 3])[0], *_bands([0, 255])], r"holds no class but 255, .*--ignore-value 255 if these"),

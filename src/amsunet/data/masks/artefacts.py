@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from amsunet.data.masks.summary import MaskSummary
 
 _STEPPED = 0.5
-"""Share of borders with such rims, above which a mask was smoothed."""
+"""Share of borders with rims of values in between, above which a mask was interpolated."""
 _STEPS = 20
 _RIMMED = 0.25
 _RAMPED = 0.9
 _LARGEST_CLASS = 20
 _WIDEST = 3
-"""Pixels of the widest rim."""
+"""Width of the widest rim, in pixels."""
 _EVEN = 0.4
 """Least share of the pixels that lie in an area of one value, unless a mask is dithered; thin vessels have more."""
 _SMALLEST_SIDE = 32
@@ -38,22 +38,26 @@ _CROSS, _SQUARE = ndimage.generate_binary_structure(2, 1), np.ones((3, 3), np.bo
 
 
 def is_smoothed(raw: Array) -> bool:
-    """Whether values lead up to others in steps around these, as where class numbers were smoothed."""
+    """Whether a mask looks like class numbers that were interpolated: values are surrounded by steps up to them.
+
+    Args:
+        raw: (H, W) of numbers.
+    """
     largest = int(raw.max())
-    return is_stepped(raw) or is_rimmed(raw) or (largest <= _LARGEST_CLASS and is_ramped(raw))
+    return _is_stepped(raw) or _is_rimmed(raw) or (largest <= _LARGEST_CLASS and _is_ramped(raw))
 
 
-def is_rimmed(raw: Array) -> bool:
-    """Whether borders of values from 2 on are often lined with single pixels of the values between."""
+def _is_rimmed(raw: Array) -> bool:
+    """Whether borders of values from 2 on are often lined with single pixels of values in between."""
     lowest, highest = ndimage.minimum_filter(raw, 3), ndimage.maximum_filter(raw, 3)
-    own = ndimage.binary_dilation(is_even(raw), _SQUARE)
-    rims = int((~own & (lowest < raw) & (raw < highest)).sum())
-    borders = int((own & (raw > 1) & (lowest < raw)).sum())
+    areas = ndimage.binary_dilation(is_even(raw), _SQUARE)
+    rims = int((~areas & (lowest < raw) & (raw < highest)).sum())
+    borders = int((areas & (raw > 1) & (lowest < raw)).sum())
     return rims > _STEPS and rims > _RIMMED * borders
 
 
-def is_stepped(raw: Array) -> bool:
-    """Whether values from 2 on are set off from others by thin rims of those between, hardly ever side by side."""
+def _is_stepped(raw: Array) -> bool:
+    """Whether thin rims of values in between separate values from 2 on from others, which hardly ever touch."""
     sharp = stepped = 0
     for values in (raw, raw.T):
         even = is_even(values)
@@ -71,9 +75,10 @@ def is_stepped(raw: Array) -> bool:
     return stepped > _STEPS and stepped > _STEPPED * (stepped + sharp)
 
 
-def is_ramped(raw: Array) -> bool:
-    """Whether values from 2 on are reached from lower ones by narrow rims of the values between alone, as where numbers
-    were enlarged or blurred: hardly a border jumps, and values between do not lie beside.
+def _is_ramped(raw: Array) -> bool:
+    """Whether narrow rims of all values in between lead up to values from 2 on, as in enlarged or blurred masks.
+
+    Hardly any border skips a value, and the values in between form no areas.
     """
     top = int(raw.max())
     if top < 2 or int(raw.min()) < 0:
@@ -85,7 +90,7 @@ def is_ramped(raw: Array) -> bool:
         if not inner.any() or not (ground & ~inner).any():
             continue
         near = ndimage.binary_dilation(inner, _CROSS) & ~inner
-        # Of pixels beside an inner part: how far it is to what is lower still.
+        # Pixels beside an inner part: how far away the lower values are.
         jumps += int((near & ~ground).sum())
         away = ndimage.binary_erosion(ground, _SQUARE, iterations=_WIDEST, border_value=1)
         rims += int((near & ground & ~away).sum())
@@ -94,7 +99,14 @@ def is_ramped(raw: Array) -> bool:
 
 
 def is_even(numbers: Array) -> Array:
-    """(H, W) of bool: where all eight neighbours are the same."""
+    """Find pixels whose eight neighbours have the same value.
+
+    Args:
+        numbers: (H, W) of numbers.
+
+    Returns:
+        (H, W) of bool; False on the border.
+    """
     even = np.zeros(numbers.shape, np.bool_)
     rows = (numbers[:-2] == numbers[1:-1]) & (numbers[2:] == numbers[1:-1])
     square = rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]

@@ -100,7 +100,7 @@ def _refuse_numbers_beside_white(every: Sequence[MaskSummary], options: MaskOpti
         odd = next((mask for mask in every if not mask.colour and mask.foreground == {1, 255}), None)
         if odd is not None:
             raise InputError(
-                f"{odd.path} holds 1 and 255: set {setting(ignore_value=255)} if 255 does not count, "
+                f"{odd.path} holds 1 and 255: set {setting(ignore_value=255)} if 255 is to be ignored, "
                 f"{setting(threshold=1)} if both are its class, or {setting(threshold=255)} if 255 alone is"
             )
 

@@ -17,7 +17,7 @@ from amsunet.errors import InputError
 from amsunet.wording import setting
 
 IGNORE_INDEX = 255
-"""The label of pixels that neither loss nor metrics look at."""
+"""The label of pixels that loss and metrics ignore."""
 
 LARGEST_VALUE = 65535
 _LARGEST_COLOUR = 0xFFFFFF
@@ -35,11 +35,11 @@ class MaskOptions(BaseModel):
     instances: bool = False
     """Values number objects; every object is foreground."""
     ignore_value: int | None = None
-    """Pixels of this value do not count."""
+    """Pixels of this value are ignored."""
     threshold: float | None = None
     """Pixels of this value and above are foreground (of the class of their folder, where a class has one)."""
     class_names: tuple[str, ...] | None = None
-    """Of the classes in order, with or without the background."""
+    """Names of the classes in order, with or without the background."""
 
     @property
     def given_values(self) -> bool:
@@ -63,12 +63,16 @@ class MaskOptions(BaseModel):
 
 
 class MaskConvention(BaseModel):
-    """How class labels stand in mask files, in both directions.
+    """How mask files encode class labels; it decodes masks and encodes labels.
 
-    ``values``: ``values[c]`` is the pixel value of class c. ``colours``: ``values[c]`` is 65536 R + 256 G + B.
-    ``instances``: 0 is background, other values number objects. ``threshold``: foreground from ``threshold`` on, of
-    colours by the brightest channel. ``folders``: one folder of binary masks for each class but the background, which
-    ``threshold`` may apply to; whatever their colour, it is that of the class.
+    Kinds:
+
+    - ``values``: ``values[c]`` is the pixel value of class c.
+    - ``colours``: ``values[c]`` is the colour of class c as 65536 R + 256 G + B.
+    - ``instances``: 0 is background, other values number objects.
+    - ``threshold``: values from ``threshold`` on are foreground; of colours, the brightest channel is compared.
+    - ``folders``: one folder of binary masks for each class but the background. ``threshold`` may apply to them;
+      foreground of any colour is the class of the folder.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -79,7 +83,7 @@ class MaskConvention(BaseModel):
     ignore_value: int | None = None
     threshold: float | None = None
     reading: Reading = "stored"
-    """What of a file is the mask."""
+    """Which part of a file is the mask."""
     folders: tuple[str, ...] = ()
     """The folder of each class but the background; empty where folders are named as their classes."""
     order: tuple[int, ...] = ()
@@ -169,7 +173,12 @@ class MaskConvention(BaseModel):
         return name_colours([int(value)]) if self.kind == "colours" else name_value(value)
 
     def is_foreground(self, value: float, *, colour: bool = False) -> bool:
-        """Whether pixels of a value belong to any class but the background."""
+        """Whether pixels of a value belong to any class but the background.
+
+        Args:
+            value: The pixel value; of a colour 65536 R + 256 G + B.
+            colour: Whether the value is a colour.
+        """
         if value == self.ignore_value and not colour:
             return False
         if self.kind in ("values", "colours"):

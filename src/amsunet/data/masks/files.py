@@ -14,7 +14,7 @@ from amsunet.data.images import Array, read_errors
 from amsunet.errors import InputError
 
 Reading = Literal["stored", "colours", "alpha", "visible"]
-"""What of a file is its mask: ``stored`` the numbers, of a palette its indices; ``colours`` those of the palette;
+"""Which part of a file is its mask: ``stored`` the numbers, of a palette its indices; ``colours`` those of the palette;
 ``alpha`` the opacity; ``visible`` the colours, black where transparent."""
 
 
@@ -41,7 +41,7 @@ class MaskFile:
         """The mask in one reading; several are the same for a file without a palette or alpha.
 
         Args:
-            reading: What of the file is the mask.
+            reading: Which part of the file is the mask.
 
         Returns:
             (H, W) of numbers, or (H, W, 3) of uint8.
@@ -75,7 +75,7 @@ def is_opaque(alpha: Array) -> Array:
 
 
 def _has_equal_neighbours(array: Array) -> Array:
-    """Of the pixels within the border: whether those above, below and beside are the same."""
+    """Whether the pixels above, below, left and right are the same; (H - 2, W - 2), without the border."""
     middle = array[1:-1, 1:-1]
     near = (array[:-2, 1:-1], array[2:, 1:-1], array[1:-1, :-2], array[1:-1, 2:])
     same: Array = np.logical_and.reduce([middle == one for one in near])
@@ -87,7 +87,7 @@ def read_mask(path: Path, reading: Reading = "stored") -> Array:
 
     Args:
         path: The mask file.
-        reading: What of the file is the mask.
+        reading: Which part of the file is the mask.
 
     Returns:
         (H, W) of numbers, or (H, W, 3) of uint8 for colours. Numbers are as stored, signed ones and fractions too;

@@ -18,7 +18,7 @@ from amsunet.data.masks.summary import MAXIMUM_CLASSES, MaskSummary
 from amsunet.optional import require
 
 _LOOKED_AT = 64
-"""Masks that are compared."""
+"""Most masks that are compared."""
 _SURE = 1e-4
 """Largest probability that objects look as much like classes by chance."""
 _MOST = 0.8
@@ -95,7 +95,7 @@ def classify_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) 
     if distinct > MAXIMUM_CLASSES:
         return NumberMeaning("objects", "each in one piece")
     if place < _LOST and (counted or max(counts) > 8) and (varied or (max(counts) > 3 and len(several) > 2)):
-        return NumberMeaning("objects", "each in one piece, of no place or brightness of its own")
+        return NumberMeaning("objects", "each in one piece, without a fixed place or brightness")
     return opened
 
 
@@ -144,30 +144,31 @@ class _Table:
         self.places, self.colours = table[:, 3:5], table[:, 5 : 5 + channels]
         differences = np.abs(self.colours - table[:, 5 + channels :])
         self.contrast = np.median(differences, axis=0) if rows else np.zeros(channels)
-        """Of the regions to the background of their image, by channel."""
+        """Contrast of the regions to the background of their image, by channel."""
 
 
 @dataclass(frozen=True)
 class _Explained:
-    """How far numbers explain a figure of regions, differences between images left aside (analysis of variance)."""
+    """How far numbers explain a figure of regions, apart from differences between images (analysis of variance)."""
 
     range: float
     """Between the largest and the smallest effect of a number."""
     share: float
-    """Of the differences."""
+    """Share of the differences that numbers explain."""
     chance: float
     """Probability of a share this large among random numbers."""
     freedom: int
     of_place: bool
-    """Whether a steady change across the image explains as much, as light does that falls off to a side."""
+    """Whether place in the image explains as much, as where light falls off to a side."""
 
     @property
     def sure(self) -> bool:
+        """Whether the numbers explain the figure, beyond chance."""
         return self.chance < _SURE and self.share > _MOST
 
 
 def _explain(figures: Array, table: _Table, *, curved: bool = False) -> _Explained:
-    """See ``_Explained``; where ``curved``, light may come from a lamp and not only from a side."""
+    """See ``_Explained``; ``curved`` allows for light from a lamp, not only from a side."""
     per_image = (table.images[:, None] == np.unique(table.images)).astype(float)
     per_number = (table.numbers[:, None] == np.unique(table.numbers)[1:]).astype(float)
     effects, rest, freedom = _fit(figures, np.concatenate([per_image, per_number], axis=1))

@@ -157,7 +157,7 @@ def _refuse_around(masks: Sequence[MaskSummary], values: Sequence[float]) -> Non
     if around in (None, values[0]):
         return
     rest = tuple(value for value in values if value != around)
-    aside = f", or {setting(classes=rest, ignore_value=around)} if it does not count" if len(values) > 2 else ""
+    aside = f", or {setting(classes=rest, ignore_value=around)} if it is to be ignored" if len(values) > 2 else ""
     raise InputError(
         f"{masks[0].path} and most other masks are {around} around and something else within: set "
         f"{setting(classes=(around, *rest))} if {around} is the background, {setting(classes=tuple(values))} if "
@@ -175,7 +175,7 @@ def _refuse_negative(masks: Sequence[MaskSummary], values: Sequence[float]) -> N
             f"{what}: set {setting(threshold=values[1])} if {name_value(values[1])} is the object and "
             f"{name_value(values[0])} all around it; else save the masks with 0 for the background and 1 for the object"
         )
-    raise InputError(f"{what}: set {setting(ignore_value=values[0])} if these pixels do not count")
+    raise InputError(f"{what}: set {setting(ignore_value=values[0])} if these pixels are to be ignored")
 
 
 def _refuse_mixed_white(masks: Sequence[MaskSummary], values: Sequence[float]) -> None:
@@ -189,7 +189,7 @@ def _refuse_mixed_white(masks: Sequence[MaskSummary], values: Sequence[float]) -
 
 
 def _are_classes_and_ignored(values: Sequence[float]) -> bool:
-    """Whether values are 0, 1, ... and 255: classes, and what does not count."""
+    """Whether values are 0, 1, ... and 255: classes and ignored pixels."""
     small = list(values[:-1])
     return values[-1] == WHITE and small == list(range(len(small))) and 1 < len(small) <= MAXIMUM_CLASSES
 
@@ -200,7 +200,7 @@ def _refuse_lone_white(masks: Sequence[MaskSummary], values: Sequence[float]) ->
         other = next(mask for mask in masks if mask.foreground == {WHITE})
         raise InputError(
             f"{other.path} holds no class but 255, while other masks hold {name_numbers(values[1:-1])}: set "
-            f"{setting(ignore_value=WHITE)} if these pixels do not count, or save all masks alike"
+            f"{setting(ignore_value=WHITE)} if these pixels are to be ignored, or save all masks alike"
         )
 
 

@@ -18,11 +18,11 @@ from amsunet.errors import InputError
 from amsunet.wording import setting
 
 _END = 0.12
-"""Share of the range that noise of a JPEG reaches from its ends."""
+"""How far JPEG noise reaches from the ends of the range, as a share of it."""
 _RINGING = 0.25
-"""Share of the largest value by which smoothing may overshoot, as that of Lanczos does."""
+"""Largest overshoot of smoothing, as Lanczos has it, as a share of the largest value."""
 _EDGE = 0.05
-"""Largest share of pixels of a value that have equal neighbours, if the value is but a step of an edge."""
+"""Largest share of the pixels of a value that have equal neighbours, if the value occurs on edges only."""
 
 
 def threshold_of_soft(masks: Sequence[MaskSummary], ignore: float | None = None) -> tuple[float, str] | None:
@@ -89,7 +89,7 @@ def _refuse_signed(masks: Sequence[MaskSummary], values: Sequence[float]) -> Non
         name = name_numbers(below)
         raise InputError(
             f"{odd.path} holds the value {name}, and no class can have one below 0: set "
-            f"{setting(ignore_value=below[0])} if these pixels do not count"
+            f"{setting(ignore_value=below[0])} if these pixels are to be ignored"
         )
     if below[0] >= -_RINGING * values[-1]:
         raise InputError(

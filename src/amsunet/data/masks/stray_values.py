@@ -81,8 +81,8 @@ def numbers_advice(values: Sequence[float]) -> Advice:
         if len(stray) > 1:
             return name_numbers(stray), f"{all_of_them} if they are classes"
         return name_value(stray[0]), (
-            f"{setting(classes=rest, ignore_value=stray[0])} if these pixels do not count, or {all_of_them} if they "
-            "are a class"
+            f"{setting(classes=rest, ignore_value=stray[0])} if these pixels are to be ignored, or {all_of_them} if "
+            "they are a class"
         )
 
     return advice
