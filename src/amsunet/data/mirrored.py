@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Axis = Literal["horizontal", "vertical"]
 Flips = Literal["both", "horizontal", "vertical", "none"]
-"""Axes along which images may be flipped: ``horizontal`` is left to right, ``vertical`` upside down."""
+"""Which mirror images show a class as it is: left to right, upside down."""
 
 _LOOKED_AT = 48
 """Most images that are compared."""

@@ -24,7 +24,13 @@ _LARGEST_COLOUR = 0xFFFFFF
 
 
 class MaskOptions(BaseModel):
-    """Settings for masks whose meaning their values leave open."""
+    """Settings for masks whose meaning their values leave open.
+
+    Example:
+        >>> import amsunet
+        >>> masks = amsunet.MaskOptions(classes=(0, 128, 255), class_names=("rim", "cup"))
+        >>> masks = amsunet.MaskOptions(threshold=128)  # given to train, check, compare or evaluate as mask_options
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
