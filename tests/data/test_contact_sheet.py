@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amsunet.data import lettering
-from amsunet.data.contact_sheet import _CELL, _choose, _key, draw_sheet, tell_codes
+from amsunet.data import fonts
+from amsunet.data.contact_sheet import _CELL, _choose, _key, draw_sheet, warn_of_missing_fonts
 from amsunet.data.dataset import open_dataset
 from amsunet.data.images import Array
 from amsunet.data.masks import MaskConvention, MaskOptions
@@ -64,7 +64,7 @@ def test_the_fewest_and_the_most_come_first(make_dataset: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "expected"),
     [
         ({"kind": "values", "values": (3, 7)}, ["a: value 3, 90.0%", "b: value 7, 10.0%"]),
         ({"kind": "colours", "values": (0, 0xFF0080)}, ["a: colour #000000, 90.0%", "b: colour #ff0080, 10.0%"]),
@@ -79,9 +79,9 @@ def test_the_fewest_and_the_most_come_first(make_dataset: Make) -> None:
         ),
     ],
 )
-def test_the_key_names_class_value_and_share(settings: dict[str, object], told: list[str]) -> None:
+def test_the_key_names_class_value_and_share(settings: dict[str, object], expected: list[str]) -> None:
     convention = MaskConvention(class_names=("a", "b"), **settings)  # type: ignore[arg-type]
-    assert [entry.text for entry in _key(convention, (0.9, 0.1), 0, False)] == told
+    assert [entry.text for entry in _key(convention, (0.9, 0.1), 0, False)] == expected
     ignoring = convention.model_copy(update={"ignore_value": 9})
     for one, outside, where in (
         (ignoring, True, "value 9 and outside the field of view"),
@@ -91,11 +91,13 @@ def test_the_key_names_class_value_and_share(settings: dict[str, object], told: 
         assert _key(one, (0.9, 0.1), 0.25, outside)[-1].text == f"ignored: {where}, 25.0% of these images"
 
 
-def test_class_names_of_a_script_without_a_font_are_told(make_dataset: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amsunet.data.lettering._others", lambda: ())
-    lettering._font_of.cache_clear()
+def test_class_names_of_a_script_without_a_font_are_warned_of(
+    make_dataset: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amsunet.data.fonts._others", lambda: ())
+    fonts._font_of.cache_clear()
     data = make_dataset(3)
     named = open_dataset(data, MaskOptions(classes=(0, 255), class_names=("ground", "細胞")))
-    assert "has characters of CJK (細), which the pictures show as codes" in tell_codes(named)
-    assert tell_codes(open_dataset(data)) == ""
-    lettering._font_of.cache_clear()
+    assert "has characters of CJK (細), which the pictures show as codes" in warn_of_missing_fonts(named)
+    assert warn_of_missing_fonts(open_dataset(data)) == ""
+    fonts._font_of.cache_clear()

@@ -1,4 +1,4 @@
-"""Whether images show a whole view is told from those that do and from those that do not."""
+"""Whether images show a whole view, on data sets that do and on data sets that do not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
 from amsunet.data.fingerprint import take_fingerprint
-from amsunet.data.frame import Frame, look
+from amsunet.data.frame import Frame, measure_geometry
 from amsunet.data.images import Array
 
 Pair = tuple[Array, Array]
@@ -99,7 +99,7 @@ def test_what_another_size_means(
     assert (frame.decide()[0], frame.decide()[2]) == (decided, sure), frame
 
 
-def test_three_images_tell_nothing_for_sure(frame_of: Callable[..., Frame]) -> None:
+def test_three_images_are_too_few_for_a_decision(frame_of: Callable[..., Frame]) -> None:
     frame = frame_of(_lesion, 3)
     assert (frame.framed, frame.decide()[0], frame.decide()[2]) == (None, "factor", False)
 
@@ -125,7 +125,7 @@ def test_an_object_is_whole_if_it_fills_much_and_nothing_cuts_it(
 ) -> None:
     mask = np.zeros((40, 50), bool)
     mask[rows, columns] = True
-    found = look(mask, 7.0)
+    found = measure_geometry(mask, 7.0)
     assert (found.whole, found.cut, found.thickness) == (whole, cut, 7.0)
     assert found.side == pytest.approx(np.sqrt(2000))
 

@@ -59,7 +59,7 @@ def made(tmp_path: Path, save: Callable[[Path, Array], Path]) -> Callable[..., D
     return make
 
 
-def test_left_and_right_are_told_by_the_axis(made):
+def test_left_and_right_are_distinguished_by_the_axis(made):
     dataset = made(_lungs)
     assert find_mirrored(dataset, dataset.scans) == (("class 1", "class 2", "horizontal"),)
 
@@ -85,12 +85,12 @@ def test_images_that_lack_one_of_them_do_not_hide_them(made):
     ],
     ids=["sides change", "one is brighter", "one is larger", "one in the other", "one class"],
 )
-def test_what_tells_classes_apart_otherwise_leaves_flips_on(scene, made):
+def test_classes_that_differ_in_other_ways_keep_flips_on(scene, made):
     dataset = made(scene)
     assert not find_mirrored(dataset, dataset.scans)
 
 
-def test_names_may_tell_sides(made):
+def test_names_may_give_sides(made):
     dataset = made(lambda seed: _lungs(seed, brightness=190))
     for names, sides in (
         (("left lung", "right lung"), True),

@@ -52,7 +52,7 @@ def test_stained_tissue_is_inverted_however_dark_and_dense(count: int, settings:
     assert find_polarity(image, 0.3).sure
     framed = image.copy()
     framed[:, :40] = 0
-    assert find_polarity(framed, 0.3) == (True, True, 0.0), "a black frame tells nothing"
+    assert find_polarity(framed, 0.3) == (True, True, 0.0), "a black frame is left out"
 
 
 @pytest.mark.parametrize("count", [5, 40, 90])
@@ -97,7 +97,7 @@ def test_a_network_of_grey_images_knows_tissue_by_its_colours_too() -> None:
     assert not record.tone(image[..., 1:2]).low > tone.high or record.tone(image[..., 1:2]).other is not None
 
 
-def test_a_crowd_of_grey_objects_is_in_doubt_and_the_smooth_ground_tells() -> None:
+def test_a_crowd_of_grey_objects_is_in_doubt_and_the_smooth_ground_decides() -> None:
     rng = np.random.default_rng(2)
     crowd = _objects(75)
     assert 0.5 < crowd.mean() < 0.8
@@ -118,7 +118,7 @@ def test_a_flat_image_is_not_inverted(value: int, channels: int) -> None:
 
 
 def test_the_nuclei_that_come_with_the_package_and_their_source_stay_as_networks_were_trained(shared) -> None:
-    """The rule until now was the mean of the image alone; on these images both say the same."""
+    """The rule until now was the mean of the image alone; on these images both agree."""
     for source in ("sample:nuclei", shared("DSB2018")):
         for sample in open_dataset(source).samples[::9]:
             image = read_image(sample.image)

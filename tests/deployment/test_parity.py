@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from amsunet.data.masks import IGNORE_INDEX
-from amsunet.data.masks.kinds import of_values
+from amsunet.data.masks.kinds import values_convention
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.deployment.parity import Parity, measure_parity
 from amsunet.device import Device
@@ -30,7 +30,7 @@ def _measure(*labels: np.ndarray) -> Parity:
     image[..., 8:24, 8:24] = 200
     preprocessing = Preprocessing(in_channels=1, normalization="depth", mean=(0.0,), std=(1.0,))
     description = ModelDescription(
-        model="amsunet", arguments={}, preprocessing=preprocessing, convention=of_values((0, 1, 2))
+        model="amsunet", arguments={}, preprocessing=preprocessing, convention=values_convention((0, 1, 2))
     )
     network = Bright().eval()
     runtime = TorchRuntime(network, description.preprocessing, Device("cpu", "float32", 1))

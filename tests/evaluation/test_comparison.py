@@ -1,4 +1,4 @@
-"""Scores of a study from its tables of images: what is left out of them, and what is said."""
+"""Scores of a study from its tables of images: what is left out of them, and the findings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from amsunet.evaluation.study import Trial, Variant, trial_folder
 
 @pytest.fixture
 def evaluated(tmp_path):
-    """A training judged on images, each with (dice, tp, fp, fn) of every class."""
+    """A training evaluated on images, each with (dice, tp, fp, fn) of every class."""
 
     def evaluate_on(name, images):
         trial = Trial(variant=Variant(name=name, model="unet"), seed=0)
@@ -54,7 +54,7 @@ def test_an_image_without_a_score_is_left_out(evaluated, tmp_path):
     assert math.isnan(score_of(tmp_path, evaluated("unet", [(NOWHERE,)])))
 
 
-def test_what_scores_hide_is_said_once_of_data_and_by_name_of_networks(evaluated, tmp_path):
+def test_findings_come_once_of_data_and_by_name_of_networks(evaluated, tmp_path):
     trials = {name: [evaluated(name, [(LOST, NOWHERE)] * 2)] for name in ("unet", "amsunet")}
     trials["good"] = [evaluated("good", [(RIGHT, NOWHERE)] * 2)]
     assert list(_findings(tmp_path, trials)) == [

@@ -1,4 +1,4 @@
-"""What an evaluation says of scores from nothing, from small label arrays and no network."""
+"""Findings of an evaluation on scores from empty masks, from small label arrays without a network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from amsunet.data.discovery.layout import Sample
 from amsunet.data.masks import IGNORE_INDEX, MaskConvention
 from amsunet.evaluation import report
 from amsunet.evaluation.evaluation import Evaluation, ImageScores, evaluation_folder
-from amsunet.evaluation.findings import Marks
+from amsunet.evaluation.findings import PixelCounts
 from amsunet.evaluation.metrics import Calibration, score_image
 from amsunet.evaluation.report import write_report
 from amsunet.evaluation.score_table import aligned
@@ -47,7 +47,7 @@ def evaluated(tmp_path, monkeypatch):
             scores[f"image{number}"] = tuple(score_image(probability, found, true))
             calibration.add(probability, true)
             np.add.at(confusion, (true[true != IGNORE_INDEX], found[true != IGNORE_INDEX]), 1)
-        labels = Marks.of(scores, names[1:]).labels
+        labels = PixelCounts.from_scores(scores, names[1:]).labels
         images = [
             ImageScores(
                 Sample(name, Path(f"{name}.png"), {}),
@@ -128,8 +128,8 @@ def test_a_class_that_never_occurs_moves_no_mean(evaluated, marked):
     assert evaluation.interval("dice", 2).count == 0
     assert evaluation.images[0].dice == pytest.approx(without.images[0].dice)
     assert evaluation.pooled()["iou"] == pytest.approx(without.pooled()["iou"])
-    told = " but is marked in 4 of them" * marked
-    assert f"spleen does not occur in these images{told}: left out of every mean" in evaluation.table()
+    marked_too = " but is marked in 4 of them" * marked
+    assert f"spleen does not occur in these images{marked_too}: left out of every mean" in evaluation.table()
     assert evaluation.summary()["classes"]["spleen"]["dice"]["count"] == 0
 
 
@@ -138,7 +138,7 @@ def test_a_wholly_ignored_image_has_no_score_and_is_counted(evaluated):
     assert math.isnan(evaluation.images[0].dice)
     assert evaluation.interval("dice").count == evaluation.scored == 1
     assert evaluation.summary()["undefined"]["images"] == ("image0",)
-    assert "mean over the 1 of 2 images that have pixels that count" in evaluation.table()
+    assert "mean over the 1 of 2 images with pixels that are not ignored" in evaluation.table()
 
 
 def test_means_over_classes_that_an_image_holds(evaluated):
@@ -151,7 +151,7 @@ def test_means_over_classes_that_an_image_holds(evaluated):
 
 @pytest.mark.parametrize("pairs", [LOST, NOTHING, ABSENT, WHOLLY_IGNORED, [(IGNORING, EMPTY)] * 3])
 @pytest.mark.parametrize("names", [("background", "disc"), THREE])
-def test_the_report_says_what_the_table_says(evaluated, pairs, names):
+def test_the_report_holds_what_the_table_holds(evaluated, pairs, names):
     evaluation = evaluated(pairs, names)
     html = write_report(evaluation).read_text(encoding="utf-8")
     for finding in evaluation.findings:
@@ -171,21 +171,21 @@ def test_confusion_is_the_share_of_each_true_class(evaluated):
     assert [line["pixels"] for line in lines] == [SIDE**2 - 80, 64, 16]
 
 
-def test_images_unlike_the_training_images_are_told_in_one_line_the_worst_named(evaluated):
+def test_out_of_distribution_images_are_one_line_that_names_the_worst(evaluated):
     out_of_distribution = {
         "image1": "contrast, saturation",
         "image2": "contrast, saturation",
         "image3": "brightness, contrast",
     }
     evaluation = evaluated(ABSENT, out_of_distribution=out_of_distribution)
-    (told,) = evaluation.findings
-    assert told == ("3 of 4 images do not look like the training images (mostly in contrast, saturation; as image3)")
+    (finding,) = evaluation.findings
+    assert finding == ("3 of 4 images do not look like the training images (mostly in contrast, saturation; as image3)")
     html = write_report(evaluation).read_text(encoding="utf-8")
     assert all(f"<td>{name}</td><td>{figures}</td>" in html for name, figures in out_of_distribution.items())
     assert [row["out_of_distribution"] for row in evaluation.rows()] == ["", *out_of_distribution.values()]
 
 
-def test_images_in_doubt_of_which_way_round_they_are_are_told_in_one_line(evaluated):
+def test_images_of_uncertain_polarity_are_one_line(evaluated):
     evaluation = evaluated(ABSENT)
     how = "may show bright objects on dark or dark ones on bright, taken as dark objects on bright"
     unclear = [replace(one, polarity=how, uncertainty=0.1 * n) for n, one in enumerate(evaluation.images[1:])]

@@ -109,7 +109,7 @@ def test_centreline_dice_does_not_care_for_width():
     assert centreline_dice(wide, thin) > 0.95 > overlap
 
 
-def test_calibration_of_a_network_that_is_right_as_often_as_it_says():
+def test_calibration_of_a_network_that_is_right_as_often_as_it_is_sure():
     rng = np.random.default_rng(0)
     foreground = rng.uniform(0.5, 1, (200, 200)).astype(np.float32)
     probability = np.stack([1 - foreground, foreground])

@@ -10,7 +10,7 @@ import pytest
 from amsunet.evaluation.statistics import holm, mean_with_interval, paired_test
 
 
-def test_interval_covers_the_mean_about_as_often_as_it_says():
+def test_interval_covers_the_mean_about_as_often_as_it_should():
     rng = np.random.default_rng(1)
     intervals = [mean_with_interval(rng.normal(0.8, 0.1, 40).tolist()) for _ in range(100)]
     covered = sum(interval.low <= 0.8 <= interval.high for interval in intervals)

@@ -1,4 +1,4 @@
-"""The contact sheet of a data set: masks over their images, with a key that says what every colour stands for."""
+"""The contact sheet of a data set: masks over their images, with a legend of classes and colours."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from PIL import Image, ImageDraw
 
 from amsunet.data.dataset import Dataset
 from amsunet.data.discovery.layout import Sample, Split
+from amsunet.data.fonts import describe_missing_fonts, draw_text, shorten
 from amsunet.data.images import Array
-from amsunet.data.lettering import draw_text, shorten, tell_missing
 from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention
 from amsunet.data.masks.joined import open_sample_mask
 from amsunet.data.overlay import colour_of, draw_masks, fit, viewable
 
 _SHOWN = 20
 _EXTREME = 2
-"""Masks with least and with most foreground that come first: a mask read wrongly is often among them."""
+"""Masks with least and with most foreground, which come first: a wrongly read mask is often among them."""
 _COLUMNS, _CELL, _MARGIN = 5, 300, 14
 _LETTERS, _LINE = 14, 22
 _SWATCH = 16
@@ -27,17 +27,22 @@ _SWATCH = 16
 
 @dataclass(frozen=True)
 class _Entry:
-    """A line of the key: a swatch of a class, and what it stands for."""
+    """An entry of the legend: a class and its text."""
 
     label: int
     text: str
 
 
 def draw_sheet(dataset: Dataset, splits: Mapping[str, Split], class_shares: Sequence[float]) -> Image.Image:
-    """Lay out some of the images with their masks, those with extreme shares of foreground first, below a key.
+    """Draw some of the images with their masks below a legend, those with extreme shares of foreground first.
 
     Args:
-        class_shares: share of pixels of each class, background first.
+        dataset: The data set.
+        splits: The split of each sample, by its name.
+        class_shares: Share of pixels of each class, background first.
+
+    Returns:
+        The contact sheet, in RGB.
     """
     shares = dataset.foreground_share()
     pictures, ignored = [], 0.0
@@ -55,11 +60,18 @@ def draw_sheet(dataset: Dataset, splits: Mapping[str, Split], class_shares: Sequ
     return _lay_out(title, entries, pictures)
 
 
-def tell_codes(dataset: Dataset) -> str:
-    """Say which characters of names the sheet shows as codes; empty if it shows all."""
+def warn_of_missing_fonts(dataset: Dataset) -> str:
+    """Warn of characters that the sheet shows as codes, because no font has them.
+
+    Args:
+        dataset: The data set of the sheet.
+
+    Returns:
+        The warning; empty if the sheet shows all characters.
+    """
     chosen = _choose(dataset.samples, dataset.foreground_share())
-    names = [sample.name for sample in chosen]
-    return tell_missing([dataset.source, *dataset.convention.class_names, *dataset.convention.folder_names, *names])
+    samples, convention = [sample.name for sample in chosen], dataset.convention
+    return describe_missing_fonts([dataset.source, *convention.class_names, *convention.folder_names, *samples])
 
 
 def _choose(samples: Sequence[Sample], shares: Mapping[str, float]) -> list[Sample]:
@@ -74,7 +86,7 @@ def _choose(samples: Sequence[Sample], shares: Mapping[str, float]) -> list[Samp
 
 
 def _objects(dataset: Dataset, sample: Sample) -> Array | None:
-    """The numbers of the objects, where masks number them."""
+    """The object numbers (H, W) of instance masks; else None."""
     if dataset.convention.kind != "instances":
         return None
     (name,) = sample.masks
@@ -82,7 +94,7 @@ def _objects(dataset: Dataset, sample: Sample) -> Array | None:
 
 
 def _drawn(image: Array, labels: Array, objects: Array | None) -> Array:
-    """Bring a picture to the size of a cell first, so that all outlines are of one width."""
+    """Draw labels over an image; it is resized to its cell first, so that all outlines have one width."""
     small = np.asarray(fit(viewable(image), _CELL, _CELL))
     size = small.shape[1], small.shape[0]
     # Labels and object numbers are never mixed.
@@ -141,7 +153,7 @@ def _lay_out(title: str, entries: Sequence[_Entry], pictures: Sequence[tuple[str
 
 
 def _flow(entries: Sequence[_Entry], width: int) -> list[list[tuple[int, _Entry]]]:
-    """Place the entries of the key from left to right, in as many lines as they need."""
+    """Place the entries of the legend from left to right, in as many lines as they need."""
     pen = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     lines: list[list[tuple[int, _Entry]]] = []
     x = width

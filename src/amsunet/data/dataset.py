@@ -15,8 +15,8 @@ from amsunet.data.groups import with_groups
 from amsunet.data.images import Array, read_image
 from amsunet.data.masks.class_folders import find_folder_convention
 from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention, MaskOptions
+from amsunet.data.masks.external import fit_convention, unknown_value
 from amsunet.data.masks.files import read_region
-from amsunet.data.masks.foreign import fit_convention, unknown_value
 from amsunet.data.masks.joined import open_sample_mask, refuse_two_observers
 from amsunet.data.masks.rules import absent_classes, find_convention
 from amsunet.data.masks.summary import MaskSummary

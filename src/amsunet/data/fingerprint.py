@@ -8,7 +8,7 @@ from scipy import ndimage
 from skimage.morphology import skeletonize
 
 from amsunet.data.dataset import Dataset
-from amsunet.data.frame import Frame, Look, decide_frame, look
+from amsunet.data.frame import Frame, MaskGeometry, measure_frame, measure_geometry
 from amsunet.data.masks.convention import IGNORE_INDEX
 from amsunet.data.mirrored import Axis, find_mirrored
 from amsunet.data.preprocessing import has_dark_objects
@@ -109,7 +109,7 @@ class Fingerprint(BaseModel):
 def take_fingerprint(dataset: Dataset, names: set[str]) -> Fingerprint:
     """Measure the samples called ``names``; the costly figures on an even selection of them."""
     scans = [scan for scan in dataset.scans if scan.sample.name in names]
-    shares, thickness, skeleton, empty, looks, outlined = _measure_masks(dataset, scans)
+    shares, thickness, skeleton, empty, geometries, outlined = _measure_masks(dataset, scans)
     means = np.array([_three(scan.mean) for scan in scans])
     stds = np.array([_three(scan.std) for scan in scans])
     sides = [side for scan in scans for side in (scan.height, scan.width)]
@@ -137,7 +137,7 @@ def take_fingerprint(dataset: Dataset, names: set[str]) -> Fingerprint:
         empty_masks=empty,
         mirrored=find_mirrored(dataset, scans),
         outlined=outlined,
-        frame=decide_frame(scans, looks),
+        frame=measure_frame(scans, geometries),
     )
 
 
@@ -147,10 +147,10 @@ def _three(values: tuple[float, ...]) -> tuple[float, ...]:
 
 def _measure_masks(
     dataset: Dataset, scans: list[Scan]
-) -> tuple[tuple[float, ...], float, float, int, list[Look], tuple[str, float] | None]:
+) -> tuple[tuple[float, ...], float, float, int, list[MaskGeometry], tuple[str, float] | None]:
     chosen = scans[:: max(1, len(scans) // _MEASURED_MASKS)]
     counts = np.zeros(dataset.convention.num_classes)
-    figures, looks, filled, empty = [], [], [], 0
+    figures, geometries, filled, empty = [], [], [], 0
     for scan in chosen:
         labels = dataset.read_labels(scan.sample)
         counts += np.bincount(labels[labels != IGNORE_INDEX], minlength=len(counts))[: len(counts)]
@@ -159,13 +159,13 @@ def _measure_masks(
             empty += 1
             continue
         figures.append(_thickness(foreground))
-        looks.append(look(foreground, figures[-1][0]))
+        geometries.append(measure_geometry(foreground, figures[-1][0]))
         filled.append((str(next(iter(scan.sample.masks.values()))), _growth_when_filled(foreground)))
     shares = counts / max(counts.sum(), 1)
     thickness, skeleton = np.median(figures, axis=0).tolist() if figures else (0.0, 0.0)
     outlines = [one for one in filled if one[1] > _OUTLINE]
     outlined = outlines[0] if outlines and len(outlines) >= _NEARLY_ALL * len(filled) else None
-    return tuple(shares.tolist()), thickness, skeleton, round(empty * len(scans) / len(chosen)), looks, outlined
+    return tuple(shares.tolist()), thickness, skeleton, round(empty * len(scans) / len(chosen)), geometries, outlined
 
 
 def _growth_when_filled(foreground: np.ndarray) -> float:

@@ -1,6 +1,6 @@
 """Whether images show a whole view, as photographs of a fundus do, or a part of something, as crops of tissue do.
 
-It decides what another size of an image means: the same view in more pixels, or more of it.
+This decides how an image of another size is scaled: as the same view in more pixels, or as more of the view.
 """
 
 from __future__ import annotations
@@ -18,28 +18,29 @@ from amsunet.data.preprocessing import ALIKE, ImageScale, Size
 from amsunet.data.scan import Scan
 
 _FEWEST = 5
-"""Images that tell anything."""
+"""Least number of images for a decision."""
 _NEARLY_ALL = 0.9
 _FILLS = 0.4
-"""Share of a side of the image."""
+"""Least share of a side of the image that the largest object of a whole view spans."""
 _CLEARLY = 2.0
-"""Standard errors."""
+"""Standard errors by which a growth must differ from 0."""
 
 
-class Look(NamedTuple):
-    """What one mask shows."""
+class MaskGeometry(NamedTuple):
+    """Where the objects of one mask lie in its image."""
 
     side: float
-    """Of the image: the root of its area."""
+    """Side of the image: the root of its area, in pixels."""
     thickness: float
+    """Typical thickness of the objects, in pixels."""
     whole: bool
-    """The largest object fills 0.4 of a side and more, and the border of the image does not cut it."""
+    """Whether the largest object spans at least 0.4 of a side, and the border of the image does not cut it."""
     cut: bool
-    """The border cuts some object."""
+    """Whether the border cuts some object."""
 
 
 class Frame(BaseModel):
-    """What tells whether images of a data set show a whole view, and how they differ in size."""
+    """Statistics of a data set that show whether its images are whole views, and how they differ in size."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -65,7 +66,7 @@ class Frame(BaseModel):
 
     @property
     def framed(self) -> bool | None:
-        """Whether images show a whole view; None where that is in doubt."""
+        """Whether images show a whole view; None where that is uncertain."""
         if self.images < _FEWEST:
             return None
         in_place = self.alignment >= 0.5 and self.cut < 0.5
@@ -74,7 +75,11 @@ class Frame(BaseModel):
         return False if self.alignment < 0.1 and self.whole < 0.3 else None
 
     def decide(self) -> tuple[ImageScale, str, bool]:
-        """How an image of another size is scaled, why, and whether that is beyond doubt."""
+        """Decide how an image of another size is scaled.
+
+        Returns:
+            The scaling, the reason, and whether it is certain.
+        """
         if self.framed is False:
             return "factor", "images are parts of something larger: others show more of it, or less", True
         if self.framed is None:
@@ -86,14 +91,22 @@ class Frame(BaseModel):
         return "factor", "images show a whole view, but differ in size more than what is in them", False
 
 
-def look(foreground: Array, thickness: float) -> Look:
-    """Look at a mask, (H, W) of bool, that holds something."""
+def measure_geometry(foreground: Array, thickness: float) -> MaskGeometry:
+    """Measure where the objects of a mask lie.
+
+    Args:
+        foreground: (H, W) of bool, not all False.
+        thickness: Typical thickness of the objects, in pixels.
+
+    Returns:
+        The geometry.
+    """
     components, _ = ndimage.label(foreground)
     largest = int(np.bincount(components.ravel())[1:].argmax())
     place = ndimage.find_objects(components)[largest]
     spans = [(part.start, part.stop, side) for part, side in zip(place, foreground.shape, strict=True)]
     border = (foreground[0], foreground[-1], foreground[:, 0], foreground[:, -1])
-    return Look(
+    return MaskGeometry(
         side=math.sqrt(foreground.size),
         thickness=thickness,
         whole=max((stop - start) / side for start, stop, side in spans) >= _FILLS
@@ -102,8 +115,16 @@ def look(foreground: Array, thickness: float) -> Look:
     )
 
 
-def decide_frame(scans: Sequence[Scan], looks: Sequence[Look]) -> Frame:
-    """Bring together what all images and the masks that were looked at tell."""
+def measure_frame(scans: Sequence[Scan], masks: Sequence[MaskGeometry]) -> Frame:
+    """Compute the statistics of a data set from its images and the geometry of some of its masks.
+
+    Args:
+        scans: The scans of all samples.
+        masks: The geometry of the masks that were measured.
+
+    Returns:
+        The statistics, which decide how images of another size are scaled.
+    """
     sizes = sorted(((scan.height, scan.width) for scan in scans), key=math.prod)
     typical = int(np.median([height for height, _ in sizes])), int(np.median([width for _, width in sizes]))
     ratios = np.array([math.log(math.prod(size) / math.prod(typical)) / 2 for size in sizes])
@@ -114,9 +135,9 @@ def decide_frame(scans: Sequence[Scan], looks: Sequence[Look]) -> Frame:
         images=len(scans),
         alike=float((np.abs(ratios) <= math.log(ALIKE)).mean()),
         alignment=_alignment(np.stack([scan.thumbnail.ravel() for scan in scans])),
-        whole=float(np.mean([one.whole for one in looks])) if looks else 0.0,
-        cut=float(np.mean([one.cut for one in looks])) if looks else 0.0,
-        growth=_growth(looks),
+        whole=float(np.mean([one.whole for one in masks])) if masks else 0.0,
+        cut=float(np.mean([one.cut for one in masks])) if masks else 0.0,
+        growth=_growth(masks),
     )
 
 
@@ -127,10 +148,10 @@ def _alignment(thumbnails: Array) -> float:
     return float((count * mean @ mean - 1) / (count - 1)) if count > 1 else 0.0
 
 
-def _growth(looks: Sequence[Look]) -> float:
+def _growth(masks: Sequence[MaskGeometry]) -> float:
     """Slope of the logarithm of thickness over that of the image's side, less two standard errors."""
-    x, y = (np.log([getattr(one, name) for one in looks]) for name in ("side", "thickness"))
-    if len(looks) < _FEWEST or np.ptp(x) <= 2 * math.log(ALIKE):
+    x, y = (np.log([getattr(one, name) for one in masks]) for name in ("side", "thickness"))
+    if len(masks) < _FEWEST or np.ptp(x) <= 2 * math.log(ALIKE):
         return 0.0
     slope, start = np.polyfit(x, y, 1)
     error = np.std(y - slope * x - start) / (np.std(x) * math.sqrt(len(x) - 2))

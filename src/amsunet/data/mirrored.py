@@ -1,4 +1,4 @@
-"""Classes that are mirror images of each other, as left and right lung: a flip turns one into the other."""
+"""Classes that are mirror images of each other, as left and right lung: a flip exchanges them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Flips = Literal["both", "horizontal", "vertical", "none"]
 """Which mirror images show a class as it is: left to right, upside down."""
 
 _LOOKED_AT = 48
-"""Images."""
+"""Most images that are compared."""
 _FEWEST = 3
-"""Images that show both classes."""
+"""Least number of images that show both classes."""
 _SAME_SIDE = 0.95
 """Share of images in which they keep their sides."""
 _APART = 1.5
@@ -47,13 +47,21 @@ class _Shape:
     extent: Array
     """Standard deviations of its pixels' rows and columns, likewise."""
     mean: Array
-    """Of its pixels, by channel."""
+    """Mean of its pixels, by channel."""
     std: Array
 
 
 def find_mirrored(dataset: Dataset, scans: Sequence[Scan]) -> tuple[tuple[str, str, Axis], ...]:
-    """Pairs of classes that are mirror images, and the flip that exchanges them: by their names, or by their place,
-    size and brightness in the masks of ``scans``, where they keep their sides.
+    """Find pairs of classes that are mirror images of each other.
+
+    They are found by their names, or by their places, sizes and brightness where each keeps its side of the image.
+
+    Args:
+        dataset: The data set.
+        scans: The scans of the samples to compare.
+
+    Returns:
+        For each pair, the two classes and the axis of the flip that exchanges them.
     """
     names = dataset.convention.class_names
     if len(names) < 3:
@@ -70,7 +78,14 @@ def find_mirrored(dataset: Dataset, scans: Sequence[Scan]) -> tuple[tuple[str, s
 
 
 def flips_beside(mirrored: Sequence[tuple[str, str, Axis]]) -> tuple[Flips, str]:
-    """The flips that exchange no two classes, and why the others are left out."""
+    """Choose the flips that exchange no classes.
+
+    Args:
+        mirrored: What ``find_mirrored`` found.
+
+    Returns:
+        The flips, and the reason why the others are left out.
+    """
     if not mirrored:
         return "both", ""
     axes = {axis for *_, axis in mirrored}

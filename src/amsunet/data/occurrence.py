@@ -1,4 +1,4 @@
-"""Which classes are in which images: a class that is in hardly any is neither learned nor judged."""
+"""Which classes occur in which images: a class in too few images can be neither learned nor evaluated."""
 
 from __future__ import annotations
 
@@ -23,11 +23,16 @@ class Occurrence:
     class_names: tuple[str, ...]
     """Without the background."""
     labels: Mapping[str, frozenset[int]]
-    """Classes, from 0, of the pixels that count, by sample name."""
+    """Classes, from 0, of the pixels that are not ignored, by sample name."""
 
     @classmethod
     def of(cls, scans: Sequence[Scan], convention: MaskConvention) -> Occurrence:
-        """From what was seen of the masks when they were read; fields of view are not looked at."""
+        """Find the classes of each image from the summaries of its masks; fields of view are not considered.
+
+        Args:
+            scans: The scan of each sample.
+            convention: What the values of the masks mean.
+        """
         return cls(convention.class_names[1:], {scan.sample.name: _labels(scan, convention) for scan in scans})
 
     def images_with(self, label: int) -> list[str]:
@@ -39,46 +44,58 @@ class Occurrence:
         counts = {name: len(self.images_with(label)) for label, name in enumerate(self.class_names, start=1)}
         if all(count == len(self.labels) for count in counts.values()):
             return ""
-        told = ", ".join(f"{name} {count}" for name, count in counts.items())
-        return f"images that hold it, of {len(self.labels)}: {told}"
+        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+        return f"images that hold it, of {len(self.labels)}: {listed}"
 
     def warnings(self, splits: Mapping[str, Split]) -> list[str]:
-        """Say which classes are in no image, or in a single one, of those that train, choose or judge a network."""
-        said = []
+        """Warn of classes in no image, or in a single one, of the training, validation or test images.
+
+        Args:
+            splits: The split of each sample, by its name.
+
+        Returns:
+            The warnings; also one for images whose pixels are all ignored.
+        """
+        notes = []
         there = [split for split in _PARTS if split in splits.values()]
         for label, name in enumerate(self.class_names, start=1):
             images = {split: [one for one in self.images_with(label) if splits[one] == split] for split in _PARTS}
             holding = self.images_with(label)
             if not holding:
-                continue  # told where the meaning of the masks is found out
+                continue  # find_convention and absent_classes warn of it
             counts = ", ".join(f"{len(images[split])} {_PARTS[split]}" for split in there)
             if len(holding) == 1 < len(self.labels):
                 part = splits[holding[0]]
                 where = f"{holding[0]}, {_PARTS.get(part, part)}"
-                said.append(f"{name} is in one image only ({where}): it can be learned or judged, not both")
+                notes.append(f"{name} is in one image only ({where}): it can be learned or evaluated, not both")
             elif "train" in there and not images["train"]:
-                said.append(f"no training image holds {name}: it cannot be learned (images with it: {counts})")
+                notes.append(f"no training image holds {name}: it cannot be learned (images with it: {counts})")
             elif len(images["train"]) == 1 < list(splits.values()).count("train"):
-                said.append(
+                notes.append(
                     f"{name} is in one training image only ({images['train'][0]}): it can hardly be learned "
                     f"(images with it: {counts})"
                 )
             if "val" in there and not images["val"]:
                 what = "weights and threshold are" if len(self.class_names) == 1 else "weights are"
-                said.append(f"no validation image holds {name}: {what} chosen without it (images with it: {counts})")
+                notes.append(f"no validation image holds {name}: {what} chosen without it (images with it: {counts})")
             if "test" in there and not images["test"]:
-                said.append(f"no test image holds {name}: it cannot be judged (images with it: {counts})")
-        return [*said, *self._ignored(splits)]
+                notes.append(f"no test image holds {name}: it cannot be evaluated (images with it: {counts})")
+        return [*notes, *self._ignored(splits)]
 
     def warnings_of_folds(self, fold_of: Mapping[str, int], count: int) -> list[str]:
-        """Say which classes some folds lack."""
-        said = []
+        """Warn of classes that some folds of a cross-validation lack.
+
+        Args:
+            fold_of: The fold of each sample, by its name.
+            count: Folds in all.
+        """
+        notes = []
         for label, name in enumerate(self.class_names, start=1):
             folds = {fold_of[one] for one in self.images_with(label) if one in fold_of}
             if folds and len(folds) < count:
                 lack = f"{count - len(folds)} of {count} folds hold no image with {name}"
-                said.append(f"{lack}: there weights are chosen without it")
-        return said
+                notes.append(f"{lack}: there weights are chosen without it")
+        return notes
 
     def _ignored(self, splits: Mapping[str, Split]) -> list[str]:
         wholly = [name for name, labels in self.labels.items() if not labels and splits[name] in _PARTS]

@@ -9,7 +9,7 @@ from amsunet.data.dataset import Dataset, read_labels
 from amsunet.data.discovery.sample import Sample
 from amsunet.data.images import Array
 from amsunet.data.masks.convention import MaskConvention
-from amsunet.data.masks.foreign import fit_convention
+from amsunet.data.masks.external import fit_convention
 from amsunet.data.scan import scan_samples
 from amsunet.errors import InputError
 

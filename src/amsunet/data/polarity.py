@@ -9,11 +9,11 @@ import numpy as np
 from amsunet.data.images import Array
 
 _SURE = 0.2
-"""So far from one half the mean brightness of a grey image leaves no doubt."""
+"""Least distance of the mean brightness of a grey image from one half for a certain answer."""
 _COLOURED = 0.03
 """Mean difference between the channels, as a share of white, above which an image has colours."""
 _BLACK = 0.06
-"""What is darker is a frame, or what no light came from: it tells nothing of colours."""
+"""Pixels below this brightness are a frame or unlit, and show no colours."""
 _PALE = 0.35
 """Darkest channel of the brightest pixels, above which they are near white, as where little tissue is in the way."""
 _PURE = 0.1
@@ -30,19 +30,23 @@ class Polarity(NamedTuple):
     dark_objects: bool
     sure: bool
     lead: float = 0.0
-    """In doubt, what speaks for it."""
+    """Strength of the evidence; 0 where the answer is certain."""
 
 
 def find_polarity(image: Array, mean: float) -> Polarity:
-    """Tell by colour, else by brightness.
+    """Find out by colour, else by brightness, whether objects are dark or bright.
 
     Tissue absorbs light: whatever the stain, the darker, the more coloured. Fluorescence gives light: the brighter, the
-    more coloured. Both hold at any exposure, and where nothing of the ground is to be seen. Of a grey image the mean
-    tells; near one half, where objects cover much of it, the smoothest part does, which is the ground more often.
+    more coloured. Both hold at any exposure, and where nothing of the ground is to be seen. For a grey
+    image the mean brightness decides; near one half, where objects cover much of it, the smoothest part does, which is
+    more often the background.
 
     Args:
-        image: (h, w, 1 or 3) as read, or every so many pixels of it.
-        mean: of the image, once its darkest is 0 and its brightest 1.
+        image: (H, W, 1 or 3) as read, or every n-th pixel of it.
+        mean: The mean brightness, after scaling the image to 0 to 1.
+
+    Returns:
+        Whether objects are dark, and whether that is certain.
     """
     low, high = np.percentile(image, (0.5, 99.5))
     if image.shape[2] == 3 and high > 0:
@@ -57,9 +61,12 @@ def find_polarity(image: Array, mean: float) -> Polarity:
 
 
 def _measure_colours(image: Array) -> tuple[float, float, float]:
-    """Of an image whose white is 1: the darkest channel of its brightest pixels; by how much the saturation of the
-    darkest quarter exceeds that of the brightest; and the brightest channel of the former. Without colours, what
-    leaves all open.
+    """Measure the colours of an image whose white is 1.
+
+    Returns:
+        The darkest channel of the brightest pixels; by how much the saturation of the darkest quarter exceeds that of
+        the brightest quarter; the brightest channel of the darkest quarter. Values that decide nothing for an image
+        without colours.
     """
     image = _smooth(image)  # noise gives dark greys colours
     most, least = image.max(axis=2), image.min(axis=2)

@@ -1,4 +1,4 @@
-"""What a study found: a row for each network, tests between them, tables."""
+"""The results of a study: a row for each network, tests between networks, tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from amsunet.data.groups import without_patients
 from amsunet.device import Device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluation import name_of
-from amsunet.evaluation.findings import KINDS, Marks
+from amsunet.evaluation.findings import KINDS, PixelCounts
 from amsunet.evaluation.score_table import aligned
 from amsunet.evaluation.statistics import Interval, PairedTest, holm, mean_of_known, mean_with_interval, paired_test
 from amsunet.evaluation.study import COMPARISON, Study, Trial, Variant, is_done, trial_folder
@@ -27,10 +27,11 @@ from amsunet.models.cost import count_macs, count_parameters
 
 _METRICS = ("dice", "iou", "hd95", "nsd", "cldice")
 _SCORES = (*_METRICS, "dice_with_object")
-"""Of an image; the last is the mean over the classes that it holds."""
+"""Scores of an image; the last is the mean over the classes that it holds."""
 _MANY = 3
-"""More networks than these are not named in a title."""
+"""Most networks that a title names."""
 _NAMED = 3
+"""Most trainings that a finding names."""
 _PARTS = (("", "mean"), ("_low", "low"), ("_high", "high"))
 
 
@@ -40,7 +41,7 @@ class ComparisonRow:
 
     variant: Variant
     seeds: int
-    """Trainings that came to their end."""
+    """Trainings that finished."""
     scores: dict[str, Interval]
     seed_deviation: float
     """Standard deviation over seeds of the mean Dice; NaN with one seed."""
@@ -50,9 +51,9 @@ class ComparisonRow:
     latency: float
     """Median seconds for one 256 x 256 image."""
     minutes: float
-    """Of training, mean over trainings."""
+    """Minutes of training, mean over trainings."""
     steps: float
-    """Of training, mean over trainings."""
+    """Steps of training, mean over trainings."""
     test: PairedTest | None
     """Dice against the first network, over patients where known; None for the first itself. ``p`` is corrected over
     the family."""
@@ -60,7 +61,7 @@ class ComparisonRow:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a study found. ``failures`` says what was wrong, by cell name; ``jobs`` trainings ran at a time."""
+    """The results of a study. ``failures`` holds the reason by trial name; ``jobs`` trainings ran at a time."""
 
     folder: Path
     study: Study
@@ -69,14 +70,16 @@ class Comparison:
     environment: dict[str, Any]
     jobs: int
     findings: tuple[str, ...] = ()
-    """What must be known before the scores are read."""
+    """Findings to read before the scores."""
 
     @property
     def title(self) -> str:
         """Networks, or what was changed, and data."""
         names = [row.variant.name for row in self.rows]
-        told = self.study.title != COMPARISON or len(names) > _MANY
-        networks = self.study.title if told else " and ".join([", ".join(names[:-1])] * (len(names) > 1) + names[-1:])
+        summed_up = self.study.title != COMPARISON or len(names) > _MANY
+        networks = (
+            self.study.title if summed_up else " and ".join([", ".join(names[:-1])] * (len(names) > 1) + names[-1:])
+        )
         return f"{networks} on {name_of(self.study.source)}"
 
     @property
@@ -120,10 +123,20 @@ def _count(comparison: Comparison) -> str:
 
 
 def collect(folder: Path, study: Study, device: Device, failures: dict[str, str], jobs: int) -> Comparison:
-    """Read the cells that are done, measure the networks, write ``comparison.json``, ``networks.csv`` and
-    ``images.csv``.
+    """Read the trials that are done, measure the networks, and write the results.
 
-    Raises: InputError if no cell is done.
+    Args:
+        folder: The study's folder; ``comparison.json``, ``networks.csv`` and ``images.csv`` are written into it.
+        study: The study.
+        device: Where the networks are timed.
+        failures: The reason of each trial that failed, by its name.
+        jobs: Trainings that ran at a time.
+
+    Returns:
+        The results.
+
+    Raises:
+        InputError: If no trial is done.
     """
     done = {
         variant.name: [trial for trial in study.trials() if trial.variant == variant and is_done(folder, trial)]
@@ -132,7 +145,7 @@ def collect(folder: Path, study: Study, device: Device, failures: dict[str, str]
     done = {name: trials for name, trials in done.items() if trials}
     if not done:
         reason = next(iter(failures.values()), "all were stopped")
-        raise InputError(f"no training in {folder} came to its end: {reason}")
+        raise InputError(f"no training in {folder} finished: {reason}")
     images = {name: _image_scores(folder, trials) for name, trials in done.items()}
     common = set.intersection(*(set(of_network) for of_network in images.values()))
     images = {name: {key: v for key, v in scores.items() if key in common} for name, scores in images.items()}
@@ -173,17 +186,17 @@ def collect(folder: Path, study: Study, device: Device, failures: dict[str, str]
 
 
 def score_of(folder: Path, trial: Trial) -> float:
-    """Mean Dice of one cell over its images."""
+    """Mean Dice of one trial over its images."""
     return mean_of_known(list(trial_scores(folder, trial).values()))
 
 
 def trial_scores(folder: Path, trial: Trial) -> dict[str, float]:
-    """Dice of one cell by image name."""
+    """Dice of one trial by image name."""
     return {name: values["dice"] for (name, _), values in _image_scores(folder, [trial]).items()}
 
 
 def _image_scores(folder: Path, trials: list[Trial]) -> dict[tuple[str, str | None], dict[str, float]]:
-    """Scores by image and group: mean over cells and those classes that are in some image."""
+    """Scores by image and group: mean over trials and those classes that occur in some image."""
     rows = [row for trial in trials for row in _rows_of(folder, trial)]
     there = {row["class"] for row in rows if _occurs(row)}
     found: dict[tuple[str, str | None], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
@@ -202,27 +215,27 @@ def _occurs(row: Mapping[str, str]) -> bool:
 
 
 def _findings(folder: Path, done: Mapping[str, list[Trial]]) -> Iterator[str]:
-    """What is said of the images judged, once, and of each training."""
+    """Findings about the evaluated images, once, and about each training."""
     of_data: dict[str, None] = {}
     of_networks: dict[str, list[str]] = defaultdict(list)
     for trials in done.values():
         for trial in trials:
-            marks = _marks(folder, trial)
-            of_data |= dict.fromkeys(marks.of_data())
-            for finding in marks.of_network():
+            counts = _pixel_counts(folder, trial)
+            of_data |= dict.fromkeys(counts.describe_data())
+            for finding in counts.describe_network():
                 of_networks[finding].append(trial.name)
     yield from of_data
     for finding, names in of_networks.items():
         yield f"{finding} ({', '.join(names[:_NAMED])}{', ...' * (len(names) > _NAMED)})"
 
 
-def _marks(folder: Path, trial: Trial) -> Marks:
-    """Where classes are and were found, from the table of images of one training."""
+def _pixel_counts(folder: Path, trial: Trial) -> PixelCounts:
+    """Pixels of each class and image, from the table of images of one training."""
     counts: dict[str, dict[str, list[int]]] = defaultdict(dict)
     for row in _rows_of(folder, trial):
         counts[row["image"]][row["class"]] = [int(row[kind]) for kind in KINDS]
     names = tuple(next(iter(counts.values())))
-    return Marks.of_counts({image: list(of_image.values()) for image, of_image in counts.items()}, names)
+    return PixelCounts.from_counts({image: list(of_image.values()) for image, of_image in counts.items()}, names)
 
 
 def _rows_of(folder: Path, trial: Trial) -> Iterator[dict[str, str]]:
@@ -234,7 +247,7 @@ def _rows_of(folder: Path, trial: Trial) -> Iterator[dict[str, str]]:
 
 
 def _by_seed(folder: Path, trials: list[Trial]) -> list[float]:
-    """Mean Dice of each seed over all its folds; a seed that lacks one is left out."""
+    """Mean Dice of each seed over all its folds; a seed with a missing fold is left out."""
     seeds: dict[int, list[Trial]] = defaultdict(list)
     for trial in trials:
         seeds[trial.seed].append(trial)
@@ -256,7 +269,7 @@ def _training_cost(folder: Path, trial: Trial) -> tuple[float, float]:
 def _tests(
     images: dict[str, dict[tuple[str, str | None], dict[str, float]]], first: str
 ) -> dict[str, PairedTest | None]:
-    """Each network against the first, corrected over the family; none where the first has not come to its end."""
+    """Test each network against the first, corrected over the family; None where the first has not finished."""
     others = [name for name in images if name != first]
     if first not in images:
         return dict.fromkeys(others)
@@ -268,7 +281,7 @@ def _tests(
 
 
 def _by_patient(scores: dict[tuple[str, str | None], dict[str, float]]) -> list[float]:
-    """Mean Dice of each patient, or of each image where patients are not known: what may be taken as independent."""
+    """Mean Dice of each patient, or of each image where patients are unknown: values that count as independent."""
     found: dict[str, list[float]] = defaultdict(list)
     for (image, group), values in scores.items():
         found[f"patient {group}" if group else f"image {image}"].append(values["dice"])

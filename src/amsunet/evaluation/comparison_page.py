@@ -1,4 +1,4 @@
-"""The page of a comparison: one HTML file that needs nothing beside it."""
+"""The page of a comparison: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,14 @@ _SIDE = 220
 
 
 def write_page(comparison: Comparison) -> Path:
-    """Write ``comparison.html`` into the study's folder and return its path."""
+    """Write ``comparison.html`` into the study's folder.
+
+    Args:
+        comparison: The results of the study.
+
+    Returns:
+        The path of the page.
+    """
     study = comparison.study
     html = render(
         "comparison.html",
@@ -51,7 +58,7 @@ def write_page(comparison: Comparison) -> Path:
 
 
 def _grid(comparison: Comparison) -> list[dict[str, Any]]:
-    """Some images, worst to best, as every network segments them."""
+    """Some images, worst to best, with the segmentation of each network."""
     study = comparison.study
     trials = {row.variant.name: _first_trial(comparison, row.variant.name) for row in comparison.rows}
     scores = {name: trial_scores(comparison.folder, trial) for name, trial in trials.items()}

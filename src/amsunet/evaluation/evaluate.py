@@ -23,7 +23,7 @@ from amsunet.data.other_observer import OtherObserver, open_other_observer
 from amsunet.device import Device, choose_device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluation import Evaluation, ImageScores, evaluation_folder
-from amsunet.evaluation.findings import Marks
+from amsunet.evaluation.findings import PixelCounts
 from amsunet.evaluation.metrics import Calibration, score_image, score_mask
 from amsunet.evaluation.samples import choose_foreign, choose_of_run, open_evaluation_data
 from amsunet.evaluation.statistics import mean_of_known
@@ -183,7 +183,8 @@ def _score(
         pairs = labels[counted].astype(np.int64) * classes + found.mask[counted]
         confusion += np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
         report(done, len(samples), "image")
-    marks = Marks.of({image.sample.name: image.classes for image in scores}, dataset.convention.class_names[1:])
+    names = dataset.convention.class_names[1:]
+    marks = PixelCounts.from_scores({image.sample.name: image.classes for image in scores}, names)
     return [replace(image, labels=marks.labels) for image in scores], calibration, confusion
 
 

@@ -16,7 +16,7 @@ from amsunet.data.discovery.layout import Sample
 from amsunet.data.groups import without_patients
 from amsunet.data.images import Array
 from amsunet.data.masks import MaskConvention
-from amsunet.evaluation.findings import Marks
+from amsunet.evaluation.findings import PixelCounts
 from amsunet.evaluation.metrics import EMPTY_RULE, METRICS, NSD_TOLERANCE, Calibration, ClassScores
 from amsunet.evaluation.risk import RiskCoverage, risk_coverage
 from amsunet.evaluation.score_table import as_text
@@ -95,9 +95,9 @@ class Evaluation:
         return f"{self.network} on {name_of(self.source)}{split}"
 
     @cached_property
-    def marks(self) -> Marks:
+    def marks(self) -> PixelCounts:
         """Where classes are and were found."""
-        return Marks.of({image.sample.name: image.classes for image in self.images}, self.class_names)
+        return PixelCounts.from_scores({image.sample.name: image.classes for image in self.images}, self.class_names)
 
     @cached_property
     def findings(self) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ class Evaluation:
         told = filter(
             None, (describe_out_of_distribution(strange, len(self.images)), describe_polarity_in_doubt(unclear))
         )
-        return (*self.marks.of_data(), *self.marks.of_network(), *told)
+        return (*self.marks.describe_data(), *self.marks.describe_network(), *told)
 
     @property
     def scored(self) -> int:

@@ -1,4 +1,4 @@
-"""Metrics of one image, class by class, under one written rule for empty masks."""
+"""Metrics of one image, class by class, with one written rule for empty masks."""
 
 from __future__ import annotations
 
@@ -24,11 +24,10 @@ from amsunet.data.masks import IGNORE_INDEX
 EMPTY_RULE = (
     "Where truth and prediction are both empty, Dice, IoU, NSD and clDice are 1 and HD95 is left out and counted; "
     "where exactly one is empty, they are 0 and HD95 is the image's diagonal. "
-    "An image without a pixel that counts, and a class that is in no image, have no score: both are left out and "
-    "counted."
+    "An image with only ignored pixels, and a class that is in no image, have no score: both are left out and counted."
 )
 NSD_TOLERANCE = 2.0
-"""In pixels, or in millimetres where ``score_image`` is told the spacing."""
+"""In pixels, or in millimetres where ``score_image`` gets the spacing."""
 METRICS = {
     "dice": "Dice",
     "iou": "IoU",
@@ -48,8 +47,10 @@ CALIBRATION_BINS = 15
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Scores of one class in one image. NaN where a score does not exist, as sensitivity without a true pixel; all are
-    NaN in an image without a pixel that counts.
+    """Scores of one class in one image.
+
+    A score is NaN where it does not exist, as sensitivity without a true pixel. All are NaN in an image whose pixels
+    are all ignored.
     """
 
     dice: float
@@ -86,16 +87,17 @@ def score_image(
     spacing: tuple[float, float] | None = None,
     thin: bool = False,
 ) -> list[ClassScores]:
-    """Score a segmentation against the truth; pixels labelled ``IGNORE_INDEX`` count nowhere.
+    """Score a segmentation against the reference; pixels labelled ``IGNORE_INDEX`` are left out of all scores.
 
     Args:
         probability: (K, H, W), float.
         predicted: (H, W) of class numbers.
         labels: (H, W) of class numbers and ``IGNORE_INDEX``.
-        spacing: of pixels (rows, columns) in millimetres; distances are in pixels without it.
-        thin: also compute clDice (Shit et al., CVPR 2021); NaN otherwise.
+        spacing: Size of a pixel (rows, columns) in millimetres; distances are in pixels without it.
+        thin: Whether to compute clDice too (Shit et al., CVPR 2021); NaN otherwise.
 
-    Returns: scores of the classes 1 ... K - 1.
+    Returns:
+        Scores of the classes 1 ... K - 1.
     """
     counted = labels != IGNORE_INDEX
     if not counted.any():
@@ -109,12 +111,12 @@ def score_image(
 
 
 def score_mask(predicted: Array, labels: Array, num_classes: int, *, thin: bool = False) -> list[ClassScores]:
-    """Score a mask that comes without probabilities, as a person's, like ``score_image``; no AUC, no average precision.
+    """Score a mask without probabilities, such as an observer's: ``score_image`` without AUC and average precision.
 
     Args:
         predicted: (H, W) of class numbers.
         labels: (H, W) of class numbers and ``IGNORE_INDEX``.
-        thin: also compute clDice.
+        thin: Whether to compute clDice too.
 
     Returns:
         Scores of the classes 1 ... ``num_classes`` - 1.
@@ -127,7 +129,7 @@ def score_mask(predicted: Array, labels: Array, num_classes: int, *, thin: bool 
 def _score_class(
     probability: Array, predicted: Array, true: Array, counted: Array, spacing: tuple[float, float] | None, thin: bool
 ) -> ClassScores:
-    # Only pixels that count enter the table; MONAI takes any shape behind (batch, class).
+    # Ignored pixels do not enter the table; MONAI takes any shape behind (batch, class).
     flat = [torch.from_numpy(mask[counted].astype(np.uint8))[None, None] for mask in (predicted, true)]
     table = get_confusion_matrix(*flat, include_background=True)
     tp, fp, tn, fn = (int(value) for value in table[0, 0])
@@ -182,9 +184,16 @@ def _surface_scores(predicted: Array, true: Array, spacing: tuple[float, float] 
 
 
 def centreline_dice(predicted: Array, true: Array) -> float:
-    """clDice: harmonic mean of the share of each mask's skeleton that lies in the other mask, both not empty.
+    """Compute clDice: the harmonic mean of the shares of each mask's skeleton that lie in the other mask.
 
     Source: Shit et al., CVPR 2021, arXiv 2003.07311.
+
+    Args:
+        predicted: (H, W) of bool, not empty.
+        true: (H, W) of bool, not empty.
+
+    Returns:
+        clDice, 0 to 1.
     """
     precision = float(true[skeletonize(predicted)].mean())
     sensitivity = float(predicted[skeletonize(true)].mean())
@@ -192,9 +201,9 @@ def centreline_dice(predicted: Array, true: Array) -> float:
 
 
 class Calibration:
-    """How often the likeliest class is right, by how sure the network is, over all pixels that count.
+    """Calibration of a network: accuracy by confidence, over all pixels that are not ignored.
 
-    Kept as sums for each bin of confidence: torchmetrics gives the error alone, the plot needs the bins.
+    Sums are kept for each bin of confidence: torchmetrics returns the error alone, the plot needs the bins.
     """
 
     def __init__(self) -> None:
@@ -203,7 +212,12 @@ class Calibration:
         self.correct = np.zeros(CALIBRATION_BINS)
 
     def add(self, probability: Array, labels: Array) -> None:
-        """Add one image: probability (K, H, W), labels (H, W) with ``IGNORE_INDEX``."""
+        """Add one image.
+
+        Args:
+            probability: (K, H, W), float.
+            labels: (H, W) of class numbers and ``IGNORE_INDEX``.
+        """
         counted = labels != IGNORE_INDEX
         confidence = probability.max(axis=0)[counted].astype(np.float64)
         correct = probability.argmax(axis=0)[counted] == labels[counted]
@@ -213,14 +227,20 @@ class Calibration:
         self.correct += np.bincount(bins, correct, CALIBRATION_BINS)
 
     def curve(self) -> tuple[Array, Array, Array]:
-        """Mean confidence, share that is right, and pixels, of every bin that has any."""
+        """The reliability curve.
+
+        Returns:
+            Mean confidence, accuracy, and pixels of each bin that is not empty.
+        """
         filled = self.pixels > 0
         pixels = self.pixels[filled]
         return self.confidence[filled] / pixels, self.correct[filled] / pixels, pixels
 
     def error(self) -> float:
-        """Expected calibration error: mean distance of confidence and accuracy, weighted by pixels (Naeini 2015); NaN
-        without a pixel.
+        """Expected calibration error: mean distance of confidence and accuracy, weighted by pixels (Naeini 2015).
+
+        Returns:
+            The error; NaN without any pixel.
         """
         pixels = self.pixels.sum()
         return float(np.abs(self.confidence - self.correct).sum() / pixels) if pixels else math.nan

@@ -1,4 +1,4 @@
-"""Pictures for the report."""
+"""Plots and pictures of reports, as SVG or JPEG."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _STYLE: dict[str, Any] = {
 
 
 def training_curves(run: Path) -> str:
-    """Loss and validation Dice over the epochs, as SVG; empty if the run has no ``metrics.csv``."""
+    """Plot loss and validation Dice over the epochs, as SVG; empty if the run has no ``metrics.csv``."""
     path = run / "metrics.csv"
     if not path.is_file():
         return ""
@@ -78,7 +78,7 @@ def training_curves(run: Path) -> str:
 
 
 def calibration_plot(evaluation: Evaluation) -> str:
-    """How often the network is right against how sure it is, as SVG; empty without a pixel that counts."""
+    """Plot accuracy against confidence (reliability diagram), as SVG; empty if all pixels are ignored."""
     confidence, accuracy, pixels = evaluation.calibration.curve()
     if not len(pixels):
         return ""
@@ -98,7 +98,7 @@ def calibration_plot(evaluation: Evaluation) -> str:
 
 
 def uncertainty_plot(evaluation: Evaluation) -> str:
-    """Dice of every image against its uncertainty, as SVG."""
+    """Plot Dice of each image against its uncertainty, as SVG."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(4.2, 3.0))
         axes = figure.add_subplot()
@@ -119,7 +119,7 @@ def uncertainty_plot(evaluation: Evaluation) -> str:
 
 
 def risk_coverage_plot(evaluation: Evaluation) -> str:
-    """What is lost when the most uncertain images are put aside, as SVG; empty without an image that has a score."""
+    """Plot the loss in Dice when the most uncertain images are left out, as SVG; empty if no image has a score."""
     curve = evaluation.risk_coverage()
     if curve is None:
         return ""
@@ -135,9 +135,7 @@ def risk_coverage_plot(evaluation: Evaluation) -> str:
 
 
 def score_distribution(evaluation: Evaluation) -> str:
-    """Dice of every image, sorted, as SVG, grey where the image holds no object; empty without an image that has a
-    score.
-    """
+    """Plot Dice of each image, sorted, as SVG, grey where the image holds no object; empty if no image has a score."""
     ordered = sorted(
         (image.dice, any(one.occurs for one in image.classes))
         for image in evaluation.images
@@ -166,7 +164,7 @@ def score_distribution(evaluation: Evaluation) -> str:
 
 
 def pareto_plot(rows: Sequence[ComparisonRow]) -> str:
-    """Dice against multiply-accumulate operations, a dot a network, as SVG."""
+    """Plot Dice against multiply-accumulate operations, a dot for each network, as SVG."""
     front, best = [], -1.0
     for row in sorted(rows, key=lambda row: (row.macs, -row.scores["dice"].mean)):
         if row.scores["dice"].mean > best:
@@ -188,7 +186,15 @@ def pareto_plot(rows: Sequence[ComparisonRow]) -> str:
 
 
 def write_names(axes: Axes, places: Mapping[str, tuple[float, float]]) -> list[Annotation]:
-    """Names beside their dots, moved up where they would lie over one another; the axes' limits must be set."""
+    """Write names beside their dots, moved up where they would overlap.
+
+    Args:
+        axes: Where to write; its limits must be set.
+        places: The place of each dot by its name, in units of the axes.
+
+    Returns:
+        The names as placed.
+    """
     names = [
         axes.annotate(name, place, xytext=(9, 7), textcoords="offset points", color=_INK)
         for name, place in sorted(places.items(), key=lambda item: item[1][1])
@@ -202,9 +208,17 @@ def write_names(axes: Axes, places: Mapping[str, tuple[float, float]]) -> list[A
 
 
 def case_panels(image: Array, labels: Array, predicted: Array) -> Image.Image:
-    """Image, truth and prediction side by side, as wide for every image.
+    """Draw image, reference and prediction side by side, equally wide for all images.
 
-    In the prediction green is right, blue was missed, orange is too much; a wrong class is orange.
+    In the prediction, green pixels are right, blue ones are missed, orange ones are surplus or of a wrong class.
+
+    Args:
+        image: (H, W, C).
+        labels: (H, W), the reference.
+        predicted: (H, W), the prediction.
+
+    Returns:
+        The picture, in RGB.
     """
     panels = [viewable(image), draw_outlines(image, labels), paint_errors(image, labels, predicted)]
     small = [fit(panel, *_PANEL) for panel in panels]
@@ -216,7 +230,7 @@ def case_panels(image: Array, labels: Array, predicted: Array) -> Image.Image:
 
 
 def stack(rows: Sequence[Image.Image]) -> Image.Image:
-    """Pictures below each other."""
+    """Stack pictures below each other."""
     sheet = Image.new("RGB", (max(row.width for row in rows), sum(row.height + _GAP for row in rows) - _GAP), "white")
     y = 0
     for row in rows:
@@ -226,7 +240,16 @@ def stack(rows: Sequence[Image.Image]) -> Image.Image:
 
 
 def paint_errors(image: Array, labels: Array, predicted: Array) -> Array:
-    """The image with right, missed and surplus pixels coloured; what does not count is darker."""
+    """Colour right, missed and surplus pixels of an image, and darken ignored ones.
+
+    Args:
+        image: (H, W, C).
+        labels: (H, W), the reference.
+        predicted: (H, W), the prediction.
+
+    Returns:
+        (H, W, 3) of uint8.
+    """
     shown = viewable(image)
     counted = labels != IGNORE_INDEX
     truth = (labels != 0) & counted
@@ -243,14 +266,14 @@ def paint_errors(image: Array, labels: Array, predicted: Array) -> Array:
 
 
 def data_address(picture: Image.Image) -> str:
-    """A picture as a data address for an <img>."""
+    """Encode a picture as a data address for an <img>."""
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=88)
     return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
 
 
 def figure_text(figure: Figure) -> str:
-    """A figure as an <svg> element."""
+    """Encode a figure as an <svg> element."""
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None})
     text = out.getvalue()

@@ -1,4 +1,4 @@
-"""The table of scores: its rows, for text and for the report, and the text."""
+"""The table of scores: its rows, for the report too, and as text."""
 
 from __future__ import annotations
 
@@ -15,31 +15,29 @@ if TYPE_CHECKING:
     from amsunet.evaluation.evaluation import Evaluation
 
 _WIDE = 140
-"""Signs of a line."""
+"""Characters of a line, at most."""
 _BY_THE_RULE = ("dice", "iou")
-"""Scores that are 1 where there is nothing and nothing is marked: their mean over images with an object stands beside
-the mean over all.
-"""
+"""Scores that are 1 where mask and prediction are empty: the table holds their mean over images with an object too."""
 
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """One line of the table: of the mean over classes, then of each class where there are several."""
+    """One line of the table: the mean over classes, then each class where there are several."""
 
     name: str
     values: tuple[Interval | int, ...]
     few: int | None = None
-    """Images that have a value, where others have none."""
+    """Images with a value, if others have none."""
 
 
 def columns(evaluation: Evaluation) -> list[str]:
-    """What the values of a row are of."""
+    """Headings of the values of a row."""
     names = list(evaluation.class_names)
     return names if len(names) == 1 else ["mean over classes", *names]
 
 
 def score_rows(evaluation: Evaluation) -> list[ScoreRow]:
-    """The lines of the table, without scores that no image has."""
+    """Rows of the table, without scores that no image has."""
     labels: list[int | None] = [None, *(range(1, len(evaluation.class_names) + 1) if _several(evaluation) else [])]
     rows = []
     if not evaluation.all_hold_all:
@@ -56,14 +54,14 @@ def score_rows(evaluation: Evaluation) -> list[ScoreRow]:
 
 
 def headline(evaluation: Evaluation) -> str:
-    """Which images the scores are means over."""
+    """The images over which the scores are averaged, in words."""
     if evaluation.scored < len(evaluation.images):
-        return f"mean over the {evaluation.scored} of {len(evaluation.images)} images that have pixels that count"
+        return f"mean over the {evaluation.scored} of {len(evaluation.images)} images with pixels that are not ignored"
     return f"mean over {'all ' if not evaluation.all_hold_all else ''}{len(evaluation.images)} images"
 
 
 def as_text(evaluation: Evaluation) -> str:
-    """What must be known, the scores, and the rule that they follow."""
+    """Findings, scores, and the rule for empty masks, as text."""
     lines = [f"warning: {finding}" for finding in evaluation.findings]
     chosen = " (the weights were chosen on it)" if evaluation.split == "val" else ""
     lines.append(f"{evaluation.title}{chosen}, {headline(evaluation)} [95 % interval]")
@@ -95,14 +93,21 @@ def as_text(evaluation: Evaluation) -> str:
 
 
 def number(value: float) -> str:
-    """A score, or ``none`` where there is no such thing."""
+    """A score with four digits, or ``none`` for NaN."""
     return "none" if math.isnan(value) else f"{value:.4f}"
 
 
 def aligned(cells: Sequence[Sequence[str]], wide: int = _WIDE) -> list[str]:
-    """Lines of cells, each column as wide as its widest cell on a terminal, two spaces between them.
+    """Align cells in columns, separated by two spaces.
 
-    Columns that do not fit into ``wide`` follow below, again behind the first one.
+    Columns that do not fit into a line follow below, again behind the first one.
+
+    Args:
+        cells: Rows of cells, all of one length.
+        wide: The most characters of a line.
+
+    Returns:
+        The lines.
     """
     widths = [max(map(_width, column)) + 2 for column in zip(*cells, strict=True)]
     blocks: list[list[int]] = [[0]]

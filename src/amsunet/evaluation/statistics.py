@@ -14,13 +14,13 @@ _RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its 95 % bootstrap interval; NaN where there is nothing, or too little, to compute it from."""
+    """A mean and its 95 % bootstrap interval; NaN where there are no values, or too few."""
 
     mean: float
     low: float
     high: float
     count: int
-    """Images that have a value."""
+    """Images with a value."""
 
     def __str__(self) -> str:
         if math.isnan(self.mean):
@@ -37,9 +37,14 @@ def mean_of_known(values: Sequence[float]) -> float:
 
 
 def mean_with_interval(values: Sequence[float], groups: Sequence[str | None] | None = None) -> Interval:
-    """Mean over images with a percentile bootstrap interval over images, or over groups (patients) where given.
+    """Average over images, with a percentile bootstrap interval over images, or over groups where given.
 
-    Values that are NaN are left out.
+    Args:
+        values: One value for each image; NaN is left out.
+        groups: The group (patient) of each image, None where unknown.
+
+    Returns:
+        The mean and its 95 % interval.
     """
     names = list(groups) if groups is not None else [None] * len(values)
     sums: dict[str, list[float]] = {}
@@ -66,7 +71,7 @@ def mean_with_interval(values: Sequence[float], groups: Sequence[str | None] | N
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Two networks on the same images or patients."""
+    """A paired comparison of two networks on the same images or patients."""
 
     difference: float
     """Mean over pairs of the second less the first."""
@@ -74,13 +79,20 @@ class PairedTest:
     """Matched-pairs rank-biserial correlation, -1 ... 1: the share of rank sums in favour of the second less that in
     favour of the first."""
     p: float
-    """Of the Wilcoxon signed-rank test, two-sided; NaN where all pairs are equal."""
+    """p value of the Wilcoxon signed-rank test, two-sided; NaN where all pairs are equal."""
 
 
 def paired_test(first: Sequence[float], second: Sequence[float]) -> PairedTest:
-    """Compare two networks pair by pair; all NaN without a pair.
+    """Compare two networks pair by pair.
 
     Source: Wilcoxon, Biometrics Bulletin 1945; effect size of Kerby, Comprehensive Psychology 2014.
+
+    Args:
+        first: Scores of the first network.
+        second: Scores of the second network, in the same order; pairs with a NaN are left out.
+
+    Returns:
+        The test; all NaN without any pair.
     """
     differences = np.asarray(second, float) - np.asarray(first, float)
     differences = differences[~np.isnan(differences)]
@@ -95,7 +107,14 @@ def paired_test(first: Sequence[float], second: Sequence[float]) -> PairedTest:
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """Correct p values for being a family (Holm, Scandinavian Journal of Statistics 1979); NaN stay, uncounted."""
+    """Correct p values for multiple testing (Holm, Scandinavian Journal of Statistics 1979).
+
+    Args:
+        ps: p values; NaN stay NaN and are not counted.
+
+    Returns:
+        The corrected p values, in the same order.
+    """
     known = sorted((p, index) for index, p in enumerate(ps) if not math.isnan(p))
     corrected, largest = [math.nan] * len(ps), 0.0
     for rank, (p, index) in enumerate(known):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from amsunet.atomic_io import atomic_write, write_json
-from amsunet.data.contact_sheet import draw_sheet, tell_codes
+from amsunet.data.contact_sheet import draw_sheet, warn_of_missing_fonts
 from amsunet.data.masks import MaskOptions
 from amsunet.device import choose_device
 from amsunet.host import random_state_kept
@@ -140,4 +140,4 @@ def check(
         "memory_bytes": cost.memory,
     }
     write_json(folder / "check.json", record)
-    return CheckResult(prepared, fitted, str(machine), sheet, tell_codes(dataset))
+    return CheckResult(prepared, fitted, str(machine), sheet, warn_of_missing_fonts(dataset))

@@ -64,7 +64,7 @@ def test_a_folder_of_the_background_is_no_class() -> None:
 
 def test_255_beside_1_in_a_class_folder_is_asked_for() -> None:
     masks = [np.where(disc(10, 10, 5), 255, blob(n)).astype(np.uint8) for n in range(COUNT)]
-    with pytest.raises(InputError, match="holds 1 and 255: say --ignore-value 255 if"):
+    with pytest.raises(InputError, match="holds 1 and 255: set --ignore-value 255 if"):
         _find({"cell": masks})
     assert _find({"cell": masks}, ignore_value=255)[0].ignore_value == 255
     assert _find({"cell": masks}, threshold=1.0)[0].threshold == 1

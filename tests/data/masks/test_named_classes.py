@@ -1,4 +1,4 @@
-"""Masks whose names tell classes: never joined as one foreground."""
+"""Masks with classes in their names: never joined as one foreground."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _write(source: Path, image: str, masks: tuple[str, ...], count: int = 4) -> 
     ],
     ids=lambda names: str(names),
 )
-def test_classes_are_read_from_names_and_said(image: str, masks: tuple[str, ...], tmp_path: Path) -> None:
+def test_classes_are_read_from_names_with_a_warning(image: str, masks: tuple[str, ...], tmp_path: Path) -> None:
     _write(tmp_path, image, masks)
     dataset = open_dataset(tmp_path)
     assert dataset.convention.class_names == ("background", "heart", "lung")
@@ -89,7 +89,7 @@ def test_numbers_and_versions_are_no_classes(ends: tuple[str, str]) -> None:
     assert find_named_classes(images, masks) == {}
 
 
-def test_one_image_or_names_that_fit_no_image_tell_no_classes() -> None:
+def test_one_image_or_names_that_fit_no_image_are_no_classes() -> None:
     pair = [Path("a_lung.png"), Path("a_heart.png")]
     assert find_named_classes([Path("a.png"), Path("b.png")], pair) == {}
     four = [*pair, Path("b_lung.png"), Path("b_heart.png")]

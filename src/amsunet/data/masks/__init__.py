@@ -1,4 +1,4 @@
-"""What the values of masks mean: found out of all files of a data set, or refused."""
+"""What the values of masks mean: found from all files of a data set, or refused where it would be a guess."""
 
 from amsunet.data.masks.convention import IGNORE_INDEX as IGNORE_INDEX
 from amsunet.data.masks.convention import MaskConvention as MaskConvention

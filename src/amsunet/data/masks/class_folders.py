@@ -1,4 +1,4 @@
-"""What masks mean that lie in one folder for each class."""
+"""What masks mean that lie in a folder for each class."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 
 from amsunet.data.images import Array
 from amsunet.data.masks.convention import MaskConvention, MaskOptions
+from amsunet.data.masks.inversion import surrounds, warn_of_inversion
 from amsunet.data.masks.readings import choose_reading
 from amsunet.data.masks.soft import threshold_of_soft
 from amsunet.data.masks.summary import MaskSummary
-from amsunet.data.masks.surroundings import surrounds, warn_of_inversion
 from amsunet.errors import InputError
 from amsunet.wording import Blank, command, setting
 
@@ -20,9 +20,9 @@ _SAME, _SAME_NESTED = 0.5, 0.7
 """Overlap (intersection over union) from which on two folders mark the same objects: where one crosses the other, and
 where one lies within the other, as a lumen in its vessel does."""
 _MOST = 0.5
-"""Share of images."""
+"""Share of images, above which most of them are alike."""
 _ALL = 0.98
-"""Share of the places of an image that are marked once, where classes cover everything."""
+"""Least share of an image that is marked exactly once, if its classes cover everything."""
 
 Images = Sequence[Mapping[str, MaskSummary]]
 """The masks of each image, by class."""
@@ -31,15 +31,21 @@ Images = Sequence[Mapping[str, MaskSummary]]
 def find_folder_convention(
     masks: Mapping[str, Sequence[MaskSummary]], options: MaskOptions, images: Images = (), *, known: bool = False
 ) -> tuple[MaskConvention, list[str]]:
-    """As ``find_convention``, of binary masks in one folder for each class, by the folders' names.
+    """Find what binary masks mean that lie in a folder for each class.
 
-    Where classes overlap, the one that is smaller there is on top in all images: a cup in its disc, a tumour in its
-    organ.
+    Where classes overlap, the smaller one is on top in all images: a cup in its disc, a tumour in its organ.
 
     Args:
-        masks: by the folder of their class.
-        images: the same by image.
-        known: whether a network was trained on these folders, so that what they mean is settled.
+        masks: Summaries of the masks, by the folder of their class.
+        options: What the user has set.
+        images: The same masks by image, then by folder.
+        known: Whether a network was trained on these folders, so that their meaning is known.
+
+    Returns:
+        The convention, and notes for the user on how it was found.
+
+    Raises:
+        InputError: For masks that may mean several things; the message names the setting for each.
     """
     every = [mask for of_class in masks.values() for mask in of_class]
     if options.classes is not None or options.instances:
@@ -80,7 +86,7 @@ def find_folder_convention(
     lost = [convention.class_names[label] for label in _covered(order, list(masks), images)]
     notes = [*notes, *(f"{name} lies under other classes in all images: no pixel of it is left" for name in lost)]
     empty = [name for name, area in zip(convention.class_names[1:], areas, strict=True) if not area]
-    notes = [*notes, *(f"no mask marks {name}: this class cannot be learned or judged" for name in empty)]
+    notes = [*notes, *(f"no mask marks {name}: this class cannot be learned or evaluated" for name in empty)]
     return convention, notes
 
 
@@ -89,12 +95,12 @@ def _foreground_area(mask: MaskSummary, convention: MaskConvention) -> int:
 
 
 def _refuse_numbers_beside_white(every: Sequence[MaskSummary], options: MaskOptions, *, soft: bool) -> None:
-    """Refuse 255 beside 1 in one mask: it may be what does not count."""
+    """Refuse 255 beside 1 in one mask: 255 may be ignored pixels."""
     if options.ignore_value is None and not soft:
         odd = next((mask for mask in every if not mask.colour and mask.foreground == {1, 255}), None)
         if odd is not None:
             raise InputError(
-                f"{odd.path} holds 1 and 255: say {setting(ignore_value=255)} if 255 does not count, "
+                f"{odd.path} holds 1 and 255: set {setting(ignore_value=255)} if 255 is to be ignored, "
                 f"{setting(threshold=1)} if both are its class, or {setting(threshold=255)} if 255 alone is"
             )
 
@@ -102,12 +108,12 @@ def _refuse_numbers_beside_white(every: Sequence[MaskSummary], options: MaskOpti
 def _look_around(
     masks: Mapping[str, Sequence[MaskSummary]], options: MaskOptions, convention: MaskConvention, images: Images
 ) -> list[str]:
-    """Refuse folders whose masks may be inverted; the user's own threshold says that they are not."""
+    """Refuse folders whose masks may be inverted, unless the user set the threshold."""
     named = next((name for name in masks if name.lower() in ("background", "bg")), None)
     if named is not None and options.class_names is None:
         raise InputError(
             f"{masks[named][0].path} is of a folder named {named}, and what no class marks is the background anyway: "
-            "take this folder away, or rename it if it is a class of its own"
+            "take this folder away, or rename it if it is a class"
         )
     if options.threshold is not None or _cover_all(images, len(masks)):
         return []
@@ -118,7 +124,7 @@ def _look_around(
         if surrounds(of_class, convention):
             raise InputError(
                 f"{of_class[0].path} and most other masks in the folder {name} are bright around and dark within: "
-                f"invert the masks of this folder, or say {setting(threshold=cut)} if what is bright is {name}"
+                f"invert the masks of this folder, or set {setting(threshold=cut)} if what is bright is {name}"
             )
         notes += warn_of_inversion(of_class, convention, setting(threshold=cut))
     return notes
@@ -142,7 +148,7 @@ def _overlaps(images: Images, one: str, other: str) -> Iterator[tuple[Array, Arr
 
 
 def _refuse_observers(images: Images, names: Sequence[str]) -> None:
-    """Refuse two folders that mark the same objects: masks of two observers, perhaps, of which one would be lost."""
+    """Refuse two folders that mark the same objects: if two observers drew them, one would be lost."""
     for one, other in combinations(names, 2):
         held = [*_overlaps(images, one, other)]
         alike = [(here & there).sum() / (here | there).sum() for here, there in held]
@@ -155,7 +161,7 @@ def _refuse_observers(images: Images, names: Sequence[str]) -> None:
             raise InputError(
                 f"{first[one].path} and {first[other].path} mark the same objects, as the folders {one} and {other} do "
                 f"in most images: if two observers drew them, take one folder away, or name the masks of one in a "
-                f"manifest ({command('draft_manifest', Blank('DATA'))} writes a draft); if they are classes, say "
+                f"manifest ({command('draft_manifest', Blank('DATA'))} writes a draft); if they are classes, set "
                 f"{setting(class_names=tuple(names))}"
             )
 
@@ -178,7 +184,7 @@ def _order(areas: Mapping[str, float], images: Images) -> tuple[int, ...]:
 
 
 def _covered(order: Sequence[int], names: Sequence[str], images: Images) -> list[int]:
-    """Classes of which nothing is seen in any image."""
+    """Classes that are hidden by others in all images."""
     seen, held = set(), set()
     for image in images:
         left: dict[int, Array] = {}

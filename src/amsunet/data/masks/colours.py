@@ -10,12 +10,12 @@ from itertools import combinations
 import numpy as np
 
 from amsunet.data.masks.convention import MaskConvention, MaskOptions, name_colours
-from amsunet.data.masks.kinds import of_colours, of_objects, of_threshold
-from amsunet.data.masks.numbers import weigh_numbers
-from amsunet.data.masks.odd_values import colours_advice, refuse_odd_values
+from amsunet.data.masks.inversion import soft_convention, surrounds
+from amsunet.data.masks.kinds import colours_convention, objects_convention, threshold_convention
+from amsunet.data.masks.numbers import classify_numbers
 from amsunet.data.masks.soft import threshold_of_soft
+from amsunet.data.masks.stray_values import colours_advice, refuse_stray_values
 from amsunet.data.masks.summary import MAXIMUM_CLASSES, MaskSummary
-from amsunet.data.masks.surroundings import of_soft, surrounds
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
@@ -29,11 +29,18 @@ _SMALLEST_TOP = 32
 """Largest channel below which colours hold numbers."""
 
 
-def find_of_colours(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[MaskConvention, list[str]]:
+def find_colour_convention(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[MaskConvention, list[str]]:
     """Find what colours mean: classes, or one foreground with soft edges.
 
-    Returns: the convention, and what should be said aloud about how it was found.
-    Raises: InputError for masks that cannot be understood without being told.
+    Args:
+        masks: Summaries of all masks, in the reading that was chosen; some are colour masks.
+        options: What the user has set.
+
+    Returns:
+        The convention, and notes for the user on how it was found.
+
+    Raises:
+        InputError: For masks that may mean several things; the message names the setting for each.
     """
     colour = next(mask for mask in masks if mask.colour)
     if options.ignore_value is not None and not options.colours:
@@ -41,14 +48,14 @@ def find_of_colours(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
             f"{colour.path} is a colour mask, where {setting('ignore_value')} has no meaning: leave it out"
         )
     if options.threshold is not None:
-        return of_threshold(options.threshold), []
+        return threshold_convention(options.threshold), []
     if options.instances:
-        return of_objects(), []
+        return objects_convention(), []
     if options.classes is not None:
         if not options.colours:
             example = setting(classes=(0, 0xFF0000), colours=True)
-            raise InputError(f"{colour.path} is a colour mask: say {setting('classes')} with colours, as {example}")
-        return of_colours(options.classes), []
+            raise InputError(f"{colour.path} is a colour mask: set {setting('classes')} with colours, as {example}")
+        return colours_convention(options.classes), []
     totals: Counter[int] = Counter()
     for mask in masks:
         # A grey mask among colour masks is one that happens to hold black, white or grey only.
@@ -59,10 +66,10 @@ def find_of_colours(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
         soft = threshold_of_soft(masks)
     except InputError:
         if len(totals) <= MAXIMUM_CLASSES:
-            refuse_odd_values(masks, totals, black_first, advice, most=_STRAY)
+            refuse_stray_values(masks, totals, black_first, advice, most=_STRAY)
         raise
     if soft:
-        return of_soft(masks, *soft)
+        return soft_convention(masks, *soft)
     if len(totals) == 1:
         raise InputError(
             f"{colour.path} and all other masks hold one colour ({name_colours([*totals])}) in every pixel: nothing "
@@ -70,10 +77,10 @@ def find_of_colours(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple
         )
     _refuse_near(masks, black_first)
     _refuse_white_beside_colour(masks, black_first)
-    refuse_odd_values(masks, totals, black_first, advice)
+    refuse_stray_values(masks, totals, black_first, advice)
     convention, notes = _background_of_colours(masks, totals)
     _refuse_objects(masks, convention)
-    return convention, [*notes, *_tell_sums(masks, convention)]
+    return convention, [*notes, *_note_mixed_colours(masks, convention)]
 
 
 def _classes(colours: Sequence[int]) -> str:
@@ -84,26 +91,26 @@ def _held(mask: MaskSummary) -> set[int]:
     return {int(value) * (1 if mask.colour else 0x010101) for value in mask.counts}
 
 
-def _tell_sums(masks: Sequence[MaskSummary], convention: MaskConvention) -> list[str]:
-    """Tell of a colour that is two others together, and only beside both: it may mark where two classes overlap."""
+def _note_mixed_colours(masks: Sequence[MaskSummary], convention: MaskConvention) -> list[str]:
+    """Note a colour that is the sum of two others, in masks with both only: it may mark where two classes overlap."""
     held = [_held(mask) for mask in masks]
     colours = convention.values[1:]
-    said: list[str] = []
+    notes: list[str] = []
     if len(colours) > _FEW:
-        return said
+        return notes
     for one, other in combinations(colours, 2):
         both = one | other
         if one & other == 0 and both in colours and all({one, other} <= here for here in held if both in here):
-            said.append(
+            notes.append(
                 f"{name_colours([both])} is {name_colours([one])} and {name_colours([other])} together, and only in "
-                "masks that hold both: it is taken as a class of its own; if it marks where the two overlap, put each "
-                "class into a folder of its own"
+                "masks that hold both: it is taken as a separate class; if it marks where the two overlap, put each "
+                "class into a separate folder"
             )
-    return said
+    return notes
 
 
 def _refuse_near(masks: Sequence[MaskSummary], colours: Sequence[int]) -> None:
-    """Refuse two colours that nobody can tell apart by eye, and that no file holds both: one was changed a little."""
+    """Refuse two colours that look the same and that no file holds both of: one was changed a little."""
     for one, other in combinations(colours, 2):
         channels = np.array([[colour >> shift & 255 for shift in (16, 8, 0)] for colour in (one, other)])
         numbers = one > 0 and channels.max() < _SMALLEST_TOP
@@ -117,23 +124,23 @@ def _refuse_near(masks: Sequence[MaskSummary], colours: Sequence[int]) -> None:
         )
         raise InputError(
             f"{odd[0].path} and {usual[0].path} differ in {name_colours([one])} and {name_colours([other])}, as if one "
-            f"was changed a little: save both with the same colour, or say {one_foreground}"
+            f"was changed a little: save both with the same colour, or set {one_foreground}"
             f"{_classes(colours)} if they are two classes"
         )
 
 
 def _refuse_white_beside_colour(masks: Sequence[MaskSummary], colours: Sequence[int]) -> None:
-    """Refuse files of black and white beside files of black and one colour: the foreground of both, perhaps."""
+    """Refuse files of black and white beside files of black and one colour: both may mark one foreground."""
     if len(colours) == 3 and colours[0] == 0 and colours[2] == 0xFFFFFF and all(len(_held(mask)) < 3 for mask in masks):
         white, coloured = (next(mask for mask in masks if colour in _held(mask)) for colour in (0xFFFFFF, colours[1]))
         raise InputError(
             f"{white.path} marks with white, {coloured.path} with {name_colours(colours[1:2])}, and no mask with both: "
-            f"say {setting(threshold=128)} if both are one foreground, or {_classes(colours)} if they are two classes"
+            f"set {setting(threshold=128)} if both are one foreground, or {_classes(colours)} if they are two classes"
         )
 
 
 def _refuse_objects(masks: Sequence[MaskSummary], convention: MaskConvention) -> None:
-    """Refuse colours that behave as object numbers do: the first of a table, each in one piece, of no place."""
+    """Refuse colours that behave like object numbers: each in one piece, and in no fixed place."""
     often = Counter(colour for mask in masks for colour in _held(mask))
     ranks = sorted(set(convention.values[1:]), key=lambda colour: -often[colour])
     number = {convention.values[0]: 0, **{colour: rank for rank, colour in enumerate(ranks, start=1)}}
@@ -147,15 +154,15 @@ def _refuse_objects(masks: Sequence[MaskSummary], convention: MaskConvention) ->
         for mask in masks
         if mask.colour
     ]
-    if len(ranks) > 2 and weigh_numbers(numbered).kind == "objects":
+    if len(ranks) > 2 and classify_numbers(numbered).kind == "objects":
         raise InputError(
-            f"{masks[0].path} and the other masks hold {len(ranks)} colours that look like those of objects: say "
+            f"{masks[0].path} and the other masks hold {len(ranks)} colours that look like those of objects: set "
             f"{setting(instances=True)} if each object has its own, or {_classes(convention.values)} if each class has"
         )
 
 
 def _background_of_colours(masks: Sequence[MaskSummary], totals: Counter[int]) -> tuple[MaskConvention, list[str]]:
-    """Black is the background, or what covers most where there is no black; refused where white lies around."""
+    """Take black as the background, else the most frequent colour; refuse where another colour lies around."""
     most = totals.most_common(1)[0][0]
     if 0 not in totals:
         values = (most, *sorted(set(totals) - {most}))
@@ -167,18 +174,18 @@ def _background_of_colours(masks: Sequence[MaskSummary], totals: Counter[int]) -
             other = (around, *(value for value in values if value != around))
             raise InputError(
                 f"{masks[0].path} and the other masks: {name_colours([most])} covers most, but "
-                f"{name_colours([around])} lies around: say {_classes(values)} if "
+                f"{name_colours([around])} lies around: set {_classes(values)} if "
                 f"{name_colours([most])} is the background, or {_classes(other)} if "
                 f"{name_colours([around])} is"
             )
-        return of_colours(values), [
-            f"{name_colours([most])} is taken as background, for it covers most (say {setting('classes')} to change it)"
+        return colours_convention(values), [
+            f"{name_colours([most])} is taken as background, for it covers most (set {setting('classes')} to change it)"
         ]
     values = (0, *sorted(set(totals) - {0}))
-    if most and surrounds(masks, of_colours((0, most))):
+    if most and surrounds(masks, colours_convention((0, most))):
         other = (most, *(value for value in values if value != most))
         raise InputError(
-            f"{masks[0].path} and most other masks are {name_colours([most])} around: say "
+            f"{masks[0].path} and most other masks are {name_colours([most])} around: set "
             f"{_classes(other)} if that is the background, or {_classes(values)} if black is"
         )
-    return of_colours(values), []
+    return colours_convention(values), []

@@ -1,4 +1,4 @@
-"""What the pixel values of a data set's masks mean: as the user says it, and as it is kept with a network."""
+"""What the pixel values of a data set's masks mean: as the user sets it, and as it is saved with a network."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ from amsunet.errors import InputError
 from amsunet.wording import setting
 
 IGNORE_INDEX = 255
-"""The label of pixels that neither loss nor metrics look at."""
+"""The label of pixels that loss and metrics ignore."""
 
 LARGEST_VALUE = 65535
 _LARGEST_COLOUR = 0xFFFFFF
 
 
 class MaskOptions(BaseModel):
-    """What the user says of the masks, where it is not to be guessed."""
+    """Settings for masks whose meaning their values leave open.
+
+    Example:
+        >>> import amsunet
+        >>> masks = amsunet.MaskOptions(classes=(0, 128, 255), class_names=("rim", "cup"))
+        >>> masks = amsunet.MaskOptions(threshold=128)  # given to train, check, compare or evaluate as mask_options
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,36 +41,44 @@ class MaskOptions(BaseModel):
     instances: bool = False
     """Values number objects; every object is foreground."""
     ignore_value: int | None = None
-    """Pixels of this value do not count."""
+    """Pixels of this value are ignored."""
     threshold: float | None = None
     """Pixels of this value and above are foreground (of the class of their folder, where a class has one)."""
     class_names: tuple[str, ...] | None = None
-    """Of the classes in order, with or without the background."""
+    """Names of the classes in order, with or without the background."""
 
     @property
     def given_values(self) -> bool:
-        """Whether anything is said but names."""
+        """Whether anything but the names of the classes is set."""
         return self.model_copy(update={"class_names": None}) != MaskOptions()
 
     def refuse_two(self) -> None:
-        """Raise InputError if masks are said to be two things at once."""
+        """Refuse settings that exclude each other.
+
+        Raises:
+            InputError: If two of ``classes``, ``instances`` and ``threshold`` are set.
+        """
         given = {
             "classes": self.classes is not None,
             "instances": self.instances,
             "threshold": self.threshold is not None,
         }
-        said = [setting(name) for name in given if given[name]]
-        if len(said) > 1:
-            raise InputError(f"{said[0]} and {said[1]} say different things of the masks: leave one out")
+        names = [setting(name) for name in given if given[name]]
+        if len(names) > 1:
+            raise InputError(f"{names[0]} and {names[1]} are both set, but masks are one or the other: leave one out")
 
 
 class MaskConvention(BaseModel):
-    """How class labels stand in mask files, in both directions.
+    """How mask files encode class labels; it decodes masks and encodes labels.
 
-    ``values``: ``values[c]`` is the pixel value of class c. ``colours``: ``values[c]`` is 65536 R + 256 G + B.
-    ``instances``: 0 is background, other values number objects. ``threshold``: foreground from ``threshold`` on, of
-    colours by the brightest channel. ``folders``: one folder of binary masks for each class but the background, which
-    ``threshold`` may apply to; whatever their colour, it is that of the class.
+    Kinds:
+
+    - ``values``: ``values[c]`` is the pixel value of class c.
+    - ``colours``: ``values[c]`` is the colour of class c as 65536 R + 256 G + B.
+    - ``instances``: 0 is background, other values number objects.
+    - ``threshold``: values from ``threshold`` on are foreground; of colours, the brightest channel is compared.
+    - ``folders``: one folder of binary masks for each class but the background. ``threshold`` may apply to them;
+      foreground of any colour is the class of the folder.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -75,9 +89,9 @@ class MaskConvention(BaseModel):
     ignore_value: int | None = None
     threshold: float | None = None
     reading: Reading = "stored"
-    """What of a file is the mask."""
+    """Which part of a file is the mask."""
     folders: tuple[str, ...] = ()
-    """The folder of each class but the background; named as the classes where nothing is said."""
+    """The folder of each class but the background; empty where folders are named as their classes."""
     order: tuple[int, ...] = ()
     """Classes of ``folders`` from the lowest to the topmost, where they overlap; empty in runs of earlier versions,
     which put the smaller one of each image on top."""
@@ -101,7 +115,13 @@ class MaskConvention(BaseModel):
         return self.folders or self.class_names[1:]
 
     def read(self, path: Path) -> Array:
-        """Read a mask file as labels: (H, W) of uint8, ``IGNORE_INDEX`` where ignored.
+        """Read a mask file as labels.
+
+        Args:
+            path: The mask file.
+
+        Returns:
+            (H, W) of uint8, ``IGNORE_INDEX`` where ignored.
 
         Raises:
             InputError: For a file that cannot be read, or a value that the convention does not have.
@@ -109,7 +129,14 @@ class MaskConvention(BaseModel):
         return self.decode(read_mask(path, self.reading), path)
 
     def decode(self, raw: Array, path: Path) -> Array:
-        """Turn a mask as read into labels: (H, W) of uint8, ``IGNORE_INDEX`` where ignored.
+        """Turn a mask as read into labels.
+
+        Args:
+            raw: (H, W) of numbers, or (H, W, 3) of colours.
+            path: Its file, for messages.
+
+        Returns:
+            (H, W) of uint8, ``IGNORE_INDEX`` where ignored.
 
         Raises:
             InputError: For a value that the convention does not have.
@@ -143,7 +170,7 @@ class MaskConvention(BaseModel):
         return labels
 
     def describe_unknown_value(self, path: Path, value: float) -> str:
-        """What is wrong with a mask that holds a value which no class has: the beginning of a sentence."""
+        """Describe a mask that holds a value which no class has: the beginning of a sentence."""
         known = ", ".join(map(self.name_value, self.values))
         return f"{path} holds the value {self.name_value(value)}, which no class has (they are [{known}])"
 
@@ -152,7 +179,12 @@ class MaskConvention(BaseModel):
         return name_colours([int(value)]) if self.kind == "colours" else name_value(value)
 
     def is_foreground(self, value: float, *, colour: bool = False) -> bool:
-        """Whether pixels of a value belong to any class but the background."""
+        """Whether pixels of a value belong to any class but the background.
+
+        Args:
+            value: The pixel value; of a colour 65536 R + 256 G + B.
+            colour: Whether the value is a colour.
+        """
         if value == self.ignore_value and not colour:
             return False
         if self.kind in ("values", "colours"):
@@ -162,7 +194,17 @@ class MaskConvention(BaseModel):
         return value >= (1 if self.threshold is None else self.threshold)
 
     def encode(self, labels: Array) -> Array:
-        """Turn labels (H, W) into a mask as the data set's own: what ``decode`` takes, but for ``folders``."""
+        """Turn labels into a mask of the data set's kind: the inverse of ``decode``, except for ``folders``.
+
+        Args:
+            labels: (H, W) of class labels.
+
+        Returns:
+            (H, W) of uint8 or uint16, or (H, W, 3) of uint8 for ``colours``.
+
+        Raises:
+            InputError: If there are more objects than 16 bits can number.
+        """
         if self.kind == "instances":
             objects, count = number_objects(labels)
             if count > np.iinfo(np.uint16).max:
@@ -174,10 +216,16 @@ class MaskConvention(BaseModel):
         return look_up(values.astype(np.uint8 if max(self.values) < 256 else np.uint16), labels)
 
     def named(self, names: Sequence[str] | None) -> MaskConvention:
-        """The same with the user's names of the classes, with or without the background.
+        """Rename the classes.
+
+        Args:
+            names: A name for each class, with or without the background; None changes nothing.
+
+        Returns:
+            The convention with these names.
 
         Raises:
-            InputError: If they are too few or too many, or not names.
+            InputError: If names are too few or too many, appear twice, are blank, or hold a slash.
         """
         if names is None:
             return self
@@ -191,8 +239,9 @@ class MaskConvention(BaseModel):
             )
         odd = next((name for name in names if not name.strip() or set(name) & set("/\\")), None)
         if odd is not None or len(set(names)) < len(names):
-            told = f"{setting('class_names')} gives {', '.join(names)}"
-            raise InputError(f"{told}: give each class its own name, without / or \\")
+            raise InputError(
+                f"{setting('class_names')} gives {', '.join(names)}: give each class a different name, without / or \\"
+            )
         folders = self.folder_names if self.kind == "folders" else ()
         return self.model_copy(update={"class_names": tuple(names), "folders": folders})
 
@@ -209,7 +258,14 @@ class MaskConvention(BaseModel):
 
 
 def colour_numbers(raw: Array) -> Array:
-    """Colours (H, W, 3), or greys (H, W), as 65536 R + 256 G + B."""
+    """Encode colours as single numbers.
+
+    Args:
+        raw: Colours (H, W, 3), or greys (H, W).
+
+    Returns:
+        (H, W) of 65536 R + 256 G + B.
+    """
     if raw.ndim == 2:
         return raw.astype(np.int64) * 0x010101
     numbers = raw[..., 0].astype(np.int32)  # of eight bytes each a large mask would take gigabytes

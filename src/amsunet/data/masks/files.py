@@ -1,4 +1,4 @@
-"""Reading mask files: the numbers, colours and transparency that they hold, before anybody says what these mean."""
+"""Reading mask files: the numbers, colours and transparency that they hold, whatever these mean."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from amsunet.data.images import Array, read_errors
 from amsunet.errors import InputError
 
 Reading = Literal["stored", "colours", "alpha", "visible"]
-"""What of a file is its mask: ``stored`` the numbers, of a palette its indices; ``colours`` those of the palette;
+"""Which part of a file is its mask: ``stored`` the numbers, of a palette its indices; ``colours`` those of the palette;
 ``alpha`` the opacity; ``visible`` the colours, black where transparent."""
 
 
 _EDGE = 0.1
-"""Largest share of pixels with equal neighbours, if opacity is but soft at the edges."""
+"""Largest share of half-opaque pixels with equal neighbours, if only edges are half-opaque."""
 _JPEG_IN_TIFF = (6, 7)
 
 
@@ -38,7 +38,14 @@ class MaskFile:
     """Pixels that both of two files mark, and that either does, where two are joined."""
 
     def read_as(self, reading: Reading) -> Array:
-        """The mask in one reading; a file without a palette or alpha is the same in several."""
+        """The mask in one reading; several are the same for a file without a palette or alpha.
+
+        Args:
+            reading: Which part of the file is the mask.
+
+        Returns:
+            (H, W) of numbers, or (H, W, 3) of uint8.
+        """
         if reading == "alpha" and self.alpha is not None:
             return self.alpha
         if reading == "stored" or (self.palette is None and reading == "colours"):
@@ -51,7 +58,14 @@ class MaskFile:
 
 
 def is_opaque(alpha: Array) -> Array:
-    """Where something is drawn: at all, where it is see-through as a whole; half-way, where its edges are soft."""
+    """Find where something is drawn: at any opacity in see-through drawings, from half on where only edges are soft.
+
+    Args:
+        alpha: (H, W) of opacity.
+
+    Returns:
+        (H, W) of bool.
+    """
     top = int(alpha.max(initial=0))
     between = (alpha > 0) & (alpha < top)
     inner = between[1:-1, 1:-1]
@@ -61,7 +75,7 @@ def is_opaque(alpha: Array) -> Array:
 
 
 def _has_equal_neighbours(array: Array) -> Array:
-    """Of the pixels within the border: whether those above, below and beside are the same."""
+    """Whether the pixels above, below, left and right are the same; (H - 2, W - 2), without the border."""
     middle = array[1:-1, 1:-1]
     near = (array[:-2, 1:-1], array[2:, 1:-1], array[1:-1, :-2], array[1:-1, 2:])
     same: Array = np.logical_and.reduce([middle == one for one in near])
@@ -69,16 +83,34 @@ def _has_equal_neighbours(array: Array) -> Array:
 
 
 def read_mask(path: Path, reading: Reading = "stored") -> Array:
-    """Read a mask: (H, W) of numbers, or (H, W, 3) of uint8 for colours.
+    """Read a mask file.
 
-    Numbers are as the file has them, signed ones and fractions too; whole numbers of a float file become integers.
-    Raises: InputError if the file cannot be read as one mask.
+    Args:
+        path: The mask file.
+        reading: Which part of the file is the mask.
+
+    Returns:
+        (H, W) of numbers, or (H, W, 3) of uint8 for colours. Numbers are as stored, signed ones and fractions too;
+        whole numbers of a float file become integers.
+
+    Raises:
+        InputError: If the file cannot be read as one mask.
     """
     return open_mask(path).read_as(reading)
 
 
 def read_region(path: Path) -> Array:
-    """Read a black and white mask of a region: (H, W) of bool, bright inside."""
+    """Read a black and white mask of a field of view.
+
+    Args:
+        path: The mask file.
+
+    Returns:
+        (H, W) of bool, True inside.
+
+    Raises:
+        InputError: If the file cannot be read, or holds colours.
+    """
     raw = read_mask(path, "colours")
     if raw.ndim == 3:
         raise InputError(
@@ -90,9 +122,16 @@ def read_region(path: Path) -> Array:
 
 
 def open_mask(path: Path) -> MaskFile:
-    """Read a mask file with all that it holds.
+    """Read a mask file with its palette and transparency.
 
-    Raises: InputError if the file cannot be read as one mask.
+    Args:
+        path: The mask file.
+
+    Returns:
+        The pixels and what belongs to them.
+
+    Raises:
+        InputError: If the file cannot be read as one mask.
     """
     with read_errors(path), path.open("rb") as file:  # not by its name, see images.read_image
         try:
@@ -173,7 +212,7 @@ def _of_channels(array: Array, path: Path) -> MaskFile:
 
 
 def in_eight_bits(array: Array) -> Array:
-    """Sixteen bits as eight, unless they hold no more than eight."""
+    """Reduce 16 bits to 8; values of at most 255 stay as they are."""
     if array.dtype == np.uint8 or array.max(initial=0) <= 255:
         return array.astype(np.uint8)
     return (array >> 8).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""A mask read from the files that hold it: one, or several that are joined."""
+"""Masks of one or several files: several are joined into one mask."""
 
 from __future__ import annotations
 
@@ -27,15 +27,21 @@ _OVERLAP = 0.1
 
 
 def open_sample_mask(sample: Sample, name: str, *, apart: bool = False) -> MaskFile:
-    """Open the mask of one class of a sample, '' where there are no class folders.
+    """Open the mask of one class of a sample.
 
     Several files are joined: what any of them marks is foreground. Their palette and transparency stay, so that the
     whole data set is read in one way.
 
     Args:
-        apart: number the objects of several files 1, 2, ... in their order.
+        sample: The image with its mask files.
+        name: The class, '' without class folders.
+        apart: Whether to number the objects of several files 1, 2, ... in their order.
 
-    Raises: InputError if files cannot be read or joined.
+    Returns:
+        The mask, of the image's size.
+
+    Raises:
+        InputError: If files cannot be read or joined.
     """
     first, more = sample.masks[name], sample.more_masks.get(name, ())
     if not more:
@@ -85,9 +91,13 @@ def _of_one_kind(files: list[MaskFile]) -> list[MaskFile]:
 
 
 def refuse_two_observers(masks: Sequence[MaskSummary]) -> None:
-    """Refuse a data set of two masks an image that often mark the same: objects hardly overlap.
+    """Refuse two masks an image that overlap much: they are two observers', for objects hardly overlap.
 
-    Raises: InputError that names one image's.
+    Args:
+        masks: Summaries of all masks.
+
+    Raises:
+        InputError: If they do; the message names the masks of one image.
     """
     pairs = [mask.shared for mask in masks if mask.shared is not None]
     both, either = sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
@@ -96,12 +106,12 @@ def refuse_two_observers(masks: Sequence[MaskSummary]) -> None:
         raise InputError(
             f"{odd.path} and a second mask of the same image overlap, as do those of all {len(masks)} images by "
             f"{both / either:.0%} of what they mark: keep one of them if they are two observers', or name one for each "
-            f"image in a manifest.csv with the columns image,mask; say {setting(instances=True)} if they are objects"
+            f"image in a manifest.csv with the columns image,mask; set {setting(instances=True)} if they are objects"
         )
 
 
 def _marked(file: MaskFile) -> tuple[Array, int | None]:
-    """Where a file marks its object, and with what, if that is not to be taken from the file: of soft edges white."""
+    """Where a file marks its object, and the value to write there: white for soft edges, None for the file's."""
     if file.alpha is not None and file.alpha.min(initial=255) < 128:
         return is_opaque(file.alpha), None
     if file.pixels.ndim == 3:
@@ -145,7 +155,7 @@ def _refuse_to_join(one: MaskFile, path: Path, file: MaskFile, first: Path) -> N
 
 
 def _refuse_same_object(numbers: Array, here: Array, path: Path, paths: tuple[Path, ...]) -> None:
-    """Two masks of one object are those of two observers: to join them would be neither's."""
+    """Refuse two masks of one object: they are two observers', and joining them would be wrong for both."""
     below = np.bincount(numbers[here], minlength=1)
     below[0] = 0
     if not below.any():

@@ -1,4 +1,4 @@
-"""Mask conventions of each kind, made from what is known of the values."""
+"""Mask conventions of each kind, made from their values."""
 
 from __future__ import annotations
 
@@ -14,16 +14,24 @@ from amsunet.wording import setting
 WHITE = 255
 
 
-def of_values(values: Sequence[int], ignore: int | None = None) -> MaskConvention:
-    """Classes by their values, background first.
+def values_convention(values: Sequence[int], ignore: int | None = None) -> MaskConvention:
+    """The convention of class numbers.
 
-    Raises: InputError for values that no mask can hold.
+    Args:
+        values: Pixel values of the classes, background first.
+        ignore: The value of ignored pixels.
+
+    Returns:
+        The convention, with names such as ``class 1``.
+
+    Raises:
+        InputError: For values that no mask can hold, or that appear twice.
     """
     impossible = [value for value in values if not 0 <= value <= LARGEST_VALUE]
     if impossible or len(set(values)) < len(values):
         wrong = impossible[0] if impossible else Counter(values).most_common(1)[0][0]
         raise InputError(
-            f"no class can have the value {name_numbers([wrong])}: say {setting('classes')} with values of 0 to "
+            f"no class can have the value {name_numbers([wrong])}: set {setting('classes')} with values of 0 to "
             f"{LARGEST_VALUE}, each once"
         )
     return MaskConvention(kind="values", values=tuple(values), class_names=_names(len(values)), ignore_value=ignore)
@@ -35,8 +43,19 @@ def _names(count: int) -> tuple[str, ...]:
     return ("background", *(f"class {label}" for label in range(1, count)))
 
 
-def of_threshold(threshold: float, ignore: int | None = None) -> MaskConvention:
-    """Foreground from a value on."""
+def threshold_convention(threshold: float, ignore: int | None = None) -> MaskConvention:
+    """The convention of a threshold: foreground from a value on.
+
+    Args:
+        threshold: The least value of the foreground.
+        ignore: The value of ignored pixels.
+
+    Returns:
+        The convention.
+
+    Raises:
+        InputError: If the threshold is the ignored value, so that nothing would be foreground.
+    """
     # What predictions write as foreground must not be read as ignored.
     foreground = [value for value in (max(WHITE, int(np.ceil(threshold))), int(np.ceil(threshold))) if value != ignore]
     if not foreground:
@@ -51,18 +70,35 @@ def of_threshold(threshold: float, ignore: int | None = None) -> MaskConvention:
     )
 
 
-def of_objects(ignore: int | None = None) -> MaskConvention:
-    """Numbered objects, all of them foreground."""
+def objects_convention(ignore: int | None = None) -> MaskConvention:
+    """The convention of numbered objects (instance masks): all objects are foreground.
+
+    Args:
+        ignore: The value of ignored pixels.
+
+    Returns:
+        The convention.
+    """
     return MaskConvention(
         kind="instances", values=(0, 1), class_names=("background", "foreground"), ignore_value=ignore
     )
 
 
-def of_colours(colours: Sequence[int]) -> MaskConvention:
-    """Classes by their colours, background first."""
+def colours_convention(colours: Sequence[int]) -> MaskConvention:
+    """The convention of colours.
+
+    Args:
+        colours: Colours of the classes as 65536 R + 256 G + B, background first.
+
+    Returns:
+        The convention, with the colours as names.
+
+    Raises:
+        InputError: If a colour appears twice.
+    """
     if len(set(colours)) < len(colours):
         raise InputError(
-            f"no two classes can have one colour: say {setting('classes')} with each colour once, not "
+            f"no two classes can have one colour: set {setting('classes')} with each colour once, not "
             f"'{name_colours(colours)}'"
         )
     names = ("background", *(f"#{value:06x}" for value in colours[1:]))

@@ -1,4 +1,4 @@
-"""Classes that the names of masks tell: ``7_lung.png`` and ``7_heart.png`` of ``7.png``."""
+"""Classes in the names of mask files: ``7_lung.png`` and ``7_heart.png`` of ``7.png``."""
 
 from __future__ import annotations
 
@@ -15,23 +15,29 @@ _NUMBER = re.compile(r"[_\-. ]*\(?\d+\)?$")
 _VERSIONS = frozenset({"v", "old", "new", "final", "backup", "corrected", "auto", "automatic", "copy"})
 _MOST = 20
 _TWICE = 2
-"""Images that must have several classes, and images of each class, or names would be alike by chance."""
+"""Least number of images with several classes, and of images of each class; fewer may be alike by chance."""
 
 
 def find_named_classes(images: Sequence[Path], masks: Sequence[Path]) -> dict[Path, dict[str, list[Path]]]:
-    """The masks of each image by class, where every mask is called by its image and the name of a class.
+    """Find the masks of each image by class, where every mask is named after its image and a class.
 
     Masks of one class that are numbered (``7_lung_1``, ``7_lung_2``) are parts of one.
 
-    Returns: empty if names tell no classes, or not of all masks.
+    Args:
+        images: Image files.
+        masks: Mask files.
+
+    Returns:
+        By image, by class, the mask files; empty unless the names of all masks hold a class.
     """
     found: dict[Path, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     image_of = _unique_names(images)
     for mask in sorted(masks, key=lambda path: natural(path.stem)):
-        told = _image_and_class(mask.stem, image_of)
-        if told is None:
+        image_and_class = _image_and_class(mask.stem, image_of)
+        if image_and_class is None:
             return {}
-        found[told[0]][told[1]].append(mask)
+        image, label = image_and_class
+        found[image][label].append(mask)
     labels = Counter(label for of_image in found.values() for label in of_image)
     several = [image for image, of_image in found.items() if len(of_image) > 1]
     if not 1 < len(labels) <= _MOST or len(several) < _TWICE or min(labels.values()) < _TWICE:
@@ -57,7 +63,7 @@ def _unique_names(images: Sequence[Path]) -> dict[str, Path]:
 
 
 def _image_and_class(stem: str, image_of: Mapping[str, Path]) -> tuple[Path, str] | None:
-    """The image of a mask and the class that its name tells, '' if none; by the longest name that fits."""
+    """The image of a mask and the class in its name, '' if none; by the longest image name that fits."""
     breaks = [(found.start(), found.end()) for found in _SEPARATOR.finditer(stem)]
     ends = [(stem, ""), *((stem[:start], stem[end:]) for start, end in reversed(breaks))]
     starts = [(stem[end:], stem[:start]) for start, end in breaks]
@@ -69,7 +75,7 @@ def _image_and_class(stem: str, image_of: Mapping[str, Path]) -> tuple[Path, str
 
 
 def _class_in(rest: str) -> str:
-    """A class without the words that tell a mask and the number of a part."""
+    """A class without words that mark a mask, and without the number of a part."""
     words = _SEPARATOR.split(_NUMBER.sub("", rest))
     kept = [word for word in words if word and without_mask_words(f"x_{word}") != "x"]
     return "_".join(kept)

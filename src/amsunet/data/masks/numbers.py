@@ -1,7 +1,7 @@
-"""Class numbers or object numbers: what the masks of a data set show of it together.
+"""Class numbers (semantic masks) or object numbers (instance masks): what all masks of a data set show together.
 
-A class keeps its brightness, or its size, from image to image, lies in several pieces, or within another class; the
-objects of an image are numbered as they come. What neither shows is left open: that is for the user to say.
+A class keeps its brightness, or its size, from image to image, lies in several pieces, or within another class. The
+objects of an image are numbered as they come. Where the masks show neither, the question is left open for the user.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from amsunet.data.masks.summary import MAXIMUM_CLASSES, MaskSummary
 from amsunet.optional import require
 
 _LOOKED_AT = 64
-"""Masks that are compared."""
+"""Most masks that are compared."""
 _SURE = 1e-4
-"""Chance of objects to look as much like classes."""
+"""Largest probability that objects look as much like classes by chance."""
 _MOST = 0.8
 """Share of the differences within images that a class number explains, if it is one."""
 _CONTRAST = 0.4
@@ -29,7 +29,7 @@ that falls off to a side makes the first of the objects darker than the last."""
 _TIMES_AS_LARGE = 2
 """Least ratio of the largest class to the smallest."""
 _FREEDOM = 5
-"""Degrees of freedom from which on sizes tell something: those of few objects are alike by chance."""
+"""Least degrees of freedom for a comparison of sizes: those of few objects are alike by chance."""
 _KEPT, _LOST = 0.8, 0.7
 """Share of the differences in place that numbers explain: where they keep it, and where they do not. Objects that are
 numbered row by row keep some of it."""
@@ -43,30 +43,38 @@ _RANKED = 4
 
 
 @dataclass(frozen=True)
-class Weighing:
-    """What numbers are, and why."""
+class NumberMeaning:
+    """Whether numbers are classes or objects, and why."""
 
     kind: Literal["classes", "objects", "open"]
     reason: str = ""
     counted: bool = False
-    """Whether each mask holds 1 to some number of its own, as objects are counted."""
+    """Whether each mask holds 1, 2, ... up to some number, as objects are counted."""
 
 
-def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> Weighing:
-    """Tell what grey masks with numbers count: classes, or objects."""
+def classify_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> NumberMeaning:
+    """Decide whether the numbers of grey masks are classes or objects.
+
+    Args:
+        masks: Summaries of all masks.
+        ignore: The value of ignored pixels.
+
+    Returns:
+        The decision with its reason; ``open`` where the masks do not show it.
+    """
     held = [mask.foreground - {ignore} for mask in masks]
     several = [mask for mask, numbers in zip(masks, held, strict=True) if len(numbers) > 1 and mask.regions]
     top = max(max(numbers) for numbers in held if numbers)
     whole = sum(mask.one_piece for mask in several) > 0.5 * len(several)
     if not several:
         often = sum(map(bool, held)) >= 2 * len(set().union(*held))
-        return Weighing("classes", "each mask holds one of them") if often else Weighing("open")
+        return NumberMeaning("classes", "each mask holds one of them") if often else NumberMeaning("open")
     place = _explained_place(several)
     counts = {len(numbers) for numbers in held if numbers}
     from_one = [numbers == set(range(1, len(numbers) + 1)) for numbers in held]
     counted = all(from_one)
     varied = len(counts) > 1 and max(counts) > 2
-    opened = Weighing("open", counted=counted and varied)
+    opened = NumberMeaning("open", counted=counted and varied)
     as_they_come = sum(from_one) >= _MOST * len(masks) and len(counts) > 2 and max(counts) > 3
     regular = _is_regular(several)
     if top <= MAXIMUM_CLASSES and (reason := _evidence_of_classes(several, as_they_come=as_they_come, regular=regular)):
@@ -74,25 +82,25 @@ def weigh_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> 
             return opened  # objects may be numbered from the darkest on
         if reason == _ENCLOSED and place < _LOST and whole and counted and top > 3:
             return opened  # nuclei may be numbered within numbered cells
-        return Weighing("classes", reason)
+        return NumberMeaning("classes", reason)
     if sum(0 in mask.counts for mask in masks) <= 0.5 * len(masks):
         return opened  # without a background there are no objects, and what is background is not known
     distinct = len(set().union(*held))
     if whole and len(several) > 1 and distinct > MAXIMUM_CLASSES and distinct == sum(map(len, held)):
-        return Weighing("objects", "each in one piece of one mask")
+        return NumberMeaning("objects", "each in one piece of one mask")
     if not whole or place > _KEPT:
         if whole and not counted and not regular and top <= MAXIMUM_CLASSES and len(several) >= 5:
-            return Weighing("classes", "each keeps its place, also where others are absent")
+            return NumberMeaning("classes", "each keeps its place, also where others are absent")
         return opened
     if distinct > MAXIMUM_CLASSES:
-        return Weighing("objects", "each in one piece")
+        return NumberMeaning("objects", "each in one piece")
     if place < _LOST and (counted or max(counts) > 8) and (varied or (max(counts) > 3 and len(several) > 2)):
-        return Weighing("objects", "each in one piece, of no place or brightness of its own")
+        return NumberMeaning("objects", "each in one piece, without a fixed place or brightness")
     return opened
 
 
 def _evidence_of_classes(several: Sequence[MaskSummary], *, as_they_come: bool, regular: bool) -> str:
-    """What shows that numbers are classes, whatever else; empty if nothing does.
+    """The reason why numbers can only be classes; empty if there is none.
 
     Args:
         as_they_come: whether numbers look counted, so that pieces may be those of an object that was cut.
@@ -136,30 +144,31 @@ class _Table:
         self.places, self.colours = table[:, 3:5], table[:, 5 : 5 + channels]
         differences = np.abs(self.colours - table[:, 5 + channels :])
         self.contrast = np.median(differences, axis=0) if rows else np.zeros(channels)
-        """Of the regions to the background of their image, by channel."""
+        """Contrast of the regions to the background of their image, by channel."""
 
 
 @dataclass(frozen=True)
 class _Explained:
-    """How far numbers explain a figure of regions, differences between images left aside (analysis of variance)."""
+    """How far numbers explain a figure of regions, apart from differences between images (analysis of variance)."""
 
     range: float
     """Between the largest and the smallest effect of a number."""
     share: float
-    """Of the differences."""
+    """Share of the differences that numbers explain."""
     chance: float
-    """Of so much among numbers that say nothing."""
+    """Probability of a share this large among random numbers."""
     freedom: int
     of_place: bool
-    """Whether a steady change across the image explains as much, as light does that falls off to a side."""
+    """Whether place in the image explains as much, as where light falls off to a side."""
 
     @property
     def sure(self) -> bool:
+        """Whether the numbers explain the figure, beyond chance."""
         return self.chance < _SURE and self.share > _MOST
 
 
 def _explain(figures: Array, table: _Table, *, curved: bool = False) -> _Explained:
-    """See ``_Explained``; where ``curved``, light may come from a lamp and not only from a side."""
+    """See ``_Explained``; ``curved`` allows for light from a lamp, not only from a side."""
     per_image = (table.images[:, None] == np.unique(table.images)).astype(float)
     per_number = (table.numbers[:, None] == np.unique(table.numbers)[1:]).astype(float)
     effects, rest, freedom = _fit(figures, np.concatenate([per_image, per_number], axis=1))
@@ -217,7 +226,7 @@ def _is_regular(several: Sequence[MaskSummary]) -> bool:
 
 
 def _explained_place(several: Sequence[MaskSummary]) -> float:
-    """Share of the differences in place that numbers explain, corrected for how few they are; 1 if nobody can tell."""
+    """Share of the differences in place that numbers explain, corrected for how few they are; 1 if it is unknown."""
     chosen = several[:: -(-len(several) // _LOOKED_AT)]
     regions = [(number, *region.place) for mask in chosen for number, region in mask.regions.items() if number]
     often = Counter(number for number, *_ in regions)

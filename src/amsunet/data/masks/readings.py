@@ -1,4 +1,4 @@
-"""Which part of mask files is the mask: stored numbers, palette colours, or transparency; one answer for a data set."""
+"""Which part of mask files is the mask: stored numbers, palette colours, or transparency; the same for a data set."""
 
 from __future__ import annotations
 
@@ -12,9 +12,17 @@ from amsunet.wording import setting
 
 
 def choose_reading(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[Reading, list[str]]:
-    """Choose how all files of a data set are read, and tell what should be said of it.
+    """Choose how all files of a data set are read.
 
-    Raises: InputError if transparency may mean two things.
+    Args:
+        masks: Summaries of all masks.
+        options: What the user has set.
+
+    Returns:
+        The reading, and notes for the user on why.
+
+    Raises:
+        InputError: If transparency may mean two things.
     """
     indexed = any(mask.palette is not None for mask in masks)
     if indexed and options.instances:
@@ -33,7 +41,7 @@ def choose_reading(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[
 
 
 def _holds(masks: Sequence[MaskSummary], reading: Reading, options: MaskOptions) -> bool:
-    """Whether the masks hold no other values in this reading than the user says."""
+    """Whether the masks hold only values that the user has set, in this reading."""
     known = {*(options.classes or ()), options.ignore_value}
     return all(not mask.colour and set(mask.counts) <= known for mask in (mask.read_as(reading) for mask in masks))
 
@@ -74,7 +82,7 @@ def _is_black_where_transparent(masks: Sequence[MaskSummary]) -> bool:
 
 
 def _are_class_indices(masks: Sequence[MaskSummary]) -> bool:
-    """Whether palettes say no more than the indices do: the same in all files, and black, if anything, is 0."""
+    """Whether palettes only illustrate class indices: they are the same in all files, and black, if any, is 0."""
     if not all(mask.palette is not None or mask.foreground == set() for mask in masks):
         return False  # greys beside palettes
     palettes = [mask.palette for mask in masks if mask.palette is not None]

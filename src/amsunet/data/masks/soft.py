@@ -1,4 +1,7 @@
-"""Masks with soft edges: smoothed, resized, or saved as JPEG; told from classes and objects by all of a data set."""
+"""Masks with soft edges: binary masks that were smoothed, resized with interpolation, or saved as JPEG.
+
+All masks of a data set together distinguish soft edges from class numbers and object numbers.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +11,32 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from scipy import ndimage
 
+from amsunet.data.masks.artefacts import SMALLEST_GREY, refuse_lossy_numbers
 from amsunet.data.masks.convention import name_numbers
 from amsunet.data.masks.summary import COLOUR_STEP, LIMIT, MAXIMUM_CLASSES, MaskSummary
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
 _END = 0.12
-"""Share of the range that noise of a JPEG reaches from its ends."""
+"""How far JPEG noise reaches from the ends of the range, as a share of it."""
 _RINGING = 0.25
-"""Share of the largest value by which smoothing may overshoot, as that of Lanczos does."""
-_SMALLEST_TOP = 32
-"""Largest value below which values are numbers and no greys."""
+"""Largest overshoot of smoothing, as Lanczos has it, as a share of the largest value."""
 _EDGE = 0.05
-"""Largest share of pixels of a value that have equal neighbours, if the value is but a step of an edge."""
+"""Largest share of the pixels of a value that have equal neighbours, if the value occurs on edges only."""
 
 
 def threshold_of_soft(masks: Sequence[MaskSummary], ignore: float | None = None) -> tuple[float, str] | None:
-    """Where to cut the masks of a data set if they are binary with soft edges, and what to say; else None.
+    """Find the threshold for binary masks with soft edges.
 
-    Raises: InputError for soft edges between several classes, which are lost.
+    Args:
+        masks: The masks of a data set, in the reading that was chosen.
+        ignore: The value of ignored pixels.
+
+    Returns:
+        The threshold and a note on how it was found; None if the masks are not binary with soft edges.
+
+    Raises:
+        InputError: For soft edges between several classes: the classes of the pixels in between are lost.
     """
     if any(mask.colour for mask in masks):
         return _threshold_of_colours(masks)
@@ -39,7 +49,7 @@ def threshold_of_soft(masks: Sequence[MaskSummary], ignore: float | None = None)
     whole = all(value % 1 == 0 for value in values)
     soft = [mask for mask in masks if mask.antialiased or (mask.lossy and len(mask.foreground) > 1) or not whole]
     _refuse_steps(masks, flat, values)
-    if len(values) < 3 or (whole and top < _SMALLEST_TOP):
+    if len(values) < 3 or (whole and top < SMALLEST_GREY):
         _refuse_blurred_numbers([mask for mask in masks if mask.antialiased], masks, top)
         return None
     if not soft and not _are_steps(values, counts, flat, top):
@@ -58,7 +68,7 @@ def threshold_of_soft(masks: Sequence[MaskSummary], ignore: float | None = None)
         return cut, (
             f"{len([mask for mask in masks if len(mask.foreground) > 1])} of {len(masks)} masks have soft edges "
             f"({odd.path.name}: {len(odd.counts)} values from 0 to {top:g}): foreground is taken from {cut:g} on "
-            f"(say {setting('threshold')} to cut elsewhere)"
+            f"(set {setting('threshold')} to cut elsewhere)"
         )
     if 2 * len(soft) >= len([mask for mask in masks if len(mask.foreground) > 1]):
         _refuse(soft, masks, top, _peaks(flat, top), whole=whole)
@@ -72,36 +82,24 @@ def _half(top: float, *, whole: bool) -> float:
     return 0.5 if 0.5 < top <= 1 + _RINGING else top / 2
 
 
-def refuse_lossy_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) -> None:
-    """Refuse class numbers in files whose compression changes values, though no more than a few are held."""
-    held = sorted({value for mask in masks for value in mask.counts} - {ignore})
-    odd = next((mask for mask in masks if mask.lossy and not mask.colour and mask.foreground), None)
-    if odd is not None and held[-1] < _SMALLEST_TOP and all(value % 1 == 0 for value in held):
-        kind = "a JPEG" if odd.path.suffix.lower() in (".jpg", ".jpeg") else "compressed with loss, as a JPEG is"
-        raise InputError(
-            f"{odd.path} is {kind}, which changes numbers as small as class numbers ({name_numbers(held[:6])}): "
-            "save the masks as PNG from where they came"
-        )
-
-
 def _refuse_signed(masks: Sequence[MaskSummary], values: Sequence[float]) -> None:
     below = [value for value in values if value < 0]
     odd = next(mask for mask in masks if below[0] in mask.counts)
     if len(below) == 1 and below[0] % 1 == 0:
         name = name_numbers(below)
         raise InputError(
-            f"{odd.path} holds the value {name}, and no class can have one below 0: say "
-            f"{setting(ignore_value=below[0])} if these pixels do not count"
+            f"{odd.path} holds the value {name}, and no class can have one below 0: set "
+            f"{setting(ignore_value=below[0])} if these pixels are to be ignored"
         )
     if below[0] >= -_RINGING * values[-1]:
         raise InputError(
             f"{odd.path} holds values from {below[0]:g} to {values[-1]:g}, as smoothing leaves them that overshoots: "
-            f"say {setting(threshold=_half(values[-1], whole=False))} if all from half of the largest on is one "
+            f"set {setting(threshold=_half(values[-1], whole=False))} if all from half of the largest on is one "
             f"foreground, or {setting(threshold=0)} if what is above 0 is, as of logits; else save them without "
             "smoothing"
         )
     raise InputError(
-        f"{odd.path} holds values below 0 (down to {below[0]:g}), which no class can have: say {setting(threshold=0)} "
+        f"{odd.path} holds values below 0 (down to {below[0]:g}), which no class can have: set {setting(threshold=0)} "
         "if what is above 0 is foreground, as of logits, or save the masks without them"
     )
 
@@ -111,12 +109,12 @@ def _refuse_levels(masks: Sequence[MaskSummary], values: Sequence[float]) -> Non
     shown = ", ".join(f"{value:g}" for value in values[:6]) + (", ..." if len(values) > 6 else "")
     raise InputError(
         f"{odd.path} holds levels that are no class numbers (all masks: {shown}), as where several observers agree: "
-        f"say {setting(threshold=values[-1] / 2)} to take all from there on as foreground, or save classes as integers"
+        f"set {setting(threshold=values[-1] / 2)} to take all from there on as foreground, or save classes as integers"
     )
 
 
 def _refuse_fainter(masks: Sequence[MaskSummary], cut: float) -> None:
-    """Refuse a cut that leaves nothing of masks that mark something in other values: as 1 where others have 255."""
+    """Refuse a threshold that empties masks which mark objects with lower values, as 1 where others have 255."""
     for mask in masks:
         held = {_brightness(value, mask): 0 for value in mask.counts}
         top = max(held)
@@ -128,7 +126,7 @@ def _refuse_fainter(masks: Sequence[MaskSummary], cut: float) -> None:
             highest = max(_brightness(value, other) for other in masks for value in other.counts)
             raise InputError(
                 f"{mask.path} marks with {top:g} while other masks go up to {highest:g}, and a cut at {cut:g} would "
-                f"leave nothing of it: save all masks alike, or say {setting(threshold=cut)} if it is to be empty"
+                f"leave nothing of it: save all masks alike, or set {setting(threshold=cut)} if it is to be empty"
             )
 
 
@@ -141,27 +139,28 @@ def _refuse_steps(masks: Sequence[MaskSummary], flat: Mapping[float, int], value
     odd = next((mask for mask in masks if mask.stepped), None)
     if odd is None or len(values) > LIMIT:
         return
-    own = [value for value in values if flat.get(value)]
-    told = f"{odd.path} has soft edges between several values: rims of the numbers between lie around others, as where "
-    told += "class numbers were resized with smoothing: save masks without smoothing, or say "
-    if len(own) == len(values) or values[-1] <= MAXIMUM_CLASSES:
-        cut = values[1] if len(own) > 2 else (values[-1] + 1) // 2
-        raise InputError(
-            f"{told}{setting(classes=tuple(values[:MAXIMUM_CLASSES]))} if the rims are right, or "
-            f"{setting(threshold=cut)} if all are one foreground"
+    in_areas = [value for value in values if flat.get(value)]
+    near = ""
+    if len(in_areas) == len(values) or values[-1] <= MAXIMUM_CLASSES:
+        cut = values[1] if len(in_areas) > 2 else (values[-1] + 1) // 2
+        remedy = (
+            f"{setting(classes=tuple(values[:MAXIMUM_CLASSES]))} if the rims are right, or {setting(threshold=cut)}"
         )
-    if len(own) > 2 and not any(mask.lossy for mask in masks):
+    elif len(in_areas) > 2 and not any(mask.lossy for mask in masks):
         peaks = _peaks(flat, values[-1])
         near = f" (near {name_numbers(peaks)})" if len(peaks) > 2 else ""
-        cut = next((peak for peak in peaks if peak), values[-1]) / 2
-        raise InputError(
-            f"{told.replace('several values', f'several values{near}')}{setting(threshold=cut)} if all "
-            "are one foreground"
-        )
+        remedy = setting(threshold=next((peak for peak in peaks if peak), values[-1]) / 2)
+    else:
+        return
+    raise InputError(
+        f"{odd.path} has soft edges between several values{near}: rims of the numbers between lie around others, as "
+        "where class numbers were resized with smoothing: save masks without smoothing, or set "
+        f"{remedy} if all are one foreground"
+    )
 
 
 def _are_steps(values: list[float], counts: Mapping[float, int], flat: Mapping[float, int], top: float) -> bool:
-    """Whether values but 0 and the top are steps on edges, though no single mask tells: a JPEG of the best quality."""
+    """Whether values but 0 and the top are steps on edges, though no single mask shows it: a JPEG of best quality."""
     between = set(values) - {0, top}
     return len(between) > 1 and _are_edges(between, counts, flat)
 
@@ -186,7 +185,7 @@ def _refuse(
     least = "" if lowest >= cut else f", or {setting(threshold=lowest)} if all but 0 is"
     raise InputError(
         f"{soft[0].path} has soft edges{several} ({len(soft[0].counts)} values; {len(soft)} of {len(masks)} masks do): "
-        f"save masks without smoothing or JPEG, or say {setting(threshold=cut)}, and all from there on is one "
+        f"save masks without smoothing or JPEG, or set {setting(threshold=cut)}, and all from there on is one "
         f"foreground{least}"
     )
 
@@ -209,7 +208,7 @@ def _peaks(flat: Mapping[float, int], top: float) -> list[float]:
 
 
 def _threshold_of_colours(masks: Sequence[MaskSummary]) -> tuple[float, str] | None:
-    """As ``threshold_of_soft``, of colour masks: one colour on black may be cut half-way."""
+    """Find the threshold for colour masks with soft edges: one colour on black is cut half-way."""
     counts, flat = _in_colours(masks, "counts"), _in_colours(masks, "cores")
     soft = [mask for mask in masks if len(mask.counts) > MAXIMUM_CLASSES]
     few = len(counts) <= MAXIMUM_CLASSES
@@ -228,21 +227,21 @@ def _threshold_of_colours(masks: Sequence[MaskSummary]) -> tuple[float, str] | N
         _refuse_fainter(masks, cut)
         return cut, (
             f"{odd.path.name} has soft edges ({len(odd.counts)} shades between {shown}): foreground is taken from "
-            f"half of the colour on (say {setting('threshold')} to cut elsewhere than at {cut})"
+            f"half of the colour on (set {setting('threshold')} to cut elsewhere than at {cut})"
         )
     if not few and len(peaks) == 2 and 0 in peaks:
         cut = (max(_channels(max(peaks))) + 1) // 2
         _refuse_fainter(masks, cut)
         return cut, (
             f"{odd.path.name} has soft edges or is a JPEG ({len(odd.counts)} shades near {shown}): foreground is "
-            f"taken from half of the colour on (say {setting('threshold')} to cut elsewhere than at {cut})"
+            f"taken from half of the colour on (set {setting('threshold')} to cut elsewhere than at {cut})"
         )
     kinds = (
         f"near {shown}" if 1 < len(peaks) <= MAXIMUM_CLASSES else f"and all masks {len(counts)}: too many for classes"
     )
     raise InputError(
         f"{odd.path} has {len(odd.counts)} shades, {kinds}, and soft edges are no classes: save the mask with one "
-        "flat colour a class, without smoothing or JPEG, or where each object has a colour of its own say "
+        "flat colour a class, without smoothing or JPEG; where each object has a different colour, set "
         f"{setting(instances=True)}"
     )
 

@@ -1,4 +1,4 @@
-"""What single masks hold: figures small enough to keep for every mask of a data set."""
+"""Statistics of single masks, small enough to keep for every mask of a data set."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ import numpy as np
 from scipy import ndimage
 
 from amsunet.data.images import Array
+from amsunet.data.masks.artefacts import is_dithered, is_even, is_smoothed
 from amsunet.data.masks.convention import colour_numbers
-from amsunet.data.masks.dithered import is_dithered
 from amsunet.data.masks.files import MaskFile, Reading, in_eight_bits, is_opaque
-from amsunet.data.masks.steps import is_even, is_smoothed
 
 LIMIT = 4096
-"""Values that are kept of one mask."""
+"""Most values that the summary of one mask keeps."""
 MAXIMUM_CLASSES = 20
 _NEAR = 0.02
-"""Of the largest value: noise of a JPEG, within a flat region."""
+"""Largest JPEG noise within a flat region, as a share of the largest value."""
 COLOUR_STEP = 17
-"""Colours of a JPEG are told apart in steps of this."""
+"""Step in which colours of a JPEG are distinguished."""
 _MEASURED_SIDE = 256
 _RIM = 255
-"""What does not count beside small numbers."""
+"""The value of ignored pixels beside small class numbers, often drawn as rims of objects."""
 _OPAQUE = 0.98
-"""Of the largest opacity: edges, whose colours are blurred, left out."""
+"""Least opacity, as a share of the largest, of pixels whose colour is compared: colours blur at edges."""
 _GRID = 48
-"""Rows and columns of the look at where a mask marks something."""
+"""Rows and columns of the coarse grid of where a mask is bright."""
 _WHOLE, _SPECKS = 0.9, 4
 """Least share of its area that the largest piece of an object has, and the most specks beside it."""
 _LOSSY = frozenset({".jpg", ".jpeg"})
@@ -54,33 +53,33 @@ class MaskSummary:
     counts: Mapping[float, int]
     """Pixels by value, of colours by 65536 R + 256 G + B; at most ``LIMIT`` values are kept."""
     edge: Mapping[float, int]
-    """Those on the border of the image."""
+    """The same of pixels on the border of the image."""
     flat: Mapping[float, int]
-    """Those whose neighbours have the value too, or nearly where values are many: cores, not edges."""
+    """The same of pixels whose neighbours have equal values (nearly equal, where values are many): cores, not edges."""
     corners: tuple[float, ...] = ()
     """The values in the corners of the image."""
     marked: bytes = b""
     """Where the mask is bright, one bit a place on a grid of ``_GRID`` rows and columns."""
     antialiased: bool = False
-    """Whether in-between values mark the way from dark to bright, not classes or objects of their own."""
+    """Whether values in between are steps of an edge from dark to bright, not classes or objects."""
     one_piece: bool = False
     """Whether (nearly) every value but 0 forms a single connected region, but for specks."""
     enclosed: bool = False
     """Whether a value lies within another one, away from the background."""
     regions: Mapping[int, Region] = field(default_factory=dict)
-    """Of the first values, or of colours where they are few, of background too."""
+    """Regions of the first values, or of colours where they are few, background included."""
     readings: Mapping[Reading, MaskSummary] = field(default_factory=dict)
-    """The same file read otherwise."""
+    """Summaries of the other readings of the file."""
     palette: Mapping[int, int] | None = None
     """Colours of the indices in use."""
     opacity: tuple[int, int] | None = None
-    """Least and largest, of a file with an alpha channel."""
+    """Least and largest opacity, of a file with an alpha channel."""
     shown: frozenset[int] = frozenset()
-    """Colours of what is opaque, of a file with an alpha channel."""
+    """Colours of the opaque pixels, of a file with an alpha channel."""
     lossy: bool = False
     """Whether the file's compression changes values a little."""
     shared: tuple[int, int] | None = None
-    """As of the file."""
+    """See ``MaskFile.shared``."""
     dithered: bool = False
     """Whether a mask of one bit a pixel holds dots in place of areas."""
     stepped: bool = False
@@ -88,25 +87,42 @@ class MaskSummary:
 
     @property
     def foreground(self) -> set[float]:
+        """All values but 0."""
         return set(self.counts) - {0}
 
     @property
     def cores(self) -> Mapping[float, int]:
-        """Pixels by value that are more than an edge; all, where values are too few for edges to be looked for."""
+        """Pixels by value, without edges; all pixels of masks of at most two values, which have no soft edges."""
         return self.flat if len(self.counts) > 2 else self.counts
 
     @property
     def bright(self) -> Array:
-        """Where the mask is bright, as bool at some places in a fixed order."""
+        """Whether the mask is bright at the points of a coarse grid, as a flat array of 0 and 1."""
         return np.unpackbits(np.frombuffer(self.marked, np.uint8))
 
     def read_as(self, reading: Reading) -> MaskSummary:
-        """The summary of the file in another reading."""
+        """The summary of the file in another reading.
+
+        Args:
+            reading: Which part of the file is the mask.
+
+        Returns:
+            The summary; this one, for a file that is the same in that reading.
+        """
         return self.readings.get(reading, self)
 
 
 def summarise(file: MaskFile, path: Path, image: Array | None = None) -> MaskSummary:
-    """Look at one mask as read by ``open_mask``."""
+    """Summarise a mask file in all its readings.
+
+    Args:
+        file: The mask as read by ``open_mask``.
+        path: Its file.
+        image: Its image (H, W, C), where known.
+
+    Returns:
+        The summary of the stored values, which holds those of the other readings.
+    """
     stored = replace(summarise_mask(file.pixels, path, image, lossy=file.lossy), shared=file.shared)
     readings: dict[Reading, MaskSummary] = {}
     if file.palette is not None:
@@ -127,17 +143,23 @@ def summarise(file: MaskFile, path: Path, image: Array | None = None) -> MaskSum
 
 
 def _is_shown(alpha: Array) -> Array:
-    """Where the colours of a file tell what was drawn: not at soft edges, where they are blurred."""
+    """Where the colours of a file are those that were drawn: not at soft edges, where they are blurred."""
     drawn = is_opaque(alpha)
     shown: Array = drawn & ((alpha >= _OPAQUE * alpha.max(initial=0)) | (drawn == (alpha > 0)).all())
     return shown
 
 
 def summarise_mask(raw: Array, path: Path, image: Array | None = None, *, lossy: bool | None = None) -> MaskSummary:
-    """Look at one mask in one reading: (H, W) or (H, W, 3), and at the image (H, W, C) beneath where it is known.
+    """Summarise one mask in one reading.
 
     Args:
-        lossy: whether the file's compression changes values; by the path's suffix, if nothing is said.
+        raw: The mask, (H, W) of numbers or (H, W, 3) of uint8.
+        path: Its file.
+        image: Its image (H, W, C), where known.
+        lossy: Whether the file's compression changes values; None decides by the path's suffix.
+
+    Returns:
+        The summary, without other readings.
     """
     colour = raw.ndim == 3
     flat = colour_numbers(raw) if colour else raw
@@ -248,7 +270,7 @@ def _is_enclosed(raw: Array) -> bool:
 
 
 def _regions(raw: Array, image: Array | None) -> dict[int, Region]:
-    step = max(1, min(raw.shape) // _MEASURED_SIDE)  # of large images some pixels tell as much
+    step = max(1, min(raw.shape) // _MEASURED_SIDE)  # of large images some pixels are enough
     raw, image = raw[::step, ::step], None if image is None else image[::step, ::step]
     inside = (raw >= 0) & (raw <= MAXIMUM_CLASSES)
     numbers = raw[inside].astype(np.intp)

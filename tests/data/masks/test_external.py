@@ -11,8 +11,8 @@ from made_masks import as_jpeg, blob, cells, disc, find
 from amsunet.data.images import Array
 from amsunet.data.masks import MaskConvention, MaskOptions
 from amsunet.data.masks.class_folders import find_folder_convention
+from amsunet.data.masks.external import fit_convention
 from amsunet.data.masks.files import MaskFile
-from amsunet.data.masks.foreign import fit_convention
 from amsunet.data.masks.summary import MaskSummary, summarise, summarise_mask
 from amsunet.errors import InputError
 
@@ -61,7 +61,7 @@ def test_two_classes_are_read_from_any_masks_of_two(trained: str, kind: str) -> 
     assert all("in this order" in note for note in notes[:1]) and not (notes and trained == kind)
 
 
-def test_what_is_read_otherwise_is_said_in_one_line() -> None:
+def test_another_reading_is_noted_in_one_line() -> None:
     _, notes = fit_convention(_values(0, 255), _summaries(OTHER["0/1"]), {})
     assert notes == [
         "masks hold class values 0, 1, those that the network was trained on class values 0, 255: classes are taken in "
@@ -176,13 +176,13 @@ def test_what_a_network_ignores_is_the_object_where_nothing_else_is_marked() -> 
 def test_several_colours_are_not_taken_for_class_numbers_in_order() -> None:
     colours = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0)], np.uint8)
     masks = _summaries([colours[labels] for labels in THREE])
-    message = r"organ 1, organ 2; .*is not known: say --classes '#000000,#00ff00,#ff0000' in the order of these"
+    message = r"organ 1, organ 2; .*is not known: set --classes '#000000,#00ff00,#ff0000' in the order of these"
     with pytest.raises(InputError, match=message):
         fit_convention(_values(0, 1, 2), masks, {})
     known, _ = find([colours[labels] for labels in THREE])
     assert fit_convention(known, masks, {}) == (known, [])
 
 
-def test_one_strange_mask_among_good_ones_is_left_to_be_told() -> None:
+def test_one_wrong_mask_among_good_ones_is_reported_later() -> None:
     masks = [*OTHER["0/1"], np.where(disc(9, 9, 5), 9, OTHER["0/1"][0]).astype(np.uint8)]
     assert fit_convention(_values(0, 1), _summaries(masks), {}) == (_values(0, 1), [])

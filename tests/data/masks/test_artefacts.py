@@ -1,14 +1,14 @@
-"""Class numbers that were smoothed: rims of the numbers between are no classes."""
+"""Masks that were changed when they were saved: interpolated class numbers, and dithering."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_masks import SIDE, disc, find, find_in_scenes, organs, picture
+from made_masks import SIDE, blob, disc, find, find_in_scenes, organs, picture
 from PIL import Image
 
 from amsunet.data.images import Array
-from amsunet.data.masks.steps import is_smoothed
+from amsunet.data.masks.artefacts import is_dithered, is_smoothed
 from amsunet.errors import InputError
 
 
@@ -58,7 +58,7 @@ def test_classes_within_classes_are_not_smoothed() -> None:
     assert find_in_scenes(scenes)[0].values == (0, 1, 2)
 
 
-def test_an_outline_of_its_own_class_is_refused_with_both_readings_and_read_as_told() -> None:
+def test_an_outline_as_a_class_is_refused_with_both_readings_and_read_as_set() -> None:
     """Numbers 0, 1, 2 with a rim of 1 all around 2: a class of outlines, or 0 and 2 that were smoothed."""
     masks = []
     for shift in range(6):
@@ -66,7 +66,7 @@ def test_an_outline_of_its_own_class_is_refused_with_both_readings_and_read_as_t
         mask[disc(40 + shift, 48, 22)] = 1
         mask[disc(40 + shift, 48, 20)] = 2
         masks.append(mask)
-    with pytest.raises(InputError, match=r"say --classes 0,1,2 if the rims are right, or --mask-threshold 1 if all"):
+    with pytest.raises(InputError, match=r"set --classes 0,1,2 if the rims are right, or --mask-threshold 1 if all"):
         find(masks)
     assert find(masks, classes=(0, 1, 2))[0].values == (0, 1, 2)
     assert find(masks, threshold=1)[0].kind == "threshold"
@@ -78,3 +78,26 @@ def test_spaced_numbers_that_were_smoothed_are_not_advised_as_classes() -> None:
     with pytest.raises(InputError, match=r"near 0,50,100,150.*--mask-threshold 25 if all are one") as refusal:
         find(masks)
     assert "--classes" not in str(refusal.value)
+
+
+def _vessels(seed: int) -> Array:
+    """Thin lines that cross, with holes between them."""
+    rng = np.random.default_rng(seed)
+    mask = np.zeros((SIDE, SIDE), np.bool_)
+    for position in rng.choice(np.arange(8, SIDE - 8, 9), 5, replace=False):
+        mask[position, 4:-4] = mask[4:-4, position] = True
+    return mask
+
+
+def test_dithered_masks_are_refused() -> None:
+    greys = [np.where(blob(n), 180, 60).astype(np.uint8) for n in range(5)]
+    masks = [np.asarray(Image.fromarray(grey).convert("1")).astype(np.uint8) for grey in greys]
+    with pytest.raises(InputError, match=r"dots that stand for greys \(dithered\).*or set --classes 0,1 if they"):
+        find(masks)
+
+
+@pytest.mark.parametrize("make", [blob, _vessels, lambda seed: disc(48, 48, 30) & ~disc(48, 48, 22)])
+def test_areas_vessels_and_thick_rings_are_not(make: object) -> None:
+    masks = [make(seed) for seed in range(5)]  # type: ignore[operator]
+    assert not any(is_dithered(mask) for mask in masks)
+    assert find([np.uint8(255) * mask for mask in masks])[0].values == (0, 255)

@@ -1,4 +1,4 @@
-"""Class numbers told from object numbers, on many made data sets of each kind."""
+"""Class numbers are distinguished from object numbers, on many made data sets of each kind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from amsunet.data.discovery.layout import find_samples
 from amsunet.data.images import Array, read_image
-from amsunet.data.masks.numbers import weigh_numbers
+from amsunet.data.masks.numbers import classify_numbers
 from amsunet.data.masks.summary import summarise_mask
 from amsunet.errors import InputError
 
@@ -25,7 +25,7 @@ def _verdicts(make: Make, count: int, repeats: int = 12) -> list[str]:
     for repeat in range(repeats):
         rng = np.random.default_rng(100 * count + repeat)
         scenes = [make(rng, number) for number in range(count)]
-        found.append(weigh_numbers([summarise_mask(mask, Path("m.png"), image) for image, mask in scenes]).kind)
+        found.append(classify_numbers([summarise_mask(mask, Path("m.png"), image) for image, mask in scenes]).kind)
     return found
 
 
@@ -95,16 +95,16 @@ def test_of_few_images_nothing_wrong_is_believed(make: Make, never: str, count: 
 
 def test_what_is_open_is_refused_with_both_options_filled_in() -> None:
     rng = np.random.default_rng(0)
-    with pytest.raises(InputError, match=r"0\.png: .* 0, 1, 2, 3, 4, .*say --classes 0,1,2,3,4 or --instances"):
+    with pytest.raises(InputError, match=r"0\.png: .* 0, 1, 2, 3, 4, .*set --classes 0,1,2,3,4 or --instances"):
         find_in_scenes([wells(rng), wells(rng)])
 
 
-def test_a_verdict_is_said_with_its_reason_and_the_other_option() -> None:
+def test_a_decision_is_noted_with_its_reason_and_the_other_setting() -> None:
     rng = np.random.default_rng(0)
     convention, notes = find_in_scenes([organs(rng) for _ in range(3)])
-    assert convention.values == (0, 1, 2, 3) and "its own brightness (say --instances" in notes[0]
+    assert convention.values == (0, 1, 2, 3) and "its own brightness (set --instances" in notes[0]
     convention, notes = find_in_scenes([cells(rng, 4 + n) for n in range(4)])
-    assert convention.kind == "instances" and "object numbers (up to 7" in notes[0] and "say --classes" in notes[0]
+    assert convention.kind == "instances" and "object numbers (up to 7" in notes[0] and "set --classes" in notes[0]
 
 
 def test_one_number_a_mask_is_the_class_of_the_image() -> None:
@@ -136,7 +136,7 @@ def test_published_labels_are_understood_in_any_selection(count: int, shared: Ca
         masks = [summarise_file(mask, read_image(image)) for image, mask in chosen]
         for repeat in range(8):
             some = np.random.default_rng(repeat).choice(len(masks), count, replace=False)
-            verdict = weigh_numbers([masks[number] for number in some]).kind
+            verdict = classify_numbers([masks[number] for number in some]).kind
             assert verdict == "objects" or (verdict == "open" and count == 2), name
 
 
@@ -148,12 +148,12 @@ def test_tissues_of_the_sample_are_classes_in_any_selection(count: int) -> None:
     masks = [summarise_file(sample.masks[""], read_image(sample.image)) for sample in samples]
     for repeat in range(8):
         some = np.random.default_rng(repeat).choice(len(masks), count, replace=False)
-        assert weigh_numbers([masks[number] for number in some]).kind == "classes"
+        assert classify_numbers([masks[number] for number in some]).kind == "classes"
 
 
 def test_numbers_without_a_background_are_left_open() -> None:
     mask: Array = np.repeat(np.array([1, 2, 3], np.uint8), 12)[None].repeat(20, axis=0)
-    assert weigh_numbers([summarise_mask(mask, Path("m.png"))]).kind == "open"
+    assert classify_numbers([summarise_mask(mask, Path("m.png"))]).kind == "open"
 
 
 def test_numbers_counted_over_the_data_set_are_objects() -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from amsunet.data import lettering
-from amsunet.data.lettering import _has, _others, _runs, _usual, draw_text, shorten, tell_missing
+from amsunet.data import fonts
+from amsunet.data.fonts import _has, _others, _runs, _usual, describe_missing_fonts, draw_text, shorten
 
 
 def _drawn(text: str) -> np.ndarray:
@@ -38,9 +38,9 @@ def test_no_box_stands_for_a_character(text: str) -> None:
 
 
 @pytest.fixture
-def fonts(monkeypatch: pytest.MonkeyPatch):
+def only_these_fonts(monkeypatch: pytest.MonkeyPatch):
     """Make these the only fonts of the machine beside the usual one."""
-    cached = (_runs, lettering._font_of, _others)
+    cached = (_runs, fonts._font_of, _others)
 
     def use(*paths: Path) -> None:
         for one in cached:
@@ -52,30 +52,30 @@ def fonts(monkeypatch: pytest.MonkeyPatch):
         one.cache_clear()
 
 
-def test_a_character_that_no_font_has_is_written_as_its_code_and_told(fonts) -> None:
-    fonts()
+def test_a_character_that_no_font_has_is_written_as_its_code_with_a_warning(only_these_fonts) -> None:
+    only_these_fonts()
     assert [run for _, run in _runs("細_1")] == [r"\u7d30_1"]
-    told = tell_missing(["細胞 7", "한글", "ä\n"])
-    assert told.startswith(
+    warning = describe_missing_fonts(["細胞 7", "한글", "ä\n"])
+    assert warning.startswith(
         "no font on this machine has characters of CJK (細), Hangul (한), which the pictures show as"
     )
-    assert tell_missing(["Prüfling 7\n", ""]) == ""
+    assert describe_missing_fonts(["Prüfling 7\n", ""]) == ""
 
 
-def test_a_font_that_was_just_installed_is_used(fonts, tmp_path) -> None:
+def test_a_font_that_was_just_installed_is_used(only_these_fonts, tmp_path) -> None:
     bold = Path(_usual()).with_name("DejaVuSans-Bold.ttf")
     plain = shutil.copy(_usual(), tmp_path / "Zz.ttf")
     (tmp_path / "broken.ttf").write_bytes(b"none")
-    fonts(bold, tmp_path / "broken.ttf", plain)
+    only_these_fonts(bold, tmp_path / "broken.ttf", plain)
     assert [path.name for path in _others()] == ["Zz.ttf", "broken.ttf", bold.name]
-    assert lettering._characters(tmp_path / "broken.ttf") is None and _runs("細")[0][1] == r"\u7d30"
+    assert fonts._characters(tmp_path / "broken.ttf") is None and _runs("細")[0][1] == r"\u7d30"
 
 
-def test_what_the_usual_font_lacks_is_of_one_font_where_one_has_all_of_it(fonts, monkeypatch) -> None:
+def test_what_the_usual_font_lacks_is_of_one_font_where_one_has_all_of_it(only_these_fonts, monkeypatch) -> None:
     one, other = Path("a.ttf"), Path("b.ttf")
-    fonts(one, other)
+    only_these_fonts(one, other)
     holds = {_usual(): set("ab "), one: set("細"), other: set("細胞")}
-    monkeypatch.setattr(lettering, "_characters", lambda path: frozenset(map(ord, holds[path])))
+    monkeypatch.setattr(fonts, "_characters", lambda path: frozenset(map(ord, holds[path])))
     assert _runs("a 細胞 b") == ((_usual(), "a "), (other, "細胞"), (_usual(), " b"))
     assert _runs("a 細") == ((_usual(), "a "), (one, "細"))
     assert _runs("胞한") == ((other, "胞"), (_usual(), r"\ud55c"))

@@ -27,14 +27,14 @@ def test_black_is_the_background() -> None:
     assert (convention.values, notes) == ((BLACK, GREEN, RED), [])
 
 
-def test_without_black_what_covers_most_is_taken_as_background_and_said() -> None:
+def test_without_black_the_most_frequent_colour_is_the_background_with_a_note() -> None:
     masks = _painted(WHITE, RED, GREEN)
     convention, notes = find(masks)
     assert convention.values[0] == WHITE and "#ffffff is taken as background" in notes[0]
     assert np.array_equal(convention.decode(masks[0], P) == 0, LABELS[0] == 0)
 
 
-def test_black_on_white_is_refused_and_both_readings_can_be_said() -> None:
+def test_black_on_white_is_refused_and_both_readings_can_be_set() -> None:
     masks = _painted(WHITE, BLACK, RED)
     with pytest.raises(InputError, match=r"--classes '#ffffff,#000000,#ff0000' .*--classes '#000000,#ff0000,#ffffff'"):
         find(masks)
@@ -42,7 +42,7 @@ def test_black_on_white_is_refused_and_both_readings_can_be_said() -> None:
     assert np.array_equal(convention.decode(masks[2], P), LABELS[2])
 
 
-def test_object_colours_are_foreground_where_the_user_says_so() -> None:
+def test_object_colours_are_foreground_where_the_user_sets_it() -> None:
     rng = np.random.default_rng(0)
     table = np.concatenate([[(0, 0, 0)], rng.integers(20, 256, (40, 3))]).astype(np.uint8)
     numbers = np.kron(np.arange(1, 37).reshape(6, 6), np.pad(np.ones((12, 12), int), 2))
@@ -55,7 +55,7 @@ def test_object_colours_are_foreground_where_the_user_says_so() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"classes": (0, 1)}, "say --classes with colours"),
+        ({"classes": (0, 1)}, "set --classes with colours"),
         ({"ignore_value": 255}, "--ignore-value has no meaning"),
         ({"classes": (RED, RED), "colours": True}, "each colour once"),
     ],
@@ -65,8 +65,8 @@ def test_options_that_do_not_fit_colours_are_refused(options: dict[str, object],
         find(_painted(BLACK, RED, GREEN), **options)
 
 
-def test_colours_are_not_said_of_grey_masks() -> None:
-    with pytest.raises(InputError, match="are grey: say --classes with their values"):
+def test_colours_cannot_be_set_for_grey_masks() -> None:
+    with pytest.raises(InputError, match="are grey: set --classes with their values"):
         find([np.uint8(255) * disc(40, 40, 9)], classes=(0, RED), colours=True)
 
 
@@ -78,7 +78,7 @@ def test_one_colour_everywhere_is_refused() -> None:
 def test_a_stray_pixel_is_no_class() -> None:
     masks = _painted(BLACK, RED, GREEN)
     masks[2][3, 3] = (255, 255, 0)
-    with pytest.raises(InputError, match=r"holds the value #ffff00 in 1 pixels, as do 1 of 4 masks: mend it, or say"):
+    with pytest.raises(InputError, match=r"holds the value #ffff00 in 1 pixels, as do 1 of 4 masks: fix it, or set"):
         find(masks)
 
 
@@ -98,7 +98,7 @@ def test_white_in_some_files_and_red_in_others_is_refused() -> None:
 
 def test_what_covers_most_but_lies_within_is_no_sure_background() -> None:
     masks = [np.where(disc(48, 48, 42)[..., None], np.uint8([0, 200, 0]), np.uint8([255, 0, 0])) for _ in range(4)]
-    with pytest.raises(InputError, match=r"covers most, but #ff0000 lies around: say --classes '#00c800,#ff0000' if"):
+    with pytest.raises(InputError, match=r"covers most, but #ff0000 lies around: set --classes '#00c800,#ff0000' if"):
         find(masks)
 
 
@@ -108,13 +108,13 @@ def test_colours_of_objects_are_refused(table: Callable[[int], tuple[int, int, i
     rng = np.random.default_rng(0)
     scenes = [cells(rng, 4 + number % 4) for number in range(10)]
     painted = [(image, colours[mask]) for image, mask in scenes]
-    with pytest.raises(InputError, match=r"hold 7 colours that look like those of objects: say --instances if each"):
+    with pytest.raises(InputError, match=r"hold 7 colours that look like those of objects: set --instances if each"):
         find_in_scenes(painted)
     classes = [(image, colours[mask]) for image, mask in (organs(rng) for _ in range(10))]
     assert find_in_scenes(classes)[0].num_classes == 4
 
 
-def test_a_stray_pixel_of_nearly_black_is_told_as_such() -> None:
+def test_a_stray_pixel_of_nearly_black_is_refused() -> None:
     masks = _painted(BLACK, RED, GREEN)
     masks[2][3, 3] = (1, 1, 1)
     with pytest.raises(InputError, match=r"holds the value #010101 in 1 pixels"):
@@ -122,7 +122,7 @@ def test_a_stray_pixel_of_nearly_black_is_told_as_such() -> None:
 
 
 @pytest.mark.parametrize("apart", [False, True])
-def test_a_colour_of_two_others_together_is_told(apart: bool) -> None:
+def test_a_colour_that_is_the_sum_of_two_others_is_noted(apart: bool) -> None:
     red, green = np.array([255, 0, 0], np.uint8), np.array([0, 255, 0], np.uint8)
     masks = []
     for shift in range(5):

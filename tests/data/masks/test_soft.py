@@ -49,7 +49,7 @@ SOFT = {
 
 
 @pytest.mark.parametrize("kind", SOFT)
-def test_soft_binary_masks_are_cut_half_way_and_it_is_said(kind: str) -> None:
+def test_soft_binary_masks_are_cut_half_way_with_a_note(kind: str) -> None:
     soften, name, threshold = SOFT[kind]
     masks = [soften(mask) for mask in HARD]
     convention, notes = find(masks, name)
@@ -65,7 +65,7 @@ def test_few_soft_masks_among_hard_ones_are_noticed() -> None:
 
 
 def _resaved(*values: int) -> list[Array]:
-    """Of 0 and 255 a JPEG of the best quality made a few 1, and 254 where told."""
+    """Of 0 and 255 a JPEG of the best quality made a few 1, and 254 where asked."""
     masks = []
     for mask in HARD:
         few = np.indices(mask.shape).sum(0) % 9 == 0
@@ -273,7 +273,7 @@ def _shares(sharpness: float, kind: type = np.float32) -> list[Array]:
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
-def test_probabilities_are_cut_at_a_half_and_said(kind: type, tmp_path: Path) -> None:
+def test_probabilities_are_cut_at_a_half_with_a_note(kind: type, tmp_path: Path) -> None:
     summaries = []
     for number, mask in enumerate(_shares(6, kind)):
         tifffile.imwrite(tmp_path / f"{number}.tif", mask)
@@ -295,7 +295,7 @@ def test_overshooting_edges_are_no_logits() -> None:
     large = [
         Image.fromarray((mask / 255).astype(np.float32)).resize((192, 192), Image.Resampling.LANCZOS) for mask in HARD
     ]
-    with pytest.raises(InputError, match=r"overshoots: say --mask-threshold 0\.5 if all from half .* or --mask-thresh"):
+    with pytest.raises(InputError, match=r"overshoots: set --mask-threshold 0\.5 if all from half .* or --mask-thresh"):
         find([np.asarray(one) for one in large])
 
 

@@ -1,4 +1,4 @@
-"""Text on pictures in whatever script names are written, by the fonts that the machine has."""
+"""Text on pictures in any script, with the fonts that are installed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,21 @@ from PIL import ImageDraw, ImageFont
 _ODD = re.compile(
     "bold|italic|oblique|light|thin|black|heavy|medium|mono|serif|myeongjo|mincho|brush|pen|hand", re.IGNORECASE
 )
-"""Words in the names of fonts other than plain ones, which are to be read at a small size."""
+"""Words in the names of fonts that are harder to read at a small size than plain ones."""
 
 
 def draw_text(pen: ImageDraw.ImageDraw, place: tuple[float, float], text: str, *, size: int, fill: str) -> float:
-    """Write a line with its top left corner at ``place``; a character that no font has is written as its code.
+    """Draw a line of text; a character that no font has is drawn as its code.
 
-    Returns: where the line ends, in pixels from the left.
+    Args:
+        pen: Where to draw.
+        place: The top left corner of the line, in pixels.
+        text: The line.
+        size: Of the font, in pixels.
+        fill: The colour, as Pillow takes it.
+
+    Returns:
+        Where the line ends, in pixels from the left.
     """
     x, y = place
     for path, run in _runs(text):
@@ -33,7 +41,16 @@ def draw_text(pen: ImageDraw.ImageDraw, place: tuple[float, float], text: str, *
 
 
 def shorten(text: str, width: float, *, size: int) -> str:
-    """Leave out the middle of a text that is wider than ``width`` pixels: names differ at both ends."""
+    """Replace the middle of a text that is too wide by dots: names differ at both ends.
+
+    Args:
+        text: The text.
+        width: The most it may take, in pixels.
+        size: Of the font, in pixels.
+
+    Returns:
+        The text, shortened if necessary.
+    """
     for kept in range(len(text), 0, -1):
         short = text if kept == len(text) else f"{text[: kept - kept // 2]}...{text[len(text) - kept // 2 :]}"
         if _width(short, size) <= width:
@@ -45,8 +62,15 @@ def _width(text: str, size: int) -> float:
     return sum(_load(path, size).getlength(run) for path, run in _runs(text))
 
 
-def tell_missing(texts: Iterable[str]) -> str:
-    """Say of which scripts no font is here, so that ``draw_text`` writes codes; empty if nothing is missing."""
+def describe_missing_fonts(texts: Iterable[str]) -> str:
+    """Describe the scripts for which no font is installed, so that ``draw_text`` draws codes.
+
+    Args:
+        texts: All texts that are drawn.
+
+    Returns:
+        The scripts and what to install; empty if nothing is missing.
+    """
     characters = dict.fromkeys(itertools.chain.from_iterable(unicodedata.normalize("NFC", text) for text in texts))
     missing: dict[str, str] = {}
     for character in characters:
@@ -55,16 +79,16 @@ def tell_missing(texts: Iterable[str]) -> str:
             missing.setdefault("CJK" if script == "CJK" else script.capitalize(), character)
     if not missing:
         return ""
-    told = ", ".join(f"{script} ({character})" for script, character in missing.items())
+    scripts = ", ".join(f"{script} ({character})" for script, character in missing.items())
     return (
-        f"no font on this machine has characters of {told}, which the pictures show as codes: install a font of that "
-        "script, as one of the Noto family, and run this again"
+        f"no font on this machine has characters of {scripts}, which the pictures show as codes: install a font of "
+        "that script, as one of the Noto family, and run this again"
     )
 
 
 @lru_cache(1024)
 def _runs(text: str) -> tuple[tuple[Path, str], ...]:
-    """A text cut where the font changes: what the usual font lacks is of one font where one has all of it."""
+    """Split a text where the font changes; one font draws all that the usual font lacks, if there is such a font."""
     composed = unicodedata.normalize("NFC", text)
     lacking = {one for one in composed if one.isprintable() and not _has(_usual(), one)}
     shared = next((path for path in _others() if all(_has(path, one) for one in lacking)), None) if lacking else None
@@ -86,7 +110,7 @@ def _font_of(character: str) -> Path | None:
 
 @lru_cache(1)
 def _others() -> tuple[Path, ...]:
-    """The machine's fonts as they are now: Matplotlib's own list does not know what was installed since it was made."""
+    """All installed fonts; Matplotlib's cached list lacks fonts that were installed after it was written."""
     from matplotlib.font_manager import findSystemFonts  # noqa: PLC0415 - seconds, where it looks for fonts anew
 
     # One font has a box for every character there is.

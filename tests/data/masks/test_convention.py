@@ -34,12 +34,12 @@ CONVENTIONS = {
     "0/255": (_thirds([0, 255]), {}, "values"),
     "0/128": (_thirds([0, 128]), {}, "values"),
     "indices": (_thirds([0, 1, 2, 3]), {"classes": (0, 1, 2, 3)}, "values"),
-    "classes said": (_thirds([0, 100, 200]), {"classes": (0, 100, 200)}, "values"),
+    "classes set": (_thirds([0, 100, 200]), {"classes": (0, 100, 200)}, "values"),
     "classes in another order": (_thirds([1, 2, 3]), {"classes": (2, 1, 3)}, "values"),
     "16 bit": (_thirds([0, 1000, 40000], np.uint16), {"classes": (0, 1000, 40000)}, "values"),
     "colours": (COLOURS[_thirds([0, 1, 2])], {}, "colours"),
     "objects": (_objects(30), {"instances": True}, "instances"),
-    "colours said": (COLOURS[_thirds([0, 1, 2])], {"classes": (0x00C80A, 0, 0xFF0000), "colours": True}, "colours"),
+    "colours set": (COLOURS[_thirds([0, 1, 2])], {"classes": (0x00C80A, 0, 0xFF0000), "colours": True}, "colours"),
     "threshold": (_thirds([0, 255]), {"threshold": 128}, "threshold"),
 }
 
@@ -61,7 +61,7 @@ def test_what_a_threshold_encodes_it_decodes(threshold: int, disc: Callable[[int
 
 
 @pytest.mark.parametrize("options", [{}, {"classes": (0, 1)}, {"instances": True}])
-def test_an_ignore_value_that_is_said_is_ignored(options: dict[str, object]) -> None:
+def test_an_ignore_value_that_is_set_is_ignored(options: dict[str, object]) -> None:
     mask = _thirds([0, 1, 7])
     convention, _ = find([mask], ignore_value=7, **options)
     labels = convention.decode(mask, P)
@@ -97,7 +97,7 @@ def test_more_objects_than_a_mask_can_number_are_refused() -> None:
     ],
     ids=["value", "colour among grey", "colour"],
 )
-def test_a_mask_unlike_the_convention_is_named(first: Array, odd: Array, message: str) -> None:
+def test_a_mask_that_does_not_fit_the_convention_is_named(first: Array, odd: Array, message: str) -> None:
     convention, _ = find([first])
     with pytest.raises(InputError, match=message):
         convention.decode(odd, Path("odd.png"))
@@ -128,7 +128,7 @@ def test_classes_are_named_with_or_without_the_background(names: tuple[str, ...]
     ("names", "message"),
     [
         (("a",), "gives 1 names for 2 classes and the background"),
-        (("a", "a"), "its own name"),
+        (("a", "a"), "a different name"),
         (("a", "b/c"), "without /"),
     ],
 )
@@ -137,7 +137,7 @@ def test_names_that_do_not_fit_are_refused(names: tuple[str, ...], message: str)
         find([_thirds([0, 1, 2])], classes=(0, 1, 2), class_names=names)
 
 
-def test_names_alone_tell_nothing_of_values() -> None:
+def test_names_alone_set_no_values() -> None:
     assert not MaskOptions(class_names=("a",)).given_values and MaskOptions(threshold=0.5).given_values
 
 

@@ -42,8 +42,8 @@ def test_a_palette_shared_by_all_files_with_black_first_numbers_classes(tmp_path
     for mask in masks if void else []:
         mask[:2] = 255
     pictures = [indexed(mask, BLACK, RED, GREEN, *[(9, 9, 9)] * 252, (224, 224, 192)) for mask in masks]
-    said = {} if void else {"classes": (0, 1, 2)}
-    convention, _, read = find_in_files(tmp_path, pictures, **said)
+    options = {} if void else {"classes": (0, 1, 2)}
+    convention, _, read = find_in_files(tmp_path, pictures, **options)
     assert convention.values == (0, 1, 2) and convention.reading == "stored"
     assert all(np.array_equal(read(n), masks[n]) for n in range(4))
 
@@ -73,7 +73,7 @@ def test_grey_palettes_and_files_of_other_kinds_are_one_data_set(tmp_path: Path)
     assert all(np.array_equal(read(n), blob(n)) for n in range(4))
 
 
-def test_indices_are_classes_where_the_user_says_so(tmp_path: Path) -> None:
+def test_indices_are_classes_where_the_user_sets_them(tmp_path: Path) -> None:
     pictures = [indexed(mask, GREEN, RED, BLACK) for mask in LABELS]
     convention, notes, read = find_in_files(tmp_path, pictures, classes=(0, 1, 2))
     assert convention.reading == "stored" and "--classes names these" in notes[0]
@@ -120,7 +120,7 @@ def test_black_that_is_seen_beside_transparent_is_refused(tmp_path: Path) -> Non
         find_in_files(tmp_path, [picture])
 
 
-def test_transparency_that_is_the_same_everywhere_says_nothing(tmp_path: Path) -> None:
+def test_transparency_that_is_the_same_everywhere_is_left_out(tmp_path: Path) -> None:
     pictures = [Image.fromarray(np.uint8(255) * blob(n)).convert("RGBA") for n in range(3)]
     convention, notes, read = find_in_files(tmp_path, pictures)
     assert convention.reading == "stored" and not notes

@@ -13,15 +13,15 @@ from amsunet.errors import InputError
 from amsunet.wording import setting
 
 _NOISE = 0.002
-"""Pixels of a value that is none, in terms of those of the usual one."""
+"""Most pixels of a stray value, as a share of the median value's."""
 _FEW = 0.1
-"""Largest share of masks that hold it."""
+"""Largest share of masks that hold a stray value."""
 
 
 Advice = Callable[[Sequence[float]], tuple[str, str]]
 
 
-def refuse_odd_values(
+def refuse_stray_values(
     masks: Sequence[MaskSummary],
     totals: Mapping[Any, int],
     values: Sequence[float],
@@ -29,12 +29,17 @@ def refuse_odd_values(
     *,
     most: int | None = None,
 ) -> None:
-    """Refuse a data set in which values but 0 are no more than noise.
+    """Refuse a data set with stray values: so few pixels in so few masks that they are hardly a class.
 
     Args:
-        totals: pixels of each value in all masks.
-        advice: the names of values, and how to say that they are classes, or do not count.
-        most: values that may be noise; None for any.
+        masks: Summaries of all masks.
+        totals: Pixels of each value in all masks.
+        values: The values to check; 0 is never stray.
+        advice: From stray values to their names and the settings that keep or ignore them.
+        most: Refuse no more stray values than this; None for any number.
+
+    Raises:
+        InputError: If there are stray values.
     """
     usual = float(np.median([totals[value] for value in values if value]))
     stray: dict[float, list[MaskSummary]] = {}
@@ -51,17 +56,24 @@ def refuse_odd_values(
     if len(stray) == 1:
         pixels = first.counts[next(iter(stray))]
         raise InputError(
-            f"{first.path} holds the value {name} in {pixels} pixels, as do {len(held)} of {len(masks)} masks: mend "
-            f"it, or say {remedy}"
+            f"{first.path} holds the value {name} in {pixels} pixels, as do {len(held)} of {len(masks)} masks: fix "
+            f"it, or set {remedy}"
         )
     raise InputError(
-        f"{first.path} holds one of the values {name} in stray pixels, as do {len(held)} of {len(masks)} masks: mend "
-        f"them, or say {remedy}"
+        f"{first.path} holds one of the values {name} in stray pixels, as do {len(held)} of {len(masks)} masks: fix "
+        f"them, or set {remedy}"
     )
 
 
 def numbers_advice(values: Sequence[float]) -> Advice:
-    """For ``refuse_odd_values``: options with all values of the masks filled in."""
+    """Make the advice of ``refuse_stray_values`` for masks of numbers.
+
+    Args:
+        values: All values of the masks.
+
+    Returns:
+        A function from stray values to their names and the settings, filled in with all values.
+    """
 
     def advice(stray: Sequence[float]) -> tuple[str, str]:
         rest = tuple(value for value in values if value not in stray)
@@ -69,15 +81,22 @@ def numbers_advice(values: Sequence[float]) -> Advice:
         if len(stray) > 1:
             return name_numbers(stray), f"{all_of_them} if they are classes"
         return name_value(stray[0]), (
-            f"{setting(classes=rest, ignore_value=stray[0])} if these pixels do not count, or {all_of_them} if they "
-            "are a class"
+            f"{setting(classes=rest, ignore_value=stray[0])} if these pixels are to be ignored, or {all_of_them} if "
+            "they are a class"
         )
 
     return advice
 
 
 def colours_advice(colours: Sequence[int]) -> Advice:
-    """The same of colours, which cannot be ignored."""
+    """Make the advice of ``refuse_stray_values`` for colour masks, whose colours cannot be ignored.
+
+    Args:
+        colours: All colours of the masks, as 65536 R + 256 G + B.
+
+    Returns:
+        A function from stray colours to their names and the settings, filled in with all colours.
+    """
 
     def advice(stray: Sequence[float]) -> tuple[str, str]:
         kind = "a class" if len(stray) == 1 else "classes"

@@ -29,7 +29,7 @@ def test_two_values_are_background_and_foreground() -> None:
         assert (convention.values, notes) == ((0, top), [])
 
 
-def test_255_beside_small_numbers_is_ignored_and_said() -> None:
+def test_255_beside_small_numbers_is_ignored_with_a_note() -> None:
     mask = _thirds([0, 1, 2, 255])
     convention, notes = find([mask])
     assert (convention.values, convention.ignore_value) == ((0, 1, 2), 255)
@@ -39,13 +39,13 @@ def test_255_beside_small_numbers_is_ignored_and_said() -> None:
 
 @pytest.mark.parametrize(("classes", "wrong"), [((0, -1), "-1"), ((0, 70000), "70000"), ((0, 3, 3), "3")])
 def test_classes_that_no_mask_can_hold_are_refused(classes: tuple[int, ...], wrong: str) -> None:
-    with pytest.raises(InputError, match=f"no class can have the value {wrong}: say --classes"):
+    with pytest.raises(InputError, match=f"no class can have the value {wrong}: set --classes"):
         find([_thirds([0, 1])], classes=classes)
 
 
 def test_a_negative_value_is_not_offered_as_a_class() -> None:
     masks = [_thirds([-1, 0, 1], np.int32)]
-    with pytest.raises(InputError, match=r"m\.png holds the value -1, .*: say --ignore-value=-1 if"):
+    with pytest.raises(InputError, match=r"m\.png holds the value -1, .*: set --ignore-value=-1 if"):
         find(masks)
     assert find(masks, ignore_value=-1)[0].values == (0, 1)
 
@@ -55,7 +55,7 @@ def test_a_negative_value_is_not_offered_as_a_class() -> None:
     [{"classes": (0, 1), "threshold": 9}, {"instances": True, "threshold": 9}, {"classes": (0, 1), "instances": True}],
 )
 def test_masks_cannot_be_two_things_at_once(options: dict[str, object]) -> None:
-    with pytest.raises(InputError, match="say different things of the masks"):
+    with pytest.raises(InputError, match="are both set, but masks are one or the other"):
         find([_thirds([0, 1, 1])], **options)
 
 
@@ -64,9 +64,9 @@ def test_masks_cannot_be_two_things_at_once(options: dict[str, object]) -> None:
     [
         ([_thirds([0, 0])], r"all other masks are empty"),
         ([_thirds([255, 255])], r"hold the value 255 in every pixel"),
-        ([_thirds([0, 1000, 40000], np.uint16)], r"0, 1000, 40000, which may be classes or objects: say --classes"),
+        ([_thirds([0, 1000, 40000], np.uint16)], r"0, 1000, 40000, which may be classes or objects: set --classes"),
         ([_thirds([1, 2, 3])], r"which of them is the background .*--classes 1,2,3"),
-        ([_thirds([1, 2])], r"say --classes 1,2 or --classes 2,1, the background first"),
+        ([_thirds([1, 2])], r"set --classes 1,2 or --classes 2,1, the background first"),
         (
             [_thirds([0, 1]), _thirds([0, 255])],
             r"marks foreground with 255 while other masks use 1: save all masks alike",
@@ -82,7 +82,7 @@ def test_what_would_be_a_guess_is_refused(masks: list[Array], message: str) -> N
     assert "m.png" in str(refusal.value)
 
 
-def test_what_the_user_says_of_white_surroundings_is_followed() -> None:
+def test_settings_for_white_surroundings_are_followed() -> None:
     masks = [np.uint8(255) - mask for mask in WHITE]
     assert np.array_equal(find(masks, classes=(255, 0))[0].decode(masks[1], P), blob(1))
     assert np.array_equal(find(masks, classes=(0, 255))[0].decode(masks[1], P), ~blob(1))
@@ -105,15 +105,15 @@ def test_specks_beside_white_are_no_classes() -> None:
 def test_advice_is_not_drawn_from_a_few_odd_masks() -> None:
     masks = [np.where(blob(n), 100, np.where(disc(8, 80, 6), 200, 0)).astype(np.uint8) for n in range(12)]
     masks[7][:8, :8] = 7
-    with pytest.raises(InputError, match=r"say --classes 0,100,200 \(1 of 12 masks hold others: mend these\)"):
+    with pytest.raises(InputError, match=r"set --classes 0,100,200 \(1 of 12 masks hold others: fix these\)"):
         find(masks)
 
 
-def test_a_class_that_no_mask_holds_is_told() -> None:
+def test_a_class_that_no_mask_holds_is_noted() -> None:
     masks = [_thirds([0, 1, 2])]
     convention, _ = find(masks, classes=(0, 1, 2, 7), class_names=("a", "b", "c"))
     assert absent_classes(_summaries(masks), convention) == [
-        "no mask holds 7 (c): this class cannot be learned or judged"
+        "no mask holds 7 (c): this class cannot be learned or evaluated"
     ]
 
 
@@ -130,7 +130,7 @@ def test_class_folders_are_ordered_once_by_their_usual_size() -> None:
     assert convention.folders == ("disc", "cup") and "in all images alike" in notes[0]
 
 
-def test_soft_class_folders_are_cut_half_way_and_said() -> None:
+def test_soft_class_folders_are_cut_half_way_with_a_note() -> None:
     soft = [np.asarray(mask // 2 + np.roll(mask, 1, 1) // 2 + np.roll(mask, 2, 0) % 2, np.uint8) for mask in WHITE]
     soft = [np.minimum(mask.astype(int) * 255 // mask.max(), 255).astype(np.uint8) for mask in soft]
     convention, notes = find_folder_convention({"cell": _summaries(soft)}, MaskOptions())
@@ -157,13 +157,16 @@ def _bands(values: list[int], dtype: type = np.uint8) -> list[Array]:
     ("masks", "message"),
     [
         (_bands([3, 0, 1, 2]), r"are 3 around .*--classes 3,0,1,2 if 3 is the background, --classes 0,1,2,3 if 0 is"),
-        (_bands([255, 0, 1]), r"--classes 255,0,1 if 255 .* or --classes 0,1 --ignore-value 255 if it does not count"),
+        (
+            _bands([255, 0, 1]),
+            r"--classes 255,0,1 if 255 .* or --classes 0,1 --ignore-value 255 if it is to",
+        ),
         (_bands([255, 128, 0]), r"--classes 255,0,128 if 255 is the background"),
         (_bands([2, 1]), r"--classes 2,1 if 2 is the background, --classes 1,2 if 1 is"),
         ([_bands([0, 1, 2, 3])[0], *_bands([0, 255])], r"holds no class but 255, .*--ignore-value 255 if these"),
         ([*_bands([0, 255], np.uint16), *_bands([0, 65535], np.uint16)], r"with 65535 .*--mask-threshold 1$"),
         (_bands([0, -1], np.int16), r"no class can have one below 0: save the masks with 0 for the background and 1"),
-        (_bands([-1000, 1], np.int16), r"say --mask-threshold 1 if 1 is the object and -1000 all around it"),
+        (_bands([-1000, 1], np.int16), r"set --mask-threshold 1 if 1 is the object and -1000 all around it"),
     ],
     ids=["3 around", "255 around", "REFUGE", "2 around", "255 alone", "two depths", "-1", "-1000 and 1"],
 )
@@ -191,7 +194,7 @@ def test_two_values_beyond_those_of_classes_are_cut(top: float) -> None:
 @pytest.mark.parametrize("radius", [5, 12, 30])
 def test_inverted_masks_of_objects_at_the_border_are_refused(radius: int) -> None:
     masks = [np.uint8(255) * ~disc(number - 4, 30 + 4 * number, radius) for number in range(8)]
-    with pytest.raises(InputError, match=r"255 around and 0 within: say --classes 255,0 if 255 is the background"):
+    with pytest.raises(InputError, match=r"255 around and 0 within: set --classes 255,0 if 255 is the background"):
         find(masks)
 
 
@@ -212,15 +215,15 @@ def test_some_inverted_masks_are_refused_with_one_of_each() -> None:
     assert "look whether some are inverted" in find(few)[1][0]
 
 
-def test_all_stray_values_are_told_at_once() -> None:
+def test_all_stray_values_are_named_at_once() -> None:
     masks = _bands([0, 1, 2, 3]) * 3
     masks = [mask.copy() for mask in masks]
     masks[3][2, 2], masks[5][4, 4] = 7, 9
-    with pytest.raises(InputError, match=r"one of the values 7,9 in stray pixels, as do 2 of 24 masks: mend them"):
+    with pytest.raises(InputError, match=r"one of the values 7,9 in stray pixels, as do 2 of 24 masks: fix them"):
         find(masks)
 
 
 def test_more_numbers_than_classes_are_not_cut_off_in_the_advice() -> None:
     masks = [np.arange(25, dtype=np.uint8).repeat(4)[None].repeat(20, 0) for _ in range(3)]
-    with pytest.raises(InputError, match=r"say --instances, or --classes with all 25 values$"):
+    with pytest.raises(InputError, match=r"set --instances, or --classes with all 25 values$"):
         find(masks)

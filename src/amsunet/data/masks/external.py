@@ -1,4 +1,4 @@
-"""Masks of other data than a network was trained on: read as its own where alike, else by the order of classes."""
+"""Masks of data that a network was not trained on: read by its convention if it fits, else in order of classes."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 
 from amsunet.data.masks.class_folders import find_folder_convention
 from amsunet.data.masks.convention import MaskConvention, MaskOptions
-from amsunet.data.masks.kinds import of_values
+from amsunet.data.masks.inversion import surrounds
+from amsunet.data.masks.kinds import values_convention
 from amsunet.data.masks.readings import choose_reading
 from amsunet.data.masks.rules import find_convention
 from amsunet.data.masks.summary import MaskSummary
-from amsunet.data.masks.surroundings import surrounds
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
 _FAINT = 0.1
-"""Of the brightest value: a network's threshold below this was one of other masks."""
+"""Share of the brightest value; a lower threshold of a network does not fit these masks."""
 _SHOWN = 8
-"""Pairs of values and classes that are said, at most."""
+"""Most pairs of value and class that a note lists."""
 
 
 def fit_convention(
@@ -30,12 +30,16 @@ def fit_convention(
     """Find how these masks hold the classes of a trained network.
 
     Args:
-        masks: all masks of the data set.
-        by_class: the same by the folder of their class, where classes have folders.
-        of_run: whether they are those that it was trained on, whose meaning was found or said then.
+        trained: The convention of the network's training masks.
+        masks: All masks of the data set.
+        by_class: The same by the folder of their class, where classes have folders.
+        of_run: Whether they are the masks of the training data, whose meaning was found or set then.
 
-    Returns: the convention to read them by, and what should be said aloud.
-    Raises: InputError if they hold other classes, or if what they hold would be a guess.
+    Returns:
+        The convention to read the masks by, and notes for the user.
+
+    Raises:
+        InputError: If they hold other classes, or may mean several things.
     """
     if by_class:
         return _fit_folders(trained, by_class)
@@ -67,9 +71,12 @@ def fit_convention(
 def _keep_or_refuse(
     trained: MaskConvention, masks: Sequence[MaskSummary], refusal: InputError, *, fits: bool
 ) -> MaskConvention:
-    """What masks of themselves do not tell may be plain to a network of such masks; single odd ones are told later.
+    """Keep the network's convention for masks that are ambiguous by themselves, if it fits them.
 
-    Raises: the refusal, if it is not.
+    Single masks that do not fit are reported later.
+
+    Raises:
+        InputError: The refusal, if the convention does not fit.
     """
     read = [mask.read_as(trained.reading) for mask in masks]
     if trained.kind in ("values", "colours"):
@@ -91,18 +98,18 @@ def _other_classes(trained: MaskConvention, found: MaskConvention, masks: Sequen
         )
     read = [mask.read_as(trained.reading) for mask in masks]
     odd, value = next(((mask, v) for mask in read if (v := unknown_value(mask, trained)) is not None), (read[0], None))
-    told = (
+    difference = (
         f"{odd.path} is a mask of other classes" if value is None else trained.describe_unknown_value(odd.path, value)
     )
     return InputError(
-        f"{told}: all masks hold {found}, the network knows {trained.num_classes} classes "
-        f"({', '.join(trained.class_names)}): say {setting('classes')} with their values in this order"
+        f"{difference}: all masks hold {found}, the network knows {trained.num_classes} classes "
+        f"({', '.join(trained.class_names)}): set {setting('classes')} with their values in this order"
         + (f", or {setting(threshold=1)} if all are foreground" if trained.num_classes == 2 else "")
     )
 
 
 def _refuse_surrounding(trained: MaskConvention, masks: Sequence[MaskSummary]) -> None:
-    """Refuse masks of the network's own two values that may be inverted."""
+    """Refuse masks of the network's two values that may be inverted."""
     read = [mask.read_as(trained.reading) for mask in masks]
     if not surrounds(read, trained):
         return
@@ -111,12 +118,20 @@ def _refuse_surrounding(trained: MaskConvention, masks: Sequence[MaskSummary]) -
     turned, as_it_is = (setting(classes=values, **colours) for values in (trained.values[::-1], trained.values))
     raise InputError(
         f"{masks[0].path} and most other masks are {inside} around, which is the network's {trained.class_names[1]}: "
-        f"say {turned} if that is the background, or {as_it_is} if it is the object"
+        f"set {turned} if that is the background, or {as_it_is} if it is the object"
     )
 
 
 def unknown_value(mask: MaskSummary, convention: MaskConvention) -> float | None:
-    """A value of a mask that no class has, if there is one; of colour among greys, any."""
+    """Find a value of a mask that no class has.
+
+    Args:
+        mask: The mask, in the reading of the convention.
+        convention: What the values mean.
+
+    Returns:
+        Such a value, or None; any value of a colour mask among grey ones.
+    """
     if mask.colour and convention.kind == "values":
         return max(mask.counts)
     if convention.kind not in ("values", "colours"):
@@ -176,22 +191,23 @@ def _of_as_many_values(trained: MaskConvention, masks: Sequence[MaskSummary]) ->
     usable = not any(mask.colour for mask in read) and all(value % 1 == 0 and value >= 0 for value in values)
     if trained.kind != "values" or not usable or len(values) != trained.num_classes or values[0] != 0:
         return None
-    found = of_values([int(value) for value in values], ignore)
+    found = values_convention([int(value) for value in values], ignore)
     return None if trained.num_classes == 2 or surrounds(read, found) else found
 
 
 def _in_order(
     trained: MaskConvention, found: MaskConvention, notes: list[str], masks: Sequence[MaskSummary] = ()
 ) -> tuple[MaskConvention, list[str]]:
-    """Read by the order of classes, which of several colours says nothing.
+    """Match values to classes by their order.
 
-    Raises: InputError for these.
+    Raises:
+        InputError: For several colours, whose order means nothing.
     """
     if found.num_classes > 2 and "colours" in (trained.kind, found.kind) and found.values != trained.values:
         colours = {"colours": True} if found.kind == "colours" else {}
         raise InputError(
             f"{masks[0].path} and the other masks hold {found}, and which of them is which class of the network "
-            f"({', '.join(trained.class_names)}; {trained}) is not known: say "
+            f"({', '.join(trained.class_names)}; {trained}) is not known: set "
             f"{setting(classes=found.values, **colours)} in the order of "
             "these classes"
         )
@@ -199,8 +215,8 @@ def _in_order(
     if found.kind in ("values", "colours") and found.num_classes <= _SHOWN:
         named = zip(map(found.name_value, found.values), trained.class_names, strict=True)
         pairs = f" ({', '.join(f'{value} is {name}' for value, name in named)})"
-    said = f"masks hold {found}, those that the network was trained on {trained}: classes are taken in this order"
-    return found.named(trained.class_names), [said + pairs, *notes]
+    note = f"masks hold {found}, those that the network was trained on {trained}: classes are taken in this order"
+    return found.named(trained.class_names), [note + pairs, *notes]
 
 
 def _fit_folders(
@@ -225,18 +241,18 @@ def _fit_folders(
 def _fit_known_folders(
     trained: MaskConvention, by_class: Mapping[str, Sequence[MaskSummary]], *, same: bool, fewer: bool
 ) -> tuple[MaskConvention, list[str]]:
-    told = []
+    notes = []
     if fewer:
         absent = ", ".join(name for name in trained.folder_names if name not in by_class)
-        told = [f"no folder holds masks of {absent}: all images are taken as without it"]
+        notes = [f"no folder holds masks of {absent}: all images are taken as without it"]
     elif not same:
-        told = [f"the folder {next(iter(by_class))} is taken as that of {trained.class_names[1]}"]
+        notes = [f"the folder {next(iter(by_class))} is taken as that of {trained.class_names[1]}"]
         trained = trained.model_copy(update={"folders": tuple(by_class)})
     if not any(mask.foreground for masks in by_class.values() for mask in masks):
-        return trained, told
+        return trained, notes
     found, _ = find_folder_convention(by_class, MaskOptions(ignore_value=trained.ignore_value), known=True)
     if (trained.reading, trained.threshold) == (found.reading, found.threshold):
-        return trained, told
+        return trained, notes
     read = trained.model_copy(update={"reading": found.reading, "threshold": found.threshold})
-    said = f"masks hold {found}, those that the network was trained on {trained}: each folder is its class"
-    return read, [said, *told]
+    note = f"masks hold {found}, those that the network was trained on {trained}: each folder is its class"
+    return read, [note, *notes]

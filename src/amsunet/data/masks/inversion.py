@@ -1,4 +1,4 @@
-"""Whether what would be foreground lies all around, so that it may be the background."""
+"""Masks that may be inverted: what would be foreground surrounds the image, as a background does."""
 
 from __future__ import annotations
 
@@ -6,47 +6,65 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from amsunet.data.masks.convention import MaskConvention
-from amsunet.data.masks.kinds import of_threshold
+from amsunet.data.masks.kinds import threshold_convention
 from amsunet.data.masks.summary import MaskSummary
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
 _NEARLY_ALL = 0.8
 _MOST = 0.6
-"""Of the pixels, and of those on the border: half of an image, cut off by a line, is no surrounding."""
+"""Least share of all pixels, and of those on the border: half of an image, cut off by a line, surrounds nothing."""
 _SOME = 0.1
 
 
 def surrounds(masks: Sequence[MaskSummary], convention: MaskConvention) -> bool:
-    """Whether what would be foreground covers most of nearly all masks, and lies all around."""
+    """Whether what would be foreground covers most of nearly all masks, and lies all around.
+
+    Args:
+        masks: Summaries of all masks.
+        convention: What the values would mean.
+    """
     around = [_is_around(mask, convention, 3, _MOST) for mask in masks if _share(mask, mask.counts, convention) > 0]
     return len(around) >= _NEARLY_ALL * len(masks) and sum(around) >= _NEARLY_ALL * len(around)
 
 
 def warn_of_inversion(masks: Sequence[MaskSummary], convention: MaskConvention, options: str) -> list[str]:
-    """Tell of masks that are bright around while others are dark around, as if some were inverted.
+    """Warn of masks that are bright around while others are dark around, as if some were inverted.
 
     Args:
-        options: those that say that all are right as they are.
+        masks: Summaries of all masks.
+        convention: What the values would mean.
+        options: The setting that takes all masks as they are.
 
-    Raises: InputError if they are many.
+    Returns:
+        A warning if a few masks differ from the others; empty if none do.
+
+    Raises:
+        InputError: If many masks differ from the others.
     """
     held = [(mask, _share(mask, mask.counts, convention)) for mask in masks]
     bright = [mask for mask, share in held if share < 1 and _is_around(mask, convention, 4, 0.95)]
     dark = [mask for mask, share in held if 0 < share < 0.5 and _share(mask, mask.edge, convention) < 0.05]
     if not bright or not dark:
         return []
-    told = (
+    difference = (
         f"{bright[0].path} is bright around and dark within ({len(bright)} of {len(masks)} masks are), "
         f"{dark[0].path} the other way round"
     )
     if min(len(bright), len(dark)) < _SOME * len(masks):
-        return [f"{told}: look whether some are inverted"]
-    raise InputError(f"{told}: invert the ones that are wrong, or say {options} if all are right as they are")
+        return [f"{difference}: look whether some are inverted"]
+    raise InputError(f"{difference}: invert the ones that are wrong, or set {options} if all are right as they are")
 
 
-def value_around(masks: Sequence[MaskSummary]) -> int | None:
-    """A value but 0 that covers most of nearly all masks and lies all around, as a background does."""
+def surrounding_value(masks: Sequence[MaskSummary]) -> int | None:
+    """Find a value that looks like the background: it covers most of nearly all masks and lies all around.
+
+    Args:
+        masks: Summaries of all masks.
+
+    Returns:
+        The value, or None if there is none but 0.
+    """
     found = [max(mask.counts, key=mask.counts.__getitem__) for mask in masks]
     value = Counter(found).most_common(1)[0][0]
     held = [mask for mask, most in zip(masks, found, strict=True) if most == value]
@@ -69,13 +87,27 @@ def _share(mask: MaskSummary, held: Mapping[float, int], convention: MaskConvent
     return inside / max(1, sum(held.values()))
 
 
-def of_soft(
+def soft_convention(
     masks: Sequence[MaskSummary], threshold: float, note: str, ignore: int | None = None
 ) -> tuple[MaskConvention, list[str]]:
-    convention = of_threshold(threshold, ignore)
+    """The convention of binary masks with soft edges.
+
+    Args:
+        masks: Summaries of all masks.
+        threshold: Foreground from this value on.
+        note: How the threshold was found.
+        ignore: The value of ignored pixels.
+
+    Returns:
+        The convention and the note.
+
+    Raises:
+        InputError: If the masks may be inverted.
+    """
+    convention = threshold_convention(threshold, ignore)
     if surrounds(masks, convention):
         raise InputError(
             f"{masks[0].path} and most other masks are bright around and dark within, with soft edges: invert the "
-            f"masks if that is the background, or say {setting(threshold=threshold)} if it is the object"
+            f"masks if that is the background, or set {setting(threshold=threshold)} if it is the object"
         )
     return convention, [note]
