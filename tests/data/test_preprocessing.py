@@ -89,7 +89,7 @@ def test_a_network_of_eight_bits_sees_the_same_scene_in_other_types(known: tuple
     assert np.abs(record.window(image).astype(int) - SCENE).max() <= 1
     tone = record.tone(image)
     assert np.array_equal(record.window(image, tone), record.window(image))
-    assert bool(tone.guess) == (kind != "float to 1"), "what is no standard is said"
+    assert bool(tone.guess) == (kind != "float to 1"), "a range that is no standard is noted"
     assert "8 bits" in tone.guess or not tone.guess
     assert not record.tone(SCENE).guess
 
@@ -145,7 +145,7 @@ def test_few_objects_on_nothing_use_the_levels(normalization: str, factor: float
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_few_objects_in_noise_of_deep_images_are_told_apart(sign: int) -> None:
+def test_few_objects_in_noise_of_deep_images_are_distinguished(sign: int) -> None:
     image = RNG.normal(30_000, 3, (200, 200, 1))
     image[50:56, 50:56] += sign * 9000
     image[100:106, 100:106] += sign * 4000
@@ -232,9 +232,9 @@ def test_by_factor_size_does_not_matter() -> None:
         _record(scale=0.5, image_scale="size", typical_size=(60, 80)).by_factor(),
     ):
         assert record.working_size(180, 240) == (90, 120)
-    said = _record(scale=0.5, image_scale="size", typical_size=(60, 80), spacing=(1, 1)).by_factor(0.25)
-    assert said.working_size(180, 240, (9, 9)) == (45, 60)
-    assert said == _record(scale=0.25)
+    by_factor = _record(scale=0.5, image_scale="size", typical_size=(60, 80), spacing=(1, 1)).by_factor(0.25)
+    assert by_factor.working_size(180, 240, (9, 9)) == (45, 60)
+    assert by_factor == _record(scale=0.25)
 
 
 def test_where_the_spacing_of_both_is_known_it_decides() -> None:

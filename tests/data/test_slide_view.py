@@ -57,12 +57,12 @@ def test_parts_are_those_of_the_whole_image(
     image = _structure(500, 800, dtype)
     preprocessings = [_record(normalization, channels, scale) for channels in (1, 3)]
     with open_slide(write(image)) as slide:
-        view = SlideView(slide, {kind.kind: kind for kind in preprocessings})
+        view = SlideView(slide, {kind.input_format: kind for kind in preprocessings})
         for kind in preprocessings:
             expected = kind.resize(kind.window(image))
             assert view.size == expected.shape[:2]
             for rows, columns in PARTS:
-                found = view.read(rows, columns)[kind.kind].astype(int)
+                found = view.read(rows, columns)[kind.input_format].astype(int)
                 # Where the box begins is rounded in another way, which may change a pixel by one.
                 assert np.abs(found - expected[rows, columns]).max() <= 1
 
@@ -71,9 +71,9 @@ def test_the_tone_of_a_large_image_is_that_of_squares_all_over_it(write: Callabl
     image = _structure(1500, 2100, np.uint16)
     kind = _record("gamma", 1)
     with open_slide(write(image)) as slide:
-        view = SlideView(slide, {kind.kind: kind})
-        found = view.read(slice(0, 1500), slice(0, 2100))[kind.kind].astype(int)
-        sample = view.sample()[kind.kind]
+        view = SlideView(slide, {kind.input_format: kind})
+        found = view.read(slice(0, 1500), slice(0, 2100))[kind.input_format].astype(int)
+        sample = view.sample()[kind.input_format]
     assert np.abs(found - kind.window(image)).mean() < 4
     assert sample.shape[0] < 1200 and sample.shape[1] < 1200
     assert abs(sample.mean() - found.mean()) < 5
@@ -86,41 +86,41 @@ def test_pixels_come_from_the_coarsest_level_that_has_them(
     image = _structure(1000, 1200)
     kind = _record("depth", 3, scale)
     with open_slide(write(image, levels=3)) as slide:
-        view = SlideView(slide, {kind.kind: kind})
+        view = SlideView(slide, {kind.input_format: kind})
         assert (view.source, view.image_size) == (source, (1000, 1200))
         rows, columns = slice(0, view.size[0]), slice(0, view.size[1])
-        found = view.read(rows, columns)[kind.kind].astype(int)
+        found = view.read(rows, columns)[kind.input_format].astype(int)
     assert np.abs(found - kind.resize(image)).mean() < 2
 
 
 def test_a_level_may_be_named_and_must_be_there(write: Callable[..., Path]) -> None:
     kind = _record("depth")
     with open_slide(write(_structure(1000, 1200), levels=3)) as slide:
-        assert SlideView(slide, {kind.kind: kind}, 2).image_size == (250, 300)
-        with pytest.raises(SlideError, match="no level 3: say 0 to 2"):
-            SlideView(slide, {kind.kind: kind}, 3)
+        assert SlideView(slide, {kind.input_format: kind}, 2).image_size == (250, 300)
+        with pytest.raises(SlideError, match="no level 3: choose 0 to 2"):
+            SlideView(slide, {kind.input_format: kind}, 3)
     with (
         open_slide(write(_structure(100, 100))) as slide,
         pytest.raises(SlideError, match="no level 1: leave it out"),
     ):
-        SlideView(slide, {kind.kind: kind}, 1)
+        SlideView(slide, {kind.input_format: kind}, 1)
 
 
-def test_a_slide_of_another_type_is_seen_in_its_own_range_and_told(write: Callable[..., Path]) -> None:
+def test_a_slide_of_another_type_is_seen_in_its_own_range_with_a_note(write: Callable[..., Path]) -> None:
     image, kind = _structure(300, 400), _record("depth")
     with open_slide(write(image.astype(np.uint16) * 16)) as slide:
-        view = SlideView(slide, {kind.kind: kind})
-        assert np.abs(view.read(slice(0, 300), slice(0, 400))[kind.kind].astype(int) - image).max() <= 1
+        view = SlideView(slide, {kind.input_format: kind})
+        assert np.abs(view.read(slice(0, 300), slice(0, 400))[kind.input_format].astype(int) - image).max() <= 1
         assert "seen as 0 to 4095; the training images have 8 bits" in view.guess
     with open_slide(write(image)) as slide:
-        assert not SlideView(slide, {kind.kind: kind}).guess
+        assert not SlideView(slide, {kind.input_format: kind}).guess
 
 
 def test_a_look_at_one_kind_windows_no_other(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     image = np.full((128, 128, 3), 60, np.uint8)
     image[:, :64] = 190
     image += np.random.default_rng(0).integers(0, 20, (128, 128, 1), dtype=np.uint8)
-    preprocessings = {kind.kind: kind for kind in (_record("bright_on_dark", 1), _record("gamma", 1))}
+    preprocessings = {kind.input_format: kind for kind in (_record("bright_on_dark", 1), _record("gamma", 1))}
     windowed: list[str] = []
     window = Preprocessing.window
 
@@ -130,5 +130,5 @@ def test_a_look_at_one_kind_windows_no_other(write: Callable[..., Path], monkeyp
 
     monkeypatch.setattr(Preprocessing, "window", count)
     with open_slide(write(image)) as slide:
-        told = SlideView(slide, preprocessings).choose_tones(lambda key, tone, look: (look(tone), tone)[1])
-    assert len(told) == 1 and set(windowed) == {"bright_on_dark"}
+        chosen = SlideView(slide, preprocessings).choose_tones(lambda key, tone, look: (look(tone), tone)[1])
+    assert len(chosen) == 1 and set(windowed) == {"bright_on_dark"}
