@@ -33,14 +33,9 @@ _FEW_LEFT = 4
 class Dataset:
     """Images with their masks, ready to be read.
 
-    Attributes:
-        source: The data set as the user named it.
-        scans: The usable samples, in the order of their paths.
-        convention: How masks are read.
-        problems: The samples that cannot be used, each with the reason.
-        warnings: What may be wrong with samples that are used.
-        notes: How files were interpreted.
-        mask_notes: Those of ``notes`` on masks.
+    ``scans`` are the usable samples in the order of their paths, and ``problems`` the others, each with the reason.
+    ``convention`` is how masks are read. ``warnings`` name what may be wrong with samples that are used. ``notes``
+    describe how files were interpreted; ``mask_notes`` are those on masks.
     """
 
     source: str
