@@ -22,7 +22,12 @@ Item = TypeVar("Item")
 
 
 def evenly(items: Sequence[Item], most: int) -> Sequence[Item]:
-    """Choose at most ``most`` items, evenly spaced."""
+    """Choose items that are evenly spaced.
+
+    Args:
+        items: All items.
+        most: How many to choose at most.
+    """
     return items[:: max(1, -(-len(items) // most))]
 
 

@@ -11,7 +11,7 @@ from amsunet.data.dataset import Dataset
 from amsunet.data.frame import Frame, Look, decide_frame, look
 from amsunet.data.masks.convention import IGNORE_INDEX
 from amsunet.data.mirrored import Axis, find_mirrored
-from amsunet.data.preprocessing import has_dark_objects
+from amsunet.data.normalization import has_dark_objects
 from amsunet.data.scan import Scan
 from amsunet.data.value_range import ValueRange, common_range
 

@@ -293,6 +293,11 @@ def compression_obstacle(page: Any, error: Exception) -> str | None:
 def refuse_oversize(path: Path, height: int, width: int) -> None:
     """Refuse an image that is too large to be read as a whole.
 
+    Args:
+        path: The file, for the error.
+        height: In pixels.
+        width: In pixels.
+
     Raises:
         InputError: If it has more than ``MAXIMUM_PIXELS``.
     """

@@ -103,7 +103,13 @@ def _border(drawn: Array) -> Array:
 
 
 def fit(image: Array, width: int, height: int) -> Image.Image:
-    """Scale an image (H, W, 3) of uint8 to fit into a box in pixels; small images are enlarged without smoothing."""
+    """Scale an image to fit into a box; small images are enlarged without smoothing.
+
+    Args:
+        image: (H, W, 3) of uint8.
+        width: Of the box, in pixels.
+        height: Of the box, in pixels.
+    """
     ratio = min(width / image.shape[1], height / image.shape[0])
     size = max(1, round(image.shape[1] * ratio)), max(1, round(image.shape[0] * ratio))
     return Image.fromarray(image).resize(size, Image.Resampling.LANCZOS if ratio < 2 else Image.Resampling.NEAREST)

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from PIL import Image
 from pydantic import BeforeValidator, Field, model_validator
 
 from amsunet.data.images import Array
-from amsunet.data.polarity import find_polarity
-from amsunet.data.table import BAND, look_up
-from amsunet.data.value_range import ValueRange, evident_range, shows, values_of
+from amsunet.data.normalization import IntensityRange, Normalization, Polarity, find_range, normalize, with_channels
+from amsunet.data.value_range import ValueRange
 from amsunet.records import Record
 from amsunet.removed import refuse_removed
 
-Normalization = Literal["depth", "percentiles", "channels", "gamma", "bright_on_dark"]
+__all__ = [
+    "ALIKE",
+    "ImageScale",
+    "InputFormat",
+    "IntensityRange",
+    "Normalization",
+    "Polarity",
+    "Preprocessing",
+    "Size",
+    "Spacing",
+    "channels_first",
+]
 ImageScale = Literal["factor", "size"]
-Polarity = Literal["auto", "bright-on-dark", "dark-on-bright"]
-"""Whether objects are brighter or darker than their background: found out for each image, or given for all."""
 Size = tuple[int, int]
 """Height and width in pixels."""
 Spacing = tuple[float, float]
@@ -29,28 +37,6 @@ ALIKE = 1.1
 """Images whose sides differ by no more than this factor count as equal in size, and are not resampled for it."""
 InputFormat = tuple[int, str]
 """Channels and normalization: what distinguishes two inputs made of one image at one scale."""
-_MAXIMUM_SAMPLED_PIXELS = 1_000_000
-_FAR = 100
-"""A few values that lie this many ranges outside would leave three levels to all others, which are noise then."""
-_DARK = 0.3
-"""Mean, in 0 ... 1, to which ``gamma`` brightens darker images."""
-_SMALLEST_GAMMA = 0.4
-
-
-class IntensityRange(NamedTuple):
-    """The values that become black and white, swapped to invert the image, and the exponent in between."""
-
-    low: float
-    high: float
-    gamma: float
-    channels: tuple[IntensityRange, ...] = ()
-    """The ranges of the channels, if each is normalized by itself."""
-    guess: str = ""
-    """How the values were interpreted, for an image whose values are not those of the training images; else empty."""
-    other: IntensityRange | None = None
-    """The inverse, if it is uncertain whether objects are darker or brighter than the background."""
-    lead: float = 0.0
-    """By how much the expected Dice of ``other`` has to be better for it to be used."""
 
 
 class Preprocessing(Record):
@@ -108,7 +94,14 @@ class Preprocessing(Record):
         scale: float,
         values: tuple[ValueRange, ...] = (),
     ) -> Self:
-        """A record before mean and standard deviation are known: 0 and 1."""
+        """Make a record before mean and standard deviation are known; they are 0 and 1.
+
+        Args:
+            in_channels: Channels of the network's input.
+            normalization: How intensities are normalized.
+            scale: Working pixels per pixel.
+            values: The range of the training images of each pixel type.
+        """
         return cls(
             in_channels=in_channels,
             normalization=normalization,
@@ -134,7 +127,7 @@ class Preprocessing(Record):
         Args:
             image: The whole image, (H, W, 1 or 3).
         """
-        return _tone(_with_channels(image, self.in_channels), self.normalization, image, self.values, self.polarity)
+        return find_range(with_channels(image, self.in_channels), self.normalization, image, self.values, self.polarity)
 
     def window(self, image: Array, tone: IntensityRange | None = None) -> Array:
         """Normalize the intensities of an image.
@@ -146,8 +139,8 @@ class Preprocessing(Record):
         Returns:
             (H, W, in_channels) of uint8.
         """
-        seen = _with_channels(image, self.in_channels)
-        return _levels(seen, tone or _tone(seen, self.normalization, image, self.values, self.polarity))
+        seen = with_channels(image, self.in_channels)
+        return normalize(seen, tone or find_range(seen, self.normalization, image, self.values, self.polarity))
 
     def factors(self, height: int, width: int, spacing: Spacing | None = None) -> tuple[float, float]:
         """The scale factors for an image.
@@ -169,7 +162,12 @@ class Preprocessing(Record):
         return self.scale / ratio, self.scale / ratio
 
     def size_ratio(self, height: int, width: int) -> float:
-        """Side of an image over that of a typical training image, from their areas; 1 if that size is not known."""
+        """Side of an image over that of a typical training image, from their areas; 1 if that size is not known.
+
+        Args:
+            height: Of the image, in pixels.
+            width: Of the image, in pixels.
+        """
         return 1.0 if self.typical_size is None else math.sqrt(height * width / math.prod(self.typical_size))
 
     def by_factor(self, scale: float | None = None) -> Preprocessing:
@@ -184,12 +182,26 @@ class Preprocessing(Record):
         return self.model_copy(update={"image_scale": "factor", "scale": scale} | forgotten)
 
     def working_size(self, height: int, width: int, spacing: Spacing | None = None) -> Size:
-        """Height and width in which the network sees an image of a size."""
+        """Height and width in which the network sees an image.
+
+        Args:
+            height: Of the image, in pixels.
+            width: Of the image, in pixels.
+            spacing: Of the image, if known.
+        """
         down, across = self.factors(height, width, spacing)
         return max(1, round(height * down)), max(1, round(width * across))
 
     def resize(self, image: Array, spacing: Spacing | None = None) -> Array:
-        """Resize a normalized image, (H, W, C) of uint8, to its working size."""
+        """Resize a normalized image to its working size.
+
+        Args:
+            image: (H, W, C) of uint8.
+            spacing: Of the image, if known.
+
+        Returns:
+            (h, w, C) of uint8.
+        """
         size = self.working_size(image.shape[0], image.shape[1], spacing)
         return _resized(image, size, Image.Resampling.BILINEAR)
 
@@ -218,106 +230,6 @@ class Preprocessing(Record):
 def channels_first(image: Array) -> Array:
     """View an array (H, W, C) as (C, H, W)."""
     return np.moveaxis(image, 2, 0)
-
-
-def _with_channels(image: Array, channels: int) -> Array:
-    if image.shape[2] == channels:
-        return image
-    if channels == 3:
-        return np.repeat(image[..., :1], 3, axis=2)
-    # The luma weights of ITU-R BT.601, as in Pillow.
-    grey = (image @ np.array([0.299, 0.587, 0.114], np.float32))[..., None]
-    return grey.astype(image.dtype) if image.dtype.kind == "f" else grey.round().astype(image.dtype)
-
-
-def has_dark_objects(image: Array) -> bool:
-    """Whether the normalization ``bright_on_dark`` inverts an image (H, W, 1 or 3)."""
-    tone = _tone(image, "bright_on_dark", image)
-    return tone.low > tone.high
-
-
-def _tone(
-    image: Array,
-    normalization: Normalization,
-    as_read: Array,
-    known: tuple[ValueRange, ...] = (),
-    polarity: Polarity = "auto",
-) -> IntensityRange:
-    if normalization == "depth":
-        return _depth_tone(image, known)
-    if normalization == "channels":
-        channels = [image[..., [channel]] for channel in range(image.shape[2])]
-        parts = tuple(_tone(one, "percentiles", one) for one in channels)
-        return IntensityRange(min(part.low for part in parts), max(part.high for part in parts), 1.0, channels=parts)
-    step = max(1, int(np.ceil(np.sqrt(image.shape[0] * image.shape[1] / _MAXIMUM_SAMPLED_PIXELS))))
-    sampled = image[::step, ::step]
-    low, high = _nearly_all(sampled)
-    if high <= low:  # nearly all pixels are equal
-        low, high = float(image.min()), float(image.max())
-        return IntensityRange(low, high if high > low else low + 1.0, 1.0)
-    if normalization not in ("gamma", "bright_on_dark"):
-        return IntensityRange(low, high, 1.0)
-    mean = float(np.clip((sampled - low) / (high - low), 0, 1).mean())
-    tone = IntensityRange(low, high, _lifting(mean))
-    if normalization == "gamma":
-        return tone
-    inverted = IntensityRange(high, low, _lifting(1 - mean))
-    if polarity != "auto":
-        return inverted if polarity == "dark-on-bright" else tone
-    found = find_polarity(as_read[::step, ::step], mean)
-    tone, other = (inverted, tone) if found.dark_objects else (tone, inverted)
-    return tone if found.sure else tone._replace(other=other, lead=found.lead)
-
-
-def _lifting(mean: float) -> float:
-    return max(_SMALLEST_GAMMA, np.log(_DARK) / np.log(mean)) if 0 < mean < _DARK else 1.0
-
-
-def _nearly_all(values: Array) -> tuple[float, float]:
-    """The 0.5th to 99.5th percentile; in deep images wider if rarer values lie far outside, so that noise does not fill
-    the levels.
-    """
-    least, low, high, most = (float(value) for value in np.percentile(values, (0.05, 0.5, 99.5, 99.95)))
-    if values.dtype == np.uint8:
-        return low, high
-    span = _FAR * (high - low)
-    return least if high - least > span else low, most if most - low > span else high
-
-
-def _depth_tone(image: Array, known: tuple[ValueRange, ...]) -> IntensityRange:
-    """The range of the training images of this type; else a guess: the standard range that the values fill."""
-    of_type = next((one for one in known if one.type == image.dtype), None)
-    if image.dtype == np.uint8 and (of_type or not known):
-        return IntensityRange(0.0, 255.0, 1.0)
-    values = values_of(image)
-    spread = _tone(image, "percentiles", image)
-    if of_type and shows(of_type, values, spread.high):
-        return IntensityRange(of_type.low, of_type.high if of_type.high > of_type.low else of_type.low + 1.0, 1.0)
-    taken = evident_range(values, spread.high)
-    low, high = (taken.low, taken.high) if taken else (spread.low, spread.high)
-    if (values.type, low, high) == ("float32", 0, 1):  # the standard of fractions, not a guess
-        return IntensityRange(low, high, 1.0)
-    trained = " and ".join(map(str, known)) or "8 bits, as far as is known"
-    guess = f"{values}, seen as {low:g} to {high:g}; the training images have {trained}"
-    return IntensityRange(low, high, 1.0, guess=guess)
-
-
-def _levels(image: Array, tone: IntensityRange) -> Array:
-    if tone.channels:
-        parts = [_levels(image[..., [channel]], one) for channel, one in enumerate(tone.channels)]
-        return np.concatenate(parts, axis=2)
-    low, high, gamma = tone[:3]
-    if image.dtype == np.uint8 and (low, high, gamma) == (0.0, 255.0, 1.0):
-        return image
-    if image.dtype.kind == "u":
-        levels = np.arange(np.iinfo(image.dtype).max + 1, dtype=np.float32)
-        return look_up(_to_bytes(levels, low, high, gamma), image)
-    return np.concatenate([_to_bytes(image[i : i + BAND], low, high, gamma) for i in range(0, len(image), BAND)])
-
-
-def _to_bytes(values: Array, low: float, high: float, gamma: float) -> Array:
-    levels = np.clip((values - low) / (high - low), 0, 1)
-    return (255 * (levels if gamma == 1 else levels**gamma)).round().astype(np.uint8)
 
 
 def _resized(

@@ -121,6 +121,7 @@ class TiffSlide:
 
     @reading()
     def read(self, level: int, rows: slice, columns: slice) -> Array:
+        """Read a part of a level, see ``Slide.read``."""
         page = self._pages[level]
         try:
             part = _from_map(page, rows, columns) if page.is_memmappable else self._from_blocks(level, rows, columns)
@@ -184,6 +185,7 @@ class OpenSlideSlide:
         self.sizes = [(height, width) for width, height in self._slide.level_dimensions]
 
     def read(self, level: int, rows: slice, columns: slice) -> Array:
+        """Read a part of a level, see ``Slide.read``."""
         size = columns.stop - columns.start, rows.stop - rows.start
         by = self._slide.level_downsamples[level]
         try:

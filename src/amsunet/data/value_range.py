@@ -86,7 +86,13 @@ def whole_type(bits: int) -> ValueRange:
 
 
 def shows(known: ValueRange, values: ValueRange, bright: float) -> bool:
-    """Whether a known range suits an image: of the same type, holding its values, and not showing it as black."""
+    """Whether a known range suits an image: it has the same type, holds the values and does not show them as black.
+
+    Args:
+        known: The range of the training images.
+        values: The smallest and largest value of the image.
+        bright: A value that nearly all pixels of the image stay below.
+    """
     if known.always:
         return known.type == values.type
     span = known.high - known.low
