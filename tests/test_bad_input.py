@@ -73,11 +73,11 @@ def _truncated_jpeg(path: Path) -> None:
 BROKEN: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "mask of another size": (
         "masks/03.png", lambda p: Image.new("L", (9, 7)).save(p), "48 x 40 pixels, its mask .* 9 x 7: export both"),
-    "text named png": ("images/03.png", lambda p: p.write_text("no picture"), "is not an image, whatever its name"),
+    "text named png": ("images/03.png", lambda p: p.write_text("no picture"), "is not an image, despite its suffix"),
     "truncated jpeg": ("images/03.png", _truncated_jpeg, r"is damaged \(.+\): copy it again"),
     "0 bytes": ("images/03.png", lambda p: p.write_bytes(b""), r"is empty \(0 bytes\): copy it again"),
     "0 bytes of mask": ("masks/03.png", lambda p: p.write_bytes(b""), r"is empty \(0 bytes\): copy it again"),
-    "huge header": ("images/03.png", lambda p: p.write_bytes(_png_header(50_000)), "claims 50000 x 50000 .* tiles"),
+    "huge header": ("images/03.png", lambda p: p.write_bytes(_png_header(50_000)), "has 50000 x 50000 .* tiles"),
     "missing mask": ("masks/03.png", Path.unlink, "has no mask"),
     "missing image": ("images/03.png", Path.unlink, "has no image"),
 }  # fmt: skip
@@ -112,7 +112,7 @@ def test_check_lists_every_broken_file_and_goes_on(run: Run, make_dataset: Calla
 class TestBothCommands:
     def test_empty_folder(self, command: str, run: Run, tmp_path: Path) -> None:
         (tmp_path / "nothing").mkdir()
-        assert_one_sentence(run(command, tmp_path / "nothing"), "nothing holds no images", "expected are folders")
+        assert_one_sentence(run(command, tmp_path / "nothing"), "nothing is empty", "folder images/")
 
     def test_absent_folder(self, command: str, run: Run, tmp_path: Path) -> None:
         assert_one_sentence(run(command, tmp_path / "absent"), "absent does not exist: check the path")

@@ -350,7 +350,7 @@ def test_a_manifest_is_drafted_and_the_next_command_can_be_copied(command, make_
     code, out, _ = command("check", data, "--write-manifest", "draft.csv")
     assert code == 0 and out.endswith("amsunet check draft.csv\n") and (tmp_path / "draft.csv").is_file()
     code, _, error = command("check", data, "--write-manifest")
-    assert code == 2 and "is there already" in error
+    assert code == 2 and "exists already" in error
 
 
 @pytest.mark.parametrize("name", ["scan.dcm", "scan.nii.gz"])

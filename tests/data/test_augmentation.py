@@ -109,5 +109,5 @@ def test_only_the_chosen_flips_are_shown(strength: str, flips: str, seen: set[in
     labels = torch.ones(24, 32, 32, dtype=torch.int64)
     labels[:, :16, 16:], labels[:, 16:, :16], labels[:, 16:, 16:] = 2, 3, 4
     _, changed = augment(labels[:, None] / 4.0, labels, seed=(0, 0, 1))
-    # The class near each corner's middle tells which of the four mirror images was shown.
+    # The class near each corner's middle identifies which of the four mirror images was shown.
     assert {int(label) - 1 for label in changed[:, 10, 10]} == seen

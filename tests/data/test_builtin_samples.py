@@ -33,7 +33,7 @@ def test_a_sample_opens_without_a_word(name: str, classes: int, train: int, test
 
 
 def test_an_unknown_sample_is_refused_with_the_known() -> None:
-    with pytest.raises(InputError, match=r"there is no sample:lung: choose one of sample:brain, sample:nuclei"):
+    with pytest.raises(InputError, match=r"sample:lung is not found: choose one of sample:brain, sample:nuclei"):
         locate("sample:lung")
 
 

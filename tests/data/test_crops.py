@@ -146,9 +146,9 @@ def test_sizes_that_are_known_are_not_read_again(prepared: PreparedImages, monke
     record = Preprocessing(in_channels=1, normalization="depth", scale=0.5, mean=(0.0,), std=(1.0,))
     images = PreparedImages(dataset.samples, dataset.convention, record)
     areas = [images.area(index) for index in range(len(images))]
-    told = PreparedImages(dataset.samples, dataset.convention, record, dataset.sizes())
+    with_sizes = PreparedImages(dataset.samples, dataset.convention, record, dataset.sizes())
     monkeypatch.setattr(crops, "read_image", None)
-    assert [told.area(index) for index in range(len(told))] == areas
+    assert [with_sizes.area(index) for index in range(len(with_sizes))] == areas
 
 
 @pytest.mark.parametrize(("count", "most", "chosen"), [(10, 3, [0, 4, 8]), (10, 10, range(10)), (3, 24, range(3))])

@@ -53,16 +53,16 @@ def _turned(path: Path, pixels: Array, orientation: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "of_image", "of_mask", "said"),
+    ("size", "of_image", "of_mask", "warned"),
     [
         ((40, 48), 6, 6, ""),
-        ((40, 40), 6, 1, "3 images are not stored turned as their masks are"),
-        ((40, 48), 3, 1, "3 images are not stored turned as their masks are"),
-        ((40, 48), 6, 5, "3 images are not stored turned as their masks are"),
+        ((40, 40), 6, 1, "3 images are stored in another orientation than their masks"),
+        ((40, 48), 3, 1, "3 images are stored in another orientation than their masks"),
+        ((40, 48), 6, 5, "3 images are stored in another orientation than their masks"),
     ],
 )
-def test_images_that_are_turned_otherwise_than_their_masks_are_told(
-    tmp_path: Path, size: tuple[int, int], of_image: int, of_mask: int, said: str
+def test_images_in_another_orientation_than_their_masks_are_warned_of(
+    tmp_path: Path, size: tuple[int, int], of_image: int, of_mask: int, warned: str
 ) -> None:
     rng = np.random.default_rng(0)
     for number in range(3):
@@ -70,7 +70,7 @@ def test_images_that_are_turned_otherwise_than_their_masks_are_told(
         _turned(tmp_path / "images" / f"{number}.png", pixels, of_image)
         _turned(tmp_path / "masks" / f"{number}.png", (pixels > 127).astype(np.uint8) * 255, of_mask)
     dataset = open_dataset(tmp_path)
-    assert any(said in warning for warning in dataset.warnings) if said else not dataset.warnings
+    assert any(warned in warning for warning in dataset.warnings) if warned else not dataset.warnings
     if of_image == of_mask:
         image, labels = dataset.read(dataset.samples[0])
         assert np.array_equal(image[..., 0] > 127, labels == 1)
@@ -84,7 +84,7 @@ def test_sizes_that_differ_for_one_file_is_turned_are_explained(
     for number in range(3):
         _turned(tmp_path / "images" / f"{number}.png", pixels, of_image)
         _turned(tmp_path / "masks" / f"{number}.png", (pixels > 127).astype(np.uint8) * 255, of_mask)
-    with pytest.raises(InputError, match=f"only the {turned} says that it is stored turned .orientation [68].: save"):
+    with pytest.raises(InputError, match=f"only the {turned} is marked as turned .orientation [68].: save"):
         open_dataset(tmp_path)
 
 
@@ -106,7 +106,7 @@ def test_to_leave_out_is_not_advised_where_little_would_be_left(make_dataset: Ma
     data = make_dataset(6)
     for number in range(5):
         (data / "images" / f"{number:02}.png").write_bytes(b"")
-    with pytest.raises(InputError, match=r"00\.png is empty .*of the images 1 can be used") as refusal:
+    with pytest.raises(InputError, match=r"00\.png is empty .*1 of the images can be used") as refusal:
         open_dataset(data)
     assert "--skip-broken" not in str(refusal.value)
 
@@ -160,14 +160,14 @@ def test_groups_do_not_depend_on_where_the_data_set_is_named_from(
 
 
 @pytest.mark.parametrize(
-    ("pattern", "message"), [("(", "not a regular expression"), (r"\d+", "marks nothing"), ("(zzz)", "does not fit")]
+    ("pattern", "message"), [("(", "not a regular expression"), (r"\d+", "has no group"), ("(zzz)", "does not match")]
 )
 def test_a_wrong_group_pattern_is_refused(pattern: str, message: str, make_dataset: Make) -> None:
     with pytest.raises(InputError, match=message):
         open_dataset(make_dataset(2), group=pattern)
 
 
-def test_what_is_said_of_the_masks_is_followed(make_dataset: Make) -> None:
+def test_settings_for_masks_are_followed(make_dataset: Make) -> None:
     data = make_dataset(2)
     dataset = open_dataset(data, MaskOptions(threshold=300))
     assert not any(dataset.read_labels(sample).any() for sample in dataset.samples)
@@ -185,7 +185,7 @@ def test_a_trained_convention_is_followed_and_never_guessed_anew(make_dataset: M
         open_dataset(third, convention=three)
 
 
-def test_one_mask_with_a_strange_value_can_be_left_out(
+def test_one_mask_with_an_unknown_value_can_be_left_out(
     make_dataset: Make, save: Save, disc: Callable[[int], Array]
 ) -> None:
     data, options = make_dataset(4), MaskOptions(classes=(0, 255))
@@ -194,7 +194,7 @@ def test_one_mask_with_a_strange_value_can_be_left_out(
         open_dataset(data, options)
     dataset = open_dataset(data, options, skip_broken=True)
     assert [sample.name for sample in dataset.samples] == ["00", "01", "03"]
-    assert dataset.problems[0].kind == "masks with strange values"
+    assert dataset.problems[0].kind == "masks with unknown values"
 
 
 def test_drive_counts_inside_its_field_of_view_alone(shared: Callable[[str], Path]) -> None:
@@ -205,7 +205,9 @@ def test_drive_counts_inside_its_field_of_view_alone(shared: Callable[[str], Pat
     assert 0.05 < (labels == 1).sum() / (labels != IGNORE_INDEX).sum() < 0.2
 
 
-def test_glas_objects_are_foreground_and_mixed_patients_are_told(shared: Callable[[str], Path], tmp_path: Path) -> None:
+def test_glas_objects_are_foreground_and_mixed_patients_are_warned_of(
+    shared: Callable[[str], Path], tmp_path: Path
+) -> None:
     whole = shared("GlaS")
     lines = ["image,mask,group,split"]
     for folder, split in (("train", "train"), ("testB", "test")):

@@ -16,7 +16,7 @@ from skimage.data import astronaut, camera, coffee
 from amsunet.data import duplicates
 from amsunet.data.dataset import open_dataset
 from amsunet.data.discovery.layout import Split, find_samples
-from amsunet.data.duplicates import keep_together, pack_thumbnail, warn_of_copies, warn_of_repeats, warn_of_seen
+from amsunet.data.duplicates import keep_together, pack_thumbnail, warn_of_copies, warn_of_leakage, warn_of_repeats
 from amsunet.data.scan import Scan, scan_samples
 
 _COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
@@ -40,7 +40,7 @@ def _splits(scans: tuple[Scan, ...], held_out: Mapping[str, Split]) -> dict[str,
     return {scan.sample.name: held_out.get(scan.sample.name, "train") for scan in scans}
 
 
-def test_repeated_images_are_told_by_the_splits_they_lie_in(make_dataset):
+def test_repeated_images_are_counted_by_split(make_dataset):
     data = make_dataset(6)
     scans = open_dataset(data).scans
     assert not warn_of_repeats(scans, _splits(scans, {}))
@@ -81,9 +81,9 @@ def test_copies_of_copies_have_one_name_and_others_their_own(make_dataset):
     together, checksums = keep_together(scans), {scan.sample.name: scan.checksum for scan in scans}
     assert together == {name: checksums[{"02": "00", "04": "00", "05": "01"}.get(name, name)] for name in checksums}
     (text,) = warn_of_repeats(scans, _splits(scans, {}))
-    assert "copies stay on one side of the tool's own cut; if they are of one patient" in text
+    assert "copies stay in one split of those cut here; if they are of one patient" in text
     given = tuple(replace(scan, sample=replace(scan.sample, split="train")) for scan in scans)
-    assert "own cut" not in warn_of_repeats(given, _splits(given, {}))[0]
+    assert "stay in one split" not in warn_of_repeats(given, _splits(given, {}))[0]
 
 
 def test_a_patients_own_images_may_look_alike(make_dataset):
@@ -109,9 +109,9 @@ def test_changed_copies_are_found_and_other_pictures_are_not(change, picture, sa
     scans = open_dataset(tmp_path).scans
     (text,) = warn_of_repeats(scans, _splits(scans, {"b": "test"}))
     assert text.startswith("1 of 1 test images ") and "a.png" in text and "b.png" in text
-    (text,) = warn_of_seen(scans, _splits(scans, {"b": "test"}), {"b"})
-    assert text.startswith("1 of these 1 images ") and "trained or chosen on" in text
-    assert not warn_of_seen(scans, _splits(scans, {"b": "test", "c0": "test"}), {"c0"})
+    (text,) = warn_of_leakage(scans, _splits(scans, {"b": "test"}), {"b"})
+    assert text.startswith("1 of these 1 images ") and "used in training or validation" in text
+    assert not warn_of_leakage(scans, _splits(scans, {"b": "test", "c0": "test"}), {"c0"})
     together = keep_together(scans)
     assert together["a"] == together["b"] and len(set(together.values())) == 3
 

@@ -105,7 +105,7 @@ def test_moments_are_shares_of_the_type(
     assert np.allclose(figures.mean, 0.5, atol=0.02) and np.allclose(figures.std, 12**-0.5, atol=0.02)
 
 
-def test_mixed_depths_are_told_and_are_equally_bright(tmp_path: Path, save: Callable[[Path, Array], Path]) -> None:
+def test_mixed_depths_are_warned_of_and_are_equally_bright(tmp_path: Path, save: Callable[[Path, Array], Path]) -> None:
     rng = np.random.default_rng(0)
     for number in range(10):
         levels = rng.integers(60, 200, (80, 100), dtype=np.uint8)
@@ -116,7 +116,7 @@ def test_mixed_depths_are_told_and_are_equally_bright(tmp_path: Path, save: Call
     figures = take_fingerprint(dataset, {sample.name for sample in dataset.samples})
     assert (figures.bits, figures.depth) == (16, "8 bits and 12 bits in 16") and figures.depth in str(figures)
     assert figures.brightness_variation < 0.1 and figures.mean[0] == pytest.approx(130 / 255, abs=0.02)
-    assert any("7 have 8 bits (0.png), 3 have 12 bits in 16 (7.png)" in said for said in dataset.warnings)
+    assert any("7 have 8 bits (0.png), 3 have 12 bits in 16 (7.png)" in warning for warning in dataset.warnings)
     alone = take_fingerprint(dataset, {sample.name for sample in dataset.samples[:7]})
     assert (alone.bits, alone.depth) == (8, "8 bits")
 
@@ -148,10 +148,10 @@ def test_samples_that_are_not_named_leave_no_trace() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"), [("outline", True), ("disc", False), ("muscle", False), ("network", False), ("mixed", False)]
+    ("kind", "warned"), [("outline", True), ("disc", False), ("muscle", False), ("network", False), ("mixed", False)]
 )
-def test_masks_that_are_closed_outlines_are_told(
-    tmp_path: Path, save: Callable[[Path, Array], Path], kind: str, told: bool
+def test_masks_that_are_closed_outlines_are_warned_of(
+    tmp_path: Path, save: Callable[[Path, Array], Path], kind: str, warned: bool
 ) -> None:
     rows, columns = np.mgrid[:96, :96]
     for number in range(10):
@@ -167,8 +167,8 @@ def test_masks_that_are_closed_outlines_are_told(
         save(tmp_path / "masks" / f"{number}.png", mask.astype(np.uint8) * 255)
     dataset = open_dataset(tmp_path)
     warnings = take_fingerprint(dataset, {sample.name for sample in dataset.samples}).warnings
-    assert bool(warnings) == told
-    assert not told or ("0.png, which filled would be" in warnings[0] and "if the inside is meant" in warnings[0])
+    assert bool(warnings) == warned
+    assert not warned or ("0.png, which filled would be" in warnings[0] and "if the inside is meant" in warnings[0])
 
 
 def test_vessels_are_no_outlines(shared: Callable[[str], Path]) -> None:

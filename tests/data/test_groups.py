@@ -91,7 +91,7 @@ def test_names_that_give_patients_away(paths: list[str], patients: int, one: str
         ["images/a.png"],
     ],
 )
-def test_names_that_tell_no_patients(paths: list[str], tmp_path: Path) -> None:
+def test_names_without_patients(paths: list[str], tmp_path: Path) -> None:
     assert propose_groups(_samples(paths, tmp_path), tmp_path) is None
 
 
@@ -132,10 +132,10 @@ def test_leaks_are_counted_by_the_patients_that_names_propose(tmp_path: Path) ->
     assert "--group '" in text and "data set's own" not in text
     given = [Sample(s.name, s.image, {}, split=splits[s.name]) for s in samples]
     (text,) = warn_of_groups(given, splits, tmp_path, _cut)
-    assert "in the data set's own splits, give all images of a patient to one split" in text
+    assert "in the data set's own splits, move all images of a patient to one split" in text
 
 
-def test_two_patients_are_told_without_an_option_that_would_fail(tmp_path: Path) -> None:
+def test_two_patients_are_warned_of_without_an_option_that_would_fail(tmp_path: Path) -> None:
     samples = _samples([f"images/patient_{n}_{z}.png" for n in range(2) for z in range(8)], tmp_path)
     (text,) = warn_of_groups(samples, _cut(samples), tmp_path, _cut)
     assert "2 patients" in text and "--group" not in text
@@ -151,7 +151,7 @@ def test_no_test_images_where_every_patient_validates(tmp_path: Path) -> None:
     assert "test" not in splits.values()
     leak, text = warn_of_groups(samples, splits, tmp_path, _cut)
     assert "6 of 6 patients lie in both training and validation" in leak
-    assert text == "no patient is left to cut test images of, for all have validation images"
+    assert text == "no test images can be cut, for every patient has validation images"
 
 
 def test_patients_are_named_by_their_first_image():

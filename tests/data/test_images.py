@@ -205,10 +205,10 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "film.gif": (lambda p: Image.fromarray(GREY).save(p, save_all=True, append_images=[Image.new("L", (20, 24))]),
                  r"holds 2 pages"),
     "empty.png": (lambda p: p.write_bytes(b""), r"is empty \(0 bytes\): copy it again"),
-    "text.png": (lambda p: p.write_text("no picture"), r"is not an image, whatever its name says"),
+    "text.png": (lambda p: p.write_text("no picture"), r"is not an image, despite its suffix"),
     "text.tif": (lambda p: p.write_text("no picture"), r"is damaged"),
-    "huge.png": (_huge_png, r"claims 50000 x 50000 pixels, more than the 500 million .*: cut it into tiles"),
-    "two_channels.tif": (lambda p: _channels(p, 2), r"has 2 channels, and does not say that one of them is transp"),
+    "huge.png": (_huge_png, r"has 50000 x 50000 pixels, more than the 500 million .*: cut it into tiles"),
+    "two_channels.tif": (lambda p: _channels(p, 2), r"has 2 channels, none of them marked as transp"),
     "four_channels.tif": (lambda p: _channels(p, 4), r"has 4 channels, where images have one or three: save"),
     "five_planes.tif": (lambda p: _channels(p, 5, "separate"), r"has 5 channels, where .* needed as grey or RGB"),
     "three_planes.tif": (lambda p: _channels(p, 3, "separate"), r"holds 3 planes: if these are red, green and blue"),
@@ -219,7 +219,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "as_pages.tif": (lambda p: tifffile.imwrite(p, np.zeros((24, 20, 2), np.uint16)),
                      r"holds 24 pages, each 2 pixels wide: if these are 2 channels of one image of 20 x 24 pixels"),
     "rgbx.tif": (lambda p: tifffile.imwrite(p, WIDE_COLOUR, photometric="rgb", extrasamples=["unspecified"]),
-                 r"has 4 channels, and does not say that one of them is transparency"),
+                 r"has 4 channels, none of them marked as transparency"),
     "lab.tif": (lambda p: tifffile.imwrite(p, WIDE_COLOUR[..., :3], photometric="cielab"), r"its colours as CIELAB"),
     "absent.png": (lambda p: None, r"does not exist: check the path"),
 }  # fmt: skip
@@ -297,7 +297,7 @@ def test_truth_that_tifffile_wrote_is_white(tmp_path: Path, settings: dict[str, 
     assert np.array_equal(read_image(tmp_path / "a.tif")[..., 0] == 255, GREY > 200)
     assert np.array_equal(read_mask(tmp_path / "a.tif") != 0, GREY > 200)
     tifffile.imwrite(tmp_path / "a.tif", GREY > 200, software="another", **settings)
-    assert np.array_equal(read_image(tmp_path / "a.tif")[..., 0] == 0, GREY > 200), "white is zero, as it says"
+    assert np.array_equal(read_image(tmp_path / "a.tif")[..., 0] == 0, GREY > 200), "white is zero, as tag 262 declares"
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -329,7 +329,7 @@ def test_lab_and_cmyk_photographs_keep_their_colours(tmp_path: Path) -> None:
         *((name, read_mask) for name in REFUSED if name not in ("signed.tif", "deep.tif")),
     ],
 )
-def test_refusals_name_the_file_and_the_way_out(tmp_path: Path, name: str, read: Callable[[Path], Array]) -> None:
+def test_refusals_name_the_file_and_advise(tmp_path: Path, name: str, read: Callable[[Path], Array]) -> None:
     write, message = REFUSED[name]
     write(tmp_path / name)
     with pytest.raises(InputError, match=message) as refusal:
@@ -382,7 +382,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_partial_one(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("a.PNG", True), ("a.btf", True), ("a.JpEg", True), (".a.png", False), ("a.txt", False)]
+    ("name", "expected"), [("a.PNG", True), ("a.btf", True), ("a.JpEg", True), (".a.png", False), ("a.txt", False)]
 )
-def test_images_are_told_by_their_names(name: str, told: bool) -> None:
-    assert is_image(Path(name)) is told
+def test_images_are_recognised_by_their_names(name: str, expected: bool) -> None:
+    assert is_image(Path(name)) is expected

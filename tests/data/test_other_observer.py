@@ -1,4 +1,4 @@
-"""A second observer's masks: read in the classes of the reference, or told why not."""
+"""A second observer's masks: read in the classes of the reference, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ def test_masks_of_other_values_are_read_in_the_classes_of_the_reference(chase, d
     assert other.notes[0].startswith("second observer: masks hold") and len(other.notes) == 1
 
 
-def test_what_cannot_be_scored_is_told(chase, disc):
+def test_what_cannot_be_scored_is_warned_of(chase, disc):
     _, other = chase({1: np.uint8(255) * disc(1), 2: np.zeros((9, 9), np.uint8)})
     assert list(other.samples) == ["Image_01L"]
-    (note,) = other.notes
-    assert note.startswith("warning: 1 of 2 masks of the second observer are not scored: ") and "Image_02L" in note
+    (warning,) = other.warnings
+    assert warning.startswith("1 of 2 masks of the second observer are not scored: ") and "Image_02L" in warning
 
 
 def test_other_classes_are_not_scored(chase, disc):
     _, other = chase({number: disc(number) * np.uint8(3) + disc(number + 9) * np.uint8(50) for number in (1, 2, 3, 4)})
     assert not other.samples and other.read_labels("Image_01L") is None
-    assert other.notes[0].startswith("warning: the second observer's masks are not scored: ")
+    assert other.warnings[0].startswith("the second observer's masks are not scored: ")
 
 
 def test_without_a_second_observer_there_is_nothing(chase):
     _, other = chase({})
-    assert (other.samples, other.notes) == ({}, ())
+    assert (other.samples, other.notes, other.warnings) == ({}, (), ())
 
 
 def test_the_second_observer_of_drive_agrees_as_published(shared):

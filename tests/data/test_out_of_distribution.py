@@ -19,7 +19,7 @@ def image_statistics(smooth):
     return learn_image_statistics(map(smooth, range(40)), map(smooth, range(40, 50)))
 
 
-def test_hardly_any_image_of_the_same_kind_is_unlike(image_statistics, smooth):
+def test_hardly_any_image_of_the_same_kind_is_out_of_distribution(image_statistics, smooth):
     assert not any(image_statistics.out_of_distribution(smooth(seed)) for seed in range(40)), (
         "the training images themselves"
     )
@@ -27,7 +27,7 @@ def test_hardly_any_image_of_the_same_kind_is_unlike(image_statistics, smooth):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "figure"),
     [
         (lambda image: image * np.array([1, 0.5, 0]), "yellow"),
         (lambda image: np.minimum(image.astype(int) + 150, 255), "tones"),
@@ -35,9 +35,9 @@ def test_hardly_any_image_of_the_same_kind_is_unlike(image_statistics, smooth):
     ],
     ids=["coloured", "white", "fine"],
 )
-def test_an_image_of_another_kind_is_unlike_in_what_was_changed(image_statistics, smooth, change, told):
+def test_an_image_of_another_kind_is_out_of_distribution_in_what_was_changed(image_statistics, smooth, change, figure):
     for seed in range(100, 110):
-        assert told in image_statistics.out_of_distribution(change(smooth(seed)).astype(np.uint8))
+        assert figure in image_statistics.out_of_distribution(change(smooth(seed)).astype(np.uint8))
 
 
 def test_of_two_kinds_both_are_known_and_what_lies_between_them_is_not(smooth):
@@ -57,7 +57,7 @@ def test_it_is_the_same_after_it_was_written(image_statistics):
     assert len(image_statistics.model_dump_json()) < 10_000
 
 
-def test_a_single_image_says_nothing(smooth):
+def test_a_single_image_gives_no_statistics(smooth):
     assert learn_image_statistics([smooth(0)], []) is None
     assert learn_image_statistics([smooth(0)], [smooth(1)]) is not None
 

@@ -8,8 +8,9 @@ from skimage.draw import disk
 
 from amsunet.data.dataset import open_dataset
 from amsunet.data.images import Array, read_image
+from amsunet.data.normalization import has_dark_objects
 from amsunet.data.polarity import find_polarity
-from amsunet.data.preprocessing import Preprocessing, has_dark_objects
+from amsunet.data.preprocessing import Preprocessing
 
 STAINS = {"haematoxylin": (0.65, 0.70, 0.29), "eosin": (0.07, 0.99, 0.11), "DAB": (0.27, 0.57, 0.78)}
 """Optical density in red, green and blue (Ruifrok and Johnston 2001)."""

@@ -37,7 +37,7 @@ def test_colours_are_measured_apart(save, tmp_path):
     assert scan.thumbnail == pytest.approx(centred / np.linalg.norm(centred), abs=1e-5)
 
 
-def test_progress_tells_how_many_there_are(save, tmp_path, progress):
+def test_progress_has_the_total(save, tmp_path, progress):
     samples = []
     for name in "abc":
         path = save(tmp_path / f"{name}.png", np.full((8, 8), 9, np.uint8))
@@ -70,7 +70,7 @@ def test_what_keeps_a_sample_from_being_used_has_its_own_kind(save, tmp_path):
     ]
 
 
-def test_masks_that_are_all_the_same_or_their_images_are_told(save, tmp_path):
+def test_masks_that_are_all_equal_or_equal_their_images_are_warned_of(save, tmp_path):
     rng = np.random.default_rng(0)
     disc = np.zeros((32, 32), np.uint8)
     disc[4:20, 4:20] = 255
@@ -78,9 +78,9 @@ def test_masks_that_are_all_the_same_or_their_images_are_told(save, tmp_path):
     masks = [save(tmp_path / f"{n}_mask.png", np.roll(disc, n)) for n in range(3)]
     same = [Sample(str(n), image, {"": masks[0]}) for n, image in enumerate(images)]
     (text,) = warn_of_same_files(scan_samples(same)[0])
-    assert text.startswith("all 3 masks hold the same, as ") and str(masks[0]) in text
+    assert text.startswith("all 3 masks are equal, as ") and str(masks[0]) in text
     apart = [Sample(str(n), image, {"": mask}) for n, (image, mask) in enumerate(zip(images, masks, strict=True))]
     assert warn_of_same_files(scan_samples(apart)[0]) == []
     apart[1] = Sample("1", masks[1], {"": masks[1]})
     (text,) = warn_of_same_files(scan_samples(apart)[0])
-    assert text.startswith(f"1 mask holds what its image does, as {masks[1]}")
+    assert text.startswith(f"1 mask equals its image, as {masks[1]}")

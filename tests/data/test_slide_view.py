@@ -97,7 +97,7 @@ def test_a_level_may_be_named_and_must_be_there(write: Callable[..., Path]) -> N
     kind = _record("depth")
     with open_slide(write(_structure(1000, 1200), levels=3)) as slide:
         assert SlideView(slide, {kind.input_format: kind}, 2).image_size == (250, 300)
-        with pytest.raises(SlideError, match="no level 3: say 0 to 2"):
+        with pytest.raises(SlideError, match="no level 3: choose 0 to 2"):
             SlideView(slide, {kind.input_format: kind}, 3)
     with (
         open_slide(write(_structure(100, 100))) as slide,
@@ -106,7 +106,7 @@ def test_a_level_may_be_named_and_must_be_there(write: Callable[..., Path]) -> N
         SlideView(slide, {kind.input_format: kind}, 1)
 
 
-def test_a_slide_of_another_type_is_seen_in_its_own_range_and_told(write: Callable[..., Path]) -> None:
+def test_a_slide_of_another_type_is_seen_in_its_own_range_with_a_note(write: Callable[..., Path]) -> None:
     image, kind = _structure(300, 400), _record("depth")
     with open_slide(write(image.astype(np.uint16) * 16)) as slide:
         view = SlideView(slide, {kind.input_format: kind})
@@ -130,5 +130,5 @@ def test_a_look_at_one_kind_windows_no_other(write: Callable[..., Path], monkeyp
 
     monkeypatch.setattr(Preprocessing, "window", count)
     with open_slide(write(image)) as slide:
-        told = SlideView(slide, preprocessings).choose_tones(lambda key, tone, look: (look(tone), tone)[1])
-    assert len(told) == 1 and set(windowed) == {"bright_on_dark"}
+        chosen = SlideView(slide, preprocessings).choose_tones(lambda key, tone, look: (look(tone), tone)[1])
+    assert len(chosen) == 1 and set(windowed) == {"bright_on_dark"}

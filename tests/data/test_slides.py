@@ -137,7 +137,7 @@ def test_large_images_and_pyramids_are_slides_and_others_are_not(
     assert not is_slide(plain) and not is_slide(tmp_path / "photograph.png") and not is_slide(tmp_path / "gone.tif")
     assert is_slide(tmp_path / "scan.svs") and is_slide(tmp_path / "SCAN.NDPI")
     (tmp_path / "broken.tif").write_bytes(plain.read_bytes()[:100])
-    assert not is_slide(tmp_path / "broken.tif"), "reading it says what is wrong"
+    assert not is_slide(tmp_path / "broken.tif"), "read_image reports what is wrong"
     several = tmp_path / "several.tif"
     tifffile.imwrite(several, np.stack([IMAGE, IMAGE]), photometric="rgb")
     assert not is_slide(several)
@@ -146,7 +146,7 @@ def test_large_images_and_pyramids_are_slides_and_others_are_not(
 
 
 def _with_compression(path: Path, code: int) -> Path:
-    """A file that says of its tiles that they are packed in another way."""
+    """A file that declares another compression for its tiles."""
     _write(path, tile=(64, 64), compression="zlib")
     with tifffile.TiffFile(path, mode="r+b") as tiff:
         tiff.pages[0].tags["Compression"].overwrite(code)
@@ -182,19 +182,19 @@ def test_compressions_that_the_extra_brings(tmp_path: Path, compression: str) ->
 
 
 @pytest.mark.parametrize(
-    ("settings", "image", "told"),
+    ("settings", "image", "reason"),
     [
         ({}, IMAGE.astype(np.complex64), "stores complex64 pixels"),
-        ({"extrasamples": ["unspecified"]}, np.dstack([IMAGE, IMAGE[..., 0]]), "has 4 channels, and does not say"),
+        ({"extrasamples": ["unspecified"]}, np.dstack([IMAGE, IMAGE[..., 0]]), "has 4 channels, none of them marked"),
         ({}, np.stack([IMAGE, IMAGE]), "holds several pages"),
         ({"tile": (64, 64), "compression": "zlib"}, np.where(IMAGE > 9, np.nan, 1).astype(np.float32), "not finite"),
     ],
 )
-def test_what_cannot_be_read_in_parts_is_told(
-    tmp_path: Path, settings: dict[str, Any], image: Array, told: str
+def test_what_cannot_be_read_in_parts_is_refused(
+    tmp_path: Path, settings: dict[str, Any], image: Array, reason: str
 ) -> None:
     tifffile.imwrite(tmp_path / "image.tif", image, photometric="rgb", **settings)
-    with pytest.raises(SlideError, match=told), open_slide(tmp_path / "image.tif") as slide:
+    with pytest.raises(SlideError, match=reason), open_slide(tmp_path / "image.tif") as slide:
         slide.read(0, slice(0, 50), slice(0, 50))
 
 
@@ -205,7 +205,7 @@ def test_blocks_too_large_for_memory_are_refused(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("cut", [0, 4, 60, 20_000])
-def test_a_damaged_file_is_told(tmp_path: Path, cut: int) -> None:
+def test_a_damaged_file_is_refused(tmp_path: Path, cut: int) -> None:
     path = _pyramid(tmp_path / "image.tif")
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(SlideError, match=r"image.tif .*(damaged|holds)"), open_slide(path) as slide:
@@ -214,7 +214,7 @@ def test_a_damaged_file_is_told(tmp_path: Path, cut: int) -> None:
         open_slide(tmp_path / "gone.tif")
 
 
-def test_a_damaged_tile_is_told(tmp_path: Path) -> None:
+def test_a_damaged_tile_is_refused(tmp_path: Path) -> None:
     path = _write(tmp_path / "image.tif", tile=(64, 64), compression="zlib")
     content = bytearray(path.read_bytes())
     with tifffile.TiffFile(path) as tiff:
@@ -244,7 +244,7 @@ class TestOpenSlide:
                 assert np.array_equal(part, image[::step, ::step][40:140, 64:200])
 
     @pytest.mark.parametrize("content", [b"", b"no slide at all"])
-    def test_what_is_none_is_told(self, tmp_path: Path, content: bytes) -> None:
+    def test_what_is_no_slide_is_refused(self, tmp_path: Path, content: bytes) -> None:
         (tmp_path / "scan.svs").write_bytes(content)
         with pytest.raises(SlideError, match=r"scan.svs is (damaged|no slide)"):
             open_slide(tmp_path / "scan.svs")

@@ -1,4 +1,4 @@
-"""The values of images: what they point to, and what is said of them."""
+"""The values of images: the range they belong to, and its description."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _range(kind: str, low: float, high: float) -> ValueRange:
 @pytest.mark.parametrize(
     ("kind", "low", "high", "bright", "top"),
     [
-        ("uint8", 3, 40, 30, 255),  # of 8 bits it is what the type says
+        ("uint8", 3, 40, 30, 255),  # of 8 bits it is that of the type
         ("uint16", 0, 200, 190, 255),
         ("uint16", 16, 900, 800, 1023),
         ("uint16", 0, 3040, 2900, 4095),
@@ -63,7 +63,7 @@ def test_a_known_range_shows_what_lies_in_it_and_is_not_black(
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "text"),
     [
         (_range("uint8", 0, 255), "8 bits"),
         (_range("uint16", 0, 65535), "16 bits"),
@@ -73,8 +73,8 @@ def test_a_known_range_shows_what_lies_in_it_and_is_not_black(
         (_range("float32", -0.5, 1), "values of -0.5 to 1"),
     ],
 )
-def test_a_range_in_words(values: ValueRange, told: str) -> None:
-    assert str(values) == told
+def test_a_range_in_words(values: ValueRange, text: str) -> None:
+    assert str(values) == text
 
 
 def test_values_are_taken_from_pixels() -> None:

@@ -310,7 +310,7 @@ def test_a_level_without_a_pyramid_is_refused(make_tiled, path, tmp_path, pictur
     with pytest.raises(InputError, match="level is for pyramids"):
         predict_files(make_tiled(), find_inputs([str(tmp_path / "small.tif")]), tmp_path / "out", level=1)
     outcome = predict_files(make_tiled(), find_inputs([str(path)]), tmp_path / "out", level=5)
-    assert "no level 5: say 0 to 1" in outcome.failures[str(path)]
+    assert "no level 5: choose 0 to 1" in outcome.failures[str(path)]
 
 
 def test_a_real_large_image(shared, device, tmp_path):

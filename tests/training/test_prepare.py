@@ -134,7 +134,7 @@ def test_copies_saved_anew_stay_on_one_side_of_the_cut(make_dataset, folds):
     assert all(side[f"{number:02}"] == side[f"{number + 10:02}"] for number in range(10))
     assert {"train", "test"} <= set(prepared.splits.values())
     (told,) = (warning for warning in prepared.warnings if "nearly the same" in warning)
-    assert told.startswith("20 images look nearly the same as another in one split") and "own cut" in told
+    assert told.startswith("20 images look nearly the same as another in one split") and "stay in one split" in told
 
 
 def test_a_film_of_one_view_is_cut_all_the_same_and_told(make_dataset, picture):

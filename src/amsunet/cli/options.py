@@ -93,10 +93,10 @@ def _note_hidden(ctx: click.Context, parameter: click.Parameter, value: Any) -> 
 
 def _require_data(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """Answer a wrong path at once: what the command needs takes seconds to load."""
-    from amsunet.data.builtin_samples import require  # noqa: PLC0415
+    from amsunet.data.builtin_samples import check_exists  # noqa: PLC0415
 
     if value is not None and not ctx.resilient_parsing:
-        require(value)
+        check_exists(value)
     return value
 
 

@@ -1,4 +1,4 @@
-"""Augmentation of whole batches, on the device that trains."""
+"""Augment whole batches on the training device."""
 
 from __future__ import annotations
 
@@ -15,15 +15,21 @@ Strength = Literal["none", "paper", "light", "medium", "strong"]
 Extra = Literal["stain"]
 _AMOUNTS = {"light": 0.5, "medium": 1.0, "strong": 1.6}
 _SHARE = 0.4
-"""Of the images whose stain is changed, times the amount."""
+"""Share of the images whose stain is changed, per unit of strength."""
 
 
 class Augmentation:
-    """Flips, quarter turns, affine maps, inversion, colour, gamma, blur and noise.
+    """Random flips, quarter turns, affine maps, inversion, colour, gamma, blur and noise.
 
-    ``extra`` adds to a strength of light, medium or strong: ``stain`` weighs haematoxylin and eosin anew.
-    All is drawn from (seed, epoch, batch) alone. Call: images (N, C, H, W) in 0 ... 1 and labels (N, H, W) of int64
-    to the same, augmented alike. What an affine map brings in from outside is mirrored.
+    All is drawn from (seed, epoch, batch) alone. Pixels that an affine map brings in from outside are mirrored.
+
+    Args:
+        strength: How much images change; ``paper`` flips and scales only, as the paper does.
+        coloured: Whether images have colour, which is then varied too; otherwise only brightness is.
+        quarter_turns: Whether images may be turned by 90, 180 and 270 degrees.
+        inversion: Whether images may be inverted.
+        extra: Augmentation beside that of light, medium or strong: ``stain`` varies haematoxylin and eosin.
+        flips: The axes along which images may be flipped.
     """
 
     def __init__(
@@ -41,6 +47,16 @@ class Augmentation:
         self._extra = extra
 
     def __call__(self, images: Tensor, labels: Tensor, seed: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+        """Augment a batch; images and labels get the same geometry.
+
+        Args:
+            images: (N, C, H, W) in 0 ... 1.
+            labels: (N, H, W) of int64.
+            seed: The training's seed, the epoch and the batch.
+
+        Returns:
+            Images and labels of the same shapes and types.
+        """
         if self._steps is None:
             return images, labels
         devices = [images.device] if images.device.type == "cuda" else []
@@ -49,7 +65,7 @@ class Augmentation:
             masks = labels[:, None].to(images.dtype)
             if "stain" in self._extra:
                 images = _stain(images, self._amount)
-            # Nearest-neighbour sampling keeps every label a label, 255 included.
+            # Nearest-neighbour sampling makes no new labels; 255 stays 255.
             images, masks = self._steps(images, masks)
         return images.clamp(0, 1), masks[:, 0].round().long()
 
@@ -89,7 +105,7 @@ def _stronger(amount: float, coloured: bool, quarter_turns: bool, inversion: boo
 
 
 def _stain(images: Tensor, amount: float) -> Tensor:
-    """Weigh haematoxylin, eosin and the rest of colour images anew.
+    """Vary the amounts of haematoxylin, eosin and the residual in colour images.
 
     Source: Tellez et al., IEEE TMI 2018, arXiv 1808.05896.
     """

@@ -1,4 +1,4 @@
-"""The samples that come with the package: real images with real labels, to see that a machine works."""
+"""Sample data sets that come with the package: real images with real labels, to try every command."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ _FOLDER = Path(__file__).parent / "samples"
 
 
 def list_samples() -> list[str]:
-    """The samples that come with the package, as ``sample:NAME``."""
+    """List the samples that come with the package, as ``sample:NAME``."""
     return sorted(PREFIX + path.name for path in _FOLDER.iterdir() if path.is_dir())
 
 
-def require(source: str | Path) -> None:
-    """Look whether a data set is there at all: in no time, before anything heavy is loaded.
+def check_exists(source: str | Path) -> None:
+    """Check that a data set exists and can be read, before anything heavy is loaded.
 
-    Raises: InputError if it is not.
+    Args:
+        source: A folder, a CSV manifest, or ``sample:NAME``.
+
+    Raises:
+        InputError: If it does not exist, is empty, or is a file of another format.
     """
     path = locate(source)
     try:
@@ -33,7 +37,7 @@ def require(source: str | Path) -> None:
             raise InputError(f"{path} does not exist: check the path")
         if path.is_dir() and not any(path.iterdir()):
             raise InputError(
-                f"{path} holds no images, nor anything else: expected are folders images/ and masks/, or a "
+                f"{path} is empty: put images into a folder images/ and masks into masks/ in it, or write a "
                 "manifest.csv with the columns image,mask"
             )
     except PermissionError as error:
@@ -45,11 +49,15 @@ def require(source: str | Path) -> None:
 def locate(source: str | Path) -> Path:
     """The folder of ``sample:NAME``, or the path as given.
 
-    Raises: InputError for a sample that does not exist.
+    Args:
+        source: A path or ``sample:NAME``.
+
+    Raises:
+        InputError: If there is no sample of that name.
     """
     text = str(source)
     if not text.startswith(PREFIX):
         return Path(source).expanduser()
     if text not in list_samples():
-        raise InputError(f"there is no {text}: choose one of {', '.join(list_samples())}")
+        raise InputError(f"{text} is not found: choose one of {', '.join(list_samples())}")
     return _FOLDER / text.removeprefix(PREFIX)

@@ -1,7 +1,7 @@
-"""Objects of a mask, numbered.
+"""Number the connected components of a mask.
 
-SciPy's ``ndimage.label`` gives the same numbers, but would be most of what is to be installed for predicting with an
-exported network: 143 of 345 MB.
+SciPy's ``ndimage.label`` gives the same numbers, but SciPy would be most of an installation that only predicts with
+exported networks: 143 of 345 MB.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from amsunet.data.images import Array
 
 
 def number_objects(mask: Array) -> tuple[Array, int]:
-    """Number the objects of a mask by where their first pixel comes, row by row; neighbours share an edge.
+    """Number the connected components of a mask in the order of their first pixels; neighbours share an edge.
 
     Args:
-        mask: (H, W); not 0 is foreground.
+        mask: (H, W); every value but 0 is foreground.
 
-    Returns: (H, W) of int32, from 1 on and 0 for the background, and how many there are.
+    Returns:
+        The numbers, (H, W) of int32, from 1 on and 0 for the background; and how many components there are.
     """
     mask = np.asarray(mask, bool)
     width = mask.shape[1] + 1
     steps = np.diff(np.pad(mask, ((0, 0), (1, 1))).view(np.int8), axis=1).ravel()
-    # Runs of foreground in rows, with the places of all rows in one line: none reaches from one row into the next.
+    # Runs of foreground, with positions counted over all rows; a column of padding keeps runs of two rows apart.
     starts, stops = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
     first = np.searchsorted(stops, starts + width, side="right")
     last = np.searchsorted(starts, stops + width, side="left")
@@ -36,7 +37,16 @@ def number_objects(mask: Array) -> tuple[Array, int]:
 
 
 def lowest_joined(count: int, ends: Array, others: Array) -> Array:
-    """The lowest of all that each of ``count`` is joined with, by pairs, over any number of steps."""
+    """Find the lowest member of each connected set of numbers.
+
+    Args:
+        count: The numbers are 0 to ``count - 1``.
+        ends: One number of each joined pair, (P,).
+        others: The other number of each pair, (P,).
+
+    Returns:
+        For each number the lowest one that it is joined with over any number of pairs, (count,).
+    """
     lowest = np.arange(count)
     while True:
         low = np.minimum(lowest[ends], lowest[others])

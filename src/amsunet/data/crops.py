@@ -1,4 +1,4 @@
-"""Training samples: crops of images kept in memory, drawn the same way whenever asked again."""
+"""Training samples: reproducible random crops of images that are kept in memory."""
 
 from __future__ import annotations
 
@@ -18,19 +18,27 @@ from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention
 from amsunet.data.preprocessing import Preprocessing, channels_first
 from amsunet.memory import free_memory
 
-Thing = TypeVar("Thing")
+Item = TypeVar("Item")
 
 
-def evenly(things: Sequence[Thing], most: int) -> Sequence[Thing]:
-    """At most so many of them, evenly spread."""
-    return things[:: max(1, -(-len(things) // most))]
+def evenly(items: Sequence[Item], most: int) -> Sequence[Item]:
+    """Choose items that are evenly spaced.
+
+    Args:
+        items: All items.
+        most: How many to choose at most.
+    """
+    return items[:: max(1, -(-len(items) // most))]
 
 
 class PreparedImages:
-    """Images at working size with their labels, as uint8, kept in memory as far as there is room.
+    """Images and labels at working size, as uint8, kept in up to a quarter of the free memory.
 
     Args:
-        sizes: height and width of the files by sample name, where they are known: nothing is read only to learn them.
+        samples: The samples to read.
+        convention: How their masks are read.
+        preprocessing: How their images are prepared.
+        sizes: Height and width of the files by sample name, if known; a file is not read only for its size then.
     """
 
     def __init__(
@@ -71,15 +79,21 @@ class PreparedImages:
 
 
 class Crops(TorchDataset[tuple[Tensor, Tensor]]):
-    """Item i of an epoch is a crop that depends on (seed, epoch, i) alone.
+    """Random crops; item i of an epoch depends on (seed, epoch, i) alone.
 
-    Draw k, counted over all epochs, is entry k modulo n of a fresh permutation of the images, in which an image has
-    as many entries as its longer and shorter side hold crops on average: a large image has more to learn from than
-    a small one, but not as much more as it has pixels. A part of the crops is centred on foreground, so that small
-    structures are seen.
+    Draw k, counted over all epochs, is entry k modulo n of a new permutation of the images. An image has one entry per
+    crop that fits along a side, on average: a large image is drawn more often than a small one, but not in proportion
+    to its pixels. A share of the crops is centred on foreground, so that small structures are seen.
 
-    Items: image (C, h, w) and labels (h, w), both uint8; what lies outside the image is mirrored
-    in the image and ``IGNORE_INDEX`` in the labels.
+    An item is an image (C, h, w) and its labels (h, w), both uint8. Outside the source image, pixels are mirrored and
+    labels are ``IGNORE_INDEX``.
+
+    Args:
+        images: The images to crop.
+        size: Height and width of a crop in pixels.
+        length: Crops per epoch.
+        seed: The training's seed.
+        foreground_fraction: Share of the crops that are centred on foreground.
     """
 
     def __init__(
@@ -110,7 +124,7 @@ class Crops(TorchDataset[tuple[Tensor, Tensor]]):
 
 
 def to_tensor(image: Array) -> Tensor:
-    """An image (H, W, C) as a tensor (C, H, W), labels (H, W) as they are; copied where they cannot be written to."""
+    """Convert an image (H, W, C) to a tensor (C, H, W), or labels (H, W) to (H, W); read-only arrays are copied."""
     array = np.require(image, requirements=["C", "W"])
     return torch.from_numpy(channels_first(array) if array.ndim == 3 else array)
 

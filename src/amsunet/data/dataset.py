@@ -1,4 +1,4 @@
-"""A data set opened: samples that can be used, what their masks mean, and what was wrong with the others."""
+"""Open a data set: the samples that can be used, what their masks mean, and what is wrong with the others."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ from amsunet.wording import command, setting
 
 _IN_DOUBT = "images with a mask in doubt"
 _FEW_LEFT = 4
-"""Times as many problems as usable images: to leave them out is no remedy."""
+"""With at least so many problems per usable image, leaving them out is not advised."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images and masks that fit together.
+    """Images with their masks, ready to be read.
 
-    ``scans`` are the usable samples in the order of their paths; ``problems`` the others; ``warnings`` do not
-    keep anything from being used; ``notes`` say how something was understood.
+    ``scans`` are the usable samples in the order of their paths, and ``problems`` the others, each with the reason.
+    ``convention`` is how masks are read. ``warnings`` name what may be wrong with samples that are used. ``notes``
+    describe how files were interpreted; ``mask_notes`` are those on masks.
     """
 
     source: str
@@ -44,10 +45,10 @@ class Dataset:
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
     mask_notes: tuple[str, ...] = ()
-    """Those of ``notes`` that tell how masks are read."""
 
     @property
     def samples(self) -> list[Sample]:
+        """The usable samples, in the order of their paths."""
         return [scan.sample for scan in self.scans]
 
     def checksums(self) -> dict[str, str]:
@@ -63,20 +64,42 @@ class Dataset:
         return {scan.sample.name: (scan.height, scan.width) for scan in self.scans}
 
     def read(self, sample: Sample) -> tuple[Array, Array]:
-        """Read an image (H, W, C) and its labels (H, W) of uint8, ``IGNORE_INDEX`` outside the region of interest."""
+        """Read an image and its labels.
+
+        Args:
+            sample: One of ``samples``.
+
+        Returns:
+            The image, (H, W, C) of the file's type, and its labels, (H, W) of uint8, ``IGNORE_INDEX`` where ignored and
+            outside the field of view.
+
+        Raises:
+            InputError: If a file cannot be read.
+        """
         return read_image(sample.image), self.read_labels(sample)
 
     def read_labels(self, sample: Sample) -> Array:
-        """Labels (H, W) of uint8, ``IGNORE_INDEX`` where ignored and outside the region of interest."""
+        """Read the labels, (H, W) of uint8, ``IGNORE_INDEX`` where ignored and outside the field of view."""
         return read_labels(sample, self.convention)
 
     def foreground_share(self) -> dict[str, float]:
-        """Share of pixels that belong to any class but the background, by sample name."""
+        """Share of foreground pixels, of any class, by sample name."""
         return {scan.sample.name: foreground_share(scan, self.convention) for scan in self.scans}
 
 
 def read_labels(sample: Sample, convention: MaskConvention) -> Array:
-    """Read a sample's mask files as labels: (H, W) of uint8, ``IGNORE_INDEX`` where ignored."""
+    """Read a sample's mask files as labels.
+
+    Args:
+        sample: The sample.
+        convention: How its masks are read.
+
+    Returns:
+        (H, W) of uint8, ``IGNORE_INDEX`` where ignored and outside the field of view.
+
+    Raises:
+        InputError: If a file cannot be read.
+    """
     if convention.kind == "folders":
         # A class whose file is absent has nothing in this image.
         decoded = {
@@ -104,7 +127,7 @@ def _decode(sample: Sample, name: str, convention: MaskConvention) -> Array:
 
 
 def _smallest_last(decoded: Mapping[int, Array]) -> list[int]:
-    """Classes by their area in one image: the order in runs of earlier versions."""
+    """The classes by decreasing area in one image, as runs of earlier versions draw them."""
     return sorted(decoded, key=lambda label: -int((decoded[label] == 1).sum()))
 
 
@@ -118,18 +141,22 @@ def open_dataset(
     skip_broken: bool = False,
     allow_problems: bool = False,
 ) -> Dataset:
-    """Find, read and understand a data set.
+    """Find the samples of a data set, read them once, and find out what their masks mean.
 
     Args:
-        source: a folder, a CSV manifest, or ``sample:NAME``.
-        options: what is said of the masks; the rest is found out.
-        group: regular expression whose first group, found in an image's path from ``source`` on, names its patient.
-        convention: a trained network's, which these masks must follow.
-        of_run: whether these are the data that it was trained on.
-        skip_broken: leave out what cannot be used; otherwise it is an error.
-        allow_problems: keep the problems in the result without an error, for an audit.
+        source: A folder, a CSV manifest, or ``sample:NAME``.
+        options: Settings for the meaning of masks; what is not set is found out.
+        group: Regular expression whose first group, matched in an image's path from ``source`` on, names its patient.
+        convention: The convention of a trained network, which the masks must follow.
+        of_run: Whether these are the data that the network was trained on.
+        skip_broken: Leave out samples that cannot be used; otherwise they are an error.
+        allow_problems: Return problems instead of raising an error, for an audit.
 
-    Raises: InputError if nothing usable is there, or if something is broken and not to be skipped.
+    Returns:
+        The data set, with at least one usable sample.
+
+    Raises:
+        InputError: If no sample can be used, or if one is broken and ``skip_broken`` is off.
     """
     path = locate(source)
     layout = find_samples(path)
@@ -146,32 +173,34 @@ def open_dataset(
         Problem(
             _IN_DOUBT,
             image,
-            f"{mask} may be a mask of {image} as well: name its masks in a manifest.csv, or take that file away",
+            f"{mask} may be a mask of {image} as well: name its masks in a manifest.csv, or remove that file",
         )
         for image, mask in layout.in_doubt.items()
     ]
     if problems and not (skip_broken or allow_problems):
-        raise InputError(_note_masks(problems, len(scans), source))
+        raise InputError(_refusal(problems, len(scans), source))
     if not scans:
-        raise InputError(_note_masks(problems, 0, source) if problems else f"{source} holds no image with a mask")
+        raise InputError(_refusal(problems, 0, source) if problems else f"{source} holds no image with a mask")
     refuse_two_observers([mask for scan in scans for mask in scan.masks.values()])
-    remedy = f"mend the mask, or say {setting('classes')}, {setting('instances')} or {setting('threshold')}"
+    remedy = f"fix the mask, or set {setting('classes')}, {setting('instances')} or {setting('threshold')}"
     if convention is None:
-        remedy = f"mend the mask, or say {setting('classes')} or {setting('ignore_value')}"
-        convention, said = _find_convention(scans, _class_names(layout, scans), options or MaskOptions())
+        remedy = f"fix the mask, or set {setting('classes')} or {setting('ignore_value')}"
+        convention, mask_notes = _find_convention(scans, _class_names(layout, scans), options or MaskOptions())
     else:
-        convention, said = fit_convention(
+        convention, mask_notes = fit_convention(
             convention, *_masks_by_class(scans, _class_names(layout, scans)), of_run=of_run
         )
     scans = [scan.read_as(convention.reading) for scan in scans]
-    notes = [*layout.notes, *said]
+    notes = [*layout.notes, *mask_notes]
     absent = absent_classes([mask for scan in scans for mask in scan.masks.values()], convention)
-    scans, with_unknown_values = _with_known_values(scans, convention, remedy)
-    if with_unknown_values and not (skip_broken or allow_problems):
-        raise InputError(_note_masks(with_unknown_values, len(scans), source))
-    problems += with_unknown_values
+    scans, unreadable = _with_known_values(scans, convention, remedy)
+    if unreadable and not (skip_broken or allow_problems):
+        raise InputError(_refusal(unreadable, len(scans), source))
+    problems += unreadable
     warnings = [*layout.warnings, *absent, *mixed_depths(scans), *turned_apart(scans)]
-    return Dataset(str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes), tuple(said))
+    return Dataset(
+        str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes), tuple(mask_notes)
+    )
 
 
 def _class_names(layout: Layout, scans: list[Scan]) -> tuple[str, ...]:
@@ -185,16 +214,16 @@ def _find_convention(
 ) -> tuple[MaskConvention, list[str]]:
     masks, by_class = _masks_by_class(scans, class_names)
     if by_class:
-        convention, said = find_folder_convention(by_class, options, [scan.masks for scan in scans])
+        convention, mask_notes = find_folder_convention(by_class, options, [scan.masks for scan in scans])
     else:
-        convention, said = find_convention(masks, options)
+        convention, mask_notes = find_convention(masks, options)
     read = [scan.read_as(convention.reading) for scan in scans]
     if convention.num_classes == 2 and all(foreground_share(scan, convention) == 1 for scan in read):
         raise InputError(
             f"{masks[0].path} and all other masks are foreground in every pixel ({convention}): nothing can be learned "
             "from that"
         )
-    return convention, said
+    return convention, mask_notes
 
 
 def _masks_by_class(
@@ -206,27 +235,26 @@ def _masks_by_class(
 
 
 def _with_known_values(scans: list[Scan], convention: MaskConvention, remedy: str) -> tuple[list[Scan], list[Problem]]:
-    """Part the samples whose masks the convention can read from the others.
+    """Separate the samples whose masks the convention can read from the others.
 
-    Raises: InputError if it can read none.
+    Raises:
+        InputError: If it can read none.
     """
     good, problems = [], []
     for scan in scans:
-        found = ((mask.path, _with_unknown_values(mask, convention)) for mask in scan.masks.values())
-        path, with_unknown_values = next(
-            ((path, with_unknown_values) for path, with_unknown_values in found if with_unknown_values), (None, "")
-        )
+        found = ((mask.path, _describe_unknown_value(mask, convention)) for mask in scan.masks.values())
+        path, reason = next(((path, reason) for path, reason in found if reason), (None, ""))
         if path is None:
             good.append(scan)
         else:
-            problems.append(Problem("masks with strange values", path, f"{with_unknown_values}: {remedy}"))
+            problems.append(Problem("masks with unknown values", path, f"{reason}: {remedy}"))
     if not good:
-        raise InputError(_note_masks(problems, 0))
+        raise InputError(_refusal(problems, 0))
     return good, problems
 
 
-def _with_unknown_values(mask: MaskSummary, convention: MaskConvention) -> str:
-    """What of a mask the convention cannot read: the beginning of a sentence, or nothing."""
+def _describe_unknown_value(mask: MaskSummary, convention: MaskConvention) -> str:
+    """The value of a mask that the convention cannot read, as the start of a sentence; empty if there is none."""
     unknown = unknown_value(mask, convention)
     if unknown is None:
         return ""
@@ -236,7 +264,12 @@ def _with_unknown_values(mask: MaskSummary, convention: MaskConvention) -> str:
 
 
 def foreground_share(scan: Scan, convention: MaskConvention) -> float:
-    """Share of a sample's pixels that belong to any class but the background, from the scan alone."""
+    """Share of foreground pixels, of any class, computed from a scan without reading the mask again.
+
+    Args:
+        scan: The scan of a sample.
+        convention: How its masks are read.
+    """
     shares = []
     for mask in scan.masks.values():
         counted = sum(n for value, n in mask.counts.items() if convention.is_foreground(value, colour=mask.colour))
@@ -244,19 +277,19 @@ def foreground_share(scan: Scan, convention: MaskConvention) -> float:
     return min(1.0, sum(shares))
 
 
-def _note_masks(problems: list[Problem], left: int, source: str | Path = "DATA") -> str:
-    """Name the first problem and count all. To leave them out is advised only where enough images are left and none of
-    those left out may be fine.
+def _refusal(problems: list[Problem], left: int, source: str | Path = "DATA") -> str:
+    """Name the first problem and count all. Leaving them out is advised only if enough images are left and no mask
+    is in doubt.
     """
     in_doubt = [problem for problem in problems if problem.kind == _IN_DOUBT]
     counts = Counter(problem.kind for problem in problems)
-    told = "; ".join(f"{kind}: {count}" for kind, count in counts.items())
-    more = f" ({told})" if len(problems) > 1 else ""
+    by_kind = "; ".join(f"{kind}: {count}" for kind, count in counts.items())
+    more = f" ({by_kind})" if len(problems) > 1 else ""
     advice = "amsunet check lists all"
     if in_doubt:
-        advice += f", {command('draft_manifest', source)} drafts a manifest.csv to be mended"
+        advice += f", {command('draft_manifest', source)} drafts a manifest.csv to edit"
     elif left > len(problems) / _FEW_LEFT:
         advice += f", {setting(skip_broken=True)} leaves them out"
     else:
-        advice += f"; of the images {left or 'none'} can be used as they are"
+        advice += f"; {left or 'none'} of the images can be used as they are"
     return f"{(in_doubt or problems)[0].message}{more}; {advice}"

@@ -1,4 +1,4 @@
-"""Pictures that occur more than once, and copies that are nearly the same: a score on them is too good."""
+"""Find duplicates and near-duplicates of images, which leak from training into evaluation."""
 
 from __future__ import annotations
 
@@ -16,43 +16,59 @@ from amsunet.data.scan import Scan
 from amsunet.wording import setting
 
 _ALIKE = 0.998
-"""Correlation of thumbnails from which on two pictures look nearly the same."""
+"""Two images look nearly the same from this correlation of their thumbnails on."""
 _MAYBE = 0.97
-"""From which on they are copies of each other if their detail agrees too: scaled, brightened, saved as JPEG."""
+"""From this correlation on they are copies (scaled, brightened, saved as JPEG) if their details agree too."""
 _AGREE = 0.88
-"""Correlation of details. Other images of DRIVE, GlaS, DSB2018 and a stack of slices stay below 0.80."""
+"""Details agree from this correlation on. Different images of DRIVE, GlaS, DSB2018 and a stack of slices stay below
+0.80."""
 _ROWS, _COLUMNS = 1024, 4096
 
 _Partners = list[dict[Split, int]]
-"""For each image one that is the same, in each split that has one."""
+"""For each image the index of a duplicate in each split that holds one."""
 
 
 def warn_of_repeats(scans: Sequence[Scan], splits: Mapping[str, Split]) -> list[str]:
-    """Say of images that occur twice, pixel for pixel or nearly, in which splits they lie, and name two of them."""
-    said = []
+    """Warn of images that occur more than once, exactly or nearly, within a split and across splits.
+
+    Args:
+        scans: The scans of a data set.
+        splits: Split by sample name.
+
+    Returns:
+        Sentences that count the images and name two of them.
+    """
+    warnings = []
     same, alike = _find_same(scans, splits), _find_alike(scans, splits)
-    kept = "copies stay on one side of the tool's own cut; " if any(s.sample.split is None for s in scans) else ""
+    kept = "copies stay in one split of those cut here; " if any(s.sample.split is None for s in scans) else ""
     if crossing := _crossing(scans, splits, same, "are"):
-        said.append(f"{crossing}, pixel for pixel: a score on them is too good; keep one of each")
+        warnings.append(f"{crossing}, pixel for pixel: a score on them is too good; keep one of each")
     if crossing := _crossing(scans, splits, alike, "look nearly the same as"):
-        said.append(
+        warnings.append(
             f"{crossing}: a score on them is too good if they are copies or of one patient; keep one of each, or name "
             f"the patients with {setting('group')}"
         )
     for partners, what, remedy in (
         (same, "occur more than once", "keep one of each"),
-        (alike, "look nearly the same as another", f"{kept}if they are of one patient, say so with {setting('group')}"),
+        (alike, "look nearly the same as another", f"{kept}if they are of one patient, set {setting('group')}"),
     ):
         within = [(i, of[part]) for i, of in enumerate(partners) if (part := splits[scans[i].sample.name]) in of]
         if within:
             a, b = (scans[index].sample.image for index in within[0])
-            said.append(f"{len(within)} images {what} in one split, as {a} and {b}: {remedy}")
-    return said
+            warnings.append(f"{len(within)} images {what} in one split, as {a} and {b}: {remedy}")
+    return warnings
 
 
 def keep_together(scans: Sequence[Scan]) -> dict[str, str]:
-    """What must lie on one side of a cut, by sample name: images have one name with their copies, which are the same
-    pixel for pixel or agree in their detail. Images that are alike without that may be of one series, and stay apart.
+    """Find images that have to stay in one split because they are copies of each other.
+
+    Copies are equal, or agree in their detail. Images that are merely similar may be of one series, and do not count.
+
+    Args:
+        scans: The scans of a data set.
+
+    Returns:
+        A key by sample name; copies share it.
     """
     first = list(range(len(scans)))
 
@@ -69,10 +85,19 @@ def keep_together(scans: Sequence[Scan]) -> dict[str, str]:
     return {scan.sample.name: scans[find(index)].checksum for index, scan in enumerate(scans)}
 
 
-def warn_of_seen(scans: Sequence[Scan], splits: Mapping[str, Split], evaluated: Collection[str]) -> list[str]:
-    """Say how many of the images called ``judged`` were trained or chosen on as well, pixel for pixel or nearly."""
+def warn_of_leakage(scans: Sequence[Scan], splits: Mapping[str, Split], evaluated: Collection[str]) -> list[str]:
+    """Warn of evaluated images that are duplicates of training or validation images, exactly or nearly.
+
+    Args:
+        scans: The scans of a data set.
+        splits: Split by sample name.
+        evaluated: The names of the images that are evaluated.
+
+    Returns:
+        Sentences that count the images and name a pair.
+    """
     known: set[int] = set()
-    said = []
+    warnings = []
     for find, how in ((_find_same, "were"), (_find_alike, "look nearly the same as images that were")):
         pairs = []
         for index, of in enumerate(find(scans, splits)):
@@ -82,24 +107,28 @@ def warn_of_seen(scans: Sequence[Scan], splits: Mapping[str, Split], evaluated: 
         known |= {index for index, _ in pairs}
         if pairs:
             a, b = (scans[index].sample.image for index in pairs[0])
-            said.append(
-                f"{len(pairs)} of these {len(evaluated)} images {how} trained or chosen on, as {a} and {b}: "
+            warnings.append(
+                f"{len(pairs)} of these {len(evaluated)} images {how} used in training or validation, as {a} and {b}: "
                 "the score is too good"
             )
-    return said
+    return warnings
 
 
 def pack_thumbnail(scan: Scan) -> str:
-    """A thumbnail as text, to know a picture by when its file is gone."""
+    """Encode a thumbnail as text, so that the image can be recognised without its file."""
     peak = max(float(np.abs(scan.thumbnail).max()), 1e-6)
     return base64.b64encode(np.round(127 * scan.thumbnail / peak).astype(np.int8).tobytes()).decode()
 
 
 def warn_of_copies(scans: Sequence[Scan], trained_on: Mapping[str, str]) -> list[str]:
-    """Say how many pictures look nearly the same as some that were trained or chosen on.
+    """Warn of images that look nearly the same as training or validation images, known by their thumbnails alone.
 
     Args:
-        trained_on: thumbnails as ``pack_thumbnail`` gives them, by sample name.
+        scans: The scans of the images to evaluate.
+        trained_on: Thumbnails from ``pack_thumbnail``, by sample name.
+
+    Returns:
+        A sentence that counts the images and names a pair; empty if there are none.
     """
     if not (scans and trained_on):
         return []
@@ -112,25 +141,25 @@ def warn_of_copies(scans: Sequence[Scan], trained_on: Mapping[str, str]) -> list
         return []
     a, b = scans[copies[0][0]].sample.image, [*trained_on][copies[0][1]]
     return [
-        f"{len(copies)} of these {len(scans)} images look nearly the same as images that were trained or chosen on, "
+        f"{len(copies)} of these {len(scans)} images look nearly the same as images used in training or validation, "
         f"as {a} and {b} of the training: the score is too good"
     ]
 
 
 def _crossing(scans: Sequence[Scan], splits: Mapping[str, Split], partners: _Partners, how: str) -> str:
     counts = Counter(splits[scan.sample.name] for scan in scans)
-    told = []
+    clauses = []
     for seen, evaluated in combinations(SPLIT_WORDS, 2):
         found = [
             (i, of[seen]) for i, of in enumerate(partners) if splits[scans[i].sample.name] == evaluated and seen in of
         ]
         if found:
             a, b = (scans[index].sample.image for index in found[0])
-            told.append(
+            clauses.append(
                 f"{len(found)} of {counts[evaluated]} {SPLIT_WORDS[evaluated]} images {how} {SPLIT_WORDS[seen]} "
                 f"images, as {a} and {b}"
             )
-    return "; ".join(told)
+    return "; ".join(clauses)
 
 
 def _find_same(scans: Sequence[Scan], splits: Mapping[str, Split]) -> _Partners:
@@ -163,7 +192,7 @@ def _find_alike(scans: Sequence[Scan], splits: Mapping[str, Split]) -> _Partners
 
 
 def _compare(scans: Sequence[Scan]) -> Iterator[tuple[Array, Array]]:
-    """For each image which others look nearly the same, and which of them are copies of it, (N,) of bool each."""
+    """For each image, which others look nearly the same and which are copies, (N,) of bool each."""
     rough = np.stack([scan.thumbnail.ravel() for scan in scans])
     fine = np.stack([scan.detail.ravel() for scan in scans])
     for start in range(0, len(scans), _ROWS):

@@ -1,4 +1,4 @@
-"""What a data set is like: the figures that a training plan is derived from."""
+"""The fingerprint of a data set: the figures that a training plan is derived from."""
 
 from __future__ import annotations
 
@@ -11,27 +11,25 @@ from amsunet.data.dataset import Dataset
 from amsunet.data.frame import Frame, MaskGeometry, measure_frame, measure_geometry
 from amsunet.data.masks.convention import IGNORE_INDEX
 from amsunet.data.mirrored import Axis, find_mirrored
-from amsunet.data.preprocessing import has_dark_objects
+from amsunet.data.normalization import has_dark_objects
 from amsunet.data.scan import Scan
 from amsunet.data.value_range import ValueRange, common_range
 
 _MEASURED_MASKS = 24
 _FEWEST_OF_A_KIND = 5
 _LOOKED_AT = 12
-"""Images of a kind."""
+"""Images of one kind that are read."""
 _NEARLY_ALL = 0.8
 _LINE = 0.15
-"""Share of lines six to seven pixels wide; of the discs of DSB2018, ten wide, the skeleton is 0.04."""
-
-
+"""Skeleton share of lines six to seven pixels wide; that of the discs of DSB2018, ten pixels wide, is 0.04."""
 _OUTLINE = 3.0
-"""So many times as much is what a mask becomes that is only the outline of an object; a ring of muscle stays below."""
+"""Filling the outline of an object multiplies its area by more than this; a ring of muscle stays below."""
 _HOLES = 2
-"""In a piece of a mask of outlines, two of which may touch; the vessels of DRIVE leave fifty in each image."""
+"""Most holes per component of a mask of outlines, two of which may touch; the vessels of DRIVE have fifty an image."""
 
 
 class Fingerprint(BaseModel):
-    """Figures over the images that may be trained on, test images left out."""
+    """Figures over the training and validation images."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,58 +40,57 @@ class Fingerprint(BaseModel):
     largest_side: int
     coloured: bool
     bits: int
-    """Of a value as stored, in the deepest images."""
+    """Bits of a stored value, in the deepest images."""
     values: tuple[ValueRange, ...] = ()
-    """Of the images of each type of pixels, more than one where the data set is mixed; empty in runs of earlier
-    versions."""
+    """The range of the images of each pixel type, several if types are mixed; empty in runs of earlier versions."""
     channel_balance: float = 1.0
-    """Of deep colour images, the median of the dimmest channel's range over that of the brightest one."""
+    """Range of the dimmest channel over that of the brightest, the median over deep colour images."""
     mean: tuple[float, ...]
-    """Per channel, as a share of the range of the type's images."""
+    """Per channel, as a share of the range of the images of the same type."""
     std: tuple[float, ...]
     brightness_variation: float
-    """Standard deviation of the images' mean brightness over the mean of the images' standard deviations."""
+    """Standard deviation of mean brightness between images, over the mean standard deviation within images."""
     bright_on_dark: bool = False
-    """Whether foreground is darker than the rest in bright images and brighter in dark ones."""
+    """Whether foreground is darker than the background in bright images and brighter in dark ones."""
     class_shares: tuple[float, ...]
     """Share of pixels of each class among those not ignored."""
     thickness: float
     """Median width of foreground structures in pixels: twice the distance from their skeleton to the border."""
     skeleton_share: float = 0.0
-    """Median of skeleton length to area, in pixels: what one is over the width of a line, and less for what is round.
+    """Median of skeleton length over area, in 1 / pixels: one over the width for a line, less for a round object.
     Zero in runs of earlier versions."""
     empty_masks: int
     mirrored: tuple[tuple[str, str, Axis], ...] = ()
     """Classes that are mirror images of each other, and the flip that exchanges them."""
     outlined: tuple[str, float] | None = None
-    """Where nearly all masks are closed outlines: one of them, and how many times as much it is once it is filled."""
+    """If nearly all masks are closed outlines: the path of one, and the factor by which filling it enlarges it."""
     frame: Frame | None = None
-    """Whether images show a whole view; None in runs of earlier versions."""
+    """Whether images show a whole field of view; None in runs of earlier versions."""
 
     @property
     def thin(self) -> bool:
-        """Whether structures are thin lines, as vessels are: the skeleton is much of them."""
+        """Whether structures are thin lines, as vessels are: the skeleton is a large share of them."""
         return self.skeleton_share > _LINE
 
     @property
     def depth(self) -> str:
-        """How deep the images are, in words."""
+        """The depth of the images in words."""
         return " and ".join(map(str, self.values)) or f"{self.bits} bits"
 
     @property
     def warnings(self) -> list[str]:
-        """What may be wrong with the masks."""
+        """Warnings on the masks."""
         if self.outlined is None:
             return []
         path, times = self.outlined
         return [
-            f"masks are closed outlines of objects, as {path}, which filled would be {times:.1f} times as much; if the "
-            "inside is meant, fill them"
+            f"masks are closed outlines of objects, as {path}, which filled would be {times:.1f} times as large; if "
+            "the inside is meant, fill them"
         ]
 
     @property
     def structures(self) -> str:
-        """What is to be found, in words."""
+        """The structures to segment in words."""
         kind = f"thin lines (skeleton {self.skeleton_share:.2f} of the area)" if self.thin else "structures"
         return f"{kind} about {self.thickness:.0f} pixels wide"
 
@@ -107,7 +104,15 @@ class Fingerprint(BaseModel):
 
 
 def take_fingerprint(dataset: Dataset, names: set[str]) -> Fingerprint:
-    """Measure the samples called ``names``; the costly figures on an even selection of them."""
+    """Measure a data set; the costly figures are taken from an even selection of the samples.
+
+    Args:
+        dataset: The data set.
+        names: The names of the samples to measure.
+
+    Returns:
+        The figures.
+    """
     scans = [scan for scan in dataset.scans if scan.sample.name in names]
     shares, thickness, skeleton, empty, geometries, outlined = _measure_masks(dataset, scans)
     means = np.array([_three(scan.mean) for scan in scans])
@@ -169,7 +174,7 @@ def _measure_masks(
 
 
 def _growth_when_filled(foreground: np.ndarray) -> float:
-    """How many times as much a mask is once its holes are filled; 1 if these are many, as between vessels."""
+    """The factor by which filling the holes enlarges a mask; 1 if there are many holes, as between vessels."""
     filled = ndimage.binary_fill_holes(foreground)
     growth = float(filled.sum() / foreground.sum())
     if growth <= _OUTLINE:
@@ -179,8 +184,10 @@ def _growth_when_filled(foreground: np.ndarray) -> float:
 
 
 def _bright_on_dark(dataset: Dataset, scans: list[Scan]) -> bool:
-    """Look at some images that are dark and grey, and some that are not; True if there are both images of dark objects
-    and of bright ones by the rule of the window, and foreground stands out that way in nearly all of either.
+    """Whether images with dark objects and images with bright ones are mixed.
+
+    Some dark grey images are read, and some others. True if the normalization finds dark objects in several and bright
+    ones in several, and the masks agree in nearly all of them.
     """
     kinds = [
         [scan for scan in scans if (scan.coloured or np.mean(scan.mean) > 0.5) == bright] for bright in (True, False)
@@ -193,7 +200,7 @@ def _bright_on_dark(dataset: Dataset, scans: list[Scan]) -> bool:
             image, labels = dataset.read(scan.sample)
             dark = has_dark_objects(image)
             right[dark].append(_stands_out(image, labels, dark))
-    return all(len(told) >= _FEWEST_OF_A_KIND and np.mean(told) >= _NEARLY_ALL for told in right.values())
+    return all(len(agree) >= _FEWEST_OF_A_KIND and np.mean(agree) >= _NEARLY_ALL for agree in right.values())
 
 
 def _stands_out(image: np.ndarray, labels: np.ndarray, darker: bool) -> bool:

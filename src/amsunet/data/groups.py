@@ -1,4 +1,4 @@
-"""Patients: named by the user, proposed from names, and counted where they lie in several splits."""
+"""Patients: read from paths by the user's pattern, proposed from file names, and checked for crossing splits."""
 
 from __future__ import annotations
 
@@ -20,51 +20,60 @@ _PERSONS = (
     *("animal", "mouse", "rat", "dog", "video", "volume", "vol"),
 )
 _NO_PERSON = re.compile(
-    # What numbers anything but patients: splits, parts of a data set, parts of an image, grades, magnifications, dates.
+    # Numbered things that are not patients: splits, parts of a data set or an image, grades, magnifications, dates.
     r"(?:train|training|test|testing|val|validation|images?|masks?|labels?|imgs?|fold|batch|part|set|subset|split|"
     r"site|cent(?:er|re)|class|stage|version|v|level|grade|type|x|y|slice|frame|z|t|tile|patch|crop)[A-Z]?[_\- ]?\d*|"
     r"\d+x|(?:19|20)\d\d(?:[_\-]?[01]\d(?:[_\-]?[0-3]\d)?)?",
     re.IGNORECASE,
 )
 _OTHER_PERSONS = frozenset(["dr", "g", "h", "amd", "normal", "healthy", "glaucoma", "benign", "malignant"])
-"""Behind a number these tell another patient, not another image of the same: ``01_dr`` and ``01_h`` of HRF."""
+"""Behind a number these words mean another patient, not another image of the same: ``01_dr`` and ``01_h`` of HRF."""
 _LONGEST_HEAD = 5
-"""Words of a name."""
+"""Words at the start of a name that may name a patient."""
 _TILE = 16
-"""Numbers that it divides are places of tiles in an image."""
+"""Multiples of it are the positions of tiles in an image."""
 _FEWEST_AGAIN = 0.1
-"""Share of the images that share their patient with others."""
+"""Smallest share of images that have their patient in common with others, for groups to be patients."""
 _SHOWN = 3
-_MOVE = "give all images of a patient to one split, or scores are too good"
+_MOVE = "move all images of a patient to one split, or scores are too good"
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A pattern for ``group``, and the samples with the groups that it gives."""
+    """A pattern for the setting ``group``, and the samples with the groups that it finds."""
 
     pattern: str
     samples: list[Sample]
 
     @property
     def option(self) -> str:
-        """As it is said."""
+        """The setting as the user writes it."""
         return setting(group=self.pattern)
 
 
 def with_groups(samples: list[Sample], pattern: str | None, source: Path) -> list[Sample]:
-    """Give every sample the group that ``pattern`` finds in its image's path, from the data set's folder on.
+    """Give every sample the group that a pattern finds in its image's path.
 
-    Raises: InputError for a pattern that is none, marks nothing, or does not fit a path.
+    Args:
+        samples: The samples of a data set.
+        pattern: Regular expression whose first group is the patient; None changes nothing.
+        source: The data set's folder; paths are matched from there on.
+
+    Returns:
+        The samples with their groups.
+
+    Raises:
+        InputError: If the pattern is not valid, has no group, or does not match a path.
     """
     if pattern is None:
         return samples
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise InputError(f"{setting('group')} {pattern!r} is not a regular expression ({error}): mend it") from None
+        raise InputError(f"{setting('group')} {pattern!r} is not a regular expression ({error}): fix it") from None
     if compiled.groups < 1:
         raise InputError(
-            f"{setting('group')} {pattern!r} marks nothing: put round brackets around the part that names the patient"
+            f"{setting('group')} {pattern!r} has no group: put round brackets around the part that names the patient"
         )
     out: list[Sample] = []
     spelled: dict[str, str] = {}
@@ -72,15 +81,23 @@ def with_groups(samples: list[Sample], pattern: str | None, source: Path) -> lis
         searched = _searched(sample, source)
         match = compiled.search(searched)
         if match is None or not match[1]:
-            raise InputError(f"{setting('group')} {pattern!r} does not fit {searched} (in {source}): mend the pattern")
-        # A pattern that takes P1 and p1 for one spelling takes them for one patient.
+            raise InputError(f"{setting('group')} {pattern!r} does not match {searched} (in {source}): fix the pattern")
+        # A pattern that ignores case takes P1 and p1 for one patient.
         same = match[1].casefold() if compiled.flags & re.IGNORECASE else match[1]
         out.append(replace(sample, group=spelled.setdefault(same, match[1])))
     return out
 
 
 def propose_groups(samples: Sequence[Sample], source: Path) -> Proposal | None:
-    """A pattern that finds several images of each patient in the names, tried on all of them; None if none does."""
+    """Propose a pattern for the setting ``group`` from file names.
+
+    Args:
+        samples: The samples of a data set.
+        source: The data set's folder.
+
+    Returns:
+        A pattern that matches every path and finds several images of many patients; None if there is none.
+    """
     paths = [_searched(sample, source) for sample in samples]
     for pattern, sure in _candidates(paths):
         search = re.compile(pattern).search
@@ -91,12 +108,13 @@ def propose_groups(samples: Sequence[Sample], source: Path) -> Proposal | None:
 
 
 def without_patients(named: Iterable[tuple[str, str | None]]) -> dict[str, str]:
-    """Name each patient by the first of the images, so that what is written can be grouped and names nobody.
+    """Replace the name of each patient by that of the first image, so that results can be grouped without names.
 
     Args:
-        named: the name of each image and of its patient, if known.
+        named: The name of each image and of its patient, if known.
 
-    Returns: by image; '' where the patient is not known.
+    Returns:
+        The replacement by image; empty if the patient is not known.
     """
     patient_of = dict(named)
     first: dict[str, str] = {}
@@ -111,35 +129,42 @@ def warn_of_groups(
     source: Path,
     cut: Callable[[Sequence[Sample]], Mapping[str, Split]],
 ) -> list[str]:
-    """Say which patients lie in several splits: those that are known, or those that names propose.
+    """Warn of patients with images in several splits: known patients, or those that file names propose.
 
     Args:
-        cut: gives every sample a split; what is advised is tried with it.
+        samples: The samples of a data set.
+        splits: Split by sample name.
+        source: The data set's folder.
+        cut: Gives every sample a split; what is advised is tried with it first.
+
+    Returns:
+        Sentences with counts, examples and advice.
     """
     if any(sample.group for sample in samples):
         found = _crossings(samples, splits)
-        said = [f"{'; '.join(found)}: {_MOVE}"] if found else []
+        warnings = [f"{'; '.join(found)}: {_MOVE}"] if found else []
         if {*splits.values()} <= {"train", "val"} and not _free(samples):
-            said.append("no patient is left to cut test images of, for all have validation images")
-        return said
+            warnings.append("no test images can be cut, for every patient has validation images")
+        return warnings
     proposal = propose_groups(samples, source)
     if proposal is None:
         return []
     patients = sorted({str(sample.group) for sample in proposal.samples}, key=_natural)
-    told = f"names look like {len(samples)} images of {len(patients)} patients ({_some(patients)})"
+    message = f"names look like {len(samples)} images of {len(patients)} patients ({_some(patients)})"
     found = _crossings(proposal.samples, splits)
-    told += f"; with them {'; '.join(found)}" if found else ", none of them in two splits"
+    message += f"; with them {'; '.join(found)}" if found else ", none of them in two splits"
     new = cut(proposal.samples)
     if not {"train", "val"} <= {*new.values()}:
         return [
-            f"{told}: if they are patients, scores are too good, and there are too few to cut: add some, or name splits"
+            f"{message}: if they are patients, scores are too good, and there are too few to split: add some, or name "
+            "the splits"
         ]
-    told += f": if they are patients, say {proposal.option}, which keeps each on one side of every cut"
-    return [f"{told}; in the data set's own splits, {_MOVE}" if _crossings(proposal.samples, new) else told]
+    message += f": if they are patients, set {proposal.option}, which keeps each in one split"
+    return [f"{message}; in the data set's own splits, {_MOVE}" if _crossings(proposal.samples, new) else message]
 
 
 def _crossings(samples: Sequence[Sample], splits: Mapping[str, Split]) -> list[str]:
-    """For each pair of splits how many patients lie in both, and some of them."""
+    """For each pair of splits, how many patients have images in both, with examples."""
     of: dict[str, set[str]] = defaultdict(set)
     for sample in samples:
         if sample.group:
@@ -155,19 +180,19 @@ def _crossings(samples: Sequence[Sample], splits: Mapping[str, Split]) -> list[s
 
 
 def _free(samples: Sequence[Sample]) -> bool:
-    """Whether any patient has no image among the data set's own validation images."""
+    """Whether a patient has no image among the validation images that the data set names."""
     validating = {sample.group for sample in samples if sample.split == "val"}
     return any(sample.group is None or sample.group not in validating for sample in samples)
 
 
 def _candidates(paths: Sequence[str]) -> Iterator[tuple[str, bool]]:
-    """Patterns that may find patients, and whether their words leave little doubt; the first one that fits is taken."""
+    """Patterns that may find patients, best first, each with whether its words are specific enough to be sure."""
     yield r"(TCGA[-_]\w\w[-_]\w{4})", True
     for person in _PERSONS:
         yield rf"(?i)(?:^|[^a-z])({person}[_\- ]?\d+)", True
     yield from _folders(paths)
     stems = [path.rpartition("/")[2].rpartition(".")[0] for path in paths]
-    # Names that begin anew in every folder tell patients with their folder alone.
+    # Names that repeat in every folder identify patients only together with the folder.
     into = "" if len(set(stems)) == len(stems) else "(?:.*/)?"
     if not _tails(stems) & _OTHER_PERSONS:
         separators = "".join(sorted({sign for stem in stems for sign in stem if sign in "_- "}))
@@ -179,20 +204,20 @@ def _candidates(paths: Sequence[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _folders(paths: Sequence[str]) -> Iterator[tuple[str, bool]]:
-    """Folders from the top; where numbers begin anew in each folder, as 00 in those of two sites, with those above."""
+    """Patterns for folders from the top; for numbers that repeat, as 00 at two sites, with the folders above."""
     for depth in range(min(path.count("/") for path in paths)):
         places = {tuple(path.split("/")[: depth + 1]) for path in paths}
         names = {place[-1] for place in places}
         named = splits_of(names)
         if len(named) == len(names) <= 2 * len({*named.values()}):
-            continue  # a folder or two for each split: ISIC-2017_Training_Data, ISIC-2017_Validation_Data
+            continue  # folders of splits: ISIC-2017_Training_Data, ISIC-2017_Validation_Data
         above = f"(?:[^/]+/){{{depth}}}" if depth else ""
         anew = len(places) > len(names) and all(name.isdecimal() for name in names)
         yield (f"^({above}[^/]+)/" if anew else f"^{above}([^/]+)/"), False
 
 
 def _heads(separators: str, into: str) -> Iterator[tuple[str, bool]]:
-    """Names up to a separator: up to the first one, then the second, ..."""
+    """Patterns for the start of a name: up to the first separator, then the second, ..."""
     word = f"[^/{separators}]+"
     for further in range(_LONGEST_HEAD):
         more = f"(?:[{separators}]{word}){{0,{further}}}" if further else ""
@@ -200,7 +225,7 @@ def _heads(separators: str, into: str) -> Iterator[tuple[str, bool]]:
 
 
 def _are_patients(images: Counter[str], sure: bool) -> bool:
-    """Whether groups, of so many images each, look like patients: numbered, several, and several images of many."""
+    """Whether groups look like patients: several numbered groups, many of them with more than one image."""
     again = sum(count for count in images.values() if count > 1)
     if not 1 < len(images) < images.total() or again < max(2, _FEWEST_AGAIN * images.total()):
         return False
@@ -214,12 +239,12 @@ def _are_patients(images: Counter[str], sure: bool) -> bool:
 
 
 def _tails(stems: Sequence[str]) -> set[str]:
-    """The words that stand behind numbers at the end of names."""
+    """The words behind a number at the end of names."""
     return {match[1].lower() for stem in stems if (match := re.search(r"\d[_\- ]([A-Za-z]+)$", stem))}
 
 
 def _searched(sample: Sample, source: Path) -> str:
-    """An image's path, the same wherever the data set is named from."""
+    """An image's path below the data set's folder, the same from any working directory."""
     path, home = sample.image.absolute(), (source if source.is_dir() else source.parent).absolute()
     return (path.relative_to(home) if path.is_relative_to(home) else path).as_posix()
 
@@ -229,5 +254,5 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """In the order of numbers: P2 before P10."""
+    """A sort key that puts P2 before P10."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

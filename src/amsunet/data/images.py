@@ -1,4 +1,4 @@
-"""Reading and writing image files."""
+"""Read and write image files."""
 
 from __future__ import annotations
 
@@ -27,43 +27,44 @@ Array = npt.NDArray[Any]
 TIFF_SUFFIXES = frozenset({".tif", ".tiff", ".btf"})
 IMAGE_SUFFIXES = TIFF_SUFFIXES | {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".webp"}
 MAXIMUM_PIXELS = 500_000_000
+"""Pixels of the largest image that is read as a whole."""
 _ORIENTATION = 0x0112
-"""Tag of EXIF."""
+"""Tag of EXIF for the orientation."""
 
 
 def _limit(pixels: int | None) -> None:
     Image.MAX_IMAGE_PIXELS = pixels
 
 
-# The size is checked against our own limit before a pixel is decoded, with a sentence that says what to do. Pillow's
-# guard, which knows no other way to be passed, is up again after each file.
+# The size is checked against MAXIMUM_PIXELS before a pixel is decoded, with an error that advises what to do. Pillow's
+# own limit can only be lifted globally; it is restored after each file.
 _ANY_SIZE = Borrowed(lambda: Image.MAX_IMAGE_PIXELS, _limit, None)
 
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Read images of any size within; what is wrong with a file is told once, by us, and not by tifffile's logger."""
+    """Lift Pillow's size limit and silence tifffile's logger; a broken file is reported once, by an InputError."""
     with _ANY_SIZE(), quiet("tifffile", level=logging.CRITICAL):
         yield
 
 
 def is_image(path: Path) -> bool:
-    """Whether the name is that of an image we read, and not of a hidden file."""
+    """Whether a file is an image of a format that is read, by its name; hidden files are not."""
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
 def count_pixels(path: Path) -> int:
-    """Pixels of an image by its header alone; ``MAXIMUM_PIXELS`` where that does not tell."""
+    """Number of pixels of an image, from its header alone; ``MAXIMUM_PIXELS`` if the header cannot be read."""
     try:
         with reading(), Image.open(path) as picture:
             return picture.width * picture.height
-    except Exception:  # as when reading, where it is said what is wrong
+    except Exception:  # decoders raise anything; read_image reports the reason
         return MAXIMUM_PIXELS
 
 
 def orientation_of(path: Path) -> int:
-    """How an image is stored turned, as EXIF counts it: 1 is upright, more than 4 lies on its side."""
-    with suppress(Exception), reading():  # as when reading, where it is said what is wrong
+    """The orientation of a stored image by EXIF: 1 is upright, from 5 on it lies on its side."""
+    with suppress(Exception), reading():  # decoders raise anything; read_image reports the reason
         if path.suffix.lower() in TIFF_SUFFIXES:
             with tifffile.TiffFile(path) as file:
                 return tiff.orientation(tiff.only_page(file, path))
@@ -75,8 +76,14 @@ def orientation_of(path: Path) -> int:
 def read_image(path: Path) -> Array:
     """Read an image, upright, without its alpha channel.
 
-    Returns: (H, W, 1) for grey and (H, W, 3) for colour; uint8, uint16 or float32, see ``as_supported``.
-    Raises: InputError if the file cannot be read as one image.
+    Args:
+        path: An image file with one page.
+
+    Returns:
+        (H, W, 1) for grey and (H, W, 3) for colour; uint8, uint16 or float32, see ``as_supported``.
+
+    Raises:
+        InputError: If the file cannot be read as one image.
     """
     array = _read(path, palette_as_colour=True)
     if array.ndim == 2:
@@ -87,10 +94,18 @@ def read_image(path: Path) -> Array:
 
 
 def as_supported(array: Array, name: str) -> Array:
-    """An image's values as one of the types that images have here: signed and longer ones become float32, which holds
-    whole numbers of 24 bits exactly, and black and white 0 and 255.
+    """Convert an image to a supported type.
 
-    Raises: InputError for what are no finite real numbers.
+    Args:
+        array: The values of an image, of any shape.
+        name: The file's name, for the error.
+
+    Returns:
+        uint8 and uint16 as they are; truth values as uint8, 0 and 255; signed and longer types as float32, which holds
+        integers of up to 24 bits exactly.
+
+    Raises:
+        InputError: If the values are not finite real numbers.
     """
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * np.uint8(255)
@@ -106,9 +121,14 @@ def as_supported(array: Array, name: str) -> Array:
 
 
 def write_image(path: Path, array: Array) -> None:
-    """Write (H, W) or (H, W, 3) of uint8, or (H, W) of uint16, in the format of the path's suffix, or nothing."""
+    """Write an image atomically: on an error the old file, or none, stays.
+
+    Args:
+        path: The file; its suffix gives the format.
+        array: (H, W) or (H, W, 3) of uint8, or (H, W) of uint16.
+    """
     with atomic_write(path) as temporary:
-        # Pillow's usual effort takes four times as long for a photograph as PNG, and saves a seventh of its size.
+        # Pillow's default level takes four times as long for a colour PNG, to save a seventh of its size.
         Image.fromarray(np.ascontiguousarray(array)).save(temporary, compress_level=1 if array.ndim == 3 else 6)
 
 
@@ -122,7 +142,14 @@ def _read(path: Path, *, palette_as_colour: bool) -> Array:
 
 @contextmanager
 def read_errors(path: Path) -> Iterator[None]:
-    """Whatever a decoder stumbles over within becomes an InputError that names the file."""
+    """Turn any error of a decoder within into an InputError.
+
+    Args:
+        path: The file that is read.
+
+    Raises:
+        InputError: If it is missing, empty, damaged or no image; the message names it.
+    """
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty (0 bytes): copy it again from where it came")
@@ -133,22 +160,22 @@ def read_errors(path: Path) -> Iterator[None]:
     except PermissionError:
         raise InputError(f"{path} may not be read: change its permissions") from None
     except UnidentifiedImageError:
-        raise InputError(f"{path} is not an image, whatever its name says: remove it or save it again") from None
+        raise InputError(f"{path} is not an image, despite its suffix: remove it or save it again") from None
     except (InputError, MemoryError):
         raise
     except Exception as error:
-        # Decoders meet a damaged file with whatever they stumble over: struct.error, TypeError, IndexError, ...
+        # A damaged file makes decoders raise anything: struct.error, TypeError, IndexError, ...
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path} is damaged ({reason}): copy it again from where it came") from error
 
 
 def _decode(path: Path, *, palette_as_colour: bool) -> Array:
-    # An open file, not its name: Pillow scrambles turned TIFFs when it may map them into memory.
+    # An open file, not its path: Pillow scrambles turned TIFFs when it maps them into memory.
     with path.open("rb") as file:
         try:
             picture = Image.open(file)
         except UnidentifiedImageError:
-            # Pillow does not know every TIFF.
+            # Pillow cannot open every TIFF.
             if path.suffix.lower() in TIFF_SUFFIXES:
                 return decode_tiff(path, palette_as_colour=palette_as_colour)
             raise
@@ -156,18 +183,30 @@ def _decode(path: Path, *, palette_as_colour: bool) -> Array:
 
 
 def decode_picture(picture: ImageFile.ImageFile, path: Path, *, palette_as_colour: bool) -> Array:
-    """Upright pixels, (H, W) or (H, W, C), with alpha where the file says that it has it."""
+    """Decode an opened picture.
+
+    Args:
+        picture: As Pillow opened it.
+        path: Its file.
+        palette_as_colour: Convert an indexed picture to its colours; otherwise its indices are returned.
+
+    Returns:
+        Upright pixels, (H, W) or (H, W, C), with alpha if the file has it.
+
+    Raises:
+        InputError: If it is too large, has several pages, or has channels that are not read.
+    """
     refuse_oversize(path, picture.height, picture.width)
     if isinstance(picture, TiffImageFile):
         return decode_tiff(path, picture, palette_as_colour=palette_as_colour)
     frames = getattr(picture, "n_frames", 1)
-    if frames > 1 and picture.format != "MPO":  # a telephone's photograph with its preview
+    if frames > 1 and picture.format != "MPO":  # a photograph with its preview
         raise InputError(f"{path} holds {frames} pages: save each page as a file of its own")
     if isinstance(picture, PngImageFile) and "RGB" in picture.mode and (kind := _wide_kind(picture)):
         pixels = _wide_grey(picture) if "LA" in kind else _wide_colours(path, picture.mode)
         return tiff.upright(pixels, picture.getexif().get(_ORIENTATION, 1))
     array = _by_pillow(picture, palette_as_colour=palette_as_colour)
-    # Pillow's mode "I" is how 16-bit files without a mode of their own come.
+    # Pillow opens some 16-bit files in its 32-bit mode "I".
     return array.astype(np.uint16) if array.dtype == np.int32 else array
 
 
@@ -179,12 +218,12 @@ def _by_pillow(picture: ImageFile.ImageFile, *, palette_as_colour: bool) -> Arra
         upright = upright.convert("RGB")
     if upright.mode in ("CMYK", "YCbCr", "LAB", "HSV", "PA", "RGBX", "RGBa", "La"):
         upright = upright.convert("RGB")
-    array = np.array(upright)  # a copy, which may be written to
+    array = np.array(upright)  # a writable copy
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _wide_kind(picture: PngImageFile) -> str:
-    """How a colour PNG of 16 bits is packed, of which Pillow keeps the high bytes alone; empty of another."""
+    """The raw mode of a PNG with 16 bits a channel, of which Pillow keeps only the high bytes; empty for another."""
     return next((str(tile.args) for tile in picture.tile if "16" in str(tile.args)), "")
 
 
@@ -193,13 +232,25 @@ def _wide_colours(path: Path, mode: str) -> Array:
 
 
 def _wide_grey(picture: PngImageFile) -> Array:
-    """Grey with alpha: its four bytes are unpacked as if they were four channels."""
+    """Grey with alpha in 16 bits: its four bytes are unpacked as if they were four channels."""
     picture.tile = [tile._replace(args="RGBA") for tile in picture.tile]
     return np.array(picture).view(">u2").astype(np.uint16)
 
 
 def decode_tiff(path: Path, picture: TiffImageFile | None = None, *, palette_as_colour: bool = False) -> Array:
-    """Upright pixels with the file's own type, by Pillow where that keeps all of them."""
+    """Decode a TIFF, by Pillow if that keeps all of its values, else by tifffile.
+
+    Args:
+        path: The file.
+        picture: As Pillow opened it; None if Pillow cannot.
+        palette_as_colour: Convert an indexed picture to its colours; otherwise its indices are returned.
+
+    Returns:
+        Upright pixels of the file's type, (H, W) or (H, W, C).
+
+    Raises:
+        InputError: If it has several pages, channels that are not read, or an unsupported compression.
+    """
     with tifffile.TiffFile(path) as file:
         page = tiff.only_page(file, path)
         refuse_oversize(path, page.imagelength, page.imagewidth)
@@ -211,7 +262,7 @@ def decode_tiff(path: Path, picture: TiffImageFile | None = None, *, palette_as_
                 array = tiff.with_sign(_by_pillow(picture, palette_as_colour=palette_as_colour), page)
                 if tiff.is_truth(page):
                     return np.invert(array)
-                # Of 8 bits and fewer Pillow has seen to it.
+                # Up to 8 bits, Pillow has inverted the values already.
                 return tiff.black_as_zero(array, page, path) if page.bitspersample > 8 else array
         try:
             return tiff.unpacked(page, path, palette_as_colour=palette_as_colour)
@@ -222,22 +273,36 @@ def decode_tiff(path: Path, picture: TiffImageFile | None = None, *, palette_as_
 
 
 def compression_obstacle(page: Any, error: Exception) -> str | None:
-    """Why a page of a TIFF cannot be unpacked, if that is for its compression, and what to do: the end of a sentence.
+    """Describe why a page of a TIFF cannot be unpacked, if its compression is the reason.
 
     Args:
-        error: what tifffile raised.
+        page: The page.
+        error: What tifffile raised.
+
+    Returns:
+        The end of a sentence after "FILE", with advice; None if the reason is another one.
     """
     if not any(words in str(error) for words in ("COMPRESSION", "not supported", "not a valid", "No module named")):
         return None
     name = getattr(page.compression, "name", f"number {page.compression}")
     if isinstance(page.compression, tifffile.COMPRESSION) and find_spec("imagecodecs") is None:
-        return f'is compressed as {name}: pip install "amsunet[slides]" brings what reads it, or save it with Deflate'
+        return f'is compressed as {name}: pip install "amsunet[slides]" installs the decoder, or save it with Deflate'
     return f"is compressed as {name}, which cannot be read: save it with Deflate or JPEG compression"
 
 
 def refuse_oversize(path: Path, height: int, width: int) -> None:
+    """Refuse an image that is too large to be read as a whole.
+
+    Args:
+        path: The file, for the error.
+        height: In pixels.
+        width: In pixels.
+
+    Raises:
+        InputError: If it has more than ``MAXIMUM_PIXELS``.
+    """
     if height * width > MAXIMUM_PIXELS:
         raise InputError(
-            f"{path} claims {width} x {height} pixels, more than the {MAXIMUM_PIXELS // 10**6} million that are read "
+            f"{path} has {width} x {height} pixels, more than the {MAXIMUM_PIXELS // 10**6} million that are read "
             "at once: cut it into tiles, or to predict it as it is, save it as a tiled TIFF"
         )

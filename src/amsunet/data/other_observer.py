@@ -1,4 +1,4 @@
-"""A second observer's masks of images, read as the reference is."""
+"""The masks of a second observer, read in the classes of the reference."""
 
 from __future__ import annotations
 
@@ -16,23 +16,30 @@ from amsunet.errors import InputError
 
 @dataclass(frozen=True)
 class OtherObserver:
-    """A second observer's masks that can be used, and what is to be said of them."""
+    """The usable masks of a second observer, with notes and warnings."""
 
     samples: dict[str, Sample]
-    """By the names of the images, with the second observer's mask in place of the reference."""
+    """The samples by name, with the second observer's mask in place of the reference."""
     convention: MaskConvention
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def read_labels(self, name: str) -> Array | None:
-        """Labels (H, W) of uint8 in the classes of the reference; None of an image without such a mask."""
+        """Labels (H, W) of uint8 in the classes of the reference; None for an image without a second mask."""
         return read_labels(self.samples[name], self.convention) if name in self.samples else None
 
 
 def open_other_observer(dataset: Dataset, samples: Sequence[Sample]) -> OtherObserver:
-    """Open the second observer's masks of some samples; empty where there are none, or none that can be used.
+    """Open the masks of a second observer.
 
-    They are understood as masks of another data set are: their values may differ from those of the reference.
+    They are read like masks of another data set: their values may differ from those of the reference.
+
+    Args:
+        dataset: The data set, with the convention of its masks.
+        samples: The samples to look at.
+
+    Returns:
+        The masks that can be used; no samples if there are none.
     """
     named = [
         replace(sample, masks={"": sample.other_observer}, more_masks={}, other_observer=None)
@@ -47,9 +54,9 @@ def open_other_observer(dataset: Dataset, samples: Sequence[Sample]) -> OtherObs
     if not scans:
         return OtherObserver({}, dataset.convention, warnings=warnings)
     try:
-        convention, said = fit_convention(dataset.convention, [scan.masks[""] for scan in scans], {})
+        convention, mask_notes = fit_convention(dataset.convention, [scan.masks[""] for scan in scans], {})
     except InputError as refusal:
         warnings += (f"the second observer's masks are not scored: {refusal}",)
         return OtherObserver({}, dataset.convention, warnings=warnings)
-    notes = tuple(f"second observer: {line}" for line in said[:1])
+    notes = tuple(f"second observer: {line}" for line in mask_notes[:1])
     return OtherObserver({scan.sample.name: scan.sample for scan in scans}, convention, notes, warnings)

@@ -1,4 +1,4 @@
-"""What the training images look like, in figures, so that an image of another kind is noticed."""
+"""Detect out-of-distribution images: those whose statistics are far from those of all training images."""
 
 from __future__ import annotations
 
@@ -19,37 +19,41 @@ FIGURES = (
     *(f"detail of {2**octave} pixels" for octave in range(1, 6)),
 )
 IMAGES = 256
-"""So many of the training images, and of the validation images, are looked at."""
+"""Most training images, and most validation images, that are measured."""
 _TONES = (5, 25, 50, 75, 95)
 _BLOCK = 32
 _BLOCKS = 32
-"""A side of a large image is looked at in so many blocks."""
+"""Most blocks per side of an image that are measured."""
 _LEAST_SPREAD = 0.02
 _FALSE_ALARMS = 0.01
 
 
 class ImageStatistics(BaseModel):
-    """Figures of training images, and how far an image may be from the nearest of them.
+    """Statistics of training images, and the distance from which an image is out-of-distribution.
 
-    The distance is the root mean square over ``FIGURES`` of the differences from the most similar training image, each
-    in standard deviations of the training images: these may be of several kinds, as fluorescence beside stained tissue.
+    The distance is the root mean square over ``FIGURES`` of the differences from the nearest training image, each in
+    standard deviations over the training images. The nearest one counts because images may be of several kinds, such as
+    fluorescence and stained tissue.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     images: tuple[tuple[float, ...], ...]
-    """``FIGURES`` of training images."""
+    """``FIGURES`` of each training image."""
     spread: tuple[float, ...]
     """Standard deviation of each figure over them."""
     limit: Annotated[float, Field(ge=0)]
-    """Distance that one in a hundred training and validation images has from the nearest other training image."""
+    """Distance from the nearest other training image that one in a hundred training and validation images exceeds."""
 
     def out_of_distribution(self, image: Array) -> str:
-        """In what an image is unlike all training images: the two figures that differ most from those of the most
-        similar one; empty if the image is not further from it than the limit.
+        """Compare an image with the training images.
 
         Args:
-            image: (h, w, C) of uint8, windowed and resized.
+            image: (h, w, C) of uint8, normalized and resized.
+
+        Returns:
+            The two figures that differ most from those of the nearest training image, in words; empty if the image is
+            in distribution.
         """
         images, spread, figures = np.asarray(self.images), np.asarray(self.spread), take_figures(image)
         distances = _distances(images, figures, spread)
@@ -60,15 +64,20 @@ class ImageStatistics(BaseModel):
 
 
 def learn_image_statistics(training: Iterable[Array], validation: Iterable[Array]) -> ImageStatistics | None:
-    """Take the figures of images, each (h, w, C) of uint8, windowed and resized, and find how far others may be.
+    """Measure training images and find the limit of their distances.
 
-    Returns: None of a single image, which says nothing of how much others may differ.
+    Args:
+        training: Training images, each (h, w, C) of uint8, normalized and resized.
+        validation: Validation images, likewise.
+
+    Returns:
+        The statistics; None for a single image, which does not show how much images differ.
     """
     images = np.array([take_figures(image) for image in training]).round(4)
     spread = np.maximum(images.std(axis=0), _LEAST_SPREAD).round(4)
-    own = [np.delete(_distances(images, one, spread), index) for index, one in enumerate(images)]
+    among_training = [np.delete(_distances(images, one, spread), index) for index, one in enumerate(images)]
     others = [_distances(images, take_figures(image), spread) for image in validation]
-    nearest = [distances.min() for distances in own + others if len(distances)]
+    nearest = [distances.min() for distances in among_training + others if len(distances)]
     if not nearest:
         return None
     return ImageStatistics(
@@ -79,10 +88,16 @@ def learn_image_statistics(training: Iterable[Array], validation: Iterable[Array
 
 
 def take_figures(image: Array) -> Array:
-    """Measure ``FIGURES`` of an image, (h, w, C) of uint8: (17,) of float64.
+    """Measure ``FIGURES`` of an image.
 
     Tones and colours are of values in 0 ... 1. Detail is the logarithm of the standard deviation of the differences
     between the means over squares of one size and of twice that size.
+
+    Args:
+        image: (h, w, C) of uint8.
+
+    Returns:
+        (17,) of float64.
     """
     pixels = _some_blocks(image).astype(np.float32) / 255
     grey = pixels.mean(axis=2)
@@ -104,9 +119,9 @@ def take_figures(image: Array) -> Array:
 
 
 def _some_blocks(image: Array) -> Array:
-    """Whole blocks of an image, mirrored where it is smaller than one, spread over it where it is large.
+    """Blocks spread evenly over an image, put side by side; an image smaller than a block is mirrored.
 
-    No square whose mean is taken lies across two blocks, so it does not matter that they were not neighbours.
+    No square whose mean is taken lies across two blocks, so blocks need not be neighbours.
     """
     missing = [max(0, _BLOCK - side) for side in image.shape[:2]]
     if any(missing):

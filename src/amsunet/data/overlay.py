@@ -1,4 +1,4 @@
-"""Drawing masks over images."""
+"""Draw masks over images."""
 
 from __future__ import annotations
 
@@ -10,28 +10,43 @@ from amsunet.data.masks.convention import IGNORE_INDEX
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.optional import require
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart; the green brighter, for dark images.
+# The palette of Okabe and Ito, which colour-blind readers can distinguish; the green is brighter, for dark images.
 COLOURS = np.array(
     [(0, 220, 150), (230, 159, 0), (86, 180, 233), (213, 94, 0), (204, 121, 167), (240, 228, 66), (0, 114, 178)],
     np.uint8,
 )
 
 _FILL = 0.35
-"""Opacity of what lies inside an outline."""
+"""Opacity inside an outline."""
 _STRIPE = 5
-"""Pixels, of what is ignored."""
+"""Width in pixels of the stripes over ignored pixels."""
 _VIEW = Preprocessing(in_channels=3, normalization="percentiles", mean=(0, 0, 0), std=(1, 1, 1))
 
 
 def viewable(image: Array) -> Array:
-    """Bring an image of any type, (H, W, 1 or 3), to (H, W, 3) of uint8 that a screen shows well."""
+    """Convert an image for display.
+
+    Args:
+        image: (H, W, 1 or 3) of any type.
+
+    Returns:
+        (H, W, 3) of uint8; dark, grey and deep images are stretched to their percentiles.
+    """
     if image.dtype == np.uint8 and image.shape[2] == 3 and image.max(initial=0) > 127:
         return image
     return _VIEW.window(image)
 
 
 def draw_outlines(image: Array, labels: Array) -> Array:
-    """Draw the border of every class but the background onto a viewable image, (H, W, 3) of uint8."""
+    """Draw the border of every class but the background.
+
+    Args:
+        image: (H, W, 1 or 3) of any type.
+        labels: (H, W) of integers.
+
+    Returns:
+        (H, W, 3) of uint8.
+    """
     ndimage = require("scipy.ndimage", "scipy")
     out = viewable(image).copy()
     thickness = max(1, round(max(labels.shape) / 500))
@@ -43,7 +58,7 @@ def draw_outlines(image: Array, labels: Array) -> Array:
 
 
 def colour_of(label: int) -> Array:
-    """The colour of a class or an object from 1 on; where the palette is used up, lighter, then darker."""
+    """The colour of a class or an object, counted from 1; when the palette is used up, lighter, then darker ones."""
     times, index = divmod(label - 1, len(COLOURS))
     towards = (None, 255, 0)[times % 3]
     colour = COLOURS[index]
@@ -51,11 +66,15 @@ def colour_of(label: int) -> Array:
 
 
 def draw_masks(image: Array, labels: Array, objects: Array | None = None) -> Array:
-    """Draw every class but the background onto a viewable image: filled at low opacity, with an outline; stripes where
-    pixels are ignored.
+    """Draw every class but the background, filled at low opacity with an outline; ignored pixels get stripes.
 
     Args:
-        objects: numbers of the objects, (H, W), each of which is then drawn as if it were a class.
+        image: (H, W, 1 or 3) of any type.
+        labels: (H, W) of integers.
+        objects: Numbers of the objects, (H, W); each is then drawn in its colour, instead of classes.
+
+    Returns:
+        (H, W, 3) of uint8.
     """
     out = viewable(image).astype(np.float32)
     drawn = labels if objects is None else np.where(labels == IGNORE_INDEX, 0, objects)
@@ -72,7 +91,7 @@ def draw_masks(image: Array, labels: Array, objects: Array | None = None) -> Arr
 
 
 def _border(drawn: Array) -> Array:
-    """Pixels beside one of another number."""
+    """Pixels with a neighbour of another number."""
     border = np.zeros(drawn.shape, np.bool_)
     for axis in (0, 1):
         ahead, behind = (slice(1, None), slice(None, -1))
@@ -84,7 +103,13 @@ def _border(drawn: Array) -> Array:
 
 
 def fit(image: Array, width: int, height: int) -> Image.Image:
-    """Scale (H, W, 3) of uint8 to fit into a box, small images enlarged without smoothing."""
+    """Scale an image to fit into a box; small images are enlarged without smoothing.
+
+    Args:
+        image: (H, W, 3) of uint8.
+        width: Of the box, in pixels.
+        height: Of the box, in pixels.
+    """
     ratio = min(width / image.shape[1], height / image.shape[0])
     size = max(1, round(image.shape[1] * ratio)), max(1, round(image.shape[0] * ratio))
     return Image.fromarray(image).resize(size, Image.Resampling.LANCZOS if ratio < 2 else Image.Resampling.NEAREST)

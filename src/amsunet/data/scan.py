@@ -1,4 +1,4 @@
-"""One look at every file of a data set: what is fine, what is not, and the figures of what is."""
+"""Read every file of a data set once: which samples can be used, and their figures."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ THUMBNAIL = 16
 _SAMPLED_SIDE = 512
 DETAIL = 64
 _LOUDEST = 2.0
-"""Medians of the detail at which it is cut off, or the border of a round field of view would drown all else."""
-
-
+"""Detail is clipped at this many medians, or the border of a round field of view would dominate it."""
 _KINDS = {
     "size": "sizes that differ",
     "same-object": "masks that mark one object twice",
@@ -35,45 +33,45 @@ _KINDS = {
     "channels": "channels that are not read",
     "no-field-of-view": "fields of view that are empty",
 }
-"""What keeps a sample from being used, by the code of the error that tells it."""
+"""Kinds of problems by the code of the error."""
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What one readable sample holds."""
+    """The figures of one readable sample."""
 
     sample: Sample
     height: int
     width: int
     channels: int
     coloured: bool
-    """Whether the channels differ anywhere."""
+    """Whether the channels differ in any pixel."""
     values: ValueRange
     channel_balance: float
-    """Range of the dimmest channel's values over that of the brightest one; 1 of grey images and of 8 bits."""
+    """Range of the dimmest channel over that of the brightest; 1 for grey images and for 8 bits."""
     turned_apart: bool
-    """Whether image and mask are stored turned differently, and their sizes do not show that this is right."""
+    """Whether image and mask have different orientations, and their sizes do not confirm it."""
     mean: tuple[float, ...]
-    """Of each channel, inside the region of interest, as a share of the range of the data set's images of this type."""
+    """Per channel, inside the field of view, as a share of the range of the data set's images of this type."""
     std: tuple[float, ...]
     masks: dict[str, MaskSummary]
     thumbnail: Array
-    """(16, 16) of float32, zero mean and unit norm, to find near-duplicates by."""
+    """(16, 16) of float32, zero mean and unit norm, to find near-duplicates."""
     checksum: str
-    """Of the image's pixels."""
+    """Checksum of the image's pixels."""
     mask_checksum: str
-    """Of the pixels of its masks, and of their colours and transparency."""
+    """Checksum of the pixels of the masks, with palette and transparency."""
     detail: Array
-    """(64, 64) of int8: what the thumbnail leaves out, by which a copy differs from a picture of the same kind."""
+    """(64, 64) of int8: what the thumbnail leaves out, which distinguishes a copy from a similar image."""
 
     def read_as(self, reading: Reading) -> Scan:
-        """The same with its mask files read in one way."""
+        """The same scan with its mask files read in another way."""
         return replace(self, masks={name: mask.read_as(reading) for name, mask in self.masks.items()})
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that keeps a sample from being used."""
+    """The reason why a sample cannot be used."""
 
     kind: str
     path: Path
@@ -81,7 +79,15 @@ class Problem:
 
 
 def scan_samples(samples: Sequence[Sample], *, apart: bool = False) -> tuple[list[Scan], list[Problem]]:
-    """Read every sample once; the order is kept. ``apart`` numbers the objects of masks in several files."""
+    """Read every sample once.
+
+    Args:
+        samples: The samples of a data set.
+        apart: Number the objects of masks in several files, instead of joining them.
+
+    Returns:
+        The scans of the readable samples in their order, and the problems of the others.
+    """
     scans, problems = [], []
     with ThreadPoolExecutor() as pool:
         for done, outcome in enumerate(pool.map(partial(_scan_or_problem, apart=apart), samples), start=1):
@@ -94,47 +100,47 @@ def scan_samples(samples: Sequence[Sample], *, apart: bool = False) -> tuple[lis
 
 
 def mixed_depths(scans: Iterable[Scan]) -> list[str]:
-    """Say so if images are stored in several types of pixels, and name one of each."""
+    """Warn of images that are stored in several pixel types, and name one of each."""
     scans = list(scans)
     ranges = common_range(scan.values for scan in scans)
     if len(ranges) < 2:
         return []
     found = {kind: [scan.sample.image for scan in scans if scan.values.type == kind] for kind in ranges}
-    told = ", ".join(f"{len(paths)} have {ranges[kind]} ({paths[0].name})" for kind, paths in found.items())
+    counts = ", ".join(f"{len(paths)} have {ranges[kind]} ({paths[0].name})" for kind, paths in found.items())
     return [
-        f"images differ in depth: {told}: the plan "
-        "windows each by its own values; save all in one depth if their brightness means something"
+        f"images differ in depth: {counts}: the plan "
+        "normalizes each by its own values; save all in one depth if their brightness has a meaning"
     ]
 
 
 def turned_apart(scans: Iterable[Scan]) -> list[str]:
-    """Say so if images say of themselves that they are stored turned, and their masks do not, or the other way."""
+    """Warn of images whose orientation differs from that of their masks."""
     found = [scan.sample for scan in scans if scan.turned_apart]
     if not found:
         return []
     mask = next(iter(found[0].masks.values()))
     return [
-        f"{len(found)} images are not stored turned as their masks are (orientation of {found[0].image} is "
-        f"{orientation_of(found[0].image)}, of {mask} {orientation_of(mask)}): both were turned upright; look at them"
+        f"{len(found)} images are stored in another orientation than their masks (orientation of {found[0].image} is "
+        f"{orientation_of(found[0].image)}, of {mask} {orientation_of(mask)}): both were turned upright; check them"
     ]
 
 
 def warn_of_same_files(scans: Sequence[Scan]) -> list[str]:
-    """Say so if all masks hold the same, or masks hold what their images do, and name two files."""
-    said = []
+    """Warn if all masks are equal, or masks equal their images, and name two files."""
+    warnings = []
     if len(scans) > 1 and len({scan.mask_checksum for scan in scans}) == 1:
         a, b = (next(iter(scan.sample.masks.values())) for scan in scans[:2])
-        said.append(f"all {len(scans)} masks hold the same, as {a} and {b}: look whether they belong to these images")
+        warnings.append(f"all {len(scans)} masks are equal, as {a} and {b}: check that they belong to these images")
     same = [scan.sample for scan in scans if scan.checksum == scan.mask_checksum]
     if same:
         mask = next(iter(same[0].masks.values()))
-        many = "1 mask holds what its image does" if len(same) == 1 else f"{len(same)} masks hold what their images do"
-        said.append(f"{many}, as {mask} and {same[0].image}: look at them")
-    return said
+        many = "1 mask equals its image" if len(same) == 1 else f"{len(same)} masks equal their images"
+        warnings.append(f"{many}, as {mask} and {same[0].image}: check them")
+    return warnings
 
 
 def _in_shares(scans: list[Scan]) -> list[Scan]:
-    """Scans with means and deviations as read made shares: 12 bits in 16 are as bright as the same in 8."""
+    """Convert means and standard deviations to shares of the range, so that 12 bits in 16 are as bright as 8 bits."""
     ranges = common_range(scan.values for scan in scans)
     shared = []
     for scan in scans:
@@ -168,7 +174,7 @@ def _scan(sample: Sample, apart: bool) -> Scan:
         _refuse_other_size(image, roi, sample.image, sample.roi)
         if not roi.any():
             raise InputError(
-                f"{sample.roi} marks no field of view in black and white: save it as 0 outside, 255 inside",
+                f"{sample.roi} holds no field of view: save it as 0 outside, 255 inside",
                 code="no-field-of-view",
             )
         inside = image[roi]
@@ -201,9 +207,7 @@ def _refuse_other_size(image: Array, mask: Array, image_path: Path, mask_path: P
     turns = {"image": orientation_of(image_path), "mask": orientation_of(mask_path)}
     turned = [name for name, turn in turns.items() if turn > 4]
     if mask.shape[:2] == image.shape[1::-1] and len(turned) == 1:
-        remedy = (
-            f"only the {turned[0]} says that it is stored turned (orientation {turns[turned[0]]}): save both upright"
-        )
+        remedy = f"only the {turned[0]} is marked as turned (orientation {turns[turned[0]]}): save both upright"
     raise InputError(
         f"{image_path} has {image.shape[1]} x {image.shape[0]} pixels, its mask {mask_path} "
         f"{mask.shape[1]} x {mask.shape[0]}: {remedy}",
@@ -221,12 +225,12 @@ def _channel_balance(image: Array) -> float:
         return 1.0
     step = max(1, max(image.shape) // _SAMPLED_SIDE)
     low, high = np.percentile(image[::step, ::step], (0.5, 99.5), axis=(0, 1))
-    spans = (high - low)[high > low]  # a channel that holds nothing is not dim
+    spans = (high - low)[high > low]  # an empty channel is not dim
     return float(spans.min() / spans.max()) if len(spans) else 1.0
 
 
 def _mean_and_deviation(pixels: Array) -> tuple[Array, Array]:
-    """Of each channel of (N, C). Of whole numbers they are counted, which takes a quarter of NumPy's time for them."""
+    """Mean and standard deviation of each channel of (N, C); integers are counted, four times as fast as by NumPy."""
     if pixels.dtype.kind != "u" or not len(pixels):
         return pixels.mean(axis=0, dtype=np.float64), pixels.std(axis=0, dtype=np.float64)
     counts = [np.bincount(pixels[:, channel]) for channel in range(pixels.shape[1])]

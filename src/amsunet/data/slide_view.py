@@ -1,4 +1,4 @@
-"""A slide as networks see it: one level, windowed and at working size, in parts."""
+"""A slide as networks see it: one level, normalized and at working size, read in parts."""
 
 from __future__ import annotations
 
@@ -13,29 +13,34 @@ from amsunet.data.preprocessing import InputFormat, IntensityRange, Preprocessin
 from amsunet.data.slides import Slide, SlideError
 
 _SAMPLE = 64
-"""Side of the squares that are looked at for the tone, and about a quarter of how many there are on a side."""
+"""Side in pixels of the squares from which the intensity range is found."""
 _READ = 2048
-"""Pixels of a slide, on a side, that are read at a time."""
+"""Side in pixels of the part of a slide that is read at a time."""
 _NEARLY = 0.99
 
 
 class SlideView:
     """A slide at the scale of training.
 
-    Pixels come from the coarsest level that still has those of the working size. The tone is that of the whole slide,
-    from squares in a grid over it.
+    Pixels come from the coarsest level that is at least as large as the working size. The intensity range is that of
+    the whole slide, from squares in a grid over it.
 
     Args:
-        preprocessings: how the networks want images, all at one scale; that of training, for a slide is more of a view.
-        level: the level whose pixels are taken to be those of an image; the mask has its size.
+        slide: The opened slide.
+        preprocessings: How the networks want images, all at one scale. A slide is a larger view, so the factor of
+            training applies.
+        level: The level that is taken as the image; the mask has its size.
 
-    Raises: SlideError for a level that is not there.
+    Raises:
+        SlideError: If the slide has no such level.
     """
 
     def __init__(self, slide: Slide, preprocessings: Mapping[InputFormat, Preprocessing], level: int = 0) -> None:
         if level >= len(slide.sizes):
             last = len(slide.sizes) - 1
-            raise SlideError(f"{slide.path} has no level {level}: " + (f"say 0 to {last}" if last else "leave it out"))
+            raise SlideError(
+                f"{slide.path} has no level {level}: " + (f"choose 0 to {last}" if last else "leave it out")
+            )
         self._slide, self._preprocessings = slide, {key: kind.by_factor() for key, kind in preprocessings.items()}
         self.image_size = slide.sizes[level]
         self.size = next(iter(self._preprocessings.values())).working_size(*self.image_size)
@@ -43,7 +48,7 @@ class SlideView:
         self.source = max(
             (there for there in range(level, len(slide.sizes)) if _holds(slide.sizes[there], self.size)), default=level
         )
-        """The level that pixels come from."""
+        """The level from which pixels are read."""
 
     @cached_property
     def _tones(self) -> dict[InputFormat, IntensityRange]:
@@ -54,29 +59,43 @@ class SlideView:
 
     @property
     def guess(self) -> str:
-        """How the slide was understood if its values are not those of the training images."""
+        """How the values were interpreted, if they are not those of the training images; else empty."""
         return "; ".join(dict.fromkeys(tone.guess for tone in self._tones.values() if tone.guess))
 
     def choose_tones(
         self, choose: Callable[[InputFormat, IntensityRange, Callable[[IntensityRange], Array]], IntensityRange]
     ) -> list[tuple[IntensityRange, IntensityRange]]:
-        """Have the tones chosen that are in doubt, each by how the squares from all over the slide look by it.
+        """Choose each intensity range that is uncertain.
 
-        Returns: of each the tone found first, and the one chosen.
+        Args:
+            choose: Gets the input format, the range, and a function that gives squares from all over the slide
+                normalized by a range; returns the range to use.
+
+        Returns:
+            For each uncertain range the one found first and the one chosen.
         """
-        uncertainty_limit = [(key, tone) for key, tone in self._tones.items() if tone.other is not None]
-        for key, tone in uncertainty_limit:
+        uncertain = [(key, tone) for key, tone in self._tones.items() if tone.other is not None]
+        for key, tone in uncertain:
 
             def look(one: IntensityRange, key: InputFormat = key) -> Array:
                 self._tones[key] = one
                 return self._sample(key)
 
             self._tones[key] = choose(key, tone, look)
-        return [(tone, self._tones[key]) for key, tone in uncertainty_limit]
+        return [(tone, self._tones[key]) for key, tone in uncertain]
 
     def read(self, rows: slice, columns: slice) -> dict[InputFormat, Array]:
-        """A part at working size, (h, w, in_channels) of uint8 for each kind, as of the whole image windowed and
-        resized.
+        """Read a part at working size.
+
+        Args:
+            rows: In pixels of ``size``.
+            columns: In pixels of ``size``.
+
+        Returns:
+            By input format (h, w, in_channels) of uint8, equal to that part of the whole image normalized and resized.
+
+        Raises:
+            SlideError: If the file is damaged there.
         """
         return self._read(rows, columns, self._preprocessings)
 
@@ -93,7 +112,7 @@ class SlideView:
         }
 
     def sample(self) -> dict[InputFormat, Array]:
-        """Squares at working size from all over the slide side by side; all of an image of up to 1,024 x 1,024."""
+        """Squares at working size from all over the slide, side by side; an image of up to 1,024 x 1,024 is whole."""
         return {key: self._sample(key) for key in self._preprocessings}
 
     def _sample(self, key: InputFormat) -> Array:
@@ -125,7 +144,7 @@ class SlideView:
 
 
 def _mosaic(size: tuple[int, int], read: Callable[[slice, slice], Array]) -> Array:
-    """Squares in a grid over an image of some size, put together as they lie in it."""
+    """Squares in a grid over an image of a size, put together in their order."""
     height, width = size
     return np.concatenate(
         [np.concatenate([read(rows, columns) for columns in _squares(width)], axis=1) for rows in _squares(height)]
@@ -133,7 +152,7 @@ def _mosaic(size: tuple[int, int], read: Callable[[slice, slice], Array]) -> Arr
 
 
 def _squares(side: int) -> Iterator[slice]:
-    """Where the squares lie along a side; the whole side if it is short."""
+    """The squares along a side; they cover all of it if it is short."""
     for start in range(0, side, max(_SAMPLE, side // 16)):
         yield slice(start, min(start + _SAMPLE, side))
 

@@ -1,4 +1,4 @@
-"""Large images read in parts: TIFF, pyramids of levels, and the slide formats that OpenSlide knows."""
+"""Read large images in parts: TIFF, pyramids of levels, and the slide formats of OpenSlide."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from amsunet.errors import InputError
 from amsunet.optional import require
 
 LARGE_PIXELS = 50_000_000
-"""Images with more pixels are predicted in parts if their file can be read so; whole they would take over 2 GiB."""
+"""An image with more pixels is predicted in parts if its file can be read in parts; as a whole it needs over 2 GiB."""
 SLIDE_SUFFIXES = frozenset({".bif", ".mrxs", ".ndpi", ".scn", ".svs", ".svslide", ".vms", ".vmu"})
 _LARGEST_BLOCK = 1 << 26
-"""Bytes of a strip or tile, unpacked."""
+"""Most bytes of an unpacked strip or tile."""
 _KEPT_BLOCKS = 1 << 26
-"""Bytes of unpacked blocks that are kept, for neighbours ask for them again."""
+"""Bytes of unpacked blocks that are cached, for neighbouring parts need them again."""
 
 
 class SlideError(InputError):
@@ -29,16 +29,25 @@ class SlideError(InputError):
 
 
 class Slide(Protocol):
-    """An image of which any part can be read. Open it in a ``with`` block."""
+    """An image that can be read in parts. Use it in a ``with`` block."""
 
     path: Path
     sizes: list[tuple[int, int]]
-    """Height and width of every level, the finest first: the same view at less and less pixels."""
+    """Height and width of every level, the finest first."""
 
     def read(self, level: int, rows: slice, columns: slice) -> Array:
-        """Read a part of a level, (h, w, 1 or 3) of uint8, uint16 or float32.
+        """Read a part of a level.
 
-        Raises: SlideError if the file is damaged there.
+        Args:
+            level: Index into ``sizes``.
+            rows: In pixels of the level.
+            columns: In pixels of the level.
+
+        Returns:
+            (h, w, 1 or 3) of uint8, uint16 or float32.
+
+        Raises:
+            SlideError: If the file is damaged there.
         """
         ...
 
@@ -48,7 +57,11 @@ class Slide(Protocol):
 
 
 def is_slide(path: Path) -> bool:
-    """Whether an image is to be predicted in parts: a pyramid, or too large to be predicted whole."""
+    """Whether an image is predicted in parts: a pyramid, or one too large to be predicted as a whole.
+
+    Args:
+        path: An image file; only its header is read.
+    """
     suffix = path.suffix.lower()
     if suffix in SLIDE_SUFFIXES:
         return True
@@ -60,14 +73,21 @@ def is_slide(path: Path) -> bool:
             pixels = pages[0].imagelength * pages[0].imagewidth
             readable = len(pages) == 1 and pixels > LARGE_PIXELS and _obstacle(pages[0]) is None
             return len(pages) > 1 or pixels > MAXIMUM_PIXELS or readable
-    except Exception:  # whatever a damaged file makes tifffile stumble over: read_image says what is wrong
+    except Exception:  # a damaged file makes tifffile raise anything; read_image reports the reason
         return False
 
 
 def open_slide(path: Path) -> Slide:
     """Open a slide.
 
-    Raises: SlideError if it cannot be read in parts, or needs a package that is not installed.
+    Args:
+        path: A TIFF, or a file in a format of OpenSlide.
+
+    Returns:
+        The slide, to be used in a ``with`` block.
+
+    Raises:
+        SlideError: If it is not found, cannot be read in parts, or needs a package that is not installed.
     """
     if not path.exists():
         raise SlideError(f"{path} does not exist: check the path")
@@ -75,7 +95,7 @@ def open_slide(path: Path) -> Slide:
 
 
 class TiffSlide:
-    """A TIFF or BigTIFF in tiles or strips, with the levels of a pyramid if it has them."""
+    """A TIFF or BigTIFF in tiles or strips, with or without the levels of a pyramid."""
 
     @reading()
     def __init__(self, path: Path) -> None:
@@ -84,7 +104,7 @@ class TiffSlide:
         self._kept = 0
         try:
             self._tiff = tifffile.TiffFile(path)
-        except Exception as error:  # tifffile meets a damaged file with whatever it stumbles over
+        except Exception as error:  # a damaged file makes tifffile raise anything
             raise _damaged(path, error) from error
         try:
             self._pages = _levels(self._tiff)
@@ -101,6 +121,7 @@ class TiffSlide:
 
     @reading()
     def read(self, level: int, rows: slice, columns: slice) -> Array:
+        """Read a part of a level, see ``Slide.read``."""
         page = self._pages[level]
         try:
             part = _from_map(page, rows, columns) if page.is_memmappable else self._from_blocks(level, rows, columns)
@@ -148,7 +169,7 @@ class TiffSlide:
 
 
 class OpenSlideSlide:
-    """A slide in one of the formats that OpenSlide knows; what was not scanned has the slide's background colour."""
+    """A slide in a format of OpenSlide; areas that were not scanned get the slide's background colour."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -164,6 +185,7 @@ class OpenSlideSlide:
         self.sizes = [(height, width) for width, height in self._slide.level_dimensions]
 
     def read(self, level: int, rows: slice, columns: slice) -> Array:
+        """Read a part of a level, see ``Slide.read``."""
         size = columns.stop - columns.start, rows.stop - rows.start
         by = self._slide.level_downsamples[level]
         try:
@@ -182,7 +204,7 @@ class OpenSlideSlide:
 
 
 def _levels(tiff: Any) -> list[Any]:
-    """The pages of the largest image in a TIFF, the finest first; more than one of a pyramid."""
+    """The levels of the largest image in a TIFF, the finest first."""
     series = max(tiff.series, key=lambda one: one.keyframe.imagelength * one.keyframe.imagewidth)
     if series.axes not in ("YX", "YXS", "SYX"):
         raise SlideError(f"{tiff.filehandle.path} holds several pages: save each page as a file of its own")
@@ -214,7 +236,7 @@ def _obstacle(page: Any) -> str | None:
 
 
 def _block_size(page: Any) -> tuple[int, int, int]:
-    """Height and width of the tiles or strips, and how many stand side by side."""
+    """Height and width of the tiles or strips, and their number across the page."""
     if page.is_tiled:
         return page.tilelength, page.tilewidth, -(-page.imagewidth // page.tilewidth)
     return min(page.rowsperstrip, page.imagelength), page.imagewidth, 1
@@ -228,14 +250,14 @@ def _unpacked(page: Any, index: int) -> Array:
         packed = file.read(page.databytecounts[index])
     tables = {"jpegtables": page.jpegtables} if page.jpegtables else {}
     block, _, shape = page.decode(packed, index, **tables)
-    if block is None:  # a tile that holds nothing is not stored
+    if block is None:  # an empty tile is not stored
         block = np.full(shape, page.nodata, page.dtype)
     unpacked: Array = block[0]
     return unpacked
 
 
 def _from_map(page: Any, rows: slice, columns: slice) -> Array:
-    """A part of pixels that lie in the file as in memory; mapped anew, so that what was read is let go."""
+    """Read a part of uncompressed pixels; the file is mapped for each part, so that memory is released."""
     dtype = page.dtype.newbyteorder(page.parent.byteorder)
     pixels = np.memmap(page.parent.filehandle.path, dtype, "r", page.dataoffsets[0], page.shape)
     part = np.moveaxis(pixels[:, rows, columns], 0, 2) if page.axes == "SYX" else pixels[rows, columns]

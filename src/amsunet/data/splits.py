@@ -1,4 +1,4 @@
-"""Cutting validation and test images from the rest: by group, stratified, seeded."""
+"""Split a data set into training, validation and test images: by group, stratified, seeded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from amsunet.data.discovery.layout import Sample, Split
 
 MINIMUM_FOR_TEST = 10
-"""With fewer images than this, none is held out for test unasked."""
+"""With fewer images, none is held out for test."""
 
 
 def assign_splits(
@@ -22,26 +22,29 @@ def assign_splits(
     val_fraction: float = 0.2,
     test_fraction: float = 0.2,
 ) -> dict[str, Split]:
-    """Give every sample a split. Splits that the data set names stay; what is missing is cut from the rest.
+    """Give every sample a split. Splits that the data set names are kept; missing ones are cut from the rest.
 
-    Samples of one group (patient) stay together, and no test image is cut of a group that the data set's own
-    validation images belong to. The rest is ordered by foreground share and dealt out
-    evenly along that order, so that every split has light and heavy images alike.
+    Samples of one group (patient) stay together, and no test image is cut from a group with validation images that the
+    data set names. The rest is stratified by foreground share.
 
     Args:
-        foreground: foreground share by sample name.
-        seed: of the cut of validation images; test images are the same for every seed.
-        copies: by sample name what an image has in common with its copies alone, which stay on its side.
-        test_fraction: used only where the data set names no test images and has ``MINIMUM_FOR_TEST`` or more.
+        samples: The samples of a data set.
+        foreground: Foreground share by sample name.
+        seed: Of the choice of validation images; test images are the same for every seed.
+        copies: A key by sample name that copies of an image share; they stay in one split.
+        val_fraction: Share of the groups to validate on.
+        test_fraction: Share of the groups to test on, if the data set names no test images and has
+            ``MINIMUM_FOR_TEST`` images or more.
 
-    Returns: split by sample name.
+    Returns:
+        Split by sample name.
     """
     split_of: dict[str, Split] = {sample.name: sample.split for sample in samples if sample.split is not None}
     free = [sample for sample in samples if sample.split in (None, "train")]
     given = set(split_of.values())
     groups = _groups(samples, copies)
     if "test" not in given and len(samples) >= MINIMUM_FOR_TEST:
-        # Images named 'train' by the data set may be held out too: somebody must be, but nobody who validates.
+        # Test images may come from those named 'train', but not from groups with validation images.
         taken = {groups[sample.name] for sample in samples if sample.split == "val"}
         for sample in _cut(free, groups, foreground, test_fraction, np.random.default_rng(0), taken):
             split_of[sample.name] = "test"
@@ -61,8 +64,17 @@ def deal_folds(
 ) -> dict[str, int]:
     """Cut the samples into folds, groups together and stratified by foreground share as in ``assign_splits``.
 
-    Returns: the fold, from 0, of every sample by name.
-    Raises: ValueError if there are fewer groups than folds.
+    Args:
+        samples: The samples of a data set.
+        foreground: Foreground share by sample name.
+        folds: How many.
+        copies: A key by sample name that copies of an image share; they stay in one fold.
+
+    Returns:
+        The fold of every sample by name, counted from 0.
+
+    Raises:
+        ValueError: If there are fewer groups than folds.
     """
     group_of = _groups(samples, copies)
     shares: dict[str, list[float]] = defaultdict(list)
@@ -87,12 +99,22 @@ def assign_folds(
     copies: Mapping[str, str] | None = None,
     val_fraction: float = 0.2,
 ) -> list[dict[str, Split]]:
-    """Cut the images into folds as ``deal_folds`` does, to train on some and judge on the fold that is left out.
+    """Split the samples for cross-validation: each fold of ``deal_folds`` is the test split once.
 
     Test images that the data set names stay unused.
 
-    Returns: for each fold the split of every sample by name: ``test`` is the fold, ``val`` is cut from the others.
-    Raises: ValueError if there are fewer groups than folds.
+    Args:
+        samples: The samples of a data set.
+        foreground: Foreground share by sample name.
+        folds: How many.
+        copies: A key by sample name that copies of an image share; they stay in one fold.
+        val_fraction: Share of the groups outside the fold to validate on.
+
+    Returns:
+        For each fold the split of every sample by name.
+
+    Raises:
+        ValueError: If there are fewer groups than folds.
     """
     free = [sample for sample in samples if sample.split != "test"]
     fold_of = deal_folds(free, foreground, folds, copies=copies)
@@ -109,7 +131,7 @@ def assign_folds(
 
 
 def _groups(samples: Sequence[Sample], copies: Mapping[str, str] | None) -> dict[str, str]:
-    """What must stay together, by sample name: a patient's images, and copies of an image with that of a patient."""
+    """A key by sample name that is shared by a patient's images, and by copies of them."""
     picture = {s.name: (copies or {}).get(s.name, s.name) for s in samples}
     patient = {picture[s.name]: f"group {s.group}" for s in reversed(samples) if s.group}
     return {s.name: f"group {s.group}" if s.group else patient.get(picture[s.name], picture[s.name]) for s in samples}

@@ -1,4 +1,4 @@
-"""Pixels replaced by what a table holds for them."""
+"""Look pixels up in a table."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import numpy as np
 from amsunet.data.images import Array
 
 BAND = 256
-"""Rows of a large image to be worked on at a time."""
+"""Rows of a large image that are processed at a time."""
 
 
 def look_up(table: Array, pixels: Array) -> Array:
-    """``table[pixels]`` for pixels (H, W, ...) of unsigned integers.
+    """Compute ``table[pixels]`` in bands of rows, for NumPy needs eight bytes per index meanwhile.
 
-    In bands of rows: NumPy makes eight bytes of every index on the way, several times the size of the image.
+    Args:
+        table: One entry per value, (values, ...).
+        pixels: (H, W, ...) of unsigned integers.
+
+    Returns:
+        The entries, (H, W, ...) of the table's type.
     """
     out = np.empty((*pixels.shape, *table.shape[1:]), table.dtype)
     for start in range(0, len(pixels), BAND):

@@ -1,4 +1,4 @@
-"""What the pages of a TIFF are: one image or several, its channels, and how its numbers are to be read."""
+"""Interpret the pages of a TIFF: one image or several, its channels, and the meaning of its values."""
 
 from __future__ import annotations
 
@@ -14,25 +14,30 @@ Pixels = npt.NDArray[Any]
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE = range(4)
 CMYK, YCBCR = 5, 6
-"""What tag 262 says of the numbers."""
+"""Values of tag 262, the photometric interpretation."""
 _COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3, 8: 3, 9: 3, 10: 3}
-"""Channels of each kind, those of CMYK and three kinds of CIELAB among them."""
+"""Channels by photometric interpretation; 8 to 10 are kinds of CIELAB."""
 _ALPHA = (1, 2)
-"""What tag 338 says of a channel that is transparency."""
+"""Values of tag 338 for a channel of transparency."""
 _WEBP = 50001
 _LOSSLESS = (1, 5, 8, 32773, 32946)
-"""Compressions that leave the numbers as they are."""
+"""Compressions that keep the values."""
 _MASK = 4
-"""Bit of tag 254: the page is the transparency of another one."""
+"""Bit of tag 254 for a page that is the transparency of another one."""
 _FEW = 12
-"""Pixels that a page may be wide and be channels that were taken for pixels."""
+"""A page of at most this width may hold channels that were mistaken for columns."""
 _CHANNELS_REMEDY = "save the channels that are needed as grey or RGB"
 
 
 def only_page(tiff: Any, path: Path) -> Any:
-    """The page of the one image in a TIFF; previews and transparencies beside it do not count.
+    """Find the page of the only image in a TIFF; previews and transparencies do not count.
 
-    Raises: InputError if there are several images.
+    Args:
+        tiff: The opened file, a ``tifffile.TiffFile``.
+        path: Its path, for the error.
+
+    Raises:
+        InputError: If there are several images.
     """
     pages = [page for page in tiff.pages if not (page.is_reduced or page.subfiletype & _MASK)] or list(tiff.pages[:1])
     if len(pages) > 1:
@@ -42,7 +47,7 @@ def only_page(tiff: Any, path: Path) -> Any:
 
 
 def _several(tiff: Any, pages: list[Any]) -> tuple[str, str]:
-    """What is wrong with several pages: the end of a sentence, and the error's code."""
+    """Describe the pages of a file that has several: the end of a sentence, and the error's code."""
     count, page, axes = len(pages), pages[0], tiff.series[0].axes
     each = "save each page as a file of its own"
     if axes[:1] == "C":
@@ -57,10 +62,15 @@ def _several(tiff: Any, pages: list[Any]) -> tuple[str, str]:
 
 
 def channel_obstacle(page: Any) -> str | None:
-    """Why the channels of a page are not those of a grey or colour image, and what to do: the end of a sentence; None
-    if they are.
+    """Describe channels that are not those of a grey or colour image.
 
-    A channel is transparency only where the file says so. Three channels side by side are taken as they are.
+    A channel is transparency only if the file marks it so. Three channels stored side by side are taken as colours.
+
+    Args:
+        page: The page of the image.
+
+    Returns:
+        The end of a sentence after "FILE", with advice; None if the channels can be read.
     """
     if page.axes not in ("YX", "YXS", "SYX"):
         return f"holds a volume ({page.axes}): save each slice as a file of its own"
@@ -72,17 +82,17 @@ def channel_obstacle(page: Any) -> str | None:
         return (
             "holds 3 planes: if these are red, green and blue, save them as RGB; else each plane as a file of its own"
         )
-    said = ", and does not say that one of them is transparency" if beyond == 1 else ", where images have one or three"
-    return f"has {count} channels{said}: {_CHANNELS_REMEDY}"
+    reason = ", none of them marked as transparency" if beyond == 1 else ", where images have one or three"
+    return f"has {count} channels{reason}: {_CHANNELS_REMEDY}"
 
 
 def is_filled_up(page: Any) -> bool:
-    """Whether the one channel too many has the same value everywhere, as some programs write it for nothing."""
+    """Whether the only surplus channel has one value everywhere, as some programs write it."""
     if _beyond(page) != 1:
         return False
     try:
         pixels = page.asarray()
-    except Exception:  # a compression without its codec: then it is not known
+    except Exception:  # the codec of the compression is missing
         return False
     last = pixels[-1] if page.axes == "SYX" else pixels[..., -1]
     return bool((last == last.flat[0]).all())
@@ -93,15 +103,19 @@ def _has_alpha(page: Any) -> bool:
 
 
 def _beyond(page: Any) -> int:
-    """How many channels a page has beside those of its colours."""
+    """The number of channels beyond those of the colours."""
     return int(page.samplesperpixel - _COLOURS.get(page.photometric, page.samplesperpixel))
 
 
 def keeps_all(page: Any, bands: int) -> bool:
-    """Whether Pillow, which opens the page with so many bands, keeps all of it.
+    """Whether Pillow keeps all values of a page.
 
-    Of colours of more than 8 bits it keeps the high bytes alone, of WebP nothing, of channels that it does not know
-    the first.
+    It keeps only the high bytes of colours of more than 8 bits, only the first of channels that it does not know, and
+    nothing of WebP.
+
+    Args:
+        page: The page.
+        bands: The number of bands with which Pillow opens it.
     """
     if page.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB) and page.samplesperpixel > 1 and page.bitspersample > 8:
         return False
@@ -109,22 +123,35 @@ def keeps_all(page: Any, bands: int) -> bool:
 
 
 def with_sign(array: Pixels, page: Any) -> Pixels:
-    """Numbers as the file has them: Pillow reads 8 bits as unsigned, 32 bits as signed, and signed 16 as 32 bits."""
+    """Convert values that Pillow read to the type in the file.
+
+    Pillow reads 8 bits as unsigned, 32 bits as signed, and signed 16 bits as 32 bits.
+
+    Args:
+        array: Pixels as Pillow read them.
+        page: The page of the file.
+    """
     if page.samplesperpixel > 1 or array.dtype.kind not in "iu" or page.dtype.kind not in "iu":
         return array
-    own: np.dtype[Any] = page.dtype
-    return array.view(own) if array.itemsize == own.itemsize else array.astype(own)
+    stored: np.dtype[Any] = page.dtype
+    return array.view(stored) if array.itemsize == stored.itemsize else array.astype(stored)
 
 
 def black_as_zero(array: Pixels, page: Any, path: Path) -> Pixels:
-    """Turn numbers of which zero is white over.
+    """Invert values if zero means white.
 
-    Raises: InputError for fractions, of which it is not known what is black.
+    Args:
+        array: The pixels of a page.
+        page: The page.
+        path: Its file, for the error.
+
+    Raises:
+        InputError: If the values are fractions, for which the value of black is not defined.
     """
     if page.photometric != WHITE_IS_ZERO:
         return array
     if array.dtype.kind == "f":
-        raise InputError(f"{path} stores fractions with white as zero and does not say what is black: turn them over")
+        raise InputError(f"{path} stores fractions with white as zero, and black is not defined: invert them")
     if array.dtype.kind == "u":
         black: Pixels = array.dtype.type((1 << page.bitspersample) - 1) - array
         return black
@@ -132,24 +159,34 @@ def black_as_zero(array: Pixels, page: Any, path: Path) -> Pixels:
 
 
 def is_truth(page: Any) -> bool:
-    """Whether a page is an array of truth values that tifffile wrote: it says that white is zero, which its own readers
-    pass over, and true is meant to be white.
+    """Whether a page holds truth values that tifffile wrote: it marks white as zero, which its readers ignore, and true
+    is meant to be white.
     """
     bilevel = page.photometric == WHITE_IS_ZERO and page.bitspersample == 1
     return bool(bilevel and page.software.startswith("tifffile"))
 
 
 def becomes_rgb(page: Any) -> bool:
-    """Whether tifffile gives a page as grey or RGB, which codecs of photographs make of YCbCr."""
+    """Whether tifffile returns a page as grey or RGB, to which lossy codecs convert YCbCr."""
     if page.photometric == YCBCR:
         return page.compression not in _LOSSLESS
     return page.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB)
 
 
 def unpacked(page: Any, path: Path, *, palette_as_colour: bool) -> Pixels:
-    """The pixels of a page as tifffile reads them, upright, (H, W) or (H, W, C).
+    """Read the pixels of a page by tifffile.
 
-    Raises: InputError for colours of another kind than RGB; whatever tifffile raises if it cannot read them.
+    Args:
+        page: The page.
+        path: Its file, for the error.
+        palette_as_colour: Convert an indexed page to its colours; otherwise its indices are returned.
+
+    Returns:
+        Upright pixels, (H, W) or (H, W, C).
+
+    Raises:
+        InputError: If the colours are not grey, indexed or RGB.
+        Exception: Any error of tifffile, if it cannot read the page.
     """
     if page.photometric != PALETTE and not becomes_rgb(page):
         name = "CMYK" if page.photometric == CMYK else getattr(page.photometric, "name", page.photometric)
@@ -165,13 +202,18 @@ def unpacked(page: Any, path: Path, *, palette_as_colour: bool) -> Pixels:
 
 
 def orientation(page: Any) -> int:
-    """How a page is stored turned; 1 is upright."""
+    """The orientation of a stored page; 1 is upright."""
     tag = page.tags.get(274)
     return int(tag.value) if tag else 1
 
 
 def upright(array: Pixels, orientation: int) -> Pixels:
-    """Turn (H, W, ...) as tag 274 of TIFF and EXIF says."""
+    """Turn an image upright.
+
+    Args:
+        array: (H, W, ...) as stored.
+        orientation: The value of tag 274 of TIFF and EXIF.
+    """
     if orientation in (5, 6, 7, 8):
         array = array.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):

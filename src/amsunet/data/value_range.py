@@ -1,4 +1,4 @@
-"""What values images are stored in, and which of them are black and white."""
+"""The range of values in which images are stored: which values are black and white."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pydantic import BaseModel, ConfigDict
 _BITS = {float(2**bits - 1): f"{bits} bits" for bits in (8, 10, 12, 14, 16)}
 _LARGEST = max(_BITS)
 _LEAST_USED = 1 / 4
-"""Share of a range that values must reach, or it is not theirs."""
+"""Share of a range that values must reach to be of this range."""
 _DARK = 1 / 16
-"""Share of a range below which an image would be black."""
+"""Share of a range; an image that stays below would look black."""
 _BEYOND = 0.05
-"""Share of a range by which single values may lie outside."""
+"""Share of a range by which values may lie outside."""
 
 
 class ValueRange(BaseModel):
-    """The type of an image's pixels, and the values that are black and white, or its smallest and largest one."""
+    """The type of an image's pixels with the values of black and white, or with its smallest and largest value."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,7 +28,7 @@ class ValueRange(BaseModel):
     low: float
     high: float
     always: bool = False
-    """Whether every image of the type is seen in it, however dark: so networks of earlier versions were trained."""
+    """Whether the range holds for every image of the type, however dark, as in networks of earlier versions."""
 
     def __str__(self) -> str:
         bits = _BITS.get(self.high, "") if self.low == 0 and self.type != "float32" else ""
@@ -44,7 +44,14 @@ def values_of(image: npt.NDArray[np.generic]) -> ValueRange:
 
 
 def common_range(values: Iterable[ValueRange]) -> dict[str, ValueRange]:
-    """The range of all images of each type: the known one that their values fill, or else from black to the largest."""
+    """Find the range of all images of each type.
+
+    Args:
+        values: The smallest and largest value of each image.
+
+    Returns:
+        By type the standard range that the values fill, else that from 0 (or the smallest value) to the largest.
+    """
     found: dict[str, ValueRange] = {}
     for one in values:
         seen = found.get(one.type, one)
@@ -53,10 +60,14 @@ def common_range(values: Iterable[ValueRange]) -> dict[str, ValueRange]:
 
 
 def evident_range(values: ValueRange, bright: float) -> ValueRange | None:
-    """The range that values point to: 0 to 1 or that of 8, 10, 12, 14 or 16 bits; None if they fill none.
+    """Find the standard range that values fill: 0 to 1, or that of 8, 10, 12, 14 or 16 bits.
 
     Args:
-        bright: what nearly all values are below.
+        values: The smallest and largest value.
+        bright: A value that nearly all pixels stay below.
+
+    Returns:
+        The range; None if the values fill none.
     """
     if values.type == "uint8":
         return ValueRange(type="uint8", low=0, high=255)
@@ -68,14 +79,20 @@ def evident_range(values: ValueRange, bright: float) -> ValueRange | None:
 
 
 def whole_type(bits: int) -> ValueRange:
-    """What a value of so many bits may be, which was black and white in earlier versions, whatever the images held."""
+    """The full range of a number of bits: black and white of all images in networks of earlier versions."""
     if bits > 16:
         return ValueRange(type="float32", low=0, high=1, always=True)
     return ValueRange(type="uint16" if bits > 8 else "uint8", low=0, high=2**bits - 1, always=True)
 
 
 def shows(known: ValueRange, values: ValueRange, bright: float) -> bool:
-    """Whether an image may be seen in a known range of its type: it lies in it and is not black there."""
+    """Whether a known range suits an image: it has the same type, holds the values and does not show them as black.
+
+    Args:
+        known: The range of the training images.
+        values: The smallest and largest value of the image.
+        bright: A value that nearly all pixels of the image stay below.
+    """
     if known.always:
         return known.type == values.type
     span = known.high - known.low

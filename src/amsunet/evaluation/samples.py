@@ -9,7 +9,7 @@ from pathlib import Path
 from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import Dataset, open_dataset
 from amsunet.data.discovery.layout import Sample
-from amsunet.data.duplicates import warn_of_copies, warn_of_seen
+from amsunet.data.duplicates import warn_of_copies, warn_of_leakage
 from amsunet.data.masks import MaskConvention, MaskOptions
 from amsunet.errors import InputError
 from amsunet.inference.ensemble import Folds
@@ -78,7 +78,7 @@ def choose_of_run(dataset: Dataset, record: RunData, split: str, folds: Folds | 
     told = sum(record.checksums[sample.name] in record.seen_in_pretraining for sample in samples)
     notes = [f"{told} of these images were seen by the weights that training started from: too good"] if told else []
     if searched == wanted:
-        notes += warn_of_seen(dataset.scans, record.splits, {sample.name for sample in samples})
+        notes += warn_of_leakage(dataset.scans, record.splits, {sample.name for sample in samples})
     return samples, wanted, (*notes, *_changed(record, dataset, samples))
 
 

@@ -70,7 +70,7 @@ def _in_folder(path: Path) -> list[InputImage]:
         logger.info(f"note: {note}")
     for warning in [*tree.warnings, *describe_other_files(tree)]:
         logger.warning(warning)
-    found = sorted([*tree.pictures, *tree.strange, *slides])
+    found = sorted([*tree.pictures, *tree.undecodable, *slides])
     return [InputImage(image, str(image.relative_to(path).with_suffix(""))) for image in found]
 
 

@@ -79,7 +79,7 @@ def test_missing_partners_are_listed(touch: Callable[..., Path]) -> None:
     assert layout.masks_without_image == [root / "masks/3.png"]
 
 
-def test_a_manifest_says_it_all(touch: Callable[..., Path]) -> None:
+def test_a_manifest_gives_everything(touch: Callable[..., Path]) -> None:
     root = touch("a/1.png", "b/1.jpg", "b/x.gif", "elsewhere/m.png", "roi.png")
     table = root / "list" / "set.csv"
     table.parent.mkdir()
@@ -147,7 +147,7 @@ def test_a_patient_table_names_groups(touch: Callable[..., Path]) -> None:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ([], r"holds no images .*images/ and masks/, or a manifest\.csv"),
+        ([], r"holds no images .*images/ and masks/, or write a manifest\.csv"),
         (["masks/1.png"], r"put the masks into a folder masks/ beside|holds no images"),
         (["images/1.png", "images/2.png"], r"holds 2 images but no masks .*masks/ beside images/"),
     ],

@@ -50,7 +50,7 @@ def test_an_exact_name_goes_before_a_likely_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stem", "told"), [("7_mask", True), ("mask-7", True), ("7_anno", True), ("unmasked", False), ("masks7", False)]
+    ("stem", "expected"), [("7_mask", True), ("mask-7", True), ("7_anno", True), ("unmasked", False), ("masks7", False)]
 )
-def test_masks_are_told_by_their_names(stem: str, told: bool) -> None:
-    assert is_mask_name(stem) is told
+def test_masks_are_recognised_by_their_names(stem: str, expected: bool) -> None:
+    assert is_mask_name(stem) is expected

@@ -43,8 +43,8 @@ def test_folders_of_classes_with_numbers_stay_classes(tmp_path: Path) -> None:
 def test_numbers_that_are_one_apart_are_not_paired(image: str, mask: str, tmp_path: Path) -> None:
     root = _touch(tmp_path, *(f"images/{image.format(n)}.png" for n in range(12)))
     _touch(root, *(f"masks/{mask.format(n + 1)}.png" for n in range(12)))
-    told = rf"numbered from {image.format(0)}\.png and {mask.format(1)}\.png on.*--write-manifest"
-    with pytest.raises(InputError, match=told) as refusal:
+    message = rf"numbered from {image.format(0)}\.png and {mask.format(1)}\.png on.*--write-manifest"
+    with pytest.raises(InputError, match=message) as refusal:
         find_samples(root)
     assert "--skip-broken" not in str(refusal.value)
     draft = draft_manifest(root)
@@ -57,11 +57,11 @@ def test_numbers_that_fit_some_by_chance_are_not_paired(tmp_path: Path) -> None:
         find_samples(root)
 
 
-def test_numbers_that_fit_all_are_a_guess_that_is_said(tmp_path: Path) -> None:
+def test_numbers_that_fit_all_are_a_guess_with_a_warning(tmp_path: Path) -> None:
     root = _touch(tmp_path, *(f"images/a{n}.png" for n in range(3)), *(f"masks/seg_b{n:03}.png" for n in range(3)))
     layout = find_samples(root)
     assert [sample.masks[""].name for sample in layout.samples] == [f"seg_b00{n}.png" for n in range(3)]
-    assert any("only alike" in warning for warning in layout.warnings)
+    assert any("only similar" in warning for warning in layout.warnings)
 
 
 def test_the_cell_tracking_challenge_has_masks_of_some_images(tmp_path: Path) -> None:

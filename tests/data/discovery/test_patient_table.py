@@ -49,7 +49,7 @@ def test_a_split_that_cannot_be_followed_is_refused(text: str, message: str, ima
         (_table("image,patient", ["a"] * 6) + "P00_0,b\n", r"gives 1 images two patients, as P00_0\.png \(a, b\)"),
     ],
 )
-def test_what_is_not_used_is_said(text: str, message: str, images: Path) -> None:
+def test_what_is_not_used_is_warned_of(text: str, message: str, images: Path) -> None:
     (images / "data.csv").write_text(text)
     assert any(re.search(message, warning) for warning in find_samples(images).warnings)
 
@@ -68,7 +68,7 @@ def test_empty_cells_name_no_split_and_are_not_counted(images: Path) -> None:
     assert any("names the split of 2 of 6 images" in note for note in layout.notes)
 
 
-def test_a_table_that_disagrees_with_a_split_file_is_said_not_to_be_used(images: Path) -> None:
+def test_a_table_that_disagrees_with_a_split_file_is_not_used_with_a_warning(images: Path) -> None:
     (images / "split.json").write_text('{"test": ["P00_0"]}')
     (images / "data.csv").write_text(_table("image,split", ["train"] * 5 + ["test"]))
     layout = find_samples(images)
@@ -102,7 +102,7 @@ def test_names_with_spaces_stand_in_a_list(touch_pairs: Callable[..., Path]) -> 
 
 
 @pytest.mark.parametrize("text", ["", "P00\nP01\nP02\n", "x P00\ny P01\n", "P00_0 P00 f 30\nP00_1 P00\n"])
-def test_a_list_that_names_no_images_is_said_not_to_be_read(images: Path, text: str) -> None:
+def test_a_list_that_names_no_images_is_not_read_with_a_warning(images: Path, text: str) -> None:
     (images / "patients.txt").write_text(text)
     layout = find_samples(images)
     assert {sample.group for sample in layout.samples} == {None}

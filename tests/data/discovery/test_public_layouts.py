@@ -137,12 +137,12 @@ LEFT_ALONE = {
 
 
 @pytest.mark.parametrize("name", LEFT_ALONE)
-def test_other_pictures_beside_a_clear_pair_are_left_alone_and_said(name: str, write: Write) -> None:
+def test_other_pictures_beside_a_clear_pair_are_left_out_with_a_warning(name: str, write: Write) -> None:
     root = write(_files(["images/1.png", "images/2.png"], ["masks/1.png", "masks/2.png"], LEFT_ALONE[name]))
     layout = find_samples(root)
     assert _pairs(layout, root) == {"images/1.png": "masks/1.png", "images/2.png": "masks/2.png"}
     assert not layout.images_without_mask and not layout.masks_without_image
-    assert any("left alone" in warning and LEFT_ALONE[name][0] in warning for warning in layout.warnings)
+    assert any("not used" in warning and LEFT_ALONE[name][0] in warning for warning in layout.warnings)
 
 
 SPLITS = {
@@ -246,7 +246,7 @@ def test_a_folder_a_class(name: str, write: Write) -> None:
     assert [path.stem for path in layout.images_without_mask] == ["a3"]
 
 
-def test_a_class_that_is_absent_from_an_image_is_said(write: Write) -> None:
+def test_a_class_that_is_absent_from_an_image_is_warned_of(write: Write) -> None:
     root = write(_files(["images/1.png", "images/2.png"], ["masks/cup/1.png", "masks/cup/2.png", "masks/disc/2.png"]))
     layout = find_samples(root)
     assert [set(sample.masks) for sample in layout.samples] == [{"cup"}, {"cup", "disc"}]
@@ -261,7 +261,7 @@ REFUSED = {
         _files(["1/image.png", "2/image.png"], [f"{n}/mask_{c}.png" for n in (1, 2) for c in ("liver", "tumour")]),
         r"mask_liver\.png and mask_tumour\.png.*masks/CLASS"),
     "two formats of one image": (_files(["images/1.jpg", "images/1.png"], ["masks/1.png"]),
-                                 r"1\.jpg and .*1\.png have one name"),
+                                 r"1\.jpg and .*1\.png have the same name"),
     "two folders of few values": (_files(["images/1.png", "images/2.png"],
                                          [f"{c}/{n}.png" for c in ("heart", "lung") for n in (1, 2)]),
                                   r"heart and .*lung both hold files of few values"),
@@ -291,10 +291,10 @@ def test_ph2_leaves_its_regions_of_colour_alone(write: Write) -> None:
     layout = find_samples(root)
     assert [sample.masks[""].name for sample in layout.samples] == ["IMD002_lesion.bmp", "IMD003_lesion.bmp"]
     assert not layout.masks_without_image and not any(sample.roi or sample.more_masks for sample in layout.samples)
-    assert any("left alone" in warning and "_roi" in warning for warning in layout.warnings)
+    assert any("not used" in warning and "_roi" in warning for warning in layout.warnings)
 
 
-def test_test_images_without_masks_are_left_out_and_said(write: Write) -> None:
+def test_test_images_without_masks_are_left_out_with_a_warning(write: Write) -> None:
     root = write(_files(["train/1.jpg", "test/2.jpg"], ["train_masks/1_mask.gif"]))
     layout = find_samples(root)
     assert [sample.name for sample in layout.samples] == ["1"] and not layout.images_without_mask

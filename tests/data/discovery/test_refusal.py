@@ -1,4 +1,4 @@
-"""What is said where no image has a mask."""
+"""The error for a folder in which no image has a mask."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_masks_in_two_formats_are_named_as_such(tmp_path: Path) -> None:
     root = _images(tmp_path, *(f"{folder}/{n}.png" for folder in ("images", "masks") for n in range(3)))
     for n in range(3):
         Image.open(root / f"masks/{n}.png").save(root / f"masks/{n}.jpg", quality=80)
-    with pytest.raises(InputError, match=r"masks/0\.jpg and .*masks/0\.png have one name: keep one of them"):
+    with pytest.raises(InputError, match=r"masks/0\.jpg and .*masks/0\.png have the same name: keep one of them"):
         find_samples(root)
 
 

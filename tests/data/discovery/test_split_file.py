@@ -1,4 +1,4 @@
-"""Splits that files bring along: used, refused, or named as unused; never passed over in silence."""
+"""Splits that files bring along: used, refused, or named as unused; never ignored in silence."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ def test_lists_are_followed(files: dict[str, str], splits: str, images: Path) ->
 def test_lists_that_fit_nothing_are_refused_by_file(images: Path) -> None:
     for split in ("train", "test"):
         (images / f"{split}.txt").write_text("a.png b.png\n")
-    with pytest.raises(InputError, match=r"test\.txt names no image that is here"):
+    with pytest.raises(InputError, match=r"test\.txt names no image of the data set"):
         find_samples(images)
 
 
 @pytest.mark.parametrize(("file", "text"), [("splits_final.json", "[]"), ("test.txt", "Read me first")])
-def test_what_is_not_used_is_said(file: str, text: str, images: Path) -> None:
+def test_what_is_not_used_is_warned_of(file: str, text: str, images: Path) -> None:
     (images / file).write_text(text)
     layout = find_samples(images)
     assert _splits(layout) == "-" * 6 and any(f"{file} is not used" in warning for warning in layout.warnings)
@@ -94,7 +94,7 @@ def test_a_table_of_masks_is_no_list(images: Path) -> None:
     assert _splits(layout) == "-" * 6 and not layout.warnings and not layout.notes
 
 
-def test_a_split_file_goes_before_lists_and_says_so(images: Path) -> None:
+def test_a_split_file_goes_before_lists_with_a_warning(images: Path) -> None:
     (images / "split.json").write_text(json.dumps({"test": ["000"]}))
     (images / "test.txt").write_text("001\n")
     layout = find_samples(images)
@@ -107,7 +107,7 @@ def test_an_image_of_another_folder_is_not_taken_for_one_of_its_name(tmp_path: P
         (tmp_path / folder / "1.png").touch()
     (tmp_path / "split.json").write_text(json.dumps({"train": ["train/images/1.png"], "test": ["test/images/1.png"]}))
     layout = find_samples(tmp_path)
-    assert _splits(layout) == "tr" and any("1 images that are not here" in warning for warning in layout.warnings)
+    assert _splits(layout) == "tr" and any("1 images that are not found" in warning for warning in layout.warnings)
 
 
 def test_folders_like_splits_are_named(tmp_path: Path) -> None:

@@ -53,9 +53,12 @@ def test_a_split_file_is_followed_however_it_names_images(content: dict[str, Any
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"test": ["a", "b"]}, r"names no image that is here \('a' is the first of 2; an image is called 000\.png\)"),
+        (
+            {"test": ["a", "b"]},
+            r"names no image of the data set \('a' is the first of 2; an image is called 000\.png\)",
+        ),
         ({"train": ["000", "001"], "test": ["images/001.png"]}, r"'images/001\.png' in two splits, train and test"),
-        ({"holdout": ["000"]}, r"no key train, val or test \('holdout'\)"),
+        ({"holdout": ["000"]}, r"has the keys 'holdout': name the splits train, val and test"),
     ],
 )
 def test_a_split_file_that_cannot_be_meant_is_refused(content: dict[str, Any], message: str, images: Path) -> None:
@@ -64,7 +67,7 @@ def test_a_split_file_that_cannot_be_meant_is_refused(content: dict[str, Any], m
         find_samples(images)
 
 
-def test_unknown_names_and_keys_of_a_split_file_are_said(images: Path) -> None:
+def test_unknown_names_and_keys_of_a_split_file_are_warned_of(images: Path) -> None:
     (images / "split.json").write_text(json.dumps({"test": ["000", "777"], "holdout": ["001"], "rest": ["002"]}))
     layout = find_samples(images)
     assert _splits(layout) == "te-----"
@@ -85,7 +88,7 @@ def test_a_name_that_fits_two_images_is_not_guessed(tmp_path: Path) -> None:
     assert _splits(find_samples(tmp_path)) == "-te"
 
 
-def test_lists_of_names_tell_the_split_as_in_pascal_voc(images: Path) -> None:
+def test_lists_of_names_give_the_split_as_in_pascal_voc(images: Path) -> None:
     folder = images / "ImageSets" / "Segmentation"
     folder.mkdir(parents=True)
     (folder / "train.txt").write_text("000\n001\n002\n003\n")
@@ -152,7 +155,7 @@ def test_a_table_may_name_the_split(images: Path) -> None:
     assert _splits(layout) == "tetetrtrtrtr" and any("meta.csv names the split of 6 of 6" in n for n in layout.notes)
 
 
-def test_a_table_without_patients_says_nothing(images: Path) -> None:
+def test_a_table_without_patients_gives_no_note(images: Path) -> None:
     (images / "metadata.csv").write_text("image_id,age,sex\n000,40,f\n")
     (images / "ages.csv").write_text("image,patient_age\n000,40\n001,40\n")
     layout = find_samples(images)
@@ -230,7 +233,7 @@ def test_a_manifest_that_cannot_be_followed_is_refused(text: str, message: str, 
         find_samples(images)
 
 
-def test_a_draft_says_what_was_found_and_is_read_back(images: Path) -> None:
+def test_a_draft_holds_what_was_found_and_is_read_back(images: Path) -> None:
     (images / "masks" / "000_1.png").touch()
     (images / "masks" / "005.png").unlink()
     (images / "split.json").write_text('{"test": ["004"]}')
@@ -242,7 +245,7 @@ def test_a_draft_says_what_was_found_and_is_read_back(images: Path) -> None:
         (s.name, s.split, s.masks, s.more_masks) for s in before.samples
     ]
     assert after.images_without_mask == before.images_without_mask == [images / "images" / "005.png"]
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="exists already"):
         draft_manifest(images)
 
 
@@ -271,18 +274,18 @@ def test_a_table_keeps_the_numbers_of_its_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "first", "second", "told"),
+    ("columns", "first", "second", "conflict"),
     [
         ("split", "train", "test", "split test here and train above"),
         ("patient", "1", "2", "patient 2 here and 1 above"),
     ],
 )
 def test_lines_of_one_image_that_differ_are_refused(
-    columns: str, first: str, second: str, told: str, images: Path
+    columns: str, first: str, second: str, conflict: str, images: Path
 ) -> None:
     rows = f"images/000.png,masks/000.png,{first}\nimages/000.png,masks/001.png,{second}\n"
     (images / "manifest.csv").write_text(f"image,mask,{columns}\n{rows}")
-    with pytest.raises(InputError, match=rf"manifest\.csv, line 3: .*000\.png has the {told}"):
+    with pytest.raises(InputError, match=rf"manifest\.csv, line 3: .*000\.png has the {conflict}"):
         find_samples(images)
 
 

@@ -1,4 +1,4 @@
-"""What lies in a folder, and what is passed over with a word."""
+"""What a folder holds, and what is skipped with a warning."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from amsunet.data.builtin_samples import require
+from amsunet.data.builtin_samples import check_exists
 from amsunet.data.dataset import open_dataset
 from amsunet.data.discovery.layout import find_samples
 from amsunet.errors import InputError
@@ -23,7 +23,7 @@ def _pairs(root: Path, *names: str) -> Path:
     return root
 
 
-def test_links_to_folders_are_followed_and_said(tmp_path: Path) -> None:
+def test_links_to_folders_are_followed_with_a_note(tmp_path: Path) -> None:
     root, other = _pairs(tmp_path / "set", "1", "2"), _pairs(tmp_path / "elsewhere", "b1", "b2")
     for folder in ("images", "masks"):
         (root / folder / "siteB").symlink_to(other / folder)
@@ -41,26 +41,26 @@ def test_links_that_lead_back_end_and_no_image_is_taken_twice(tmp_path: Path) ->
     assert any(warning.startswith("2 links, as ") and "read already" in warning for warning in layout.warnings)
 
 
-def test_dead_links_are_said(tmp_path: Path) -> None:
+def test_dead_links_are_warned_of(tmp_path: Path) -> None:
     root = _pairs(tmp_path / "set", "1")
     (root / "images" / "2.png").symlink_to(tmp_path / "nowhere.png")
     assert any("1 dead link" in w and "2.png" in w for w in find_samples(root).warnings)
 
 
 @pytest.mark.parametrize(
-    ("suffix", "told"),
+    ("suffix", "advice"),
     [(".jp2", "JPEG 2000"), (".npy", "NumPy"), (".dcm", "DICOM"), (".h5", "HDF5"), (".nii", "NIfTI"),
      (".NII.gz", "NIfTI"), (".czi", "microscope"), (".mat", "MATLAB"), (".heic", "not read"), (".zip", "archive")],
 )  # fmt: skip
-def test_files_of_other_worlds_are_named_as_what_they_are(suffix: str, told: str, tmp_path: Path) -> None:
+def test_files_of_other_formats_are_described(suffix: str, advice: str, tmp_path: Path) -> None:
     root = _pairs(tmp_path / "set", "1")
     for number in (7, 8):
         (root / "images" / f"{number}{suffix}").touch()
     (warning,) = find_samples(root).warnings
-    assert warning.startswith(f"2 {suffix.lower()} files, as {root / 'images'}/7{suffix}: ") and told in warning
-    with pytest.raises(InputError, match=f"7{suffix} is an? .*{told}|7{suffix} is an image of a kind that is not read"):
-        require(root / "images" / f"7{suffix}")
-    with pytest.raises(InputError, match=told):
+    assert warning.startswith(f"2 {suffix.lower()} files, as {root / 'images'}/7{suffix}: ") and advice in warning
+    with pytest.raises(InputError, match=rf"7{suffix} is an? (.*{advice}|image of a kind that is not read)"):
+        check_exists(root / "images" / f"7{suffix}")
+    with pytest.raises(InputError, match=advice):
         find_samples(root / "images" / f"7{suffix}")
 
 
@@ -70,7 +70,7 @@ def test_only_files_of_other_worlds_are_refused_as_what_they_are(tmp_path: Path)
         find_samples(tmp_path)
 
 
-def test_a_name_that_is_not_utf8_is_a_problem_that_can_be_told(make_dataset: Callable[..., Path]) -> None:
+def test_a_name_that_is_not_utf8_is_a_problem(make_dataset: Callable[..., Path]) -> None:
     data = make_dataset(3)
     for folder in ("images", "masks"):
         (data / folder / "01.png").rename(os.fsdecode(os.fsencode(data / folder) + b"/bad\xff.png"))
@@ -84,9 +84,9 @@ def test_a_name_that_is_not_utf8_is_a_problem_that_can_be_told(make_dataset: Cal
 
 def test_what_is_not_there_is_answered_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
-        require(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="holds no images, nor anything else"):
-        require(tmp_path)
-    with pytest.raises(InputError, match="there is no sample:kidneys"):
-        require("sample:kidneys")
-    require("sample:nuclei")
+        check_exists(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="is empty: put images into"):
+        check_exists(tmp_path)
+    with pytest.raises(InputError, match="sample:kidneys is not found"):
+        check_exists("sample:kidneys")
+    check_exists("sample:nuclei")

@@ -44,7 +44,7 @@ def test_classes_are_read_from_names_with_a_warning(image: str, masks: tuple[str
     _write(tmp_path, image, masks)
     dataset = open_dataset(tmp_path)
     assert dataset.convention.class_names == ("background", "heart", "lung")
-    assert any("are taken to tell classes (heart, lung)" in warning for warning in dataset.warnings)
+    assert any("classes are taken from the names of masks (heart, lung)" in warning for warning in dataset.warnings)
     rng = np.random.default_rng(0)
     for sample in dataset.samples:
         wanted = np.array([0, 2, 1])[organs(rng, (1, 2))[1]]  # the first one is called lung

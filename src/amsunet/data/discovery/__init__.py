@@ -1,1 +1,1 @@
-"""Which files of a folder are images, masks, splits and patients: from their names, places and content."""
+"""Find the images, masks, splits and patients of a data set, by the names, folders and content of its files."""

@@ -1,4 +1,4 @@
-"""A draft of a manifest from what was found, to be edited."""
+"""Write what was found in a folder as a draft of a manifest, for the user to edit."""
 
 from __future__ import annotations
 
@@ -13,22 +13,28 @@ from amsunet.errors import InputError
 
 @dataclass(frozen=True)
 class Draft:
-    """What was written."""
+    """A draft of a manifest that was written."""
 
     path: Path
     images: int
     with_mask: int
     next_source: str
-    """What a command is to be given to follow the manifest."""
+    """The data set to pass to the next command, so that it follows the manifest."""
 
 
 def draft_manifest(source: str | Path, path: Path | None = None) -> Draft:
-    """Write which mask belongs to which image as a manifest; where nothing was found, the images alone.
+    """Write a manifest that lists each image with the mask that was found for it; images without a mask are listed too.
 
     Args:
-        path: ``manifest.csv`` in the data set's folder if left out, which every command follows from then on.
+        source: The folder of the data set, or ``sample:NAME``.
+        path: The file to write. By default ``manifest.csv`` in the data set's folder, which every command follows
+            from then on.
 
-    Raises: InputError if there are no images, or a file is there already.
+    Returns:
+        Where the manifest was written, and how many images and masks it names.
+
+    Raises:
+        InputError: If the folder holds no images, or the file exists already.
     """
     folder = locate(source)
     if not folder.is_dir():
@@ -39,5 +45,5 @@ def draft_manifest(source: str | Path, path: Path | None = None) -> Draft:
     layout = find_all(folder)
     write_manifest(target, layout)
     images = len(layout.samples) + len(layout.images_without_mask)
-    own = target.absolute() == (folder / "manifest.csv").absolute()
-    return Draft(target, images, len(layout.samples), str(source) if own else str(target))
+    inside = target.absolute() == (folder / "manifest.csv").absolute()
+    return Draft(target, images, len(layout.samples), str(source) if inside else str(target))

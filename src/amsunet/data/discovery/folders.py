@@ -1,4 +1,4 @@
-"""What every picture of a data set is, as far as names tell: image, mask, field of view, or none of them."""
+"""Decide from names whether each picture of a data set is an image, a mask, a field of view, or none of them."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ from amsunet.data.discovery.words import (
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture file and what the names of its folders tell."""
+    """A picture file and what the names of its folders mean."""
 
     path: Path
     folders: tuple[str, ...]
-    """Below the data set's folder."""
+    """The names of the folders from the data set's folder down to the file."""
     role: Role | None
-    """That the nearest folder tells which tells one."""
+    """The role of the nearest folder whose name means one."""
     homes: frozenset[tuple[str, ...]]
-    """The folders above those that tell the role, up to the first that tells another one."""
+    """The parents of the folders that give the role, up to the first folder with another role."""
     split: Split | None
     places: tuple[str, ...]
-    """What each folder is called without the words that tell a role; a split is ``=train``."""
+    """The name of each folder without the words for a role; a split is written ``=train``."""
 
     @property
     def where(self) -> frozenset[str]:
-        """Its places, of every split also the split alone: train of train set 1."""
+        """The places, and for each split the split alone as well: ``=train`` of ``=train 1``."""
         return frozenset({*self.places, *(place.split()[0] for place in self.places if place.startswith("="))} - {""})
 
     @property
     def evidence(self) -> str:
-        """The name of the nearest folder that tells the role."""
+        """The name of the nearest folder that gives a role; empty if none does."""
         return next((name for name in reversed(self.folders) if role_of(name) is not None), "")
 
 
 @dataclass
 class Roles:
-    """What part each picture plays: image, mask, region, other observer, or none."""
+    """The pictures by role: images, masks, regions of interest, masks of other observers, and the rest (``aside``)."""
 
     images: list[Picture] = field(default_factory=list)
     masks: list[Picture] = field(default_factory=list)
@@ -59,11 +59,19 @@ class Roles:
     observers: list[Picture] = field(default_factory=list)
     aside: list[Picture] = field(default_factory=list)
     shifted: tuple[Path, Path] | None = None
-    """The first image and the first mask, where the numbers of the masks are those of the images moved."""
+    """The first image and the first mask, if images and masks are numbered with a constant offset; else None."""
 
 
 def locate_pictures(paths: Sequence[Path], source: Path) -> list[Picture]:
-    """Tell from the names of its folders what each file is."""
+    """Read role, split and place of each file from the names of its folders.
+
+    Args:
+        paths: Picture files below ``source``.
+        source: The data set's folder.
+
+    Returns:
+        One ``Picture`` per path, in the same order.
+    """
     below = {path: path.relative_to(source).parts[:-1] for path in paths}
     splits = splits_of({name for folders in below.values() for name in folders})
     numbered = {path.stem.lower() for path in paths if any(letter.isdigit() for letter in path.stem)}
@@ -78,16 +86,23 @@ def _look(path: Path, folders: tuple[str, ...], splits: dict[str, Split], number
             None if name.lower() in numbered else role
             for name, role in zip(folders[below:], roles[below:], strict=True)
         ]
-    told = [index for index, role in enumerate(roles) if role is not None]
-    role = roles[told[-1]] if told else None
-    run = list(takewhile(lambda index: roles[index] == role, reversed(told)))
+    with_role = [index for index, role in enumerate(roles) if role is not None]
+    role = roles[with_role[-1]] if with_role else None
+    run = list(takewhile(lambda index: roles[index] == role, reversed(with_role)))
     split = next((splits[name] for name in reversed(folders) if name in splits), None)
     places = tuple(place_of(name, splits.get(name)) for name in folders)
     return Picture(path, folders, role, frozenset(folders[:index] for index in run), split, places)
 
 
 def assign_roles(pictures: Sequence[Picture]) -> Roles:
-    """Tell images, masks and the rest apart: by folders where these hold both, else by the names of files too."""
+    """Separate images, masks and the rest: by their folders if these hold both, else by the names of the files too.
+
+    Args:
+        pictures: The pictures of a data set, from ``locate_pictures``.
+
+    Returns:
+        The pictures by role. Each list keeps the order of ``pictures`` within a folder.
+    """
     roles = Roles()
     by_role: dict[Role | None, list[Picture]] = defaultdict(list)
     for picture in pictures:
@@ -123,7 +138,9 @@ def assign_roles(pictures: Sequence[Picture]) -> Roles:
 
 
 def _assign_beside_masks(plain: list[Picture], roles: Roles) -> None:
-    """Files whose folders tell nothing, where others hold masks: images, unless a clear pair of folders stands by."""
+    """Give a role to files in folders without one, where other folders hold masks: they are images, unless a clear pair
+    of an image folder and a mask folder lies beside them.
+    """
     pairs = {home for image in roles.images for home in image.homes} & {
         home for mask in roles.masks for home in mask.homes
     }
@@ -146,16 +163,18 @@ def _assign_beside_masks(plain: list[Picture], roles: Roles) -> None:
 
 
 def _assign_by_name(pictures: list[Picture], roles: Roles) -> None:
-    told = [picture for picture in pictures if is_mask_name(picture.path.stem)]
-    stems = {picture.path.stem for picture in told}
-    told = [picture for picture in pictures if picture.path.stem in stems or _continues(picture.path.stem, stems)]
-    regions = [picture for picture in told if is_region_name(picture.path.stem)]
-    observers = [picture for picture in told if is_other_observer_name(picture.path.stem)]
+    called_masks = [picture for picture in pictures if is_mask_name(picture.path.stem)]
+    stems = {picture.path.stem for picture in called_masks}
+    called_masks = [
+        picture for picture in pictures if picture.path.stem in stems or _continues(picture.path.stem, stems)
+    ]
+    regions = [picture for picture in called_masks if is_region_name(picture.path.stem)]
+    observers = [picture for picture in called_masks if is_other_observer_name(picture.path.stem)]
     apart = {*regions, *observers}
-    masks = [picture for picture in told if picture not in apart]
-    if not masks:  # what is called a region of interest may be all there is
-        masks, regions, observers = told, [], []
-    masked = set(told)
+    masks = [picture for picture in called_masks if picture not in apart]
+    if not masks:  # files named as regions of interest may be the only masks
+        masks, regions, observers = called_masks, [], []
+    masked = set(called_masks)
     roles.images += [picture for picture in pictures if picture not in masked]
     roles.masks += masks
     roles.rois += regions
@@ -163,12 +182,12 @@ def _assign_by_name(pictures: list[Picture], roles: Roles) -> None:
 
 
 def _continues(stem: str, masks: set[str]) -> bool:
-    """Whether a name is that of a mask and a word: ``7_mask_heart`` beside ``7_mask``."""
+    """Whether a name is the name of another mask and a further word: ``7_mask_heart`` beside ``7_mask``."""
     return any(stem[: found.start()] in masks for found in re.finditer(r"[_\-. ]+", stem))
 
 
 def _keep_one_kind_of_images(roles: Roles) -> None:
-    """Of several folders with pictures of the same names take those called images: not ``raw`` or ``images_8bit``."""
+    """If several folders hold pictures of the same names, keep that called images: not ``raw`` or ``images_8bit``."""
     usual = {"image", "images", "img", "imgs"}
     stems: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for image in roles.images:
@@ -187,7 +206,7 @@ def _keep_one_kind_of_images(roles: Roles) -> None:
 
 
 def _set_aside(roles: Roles) -> None:
-    """Leave alone what names tell as made from images or masks, and second observers in a folder of masks."""
+    """Set aside pictures whose names show that they are made from others, and second observers among the masks."""
     for kind in (roles.images, roles.masks):
         made = [picture for picture in kind if is_aside(picture.path.stem)]
         if len(made) < len(kind):
@@ -202,8 +221,14 @@ def _set_aside(roles: Roles) -> None:
 
 
 def splits_by_file_names(images: Sequence[Picture]) -> dict[Path, Split]:
-    """The splits that file names tell (``train_1``, ``testA_1``, ``21_training``), where all of them tell one and no
-    folder does, and there are two or more.
+    """Read splits from file names such as ``train_1``, ``testA_1`` or ``21_training``.
+
+    Args:
+        images: The images of a data set.
+
+    Returns:
+        The split of every image by its path; empty if a folder names a split, if a name contains none, or if all
+        images have the same one.
     """
     if any(image.split for image in images):
         return {}

@@ -1,4 +1,4 @@
-"""Which files are masks by what they hold, where names do not tell."""
+"""Recognise masks by the values in the files, where names do not distinguish them from images."""
 
 from __future__ import annotations
 
@@ -18,16 +18,26 @@ from amsunet.data.images import count_pixels, reading
 from amsunet.errors import InputError
 
 _LOOKED_AT = 8
-"""Files of a kind."""
+"""Files of one kind that are read."""
 _MOST_KINDS = 24
 _FEW = 8
-"""Values that a mask holds at most, to be known by them."""
+"""A file with at most this many values is a mask."""
 _LARGEST = 50_000_000
+"""Pixels; a larger file is not read for this, and is no mask."""
 
 
 def roles_by_content(pictures: Sequence[Picture], layout: Layout) -> Roles | None:
-    """Tell masks from images by the number of values: a kind of files is what lies in one folder under names of one
-    form. None where that leaves a doubt.
+    """Distinguish masks from images by the number of values. Files of one folder with names of one form are one kind.
+
+    Args:
+        pictures: The pictures of a data set.
+        layout: Gets a warning that names a mask and an image found in this way.
+
+    Returns:
+        The pictures by role; None if the files of one kind differ, or all kinds look alike.
+
+    Raises:
+        InputError: If two folders hold masks of the same names.
     """
     known = [picture for picture in pictures if picture.role in (None, "image", "mask")]
     kinds: dict[tuple[str, ...], list[Picture]] = defaultdict(list)
@@ -37,10 +47,10 @@ def roles_by_content(pictures: Sequence[Picture], layout: Layout) -> Roles | Non
             kinds[key(picture)].append(picture)
         if len(kinds) <= _MOST_KINDS:
             break
-    told = {kind: _look_like_masks(of_kind) for kind, of_kind in kinds.items()}
-    masks = [kind for kind, verdict in told.items() if verdict is True]
-    images = [kind for kind, verdict in told.items() if verdict is False]
-    if not masks or not images or None in told.values():
+    verdicts = {kind: _look_like_masks(of_kind) for kind, of_kind in kinds.items()}
+    masks = [kind for kind, verdict in verdicts.items() if verdict is True]
+    images = [kind for kind, verdict in verdicts.items() if verdict is False]
+    if not masks or not images or None in verdicts.values():
         return None
     roles = Roles(
         images=[picture for kind in images for picture in kinds[kind]],
@@ -51,8 +61,8 @@ def roles_by_content(pictures: Sequence[Picture], layout: Layout) -> Roles | Non
     roles.aside = [picture for picture in pictures if picture.path not in known_paths]
     mask, image = kinds[masks[0]][0].path, kinds[images[0]][0].path
     layout.warnings.append(
-        f"names do not tell images from masks: files such as {mask} hold few values and are taken as masks, files such "
-        f"as {image} as images"
+        f"names do not distinguish images from masks: files such as {mask} hold few values and are taken as masks, "
+        f"files such as {image} as images"
     )
     return roles
 
@@ -86,7 +96,7 @@ def _folder_and_suffix(picture: Picture) -> tuple[str, ...]:
 
 
 def _look_like_masks(pictures: Sequence[Picture]) -> bool | None:
-    """Whether files hold few values; None where they differ in that."""
+    """Whether files hold few values; None if some do and others do not."""
     step = max(1, len(pictures) // _LOOKED_AT)
     verdicts = {_has_few_values(picture.path) for picture in pictures[::step][:_LOOKED_AT]}
     return verdicts.pop() if len(verdicts) == 1 else None
@@ -101,7 +111,7 @@ def _has_few_values(path: Path) -> bool:
                 return True
             indexed = picture.mode == "P"
             array = np.asarray(picture if picture.mode in ("L", "P", "I", "I;16", "F") else picture.convert("RGB"))
-    except Exception:  # what is wrong with it is said when it is read
+    except Exception:  # the reason is reported when the file is read as a sample
         return False
     flat = array.reshape(-1) if array.ndim == 2 else array.reshape(-1, 3).astype(np.int64) @ (65536, 256, 1)
     return len(np.unique(flat)) <= (20 if indexed else _FEW)

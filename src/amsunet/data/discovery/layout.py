@@ -1,4 +1,4 @@
-"""Finding images and their masks in a folder as it is, without renaming."""
+"""Find images and their masks in a folder of any usual layout, without renaming files."""
 
 from __future__ import annotations
 
@@ -28,9 +28,16 @@ __all__ = ["Layout", "Sample", "Split", "find_samples"]
 
 
 def find_samples(source: Path) -> Layout:
-    """Find the samples of a data set: a folder in any usual layout, or a CSV manifest.
+    """Find the samples of a data set.
 
-    Raises: InputError if there is nothing to be found, or no mask at all.
+    Args:
+        source: A folder in any usual layout, or a CSV manifest.
+
+    Returns:
+        The samples, the files that were left out, and notes and warnings on how files were interpreted.
+
+    Raises:
+        InputError: If there is no image or no mask.
     """
     try:
         layout = _find(source)
@@ -56,9 +63,16 @@ def _find(source: Path) -> Layout:
 
 
 def find_all(source: Path) -> Layout:
-    """What ``find_samples`` finds in a folder, for a draft: without a manifest, and images without a mask are fine.
+    """Find what ``find_samples`` finds, for a draft: a manifest is ignored, and images need no mask.
 
-    Raises: InputError if there are no images.
+    Args:
+        source: A folder.
+
+    Returns:
+        The samples, those with uncertain masks included, and the images and masks without a partner.
+
+    Raises:
+        InputError: If there are no images.
     """
     tree, layout, roles = _look_through(source)
     layout.samples = sorted([*layout.samples, *layout.to_review], key=lambda sample: sample.image)
@@ -91,7 +105,7 @@ def _with_tables(source: Path, layout: Layout) -> Layout:
 
 
 def _add_from_tree(source: Path, tree: Tree, layout: Layout) -> Roles:
-    """Add the samples among a folder's pictures, by their names, else by what the files hold."""
+    """Add the samples of a folder to a layout, found by the names of files, else by their content."""
     pictures = locate_pictures(tree.pictures, source)
     roles = assign_roles(pictures)
     paired = pair_pictures(roles.images, roles.masks)
@@ -108,7 +122,9 @@ def _add_samples(roles: Roles, paired: Paired, layout: Layout) -> None:
     observer_of = pair_one(roles.images, roles.observers)[0]
     split_of = splits_by_file_names(roles.images)
     if split_of:
-        layout.notes.append("the names of the images tell their splits: they begin or end with train, val or test")
+        layout.notes.append(
+            "the splits are taken from the names of the images, which begin or end with train, val or test"
+        )
     layout.class_names = paired.class_names
     for image in roles.images:
         masks = paired.masks.get(image.path)
@@ -136,17 +152,17 @@ def _add_samples(roles: Roles, paired: Paired, layout: Layout) -> None:
         if paired.aside:
             used = next(iter(layout.samples[0].masks.values())).parent
             layout.warnings.append(
-                f"{len(paired.aside)} masks of another kind are left alone, as {paired.aside[0].path}: those in {used} "
-                "are taken"
+                f"{len(paired.aside)} masks of another kind are not used, as {paired.aside[0].path}: those in {used} "
+                "are used"
             )
         _warn_of_uncertain_pairs(roles, paired, layout)
     layout.images_without_mask += sorted(image.path for image in without if image.path not in layout.in_doubt)
-    uncertainty_limit = set(layout.in_doubt.values())
-    layout.masks_without_image += sorted(mask.path for mask in paired.unmatched if mask.path not in uncertainty_limit)
+    uncertain = set(layout.in_doubt.values())
+    layout.masks_without_image += sorted(mask.path for mask in paired.unmatched if mask.path not in uncertain)
 
 
 def _warn_of_uncertain_pairs(roles: Roles, paired: Paired, layout: Layout) -> None:
-    """Take out images that may have a mask more than they got: they would teach its objects as background."""
+    """Take out images that may lack one of their masks: its objects would be trained on as background."""
     images_at: dict[tuple[str, ...], list[Path]] = defaultdict(list)
     masks_at: dict[tuple[str, ...], list[Path]] = defaultdict(list)
     for image in roles.images:
@@ -162,7 +178,7 @@ def _warn_of_uncertain_pairs(roles: Roles, paired: Paired, layout: Layout) -> No
 
 
 def _note_pairs(roles: Roles, paired: Paired, layout: Layout) -> None:
-    """Say what was joined, guessed and kept apart."""
+    """Note which masks were joined, guessed or set aside as those of a second observer."""
     joined = [sample for sample in layout.samples if sample.more_masks]
     if joined:
         label = next(iter(joined[0].more_masks))
@@ -176,7 +192,7 @@ def _note_pairs(roles: Roles, paired: Paired, layout: Layout) -> None:
     if paired.guessed:
         image, mask = paired.guessed[0]
         layout.warnings.append(
-            f"{len({image for image, _ in paired.guessed})} images get their masks by names that are only alike, as "
+            f"{len({image for image, _ in paired.guessed})} images get their masks by names that are only similar, as "
             f"{image} gets {mask}: if that is wrong, write a manifest.csv with the columns image,mask"
         )
     layout.warnings += paired.warnings
@@ -185,18 +201,18 @@ def _note_pairs(roles: Roles, paired: Paired, layout: Layout) -> None:
         if absent:
             layout.warnings.append(
                 f"{len(absent)} of {len(layout.samples)} images have no file for the class {name}, as "
-                f"{absent[0].image}: taken as images without it"
+                f"{absent[0].image}: they are taken as images without this class"
             )
     for folder in sorted({one.path.parent for one in roles.observers}):
         left_out = _all_in(folder, roles)
         layout.notes.append(
-            f"{folder} {'is left out: a second' if left_out else 'holds a second'} observer's masks: nothing is "
-            "trained on them, evaluate scores them beside the network"
+            f"{folder} {'is left out: a second' if left_out else 'holds a second'} observer's masks: they are not "
+            "trained on, evaluate scores them beside the network"
         )
     scored = {sample.other_observer for sample in layout.samples}
     if further := sorted(one.path for one in roles.observers if one.path not in scored):
         layout.warnings.append(
-            f"{len(further)} masks of further observers are left alone, as {further[0]}: one for each image is scored"
+            f"{len(further)} masks of further observers are not used, as {further[0]}: one per image is scored"
         )
 
 
@@ -205,20 +221,20 @@ def _all_in(folder: Path, roles: Roles) -> bool:
 
 
 def _note_left_out(aside: list[Picture], used_rois: set[Path], rois: list[Picture], layout: Layout) -> None:
-    """Say which pictures are neither images nor masks here, by folder."""
+    """Warn of pictures that are neither images nor masks, by folder."""
     left = [*aside, *(roi for roi in rois if roi.path not in used_rois)]
     by_kind: dict[str, list[Path]] = defaultdict(list)
     for picture in left:
         by_kind[re.sub(r"\d+", "0", str(picture.path.parent))].append(picture.path)
     for paths in list(by_kind.values())[:4]:
-        layout.warnings.append(f"{len(paths)} pictures are left alone, as {paths[0]}: neither images nor their masks")
+        layout.warnings.append(f"{len(paths)} pictures are not used, as {paths[0]}: neither images nor their masks")
     rest = list(by_kind.values())[4:]
     if rest:
-        layout.warnings.append(f"{sum(map(len, rest))} more pictures are left alone, in {len(rest)} other folders")
+        layout.warnings.append(f"{sum(map(len, rest))} more pictures are not used, in {len(rest)} other folders")
 
 
 def _leave_branches_alone(without: list[Picture], roles: Roles, paired: Paired, layout: Layout) -> list[Picture]:
-    """Leave out, with a word, whole folders of pictures without any mask that are not called images."""
+    """Leave out, with a warning, folders of pictures that are not called images and hold no image with a mask."""
     by_folder: dict[Path, list[Picture]] = defaultdict(list)
     for image in without:
         by_folder[image.path.parent].append(image)
@@ -240,20 +256,20 @@ def _leave_branches_alone(without: list[Picture], roles: Roles, paired: Paired, 
 
 
 def _note_splits(layout: Layout, source: Path) -> None:
-    """Say which folders were taken for splits."""
+    """Note which folders were taken for splits."""
     named: dict[str, set[str]] = defaultdict(set)
     for picture in locate_pictures([sample.image for sample in layout.samples], source):
         for name, place in zip(picture.folders, picture.places, strict=True):
             if place.startswith("="):
                 named[place.split()[0][1:]].add(name)
     if named:
-        told = "; ".join(f"{split}: {', '.join(sorted(names))}" for split, names in sorted(named.items()))
-        layout.notes.append(f"folders name the splits ({told})")
+        folders = "; ".join(f"{split}: {', '.join(sorted(names))}" for split, names in sorted(named.items()))
+        layout.notes.append(f"folders name the splits ({folders})")
         _note_no_splits(source, layout)
 
 
 def _note_no_splits(source: Path, layout: Layout) -> None:
-    """Say which folders beside splits may be meant for one, and are none."""
+    """Warn of folders beside the splits that may be meant as one and are not understood."""
     other: dict[str, list[Path]] = defaultdict(list)
     for picture in locate_pictures([sample.image for sample in layout.samples if sample.split is None], source):
         for name in picture.folders:
@@ -262,12 +278,12 @@ def _note_no_splits(source: Path, layout: Layout) -> None:
     for name, paths in sorted(other.items()):
         layout.warnings.append(
             f"the folder {name} names no split (train, val and test do): its {len(paths)} images are used as others, "
-            "and may be trained on; rename it to val or test, or say in a split.json which they are"
+            "and may be trained on; rename it to val or test, or name its images in a split.json"
         )
 
 
 def _unique_names(samples: list[Sample]) -> list[Sample]:
-    """Give samples that share a name the folders before it, and then the suffix behind it."""
+    """Make names unique: put the folders before a name that several samples share, and if needed the suffix behind."""
     if not samples:
         return samples
     full = {sample.image: Path(os.path.normpath(sample.image.absolute())) for sample in samples}

@@ -1,4 +1,4 @@
-"""A manifest: a table of images, their masks, and what is known of them."""
+"""Read and write a manifest: a CSV table of images with their masks, patients, splits and fields of view."""
 
 from __future__ import annotations
 
@@ -27,15 +27,22 @@ _NAMES = {
     "roi": ("roi", "fov", "fieldofview"),
 }  # fmt: skip
 _CLASS_MASK = "mask:"
-"""In front of the class, in the name of a column that holds the masks of one class."""
+"""Start of the name of a column that holds the masks of one class; the class follows."""
 _JOINED = "|"
-"""Between several masks of one image."""
+"""Separates several masks of one image."""
 
 
 def read_manifest(path: Path) -> Layout:
     """Read a manifest.
 
-    Raises: InputError that names the line, if one cannot be followed.
+    Args:
+        path: A CSV file.
+
+    Returns:
+        The samples, the images without a mask, and notes on the columns.
+
+    Raises:
+        InputError: If a column is missing or a line cannot be used; the message names the line.
     """
     table = read_table(path)
     layout = Layout()
@@ -58,7 +65,7 @@ def read_manifest(path: Path) -> Layout:
 
 
 def _columns(table: Table, layout: Layout) -> dict[str, int]:
-    """Which column says what; what was understood by another name, and what is not used, is noted."""
+    """Find the column of each kind; note the columns with another name and those not used."""
     of_classes = {column: index for index, column in enumerate(table.columns) if column.lower().startswith(_CLASS_MASK)}
     found = {
         kind: index for kind, names in _NAMES.items() if (index := column_called(table.columns, names)) is not None
@@ -66,7 +73,7 @@ def _columns(table: Table, layout: Layout) -> dict[str, int]:
     if "image" not in found or ("mask" not in found and not of_classes):
         has = f"its columns are {', '.join(filter(None, table.columns)) or 'none'}"
         raise InputError(
-            f"{table.path} lacks the columns image,mask ({has}): name them so (group, split, roi may follow)"
+            f"{table.path} lacks the columns image,mask ({has}): give them these names (group, split, roi may follow)"
         )
     if of_classes:
         found.pop("mask", None)
@@ -75,13 +82,13 @@ def _columns(table: Table, layout: Layout) -> dict[str, int]:
     group = find_patient_column(table.columns)
     if group is not None and group not in found.values():
         found["group"] = group
-    told = [
+    renamed = [
         f"{table.columns[index]!r} as the {kind}"
         for kind, index in found.items()
         if kind != "group" and kind not in of_classes and plain(table.columns[index]) != kind
     ]
-    if told:
-        layout.notes.append(f"{table.path.name}: columns are taken {', '.join(told)}")
+    if renamed:
+        layout.notes.append(f"{table.path.name}: columns are taken {', '.join(renamed)}")
     if "group" in found:
         patients = len({row[found["group"]] for row in table.rows.values()} - {""})
         name = table.columns[found["group"]]
@@ -97,7 +104,7 @@ def _sample(path: Path, number: int, cells: dict[str, str], layout: Layout) -> S
     if cells.get("split") and split is None:
         raise InputError(f"{path}, line {number}: split {cells['split']!r} is unknown: write train, val or test")
     if not cells["image"]:
-        raise InputError(f"{path}, line {number}: no image is named: name one, or take the line away")
+        raise InputError(f"{path}, line {number}: no image is named: name one, or remove the line")
     image = _existing(path, number, cells["image"])
     roi = _existing(path, number, cells["roi"]) if cells.get("roi") else None
     masks, more = {}, {}
@@ -128,9 +135,10 @@ def _existing(path: Path, number: int, text: str) -> Path:
 
 
 def _add(sample: Sample, same: list[Sample], line: str) -> None:
-    """Add a sample to those of its image; a line more with another mask is a further mask of it.
+    """Add a sample to those of its image; a further line with another mask is a further mask of it.
 
-    Raises: InputError if the lines differ in what they say of the image.
+    Raises:
+        InputError: If the lines give the image different splits, patients or fields of view.
     """
     before = same[-1] if same else None
     known = set() if before is None else {*before.masks.values(), *(m for ms in before.more_masks.values() for m in ms)}
@@ -157,12 +165,17 @@ def _add(sample: Sample, same: list[Sample], line: str) -> None:
 
 
 def write_manifest(path: Path, layout: Layout) -> None:
-    """Write what was found as a manifest to be edited: images without a mask have none in it.
+    """Write what was found as a manifest that can be edited.
 
-    Raises: InputError if a file is there already.
+    Args:
+        path: The file to write.
+        layout: What was found; an image without a mask, or a mask without an image, gets a line with an empty cell.
+
+    Raises:
+        InputError: If the file exists already.
     """
     if path.exists():
-        raise InputError(f"{path} is there already: name another file, or move it away")
+        raise InputError(f"{path} exists already: name another file, or move it away")
     labels = layout.class_names or ("",)
     names = [f"{_CLASS_MASK}{label}" if label else "mask" for label in labels]
     text = io.StringIO()

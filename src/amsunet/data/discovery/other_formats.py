@@ -1,4 +1,4 @@
-"""Files of other worlds: what they are, and how their images come into a format that is read."""
+"""File formats that are not read: what they are, and how to convert them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FORMATS: dict[str, tuple[str, str]] = {
     ".mat": ("a MATLAB file", "save its images and masks as PNG or TIFF, with imwrite"),
     **dict.fromkeys(
         (".czi", ".lif", ".nd2", ".oib", ".oif", ".vsi", ".lsm", ".zvi", ".ims", ".dv"),
-        ("a microscope's own file", "export its images as TIFF, with Fiji or the microscope's program"),
+        ("a microscope's raw file", "export its images as TIFF, with Fiji or the microscope's program"),
     ),
     **dict.fromkeys(
         (".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".svslide", ".vms", ".vmu"),
@@ -33,12 +33,19 @@ _FORMATS: dict[str, tuple[str, str]] = {
 
 
 def suffix_of(path: Path) -> str:
-    """The suffix in lower case, ``.nii.gz`` whole."""
+    """The suffix of a file in lower case; ``.nii.gz`` counts as one."""
     name = path.name.lower()
     return ".nii.gz" if name.endswith(".nii.gz") else path.suffix.lower()
 
 
 def describe_other(path: Path) -> str | None:
-    """What a file is that is no image we read, and what to do; None if it is not known."""
+    """Describe a file of a format that is not read, and what to do with it.
+
+    Args:
+        path: Any file; only its name is looked at.
+
+    Returns:
+        The end of a sentence after "FILE is"; None for an image or a suffix that is not known.
+    """
     known = _FORMATS.get(suffix_of(path))
     return f"{known[0]}, which is not read here: {known[1]}" if known else None

@@ -1,4 +1,4 @@
-"""Which mask belongs to which image, from their names."""
+"""Match masks to images by their names."""
 
 from __future__ import annotations
 
@@ -33,37 +33,44 @@ _NUMBER_BEHIND = re.compile(rf"(.+?){_SEPARATOR}\(?\d+\)?")
 
 @dataclass
 class Matches:
-    """What belongs together, by names."""
+    """Which masks belong to which image, by names."""
 
     masks: dict[Path, list[Path]] = field(default_factory=dict)
-    """Of each image, the first one first."""
+    """The masks of each image, in the order of their names."""
     guessed: list[tuple[Path, Path]] = field(default_factory=list)
-    """Pairs whose names only begin alike."""
+    """Pairs whose names are only similar."""
     shifted: tuple[Path, Path] | None = None
-    """The first image and the first mask where both are numbered, and the numbers of the masks are those of the images
-    moved: nothing is paired then, for two masks of neighbours would be as likely.
+    """The first image and the first mask, if images and masks are numbered with a constant offset. Nothing is paired
+    then, for the mask of a neighbour would be as likely.
     """
 
 
 def is_mask_name(stem: str) -> bool:
-    """Whether a name alone tells a mask, as in ``7_mask``, ``mask-7``, ``7_mask_1`` or ``mask``."""
+    """Whether a name alone is that of a mask, as ``7_mask``, ``mask-7``, ``7_mask_1`` or ``mask``."""
     return any((_MASK_ENDS.search(stem), _WHOLE.fullmatch(stem), _NUMBERED.fullmatch(stem)))
 
 
 def is_region_name(stem: str) -> bool:
-    """Whether a name ends in what tells a field of view: ``7_fov``."""
+    """Whether a name ends like that of a field of view: ``7_fov``."""
     return re.search(rf"(?:^|{_SEPARATOR})(?:fov|roi)$", stem, re.IGNORECASE) is not None
 
 
 def is_other_observer_name(stem: str) -> bool:
-    """Whether the end of a name tells a second observer's mask: ``7_2ndHO``, ``7.vk``, ``7_manual2``."""
+    """Whether a name ends like that of a second observer's mask: ``7_2ndHO``, ``7.vk``, ``7_manual2``."""
     last = re.split(_SEPARATOR, stem)[-2:]
     return stem.lower().endswith(".vk") or is_other_observer(words_of(" ".join(last)))
 
 
 def pair(images: Sequence[Path], masks: Sequence[Path]) -> dict[Path, Path]:
-    """Match masks to images: by the same name, then by the name without what tells a mask (``7_anno``), then
-    also without what tells an image (``7_training`` and ``7_manual1``). A name that fits twice stays unmatched.
+    """Match one mask to an image: by the same name, then without the words for a mask (``7_anno``), then also without
+    the words for an image (``7_training`` and ``7_manual1``).
+
+    Args:
+        images: Image files.
+        masks: Mask files.
+
+    Returns:
+        The mask of each image that has one. A name that fits twice stays unmatched.
     """
     found: dict[Path, Path] = {}
     for key in (str, without_mask_words, _without_any_words):
@@ -75,8 +82,17 @@ def pair(images: Sequence[Path], masks: Sequence[Path]) -> dict[Path, Path]:
 
 
 def match(images: Sequence[Path], masks: Sequence[Path]) -> Matches:
-    """Match as ``pair`` does; then several masks to one image by the number behind their names (``7_mask_1``), and
-    what is left by names that are the same but for an end which all masks have (``7_L``), or begin alike.
+    """Match as ``pair`` does, then match several masks to one image, then the rest by similar names.
+
+    Several masks of an image have a number behind its name (``7_mask_1``). Names are similar if they differ by an
+    ending that all masks share (``7_L``), contain the same numbers, or begin alike.
+
+    Args:
+        images: Image files.
+        masks: Mask files.
+
+    Returns:
+        The masks of each image, and which pairs are guessed.
     """
     found = Matches({image: [mask] for image, mask in pair(images, masks).items()})
     _several_with_mask_word(images, masks, found)
@@ -91,7 +107,7 @@ def match(images: Sequence[Path], masks: Sequence[Path]) -> Matches:
 
 
 def _shifted(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> tuple[Path, Path] | None:
-    """The first image and the first mask, if they are called as image 0 to 11 and mask 1 to 12."""
+    """The first image and the first mask, if their numbers have a constant offset: images 0 to 11, masks 1 to 12."""
     if len(images) != len(masks) or len(images) < 3 or len(found.masks) == len(images):
         return None
     numbered = [_by_one_number(images), _by_one_number(masks)]
@@ -104,21 +120,28 @@ def _shifted(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> t
 
 
 def _by_one_number(paths: Sequence[Path]) -> dict[int, Path]:
-    """The paths by the last number of their names, if these differ in nothing else."""
-    told = [re.fullmatch(r"(.*?)(\d+)(\D*)", path.stem.lower()) for path in paths]
-    if None in told or len({(one[1], one[3]) for one in told if one}) != 1:
+    """The paths by the last number in their names; empty if the names differ in anything else."""
+    matches = [re.fullmatch(r"(.*?)(\d+)(\D*)", path.stem.lower()) for path in paths]
+    if None in matches or len({(one[1], one[3]) for one in matches if one}) != 1:
         return {}
-    return {int(one[2]): path for one, path in zip(told, paths, strict=True) if one}
+    return {int(one[2]): path for one, path in zip(matches, paths, strict=True) if one}
 
 
 def without_words(name: str) -> str:
-    """A name without what tells a mask or an image in front and behind, in lower case."""
+    """Strip the words for a mask or an image from both ends of a name, in lower case."""
     return _without_any_words(name)
 
 
 def likely_images(images: Sequence[Path], masks: Sequence[Path]) -> dict[Path, Path]:
-    """For masks that were matched to no image, one to which they may belong: its name is theirs but for words that
-    tell a mask, or begins theirs.
+    """Find an image to which an unmatched mask may belong.
+
+    Args:
+        images: Image files.
+        masks: Mask files that were matched to no image.
+
+    Returns:
+        For each mask an image with the same name but for the words for a mask or an image, or with a name that begins
+        the mask's.
     """
     by_name = _group(images, _without_any_words) | _group(images, str.lower)
     out = {}
@@ -137,22 +160,22 @@ def _left(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> tupl
 
 
 def _several_with_mask_word(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> None:
-    """Add ``7_mask_1`` to image 7, which may have ``7_mask`` already."""
+    """Add ``7_mask_1`` to the masks of image 7, which may have ``7_mask`` already."""
     image_of = {name: same[0] for name, same in _group(images, str.lower).items() if len(same) == 1}
     for mask in sorted(_left(images, masks, found)[1], key=lambda path: natural(path.stem)):
-        told = _NUMBERED.fullmatch(mask.stem)
-        if told and told[1].lower() in image_of:
-            found.masks.setdefault(image_of[told[1].lower()], []).append(mask)
+        numbered = _NUMBERED.fullmatch(mask.stem)
+        if numbered and numbered[1].lower() in image_of:
+            found.masks.setdefault(image_of[numbered[1].lower()], []).append(mask)
 
 
 def _several_with_number(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> None:
-    """Give image 7 the masks ``7_0``, ``7_1``, ...: if that fits all masks that are left."""
+    """Add ``7_0``, ``7_1``, ... to the masks of image 7, if that fits all masks that are left."""
     left = _left(images, masks, found)[1]
     image_of = {name: same[0] for name, same in _group(images, str.lower).items() if len(same) == 1}
     fits = {}
     for mask in left:
-        told = _NUMBER_BEHIND.fullmatch(without_mask_words(mask.stem))
-        fits[mask] = image_of.get(told[1].lower()) if told else None
+        numbered = _NUMBER_BEHIND.fullmatch(without_mask_words(mask.stem))
+        fits[mask] = image_of.get(numbered[1].lower()) if numbered else None
     for mask in sorted(left, key=lambda path: natural(path.stem)) if None not in fits.values() else ():
         if (image := fits[mask]) is not None:
             found.masks.setdefault(image, []).append(mask)
@@ -160,9 +183,9 @@ def _several_with_number(images: Sequence[Path], masks: Sequence[Path], found: M
 
 
 def _without_common_ends(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> dict[Path, Path]:
-    """Pairs whose names differ by what all masks, or all images, have in front or behind: ``7.png``, ``7_L.png``."""
+    """Pairs whose names differ only by a start or end that all masks, or all images, share: ``7.png``, ``7_L.png``."""
     free, left = _left(images, masks, found)
-    # Among all of them, not only what is left: a single name has no common end.
+    # The ends are those of all names, not only of those left: a single name has no common end.
     images_by, masks_by = _group(free, _common_ends(images)), _group(left, _common_ends(masks))
     return {
         same[0]: masks_by[name][0]
@@ -172,9 +195,9 @@ def _without_common_ends(images: Sequence[Path], masks: Sequence[Path], found: M
 
 
 def _same_numbers(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> dict[Path, Path]:
-    """Pairs with the same numbers in their names, where all images are called by one word and all masks by another:
-    ``t000`` and ``man_seg000``. Only where that fits all images and all masks, or it would be chance; but of the Cell
-    Tracking Challenge not all images have a mask.
+    """Pairs with the same numbers in their names, if all images share one word and all masks another: ``t000`` and
+    ``man_seg000``. It has to fit all images and all masks, or it may be chance; in the Cell Tracking Challenge, whose
+    names are known, images may lack a mask.
     """
     forms = [{re.sub(r"\d+", "0", path.stem.lower()) for path in paths} for paths in (images, masks)]
     if any(len(form) != 1 for form in forms):
@@ -190,14 +213,14 @@ def _same_numbers(images: Sequence[Path], masks: Sequence[Path], found: Matches)
 
 
 def _beginning_alike(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> dict[Path, Path]:
-    """Pairs of which one name begins with the other and words follow, where each fits one only."""
+    """Pairs in which one name is the other followed by words, if each fits one only."""
     free, left = _left(images, masks, found)
     forwards = _longer_names(free, left, images)
     return forwards or {image: mask for mask, image in _longer_names(left, free, masks).items()}
 
 
 def _longer_names(short: Sequence[Path], long: Sequence[Path], all_short: Sequence[Path]) -> dict[Path, Path]:
-    """For each short name the one long name that begins with it, and with no longer one of the short names."""
+    """For each short name the one long name that begins with it, and with no longer short name."""
     by_name, every = _group(short, str.lower), set(_group(all_short, str.lower))
     fits: dict[Path, list[Path]] = defaultdict(list)
     for path in long:
@@ -211,7 +234,7 @@ def _longer_names(short: Sequence[Path], long: Sequence[Path], all_short: Sequen
 
 
 def _common_ends(paths: Sequence[Path]) -> Callable[[str], str]:
-    """A key: the name without what all names have in front and behind, in whole words; numbers stay."""
+    """A key function: a name without the words that all names begin and end with; numbers stay."""
     stems = [path.stem.lower() for path in paths]
     front = _common_start(stems) if len(stems) > 1 else ""
     behind = _common_start([stem[::-1] for stem in stems])[::-1] if len(stems) > 1 else ""
@@ -231,7 +254,7 @@ def _common_start(texts: Sequence[str]) -> str:
 
 
 def natural(stem: str) -> list[int | str]:
-    """A key to sort by: 2 before 10."""
+    """A sort key that puts 2 before 10."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", stem)]
 
 
@@ -258,7 +281,7 @@ def _strip(pattern: re.Pattern[str], stem: str) -> str:
 
 
 def without_mask_words(stem: str) -> str:
-    """A name without what tells a mask in front and behind, in lower case."""
+    """Strip the words for a mask from both ends of a name, in lower case."""
     return _strip(_MASK_ENDS, stem)
 
 

@@ -1,4 +1,4 @@
-"""Images brought together with their masks through folders of every shape: one mask, several, one for each class."""
+"""Pair images with masks across folders: one mask per image, several, or one per class."""
 
 from __future__ import annotations
 
@@ -17,24 +17,32 @@ from amsunet.errors import InputError
 
 @dataclass
 class Paired:
-    """The masks of each image by the class whose folder they lie in, '' where folders tell no class."""
+    """The masks of each image by class, which is the name of their folder; ``""`` if folders name no class."""
 
     masks: dict[Path, dict[str, list[Picture]]] = field(default_factory=dict)
     class_names: tuple[str, ...] = ()
     unmatched: list[Picture] = field(default_factory=list)
-    """Masks of no image."""
+    """Masks that belong to no image."""
     aside: list[Picture] = field(default_factory=list)
-    """Masks of another kind, which images have beside those that are taken."""
+    """Masks of another kind, which are not used."""
     guessed: list[tuple[Path, Path]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     shifted: tuple[Path, Path] | None = None
-    """An image and a mask, where the numbers of all masks are those of the images moved."""
+    """An image and a mask, if images and masks are numbered with a constant offset."""
 
 
 def pair_pictures(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired:
     """Find the masks of every image.
 
-    Raises: InputError where two folders hold masks of the same images and nothing tells which are meant.
+    Args:
+        images: The images of a data set.
+        masks: The masks of a data set.
+
+    Returns:
+        The masks of each image by class.
+
+    Raises:
+        InputError: If two folders hold masks of the same images and it is not clear which to use.
     """
     kinds: dict[str, list[Picture]] = defaultdict(list)
     shared, above_images = _shared_places(images, masks), _folders_above(images)
@@ -47,40 +55,46 @@ def pair_pictures(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired
 
 
 def pair_one(images: Sequence[Picture], others: Sequence[Picture]) -> tuple[dict[Path, Path], list[tuple[Path, Path]]]:
-    """The one file, and the first one if there are several, that belongs to each image; and the pairs that are likely
-    only.
+    """Match one file to each image, such as a field of view.
+
+    Args:
+        images: The images of a data set.
+        others: The files to match.
+
+    Returns:
+        The file of each image, the first one if there are several; and the pairs that are guessed.
     """
     found = _match_in_places(images, others)
     return {image: several[0].path for image, several in found.masks.items()}, found.guessed
 
 
 def _pair_kind(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired:
-    """Pair masks of one kind: all together, or each class folder for itself."""
+    """Pair masks of one kind: all together, or class folder by class folder."""
     by_label: dict[str, list[Picture]] = defaultdict(list)
     shared, above_images = _shared_places(images, masks), _folders_above(images)
     for mask in masks:
         by_label[_label(mask, above_images, shared)].append(mask)
     if set(by_label) == {""} and (named := _named_classes(images, masks)):
         return named
-    if own := _in_folders_of_images(images, by_label, shared):
-        taken = {mask.path for several in own.values() for mask in several}
+    if by_folder := _in_folders_of_images(images, by_label, shared):
+        taken = {mask.path for several in by_folder.values() for mask in several}
         unmatched = [mask for mask in masks if mask.path not in taken]
-        return Paired({image: {"": several} for image, several in own.items()}, unmatched=unmatched)
+        return Paired({image: {"": several} for image, several in by_folder.items()}, unmatched=unmatched)
     found = {label: _match_in_places(images, of_label) for label, of_label in by_label.items()}
     out = Paired(shifted=next((one.shifted for one in found.values() if one.shifted), None))
     labels = sorted(label for label, one in found.items() if one.masks)
     if len(labels) == 1 and role_of(labels[0]) is not None:
-        labels = [""]  # masks/expert1, annotation/all_masks: no class
+        labels = [""]  # masks/expert1, annotation/all_masks name no class
     classes = labels != [""] and (len(labels) == 1 or _several_of_an_image(found[label].masks for label in labels))
     if not classes:
         all_found = _match_in_places(images, masks)
         out.guessed, out.shifted = all_found.guessed, out.shifted or all_found.shifted
         out.masks = {image: {"": several} for image, several in all_found.masks.items()}
         if len(labels) > 1 and "" not in labels:
-            out.warnings.append(f"{_told(labels)} share no image: their masks are taken as one class")
+            out.warnings.append(f"{_listed(labels)} have no image in common: their masks are taken as one class")
     elif "" in labels:
         raise InputError(
-            f"{_told([str(by_label[label][0].path.parent) for label in labels])} hold masks of the same images: leave "
+            f"{_listed([str(by_label[label][0].path.parent) for label in labels])} hold masks of the same images: keep "
             "one of them, or write a manifest.csv with the columns image,mask"
         )
     else:
@@ -95,7 +109,7 @@ def _pair_kind(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired:
 
 
 def _named_classes(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired | None:
-    """Masks by the classes that their names tell; None if they tell none."""
+    """Pair masks by the class in their names; None if their names hold none."""
     shared, picture_of = _shared_places(images, masks), {mask.path: mask for mask in masks}
     images_in, out = _by_place(images, shared), Paired()
     for place, of_place in _by_place(masks, shared).items():
@@ -109,7 +123,7 @@ def _named_classes(images: Sequence[Picture], masks: Sequence[Picture]) -> Paire
     image, most = max(out.masks.items(), key=lambda item: len(item[1]))
     files = [several[0].path.name for several in most.values()]
     out.warnings.append(
-        f"the names of masks are taken to tell classes ({', '.join(out.class_names)}), as {_told(files)} of {image}: "
+        f"classes are taken from the names of masks ({', '.join(out.class_names)}), as {_listed(files)} of {image}: "
         f"if they are pieces of one class, number them ({image.stem}_mask_1, {image.stem}_mask_2) and they are joined"
     )
     return out
@@ -118,8 +132,8 @@ def _named_classes(images: Sequence[Picture], masks: Sequence[Picture]) -> Paire
 def _in_folders_of_images(
     images: Sequence[Picture], by_label: dict[str, list[Picture]], shared: set[str]
 ) -> dict[Path, list[Picture]]:
-    """The masks of images that have a folder of their own: ``masks/7/*.png`` is of ``images/7.png``, by all of its
-    name. Empty if most images or most folders have none: folders of classes 1 and 2 are not of images 1 and 2.
+    """The masks of images that have a folder each: ``masks/7/*.png`` belongs to ``images/7.png``. Empty if fewer than
+    half of the images or of the folders match: folders of classes 1 and 2 do not belong to images 1 and 2.
     """
     folders = {label: without_words(label) for label in by_label if label}
     names = defaultdict(list)
@@ -139,7 +153,7 @@ def _in_folders_of_images(
 
 
 def _choose_kind(paired: dict[str, Paired], kinds: dict[str, list[Picture]]) -> Paired:
-    """Of folders that hold masks of the same images take those called masks, or all as classes where all are named."""
+    """Choose among folders with masks of the same images: the one called masks, or all as classes if all name one."""
     found = {kind: one for kind, one in paired.items() if one.masks}
     folder = {kind: kinds[kind][0].evidence for kind in found}
     if all(names_a_class(place_of(name)) for name in folder.values()) and not any(
@@ -155,8 +169,8 @@ def _choose_kind(paired: dict[str, Paired], kinds: dict[str, list[Picture]]) -> 
     called_masks = [kind for kind in found if kind in ("mask", "masks")]
     if len(called_masks) != 1:
         raise InputError(
-            f"{_told([str(next(iter(kinds[kind])).path.parent) for kind in found])} hold masks of the same images: "
-            "leave one of them, or write a manifest.csv with the columns image,mask"
+            f"{_listed([str(next(iter(kinds[kind])).path.parent) for kind in found])} hold masks of the same images: "
+            "keep one of them, or write a manifest.csv with the columns image,mask"
         )
     out = found[called_masks[0]]
     out.aside = [mask for kind in paired if kind != called_masks[0] for mask in kinds[kind]]
@@ -164,14 +178,13 @@ def _choose_kind(paired: dict[str, Paired], kinds: dict[str, list[Picture]]) -> 
 
 
 def _merge(several: list[Paired]) -> Paired:
-    """Bring together what was found in different branches of a data set."""
+    """Merge what was found in the branches of a data set."""
     out = Paired()
     named = [one.class_names for one in several if one.masks]
     if len(set(named)) > 1:
         first, other = [", ".join(names) or "none" for names in dict.fromkeys(named)][:2]
         raise InputError(
-            f"the images have masks in the class folders {first}, and others were found: {other}: give every split "
-            "the same folders"
+            f"images differ in their class folders, {first} and {other}: give every split the same folders"
         )
     out.class_names = named[0] if named else ()
     for one in several:
@@ -185,7 +198,7 @@ def _merge(several: list[Paired]) -> Paired:
 
 @dataclass
 class _Found:
-    """The masks of one folder by image, and what is to be said of them."""
+    """The masks of one folder by image, with the guessed pairs."""
 
     masks: dict[Path, list[Picture]] = field(default_factory=dict)
     guessed: list[tuple[Path, Path]] = field(default_factory=list)
@@ -193,8 +206,8 @@ class _Found:
 
 
 def _match_in_places(images: Sequence[Picture], masks: Sequence[Picture]) -> _Found:
-    """Match by names among what lies in the same place, as far as the places of images and masks are comparable: of
-    the patient P1, of the split train; and give an image that is alone in its place all masks of that place.
+    """Match by names within each place that images and masks share, as a patient P1 or the split train; an image that
+    is alone in its place gets all masks of the place.
     """
     shared = _shared_places(images, masks)
     picture_of = {mask.path: mask for mask in masks}
@@ -214,7 +227,7 @@ def _match_in_places(images: Sequence[Picture], masks: Sequence[Picture]) -> _Fo
 def _alone_in_place(
     images: Sequence[Picture], left: Sequence[Picture], found: dict[Path, list[Picture]]
 ) -> dict[Path, list[Picture]]:
-    """Masks in the folder of one image, whatever they are called: ``7/images/7.png`` and ``7/masks/*.png``, or
+    """Masks in the folder of one image, whatever their names: ``7/images/7.png`` and ``7/masks/*.png``, or
     ``images/7.png`` and ``masks/7/*.png``.
     """
     names = {image.path: (image.where | {place_of(image.path.stem)}) - {""} for image in images}
@@ -233,7 +246,7 @@ def _alone_in_place(
 
 
 def _refuse_kinds(masks_of: dict[Path, list[Picture]]) -> None:
-    """Masks that are called alike in every folder (liver, tumour) are of two kinds, and not parts of one."""
+    """Refuse masks that have the same names in every folder (liver, tumour): they are two classes, not parts of one."""
     by_forms: dict[frozenset[str], list[Path]] = defaultdict(list)
     for image, masks in masks_of.items():
         by_forms[frozenset(re.sub(r"\d+", "", mask.path.stem) for mask in masks)].append(image)
@@ -241,8 +254,8 @@ def _refuse_kinds(masks_of: dict[Path, list[Picture]]) -> None:
         if len(forms) > 1 and len(images) > 1:
             names = [mask.path.name for mask in masks_of[images[0]]]
             raise InputError(
-                f"{images[0]} has the masks {_told(names)}, and others have masks of the same names: put the masks of "
-                "each class into a folder of its own, masks/CLASS, or write a manifest.csv with a column mask:CLASS "
+                f"{images[0]} has the masks {_listed(names)}, and others have masks of the same names: put the masks "
+                "of each class into a folder of its own, masks/CLASS, or write a manifest.csv with a column mask:CLASS "
                 "for each"
             )
 
@@ -263,7 +276,7 @@ def _folders_above(images: Iterable[Picture]) -> set[tuple[str, ...]]:
 
 
 def _kind(mask: Picture, above_images: set[tuple[str, ...]], shared: set[str]) -> str:
-    """What the highest folder is called that holds masks alone, without what tells a place that images share."""
+    """The name of the highest folder that holds masks alone; empty if it is a place that images share."""
     for end, (name, place) in enumerate(zip(mask.folders, mask.places, strict=True), start=1):
         if mask.folders[:end] not in above_images and role_of(name) == "mask":
             return "" if place in shared else kind_of(name)
@@ -271,7 +284,7 @@ def _kind(mask: Picture, above_images: set[tuple[str, ...]], shared: set[str]) -
 
 
 def _label(mask: Picture, above_images: set[tuple[str, ...]], shared: set[str]) -> str:
-    """The folder that may tell a mask's class: the last one below the folder of masks that tells nothing else."""
+    """The folder that may name a mask's class: the last one below the folder of masks with no other meaning."""
     inside, label = False, ""
     for end, (name, place) in enumerate(zip(mask.folders, mask.places, strict=True), start=1):
         if mask.folders[:end] in above_images:
@@ -292,5 +305,5 @@ def _several_of_an_image(groups: Iterable[Iterable[Path]]) -> bool:
     return False
 
 
-def _told(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]

@@ -1,4 +1,4 @@
-"""Tables beside the images that tell whose they are, and of which split."""
+"""Tables beside the images that name their patients and splits."""
 
 from __future__ import annotations
 
@@ -19,18 +19,26 @@ _EXACT = (
     "caseid", "group", "groupid", "patientenid", "patientennummer", "patientennr", "videoid", "video", "sequenceid",
     "volumeid", "slideid",
 )  # fmt: skip
-"""What frames and slices have in common goes last: they are of one patient at least."""
+"""Names of a column of patients, best first; those of videos and volumes come last, for they tie frames and slices
+together that are from one patient."""
 _LIKELY = frozenset({"patient", "patients", "patienten", "paciente", "subject", "subjects"})
 _OF_A_PATIENT = frozenset({
     "age", "sex", "gender", "weight", "height", "birth", "race", "position", "orientation", "status", "history",
     "date", "diagnosis", "outcome", "count", "grade", "stage", "type",
     "alter", "geschlecht",
 })  # fmt: skip
-"""What is told of patients, and does not tell one from another."""
+"""Words for a property of patients, which does not identify one."""
 
 
 def find_patient_column(columns: Sequence[str]) -> int | None:
-    """The column that tells patients apart: exact names go first, and a patient's age is none."""
+    """Find the column that identifies patients; a property such as a patient's age does not.
+
+    Args:
+        columns: The names of a table's columns.
+
+    Returns:
+        The index of the column; an exact name comes first. None if there is none.
+    """
     exact = column_called(columns, _EXACT)
     if exact is not None:
         return exact
@@ -42,16 +50,20 @@ def find_patient_column(columns: Sequence[str]) -> int | None:
 
 
 def apply_tables(source: Path, layout: Layout) -> None:
-    """Take groups and splits from the tables beside the images, and in the folders above them, that have a column of
-    them and one of images.
+    """Take patients and splits from tables beside the images and in the folders above them.
 
-    Raises: InputError if a table gives an image two splits, or one that is unknown.
+    Args:
+        source: The data set's folder.
+        layout: Its samples get groups and splits; notes and warnings name the tables.
+
+    Raises:
+        InputError: If a table gives an image two splits or an unknown one.
     """
     for path in _tables(source, layout):
         try:
             read = read_table(path)
         except InputError:
-            continue  # no table, and nothing that patients could be known from
+            continue  # not a table
         table = _as_list(read, layout) if path.suffix.lower() == ".txt" else read
         if table is None:
             continue
@@ -73,14 +85,14 @@ def _tables(source: Path, layout: Layout) -> list[Path]:
 
 
 def _is_list_of_patients(path: Path) -> bool:
-    """Whether a text file is called ``patients.txt`` or the like; ``train_patients.txt`` is a list of a split."""
+    """Whether a text file has a name such as ``patients.txt``; ``train_patients.txt`` is the list of a split."""
     words = set(words_of(path.stem)) if path.suffix.lower() == ".txt" else set()
     return bool(words & _LIKELY) and not any(map(split_of, words)) and path.is_file()
 
 
 def _as_list(table: Table, layout: Layout) -> Table | None:
-    """A list of images and their patients as a table: separated by spaces where by nothing else, and with a first line
-    that names the columns, or without one. None, and told, where it is no such list.
+    """A list of images and patients as a table, separated by spaces if by nothing else, with or without a line of
+    column names. None, with a warning, if it is no such list.
     """
     lines = [table.columns, *table.rows.values()]
     if all(len(line) == 1 for line in lines):
@@ -109,18 +121,18 @@ def _apply(table: Table, patient: int, layout: Layout) -> None:
     if not rows and (in_paths := _named_in_paths(layout.samples, table.values(patient))):
         layout.samples = [replace(s, group=s.group or in_paths[s.name]) for s in layout.samples]
         layout.notes.append(
-            f"{table.path.name} names patients ({column}): the paths of the {len(in_paths)} images tell whose they "
-            f"are, {len(set(in_paths.values()))} patients"
+            f"{table.path.name} names patients ({column}), which are found in the paths of the {len(in_paths)} images: "
+            f"{len(set(in_paths.values()))} patients"
         )
         return
     if not rows:
         if len(_rows_of(layout.samples, table, patient)) == len(layout.samples):
-            return  # the images are called by their patients: each has one image
+            return  # the images are named by patient: each has one image
         shown, name = ", ".join(next(iter(table.rows.values()))), layout.samples[0].image.name
         layout.warnings.append(
             f"{table.path.name} ({column}) names the patients of 0 of {len(layout.samples)} images: no column of it "
-            f"holds their names (its first line is {shown}; an image is called {name}); say {setting('group')}, or "
-            "patients may be on both sides of a cut"
+            f"holds their names (its first line is {shown}; an image is called {name}); set {setting('group')}, or "
+            "the images of a patient may be in several splits"
         )
         return
     named = _values_of(rows, patient)
@@ -133,31 +145,34 @@ def _apply(table: Table, patient: int, layout: Layout) -> None:
             f"({', '.join(named[twice[0].name])}): the first is taken"
         )
     patients = len(set(group_of.values()))
-    told = f"{table.path.name} names the patient of {len(group_of)} images ({column}, {patients} patients)"
+    found = f"{table.path.name} names the patient of {len(group_of)} images ({column}, {patients} patients)"
     if len(group_of) == len(layout.samples):
-        layout.notes.append(told)
+        layout.notes.append(found)
     else:
         missing = next(sample for sample in layout.samples if sample.name not in group_of)
         layout.warnings.append(
-            f"{told}; {len(layout.samples) - len(group_of)} of {len(layout.samples)} images are not in it, as "
-            f"{missing.image.name}: each of them counts as a patient of its own"
+            f"{found}; {len(layout.samples) - len(group_of)} of {len(layout.samples)} images are not in it, as "
+            f"{missing.image.name}: each of them counts as one more patient"
         )
 
 
 def _apply_splits(table: Table, column: int, patient: int | None, layout: Layout) -> None:
-    """Take splits from a column of them, of images or of patients, where neither a folder nor a split file names any.
+    """Take the splits of images or of patients from a column, unless folders or a split file name them.
 
-    Raises: InputError if an image has two, or one that is unknown.
+    Raises:
+        InputError: If an image has two splits or an unknown one.
     """
-    told = f"{table.path.name} (column {table.columns[column]!r})"
+    where = f"{table.path.name} (column {table.columns[column]!r})"
     values = sorted({value for value in table.values(column) if value})
     unknown = [value for value in values if split_of(value) is None]
     named = _values_of(_best_rows(layout.samples, table, column), column)
     if not named and patient is not None:
         named = _by_patient(layout.samples, table, patient, column)
     if not named or len(unknown) == len(values):
-        why = "it names no image that is here" if not named else f"its values ({', '.join(values[:4])}) are no splits"
-        layout.warnings.append(f"{told} is not used as the split: {why}")
+        why = (
+            "it names no image of the data set" if not named else f"its values ({', '.join(values[:4])}) are no splits"
+        )
+        layout.warnings.append(f"{where} is not used as the split: {why}")
         return
     if unknown:
         raise InputError(
@@ -176,7 +191,7 @@ def _apply_splits(table: Table, column: int, patient: int | None, layout: Layout
         other = [s for s in layout.samples if split_of_name.get(s.name, now[s.name]) != now[s.name]]
         if other:
             layout.warnings.append(
-                f"{told} is not used: the split is told already, and otherwise for {len(other)} images, as "
+                f"{where} is not used: the split is known already, and differs for {len(other)} images, as "
                 f"{other[0].image.name}"
             )
         return
@@ -188,7 +203,7 @@ def _apply_splits(table: Table, column: int, patient: int | None, layout: Layout
 
 
 def _by_patient(samples: Sequence[Sample], table: Table, patient: int, column: int) -> dict[str, list[str]]:
-    """What a column says of the patient of each sample, by sample name."""
+    """The values of a column for the patient of each sample, by sample name."""
     of_patient: dict[str, list[str]] = {}
     for row in table.rows.values():
         if row[column]:
@@ -199,19 +214,19 @@ def _by_patient(samples: Sequence[Sample], table: Table, patient: int, column: i
 
 
 def _best_rows(samples: Sequence[Sample], table: Table, column: int) -> dict[str, list[tuple[str, ...]]]:
-    """The rows of each sample by its name, from the column that names most images; not from that which is asked for."""
+    """The rows of each sample by its name, from the column that names most images, ``column`` itself left out."""
     readings = [_rows_of(samples, table, index) for index in range(len(table.columns)) if index != column]
     return max(readings, key=len, default={})
 
 
 def _values_of(rows: dict[str, list[tuple[str, ...]]], column: int) -> dict[str, list[str]]:
-    """The different values of a column for each sample that has one."""
+    """The distinct values of a column for each sample that has one."""
     found = {name: list(dict.fromkeys(row[column] for row in several if row[column])) for name, several in rows.items()}
     return {name: values for name, values in found.items() if values}
 
 
 def _named_in_paths(samples: Sequence[Sample], patients: Sequence[str]) -> dict[str, str]:
-    """The patient of each sample by the one name that is found in its path as a whole word; empty if one has none."""
+    """The patient of each sample, whose name is a whole word of its path; empty unless every path holds exactly one."""
     known = {
         name
         for name in patients
@@ -228,8 +243,8 @@ def _named_in_paths(samples: Sequence[Sample], patients: Sequence[str]) -> dict[
 
 
 def _rows_of(samples: Sequence[Sample], table: Table, column: int) -> dict[str, list[tuple[str, ...]]]:
-    """The rows of each sample, if that column names the images: by path or name, with or without suffix, or by numbers
-    that have lost their zeros in front, where that fits one image only.
+    """The rows of each sample, if a column names the images: by path or name, with or without suffix, or by number
+    without leading zeros if that fits one image only.
     """
     for key_of_cell, key_of_sample in _KEYS:
         by_key: dict[str, list[Sample]] = {}
@@ -253,7 +268,7 @@ def _path_of(text: str) -> PurePosixPath:
 
 def _stem_of(text: str) -> str:
     path = _path_of(text)
-    # "case.7" is no name with a suffix.
+    # "case.7" has no suffix.
     return (path.stem if path.suffix and not path.suffix[1:].isdigit() else path.name).lower()
 
 

@@ -1,4 +1,4 @@
-"""What is said where no image has a mask."""
+"""The error message for a folder in which no image has a mask."""
 
 from __future__ import annotations
 
@@ -11,33 +11,42 @@ from amsunet.wording import command
 
 
 def explain_nothing_found(source: Path, tree: Tree, roles: Roles) -> str:
-    """Say that no image has a mask: what was tried, one name of each kind, and what to do."""
+    """Word the error for a folder in which no image has a mask: what was tried, one name per kind, and what to do.
+
+    Args:
+        source: The data set's folder.
+        tree: The files in it.
+        roles: The pictures in it by role.
+
+    Returns:
+        One sentence.
+    """
     others = describe_other_files(tree)
-    told = f"; {'; '.join(others)}" if others else ""
+    more = f"; {'; '.join(others)}" if others else ""
     if tree.undecodable_names:
-        told += f"; {len(tree.undecodable_names)} names are not UTF-8, as {tree.undecodable_names[0]}: rename the files"
+        more += f"; {len(tree.undecodable_names)} names are not UTF-8, as {tree.undecodable_names[0]}: rename the files"
     if not tree.pictures:
         coco = next((path for path in sorted(source.rglob("*.json")) if "coco" in path.name.lower()), None)
-        told += f"; {coco} holds outlines (COCO): draw them into masks" if coco else ""
+        more += f"; {coco} holds outlines (COCO): draw them into masks" if coco else ""
         return (
-            f"{source} holds no images (.bmp, .jpg, .png, .tif, ...){told}: expected are folders images/ and masks/, "
-            "or a manifest.csv with the columns image,mask"
+            f"{source} holds no images (.bmp, .jpg, .png, .tif, ...){more}: put them into folders images/ and masks/, "
+            "or write a manifest.csv with the columns image,mask"
         )
-    told += _describe_outlines(source, roles)
+    more += _describe_outlines(source, roles)
     found = f"images: {', '.join(_one_of_each_kind(roles.images))}" if roles.images else "no images"
     found += f"; masks: {', '.join(_one_of_each_kind(roles.masks))}" if roles.masks else ""
     rest = [*roles.rois, *roles.observers, *roles.aside]
     found += f"; neither: {', '.join(_one_of_each_kind(rest))}" if rest else ""
     if twice := _one_name_twice([*roles.images, *roles.masks]):
-        told += f"; {twice[0]} and {twice[1]} have one name: keep one of them, of masks the one that is not JPEG"
+        more += f"; {twice[0]} and {twice[1]} have the same name: keep one of them, of masks the one that is not JPEG"
     if roles.shifted:
-        told += (
-            f"; images and masks are numbered from {roles.shifted[0].name} and {roles.shifted[1].name} on: say in a "
+        more += (
+            f"; images and masks are numbered from {roles.shifted[0].name} and {roles.shifted[1].name} on: name in a "
             "manifest.csv which belong together"
         )
     return (
         f"{source} holds {len(roles.images)} images but no masks that match them by the same name, by a word such as "
-        f"_mask, or by few values in their files ({found}{told}): put the masks into a folder masks/ beside images/, "
+        f"_mask, or by few values in their files ({found}{more}): put the masks into a folder masks/ beside images/, "
         "under the same names, or write a manifest.csv with the columns image,mask ("
         f"{command('draft_manifest', source)} makes a draft)"
     )
@@ -53,7 +62,7 @@ def _one_name_twice(pictures: Sequence[Picture]) -> tuple[Path, Path] | None:
 
 
 def _one_of_each_kind(pictures: Sequence[Picture]) -> list[str]:
-    """One name of each folder and suffix, four at most."""
+    """One path for each folder and suffix, four at most."""
     first: dict[tuple[Path, str], str] = {}
     for picture in pictures:
         first.setdefault((picture.path.parent, picture.path.suffix.lower()), str(picture.path))
@@ -61,7 +70,7 @@ def _one_of_each_kind(pictures: Sequence[Picture]) -> list[str]:
 
 
 def _describe_outlines(source: Path, roles: Roles) -> str:
-    """Name outlines beside the images: of COCO, of LabelMe (``7.json``), of YOLO (``7.txt``)."""
+    """Name annotation files beside the images: of COCO, of LabelMe (``7.json``), of YOLO (``7.txt``)."""
     if coco := next((path for path in sorted(source.rglob("*.json")) if "coco" in path.name.lower()), None):
         return f"; {coco} holds outlines (COCO), which are not read here: draw them into masks"
     stems = {picture.path.stem for picture in (*roles.images, *roles.masks)}

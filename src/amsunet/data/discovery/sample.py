@@ -1,4 +1,4 @@
-"""One image with what belongs to it, and what was found of a data set."""
+"""One image with its masks, and all that was found in a data set."""
 
 from __future__ import annotations
 
@@ -10,9 +10,18 @@ from amsunet.data.discovery.words import Split
 
 @dataclass(frozen=True)
 class Sample:
-    """One image with its mask, or with one mask for each class by the class's name.
+    """One image with its mask, or with one mask per class.
 
-    With class folders a class may be absent from ``masks``: the image has nothing of it.
+    Attributes:
+        name: Unique in the data set.
+        image: The image file.
+        masks: The mask file of each class by the name of its folder, or the only mask under ``""``. A class that is
+            absent has no pixel in the image.
+        roi: The mask of the field of view; pixels outside are ignored.
+        group: The patient.
+        split: The split that the data set names.
+        more_masks: Further files of a mask, by the keys of ``masks``; ``open_sample_mask`` joins them.
+        other_observer: The mask of a second observer, for scores only.
     """
 
     name: str
@@ -22,26 +31,24 @@ class Sample:
     group: str | None = None
     split: Split | None = None
     more_masks: dict[str, tuple[Path, ...]] = field(default_factory=dict)
-    """Further files of a mask, by the same names as in ``masks``: read with ``open_sample_mask``, which joins them."""
     other_observer: Path | None = None
-    """A second observer's mask: nothing is trained on it."""
 
 
 @dataclass
 class Layout:
-    """What was found in a folder."""
+    """What was found in a data set."""
 
     samples: list[Sample] = field(default_factory=list)
     images_without_mask: list[Path] = field(default_factory=list)
     masks_without_image: list[Path] = field(default_factory=list)
     in_doubt: dict[Path, Path] = field(default_factory=dict)
-    """Images of which it is not sure which masks are theirs, each with one that may be."""
+    """Images whose masks are uncertain, each with a further mask that may belong to it."""
     to_review: list[Sample] = field(default_factory=list)
-    """These images with the masks that were found."""
+    """The same images with the masks that were found."""
     undecodable_names: list[str] = field(default_factory=list)
     """Names that are not UTF-8, escaped."""
     class_names: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
-    """How something was understood."""
+    """How files were interpreted."""
     warnings: list[str] = field(default_factory=list)
-    """What was left out, or guessed."""
+    """What was left out or guessed."""

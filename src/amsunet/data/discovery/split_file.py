@@ -1,4 +1,4 @@
-"""The split that a data set brings along: ``split.json``, or lists of names as ``train.txt`` and ``test.csv``."""
+"""Read the split of a data set from ``split.json``, or from lists of names such as ``train.txt`` and ``test.csv``."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from amsunet.errors import InputError
 
 _FILES = ("split.json", "splits.json")
 _LISTS = (".", "ImageSets/Segmentation", "splits")
-"""Folders of lists, the second one as PASCAL VOC has it."""
+"""Folders that may hold lists; the second is that of PASCAL VOC."""
 _LIST_WORDS = frozenset({"list", "lists", "file", "files", "filenames", "name", "names", "id", "ids", "path", "paths"})
 _REST = ("rest", "other", "others", "remaining")
 _WHOLE = 1000
-"""Parts of a path, of a name that fits whole."""
+"""Stands for the number of matching parts of a path if a name matches with all its parts."""
 _FOLDS = ("splits_final.json", "splits_final.pkl")
-"""Of nnU-Net: folds, and no split."""
+"""Files of nnU-Net that hold folds and no split."""
 
 
 @dataclass(frozen=True)
 class _Named:
-    """A name and the file that puts it into a split."""
+    """The name of an image in a file that puts it into a split."""
 
     file: Path
     split: Split
@@ -36,9 +36,14 @@ class _Named:
 
 
 def apply_split_file(source: Path, layout: Layout) -> None:
-    """Take the split from ``split.json``: {"test": [names], ...} or {"name": "test", ...}, or from lists of names.
+    """Take the split from ``split.json``, {"test": [names], ...} or {"name": "test", ...}, or from lists of names.
 
-    Raises: InputError if it cannot be read, fits no image, or has a name in two splits.
+    Args:
+        source: The data set's folder.
+        layout: Its samples get their splits; notes and warnings name the files.
+
+    Raises:
+        InputError: If the file cannot be read, names no image of the data set, or has a name in two splits.
     """
     names = _Names(layout.samples)
     path = next((source / name for name in _FILES if (source / name).is_file()), None)
@@ -54,13 +59,13 @@ def apply_split_file(source: Path, layout: Layout) -> None:
             _apply(named, names, layout)
         else:
             lists, path = {}, next(iter(lists))
-            layout.warnings.append(f"{path} is not used: it names no image that is here")
+            layout.warnings.append(f"{path} is not used: it names no image of the data set")
     if path is not None and lists:
-        layout.warnings.append(f"{', '.join(file.name for file in lists)} are not used: {path.name} tells the split")
+        layout.warnings.append(f"{', '.join(file.name for file in lists)} are not used: {path.name} names the split")
     for folds in _FOLDS:
         if (source / folds).is_file():
             layout.warnings.append(
-                f'{source / folds} is not used: it names folds, and no split; write a split.json, as {{"val": ["name", '
+                f'{source / folds} is not used: it names folds, not a split; write a split.json, as {{"val": ["name", '
                 "...]}"
             )
 
@@ -75,7 +80,7 @@ def _apply(named: list[_Named], names: _Names, layout: Layout) -> None:
             unknown.append(one)
     split_of_image: dict[Path, Split] = {}
     for image, several in by_image.items():
-        # What has more of its path in common is meant: test/1.png is not train/1.png.
+        # The name that shares more of the path is meant: test/1.png is not train/1.png.
         longest = max(length for length, _ in several)
         unknown += [one for length, one in several if length < longest]
         meant = [one for length, one in several if length == longest]
@@ -89,20 +94,21 @@ def _apply(named: list[_Named], names: _Names, layout: Layout) -> None:
     if not split_of_image:
         first = f"{named[0].name!r} is the first of {len(named)}" if named else "it is empty"
         raise InputError(
-            f"{files[0] if files else 'the list'} names no image that is here ({first}; an image is called "
-            f"{layout.samples[0].image.name}): mend its names, or take it away"
+            f"{files[0] if files else 'the list'} names no image of the data set ({first}; an image is called "
+            f"{layout.samples[0].image.name}): fix its names, or remove it"
         )
     changed = [s for s in layout.samples if s.split and split_of_image.get(s.image, s.split) != s.split]
     layout.samples = [replace(s, split=split_of_image.get(s.image, s.split)) for s in layout.samples]
-    told = ", ".join(file.name for file in files)
-    layout.notes.append(f"{told} {_verb(files)} the split of {len(split_of_image)} of {len(layout.samples)} images")
+    listed = ", ".join(file.name for file in files)
+    layout.notes.append(f"{listed} {_verb(files)} the split of {len(split_of_image)} of {len(layout.samples)} images")
     if changed:
         layout.warnings.append(
-            f"{told} and folders disagree on the split of {len(changed)} images, as {changed[0].image}: {told} won"
+            f"{listed} and folders disagree on the split of {len(changed)} images, as {changed[0].image}: "
+            f"{listed} is used"
         )
     if unknown:
         layout.warnings.append(
-            f"{unknown[0].file} names {len(unknown)} images that are not here, as {unknown[0].name!r}: mend their names"
+            f"{unknown[0].file} names {len(unknown)} images that are not found, as {unknown[0].name!r}: fix their names"
         )
 
 
@@ -120,7 +126,7 @@ def _read(path: Path, layout: Layout) -> dict[Split, list[str]]:
         raise wrong
     content = _unwrapped(path, content)
     named: dict[Split, list[str]] = defaultdict(list)
-    strange = []
+    unknown = []
     by_image = all(isinstance(value, str) and split_of(value) for value in content.values())
     for key, value in content.items():
         split = split_of(value if by_image else key)
@@ -131,28 +137,29 @@ def _read(path: Path, layout: Layout) -> dict[Split, list[str]]:
         elif split:
             raise wrong
         elif isinstance(value, list) and key.lower() not in _REST:
-            strange.append(key)
-    if strange:
+            unknown.append(key)
+    if unknown:
         layout.warnings.append(
-            f"{path} has the key {', '.join(map(repr, strange))}, which is no split's name (they are train, val and "
-            "test): it changes nothing"
+            f"{path} has the key {', '.join(map(repr, unknown))}, which is no name of a split (train, val or test): "
+            "it is ignored"
         )
-    if not named and strange:
-        raise InputError(f"{path} has no key train, val or test ({', '.join(map(repr, strange))}): name the splits so")
+    if not named and unknown:
+        raise InputError(f"{path} has the keys {', '.join(map(repr, unknown))}: name the splits train, val and test")
     return named
 
 
 def _unwrapped(path: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """What holds the splits, if they lie one deeper: ``{"splits": {"train": [...]}}``.
+    """The object that holds the splits, which may lie one level deeper: ``{"splits": {"train": [...]}}``.
 
-    Raises: InputError if there are several.
+    Raises:
+        InputError: If there are several.
     """
     if any(split_of(key) for key in content):
         return content
     inner = {key: value for key, value in content.items() if isinstance(value, dict) and any(map(split_of, value))}
     if len(inner) > 1:
         raise InputError(
-            f"{path} holds {len(inner)} splits ({', '.join(inner)}), and one is expected: leave one, as "
+            f"{path} holds {len(inner)} splits ({', '.join(inner)}), and one is expected: keep one, as "
             '{"train": ["name", ...], ...}'
         )
     return next(iter(inner.values()), content)
@@ -174,7 +181,7 @@ def _names(entries: list[Any], wrong: InputError) -> list[str]:
 
 
 def _lists(source: Path) -> dict[Path, Split]:
-    """The lists of the first folder that has any, by what they are called: ``train.txt``, ``test_list.csv``."""
+    """The lists in the first folder that has any, with their splits by name: ``train.txt``, ``test_list.csv``."""
     for folder in _LISTS:
         files = sorted([*(source / folder).glob("*.txt"), *(source / folder).glob("*.csv")])
         found = {file: split for file in files if (split := _split_of_list(file))}
@@ -191,8 +198,8 @@ def _split_of_list(file: Path) -> Split | None:
 
 
 def _lines(path: Path, names: _Names) -> list[str]:
-    """The names in a list: whole lines, or what stands in front in them, as some have the mask's path behind; of a
-    table the column that names most images.
+    """The names in a list: whole lines, or the start of lines that have the mask's path behind; in a table, the column
+    that names most images.
     """
     if path.suffix.lower() == ".csv":
         table = read_table(path)
@@ -209,12 +216,12 @@ def _lines(path: Path, names: _Names) -> list[str]:
 
 @dataclass
 class _Names:
-    """Samples by the ends of their paths, with and without suffix, that belong to one alone."""
+    """Samples by the ends of their paths, with and without suffix, which are unique."""
 
     samples: Iterable[Sample]
     ends: dict[str, Sample | None] = field(default_factory=dict)
     numbers: dict[int, Sample | None] = field(default_factory=dict)
-    """By the numbers that names are, whatever zeros are in front."""
+    """By the number that a name is, leading zeros ignored."""
 
     def __post_init__(self) -> None:
         for sample in self.samples:
@@ -228,7 +235,14 @@ class _Names:
                 self.numbers[number] = None if number in self.numbers else sample
 
     def find(self, name: str) -> tuple[Sample, int] | None:
-        """The sample whose path ends like the name, by as much of it as fits one alone; and how much that is."""
+        """Find the sample whose path shares the longest unique end with a name.
+
+        Args:
+            name: As listed: a path, a file name or a number.
+
+        Returns:
+            The sample and the number of parts that match, or None.
+        """
         parts = _parts(name)
         for count in range(len(parts), 0, -1):
             end = "/".join(parts[-count:])

@@ -1,4 +1,4 @@
-"""Tables as spreadsheets save them: with commas, semicolons or tabs, with marks of encoding and empty rows."""
+"""Read CSV tables as spreadsheets save them: with commas, semicolons or tabs, a byte order mark, empty rows."""
 
 from __future__ import annotations
 
@@ -15,33 +15,41 @@ _SEPARATORS = ",;\t|"
 
 @dataclass(frozen=True)
 class Table:
-    """The columns of a table, as they are called in it, and its rows by line number."""
+    """The column names of a table, as written in it, and its rows by line number."""
 
     path: Path
     columns: tuple[str, ...]
     rows: dict[int, tuple[str, ...]]
 
     def values(self, column: int) -> list[str]:
+        """The values of a column, given by its index."""
         return [row[column] for row in self.rows.values()]
 
 
 def read_table(path: Path) -> Table:
-    """Read a CSV file; rows without a value are passed over, and short ones filled up.
+    """Read a CSV file.
 
-    Raises: InputError if it is no table.
+    Args:
+        path: The file; encoding and separator are found out.
+
+    Returns:
+        The table; rows without a value are skipped, and short ones filled up.
+
+    Raises:
+        InputError: If the file is not a table.
     """
     raw = path.read_bytes()
     encoding = next((name for mark, name in _ENCODINGS if raw.startswith(mark)), "utf-8")
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError:
-        text = raw.decode("cp1252", "replace")  # as spreadsheets save where they are not asked
+        text = raw.decode("cp1252", "replace")  # as spreadsheets save by default
     if "\0" in text:
         raise InputError(f"{path} is not a table of text: save it as CSV")
     lines = text.splitlines(keepends=True)
     first = next((line for line in lines if line.strip()), "")
     if first.lower().startswith("sep=") and len(first.strip()) == 5:
-        # What a spreadsheet writes in front for itself.
+        # A line that names the separator, for the spreadsheet.
         separator, start = first.strip()[-1], lines.index(first) + 1
     else:
         separator, start = max(_SEPARATORS, key=first.count), lines.index(first) if first else 0
@@ -58,7 +66,7 @@ def read_table(path: Path) -> Table:
 
 
 def _numbered(reader: Iterator[list[str]], start: int) -> Iterator[tuple[int, list[str]]]:
-    """The rows that hold anything, stripped, with the numbers of their lines."""
+    """The rows that are not empty, stripped, with their line numbers."""
     for cells in reader:
         stripped = [cell.strip() for cell in cells]
         if any(stripped):
@@ -66,11 +74,19 @@ def _numbered(reader: Iterator[list[str]], start: int) -> Iterator[tuple[int, li
 
 
 def plain(column: str) -> str:
-    """A column's name for comparison: ``Patient ID`` and ``patient_id`` are one."""
+    """A column's name for comparison: ``Patient ID`` and ``patient_id`` give the same."""
     return "".join(character for character in column.lower() if character.isalnum())
 
 
 def column_called(columns: Sequence[str], names: Sequence[str]) -> int | None:
-    """The column with the first of the names that any column has."""
+    """Find a column by name.
+
+    Args:
+        columns: The names of the columns, as written in the table.
+        names: Names to look for, best first, as ``plain`` gives them.
+
+    Returns:
+        The index of the column; None if there is none.
+    """
     found = [plain(column) for column in columns]
     return next((found.index(name) for name in names if name in found), None)

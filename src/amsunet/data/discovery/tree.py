@@ -1,4 +1,4 @@
-"""What lies in a folder: its pictures, followed through links, and what is passed over."""
+"""Walk a folder: list its pictures, follow links, and note what is skipped."""
 
 from __future__ import annotations
 
@@ -9,39 +9,46 @@ from pathlib import Path
 from amsunet.data.discovery.other_formats import describe_other, suffix_of
 from amsunet.data.images import is_image
 
-_OWN_OUTPUT = ("check.json", "model.safetensors")
-"""Files that tell a folder which this package wrote."""
+_OUTPUT_FILES = ("check.json", "model.safetensors")
+"""A folder with one of these files was written by this package."""
 
 
 @dataclass
 class Tree:
-    """The pictures below a folder, sorted, and what is to be said of the rest."""
+    """The pictures below a folder, sorted, with notes and warnings on the other files."""
 
     pictures: list[Path] = field(default_factory=list)
-    strange: list[Path] = field(default_factory=list)
+    undecodable: list[Path] = field(default_factory=list)
     """Pictures with names that are not UTF-8."""
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     others: dict[str, list[Path]] = field(default_factory=dict)
-    """Files of formats that are not read, by suffix."""
+    """Files of formats that are not read, by suffix in lower case."""
 
     @property
     def undecodable_names(self) -> list[str]:
         """Names that are not UTF-8, escaped."""
-        return [os.fsencode(path).decode("utf-8", "backslashreplace") for path in self.strange]
+        return [os.fsencode(path).decode("utf-8", "backslashreplace") for path in self.undecodable]
 
 
 def walk(source: Path) -> Tree:
-    """Look at everything below a folder; links to folders are followed, each folder is entered once.
+    """List the files below a folder. Links to folders are followed, and each folder is entered once.
 
-    Raises: PermissionError for a folder that may not be read: to pass over it would be silent.
+    Args:
+        source: A folder.
+
+    Returns:
+        Its pictures, and the files of other formats.
+
+    Raises:
+        PermissionError: If a folder may not be read; to skip it would be silent.
     """
     tree, dead, again = Tree(), [], []
     entered = {os.path.realpath(source)}
     waiting = [source]
     linked: list[Path] = []
     while waiting or linked:
-        # What lies here itself comes before what is only linked here.
+        # Files of the folder come before linked ones.
         folder = waiting.pop() if waiting else linked.pop()
         if folder.is_symlink():
             if os.path.realpath(folder) in entered:
@@ -54,8 +61,8 @@ def walk(source: Path) -> Tree:
                 continue
             if path.is_dir() and path.is_symlink():
                 linked.append(path)
-            elif path.is_dir() and _is_own_output(path):
-                tree.notes.append(f"{path} is passed over: amsunet wrote it")
+            elif path.is_dir() and _is_output(path):
+                tree.notes.append(f"{path} is skipped: amsunet wrote it")
             elif path.is_dir():
                 waiting += [path] if os.path.realpath(path) not in entered else []
                 entered.add(os.path.realpath(path))
@@ -65,14 +72,21 @@ def walk(source: Path) -> Tree:
                 _sort(path, tree)
     tree.pictures.sort()
     if again:
-        tree.warnings.append(f"{_count(again, 'link')}: passed over, for the folder is read already")
+        tree.warnings.append(f"{_count(again, 'link')}: skipped, for the folder is read already")
     if dead:
-        tree.warnings.append(f"{_count(dead, 'dead link')}: passed over, for nothing is there")
+        tree.warnings.append(f"{_count(dead, 'dead link')}: skipped, for the target is not found")
     return tree
 
 
 def describe_other_files(tree: Tree) -> list[str]:
-    """A sentence for each format that is not read: how many files, one of them, what to do."""
+    """Describe the files that are not read.
+
+    Args:
+        tree: The files of a folder.
+
+    Returns:
+        For each format a clause that counts the files, names one and advises what to do.
+    """
     return [
         f"{_count(paths, f'{suffix} file')}: {describe_other(paths[0])}"
         for suffix, paths in sorted(tree.others.items())
@@ -82,7 +96,7 @@ def describe_other_files(tree: Tree) -> list[str]:
 def _sort(path: Path, tree: Tree) -> None:
     if not _is_utf8(path):
         if is_image(path):
-            tree.strange.append(path)
+            tree.undecodable.append(path)
     elif is_image(path):
         tree.pictures.append(path)
     elif describe_other(path) is not None:
@@ -101,8 +115,8 @@ def _is_utf8(path: Path) -> bool:
     return True
 
 
-def _is_own_output(folder: Path) -> bool:
+def _is_output(folder: Path) -> bool:
     try:
-        return any((folder / name).is_file() for name in _OWN_OUTPUT)
+        return any((folder / name).is_file() for name in _OUTPUT_FILES)
     except PermissionError:
-        return False  # said when it is entered
+        return False  # refused when it is entered

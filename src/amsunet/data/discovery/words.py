@@ -1,4 +1,4 @@
-"""What the words of a name tell: whether a folder holds images, masks or something else, and of which split."""
+"""Interpret the words of a name: whether a folder holds images, masks or something else, and which split."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ASIDE = frozenset({
     "predictions", "pred", "preds", "color", "colour", "colored", "coloured", "object", "objects", "instance",
     "instances", "instanceids",
 })  # fmt: skip
-"""Pictures made from images and masks, or masks of another kind beside the usual ones."""
+"""Words for pictures made from images and masks, and for masks of another kind."""
 _HELPERS = _IMAGES | _MASKS | {"set", "sets", "dataset", "part", "split", "fold", "batch"}
 _FORMATS = frozenset({"png", "tif", "tiff", "jpg", "jpeg", "bmp", "gif"})
 _JOINED = re.compile(
@@ -55,12 +55,12 @@ def _words(name: str) -> tuple[str, ...]:
 
 
 def words_of(name: str) -> list[str]:
-    """The words and numbers of a name, in lower case: ``GroundTruth_1stHO`` gives groundtruth, 1st, ho."""
+    """Split a name into words and numbers in lower case: ``GroundTruth_1stHO`` gives groundtruth, 1st, ho."""
     return list(_words(name))
 
 
 def role_of(name: str) -> Role | None:
-    """What a folder of that name holds; None if its name does not tell."""
+    """What a folder of that name holds; None if the name does not show it."""
     words = words_of(name)
     known = set(words)
     if len(words) == 1 and words[0] in ("x", "y"):
@@ -73,14 +73,14 @@ def role_of(name: str) -> Role | None:
     if known & _ASIDE:
         return "aside"
     if masks and images and words[0] in ("images", "imgs"):
-        return None  # images_and_masks: both lie in it
+        return None  # images_and_masks holds both
     if masks or _first_observer(words):
         return "mask"
     return "image" if images else None
 
 
 def is_other_observer(words: list[str]) -> bool:
-    """Whether the end of a name tells a second or further observer: ``2ndHO``, ``annotator_2``, ``second_manual``."""
+    """Whether words name a second or further observer: ``2ndHO``, ``annotator_2``, ``second_manual``."""
     for before, word in zip(["", *words], [*words, ""], strict=True):
         if before in ("2nd", "3rd", "second", "third") and word in _OBSERVERS | _MASKS:
             return True
@@ -97,23 +97,28 @@ def _first_observer(words: list[str]) -> bool:
 
 
 def is_aside(stem: str) -> bool:
-    """Whether the end of a file's name tells a picture made from an image or a mask: ``7_overlay``, ``7_color``."""
+    """Whether a file's name ends like that of a picture made from an image or mask: ``7_overlay``, ``7_color``."""
     words = words_of(stem)
     return len(words) > 1 and words[-1] in _ASIDE
 
 
 def is_kind_of_mask(name: str) -> bool:
-    """Whether a folder that is left alone beside masks holds masks itself: object numbers, masks in colour."""
+    """Whether a folder that is ignored beside masks holds masks too: object numbers, masks in colour."""
     return bool(set(words_of(name)) & (_MASKS | {"instance", "instances", "object", "objects"}))
 
 
 def kind_of(name: str) -> str:
-    """What is left of the name of a folder of masks without its split: masks of two kinds are not mixed."""
+    """The name of a folder of masks without its split: masks of different kinds are not mixed."""
     return " ".join(word for word in words_of(name) if word not in _SPLITS and word not in ("tr", "ts"))
 
 
 def place_of(name: str, split: Split | None = None) -> str:
-    """What is left of a folder's name without the words that tell what it holds; its split as one word."""
+    """The name of a folder without the words for what it holds.
+
+    Args:
+        name: The folder's name.
+        split: The split that it names; it becomes one word, as ``=train``.
+    """
     rest = [word for word in words_of(name) if word not in _IMAGES | _MASKS | _FORMATS]
     if split is not None:
         rest = [f"={split}", *(w for w in rest if w not in _SPLITS and w not in _HELPERS and w not in ("tr", "ts"))]
@@ -121,22 +126,30 @@ def place_of(name: str, split: Split | None = None) -> str:
 
 
 def split_of(name: str) -> Split | None:
-    """The split that a name tells in whole words: ``test``, ``testA``, ``Train_Set1``; not ``testis`` or ``valve``."""
+    """The split that a name holds as a whole word: ``test``, ``testA``, ``Train_Set1``; not ``testis`` or ``valve``."""
     split, alone = _split_in(name)
     return split if alone else None
 
 
 def splits_of(names: Iterable[str]) -> dict[str, Split]:
-    """The splits that the names of folders tell; words in front, as in ``stage1_train``, only where they tell two."""
+    """The splits that folders name.
+
+    Args:
+        names: The names of folders; other words before the split, as in ``stage1_train``, are accepted only if the
+            names hold at least two splits.
+
+    Returns:
+        The split of each name that has one.
+    """
     found = {name: _split_in(name) for name in names}
     several = len({split for split, _ in found.values() if split}) > 1
     return {name: split for name, (split, alone) in found.items() if split and (alone or several)}
 
 
 def _split_in(name: str) -> tuple[Split | None, bool]:
-    """The split of a name, and whether nothing but numbers and letters stands in front of it."""
+    """The split in a name, and whether only helper words and numbers stand before it."""
     words = words_of(name)
-    if len(words) == 2 and words[0] in _IMAGES | _MASKS and words[1] in ("tr", "ts"):  # as nnU-Net has them
+    if len(words) == 2 and words[0] in _IMAGES | _MASKS and words[1] in ("tr", "ts"):  # as nnU-Net names them
         return ("train" if words[1] == "tr" else "test"), True
     places = [index for index, word in enumerate(words) if word in _SPLITS]
     if len(places) != 1:
@@ -152,5 +165,5 @@ def _is_number(word: str) -> bool:
 
 
 def is_format(name: str) -> bool:
-    """Whether a folder is named by the format of its files alone."""
+    """Whether the name of a folder is only the format of its files."""
     return name.lower() in _FORMATS
