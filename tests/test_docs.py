@@ -75,7 +75,7 @@ def test_the_code_of_a_page_runs(page, place, monkeypatch, capsys):
             elif SLOW & set(words):
                 _parse(words[1:])
             elif words[1] == "export" and importlib.util.find_spec("onnx") is None:
-                pytest.skip("exporting needs the extra deploy")
+                pytest.skip("exporting needs the extra export")
             else:
                 monkeypatch.setattr(sys, "argv", _shortened(words))
                 with pytest.raises(SystemExit) as ended:

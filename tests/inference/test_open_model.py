@@ -21,7 +21,7 @@ from amsunet.inference.runtime import exported_path
 
 pytestmark = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("onnxruntime", "onnxscript", "openvino")),
-    reason='needs pip install "amsunet[deploy]"',
+    reason='needs pip install "amsunet[export]"',
 )
 
 

@@ -47,8 +47,16 @@ def explain(
         run: a run folder.
         image: of which the middle ``768 x 768`` working pixels are used, if it is larger.
 
-    Returns: the PNG files.
-    Raises: InputError for a run or an image that cannot be read.
+    Returns:
+        The PNG files.
+
+    Raises:
+        InputError: For a run or an image that cannot be read.
+
+    Example:
+        >>> import amsunet
+        >>> [path.name for path in amsunet.explain("runs/nuclei", "image.png", "explained")]
+        ['receptive_field.png', 'attention.png', 'gates.png']
     """
     placed = device or choose_device()
     trained, description = load_model(model_path(Path(run)), model_file)

@@ -34,7 +34,13 @@ def register_model(name: str, *, source: str = "") -> Callable[[Builder], Builde
 
 
 def list_models() -> list[str]:
-    """Names of all networks, sorted."""
+    """Names of all networks, sorted.
+
+    Example:
+        >>> import amsunet
+        >>> amsunet.list_models()
+        ['amsunet', 'amsunet_s', 'amsunet_xs', ..., 'unet', 'unext']
+    """
     return sorted(_builders)
 
 

@@ -13,6 +13,7 @@ from amsunet.errors import InputError
 from amsunet.wording import Blank, shell_command
 
 FOLDER = Path(__file__).parent
+PREFIX = "zoo:"
 logger = logging.getLogger(__name__)
 
 
@@ -116,8 +117,12 @@ def _read(path: Path) -> Card:
 
 
 def find_card(name: str) -> Card | None:
-    """The card of a network that comes with the package, unless a file or folder here has its name."""
-    if Path(name).exists():
+    """The card of a network that comes with the package, unless a file or folder here has its name; of ``zoo:NAME``
+    whatever lies here.
+    """
+    if name.startswith(PREFIX):
+        name = name.removeprefix(PREFIX)
+    elif Path(name).exists():
         return None
     return next((_read(path) for path in _cards() if path.stem == name), None)
 

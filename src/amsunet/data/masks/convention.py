@@ -24,7 +24,13 @@ _LARGEST_COLOUR = 0xFFFFFF
 
 
 class MaskOptions(BaseModel):
-    """What the user says of the masks, where it is not to be guessed."""
+    """What the user says of the masks, where it is not to be guessed.
+
+    Example:
+        >>> import amsunet
+        >>> masks = amsunet.MaskOptions(classes=(0, 128, 255), class_names=("rim", "cup"))
+        >>> masks = amsunet.MaskOptions(threshold=128)  # given to train, check, compare or evaluate as mask_options
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
