@@ -70,14 +70,14 @@ def create_model(name: str, *, pretrained: str | Path | None = None, **arguments
     others = sorted(
         key
         for key, value in arguments.items()
-        if key not in _OF_THE_DATA and value != description.arguments.get(key, value)
+        if key not in _OF_THE_DATA and (key not in description.arguments or value != description.arguments[key])
     )
     if others:
         raise InputError(
-            f"{pretrained} was trained with other settings of the network ({', '.join(others)}): leave them out"
+            f"{pretrained} was trained with its own settings of the network: leave {', '.join(others)} out"
         )
     network, wanted = trained, description.arguments | arguments
-    if any(wanted[key] != description.arguments[key] for key in _OF_THE_DATA):
+    if wanted != description.arguments:
         network = build_network(name, wanted).eval()
         fresh = take_weights(network, trained.state_dict())
         logger.info(f"weights of {pretrained} taken; fresh: {', '.join(fresh) or 'none'}")
