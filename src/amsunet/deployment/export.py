@@ -32,7 +32,7 @@ class ExportResult:
     path: Path
     parity: Parity
     computed_in: str
-    """The precision it was compared in: float32 where this processor does not have the one it was made for."""
+    """The precision it was compared in, which is float32 where this processor does not have the one it was made for."""
 
 
 @random_state_kept()

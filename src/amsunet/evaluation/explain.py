@@ -39,7 +39,7 @@ def explain(
     """Write pictures of what a network sees in an image, each as PNG at 300 dots an inch and as PDF.
 
     ``receptive_field``: how much each pixel moves the logit of the predicted class, against that of the background,
-    at the crosses, the largest as 1; of any network. ``attention``: the mean over channels of |conv1x1(context)|, what
+    at the crosses, the largest as 1; of any network. ``attention``: the mean over channels of ``|conv1x1(context)|``, what
     AMS multiplies its input by, of every AMS unit. ``gates``: RSC's spatial gate over the image and its channel gates,
     sorted, for every skip connection.
 
