@@ -66,18 +66,20 @@ _HOMES = {
 __all__ = list(_HOMES)
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'amsunet' has no attribute {name!r}")
-    home = _HOMES[name]
-    try:
-        return import_module(f"amsunet.{name}") if home == "amsunet" else getattr(import_module(home), name)
-    except ModuleNotFoundError as error:
-        from amsunet.optional import describe_missing, is_optional  # noqa: PLC0415
+if not TYPE_CHECKING:  # or a type checker would take every misspelt name for one that may be there
 
-        if error.name is None or not is_optional(error.name):
-            raise
-        raise ModuleNotFoundError(describe_missing(error.name), name=error.name) from error
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'amsunet' has no attribute {name!r}")
+        home = _HOMES[name]
+        try:
+            return import_module(f"amsunet.{name}") if home == "amsunet" else getattr(import_module(home), name)
+        except ModuleNotFoundError as error:
+            from amsunet.optional import describe_missing, is_optional  # noqa: PLC0415
+
+            if error.name is None or not is_optional(error.name):
+                raise
+            raise ModuleNotFoundError(describe_missing(error.name), name=error.name) from error
 
 
 def __dir__() -> list[str]:
