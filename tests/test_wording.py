@@ -168,7 +168,7 @@ def test_the_command_line_tells_flags_and_python_parameters(make_dataset, tmp_pa
 
 
 def test_lines_for_the_shell_are_what_click_takes():
-    line = shell_command("train", "my data", classes=(0, 5), ignore_value=-1, group="(a b)", start="nuclei")
+    line = shell_command("train", "my data", classes=(0, 5), ignore_value=-1, group="(a b)", pretrained="nuclei")
     words = shlex.split(line)[2:]
     train = cli.commands["train"]
     assert isinstance(train, click.Command)

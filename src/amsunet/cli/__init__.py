@@ -44,7 +44,7 @@ def main(command: click.Command = cli) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what the terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        sys.exit(command(standalone_mode=False))
+        sys.exit(command.main(standalone_mode=False))
     except InputError as error:
         click.echo(f"error: {error}", err=True)
     except click.exceptions.NoArgsIsHelpError as error:
