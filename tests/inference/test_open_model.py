@@ -113,7 +113,7 @@ def test_a_damaged_header_is_said(tmp_path, content):
         ("file", {"runtime": "torch"}, r"float32\.onnx is not for torch: leave runtime out"),
         ("file", {"runtime": "openvino"}, r"float32\.onnx is not for openvino: leave runtime out"),
         ("absent.onnx", {}, r"absent\.onnx is missing"),
-        ("no/run", {"runtime": "openvino"}, r"holds no exported network for openvino: amsunet\.deployment\.export"),
+        ("no/run", {"runtime": "openvino"}, r"holds no exported network for openvino: amsunet\.export"),
     ],
 )
 def test_what_does_not_go_together_is_said(shipped, tmp_path, where, settings, message):
