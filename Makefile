@@ -20,17 +20,17 @@ demo: $(VENV)/ready
 	$(RUN)/amsunet evaluate demo/run --flips
 
 # What exporting needs, for its tests.
-$(VENV)/deploy: $(VENV)/ready
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,deploy]"
+$(VENV)/export: $(VENV)/ready
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,export]"
 	touch $@
 
 # Tests are many and small: two at a time on a thread each take half as long as one on two. The longest files go first.
-test: $(VENV)/deploy
+test: $(VENV)/export
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Processes killed at random moments: make torture [REPEATS=10]
 REPEATS ?= 10
-torture: $(VENV)/deploy
+torture: $(VENV)/export
 	OMP_NUM_THREADS=1 REPEATS=$(REPEATS) $(RUN)/python -m pytest -n 2 -m torture
 
 lint: $(VENV)/ready
@@ -47,7 +47,7 @@ docs: $(VENV)/docs
 	$(RUN)/sphinx-build -n -W -q -b html docs build/docs
 	@echo "the documentation: build/docs/index.html"
 
-bench: $(VENV)/deploy
+bench: $(VENV)/export
 	mkdir -p build
 	$(RUN)/python benchmarks/training_step.py --out build/training_step.json
 	$(RUN)/python benchmarks/memory.py --out build/memory.json

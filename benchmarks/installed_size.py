@@ -1,7 +1,7 @@
 """What must be installed to predict with an exported network: megabytes on disk, by package.
 
-A new virtual environment gets what docs/ship.md says, at the versions of constraints.txt, and segments an image with
-it. Python itself and pip are not counted.
+A new virtual environment gets the base installation, at the versions of constraints.txt, and segments an image with it.
+Python itself and pip are not counted.
 
     python benchmarks/installed_size.py NETWORK.onnx IMAGE
 """
@@ -9,7 +9,6 @@ it. Python itself and pip are not counted.
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -19,12 +18,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "results" / "installed_size.json"
 MEGABYTE = 10**6
-
-
-def said_packages() -> list[str]:
-    """The packages that docs/ship.md names."""
-    text = (ROOT / "docs" / "ship.md").read_text(encoding="utf-8")
-    return re.search(r"pip install --no-deps amsunet\npip install ([^\n]+)", text)[1].split()
 
 
 def megabytes(path: Path) -> float:
@@ -48,9 +41,8 @@ def main() -> None:
         )
         before = set(site.iterdir())
         install = [python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt"]
-        subprocess.run([*install, "--no-deps", ROOT], check=True)
-        subprocess.run([*install, *said_packages()], check=True)
-        predict = [python, "-m", "amsunet.cli", "predict", network, image, "--out", place / "masks"]
+        subprocess.run([*install, ROOT], check=True)
+        predict = [python, "-m", "amsunet", "predict", network, image, "--out", place / "masks"]
         subprocess.run(predict, check=True)
         versions = json.loads(
             subprocess.run(

@@ -1,6 +1,6 @@
 """Where OpenVINO's time goes: milliseconds of one 256 x 256 image by kind of layer, AMSUnet beside U-Net.
 
-Both are exported and fused, and take turns. Needs amsunet[deploy].
+Both are exported and fused, and take turns. Needs amsunet[export].
 
     python benchmarks/layers.py [--precision float32|bfloat16] [--rounds 40] [--out results/layers.json]
 """
@@ -39,7 +39,7 @@ def kind_of(layer: str, primitive: str) -> str:
 def compiled(network: str, precision: str, threads: int, folder: Path) -> Any:
     file = folder / f"{network}.xml"
     run(Job("write", network, "openvino", precision, SIDE, 1, "cpu", threads, 0, str(file)))
-    core = require("openvino", '"amsunet[deploy]"').Core()
+    core = require("openvino", '"amsunet[export]"').Core()
     settings = {
         "PERF_COUNT": True,
         "PERFORMANCE_HINT": "LATENCY",

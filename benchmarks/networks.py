@@ -37,13 +37,14 @@ from amsunet.atomic_io import check_writable
 from amsunet.cli import main
 from amsunet.cli.options import whole_numbers
 from amsunet.cli.process import own_process
-from amsunet.deployment.exporters import PACKAGES, PRECISIONS, missing_package, pip_line
+from amsunet.deployment.exporters import PACKAGES, PRECISIONS, missing_package
 from amsunet.device import Device, choose_device, environment
 from amsunet.errors import InputError
 from amsunet.host import random_state_kept
 from amsunet.inference.model_file import build_network
 from amsunet.inference.runtime import ALL_SUFFIXES
 from amsunet.models import absolute_model, is_custom, list_models
+from amsunet.optional import describe_missing
 from amsunet.wording import setting
 
 _OF_TORCH: dict[str, tuple[str, ...]] = {
@@ -143,7 +144,7 @@ def _settings(device: str, runtimes: Sequence[str], precisions: Sequence[str]) -
         if name not in there:
             raise InputError(f"{device} has no runtime {name!r}; {_nearest(name, there)}")
         if name in PRECISIONS and (missing := missing_package(name)):
-            raise InputError(f"{missing} is not installed: pip install {pip_line(name)}")
+            raise InputError(describe_missing(missing))
     every = dict.fromkeys(precision for of_runtime in there.values() for precision in of_runtime)
     for name in precisions:
         if name not in every:

@@ -4,7 +4,7 @@
     python benchmarks/parity.py nuclei DSB2018
 
 DATA are other images than the run's: some of them it may have seen, which does not matter to what is lost.
-Needs amsunet[deploy], and amsunet[mobile] for ExecuTorch; a form that is refused or cannot be written is in the result
+Needs amsunet[export], and amsunet[mobile] for ExecuTorch; a form that is refused or cannot be written is in the result
 with the reason.
 """
 

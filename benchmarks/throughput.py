@@ -6,7 +6,7 @@ network is not counted, the first batch is.
 
     python benchmarks/throughput.py [--count 1000] [--rounds 1] [--images FOLDER] [--run RUN] [--out FILE]
 
-Needs amsunet[deploy]. bfloat16 is left out where the processor only emulates it. Without --run a network is trained
+Needs amsunet[export]. bfloat16 is left out where the processor only emulates it. Without --run a network is trained
 for one step: its speed does not depend on what it learnt.
 """
 

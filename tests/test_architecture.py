@@ -138,5 +138,26 @@ def test_what_is_not_needed_is_not_loaded(code, absent):
 def test_public_names_are_there():
     for name in amsunet.__all__:
         assert getattr(amsunet, name) is not None
+    assert {*amsunet.__all__, "__version__"} <= {*dir(amsunet)}
     with pytest.raises(AttributeError, match="has no attribute 'wings'"):
         _ = amsunet.wings
+
+
+def test_type_checkers_see_what_python_finds():
+    """They read the imports that Python skips: of the same names, from where the objects are."""
+    tree = ast.parse((_ROOT / "__init__.py").read_text(encoding="utf-8"))
+    (hidden,) = (node for node in tree.body if isinstance(node, ast.If) and isinstance(node.test, ast.Name))
+    seen = {
+        alias.asname: f"{node.module}.{alias.name}"
+        for node in hidden.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert seen == {name: f"{home}.{name}" for name, home in amsunet._HOMES.items()}
+
+
+@pytest.mark.parametrize("module", ["amsunet", "amsunet.cli"])
+def test_the_package_is_a_command(module):
+    words = [sys.executable, "-m", module, "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith(f"version {amsunet.__version__}")

@@ -75,7 +75,7 @@ def test_the_code_of_a_page_runs(page, place, monkeypatch, capsys):
             elif SLOW & set(words):
                 _parse(words[1:])
             elif words[1] == "export" and importlib.util.find_spec("onnx") is None:
-                pytest.skip("exporting needs the extra deploy")
+                pytest.skip("exporting needs the extra export")
             else:
                 monkeypatch.setattr(sys, "argv", _shortened(words))
                 with pytest.raises(SystemExit) as ended:
@@ -96,10 +96,12 @@ def _shortened(words: list[str]) -> list[str]:
 
 
 def _check_tool(words: list[str]) -> None:
-    """A line that is not ours: a make target that exists, or an extra that the package has."""
+    """A line that is not ours: a make target or a script that exists, or an extra that the package has."""
     if words[0] == "make":
         targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
         assert words[1] in targets, words
+    elif words[0] == "python":
+        assert (ROOT / words[1]).is_file(), words
     else:
         assert words[:2] == ["pip", "install"], words
         extras = re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)

@@ -107,9 +107,9 @@ same(before, "check")
 
 
 def test_nothing_is_changed_by_exported_networks(whole, tmp_path):
-    pytest.importorskip("onnxruntime", reason='needs pip install "amsunet[deploy]"')
-    pytest.importorskip("openvino", reason='needs pip install "amsunet[deploy]"')
-    pytest.importorskip("onnxscript", reason='needs pip install "amsunet[deploy]"')
+    pytest.importorskip("onnxruntime", reason='needs pip install "amsunet[export]"')
+    pytest.importorskip("openvino", reason='needs pip install "amsunet[export]"')
+    pytest.importorskip("onnxscript", reason='needs pip install "amsunet[export]"')
     code = """
 import onnx, onnxscript, torch.onnx  # theirs
 from amsunet.deployment.export import export

@@ -14,7 +14,7 @@ TOOL = Path(__file__).parents[1] / "benchmarks" / "parity.py"
 
 
 def test_every_form_has_a_line(run, monkeypatch, tmp_path):
-    pytest.importorskip("onnxscript", reason='needs pip install "amsunet[deploy]"')
+    pytest.importorskip("onnxscript", reason='needs pip install "amsunet[export]"')
     loaded = runpy.run_path(str(TOOL))
     monkeypatch.setitem(loaded["main"].__globals__, "RESULT", tmp_path / "parity.json")
     monkeypatch.setitem(loaded["main"].__globals__, "PRECISIONS", {"onnx": ("float32",), "openvino": ("bfloat16",)})

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import amsunet
 from amsunet.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -62,7 +63,7 @@ def test_what_is_to_be_installed_exists() -> None:
     extras = {extra for line in lines[1:] for extra in line.strip('".[]').split(",")}
     assert extras <= set(project["optional-dependencies"]) and len(extras) == len(lines) - 1
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
-    assert re.findall(r"^version: (.*)$", citation, re.MULTILINE) == [project["version"]]
+    assert re.findall(r"^version: (.*)$", citation, re.MULTILINE) == [amsunet.__version__]
 
 
 def _anchors(text: str) -> set[str]:

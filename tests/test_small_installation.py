@@ -1,8 +1,10 @@
-"""Exported networks predict with the few packages that docs/ship.md names, and no others."""
+"""The base installation predicts with exported networks; what an extra brings is named where it is missing."""
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
@@ -12,84 +14,161 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from packaging.requirements import Requirement
 from PIL import Image
 
+import amsunet
 from amsunet.data.builtin_samples import locate
 from amsunet.deployment.export import export
 from amsunet.inference.predictor import load
+from amsunet.optional import EXTRAS, describe_missing
 
-_ROOT = Path(__file__).parents[1]
+_SOURCE = Path(amsunet.__file__).parent
+_PROJECT = tomllib.loads((_SOURCE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # What a package is imported as, where that is not its name.
-_MODULES = {"pillow": "PIL", "scikit-image": "skimage", "pytorch-lightning": "pytorch_lightning"}
+_MODULES = {
+    "openslide-bin": "openslide",
+    "openslide-python": "openslide",
+    "pillow": "PIL",
+    "pytorch-lightning": "pytorch_lightning",
+    "scikit-image": "skimage",
+}
 
 
-def _named_in_the_docs() -> set[str]:
-    text = (_ROOT / "docs" / "ship.md").read_text(encoding="utf-8")
-    (line,) = re.findall(r"^pip install ([^-\n]*onnxruntime[^\n]*)$", text, re.MULTILINE)
-    return set(line.split())
+def _module(package: str) -> str:
+    return _MODULES.get(package, package.replace("-", "_"))
 
 
-def _not_named() -> set[str]:
-    """Modules of all packages that amsunet needs otherwise."""
-    project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["deploy"]]
-    packages = {re.split(r"[<>=]", text)[0] for text in wanted} - _named_in_the_docs()
-    return {_MODULES.get(name, name.replace("-", "_")) for name in packages} | {"lightning", "kornia_rs"}
+def _with_what_they_need(wanted: list[str]) -> set[str]:
+    """Packages, and all that these need in turn, by their names in the environment of this test."""
+    found: set[str] = set()
+    while wanted:
+        requirement = Requirement(wanted.pop())
+        marker, name = requirement.marker, requirement.name.lower()
+        if name not in found and (marker is None or marker.evaluate({"extra": ""})):
+            found.add(name)
+            wanted += importlib.metadata.requires(name) or []
+    return found
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Path:
+    """A folder of packages: amsunet and what the base installation brings, and nothing else."""
+    site = tmp_path_factory.mktemp("site")
+    (site / "amsunet").symlink_to(_SOURCE)
+    for name in _with_what_they_need([*_PROJECT["dependencies"]]):
+        for file in importlib.metadata.files(name) or ():
+            top = file.parts[0]
+            if top not in ("..", "__pycache__") and not (site / top).exists():
+                (site / top).symlink_to(Path(str(file.locate())).parents[len(file.parts) - 2] if len(file.parts) > 1
+                                        else Path(str(file.locate())))  # fmt: skip
+    return site
 
 
 @pytest.fixture
-def call(tmp_path):
-    """Run the command line where importing any other package fails."""
+def call(base, tmp_path):
+    """Run ``python -m amsunet`` in the base installation."""
 
-    def run(*words: object, but: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-        code = (
-            f"import sys\nfor name in {sorted(_not_named() - {*but})!r}:\n    sys.modules[name] = None\n"
-            "from amsunet import cli\ncli.main()"
-        )
-        command = [sys.executable, "-c", code, *map(str, words)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    def run(*words: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-S", "-m", "amsunet", *map(str, words)]
+        environment = {**os.environ, "PYTHONPATH": str(base)}
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
     return run
 
 
 @pytest.fixture(scope="module")
 def network(whole, captured_once, tmp_path_factory):
-    pytest.importorskip("onnxscript", reason='needs pip install "amsunet[deploy]"')
+    pytest.importorskip("onnxscript", reason='needs pip install "amsunet[export]"')
     with captured_once():
         return export(whole.run, "onnx", out=tmp_path_factory.mktemp("exports") / "network.onnx").path
 
 
-def test_the_line_names_packages_and_leaves_the_heavy_ones_out():
-    for name in _named_in_the_docs():
-        assert importlib.metadata.version(name)
-    assert {"torch", "scipy", "matplotlib", "monai", "kornia", "psutil", "safetensors"} <= _not_named()
+def test_the_base_is_small(base):
+    there = {path.name for path in base.iterdir()}
+    assert {"amsunet", "click", "numpy", "onnxruntime", "PIL"} <= there
+    assert not there & {module for modules in EXTRAS.values() for module in modules}
+
+
+def test_every_extra_is_known_by_what_it_brings():
+    extras = _PROJECT["optional-dependencies"]
+    assert {*extras} - {"dev", "docs"} == {*EXTRAS}
+    for extra, modules in EXTRAS.items():
+        names = [Requirement(text).name for text in extras[extra]]
+        assert {_module(name) for name in names if name != "amsunet"} == {*modules}
+        assert describe_missing(f"{modules[0]}.part").endswith(f'pip install "amsunet[{extra}]"')
+
+
+def test_every_package_that_the_code_imports_is_asked_for():
+    """None is there only because another package happens to need it."""
+    asked = [
+        *_PROJECT["dependencies"],
+        *(text for texts in _PROJECT["optional-dependencies"].values() for text in texts),
+    ]
+    known = {_module(Requirement(text).name) for text in asked} | {*sys.stdlib_module_names}
+    for path in _SOURCE.rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+        names |= {
+            str(node.args[0].value)
+            for node in nodes
+            if isinstance(node, ast.Call)
+            and ast.unparse(node.func) == "require"
+            and isinstance(node.args[0], ast.Constant)
+        }
+        # Triton comes with the builds of torch for GPUs, pydantic_core is part of pydantic.
+        assert {name.partition(".")[0] for name in names} <= known | {"triton", "pydantic_core"}, path
+
+
+@pytest.mark.parametrize("words", ["--help", "--version", "train --help", "predict --help", "zoo", "zoo nuclei"])
+def test_what_needs_no_network_answers(call, words):
+    done = call(*words.split())
+    assert done.returncode == 0 and done.stdout and not done.stderr, done.stderr
 
 
 @pytest.mark.parametrize(
-    "words",
-    ["models", "check sample:nuclei", "train sample:nuclei", "evaluate nuclei", "export nuclei --to onnx"],
+    ("words", "package"),
+    [
+        ("models", "torch"),
+        ("check sample:nuclei", ""),
+        ("train sample:nuclei", ""),
+        ("evaluate nuclei", ""),
+        ("compare sample:nuclei --models unet", ""),
+        ("explain nuclei image.png", ""),
+        ("export nuclei --to onnx", ""),
+    ],
 )
-def test_what_needs_the_rest_says_so(call, words):
+def test_what_needs_an_extra_names_it(call, words, package):
     done = call(*words.split())
     assert done.returncode == 2
-    assert re.fullmatch(r"error: \w+ is not installed: (run )?pip install amsunet.*\n", done.stderr), done.stderr
+    assert re.fullmatch(
+        rf'error: {package or "[a-z_]+"} is not installed: pip install "amsunet\[train\]"\n', done.stderr
+    )
 
 
-def test_slides_need_one_package_more(call, network, whole, tmp_path):
+def test_in_python_it_is_named_too(base, tmp_path):
+    code = "import amsunet\namsunet.load, amsunet.predict, amsunet.Segmentation\namsunet.create_model"
+    environment = {**os.environ, "PYTHONPATH": str(base)}
+    command = [sys.executable, "-S", "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    last = done.stderr.strip().splitlines()[-1]
+    assert last == 'ModuleNotFoundError: torch is not installed: pip install "amsunet[train]"'
+
+
+def test_slides_are_predicted(call, network, whole, tmp_path):
     image = np.asarray(Image.open(next((locate("sample:nuclei") / "test" / "images").iterdir())))
     with tifffile.TiffWriter(tmp_path / "scan.tif") as tiff:
         tiff.write(image, subifds=1, tile=(32, 32), compression="zlib")
         tiff.write(image[::2, ::2], subfiletype=1, tile=(32, 32), compression="zlib")
     done = call("predict", network, "scan.tif", "--out", "masks")
-    assert done.returncode == 2 and "error: filelock is not installed: pip install filelock" in done.stderr
-    done = call("predict", network, "scan.tif", "--out", "masks", but=("filelock",))
     assert done.returncode == 0, done.stderr
     expected = load(whole.run, device="cpu", precision="float32").predict(image).to_mask()
     assert (tifffile.imread(tmp_path / "masks" / "scan.tif") != expected).mean() < 1e-3
 
 
 def test_masks_are_those_of_torch(call, network, whole, tmp_path):
-    done = call("predict", network, "sample:nuclei", "--out", "masks", "--probability")
+    done = call("predict", network, "sample:nuclei", "--out", "masks", "--probability", "--overlay")
     assert done.returncode == 0, done.stderr
     assert "on ONNX Runtime (network.onnx)" in done.stdout and "4 masks" in done.stdout
     predictor = load(whole.run, device="cpu", precision="float32")
@@ -98,17 +177,27 @@ def test_masks_are_those_of_torch(call, network, whole, tmp_path):
         found = np.asarray(Image.open(tmp_path / "masks" / image.name))
         assert found.dtype == expected.dtype and (found != expected).mean() < 1e-3
     assert len(list((tmp_path / "masks" / "probabilities").iterdir())) == 4
+    assert len(list((tmp_path / "masks" / "overlays").iterdir())) == 4
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("{run}", "sample:nuclei"), "torch is not installed: pip install amsunet, or name an exported file"),
+        (
+            ("{run}", "sample:nuclei"),
+            'torch is not installed: pip install "amsunet[train]", or name an exported file, which needs no torch\n',
+        ),
         (("{network}", "sample:nuclei", "--device", "cpu"), "an exported network has its device and precision"),
         (("{run}", "sample:nuclei", "--runtime", "torch", "--precision", "float32"), "torch is not installed"),
-        (("{network}", "sample:nuclei", "--overlay"), "scipy is not installed: pip install scipy"),
     ],
 )
 def test_what_is_missing_is_named(call, network, whole, words, message):
     done = call("predict", *(word.format(run=whole.run, network=network) for word in words), "--out", "masks")
     assert done.returncode == 2 and f"error: {message}" in done.stderr, done.stderr
+
+
+def test_a_file_of_openvino_names_its_extra(call, tmp_path):
+    (tmp_path / "float32.xml").write_text("<net/>")
+    (tmp_path / "float32.bin").write_bytes(b"")
+    done = call("predict", "float32.xml", "sample:nuclei", "--out", "masks")
+    assert done.stderr == 'error: openvino is not installed: pip install "amsunet[openvino]"\n'

@@ -60,7 +60,7 @@ def test_a_command_is_a_call_or_a_line():
         ("draft_manifest", "my data"): (
             "amsunet.data.discovery.draft.draft_manifest('my data')", "amsunet check 'my data' --write-manifest"
         ),
-        ("predict", "nuclei", blank): ("amsunet.load('nuclei').predict(DATA)", "amsunet predict nuclei DATA"),
+        ("predict", "nuclei", blank): ("amsunet.predict('nuclei', DATA)", "amsunet predict nuclei DATA"),
     }  # fmt: skip
     for words, (python, shell) in lines.items():
         assert command(*words) == python and shell_command(*words) == shell

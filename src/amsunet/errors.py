@@ -12,6 +12,12 @@ class InputError(ValueError):
     Args:
         message: the sentence.
         code: a short name of what is wrong, where something is decided by it; no text is parsed for that.
+
+    Example:
+        >>> import amsunet
+        >>> amsunet.load("runs/missing")
+        Traceback (most recent call last):
+        amsunet...Error: runs/missing...
     """
 
     def __init__(self, message: str = "", *, code: str = "") -> None:

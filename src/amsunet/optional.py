@@ -1,4 +1,7 @@
-"""Packages that not everybody needs: imported at first use, named where they are missing."""
+"""Optional packages: imported at first use, and where one is missing, the extra that brings it is named.
+
+The base installation predicts with exported networks. All else is an extra of ``pyproject.toml``.
+"""
 
 from __future__ import annotations
 
@@ -17,21 +20,60 @@ _ORT = "ORT_DISABLE_TELEMETRY"
 _REPORTERS = ("openvino_telemetry", "openvino_telemetry.backend")
 """OpenVINO and NNCF report to their maker through this package if they can import it, and do without if not."""
 _IMPORTING = threading.RLock()
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "train": (
+        "jinja2",
+        "kornia",
+        "markupsafe",
+        "matplotlib",
+        "monai",
+        "psutil",
+        "pytorch_lightning",
+        "safetensors",
+        "scipy",
+        "skimage",
+        "tensorboard",
+        "torch",
+        "torchmetrics",
+    ),
+    "export": ("nncf", "onnx", "onnxscript"),
+    "openvino": ("openvino",),
+    "mobile": ("executorch",),
+    "slides": ("imagecodecs", "openslide"),
+}
+"""The packages of each extra, by the names they are imported by."""
 
 
-def require(module: str, install: str) -> Any:
+def require(module: str, *, instead: str = "") -> Any:
     """Import a module, with telemetry off; see ``without_telemetry``.
 
     Args:
-        install: what pip installs it by.
+        module: Its full name.
+        instead: What to do without it, if there is something: the end of the sentence.
 
-    Raises: InputError if it is not installed.
+    Returns:
+        The module.
+
+    Raises:
+        InputError: If it is not installed, with the extra that brings it.
     """
     try:
         with without_telemetry():
             return import_module(module)
     except ImportError:
-        raise InputError(f"{module.partition('.')[0]} is not installed: pip install {install}") from None
+        raise InputError(describe_missing(module) + instead) from None
+
+
+def describe_missing(module: str) -> str:
+    """The sentence about a package that is not installed: what to install."""
+    package = module.partition(".")[0]
+    extra = next((name for name, packages in EXTRAS.items() if package in packages), None)
+    return f"{package} is not installed: pip install " + (f'"amsunet[{extra}]"' if extra else "amsunet")
+
+
+def is_optional(module: str) -> bool:
+    """Whether an extra brings this module."""
+    return any(module.partition(".")[0] in packages for packages in EXTRAS.values())
 
 
 @contextmanager

@@ -33,11 +33,7 @@ _FLAGS = {
 """Settings whose flag has another name."""
 _SHELL = {"draft_manifest": ("check", " --write-manifest"), "resume": ("train --resume", "")}
 """Functions that are part of a command: what stands before and behind their arguments."""
-_PYTHON = {
-    "draft_manifest": "amsunet.data.discovery.draft.draft_manifest",
-    "export": "amsunet.deployment.export.export",
-    "predict": "amsunet.load({0}).predict({1})",
-}
+_PYTHON = {"draft_manifest": "amsunet.data.discovery.draft.draft_manifest"}
 """Commands that are no function of the package itself."""
 
 _place: Place = "python"
@@ -100,8 +96,6 @@ def _call(name: str, arguments: Sequence[object], values: dict[str, object]) -> 
     if values.get("help"):
         return f"help({function})"
     given = [_literal("", one, {}) for one in arguments]
-    if "{0}" in function:
-        return function.format(*given)
     return f"{function}({', '.join([*given, *([setting(**values)] if values else [])])})"
 
 

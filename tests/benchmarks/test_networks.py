@@ -131,12 +131,12 @@ def test_what_cannot_be_measured_is_refused(tmp_path, settings, message):
 
 def test_a_runtime_that_is_missing_is_named_when_asked_for_and_left_out_when_not(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(InputError, match=r'onnxruntime is not installed: pip install "amsunet\[deploy\]"'):
+    with pytest.raises(InputError, match=r"onnxruntime is not installed: pip install amsunet"):
         measure(runtimes=["onnx"], out=tmp_path, **_QUICK)
     assert "onnx" not in [runtime for runtime, _ in module._settings("cpu", (), ["float32"])]
 
 
-@pytest.mark.skipif(not _HAS_EXTRA, reason='needs pip install "amsunet[deploy]"')
+@pytest.mark.skipif(not _HAS_EXTRA, reason='needs pip install "amsunet[export]"')
 def test_exported_files_are_timed_without_torch(tmp_path):
     job = Job("write", "amsunet_xs", "onnx", "float32", 32, 2, seconds=0.0, file=str(tmp_path / "model.onnx"))
     run(job)

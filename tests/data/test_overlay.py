@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from amsunet.data.masks import IGNORE_INDEX
 from amsunet.data.overlay import COLOURS, colour_of, draw_masks, draw_outlines, fit, viewable
@@ -57,3 +58,13 @@ def test_touching_objects_are_parted() -> None:
 def test_more_classes_than_colours_differ_still() -> None:
     colours = {tuple(colour_of(label).tolist()) for label in range(1, 21)}
     assert len(colours) == 20 and (colour_of(1) == COLOURS[0]).all()
+
+
+@pytest.mark.parametrize("size", [(40, 60), (700, 90), (1300, 40)])
+def test_an_outline_is_what_erosion_takes_away(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    labels = ndimage.zoom(rng.integers(0, 2, (6, 6), dtype=np.uint8), (size[0] / 6, size[1] / 6), order=0)
+    labels[rng.integers(0, size[0], 5), rng.integers(0, size[1], 5)] = 1
+    drawn = draw_outlines(np.zeros((*size, 3), np.uint8), labels).any(axis=2)
+    here, thickness = labels == 1, max(1, round(max(size) / 500))
+    assert np.array_equal(drawn, here & ~ndimage.binary_erosion(here, iterations=thickness, border_value=1))

@@ -35,7 +35,7 @@ from amsunet.inference.runtime import ALL_SUFFIXES, open_runtime
 from amsunet.models import create_model
 
 _HAS_EXTRA = all(importlib.util.find_spec(name) for name in ("onnxruntime", "onnxscript", "openvino", "nncf"))
-needs_extra = pytest.mark.skipif(not _HAS_EXTRA, reason='needs pip install "amsunet[deploy]"')
+needs_extra = pytest.mark.skipif(not _HAS_EXTRA, reason='needs pip install "amsunet[export]"')
 _FORMATS = [
     pytest.param(to, marks=pytest.mark.skipif(missing_package(to) is not None, reason=f"needs {missing_package(to)}"))
     for to in PRECISIONS
@@ -364,7 +364,7 @@ def test_what_a_format_lacks_is_said(run, to, settings, message):
         export(run, to, **settings)
 
 
-@pytest.mark.parametrize(("to", "package", "extra"), [("onnx", "onnx", "deploy"), ("executorch",) * 2 + ("mobile",)])
+@pytest.mark.parametrize(("to", "package", "extra"), [("onnx", "onnx", "export"), ("executorch",) * 2 + ("mobile",)])
 def test_a_package_that_is_missing_is_named(run, monkeypatch, to, package, extra):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(InputError, match=rf'{package} is not installed: pip install "amsunet\[{extra}\]"'):
@@ -446,7 +446,7 @@ def test_writing_in_bfloat16_leaves_the_network_as_it_is(tmp_path):
 )
 def test_networks_export_for_every_size(name, to, tmp_path):
     if missing_package(to):
-        pytest.skip('needs pip install "amsunet[deploy]"')
+        pytest.skip('needs pip install "amsunet[export]"')
     torch.manual_seed(0)
     network = small(name).eval()
     path = tmp_path / f"model{ALL_SUFFIXES[to]}"

@@ -21,7 +21,7 @@ from amsunet.inference.runtime import exported_path
 
 pytestmark = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("onnxruntime", "onnxscript", "openvino")),
-    reason='needs pip install "amsunet[deploy]"',
+    reason='needs pip install "amsunet[export]"',
 )
 
 
@@ -113,7 +113,7 @@ def test_a_damaged_header_is_said(tmp_path, content):
         ("file", {"runtime": "torch"}, r"float32\.onnx is not for torch: leave runtime out"),
         ("file", {"runtime": "openvino"}, r"float32\.onnx is not for openvino: leave runtime out"),
         ("absent.onnx", {}, r"absent\.onnx is missing"),
-        ("no/run", {"runtime": "openvino"}, r"holds no exported network for openvino: amsunet\.deployment\.export"),
+        ("no/run", {"runtime": "openvino"}, r"holds no exported network for openvino: amsunet\.export"),
     ],
 )
 def test_what_does_not_go_together_is_said(shipped, tmp_path, where, settings, message):

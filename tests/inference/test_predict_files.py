@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import tifffile
 
+import amsunet
 from amsunet.data.images import read_image, write_image
 from amsunet.data.masks.files import read_mask
 from amsunet.data.out_of_distribution import learn_image_statistics
 from amsunet.errors import InputError
 from amsunet.inference import predict_files as module
 from amsunet.inference.inputs import InputImage, find_inputs
-from amsunet.inference.predict_files import REVIEW_LIST, predict_files
+from amsunet.inference.predict_files import REVIEW_LIST, predict, predict_files
 
 
 def _files(out: Path) -> set[str]:
@@ -279,3 +280,20 @@ def test_no_image_is_lost_between_large_and_broken_ones(tmp_path, make_predictor
     assert order == [name for name in names if name != "05"]
     assert (outcome.written, len(outcome.failures)) == (11, 1)
     assert outcome.images_per_second > 0
+
+
+def test_one_call_does_what_the_command_does(run, tmp_path, images, monkeypatch):
+    where, sizes = images
+    first = predict(run, where, tmp_path / "a", overlay=True, probability=True)
+    assert first.written == len(sizes) and not first.failures
+    predictor = amsunet.load(run)
+    monkeypatch.setattr(module, "load", None)  # is not called for what is loaded
+    second = predict(predictor, sorted(where.rglob("*.png")), str(tmp_path / "b"))
+    assert second.written == len(sizes)
+    masks = _files(tmp_path / "b")
+    assert {f"{name}.png" for name in sizes} <= _files(tmp_path / "a")
+    for name in masks & _files(tmp_path / "a"):
+        if name.endswith(".png"):
+            assert np.array_equal(read_mask(tmp_path / "a" / name), read_mask(tmp_path / "b" / name))
+    with pytest.raises(InputError, match="already"):
+        predict(predictor, where, tmp_path / "a")

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from amsunet.data.masks import MaskConvention
+from amsunet.data.masks.files import read_mask
+from amsunet.errors import InputError
 from amsunet.inference.segmentation import Segmentation
 
 
@@ -59,3 +61,26 @@ def test_a_mask_is_doubted_for_what_the_image_is_and_for_what_the_network_does_n
     )
     assert foreign.review_reasons == ("does not look like the training images (saturation)", *unsure.review_reasons)
     assert Segmentation("one", probability, mask, convention).review_reasons == (), "where no limit is known"
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_a_saved_mask_has_the_values_of_the_training_masks(tmp_path, suffix):
+    result = _result([[0, 1, 2], [2, 2, 0]], values=(0, 100, 200), names=("background", "cup", "disc"))
+    (path,) = result.save(tmp_path / "new" / f"mask{suffix}")
+    assert path == tmp_path / "new" / f"mask{suffix}"
+    assert np.array_equal(read_mask(path), result.to_mask()) and set(np.unique(result.to_mask())) == {0, 100, 200}
+    assert result.save(str(path)) == [path], "a file that is there is replaced"
+
+
+def test_classes_with_a_folder_each_are_saved_in_folders(tmp_path):
+    result = _result([[0, 1, 2], [2, 2, 0]], "folders", (0, 1, 2), ("background", "cup", "disc"))
+    paths = result.save(tmp_path / "mask.png")
+    assert paths == [tmp_path / "cup" / "mask.png", tmp_path / "disc" / "mask.png"]
+    for label, path in enumerate(paths, start=1):
+        assert np.array_equal(read_mask(path) > 0, result.mask == label)
+
+
+def test_a_mask_is_not_saved_where_its_values_would_change(tmp_path):
+    with pytest.raises(InputError, match=r"mask\.jpg would not keep the values of a mask: name it mask\.png"):
+        _result([[0, 1]]).save(tmp_path / "mask.jpg")
+    assert not [*tmp_path.iterdir()]

@@ -113,7 +113,7 @@ def test_it_is_exported_and_compared_on_other_data(zoo):
     assert made.parity.images > 4 and made.parity.largest_difference < 1e-4
 
 
-@pytest.mark.skipif(missing_package("onnx") is not None, reason='needs pip install "amsunet[deploy]"')
+@pytest.mark.skipif(missing_package("onnx") is not None, reason='needs pip install "amsunet[export]"')
 def test_nuclei_is_exported_on_its_sample_and_predicts(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(cli, ["export", "nuclei", "--to", "onnx"], catch_exceptions=False)

@@ -1,4 +1,12 @@
-"""Parts to lift into another network: plain ``torch.nn`` modules that import torch only."""
+"""Parts to lift into another network: plain ``torch.nn`` modules that import torch only.
+
+Example:
+    >>> import torch
+    >>> from amsunet.blocks import AMSE, RSC
+    >>> encode, attend = AMSE(16, dilation=3), RSC(16)
+    >>> attend(encode(torch.zeros(1, 16, 32, 32))).shape
+    torch.Size([1, 16, 32, 32])
+"""
 
 from amsunet.blocks.ams import AMS
 from amsunet.blocks.amse import AMSE, FFN, AMSAttention

@@ -8,32 +8,20 @@ import sys
 
 import click
 
+from amsunet import __version__
 from amsunet.cli import check, compare, evaluate, explain, export, models, predict, train
 from amsunet.cli.former_options import Commands
 from amsunet.cli.process import own_process
 from amsunet.errors import InputError
+from amsunet.optional import describe_missing, is_optional
 
-_REQUIRED = [
-    "torch",
-    "safetensors",
-    "pytorch_lightning",
-    "monai",
-    "kornia",
-    "scipy",
-    "skimage",
-    "matplotlib",
-    "jinja2",
-    "markupsafe",
-    "psutil",
-]
-"""Packages that all of amsunet needs and predicting with an exported file does not."""
 _OUT_OF_MEMORY = re.compile(
     "out of memory|not enough memory|can(no|')t allocate memory|failed to allocate", re.IGNORECASE
 )
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="amsunet")
+@click.version_option(__version__)
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Lightweight 2D medical image segmentation.
@@ -56,7 +44,7 @@ def main(command: click.Command = cli) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what the terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        sys.exit(command(standalone_mode=False))
+        sys.exit(command.main(standalone_mode=False))
     except InputError as error:
         click.echo(f"error: {error}", err=True)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -68,11 +56,10 @@ def main(command: click.Command = cli) -> None:
         context = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "amsunet"
         click.echo(f"error: {error.format_message()} ({context} --help lists all)", err=True)
     except ModuleNotFoundError as error:
-        # A small installation, for exported files, lacks what the other commands need.
-        package = (error.name or "").partition(".")[0]
-        if package not in _REQUIRED:
+        # The base installation, for exported networks, lacks what the other commands need.
+        if not is_optional(error.name or ""):
             raise
-        click.echo(f"error: {package} is not installed: run pip install amsunet, all of it", err=True)
+        click.echo(f"error: {describe_missing(error.name or '')}", err=True)
     except OSError as error:
         click.echo(f"error: {error}: free some space or mend the permissions, and run the command again", err=True)
     except (MemoryError, RuntimeError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,14 +38,9 @@ study_options = options(
 @device_options
 def compare(data: str, names: str, **values: Any) -> None:
     """Train networks alike on a data set, several seeds each, and set them side by side."""
-    from amsunet.evaluation.study import COMPARISON, Variant  # noqa: PLC0415
-    from amsunet.models import absolute_model  # noqa: PLC0415
+    from amsunet.evaluation.study import COMPARISON, as_variants  # noqa: PLC0415
 
-    models = [absolute_model(part.strip()) for part in names.split(",")]
-    short = [re.sub(r"\.py:", ".", Path(model).name) for model in models]
-    if len(set(short)) < len(short):  # files of one name in several folders
-        short = [re.sub(r"\.py:", ".", "-".join(Path(model).parts[-2:])) for model in models]
-    variants = [Variant(name=name, model=model) for name, model in zip(short, models, strict=True)]
+    variants = as_variants([name.strip() for name in names.split(",")])
     run_study(data, variants, default_name="comparison", title=COMPARISON, **values)
 
 

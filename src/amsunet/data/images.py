@@ -228,7 +228,7 @@ def _wide_kind(picture: PngImageFile) -> str:
 
 
 def _wide_colours(path: Path, mode: str) -> Array:
-    return np.asarray(require("kornia_rs.io", "kornia_rs").read_image_png_u16(str(path), mode.lower()))
+    return np.asarray(require("kornia_rs.io").read_image_png_u16(str(path), mode.lower()))
 
 
 def _wide_grey(picture: PngImageFile) -> Array:

@@ -121,6 +121,22 @@ class Preprocessing(Record):
         """All that the working size of an image depends on, for comparison between networks."""
         return self.scale, self.image_scale, self.typical_size, self.spacing
 
+    def __call__(self, image: Array, spacing: Spacing | None = None) -> Array:
+        """All steps: what a network takes in place of an image.
+
+        Args:
+            image: As read: (H, W), or (H, W, C) with 1 or 3 channels, of uint8, uint16 or float32.
+            spacing: Millimetres a pixel (rows, columns), where it is known.
+
+        Returns:
+            (in_channels, h, w) of float32, at working size.
+        """
+        image = image[..., None] if image.ndim == 2 else image
+        pixels = channels_first(self.resize(self.window(image), spacing)).astype(np.float32) / np.float32(255)
+        mean, std = (np.array(values, np.float32)[:, None, None] for values in (self.mean, self.std))
+        standardised: Array = (pixels - mean) / std
+        return np.ascontiguousarray(standardised)
+
     def tone(self, image: Array) -> IntensityRange:
         """Find the range by which ``window`` normalizes an image, so that parts of it are normalized alike.
 

@@ -173,7 +173,7 @@ class OpenSlideSlide:
 
     def __init__(self, path: Path) -> None:
         try:
-            openslide = require("openslide", '"amsunet[slides]"')
+            openslide = require("openslide")
         except InputError as error:
             raise SlideError(f"{path} cannot be read, for {error}") from None
         self.path = path

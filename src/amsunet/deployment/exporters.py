@@ -50,11 +50,6 @@ def missing_package(to: str) -> str | None:
     return next((name for name in PACKAGES[to] if importlib.util.find_spec(name) is None), None)
 
 
-def pip_line(to: str) -> str:
-    """What pip installs a format's packages by."""
-    return '"amsunet[mobile]"' if to == "executorch" else '"amsunet[deploy]"'
-
-
 class ExportModule(nn.Module):
     """Standardisation and network. Shape: (N, C, H, W) in 0 ... 255 to logits (N, num_classes, H, W)."""
 
@@ -93,7 +88,7 @@ def write_network(
     Raises: InputError if a package is missing or torch cannot export the network.
     """
     for package in PACKAGES[to] + (("nncf",) if (to, precision) == ("openvino", "int8") else ()):
-        require(package, pip_line(to))
+        require(package)
     if to == "pt2":
         _write_pt2(whole, path, precision, description)
         return
@@ -156,11 +151,10 @@ def _try_sizes(runtime: ExportedRuntime, whole: ExportModule) -> None:
 
 
 def _write_executorch(whole: ExportModule, path: Path, description: str) -> None:
-    line = pip_line("executorch")
     with quiet("torchao"), warnings.catch_warnings(), _as_input_error("ExecuTorch", "export it to onnx"):
         warnings.simplefilter("ignore")
-        exir = require("executorch.exir", line)
-        xnnpack = require("executorch.backends.xnnpack.partition.xnnpack_partitioner", line)
+        exir = require("executorch.exir")
+        xnnpack = require("executorch.backends.xnnpack.partition.xnnpack_partitioner")
         lowered = exir.to_edge_transform_and_lower(
             _capture(whole, LARGEST_SIDE["executorch"]),
             partitioner=[xnnpack.XnnpackPartitioner()],
@@ -181,9 +175,9 @@ def _write_onnx(whole: ExportModule, path: Path) -> None:
 
 
 def _to_onnx(plain: Path, path: Path, precision: str, description: str, calibration: Sequence[Any]) -> None:
-    onnx = require("onnx", pip_line("onnx"))
+    onnx = require("onnx")
     if precision == "int8":
-        quantization = require("onnxruntime.quantization", pip_line("onnx"))
+        quantization = require("onnxruntime.quantization")
 
         class Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-defined]
             def __init__(self) -> None:
@@ -208,11 +202,11 @@ def _to_onnx(plain: Path, path: Path, precision: str, description: str, calibrat
 
 
 def _to_openvino(plain: Path, path: Path, precision: str, description: str, calibration: Sequence[Any]) -> None:
-    openvino = require("openvino", pip_line("openvino"))
+    openvino = require("openvino")
     with without_telemetry():  # some of what it imports it imports now
         model = openvino.convert_model(plain)
     if precision == "int8":
-        nncf = require("nncf", pip_line("openvino"))
+        nncf = require("nncf")
         model = nncf.quantize(model, nncf.Dataset(calibration), subset_size=len(calibration))
     model.set_rt_info(description, [METADATA])
     model.set_rt_info(precision, ["precision"])

@@ -29,6 +29,7 @@ from amsunet.evaluation.study import (
     Study,
     Trial,
     Variant,
+    as_variants,
     has_study,
     is_done,
     open_study,
@@ -56,7 +57,7 @@ _NEVER = 1_000_000
 @random_state_kept()
 def compare(
     data: str | Path,
-    variants: Sequence[Variant],
+    models: Sequence[str | Variant],
     *,
     out: str | Path,
     title: str = COMPARISON,
@@ -79,7 +80,8 @@ def compare(
     plan are judged on validation images, never on test images; those that the data do not take are left out.
 
     Args:
-        variants: the networks, or changes of the plan; the others are tested against the first.
+        models: the networks, by name or ``FILE.py:FUNCTION``, or changes of the plan; the others are tested against
+            the first.
         out: the study's folder.
         seeds: trainings of each network; the splits are the same for all.
         folds: judge on each of so many folds in turn, in place of the test images, which then stay unused.
@@ -87,9 +89,20 @@ def compare(
         jobs: trainings at a time; what the machine has room for when left out.
         overrides: fields of ``Plan``.
 
-    Raises: InputError for data, networks or settings that cannot be used. A cell that fails is in the result.
+    Returns:
+        Scores, costs and tests of every network.
+
+    Raises:
+        InputError: For data, networks or settings that cannot be used. A trial that fails is in the result.
+
+    Example:
+        >>> import amsunet
+        >>> comparison = amsunet.compare("sample:nuclei", ["amsunet_xs", "unext"], out="compared", seeds=1, minutes=2)
+        >>> [row.variant.name for row in comparison.rows], comparison.failures
+        (['amsunet_xs', 'unext'], {})
     """
     folder = Path(out)
+    variants: Sequence[Variant] = as_variants(models)
     machine = choose_device(device, precision)
     if unknown := overrides.keys() & set(PER_TRIAL):
         raise InputError(f"{', '.join(sorted(unknown))}: every training of a study has its own, leave it out")

@@ -81,7 +81,8 @@ def evaluate(
     Example:
         >>> import amsunet
         >>> evaluation = amsunet.evaluate("runs/nuclei")
-        >>> print(evaluation.table())
+        >>> evaluation.split, len(evaluation.images), evaluation.class_names
+        ('test', 4, ('foreground',))
     """
     network = Path(run)
     folder = find_run(network)

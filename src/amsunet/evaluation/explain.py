@@ -39,16 +39,27 @@ def explain(
     """Write pictures of what a network sees in an image, each as PNG at 300 dots an inch and as PDF.
 
     ``receptive_field``: how much each pixel moves the logit of the predicted class, against that of the background,
-    at the crosses, the largest as 1; of any network. ``attention``: the mean over channels of |conv1x1(context)|, what
-    AMS multiplies its input by, of every AMS unit. ``gates``: RSC's spatial gate over the image and its channel gates,
-    sorted, for every skip connection.
+    at the crosses, the largest as 1; of any network. ``attention``: the mean over channels of ``|conv1x1(context)|``,
+    what AMS multiplies its input by, of every AMS unit. ``gates``: RSC's spatial gate over the image and its channel
+    gates, sorted, for every skip connection.
 
     Args:
-        run: a run folder.
-        image: of which the middle ``768 x 768`` working pixels are used, if it is larger.
+        run: A run folder.
+        image: Of which the middle ``768 x 768`` working pixels are used, if it is larger.
+        out: The folder for the pictures.
+        device: Where torch is to run; chosen when left out.
+        model_file: ``FILE.py:FUNCTION``, if the run was trained with a custom model.
 
-    Returns: the PNG files.
-    Raises: InputError for a run or an image that cannot be read.
+    Returns:
+        The PNG files.
+
+    Raises:
+        InputError: For a run or an image that cannot be read.
+
+    Example:
+        >>> import amsunet
+        >>> [path.name for path in amsunet.explain("runs/nuclei", "image.png", "explained")]
+        ['receptive_field.png', 'attention.png', 'gates.png']
     """
     placed = device or choose_device()
     trained, description = load_model(model_path(Path(run)), model_file)

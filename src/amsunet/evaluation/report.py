@@ -51,6 +51,11 @@ def write_report(evaluation: Evaluation) -> Path:
 
     Returns:
         Its path: in the run's folder, or in that of the evaluation on foreign data.
+
+    Example:
+        >>> import amsunet
+        >>> amsunet.write_report(amsunet.evaluate("runs/nuclei")).name
+        'report.html'
     """
     run = find_run(evaluation.run)
     config, record = read_run(run) if run else (None, None)

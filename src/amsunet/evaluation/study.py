@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,7 +15,7 @@ from amsunet.atomic_io import write_json
 from amsunet.data.discovery.layout import Split
 from amsunet.data.masks import MaskOptions
 from amsunet.errors import InputError
-from amsunet.models import is_custom
+from amsunet.models import absolute_model, is_custom
 from amsunet.removed import removed_in, without_removed
 from amsunet.training.plan import Plan
 from amsunet.wording import setting
@@ -43,6 +45,18 @@ class Variant(BaseModel):
     def model_file(self) -> str | None:
         """``FILE.py:FUNCTION`` of a network that is not amsunet's."""
         return self.model if is_custom(self.model) else None
+
+
+def as_variants(models: Sequence[str | Variant]) -> list[Variant]:
+    """Networks by name or ``FILE.py:FUNCTION`` as variants, with short names that differ; variants stay as they are."""
+    paths = [absolute_model(one) if isinstance(one, str) else one.model for one in models]
+    names = [re.sub(r"\.py:", ".", Path(path).name) for path in paths]
+    if len(set(names)) < len(names):  # files of one name in several folders
+        names = [re.sub(r"\.py:", ".", "-".join(Path(path).parts[-2:])) for path in paths]
+    return [
+        Variant(name=name, model=path) if isinstance(one, str) else one
+        for one, name, path in zip(models, names, paths, strict=True)
+    ]
 
 
 class Trial(BaseModel):

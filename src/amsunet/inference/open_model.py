@@ -85,7 +85,7 @@ def _open_run(
     model_file: str | None,
     compiled: bool,
 ) -> tuple[list[Member], Folds | None]:
-    require("torch", "amsunet, or name an exported file, which needs no torch")
+    require("torch", instead=", or name an exported file, which needs no torch")
     from amsunet.device import choose_device  # noqa: PLC0415
     from amsunet.inference.torch_runtime import open_run  # noqa: PLC0415 - not there in a small installation
 

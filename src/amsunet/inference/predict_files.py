@@ -20,14 +20,13 @@ from amsunet.data.images import MAXIMUM_PIXELS, Array, count_pixels, read_image,
 from amsunet.data.preprocessing import Size
 from amsunet.data.slides import LARGE_PIXELS, SlideError, is_slide
 from amsunet.errors import InputError
-from amsunet.inference.inputs import InputImage
+from amsunet.inference.inputs import InputImage, find_inputs
 from amsunet.inference.outputs import mask_paths, overlay_path, probability_paths
-from amsunet.inference.predictor import Predictor
+from amsunet.inference.predictor import Predictor, load
 from amsunet.inference.prepared_image import Prepared
 from amsunet.inference.segmentation import Segmentation
 from amsunet.inference.slide import SlideTask
 from amsunet.inference.uncertainty import ReviewItem
-from amsunet.optional import require
 from amsunet.progress import report
 from amsunet.wording import setting
 
@@ -74,6 +73,47 @@ class Read:
     """As read, where it is wanted again."""
 
 
+def predict(
+    run: str | Path | Predictor,
+    images: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    overlay: bool = False,
+    probability: bool = False,
+    overwrite: bool = False,
+    level: int = 0,
+) -> Outcome:
+    """Segment images into a folder of masks, as the command ``amsunet predict`` does.
+
+    Args:
+        run: What ``load`` takes, or what it gave: ``load(run, device="cuda")`` for other settings.
+        images: A file, folder, pattern, list (.txt, one path a line) or ``sample:NAME``, or several of them.
+        out: The folder for the masks, each of its image's name, in the convention of the training masks.
+        overlay: Also write ``overlays/NAME.png``, the image with outlines.
+        probability: Also write ``probabilities/NAME.png``, 16 bits for 0 ... 1; a file a class if more than two.
+        overwrite: Replace masks that are there already, but never an image they are made from.
+        level: Of slides that are pyramids, the level whose pixels are those of an image.
+
+    Returns:
+        What was written, what failed and why, and which masks should be reviewed.
+
+    Raises:
+        InputError: If the network or the images cannot be found, or a result would replace another file.
+
+    Example:
+        >>> import amsunet
+        >>> outcome = amsunet.predict("zoo:nuclei", "sample:nuclei", out="masks", overlay=True)
+        >>> outcome.written, outcome.failures
+        (4, {})
+    """
+    several = [images] if isinstance(images, str | Path) else images
+    jobs = find_inputs([str(one) for one in several], Path(out))
+    predictor = run if isinstance(run, Predictor) else load(run)
+    return predict_files(
+        predictor, jobs, Path(out), overlay=overlay, probability=probability, overwrite=overwrite, level=level
+    )
+
+
 def predict_files(
     predictor: Predictor,
     jobs: Sequence[InputImage],
@@ -108,8 +148,6 @@ def predict_files(
         )
     if level and not slides:
         raise InputError(f"{setting('level')} is for pyramids, and none of the images is one: leave it out")
-    if overlay:
-        require("scipy.ndimage", "scipy")  # said before anything is written
     for job in images:
         if LARGE_PIXELS < count_pixels(job.image) < MAXIMUM_PIXELS:
             logger.info(
@@ -289,12 +327,7 @@ def _write(
     """Write what belongs to one image, and say whether its mask is to be checked."""
     segmentation = finish()
     name, convention = segmentation.name, segmentation.convention
-    places = mask_paths(out, name, convention)
-    if convention.kind == "folders":
-        for label, place in enumerate(places, start=1):
-            write_image(place, (segmentation.mask == label).astype(np.uint8) * 255)
-    else:
-        write_image(places[0], segmentation.to_mask())
+    segmentation.write_to(mask_paths(out, name, convention))
     if image is not None:
         write_image(overlay_path(out, name), np.asarray(segmentation.overlay(image)))
     if probability:

@@ -67,6 +67,12 @@ class Predictor:
 
     Raises:
         InputError: If the model cannot be read or does not go with the runtime.
+
+    Example:
+        >>> import amsunet, numpy
+        >>> predictor = amsunet.Predictor("runs/nuclei")
+        >>> predictor.predict(numpy.zeros((300, 400), numpy.uint8)).mask.shape
+        (300, 400)
     """
 
     def __init__(
@@ -309,14 +315,15 @@ def load(
 
     Example:
         >>> import amsunet
-        >>> predictor = amsunet.load("nuclei")
-        >>> predictor.predict("image.png").areas()
+        >>> predictor = amsunet.load("zoo:nuclei", device="cpu")
+        >>> sum(predictor.predict("image.png").areas().values()) == 128 * 128
+        True
     """
     chosen = None
     if (device, precision) != ("auto", "auto") and is_exported(Path(run)):
         raise device_is_fixed()
     if device != "auto" or (precision != "auto" and runtime not in SUFFIXES):
-        require("torch", "amsunet")
+        require("torch")
         from amsunet.device import choose_device  # noqa: PLC0415 - loads torch, which exported networks do without
 
         chosen = choose_device(device, precision)

@@ -89,7 +89,7 @@ class OnnxRuntime:
     lacking = ""
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        onnxruntime = require("onnxruntime", "onnxruntime")
+        onnxruntime = require("onnxruntime")
         onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -110,7 +110,7 @@ class OpenVino:
     """An OpenVINO file on the CPU, in the precision that it was exported for."""
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        openvino = require("openvino", "openvino")
+        openvino = require("openvino")
         core = openvino.Core()
         weights = path.with_suffix(".bin")
         if not weights.is_file():
@@ -145,7 +145,7 @@ class Pt2:
     lacking = ""
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        self._torch = torch = require("torch", "torch")
+        self._torch = torch = require("torch")
         if threads:
             torch.set_num_threads(threads)
         held = {METADATA: ""}
@@ -172,8 +172,8 @@ class ExecuTorch:
     lacking = ""
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        self._torch = require("torch", "torch")
-        runtime = require("executorch.runtime", '"amsunet[mobile]"').Runtime.get()
+        self._torch = require("torch")
+        runtime = require("executorch.runtime").Runtime.get()
         try:
             program = runtime.load_program(path)
             description = program.load_method(METADATA).execute([])[0] if METADATA in program.method_names else None

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from amsunet.data.images import Array
+from amsunet.data.images import Array, write_image
 from amsunet.data.masks import MaskConvention
 from amsunet.data.overlay import draw_outlines
+from amsunet.errors import InputError
+from amsunet.inference.outputs import mask_paths
 from amsunet.inference.uncertainty import measure_uncertainty, review_reasons_of
+
+_LOSSLESS = (".png", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,16 @@ class Segmentation:
     ``uncertainty_limit`` is the uncertainty that one in ten validation images exceeds, where it is known.
     ``polarity`` says how the image was taken, where it was in doubt whether objects are darker or brighter than their
     ground.
+
+    Example:
+        >>> import amsunet
+        >>> result = amsunet.load("zoo:nuclei").predict("image.png")
+        >>> result.mask.shape, result.probability.shape, result.class_names
+        ((128, 128), (2, 128, 128), ('background', 'foreground'))
+        >>> result.to_mask().dtype, sorted(result.areas())  # as the training masks: 0 and 255
+        (dtype('uint8'), ['background', 'foreground'])
+        >>> [path.name for path in result.save("mask.png")]
+        ['mask.png']
     """
 
     name: str
@@ -54,6 +70,33 @@ class Segmentation:
     def to_mask(self) -> Array:
         """The mask in the convention of the training masks: pixel values, object numbers or colours."""
         return self.convention.encode(self.mask)
+
+    def save(self, path: str | Path) -> list[Path]:
+        """Write the mask as ``to_mask`` gives it, in place of a file that is there.
+
+        Args:
+            path: The file, which ends in .png, .tif or .tiff. Where the training masks have a folder for each class,
+                the masks go into folders of these names beside it.
+
+        Returns:
+            The files written.
+
+        Raises:
+            InputError: For another suffix: a mask in JPEG has other values than were written.
+        """
+        path = Path(path)
+        if path.suffix.lower() not in _LOSSLESS:
+            raise InputError(f"{path} would not keep the values of a mask: name it {path.with_suffix('.png').name}")
+        return self.write_to(mask_paths(path.parent, path.stem, self.convention, path.suffix))
+
+    def write_to(self, paths: Sequence[Path]) -> list[Path]:
+        """Write the mask to the file, or to the files, one a class, that ``mask_paths`` names."""
+        if self.convention.kind == "folders":
+            for label, path in enumerate(paths, start=1):
+                write_image(path, (self.mask == label).astype(np.uint8) * 255)
+        else:
+            write_image(paths[0], self.to_mask())
+        return list(paths)
 
     def overlay(self, image: Array) -> Image.Image:
         """The image, (H, W, C) as read, with the outline of every class."""

@@ -27,7 +27,6 @@ from amsunet.inference.tiled_mask import largest_size, write_masks
 from amsunet.inference.tiled_objects import drop_small
 from amsunet.inference.uncertainty import ReviewItem, Uncertainty, review_reasons_of
 from amsunet.memory import large_pieces_returned
-from amsunet.optional import require
 from amsunet.progress import report
 from amsunet.wording import setting
 
@@ -127,7 +126,6 @@ class SlideTask:
         Returns: rows, columns, and for each row the shape of the sums that it takes over.
         """
         convention = self._description.convention
-        require("filelock", "filelock")  # said before work starts
         for target in self._targets:
             if target.resolve() == self._path.resolve():
                 raise InputError(f"the mask of {self._path} would take its place: choose another {setting('out')}")

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock, Timeout
 
 from amsunet.atomic_io import write_json
 from amsunet.data.images import Array
 from amsunet.errors import InputError
-from amsunet.optional import require
 
 _STATE = "state.json"
 
@@ -77,11 +77,10 @@ class Scratch:
     ) -> None:
         self.folder, self._job, self._carries = folder, job, carries
         folder.mkdir(parents=True, exist_ok=True)
-        filelock = require("filelock", "filelock")
-        self._lock = filelock.FileLock(folder / "lock", timeout=0)
+        self._lock = FileLock(folder / "lock", timeout=0)
         try:
             self._lock.acquire()
-        except filelock.Timeout:
+        except Timeout:
             raise InputError(f"{folder} is being worked on by another command: wait for it or end it") from None
         self.labels = FileArray(folder / "labels", 1, *labels, np.uint8)
         state = _state_of(folder, job)

@@ -1,4 +1,11 @@
-"""Whole networks, one file each, that import torch only."""
+"""Whole networks, one file each, that import torch only.
+
+Example:
+    >>> import torch
+    >>> from amsunet.models import UNet
+    >>> UNet(1, 2)(torch.zeros(1, 1, 64, 64)).shape
+    torch.Size([1, 2, 64, 64])
+"""
 
 from amsunet.models.amsunet import AMSUnet
 from amsunet.models.author_weights import load_published_weights

@@ -81,6 +81,12 @@ class AMSUnet(nn.Module):
     Raises:
         ValueError: For settings that do not exist or exclude each other, and for a smaller input, with the smallest
             size that works.
+
+    Example:
+        >>> import amsunet, torch
+        >>> network = amsunet.AMSUnet(3, 2)
+        >>> network(torch.zeros(1, 3, 64, 64)).shape
+        torch.Size([1, 2, 64, 64])
     """
 
     minimum_size = 16

@@ -135,6 +135,11 @@ def load_published_weights(module: nn.Module, state_dict: Mapping[str, Tensor]) 
     Raises:
         TypeError: For another kind of module.
         ValueError: For a missing, superfluous or misshapen tensor.
+
+    Example:
+        >>> import amsunet, torch
+        >>> network = amsunet.AMSUnet(3, 2, base_channels=8)
+        >>> amsunet.load_published_weights(network, torch.load("published.pth", weights_only=True))
     """
     renames = _TABLES.get(type(module))
     if renames is None:

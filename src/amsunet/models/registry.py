@@ -20,7 +20,7 @@ def register_model(name: str, *, source: str = "") -> Callable[[Builder], Builde
     """Decorate a class or function that builds a network, to make it known under ``name``.
 
     Args:
-        name: What ``create_model`` and ``--model`` call it.
+        name: What ``create_model`` and the command line call it.
         source: Where the network was published.
     """
 
@@ -34,7 +34,13 @@ def register_model(name: str, *, source: str = "") -> Callable[[Builder], Builde
 
 
 def list_models() -> list[str]:
-    """Names of all networks, sorted."""
+    """Names of all networks, sorted.
+
+    Example:
+        >>> import amsunet
+        >>> amsunet.list_models()
+        ['amsunet', 'amsunet_s', 'amsunet_xs', ..., 'unet', 'unext']
+    """
     return sorted(_builders)
 
 

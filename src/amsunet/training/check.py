@@ -107,6 +107,12 @@ def check(
 
     Raises:
         InputError: For data that cannot be understood; single broken files are in the result.
+
+    Example:
+        >>> import amsunet
+        >>> checked = amsunet.check("sample:nuclei", out="checked")
+        >>> checked.problems, checked.plan.model, checked.sheet.name
+        (0, 'amsunet', 'contact-sheet.png')
     """
     started = time.monotonic() if started is None else started
     machine = choose_device(device, precision)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from amsunet.errors import InputError
 from amsunet.inference.ensemble import model_path
 from amsunet.inference.model_file import load_model
+from amsunet.inference.pretrained import take_weights
 from amsunet.models import is_custom
 from amsunet.training.plan import Plan
 from amsunet.wording import setting
@@ -61,25 +61,16 @@ def load_pretrained(network: nn.Module, source: Path, plan: Plan, arguments: dic
             f"{source} was trained with other settings of the network ({', '.join(others)}): "
             f"say the same with {setting('base_channels')} and {setting('model_options')}"
         )
-    weights, initial = trained.state_dict(), network.state_dict()
-    taken, fresh = {}, []
-    for name, value in initial.items():
-        given = weights.get(name)
-        if given is not None and given.dim() == 4 and value.dim() == 4 and _is_stem(given, value):
-            given = _other_channels(given, value.shape[1])
-        if given is not None and given.shape == value.shape:
-            taken[name] = given
-        else:
-            fresh.append(name)
-    parameters = sum(initial[name].numel() for name in taken) / max(1, sum(value.numel() for value in initial.values()))
-    network.load_state_dict({**initial, **taken})
+    fresh = take_weights(network, trained.state_dict())
+    sizes = {name: value.numel() for name, value in network.state_dict().items()}
+    parameters = 1 - sum(sizes[name] for name in fresh) / max(1, sum(sizes.values()))
     channels = description.arguments["in_channels"]
     told = f"weights of {source} taken" + (f", {parameters:.2%} of all" if fresh else ", all of them")
     if fresh:
         classes = [each["num_classes"] for each in (description.arguments, arguments)]
         why = f", as there are {classes[1]} classes in place of {classes[0]}" if classes[0] != classes[1] else ""
         told += f"; fresh{why}: {', '.join(fresh)}"
-    wanted = next((value.shape[1] for value in initial.values() if value.dim() == 4), channels)
+    wanted = next((value.shape[1] for value in network.state_dict().values() if value.dim() == 4), channels)
     if wanted != channels:
         told += f"; the first kernels, made for {channels} channels, now see {wanted}"
     normalization = description.preprocessing.normalization
@@ -87,15 +78,3 @@ def load_pretrained(network: nn.Module, source: Path, plan: Plan, arguments: dic
         told += f"; trained on images normalized by {normalization}, now given {plan.normalization} "
         told += f"({setting(normalization=normalization)})"
     return told
-
-
-def _is_stem(given: Tensor, value: Tensor) -> bool:
-    """Whether two kernels differ in their input channels alone, and by those of grey and colour images."""
-    same_rest = given.shape[0] == value.shape[0] and given.shape[2:] == value.shape[2:]
-    return same_rest and {given.shape[1], value.shape[1]} == {1, 3}
-
-
-def _other_channels(kernel: Tensor, channels: int) -> Tensor:
-    """A kernel for grey images that sums what it saw of colours, or the other way round."""
-    grey = kernel.sum(dim=1, keepdim=True)
-    return torch.cat([grey / channels] * channels, dim=1)

@@ -16,8 +16,8 @@ from amsunet.device import Device
 from amsunet.inference.dice import classes_in, dice_by_class
 from amsunet.inference.forward import compute_logits
 from amsunet.inference.torch_runtime import TorchRuntime, standardise
+from amsunet.losses import make_loss
 from amsunet.training.cuda_graphs import captured, free_graphs
-from amsunet.training.loss import make_loss
 from amsunet.training.plan import Plan
 from amsunet.training.schedule import learning_rate_factor
 

@@ -21,9 +21,9 @@ from amsunet.data.fingerprint import Fingerprint
 from amsunet.data.mirrored import Flips, flips_beside
 from amsunet.data.preprocessing import ImageScale, Normalization
 from amsunet.errors import InputError
+from amsunet.losses import LossName
 from amsunet.records import Record
 from amsunet.removed import refuse_removed, removed_in, without_removed
-from amsunet.training.loss import LossName
 from amsunet.wording import command, setting
 
 DEFAULT_MINUTES = 20.0

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from amsunet.device import Device
 from amsunet.inference.model_file import build_network, for_inference
+from amsunet.losses import make_loss
 from amsunet.training.cuda_graphs import captured, free_graphs
-from amsunet.training.loss import make_loss
 from amsunet.training.plan import Plan
 
 

@@ -101,8 +101,9 @@ def train(
 
     Example:
         >>> import amsunet
-        >>> training = amsunet.train("sample:nuclei", minutes=2, out="runs/nuclei")
-        >>> training.validation_dice
+        >>> training = amsunet.train("sample:nuclei", minutes=2, out="runs/example")
+        >>> training.run.name, 0 <= training.validation_dice <= 1
+        ('example', True)
     """
     started = time.monotonic() if started is None else started
     if out is not None:
@@ -210,6 +211,11 @@ def resume(
 
     Raises:
         InputError: If the run cannot be read or its data have changed.
+
+    Example:
+        >>> import amsunet
+        >>> amsunet.resume("runs/nuclei").interrupted
+        False
     """
     folder = Path(run)
     config, record = read_run(folder)

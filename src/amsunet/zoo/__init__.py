@@ -13,6 +13,7 @@ from amsunet.errors import InputError
 from amsunet.wording import Blank, shell_command
 
 FOLDER = Path(__file__).parent
+PREFIX = "zoo:"
 logger = logging.getLogger(__name__)
 
 
@@ -75,7 +76,7 @@ class Card(BaseModel):
                 f"Finds {self.finds}: `{shell_command('predict', self.name, Blank('IMAGES'), out='masks')}`.",
                 "",
                 "**Use.** For research, and as a start for a training of your own "
-                f"(`{shell_command('train', Blank('DATA'), start=self.name)}`). Not a medical device, not for "
+                f"(`{shell_command('train', Blank('DATA'), pretrained=self.name)}`). Not a medical device, not for "
                 "diagnosis.",
                 "",
                 f"**From image to mask.** {self.way}",
@@ -116,8 +117,12 @@ def _read(path: Path) -> Card:
 
 
 def find_card(name: str) -> Card | None:
-    """The card of a network that comes with the package, unless a file or folder here has its name."""
-    if Path(name).exists():
+    """The card of a network that comes with the package, unless a file or folder here has its name; of ``zoo:NAME``
+    whatever lies here.
+    """
+    if name.startswith(PREFIX):
+        name = name.removeprefix(PREFIX)
+    elif Path(name).exists():
         return None
     return next((_read(path) for path in _cards() if path.stem == name), None)
 

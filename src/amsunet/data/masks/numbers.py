@@ -181,7 +181,7 @@ def _explain(figures: Array, table: _Table, *, curved: bool = False) -> _Explain
     if freedom < 1 or numbers_freedom < 1 or whole <= 0:
         return _Explained(0, 0, 1, freedom, False)
     ratio = (whole - rest) / numbers_freedom / max(rest / freedom, 1e-12 * whole)
-    chance = float(require("scipy.special", "scipy").fdtrc(numbers_freedom, freedom, ratio))
+    chance = float(require("scipy.special").fdtrc(numbers_freedom, freedom, ratio))
     steps = np.concatenate([[0.0], effects[per_image.shape[1] :]])
     of_place = beside_place / max(place_freedom, 1) <= 2 * rest / freedom
     return _Explained(float(np.ptp(steps)), 1 - rest / whole, chance, freedom, of_place)

@@ -1,4 +1,16 @@
-"""Losses: cross-entropy plus Dice, and what may be taken in its place; ignored pixels count in none."""
+"""Losses: cross-entropy plus Dice, and what may be taken in its place; ignored pixels count in none.
+
+Example:
+    >>> import torch
+    >>> from amsunet.losses import CrossEntropyDiceLoss
+    >>> logits = torch.zeros(1, 2, 8, 8, requires_grad=True)
+    >>> targets = torch.ones(1, 8, 8, dtype=torch.int64)
+    >>> targets[:, 4:] = 255  # does not count
+    >>> loss = CrossEntropyDiceLoss()(logits, targets)
+    >>> loss.backward()
+    >>> round(loss.item(), 3), logits.grad[..., 4:, :].any().item()
+    (1.36, False)
+"""
 
 from __future__ import annotations
 
