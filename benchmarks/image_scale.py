@@ -71,7 +71,7 @@ def same(one: Predictor, other: Predictor, dataset: Dataset, samples: list[Sampl
 def measure(network: str, source: str, images: int, zooms: list[float], machine: Device) -> dict[str, Any]:
     """Judge one network on some of the test images of its own data."""
     dataset = open_dataset(source, skip_broken=True)
-    own, split, _ = choose_foreign(dataset, images_seen(Path(network)), "auto")
+    own, split, _ = choose_foreign(dataset, images_seen(network), "auto")
     samples = own[:: -(-len(own) // images)]
     now = Predictor(network, machine=machine)
     known = now.description.preprocessing

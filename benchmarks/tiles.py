@@ -28,9 +28,10 @@ from amsunet.device import choose_device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.samples import choose_foreign, choose_of_run
 from amsunet.inference.dice import dice_by_class
-from amsunet.inference.ensemble import load_members
+from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.sliding_window import Tiling
+from amsunet.inference.torch_runtime import load_networks
 from amsunet.models.cost import receptive_field
 from amsunet.training.run_folder import read_run
 
@@ -101,7 +102,7 @@ def main() -> None:
         images = largest(samples, dataset, predictor, asked.images, max(sides))
         if not images:
             raise InputError(f"no image of {source} is larger than a tile of {max(sides)}: name smaller --tiles")
-        networks, _ = load_members(asked.run)
+        networks, _ = load_networks(ModelRef.resolve(asked.run))
     except InputError as error:
         sys.exit(f"error: {error}")
     whole, masks = score_of(predictor, images, WHOLE)

@@ -20,6 +20,7 @@ from amsunet.evaluation.findings import Marks
 from amsunet.evaluation.metrics import Calibration, score_image
 from amsunet.evaluation.report import write_report
 from amsunet.evaluation.score_table import aligned
+from amsunet.inference.model_ref import ModelRef
 
 SIDE = 16
 EMPTY = np.zeros((SIDE, SIDE), np.uint8)
@@ -60,7 +61,8 @@ def evaluated(tmp_path, monkeypatch):
         ]
         convention = MaskConvention(kind="values", values=tuple(range(count)), class_names=names)
         return Evaluation(
-            run=Path("amsunet"), network="amsunet", source=str(tmp_path / "DRIVE"), split="all", images=tuple(images),
+            model=ModelRef("amsunet", "file", Path("amsunet")), network="amsunet",
+            source=str(tmp_path / "DRIVE"), split="all", images=tuple(images),
             convention=convention, calibration=calibration, uncalibrated=None, confusion=confusion, flips=False,
             turns=False, threshold=0.5, uncertainty_limit=0.5, environment=PLACE, notes=(),
         )  # fmt: skip

@@ -15,9 +15,9 @@ from amsunet.data.images import read_image
 from amsunet.deployment.export import export
 from amsunet.errors import InputError
 from amsunet.inference.model_file import load_model, save_model
-from amsunet.inference.model_metadata import FILE_NAME, METADATA, description_of
+from amsunet.inference.model_metadata import FILE_NAME, METADATA, read_description
+from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
-from amsunet.inference.runtime import exported_path
 
 pytestmark = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("onnxruntime", "onnxscript", "openvino")),
@@ -50,8 +50,8 @@ def expected(shipped, image):
 def test_a_file_and_its_run_give_what_torch_gives(shipped, image, to, flips):
     exact = amsunet.load(shipped, device="cpu", precision="float32", flips=flips).predict(image)
     for found in (
-        amsunet.load(exported_path(shipped, to, "float32"), flips=flips).predict(image),
-        amsunet.load(exported_path(shipped, to, "float32"), runtime=to, flips=flips).predict(image),
+        amsunet.load(ModelRef.resolve(shipped).export_path(to, "float32"), flips=flips).predict(image),
+        amsunet.load(ModelRef.resolve(shipped).export_path(to, "float32"), runtime=to, flips=flips).predict(image),
         amsunet.load(shipped, runtime=to, flips=flips).predict(image),
     ):
         np.testing.assert_allclose(found.probability, exact.probability, atol=1e-4)
@@ -65,7 +65,7 @@ def test_of_several_files_the_most_exact_is_taken(shipped, image, expected, tmp_
     assert str(amsunet.load(run, runtime="openvino")) == "OpenVINO (float32.xml)"
     assert "float16.xml" in str(amsunet.load(run, runtime="openvino", precision="float16"))
     said.clear()
-    exported_path(run, "openvino", "float32").write_text("<wings/>")
+    ModelRef.resolve(run).export_path("openvino", "float32").write_text("<wings/>")
     predictor = amsunet.load(run, runtime="openvino")
     assert "float16.xml" in str(predictor) and len(said) == 1 and said[0].startswith("left out: ")
     assert (predictor.predict(image).mask != expected.mask).mean() < 0.01
@@ -86,15 +86,15 @@ def test_what_was_exported_before_the_weights_changed_is_not_used(changed, said)
 
 
 def test_the_description_is_read_without_the_weights(whole, tmp_path):
-    assert description_of(whole.run / FILE_NAME) == load_model(whole.run / FILE_NAME)[1]
-    assert description_of(tmp_path / FILE_NAME) is None
+    assert read_description(whole.run / FILE_NAME) == load_model(whole.run / FILE_NAME)[1]
+    assert read_description(tmp_path / FILE_NAME) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"12345678", b"\xff" * 40, b"\x02" + b"\0" * 7 + b"{}"])
 def test_a_damaged_header_is_said(tmp_path, content):
     (tmp_path / FILE_NAME).write_bytes(content)
     with pytest.raises(InputError, match=r"model\.safetensors is damaged"):
-        description_of(tmp_path / FILE_NAME)
+        read_description(tmp_path / FILE_NAME)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_damaged_header_is_said(tmp_path, content):
     ],
 )
 def test_what_does_not_go_together_is_said(shipped, tmp_path, where, settings, message):
-    paths = {"run": shipped, "file": exported_path(shipped, "onnx", "float32")}
+    paths = {"run": shipped, "file": ModelRef.resolve(shipped).export_path("onnx", "float32")}
     with pytest.raises(InputError, match=message):
         amsunet.load(paths.get(where, tmp_path / where), **settings)
 
@@ -145,7 +145,7 @@ def test_an_ensemble_runs_in_torch(ensemble):
 )
 def test_an_exported_file_of_another_version_is_said(shipped, tmp_path, description, message):
     onnx = pytest.importorskip("onnx")
-    model = onnx.load(exported_path(shipped, "onnx", "float32"))
+    model = onnx.load(ModelRef.resolve(shipped).export_path("onnx", "float32"))
     (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA)
     entry.value = description
     onnx.save(model, tmp_path / "other.onnx")
@@ -156,7 +156,7 @@ def test_an_exported_file_of_another_version_is_said(shipped, tmp_path, descript
 @pytest.mark.parametrize(("field", "value"), [("format", 2), ("threshold", 7.0), ("temperature", -1.0)])
 def test_fields_of_an_exported_file_that_mean_nothing_here_are_refused(shipped, tmp_path, field, value):
     onnx = pytest.importorskip("onnx")
-    model = onnx.load(exported_path(shipped, "onnx", "float32"))
+    model = onnx.load(ModelRef.resolve(shipped).export_path("onnx", "float32"))
     (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA)
     entry.value = json.dumps(json.loads(entry.value) | {field: value})
     onnx.save(model, tmp_path / "other.onnx")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -12,6 +11,7 @@ import click
 if TYPE_CHECKING:
     from amsunet.data.masks import MaskOptions
     from amsunet.device import Device
+    from amsunet.inference.model_ref import ModelRef
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -77,18 +77,15 @@ def settings_of(ctx: click.Context, parameter: click.Parameter, values: tuple[st
     return settings or None
 
 
-def _note_hidden(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
-    """Refuse what is no network at once, and say when what lies here is used in place of the network of that name that
-    comes with the package.
-    """
-    from amsunet.zoo import is_hidden, refuse_unknown  # noqa: PLC0415
+def _resolve_model(ctx: click.Context, parameter: click.Parameter, value: str) -> ModelRef:
+    """Find what a name stands for at once: what the command needs takes seconds to load."""
+    from amsunet.inference.model_ref import ModelRef  # noqa: PLC0415
 
-    if value is None:
-        return value
-    refuse_unknown(str(value))
-    if is_hidden(str(value)):
-        click.echo(f"note: {value} is taken from here; amsunet's own network of that name is hidden by it", err=True)
-    return value
+    return ModelRef.resolve(value)
+
+
+def _pretrained(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    return None if value is None else _resolve_model(ctx, parameter, value).absolute
 
 
 def _require_data(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -102,7 +99,7 @@ def _require_data(ctx: click.Context, parameter: click.Parameter, value: str | N
 
 data_argument = click.argument("data", callback=_require_data)
 optional_data_argument = click.argument("data", required=False, callback=_require_data)
-run_argument = click.argument("run", type=click.Path(path_type=Path), callback=_note_hidden)
+run_argument = click.argument("model", metavar="RUN", callback=_resolve_model)
 data_options = options(
     click.option(
         "--classes", callback=mask_values, metavar="V,V,...",
@@ -173,8 +170,8 @@ plan_options = options(
 
 network_options = options(
     click.option("--model", metavar="NAME|FILE.py:FUNCTION", help="The network (default amsunet): see amsunet models."),
-    click.option("--pretrained", type=click.Path(), callback=_note_hidden, metavar="RUN",
-                 help="Start from the weights of a trained run, or of a network of amsunet zoo."),
+    click.option("--pretrained", callback=_pretrained, metavar="RUN",
+                 help="Start from the weights of a trained run, or of a network of the zoo (zoo:NAME)."),
     click.option("--base-channels", type=int,
                  help="Width of the network (default 32 for amsunet, or 16 on a CPU where minutes are few)."),
     click.option("--model-option", "model_options", multiple=True, metavar="NAME=VALUE", callback=settings_of,

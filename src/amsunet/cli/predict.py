@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from amsunet.cli.options import device_options, model_file_option, run_argument, view_options
+
+if TYPE_CHECKING:
+    from amsunet.inference.model_ref import ModelRef
 
 
 @click.command()
@@ -41,7 +44,7 @@ from amsunet.cli.options import device_options, model_file_option, run_argument,
 @click.option("--compile", "compiled", is_flag=True, help="Run torch.compile: minutes at first, faster thereafter.")
 @device_options
 def predict(
-    run: Path,
+    model: ModelRef,
     images: tuple[str, ...],
     out: Path,
     overlay: bool,
@@ -52,7 +55,7 @@ def predict(
 ) -> None:
     """Segment IMAGES: files, folders, patterns, or lists (.txt, one path a line); slides are read tile by tile.
 
-    RUN is a run folder, the name of a network of amsunet zoo, or a file that amsunet export made.
+    RUN is a run folder, a network of amsunet zoo (zoo:NAME), or a file that amsunet export made.
     """
     from amsunet.inference.inputs import find_inputs  # noqa: PLC0415
     from amsunet.inference.predict_files import REVIEW_LIST, predict_files  # noqa: PLC0415
@@ -60,7 +63,7 @@ def predict(
     from amsunet.inference.uncertainty import describe_out_of_distribution, describe_polarity_in_doubt  # noqa: PLC0415
 
     jobs = find_inputs(images, out)
-    predictor = load(run, **settings)
+    predictor = load(model, **settings)
     click.echo(f"on {predictor}")
     outcome = predict_files(
         predictor, jobs, out, overlay=overlay, probability=probability, overwrite=overwrite, level=level

@@ -28,9 +28,10 @@ from amsunet.evaluation.metrics import Calibration, score_image, score_mask
 from amsunet.evaluation.samples import choose_foreign, choose_of_run, open_evaluation_data
 from amsunet.evaluation.statistics import mean_of_known
 from amsunet.inference.ensemble import Folds
+from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
 from amsunet.progress import report
-from amsunet.training.run_folder import find_run, images_seen, read_run
+from amsunet.training.run_folder import images_seen, read_run
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ _THIN = 6
 
 
 def evaluate(
-    run: str | Path,
+    model: str | Path | ModelRef,
     data: str | Path | None = None,
     *,
     split: Literal["auto", "test", "val"] = "auto",
@@ -56,7 +57,7 @@ def evaluate(
     """Score a network and write ``images.csv`` and ``summary.json`` where ``evaluation_folder`` says.
 
     Args:
-        run: A run folder; that of an ensemble, whose validation images are evaluated by the fold that has not seen
+        model: A run folder; that of an ensemble, whose validation images are evaluated by the fold that has not seen
             them; a model file, or the name of a network of the zoo, which need data.
         data: What to evaluate on; the run's own data when left out. Of a data set that names test images these alone
             are used, of another one all images; images that the run was trained on are left out.
@@ -83,18 +84,17 @@ def evaluate(
         >>> evaluation = amsunet.evaluate("runs/nuclei")
         >>> print(evaluation.table())
     """
-    network = Path(run)
-    folder = find_run(network)
-    record = None if folder is None else read_run(folder)[1]
+    model = ModelRef.resolve(model)
+    record = None if model.run is None else read_run(model.run)[1]
     device = device or choose_device()
     predictor = Predictor(
-        folder or network, device=device, flips=flips, turns=turns, image_scale=image_scale, model_file=model_file
+        model, device=device, flips=flips, turns=turns, image_scale=image_scale, model_file=model_file
     )
     known = predictor.description.convention.named(mask_options.class_names if mask_options else None)
     convention = None if mask_options is not None and mask_options.given_values else known
     of_run = True
     if dataset is None:
-        dataset, of_run = open_evaluation_data(run, data, record, mask_options, group, convention, skip_broken)
+        dataset, of_run = open_evaluation_data(model, data, record, mask_options, group, convention, skip_broken)
     if dataset.convention.num_classes != known.num_classes:
         raise InputError(
             f"{dataset.source} has {dataset.convention.num_classes} classes, the run {known.num_classes}: "
@@ -104,7 +104,7 @@ def evaluate(
         samples, chosen, notes = choose_of_run(dataset, record, split, predictor.folds)
     else:
         samples, chosen, notes = choose_foreign(
-            dataset, images_seen(network), split, record.thumbnails if record is not None else None
+            dataset, images_seen(model), split, record.thumbnails if record is not None else None
         )
     if most is not None:
         samples, notes = _some(samples, notes, most if predictor.folds is None else most * predictor.folds.count)
@@ -126,8 +126,8 @@ def evaluate(
     for level, line in lines:
         logger.log(level, line)
     evaluation = Evaluation(
-        run=folder or network,
-        network=_name(predictor) if folder else network.stem,
+        model=model,
+        network=_name(predictor) if model.run else model.name,
         source=record.source if of_run and record is not None else str(data),
         split=chosen,
         images=tuple(scores),

@@ -21,6 +21,7 @@ from amsunet.evaluation.metrics import EMPTY_RULE, METRICS, NSD_TOLERANCE, Calib
 from amsunet.evaluation.risk import RiskCoverage, risk_coverage
 from amsunet.evaluation.score_table import as_text
 from amsunet.evaluation.statistics import Interval, mean_of_known, mean_with_interval
+from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.uncertainty import describe_out_of_distribution, describe_polarity_in_doubt
 from amsunet.training.run_folder import absolute_source
 
@@ -58,7 +59,7 @@ class ImageScores:
 class Evaluation:
     """What an evaluation found."""
 
-    run: Path
+    model: ModelRef
     network: str
     """Name of the network."""
     source: str
@@ -295,7 +296,8 @@ def name_of(source: str) -> str:
 
 def evaluation_folder(evaluation: Evaluation) -> Path:
     """Where an evaluation is kept: in its run; under ``evaluations/NAME`` of a network that comes alone."""
-    home = evaluation.run / "evaluation" if evaluation.run.is_dir() else Path("evaluations") / evaluation.run.stem
+    model = evaluation.model
+    home = model.run / "evaluation" if model.run else Path("evaluations") / model.name
     name = evaluation.split
     if name == "all":
         source = absolute_source(evaluation.source)

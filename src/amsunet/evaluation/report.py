@@ -25,10 +25,10 @@ from amsunet.evaluation.plots import (
     uncertainty_plot,
 )
 from amsunet.evaluation.score_table import columns, headline, number, score_rows
-from amsunet.inference.ensemble import is_ensemble, read_folds
+from amsunet.inference.ensemble import read_folds
 from amsunet.inference.predictor import Predictor
 from amsunet.training.plan import as_text
-from amsunet.training.run_folder import find_run, read_run
+from amsunet.training.run_folder import read_run
 
 _CASES = 3
 
@@ -52,7 +52,7 @@ def write_report(evaluation: Evaluation) -> Path:
     Returns:
         Its path: in the run's folder, or in that of the evaluation on foreign data.
     """
-    run = find_run(evaluation.run)
+    model, run = evaluation.model, evaluation.model.run
     config, record = read_run(run) if run else (None, None)
     html = render(
         "report.html",
@@ -66,7 +66,7 @@ def write_report(evaluation: Evaluation) -> Path:
         confusion=_confusion(evaluation),
         pooled=evaluation.pooled(),
         empty_rule=EMPTY_RULE,
-        curves=Markup(training_curves(evaluation.run)),
+        curves=Markup(training_curves(run) if run else ""),
         calibration=Markup(calibration_plot(evaluation)),
         risk=evaluation.risk_coverage(),
         to_review=len(evaluation.to_review()),
@@ -76,14 +76,14 @@ def write_report(evaluation: Evaluation) -> Path:
         distribution=Markup(score_distribution(evaluation)),
         cases=_cases(evaluation),
         splits=Counter(record.splits.values()) if record else None,
-        folds=read_folds(evaluation.run).count if is_ensemble(evaluation.run) else None,
+        folds=read_folds(model.path).count if model.kind == "ensemble" else None,
         groups=len({image.sample.group for image in evaluation.images if image.sample.group}),
         fingerprint=record.fingerprint if record else None,
         convention=evaluation.convention,
         plan=config.plan.model_dump(exclude={"reasons"}) if config else None,
         reasons=config.plan.reasons if config else None,
     )
-    path = (evaluation_folder(evaluation) if evaluation.split == "all" else evaluation.run) / "report.html"
+    path = (evaluation_folder(evaluation) if run is None or evaluation.split == "all" else run) / "report.html"
     write_text(path, html)
     return path
 
@@ -112,7 +112,7 @@ def _cases(evaluation: Evaluation) -> list[dict[str, object]]:
     middle = max(0, len(ordered) // 2 - count // 2)
     wanted = {"Worst": ordered[:count], "Median": ordered[middle : middle + count], "Best": ordered[-count:]}
     predictor = Predictor(
-        evaluation.run,
+        evaluation.model,
         device=choose_device(evaluation.environment["device"], evaluation.environment["precision"]),
         flips=evaluation.flips,
         turns=evaluation.turns,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,15 +12,16 @@ from amsunet.data.duplicates import warn_of_copies, warn_of_seen
 from amsunet.data.masks import MaskConvention, MaskOptions
 from amsunet.errors import InputError
 from amsunet.inference.ensemble import Folds
+from amsunet.inference.model_ref import ModelRef
 from amsunet.training.run_folder import RunData, absolute_source, describe_changed_masks
-from amsunet.wording import setting
+from amsunet.wording import Blank, command, setting
 
 SplitChoice = tuple[list[Sample], str, tuple[str, ...]]
 """Samples, what they are (``test``, ``val``, or ``all`` of a foreign data set), and what is to be said."""
 
 
 def open_evaluation_data(
-    run: str | Path,
+    model: ModelRef,
     data: str | Path | None,
     record: RunData | None,
     mask_options: MaskOptions | None,
@@ -35,9 +35,8 @@ def open_evaluation_data(
     """
     if record is None:
         if data is None:
-            raise InputError(
-                f"{run} comes without data: name what to judge it on, as amsunet evaluate {shlex.quote(str(run))} DATA"
-            )
+            line = command("evaluate", str(model), Blank("DATA"))
+            raise InputError(f"{model} comes without data: name what to evaluate it on, as {line}")
         return open_dataset(
             locate(data),
             mask_options,

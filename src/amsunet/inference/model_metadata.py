@@ -15,12 +15,11 @@ from amsunet.data.out_of_distribution import ImageStatistics
 from amsunet.data.preprocessing import Polarity, Preprocessing, Spacing
 from amsunet.data.value_range import whole_type
 from amsunet.errors import InputError
+from amsunet.inference.model_ref import FILE_NAME as FILE_NAME  # noqa: PLC0414 - where its users look for it
 from amsunet.records import Record
 from amsunet.removed import removed_in
 from amsunet.wording import setting
-from amsunet.zoo import find_card, tell_terms
 
-FILE_NAME = "model.safetensors"
 METADATA = "amsunet"
 """Under this name a file of weights, or an exported file, holds its description as JSON."""
 
@@ -137,15 +136,7 @@ def parse_description(text: str, path: Path) -> ModelDescription:
     return found.model_copy(update={"preprocessing": seen})
 
 
-def weights_of(network: Path) -> Path:
-    """The model file that a run folder, a model file, or a name of the zoo stands for, whether it is there or not."""
-    if card := find_card(str(network)):
-        tell_terms(card)
-        return card.weights
-    return network / FILE_NAME if network.is_dir() or not network.suffix else network
-
-
-def description_of(weights: Path) -> ModelDescription | None:
+def read_description(weights: Path) -> ModelDescription | None:
     """The description in a file of weights, None where there is no such file; the weights are not looked at.
 
     Raises: InputError if it is damaged or of another version.

@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from amsunet.errors import InputError
-from amsunet.inference.model_metadata import ModelDescription, description_of, parse_description, weights_of
-from amsunet.inference.runtime import (
-    ALL_SUFFIXES,
-    SUFFIXES,
-    Runtime,
-    exported_files,
-    first_line,
-    is_exported,
-    open_runtime,
-)
+from amsunet.inference.model_metadata import ModelDescription, parse_description, read_description
+from amsunet.inference.model_ref import SUFFIXES, ModelRef
+from amsunet.inference.runtime import Runtime, first_line, open_runtime
 from amsunet.optional import require
 from amsunet.wording import command, setting
 
@@ -41,7 +34,7 @@ def device_is_fixed() -> InputError:
 
 
 def open_members(
-    run: Path,
+    model: ModelRef,
     runtime: str | None,
     *,
     device: Device | None,
@@ -49,7 +42,7 @@ def open_members(
     model_file: str | None,
     compiled: bool,
 ) -> tuple[list[Member], Folds | None]:
-    """Open an exported file, or the network, or the networks, of a run; torch is loaded only where it is to run.
+    """Open an exported file, or the network, or the networks, of a model; torch is loaded only where it is to run.
 
     Args:
         runtime: ``torch``, ``onnx`` or ``openvino``; torch for a run where none is named.
@@ -60,11 +53,9 @@ def open_members(
     """
     if runtime not in (None, "torch", *SUFFIXES):
         raise InputError(f"runtime {runtime!r} is unknown: choose torch, {' or '.join(SUFFIXES)}")
-    of_file = is_exported(run)
-    if not of_file and run.suffix in (*ALL_SUFFIXES.values(), ".bin") and not run.is_dir():
-        raise InputError(f"{run} is for other programs: name {' or '.join(SUFFIXES.values())}, or the run folder")
+    of_file = model.kind == "exported"
     if not of_file and runtime not in SUFFIXES:
-        return _open_run(run, device=device, model_file=model_file, compiled=compiled)
+        return _open_run(model, device=device, model_file=model_file, compiled=compiled)
     if compiled or model_file is not None:
         raise InputError(
             f"{setting('compiled' if compiled else 'model_file')} is for torch: leave it out with exported networks"
@@ -72,14 +63,14 @@ def open_members(
     if device is not None and (of_file or device.type != "cpu"):
         raise device_is_fixed()
     if not of_file:
-        return [_open_exports(run, str(runtime), precision)], None
-    if runtime == "torch" or run.suffix != SUFFIXES.get(str(runtime), run.suffix):
-        raise InputError(f"{run} is not for {runtime}: leave {setting('runtime')} out, or name what it was made from")
-    return [_open_file(run)], None
+        return [_open_exports(model, str(runtime), precision)], None
+    if runtime is not None and model.path.suffix != SUFFIXES.get(runtime):
+        raise InputError(f"{model} is not for {runtime}: leave {setting('runtime')} out, or name what it was made from")
+    return [_open_file(model.path)], None
 
 
 def _open_run(
-    run: Path,
+    model: ModelRef,
     *,
     device: Device | None,
     model_file: str | None,
@@ -87,19 +78,19 @@ def _open_run(
 ) -> tuple[list[Member], Folds | None]:
     require("torch", "amsunet, or name an exported file, which needs no torch")
     from amsunet.device import choose_device  # noqa: PLC0415
-    from amsunet.inference.torch_runtime import open_run  # noqa: PLC0415 - not there in a small installation
+    from amsunet.inference.torch_runtime import open_networks  # noqa: PLC0415 - not there in a small installation
 
-    networks, folds = open_run(run, device or choose_device(), model_file=model_file, compiled=compiled)
+    networks, folds = open_networks(model, device or choose_device(), model_file=model_file, compiled=compiled)
     return list(networks), folds
 
 
-def _open_exports(run: Path, to: str, precision: str | None) -> Member:
-    """The exported network of a run; of several the most exact one that can be used."""
-    files = exported_files(run, to, precision)
+def _open_exports(model: ModelRef, to: str, precision: str | None) -> Member:
+    """The exported network of a model; of several the most exact one that can be used."""
+    files = model.exports(to, precision)
     if not files:
-        line = command("export", run, to=to, **({} if precision is None else {"precision": precision}))
-        raise InputError(f"{run} holds no exported network for {to}: {line} makes one")
-    known = description_of(weights_of(run))
+        line = command("export", str(model), to=to, **({} if precision is None else {"precision": precision}))
+        raise InputError(f"{model} holds no exported network for {to}: {line} makes one")
+    known = None if model.kind == "ensemble" else read_description(model.weights)
     problems: list[InputError] = []
     for path in files:
         try:

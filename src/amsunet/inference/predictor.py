@@ -28,10 +28,10 @@ from amsunet.errors import InputError
 from amsunet.inference.forward import Box, compute_logits, to_labels, to_probabilities
 from amsunet.inference.image_scale import Scaling, describe_scaling
 from amsunet.inference.model_metadata import describe_together
+from amsunet.inference.model_ref import SUFFIXES, ModelRef
 from amsunet.inference.open_model import device_is_fixed, open_members
 from amsunet.inference.polarity_choice import choose_tone
 from amsunet.inference.prepared_image import Prepared, prepare_image
-from amsunet.inference.runtime import SUFFIXES, is_exported
 from amsunet.inference.segmentation import Segmentation
 from amsunet.inference.sliding_window import Tiling
 from amsunet.inference.uncertainty import measure_uncertainty
@@ -51,7 +51,8 @@ class Predictor:
     """A loaded model, or an ensemble whose probabilities are averaged.
 
     Args:
-        run: a run folder, the model file in one, the folder of an ensemble, or a file of amsunet export.
+        model: a run folder, the model file in one, the folder of an ensemble, the name of a network of the zoo, or a
+            file of amsunet export.
         runtime: ``torch``, ``onnx`` or ``openvino``; torch for a run, and what a file is for, when left out.
         device: where torch is to run; chosen when left out.
         precision: the only one that exported networks may have; any when left out.
@@ -71,7 +72,7 @@ class Predictor:
 
     def __init__(
         self,
-        run: str | Path,
+        model: str | Path | ModelRef,
         *,
         runtime: str | None = None,
         device: Device | None = None,
@@ -88,7 +89,12 @@ class Predictor:
             told = f"{setting('image_scale')} must be more than 0 and at most {_LARGEST_SCALE}"
             raise InputError(f"{told}, not {image_scale:g}")
         self._members, self.folds = open_members(
-            Path(run), runtime, device=device, precision=precision, model_file=model_file, compiled=compiled
+            ModelRef.resolve(model),
+            runtime,
+            device=device,
+            precision=precision,
+            model_file=model_file,
+            compiled=compiled,
         )
         if image_scale is not None:
             self._members = [(runtime, known.at_scale(image_scale)) for runtime, known in self._members]
@@ -274,7 +280,7 @@ class Predictor:
 
 
 def load(
-    run: str | Path,
+    model: str | Path | ModelRef,
     *,
     runtime: str | None = None,
     device: str = "auto",
@@ -289,8 +295,8 @@ def load(
     """Load a trained model from its run folder, or an exported one from its file.
 
     Args:
-        run: A run folder, the model file in one, the folder of an ensemble, the name of a network of the zoo, or a file
-            of ``amsunet export``.
+        model: A run folder, the model file in one, the folder of an ensemble, the name of a network of the zoo
+            (``zoo:nuclei``), or a file of ``amsunet export``.
         runtime: As for ``Predictor``, and likewise ``flips``, ``turns``, ``image_scale``, ``model_file`` and
             ``compiled``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``; of torch alone.
@@ -309,11 +315,11 @@ def load(
 
     Example:
         >>> import amsunet
-        >>> predictor = amsunet.load("nuclei")
+        >>> predictor = amsunet.load("zoo:nuclei")
         >>> predictor.predict("image.png").areas()
     """
-    chosen = None
-    if (device, precision) != ("auto", "auto") and is_exported(Path(run)):
+    chosen, model = None, ModelRef.resolve(model)
+    if (device, precision) != ("auto", "auto") and model.kind == "exported":
         raise device_is_fixed()
     if device != "auto" or (precision != "auto" and runtime not in SUFFIXES):
         require("torch", "amsunet")
@@ -322,7 +328,7 @@ def load(
         chosen = choose_device(device, precision)
     asked = None if precision == "auto" else precision
     predictor = Predictor(
-        run,
+        model,
         runtime=runtime,
         device=chosen,
         precision=asked,

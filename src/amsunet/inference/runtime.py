@@ -15,13 +15,6 @@ from amsunet.host import quiet
 from amsunet.inference.model_metadata import METADATA
 from amsunet.optional import require
 
-SUFFIXES: dict[str, str] = {"onnx": ".onnx", "openvino": ".xml"}
-"""Of the formats that ``predict`` takes."""
-ALL_SUFFIXES = SUFFIXES | {"pt2": ".pt2", "executorch": ".pte"}
-"""With those written for other programs: what torch reads in a .pt2 may be code, a .pte takes no large images."""
-_PRECISIONS = ("float32", "bfloat16", "float16", "int8")
-"""Of exported files, exact ones first."""
-
 
 class Runtime(Protocol):
     """Images (N, C, h, w) of uint8, windowed and resized, to logits (N, num_classes, h, w) of float32."""
@@ -42,24 +35,6 @@ class ExportedRuntime(Protocol):
     """The precision that the file was made for and this processor does not have; mostly empty."""
 
     def __call__(self, images: Array) -> Array: ...
-
-
-def is_exported(path: Path) -> bool:
-    """Whether a path names an exported file and not a run folder."""
-    return path.suffix in SUFFIXES.values() and not path.is_dir()
-
-
-def exported_path(network: Path, to: str, precision: str) -> Path:
-    """Where an exported network lies: in its run, beside its model file, or here if it is one of the zoo."""
-    name = f"{precision}{ALL_SUFFIXES[to]}"
-    return network / "export" / name if network.is_dir() else network.with_name(f"{network.stem}-{name}")
-
-
-def exported_files(network: Path, to: str, precision: str | None = None) -> list[Path]:
-    """The exported files of a network in a format, of one precision or of all, exact ones first."""
-    every = _PRECISIONS if precision is None else (precision,)
-    paths = (exported_path(network, to, name) for name in every)
-    return [path for path in paths if path.is_file()]
 
 
 def open_runtime(path: Path, *, threads: int = 0) -> ExportedRuntime:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from amsunet.errors import InputError
-from amsunet.inference.ensemble import model_path
 from amsunet.inference.model_file import load_model
+from amsunet.inference.model_ref import ModelRef
 from amsunet.models import is_custom
 from amsunet.training.plan import Plan
 from amsunet.wording import setting
@@ -23,7 +23,7 @@ def match_pretrained_width(plan: Plan) -> Plan:
     """
     if plan.pretrained is None or plan.base_channels is not None or plan.model_options or is_custom(plan.model):
         return plan
-    _, description = load_model(model_path(Path(plan.pretrained)), plan.model)
+    _, description = load_model(ModelRef.resolve(plan.pretrained).weights, plan.model)
     width = description.arguments.get("base_channels") if description.model == plan.model else None
     if width is None:
         return plan
@@ -31,14 +31,14 @@ def match_pretrained_width(plan: Plan) -> Plan:
     return plan.model_copy(update={"base_channels": width, "reasons": reasons})
 
 
-def load_pretrained(network: nn.Module, source: Path, plan: Plan, arguments: dict[str, Any]) -> str:
+def load_pretrained(network: nn.Module, source: str | Path | ModelRef, plan: Plan, arguments: dict[str, Any]) -> str:
     """Copy the weights of a trained network into a fresh one of the same kind.
 
     Kernels that see the image are summed over its channels, or shared out, where the channels differ; other weights
     of another shape (the head, where the classes differ) stay fresh.
 
     Args:
-        source: a run folder, or the model file in one.
+        source: a run folder, the model file in one, or the name of a network of the zoo.
         plan: of the training that starts there.
         arguments: what the fresh network was built with, as in ``create_model``.
 
@@ -46,7 +46,7 @@ def load_pretrained(network: nn.Module, source: Path, plan: Plan, arguments: dic
     Raises: InputError if the source cannot be read, or is another network or one with other settings.
     """
     model = plan.model
-    trained, description = load_model(model_path(source), model)
+    trained, description = load_model(ModelRef.resolve(source).weights, model)
     if not is_custom(model) and description.model != model:
         raise InputError(
             f"{source} holds weights of {description.model}, not of {model}: say {setting(model=description.model)}"
