@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from amsunet.inference.runtime_options import RuntimeOptions
+
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "results" / "throughput.json"
 IMAGES = ROOT.parent / "shared" / "data" / "ISIC2017-256" / "images"
@@ -44,7 +46,7 @@ def predict(form: str, run: Path, images: Path, out: Path) -> dict[str, float]:
         runtime, precision = form.split()
         keep_freed_memory()  # as the command line does
         predictor = (
-            load(run, device="cpu", precision=precision)
+            load(run, RuntimeOptions(device="cpu", precision=precision))
             if runtime == "torch"
             else load(ModelRef.resolve(run).export_path(runtime, precision))
         )

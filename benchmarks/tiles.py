@@ -30,6 +30,7 @@ from amsunet.evaluation.samples import choose_foreign, choose_of_run
 from amsunet.inference.dice import dice_by_class
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.sliding_window import Tiling
 from amsunet.inference.torch_runtime import load_networks
 from amsunet.models.cost import receptive_field
@@ -91,7 +92,7 @@ def main() -> None:
         dataset = open_dataset(
             locate(source), group=record.group, skip_broken=record.skip_broken, convention=config.convention
         )
-        predictor = Predictor(asked.run, machine=machine)
+        predictor = Predictor(asked.run, RuntimeOptions.on(machine))
         # What a tile should be is a choice: made on validation images, but for folds, whose networks have seen some.
         own_split = "val" if predictor.folds is None else "test"
         samples, split, _ = (

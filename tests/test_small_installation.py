@@ -17,6 +17,7 @@ from PIL import Image
 from amsunet.data.builtin_samples import locate
 from amsunet.deployment.export import export
 from amsunet.inference.predictor import load
+from amsunet.inference.runtime_options import RuntimeOptions
 
 _ROOT = Path(__file__).parents[1]
 # What a package is imported as, where that is not its name.
@@ -84,7 +85,7 @@ def test_slides_need_one_package_more(call, network, whole, tmp_path):
     assert done.returncode == 2 and "error: filelock is not installed: pip install filelock" in done.stderr
     done = call("predict", network, "scan.tif", "--out", "masks", but=("filelock",))
     assert done.returncode == 0, done.stderr
-    expected = load(whole.run, device="cpu", precision="float32").predict(image).to_mask()
+    expected = load(whole.run, RuntimeOptions(device="cpu", precision="float32")).predict(image).to_mask()
     assert (tifffile.imread(tmp_path / "masks" / "scan.tif") != expected).mean() < 1e-3
 
 
@@ -92,7 +93,7 @@ def test_masks_are_those_of_torch(call, network, whole, tmp_path):
     done = call("predict", network, "sample:nuclei", "--out", "masks", "--probability")
     assert done.returncode == 0, done.stderr
     assert "on ONNX Runtime (network.onnx)" in done.stdout and "4 masks" in done.stdout
-    predictor = load(whole.run, device="cpu", precision="float32")
+    predictor = load(whole.run, RuntimeOptions(device="cpu", precision="float32"))
     for image in (locate("sample:nuclei") / "test" / "images").iterdir():
         expected = predictor.predict(image).to_mask()
         found = np.asarray(Image.open(tmp_path / "masks" / image.name))

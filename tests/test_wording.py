@@ -20,6 +20,7 @@ from amsunet.deployment.export import export
 from amsunet.evaluation.compare import compare
 from amsunet.inference.predict_files import predict_files
 from amsunet.inference.predictor import load
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.training.plan import Plan
 from amsunet.wording import Blank, command, setting, shell_command, spelled, spelled_for
 
@@ -32,7 +33,7 @@ _SETTINGS = r"(?:\b(?:classes=\([^)]*\)|ignore_value=-?\d+|instances=True|thresh
     [
         (("out",), {}, "out", "--out"),
         (("class_names",), {}, "class_names", "--class-names"),
-        (("model_file",), {}, "model_file", "--model"),
+        (("model_file",), {}, "model_file", "--model-file"),
         ((), {"classes": (0.0, 255)}, "classes=(0, 255)", "--classes 0,255"),
         ((), {"classes": (7,)}, "classes=(7,)", "--classes 7"),
         ((), {"classes": (0, 1), "ignore_value": 255}, "classes=(0, 1), ignore_value=255",
@@ -66,8 +67,8 @@ def test_a_command_is_a_call_or_a_line():
         assert command(*words) == python and shell_command(*words) == shell
         with spelled_for("shell"):
             assert command(*words) == shell
-    assert command("train", blank, start="nuclei") == "amsunet.train(DATA, start='nuclei')"
-    assert shell_command("train", blank, start="nuclei") == "amsunet train DATA --pretrained nuclei"
+    assert command("train", blank, pretrained="nuclei") == "amsunet.train(DATA, pretrained='nuclei')"
+    assert shell_command("train", blank, pretrained="nuclei") == "amsunet train DATA --pretrained nuclei"
     assert command("train", help=True) == "help(amsunet.train)"
     assert shell_command("train", help=True) == "amsunet train --help"
 
@@ -90,7 +91,7 @@ def _strings(node: ast.AST) -> list[str]:
 def test_every_setting_is_a_parameter_in_python_and_a_flag_in_the_shell():
     functions = (amsunet.train, amsunet.check, amsunet.evaluate, load, compare, export, predict_files)
     parameters = {name for function in functions for name in inspect.signature(function).parameters}
-    parameters |= {"level", *MaskOptions.model_fields, *Plan.model_fields}
+    parameters |= {"level", *MaskOptions.model_fields, *Plan.model_fields, *RuntimeOptions.__dataclass_fields__}
     flags = {flag for one in cli.commands.values() for option in one.params for flag in option.opts}
     calls = _calls("setting")
     assert len(calls) > 90
@@ -168,7 +169,7 @@ def test_the_command_line_tells_flags_and_python_parameters(make_dataset, tmp_pa
 
 
 def test_lines_for_the_shell_are_what_click_takes():
-    line = shell_command("train", "my data", classes=(0, 5), ignore_value=-1, group="(a b)", start="nuclei")
+    line = shell_command("train", "my data", classes=(0, 5), ignore_value=-1, group="(a b)", pretrained="nuclei")
     words = shlex.split(line)[2:]
     train = cli.commands["train"]
     assert isinstance(train, click.Command)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from amsunet.atomic_io import write_json
 
-WAYS = {"": "plain", "_flips": "with_flips", "_flips_turns": "with_flips_and_turns"}
+WAYS = {"": "plain", "_flips": "with_flips", "_d4": "with_flips_and_turns"}
 """What an evaluation averaged over, by the end of its folder's name."""
 
 
@@ -61,7 +61,7 @@ def main() -> None:
     if folds:
         shutil.copy(asked.run / "folds.json", asked.target)
     config = json.loads((asked.run / "config.json").read_text(encoding="utf-8"))
-    for name in ("start", "model"):
+    for name in ("pretrained", "model"):
         config["plan"][name] = without_folder(config["plan"].get(name))
     write_json(asked.target / "config.json", config)
     data = json.loads((asked.run / "data.json").read_text(encoding="utf-8"))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from amsunet.evaluation.evaluate import evaluate
     from amsunet.evaluation.report import write_report
     from amsunet.inference.predictor import load
+    from amsunet.inference.runtime_options import RuntimeOptions
     from amsunet.inference.segmentation import Segmentation
     from amsunet.models import create_model, list_models, load_published_weights
     from amsunet.training.check import check
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "InputError": "amsunet.errors",
     "MaskOptions": "amsunet.data.masks.convention",
+    "RuntimeOptions": "amsunet.inference.runtime_options",
     "Segmentation": "amsunet.inference.segmentation",
     "check": "amsunet.training.check",
     "create_model": "amsunet.models",
@@ -42,6 +44,7 @@ _HOMES = {
 __all__ = [
     "InputError",
     "MaskOptions",
+    "RuntimeOptions",
     "Segmentation",
     "check",
     "create_model",

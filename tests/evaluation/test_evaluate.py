@@ -13,7 +13,6 @@ from PIL import Image
 
 from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
-from amsunet.device import Device
 from amsunet.errors import InputError
 from amsunet.evaluation import samples
 from amsunet.evaluation.evaluate import evaluate
@@ -24,7 +23,10 @@ from amsunet.inference.ensemble import fold_folder, read_folds
 from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.inference.predictor import load
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.training.train import train
+
+EXACT = RuntimeOptions(device="cpu", precision="float32")
 
 
 def test_the_test_split_is_judged_and_written(run):
@@ -69,13 +71,12 @@ def test_uncertainty_is_that_of_what_predict_gives(run):
 
 
 def test_the_calibration_error_before_the_temperature_is_that_of_a_network_without_one(run, tmp_path):
-    exact = Device("cpu", "float32", 2)
-    tempered = evaluate(run, device=exact)
+    tempered = evaluate(run, options=EXACT)
     copy = shutil.copytree(run, tmp_path / "copy")
     network, description = load_model(copy / FILE_NAME)
     assert description.temperature != pytest.approx(1, abs=0.05), "or nothing is tested"
     save_model(copy / FILE_NAME, network, description.model_copy(update={"temperature": 1.0}))
-    plain = evaluate(copy, device=exact)
+    plain = evaluate(copy, options=EXACT)
     assert tempered.uncalibrated.error() == pytest.approx(plain.calibration.error(), abs=1e-4)
     assert plain.uncalibrated.error() == pytest.approx(plain.calibration.error(), abs=1e-6)
 
@@ -159,12 +160,11 @@ def test_without_a_second_observer_nothing_is_said_of_one(run):
 
 
 def test_a_model_file_stands_for_its_run_and_alone_says_what_is_not_known(run, tmp_path, monkeypatch):
-    exact = Device("cpu", "float32", 2)
-    whole = evaluate(run / FILE_NAME, device=exact)
+    whole = evaluate(run / FILE_NAME, options=EXACT)
     assert (whole.run, whole.split, len(whole.images)) == (run, "test", 4)
     monkeypatch.chdir(tmp_path)
     shutil.copy(run / FILE_NAME, "dots.safetensors")
-    alone = evaluate("dots.safetensors", "sample:nuclei", device=exact)
+    alone = evaluate("dots.safetensors", "sample:nuclei", options=EXACT)
     assert [image.dice for image in alone.images] == [image.dice for image in whole.images]
     assert alone.notes[0].startswith("which images the network was trained on is not known")
     assert write_report(alone).is_relative_to("evaluations/dots")

@@ -63,8 +63,8 @@ def evaluated(tmp_path, monkeypatch):
         return Evaluation(
             model=ModelRef("amsunet", "file", Path("amsunet")), network="amsunet",
             source=str(tmp_path / "DRIVE"), split="all", images=tuple(images),
-            convention=convention, calibration=calibration, uncalibrated=None, confusion=confusion, flips=False,
-            turns=False, threshold=0.5, uncertainty_limit=0.5, environment=PLACE, notes=(),
+            convention=convention, calibration=calibration, uncalibrated=None, confusion=confusion, tta="none",
+            threshold=0.5, uncertainty_limit=0.5, environment=PLACE, notes=(),
         )  # fmt: skip
 
     with warnings.catch_warnings():

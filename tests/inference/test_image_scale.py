@@ -17,6 +17,7 @@ from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.inference.objects import without_small
 from amsunet.inference.predict_files import predict_files
 from amsunet.inference.predictor import Predictor, load
+from amsunet.inference.runtime_options import RuntimeOptions
 
 RECORD = Preprocessing(
     in_channels=1,
@@ -39,7 +40,7 @@ def make_scaled(make_run, device):
         network, description = load_model(run / FILE_NAME)
         changed = RECORD.model_copy(update={"image_scale": image_scale})
         save_model(run / FILE_NAME, network, description.model_copy(update={"preprocessing": changed}))
-        return Predictor(run, device=device, image_scale=said)
+        return Predictor(run, RuntimeOptions.on(device), image_scale=said)
 
     return make
 
@@ -173,12 +174,13 @@ def test_networks_of_an_ensemble_see_images_alike(ensemble, device, tmp_path):
     by_size = description.preprocessing.model_copy(update={"image_scale": "size"})
     save_model(path, network, description.model_copy(update={"preprocessing": by_size}))
     with pytest.raises(InputError, match="fold1 was trained on other masks or at another scale than"):
-        Predictor(copy, device=device)
+        Predictor(copy, RuntimeOptions.on(device))
 
 
 def test_networks_that_ship_know_their_sizes():
     rules = {
-        name: amsunet.load(name, device="cpu").description.preprocessing for name in ("vessels", "lesions", "glands")
+        name: amsunet.load(name, RuntimeOptions(device="cpu")).description.preprocessing
+        for name in ("vessels", "lesions", "glands")
     }
     assert {name: (rule.image_scale, rule.typical_size) for name, rule in rules.items()} == {
         "vessels": ("size", (584, 565)),

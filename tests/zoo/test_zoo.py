@@ -22,13 +22,15 @@ from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
 from amsunet.deployment.export import export
 from amsunet.deployment.exporters import missing_package
-from amsunet.device import Device
 from amsunet.errors import InputError
 from amsunet.inference.dice import dice_by_class
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.training.train import train
 from amsunet.zoo import list_zoo, read_card, warn_of_terms
+
+EXACT = RuntimeOptions(device="cpu", precision="float32")
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,8 +40,8 @@ def packed(whole, tmp_path_factory):
     """A zoo of one network, packed as the tool does it: its folder, its pages and what it was made from."""
     folder = tmp_path_factory.mktemp("zoo")
     run = Path(shutil.copytree(whole.run, folder / "run"))
-    for flips in (False, True):
-        amsunet.evaluate(run, split="test", flips=flips)
+    for tta in ("none", "flips"):
+        amsunet.evaluate(run, split="test", options=RuntimeOptions(tta=tta))
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     words = ["pack_zoo", run, "dots", "--finds", "dots", "--data", "Tiles.", "--terms", "CC0.", "--no-research-only"]
     words += ["--training", "Seconds.", "--fails", "everywhere", "--fails", "always", "--pictures", "2"]
@@ -63,8 +65,7 @@ def zoo(packed, monkeypatch, tmp_path):
 
 def test_a_packed_network_predicts_as_its_run_and_is_half_as_large(zoo, picture):
     image = picture(64, 64)
-    exact = Device("cpu", "float32", 2)
-    one, other = (Predictor(run, device=exact).predict(image) for run in ("dots", zoo / "run"))
+    one, other = (Predictor(run, EXACT).predict(image) for run in ("dots", zoo / "run"))
     assert np.allclose(one.probability, other.probability, atol=0.01)
     assert (zoo / "dots.safetensors").stat().st_size < 0.6 * (zoo / "run" / "model.safetensors").stat().st_size
 
@@ -90,9 +91,8 @@ def test_a_training_starts_from_it_and_knows_what_it_has_seen(zoo, tiny, tmp_pat
 
 
 def test_it_is_evaluated_on_what_it_has_not_seen_and_hides_itself_nowhere(zoo, tmp_path):
-    exact = Device("cpu", "float32", 2)
-    found = amsunet.evaluate("dots", "sample:nuclei", device=exact)
-    expected = amsunet.evaluate(zoo / "run", split="test", device=exact)
+    found = amsunet.evaluate("dots", "sample:nuclei", options=EXACT)
+    expected = amsunet.evaluate(zoo / "run", split="test", options=EXACT)
     assert [image.sample.name for image in found.images] == [image.sample.name for image in expected.images]
     assert found.interval("dice").mean == pytest.approx(expected.interval("dice").mean, abs=0.05)  # of float16 weights
     assert "12 images are left out: the run was trained on them" in found.notes
@@ -119,9 +119,9 @@ def test_nuclei_is_exported_on_its_sample_and_predicts(monkeypatch, tmp_path):
     result = CliRunner().invoke(cli, ["export", "nuclei", "--to", "onnx"], catch_exceptions=False)
     assert result.output.startswith("nuclei-float32.onnx: on 6 validation images: ")
     image = next((locate("sample:nuclei") / "test" / "images").iterdir())
-    found = amsunet.load("nuclei", runtime="onnx")
+    found = amsunet.load("nuclei", RuntimeOptions(runtime="onnx"))
     assert str(found) == "ONNX Runtime (nuclei-float32.onnx)"
-    exact = Predictor("nuclei", device=Device("cpu", "float32", 2)).predict(image)
+    exact = Predictor("nuclei", EXACT).predict(image)
     assert np.allclose(found.predict(image).probability, exact.probability, atol=1e-4)
 
 

@@ -9,12 +9,12 @@ import click
 
 from amsunet.cli.options import (
     data_options,
-    device_of,
     device_options,
     mask_options,
     model_file_option,
     optional_data_argument,
     run_argument,
+    runtime_options,
     view_options,
 )
 
@@ -37,13 +37,14 @@ if TYPE_CHECKING:
 @click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used.")
 @data_options
 @device_options
-def evaluate(model: ModelRef, data: str | None, device: str, precision: str, **values: Any) -> None:
+def evaluate(model: ModelRef, data: str | None, **values: Any) -> None:
     """Score a network on test images: table, per-image CSV, report.html.
 
     RUN is a run folder; or a model file or a network of amsunet zoo (zoo:NAME), which need DATA.
     """
-    options = mask_options(values)
-    evaluate_and_report(model, data, device=device_of(device, precision), mask_options=options, **values)
+    options, masks = runtime_options(values), mask_options(values)
+    click.echo(f"on {options.choose_device()}")
+    evaluate_and_report(model, data, options=options, mask_options=masks, **values)
 
 
 def evaluate_and_report(model: Path | ModelRef, data: str | None = None, **values: Any) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
+from amsunet.inference.runtime_options import TTA, RuntimeOptions
+
 if TYPE_CHECKING:
     from amsunet.data.masks import MaskOptions
-    from amsunet.device import Device
     from amsunet.inference.model_ref import ModelRef
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -116,11 +118,13 @@ device_options = options(
 )
 view_options = options(
     click.option(
-        "--flips",
-        is_flag=True,
-        help="Average over mirror images: four times slower, two where one exchanges classes and is left out.",
+        "--tta",
+        type=click.Choice(get_args(TTA)),
+        default="none",
+        show_default=True,
+        help="Test-time augmentation, the mean over views of an image: flips and rotations are four times slower "
+        "(flips twice, where one exchanges classes and is left out), d4 is both, eight times slower.",
     ),
-    click.option("--turns", is_flag=True, help="Average over quarter turns: four times slower, eight with --flips."),
     click.option(
         "--image-scale",
         type=float,
@@ -169,7 +173,8 @@ plan_options = options(
 
 
 network_options = options(
-    click.option("--model", metavar="NAME|FILE.py:FUNCTION", help="The network (default amsunet): see amsunet models."),
+    click.option("--model", "--model-file", "model", metavar="NAME|FILE.py:FUNCTION",
+                 help="The network (default amsunet): see amsunet models."),
     click.option("--pretrained", callback=_pretrained, metavar="RUN",
                  help="Start from the weights of a trained run, or of a network of the zoo (zoo:NAME)."),
     click.option("--base-channels", type=int,
@@ -182,7 +187,7 @@ network_options = options(
 
 
 model_file_option = click.option(
-    "--model", "model_file", metavar="FILE.py:FUNCTION", help="The file of a network of your own; its code is run."
+    "--model-file", metavar="FILE.py:FUNCTION", help="The file of a custom network; its code is run."
 )
 
 
@@ -202,12 +207,10 @@ def mask_options(values: dict[str, Any]) -> MaskOptions | None:
     return MaskOptions(**said) if any(value not in (None, False) for value in said.values()) else None
 
 
-def device_of(device: str, precision: str) -> Device:
-    from amsunet.device import choose_device  # noqa: PLC0415
-
-    machine = choose_device(device, precision)
-    click.echo(f"on {machine}")
-    return machine
+def runtime_options(values: dict[str, Any]) -> RuntimeOptions:
+    """Take how a network is run out of a command's values."""
+    names = [field.name for field in fields(RuntimeOptions) if field.name in values]
+    return RuntimeOptions(**{name: values.pop(name) for name in names})
 
 
 def refuse_settings(context: click.Context, allowed: set[str], why: str) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from amsunet.cli.options import device_options, model_file_option, run_argument, view_options
+from amsunet.cli.options import device_options, model_file_option, run_argument, runtime_options, view_options
+from amsunet.inference.runtime_options import RuntimeName
 
 if TYPE_CHECKING:
     from amsunet.inference.model_ref import ModelRef
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--runtime",
-    type=click.Choice(["torch", "onnx", "openvino"]),
+    type=click.Choice(get_args(RuntimeName)),
     help="What runs the network (default: torch, or what an exported file is for).",
 )
 @click.option(
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of a pyramid, the level whose pixels are as large as those trained on.",
 )
-@click.option("--compile", "compiled", is_flag=True, help="Run torch.compile: minutes at first, faster thereafter.")
+@click.option("--compile", is_flag=True, help="Run torch.compile: minutes at first, faster thereafter.")
 @device_options
 def predict(
     model: ModelRef,
@@ -63,7 +64,7 @@ def predict(
     from amsunet.inference.uncertainty import describe_out_of_distribution, describe_polarity_in_doubt  # noqa: PLC0415
 
     jobs = find_inputs(images, out)
-    predictor = load(model, **settings)
+    predictor = load(model, runtime_options(settings), **settings)
     click.echo(f"on {predictor}")
     outcome = predict_files(
         predictor, jobs, out, overlay=overlay, probability=probability, overwrite=overwrite, level=level

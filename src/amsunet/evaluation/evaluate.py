@@ -20,7 +20,7 @@ from amsunet.data.fingerprint import take_fingerprint
 from amsunet.data.images import Array
 from amsunet.data.masks import IGNORE_INDEX, MaskOptions
 from amsunet.data.other_observer import OtherObserver, open_other_observer
-from amsunet.device import Device, choose_device, environment
+from amsunet.device import environment
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluation import Evaluation, ImageScores, evaluation_folder
 from amsunet.evaluation.findings import Marks
@@ -30,8 +30,10 @@ from amsunet.evaluation.statistics import mean_of_known
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.progress import report
 from amsunet.training.run_folder import images_seen, read_run
+from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +45,7 @@ def evaluate(
     data: str | Path | None = None,
     *,
     split: Literal["auto", "test", "val"] = "auto",
-    device: Device | None = None,
-    flips: bool = False,
-    turns: bool = False,
+    options: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
     image_scale: float | None = None,
     mask_options: MaskOptions | None = None,
     group: str | None = None,
@@ -62,10 +62,8 @@ def evaluate(
         data: What to evaluate on; the run's own data when left out. Of a data set that names test images these alone
             are used, of another one all images; images that the run was trained on are left out.
         split: Of the run's own data, ``auto`` is test where there is a test split, else val.
-        device: Where torch is to run; chosen when left out.
-        flips: As for ``Predictor``, and likewise ``turns`` and ``image_scale``.
-        turns: See ``flips``.
-        image_scale: See ``flips``.
+        options: Where torch is run, and over which views of an image; exported networks are not evaluated.
+        image_scale: As for ``Predictor``.
         mask_options: What the masks mean, where they do not follow the run's.
         group: A regular expression whose first group, found in an image's path, names the patient.
         skip_broken: Leave out images that cannot be used.
@@ -86,10 +84,11 @@ def evaluate(
     """
     model = ModelRef.resolve(model)
     record = None if model.run is None else read_run(model.run)[1]
-    device = device or choose_device()
-    predictor = Predictor(
-        model, device=device, flips=flips, turns=turns, image_scale=image_scale, model_file=model_file
-    )
+    if options.exported or model.kind == "exported":
+        raise InputError(
+            f"networks are evaluated in torch: name a run or a model file, and leave {setting('runtime')} out"
+        )
+    predictor = Predictor(model, options, image_scale=image_scale, model_file=model_file)
     known = predictor.description.convention.named(mask_options.class_names if mask_options else None)
     convention = None if mask_options is not None and mask_options.given_values else known
     of_run = True
@@ -135,11 +134,10 @@ def evaluate(
         calibration=calibration,
         uncalibrated=uncalibrated,
         confusion=confusion,
-        flips=flips,
-        turns=turns,
+        tta=options.tta,
         threshold=predictor.description.threshold,
         uncertainty_limit=predictor.description.uncertainty_limit,
-        environment=environment(device),
+        environment=environment(options.choose_device()),
         notes=tuple(f"warning: {line}" if level == logging.WARNING else line for level, line in lines),
         model_file=model_file,
         image_scale=image_scale,

@@ -22,6 +22,7 @@ from amsunet.evaluation.risk import RiskCoverage, risk_coverage
 from amsunet.evaluation.score_table import as_text
 from amsunet.evaluation.statistics import Interval, mean_of_known, mean_with_interval
 from amsunet.inference.model_ref import ModelRef
+from amsunet.inference.runtime_options import TTA
 from amsunet.inference.uncertainty import describe_out_of_distribution, describe_polarity_in_doubt
 from amsunet.training.run_folder import absolute_source
 
@@ -72,8 +73,7 @@ class Evaluation:
     """Of the logits as the network gives them; None of an ensemble, whose networks have a temperature each."""
     confusion: Array
     """(K, K) pixels over all images, true class by predicted class."""
-    flips: bool
-    turns: bool
+    tta: TTA
     threshold: float
     uncertainty_limit: float | None
     """Uncertainty above which a mask is to be checked, where it is known."""
@@ -178,7 +178,8 @@ class Evaluation:
     @property
     def averaged_over(self) -> str:
         """The views of an image whose predictions were averaged; empty of the image alone."""
-        return " and ".join(["mirror images"] * self.flips + ["quarter turns"] * self.turns)
+        views = {"flips": "mirror images", "rotations": "quarter turns", "d4": "mirror images and quarter turns"}
+        return views.get(self.tta, "")
 
     def summary(self) -> dict[str, Any]:
         """Everything but the rows, ready for JSON."""
@@ -210,8 +211,7 @@ class Evaluation:
             "uncertainty": risk.summary() if risk else None,
             "empty_rule": EMPTY_RULE,
             "nsd_tolerance": NSD_TOLERANCE,
-            "flips": self.flips,
-            "turns": self.turns,
+            "tta": self.tta,
             "image_scale": self.image_scale,
             "threshold": self.threshold,
             "uncertainty_limit": self.uncertainty_limit,
@@ -303,4 +303,5 @@ def evaluation_folder(evaluation: Evaluation) -> Path:
         source = absolute_source(evaluation.source)
         name = f"{Path(source).stem}-{hashlib.sha256(os.fsencode(source)).hexdigest()[:8]}".replace(":", "-")
     scaled = "" if evaluation.image_scale is None else f"_scale{evaluation.image_scale:g}"
-    return home / f"{name}{'_flips' * evaluation.flips}{'_turns' * evaluation.turns}{scaled}"
+    views = "" if evaluation.tta == "none" else f"_{evaluation.tta}"
+    return home / f"{name}{views}{scaled}"

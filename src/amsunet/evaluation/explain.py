@@ -20,11 +20,11 @@ from amsunet.blocks import AMS, RSC
 from amsunet.data.crops import to_tensor
 from amsunet.data.images import Array, read_image
 from amsunet.data.overlay import draw_outlines, viewable
-from amsunet.device import Device, choose_device
 from amsunet.inference.forward import to_labels
 from amsunet.inference.model_file import TemperatureScaled, for_inference, load_model
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.torch_runtime import standardise
 
 _DPI = 300
@@ -38,7 +38,7 @@ def explain(
     image: str | Path,
     out: str | Path,
     *,
-    device: Device | None = None,
+    options: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
     model_file: str | None = None,
 ) -> list[Path]:
     """Write pictures of what a network sees in an image, each as PNG at 300 dots an inch and as PDF.
@@ -55,12 +55,12 @@ def explain(
     Returns: the PNG files.
     Raises: InputError for a run or an image that cannot be read.
     """
-    model, placed = ModelRef.resolve(model), device or choose_device()
+    model, placed = ModelRef.resolve(model), options.choose_device()
     trained, description = load_model(model.weights, model_file)
     network = placed.place(for_inference(trained, description.temperature))
     picture = read_image(Path(image))
     # As it is predicted, with the way round that is taken in doubt.
-    (seen,) = Predictor(model, device=placed, model_file=model_file).prepare(picture, Path(image).stem).views.values()
+    (seen,) = Predictor(model, options, model_file=model_file).prepare(picture, Path(image).stem).views.values()
     prepared = _middle(np.moveaxis(seen, 0, 2))
     x = standardise(to_tensor(prepared)[None].to(placed.type).float() / 255, description.preprocessing)
     assert isinstance(network, TemperatureScaled)  # whose parts are named as in the network alone

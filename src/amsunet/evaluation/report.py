@@ -12,7 +12,6 @@ from amsunet.atomic_io import write_text
 from amsunet.data.dataset import read_labels
 from amsunet.data.images import read_image
 from amsunet.data.overlay import COLOURS
-from amsunet.device import choose_device
 from amsunet.evaluation.evaluation import Evaluation, ImageScores, evaluation_folder
 from amsunet.evaluation.metrics import EMPTY_RULE
 from amsunet.evaluation.plots import (
@@ -27,6 +26,7 @@ from amsunet.evaluation.plots import (
 from amsunet.evaluation.score_table import columns, headline, number, score_rows
 from amsunet.inference.ensemble import read_folds
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.training.plan import as_text
 from amsunet.training.run_folder import read_run
 
@@ -113,9 +113,11 @@ def _cases(evaluation: Evaluation) -> list[dict[str, object]]:
     wanted = {"Worst": ordered[:count], "Median": ordered[middle : middle + count], "Best": ordered[-count:]}
     predictor = Predictor(
         evaluation.model,
-        device=choose_device(evaluation.environment["device"], evaluation.environment["precision"]),
-        flips=evaluation.flips,
-        turns=evaluation.turns,
+        RuntimeOptions(
+            device=evaluation.environment["device"],
+            precision=evaluation.environment["precision"],
+            tta=evaluation.tta,
+        ),
         image_scale=evaluation.image_scale,
         model_file=evaluation.model_file,
     )

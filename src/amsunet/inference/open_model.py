@@ -12,11 +12,10 @@ from amsunet.errors import InputError
 from amsunet.inference.model_metadata import ModelDescription, parse_description, read_description
 from amsunet.inference.model_ref import SUFFIXES, ModelRef
 from amsunet.inference.runtime import Runtime, first_line, open_runtime
-from amsunet.optional import require
+from amsunet.inference.runtime_options import RuntimeOptions, device_is_fixed
 from amsunet.wording import command, setting
 
 if TYPE_CHECKING:
-    from amsunet.device import Device
     from amsunet.inference.ensemble import Folds
 
 logger = logging.getLogger(__name__)
@@ -26,62 +25,32 @@ Member = tuple[Runtime, ModelDescription]
 _SIDE_TRIED = 32
 
 
-def device_is_fixed() -> InputError:
-    """What is raised for an exported network that is to run otherwise than it was made for."""
-    return InputError(
-        f"an exported network has its device and precision: leave {setting('device')} and {setting('precision')} out"
-    )
-
-
-def open_members(
-    model: ModelRef,
-    runtime: str | None,
-    *,
-    device: Device | None,
-    precision: str | None,
-    model_file: str | None,
-    compiled: bool,
-) -> tuple[list[Member], Folds | None]:
+def open_members(model: ModelRef, options: RuntimeOptions, model_file: str | None) -> tuple[list[Member], Folds | None]:
     """Open an exported file, or the network, or the networks, of a model; torch is loaded only where it is to run.
 
-    Args:
-        runtime: ``torch``, ``onnx`` or ``openvino``; torch for a run where none is named.
-        precision: the only one that exported networks may have; any when left out.
-
     Returns: networks with their descriptions, and the folds they were trained on, None of a single one.
-    Raises: InputError if one cannot be opened, or what was asked for does not go together.
+    Raises: InputError if one cannot be opened, or the options do not go with it.
     """
-    if runtime not in (None, "torch", *SUFFIXES):
-        raise InputError(f"runtime {runtime!r} is unknown: choose torch, {' or '.join(SUFFIXES)}")
     of_file = model.kind == "exported"
-    if not of_file and runtime not in SUFFIXES:
-        return _open_run(model, device=device, model_file=model_file, compiled=compiled)
-    if compiled or model_file is not None:
-        raise InputError(
-            f"{setting('compiled' if compiled else 'model_file')} is for torch: leave it out with exported networks"
-        )
-    if device is not None and (of_file or device.type != "cpu"):
-        raise device_is_fixed()
+    if not of_file and not options.exported:
+        device = options.choose_device()
+        from amsunet.inference.torch_runtime import open_networks  # noqa: PLC0415 - not there in a small installation
+
+        networks, folds = open_networks(model, device, model_file=model_file, compiled=options.compile)
+        return list(networks), folds
+    options.refuse_compile()
+    if model_file is not None:
+        raise InputError(f"{setting('model_file')} is for torch: leave it out with exported networks")
     if not of_file:
-        return [_open_exports(model, str(runtime), precision)], None
-    if runtime is not None and model.path.suffix != SUFFIXES.get(runtime):
-        raise InputError(f"{model} is not for {runtime}: leave {setting('runtime')} out, or name what it was made from")
+        precision = None if options.precision == "auto" else options.precision
+        return [_open_exports(model, str(options.runtime), precision)], None
+    if (options.device, options.precision) != ("auto", "auto"):
+        raise device_is_fixed()
+    if options.runtime is not None and model.path.suffix != SUFFIXES.get(options.runtime):
+        raise InputError(
+            f"{model} is not for {options.runtime}: leave {setting('runtime')} out, or name what it was made from"
+        )
     return [_open_file(model.path)], None
-
-
-def _open_run(
-    model: ModelRef,
-    *,
-    device: Device | None,
-    model_file: str | None,
-    compiled: bool,
-) -> tuple[list[Member], Folds | None]:
-    require("torch", "amsunet, or name an exported file, which needs no torch")
-    from amsunet.device import choose_device  # noqa: PLC0415
-    from amsunet.inference.torch_runtime import open_networks  # noqa: PLC0415 - not there in a small installation
-
-    networks, folds = open_networks(model, device or choose_device(), model_file=model_file, compiled=compiled)
-    return list(networks), folds
 
 
 def _open_exports(model: ModelRef, to: str, precision: str | None) -> Member:

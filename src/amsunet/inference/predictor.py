@@ -10,7 +10,6 @@ from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,19 +27,16 @@ from amsunet.errors import InputError
 from amsunet.inference.forward import Box, compute_logits, to_labels, to_probabilities
 from amsunet.inference.image_scale import Scaling, describe_scaling
 from amsunet.inference.model_metadata import describe_together
-from amsunet.inference.model_ref import SUFFIXES, ModelRef
-from amsunet.inference.open_model import device_is_fixed, open_members
+from amsunet.inference.model_ref import ModelRef
+from amsunet.inference.open_model import open_members
 from amsunet.inference.polarity_choice import choose_tone
 from amsunet.inference.prepared_image import Prepared, prepare_image
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.segmentation import Segmentation
 from amsunet.inference.sliding_window import Tiling
 from amsunet.inference.uncertainty import measure_uncertainty
 from amsunet.memory import return_freed_memory
-from amsunet.optional import require
 from amsunet.wording import setting
-
-if TYPE_CHECKING:
-    from amsunet.device import Device
 
 logger = logging.getLogger(__name__)
 
@@ -51,57 +47,39 @@ class Predictor:
     """A loaded model, or an ensemble whose probabilities are averaged.
 
     Args:
-        model: a run folder, the model file in one, the folder of an ensemble, the name of a network of the zoo, or a
-            file of amsunet export.
-        runtime: ``torch``, ``onnx`` or ``openvino``; torch for a run, and what a file is for, when left out.
-        device: where torch is to run; chosen when left out.
-        precision: the only one that exported networks may have; any when left out.
-        flips: average over the image and its mirror images: slower by four (by two where one is left out), usually a
-            little better.
-        turns: average over quarter turns: slower by four, with flips by eight.
-        image_scale: working pixels per image pixel, in place of what the network does with the size of an image.
+        model: A run folder, the model file in one, the folder of an ensemble, the name of a network of the zoo
+            (``zoo:nuclei``), or a file of ``amsunet export``.
+        options: By what, where and over which views of an image the network is run.
+        image_scale: Working pixels per image pixel, in place of what the network does with the size of an image.
         polarity: ``bright-on-dark`` or ``dark-on-bright``: what the objects of all images are, in place of what the
             network finds out of each; for networks of the normalization ``bright_on_dark``.
-        model_file: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
-        tiling: of images too large to go through a network whole.
-        compiled: run torch.compile; where that is not possible a warning is logged, and the network runs without.
+        model_file: ``FILE.py:FUNCTION``, if the model was trained with a network that is not amsunet's.
+        tiling: Of images too large to go through a network whole.
 
     Raises:
-        InputError: If the model cannot be read or does not go with the runtime.
+        InputError: If the model cannot be read or the options do not go with it.
     """
 
     def __init__(
         self,
         model: str | Path | ModelRef,
+        options: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
         *,
-        runtime: str | None = None,
-        device: Device | None = None,
-        precision: str | None = None,
-        flips: bool = False,
-        turns: bool = False,
         image_scale: float | None = None,
         polarity: Polarity = "auto",
         model_file: str | None = None,
         tiling: Tiling = Tiling(),  # noqa: B008 - frozen
-        compiled: bool = False,
     ) -> None:
         if image_scale is not None and not 0 < image_scale <= _LARGEST_SCALE:
-            told = f"{setting('image_scale')} must be more than 0 and at most {_LARGEST_SCALE}"
-            raise InputError(f"{told}, not {image_scale:g}")
-        self._members, self.folds = open_members(
-            ModelRef.resolve(model),
-            runtime,
-            device=device,
-            precision=precision,
-            model_file=model_file,
-            compiled=compiled,
-        )
+            limits = f"{setting('image_scale')} must be more than 0 and at most {_LARGEST_SCALE}"
+            raise InputError(f"{limits}, not {image_scale:g}")
+        self._members, self.folds = open_members(ModelRef.resolve(model), options, model_file)
         if image_scale is not None:
             self._members = [(runtime, known.at_scale(image_scale)) for runtime, known in self._members]
         if polarity != "auto":
             self._members = [(runtime, known.with_polarity(polarity)) for runtime, known in self._members]
         self._at_work = threading.Lock()  # images are prepared in threads, and may need a network for it
-        self.flips, self.turns, self.image_scale, self.polarity = flips, turns, image_scale, polarity
+        self.tta, self.image_scale, self.polarity = options.tta, image_scale, polarity
         self.tiling = tiling
         self.description = self._members[0][1]
         if self.folds is not None:
@@ -109,11 +87,11 @@ class Predictor:
 
     @property
     def views_left_out(self) -> str:
-        """What of ``flips`` and ``turns`` is left out, for it would exchange classes; empty where nothing is."""
+        """Which views of ``tta`` are left out, for they would exchange classes; empty where none is."""
         allowed = self.description.flips
-        if allowed == "both" or not (self.flips or self.turns):
+        if allowed == "both" or self.tta == "none":
             return ""
-        kept = f"the {allowed} flip alone" if self.flips and allowed != "none" else "the image alone"
+        kept = f"the {allowed} flip alone" if self.tta != "rotations" and allowed != "none" else "the image alone"
         return f"{kept} is averaged over: other views exchange classes of this network, or were not shown in training"
 
     def __str__(self) -> str:
@@ -248,17 +226,15 @@ class Predictor:
     def checksum(self) -> str:
         """Of what is known of the networks, which tells one training from another, and how images go through them."""
         known = [description.model_dump_json() for _, description in self._members]
-        said = () if self.polarity == "auto" else (self.polarity,)
-        return hashlib.sha256(repr((known, self.flips, self.turns, self.tiling, *said)).encode()).hexdigest()
+        polarity = () if self.polarity == "auto" else (self.polarity,)
+        return hashlib.sha256(repr((known, self.tta, self.tiling, *polarity)).encode()).hexdigest()
 
     def _logits(self, member: int, images: Sequence[Mapping[InputFormat, Array]]) -> Array:
         runtime, description = self._members[member]
         views = [image[description.preprocessing.input_format] for image in images]
         batch = np.stack(views) if len(views) > 1 else views[0][None]  # no copy of a large image
         with self._at_work:
-            return compute_logits(
-                runtime, batch, flips=self.flips, turns=self.turns, allowed=description.flips, tiling=self.tiling
-            )
+            return compute_logits(runtime, batch, tta=self.tta, allowed=description.flips, tiling=self.tiling)
 
     def _finish(self, image: Prepared, logits: Array, total: Array | None) -> Segmentation:
         """Segment by the logits of the last network and the sum of probabilities of those before it."""
@@ -281,64 +257,34 @@ class Predictor:
 
 def load(
     model: str | Path | ModelRef,
+    options: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
     *,
-    runtime: str | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    flips: bool = False,
-    turns: bool = False,
     image_scale: float | None = None,
     polarity: Polarity = "auto",
     model_file: str | None = None,
-    compiled: bool = False,
 ) -> Predictor:
     """Load a trained model from its run folder, or an exported one from its file.
 
     Args:
         model: A run folder, the model file in one, the folder of an ensemble, the name of a network of the zoo
             (``zoo:nuclei``), or a file of ``amsunet export``.
-        runtime: As for ``Predictor``, and likewise ``flips``, ``turns``, ``image_scale``, ``model_file`` and
-            ``compiled``.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; of torch alone.
-        precision: ``auto``, ``float32`` or ``bfloat16``.
-        flips: See ``runtime``.
-        turns: See ``runtime``.
-        image_scale: See ``runtime``.
-        model_file: See ``runtime``.
-        compiled: See ``runtime``.
+        options: By what, where and over which views of an image the network is run.
+        image_scale: As for ``Predictor``.
+        polarity: As for ``Predictor``.
+        model_file: As for ``Predictor``.
 
     Returns:
         A predictor, whose ``predict`` takes a path or an array.
 
     Raises:
-        InputError: If the model cannot be read or does not go with the runtime.
+        InputError: If the model cannot be read or the options do not go with it.
 
     Example:
         >>> import amsunet
-        >>> predictor = amsunet.load("zoo:nuclei")
+        >>> predictor = amsunet.load("zoo:nuclei", amsunet.RuntimeOptions(tta="flips"))
         >>> predictor.predict("image.png").areas()
     """
-    chosen, model = None, ModelRef.resolve(model)
-    if (device, precision) != ("auto", "auto") and model.kind == "exported":
-        raise device_is_fixed()
-    if device != "auto" or (precision != "auto" and runtime not in SUFFIXES):
-        require("torch", "amsunet")
-        from amsunet.device import choose_device  # noqa: PLC0415 - loads torch, which exported networks do without
-
-        chosen = choose_device(device, precision)
-    asked = None if precision == "auto" else precision
-    predictor = Predictor(
-        model,
-        runtime=runtime,
-        device=chosen,
-        precision=asked,
-        flips=flips,
-        turns=turns,
-        image_scale=image_scale,
-        polarity=polarity,
-        model_file=model_file,
-        compiled=compiled,
-    )
+    predictor = Predictor(model, options, image_scale=image_scale, polarity=polarity, model_file=model_file)
     if predictor.views_left_out:
         logger.info(predictor.views_left_out)
     return predictor

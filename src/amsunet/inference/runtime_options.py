@@ -103,6 +103,6 @@ def device_is_fixed() -> InputError:
 def _check(name: str, value: str, choices: Sequence[str]) -> None:
     if value in choices:
         return
-    near = difflib.get_close_matches(str(value), choices, n=1)
+    near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.7)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise InputError(f"{name} {value!r} is unknown: choose {', '.join(choices[:-1])} or {choices[-1]}{hint}")
