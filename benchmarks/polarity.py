@@ -197,7 +197,8 @@ class Judge:
         return float((differences**2).mean(axis=1).min())
 
     def _segment(self, view: Array) -> Any:
-        return self._predictor.compute([Prepared("", view.shape[:2], {self._key: channels_first(view)}, "")])[0]()
+        prepared = Prepared("", view.shape[:2], {self._key: channels_first(view)}, "")
+        return self._predictor.compute([prepared])[0].finish()
 
     def _dice(self, view: Array, truth: Array) -> float:
         mask = self._segment(view).mask > 0

@@ -21,12 +21,20 @@ from amsunet.evaluation.metrics import EMPTY_RULE, METRICS
 from amsunet.evaluation.report import write_report
 from amsunet.inference.ensemble import fold_folder, read_folds
 from amsunet.inference.model_file import load_model, save_model
+from amsunet.inference import torch_runtime
 from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.inference.predictor import load
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.training.train import train
 
 EXACT = RuntimeOptions(device="cpu", precision="float32")
+
+
+def test_evaluation_and_report_load_the_network_once(run, monkeypatch):
+    loaded, real = [], torch_runtime.load_model
+    monkeypatch.setattr(torch_runtime, "load_model", lambda *given: loaded.append(given) or real(*given))
+    html = write_report(evaluate(run)).read_text()
+    assert len(loaded) == 1 and "Worst" in html
 
 
 def test_the_test_split_is_judged_and_written(run):

@@ -139,8 +139,8 @@ def evaluate(
         uncertainty_limit=predictor.description.uncertainty_limit,
         environment=environment(options.choose_device()),
         notes=tuple(f"warning: {line}" if level == logging.WARNING else line for level, line in lines),
-        model_file=model_file,
         image_scale=image_scale,
+        predictor=predictor,
     )
     target = evaluation_folder(evaluation)
     write_csv(target / "images.csv", list(evaluation.rows()))

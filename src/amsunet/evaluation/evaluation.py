@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from amsunet.evaluation.risk import RiskCoverage, risk_coverage
 from amsunet.evaluation.score_table import as_text
 from amsunet.evaluation.statistics import Interval, mean_of_known, mean_with_interval
 from amsunet.inference.model_ref import ModelRef
+from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import TTA
 from amsunet.inference.uncertainty import describe_out_of_distribution, describe_polarity_in_doubt
 from amsunet.training.run_folder import absolute_source
@@ -79,10 +80,10 @@ class Evaluation:
     """Uncertainty above which a mask is to be checked, where it is known."""
     environment: dict[str, Any]
     notes: tuple[str, ...]
-    model_file: str | None = None
-    """``FILE.py:FUNCTION`` of a network that is not amsunet's."""
     image_scale: float | None = None
-    """Working pixels per image pixel, where they were said."""
+    """Working pixels per image pixel, where they were set."""
+    predictor: Predictor | None = field(default=None, repr=False, compare=False)
+    """What was evaluated, still loaded: the report shows some images again."""
 
     @property
     def class_names(self) -> tuple[str, ...]:

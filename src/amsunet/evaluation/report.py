@@ -26,7 +26,6 @@ from amsunet.evaluation.plots import (
 from amsunet.evaluation.score_table import columns, headline, number, score_rows
 from amsunet.inference.ensemble import read_folds
 from amsunet.inference.predictor import Predictor
-from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.training.plan import as_text
 from amsunet.training.run_folder import read_run
 
@@ -74,7 +73,7 @@ def write_report(evaluation: Evaluation) -> Path:
         uncertainty=Markup(uncertainty_plot(evaluation)),
         risk_coverage=Markup(risk_coverage_plot(evaluation)),
         distribution=Markup(score_distribution(evaluation)),
-        cases=_cases(evaluation),
+        cases=_cases(evaluation, evaluation.predictor) if evaluation.predictor else [],
         splits=Counter(record.splits.values()) if record else None,
         folds=read_folds(model.path).count if model.kind == "ensemble" else None,
         groups=len({image.sample.group for image in evaluation.images if image.sample.group}),
@@ -104,23 +103,13 @@ def _confusion(evaluation: Evaluation) -> list[dict[str, object]]:
     ]
 
 
-def _cases(evaluation: Evaluation) -> list[dict[str, object]]:
+def _cases(evaluation: Evaluation, predictor: Predictor) -> list[dict[str, object]]:
     """The worst, the middle and the best images by Dice, each image once."""
     ordered = sorted((image for image in evaluation.images if image.dice == image.dice), key=lambda image: image.dice)
     ordered = ordered or list(evaluation.images)  # not one has a score
     count = max(1, min(_CASES, len(ordered) // 3))
     middle = max(0, len(ordered) // 2 - count // 2)
     wanted = {"Worst": ordered[:count], "Median": ordered[middle : middle + count], "Best": ordered[-count:]}
-    predictor = Predictor(
-        evaluation.model,
-        RuntimeOptions(
-            device=evaluation.environment["device"],
-            precision=evaluation.environment["precision"],
-            tta=evaluation.tta,
-        ),
-        image_scale=evaluation.image_scale,
-        model_file=evaluation.model_file,
-    )
     groups: list[dict[str, object]] = []
     shown: set[str] = set()
     for title, images in wanted.items():

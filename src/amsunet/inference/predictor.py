@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +31,7 @@ from amsunet.inference.open_model import open_members
 from amsunet.inference.polarity_choice import choose_tone
 from amsunet.inference.prepared_image import Prepared, prepare_image
 from amsunet.inference.runtime_options import RuntimeOptions
-from amsunet.inference.segmentation import Segmentation
+from amsunet.inference.segmentation import PendingSegmentation, Segmentation
 from amsunet.inference.sliding_window import Tiling
 from amsunet.inference.uncertainty import measure_uncertainty
 from amsunet.memory import return_freed_memory
@@ -45,6 +44,9 @@ _LARGEST_SCALE = 16
 
 class Predictor:
     """A loaded model, or an ensemble whose probabilities are averaged.
+
+    ``predict`` segments an image; ``description`` is what is known of the network, ``str`` what runs it, ``len`` the
+    number of networks. All other methods are for the package itself.
 
     Args:
         model: A run folder, the model file in one, the folder of an ensemble, the name of a network of the zoo
@@ -101,14 +103,6 @@ class Predictor:
         """The number of networks."""
         return len(self._members)
 
-    def held_out_model(self, name: str) -> Predictor:
-        """Of an ensemble the one network that was not trained on this training image, of a single one itself."""
-        if self.folds is None:
-            return self
-        alone = copy(self)
-        alone._members = [self._members[self.folds.fold_of[name]]]
-        return alone
-
     def predict(
         self, image: Array | str | Path, *, name: str | None = None, spacing: Spacing | None = None
     ) -> Segmentation:
@@ -135,16 +129,26 @@ class Predictor:
         return self._predict(as_supported(array, "the image"), name or "image", spacing)
 
     def _predict(self, image: Array, name: str, spacing: Spacing | None) -> Segmentation:
-        (finish,) = self.compute([self.prepare(image, name, spacing)])
-        return replace(finish(), spacing=spacing)
+        (pending,) = self.compute([self.prepare(image, name, spacing)])
+        return replace(pending.finish(), spacing=spacing)
+
+    # What follows is for the package itself (predict_files, slide, evaluation), and may change.
+
+    def held_out_model(self, name: str) -> Predictor:
+        """Of an ensemble the one network that was not trained on this training image, of a single one itself."""
+        if self.folds is None:
+            return self
+        alone = copy(self)
+        alone._members = [self._members[self.folds.fold_of[name]]]
+        return alone
 
     def predict_batch(self, images: Sequence[Array], names: Sequence[str]) -> list[Segmentation]:
         """Segment images as read, (H, W, C), whose working sizes are the same."""
-        finishes = self.compute([self.prepare(image, name) for image, name in zip(images, names, strict=True)])
-        return [finish() for finish in finishes]
+        pending = self.compute([self.prepare(image, name) for image, name in zip(images, names, strict=True)])
+        return [one.finish() for one in pending]
 
     def prepare(self, image: Array, name: str, spacing: Spacing | None = None) -> Prepared:
-        """The first of three parts of a prediction: what is to be done before the networks."""
+        """The first of three parts of a prediction: what is done before the networks."""
         return prepare_image(
             image,
             name,
@@ -190,12 +194,8 @@ class Predictor:
         ]
         return out_of_distribution[0] if out_of_distribution and all(out_of_distribution) else ""
 
-    def compute(self, images: Sequence[Prepared]) -> list[Callable[[], Segmentation]]:
-        """The second part: the networks, on images whose working sizes are the same.
-
-        Returns:
-            The third part for each image, to be called once, in any thread.
-        """
+    def compute(self, images: Sequence[Prepared]) -> list[PendingSegmentation]:
+        """The second part: the networks, on images whose working sizes are the same; ``finish`` is the third."""
         if self.tiling.cuts(*images[0].working_size):
             return_freed_memory()  # what reading a large image left
         *first, last = range(len(self._members))
@@ -207,7 +207,8 @@ class Predictor:
                 totals[index] = probabilities if before is None else np.add(before, probabilities, out=before)
         logits = self._logits(last, [image.views for image in images])
         return [
-            partial(self._finish, replace(image, views={}), one, total)  # views may be large
+            # Without the views, which may be large.
+            PendingSegmentation(replace(image, views={}), one, total, len(self._members), self.description)
             for image, one, total in zip(images, logits, totals, strict=True)
         ]
 
@@ -235,24 +236,6 @@ class Predictor:
         batch = np.stack(views) if len(views) > 1 else views[0][None]  # no copy of a large image
         with self._at_work:
             return compute_logits(runtime, batch, tta=self.tta, allowed=description.flips, tiling=self.tiling)
-
-    def _finish(self, image: Prepared, logits: Array, total: Array | None) -> Segmentation:
-        """Segment by the logits of the last network and the sum of probabilities of those before it."""
-        probabilities = to_probabilities(logits, *image.size)
-        if total is not None:
-            probabilities += total
-            probabilities /= np.float32(len(self._members))
-        known = self.description
-        labels = to_labels(probabilities, known.threshold, image.smallest)
-        return Segmentation(
-            image.name,
-            probabilities,
-            labels,
-            known.convention,
-            out_of_distribution=image.out_of_distribution,
-            uncertainty_limit=known.uncertainty_limit,
-            polarity=image.polarity,
-        )
 
 
 def load(
