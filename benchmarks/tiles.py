@@ -29,10 +29,10 @@ from amsunet.errors import InputError
 from amsunet.evaluation.samples import choose_foreign, choose_of_run
 from amsunet.inference.dice import dice_by_class
 from amsunet.inference.model_ref import ModelRef
+from amsunet.inference.open_model import load_networks
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.sliding_window import Tiling
-from amsunet.inference.torch_runtime import load_networks
 from amsunet.models.cost import receptive_field
 from amsunet.training.run_folder import read_run
 

@@ -19,9 +19,9 @@ from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.evaluation import evaluation_folder
 from amsunet.evaluation.metrics import EMPTY_RULE, METRICS
 from amsunet.evaluation.report import write_report
+from amsunet.inference import model_file as loader
 from amsunet.inference.ensemble import fold_folder, read_folds
 from amsunet.inference.model_file import load_model, save_model
-from amsunet.inference import torch_runtime
 from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.inference.predictor import load
 from amsunet.inference.runtime_options import RuntimeOptions
@@ -31,8 +31,8 @@ EXACT = RuntimeOptions(device="cpu", precision="float32")
 
 
 def test_evaluation_and_report_load_the_network_once(run, monkeypatch):
-    loaded, real = [], torch_runtime.load_model
-    monkeypatch.setattr(torch_runtime, "load_model", lambda *given: loaded.append(given) or real(*given))
+    loaded, real = [], loader.load_model
+    monkeypatch.setattr(loader, "load_model", lambda *given: loaded.append(given) or real(*given))
     html = write_report(evaluate(run)).read_text()
     assert len(loaded) == 1 and "Worst" in html
 
@@ -169,7 +169,7 @@ def test_without_a_second_observer_nothing_is_said_of_one(run):
 
 def test_a_model_file_stands_for_its_run_and_alone_says_what_is_not_known(run, tmp_path, monkeypatch):
     whole = evaluate(run / FILE_NAME, options=EXACT)
-    assert (whole.run, whole.split, len(whole.images)) == (run, "test", 4)
+    assert (whole.model.run, whole.split, len(whole.images)) == (run, "test", 4)
     monkeypatch.chdir(tmp_path)
     shutil.copy(run / FILE_NAME, "dots.safetensors")
     alone = evaluate("dots.safetensors", "sample:nuclei", options=EXACT)

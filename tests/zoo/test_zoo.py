@@ -116,10 +116,10 @@ def test_it_is_exported_and_compared_on_other_data(zoo):
 @pytest.mark.skipif(missing_package("onnx") is not None, reason='needs pip install "amsunet[deploy]"')
 def test_nuclei_is_exported_on_its_sample_and_predicts(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(cli, ["export", "nuclei", "--to", "onnx"], catch_exceptions=False)
+    result = CliRunner().invoke(cli, ["export", "zoo:nuclei", "--to", "onnx"], catch_exceptions=False)
     assert result.output.startswith("nuclei-float32.onnx: on 6 validation images: ")
     image = next((locate("sample:nuclei") / "test" / "images").iterdir())
-    found = amsunet.load("nuclei", RuntimeOptions(runtime="onnx"))
+    found = amsunet.load("zoo:nuclei", RuntimeOptions(runtime="onnx"))
     assert str(found) == "ONNX Runtime (nuclei-float32.onnx)"
     exact = Predictor("nuclei", EXACT).predict(image)
     assert np.allclose(found.predict(image).probability, exact.probability, atol=1e-4)

@@ -83,7 +83,7 @@ class Evaluation:
     image_scale: float | None = None
     """Working pixels per image pixel, where they were set."""
     predictor: Predictor | None = field(default=None, repr=False, compare=False)
-    """What was evaluated, still loaded: the report shows some images again."""
+    """The model that was evaluated, kept for the report, which shows some images again."""
 
     @property
     def class_names(self) -> tuple[str, ...]:

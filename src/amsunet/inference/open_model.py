@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from amsunet.errors import InputError
+from amsunet.inference.ensemble import Folds, fold_folder, read_folds
 from amsunet.inference.model_metadata import ModelDescription, parse_description, read_description
-from amsunet.inference.model_ref import SUFFIXES, ModelRef
+from amsunet.inference.model_ref import FILE_NAME, SUFFIXES, ModelRef
 from amsunet.inference.runtime import Runtime, first_line, open_runtime
 from amsunet.inference.runtime_options import RuntimeOptions, device_is_fixed
 from amsunet.wording import command, setting
 
 if TYPE_CHECKING:
-    from amsunet.inference.ensemble import Folds
+    from torch import nn
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +34,7 @@ def open_members(model: ModelRef, options: RuntimeOptions, model_file: str | Non
     """
     of_file = model.kind == "exported"
     if not of_file and not options.exported:
-        device = options.choose_device()
-        from amsunet.inference.torch_runtime import open_networks  # noqa: PLC0415 - not there in a small installation
-
-        networks, folds = open_networks(model, device, model_file=model_file, compiled=options.compile)
-        return list(networks), folds
+        return _open_networks(model, options, model_file)
     options.refuse_compile()
     if model_file is not None:
         raise InputError(f"{setting('model_file')} is for torch: leave it out with exported networks")
@@ -51,6 +48,64 @@ def open_members(model: ModelRef, options: RuntimeOptions, model_file: str | Non
             f"{model} is not for {options.runtime}: leave {setting('runtime')} out, or name what it was made from"
         )
     return [_open_file(model.path)], None
+
+
+def _open_networks(
+    model: ModelRef, options: RuntimeOptions, model_file: str | None
+) -> tuple[list[Member], Folds | None]:
+    device = options.choose_device()
+    from amsunet.inference.model_file import for_inference  # noqa: PLC0415 - not there in a small installation
+    from amsunet.inference.torch_runtime import TorchRuntime  # noqa: PLC0415
+
+    networks, folds = load_networks(model, model_file)
+    members: list[Member] = []
+    for network, description in networks:
+        placed = device.place(for_inference(network, description.temperature))
+        runtime = TorchRuntime(placed, description.preprocessing, device, compiled=options.compile, graphs=True)
+        members.append((runtime, description))
+    return members, folds
+
+
+def load_networks(
+    model: ModelRef, model_file: str | None = None
+) -> tuple[list[tuple[nn.Module, ModelDescription]], Folds | None]:
+    """Read the network of a model, or all networks of an ensemble, into torch.
+
+    Args:
+        model_file: as for ``load_model``.
+
+    Returns: networks with their descriptions, and the folds they were trained on, None of a single one.
+    Raises: InputError if one cannot be read: an ensemble is never made of fewer.
+    """
+    from amsunet.inference.model_file import load_model  # noqa: PLC0415 - loads torch
+
+    if model.kind != "ensemble":
+        return [load_model(model.weights, model_file)], None
+    run, folds = model.path, read_folds(model.path)
+    networks = [_load_fold(run, folds, fold, model_file) for fold in range(folds.count)]
+    (_, first), *others = networks
+    for fold, (_, other) in enumerate(others, start=1):
+        if (other.convention, other.preprocessing.scaling) != (first.convention, first.preprocessing.scaling):
+            raise InputError(
+                f"{fold_folder(run, fold)} was trained on other masks or at another scale than "
+                f"{fold_folder(run, 0)}: copy the run folder again or train again"
+            )
+    return networks, folds
+
+
+def _load_fold(run: Path, folds: Folds, fold: int, model_file: str | None) -> tuple[nn.Module, ModelDescription]:
+    from amsunet.inference.model_file import DamagedError, load_model  # noqa: PLC0415 - loads torch
+
+    folder = fold_folder(run, fold)
+    if fold not in folds.scores:
+        raise InputError(f"{folder} is not trained to its end: {command('resume', run)} goes on")
+    try:
+        return load_model(folder / FILE_NAME, model_file)
+    except DamagedError:
+        raise InputError(
+            f"{folder} is missing or damaged, and the ensemble needs all {folds.count} folds: "
+            f"{command('resume', run)} trains this one anew"
+        ) from None
 
 
 def _open_exports(model: ModelRef, to: str, precision: str | None) -> Member:

@@ -45,8 +45,8 @@ _LARGEST_SCALE = 16
 class Predictor:
     """A loaded model, or an ensemble whose probabilities are averaged.
 
-    ``predict`` segments an image; ``description`` is what is known of the network, ``str`` what runs it, ``len`` the
-    number of networks. All other methods are for the package itself.
+    ``predict`` segments an image, ``predict_batch`` several; ``description`` is what is known of the network, ``str``
+    what runs it, ``len`` the number of networks. All other methods are for the package itself.
 
     Args:
         model: A run folder, the model file in one, the folder of an ensemble, the name of a network of the zoo
@@ -132,6 +132,11 @@ class Predictor:
         (pending,) = self.compute([self.prepare(image, name, spacing)])
         return replace(pending.finish(), spacing=spacing)
 
+    def predict_batch(self, images: Sequence[Array], names: Sequence[str]) -> list[Segmentation]:
+        """Segment images as read, (H, W, C), whose working sizes are the same."""
+        pending = self.compute([self.prepare(image, name) for image, name in zip(images, names, strict=True)])
+        return [one.finish() for one in pending]
+
     # What follows is for the package itself (predict_files, slide, evaluation), and may change.
 
     def held_out_model(self, name: str) -> Predictor:
@@ -141,11 +146,6 @@ class Predictor:
         alone = copy(self)
         alone._members = [self._members[self.folds.fold_of[name]]]
         return alone
-
-    def predict_batch(self, images: Sequence[Array], names: Sequence[str]) -> list[Segmentation]:
-        """Segment images as read, (H, W, C), whose working sizes are the same."""
-        pending = self.compute([self.prepare(image, name) for image, name in zip(images, names, strict=True)])
-        return [one.finish() for one in pending]
 
     def prepare(self, image: Array, name: str, spacing: Spacing | None = None) -> Prepared:
         """The first of three parts of a prediction: what is done before the networks."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +13,7 @@ from amsunet.data.preprocessing import Preprocessing
 from amsunet.device import Device
 from amsunet.errors import InputError
 from amsunet.inference.cuda_graph import GraphedForward, with_weights_cast
-from amsunet.inference.ensemble import Folds, fold_folder, read_folds
-from amsunet.inference.model_file import DamagedError, for_inference, is_ours, load_model
-from amsunet.inference.model_metadata import ModelDescription
-from amsunet.inference.model_ref import FILE_NAME, ModelRef
-from amsunet.wording import command
+from amsunet.inference.model_file import is_ours
 
 logger = logging.getLogger(__name__)
 
@@ -102,59 +97,3 @@ def _of_channels(values: tuple[float, ...], device: torch.device) -> Tensor:
     """Numbers (1, C, 1, 1) on the device: to copy them there makes it wait."""
     with torch.inference_mode(mode=False):  # or training could not use them
         return torch.tensor(values, device=device).view(1, -1, 1, 1)
-
-
-def open_networks(
-    model: ModelRef,
-    device: Device,
-    *,
-    model_file: str | None = None,
-    compiled: bool = False,
-) -> tuple[list[tuple[TorchRuntime, ModelDescription]], Folds | None]:
-    """Read the network of a model, or all networks of an ensemble, and put them to work.
-
-    Returns: networks with their descriptions, and the folds they were trained on, None of a single one.
-    Raises: InputError if one cannot be read: an ensemble is never made of fewer.
-    """
-    networks, folds = load_networks(model, model_file)
-    members = []
-    for network, description in networks:
-        placed = device.place(for_inference(network, description.temperature))
-        runtime = TorchRuntime(placed, description.preprocessing, device, compiled=compiled, graphs=True)
-        members.append((runtime, description))
-    return members, folds
-
-
-def load_networks(
-    model: ModelRef, model_file: str | None = None
-) -> tuple[list[tuple[nn.Module, ModelDescription]], Folds | None]:
-    """Read what ``open_networks`` puts to work.
-
-    Args:
-        model_file: as for ``load_model``.
-    """
-    if model.kind != "ensemble":
-        return [load_model(model.weights, model_file)], None
-    run, folds = model.path, read_folds(model.path)
-    networks = [_load_fold(run, folds, fold, model_file) for fold in range(folds.count)]
-    (_, first), *others = networks
-    for fold, (_, other) in enumerate(others, start=1):
-        if (other.convention, other.preprocessing.scaling) != (first.convention, first.preprocessing.scaling):
-            raise InputError(
-                f"{fold_folder(run, fold)} was trained on other masks or at another scale than "
-                f"{fold_folder(run, 0)}: copy the run folder again or train again"
-            )
-    return networks, folds
-
-
-def _load_fold(run: Path, folds: Folds, fold: int, model_file: str | None) -> tuple[nn.Module, ModelDescription]:
-    folder = fold_folder(run, fold)
-    if fold not in folds.scores:
-        raise InputError(f"{folder} is not trained to its end: {command('resume', run)} goes on")
-    try:
-        return load_model(folder / FILE_NAME, model_file)
-    except DamagedError:
-        raise InputError(
-            f"{folder} is missing or damaged, and the ensemble needs all {folds.count} folds: "
-            f"{command('resume', run)} trains this one anew"
-        ) from None
