@@ -59,7 +59,7 @@ def test_another_scale_is_judged_beside_the_networks_own(run):
     model_file = evaluate(run).interval("dice").mean
     at_half = evaluate(run, image_scale=0.5)
     assert at_half.interval("dice").mean != model_file
-    assert at_half.notes[-1] == "images are scaled by 0.5, as you said"
+    assert at_half.notes[-1] == "images are scaled by 0.5, as set with image_scale"
     folders = {name: run / "evaluation" / name / "summary.json" for name in ("test", "test_scale0.5")}
     found = {name: json.loads(path.read_text()) for name, path in folders.items()}
     assert found["test"]["mean_over_classes"]["dice"]["mean"] == pytest.approx(model_file)
@@ -190,7 +190,7 @@ def test_a_part_is_judged_of_data_that_were_read_already(run, monkeypatch, progr
     part = evaluate(run, split="test", dataset=dataset, most=2)
     assert [image.sample.name for image in part.images] == [image.sample.name for image in whole.images][::2]
     assert part.images[0].classes == whole.images[0].classes
-    assert part.notes[-1].startswith("judged on 2 of 4 images, evenly spread")
+    assert part.notes[-1].startswith("evaluated on 2 of 4 images, evenly spread")
     assert progress == [(1, 2, "image"), (2, 2, "image")]
     assert evaluate(run, split="test", dataset=dataset, most=9).notes == whole.notes
 
@@ -213,7 +213,7 @@ def test_masks_that_changed_since_the_training_are_told(run, tmp_path):
         record["mask_checksums"][name] = "another"
     (copy / "data.json").write_text(json.dumps(record))
     (note,) = evaluate(copy).notes
-    assert note.startswith("2 masks differ from those trained on, as ") and "(1 of them judged here)" in note
+    assert note.startswith("2 masks differ from those trained on, as ") and "(1 of them evaluated here)" in note
     del record["mask_checksums"]  # as in runs of earlier versions
     (copy / "data.json").write_text(json.dumps(record))
     assert evaluate(copy).notes == ()

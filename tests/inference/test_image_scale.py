@@ -91,7 +91,7 @@ def test_what_is_said_counts_whatever_the_size(make_scaled, picture):
         assert np.array_equal(predictor.predict(image).mask, expected.mask)
         assert predictor.prepare(picture(60, 80, channels=1), "x").working_size == (10, 13)
         scaling = predictor.scaling(Counter([image.shape[:2]]))
-        assert scaling == ("images are scaled by 0.166667, as you said", "", True)
+        assert scaling == ("images are scaled by 0.166667, as set with image_scale", "", True)
 
 
 @pytest.mark.parametrize("said", [0, -1, 17, float("nan")])
@@ -121,7 +121,7 @@ def test_spacing_decides_where_it_is_known_of_both(make_scaled, picture):
             "images are scaled by 0.5, as in training",
             "2 of 5 images are of another size than the training's (70 x 50 pixels to 80 x 60 pixels): sides of "
             "240 x 180 pixels are 3 times as long. They are taken as more of the same view, pixel for pixel. If they "
-            "show the same view in more pixels, say image_scale=0.17",
+            "show the same view in more pixels, set image_scale=0.17",
         ),
         (
             RECORD,
@@ -129,21 +129,21 @@ def test_spacing_decides_where_it_is_known_of_both(make_scaled, picture):
             "images are scaled by 0.5, as in training",
             "images are of another size than the training's (70 x 50 pixels to 80 x 60 pixels): sides of 24 x 20 "
             "pixels are 3.2 times shorter. They are taken as less of the same view, pixel for pixel. If they show the "
-            "same view in fewer pixels, say image_scale=1.6",
+            "same view in fewer pixels, set image_scale=1.6",
         ),
         (BY_SIZE, {(60, 80): 3}, "images are of about the training's size, 80 x 60 pixels: scaled by 0.5", ""),
         (
             BY_SIZE,
             {(60, 80): 3, (180, 240): 1},
             "1 of 4 images is brought to the training's size, 80 x 60 pixels: scaled by 0.167 in place of 0.5; "
-            "image_scale says another scale",
+            "image_scale sets another scale",
             "",
         ),
         (
             BY_SIZE,
             {(120, 160): 1, (180, 240): 1},
             "images are brought to the training's size, 80 x 60 pixels: scaled by 0.167 to 0.25 in place of 0.5; "
-            "image_scale says another scale",
+            "image_scale sets another scale",
             "",
         ),
     ],

@@ -197,7 +197,7 @@ def test_the_terms_of_weights_are_told_once_where_they_keep_them_to_research(cap
     for name in ("glands", "nuclei", "glands", "vessels"):
         assert ModelRef.resolve(f"zoo:{name}").weights.is_file()
     told = [record.getMessage() for record in caplog.records if record.name.startswith("amsunet")]
-    assert [line.split(" are for research only, unlike the code. ")[0] for line in told] == [
+    assert [line.split(" are for research only, which the code is not. ")[0] for line in told] == [
         "the weights of glands",
         "the weights of vessels",
     ]

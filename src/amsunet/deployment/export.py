@@ -49,8 +49,8 @@ def export(
 ) -> ExportResult:
     """Write a trained, fused network for another runtime, with its description inside, and measure it.
 
-    The file maps ``image``, (N, C, H, W) of float32 in 0 ... 255, windowed and resized, to ``logits``, (N, num_classes,
-    H, W), for every N, H and W of 32 and more; for ExecuTorch N is 1, and H and W end at 512. Mean, standard deviation
+    The file maps ``image``, (N, C, H, W) of float32 in 0 ... 255, normalised and resized, to ``logits``, (N,
+    num_classes, H, W), for every N, H and W of 32 and more; for ExecuTorch N is 1, and H and W end at 512. Mean, standard deviation
     and temperature are inside. What else is to be done before and after is in its metadata under ``amsunet``. Beside it
     lies ``FILE.parity.json``.
 
@@ -61,7 +61,7 @@ def export(
         precision: of what is computed: float32 is exact, bfloat16 needs a processor that computes it, int8 is refused
             where it loses more than ``MAY_LOSE`` of Dice.
         model_file: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
-        out: the file; when left out, where ``ModelRef.export_path`` says and ``predict`` looks for it.
+        out: the file; when left out, the path of ``ModelRef.export_path``, where ``predict`` looks for it.
         skip_broken: leave out images and masks that cannot be used.
         overwrite: replace a file that is there. In a run's own ``export/`` that needs no word.
 
@@ -80,7 +80,7 @@ def export(
         check_writable(part)
         if part.exists() and not overwrite and (out is not None or not model.path.is_dir()):
             raise InputError(
-                f"{part} is there already: choose another {setting('out')}, or say {setting(overwrite=True)}"
+                f"{part} is there already: choose another {setting('out')}, or set {setting(overwrite=True)}"
             )
     network, description = load_model(model.weights, model_file)
     preprocessing = description.preprocessing
@@ -101,13 +101,13 @@ def export(
         parity = measure_parity(TemperatureScaled(network, description.temperature), description, runtime, validation)
         if precision == "int8" and math.isnan(parity.dice_of_torch):
             raise InputError(
-                f"no validation image of {images.source} marks anything, so what eight bits lose cannot be told there: "
-                "name other DATA"
+                f"no validation image of {images.source} marks anything, so what eight bits lose cannot be measured "
+                "there: name other DATA"
             )
         if precision == "int8" and parity.dice_of_torch < _FINDS_NOTHING:
             raise InputError(
                 f"the network itself finds nothing of what the masks of {images.source} show (Dice "
-                f"{parity.dice_of_torch:.4f}), so what eight bits lose cannot be told there: name other DATA"
+                f"{parity.dice_of_torch:.4f}), so what eight bits lose cannot be measured there: name other DATA"
             )
         if precision == "int8" and not parity.dice_lost <= MAY_LOSE:
             raise InputError(

@@ -1,4 +1,4 @@
-"""Judging a run on images it was not trained on."""
+"""Evaluating a model on images it was not trained on."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def evaluate(
     dataset: Dataset | None = None,
     most: int | None = None,
 ) -> Evaluation:
-    """Score a network and write ``images.csv`` and ``summary.json`` where ``evaluation_folder`` says.
+    """Score a network and write ``images.csv`` and ``summary.json`` into ``evaluation_folder``.
 
     Args:
         model: A run folder; that of an ensemble, whose validation images are evaluated by the fold that has not seen
@@ -97,7 +97,7 @@ def evaluate(
     if dataset.convention.num_classes != known.num_classes:
         raise InputError(
             f"{dataset.source} has {dataset.convention.num_classes} classes, the run {known.num_classes}: "
-            "judge it on data with the same classes"
+            "evaluate it on data with the same classes"
         )
     if of_run and record is not None:
         samples, chosen, notes = choose_of_run(dataset, record, split, predictor.folds)
@@ -116,7 +116,7 @@ def evaluate(
         notes = (*notes, predictor.views_left_out)
     if predictor.folds is not None:
         notes = (*notes, _describe_folds(predictor.folds, scores, chosen))
-    # What was guessed of the run's own data was said when it was trained.
+    # What was guessed of the run's own data was logged when it was trained.
     lines = [(logging.WARNING, line) for line in (() if of_run else dataset.warnings)]
     lines += [(logging.INFO, line) for line in (*dataset.mask_notes, *notes)]
     lines += _describe_scaling(predictor, dataset, samples)
@@ -149,7 +149,7 @@ def evaluate(
 
 
 def is_thin(thickness: float) -> bool:
-    """Whether structures so many pixels wide are judged by their centrelines too."""
+    """Whether structures so many pixels wide are scored by their centrelines too."""
     return thickness < _THIN
 
 
@@ -193,21 +193,21 @@ def _name(predictor: Predictor) -> str:
 
 
 def _some(samples: list[Sample], notes: tuple[str, ...], most: int) -> tuple[list[Sample], tuple[str, ...]]:
-    """An even part of what there is to judge, and that it is one."""
+    """An even part of what there is to evaluate, and that it is one."""
     chosen = list(evenly(samples, most))
     if len(chosen) == len(samples):
         return samples, notes
-    part = f"judged on {len(chosen)} of {len(samples)} images, evenly spread: amsunet evaluate judges all of them"
+    part = f"evaluated on {len(chosen)} of {len(samples)} images, evenly spread: amsunet evaluate takes all of them"
     return chosen, (*notes, part)
 
 
 def _describe_scaling(predictor: Predictor, dataset: Dataset, samples: list[Sample]) -> list[tuple[int, str]]:
-    """What is to be told where images are not scaled as in training, or perhaps should not be."""
+    """The lines to log where images are not scaled as in training, or perhaps should not be."""
     evaluated = {sample.name for sample in samples}
     sizes = Counter((scan.height, scan.width) for scan in dataset.scans if scan.sample.name in evaluated)
     scaling = predictor.scaling(sizes)
-    told = [(logging.INFO, scaling.line)] if scaling.changed else []
-    return [*told, *([(logging.WARNING, scaling.warning)] if scaling.warning else [])]
+    lines = [(logging.INFO, scaling.line)] if scaling.changed else []
+    return [*lines, *([(logging.WARNING, scaling.warning)] if scaling.warning else [])]
 
 
 def _describe_folds(folds: Folds, scores: list[ImageScores], split: str) -> str:
@@ -216,5 +216,7 @@ def _describe_folds(folds: Folds, scores: list[ImageScores], split: str) -> str:
     dice: dict[int, list[float]] = {fold: [] for fold in range(folds.count)}
     for image in scores:
         dice[folds.fold_of[image.sample.name]].append(image.dice)
-    told = ", ".join(f"{mean_of_known(values):.4f}" for values in dice.values())
-    return f"cross-validated: every image is judged by the network that has not seen it; Dice of the folds: {told}"
+    of_folds = ", ".join(f"{mean_of_known(values):.4f}" for values in dice.values())
+    return (
+        f"cross-validated: every image is evaluated by the network that has not seen it; Dice of the folds: {of_folds}"
+    )

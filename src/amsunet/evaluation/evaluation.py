@@ -1,4 +1,4 @@
-"""What an evaluation found, and what is said of it."""
+"""What an evaluation found, and how it is written."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class ImageScores:
     classes: tuple[ClassScores, ...]
     """By the rule for a single image, whatever the others hold."""
     labels: tuple[int, ...]
-    """Classes, from 1, that are in some of the images judged: means are over these."""
+    """Classes, from 1, that are in some of the images evaluated: means are over these."""
     uncertainty: float
     """One minus the Dice that was to be expected from the probabilities."""
     out_of_distribution: str = ""
-    """In what the image is unlike all training images; empty if it is not."""
+    """In what the image differs from all training images; empty if it is not."""
     polarity: str = ""
     """How it was taken, where it may show bright objects on dark or dark ones on bright."""
     observer: tuple[ClassScores, ...] = ()
@@ -105,12 +105,12 @@ class Evaluation:
     def findings(self) -> tuple[str, ...]:
         """What must be known before the scores are read."""
         worst_first = sorted(self.images, key=lambda image: -image.uncertainty)
-        strange = [(image.sample.name, image.out_of_distribution) for image in worst_first if image.out_of_distribution]
+        foreign = [(image.sample.name, image.out_of_distribution) for image in worst_first if image.out_of_distribution]
         unclear = [(image.sample.name, image.polarity) for image in worst_first if image.polarity]
-        told = filter(
-            None, (describe_out_of_distribution(strange, len(self.images)), describe_polarity_in_doubt(unclear))
+        of_images = filter(
+            None, (describe_out_of_distribution(foreign, len(self.images)), describe_polarity_in_doubt(unclear))
         )
-        return (*self.marks.of_data(), *self.marks.of_network(), *told)
+        return (*self.marks.of_data(), *self.marks.of_network(), *of_images)
 
     @property
     def scored(self) -> int:
@@ -163,7 +163,7 @@ class Evaluation:
         }
 
     def risk_coverage(self) -> RiskCoverage | None:
-        """Whether uncertainty tells which masks are wrong; None if no image has a score."""
+        """Whether uncertainty finds the masks that are wrong; None if no image has a score."""
         pairs = np.array([(image.uncertainty, image.dice) for image in self.images])
         pairs = pairs[~np.isnan(pairs[:, 1])]
         return risk_coverage(pairs[:, 0], pairs[:, 1]) if len(pairs) else None

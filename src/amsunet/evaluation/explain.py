@@ -59,7 +59,7 @@ def explain(
     trained, description = load_model(model.weights, model_file)
     network = placed.place(for_inference(trained, description.temperature))
     picture = read_image(Path(image))
-    # As it is predicted, with the way round that is taken in doubt.
+    # As it is predicted, with the polarity that is chosen for it.
     (seen,) = Predictor(model, options, model_file=model_file).prepare(picture, Path(image).stem).views.values()
     prepared = _middle(np.moveaxis(seen, 0, 2))
     x = standardise(to_tensor(prepared)[None].to(placed.type).float() / 255, description.preprocessing)

@@ -97,8 +97,8 @@ def pad_small(images: Array) -> Array:
 def to_probabilities(logits: Array, height: int, width: int, box: Box | None = None) -> Array:
     """Logits (K, h, w), or a box of them, to probabilities (K, height, width): the one place where this is done.
 
-    Where logits are no numbers, as a network's are that overflows on an image unlike all it knows, all classes are
-    equally likely. The logits are used up: at the size of the image the probabilities take their place in memory.
+    Where logits are no numbers, as of a network that overflows on an image that it never saw the like of, all classes
+    are equally likely. The logits are used up: at the size of the image the probabilities take their place in memory.
     """
     if logits.shape[1:] != (height, width) or box is not None:
         logits = _resized(logits, height, width, box or (0, 0, logits.shape[2], logits.shape[1]))

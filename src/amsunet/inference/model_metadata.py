@@ -45,7 +45,7 @@ class ModelDescription(Record):
     uncertainty_limit: float | None = None
     """Uncertainty that one in ten validation images exceeds: masks above it are to be checked."""
     image_statistics: ImageStatistics | None = None
-    """What the training images look like; None of a network that was never told."""
+    """What the training images look like; None of a network that was trained before they were measured."""
     flips: Flips = "both"
     """Mirror images whose predictions may be averaged: another one shows classes exchanged, as left and right lung."""
     format: Literal[1] = 1
@@ -80,7 +80,7 @@ class ModelDescription(Record):
 
 def describe_together(descriptions: Sequence[ModelDescription], threshold: float) -> ModelDescription:
     """What holds where the probabilities of networks are averaged: of objects the smallest that all of them leave, and
-    of doubtful masks the mean.
+    of the uncertainty limits the mean.
     """
     uncertainty_limit = [one.uncertainty_limit for one in descriptions if one.uncertainty_limit is not None]
     return descriptions[0].model_copy(
@@ -93,7 +93,7 @@ def describe_together(descriptions: Sequence[ModelDescription], threshold: float
 
 
 def seen_as_then(preprocessing: Preprocessing, bits: int) -> Preprocessing:
-    """How a network sees images that was trained on so many bits, if its file does not tell of their values."""
+    """How a network sees images that was trained on so many bits, if its file does not hold their values."""
     if preprocessing.normalization != "depth" or preprocessing.values or bits <= 8:
         return preprocessing
     return preprocessing.model_copy(update={"values": (whole_type(bits),)})
@@ -110,7 +110,7 @@ def _bits_trained_on(path: Path) -> int:
 
 
 def parse_description(text: str, path: Path) -> ModelDescription:
-    """The description that stands in a file as JSON; of a run of an earlier version with what the run tells of it.
+    """The description that stands in a file as JSON; of a run of an earlier version with what the run knows of it.
 
     Raises: InputError if it is no JSON, has not the fields that are known here, or has them with impossible values.
     """
@@ -124,12 +124,12 @@ def parse_description(text: str, path: Path) -> ModelDescription:
         first = (known or problems)[0]
         if not first["loc"]:
             raise InputError(f"{path} is damaged: copy it again, or make the file anew") from None
-        told = f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}"
+        problem = f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}"
         if known:
             raise InputError(
-                f"{path} was written by another version of amsunet ({told}): use that version, or make the file anew"
+                f"{path} was written by another version of amsunet ({problem}): use that version, or make the file anew"
             ) from None
-        raise InputError(f"{path} describes its network wrongly ({told}): make the file anew") from None
+        raise InputError(f"{path} describes its network wrongly ({problem}): make the file anew") from None
     if found.preprocessing.normalization != "depth" or found.preprocessing.values:
         return found
     seen = seen_as_then(found.preprocessing, _bits_trained_on(path))

@@ -1,5 +1,5 @@
 """What a user names as a model: a run, an ensemble or one fold of it, a model file, a network of the zoo, an exported
-file. This is the one place that tells them apart; it looks at names and loads nothing.
+file. Only this file decides which of them a name stands for; it looks at names and loads nothing.
 """
 
 from __future__ import annotations

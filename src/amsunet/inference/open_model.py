@@ -131,7 +131,7 @@ def _open_exports(model: ModelRef, to: str, precision: str | None) -> Member:
 
 
 def _open_file(path: Path) -> Member:
-    """Open an exported file, and try it on a small image: what it says of itself may have been changed."""
+    """Open an exported file, and try it on a small image: its description may have been changed."""
     runtime = open_runtime(path)
     description = parse_description(runtime.description, path)
     channels, classes = description.preprocessing.in_channels, description.convention.num_classes
@@ -145,7 +145,7 @@ def _open_file(path: Path) -> Member:
         problem = first_line(error)
     if problem:
         raise InputError(
-            f"{path} does not take images of {channels} channels to {classes} classes, as it says of itself "
+            f"{path} does not take images of {channels} channels to {classes} classes, as its description has it "
             f"({problem}): export it again"
         )
     return runtime, description

@@ -180,7 +180,7 @@ def _refuse_to_replace(tasks: Sequence[ImageTask], *, overwrite: bool) -> None:
                 )
             if not overwrite and target.exists():
                 raise InputError(
-                    f"{target} is there already: choose another {setting('out')}, or say {setting(overwrite=True)}"
+                    f"{target} is there already: choose another {setting('out')}, or set {setting(overwrite=True)}"
                 )
             if target in results:
                 raise InputError(
@@ -231,7 +231,7 @@ def _write_lists(outcome: Outcome, inputs: Sequence[InputImage], out: Path) -> N
 
 
 def _still_to_review(path: Path, made_anew: set[str]) -> list[dict[str, str]]:
-    """What a list says of masks of other images than those; nothing, if it is not such a list."""
+    """The rows of a list for masks of other images than those; nothing, if it is not such a list."""
     try:
         rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     except (OSError, UnicodeDecodeError):

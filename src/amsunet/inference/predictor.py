@@ -160,7 +160,7 @@ class Predictor:
         )
 
     def scaling(self, sizes: Mapping[Size, int]) -> Scaling:
-        """Tell how images were brought to working size, given how many there were of each height and width."""
+        """Describe how images were brought to working size, given how many there were of each height and width."""
         return describe_scaling(self.description.preprocessing, sizes, self.image_scale)
 
     def choose_tone(
@@ -186,7 +186,7 @@ class Predictor:
         return {known.preprocessing.input_format: known.preprocessing for _, known in self._members}
 
     def out_of_distribution(self, seen: Mapping[InputFormat, Array]) -> str:
-        """In what an image, (h, w, C) of uint8 of each kind, is unlike the training images of every network."""
+        """In what an image, (h, w, C) of uint8 of each kind, differs from the training images of every network."""
         out_of_distribution = [
             known.image_statistics.out_of_distribution(seen[known.preprocessing.input_format])
             for _, known in self._members
@@ -225,7 +225,7 @@ class Predictor:
         return total
 
     def checksum(self) -> str:
-        """Of what is known of the networks, which tells one training from another, and how images go through them."""
+        """Of what is known of the networks, different for every training, and how images go through them."""
         known = [description.model_dump_json() for _, description in self._members]
         polarity = () if self.polarity == "auto" else (self.polarity,)
         return hashlib.sha256(repr((known, self.tta, self.tiling, *polarity)).encode()).hexdigest()

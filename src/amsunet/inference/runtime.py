@@ -17,7 +17,7 @@ from amsunet.optional import require
 
 
 class Runtime(Protocol):
-    """Images (N, C, h, w) of uint8, windowed and resized, to logits (N, num_classes, h, w) of float32."""
+    """Images (N, C, h, w) of uint8, normalised and resized, to logits (N, num_classes, h, w) of float32."""
 
     @property
     def name(self) -> str: ...
@@ -105,7 +105,7 @@ class OpenVino:
             self._model = core.compile_model(model, "CPU", settings)
         except RuntimeError as error:
             raise InputError(f"{path} cannot be run here ({first_line(error)}): export it again") from None
-        # A processor without instructions for it computes in float32, and OpenVINO does not say so.
+        # A processor without instructions for it computes in float32, and OpenVINO gives no warning.
         computed = self._model.get_property("INFERENCE_PRECISION_HINT")
         self.lacking = "" if computed == getattr(openvino.Type, precision) else asked
 
@@ -125,7 +125,7 @@ class Pt2:
             torch.set_num_threads(threads)
         held = {METADATA: ""}
         try:
-            with quiet("torch.export"):  # what is wrong with a file is told once, by us
+            with quiet("torch.export"):  # what is wrong with a file is in our own message
                 program = torch.export.load(path, extra_files=held)
         except Exception as error:  # of torch, of zip files, of whatever reads the parts
             raise InputError(f"{path} cannot be opened ({first_line(error)}): export it again") from None
@@ -175,7 +175,7 @@ def _described(path: Path, description: str | None) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """What an error says first, without the place in OpenVINO's own code, and not at length."""
+    """The first line of an error, without the place in OpenVINO's own code, and not at length."""
     lines = [line.strip() for line in str(error).splitlines()]
-    said = [line for line in lines if line and not line.startswith(("Exception from ", "Check "))]
-    return shorten(said[0], 120, placeholder=" ...") if said else type(error).__name__
+    first = [line for line in lines if line and not line.startswith(("Exception from ", "Check "))]
+    return shorten(first[0], 120, placeholder=" ...") if first else type(error).__name__

@@ -23,10 +23,10 @@ class Segmentation:
 
     ``probability`` is (num_classes, H, W) of float32 and sums to 1 over the classes; ``mask`` is (H, W) of uint8
     with the class numbers, 0 for background; ``spacing`` is millimetres a pixel (rows, columns) where
-    ``predict`` was told.
-    ``out_of_distribution`` says in what the image differs from all training images, where it does.
+    ``predict`` was given it.
+    ``out_of_distribution`` is in what the image differs from all training images, where it does.
     ``uncertainty_limit`` is the uncertainty that one in ten validation images exceeds, where it is known.
-    ``polarity`` says how the image was taken, where it was in doubt whether objects are darker or brighter than their
+    ``polarity`` is how the image was taken, where it was in doubt whether objects are darker or brighter than their
     ground.
     """
 

@@ -58,7 +58,7 @@ class SlideTask:
         self._folder = (out / name).with_name(f".{Path(name).name}.partial")
 
     def check(self) -> None:
-        """Say what stands against the task before work starts.
+        """Refuse what stands against the task before work starts.
 
         Raises: SlideError if the slide cannot be read; InputError if the mask is there already or has no room on the
             disk.
@@ -75,7 +75,7 @@ class SlideTask:
         with open_slide(self.path) as slide:
             view = SlideView(slide, self._predictor.preprocessings, self._level)
             rows, columns, carries = self._lay_out(view)
-            told = view.choose_tones(self._predictor.choose_tone)
+            tones = view.choose_tones(self._predictor.choose_tone)
             out_of_distribution = "; ".join(
                 filter(None, (view.guess, self._predictor.out_of_distribution(view.sample())))
             )
@@ -87,7 +87,7 @@ class SlideTask:
                 if (known := self._description.preprocessing).image_scale == "size":
                     logger.info(
                         f"{self.path} is a slide: scaled by {known.scale:g} and not brought to the training's size; "
-                        f"{setting('level')} or {setting('image_scale')} says another"
+                        f"{setting('level')} or {setting('image_scale')} sets another"
                     )
                 if scratch.rows_done:
                     logger.info(
@@ -107,7 +107,7 @@ class SlideTask:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     one.replace(target)
                 scratch.remove()
-        polarity = next((describe_polarity(*tones) for tones in told), "")
+        polarity = next((describe_polarity(*pair) for pair in tones), "")
         review_reasons = review_reasons_of(
             uncertainty, self._description.uncertainty_limit, out_of_distribution, polarity
         )
@@ -127,13 +127,13 @@ class SlideTask:
         Returns: rows, columns, and for each row the shape of the sums that it takes over.
         """
         convention = self._description.convention
-        require("filelock", "filelock")  # said before work starts
+        require("filelock", "filelock")  # before work starts
         for target in self._targets:
             if target.resolve() == self.path.resolve():
                 raise InputError(f"the mask of {self.path} would take its place: choose another {setting('out')}")
             if target.exists() and not (self._overwrite or Scratch.is_of(self._folder, self._job())):
                 raise InputError(
-                    f"{target} is there already: choose another {setting('out')}, or say {setting(overwrite=True)}"
+                    f"{target} is there already: choose another {setting('out')}, or set {setting(overwrite=True)}"
                 )
         tiling = self._predictor.tiling
         tiling = tiling if tiling.cuts(*view.size) else Tiling(tile=max(view.size))

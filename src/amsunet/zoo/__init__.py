@@ -132,4 +132,4 @@ def read_card(name: str) -> Card:
 def warn_of_terms(card: Card) -> None:
     """Log, once in a process, that weights are for research only, where they are."""
     if card.research_only:
-        logger.warning(f"the weights of {card.name} are for research only, unlike the code. {card.terms}")
+        logger.warning(f"the weights of {card.name} are for research only, which the code is not. {card.terms}")
