@@ -49,10 +49,10 @@ def export(
 ) -> ExportResult:
     """Write a trained, fused network for another runtime, with its description inside, and measure it.
 
-    The file maps ``image``, (N, C, H, W) of float32 in 0 ... 255, normalised and resized, to ``logits``, (N,
-    num_classes, H, W), for every N, H and W of 32 and more; for ExecuTorch N is 1, and H and W end at 512. Mean, standard deviation
-    and temperature are inside. What else is to be done before and after is in its metadata under ``amsunet``. Beside it
-    lies ``FILE.parity.json``.
+    The file maps ``image``, (N, C, H, W) of float32 in 0 ... 255, normalised and resized, to ``logits``,
+    (N, num_classes, H, W), for every N, H and W of 32 and more; for ExecuTorch N is 1, and H and W end at 512. Mean,
+    standard deviation and temperature are inside. What else is to be done before and after is in its metadata under
+    ``amsunet``. Beside it lies ``FILE.parity.json``.
 
     Args:
         model: a run folder, a model file, or the name of a network of the zoo.
