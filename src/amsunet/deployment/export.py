@@ -55,18 +55,23 @@ def export(
     ``amsunet``. Beside it lies ``FILE.parity.json``.
 
     Args:
-        model: a run folder, a model file, or the name of a network of the zoo.
-        data: real images with masks: it is compared on some of them, and others calibrate eight bits. Those of the run
+        model: A run folder, a model file, or the name of a network of the zoo.
+        to: ``onnx``, ``openvino``, ``pt2`` or ``executorch``.
+        data: Real images with masks: it is compared on some of them, and others calibrate eight bits. Those of the run
             when left out, and of a network of the zoo the sample of its name; a model file elsewhere needs them.
-        precision: of what is computed: float32 is exact, bfloat16 needs a processor that computes it, int8 is refused
+        precision: Of what is computed: float32 is exact, bfloat16 needs a processor that computes it, int8 is refused
             where it loses more than ``MAY_LOSE`` of Dice.
-        model_file: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
-        out: the file; when left out, the path of ``ModelRef.export_path``, where ``predict`` looks for it.
-        skip_broken: leave out images and masks that cannot be used.
-        overwrite: replace a file that is there. In a run's own ``export/`` that needs no word.
+        out: The file; when left out, the path of ``ModelRef.export_path``, where ``predict`` looks for it.
+        overwrite: Replace a file that is there. In a run's own ``export/`` that needs no word.
+        skip_broken: Leave out images and masks that cannot be used.
+        model_file: ``FILE.py:FUNCTION``, if the model was trained with a network that is not amsunet's.
 
-    Raises: InputError if the run or the data cannot be used, a package is missing, the format does not have the
-        precision, something is at ``out`` or cannot be written there, or eight bits lose too much.
+    Returns:
+        The file, and what it gives against the model it was made from.
+
+    Raises:
+        InputError: If the model or the data cannot be used, a package is missing, the format does not have the
+            precision, something is at ``out`` or cannot be written there, or eight bits lose too much.
     """
     model = ModelRef.resolve(model)
     if precision not in PRECISIONS[to]:

@@ -49,11 +49,17 @@ def explain(
     sorted, for every skip connection.
 
     Args:
-        model: a run folder, a model file, or the name of a network of the zoo.
-        image: of which the middle ``768 x 768`` working pixels are used, if it is larger.
+        model: A run folder, a model file, or the name of a network of the zoo.
+        image: Of which the middle ``768 x 768`` working pixels are used, if it is larger.
+        out: The folder for the pictures.
+        options: Where torch is run.
+        model_file: ``FILE.py:FUNCTION``, if the model was trained with a network that is not amsunet's.
 
-    Returns: the PNG files.
-    Raises: InputError for a run or an image that cannot be read.
+    Returns:
+        The PNG files.
+
+    Raises:
+        InputError: For a model or an image that cannot be read.
     """
     model, placed = ModelRef.resolve(model), options.choose_device()
     trained, description = load_model(model.weights, model_file)
