@@ -17,13 +17,17 @@ from amsunet.wording import setting
 
 
 def match_pretrained_width(plan: Plan) -> Plan:
-    """The plan with the width of the network that training starts from, unless one was said.
+    """The plan with the pretrained model by a name that holds in any folder, and with its width unless one was set.
 
-    Raises: InputError if the start cannot be read.
+    Raises: InputError if the pretrained model cannot be read.
     """
-    if plan.pretrained is None or plan.base_channels is not None or plan.model_options or is_custom(plan.model):
+    if plan.pretrained is None:
         return plan
-    _, description = load_model(ModelRef.resolve(plan.pretrained).weights, plan.model)
+    model = ModelRef.resolve(plan.pretrained)
+    plan = plan.model_copy(update={"pretrained": model.absolute})
+    if plan.base_channels is not None or plan.model_options or is_custom(plan.model):
+        return plan
+    _, description = load_model(model.weights, plan.model)
     width = description.arguments.get("base_channels") if description.model == plan.model else None
     if width is None:
         return plan
