@@ -177,7 +177,7 @@ def test_a_model_file_stands_for_its_run_and_alone_says_what_is_not_known(run, t
     assert alone.notes[0].startswith("which images the network was trained on is not known")
     assert write_report(alone).is_relative_to("evaluations/dots")
     with pytest.raises(
-        InputError, match=r"dots\.safetensors comes without data: .* amsunet evaluate dots\.safetensors DATA"
+        InputError, match=r"dots\.safetensors comes without data: .* amsunet\.evaluate\('dots\.safetensors', DATA\)"
     ):
         evaluate("dots.safetensors")
 
