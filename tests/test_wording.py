@@ -103,7 +103,7 @@ def test_every_setting_is_a_parameter_in_python_and_a_flag_in_the_shell():
 
 
 def test_every_command_can_be_called_and_typed():
-    calls = _calls("command")
+    calls = [(where, call) for where, call in _calls("command") if call.args]  # not click's commands, called to run
     assert calls
     for where, call in calls:
         name = ast.literal_eval(call.args[0])

@@ -66,14 +66,14 @@ def test_other_channels_see_a_grey_image_alike(run):
 
 
 def test_another_window_is_told(run):
-    assert "; trained on images windowed by " in (told := _start(run, normalization="gamma")[1])
+    assert "; trained on images normalized by " in (told := _start(run, normalization="gamma")[1])
     assert ", now given gamma (" in told
 
 
 @pytest.mark.parametrize(
     ("model", "changes", "message"),
     [
-        ("unet", {}, "weights of amsunet, not of unet: say model='amsunet'"),
+        ("unet", {}, "weights of amsunet, not of unet: set model='amsunet'"),
         ("amsunet", {"base_channels": 8}, r"other settings of the network \(base_channels\)"),
         ("amsunet", {"dilations": [1, 1, 1, 1, 1]}, r"other settings of the network \(dilations\)"),
     ],

@@ -1,4 +1,4 @@
-"""Starting from trained weights: what fits is taken, what does not is told."""
+"""Starting from trained weights: what fits is taken, what does not is named."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def load_pretrained(network: nn.Module, source: str | Path | ModelRef, plan: Pla
     trained, description = load_model(ModelRef.resolve(source).weights, model)
     if not is_custom(model) and description.model != model:
         raise InputError(
-            f"{source} holds weights of {description.model}, not of {model}: say {setting(model=description.model)}"
+            f"{source} holds weights of {description.model}, not of {model}: set {setting(model=description.model)}"
         )
     others = [
         name
@@ -63,7 +63,7 @@ def load_pretrained(network: nn.Module, source: str | Path | ModelRef, plan: Pla
     if others:
         raise InputError(
             f"{source} was trained with other settings of the network ({', '.join(others)}): "
-            f"say the same with {setting('base_channels')} and {setting('model_options')}"
+            f"set the same with {setting('base_channels')} and {setting('model_options')}"
         )
     weights, initial = trained.state_dict(), network.state_dict()
     taken, fresh = {}, []
@@ -78,19 +78,19 @@ def load_pretrained(network: nn.Module, source: str | Path | ModelRef, plan: Pla
     parameters = sum(initial[name].numel() for name in taken) / max(1, sum(value.numel() for value in initial.values()))
     network.load_state_dict({**initial, **taken})
     channels = description.arguments["in_channels"]
-    told = f"weights of {source} taken" + (f", {parameters:.2%} of all" if fresh else ", all of them")
+    summary = f"weights of {source} taken" + (f", {parameters:.2%} of all" if fresh else ", all of them")
     if fresh:
         classes = [each["num_classes"] for each in (description.arguments, arguments)]
         why = f", as there are {classes[1]} classes in place of {classes[0]}" if classes[0] != classes[1] else ""
-        told += f"; fresh{why}: {', '.join(fresh)}"
+        summary += f"; fresh{why}: {', '.join(fresh)}"
     wanted = next((value.shape[1] for value in initial.values() if value.dim() == 4), channels)
     if wanted != channels:
-        told += f"; the first kernels, made for {channels} channels, now see {wanted}"
+        summary += f"; the first kernels, made for {channels} channels, now see {wanted}"
     normalization = description.preprocessing.normalization
     if normalization != plan.normalization:
-        told += f"; trained on images normalized by {normalization}, now given {plan.normalization} "
-        told += f"({setting(normalization=normalization)})"
-    return told
+        summary += f"; trained on images normalized by {normalization}, now given {plan.normalization} "
+        summary += f"({setting(normalization=normalization)})"
+    return summary
 
 
 def _is_stem(given: Tensor, value: Tensor) -> bool:
