@@ -160,7 +160,7 @@ def test_masks_below_the_images_are_not_predicted_again(command, run, images):
     [
         (["nowhere", "sample:nuclei"], "nowhere"),
         (["RUN", "nothing/*.png"], "names no image"),
-        (["RUN", "sample:nuclei", "--device", "cuda:7"], "device 'cuda:7' is not there"),
+        (["RUN", "sample:nuclei", "--device", "cuda:7"], "device 'cuda:7' is unknown"),
     ],
 )
 def test_predict_refuses_in_one_sentence(command, run, words, told):
