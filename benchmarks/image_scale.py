@@ -31,6 +31,7 @@ from amsunet.errors import InputError
 from amsunet.evaluation.samples import choose_foreign
 from amsunet.inference.dice import dice_by_class
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.training.run_folder import images_seen
 
 RESULT = Path(__file__).parents[1] / "results" / "image_scale.json"
@@ -71,18 +72,18 @@ def same(one: Predictor, other: Predictor, dataset: Dataset, samples: list[Sampl
 def measure(network: str, source: str, images: int, zooms: list[float], machine: Device) -> dict[str, Any]:
     """Judge one network on some of the test images of its own data."""
     dataset = open_dataset(source, skip_broken=True)
-    own, split, _ = choose_foreign(dataset, images_seen(Path(network)), "auto")
+    own, split, _ = choose_foreign(dataset, images_seen(network), "auto")
     samples = own[:: -(-len(own) // images)]
-    now = Predictor(network, device=machine)
+    now = Predictor(network, RuntimeOptions.on(machine))
     known = now.description.preprocessing
-    before = Predictor(network, device=machine, image_scale=known.scale)
+    before = Predictor(network, RuntimeOptions.on(machine), image_scale=known.scale)
     rows = []
     for zoom in zooms:
         row: dict[str, Any] = {"zoom": zoom, "now": score_of(now, dataset, samples, zoom)}
         # A network that takes one factor for all does now what it did before.
         row["before"] = score_of(before, dataset, samples, zoom) if known.image_scale == "size" else row["now"]
         if known.image_scale == "factor" and zoom != 1:
-            advised = Predictor(network, device=machine, image_scale=known.scale / zoom)
+            advised = Predictor(network, RuntimeOptions.on(machine), image_scale=known.scale / zoom)
             row["as_advised"] = score_of(advised, dataset, samples, zoom)
         rows.append(row)
         print(

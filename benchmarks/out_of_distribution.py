@@ -25,7 +25,8 @@ from amsunet.data.images import read_image
 from amsunet.device import choose_device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.samples import choose_foreign
-from amsunet.inference.model_metadata import ModelDescription, description_of, weights_of
+from amsunet.inference.model_metadata import ModelDescription, read_description
+from amsunet.inference.model_ref import ModelRef
 from amsunet.training.run_folder import images_seen
 
 RESULT = Path(__file__).parents[1] / "results" / "out_of_distribution.json"
@@ -54,10 +55,10 @@ def some(samples: list[Sample]) -> list[Path]:
 
 def measure(network: str, source: str, data: dict[str, Dataset]) -> dict[str, Any]:
     """Count what a network tells of its own data, that of ``source``, and of all others."""
-    description = description_of(weights_of(Path(network)))
+    description = read_description(ModelRef.resolve(network).weights)
     if description is None or description.image_statistics is None:
         raise InputError(f"{network} does not hold what its training images look like: name another")
-    own, _, _ = choose_foreign(data[source], images_seen(Path(network)), "auto")
+    own, _, _ = choose_foreign(data[source], images_seen(network), "auto")
     photographs = [Path(skimage.__file__).parent / "data" / photograph for photograph in PHOTOGRAPHS.split()]
     foreign = {
         Path(other).name: out_of_distribution(some(dataset.samples), description)

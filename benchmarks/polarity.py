@@ -30,6 +30,7 @@ from amsunet.device import choose_device, environment
 from amsunet.errors import InputError
 from amsunet.inference.predictor import Predictor, load
 from amsunet.inference.prepared_image import Prepared
+from amsunet.inference.runtime_options import RuntimeOptions
 
 RESULT = Path(__file__).parents[1] / "results" / "polarity.json"
 WHAT = (
@@ -196,7 +197,8 @@ class Judge:
         return float((differences**2).mean(axis=1).min())
 
     def _segment(self, view: Array) -> Any:
-        return self._predictor.compute([Prepared("", view.shape[:2], {self._key: channels_first(view)}, "")])[0]()
+        prepared = Prepared("", view.shape[:2], {self._key: channels_first(view)}, "")
+        return self._predictor.compute([prepared])[0].finish()
 
     def _dice(self, view: Array, truth: Array) -> float:
         mask = self._segment(view).mask > 0
@@ -252,7 +254,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
     try:
-        predictor = load("nuclei", device="cpu", precision="float32")
+        predictor = load("nuclei", RuntimeOptions(device="cpu", precision="float32"))
         split = json.loads(asked.splits.read_text(encoding="utf-8"))
         parts = {part: list(read_all(asked.nuclei, split, part)) for part in ("val", "test")}
         tissue = [(read_image(sample.image)[:384, :384], None) for sample in open_dataset(asked.tissue).samples][

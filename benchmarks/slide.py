@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from amsunet.inference.runtime_options import RuntimeOptions
+
 RESULT = Path(__file__).parents[1] / "results" / "slide.json"
 _TILE = 512
 
@@ -71,7 +73,7 @@ def predict(run: Path, image: Path, out: Path, precision: str) -> dict[str, floa
 
     keep_freed_memory()  # as the command line does
     start = time.perf_counter()
-    SlideTask(load(run, precision=precision), image, out, "mask").run()
+    SlideTask(load(run, RuntimeOptions(precision=precision)), image, out, "mask").run()
     return {
         "peak_gb": peak_memory() / 1e9,
         "seconds": time.perf_counter() - start,

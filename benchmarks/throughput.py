@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from amsunet.inference.runtime_options import RuntimeOptions
+
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "results" / "throughput.json"
 IMAGES = ROOT.parent / "shared" / "data" / "ISIC2017-256" / "images"
@@ -32,9 +34,9 @@ EXPORTS = (("onnx", "float32"), ("openvino", "float32"), ("openvino", "bfloat16"
 def predict(form: str, run: Path, images: Path, out: Path) -> dict[str, float]:
     """Segment a folder in this process."""
     from amsunet.inference.inputs import find_inputs  # noqa: PLC0415
+    from amsunet.inference.model_ref import ModelRef  # noqa: PLC0415
     from amsunet.inference.predict_files import predict_files  # noqa: PLC0415
     from amsunet.inference.predictor import load  # noqa: PLC0415
-    from amsunet.inference.runtime import exported_path  # noqa: PLC0415
     from amsunet.memory import keep_freed_memory, peak_memory  # noqa: PLC0415
 
     jobs = find_inputs([str(images)])
@@ -44,9 +46,9 @@ def predict(form: str, run: Path, images: Path, out: Path) -> dict[str, float]:
         runtime, precision = form.split()
         keep_freed_memory()  # as the command line does
         predictor = (
-            load(run, device="cpu", precision=precision)
+            load(run, RuntimeOptions(device="cpu", precision=precision))
             if runtime == "torch"
-            else load(exported_path(run, runtime, precision))
+            else load(ModelRef.resolve(run).export_path(runtime, precision))
         )
         seconds = predict_files(predictor, jobs, out).seconds
     return {"images_per_second": len(jobs) / seconds, "peak_gib": peak_memory() / 2**30}
@@ -93,7 +95,7 @@ def export_all(run: Path, precisions: set[str]) -> dict[str, str]:
     """Export what can be, in these precisions; why not, by what it would have been."""
     from amsunet.deployment.export import export  # noqa: PLC0415
     from amsunet.errors import InputError  # noqa: PLC0415
-    from amsunet.inference.runtime import exported_path  # noqa: PLC0415
+    from amsunet.inference.model_ref import ModelRef  # noqa: PLC0415
 
     refused = {}
     for to, precision in EXPORTS:
@@ -101,7 +103,7 @@ def export_all(run: Path, precisions: set[str]) -> dict[str, str]:
             refused[f"{to} {precision}"] = f"this processor computes no {precision}"
             continue
         try:
-            if not exported_path(run, to, precision).is_file():
+            if not ModelRef.resolve(run).export_path(to, precision).is_file():
                 export(run, to, precision=precision)
         except InputError as error:
             refused[f"{to} {precision}"] = str(error)

@@ -28,8 +28,10 @@ from amsunet.device import choose_device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.samples import choose_foreign, choose_of_run
 from amsunet.inference.dice import dice_by_class
-from amsunet.inference.ensemble import load_members
+from amsunet.inference.model_ref import ModelRef
+from amsunet.inference.open_model import load_networks
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.sliding_window import Tiling
 from amsunet.models.cost import receptive_field
 from amsunet.training.run_folder import read_run
@@ -90,7 +92,7 @@ def main() -> None:
         dataset = open_dataset(
             locate(source), group=record.group, skip_broken=record.skip_broken, convention=config.convention
         )
-        predictor = Predictor(asked.run, device=machine)
+        predictor = Predictor(asked.run, RuntimeOptions.on(machine))
         # What a tile should be is a choice: made on validation images, but for folds, whose networks have seen some.
         own_split = "val" if predictor.folds is None else "test"
         samples, split, _ = (
@@ -101,7 +103,7 @@ def main() -> None:
         images = largest(samples, dataset, predictor, asked.images, max(sides))
         if not images:
             raise InputError(f"no image of {source} is larger than a tile of {max(sides)}: name smaller --tiles")
-        networks, _ = load_members(asked.run)
+        networks, _ = load_networks(ModelRef.resolve(asked.run))
     except InputError as error:
         sys.exit(f"error: {error}")
     whole, masks = score_of(predictor, images, WHOLE)

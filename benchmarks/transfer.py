@@ -23,6 +23,7 @@ from amsunet.data.discovery.layout import Split
 from amsunet.device import choose_device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.memory import keep_freed_memory
 from amsunet.training.prepare import prepare
 from amsunet.training.train import resume, train
@@ -54,7 +55,7 @@ def score_of(data: str, run: Path, **settings: Any) -> dict[str, float]:
         training = resume(run, data) if (run / "config.json").is_file() else train(data, out=run, **settings)
         if training.interrupted:
             raise KeyboardInterrupt
-        evaluate(run, split="test", device=training.device)
+        evaluate(run, split="test", options=RuntimeOptions.on(training.device))
     dice = json.loads(summary.read_text(encoding="utf-8"))["mean_over_classes"]["dice"]
     return {"dice": dice["mean"], "low": dice["low"], "high": dice["high"]}
 

@@ -250,8 +250,8 @@ def test_a_full_disk_at_the_start_of_a_training(
         (["ablate", "sample:nuclei", "--study", "dilations"], "choose one of dilation, kernels"),
         (["models", "check", "network.py"], "lacks its function: name it as network.py:FUNCTION"),
         (["models", "check", "network.py:build"], r"network\.py cannot be read"),
-        (["explain", "absent", "image.png"], "absent.* is missing"),
-        (["export", "absent", "--to", "onnx"], "absent.* is missing"),
+        (["explain", "absent", "image.png"], "absent.* not found"),
+        (["export", "absent", "--to", "onnx"], "absent.* not found"),
         (["export", "nuclei", "--to", "onnx", "--precision", "bfloat16"], "onnx has no bfloat16"),
     ],
 )

@@ -13,6 +13,7 @@ from amsunet.data.builtin_samples import locate
 from amsunet.errors import InputError
 from amsunet.inference.model_file import load_model
 from amsunet.inference.model_metadata import FILE_NAME, METADATA
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.training.run_folder import RunConfig
 
 _RESULTS = Path(__file__).parents[1] / "results"
@@ -70,7 +71,7 @@ def test_a_run_that_did_not_use_it_is_resumed_evaluated_and_predicts(old):
     assert amsunet.resume(run).epochs == 3  # those of the checkpoint, which it goes on with
     assert amsunet.evaluate(run).images
     image = next((locate("sample:nuclei") / "test" / "images").iterdir())
-    assert amsunet.load(run, device="cpu").predict(image).mask.size
+    assert amsunet.load(run, RuntimeOptions(device="cpu")).predict(image).mask.size
 
 
 @pytest.mark.parametrize("call", [load_model, lambda path: amsunet.load(path.parent)], ids=["file", "run"])

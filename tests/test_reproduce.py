@@ -46,7 +46,7 @@ def test_seeds_are_trained_judged_and_recorded_once(tool, asked, monkeypatch, tm
         assert {"plain", "with_flips", "with_flips_and_turns"} <= result.keys() and result["commit"] == "abc1234"
         assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["plan"]["seed"] == seed
         assert f"--seed {seed} --model amsunet --base-channels 4;" in result["command"]
-        scores = {"images.csv", "images_flips.csv", "images_flips_turns.csv"}
+        scores = {"images.csv", "images_flips.csv", "images_d4.csv"}
         assert {p.name for p in folder.iterdir()} >= scores | {"splits.json", "metrics.csv"}
         assert f"{result['plain']['mean_over_classes']['dice']['mean']:.4f}" in told
     assert "mean of 2 seeds, with_flips" in told

@@ -21,6 +21,7 @@ import amsunet
 from amsunet.data.builtin_samples import locate
 from amsunet.deployment.export import export
 from amsunet.inference.predictor import load
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.optional import EXTRAS, describe_missing
 
 _SOURCE = Path(amsunet.__file__).parent
@@ -163,7 +164,7 @@ def test_slides_are_predicted(call, network, whole, tmp_path):
         tiff.write(image[::2, ::2], subfiletype=1, tile=(32, 32), compression="zlib")
     done = call("predict", network, "scan.tif", "--out", "masks")
     assert done.returncode == 0, done.stderr
-    expected = load(whole.run, device="cpu", precision="float32").predict(image).to_mask()
+    expected = load(whole.run, RuntimeOptions(device="cpu", precision="float32")).predict(image).to_mask()
     assert (tifffile.imread(tmp_path / "masks" / "scan.tif") != expected).mean() < 1e-3
 
 
@@ -171,7 +172,7 @@ def test_masks_are_those_of_torch(call, network, whole, tmp_path):
     done = call("predict", network, "sample:nuclei", "--out", "masks", "--probability", "--overlay")
     assert done.returncode == 0, done.stderr
     assert "on ONNX Runtime (network.onnx)" in done.stdout and "4 masks" in done.stdout
-    predictor = load(whole.run, device="cpu", precision="float32")
+    predictor = load(whole.run, RuntimeOptions(device="cpu", precision="float32"))
     for image in (locate("sample:nuclei") / "test" / "images").iterdir():
         expected = predictor.predict(image).to_mask()
         found = np.asarray(Image.open(tmp_path / "masks" / image.name))

@@ -29,7 +29,7 @@ from amsunet.inference.model_file import load_model
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.torch_runtime import standardise
 from amsunet.models import AMSUnet
-from amsunet.zoo import find_card
+from amsunet.zoo import read_card
 
 DEPTHWISE, POINTWISE, NORM, PLAIN = "#cfe8f3", "#fde2c4", "#e3e3e3", "#ffffff"
 LINE = "#333333"
@@ -247,10 +247,10 @@ def look() -> tuple[np.ndarray, list[tuple[str, Tensor]], list[tuple[str, Tensor
     """A test tile of the nuclei sample, what AMS multiplies by in the encoder, and RSC's gates over space, as the
     network of the zoo has them.
     """
-    card = find_card("nuclei")
+    card = read_card("nuclei")
     path = locate("sample:nuclei") / "test" / "images" / "nuclei_y128_x384.png"
     network, known = load_model(card.weights)
-    (seen,) = Predictor("nuclei").prepare(read_image(path), path.stem).views.values()
+    (seen,) = Predictor("zoo:nuclei").prepare(read_image(path), path.stem).views.values()
     attention: list[tuple[str, Tensor]] = []
     gates: list[tuple[str, Tensor]] = []
     for name, module in network.named_modules():

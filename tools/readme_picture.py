@@ -11,10 +11,11 @@ from pathlib import Path
 from amsunet.data.dataset import open_dataset
 from amsunet.evaluation.plots import case_panels, stack
 from amsunet.inference.predictor import load
+from amsunet.inference.runtime_options import RuntimeOptions
 
 
 def main(run: str, target: str) -> None:
-    dataset, predictor = open_dataset("sample:nuclei"), load(run, flips=True)
+    dataset, predictor = open_dataset("sample:nuclei"), load(run, RuntimeOptions(tta="flips"))
     rows = []
     for sample in [sample for sample in dataset.samples if sample.split == "test"][1:3]:
         image, labels = dataset.read(sample)

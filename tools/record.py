@@ -15,7 +15,7 @@ from pathlib import Path
 
 from amsunet.atomic_io import write_json
 
-WAYS = {"": "plain", "_flips": "with_flips", "_flips_turns": "with_flips_and_turns"}
+WAYS = {"": "plain", "_flips": "with_flips", "_d4": "with_flips_and_turns"}
 """What an evaluation averaged over, by the end of its folder's name."""
 
 

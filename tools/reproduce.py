@@ -19,15 +19,16 @@ from amsunet.console import shown
 from amsunet.device import choose_device
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
+from amsunet.inference.runtime_options import TTA, RuntimeOptions
 from amsunet.memory import keep_freed_memory
 from amsunet.training.train import resume, train
 
 FOLDERS = {"drive": "DRIVE", "glas": "GlaS", "dsb2018": "DSB2018", "isic2017": "ISIC2017-256"}
 ROOT = Path(__file__).parents[1]
-WAYS = {
-    "plain": {},
-    "with_flips": {"flips": True},
-    "with_flips_and_turns": {"flips": True, "turns": True},
+WAYS: dict[str, TTA] = {
+    "plain": "none",
+    "with_flips": "flips",
+    "with_flips_and_turns": "d4",
 }
 SHOWN = {"dice": "Dice", "iou": "IoU", "cldice": "clDice"}
 
@@ -49,11 +50,12 @@ def reproduce(
             training = train(data, out=run, seed=seed, minutes=minutes, **overrides)
         if training.interrupted:
             raise KeyboardInterrupt
-        for way in WAYS.values():
-            evaluate(run, split="test", **way, device=training.device)
+        for tta in WAYS.values():
+            options = RuntimeOptions(device=training.device.type, precision=training.device.precision, tta=tta)
+            evaluate(run, split="test", options=options)
         options = "".join(f" --{name.replace('_', '-')} {value}" for name, value in network_of(run).items() if value)
         said = f"amsunet train {data.name} --minutes {minutes:g} --seed {seed}{options}"
-        said += "; amsunet evaluate RUN; the same with --flips, and with --flips --turns"
+        said += "; amsunet evaluate RUN; the same with --tta flips, and with --tta d4"
         record = [sys.executable, ROOT / "tools" / "record.py", run, target, "--command", said, "--commit", commit]
         subprocess.run(record, check=True, stdout=subprocess.DEVNULL)
     else:

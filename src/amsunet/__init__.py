@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from amsunet.inference.predictor import Predictor as Predictor
     from amsunet.inference.predictor import load as load
     from amsunet.inference.pretrained import create_model as create_model
+    from amsunet.inference.runtime_options import RuntimeOptions as RuntimeOptions
     from amsunet.inference.segmentation import Segmentation as Segmentation
     from amsunet.models import AMSUnet as AMSUnet
     from amsunet.models import list_models as list_models
@@ -43,6 +44,7 @@ _HOMES = {
     "InputError": "amsunet.errors",
     "MaskOptions": "amsunet.data.masks",
     "Predictor": "amsunet.inference.predictor",
+    "RuntimeOptions": "amsunet.inference.runtime_options",
     "Segmentation": "amsunet.inference.segmentation",
     "blocks": "amsunet",
     "check": "amsunet.training.check",

@@ -24,9 +24,7 @@ Place = Literal["python", "shell"]
 
 _FLAGS = {
     "batches": "batch",
-    "compiled": "compile",
     "model_options": "model-option",
-    "model_file": "model",
     "sizes": "size",
     "threshold": "mask-threshold",
 }

@@ -13,18 +13,28 @@ from PIL import Image
 
 from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
-from amsunet.device import Device
 from amsunet.errors import InputError
 from amsunet.evaluation import samples
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.evaluation import evaluation_folder
 from amsunet.evaluation.metrics import EMPTY_RULE, METRICS
 from amsunet.evaluation.report import write_report
+from amsunet.inference import model_file as loader
 from amsunet.inference.ensemble import fold_folder, read_folds
 from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.inference.predictor import load
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.training.train import train
+
+EXACT = RuntimeOptions(device="cpu", precision="float32")
+
+
+def test_evaluation_and_report_load_the_network_once(run, monkeypatch):
+    loaded, real = [], loader.load_model
+    monkeypatch.setattr(loader, "load_model", lambda *given: loaded.append(given) or real(*given))
+    html = write_report(evaluate(run)).read_text()
+    assert len(loaded) == 1 and "Worst" in html
 
 
 def test_the_test_split_is_judged_and_written(run):
@@ -49,7 +59,7 @@ def test_another_scale_is_judged_beside_the_networks_own(run):
     model_file = evaluate(run).interval("dice").mean
     at_half = evaluate(run, image_scale=0.5)
     assert at_half.interval("dice").mean != model_file
-    assert at_half.notes[-1] == "images are scaled by 0.5, as you said"
+    assert at_half.notes[-1] == "images are scaled by 0.5, as set with image_scale"
     folders = {name: run / "evaluation" / name / "summary.json" for name in ("test", "test_scale0.5")}
     found = {name: json.loads(path.read_text()) for name, path in folders.items()}
     assert found["test"]["mean_over_classes"]["dice"]["mean"] == pytest.approx(model_file)
@@ -69,13 +79,12 @@ def test_uncertainty_is_that_of_what_predict_gives(run):
 
 
 def test_the_calibration_error_before_the_temperature_is_that_of_a_network_without_one(run, tmp_path):
-    exact = Device("cpu", "float32", 2)
-    tempered = evaluate(run, device=exact)
+    tempered = evaluate(run, options=EXACT)
     copy = shutil.copytree(run, tmp_path / "copy")
     network, description = load_model(copy / FILE_NAME)
     assert description.temperature != pytest.approx(1, abs=0.05), "or nothing is tested"
     save_model(copy / FILE_NAME, network, description.model_copy(update={"temperature": 1.0}))
-    plain = evaluate(copy, device=exact)
+    plain = evaluate(copy, options=EXACT)
     assert tempered.uncalibrated.error() == pytest.approx(plain.calibration.error(), abs=1e-4)
     assert plain.uncalibrated.error() == pytest.approx(plain.calibration.error(), abs=1e-6)
 
@@ -159,17 +168,16 @@ def test_without_a_second_observer_nothing_is_said_of_one(run):
 
 
 def test_a_model_file_stands_for_its_run_and_alone_says_what_is_not_known(run, tmp_path, monkeypatch):
-    exact = Device("cpu", "float32", 2)
-    whole = evaluate(run / FILE_NAME, device=exact)
-    assert (whole.run, whole.split, len(whole.images)) == (run, "test", 4)
+    whole = evaluate(run / FILE_NAME, options=EXACT)
+    assert (whole.model.run, whole.split, len(whole.images)) == (run, "test", 4)
     monkeypatch.chdir(tmp_path)
     shutil.copy(run / FILE_NAME, "dots.safetensors")
-    alone = evaluate("dots.safetensors", "sample:nuclei", device=exact)
+    alone = evaluate("dots.safetensors", "sample:nuclei", options=EXACT)
     assert [image.dice for image in alone.images] == [image.dice for image in whole.images]
     assert alone.notes[0].startswith("which images the network was trained on is not known")
     assert write_report(alone).is_relative_to("evaluations/dots")
     with pytest.raises(
-        InputError, match=r"dots\.safetensors comes without data: .* amsunet evaluate dots\.safetensors DATA"
+        InputError, match=r"dots\.safetensors comes without data: .* amsunet\.evaluate\('dots\.safetensors', DATA\)"
     ):
         evaluate("dots.safetensors")
 
@@ -182,7 +190,7 @@ def test_a_part_is_judged_of_data_that_were_read_already(run, monkeypatch, progr
     part = evaluate(run, split="test", dataset=dataset, most=2)
     assert [image.sample.name for image in part.images] == [image.sample.name for image in whole.images][::2]
     assert part.images[0].classes == whole.images[0].classes
-    assert part.notes[-1].startswith("judged on 2 of 4 images, evenly spread")
+    assert part.notes[-1].startswith("evaluated on 2 of 4 images, evenly spread")
     assert progress == [(1, 2, "image"), (2, 2, "image")]
     assert evaluate(run, split="test", dataset=dataset, most=9).notes == whole.notes
 
@@ -205,7 +213,7 @@ def test_masks_that_changed_since_the_training_are_told(run, tmp_path):
         record["mask_checksums"][name] = "another"
     (copy / "data.json").write_text(json.dumps(record))
     (note,) = evaluate(copy).notes
-    assert note.startswith("2 masks differ from those trained on, as ") and "(1 of them judged here)" in note
+    assert note.startswith("2 masks differ from those trained on, as ") and "(1 of them evaluated here)" in note
     del record["mask_checksums"]  # as in runs of earlier versions
     (copy / "data.json").write_text(json.dumps(record))
     assert evaluate(copy).notes == ()

@@ -14,12 +14,13 @@ import pytest
 from amsunet.atomic_io import write_json
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.masks import IGNORE_INDEX, MaskConvention
-from amsunet.evaluation import report
 from amsunet.evaluation.evaluation import Evaluation, ImageScores, evaluation_folder
 from amsunet.evaluation.findings import PixelCounts
 from amsunet.evaluation.metrics import Calibration, score_image
+from amsunet.evaluation.report import _confusion as confusion_table
 from amsunet.evaluation.report import write_report
 from amsunet.evaluation.score_table import aligned
+from amsunet.inference.model_ref import ModelRef
 
 SIDE = 16
 EMPTY = np.zeros((SIDE, SIDE), np.uint8)
@@ -60,20 +61,15 @@ def evaluated(tmp_path, monkeypatch):
         ]
         convention = MaskConvention(kind="values", values=tuple(range(count)), class_names=names)
         return Evaluation(
-            run=Path("amsunet"), network="amsunet", source=str(tmp_path / "DRIVE"), split="all", images=tuple(images),
-            convention=convention, calibration=calibration, uncalibrated=None, confusion=confusion, flips=False,
-            turns=False, threshold=0.5, uncertainty_limit=0.5, environment=PLACE, notes=(),
+            model=ModelRef("amsunet", "file", Path("amsunet")), network="amsunet",
+            source=str(tmp_path / "DRIVE"), split="all", images=tuple(images),
+            convention=convention, calibration=calibration, uncalibrated=None, confusion=confusion, tta="none",
+            threshold=0.5, uncertainty_limit=0.5, environment=PLACE, notes=(),
         )  # fmt: skip
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield evaluate_on
-
-
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch):
-    """Cases need a network and files."""
-    monkeypatch.setattr(report, "_cases", lambda _: [])
 
 
 THREE = ("background", "liver", "spleen")
@@ -165,7 +161,7 @@ def test_the_report_holds_what_the_table_holds(evaluated, pairs, names):
 
 
 def test_confusion_is_the_share_of_each_true_class(evaluated):
-    lines = report._confusion(evaluated([(BOTH, square())], THREE))
+    lines = confusion_table(evaluated([(BOTH, square())], THREE))
     assert [line["name"] for line in lines] == list(THREE)
     assert [share for _, share in lines[2]["cells"]] == [1, 0, 0], "all of the spleen is missed"
     assert [line["pixels"] for line in lines] == [SIDE**2 - 80, 64, 16]

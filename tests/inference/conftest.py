@@ -17,6 +17,7 @@ from amsunet.device import Device
 from amsunet.inference.model_file import save_model
 from amsunet.inference.model_metadata import FILE_NAME, ModelDescription
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.models import create_model
 
 
@@ -69,8 +70,9 @@ def make_run(tmp_path) -> Callable[..., Path]:
 def make_predictor(make_run, device) -> Callable[..., Predictor]:
     """Load a predictor of a model as ``make_run`` writes it."""
 
-    def make(*given: Any, flips: bool = False, flips_allowed: str = "both", **settings: Any) -> Predictor:
-        return Predictor(make_run(*given, flips=flips_allowed, **settings), device=device, flips=flips)
+    def make(*given: Any, tta: str = "none", flips_allowed: str = "both", **settings: Any) -> Predictor:
+        options = RuntimeOptions(device=device.type, precision=device.precision, tta=tta)
+        return Predictor(make_run(*given, flips=flips_allowed, **settings), options)
 
     return make
 

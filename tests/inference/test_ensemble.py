@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from amsunet.inference.ensemble import fold_folder, read_folds, write_folds
 from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime_options import RuntimeOptions
 
 
 @pytest.fixture
@@ -26,15 +28,13 @@ def copy(ensemble, tmp_path):
     return shutil.copytree(ensemble, tmp_path / "copy")
 
 
-@pytest.mark.parametrize("flips", [False, True])
-def test_probabilities_are_the_mean_of_the_networks(ensemble, device, flips):
+@pytest.mark.parametrize("tta", ["none", "flips"])
+def test_probabilities_are_the_mean_of_the_networks(ensemble, device, tta):
     images = [read_image(path) for path in sorted((locate("sample:nuclei") / "test" / "images").iterdir())]
     names = [str(number) for number in range(len(images))]
-    together = Predictor(ensemble, device=device, flips=flips).predict_batch(images, names)
-    alone = [
-        Predictor(fold_folder(ensemble, fold), device=device, flips=flips).predict_batch(images, names)
-        for fold in range(3)
-    ]
+    options = replace(RuntimeOptions.on(device), tta=tta)
+    together = Predictor(ensemble, options).predict_batch(images, names)
+    alone = [Predictor(fold_folder(ensemble, fold), options).predict_batch(images, names) for fold in range(3)]
     threshold = read_folds(ensemble).threshold
     for one, *others in zip(together, *alone, strict=True):
         mean = np.mean([other.probability for other in others], axis=0)
@@ -44,11 +44,11 @@ def test_probabilities_are_the_mean_of_the_networks(ensemble, device, flips):
 
 
 def test_each_training_image_has_one_network_that_has_not_seen_it(ensemble, device):
-    predictor = Predictor(ensemble, device=device)
+    predictor = Predictor(ensemble, RuntimeOptions.on(device))
     for name, fold in read_folds(ensemble).fold_of.items():
         image = read_image(locate("sample:nuclei") / "train" / "images" / f"{name}.png")
         blind = predictor.held_out_model(name).predict(image)
-        alone = Predictor(fold_folder(ensemble, fold), device=device).predict(image)
+        alone = Predictor(fold_folder(ensemble, fold), RuntimeOptions.on(device)).predict(image)
         assert np.array_equal(blind.probability, alone.probability)
         assert np.array_equal(blind.mask, blind.probability[1] > read_folds(ensemble).threshold)
 
@@ -60,7 +60,7 @@ def test_doubts_are_those_of_all_networks(copy, device):
         network, description = load_model(path)
         limits.append(description.uncertainty_limit)
         save_model(path, network, description.model_copy(update={"smallest_object": smallest}))
-    predictor = Predictor(copy, device=device)
+    predictor = Predictor(copy, RuntimeOptions.on(device))
     assert predictor.description.smallest_object == 8
     assert predictor.description.uncertainty_limit == pytest.approx(np.mean(limits))
     white = np.full((64, 64), 255, np.uint8)
@@ -68,7 +68,9 @@ def test_doubts_are_those_of_all_networks(copy, device):
     network, description = load_model(path)
     wide = description.image_statistics.model_copy(update={"limit": 1e9})
     save_model(path, network, description.model_copy(update={"image_statistics": wide}))
-    assert not Predictor(copy, device=device).predict(white).out_of_distribution, "one network has seen such images"
+    assert not Predictor(copy, RuntimeOptions.on(device)).predict(white).out_of_distribution, (
+        "one network has seen such images"
+    )
 
 
 def _remove(run):
@@ -110,20 +112,22 @@ def _of_another_scale(run):
     ],
 )
 def test_an_ensemble_is_never_smaller_than_it_was(copy, device, damage, told):
-    Predictor(copy, device=device)
+    Predictor(copy, RuntimeOptions.on(device))
     damage(copy)
-    for use in (lambda: Predictor(copy, device=device), lambda: evaluate(copy)):
+    for use in (lambda: Predictor(copy, RuntimeOptions.on(device)), lambda: evaluate(copy)):
         with pytest.raises(InputError, match=told) as error:
             use()
         assert "\n" not in str(error.value)
-    assert Predictor(fold_folder(copy, 2), device=device).folds is None, "another fold alone can still be used"
+    assert Predictor(fold_folder(copy, 2), RuntimeOptions.on(device)).folds is None, (
+        "another fold alone can still be used"
+    )
 
 
 @pytest.mark.parametrize("content", ["", "[1]", '{"count": 1, "fold_of": {}}', '{"folds": 3}'])
 def test_a_damaged_record_is_named(copy, device, content):
     (copy / "folds.json").write_text(content)
     with pytest.raises(InputError, match=r"folds\.json is damaged"):
-        Predictor(copy, device=device)
+        Predictor(copy, RuntimeOptions.on(device))
 
 
 def test_what_needs_one_network_names_one(ensemble, tmp_path):

@@ -46,9 +46,9 @@ class _Local:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (15, 15), (16, 17), (31, 100), (70, 33)])
-@pytest.mark.parametrize("flips", [False, True])
-def test_any_size_comes_back_as_it_was(network, size, flips):
-    logits = compute_logits(network, _image(*size, count=2), flips=flips)
+@pytest.mark.parametrize("tta", ["none", "flips"])
+def test_any_size_comes_back_as_it_was(network, size, tta):
+    logits = compute_logits(network, _image(*size, count=2), tta=tta)
     assert logits.shape == (2, 2, *size)
     assert logits.dtype == np.float32
     assert np.isfinite(logits).all()
@@ -64,10 +64,10 @@ def test_small_images_are_continued_by_their_border():
 
 
 @pytest.mark.parametrize("size", [(64, 65), (100, 131), (200, 40), (20, 300)])
-@pytest.mark.parametrize("flips", [False, True])
-def test_large_images_go_through_in_tiles_with_the_same_result(size, flips):
+@pytest.mark.parametrize("tta", ["none", "flips"])
+def test_large_images_go_through_in_tiles_with_the_same_result(size, tta):
     local, image = _Local(), _image(*size)
-    logits = compute_logits(local, image, flips=flips, tiling=_SMALL)
+    logits = compute_logits(local, image, tta=tta, tiling=_SMALL)
     assert len(local.sizes) > 1
     assert np.max(local.sizes) == 48, "memory is bounded by the size of a tile"
     np.testing.assert_allclose(logits[:, :1], image / 255, atol=1e-5)
@@ -90,47 +90,47 @@ def test_tiles_of_the_real_network_agree_with_themselves(network, size):
 def test_flips_average_over_the_mirror_images(network, size):
     """A mirrored image then has the mirrored result."""
     image = _image(*size)
-    plain, flipped = (compute_logits(network, image, flips=flips, tiling=_SMALL) for flips in (False, True))
+    plain, flipped = (compute_logits(network, image, tta=tta, tiling=_SMALL) for tta in ("none", "flips"))
     assert not np.allclose(plain, flipped, atol=1e-4)
     if size == (48, 48):
         for axis in (2, 3):
-            mirrored = compute_logits(network, np.flip(image, axis), flips=True, tiling=_SMALL)
+            mirrored = compute_logits(network, np.flip(image, axis), tta="flips", tiling=_SMALL)
             np.testing.assert_allclose(np.flip(mirrored, axis), flipped, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("asked", "quarters", "mirrored"),
+    ("tta", "quarters", "mirrored"),
     [
-        ({}, (0,), (False,)),
-        ({"flips": True}, (0, 2), (False, True)),
-        ({"turns": True}, (0, 1, 2, 3), (False,)),
-        ({"flips": True, "turns": True}, (0, 1, 2, 3), (False, True)),
+        ("none", (0,), (False,)),
+        ("flips", (0, 2), (False, True)),
+        ("rotations", (0, 1, 2, 3), (False,)),
+        ("d4", (0, 1, 2, 3), (False, True)),
     ],
 )
 @pytest.mark.parametrize("size", [(48, 48), (40, 64), (90, 100)])
-def test_every_view_of_an_image_has_the_same_result(network, size, asked, quarters, mirrored):
+def test_every_view_of_an_image_has_the_same_result(network, size, tta, quarters, mirrored):
     def look(image, turn, mirror):
         return np.rot90(image[..., ::-1] if mirror else image, turn, (2, 3))
 
     image, seen = _image(*size), []
-    result = compute_logits(lambda batch: seen.append(batch.tobytes()) or network(batch), image, **asked)
+    result = compute_logits(lambda batch: seen.append(batch.tobytes()) or network(batch), image, tta=tta)
     assert len(set(seen)) == len(quarters) * len(mirrored)
     assert result.shape == (1, 2, *size)
     for turn, mirror in itertools.product(quarters, mirrored):
-        found = compute_logits(network, look(image, turn, mirror), **asked)
+        found = compute_logits(network, look(image, turn, mirror), tta=tta)
         np.testing.assert_allclose(found, look(result, turn, mirror), atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
     ("allowed", "axes"), [("horizontal", [(), (3,)]), ("vertical", [(), (2,)]), ("none", [()])],
 )  # fmt: skip
-@pytest.mark.parametrize("turns", [False, True])
-def test_views_that_exchange_classes_are_left_out(network, allowed, axes, turns):
+@pytest.mark.parametrize(("tta", "without"), [("flips", "none"), ("d4", "rotations")])
+def test_views_that_exchange_classes_are_left_out(network, allowed, axes, tta, without):
     image = _image(40, 64)
-    found = compute_logits(network, image, flips=True, turns=turns, allowed=allowed)
+    found = compute_logits(network, image, tta=tta, allowed=allowed)
     wanted = [np.flip(network(np.ascontiguousarray(np.flip(image, axis))), axis) for axis in axes]
     np.testing.assert_allclose(found, np.mean(wanted, axis=0), atol=1e-5, rtol=1e-4)
-    plain = compute_logits(network, image, turns=turns, allowed=allowed)
+    plain = compute_logits(network, image, tta=without, allowed=allowed)
     np.testing.assert_allclose(plain, network(image), atol=1e-5, rtol=1e-4)
 
 

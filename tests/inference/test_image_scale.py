@@ -17,6 +17,7 @@ from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.inference.objects import without_small
 from amsunet.inference.predict_files import predict_files
 from amsunet.inference.predictor import Predictor, load
+from amsunet.inference.runtime_options import RuntimeOptions
 
 RECORD = Preprocessing(
     in_channels=1,
@@ -39,7 +40,7 @@ def make_scaled(make_run, device):
         network, description = load_model(run / FILE_NAME)
         changed = RECORD.model_copy(update={"image_scale": image_scale})
         save_model(run / FILE_NAME, network, description.model_copy(update={"preprocessing": changed}))
-        return Predictor(run, device=device, image_scale=said)
+        return Predictor(run, RuntimeOptions.on(device), image_scale=said)
 
     return make
 
@@ -90,7 +91,7 @@ def test_what_is_said_counts_whatever_the_size(make_scaled, picture):
         assert np.array_equal(predictor.predict(image).mask, expected.mask)
         assert predictor.prepare(picture(60, 80, channels=1), "x").working_size == (10, 13)
         scaling = predictor.scaling(Counter([image.shape[:2]]))
-        assert scaling == ("images are scaled by 0.166667, as you said", "", True)
+        assert scaling == ("images are scaled by 0.166667, as set with image_scale", "", True)
 
 
 @pytest.mark.parametrize("said", [0, -1, 17, float("nan")])
@@ -120,7 +121,7 @@ def test_spacing_decides_where_it_is_known_of_both(make_scaled, picture):
             "images are scaled by 0.5, as in training",
             "2 of 5 images are of another size than the training's (70 x 50 pixels to 80 x 60 pixels): sides of "
             "240 x 180 pixels are 3 times as long. They are taken as more of the same view, pixel for pixel. If they "
-            "show the same view in more pixels, say image_scale=0.17",
+            "show the same view in more pixels, set image_scale=0.17",
         ),
         (
             RECORD,
@@ -128,21 +129,21 @@ def test_spacing_decides_where_it_is_known_of_both(make_scaled, picture):
             "images are scaled by 0.5, as in training",
             "images are of another size than the training's (70 x 50 pixels to 80 x 60 pixels): sides of 24 x 20 "
             "pixels are 3.2 times shorter. They are taken as less of the same view, pixel for pixel. If they show the "
-            "same view in fewer pixels, say image_scale=1.6",
+            "same view in fewer pixels, set image_scale=1.6",
         ),
         (BY_SIZE, {(60, 80): 3}, "images are of about the training's size, 80 x 60 pixels: scaled by 0.5", ""),
         (
             BY_SIZE,
             {(60, 80): 3, (180, 240): 1},
             "1 of 4 images is brought to the training's size, 80 x 60 pixels: scaled by 0.167 in place of 0.5; "
-            "image_scale says another scale",
+            "image_scale sets another scale",
             "",
         ),
         (
             BY_SIZE,
             {(120, 160): 1, (180, 240): 1},
             "images are brought to the training's size, 80 x 60 pixels: scaled by 0.167 to 0.25 in place of 0.5; "
-            "image_scale says another scale",
+            "image_scale sets another scale",
             "",
         ),
     ],
@@ -173,12 +174,13 @@ def test_networks_of_an_ensemble_see_images_alike(ensemble, device, tmp_path):
     by_size = description.preprocessing.model_copy(update={"image_scale": "size"})
     save_model(path, network, description.model_copy(update={"preprocessing": by_size}))
     with pytest.raises(InputError, match="fold1 was trained on other masks or at another scale than"):
-        Predictor(copy, device=device)
+        Predictor(copy, RuntimeOptions.on(device))
 
 
 def test_networks_that_ship_know_their_sizes():
     rules = {
-        name: amsunet.load(name, device="cpu").description.preprocessing for name in ("vessels", "lesions", "glands")
+        name: amsunet.load(name, RuntimeOptions(device="cpu")).description.preprocessing
+        for name in ("vessels", "lesions", "glands")
     }
     assert {name: (rule.image_scale, rule.typical_size) for name, rule in rules.items()} == {
         "vessels": ("size", (584, 565)),

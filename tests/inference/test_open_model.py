@@ -15,9 +15,10 @@ from amsunet.data.images import read_image
 from amsunet.deployment.export import export
 from amsunet.errors import InputError
 from amsunet.inference.model_file import load_model, save_model
-from amsunet.inference.model_metadata import FILE_NAME, METADATA, description_of
+from amsunet.inference.model_metadata import FILE_NAME, METADATA, read_description
+from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
-from amsunet.inference.runtime import exported_path
+from amsunet.inference.runtime_options import RuntimeOptions
 
 pytestmark = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("onnxruntime", "onnxscript", "openvino")),
@@ -42,17 +43,18 @@ def image():
 
 @pytest.fixture(scope="module")
 def expected(shipped, image):
-    return amsunet.load(shipped, device="cpu", precision="float32").predict(image)
+    return amsunet.load(shipped, RuntimeOptions(device="cpu", precision="float32")).predict(image)
 
 
 @pytest.mark.parametrize("to", ["onnx", "openvino"])
-@pytest.mark.parametrize("flips", [False, True])
-def test_a_file_and_its_run_give_what_torch_gives(shipped, image, to, flips):
-    exact = amsunet.load(shipped, device="cpu", precision="float32", flips=flips).predict(image)
+@pytest.mark.parametrize("tta", ["none", "flips"])
+def test_a_file_and_its_run_give_what_torch_gives(shipped, image, to, tta):
+    exact = amsunet.load(shipped, RuntimeOptions(device="cpu", precision="float32", tta=tta)).predict(image)
+    path = ModelRef.resolve(shipped).export_path(to, "float32")
     for found in (
-        amsunet.load(exported_path(shipped, to, "float32"), flips=flips).predict(image),
-        amsunet.load(exported_path(shipped, to, "float32"), runtime=to, flips=flips).predict(image),
-        amsunet.load(shipped, runtime=to, flips=flips).predict(image),
+        amsunet.load(path, RuntimeOptions(tta=tta)).predict(image),
+        amsunet.load(path, RuntimeOptions(runtime=to, tta=tta)).predict(image),
+        amsunet.load(shipped, RuntimeOptions(runtime=to, tta=tta)).predict(image),
     ):
         np.testing.assert_allclose(found.probability, exact.probability, atol=1e-4)
         assert (found.mask != exact.mask).mean() < 1e-3
@@ -62,11 +64,11 @@ def test_a_file_and_its_run_give_what_torch_gives(shipped, image, to, flips):
 def test_of_several_files_the_most_exact_is_taken(shipped, image, expected, tmp_path, said):
     run = shutil.copytree(shipped, tmp_path / "several")
     export(run, "openvino", precision="float16")
-    assert str(amsunet.load(run, runtime="openvino")) == "OpenVINO (float32.xml)"
-    assert "float16.xml" in str(amsunet.load(run, runtime="openvino", precision="float16"))
+    assert str(amsunet.load(run, RuntimeOptions(runtime="openvino"))) == "OpenVINO (float32.xml)"
+    assert "float16.xml" in str(amsunet.load(run, RuntimeOptions(runtime="openvino", precision="float16")))
     said.clear()
-    exported_path(run, "openvino", "float32").write_text("<wings/>")
-    predictor = amsunet.load(run, runtime="openvino")
+    ModelRef.resolve(run).export_path("openvino", "float32").write_text("<wings/>")
+    predictor = amsunet.load(run, RuntimeOptions(runtime="openvino"))
     assert "float16.xml" in str(predictor) and len(said) == 1 and said[0].startswith("left out: ")
     assert (predictor.predict(image).mask != expected.mask).mean() < 0.01
 
@@ -82,19 +84,19 @@ def changed(shipped, tmp_path):
 
 def test_what_was_exported_before_the_weights_changed_is_not_used(changed, said):
     with pytest.raises(InputError, match=r"float32\.onnx is not of the weights that the run has now: export it again"):
-        amsunet.load(changed, runtime="onnx")
+        amsunet.load(changed, RuntimeOptions(runtime="onnx"))
 
 
 def test_the_description_is_read_without_the_weights(whole, tmp_path):
-    assert description_of(whole.run / FILE_NAME) == load_model(whole.run / FILE_NAME)[1]
-    assert description_of(tmp_path / FILE_NAME) is None
+    assert read_description(whole.run / FILE_NAME) == load_model(whole.run / FILE_NAME)[1]
+    assert read_description(tmp_path / FILE_NAME) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"12345678", b"\xff" * 40, b"\x02" + b"\0" * 7 + b"{}"])
 def test_a_damaged_header_is_said(tmp_path, content):
     (tmp_path / FILE_NAME).write_bytes(content)
     with pytest.raises(InputError, match=r"model\.safetensors is damaged"):
-        description_of(tmp_path / FILE_NAME)
+        read_description(tmp_path / FILE_NAME)
 
 
 @pytest.mark.parametrize(
@@ -107,32 +109,34 @@ def test_a_damaged_header_is_said(tmp_path, content):
         ),
         ("run", {"runtime": "auto"}, r"'auto' is unknown: choose torch, onnx or openvino"),
         ("run", {"runtime": "tensorrt"}, r"'tensorrt' is unknown: choose torch, onnx or openvino"),
-        ("run", {"runtime": "onnx", "compiled": True}, "compiled is for torch"),
-        ("file", {"model_file": "a.py:b"}, "own is for torch"),
+        ("run", {"runtime": "onnx", "compile": True}, "compile is for torch"),
+        ("file", {"model_file": "a.py:b"}, "model_file is for torch"),
         ("file", {"precision": "bfloat16"}, "leave device and precision out"),
         ("file", {"runtime": "torch"}, r"float32\.onnx is not for torch: leave runtime out"),
         ("file", {"runtime": "openvino"}, r"float32\.onnx is not for openvino: leave runtime out"),
-        ("absent.onnx", {}, r"absent\.onnx is missing"),
-        ("no/run", {"runtime": "openvino"}, r"holds no exported network for openvino: amsunet\.export"),
+        ("absent.onnx", {}, r"absent\.onnx not found"),
+        ("alone", {"runtime": "openvino"}, r"holds no exported network for openvino: amsunet\.export"),
     ],
 )
 def test_what_does_not_go_together_is_said(shipped, tmp_path, where, settings, message):
-    paths = {"run": shipped, "file": exported_path(shipped, "onnx", "float32")}
+    (tmp_path / "alone").mkdir()
+    paths = {"run": shipped, "file": ModelRef.resolve(shipped).export_path("onnx", "float32")}
     with pytest.raises(InputError, match=message):
-        amsunet.load(paths.get(where, tmp_path / where), **settings)
+        model_file = settings.pop("model_file", None)
+        amsunet.load(paths.get(where, tmp_path / where), RuntimeOptions(**settings), model_file=model_file)
 
 
-def test_a_precision_of_exported_networks_asks_for_no_machine(shipped, monkeypatch):
-    monkeypatch.setattr("amsunet.device.choose_device", lambda *_: pytest.fail("no machine is to be chosen"))
-    assert "float32.onnx" in str(amsunet.load(shipped, runtime="onnx", precision="float32"))
+def test_a_precision_of_exported_networks_asks_for_no_device(shipped, monkeypatch):
+    monkeypatch.setattr("amsunet.device.choose_device", lambda *_: pytest.fail("no device is to be chosen"))
+    assert "float32.onnx" in str(amsunet.load(shipped, RuntimeOptions(runtime="onnx", precision="float32")))
     with pytest.raises(InputError, match="precision='int8'\\) makes one"):
-        amsunet.load(shipped, runtime="onnx", precision="int8")
+        amsunet.load(shipped, RuntimeOptions(runtime="onnx", precision="int8"))
 
 
 def test_an_ensemble_runs_in_torch(ensemble):
-    assert amsunet.load(ensemble, device="cpu").folds is not None
+    assert amsunet.load(ensemble, RuntimeOptions(device="cpu")).folds is not None
     with pytest.raises(InputError, match="holds no exported network for onnx"):
-        amsunet.load(ensemble, runtime="onnx")
+        amsunet.load(ensemble, RuntimeOptions(runtime="onnx"))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +149,7 @@ def test_an_ensemble_runs_in_torch(ensemble):
 )
 def test_an_exported_file_of_another_version_is_said(shipped, tmp_path, description, message):
     onnx = pytest.importorskip("onnx")
-    model = onnx.load(exported_path(shipped, "onnx", "float32"))
+    model = onnx.load(ModelRef.resolve(shipped).export_path("onnx", "float32"))
     (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA)
     entry.value = description
     onnx.save(model, tmp_path / "other.onnx")
@@ -156,7 +160,7 @@ def test_an_exported_file_of_another_version_is_said(shipped, tmp_path, descript
 @pytest.mark.parametrize(("field", "value"), [("format", 2), ("threshold", 7.0), ("temperature", -1.0)])
 def test_fields_of_an_exported_file_that_mean_nothing_here_are_refused(shipped, tmp_path, field, value):
     onnx = pytest.importorskip("onnx")
-    model = onnx.load(exported_path(shipped, "onnx", "float32"))
+    model = onnx.load(ModelRef.resolve(shipped).export_path("onnx", "float32"))
     (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA)
     entry.value = json.dumps(json.loads(entry.value) | {field: value})
     onnx.save(model, tmp_path / "other.onnx")

@@ -15,6 +15,7 @@ from amsunet.inference.inputs import find_inputs
 from amsunet.inference.polarity_choice import choose_tone, describe_polarity
 from amsunet.inference.predict_files import REVIEW_LIST, predict_files
 from amsunet.inference.predictor import Predictor, load
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.slide import SlideTask
 
 UPRIGHT = IntensityRange(10.0, 200.0, 1.0)
@@ -37,7 +38,7 @@ def test_the_surer_way_round_is_taken_if_it_is_surer_by_the_lead(
     taken, other = ("dark objects on bright", "bright-on-dark"), ("bright objects on dark", "dark-on-bright")
     taken, other = taken if expected is INVERTED else other
     assert describe_polarity(tone, chosen).endswith(
-        f"taken as {taken}: if that is wrong, predict with --polarity {other}"
+        f"taken as {taken}: if that is wrong, predict with polarity={other!r}"
     )
 
 
@@ -116,12 +117,13 @@ def test_a_slide_is_taken_as_the_whole_image_is_and_listed(predictor, tmp_path) 
         assert whole.polarity in next(csv.DictReader(lines))["reason"]
 
 
+EXACT = RuntimeOptions(device="cpu", precision="float32")
 SAID = {"bright-on-dark": False, "dark-on-bright": True}
 
 
 @pytest.mark.parametrize("polarity", SAID)
 def test_the_polarity_that_is_said_holds_for_every_image(predictor, make_run, device, polarity) -> None:
-    said = load(make_run(normalization="bright_on_dark"), polarity=polarity, device="cpu", precision="float32")
+    said = load(make_run(normalization="bright_on_dark"), EXACT, polarity=polarity)
     bright = np.full((64, 64), 20, np.uint8)
     bright[20:40, 20:40] = 220
     (kind,) = predictor.preprocessings.values()
@@ -142,19 +144,19 @@ def test_the_polarity_that_is_said_turns_slides_round_and_is_not_kept(make_run, 
     with tifffile.TiffWriter(tmp_path / "slide.tif") as tiff:
         tiff.write(image, tile=(64, 64), subifds=1)
         tiff.write(image[::2, ::2], tile=(64, 64), subfiletype=1)
-    predictors = {polarity: load(run, polarity=polarity, device="cpu", precision="float32") for polarity in SAID}
+    predictors = {polarity: load(run, EXACT, polarity=polarity) for polarity in SAID}
     for polarity, predictor in predictors.items():
         assert SlideTask(predictor, tmp_path / "slide.tif", tmp_path / polarity, "slide").run() is None
         masks[polarity] = tifffile.imread(tmp_path / polarity / "slide.tif")
         assert np.mean(masks[polarity] == predictor.predict(image).to_mask()) > 0.999
-    auto = load(run, device="cpu", precision="float32")
+    auto = load(run, EXACT)
     assert len({one.checksum() for one in (auto, *predictors.values())}) == 3
     assert not np.array_equal(*masks.values())
     assert predictors["dark-on-bright"].description.model_dump_json() == auto.description.model_dump_json()
 
 
 def test_a_network_that_takes_images_as_they_are_refuses_a_polarity(make_run) -> None:
-    with pytest.raises(InputError, match=r"^--polarity dark-on-bright is for networks that .* has depth: leave --pol"):
+    with pytest.raises(InputError, match=r"^polarity=.dark-on-bright. is for networks .* has depth: leave pol"):
         load(make_run(normalization="depth"), polarity="dark-on-bright")
     with pytest.raises(
         InputError, match=r"^polarity 'inverted' is unknown: choose auto, bright-on-dark, dark-on-brigh"

@@ -76,6 +76,14 @@ def test_masks_go_into_a_folder(images, tmp_path, make_predictor):
         predict_files(make_predictor(), find_inputs([str(where)]), tmp_path / "out")
 
 
+def test_the_header_of_an_image_is_opened_once(images, tmp_path, make_predictor, monkeypatch):
+    opened, real = [], module.count_pixels
+    monkeypatch.setattr(module, "count_pixels", lambda path: opened.append(path) or real(path))
+    inputs = find_inputs([str(images[0])])
+    predict_files(make_predictor(), inputs, tmp_path / "out", overlay=True)
+    assert sorted(opened) == sorted(one.image for one in inputs)
+
+
 def test_images_of_one_size_share_a_batch(images, tmp_path, make_predictor, monkeypatch):
     predictor, batches = make_predictor(), []
     compute = predictor.compute

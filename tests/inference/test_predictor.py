@@ -12,6 +12,7 @@ from amsunet.errors import InputError
 from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.inference.objects import without_small
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime_options import RuntimeOptions
 
 
 @pytest.mark.parametrize("size", [(40, 56), (9, 70), (1, 1)])
@@ -101,17 +102,17 @@ def test_unreadable_file_is_named(make_predictor, tmp_path):
 def test_input_is_left_as_it_was(make_predictor, picture):
     image = picture(40, 56)
     before = image.copy()
-    make_predictor(flips=True).predict(image)
+    make_predictor(tta="flips").predict(image)
     assert np.array_equal(image, before)
 
 
 def test_flips_that_exchange_classes_are_left_out_and_told(make_predictor, picture):
     image = picture(40, 56)
     plain = make_predictor().predict(image).probability
-    narrowed = make_predictor(flips=True, flips_allowed="none")
+    narrowed = make_predictor(tta="flips", flips_allowed="none")
     assert np.array_equal(narrowed.predict(image).probability, plain) and "the image alone" in narrowed.views_left_out
-    assert "the vertical flip alone" in make_predictor(flips=True, flips_allowed="vertical").views_left_out
-    assert not make_predictor(flips=True).views_left_out and not make_predictor(flips_allowed="none").views_left_out
+    assert "the vertical flip alone" in make_predictor(tta="flips", flips_allowed="vertical").views_left_out
+    assert not make_predictor(tta="flips").views_left_out and not make_predictor(flips_allowed="none").views_left_out
 
 
 def test_images_of_a_batch_do_not_mix(make_predictor, picture):
@@ -133,21 +134,23 @@ def test_threshold_of_the_model_decides(make_predictor, picture):
 
 def test_run_folder_and_model_file_both_name_the_model(make_run, device, picture):
     run = make_run()
-    by_folder, by_file = (Predictor(path, device=device).predict(picture(32, 32)) for path in (run, run / FILE_NAME))
+    by_folder, by_file = (
+        Predictor(path, RuntimeOptions.on(device)).predict(picture(32, 32)) for path in (run, run / FILE_NAME)
+    )
     assert np.array_equal(by_folder.probability, by_file.probability)
-    by_function = amsunet.load(run, device="cpu", precision="float32").predict(picture(32, 32))
+    by_function = amsunet.load(run, RuntimeOptions(device="cpu", precision="float32")).predict(picture(32, 32))
     assert np.array_equal(by_function.probability, by_folder.probability)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "nowhere.v2"])
 def test_missing_run_is_named(tmp_path, device, name):
-    with pytest.raises(InputError, match=rf"{name}.* is missing"):
-        Predictor(tmp_path / name, device=device)
+    with pytest.raises(InputError, match=rf"{name} not found"):
+        Predictor(tmp_path / name, RuntimeOptions.on(device))
 
 
 def test_device_that_is_not_there_is_refused(make_run):
-    with pytest.raises(InputError, match="device 'abacus' is not there"):
-        amsunet.load(make_run(), device="abacus")
+    with pytest.raises(InputError, match="device 'abacus' is unknown"):
+        amsunet.load(make_run(), RuntimeOptions(device="abacus"))
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5])

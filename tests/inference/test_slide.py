@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,6 +21,7 @@ from amsunet.inference import tiled_mask, tiled_objects
 from amsunet.inference.inputs import find_inputs
 from amsunet.inference.predict_files import REVIEW_LIST, predict_files
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.slide import SlideTask
 from amsunet.inference.sliding_window import Tiling
 from amsunet.progress import reported_to
@@ -48,14 +50,15 @@ def path(tmp_path, picture):
 
 @pytest.fixture
 def make_tiled(make_run, device, path):
-    def make(*given, flips=False, **settings):
+    def make(*given, tta="none", **settings):
         """Of two classes, each has half of the slide."""
-        predictor = Predictor(make_run(*given, **settings), device=device)
+        options = replace(RuntimeOptions.on(device), tta=tta)
+        predictor = Predictor(make_run(*given, **settings), RuntimeOptions.on(device))
         if predictor.description.convention.num_classes > 2:
-            return Predictor(make_run(*given, **settings), device=device, flips=flips, tiling=_TILING)
+            return Predictor(make_run(*given, **settings), options, tiling=_TILING)
         half = float(np.median(_whole(predictor, path).probability[1]))
         settings = {"threshold": half} | settings
-        return Predictor(make_run(*given, **settings), device=device, flips=flips, tiling=_TILING)
+        return Predictor(make_run(*given, **settings), options, tiling=_TILING)
 
     return make
 
@@ -105,15 +108,15 @@ def test_a_folder_for_each_class(make_tiled, path, tmp_path):
         _same(tifffile.imread(tmp_path / "out" / name / "mask.tif") > 0, expected == label)
 
 
-@pytest.mark.parametrize("flips", [False, True])
-def test_small_objects_are_left_out(make_tiled, path, tmp_path, flips):
-    predictor = make_tiled(smallest_object=40, flips=flips)
+@pytest.mark.parametrize("tta", ["none", "flips"])
+def test_small_objects_are_left_out(make_tiled, path, tmp_path, tta):
+    predictor = make_tiled(smallest_object=40, tta=tta)
     SlideTask(predictor, path, tmp_path / "out", "mask").run()
     _same(tifffile.imread(tmp_path / "out" / "mask.tif") > 0, _whole(predictor, path).mask > 0)
 
 
 def test_an_ensemble_averages_probabilities(ensemble, device, tmp_path, path):
-    predictor = Predictor(ensemble, device=device, tiling=_TILING)
+    predictor = Predictor(ensemble, RuntimeOptions.on(device), tiling=_TILING)
     task = SlideTask(predictor, path, tmp_path / "out", "mask")
     doubt = task.run()
     expected = _whole(predictor, path)
@@ -321,7 +324,7 @@ def test_a_real_large_image(shared, device, tmp_path):
     image = read_image(max(paths, key=lambda path: (count_pixels(path), path.name)))
     assert image.shape[0] * image.shape[1] > 1_000_000
     tifffile.imwrite(tmp_path / "cells.tif", image.squeeze(), tile=(128, 128), compression="zlib")
-    predictor = Predictor("nuclei", device=device, tiling=Tiling(tile=256, overlap=64, whole=0))
+    predictor = Predictor("nuclei", RuntimeOptions.on(device), tiling=Tiling(tile=256, overlap=64, whole=0))
     SlideTask(predictor, tmp_path / "cells.tif", tmp_path / "out", "cells").run()
     found = tifffile.imread(tmp_path / "out" / "cells.tif")
     _same(found, predictor.predict(image).to_mask())

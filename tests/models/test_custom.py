@@ -16,6 +16,7 @@ from amsunet.errors import InputError
 from amsunet.inference.model_file import load_model
 from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.inference.predictor import load
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.models import absolute_model, code_checksum, code_files, create_model
 from amsunet.training.check import check
 from amsunet.training.train import resume, train
@@ -172,7 +173,7 @@ def test_it_trains_and_predicts_and_a_changed_file_is_never_run(model_file, tiny
         load(training.run)
     moved = model_file.rename(tmp_path / "moved.py")
     assert load_model(training.run / FILE_NAME, f"{moved}:build")[0][0].out_channels == 6
-    load(training.run, device="cpu", model_file=f"{moved}:build").predict(np.zeros((40, 50), np.uint8))
+    load(training.run, RuntimeOptions(device="cpu"), model_file=f"{moved}:build").predict(np.zeros((40, 50), np.uint8))
     assert (training.run / "network.py").read_text() == GOOD
     moved.write_text(GOOD.replace("import torch", "import torch\nraise SystemExit('this code ran')"))
     for again in (load, resume):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from amsunet.inference.predictor import load
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.models import create_model
 from amsunet.models.contract import check_contract
 from amsunet.training.train import train
@@ -42,7 +43,7 @@ def _docstring(name: str) -> str:
 def test_it_trains_and_predicts(name, tiny, picture, tmp_path):
     model = f"{_FILE}:{name}"
     training = train("sample:nuclei", out=tmp_path / "run", epochs=1, model=model, **tiny)
-    assert load(training.run, device="cpu", model_file=model).predict(picture(0)).mask.shape == (40, 48)
+    assert load(training.run, RuntimeOptions(device="cpu"), model_file=model).predict(picture(0)).mask.shape == (40, 48)
 
 
 def test_without_a_border_the_logits_are_those_of_the_network_itself():

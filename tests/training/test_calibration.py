@@ -15,6 +15,7 @@ from amsunet.device import Device
 from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.training.calibration import fit_temperature
 from amsunet.training.postprocessing import fit_postprocessing
 from amsunet.training.validation import ValidationLogits
@@ -59,7 +60,7 @@ def test_prediction_is_tempered_and_its_argmax_stays(copy, picture):
     warm, cold = [], []
     for temperature, out in ((1.0, warm), (4.0, cold)):
         save_model(path, network, description.model_copy(update={"temperature": temperature, "threshold": 0.5}))
-        out.append(Predictor(copy, device=FLOAT32).predict(image))
+        out.append(Predictor(copy, RuntimeOptions.on(FLOAT32)).predict(image))
     logit = torch.logit(torch.tensor(warm[0].probability[1]))
     assert torch.allclose(torch.sigmoid(logit / 4), torch.tensor(cold[0].probability[1]), atol=1e-5)
     assert (warm[0].mask == cold[0].mask).all()

@@ -10,9 +10,9 @@ import torch
 from amsunet.data.builtin_samples import locate
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
-from amsunet.inference.ensemble import model_path
 from amsunet.inference.model_file import load_model
 from amsunet.inference.model_metadata import FILE_NAME
+from amsunet.inference.model_ref import ModelRef
 from amsunet.models import create_model
 from amsunet.training.finetune import load_pretrained
 from amsunet.training.plan import Plan
@@ -29,7 +29,7 @@ def _start(source, model="amsunet", normalization=None, **changes) -> tuple[torc
         model=model,
         in_channels=arguments["in_channels"],
         scale=1,
-        normalization=normalization or load_model(model_path(source))[1].preprocessing.normalization,
+        normalization=normalization or load_model(ModelRef.resolve(source).weights)[1].preprocessing.normalization,
         crop=(64, 64),
         batch_size=1,
         foreground_fraction=0.5,
@@ -66,14 +66,14 @@ def test_other_channels_see_a_grey_image_alike(run):
 
 
 def test_another_window_is_told(run):
-    assert "; trained on images windowed by " in (told := _start(run, normalization="gamma")[1])
+    assert "; trained on images normalized by " in (told := _start(run, normalization="gamma")[1])
     assert ", now given gamma (" in told
 
 
 @pytest.mark.parametrize(
     ("model", "changes", "message"),
     [
-        ("unet", {}, "weights of amsunet, not of unet: say model='amsunet'"),
+        ("unet", {}, "weights of amsunet, not of unet: set model='amsunet'"),
         ("amsunet", {"base_channels": 8}, r"other settings of the network \(base_channels\)"),
         ("amsunet", {"dilations": [1, 1, 1, 1, 1]}, r"other settings of the network \(dilations\)"),
     ],

@@ -14,6 +14,7 @@ from amsunet.device import Device
 from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.model_metadata import FILE_NAME, ModelDescription
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.models import code_checksum, create_model
 from amsunet.training.postprocessing import fit_postprocessing
 from amsunet.training.threshold import choose_threshold
@@ -102,7 +103,7 @@ def test_specks_are_left_out_where_that_gains(bright, scale, side):
     assert choice.gain > 0.02
     assert load_model(made.path, made.model_file)[1].smallest_object == choice.smallest_object
     assert f"under {choice.smallest_object} pixels left out: Dice +" in str(choice)
-    predictor = Predictor(made.path, device=FLOAT32, model_file=made.model_file)
+    predictor = Predictor(made.path, RuntimeOptions.on(FLOAT32), model_file=made.model_file)
     for sample in made.samples:
         found = predictor.predict(sample.image)
         assert found.mask.any() and found.mask.sum() < (found.probability[1] > choice.threshold).sum()
@@ -124,7 +125,7 @@ def test_a_few_images_tell_nothing_of_small_objects(bright):
 def test_one_in_ten_validation_images_is_more_uncertain(bright):
     made = bright(specks=4)
     choice = _finish(made)
-    predictor = Predictor(made.path, device=FLOAT32, model_file=made.model_file)
+    predictor = Predictor(made.path, RuntimeOptions.on(FLOAT32), model_file=made.model_file)
     found = [predictor.predict(sample.image) for sample in made.samples]
     assert choice.uncertainty_limit == pytest.approx(np.quantile([one.uncertainty for one in found], 0.9), abs=1e-5)
     assert sum(bool(one.review_reasons) for one in found) == 2

@@ -13,6 +13,7 @@ from amsunet.device import Device
 from amsunet.inference.model_file import save_model
 from amsunet.inference.model_metadata import FILE_NAME, ModelDescription
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.models import create_model
 from amsunet.training import validation
 from amsunet.training.calibration import fit_temperature
@@ -74,7 +75,7 @@ def test_an_image_is_computed_once_and_stays_as_it_is(logits, computed):
 def test_logits_are_those_of_prediction(logits, described, tmp_path):
     network, description, samples = described
     save_model(tmp_path / FILE_NAME, network, description)
-    predictor = Predictor(tmp_path / FILE_NAME, device=FLOAT32)
+    predictor = Predictor(tmp_path / FILE_NAME, RuntimeOptions.on(FLOAT32))
     for index, sample in enumerate(samples):
         predicted = predictor.predict(sample.image).probability[1]
         difference = logits[index][0][1] - logits[index][0][0]

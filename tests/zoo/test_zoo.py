@@ -22,13 +22,15 @@ from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
 from amsunet.deployment.export import export
 from amsunet.deployment.exporters import missing_package
-from amsunet.device import Device
 from amsunet.errors import InputError
 from amsunet.inference.dice import dice_by_class
-from amsunet.inference.model_metadata import weights_of
+from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.training.train import train
-from amsunet.zoo import find_card, is_hidden, list_zoo, tell_terms, unknown
+from amsunet.zoo import list_zoo, read_card, warn_of_terms
+
+EXACT = RuntimeOptions(device="cpu", precision="float32")
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,8 +40,8 @@ def packed(whole, tmp_path_factory):
     """A zoo of one network, packed as the tool does it: its folder, its pages and what it was made from."""
     folder = tmp_path_factory.mktemp("zoo")
     run = Path(shutil.copytree(whole.run, folder / "run"))
-    for flips in (False, True):
-        amsunet.evaluate(run, split="test", flips=flips)
+    for tta in ("none", "flips"):
+        amsunet.evaluate(run, split="test", options=RuntimeOptions(tta=tta))
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     words = ["pack_zoo", run, "dots", "--finds", "dots", "--data", "Tiles.", "--terms", "CC0.", "--no-research-only"]
     words += ["--training", "Seconds.", "--fails", "everywhere", "--fails", "always", "--pictures", "2"]
@@ -63,8 +65,7 @@ def zoo(packed, monkeypatch, tmp_path):
 
 def test_a_packed_network_predicts_as_its_run_and_is_half_as_large(zoo, picture):
     image = picture(64, 64)
-    exact = Device("cpu", "float32", 2)
-    one, other = (Predictor(run, device=exact).predict(image) for run in ("dots", zoo / "run"))
+    one, other = (Predictor(run, EXACT).predict(image) for run in ("dots", zoo / "run"))
     assert np.allclose(one.probability, other.probability, atol=0.01)
     assert (zoo / "dots.safetensors").stat().st_size < 0.6 * (zoo / "run" / "model.safetensors").stat().st_size
 
@@ -85,24 +86,23 @@ def test_the_page_shows_the_worst_cases_and_the_package_does_not_carry_them(zoo)
 
 def test_a_training_starts_from_it_and_knows_what_it_has_seen(zoo, tiny, tmp_path, said):
     train("sample:nuclei", out=tmp_path / "run", epochs=1, pretrained="dots", **tiny)
-    assert any("weights of dots taken, all of them" in line for line in said)
+    assert any("weights of zoo:dots taken, all of them" in line for line in said)
     assert not any("is not known" in line for line in said)
 
 
-def test_it_is_judged_on_what_it_has_not_seen_and_hides_itself_nowhere(zoo, tmp_path):
-    exact = Device("cpu", "float32", 2)
-    found = amsunet.evaluate("dots", "sample:nuclei", device=exact)
-    expected = amsunet.evaluate(zoo / "run", split="test", device=exact)
+def test_it_is_evaluated_on_what_it_has_not_seen_and_hides_itself_nowhere(zoo, tmp_path):
+    found = amsunet.evaluate("dots", "sample:nuclei", options=EXACT)
+    expected = amsunet.evaluate(zoo / "run", split="test", options=EXACT)
     assert [image.sample.name for image in found.images] == [image.sample.name for image in expected.images]
     assert found.interval("dice").mean == pytest.approx(expected.interval("dice").mean, abs=0.05)  # of float16 weights
     assert "12 images are left out: the run was trained on them" in found.notes
     report = amsunet.write_report(found)
-    assert report.parent.parent == Path("evaluations/dots") and "Judged is dots, a network" in report.read_text()
-    assert find_card("dots"), "what was written hides the network"
+    assert report.parent.parent == Path("evaluations/dots") and "Evaluated is dots, a network" in report.read_text()
+    assert ModelRef.resolve("dots").kind == "zoo", "what was written hides the network"
 
 
 @pytest.mark.parametrize("words", [["evaluate", "dots"], ["export", "dots", "--to", "pt2"]])
-def test_without_data_it_is_not_judged(zoo, words):
+def test_without_data_it_is_not_evaluated(zoo, words):
     result = CliRunner().invoke(cli, words)
     assert isinstance(result.exception, InputError) and "dots comes without data" in str(result.exception)
 
@@ -116,29 +116,31 @@ def test_it_is_exported_and_compared_on_other_data(zoo):
 @pytest.mark.skipif(missing_package("onnx") is not None, reason='needs pip install "amsunet[export]"')
 def test_nuclei_is_exported_on_its_sample_and_predicts(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(cli, ["export", "nuclei", "--to", "onnx"], catch_exceptions=False)
+    result = CliRunner().invoke(cli, ["export", "zoo:nuclei", "--to", "onnx"], catch_exceptions=False)
     assert result.output.startswith("nuclei-float32.onnx: on 6 validation images: ")
     image = next((locate("sample:nuclei") / "test" / "images").iterdir())
-    found = amsunet.load("nuclei", runtime="onnx")
+    found = amsunet.load("zoo:nuclei", RuntimeOptions(runtime="onnx"))
     assert str(found) == "ONNX Runtime (nuclei-float32.onnx)"
-    exact = Predictor("nuclei", device=Device("cpu", "float32", 2)).predict(image)
+    exact = Predictor("nuclei", EXACT).predict(image)
     assert np.allclose(found.predict(image).probability, exact.probability, atol=1e-4)
 
 
-def test_a_folder_of_that_name_comes_first(zoo, tmp_path):
-    assert find_card("dots")
-    assert not is_hidden("dots")
+def test_a_folder_of_that_name_comes_first_unless_the_zoo_is_named(zoo, tmp_path):
+    assert ModelRef.resolve("dots").kind == "zoo"
     (tmp_path / "dots").mkdir()
-    assert find_card("dots") is None
-    assert is_hidden("dots")
+    assert ModelRef.resolve("dots").kind == "run"
+    assert ModelRef.resolve("zoo:dots").kind == "zoo"
     result = CliRunner().invoke(cli, ["predict", "dots", "nothing.png", "--out", "masks"])
-    assert "note: dots is taken from here" in result.stderr
+    assert "note: dots is taken from here; zoo:dots is the network that comes with amsunet" in result.output
 
 
 def test_an_unknown_name_gets_the_nearest(zoo):
-    with pytest.raises(InputError, match=r"^dot is missing: .*; did you mean dots\?$"):
+    with pytest.raises(InputError, match=r"^dot not found: .*; did you mean zoo:dots\?$"):
         Predictor("dot")
-    assert unknown("kidneys") == "with amsunet come: dots"
+    with pytest.raises(InputError, match=r"^the zoo has no network dot: did you mean dots\?$"):
+        Predictor("zoo:dot")
+    with pytest.raises(InputError, match=r"^kidneys not found: .*; the zoo has dots$"):
+        Predictor("kidneys")
 
 
 def test_a_damaged_file_is_refused(packed, monkeypatch, tmp_path):
@@ -161,8 +163,7 @@ def test_a_damaged_file_is_refused(packed, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in amsunet.zoo.FOLDER.glob("*.json")))
 def test_what_comes_with_the_package_works_and_has_its_page(name, picture):
-    card = find_card(name)
-    assert card
+    card = read_card(name)
     assert (ROOT / "docs" / "zoo" / f"{name}.md").read_text(encoding="utf-8").startswith(f"{card}\n")
     assert card.weights.stat().st_size < 6e6
     image = picture(0)
@@ -175,8 +176,7 @@ def test_what_comes_with_the_package_works_and_has_its_page(name, picture):
     ("name", "data"), [("nuclei", "DSB2018"), ("vessels", "DRIVE"), ("glands", "GlaS"), ("lesions", "ISIC2017-256")]
 )
 def test_images_that_it_has_not_seen_are_segmented(shared, name, data):
-    card = find_card(name)
-    assert card
+    card = read_card(name)
     dataset = open_dataset(shared(data))
     checksums = dataset.checksums()
     unseen = [sample for sample in dataset.samples if checksums[sample.name] not in card.seen]
@@ -193,11 +193,11 @@ def test_images_that_it_has_not_seen_are_segmented(shared, name, data):
 
 
 def test_the_terms_of_weights_are_told_once_where_they_keep_them_to_research(caplog):
-    tell_terms.cache_clear()
+    warn_of_terms.cache_clear()
     for name in ("glands", "nuclei", "glands", "vessels"):
-        assert weights_of(Path(name)).is_file()
+        assert ModelRef.resolve(f"zoo:{name}").weights.is_file()
     told = [record.getMessage() for record in caplog.records if record.name.startswith("amsunet")]
-    assert [line.split(" are for research only, unlike the code. ")[0] for line in told] == [
+    assert [line.split(" are for research only, which the code is not. ")[0] for line in told] == [
         "the weights of glands",
         "the weights of vessels",
     ]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from amsunet.cli.options import device_of, device_options, model_file_option, run_argument
+from amsunet.cli.options import device_options, model_file_option, run_argument, runtime_options
+
+if TYPE_CHECKING:
+    from amsunet.inference.model_ref import ModelRef
 
 
 @click.command()
@@ -15,11 +19,12 @@ from amsunet.cli.options import device_of, device_options, model_file_option, ru
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the pictures (default: RUN/explain/IMAGE).")
 @model_file_option
 @device_options
-def explain(run: Path, image: Path, out: Path | None, model_file: str | None, device: str, precision: str) -> None:
+def explain(model: ModelRef, image: Path, out: Path | None, model_file: str | None, **values: Any) -> None:
     """Show what a trained network looks at: receptive field, AMS attention and RSC gates over an image."""
     from amsunet.evaluation.explain import explain as draw  # noqa: PLC0415
 
-    folder = run if run.is_dir() else run.parent
-    target = out or folder / "explain" / image.stem
-    for path in draw(run, image, target, device=device_of(device, precision), model_file=model_file):
+    target = out or model.home / "explain" / image.stem
+    options = runtime_options(values)
+    click.echo(f"on {options.choose_device()}")
+    for path in draw(model, image, target, options=options, model_file=model_file):
         click.echo(str(path))

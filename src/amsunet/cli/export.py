@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from amsunet.cli.options import model_file_option, optional_data_argument, run_argument
+
+if TYPE_CHECKING:
+    from amsunet.inference.model_ref import ModelRef
 
 
 @click.command()
@@ -24,7 +27,7 @@ from amsunet.cli.options import model_file_option, optional_data_argument, run_a
 @click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used.")
 @model_file_option
 def export(
-    run: Path,
+    model: ModelRef,
     data: str | None,
     to: Literal["onnx", "openvino", "pt2", "executorch"],
     precision: Literal["float32", "bfloat16", "float16", "int8"],
@@ -35,12 +38,19 @@ def export(
 ) -> None:
     """Write a network for another runtime, and compare it on validation images: of its run, or of DATA.
 
-    RUN is a run folder, a model file, or the name of a network of amsunet zoo.
+    RUN is a run folder, a model file, or a network of amsunet zoo (zoo:NAME).
     """
     from amsunet.deployment.export import export as write  # noqa: PLC0415
 
     made = write(
-        run, to, data, precision=precision, out=out, overwrite=overwrite, skip_broken=skip_broken, model_file=model_file
+        model,
+        to,
+        data,
+        precision=precision,
+        out=out,
+        overwrite=overwrite,
+        skip_broken=skip_broken,
+        model_file=model_file,
     )
     click.echo(f"{made.path}: {made.parity}")
     if made.computed_in != precision:

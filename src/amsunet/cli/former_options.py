@@ -9,24 +9,43 @@ FORMER = {
     "--average-weights": "--ema",
     "--no-average-weights": "--no-ema",
     "--from": "--pretrained",
+    "--model": "--model-file",
 }
-"""Today's name of an option by its former one."""
+"""Today's name of an option by its former one, where a command has today's and not the former one."""
+VIEWS = {
+    ("--flips",): "--tta flips",
+    ("--turns",): "--tta rotations",
+    ("--flips", "--turns"): "--tta d4",
+}
+"""Today's option by former switches, which went together."""
 
 
 class Commands(click.Group):
-    """A group whose commands take their options under former names too, and say today's in one line."""
+    """A group whose commands take their options under former names too, and name today's in one line."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         known = {word for parameter in command.params for word in parameter.opts} if command else set()
-        return name, command, [_todays(word, known) for word in rest]
+        return name, command, _with_views([_todays(word, known) for word in rest], known)
 
 
 def _todays(word: str, known: set[str]) -> str:
     option, equals, value = word.partition("=")
-    if option not in FORMER or option in known:
+    if option in known or FORMER.get(option) not in known:
         return word
-    click.echo(f"note: {option} is called {FORMER[option]} now", err=True)
+    _note(option, FORMER[option])
     return f"{FORMER[option]}{equals}{value}"
+
+
+def _with_views(words: list[str], known: set[str]) -> list[str]:
+    former = tuple(sorted({"--flips", "--turns"}.intersection(words)))
+    if not former or "--tta" not in known:
+        return words
+    _note(" ".join(former), VIEWS[former])
+    return [*VIEWS[former].split(), *(word for word in words if word not in former)]
+
+
+def _note(former: str, todays: str) -> None:
+    click.echo(f"note: {former} is called {todays} now", err=True)

@@ -46,17 +46,16 @@ def check_model(model: str) -> None:
 def zoo(name: str | None) -> None:
     """List the trained networks that come with the package, or show the card of one."""
     from amsunet.errors import InputError  # noqa: PLC0415
-    from amsunet.zoo import list_zoo, unknown  # noqa: PLC0415
+    from amsunet.zoo import list_zoo, read_card  # noqa: PLC0415
 
-    cards = {card.name: card for card in list_zoo()}
     if name is not None:
-        if name not in cards:
-            raise InputError(f"no network {name} comes with amsunet; {unknown(name)}")
-        click.echo(str(cards[name]))
+        click.echo(str(read_card(name.removeprefix("zoo:"))))
         return
-    for card in cards.values():
+    for card in list_zoo():
         if not card.weights.is_file():
             raise InputError(f"{card.weights} is missing: install amsunet again, which it comes with")
         size = card.weights.stat().st_size / 1e6
         click.echo(f"{card.name:<10} {card.finds}\n{'':<10} test {card.test}; {size:.1f} MB; weights: {card.licence}")
-    click.echo("amsunet zoo NAME shows the card, amsunet predict NAME IMAGES --out masks segments; not for diagnosis")
+    click.echo(
+        "amsunet zoo NAME shows the card, amsunet predict zoo:NAME IMAGES --out masks segments; not for diagnosis"
+    )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
+from amsunet.inference.runtime_options import TTA, RuntimeOptions
+
 if TYPE_CHECKING:
     from amsunet.data.masks import MaskOptions
-    from amsunet.device import Device
+    from amsunet.inference.model_ref import ModelRef
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -77,18 +79,15 @@ def settings_of(ctx: click.Context, parameter: click.Parameter, values: tuple[st
     return settings or None
 
 
-def _note_hidden(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
-    """Refuse what is no network at once, and say when what lies here is used in place of the network of that name that
-    comes with the package.
-    """
-    from amsunet.zoo import is_hidden, refuse_unknown  # noqa: PLC0415
+def _resolve_model(ctx: click.Context, parameter: click.Parameter, value: str) -> ModelRef:
+    """Find what a name stands for at once: what the command needs takes seconds to load."""
+    from amsunet.inference.model_ref import ModelRef  # noqa: PLC0415
 
-    if value is None:
-        return value
-    refuse_unknown(str(value))
-    if is_hidden(str(value)):
-        click.echo(f"note: {value} is taken from here; amsunet's own network of that name is hidden by it", err=True)
-    return value
+    return ModelRef.resolve(value)
+
+
+def _pretrained(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    return None if value is None else _resolve_model(ctx, parameter, value).absolute
 
 
 def _require_data(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -102,7 +101,7 @@ def _require_data(ctx: click.Context, parameter: click.Parameter, value: str | N
 
 data_argument = click.argument("data", callback=_require_data)
 optional_data_argument = click.argument("data", required=False, callback=_require_data)
-run_argument = click.argument("run", type=click.Path(path_type=Path), callback=_note_hidden)
+run_argument = click.argument("model", metavar="RUN", callback=_resolve_model)
 data_options = options(
     click.option(
         "--classes", callback=mask_values, metavar="V,V,...",
@@ -119,11 +118,13 @@ device_options = options(
 )
 view_options = options(
     click.option(
-        "--flips",
-        is_flag=True,
-        help="Average over mirror images: four times slower, two where one exchanges classes and is left out.",
+        "--tta",
+        type=click.Choice(get_args(TTA)),
+        default="none",
+        show_default=True,
+        help="Test-time augmentation, the mean over views of an image: flips and rotations are four times slower "
+        "(flips twice, where one exchanges classes and is left out), d4 is both, eight times slower.",
     ),
-    click.option("--turns", is_flag=True, help="Average over quarter turns: four times slower, eight with --flips."),
     click.option(
         "--image-scale",
         type=float,
@@ -172,9 +173,10 @@ plan_options = options(
 
 
 network_options = options(
-    click.option("--model", metavar="NAME|FILE.py:FUNCTION", help="The network (default amsunet): see amsunet models."),
-    click.option("--pretrained", type=click.Path(), callback=_note_hidden, metavar="RUN",
-                 help="Start from the weights of a trained run, or of a network of amsunet zoo."),
+    click.option("--model", "--model-file", "model", metavar="NAME|FILE.py:FUNCTION",
+                 help="The network (default amsunet): see amsunet models."),
+    click.option("--pretrained", callback=_pretrained, metavar="RUN",
+                 help="Start from the weights of a trained run, or of a network of the zoo (zoo:NAME)."),
     click.option("--base-channels", type=int,
                  help="Width of the network (default 32 for amsunet, or 16 on a CPU where minutes are few)."),
     click.option("--model-option", "model_options", multiple=True, metavar="NAME=VALUE", callback=settings_of,
@@ -185,7 +187,7 @@ network_options = options(
 
 
 model_file_option = click.option(
-    "--model", "model_file", metavar="FILE.py:FUNCTION", help="The file of a network of your own; its code is run."
+    "--model-file", metavar="FILE.py:FUNCTION", help="The file of a custom network; its code is run."
 )
 
 
@@ -205,12 +207,10 @@ def mask_options(values: dict[str, Any]) -> MaskOptions | None:
     return MaskOptions(**said) if any(value not in (None, False) for value in said.values()) else None
 
 
-def device_of(device: str, precision: str) -> Device:
-    from amsunet.device import choose_device  # noqa: PLC0415
-
-    machine = choose_device(device, precision)
-    click.echo(f"on {machine}")
-    return machine
+def runtime_options(values: dict[str, Any]) -> RuntimeOptions:
+    """Take how a network is run out of a command's values."""
+    names = [field.name for field in fields(RuntimeOptions) if field.name in values]
+    return RuntimeOptions(**{name: values.pop(name) for name in names})
 
 
 def refuse_settings(context: click.Context, allowed: set[str], why: str) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from amsunet.cli.options import device_options, model_file_option, run_argument, view_options
+from amsunet.cli.options import device_options, model_file_option, run_argument, runtime_options, view_options
+from amsunet.inference.runtime_options import RuntimeName
+
+if TYPE_CHECKING:
+    from amsunet.inference.model_ref import ModelRef
 
 
 @click.command()
@@ -28,7 +32,7 @@ from amsunet.cli.options import device_options, model_file_option, run_argument,
 )
 @click.option(
     "--runtime",
-    type=click.Choice(["torch", "onnx", "openvino"]),
+    type=click.Choice(get_args(RuntimeName)),
     help="What runs the network (default: torch, or what an exported file is for).",
 )
 @click.option(
@@ -38,10 +42,10 @@ from amsunet.cli.options import device_options, model_file_option, run_argument,
     show_default=True,
     help="Of a pyramid, the level whose pixels are as large as those trained on.",
 )
-@click.option("--compile", "compiled", is_flag=True, help="Run torch.compile: minutes at first, faster thereafter.")
+@click.option("--compile", is_flag=True, help="Run torch.compile: minutes at first, faster thereafter.")
 @device_options
 def predict(
-    run: Path,
+    model: ModelRef,
     images: tuple[str, ...],
     out: Path,
     overlay: bool,
@@ -52,7 +56,7 @@ def predict(
 ) -> None:
     """Segment IMAGES: files, folders, patterns, or lists (.txt, one path a line); slides are read tile by tile.
 
-    RUN is a run folder, the name of a network of amsunet zoo, or a file that amsunet export made.
+    RUN is a run folder, a network of amsunet zoo (zoo:NAME), or a file that amsunet export made.
     """
     from amsunet.inference.inputs import find_inputs  # noqa: PLC0415
     from amsunet.inference.predict_files import REVIEW_LIST, predict_files  # noqa: PLC0415
@@ -60,7 +64,7 @@ def predict(
     from amsunet.inference.uncertainty import describe_out_of_distribution, describe_polarity_in_doubt  # noqa: PLC0415
 
     jobs = find_inputs(images, out)
-    predictor = load(run, **settings)
+    predictor = load(model, runtime_options(settings), **settings)
     click.echo(f"on {predictor}")
     outcome = predict_files(
         predictor, jobs, out, overlay=overlay, probability=probability, overwrite=overwrite, level=level

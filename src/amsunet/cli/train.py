@@ -19,6 +19,7 @@ from amsunet.cli.options import (
     plan_options,
     refuse_settings,
 )
+from amsunet.inference.runtime_options import RuntimeOptions
 
 
 @click.command()
@@ -67,7 +68,7 @@ def train(context: click.Context, /, data: str | None, resumed: Path | None, dev
     evaluate_and_report(
         training.run,
         split="val",
-        device=training.device,
+        options=RuntimeOptions.on(training.device),
         model_file=values["model"],
         dataset=training.dataset,
         most=training.validation_images,

@@ -14,9 +14,9 @@ from amsunet.deployment.exporters import LARGEST_SIDE, PRECISIONS, ExportModule,
 from amsunet.deployment.parity import Parity, find_images, measure_parity, prepare_images
 from amsunet.errors import InputError
 from amsunet.host import random_state_kept
-from amsunet.inference.ensemble import model_path
 from amsunet.inference.model_file import TemperatureScaled, for_inference, load_model
-from amsunet.inference.runtime import ALL_SUFFIXES, exported_path, open_runtime
+from amsunet.inference.model_ref import ALL_SUFFIXES, ModelRef
+from amsunet.inference.runtime import open_runtime
 from amsunet.wording import setting
 
 MAY_LOSE = 0.002
@@ -37,7 +37,7 @@ class ExportResult:
 
 @random_state_kept()
 def export(
-    run: str | Path,
+    model: str | Path | ModelRef,
     to: Format,
     data: str | Path | None = None,
     *,
@@ -49,27 +49,28 @@ def export(
 ) -> ExportResult:
     """Write a trained, fused network for another runtime, with its description inside, and measure it.
 
-    The file maps ``image``, (N, C, H, W) of float32 in 0 ... 255, windowed and resized, to ``logits``, (N, num_classes,
-    H, W), for every N, H and W of 32 and more; for ExecuTorch N is 1, and H and W end at 512. Mean, standard deviation
-    and temperature are inside. What else is to be done before and after is in its metadata under ``amsunet``. Beside it
-    lies ``FILE.parity.json``.
+    The file maps ``image``, (N, C, H, W) of float32 in 0 ... 255, normalised and resized, to ``logits``,
+    (N, num_classes, H, W), for every N, H and W of 32 and more; for ExecuTorch N is 1, and H and W end at 512. Mean,
+    standard deviation and temperature are inside. What else is to be done before and after is in its metadata under
+    ``amsunet``. Beside it lies ``FILE.parity.json``.
 
     Args:
-        run: a run folder, a model file, or the name of a network of the zoo.
-        data: real images with masks: it is compared on some of them, and others calibrate eight bits. Those of the run
+        model: A run folder, a model file, or the name of a network of the zoo.
+        to: ``onnx``, ``openvino``, ``pt2`` or ``executorch``.
+        data: Real images with masks: it is compared on some of them, and others calibrate eight bits. Those of the run
             when left out, and of a network of the zoo the sample of its name; a model file elsewhere needs them.
-        precision: of what is computed: float32 is exact, bfloat16 needs a processor that computes it, int8 is refused
+        precision: Of what is computed: float32 is exact, bfloat16 needs a processor that computes it, int8 is refused
             where it loses more than ``MAY_LOSE`` of Dice.
-        model_file: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
-        out: the file; when left out, where ``exported_path`` says and ``predict`` looks for it.
-        skip_broken: leave out images and masks that cannot be used.
-        overwrite: replace a file that is there. In a run's own ``export/`` that needs no word.
+        out: The file; when left out, the path of ``ModelRef.export_path``, where ``predict`` looks for it.
+        overwrite: Replace a file that is there. In a run's own ``export/`` that needs no word.
+        skip_broken: Leave out images and masks that cannot be used.
+        model_file: ``FILE.py:FUNCTION``, if the model was trained with a network that is not amsunet's.
 
     Returns:
-        The file, and how it compares with the run.
+        The file, and how it compares with the model it was made from.
 
     Raises:
-        InputError: If the run or the data cannot be used, a package is missing, the format does not have the
+        InputError: If the model or the data cannot be used, a package is missing, the format does not have the
             precision, something is at ``out`` or cannot be written there, or eight bits lose too much.
 
     Example:
@@ -78,24 +79,24 @@ def export(
         >>> made.path.name, made.parity.dice_lost < 0.001
         ('float32.onnx', True)
     """
-    source = Path(run)
+    model = ModelRef.resolve(model)
     if precision not in PRECISIONS[to]:
         raise InputError(f"{to} has no {precision}: choose one of {', '.join(PRECISIONS[to])}")
-    target = Path(out) if out is not None else exported_path(source, to, precision)
+    target = Path(out) if out is not None else model.export_path(to, precision)
     if target.suffix != ALL_SUFFIXES[to]:
         raise InputError(f"{target} must end in {ALL_SUFFIXES[to]} for {to}")
     parts = [target, target.with_suffix(".bin")] if to == "openvino" else [target]
     record_path = target.with_name(f"{target.name}.parity.json")
     for part in (*parts, record_path):
         check_writable(part)
-        if part.exists() and not overwrite and (out is not None or not source.is_dir()):
+        if part.exists() and not overwrite and (out is not None or not model.path.is_dir()):
             raise InputError(
-                f"{part} is there already: choose another {setting('out')}, or say {setting(overwrite=True)}"
+                f"{part} is there already: choose another {setting('out')}, or set {setting(overwrite=True)}"
             )
-    network, description = load_model(model_path(source), model_file)
+    network, description = load_model(model.weights, model_file)
     preprocessing = description.preprocessing
     whole = ExportModule(for_inference(network, description.temperature), preprocessing.mean, preprocessing.std)
-    images = find_images(source, description, data, skip_broken=skip_broken)
+    images = find_images(model, description, data, skip_broken=skip_broken)
     validation = prepare_images(images.validation, description, LARGEST_SIDE.get(to))
     if not validation:
         raise InputError(f"{images.source} has no validation image: name other DATA")
@@ -111,13 +112,13 @@ def export(
         parity = measure_parity(TemperatureScaled(network, description.temperature), description, runtime, validation)
         if precision == "int8" and math.isnan(parity.dice_of_torch):
             raise InputError(
-                f"no validation image of {images.source} marks anything, so what eight bits lose cannot be told there: "
-                "name other DATA"
+                f"no validation image of {images.source} marks anything, so what eight bits lose cannot be measured "
+                "there: name other DATA"
             )
         if precision == "int8" and parity.dice_of_torch < _FINDS_NOTHING:
             raise InputError(
                 f"the network itself finds nothing of what the masks of {images.source} show (Dice "
-                f"{parity.dice_of_torch:.4f}), so what eight bits lose cannot be told there: name other DATA"
+                f"{parity.dice_of_torch:.4f}), so what eight bits lose cannot be measured there: name other DATA"
             )
         if precision == "int8" and not parity.dice_lost <= MAY_LOSE:
             raise InputError(

@@ -24,10 +24,10 @@ from amsunet.errors import InputError
 from amsunet.inference.dice import classes_in, dice_by_class
 from amsunet.inference.forward import compute_logits, pad_small
 from amsunet.inference.model_metadata import ModelDescription
+from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.runtime import Runtime
 from amsunet.inference.torch_runtime import TorchRuntime
-from amsunet.training.run_folder import find_run, read_run
-from amsunet.zoo import find_card
+from amsunet.training.run_folder import read_run
 
 _IMAGES = 32
 _LARGEST_SIDE = 1024
@@ -66,30 +66,29 @@ class RealImages:
 
 
 def find_images(
-    network: Path, description: ModelDescription, data: str | Path | None = None, *, skip_broken: bool = False
+    model: ModelRef, description: ModelDescription, data: str | Path | None = None, *, skip_broken: bool = False
 ) -> RealImages:
     """Choose the images that an exported network is measured on.
 
     Args:
-        network: a run folder, whose validation and training images they are; or a network that comes alone.
+        model: a run folder, whose validation and training images they are; or a network that comes alone.
         data: where the run's data lie now; or other images with masks, of which those named or cut for test and
             validation are measured on. Of a network of the zoo it may be left out if there is a sample of its name.
         skip_broken: leave out samples that cannot be used.
 
     Raises: InputError if no data are named for a network that comes alone, or they cannot be used.
     """
-    run = find_run(network)
-    record = None if run is None else read_run(run)[1]
-    sample = f"{PREFIX}{network}"
-    if data is None and record is None and (find_card(str(network)) is None or sample not in list_samples()):
-        raise InputError(f"{network} comes without data: name images with masks to compare on, amsunet export RUN DATA")
+    record = None if model.run is None else read_run(model.run)[1]
+    sample = f"{PREFIX}{model.name}"
+    if data is None and record is None and (model.card is None or sample not in list_samples()):
+        raise InputError(f"{model} comes without data: name images with masks to compare on, amsunet export RUN DATA")
     source = str(data) if data is not None else record.source if record is not None else sample
     skip_broken = skip_broken or (record is not None and record.skip_broken)
     dataset = open_dataset(
         locate(source),
         skip_broken=skip_broken,
         convention=description.convention,
-        of_run=data is None and run is not None,
+        of_run=data is None and record is not None,
     )
     if record is not None and data is None:
         record.check(dataset)

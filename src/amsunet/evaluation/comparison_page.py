@@ -13,13 +13,13 @@ from amsunet.atomic_io import write_text
 from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
 from amsunet.data.overlay import draw_outlines, fit, viewable
-from amsunet.device import choose_device
 from amsunet.evaluation.comparison import Comparison, trial_scores
 from amsunet.evaluation.metrics import EMPTY_RULE
 from amsunet.evaluation.plots import data_address, paint_errors, pareto_plot
 from amsunet.evaluation.report import render
 from amsunet.evaluation.study import Trial, is_done, trial_folder
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime_options import RuntimeOptions
 
 _SHOWN = 5
 _SIDE = 220
@@ -71,9 +71,9 @@ def _grid(comparison: Comparison) -> list[dict[str, Any]]:
     chosen = [ordered[round(place)] for place in np.linspace(0, len(ordered) - 1, min(_SHOWN, len(ordered)))]
     dataset = open_dataset(locate(study.source), study.mask_options, group=study.group, skip_broken=study.skip_broken)
     samples = {sample.name: sample for sample in dataset.samples}
-    device = choose_device(study.device, study.precision)
+    options = RuntimeOptions(device=study.device, precision=study.precision)
     predictors = {
-        name: Predictor(trial_folder(comparison.folder, trial), device=device, model_file=trial.variant.model_file)
+        name: Predictor(trial_folder(comparison.folder, trial), options, model_file=trial.variant.model_file)
         for name, trial in trials.items()
     }
     lines = []

@@ -1,4 +1,4 @@
-"""Judging a run on images it was not trained on."""
+"""Evaluating a model on images it was not trained on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from amsunet.data.fingerprint import take_fingerprint
 from amsunet.data.images import Array
 from amsunet.data.masks import IGNORE_INDEX, MaskOptions
 from amsunet.data.other_observer import OtherObserver, open_other_observer
-from amsunet.device import Device, choose_device, environment
+from amsunet.device import environment
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluation import Evaluation, ImageScores, evaluation_folder
 from amsunet.evaluation.findings import PixelCounts
@@ -28,9 +28,12 @@ from amsunet.evaluation.metrics import Calibration, score_image, score_mask
 from amsunet.evaluation.samples import choose_foreign, choose_of_run, open_evaluation_data
 from amsunet.evaluation.statistics import mean_of_known
 from amsunet.inference.ensemble import Folds
+from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.progress import report
-from amsunet.training.run_folder import find_run, images_seen, read_run
+from amsunet.training.run_folder import images_seen, read_run
+from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)
 
@@ -38,13 +41,11 @@ _THIN = 6
 
 
 def evaluate(
-    run: str | Path,
+    model: str | Path | ModelRef,
     data: str | Path | None = None,
     *,
     split: Literal["auto", "test", "val"] = "auto",
-    device: Device | None = None,
-    flips: bool = False,
-    turns: bool = False,
+    options: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
     image_scale: float | None = None,
     mask_options: MaskOptions | None = None,
     group: str | None = None,
@@ -53,18 +54,16 @@ def evaluate(
     dataset: Dataset | None = None,
     most: int | None = None,
 ) -> Evaluation:
-    """Score a network and write ``images.csv`` and ``summary.json`` where ``evaluation_folder`` says.
+    """Score a network and write ``images.csv`` and ``summary.json`` into ``evaluation_folder``.
 
     Args:
-        run: A run folder; that of an ensemble, whose validation images are evaluated by the fold that has not seen
+        model: A run folder; that of an ensemble, whose validation images are evaluated by the fold that has not seen
             them; a model file, or the name of a network of the zoo, which need data.
         data: What to evaluate on; the run's own data when left out. Of a data set that names test images these alone
             are used, of another one all images; images that the run was trained on are left out.
         split: Of the run's own data, ``auto`` is test where there is a test split, else val.
-        device: Where torch is to run; chosen when left out.
-        flips: As for ``Predictor``, and likewise ``turns`` and ``image_scale``.
-        turns: See ``flips``.
-        image_scale: See ``flips``.
+        options: Where torch is run, and over which views of an image; exported networks are not evaluated.
+        image_scale: As for ``Predictor``.
         mask_options: What the masks mean, where they do not follow the run's.
         group: A regular expression whose first group, found in an image's path, names the patient.
         skip_broken: Leave out images that cannot be used.
@@ -84,28 +83,28 @@ def evaluate(
         >>> evaluation.split, len(evaluation.images), evaluation.class_names
         ('test', 4, ('foreground',))
     """
-    network = Path(run)
-    folder = find_run(network)
-    record = None if folder is None else read_run(folder)[1]
-    device = device or choose_device()
-    predictor = Predictor(
-        folder or network, device=device, flips=flips, turns=turns, image_scale=image_scale, model_file=model_file
-    )
+    model = ModelRef.resolve(model)
+    record = None if model.run is None else read_run(model.run)[1]
+    if options.exported or model.kind == "exported":
+        raise InputError(
+            f"networks are evaluated in torch: name a run or a model file, and leave {setting('runtime')} out"
+        )
+    predictor = Predictor(model, options, image_scale=image_scale, model_file=model_file)
     known = predictor.description.convention.named(mask_options.class_names if mask_options else None)
     convention = None if mask_options is not None and mask_options.given_values else known
     of_run = True
     if dataset is None:
-        dataset, of_run = open_evaluation_data(run, data, record, mask_options, group, convention, skip_broken)
+        dataset, of_run = open_evaluation_data(model, data, record, mask_options, group, convention, skip_broken)
     if dataset.convention.num_classes != known.num_classes:
         raise InputError(
             f"{dataset.source} has {dataset.convention.num_classes} classes, the run {known.num_classes}: "
-            "judge it on data with the same classes"
+            "evaluate it on data with the same classes"
         )
     if of_run and record is not None:
         samples, chosen, notes = choose_of_run(dataset, record, split, predictor.folds)
     else:
         samples, chosen, notes = choose_foreign(
-            dataset, images_seen(network), split, record.thumbnails if record is not None else None
+            dataset, images_seen(model), split, record.thumbnails if record is not None else None
         )
     if most is not None:
         samples, notes = _some(samples, notes, most if predictor.folds is None else most * predictor.folds.count)
@@ -118,7 +117,7 @@ def evaluate(
         notes = (*notes, predictor.views_left_out)
     if predictor.folds is not None:
         notes = (*notes, _describe_folds(predictor.folds, scores, chosen))
-    # What was guessed of the run's own data was said when it was trained.
+    # What was guessed of the run's own data was logged when it was trained.
     lines = [(logging.WARNING, line) for line in (() if of_run else dataset.warnings)]
     lines += [(logging.INFO, line) for line in (*dataset.mask_notes, *notes)]
     lines += _describe_scaling(predictor, dataset, samples)
@@ -127,8 +126,8 @@ def evaluate(
     for level, line in lines:
         logger.log(level, line)
     evaluation = Evaluation(
-        run=folder or network,
-        network=_name(predictor) if folder else network.stem,
+        model=model,
+        network=_name(predictor) if model.run else model.name,
         source=record.source if of_run and record is not None else str(data),
         split=chosen,
         images=tuple(scores),
@@ -136,14 +135,13 @@ def evaluate(
         calibration=calibration,
         uncalibrated=uncalibrated,
         confusion=confusion,
-        flips=flips,
-        turns=turns,
+        tta=options.tta,
         threshold=predictor.description.threshold,
         uncertainty_limit=predictor.description.uncertainty_limit,
-        environment=environment(device),
+        environment=environment(options.choose_device()),
         notes=tuple(f"warning: {line}" if level == logging.WARNING else line for level, line in lines),
-        model_file=model_file,
         image_scale=image_scale,
+        predictor=predictor,
     )
     target = evaluation_folder(evaluation)
     write_csv(target / "images.csv", list(evaluation.rows()))
@@ -152,7 +150,7 @@ def evaluate(
 
 
 def is_thin(thickness: float) -> bool:
-    """Whether structures so many pixels wide are judged by their centrelines too."""
+    """Whether structures so many pixels wide are scored by their centrelines too."""
     return thickness < _THIN
 
 
@@ -197,21 +195,21 @@ def _name(predictor: Predictor) -> str:
 
 
 def _some(samples: list[Sample], notes: tuple[str, ...], most: int) -> tuple[list[Sample], tuple[str, ...]]:
-    """An even part of what there is to judge, and that it is one."""
+    """An even part of what there is to evaluate, and that it is one."""
     chosen = list(evenly(samples, most))
     if len(chosen) == len(samples):
         return samples, notes
-    part = f"judged on {len(chosen)} of {len(samples)} images, evenly spread: amsunet evaluate judges all of them"
+    part = f"evaluated on {len(chosen)} of {len(samples)} images, evenly spread: amsunet evaluate takes all of them"
     return chosen, (*notes, part)
 
 
 def _describe_scaling(predictor: Predictor, dataset: Dataset, samples: list[Sample]) -> list[tuple[int, str]]:
-    """What is to be told where images are not scaled as in training, or perhaps should not be."""
+    """The lines to log where images are not scaled as in training, or perhaps should not be."""
     evaluated = {sample.name for sample in samples}
     sizes = Counter((scan.height, scan.width) for scan in dataset.scans if scan.sample.name in evaluated)
     scaling = predictor.scaling(sizes)
-    told = [(logging.INFO, scaling.line)] if scaling.changed else []
-    return [*told, *([(logging.WARNING, scaling.warning)] if scaling.warning else [])]
+    lines = [(logging.INFO, scaling.line)] if scaling.changed else []
+    return [*lines, *([(logging.WARNING, scaling.warning)] if scaling.warning else [])]
 
 
 def _describe_folds(folds: Folds, scores: list[ImageScores], split: str) -> str:
@@ -220,5 +218,7 @@ def _describe_folds(folds: Folds, scores: list[ImageScores], split: str) -> str:
     dice: dict[int, list[float]] = {fold: [] for fold in range(folds.count)}
     for image in scores:
         dice[folds.fold_of[image.sample.name]].append(image.dice)
-    told = ", ".join(f"{mean_of_known(values):.4f}" for values in dice.values())
-    return f"cross-validated: every image is judged by the network that has not seen it; Dice of the folds: {told}"
+    of_folds = ", ".join(f"{mean_of_known(values):.4f}" for values in dice.values())
+    return (
+        f"cross-validated: every image is evaluated by the network that has not seen it; Dice of the folds: {of_folds}"
+    )

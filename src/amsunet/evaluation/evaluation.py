@@ -1,11 +1,11 @@
-"""What an evaluation found, and what is said of it."""
+"""What an evaluation found, and how it is written."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,9 @@ from amsunet.evaluation.metrics import EMPTY_RULE, METRICS, NSD_TOLERANCE, Calib
 from amsunet.evaluation.risk import RiskCoverage, risk_coverage
 from amsunet.evaluation.score_table import as_text
 from amsunet.evaluation.statistics import Interval, mean_of_known, mean_with_interval
+from amsunet.inference.model_ref import ModelRef
+from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime_options import TTA
 from amsunet.inference.uncertainty import describe_out_of_distribution, describe_polarity_in_doubt
 from amsunet.training.run_folder import absolute_source
 
@@ -33,11 +36,11 @@ class ImageScores:
     classes: tuple[ClassScores, ...]
     """By the rule for a single image, whatever the others hold."""
     labels: tuple[int, ...]
-    """Classes, from 1, that are in some of the images judged: means are over these."""
+    """Classes, from 1, that are in some of the images evaluated: means are over these."""
     uncertainty: float
     """One minus the Dice that was to be expected from the probabilities."""
     out_of_distribution: str = ""
-    """In what the image is unlike all training images; empty if it is not."""
+    """In what the image differs from all training images; empty if it is not."""
     polarity: str = ""
     """How it was taken, where it may show bright objects on dark or dark ones on bright."""
     observer: tuple[ClassScores, ...] = ()
@@ -58,7 +61,7 @@ class ImageScores:
 class Evaluation:
     """What an evaluation found."""
 
-    run: Path
+    model: ModelRef
     network: str
     """Name of the network."""
     source: str
@@ -71,17 +74,16 @@ class Evaluation:
     """Of the logits as the network gives them; None of an ensemble, whose networks have a temperature each."""
     confusion: Array
     """(K, K) pixels over all images, true class by predicted class."""
-    flips: bool
-    turns: bool
+    tta: TTA
     threshold: float
     uncertainty_limit: float | None
     """Uncertainty above which a mask is to be checked, where it is known."""
     environment: dict[str, Any]
     notes: tuple[str, ...]
-    model_file: str | None = None
-    """``FILE.py:FUNCTION`` of a network that is not amsunet's."""
     image_scale: float | None = None
-    """Working pixels per image pixel, where they were said."""
+    """Working pixels per image pixel, where they were set."""
+    predictor: Predictor | None = field(default=None, repr=False, compare=False)
+    """The model that was evaluated, kept for the report, which shows some images again."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -103,12 +105,12 @@ class Evaluation:
     def findings(self) -> tuple[str, ...]:
         """What must be known before the scores are read."""
         worst_first = sorted(self.images, key=lambda image: -image.uncertainty)
-        strange = [(image.sample.name, image.out_of_distribution) for image in worst_first if image.out_of_distribution]
+        foreign = [(image.sample.name, image.out_of_distribution) for image in worst_first if image.out_of_distribution]
         unclear = [(image.sample.name, image.polarity) for image in worst_first if image.polarity]
-        told = filter(
-            None, (describe_out_of_distribution(strange, len(self.images)), describe_polarity_in_doubt(unclear))
+        of_images = filter(
+            None, (describe_out_of_distribution(foreign, len(self.images)), describe_polarity_in_doubt(unclear))
         )
-        return (*self.marks.describe_data(), *self.marks.describe_network(), *told)
+        return (*self.marks.describe_data(), *self.marks.describe_network(), *of_images)
 
     @property
     def scored(self) -> int:
@@ -161,7 +163,7 @@ class Evaluation:
         }
 
     def risk_coverage(self) -> RiskCoverage | None:
-        """Whether uncertainty tells which masks are wrong; None if no image has a score."""
+        """Whether uncertainty finds the masks that are wrong; None if no image has a score."""
         pairs = np.array([(image.uncertainty, image.dice) for image in self.images])
         pairs = pairs[~np.isnan(pairs[:, 1])]
         return risk_coverage(pairs[:, 0], pairs[:, 1]) if len(pairs) else None
@@ -177,7 +179,8 @@ class Evaluation:
     @property
     def averaged_over(self) -> str:
         """The views of an image whose predictions were averaged; empty of the image alone."""
-        return " and ".join(["mirror images"] * self.flips + ["quarter turns"] * self.turns)
+        views = {"flips": "mirror images", "rotations": "quarter turns", "d4": "mirror images and quarter turns"}
+        return views.get(self.tta, "")
 
     def summary(self) -> dict[str, Any]:
         """Everything but the rows, ready for JSON."""
@@ -209,8 +212,7 @@ class Evaluation:
             "uncertainty": risk.summary() if risk else None,
             "empty_rule": EMPTY_RULE,
             "nsd_tolerance": NSD_TOLERANCE,
-            "flips": self.flips,
-            "turns": self.turns,
+            "tta": self.tta,
             "image_scale": self.image_scale,
             "threshold": self.threshold,
             "uncertainty_limit": self.uncertainty_limit,
@@ -295,10 +297,12 @@ def name_of(source: str) -> str:
 
 def evaluation_folder(evaluation: Evaluation) -> Path:
     """Where an evaluation is kept: in its run; under ``evaluations/NAME`` of a network that comes alone."""
-    home = evaluation.run / "evaluation" if evaluation.run.is_dir() else Path("evaluations") / evaluation.run.stem
+    model = evaluation.model
+    home = model.run / "evaluation" if model.run else Path("evaluations") / model.name
     name = evaluation.split
     if name == "all":
         source = absolute_source(evaluation.source)
         name = f"{Path(source).stem}-{hashlib.sha256(os.fsencode(source)).hexdigest()[:8]}".replace(":", "-")
     scaled = "" if evaluation.image_scale is None else f"_scale{evaluation.image_scale:g}"
-    return home / f"{name}{'_flips' * evaluation.flips}{'_turns' * evaluation.turns}{scaled}"
+    views = "" if evaluation.tta == "none" else f"_{evaluation.tta}"
+    return home / f"{name}{views}{scaled}"

@@ -20,11 +20,11 @@ from amsunet.blocks import AMS, RSC
 from amsunet.data.crops import to_tensor
 from amsunet.data.images import Array, read_image
 from amsunet.data.overlay import draw_outlines, viewable
-from amsunet.device import Device, choose_device
-from amsunet.inference.ensemble import model_path
 from amsunet.inference.forward import to_labels
 from amsunet.inference.model_file import TemperatureScaled, for_inference, load_model
+from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.torch_runtime import standardise
 
 _DPI = 300
@@ -34,7 +34,12 @@ _LARGEST = 768
 
 
 def explain(
-    run: str | Path, image: str | Path, out: str | Path, *, device: Device | None = None, model_file: str | None = None
+    model: str | Path | ModelRef,
+    image: str | Path,
+    out: str | Path,
+    *,
+    options: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
+    model_file: str | None = None,
 ) -> list[Path]:
     """Write pictures of what a network sees in an image, each as PNG at 300 dots an inch and as PDF.
 
@@ -44,29 +49,29 @@ def explain(
     gates, sorted, for every skip connection.
 
     Args:
-        run: A run folder.
+        model: A run folder, a model file, or the name of a network of the zoo.
         image: Of which the middle ``768 x 768`` working pixels are used, if it is larger.
         out: The folder for the pictures.
-        device: Where torch is to run; chosen when left out.
-        model_file: ``FILE.py:FUNCTION``, if the run was trained with a custom model.
+        options: Where torch is run.
+        model_file: ``FILE.py:FUNCTION``, if the model was trained with a network that is not amsunet's.
 
     Returns:
         The PNG files.
 
     Raises:
-        InputError: For a run or an image that cannot be read.
+        InputError: For a model or an image that cannot be read.
 
     Example:
         >>> import amsunet
         >>> [path.name for path in amsunet.explain("runs/nuclei", "image.png", "explained")]
         ['receptive_field.png', 'attention.png', 'gates.png']
     """
-    placed = device or choose_device()
-    trained, description = load_model(model_path(Path(run)), model_file)
+    model, placed = ModelRef.resolve(model), options.choose_device()
+    trained, description = load_model(model.weights, model_file)
     network = placed.place(for_inference(trained, description.temperature))
     picture = read_image(Path(image))
-    # As it is predicted, with the way round that is taken in doubt.
-    (seen,) = Predictor(run, device=placed, model_file=model_file).prepare(picture, Path(image).stem).views.values()
+    # As it is predicted, with the polarity that is chosen for it.
+    (seen,) = Predictor(model, options, model_file=model_file).prepare(picture, Path(image).stem).views.values()
     prepared = _middle(np.moveaxis(seen, 0, 2))
     x = standardise(to_tensor(prepared)[None].to(placed.type).float() / 255, description.preprocessing)
     assert isinstance(network, TemperatureScaled)  # whose parts are named as in the network alone

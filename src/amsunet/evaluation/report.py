@@ -12,7 +12,6 @@ from amsunet.atomic_io import write_text
 from amsunet.data.dataset import read_labels
 from amsunet.data.images import read_image
 from amsunet.data.overlay import COLOURS
-from amsunet.device import choose_device
 from amsunet.evaluation.evaluation import Evaluation, ImageScores, evaluation_folder
 from amsunet.evaluation.metrics import EMPTY_RULE
 from amsunet.evaluation.plots import (
@@ -25,10 +24,10 @@ from amsunet.evaluation.plots import (
     uncertainty_plot,
 )
 from amsunet.evaluation.score_table import columns, headline, number, score_rows
-from amsunet.inference.ensemble import is_ensemble, read_folds
+from amsunet.inference.ensemble import read_folds
 from amsunet.inference.predictor import Predictor
 from amsunet.training.plan import as_text
-from amsunet.training.run_folder import find_run, read_run
+from amsunet.training.run_folder import read_run
 
 _CASES = 3
 
@@ -57,7 +56,7 @@ def write_report(evaluation: Evaluation) -> Path:
         >>> amsunet.write_report(amsunet.evaluate("runs/nuclei")).name
         'report.html'
     """
-    run = find_run(evaluation.run)
+    model, run = evaluation.model, evaluation.model.run
     config, record = read_run(run) if run else (None, None)
     html = render(
         "report.html",
@@ -71,7 +70,7 @@ def write_report(evaluation: Evaluation) -> Path:
         confusion=_confusion(evaluation),
         pooled=evaluation.pooled(),
         empty_rule=EMPTY_RULE,
-        curves=Markup(training_curves(evaluation.run)),
+        curves=Markup(training_curves(run) if run else ""),
         calibration=Markup(calibration_plot(evaluation)),
         risk=evaluation.risk_coverage(),
         to_review=len(evaluation.to_review()),
@@ -79,16 +78,16 @@ def write_report(evaluation: Evaluation) -> Path:
         uncertainty=Markup(uncertainty_plot(evaluation)),
         risk_coverage=Markup(risk_coverage_plot(evaluation)),
         distribution=Markup(score_distribution(evaluation)),
-        cases=_cases(evaluation),
+        cases=_cases(evaluation, evaluation.predictor) if evaluation.predictor else [],
         splits=Counter(record.splits.values()) if record else None,
-        folds=read_folds(evaluation.run).count if is_ensemble(evaluation.run) else None,
+        folds=read_folds(model.path).count if model.kind == "ensemble" else None,
         groups=len({image.sample.group for image in evaluation.images if image.sample.group}),
         fingerprint=record.fingerprint if record else None,
         convention=evaluation.convention,
         plan=config.plan.model_dump(exclude={"reasons"}) if config else None,
         reasons=config.plan.reasons if config else None,
     )
-    path = (evaluation_folder(evaluation) if evaluation.split == "all" else evaluation.run) / "report.html"
+    path = (evaluation_folder(evaluation) if run is None or evaluation.split == "all" else run) / "report.html"
     write_text(path, html)
     return path
 
@@ -109,21 +108,13 @@ def _confusion(evaluation: Evaluation) -> list[dict[str, object]]:
     ]
 
 
-def _cases(evaluation: Evaluation) -> list[dict[str, object]]:
+def _cases(evaluation: Evaluation, predictor: Predictor) -> list[dict[str, object]]:
     """The worst, the middle and the best images by Dice, each image once."""
     ordered = sorted((image for image in evaluation.images if image.dice == image.dice), key=lambda image: image.dice)
     ordered = ordered or list(evaluation.images)  # not one has a score
     count = max(1, min(_CASES, len(ordered) // 3))
     middle = max(0, len(ordered) // 2 - count // 2)
     wanted = {"Worst": ordered[:count], "Median": ordered[middle : middle + count], "Best": ordered[-count:]}
-    predictor = Predictor(
-        evaluation.run,
-        device=choose_device(evaluation.environment["device"], evaluation.environment["precision"]),
-        flips=evaluation.flips,
-        turns=evaluation.turns,
-        image_scale=evaluation.image_scale,
-        model_file=evaluation.model_file,
-    )
     groups: list[dict[str, object]] = []
     shown: set[str] = set()
     for title, images in wanted.items():

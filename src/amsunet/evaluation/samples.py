@@ -1,8 +1,7 @@
-"""The images that a run is judged on."""
+"""The images that a model is evaluated on."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,15 +12,16 @@ from amsunet.data.duplicates import warn_of_copies, warn_of_leakage
 from amsunet.data.masks import MaskConvention, MaskOptions
 from amsunet.errors import InputError
 from amsunet.inference.ensemble import Folds
+from amsunet.inference.model_ref import ModelRef
 from amsunet.training.run_folder import RunData, absolute_source, describe_changed_masks
-from amsunet.wording import setting
+from amsunet.wording import Blank, command, setting
 
 SplitChoice = tuple[list[Sample], str, tuple[str, ...]]
-"""Samples, what they are (``test``, ``val``, or ``all`` of a foreign data set), and what is to be said."""
+"""Samples, what they are (``test``, ``val``, or ``all`` of a foreign data set), and what must be known of them."""
 
 
 def open_evaluation_data(
-    run: str | Path,
+    model: ModelRef,
     data: str | Path | None,
     record: RunData | None,
     mask_options: MaskOptions | None,
@@ -29,15 +29,14 @@ def open_evaluation_data(
     convention: MaskConvention | None,
     skip_broken: bool,
 ) -> tuple[Dataset, bool]:
-    """Open what is to be judged on, and tell whether it is the run's own data.
+    """Open what is to be evaluated on, and find out whether it is the run's own data.
 
     Raises: InputError if it cannot be used, or if nothing is named and the network comes alone.
     """
     if record is None:
         if data is None:
-            raise InputError(
-                f"{run} comes without data: name what to judge it on, as amsunet evaluate {shlex.quote(str(run))} DATA"
-            )
+            line = command("evaluate", str(model), Blank("DATA"))
+            raise InputError(f"{model} comes without data: name what to evaluate it on, as {line}")
         return open_dataset(
             locate(data),
             mask_options,
@@ -75,20 +74,20 @@ def choose_of_run(dataset: Dataset, record: RunData, split: str, folds: Folds | 
     samples = [sample for sample in dataset.samples if record.splits[sample.name] == searched]
     if not samples:
         raise InputError(f"{dataset.source} has no {wanted} images: choose another {setting('split')}")
-    told = sum(record.checksums[sample.name] in record.seen_in_pretraining for sample in samples)
-    notes = [f"{told} of these images were seen by the weights that training started from: too good"] if told else []
+    seen = sum(record.checksums[sample.name] in record.seen_in_pretraining for sample in samples)
+    notes = [f"{seen} of these images were seen by the weights that training started from: too good"] if seen else []
     if searched == wanted:
         notes += warn_of_leakage(dataset.scans, record.splits, {sample.name for sample in samples})
     return samples, wanted, (*notes, *_changed(record, dataset, samples))
 
 
 def _changed(record: RunData, dataset: Dataset, evaluated: list[Sample]) -> list[str]:
-    """Say that masks are not those of the training: they may have been corrected, or damaged."""
+    """Note that masks are not those of the training: they may have been corrected, or damaged."""
     changed = record.changed_masks(dataset)
     if not changed:
         return []
     here = len({sample.name for sample in evaluated}.intersection(changed))
-    return [f"{describe_changed_masks(changed)} ({here} of them judged here): train again if they were corrected"]
+    return [f"{describe_changed_masks(changed)} ({here} of them evaluated here): train again if they were corrected"]
 
 
 def choose_foreign(
@@ -97,8 +96,8 @@ def choose_foreign(
     """Choose what of a foreign data set the network was not trained on.
 
     Args:
-        seen: checksums of what it was trained on; None where that is not known, which is said.
-        thumbnails: of what it was trained on, by name, where they were kept: copies of them are told.
+        seen: checksums of what it was trained on; None where that is not known, which is noted.
+        thumbnails: of what it was trained on, by name, where they were kept: copies of them are named.
 
     Raises: InputError if there are none.
     """
@@ -107,7 +106,7 @@ def choose_foreign(
     fresh = [scan.sample for scan in dataset.scans if scan.checksum not in (seen or ())]
     left_out = len(dataset.scans) - len(fresh)
     if not fresh:
-        raise InputError(f"{dataset.source} holds only images that the run was trained on: judge it on others")
+        raise InputError(f"{dataset.source} holds only images that the run was trained on: evaluate it on others")
     notes: tuple[str, ...] = (f"{left_out} images are left out: the run was trained on them",) if left_out else ()
     if seen is None:
         notes = ("which images the network was trained on is not known: they may be among these",)

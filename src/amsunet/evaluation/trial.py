@@ -19,6 +19,7 @@ from amsunet.console import shown
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.study import Study, Trial, read_study, trial_folder
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.memory import keep_freed_memory
 from amsunet.training.fit import TrainResult
 from amsunet.training.train import resume, train
@@ -47,7 +48,12 @@ def run_trial(out: Path, name: str) -> bool:
             training = _train(study, trial, folder)
         if training.interrupted:
             return False
-        evaluate(folder, split=trial.split, device=training.device, model_file=trial.variant.model_file)
+        evaluate(
+            folder,
+            split=trial.split,
+            options=RuntimeOptions.on(training.device),
+            model_file=trial.variant.model_file,
+        )
         (folder / "last.ckpt").unlink()  # the largest file of a run, of no more use
     return True
 

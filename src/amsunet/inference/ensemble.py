@@ -6,16 +6,10 @@ import json
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
-from torch import nn
 
 from amsunet.atomic_io import write_json
 from amsunet.errors import InputError
-from amsunet.inference.model_file import DamagedError, load_model
-from amsunet.inference.model_metadata import FILE_NAME, ModelDescription, weights_of
-from amsunet.wording import command
-from amsunet.zoo import find_card, missing
-
-_FILE = "folds.json"
+from amsunet.inference.model_ref import FOLDS_NAME
 
 
 class FoldScore(BaseModel):
@@ -59,11 +53,6 @@ class Folds(BaseModel):
         return max(dice_at, key=dice_at.__getitem__)
 
 
-def is_ensemble(run: Path) -> bool:
-    """Whether a folder holds a network for each fold."""
-    return (run / _FILE).is_file()
-
-
 def fold_folder(run: Path, fold: int) -> Path:
     """The run folder of one fold's network."""
     return run / f"fold{fold}"
@@ -71,7 +60,7 @@ def fold_folder(run: Path, fold: int) -> Path:
 
 def write_folds(run: Path, folds: Folds) -> None:
     """Write ``folds.json``, wholly or not at all."""
-    write_json(run / _FILE, folds.model_dump(mode="json"))
+    write_json(run / FOLDS_NAME, folds.model_dump(mode="json"))
 
 
 def read_folds(run: Path) -> Folds:
@@ -80,56 +69,6 @@ def read_folds(run: Path) -> Folds:
     Raises: InputError if the file is damaged.
     """
     try:
-        return Folds.model_validate(json.loads((run / _FILE).read_text(encoding="utf-8")))
+        return Folds.model_validate(json.loads((run / FOLDS_NAME).read_text(encoding="utf-8")))
     except (ValueError, OSError):  # what pydantic raises is a ValueError too
-        raise InputError(f"{run / _FILE} is damaged: copy the run folder again or train again") from None
-
-
-def model_path(run: Path) -> Path:
-    """The model file that a run folder, a path, or a name of the zoo stands for.
-
-    Raises: InputError for an ensemble, which has more than one, and for what is none of these.
-    """
-    if is_ensemble(run):
-        raise InputError(f"{run} is an ensemble of networks: name one of them, as {fold_folder(run, 0)}")
-    if not run.exists() and len(run.parts) == 1 and not run.suffix and find_card(str(run)) is None:
-        raise DamagedError(missing(str(run)))
-    return weights_of(run)
-
-
-def load_members(
-    run: Path, model_file: str | None = None
-) -> tuple[list[tuple[nn.Module, ModelDescription]], Folds | None]:
-    """Read the network of a run folder or a model file, or all networks of an ensemble.
-
-    Args:
-        model_file: as for ``load_model``.
-
-    Returns: networks with their descriptions, and the folds they were trained on, None of a single one.
-    Raises: InputError if one cannot be read: an ensemble is never made of fewer.
-    """
-    if not is_ensemble(run):
-        return [load_model(model_path(run), model_file)], None
-    folds = read_folds(run)
-    members = [_load_fold(run, folds, fold, model_file) for fold in range(folds.count)]
-    (_, first), *others = members
-    for fold, (_, other) in enumerate(others, start=1):
-        if (other.convention, other.preprocessing.scaling) != (first.convention, first.preprocessing.scaling):
-            raise InputError(
-                f"{fold_folder(run, fold)} was trained on other masks or at another scale than "
-                f"{fold_folder(run, 0)}: copy the run folder again or train again"
-            )
-    return members, folds
-
-
-def _load_fold(run: Path, folds: Folds, fold: int, model_file: str | None) -> tuple[nn.Module, ModelDescription]:
-    folder = fold_folder(run, fold)
-    if fold not in folds.scores:
-        raise InputError(f"{folder} is not trained to its end: {command('resume', run)} goes on")
-    try:
-        return load_model(folder / FILE_NAME, model_file)
-    except DamagedError:
-        raise InputError(
-            f"{folder} is missing or damaged, and the ensemble needs all {folds.count} folds: "
-            f"{command('resume', run)} trains this one anew"
-        ) from None
+        raise InputError(f"{run / FOLDS_NAME} is damaged: copy the run folder again or train again") from None

@@ -12,6 +12,7 @@ from amsunet.data.mirrored import Flips
 from amsunet.data.table import BAND
 from amsunet.inference.objects import without_small
 from amsunet.inference.runtime import Runtime
+from amsunet.inference.runtime_options import TTA
 from amsunet.inference.sliding_window import Axis, Tiling
 
 Box = tuple[float, float, float, float]
@@ -23,18 +24,16 @@ def compute_logits(
     runtime: Runtime,
     images: Array,
     *,
-    flips: bool = False,
-    turns: bool = False,
+    tta: TTA = "none",
     allowed: Flips = "both",
     tiling: Tiling = Tiling(),  # noqa: B008 - frozen
 ) -> Array:
     """Run a network.
 
     Args:
-        images: (N, C, h, w) of uint8, windowed and resized.
-        flips: average the logits over the image mirrored upside down, left to right, both, and as it is.
-        turns: average the logits over the four quarter turns; with ``flips`` over all eight of the square's symmetries.
-        allowed: the mirror images that show all classes as they are; the others, and turns beside them, are left out.
+        images: (N, C, h, w) of uint8, normalised and resized.
+        tta: average the logits over views of the image (see ``RuntimeOptions``).
+        allowed: the mirror images that show all classes as they are; the others, and quarter turns, are left out.
         tiling: of images too large to go through whole.
 
     Returns: logits (N, num_classes, h, w), float32.
@@ -42,18 +41,19 @@ def compute_logits(
     height, width = images.shape[-2:]
     padded = pad_small(images)
     if tiling.cuts(*padded.shape[-2:]):
-        logits = _by_tiles(runtime, padded, tiling, _views(flips=flips, turns=turns, allowed=allowed))
+        logits = _by_tiles(runtime, padded, tiling, _views(tta, allowed))
     else:
-        logits = _averaged(runtime, padded, _views(flips=flips, turns=turns, allowed=allowed))
+        logits = _averaged(runtime, padded, _views(tta, allowed))
     return logits[..., :height, :width]
 
 
-def _views(*, flips: bool, turns: bool, allowed: Flips) -> list[tuple[int, bool]]:
+def _views(tta: TTA, allowed: Flips) -> list[tuple[int, bool]]:
     """Quarter turns, and whether mirrored left to right before. Upside down is mirrored, then turned by half."""
+    flips = tta in ("flips", "d4")
     if allowed != "both":
         mirrored: dict[Flips, list[tuple[int, bool]]] = {"horizontal": [(0, True)], "vertical": [(2, True)]}
         return [(0, False), *(mirrored.get(allowed, []) if flips else [])]
-    quarters = range(4) if turns else (0, 2) if flips else (0,)
+    quarters = range(4) if tta in ("rotations", "d4") else (0, 2) if flips else (0,)
     return list(itertools.product(quarters, (False, True) if flips else (False,)))
 
 
@@ -97,8 +97,8 @@ def pad_small(images: Array) -> Array:
 def to_probabilities(logits: Array, height: int, width: int, box: Box | None = None) -> Array:
     """Logits (K, h, w), or a box of them, to probabilities (K, height, width): the one place where this is done.
 
-    Where logits are no numbers, as a network's are that overflows on an image unlike all it knows, all classes are
-    equally likely. The logits are used up: at the size of the image the probabilities take their place in memory.
+    Where logits are no numbers, as of a network that overflows on an image that it never saw the like of, all classes
+    are equally likely. The logits are used up: at the size of the image the probabilities take their place in memory.
     """
     if logits.shape[1:] != (height, width) or box is not None:
         logits = _resized(logits, height, width, box or (0, 0, logits.shape[2], logits.shape[1]))

@@ -14,7 +14,7 @@ _OTHER = 1.5
 
 
 class Scaling(NamedTuple):
-    """What is to be said of the sizes of images."""
+    """How images were brought to working size, in words."""
 
     line: str
     """How they were scaled."""
@@ -24,15 +24,17 @@ class Scaling(NamedTuple):
     """Whether some were scaled otherwise than in training."""
 
 
-def describe_scaling(preprocessing: Preprocessing, sizes: Mapping[Size, int], said: float | None = None) -> Scaling:
-    """Tell how images were scaled.
+def describe_scaling(
+    preprocessing: Preprocessing, sizes: Mapping[Size, int], set_scale: float | None = None
+) -> Scaling:
+    """Describe how images were scaled.
 
     Args:
         sizes: how many images there were of each height and width.
-        said: the scale that the user set for all of them.
+        set_scale: the scale that the user set for all of them.
     """
-    if said is not None:
-        return Scaling(f"images are scaled by {said:g}, as you said", changed=True)
+    if set_scale is not None:
+        return Scaling(f"images are scaled by {set_scale:g}, as set with {setting('image_scale')}", changed=True)
     if preprocessing.image_scale == "factor":
         return Scaling(f"images are scaled by {preprocessing.scale:g}, as in training", _warn(preprocessing, sizes))
     others = {size: count for size, count in sizes.items() if preprocessing.factors(*size)[0] != preprocessing.scale}
@@ -43,7 +45,7 @@ def describe_scaling(preprocessing: Preprocessing, sizes: Mapping[Size, int], sa
     by = f"{scales[0]:.3g}" if scales[-1] < 1.01 * scales[0] else f"{scales[0]:.3g} to {scales[-1]:.3g}"
     return Scaling(
         f"{_some(others, sizes)} brought to the training's size, {typical}: scaled by {by} "
-        f"in place of {preprocessing.scale:g}; {setting('image_scale')} says another scale",
+        f"in place of {preprocessing.scale:g}; {setting('image_scale')} sets another scale",
         changed=True,
     )
 
@@ -67,7 +69,7 @@ def _warn(preprocessing: Preprocessing, sizes: Mapping[Size, int]) -> str:
     return (
         f"{_some(others, sizes)} of another size than the training's ({known}): sides of {_pixels(here)} are {times}. "
         f"They are taken as {'more' if ratio > 1 else 'less'} of the same view, pixel for pixel. If they show the same "
-        f"view in {'more' if ratio > 1 else 'fewer'} pixels, say "
+        f"view in {'more' if ratio > 1 else 'fewer'} pixels, set "
         f"{setting(image_scale=float(f'{preprocessing.scale / ratio:.2g}'))}"
     )
 

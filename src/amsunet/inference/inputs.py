@@ -124,8 +124,8 @@ def _read_list(path: Path) -> list[str]:
         text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
         text = os.fsdecode(content)
-        strange = [line.strip() for line in text.splitlines() if not line.isprintable()]
-        if "\0" in text or not all((path.parent / line).exists() for line in strange):
+        unprintable = [line.strip() for line in text.splitlines() if not line.isprintable()]
+        if "\0" in text or not all((path.parent / line).exists() for line in unprintable):
             raise InputError(f"{path} is not a list of paths: save it as UTF-8 text, one path a line") from None
     return [line.strip() for line in text.splitlines() if line.strip()]
 

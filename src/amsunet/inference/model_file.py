@@ -48,7 +48,7 @@ def load_model(path: Path, model_file: str | None = None) -> tuple[nn.Module, Mo
 
     Args:
         model_file: ``FILE.py:FUNCTION`` of a network that is not amsunet's. It must be named, or a file from
-            elsewhere could say which code is to be run; and it must be the very file that the weights were trained
+            elsewhere could choose which code is run; and it must be the very file that the weights were trained
             with.
 
     Returns: the network in evaluation mode, and its description.

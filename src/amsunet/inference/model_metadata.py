@@ -15,12 +15,11 @@ from amsunet.data.out_of_distribution import ImageStatistics
 from amsunet.data.preprocessing import Polarity, Preprocessing, Spacing
 from amsunet.data.value_range import whole_type
 from amsunet.errors import InputError
+from amsunet.inference.model_ref import FILE_NAME as FILE_NAME  # noqa: PLC0414 - where its users look for it
 from amsunet.records import Record
 from amsunet.removed import removed_in
 from amsunet.wording import setting
-from amsunet.zoo import find_card, tell_terms
 
-FILE_NAME = "model.safetensors"
 METADATA = "amsunet"
 """Under this name a file of weights, or an exported file, holds its description as JSON."""
 
@@ -46,7 +45,7 @@ class ModelDescription(Record):
     uncertainty_limit: float | None = None
     """Uncertainty that one in ten validation images exceeds: masks above it are to be checked."""
     image_statistics: ImageStatistics | None = None
-    """What the training images look like; None of a network that was never told."""
+    """What the training images look like; None of a network that was trained before they were measured."""
     flips: Flips = "both"
     """Mirror images whose predictions may be averaged: another one shows classes exchanged, as left and right lung."""
     format: Literal[1] = 1
@@ -81,7 +80,7 @@ class ModelDescription(Record):
 
 def describe_together(descriptions: Sequence[ModelDescription], threshold: float) -> ModelDescription:
     """What holds where the probabilities of networks are averaged: of objects the smallest that all of them leave, and
-    of doubtful masks the mean.
+    of the uncertainty limits the mean.
     """
     uncertainty_limit = [one.uncertainty_limit for one in descriptions if one.uncertainty_limit is not None]
     return descriptions[0].model_copy(
@@ -94,7 +93,7 @@ def describe_together(descriptions: Sequence[ModelDescription], threshold: float
 
 
 def seen_as_then(preprocessing: Preprocessing, bits: int) -> Preprocessing:
-    """How a network sees images that was trained on so many bits, if its file does not tell of their values."""
+    """How a network sees images that was trained on so many bits, if its file does not hold their values."""
     if preprocessing.normalization != "depth" or preprocessing.values or bits <= 8:
         return preprocessing
     return preprocessing.model_copy(update={"values": (whole_type(bits),)})
@@ -111,7 +110,7 @@ def _bits_trained_on(path: Path) -> int:
 
 
 def parse_description(text: str, path: Path) -> ModelDescription:
-    """The description that stands in a file as JSON; of a run of an earlier version with what the run tells of it.
+    """The description that stands in a file as JSON; of a run of an earlier version with what the run knows of it.
 
     Raises: InputError if it is no JSON, has not the fields that are known here, or has them with impossible values.
     """
@@ -125,27 +124,19 @@ def parse_description(text: str, path: Path) -> ModelDescription:
         first = (known or problems)[0]
         if not first["loc"]:
             raise InputError(f"{path} is damaged: copy it again, or make the file anew") from None
-        told = f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}"
+        problem = f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}"
         if known:
             raise InputError(
-                f"{path} was written by another version of amsunet ({told}): use that version, or make the file anew"
+                f"{path} was written by another version of amsunet ({problem}): use that version, or make the file anew"
             ) from None
-        raise InputError(f"{path} describes its network wrongly ({told}): make the file anew") from None
+        raise InputError(f"{path} describes its network wrongly ({problem}): make the file anew") from None
     if found.preprocessing.normalization != "depth" or found.preprocessing.values:
         return found
     seen = seen_as_then(found.preprocessing, _bits_trained_on(path))
     return found.model_copy(update={"preprocessing": seen})
 
 
-def weights_of(network: Path) -> Path:
-    """The model file that a run folder, a model file, or a name of the zoo stands for, whether it is there or not."""
-    if card := find_card(str(network)):
-        tell_terms(card)
-        return card.weights
-    return network / FILE_NAME if network.is_dir() or not network.suffix else network
-
-
-def description_of(weights: Path) -> ModelDescription | None:
+def read_description(weights: Path) -> ModelDescription | None:
     """The description in a file of weights, None where there is no such file; the weights are not looked at.
 
     Raises: InputError if it is damaged or of another version.

@@ -9,22 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from amsunet.errors import InputError
-from amsunet.inference.model_metadata import ModelDescription, description_of, parse_description, weights_of
-from amsunet.inference.runtime import (
-    ALL_SUFFIXES,
-    SUFFIXES,
-    Runtime,
-    exported_files,
-    first_line,
-    is_exported,
-    open_runtime,
-)
-from amsunet.optional import require
+from amsunet.inference.ensemble import Folds, fold_folder, read_folds
+from amsunet.inference.model_metadata import ModelDescription, parse_description, read_description
+from amsunet.inference.model_ref import FILE_NAME, SUFFIXES, ModelRef
+from amsunet.inference.runtime import Runtime, first_line, open_runtime
+from amsunet.inference.runtime_options import RuntimeOptions, device_is_fixed
 from amsunet.wording import command, setting
 
 if TYPE_CHECKING:
-    from amsunet.device import Device
-    from amsunet.inference.ensemble import Folds
+    from torch import nn
 
 logger = logging.getLogger(__name__)
 
@@ -33,73 +26,95 @@ Member = tuple[Runtime, ModelDescription]
 _SIDE_TRIED = 32
 
 
-def device_is_fixed() -> InputError:
-    """What is raised for an exported network that is to run otherwise than it was made for."""
-    return InputError(
-        f"an exported network has its device and precision: leave {setting('device')} and {setting('precision')} out"
-    )
-
-
-def open_members(
-    run: Path,
-    runtime: str | None,
-    *,
-    device: Device | None,
-    precision: str | None,
-    model_file: str | None,
-    compiled: bool,
-) -> tuple[list[Member], Folds | None]:
-    """Open an exported file, or the network, or the networks, of a run; torch is loaded only where it is to run.
-
-    Args:
-        runtime: ``torch``, ``onnx`` or ``openvino``; torch for a run where none is named.
-        precision: the only one that exported networks may have; any when left out.
+def open_members(model: ModelRef, options: RuntimeOptions, model_file: str | None) -> tuple[list[Member], Folds | None]:
+    """Open an exported file, or the network, or the networks, of a model; torch is loaded only where it is to run.
 
     Returns: networks with their descriptions, and the folds they were trained on, None of a single one.
-    Raises: InputError if one cannot be opened, or what was asked for does not go together.
+    Raises: InputError if one cannot be opened, or the options do not go with it.
     """
-    if runtime not in (None, "torch", *SUFFIXES):
-        raise InputError(f"runtime {runtime!r} is unknown: choose torch, {' or '.join(SUFFIXES)}")
-    of_file = is_exported(run)
-    if not of_file and run.suffix in (*ALL_SUFFIXES.values(), ".bin") and not run.is_dir():
-        raise InputError(f"{run} is for other programs: name {' or '.join(SUFFIXES.values())}, or the run folder")
-    if not of_file and runtime not in SUFFIXES:
-        return _open_run(run, device=device, model_file=model_file, compiled=compiled)
-    if compiled or model_file is not None:
-        raise InputError(
-            f"{setting('compiled' if compiled else 'model_file')} is for torch: leave it out with exported networks"
-        )
-    if device is not None and (of_file or device.type != "cpu"):
-        raise device_is_fixed()
+    of_file = model.kind == "exported"
+    if not of_file and not options.exported:
+        return _open_networks(model, options, model_file)
+    options.refuse_compile()
+    if model_file is not None:
+        raise InputError(f"{setting('model_file')} is for torch: leave it out with exported networks")
     if not of_file:
-        return [_open_exports(run, str(runtime), precision)], None
-    if runtime == "torch" or run.suffix != SUFFIXES.get(str(runtime), run.suffix):
-        raise InputError(f"{run} is not for {runtime}: leave {setting('runtime')} out, or name what it was made from")
-    return [_open_file(run)], None
+        precision = None if options.precision == "auto" else options.precision
+        return [_open_exports(model, str(options.runtime), precision)], None
+    if (options.device, options.precision) != ("auto", "auto"):
+        raise device_is_fixed()
+    if options.runtime is not None and model.path.suffix != SUFFIXES.get(options.runtime):
+        raise InputError(
+            f"{model} is not for {options.runtime}: leave {setting('runtime')} out, or name what it was made from"
+        )
+    return [_open_file(model.path)], None
 
 
-def _open_run(
-    run: Path,
-    *,
-    device: Device | None,
-    model_file: str | None,
-    compiled: bool,
+def _open_networks(
+    model: ModelRef, options: RuntimeOptions, model_file: str | None
 ) -> tuple[list[Member], Folds | None]:
-    require("torch", instead=", or name an exported file, which needs no torch")
-    from amsunet.device import choose_device  # noqa: PLC0415
-    from amsunet.inference.torch_runtime import open_run  # noqa: PLC0415 - not there in a small installation
+    device = options.choose_device()
+    from amsunet.inference.model_file import for_inference  # noqa: PLC0415 - not there in a small installation
+    from amsunet.inference.torch_runtime import TorchRuntime  # noqa: PLC0415
 
-    networks, folds = open_run(run, device or choose_device(), model_file=model_file, compiled=compiled)
-    return list(networks), folds
+    networks, folds = load_networks(model, model_file)
+    members: list[Member] = []
+    for network, description in networks:
+        placed = device.place(for_inference(network, description.temperature))
+        runtime = TorchRuntime(placed, description.preprocessing, device, compiled=options.compile, graphs=True)
+        members.append((runtime, description))
+    return members, folds
 
 
-def _open_exports(run: Path, to: str, precision: str | None) -> Member:
-    """The exported network of a run; of several the most exact one that can be used."""
-    files = exported_files(run, to, precision)
+def load_networks(
+    model: ModelRef, model_file: str | None = None
+) -> tuple[list[tuple[nn.Module, ModelDescription]], Folds | None]:
+    """Read the network of a model, or all networks of an ensemble, into torch.
+
+    Args:
+        model_file: as for ``load_model``.
+
+    Returns: networks with their descriptions, and the folds they were trained on, None of a single one.
+    Raises: InputError if one cannot be read: an ensemble is never made of fewer.
+    """
+    from amsunet.inference.model_file import load_model  # noqa: PLC0415 - loads torch
+
+    if model.kind != "ensemble":
+        return [load_model(model.weights, model_file)], None
+    run, folds = model.path, read_folds(model.path)
+    networks = [_load_fold(run, folds, fold, model_file) for fold in range(folds.count)]
+    (_, first), *others = networks
+    for fold, (_, other) in enumerate(others, start=1):
+        if (other.convention, other.preprocessing.scaling) != (first.convention, first.preprocessing.scaling):
+            raise InputError(
+                f"{fold_folder(run, fold)} was trained on other masks or at another scale than "
+                f"{fold_folder(run, 0)}: copy the run folder again or train again"
+            )
+    return networks, folds
+
+
+def _load_fold(run: Path, folds: Folds, fold: int, model_file: str | None) -> tuple[nn.Module, ModelDescription]:
+    from amsunet.inference.model_file import DamagedError, load_model  # noqa: PLC0415 - loads torch
+
+    folder = fold_folder(run, fold)
+    if fold not in folds.scores:
+        raise InputError(f"{folder} is not trained to its end: {command('resume', run)} goes on")
+    try:
+        return load_model(folder / FILE_NAME, model_file)
+    except DamagedError:
+        raise InputError(
+            f"{folder} is missing or damaged, and the ensemble needs all {folds.count} folds: "
+            f"{command('resume', run)} trains this one anew"
+        ) from None
+
+
+def _open_exports(model: ModelRef, to: str, precision: str | None) -> Member:
+    """The exported network of a model; of several the most exact one that can be used."""
+    files = model.exports(to, precision)
     if not files:
-        line = command("export", run, to=to, **({} if precision is None else {"precision": precision}))
-        raise InputError(f"{run} holds no exported network for {to}: {line} makes one")
-    known = description_of(weights_of(run))
+        line = command("export", str(model), to=to, **({} if precision is None else {"precision": precision}))
+        raise InputError(f"{model} holds no exported network for {to}: {line} makes one")
+    known = None if model.kind == "ensemble" else read_description(model.weights)
     problems: list[InputError] = []
     for path in files:
         try:
@@ -116,7 +131,7 @@ def _open_exports(run: Path, to: str, precision: str | None) -> Member:
 
 
 def _open_file(path: Path) -> Member:
-    """Open an exported file, and try it on a small image: what it says of itself may have been changed."""
+    """Open an exported file, and try it on a small image: its description may have been changed."""
     runtime = open_runtime(path)
     description = parse_description(runtime.description, path)
     channels, classes = description.preprocessing.in_channels, description.convention.num_classes
@@ -130,7 +145,7 @@ def _open_file(path: Path) -> Member:
         problem = first_line(error)
     if problem:
         raise InputError(
-            f"{path} does not take images of {channels} channels to {classes} classes, as it says of itself "
+            f"{path} does not take images of {channels} channels to {classes} classes, as its description has it "
             f"({problem}): export it again"
         )
     return runtime, description

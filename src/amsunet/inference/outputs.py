@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from amsunet.data.images import Array, write_image
 from amsunet.data.masks import MaskConvention
+
+if TYPE_CHECKING:
+    from amsunet.inference.segmentation import Segmentation
 
 
 def mask_paths(out: Path, name: str, convention: MaskConvention, suffix: str = ".png") -> list[Path]:
@@ -14,17 +23,43 @@ def mask_paths(out: Path, name: str, convention: MaskConvention, suffix: str = "
     return [out / f"{name}{suffix}"]
 
 
-def overlay_path(out: Path, name: str) -> Path:
+@dataclass(frozen=True)
+class Outputs:
+    """The files of one image."""
+
+    masks: list[Path]
+    overlay: Path | None = None
     """Of the image with outlines."""
-    return out / "overlays" / f"{name}.png"
-
-
-def probability_paths(out: Path, name: str, convention: MaskConvention) -> dict[int, Path]:
+    probabilities: Mapping[int, Path] = field(default_factory=dict)
     """Of the probability maps, by class number: of two classes that of the foreground alone."""
-    names = convention.class_names
-    if len(names) == 2:
-        return {1: out / "probabilities" / f"{name}.png"}
-    return {
-        label: out / "probabilities" / f"{name}_{class_name.replace(' ', '_')}.png"
-        for label, class_name in enumerate(names)
-    }
+
+    @classmethod
+    def of(
+        cls, out: Path, name: str, convention: MaskConvention, *, overlay: bool = False, probability: bool = False
+    ) -> Outputs:
+        """Name the files below ``out``; overlays and probability maps only where they are wanted."""
+        maps = dict(enumerate(convention.class_names)) if probability else {}
+        if len(maps) == 2:
+            maps = {1: ""}
+        return cls(
+            mask_paths(out, name, convention),
+            out / "overlays" / f"{name}.png" if overlay else None,
+            {
+                label: out / "probabilities" / f"{name}{class_name and '_'}{class_name.replace(' ', '_')}.png"
+                for label, class_name in maps.items()
+            },
+        )
+
+    def __iter__(self) -> Iterator[Path]:
+        yield from self.masks
+        if self.overlay is not None:
+            yield self.overlay
+        yield from self.probabilities.values()
+
+    def write(self, segmentation: Segmentation, image: Array | None) -> None:
+        """Write all of them; the image as read is needed for the overlay alone."""
+        segmentation.write_to(self.masks)
+        if self.overlay is not None and image is not None:
+            write_image(self.overlay, np.asarray(segmentation.overlay(image)))
+        for label, path in self.probabilities.items():
+            write_image(path, (segmentation.probability[label] * 65535).round().astype(np.uint16))

@@ -18,7 +18,7 @@ def choose_tone(
     """The tone by which a network expects to be right, of two where there are two.
 
     A network that was trained to see bright objects on dark is less sure of what it finds in the gaps between objects.
-    What the image itself says counts too: the other tone must be better by the lead of the first.
+    What the image itself shows counts too: the other tone must be better by the lead of the first.
 
     Args:
         view: makes the image (h, w, C) of uint8 that the network sees by a tone.

@@ -7,24 +7,24 @@ import logging
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from amsunet.atomic_io import check_writable, printable, write_csv, write_text
-from amsunet.data.images import MAXIMUM_PIXELS, Array, count_pixels, read_image, write_image
+from amsunet.data.images import MAXIMUM_PIXELS, Array, count_pixels, read_image
 from amsunet.data.preprocessing import Size
 from amsunet.data.slides import LARGE_PIXELS, SlideError, is_slide
 from amsunet.errors import InputError
 from amsunet.inference.inputs import InputImage, find_inputs
-from amsunet.inference.outputs import mask_paths, overlay_path, probability_paths
+from amsunet.inference.model_ref import ModelRef
+from amsunet.inference.outputs import Outputs
 from amsunet.inference.predictor import Predictor, load
 from amsunet.inference.prepared_image import Prepared
-from amsunet.inference.segmentation import Segmentation
+from amsunet.inference.segmentation import PendingSegmentation
 from amsunet.inference.slide import SlideTask
 from amsunet.inference.uncertainty import ReviewItem
 from amsunet.progress import report
@@ -64,17 +64,27 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class ImageTask:
+    """An image that memory holds whole, and what is known of it before it is read."""
+
+    image: Path
+    name: str
+    pixels: int
+    outputs: Outputs
+
+
+@dataclass(frozen=True)
 class Read:
     """An image that was read, ready for the networks."""
 
-    path: Path
+    task: ImageTask
     prepared: Prepared
     image: Array | None
     """As read, where it is wanted again."""
 
 
 def predict(
-    run: str | Path | Predictor,
+    model: str | Path | ModelRef | Predictor,
     images: str | Path | Sequence[str | Path],
     out: str | Path,
     *,
@@ -86,7 +96,7 @@ def predict(
     """Segment images into a folder of masks, as the command ``amsunet predict`` does.
 
     Args:
-        run: What ``load`` takes, or what it gave: ``load(run, device="cuda")`` for other settings.
+        model: What ``load`` takes, or what it gave: ``load(model, RuntimeOptions(tta="flips"))`` for other settings.
         images: A file, folder, pattern, list (.txt, one path a line) or ``sample:NAME``, or several of them.
         out: The folder for the masks, each of its image's name, in the convention of the training masks.
         overlay: Also write ``overlays/NAME.png``, the image with outlines.
@@ -108,7 +118,7 @@ def predict(
     """
     several = [images] if isinstance(images, str | Path) else images
     jobs = find_inputs([str(one) for one in several], Path(out))
-    predictor = run if isinstance(run, Predictor) else load(run)
+    predictor = model if isinstance(model, Predictor) else load(model)
     return predict_files(
         predictor, jobs, Path(out), overlay=overlay, probability=probability, overwrite=overwrite, level=level
     )
@@ -116,7 +126,7 @@ def predict(
 
 def predict_files(
     predictor: Predictor,
-    jobs: Sequence[InputImage],
+    inputs: Sequence[InputImage],
     out: Path,
     *,
     overlay: bool = False,
@@ -128,99 +138,98 @@ def predict_files(
     read is noted and passed over.
 
     Args:
-        overlay: also write ``overlays/NAME.png``, the image with outlines.
-        probability: also write ``probabilities/NAME.png``, 16 bits for 0 ... 1; a file a class if more than two.
-        overwrite: let masks take the place of files that are there already, but never of an image they are made from.
-        level: of slides that are pyramids, the level whose pixels are those of an image.
+        predictor: What segments them.
+        inputs: The images, as ``find_inputs`` finds them.
+        out: The folder for the masks.
+        overlay: Also write ``overlays/NAME.png``, the image with outlines.
+        probability: Also write ``probabilities/NAME.png``, 16 bits for 0 ... 1; a file a class if more than two.
+        overwrite: Let masks take the place of files that are there already, but never of an image they are made from.
+        level: Of slides that are pyramids, the level whose pixels are those of an image.
 
-    Raises: InputError if a result cannot be written, or would take the place of another file.
+    Returns:
+        How many masks were written, what failed and what is to be checked.
+
+    Raises:
+        InputError: If a result cannot be written, or would take the place of another file.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file: name a folder for the masks")
     check_writable(out / REVIEW_LIST)
-    slides = {job: SlideTask(predictor, job.image, out, job.name, level=level, overwrite=overwrite)
-              for job in jobs if is_slide(job.image)}  # fmt: skip
-    images = [job for job in jobs if job not in slides]
+    slides = [SlideTask(predictor, one.image, out, one.name, level=level, overwrite=overwrite)
+              for one in inputs if is_slide(one.image)]  # fmt: skip
     if slides and (overlay or probability):
         raise InputError(
-            f"{next(iter(slides)).image} is too large for {setting('overlay')} and {setting('probability')}: leave "
-            "them out"
+            f"{slides[0].path} is too large for {setting('overlay')} and {setting('probability')}: leave them out"
         )
     if level and not slides:
         raise InputError(f"{setting('level')} is for pyramids, and none of the images is one: leave it out")
-    for job in images:
-        if LARGE_PIXELS < count_pixels(job.image) < MAXIMUM_PIXELS:
-            logger.info(
-                f"{job.image} is predicted whole, which takes more than 2 GB of memory; a TIFF in tiles, packed with "
-                'Deflate or with what "amsunet[slides]" reads, is predicted in parts'
-            )
-    places = {job: _places(job, out, predictor, overlay=overlay, probability=probability) for job in images}
-    _refuse_to_replace(places, overwrite=overwrite)
-    for task in slides.values():
+    of_slides = {task.path for task in slides}
+    name_outputs = partial(
+        Outputs.of, out, convention=predictor.description.convention, overlay=overlay, probability=probability
+    )
+    images = [ImageTask(one.image, one.name, count_pixels(one.image), name_outputs(one.name))
+              for one in inputs if one.image not in of_slides]  # fmt: skip
+    _note_large(images)
+    _refuse_to_replace(images, overwrite=overwrite)
+    for task in slides:
         with suppress(SlideError):  # noted when its turn comes
             task.check()
     outcome = Outcome()
     start = time.perf_counter()
     try:
-        _predict_images(predictor, images, out, outcome, overlay=overlay, probability=probability, total=len(jobs))
-        for job, task in slides.items():
-            try:
-                item = task.run()
-            except SlideError as error:
-                outcome.failures[str(job.image)] = str(error)
-                continue
-            outcome.written += 1
-            outcome.review += [item] if item else []
-    finally:  # masks that are written are told apart, even if what follows them is stopped
+        _predict_images(predictor, images, outcome, total=len(inputs))
+        _predict_slides(slides, outcome)
+    finally:  # masks that are written are listed, even if what follows them is stopped
         outcome.seconds = time.perf_counter() - start
-        _write_lists(outcome, jobs, out)
+        _write_lists(outcome, inputs, out)
     return outcome
 
 
-def _places(job: InputImage, out: Path, predictor: Predictor, *, overlay: bool, probability: bool) -> list[Path]:
-    """Every file that will be written for an image."""
-    convention = predictor.description.convention
-    return [
-        *mask_paths(out, job.name, convention),
-        *([overlay_path(out, job.name)] if overlay else []),
-        *(probability_paths(out, job.name, convention).values() if probability else []),
-    ]
+def _note_large(tasks: Sequence[ImageTask]) -> None:
+    for task in tasks:
+        if LARGE_PIXELS < task.pixels < MAXIMUM_PIXELS:
+            logger.info(
+                f"{task.image} is predicted whole, which takes more than 2 GB of memory; a TIFF in tiles, packed with "
+                'Deflate or with what "amsunet[slides]" reads, is predicted in parts'
+            )
 
 
-def _refuse_to_replace(places: Mapping[InputImage, Sequence[Path]], *, overwrite: bool) -> None:
+def _predict_slides(tasks: Sequence[SlideTask], outcome: Outcome) -> None:
+    for task in tasks:
+        try:
+            item = task.run()
+        except SlideError as error:
+            outcome.failures[str(task.path)] = str(error)
+            continue
+        outcome.written += 1
+        outcome.review += [item] if item else []
+
+
+def _refuse_to_replace(tasks: Sequence[ImageTask], *, overwrite: bool) -> None:
     """Raise InputError if a result would take the place of another file, of an image that is to be segmented, or of a
     result for another image.
     """
-    images = {job.image.resolve() for job in places}
-    results: dict[Path, InputImage] = {}
-    for job, targets in places.items():
-        for target in targets:
+    images = {task.image.resolve() for task in tasks}
+    results: dict[Path, ImageTask] = {}
+    for task in tasks:
+        for target in task.outputs:
             if target.resolve() in images:
                 raise InputError(
-                    f"the mask of {job.image} would take the place of {target}: choose another {setting('out')}"
+                    f"the mask of {task.image} would take the place of {target}: choose another {setting('out')}"
                 )
             if not overwrite and target.exists():
                 raise InputError(
-                    f"{target} is there already: choose another {setting('out')}, or say {setting(overwrite=True)}"
+                    f"{target} is there already: choose another {setting('out')}, or set {setting(overwrite=True)}"
                 )
             if target in results:
                 raise InputError(
-                    f"what is made of {results[target].image} and of {job.image} would both be {target}: predict them "
+                    f"what is made of {results[target].image} and of {task.image} would both be {target}: predict them "
                     "into different folders"
                 )
-            results[target] = job
+            results[target] = task
 
 
-def _predict_images(
-    predictor: Predictor,
-    jobs: Sequence[InputImage],
-    out: Path,
-    outcome: Outcome,
-    *,
-    overlay: bool,
-    probability: bool,
-    total: int,
-) -> None:
+def _predict_images(predictor: Predictor, tasks: Sequence[ImageTask], outcome: Outcome, *, total: int) -> None:
     """Predict images that memory holds whole; ``total`` counts slides too."""
     with ThreadPoolExecutor(2) as pool:
         writing: deque[Future[ReviewItem | None]] = deque()
@@ -229,9 +238,9 @@ def _predict_images(
             if item := writing.popleft().result():
                 outcome.review.append(item)
 
-        for batch in _batches(_read_ahead(pool, predictor, jobs, keep=overlay), outcome):
-            for read, finish in zip(batch, predictor.compute([read.prepared for read in batch]), strict=True):
-                writing.append(pool.submit(_write, out, finish, read.path, read.image, probability=probability))
+        for batch in _batches(_read_ahead(pool, predictor, tasks), outcome):
+            for read, pending in zip(batch, predictor.compute([read.prepared for read in batch]), strict=True):
+                writing.append(pool.submit(_write, read.task, pending, read.image))
             # What is left to do for this batch is done beside the next one, but not for a large image.
             at_once = math.prod(batch[0].prepared.size) <= _LARGE_PIXELS
             while len(writing) > at_once * len(batch):
@@ -243,7 +252,7 @@ def _predict_images(
             wait()
 
 
-def _write_lists(outcome: Outcome, jobs: Sequence[InputImage], out: Path) -> None:
+def _write_lists(outcome: Outcome, inputs: Sequence[InputImage], out: Path) -> None:
     """Write the lists of failures and of masks to be checked, in place of those of the last prediction; but masks that
     stay in the folder from then are listed still, behind the others.
     """
@@ -254,14 +263,14 @@ def _write_lists(outcome: Outcome, jobs: Sequence[InputImage], out: Path) -> Non
     outcome.review.sort(key=lambda item: (item.warned_of, item.uncertainty), reverse=True)
     rows = [{"image": one.image, "uncertainty": f"{one.uncertainty:.4f}", "reason": one.reason}
             for one in outcome.review]  # fmt: skip
-    rows += _still_to_review(out / REVIEW_LIST, {printable(str(job.image)) for job in jobs})
+    rows += _still_to_review(out / REVIEW_LIST, {printable(str(one.image)) for one in inputs})
     (out / REVIEW_LIST).unlink(missing_ok=True)
     if rows:
         write_csv(out / REVIEW_LIST, rows)
 
 
 def _still_to_review(path: Path, made_anew: set[str]) -> list[dict[str, str]]:
-    """What a list says of masks of other images than those; nothing, if it is not such a list."""
+    """The rows of a list for masks of other images than those; nothing, if it is not such a list."""
     try:
         rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     except (OSError, UnicodeDecodeError):
@@ -275,41 +284,40 @@ def _still_to_review(path: Path, made_anew: set[str]) -> list[dict[str, str]]:
 
 
 def _read_ahead(
-    pool: ThreadPoolExecutor, predictor: Predictor, jobs: Sequence[InputImage], *, keep: bool
-) -> Iterator[tuple[InputImage, Read | InputError]]:
+    pool: ThreadPoolExecutor, predictor: Predictor, tasks: Sequence[ImageTask]
+) -> Iterator[tuple[ImageTask, Read | InputError]]:
     """Read and prepare files in the background, some ahead of their use, in order."""
-    waiting: deque[tuple[InputImage, int, Future[Read | InputError]]] = deque()
+    waiting: deque[tuple[ImageTask, Future[Read | InputError]]] = deque()
 
-    def take() -> tuple[InputImage, Read | InputError]:
-        job, _, future = waiting.popleft()
-        return job, future.result()
+    def take() -> tuple[ImageTask, Read | InputError]:
+        task, future = waiting.popleft()
+        return task, future.result()
 
-    for job in jobs:
-        pixels = count_pixels(job.image)
+    for task in tasks:
         while waiting and (
-            len(waiting) >= _IMAGES_AHEAD or pixels + sum(known for _, known, _ in waiting) > _PIXELS_AHEAD
+            len(waiting) >= _IMAGES_AHEAD or task.pixels + sum(one.pixels for one, _ in waiting) > _PIXELS_AHEAD
         ):
             yield take()
-        waiting.append((job, pixels, pool.submit(_read, predictor, job, keep=keep)))
+        waiting.append((task, pool.submit(_read, predictor, task)))
     while waiting:
         yield take()
 
 
-def _read(predictor: Predictor, job: InputImage, *, keep: bool) -> Read | InputError:
+def _read(predictor: Predictor, task: ImageTask) -> Read | InputError:
     try:
-        image = read_image(job.image)
+        image = read_image(task.image)
     except InputError as error:
         return error
-    return Read(job.image, predictor.prepare(image, job.name), image if keep else None)
+    return Read(task, predictor.prepare(image, task.name), image if task.outputs.overlay else None)
 
 
-def _batches(images: Iterator[tuple[InputImage, Read | InputError]], outcome: Outcome) -> Iterator[list[Read]]:
+def _batches(images: Iterator[tuple[ImageTask, Read | InputError]], outcome: Outcome) -> Iterator[list[Read]]:
     """Put images of one working size that follow each other together, as many as a batch holds."""
     batch: list[Read] = []
     size: tuple[int, ...] = ()
-    for job, read in images:
+    for task, read in images:
         if isinstance(read, InputError):
-            outcome.failures[str(job.image)] = str(read)
+            outcome.failures[str(task.image)] = str(read)
             continue
         here = read.prepared.working_size
         if batch and (here != size or (len(batch) + 1) * math.prod(here) > _BATCH_PIXELS):
@@ -321,21 +329,13 @@ def _batches(images: Iterator[tuple[InputImage, Read | InputError]], outcome: Ou
         yield batch
 
 
-def _write(
-    out: Path, finish: Callable[[], Segmentation], path: Path, image: Array | None, *, probability: bool
-) -> ReviewItem | None:
-    """Write what belongs to one image, and say whether its mask is to be checked."""
-    segmentation = finish()
-    name, convention = segmentation.name, segmentation.convention
-    segmentation.write_to(mask_paths(out, name, convention))
-    if image is not None:
-        write_image(overlay_path(out, name), np.asarray(segmentation.overlay(image)))
-    if probability:
-        for label, place in probability_paths(out, name, convention).items():
-            write_image(place, (segmentation.probability[label] * 65535).round().astype(np.uint16))
+def _write(task: ImageTask, pending: PendingSegmentation, image: Array | None) -> ReviewItem | None:
+    """Write what belongs to one image, and return why its mask is to be checked, if it is."""
+    segmentation = pending.finish()
+    task.outputs.write(segmentation, image)
     if not segmentation.review_reasons:
         return None
     reason = "; ".join(segmentation.review_reasons)
     return ReviewItem(
-        str(path), segmentation.uncertainty, reason, segmentation.out_of_distribution, segmentation.polarity
+        str(task.image), segmentation.uncertainty, reason, segmentation.out_of_distribution, segmentation.polarity
     )

@@ -8,9 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,19 +26,16 @@ from amsunet.errors import InputError
 from amsunet.inference.forward import Box, compute_logits, to_labels, to_probabilities
 from amsunet.inference.image_scale import Scaling, describe_scaling
 from amsunet.inference.model_metadata import describe_together
-from amsunet.inference.open_model import device_is_fixed, open_members
+from amsunet.inference.model_ref import ModelRef
+from amsunet.inference.open_model import open_members
 from amsunet.inference.polarity_choice import choose_tone
 from amsunet.inference.prepared_image import Prepared, prepare_image
-from amsunet.inference.runtime import SUFFIXES, is_exported
-from amsunet.inference.segmentation import Segmentation
+from amsunet.inference.runtime_options import RuntimeOptions
+from amsunet.inference.segmentation import PendingSegmentation, Segmentation
 from amsunet.inference.sliding_window import Tiling
 from amsunet.inference.uncertainty import measure_uncertainty
 from amsunet.memory import return_freed_memory
-from amsunet.optional import require
 from amsunet.wording import setting
-
-if TYPE_CHECKING:
-    from amsunet.device import Device
 
 logger = logging.getLogger(__name__)
 
@@ -50,23 +45,21 @@ _LARGEST_SCALE = 16
 class Predictor:
     """A loaded model, or an ensemble whose probabilities are averaged.
 
+    ``predict`` segments an image, ``predict_batch`` several; ``description`` is what is known of the network, ``str``
+    what runs it, ``len`` the number of networks. All other methods are for the package itself.
+
     Args:
-        run: a run folder, the model file in one, the folder of an ensemble, or a file of amsunet export.
-        runtime: ``torch``, ``onnx`` or ``openvino``; torch for a run, and what a file is for, when left out.
-        device: where torch is to run; chosen when left out.
-        precision: the only one that exported networks may have; any when left out.
-        flips: average over the image and its mirror images: slower by four (by two where one is left out), usually a
-            little better.
-        turns: average over quarter turns: slower by four, with flips by eight.
-        image_scale: working pixels per image pixel, in place of what the network does with the size of an image.
+        model: A run folder, the model file in one, the folder of an ensemble, the name of a network of the zoo
+            (``zoo:nuclei``), or a file of ``amsunet export``.
+        options: By what, where and over which views of an image the network is run.
+        image_scale: Working pixels per image pixel, in place of what the network does with the size of an image.
         polarity: ``bright-on-dark`` or ``dark-on-bright``: what the objects of all images are, in place of what the
             network finds out of each; for networks of the normalization ``bright_on_dark``.
-        model_file: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
-        tiling: of images too large to go through a network whole.
-        compiled: run torch.compile; where that is not possible a warning is logged, and the network runs without.
+        model_file: ``FILE.py:FUNCTION``, if the model was trained with a network that is not amsunet's.
+        tiling: Of images too large to go through a network whole.
 
     Raises:
-        InputError: If the model cannot be read or does not go with the runtime.
+        InputError: If the model cannot be read or the options do not go with it.
 
     Example:
         >>> import amsunet, numpy
@@ -77,31 +70,24 @@ class Predictor:
 
     def __init__(
         self,
-        run: str | Path,
+        model: str | Path | ModelRef,
+        options: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
         *,
-        runtime: str | None = None,
-        device: Device | None = None,
-        precision: str | None = None,
-        flips: bool = False,
-        turns: bool = False,
         image_scale: float | None = None,
         polarity: Polarity = "auto",
         model_file: str | None = None,
         tiling: Tiling = Tiling(),  # noqa: B008 - frozen
-        compiled: bool = False,
     ) -> None:
         if image_scale is not None and not 0 < image_scale <= _LARGEST_SCALE:
-            told = f"{setting('image_scale')} must be more than 0 and at most {_LARGEST_SCALE}"
-            raise InputError(f"{told}, not {image_scale:g}")
-        self._members, self.folds = open_members(
-            Path(run), runtime, device=device, precision=precision, model_file=model_file, compiled=compiled
-        )
+            limits = f"{setting('image_scale')} must be more than 0 and at most {_LARGEST_SCALE}"
+            raise InputError(f"{limits}, not {image_scale:g}")
+        self._members, self.folds = open_members(ModelRef.resolve(model), options, model_file)
         if image_scale is not None:
             self._members = [(runtime, known.at_scale(image_scale)) for runtime, known in self._members]
         if polarity != "auto":
             self._members = [(runtime, known.with_polarity(polarity)) for runtime, known in self._members]
         self._at_work = threading.Lock()  # images are prepared in threads, and may need a network for it
-        self.flips, self.turns, self.image_scale, self.polarity = flips, turns, image_scale, polarity
+        self.tta, self.image_scale, self.polarity = options.tta, image_scale, polarity
         self.tiling = tiling
         self.description = self._members[0][1]
         if self.folds is not None:
@@ -109,11 +95,11 @@ class Predictor:
 
     @property
     def views_left_out(self) -> str:
-        """What of ``flips`` and ``turns`` is left out, for it would exchange classes; empty where nothing is."""
+        """Which views of ``tta`` are left out, for they would exchange classes; empty where none is."""
         allowed = self.description.flips
-        if allowed == "both" or not (self.flips or self.turns):
+        if allowed == "both" or self.tta == "none":
             return ""
-        kept = f"the {allowed} flip alone" if self.flips and allowed != "none" else "the image alone"
+        kept = f"the {allowed} flip alone" if self.tta != "rotations" and allowed != "none" else "the image alone"
         return f"{kept} is averaged over: other views exchange classes of this network, or were not shown in training"
 
     def __str__(self) -> str:
@@ -122,14 +108,6 @@ class Predictor:
     def __len__(self) -> int:
         """The number of networks."""
         return len(self._members)
-
-    def held_out_model(self, name: str) -> Predictor:
-        """Of an ensemble the one network that was not trained on this training image, of a single one itself."""
-        if self.folds is None:
-            return self
-        alone = copy(self)
-        alone._members = [self._members[self.folds.fold_of[name]]]
-        return alone
 
     def predict(
         self, image: Array | str | Path, *, name: str | None = None, spacing: Spacing | None = None
@@ -157,16 +135,26 @@ class Predictor:
         return self._predict(as_supported(array, "the image"), name or "image", spacing)
 
     def _predict(self, image: Array, name: str, spacing: Spacing | None) -> Segmentation:
-        (finish,) = self.compute([self.prepare(image, name, spacing)])
-        return replace(finish(), spacing=spacing)
+        (pending,) = self.compute([self.prepare(image, name, spacing)])
+        return replace(pending.finish(), spacing=spacing)
 
     def predict_batch(self, images: Sequence[Array], names: Sequence[str]) -> list[Segmentation]:
         """Segment images as read, (H, W, C), whose working sizes are the same."""
-        finishes = self.compute([self.prepare(image, name) for image, name in zip(images, names, strict=True)])
-        return [finish() for finish in finishes]
+        pending = self.compute([self.prepare(image, name) for image, name in zip(images, names, strict=True)])
+        return [one.finish() for one in pending]
+
+    # What follows is for the package itself (predict_files, slide, evaluation), and may change.
+
+    def held_out_model(self, name: str) -> Predictor:
+        """Of an ensemble the one network that was not trained on this training image, of a single one itself."""
+        if self.folds is None:
+            return self
+        alone = copy(self)
+        alone._members = [self._members[self.folds.fold_of[name]]]
+        return alone
 
     def prepare(self, image: Array, name: str, spacing: Spacing | None = None) -> Prepared:
-        """The first of three parts of a prediction: what is to be done before the networks."""
+        """The first of three parts of a prediction: what is done before the networks."""
         return prepare_image(
             image,
             name,
@@ -178,7 +166,7 @@ class Predictor:
         )
 
     def scaling(self, sizes: Mapping[Size, int]) -> Scaling:
-        """Tell how images were brought to working size, given how many there were of each height and width."""
+        """Describe how images were brought to working size, given how many there were of each height and width."""
         return describe_scaling(self.description.preprocessing, sizes, self.image_scale)
 
     def choose_tone(
@@ -204,7 +192,7 @@ class Predictor:
         return {known.preprocessing.input_format: known.preprocessing for _, known in self._members}
 
     def out_of_distribution(self, seen: Mapping[InputFormat, Array]) -> str:
-        """In what an image, (h, w, C) of uint8 of each kind, is unlike the training images of every network."""
+        """In what an image, (h, w, C) of uint8 of each kind, differs from the training images of every network."""
         out_of_distribution = [
             known.image_statistics.out_of_distribution(seen[known.preprocessing.input_format])
             for _, known in self._members
@@ -212,12 +200,8 @@ class Predictor:
         ]
         return out_of_distribution[0] if out_of_distribution and all(out_of_distribution) else ""
 
-    def compute(self, images: Sequence[Prepared]) -> list[Callable[[], Segmentation]]:
-        """The second part: the networks, on images whose working sizes are the same.
-
-        Returns:
-            The third part for each image, to be called once, in any thread.
-        """
+    def compute(self, images: Sequence[Prepared]) -> list[PendingSegmentation]:
+        """The second part: the networks, on images whose working sizes are the same; ``finish`` is the third."""
         if self.tiling.cuts(*images[0].working_size):
             return_freed_memory()  # what reading a large image left
         *first, last = range(len(self._members))
@@ -229,7 +213,8 @@ class Predictor:
                 totals[index] = probabilities if before is None else np.add(before, probabilities, out=before)
         logits = self._logits(last, [image.views for image in images])
         return [
-            partial(self._finish, replace(image, views={}), one, total)  # views may be large
+            # Without the views, which may be large.
+            PendingSegmentation(replace(image, views={}), one, total, len(self._members), self.description)
             for image, one, total in zip(images, logits, totals, strict=True)
         ]
 
@@ -246,100 +231,50 @@ class Predictor:
         return total
 
     def checksum(self) -> str:
-        """Of what is known of the networks, which tells one training from another, and how images go through them."""
+        """Of what is known of the networks, different for every training, and how images go through them."""
         known = [description.model_dump_json() for _, description in self._members]
-        said = () if self.polarity == "auto" else (self.polarity,)
-        return hashlib.sha256(repr((known, self.flips, self.turns, self.tiling, *said)).encode()).hexdigest()
+        polarity = () if self.polarity == "auto" else (self.polarity,)
+        return hashlib.sha256(repr((known, self.tta, self.tiling, *polarity)).encode()).hexdigest()
 
     def _logits(self, member: int, images: Sequence[Mapping[InputFormat, Array]]) -> Array:
         runtime, description = self._members[member]
         views = [image[description.preprocessing.input_format] for image in images]
         batch = np.stack(views) if len(views) > 1 else views[0][None]  # no copy of a large image
         with self._at_work:
-            return compute_logits(
-                runtime, batch, flips=self.flips, turns=self.turns, allowed=description.flips, tiling=self.tiling
-            )
-
-    def _finish(self, image: Prepared, logits: Array, total: Array | None) -> Segmentation:
-        """Segment by the logits of the last network and the sum of probabilities of those before it."""
-        probabilities = to_probabilities(logits, *image.size)
-        if total is not None:
-            probabilities += total
-            probabilities /= np.float32(len(self._members))
-        known = self.description
-        labels = to_labels(probabilities, known.threshold, image.smallest)
-        return Segmentation(
-            image.name,
-            probabilities,
-            labels,
-            known.convention,
-            out_of_distribution=image.out_of_distribution,
-            uncertainty_limit=known.uncertainty_limit,
-            polarity=image.polarity,
-        )
+            return compute_logits(runtime, batch, tta=self.tta, allowed=description.flips, tiling=self.tiling)
 
 
 def load(
-    run: str | Path,
+    model: str | Path | ModelRef,
+    options: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
     *,
-    runtime: str | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    flips: bool = False,
-    turns: bool = False,
     image_scale: float | None = None,
     polarity: Polarity = "auto",
     model_file: str | None = None,
-    compiled: bool = False,
 ) -> Predictor:
     """Load a trained model from its run folder, or an exported one from its file.
 
     Args:
-        run: A run folder, the model file in one, the folder of an ensemble, the name of a network of the zoo, or a file
-            of ``amsunet export``.
-        runtime: As for ``Predictor``, and likewise ``flips``, ``turns``, ``image_scale``, ``model_file`` and
-            ``compiled``.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; of torch alone.
-        precision: ``auto``, ``float32`` or ``bfloat16``.
-        flips: See ``runtime``.
-        turns: See ``runtime``.
-        image_scale: See ``runtime``.
-        model_file: See ``runtime``.
-        compiled: See ``runtime``.
+        model: A run folder, the model file in one, the folder of an ensemble, the name of a network of the zoo
+            (``zoo:nuclei``), or a file of ``amsunet export``.
+        options: By what, where and over which views of an image the network is run.
+        image_scale: As for ``Predictor``.
+        polarity: As for ``Predictor``.
+        model_file: As for ``Predictor``.
 
     Returns:
         A predictor, whose ``predict`` takes a path or an array.
 
     Raises:
-        InputError: If the model cannot be read or does not go with the runtime.
+        InputError: If the model cannot be read or the options do not go with it.
 
     Example:
         >>> import amsunet
-        >>> predictor = amsunet.load("zoo:nuclei", device="cpu")
+        >>> predictor = amsunet.load("zoo:nuclei", amsunet.RuntimeOptions(tta="flips"))
         >>> sum(predictor.predict("image.png").areas().values()) == 128 * 128
         True
     """
-    chosen = None
-    if (device, precision) != ("auto", "auto") and is_exported(Path(run)):
-        raise device_is_fixed()
-    if device != "auto" or (precision != "auto" and runtime not in SUFFIXES):
-        require("torch")
-        from amsunet.device import choose_device  # noqa: PLC0415 - loads torch, which exported networks do without
-
-        chosen = choose_device(device, precision)
-    asked = None if precision == "auto" else precision
-    predictor = Predictor(
-        run,
-        runtime=runtime,
-        device=chosen,
-        precision=asked,
-        flips=flips,
-        turns=turns,
-        image_scale=image_scale,
-        polarity=polarity,
-        model_file=model_file,
-        compiled=compiled,
-    )
+    predictor = Predictor(model, options, image_scale=image_scale, polarity=polarity, model_file=model_file)
     if predictor.views_left_out:
         logger.info(predictor.views_left_out)
     return predictor

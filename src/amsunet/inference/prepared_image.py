@@ -1,4 +1,4 @@
-"""An image made ready for networks: windowed, the right way round, at working size."""
+"""An image made ready for networks: normalised, the right way round, at working size."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Prepared:
     views: dict[InputFormat, Array]
     """(C, h, w) of uint8: the networks of an ensemble may differ in their kind."""
     out_of_distribution: str
-    """In what the image is unlike the training images of every network; empty if it is not."""
+    """In what the image differs from the training images of every network; empty if it is not."""
     smallest: float
     """Pixels of the image below which objects are left out."""
     polarity: str = ""
@@ -55,7 +55,7 @@ def prepare_image(
     Args:
         preprocessings: how the networks want images.
         choose: chooses between tones where there are two.
-        out_of_distribution: tells in what an image, (h, w, C) of uint8 of each kind, is unlike those trained on.
+        out_of_distribution: in what an image, (h, w, C) of uint8 of each kind, differs from those trained on.
         smallest: pixels of the image below which objects are left out.
     """
     seen, guesses, polarity = {}, [], ""
@@ -65,10 +65,10 @@ def prepare_image(
         guesses.append(tone.guess)
         polarity = polarity or describe_polarity(tone, chosen)
     unseen = all(channels == 1 for channels, _ in seen) and _is_coloured(image)
-    strange = out_of_distribution(seen) or ("colours, and the network takes grey images" if unseen else "")
-    told = "; ".join(dict.fromkeys(filter(None, (*guesses, strange))))
+    difference = out_of_distribution(seen) or ("colours, and the network takes grey images" if unseen else "")
+    reasons = "; ".join(dict.fromkeys(filter(None, (*guesses, difference))))
     views = {key: channels_first(view) for key, view in seen.items()}
-    return Prepared(name, (image.shape[0], image.shape[1]), views, told, smallest, polarity)
+    return Prepared(name, (image.shape[0], image.shape[1]), views, reasons, smallest, polarity)
 
 
 def _view(

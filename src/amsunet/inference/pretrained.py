@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from amsunet import models
 from amsunet.errors import InputError
-from amsunet.inference.ensemble import model_path
 from amsunet.inference.model_file import build_network, load_model
+from amsunet.inference.model_ref import ModelRef
 from amsunet.models import is_custom
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def create_model(name: str, *, pretrained: str | Path | None = None, **arguments
     """
     if pretrained is None:
         return models.create_model(name, **arguments)
-    trained, description = load_model(model_path(Path(pretrained)), name if is_custom(name) else None)
+    trained, description = load_model(ModelRef.resolve(pretrained).weights, name if is_custom(name) else None)
     if not is_custom(name) and description.model != name:
         raise InputError(
             f"{pretrained} holds weights of {description.model}, not of {name}: create {description.model}"

@@ -15,16 +15,9 @@ from amsunet.host import quiet
 from amsunet.inference.model_metadata import METADATA
 from amsunet.optional import require
 
-SUFFIXES: dict[str, str] = {"onnx": ".onnx", "openvino": ".xml"}
-"""Of the formats that ``predict`` takes."""
-ALL_SUFFIXES = SUFFIXES | {"pt2": ".pt2", "executorch": ".pte"}
-"""With those written for other programs: what torch reads in a .pt2 may be code, a .pte takes no large images."""
-_PRECISIONS = ("float32", "bfloat16", "float16", "int8")
-"""Of exported files, exact ones first."""
-
 
 class Runtime(Protocol):
-    """Images (N, C, h, w) of uint8, windowed and resized, to logits (N, num_classes, h, w) of float32."""
+    """Images (N, C, h, w) of uint8, normalised and resized, to logits (N, num_classes, h, w) of float32."""
 
     @property
     def name(self) -> str: ...
@@ -42,24 +35,6 @@ class ExportedRuntime(Protocol):
     """The precision that the file was made for and this processor does not have; mostly empty."""
 
     def __call__(self, images: Array) -> Array: ...
-
-
-def is_exported(path: Path) -> bool:
-    """Whether a path names an exported file and not a run folder."""
-    return path.suffix in SUFFIXES.values() and not path.is_dir()
-
-
-def exported_path(network: Path, to: str, precision: str) -> Path:
-    """Where an exported network lies: in its run, beside its model file, or here if it is one of the zoo."""
-    name = f"{precision}{ALL_SUFFIXES[to]}"
-    return network / "export" / name if network.is_dir() else network.with_name(f"{network.stem}-{name}")
-
-
-def exported_files(network: Path, to: str, precision: str | None = None) -> list[Path]:
-    """The exported files of a network in a format, of one precision or of all, exact ones first."""
-    every = _PRECISIONS if precision is None else (precision,)
-    paths = (exported_path(network, to, name) for name in every)
-    return [path for path in paths if path.is_file()]
 
 
 def open_runtime(path: Path, *, threads: int = 0) -> ExportedRuntime:
@@ -130,7 +105,7 @@ class OpenVino:
             self._model = core.compile_model(model, "CPU", settings)
         except RuntimeError as error:
             raise InputError(f"{path} cannot be run here ({first_line(error)}): export it again") from None
-        # A processor without instructions for it computes in float32, and OpenVINO does not say so.
+        # A processor without instructions for it computes in float32, and OpenVINO gives no warning.
         computed = self._model.get_property("INFERENCE_PRECISION_HINT")
         self.lacking = "" if computed == getattr(openvino.Type, precision) else asked
 
@@ -150,7 +125,7 @@ class Pt2:
             torch.set_num_threads(threads)
         held = {METADATA: ""}
         try:
-            with quiet("torch.export"):  # what is wrong with a file is told once, by us
+            with quiet("torch.export"):  # what is wrong with a file is in our own message
                 program = torch.export.load(path, extra_files=held)
         except Exception as error:  # of torch, of zip files, of whatever reads the parts
             raise InputError(f"{path} cannot be opened ({first_line(error)}): export it again") from None
@@ -200,7 +175,7 @@ def _described(path: Path, description: str | None) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """What an error says first, without the place in OpenVINO's own code, and not at length."""
+    """The first line of an error, without the place in OpenVINO's own code, and not at length."""
     lines = [line.strip() for line in str(error).splitlines()]
-    said = [line for line in lines if line and not line.startswith(("Exception from ", "Check "))]
-    return shorten(said[0], 120, placeholder=" ...") if said else type(error).__name__
+    first = [line for line in lines if line and not line.startswith(("Exception from ", "Check "))]
+    return shorten(first[0], 120, placeholder=" ...") if first else type(error).__name__

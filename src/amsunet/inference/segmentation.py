@@ -1,4 +1,4 @@
-"""What a prediction is."""
+"""What a prediction is, and one that the networks have run for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from amsunet.data.images import Array, write_image
 from amsunet.data.masks import MaskConvention
 from amsunet.data.overlay import draw_outlines
 from amsunet.errors import InputError
+from amsunet.inference.forward import to_labels, to_probabilities
+from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.outputs import mask_paths
+from amsunet.inference.prepared_image import Prepared
 from amsunet.inference.uncertainty import measure_uncertainty, review_reasons_of
 
 _LOSSLESS = (".png", ".tif", ".tiff")
@@ -26,10 +29,10 @@ class Segmentation:
 
     ``probability`` is (num_classes, H, W) of float32 and sums to 1 over the classes; ``mask`` is (H, W) of uint8
     with the class numbers, 0 for background; ``spacing`` is millimetres a pixel (rows, columns) where
-    ``predict`` was told.
-    ``out_of_distribution`` says in what the image differs from all training images, where it does.
+    ``predict`` was given it.
+    ``out_of_distribution`` is in what the image differs from all training images, where it does.
     ``uncertainty_limit`` is the uncertainty that one in ten validation images exceeds, where it is known.
-    ``polarity`` says how the image was taken, where it was in doubt whether objects are darker or brighter than their
+    ``polarity`` is how the image was taken, where it was in doubt whether objects are darker or brighter than their
     ground.
 
     Example:
@@ -106,3 +109,34 @@ class Segmentation:
         """Pixels of each class, by name."""
         counts = np.bincount(self.mask.ravel(), minlength=len(self.class_names))
         return {name: int(count) for name, count in zip(self.class_names, counts, strict=False)}
+
+
+@dataclass(frozen=True)
+class PendingSegmentation:
+    """The logits of one image. ``finish`` makes the segmentation of them: once, for it uses them up, in any thread."""
+
+    image: Prepared
+    logits: Array
+    """(K, h, w) of the last network."""
+    total: Array | None
+    """(K, H, W), the sum of the probabilities of the networks before it; None of a single one."""
+    networks: int
+    description: ModelDescription
+
+    def finish(self) -> Segmentation:
+        """Logits to probabilities, their mean over the networks, and labels."""
+        image, known = self.image, self.description
+        probabilities = to_probabilities(self.logits, *image.size)
+        if self.total is not None:
+            probabilities += self.total
+            probabilities /= np.float32(self.networks)
+        labels = to_labels(probabilities, known.threshold, image.smallest)
+        return Segmentation(
+            image.name,
+            probabilities,
+            labels,
+            known.convention,
+            out_of_distribution=image.out_of_distribution,
+            uncertainty_limit=known.uncertainty_limit,
+            polarity=image.polarity,
+        )

@@ -51,18 +51,18 @@ class SlideTask:
     def __init__(
         self, predictor: Predictor, path: Path, out: Path, name: str, *, level: int = 0, overwrite: bool = False
     ) -> None:
-        self._predictor, self._path, self._level, self._overwrite = predictor, path, level, overwrite
+        self._predictor, self.path, self._level, self._overwrite = predictor, path, level, overwrite
         self._description = predictor.description
         self._targets = mask_paths(out, name, self._description.convention, ".tif")
         self._folder = (out / name).with_name(f".{Path(name).name}.partial")
 
     def check(self) -> None:
-        """Say what stands against the task before work starts.
+        """Refuse what stands against the task before work starts.
 
         Raises: SlideError if the slide cannot be read; InputError if the mask is there already or has no room on the
             disk.
         """
-        with open_slide(self._path) as slide:
+        with open_slide(self.path) as slide:
             self._lay_out(SlideView(slide, self._predictor.preprocessings, self._level))
 
     def run(self) -> ReviewItem | None:
@@ -71,10 +71,10 @@ class SlideTask:
         Returns: why the mask is to be checked, if it is; its uncertainty is that before small objects are left out.
         Raises: as ``check``, and InputError if the mask is being made by another process.
         """
-        with open_slide(self._path) as slide:
+        with open_slide(self.path) as slide:
             view = SlideView(slide, self._predictor.preprocessings, self._level)
             rows, columns, carries = self._lay_out(view)
-            told = view.choose_tones(self._predictor.choose_tone)
+            tones = view.choose_tones(self._predictor.choose_tone)
             out_of_distribution = "; ".join(
                 filter(None, (view.guess, self._predictor.out_of_distribution(view.sample())))
             )
@@ -82,11 +82,11 @@ class SlideTask:
                 as_input_error(self._targets[0]),
                 Scratch(self._folder, self._job(), view.image_size, carries) as scratch,
             ):
-                logger.info(_describe(self._path, view, len(rows) * len(columns)))
+                logger.info(_describe(self.path, view, len(rows) * len(columns)))
                 if (known := self._description.preprocessing).image_scale == "size":
                     logger.info(
-                        f"{self._path} is a slide: scaled by {known.scale:g} and not brought to the training's size; "
-                        f"{setting('level')} or {setting('image_scale')} says another"
+                        f"{self.path} is a slide: scaled by {known.scale:g} and not brought to the training's size; "
+                        f"{setting('level')} or {setting('image_scale')} sets another"
                     )
                 if scratch.rows_done:
                     logger.info(
@@ -106,12 +106,12 @@ class SlideTask:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     one.replace(target)
                 scratch.remove()
-        polarity = next((describe_polarity(*tones) for tones in told), "")
+        polarity = next((describe_polarity(*pair) for pair in tones), "")
         review_reasons = review_reasons_of(
             uncertainty, self._description.uncertainty_limit, out_of_distribution, polarity
         )
         return (
-            ReviewItem(str(self._path), uncertainty, "; ".join(review_reasons), out_of_distribution, polarity)
+            ReviewItem(str(self.path), uncertainty, "; ".join(review_reasons), out_of_distribution, polarity)
             if review_reasons
             else None
         )
@@ -127,11 +127,11 @@ class SlideTask:
         """
         convention = self._description.convention
         for target in self._targets:
-            if target.resolve() == self._path.resolve():
-                raise InputError(f"the mask of {self._path} would take its place: choose another {setting('out')}")
+            if target.resolve() == self.path.resolve():
+                raise InputError(f"the mask of {self.path} would take its place: choose another {setting('out')}")
             if target.exists() and not (self._overwrite or Scratch.is_of(self._folder, self._job())):
                 raise InputError(
-                    f"{target} is there already: choose another {setting('out')}, or say {setting(overwrite=True)}"
+                    f"{target} is there already: choose another {setting('out')}, or set {setting(overwrite=True)}"
                 )
         tiling = self._predictor.tiling
         tiling = tiling if tiling.cuts(*view.size) else Tiling(tile=max(view.size))
@@ -149,16 +149,16 @@ class SlideTask:
         free = shutil.disk_usage(there).free + begun
         if room > free:
             raise InputError(
-                f"the mask of {self._path} may need {room / 1e6:,.0f} MB in {self._folder.parent} while it is made, "
+                f"the mask of {self.path} may need {room / 1e6:,.0f} MB in {self._folder.parent} while it is made, "
                 f"where {free / 1e6:,.0f} MB are free: free some space, choose another {setting('out')}, or of a "
                 f"pyramid a coarser {setting('level')}"
             )
 
     def _job(self) -> dict[str, Any]:
         """What the mask depends on: what was begun for another one is not gone on with."""
-        file = self._path.stat()
+        file = self.path.stat()
         return {
-            "slide": [str(self._path.resolve()), file.st_size, file.st_mtime_ns, self._level],
+            "slide": [str(self.path.resolve()), file.st_size, file.st_mtime_ns, self._level],
             "networks": self._predictor.checksum(),
         }
 

@@ -64,7 +64,7 @@ class Scratch:
     """The labels so far, and the sums of logits that the next row of tiles needs. Open it in a ``with`` block.
 
     Args:
-        folder: made if it is not there; begun anew if what it holds is of another job.
+        folder: made if it does not exist; begun anew if what it holds is of another job.
         job: what the result depends on, as JSON can hold it.
         labels: height and width of the result.
         carries: for each row of tiles (planes, rows, columns) of the sums that it takes over from the one above.
@@ -115,7 +115,7 @@ class Scratch:
 
     def remove(self) -> None:
         """Leave nothing."""
-        (self.folder / _STATE).unlink(missing_ok=True)  # first: without labels it would tell of rows that are not there
+        (self.folder / _STATE).unlink(missing_ok=True)  # first: without labels it would name rows that do not exist
         self._lock.release()
         shutil.rmtree(self.folder)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +13,7 @@ from amsunet.data.preprocessing import Preprocessing
 from amsunet.device import Device
 from amsunet.errors import InputError
 from amsunet.inference.cuda_graph import GraphedForward, with_weights_cast
-from amsunet.inference.ensemble import Folds, load_members
-from amsunet.inference.model_file import for_inference, is_ours
-from amsunet.inference.model_metadata import ModelDescription
+from amsunet.inference.model_file import is_ours
 
 logger = logging.getLogger(__name__)
 
@@ -100,23 +97,3 @@ def _of_channels(values: tuple[float, ...], device: torch.device) -> Tensor:
     """Numbers (1, C, 1, 1) on the device: to copy them there makes it wait."""
     with torch.inference_mode(mode=False):  # or training could not use them
         return torch.tensor(values, device=device).view(1, -1, 1, 1)
-
-
-def open_run(
-    run: Path,
-    device: Device,
-    *,
-    model_file: str | None = None,
-    compiled: bool = False,
-) -> tuple[list[tuple[TorchRuntime, ModelDescription]], Folds | None]:
-    """Read the network of a run folder or a model file, or all networks of an ensemble, and put them to work.
-
-    Raises: InputError if one cannot be read.
-    """
-    networks, folds = load_members(run, model_file)
-    members = []
-    for network, description in networks:
-        placed = device.place(for_inference(network, description.temperature))
-        runtime = TorchRuntime(placed, description.preprocessing, device, compiled=compiled, graphs=True)
-        members.append((runtime, description))
-    return members, folds

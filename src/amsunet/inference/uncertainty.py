@@ -37,7 +37,7 @@ def review_reasons_of(
 
     Args:
         uncertainty_limit: the uncertainty that one in ten validation images exceeds, where it is known.
-        out_of_distribution: in what the image is unlike all training images, where it is.
+        out_of_distribution: in what the image differs from all training images, where it is.
         polarity: how the image was taken, where it was in doubt whether objects are darker than their ground.
     """
     review_reasons = [polarity] if polarity else []
@@ -52,7 +52,7 @@ def describe_out_of_distribution(out_of_distribution: Sequence[tuple[str, str]],
     """One sentence about images that do not look like the training images; empty without any.
 
     Args:
-        out_of_distribution: names, the worst first, and in what each is unlike all training images.
+        out_of_distribution: names, the worst first, and in what each differs from all training images.
         images: all of them.
     """
     if not out_of_distribution:

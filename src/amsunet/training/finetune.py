@@ -1,4 +1,4 @@
-"""Starting from trained weights: what fits is taken, what does not is told."""
+"""Starting from trained weights: what fits is taken, what does not is named."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from torch import nn
 
 from amsunet.errors import InputError
-from amsunet.inference.ensemble import model_path
 from amsunet.inference.model_file import load_model
+from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.pretrained import take_weights
 from amsunet.models import is_custom
 from amsunet.training.plan import Plan
@@ -17,13 +17,17 @@ from amsunet.wording import setting
 
 
 def match_pretrained_width(plan: Plan) -> Plan:
-    """The plan with the width of the network that training starts from, unless one was said.
+    """The plan with the pretrained model by a name that holds in any folder, and with its width unless one was set.
 
-    Raises: InputError if the start cannot be read.
+    Raises: InputError if the pretrained model cannot be read.
     """
-    if plan.pretrained is None or plan.base_channels is not None or plan.model_options or is_custom(plan.model):
+    if plan.pretrained is None:
         return plan
-    _, description = load_model(model_path(Path(plan.pretrained)), plan.model)
+    model = ModelRef.resolve(plan.pretrained)
+    plan = plan.model_copy(update={"pretrained": model.absolute})
+    if plan.base_channels is not None or plan.model_options or is_custom(plan.model):
+        return plan
+    _, description = load_model(model.weights, plan.model)
     width = description.arguments.get("base_channels") if description.model == plan.model else None
     if width is None:
         return plan
@@ -31,14 +35,14 @@ def match_pretrained_width(plan: Plan) -> Plan:
     return plan.model_copy(update={"base_channels": width, "reasons": reasons})
 
 
-def load_pretrained(network: nn.Module, source: Path, plan: Plan, arguments: dict[str, Any]) -> str:
+def load_pretrained(network: nn.Module, source: str | Path | ModelRef, plan: Plan, arguments: dict[str, Any]) -> str:
     """Copy the weights of a trained network into a fresh one of the same kind.
 
     Kernels that see the image are summed over its channels, or shared out, where the channels differ; other weights
     of another shape (the head, where the classes differ) stay fresh.
 
     Args:
-        source: a run folder, or the model file in one.
+        source: a run folder, the model file in one, or the name of a network of the zoo.
         plan: of the training that starts there.
         arguments: what the fresh network was built with, as in ``create_model``.
 
@@ -46,10 +50,10 @@ def load_pretrained(network: nn.Module, source: Path, plan: Plan, arguments: dic
     Raises: InputError if the source cannot be read, or is another network or one with other settings.
     """
     model = plan.model
-    trained, description = load_model(model_path(source), model)
+    trained, description = load_model(ModelRef.resolve(source).weights, model)
     if not is_custom(model) and description.model != model:
         raise InputError(
-            f"{source} holds weights of {description.model}, not of {model}: say {setting(model=description.model)}"
+            f"{source} holds weights of {description.model}, not of {model}: set {setting(model=description.model)}"
         )
     others = [
         name
@@ -59,22 +63,22 @@ def load_pretrained(network: nn.Module, source: Path, plan: Plan, arguments: dic
     if others:
         raise InputError(
             f"{source} was trained with other settings of the network ({', '.join(others)}): "
-            f"say the same with {setting('base_channels')} and {setting('model_options')}"
+            f"set the same with {setting('base_channels')} and {setting('model_options')}"
         )
     fresh = take_weights(network, trained.state_dict())
     sizes = {name: value.numel() for name, value in network.state_dict().items()}
     parameters = 1 - sum(sizes[name] for name in fresh) / max(1, sum(sizes.values()))
     channels = description.arguments["in_channels"]
-    told = f"weights of {source} taken" + (f", {parameters:.2%} of all" if fresh else ", all of them")
+    summary = f"weights of {source} taken" + (f", {parameters:.2%} of all" if fresh else ", all of them")
     if fresh:
         classes = [each["num_classes"] for each in (description.arguments, arguments)]
         why = f", as there are {classes[1]} classes in place of {classes[0]}" if classes[0] != classes[1] else ""
-        told += f"; fresh{why}: {', '.join(fresh)}"
+        summary += f"; fresh{why}: {', '.join(fresh)}"
     wanted = next((value.shape[1] for value in network.state_dict().values() if value.dim() == 4), channels)
     if wanted != channels:
-        told += f"; the first kernels, made for {channels} channels, now see {wanted}"
+        summary += f"; the first kernels, made for {channels} channels, now see {wanted}"
     normalization = description.preprocessing.normalization
     if normalization != plan.normalization:
-        told += f"; trained on images normalized by {normalization}, now given {plan.normalization} "
-        told += f"({setting(normalization=normalization)})"
-    return told
+        summary += f"; trained on images normalized by {normalization}, now given {plan.normalization} "
+        summary += f"({setting(normalization=normalization)})"
+    return summary

@@ -20,13 +20,13 @@ from amsunet.data.fingerprint import Fingerprint
 from amsunet.data.masks import MaskConvention
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
-from amsunet.inference.model_metadata import FILE_NAME, seen_as_then
+from amsunet.inference.model_metadata import seen_as_then
+from amsunet.inference.model_ref import ModelRef
 from amsunet.models import code_files, is_custom
 from amsunet.records import Record
 from amsunet.removed import removed_in
 from amsunet.training.plan import Plan
 from amsunet.wording import setting
-from amsunet.zoo import find_card
 
 InputFormat = TypeVar("InputFormat", bound=BaseModel)
 
@@ -163,21 +163,12 @@ def _read(path: Path, kind: type[InputFormat]) -> InputFormat:
         raise InputError(f"{path} is damaged: copy the run folder again or train again") from None
 
 
-def find_run(network: Path) -> Path | None:
-    """The run folder that a folder, or the model file in one, stands for; None for a network that comes alone, as one
-    of the zoo does.
-    """
-    if network.is_dir():
-        return network
-    return network.parent if network.name == FILE_NAME and (network.parent / "config.json").is_file() else None
-
-
-def images_seen(network: Path) -> set[str] | None:
-    """Checksums of all images that a run, or a network of the zoo, was trained or chosen on; None where unknown."""
-    if card := find_card(str(network)):
-        return set(card.seen)
-    run = find_run(network)
-    return None if run is None else read_run(run)[1].seen()
+def images_seen(model: str | Path | ModelRef) -> set[str] | None:
+    """Checksums of all images that a model was trained or chosen on; None where that is not known."""
+    model = ModelRef.resolve(model)
+    if model.card is not None:
+        return set(model.card.seen)
+    return None if model.run is None else read_run(model.run)[1].seen()
 
 
 def absolute_source(source: str | Path) -> str:

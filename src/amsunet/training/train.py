@@ -22,8 +22,9 @@ from amsunet.data.masks import MaskOptions
 from amsunet.device import choose_device, environment
 from amsunet.errors import InputError
 from amsunet.host import determinism_kept, random_state_kept
-from amsunet.inference.ensemble import fold_folder, is_ensemble, model_path, write_folds
+from amsunet.inference.ensemble import fold_folder, write_folds
 from amsunet.inference.model_file import authorized_model
+from amsunet.inference.model_ref import ModelRef
 from amsunet.models import absolute_model, code_checksum
 from amsunet.training.budget import fit_prepared
 from amsunet.training.closing import Evaluating
@@ -43,7 +44,6 @@ from amsunet.training.run_folder import (
     write_run,
 )
 from amsunet.wording import command, setting
-from amsunet.zoo import find_card
 
 logger = logging.getLogger(__name__)
 
@@ -112,9 +112,10 @@ def train(
     logger.info(f"on {machine}")
     if overrides.get("model"):
         overrides["model"] = absolute_model(overrides["model"])
-    if overrides.get("pretrained") and not find_card(str(overrides["pretrained"])):
-        model_path(Path(overrides["pretrained"]))  # a misspelt name of the zoo is told as one
-        overrides["pretrained"] = str(Path(overrides["pretrained"]).expanduser().absolute())
+    if pretrained := overrides.get("pretrained"):
+        model = ModelRef.resolve(pretrained)
+        _ = model.weights  # an ensemble is refused before the data are read
+        overrides["pretrained"] = model.absolute
     prepared = prepare(
         data,
         device=machine.type,
@@ -219,7 +220,8 @@ def resume(
     """
     folder = Path(run)
     config, record = read_run(folder)
-    if not is_ensemble(folder) and "val" not in record.splits.values():
+    is_ensemble = ModelRef.resolve(folder).kind == "ensemble"
+    if not is_ensemble and "val" not in record.splits.values():
         raise InputError(f"{folder}/folds.json is missing, which says what each network is trained on: copy it again")
     model = absolute_model(authorized_model(config.plan.model, config.code, model_file, where=folder))
     config = config.model_copy(update={"plan": config.plan.model_copy(update={"model": model})})
@@ -241,7 +243,7 @@ def resume(
             write_data(folder, record)
             for fold in folder.glob("fold*/data.json"):
                 write_data(fold.parent, read_run(fold.parent)[1].model_copy(update={"source": record.source}))
-        if is_ensemble(folder):
+        if is_ensemble:
             return fit_folds(folder, config, record, dataset, machine)
         samples = {split: [s for s in dataset.samples if record.splits[s.name] == split] for split in ("train", "val")}
         training = fit(
@@ -260,7 +262,7 @@ def _seen_in_pretraining(plan: Plan, prepared: Preparation) -> tuple[str, ...]:
     """Checksums of what the weights of ``plan.pretrained`` were trained on; warns where test images are among them."""
     if plan.pretrained is None:
         return ()
-    seen = images_seen(Path(plan.pretrained))
+    seen = images_seen(plan.pretrained)
     if seen is None:
         logger.warning(f"which images {plan.pretrained} was trained on is not known; test images may be among them")
         return ()

@@ -73,11 +73,11 @@ class Card(BaseModel):
             (
                 f"# {self.name}",
                 "",
-                f"Finds {self.finds}: `{shell_command('predict', self.name, Blank('IMAGES'), out='masks')}`.",
+                f"Finds {self.finds}: `{shell_command('predict', f'zoo:{self.name}', Blank('IMAGES'), out='masks')}`.",
                 "",
-                "**Use.** For research, and as a start for a training of your own "
-                f"(`{shell_command('train', Blank('DATA'), pretrained=self.name)}`). Not a medical device, not for "
-                "diagnosis.",
+                "**Use.** For research, and as pretrained weights for a training of your own "
+                f"(`{shell_command('train', Blank('DATA'), pretrained=f'zoo:{self.name}')}`). Not a medical device, "
+                "not for diagnosis.",
                 "",
                 f"**From image to mask.** {self.way}",
                 "",
@@ -97,65 +97,40 @@ class Card(BaseModel):
         )
 
 
+def zoo_names() -> list[str]:
+    """Names of the networks that come with the package."""
+    return sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
 def list_zoo() -> list[Card]:
     """The cards of all networks that come with the package, by name.
 
-    Raises: InputError for a damaged one.
+    Raises:
+        InputError: For a damaged one.
     """
-    return [_read(path) for path in _cards()]
+    return [read_card(name) for name in zoo_names()]
 
 
-def _cards() -> list[Path]:
-    return sorted(FOLDER.glob("*.json"))
+def read_card(name: str) -> Card:
+    """The card of a network that comes with the package.
 
-
-def _read(path: Path) -> Card:
+    Raises:
+        InputError: For a name that none has, with the nearest one, and for a damaged card.
+    """
+    names = zoo_names()
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names) or 'none'}"
+        raise InputError(f"the zoo has no network {name}: {hint}")
+    path = FOLDER / f"{name}.json"
     try:
         return Card.model_validate_json(path.read_bytes())
     except ValidationError:
         raise InputError(f"{path} is damaged: install amsunet again, which it comes with") from None
 
 
-def find_card(name: str) -> Card | None:
-    """The card of a network that comes with the package, unless a file or folder here has its name; of ``zoo:NAME``
-    whatever lies here.
-    """
-    if name.startswith(PREFIX):
-        name = name.removeprefix(PREFIX)
-    elif Path(name).exists():
-        return None
-    return next((_read(path) for path in _cards() if path.stem == name), None)
-
-
 @cache
-def tell_terms(card: Card) -> None:
+def warn_of_terms(card: Card) -> None:
     """Log, once in a process, that weights are for research only, where they are."""
     if card.research_only:
-        logger.warning(f"the weights of {card.name} are for research only, unlike the code. {card.terms}")
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder here has the name of a network that comes with the package, and is used instead."""
-    return Path(name).exists() and name in [path.stem for path in _cards()]
-
-
-def refuse_unknown(name: str) -> None:
-    """Answer a name that is neither a path nor a network's, before anything heavy is loaded.
-
-    Raises: InputError.
-    """
-    path = Path(name)
-    if not path.exists() and (len(path.parts) > 1 or path.suffix or find_card(name) is None):
-        raise InputError(missing(name))
-
-
-def missing(name: str) -> str:
-    """What to say where neither a path nor a network has a name."""
-    return f"{name} is missing: no run folder and no network that comes with amsunet has this name; {unknown(name)}"
-
-
-def unknown(name: str) -> str:
-    """What to say to a name that is none, with the nearest one that is."""
-    names = [path.stem for path in _cards()]
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {near[0]}?" if near else f"with amsunet come: {', '.join(names) or 'none'}"
+        logger.warning(f"the weights of {card.name} are for research only, which the code is not. {card.terms}")

@@ -1,0 +1,108 @@
+"""How a network is run: by what, where, in which precision, over which views of an image."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from amsunet.errors import InputError
+from amsunet.inference.model_ref import SUFFIXES
+from amsunet.optional import require
+from amsunet.wording import setting
+
+if TYPE_CHECKING:
+    from amsunet.device import Device
+
+TTA = Literal["none", "flips", "rotations", "d4"]
+"""Test-time augmentation: the mean over an image alone, its mirror images, its quarter turns, or all eight symmetries
+of the square (the dihedral group D4)."""
+RuntimeName = Literal["torch", "onnx", "openvino"]
+_DEVICES = ("auto", "cpu", "cuda", "mps")
+_OF_TORCH = ("auto", "float32", "bfloat16")
+_OF_EXPORTS = ("auto", "float32", "bfloat16", "float16", "int8")
+
+
+@dataclass(frozen=True)
+class RuntimeOptions:
+    """How a network is run. A setting that does not exist, or does not go with another one, is refused here.
+
+    Args:
+        runtime: ``torch``, ``onnx`` or ``openvino``; torch for a run, and what a file is for, when left out.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; of torch alone.
+        precision: ``auto``, ``float32`` or ``bfloat16``; of exported networks the only one they may have, ``float16``
+            and ``int8`` too.
+        tta: Test-time augmentation. ``flips`` averages over the image and its mirror images, at four times the cost
+            (two where a flip would exchange classes and is left out), ``rotations`` over quarter turns, at four times
+            the cost, ``d4`` over both, at eight times.
+        compile: Run ``torch.compile``; where that is not possible a warning is logged, and the network runs without.
+
+    Raises:
+        InputError: For a setting that does not exist, with the nearest one, or does not go with another one.
+
+    Example:
+        >>> from amsunet.inference.runtime_options import RuntimeOptions
+        >>> RuntimeOptions(device="cpu", tta="flips").tta
+        'flips'
+    """
+
+    runtime: RuntimeName | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    tta: TTA = "none"
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        if self.runtime is not None:
+            _check("runtime", self.runtime, get_args(RuntimeName))
+        _check("device", self.device, _DEVICES)
+        _check("tta", self.tta, get_args(TTA))
+        if self.exported:
+            _check("precision", self.precision, _OF_EXPORTS)
+            self.refuse_compile()
+            if self.device not in ("auto", "cpu"):
+                raise device_is_fixed()
+        else:
+            _check("precision", self.precision, _OF_TORCH)
+
+    @classmethod
+    def on(cls, device: Device) -> RuntimeOptions:
+        """Options of torch on a device that was chosen before."""
+        return cls(device=device.type, precision=device.precision)
+
+    @property
+    def exported(self) -> bool:
+        """Whether a runtime of exported networks is named."""
+        return self.runtime in SUFFIXES
+
+    def choose_device(self) -> Device:
+        """The device and precision that torch runs on; loads torch.
+
+        Raises:
+            InputError: For a device that this machine does not have.
+        """
+        require("torch", instead=", or name an exported file, which needs no torch")
+        from amsunet.device import choose_device  # noqa: PLC0415 - not there in a small installation
+
+        return choose_device(self.device, self.precision)
+
+    def refuse_compile(self) -> None:
+        """Raise InputError if ``compile`` is set, for a network that is exported."""
+        if self.compile:
+            raise InputError(f"{setting('compile')} is for torch: leave it out with exported networks")
+
+
+def device_is_fixed() -> InputError:
+    """What is raised for an exported network that is to run otherwise than it was made for."""
+    return InputError(
+        f"an exported network has its device and precision: leave {setting('device')} and {setting('precision')} out"
+    )
+
+
+def _check(name: str, value: str, choices: Sequence[str]) -> None:
+    if value in choices:
+        return
+    near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.7)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise InputError(f"{name} {value!r} is unknown: choose {', '.join(choices[:-1])} or {choices[-1]}{hint}")

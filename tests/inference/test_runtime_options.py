@@ -1,0 +1,32 @@
+"""What a network is run with is refused where it is set."""
+
+from __future__ import annotations
+
+import pytest
+
+from amsunet.device import Device
+from amsunet.errors import InputError
+from amsunet.inference.runtime_options import RuntimeOptions
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"tta": "flip"}, r"^tta 'flip' is unknown: choose none, flips, rotations or d4; did you mean flips\?$"),
+        ({"runtime": "onxx"}, r"^runtime 'onxx' is unknown: choose torch, onnx or openvino; did you mean onnx\?$"),
+        ({"device": "gpu"}, r"^device 'gpu' is unknown: choose auto, cpu, cuda or mps$"),
+        ({"precision": "int8"}, r"^precision 'int8' is unknown: choose auto, float32 or bfloat16$"),
+        ({"precision": "half", "runtime": "onnx"}, r"^precision 'half' is unknown: choose auto, .*float16 or int8$"),
+        ({"runtime": "onnx", "compile": True}, r"^compile is for torch"),
+        ({"runtime": "openvino", "device": "cuda"}, r"leave device and precision out$"),
+    ],
+)
+def test_what_is_mistyped_or_impossible_fails_at_once(settings, message):
+    with pytest.raises(InputError, match=message):
+        RuntimeOptions(**settings)
+
+
+def test_a_device_that_was_chosen_is_taken_again():
+    device = Device("cpu", "bfloat16", 2)
+    chosen = RuntimeOptions.on(device).choose_device()
+    assert (chosen.type, chosen.precision) == (device.type, device.precision)
