@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from amsunet.blocks.depthwise import DepthwiseConv2d
-from amsunet.blocks.pointwise import PointwiseConv2d
+from amsunet.blocks.layers import PointwiseConv2d
 from amsunet.blocks.strip import StripPairs
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from amsunet.blocks.gelu import GELU
+from amsunet.blocks.layers import GELU
 
 
 class ConvUNeXtBlock(nn.Module):

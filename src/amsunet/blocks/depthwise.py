@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from amsunet.blocks import depthwise_cpu
-from amsunet.blocks.gelu import gelu_
-from amsunet.blocks.memory_format import is_channels_last
+from amsunet.blocks.layers import gelu_, is_channels_last
 
 try:
     from amsunet.blocks import depthwise_triton

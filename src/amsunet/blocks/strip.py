@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from amsunet.blocks.depthwise import DepthwiseConv2d
-from amsunet.blocks.memory_format import is_channels_last
+from amsunet.blocks.layers import is_channels_last
 
 try:
     from amsunet.blocks import strip_triton

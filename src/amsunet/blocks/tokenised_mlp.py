@@ -7,8 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from amsunet.blocks.depthwise import DepthwiseConv2d
-from amsunet.blocks.gelu import GELU
-from amsunet.blocks.norm import LayerNorm2d
+from amsunet.blocks.layers import GELU, LayerNorm2d
 
 _REACH = 2
 

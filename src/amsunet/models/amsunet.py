@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from amsunet.blocks import AMSE, CBAM, RSC, SCSE, SE, AMSEDesign
-from amsunet.blocks.design import whole_numbers
-from amsunet.blocks.pointwise import PointwiseConv2d
+from amsunet.blocks.amse import whole_numbers
+from amsunet.blocks.layers import PointwiseConv2d
 from amsunet.models.registry import register_model
 from amsunet.models.size import check_size, pad_to
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from amsunet.blocks import ConvUNeXtBlock, SkipGate
-from amsunet.blocks.gelu import GELU
+from amsunet.blocks.layers import GELU
 from amsunet.models.registry import register_model
 from amsunet.models.size import check_size, pad_to
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from amsunet.blocks import AMSE, ConvUNeXtBlock
-from amsunet.blocks.pointwise import PointwiseConv2d
+from amsunet.blocks.layers import PointwiseConv2d
 from amsunet.models.amsunet import Up, upsample
 from amsunet.models.segnext import MSCANBlock
 from amsunet.models.size import pad_to

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from amsunet.blocks import FFN, Hamburger, LayerNorm2d, MSCAAttention
-from amsunet.blocks.gelu import GELU
+from amsunet.blocks.layers import GELU
 from amsunet.models.registry import register_model
 from amsunet.models.size import check_size
 
