@@ -114,7 +114,7 @@ def test_a_network_of_several_files_is_built_and_nothing_of_it_stays_in_the_way(
     one = create_model(f"{main}:build", in_channels=3, num_classes=2)
     assert one(torch.zeros(1, 3, 8, 8)).shape == (1, 2, 8, 8)
     assert sys.path == path and not hasattr(random, "named")
-    assert all(name.startswith("amsunet_own_") for name in set(sys.modules) - modules)
+    assert all(name.startswith("amsunet_custom_") for name in set(sys.modules) - modules)
     assert not list((tmp_path / "one").rglob("__pycache__"))
     other = _write(tmp_path / "two", SPLIT | {"blocks.py": SPLIT["blocks.py"].replace("3, padding=1", "1")})
     assert create_model(f"{other}:build", in_channels=3, num_classes=2)[0].kernel_size == (1, 1)

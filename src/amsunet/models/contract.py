@@ -1,4 +1,4 @@
-"""What a network promises, as checks that can be run on any builder."""
+"""The contract of networks, as checks that run on any builder."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ Build = Callable[..., nn.Module]
 
 
 class ContractError(Exception):
-    """A promise that a network does not keep, in a sentence."""
+    """A network breaks the contract; the message says how."""
 
 
 def check_contract(build: Build) -> Iterator[tuple[str, str | None]]:
-    """Try every promise on a network.
+    """Check every promise of the contract.
 
     Args:
         build: called with ``in_channels`` and ``num_classes``, returns the network.
 
-    Yields: promise and what is wrong, None if it is kept.
+    Yields:
+        The promise, and what is wrong or None.
     """
     for promise, check in PROMISES.items():
         problem = None
@@ -38,14 +39,28 @@ def check_contract(build: Build) -> Iterator[tuple[str, str | None]]:
 
 
 def check_logits(build: Build) -> None:
-    """Raise ContractError unless the network gives logits of the image's size."""
+    """Check that a network returns logits of the image's size.
+
+    Raises:
+        ContractError: If it does not.
+    """
     check_sizes(build(in_channels=3, num_classes=2), ((32, 32), (64, 96), (160, 64)))
 
 
 def check_sizes(
     network: nn.Module, sizes: Sequence[tuple[int, int]], *, in_channels: int = 3, num_classes: int = 2
 ) -> None:
-    """Raise ContractError unless a network gives logits of the image's size for each size (H, W), in training too."""
+    """Check that a network returns logits of the image's size for each size, in training too.
+
+    Args:
+        network: left in evaluation.
+        sizes: (H, W) of images.
+        in_channels: of the images.
+        num_classes: of the logits.
+
+    Raises:
+        ContractError: If it does not.
+    """
     with torch.no_grad():
         for training in (True, False):
             network.train(training)
@@ -57,7 +72,7 @@ def _expect(logits: object, shape: tuple[int, ...]) -> Tensor:
     if not isinstance(logits, Tensor):
         raise ContractError(f"forward returned a {type(logits).__name__}: return one tensor of logits")
     if tuple(logits.shape) != shape:
-        raise ContractError(f"logits have the shape {tuple(logits.shape)} where {shape} is due")
+        raise ContractError(f"logits have the shape {tuple(logits.shape)}, not {shape}")
     return logits
 
 
@@ -84,7 +99,7 @@ def _gradients(build: Build) -> None:
             raise ContractError(f"no gradient reaches {name}: wire it in, or remove it")
         if not parameter.grad.isfinite().all():
             raise ContractError(f"the gradient of {name} is not finite")
-        # A bias before a normalisation has no effect, but a weight that none reaches is not wired in.
+        # A bias before a normalisation has no gradient; a weight without one is not wired in.
         if name.endswith("weight") and not parameter.grad.any():
             raise ContractError(f"the gradient of {name} is zero: wire it in, or remove it")
 
@@ -149,4 +164,4 @@ PROMISES: dict[str, Callable[[Build], None]] = {
     "channels_last computes the same": _memory_format,
     "torch.export computes the same": _export,
 }
-"""What is promised and the check of it."""
+"""Each promise with its check."""
