@@ -24,10 +24,10 @@ from amsunet.deployment.export import export
 from amsunet.deployment.exporters import missing_package
 from amsunet.device import Device
 from amsunet.errors import InputError
-from amsunet.inference.dice import dice_by_class
 from amsunet.inference.model_metadata import weights_of
 from amsunet.inference.predictor import Predictor
 from amsunet.training.train import train
+from amsunet.training.validation import dice_by_class
 from amsunet.zoo import find_card, is_hidden, list_zoo, tell_terms, unknown
 
 ROOT = Path(__file__).parents[2]

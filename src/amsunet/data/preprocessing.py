@@ -10,9 +10,8 @@ import numpy as np
 from PIL import Image
 from pydantic import BeforeValidator, Field, model_validator
 
-from amsunet.data.images import Array
+from amsunet.data.images import BAND, Array, look_up
 from amsunet.data.polarity import find_polarity
-from amsunet.data.table import BAND, look_up
 from amsunet.data.value_range import ValueRange, evident_range, shows, values_of
 from amsunet.records import Record
 from amsunet.removed import refuse_removed

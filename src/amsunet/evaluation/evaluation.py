@@ -18,9 +18,8 @@ from amsunet.data.images import Array
 from amsunet.data.masks import MaskConvention
 from amsunet.evaluation.findings import Marks
 from amsunet.evaluation.metrics import EMPTY_RULE, METRICS, NSD_TOLERANCE, Calibration, ClassScores
-from amsunet.evaluation.risk import RiskCoverage, risk_coverage
 from amsunet.evaluation.score_table import as_text
-from amsunet.evaluation.statistics import Interval, mean_of_known, mean_with_interval
+from amsunet.evaluation.statistics import Interval, RiskCoverage, mean_of_known, mean_with_interval, risk_coverage
 from amsunet.inference.uncertainty import describe_out_of_distribution, describe_polarity_in_doubt
 from amsunet.training.run_folder import absolute_source
 

@@ -7,10 +7,9 @@ import itertools
 import numpy as np
 from PIL import Image
 
-from amsunet.data.images import Array
+from amsunet.data.components import without_small
+from amsunet.data.images import BAND, Array
 from amsunet.data.mirrored import Flips
-from amsunet.data.table import BAND
-from amsunet.inference.objects import without_small
 from amsunet.inference.runtime import Runtime
 from amsunet.inference.sliding_window import Axis, Tiling
 

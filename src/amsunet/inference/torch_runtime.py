@@ -13,7 +13,7 @@ from amsunet.data.images import Array
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.device import Device
 from amsunet.errors import InputError
-from amsunet.inference.cuda_graph import GraphedForward, with_weights_cast
+from amsunet.inference.cuda_graphs import GraphedForward, with_weights_cast
 from amsunet.inference.ensemble import Folds, load_members
 from amsunet.inference.model_file import for_inference, is_ours
 from amsunet.inference.model_metadata import ModelDescription
