@@ -82,7 +82,7 @@ def test_logits_are_those_of_prediction(logits, described, tmp_path):
 
 
 def test_without_room_it_is_computed_whenever_asked_for(logits, computed, monkeypatch):
-    monkeypatch.setattr(logits, "_room", 0)
+    monkeypatch.setattr(logits._logits, "room", 0)
     assert np.array_equal(logits[1][0], logits[1][0])
     assert len(computed) == 2
 

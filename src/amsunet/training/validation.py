@@ -15,7 +15,7 @@ from amsunet.inference.forward import compute_logits, to_labels
 from amsunet.inference.model_file import for_inference
 from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.torch_runtime import TorchRuntime
-from amsunet.memory import free_memory
+from amsunet.memory import MemoryCache
 from amsunet.progress import report
 
 
@@ -36,8 +36,7 @@ class ValidationLogits:
         self._at_work = TorchRuntime(
             device.place(for_inference(network)), description.preprocessing, device, graphs=True
         )
-        self._kept: dict[int, Array] = {}
-        self._room = free_memory() // 4
+        self._logits: MemoryCache[int, Array] = MemoryCache(lambda logits: logits.nbytes)
 
         self.num_classes = description.convention.num_classes
 
@@ -47,13 +46,7 @@ class ValidationLogits:
     def __getitem__(self, index: int) -> tuple[Array, Array]:
         report(index + 1, len(self), "image")
         image, labels = self._images[index]
-        logits = self._kept.get(index)
-        if logits is None:
-            logits = compute_logits(self._at_work, channels_first(image)[None])[0]
-            if logits.nbytes <= self._room:
-                self._room -= logits.nbytes
-                self._kept[index] = logits
-        return logits, labels
+        return self._logits.get(index, lambda: compute_logits(self._at_work, channels_first(image)[None])[0]), labels
 
 
 def dice_by_class(probabilities: Tensor, labels: Tensor, threshold: float, smallest: float = 0) -> Tensor:
