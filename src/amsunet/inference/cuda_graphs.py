@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from amsunet.blocks.depthwise import DepthwiseConv2d
 from amsunet.device import Device
+from amsunet.errors import first_line
 from amsunet.inference.model_file import is_ours
 
 _KEPT = 4
@@ -73,7 +74,7 @@ class GraphedForward:
             except torch.OutOfMemoryError:
                 raise
             except RuntimeError as error:  # what cannot be captured
-                problem = str(error).partition("\n")[0]
+                problem = first_line(error)
                 warnings.warn(f"prediction goes without CUDA graphs, which is slower: {problem}", stacklevel=2)
                 torch.cuda.set_stream(stream)  # torch stays in the one that it failed in
                 self._captures = False
@@ -139,7 +140,7 @@ def captured(network: nn.Module, images: Tensor, device: Device) -> Callable[[Te
         with torch.autocast("cuda", torch.bfloat16, enabled=enabled, cache_enabled=False):
             run = torch.cuda.make_graphed_callables(_Pass(network).train(), (images.clone(),), allow_unused_input=True)
     except RuntimeError as error:  # memory for one: a graph holds on to its own
-        problem = str(error).partition("\n")[0]
+        problem = first_line(error)
         warnings.warn(f"training goes without CUDA graphs, which is slower for small batches: {problem}", stacklevel=2)
         if stream is not None:  # torch stays in the stream that it failed in
             torch.cuda.set_stream(stream)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from amsunet.errors import InputError
+from amsunet.errors import InputError, first_line
+from amsunet.inference import SMALLEST_SIDE
 from amsunet.inference.model_metadata import ModelDescription, description_of, parse_description, weights_of
 from amsunet.inference.runtime import (
     ALL_SUFFIXES,
     SUFFIXES,
     Runtime,
     exported_files,
-    first_line,
     is_exported,
     open_runtime,
 )
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Member = tuple[Runtime, ModelDescription]
-
-_SIDE_TRIED = 32
 
 
 def device_is_fixed() -> InputError:
@@ -120,7 +118,7 @@ def _open_file(path: Path) -> Member:
     runtime = open_runtime(path)
     description = parse_description(runtime.description, path)
     channels, classes = description.preprocessing.in_channels, description.convention.num_classes
-    side = _SIDE_TRIED
+    side = SMALLEST_SIDE
     try:
         shape = runtime(np.zeros((1, channels, side, side), np.uint8)).shape
         problem = f"gives {shape}" if shape != (1, classes, side, side) else ""

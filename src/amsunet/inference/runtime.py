@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from textwrap import shorten
 from typing import Any, Protocol
 
 import numpy as np
 
 from amsunet.data.images import Array
-from amsunet.errors import InputError
+from amsunet.errors import InputError, first_line
 from amsunet.host import quiet
 from amsunet.inference.model_metadata import METADATA
 from amsunet.optional import require
@@ -197,10 +196,3 @@ def _described(path: Path, description: str | None) -> str:
     if not description:
         raise InputError(f"{path} holds no description of amsunet: name a file that amsunet export made")
     return description
-
-
-def first_line(error: Exception) -> str:
-    """What an error says first, without the place in OpenVINO's own code, and not at length."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    said = [line for line in lines if line and not line.startswith(("Exception from ", "Check "))]
-    return shorten(said[0], 120, placeholder=" ...") if said else type(error).__name__

@@ -31,7 +31,7 @@ def check_contract(build: Build) -> Iterator[tuple[str, str | None]]:
                 torch.manual_seed(0)
                 check(build)
         except Exception as error:  # the network's own code may raise anything
-            message = str(error).splitlines()[0] if str(error) else "no message"
+            message = _first_line(error)
             problem = message if isinstance(error, ContractError) else f"{type(error).__name__}: {message}"
         yield promise, problem
         if problem is not None and check is check_logits:
@@ -80,7 +80,7 @@ def _odd_sizes(build: Build) -> None:
     try:
         check_sizes(build(in_channels=3, num_classes=2), ((33, 47), (32, 67), (49, 64), (83, 35)))
     except RuntimeError as error:
-        raise ContractError(f"{str(error).splitlines()[0]}: pad inside, and cut the logits to size") from None
+        raise ContractError(f"{_first_line(error)}: pad inside, and cut the logits to size") from None
 
 
 def _channels_and_classes(build: Build) -> None:
@@ -146,6 +146,11 @@ def _export(build: Build) -> None:
         exported = torch.export.export(network, (x,)).module()
         other = torch.randn(1, 3, 64, 96)
         _close(exported(other), network(other), "the exported network gives other logits")
+
+
+def _first_line(error: Exception) -> str:
+    # As errors.first_line, but networks import torch only.
+    return str(error).partition("\n")[0] or "no message"
 
 
 def _close(found: Tensor, expected: Tensor, problem: str) -> None:

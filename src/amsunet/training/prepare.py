@@ -24,7 +24,7 @@ from amsunet.data.occurrence import Occurrence
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.data.scan import warn_of_same_files
 from amsunet.data.splits import assign_splits, deal_folds
-from amsunet.errors import InputError
+from amsunet.errors import InputError, first_line
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import build_network
 from amsunet.models import is_custom
@@ -185,7 +185,7 @@ def check_network(plan: Plan, num_classes: int) -> None:
     try:
         check_sizes(network, (plan.crop, (33, 47)), in_channels=plan.in_channels, num_classes=num_classes)
     except Exception as error:  # the user's code may raise anything
-        problem = str(error).partition("\n")[0] or type(error).__name__
+        problem = first_line(error)
         raise InputError(f"{plan.model}: {problem}; amsunet models check {plan.model} tells more") from None
 
 

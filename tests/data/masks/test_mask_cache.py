@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,13 @@ def test_it_opens_what_the_files_hold_and_keeps_it_until_it_is_dropped(sample: S
     assert cache.open(sample, "") is not kept and cache._files.room > room
     cache.clear()
     assert cache.open(sample, "") is not kept
+
+
+def test_a_copy_is_empty(sample: Sample) -> None:
+    cache = MaskCache()
+    kept = cache.open(sample, "")
+    copied = pickle.loads(pickle.dumps(cache))
+    assert copied.open(sample, "") is not kept and cache.open(sample, "") is kept
 
 
 def test_what_is_shared_cannot_be_written_to_and_holds_no_more_than_it_shows(sample: Sample) -> None:

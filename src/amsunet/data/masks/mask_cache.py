@@ -21,6 +21,9 @@ class MaskCache:
     def __init__(self) -> None:
         self._files: MemoryCache[Hashable, MaskFile] = MemoryCache(_bytes_of)
 
+    def __reduce__(self) -> tuple[type[MaskCache], tuple[()]]:
+        return MaskCache, ()  # a copy, and what another process gets, is empty
+
     def open(self, sample: Sample, name: str, *, apart: bool = False) -> MaskFile:
         """As ``open_sample_mask``. The arrays are not to be written to."""
         key = _key(sample, name, apart)
