@@ -29,10 +29,10 @@ from amsunet.data.images import Array
 from amsunet.device import Device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.samples import choose_foreign
-from amsunet.inference.dice import dice_by_class
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.training.run_folder import images_seen
+from amsunet.training.validation import dice_by_class
 
 RESULT = Path(__file__).parents[1] / "results" / "image_scale.json"
 

@@ -27,7 +27,6 @@ from amsunet.data.images import Array, count_pixels
 from amsunet.device import choose_device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.samples import choose_foreign, choose_of_run
-from amsunet.inference.dice import dice_by_class
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.open_model import load_networks
 from amsunet.inference.predictor import Predictor
@@ -35,6 +34,7 @@ from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.sliding_window import Tiling
 from amsunet.models.cost import receptive_field
 from amsunet.training.run_folder import read_run
+from amsunet.training.validation import dice_by_class
 
 RESULT = Path(__file__).parents[1] / "results" / "tiles.json"
 WHOLE = Tiling(whole=sys.maxsize)

@@ -34,10 +34,10 @@ def time_steps(form: str, network_name: str, batch: int, side: int, steps: int, 
     import torch  # noqa: PLC0415
 
     from amsunet.device import Device, choose_device  # noqa: PLC0415
+    from amsunet.inference.cuda_graphs import captured  # noqa: PLC0415
     from amsunet.losses import CrossEntropyDiceLoss  # noqa: PLC0415
     from amsunet.memory import keep_freed_memory  # noqa: PLC0415
     from amsunet.models import create_model  # noqa: PLC0415
-    from amsunet.training.cuda_graphs import captured  # noqa: PLC0415
 
     torch.manual_seed(0)
     plain = form == "plain"

@@ -6,7 +6,9 @@ import ctypes
 import platform
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -122,3 +124,38 @@ def test_large_pieces_are_returned_for_a_while_and_kept_otherwise():
     assert first > 0.5
     assert between < 0.1
     assert last > 0.5
+
+
+def test_a_cache_keeps_what_fits_and_frees_what_is_dropped(monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 40)
+    made = []
+
+    def make(length):
+        made.append(length)
+        return "x" * length
+
+    cache = memory.MemoryCache(len)
+    assert [cache.get(key, lambda: make(6)) for key in "aab"] == ["xxxxxx"] * 3
+    assert made == [6, 6], "the first is kept"
+    cache.get("b", lambda: make(6))
+    assert made == [6, 6, 6], "the second does not fit beside it"
+    cache.drop("a")
+    cache.drop("unknown")
+    cache.get("b", lambda: make(6))
+    cache.get("b", lambda: make(6))
+    assert made == [6] * 4 and cache.room == 4
+    cache.clear()
+    assert cache.room == 10
+
+
+def test_a_cache_counts_once_what_threads_make_at_the_same_time(monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 400)
+    cache, together = memory.MemoryCache(len), Barrier(4)
+
+    def make():
+        together.wait(10)
+        return "xxxxx"
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: cache.get("a", make), range(4)))
+    assert found == ["xxxxx"] * 4 and cache.room == 95

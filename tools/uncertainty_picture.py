@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from amsunet.evaluation.risk import risk_coverage
+from amsunet.evaluation.statistics import risk_coverage
 
 
 def main(target: str, *pairs: str) -> None:

@@ -1,4 +1,4 @@
-"""The memory of this process: what is kept, and how much there was."""
+"""The memory of this process: what is kept, how much is free, and caches that fit into it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import ctypes
 import mmap
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from threading import Lock
+from typing import Generic, TypeVar
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 _LARGE = 24 << 20
@@ -20,6 +22,9 @@ _MOST = 32 << 30
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _CONTAINER = Path("/sys/fs/cgroup")
 _OVERCOMMIT = Path("/proc/sys/vm/overcommit_memory")
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 @cache
@@ -135,6 +140,52 @@ def free_memory() -> int:
         files = sum(int(line.split()[1]) for line in lines if line.startswith(("inactive_file ", "active_file ")))
         free = min(free, limit - used + files)  # files that were read are dropped when memory is asked for
     return max(0, free)
+
+
+class MemoryCache(Generic[Key, Value]):
+    """Values by key, kept as far as a quarter of the memory that was free holds them; others are made at every call.
+
+    Threads may share one.
+
+    Args:
+        bytes_of: bytes that a value takes.
+    """
+
+    def __init__(self, bytes_of: Callable[[Value], int]) -> None:
+        self.room = free_memory() // 4
+        """Bytes that are left."""
+        self._bytes_of = bytes_of
+        self._kept: dict[Key, Value] = {}
+        self._lock = Lock()
+
+    def get(self, key: Key, make: Callable[[], Value]) -> Value:
+        """The value that is kept, or a new one.
+
+        Args:
+            key: of the value.
+            make: makes it.
+        """
+        with self._lock:
+            if key in self._kept:
+                return self._kept[key]
+        value = make()  # without the lock: files are read by several threads at a time
+        with self._lock:
+            size = self._bytes_of(value)
+            if key not in self._kept and size <= self.room:
+                self.room -= size
+                self._kept[key] = value
+        return value
+
+    def drop(self, key: Key) -> None:
+        """Free a value, if it is kept."""
+        with self._lock:
+            if key in self._kept:
+                self.room += self._bytes_of(self._kept.pop(key))
+
+    def clear(self) -> None:
+        """Free all values."""
+        for key in list(self._kept):
+            self.drop(key)
 
 
 def peak_memory() -> int:

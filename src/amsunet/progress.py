@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol
+from time import perf_counter
+from typing import Protocol, Self
 
 
 class Show(Protocol):
@@ -53,3 +54,23 @@ def report(done: int, total: int, unit: str, **figures: float) -> None:
     """Tell how far the work has come; see ``Show``."""
     if (show := _SHOWN.get()) is not None:
         show(done, total, unit, **figures)
+
+
+class Stopwatch:
+    """Measures the seconds that a ``with`` block takes.
+
+    Example:
+        >>> with Stopwatch() as watch:
+        ...     total = sum(range(10))
+        >>> watch.seconds > 0
+        True
+    """
+
+    seconds = 0.0
+
+    def __enter__(self) -> Self:
+        self._start = perf_counter()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.seconds = perf_counter() - self._start

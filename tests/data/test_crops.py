@@ -124,7 +124,7 @@ def test_images_without_room_are_read_again(make_dataset: Callable[..., Path]) -
     dataset = open_dataset(make_dataset(3))
     record = Preprocessing(in_channels=1, normalization="depth", scale=0.5, mean=(0.0,), std=(1.0,))
     roomy, tight = (PreparedImages(dataset.samples, dataset.convention, record) for _ in range(2))
-    tight._room = 0
+    tight._pairs.room = 0
     assert roomy[1][0] is roomy[1][0] and tight[1][0] is not tight[1][0]
     assert all(np.array_equal(a, b) for a, b in zip(roomy[1], tight[1], strict=True))
 
@@ -146,7 +146,7 @@ def test_sizes_that_are_known_are_not_read_again(prepared: PreparedImages, monke
     record = Preprocessing(in_channels=1, normalization="depth", scale=0.5, mean=(0.0,), std=(1.0,))
     images = PreparedImages(dataset.samples, dataset.convention, record)
     areas = [images.area(index) for index in range(len(images))]
-    with_sizes = PreparedImages(dataset.samples, dataset.convention, record, dataset.sizes())
+    with_sizes = PreparedImages(dataset.samples, dataset.convention, record, dataset)
     monkeypatch.setattr(crops, "read_image", None)
     assert [with_sizes.area(index) for index in range(len(with_sizes))] == areas
 

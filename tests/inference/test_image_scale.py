@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import amsunet
+from amsunet.data.components import without_small
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
 from amsunet.inference.image_scale import describe_scaling
 from amsunet.inference.inputs import find_inputs
 from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.model_metadata import FILE_NAME
-from amsunet.inference.objects import without_small
 from amsunet.inference.predict_files import predict_files
 from amsunet.inference.predictor import Predictor, load
 from amsunet.inference.runtime_options import RuntimeOptions

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from amsunet.data.components import without_small
 from amsunet.inference import tiled_objects
-from amsunet.inference.objects import without_small
 from amsunet.inference.slide_state import FileArray
 from amsunet.inference.tiled_objects import drop_small, number_tiled_objects, parts_of
 

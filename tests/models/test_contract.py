@@ -84,7 +84,7 @@ class _Broken(torch.nn.Module):
     ("how", "promise", "message"),
     [
         ("dict", "logits", "returned a dict: return one tensor"),
-        ("half", "logits", r"logits have the shape \(2, 2, 16, 16\) where \(2, 2, 32, 32\) is due"),
+        ("half", "logits", r"logits have the shape \(2, 2, 16, 16\), not \(2, 2, 32, 32\)"),
         ("even", "any size", "pad inside"),
         ("silent", "gradients", "no gradient reaches unused.weight"),
         ("unsaved", "saved", "make all state parameters or buffers"),

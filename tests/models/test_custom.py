@@ -115,7 +115,7 @@ def test_a_network_of_several_files_is_built_and_nothing_of_it_stays_in_the_way(
     one = create_model(f"{main}:build", in_channels=3, num_classes=2)
     assert one(torch.zeros(1, 3, 8, 8)).shape == (1, 2, 8, 8)
     assert sys.path == path and not hasattr(random, "named")
-    assert all(name.startswith("amsunet_own_") for name in set(sys.modules) - modules)
+    assert all(name.startswith("amsunet_custom_") for name in set(sys.modules) - modules)
     assert not list((tmp_path / "one").rglob("__pycache__"))
     other = _write(tmp_path / "two", SPLIT | {"blocks.py": SPLIT["blocks.py"].replace("3, padding=1", "1")})
     assert create_model(f"{other}:build", in_channels=3, num_classes=2)[0].kernel_size == (1, 1)
@@ -169,7 +169,7 @@ def test_it_trains_and_predicts_and_a_changed_file_is_never_run(model_file, tiny
         "sample:nuclei", out=tmp_path / "run", epochs=1, model=f"{model_file}:build", model_options={"width": 6},
         **settings,
     )  # fmt: skip
-    with pytest.raises(InputError, match="name the file with own, its code is run"):
+    with pytest.raises(InputError, match="name the file with model_file, its code is run"):
         load(training.run)
     moved = model_file.rename(tmp_path / "moved.py")
     assert load_model(training.run / FILE_NAME, f"{moved}:build")[0][0].out_channels == 6
@@ -205,5 +205,5 @@ def test_lists_in_training_are_refused_before_training(model_file, tiny, tmp_pat
     [("in_channels", "is not set here"), ("num_classes", "is not set here"), ("base_channels", "is said twice")],
 )
 def test_what_is_said_elsewhere_is_no_option(name, message, tiny, tmp_path):
-    with pytest.raises(InputError, match=f"model-options: .*{name} {message}"):
+    with pytest.raises(InputError, match=f"model_options: .*{name} {message}"):
         train("sample:nuclei", out=tmp_path / "run", epochs=1, model_options={name: 4}, **tiny)

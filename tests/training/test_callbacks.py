@@ -12,8 +12,7 @@ import torch
 
 from amsunet.training import callbacks
 from amsunet.training.callbacks import Checkpointer, TimeBudget
-from amsunet.training.lightning_module import SegmentationTask
-from amsunet.training.schedule import learning_rate_factor
+from amsunet.training.lightning_module import SegmentationTask, learning_rate_factor
 
 _STEPS = 10
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from amsunet.data.crops import PreparedImages
 from amsunet.data.images import write_image
-from amsunet.data.masks import MaskConvention, MaskOptions
+from amsunet.data.masks import MaskOptions, files, joined
 from amsunet.data.value_range import ValueRange
 from amsunet.errors import InputError
+from amsunet.training.closing import rehearse
 from amsunet.training.plan import make_plan
 from amsunet.training.prepare import fit_preprocessing, prepare
 
@@ -78,9 +81,7 @@ def test_mean_and_deviation_are_those_of_the_counted_pixels(tmp_path, ignored):
     prepared = prepare(_write(tmp_path, 3, ignored=ignored), device="cpu")
     plan = make_plan(prepared.fingerprint, 2, device="cpu", overrides={"normalization": "depth"})
     samples = prepared.of("train")
-    convention = prepared.dataset.convention
-    assert isinstance(convention, MaskConvention)
-    record = fit_preprocessing(plan, convention, samples, prepared.fingerprint)
+    record = fit_preprocessing(plan, prepared.dataset, samples, prepared.fingerprint)
     assert record.values == (ValueRange(type="uint8", low=0, high=255),)
     pixels = []
     for sample in samples:
@@ -96,9 +97,7 @@ def test_what_another_size_means_is_decided_kept_and_can_be_said(tmp_path):
     for said, expected in ((None, "size"), ("factor", "factor")):
         prepared = prepare(data, device="cpu", overrides={"image_scale": said})
         assert prepared.plan.image_scale == expected and prepared.plan.reasons["image_scale"]
-        record = fit_preprocessing(
-            prepared.plan, prepared.dataset.convention, prepared.of("train"), prepared.fingerprint
-        )
+        record = fit_preprocessing(prepared.plan, prepared.dataset, prepared.of("train"), prepared.fingerprint)
         assert (record.image_scale, record.typical_size) == (expected, (40, 48))
         assert record.size_range == ((40, 48), (40, 48))
 
@@ -116,6 +115,30 @@ def test_a_doubt_is_told_with_the_setting_unless_one_was_said(tmp_path):
     assert "image_scale=" not in sure.describe() and "image_scale=" not in prepared.describe()
     said = prepare(_write(tmp_path, 12), device="cpu", overrides={"image_scale": "factor"})
     assert "image_scale=" not in replace(said, fingerprint=uncertainty_limit.fingerprint).describe()
+
+
+@pytest.mark.parametrize("source", ["sample:nuclei", "sample:brain"])
+def test_a_mask_is_decoded_once_until_it_is_trained_on(source, monkeypatch):
+    decoded, read = Counter(), files.open_mask
+
+    def open_mask(path):
+        decoded[path] += 1
+        return read(path)
+
+    for module in (joined, files):
+        monkeypatch.setattr(module, "open_mask", open_mask)
+    prepared = prepare(source, device="cpu")
+    dataset, training, validation = prepared.dataset, prepared.of("train"), prepared.of("val")
+    rehearse(dataset, training, validation, prepared.plan, prepared.fingerprint.thickness, None)
+    preprocessing = fit_preprocessing(prepared.plan, dataset, training, prepared.fingerprint)
+    for samples in (training, validation):
+        images = PreparedImages(samples, dataset.convention, preprocessing, dataset)
+        again = PreparedImages(samples, dataset.convention, preprocessing)
+        assert len([images[index] for index in range(len(images))]) == len(samples)
+        assert set(decoded.values()) == {1}
+        assert np.array_equal(images[0][1], again[0][1])
+        decoded.subtract(samples[0].masks.values())
+    assert set(decoded) == {path for sample in dataset.samples for path in sample.masks.values()}
 
 
 @pytest.mark.parametrize("folds", [None, 4])

@@ -23,11 +23,11 @@ from amsunet.data.dataset import open_dataset
 from amsunet.deployment.export import export
 from amsunet.deployment.exporters import missing_package
 from amsunet.errors import InputError
-from amsunet.inference.dice import dice_by_class
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.training.train import train
+from amsunet.training.validation import dice_by_class
 from amsunet.zoo import list_zoo, read_card, warn_of_terms
 
 EXACT = RuntimeOptions(device="cpu", precision="float32")

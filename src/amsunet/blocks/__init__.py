@@ -9,17 +9,12 @@ Example:
 """
 
 from amsunet.blocks.ams import AMS
-from amsunet.blocks.amse import AMSE, FFN, AMSAttention
-from amsunet.blocks.cbam import CBAM
+from amsunet.blocks.amse import AMSE, FFN, AMSAttention, AMSEDesign, Pooling
+from amsunet.blocks.attention import CBAM, RSC, SCSE, SE
 from amsunet.blocks.convnext import ConvUNeXtBlock, SkipGate
-from amsunet.blocks.design import AMSEDesign
 from amsunet.blocks.hamburger import NMF, Hamburger
-from amsunet.blocks.mixer import Pooling
+from amsunet.blocks.layers import LayerNorm2d
 from amsunet.blocks.msca import MSCA, MSCAAttention
-from amsunet.blocks.norm import LayerNorm2d
-from amsunet.blocks.rsc import RSC
-from amsunet.blocks.scse import SCSE
-from amsunet.blocks.se import SE
 from amsunet.blocks.tokenised_mlp import TokenisedMLP
 
 __all__ = [

@@ -7,23 +7,23 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from amsunet.blocks.depthwise import DepthwiseConv2d
-from amsunet.blocks.pointwise import PointwiseConv2d
+from amsunet.blocks.layers import PointwiseConv2d
 from amsunet.blocks.strip import StripPairs
 
 
 class AMS(nn.Module):
-    """Weigh a feature map by what its neighbourhood holds at several scales.
+    """Weigh a feature map by its neighbourhood at several scales.
 
-    With depthwise convolutions throughout but for the last::
+    All convolutions but the last are depthwise::
 
         local   = conv3x3(x)
         atrous  = conv3x3(local), dilated
         context = local + atrous + sum over k of conv_kx1(conv_1xk(atrous))
         output  = x * conv1x1(context)
 
-    The plain 3x3 goes first because a dilated convolution alone skips pixels; a 1xk and a kx1 strip
-    stand for a k x k kernel at a fraction of its cost. Padding is zeros. With the default strips one
-    unit sees 13 + 2 * dilation pixels.
+    The plain 3x3 goes first because a dilated convolution alone skips pixels; a 1xk and a kx1 strip replace a k x k
+    kernel at a fraction of its cost. Padding is zeros. With the default strips the receptive field is
+    13 + 2 * dilation pixels.
 
     Source:
         AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120.
@@ -33,11 +33,16 @@ class AMS(nn.Module):
         dilation: dilation of the atrous 3x3, 1 or more.
         strip_sizes: lengths k of the strip pairs, odd.
         kernel_size: of the plain convolution, odd.
-        local: with the plain convolution; without it the atrous one sees x, and ``context`` lacks ``local``.
+        local: with the plain convolution; without it the atrous one is applied to x, and ``context`` lacks ``local``.
         strips: strip pairs; otherwise full k x k kernels in their place.
 
     Shape:
         (N, channels, H, W) to the same.
+
+    Example:
+        >>> import torch
+        >>> AMS(32, dilation=3)(torch.rand(1, 32, 24, 24)).shape
+        torch.Size([1, 32, 24, 24])
     """
 
     def __init__(

@@ -1,49 +1,180 @@
-"""AMSE: the encoder block of AMSUnet, AMS attention followed by a feed-forward network."""
+"""AMSE, the encoder block of AMSUnet: AMS attention, then a feed-forward network; and the paper's alternatives."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Literal, get_args, get_origin, get_type_hints
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from amsunet.blocks.ams import AMS
 from amsunet.blocks.depthwise import DepthwiseConv2d
-from amsunet.blocks.design import AMSEDesign
-from amsunet.blocks.gelu import GELU
-from amsunet.blocks.memory_format import is_channels_last
-from amsunet.blocks.mixer import make_mixer
-from amsunet.blocks.pointwise import PointwiseConv2d
+from amsunet.blocks.layers import GELU, LayerNorm2d, PointwiseConv2d, is_channels_last
+from amsunet.blocks.msca import MSCA
+
+_BAND = 16 << 20
+"""Bytes of an image's wide map that are computed at a time where it is over twice as large."""
+_OF_AMS = ("kernel_size", "local", "strip_sizes", "strips")
+
+
+def whole_numbers(values: object) -> tuple[int, ...]:
+    """The values as a tuple if they are a list of whole numbers from 1 on, else an empty one."""
+    if not isinstance(values, list | tuple):
+        return ()
+    return tuple(values) if all(type(value) is int and value > 0 for value in values) else ()
+
+
+@dataclass(frozen=True)
+class AMSEDesign:
+    """How an AMSE block is built; the defaults are the paper's block.
+
+    Source:
+        AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120, sections 3.1 to 3.3; mixers in the sense
+        of MetaFormer, CVPR 2022, arXiv 2111.11418.
+
+    Raises:
+        ValueError: For an unknown value, and for two settings that exclude each other.
+
+    Example:
+        >>> AMSEDesign(residual="transformer").mixer
+        'ams'
+    """
+
+    mixer: Literal["ams", "msca", "depthwise", "pooling"] = "ams"
+    """Mixes neighbouring pixels between two 1x1 convolutions: AMS, SegNeXt's MSCA, a 7x7 depthwise convolution, or the
+    3x3 mean less the pixel itself."""
+    kernel_size: Literal[3, 5, 7] = 3
+    """Of the plain convolution in AMS."""
+    local: bool = True
+    """AMS with its plain convolution before the atrous one."""
+    strip_sizes: Sequence[int] = (5, 7, 11)
+    strips: bool = True
+    """AMS with strip pairs; otherwise with full k x k kernels."""
+    norm: Literal["batch", "layer"] = "batch"
+    norm_place: Literal["before", "after"] = "before"
+    """Before or after attention and FFN, inside the residual."""
+    residual: Literal["amse", "transformer", "mscan"] = "amse"
+    """One over both parts; one over each; one over each with a learned scale, and another one in the attention."""
+    activation: Literal["gelu", "relu"] = "gelu"
+    closing_activation: bool = True
+    """Activation after the last sum."""
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            value, known = getattr(self, name), get_args(hint)
+            if hint is bool and not isinstance(value, bool):
+                raise ValueError(f"{name} must be true or false, not {value!r}")
+            if get_origin(hint) is Literal and (value not in known or type(value) is not type(known[0])):
+                raise ValueError(f"{name} must be one of {', '.join(map(str, known))}, not {value!r}")
+        sizes = whole_numbers(self.strip_sizes)
+        if not sizes or any(size % 2 == 0 for size in sizes):
+            raise ValueError(f"strip_sizes must be a list of odd numbers, not {self.strip_sizes!r}")
+        object.__setattr__(self, "strip_sizes", sizes)  # a list and a tuple mean the same
+        if self.mixer != "ams":
+            for field in fields(self):
+                if field.name in _OF_AMS and getattr(self, field.name) != field.default:
+                    raise ValueError(f"{field.name} is a setting of AMS and mixer is {self.mixer!r}: leave one out")
+        if not self.local and self.kernel_size != 3:
+            raise ValueError("kernel_size is that of the plain convolution and local is false: leave one out")
+
+    def make_norm(self, channels: int) -> nn.Module:
+        """A normalisation of this kind.
+
+        Shape:
+            (N, channels, H, W) to the same.
+        """
+        return nn.BatchNorm2d(channels) if self.norm == "batch" else LayerNorm2d(channels)
+
+    def make_activation(self) -> nn.Module:
+        """An activation of this kind."""
+        return GELU() if self.activation == "gelu" else nn.ReLU()
+
+    def make_mixer(self, channels: int, dilation: int) -> nn.Module:
+        """A mixer of this kind.
+
+        Args:
+            channels: channels of the input and of the output.
+            dilation: of AMS; the other mixers have none.
+
+        Shape:
+            (N, channels, H, W) to the same.
+        """
+        if self.mixer == "msca":
+            return MSCA(channels)
+        if self.mixer == "depthwise":
+            return DepthwiseConv2d(channels, 7)
+        if self.mixer == "pooling":
+            return Pooling()
+        settings = {name: getattr(self, name) for name in _OF_AMS}
+        return AMS(channels, dilation, **settings)
+
 
 _PAPER = AMSEDesign()
-_BAND = 16 << 20
-"""Bytes of an image's wide map that are made at a time where it is over twice as large."""
+
+
+class Pooling(nn.Module):
+    """What a 3x3 mean adds to the pixel: mean(x) - x, without parameters.
+
+    Source:
+        MetaFormer, CVPR 2022, arXiv 2111.11418.
+
+    Shape:
+        (N, C, H, W) to the same.
+
+    Example:
+        >>> Pooling()(torch.ones(1, 1, 3, 3)).sum()
+        tensor(0.)
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False) - x
 
 
 class AMSAttention(nn.Sequential):
-    """AMS between two 1x1 convolutions: 1x1, GELU, AMS, 1x1, without a shortcut of its own.
+    """A mixer, AMS by default, between two 1x1 convolutions: 1x1, GELU, AMS, 1x1, without a shortcut.
+
+    Args:
+        channels: channels of the input and of the output.
+        dilation: dilation of the atrous convolution in AMS, 1 or more.
+        design: the paper's alternatives.
 
     Shape:
         (N, channels, H, W) to the same.
+
+    Example:
+        >>> AMSAttention(32)(torch.rand(1, 32, 16, 16)).shape
+        torch.Size([1, 32, 16, 16])
     """
 
     def __init__(self, channels: int, dilation: int = 1, design: AMSEDesign = _PAPER) -> None:
         super().__init__()
         self.enter = PointwiseConv2d(channels, channels)
         self.activation = design.make_activation()
-        self.mixer = make_mixer(channels, dilation, design)
+        self.mixer = design.make_mixer(channels, dilation)
         self.leave = PointwiseConv2d(channels, channels)
 
 
 class FFN(nn.Sequential):
     """Convolutional feed-forward network: 1x1 to a wider map, 3x3 depthwise, GELU, 1x1 back.
 
-    The convolution and GELU may run as one, without their modules' hooks, and on a CPU without gradients a large wide
-    map is made in bands, for which the modules are called one after another: it would be most of the memory that a
-    network takes (AMSUnet on a tile of 512 x 512 in float32: two maps of 134 MB).
+    The convolution and GELU may run as one, without their modules' hooks. On a CPU without gradients a large wide map
+    is computed in bands of rows, one after another: it would be most of the memory that a network takes (AMSUnet on a
+    tile of 512 x 512 in float32: two maps of 134 MB).
 
     Args:
+        channels: channels of the input and of the output.
+        expansion: how many times wider the inner map is.
         activation: of each number by itself; GELU if not given.
 
     Shape:
         (N, channels, H, W) to the same.
+
+    Example:
+        >>> FFN(32)(torch.rand(1, 32, 16, 16)).shape
+        torch.Size([1, 32, 16, 16])
     """
 
     def __init__(self, channels: int, expansion: int = 4, activation: nn.Module | None = None) -> None:
@@ -76,7 +207,7 @@ class FFN(nn.Sequential):
         return out
 
     def _rows_at_a_time(self, x: Tensor) -> int | None:
-        """How many rows of an image make a band; none if the map goes through whole."""
+        """How many rows of an image make a band; None if the map is computed whole."""
         if torch.is_grad_enabled() or torch.compiler.is_compiling() or not is_channels_last(x):
             return None
         row = self.depthwise.in_channels * x.shape[3] * x.element_size()
@@ -89,8 +220,8 @@ class AMSE(nn.Module):
 
         output = GELU(x + FFN(BatchNorm(attention(BatchNorm(x)))))
 
-    A Transformer block, and SegNeXt's, have two residuals and no closing activation; the paper found
-    that features which pass a residual unactivated did harm.
+    A Transformer block, and SegNeXt's, have two residuals and no closing activation; the paper found that features
+    which pass a residual without an activation did harm.
 
     Source:
         AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120.
@@ -102,6 +233,10 @@ class AMSE(nn.Module):
 
     Shape:
         (N, channels, H, W) to the same.
+
+    Example:
+        >>> AMSE(32, dilation=3)(torch.rand(1, 32, 16, 16)).shape
+        torch.Size([1, 32, 16, 16])
     """
 
     def __init__(self, channels: int, dilation: int = 1, design: AMSEDesign = _PAPER) -> None:

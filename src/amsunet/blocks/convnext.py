@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from amsunet.blocks.gelu import GELU
+from amsunet.blocks.layers import GELU
 
 
 class ConvUNeXtBlock(nn.Module):
@@ -13,13 +13,20 @@ class ConvUNeXtBlock(nn.Module):
 
         output = GELU(x + BatchNorm(conv1x1(GELU(conv1x1(BatchNorm(conv7x7(x)))))))
 
-    conv7x7 is depthwise and mirrors at the border; the hidden map has four times the channels.
+    conv7x7 is depthwise with reflection padding; the hidden map has four times the channels.
 
     Source:
         ConvUNeXt, Knowledge-Based Systems 2022, doi 10.1016/j.knosys.2022.109512.
 
+    Args:
+        channels: channels of the input and of the output.
+
     Shape:
         (N, channels, H, W) to the same, H and W above 3.
+
+    Example:
+        >>> ConvUNeXtBlock(32)(torch.rand(1, 32, 16, 16)).shape
+        torch.Size([1, 32, 16, 16])
     """
 
     def __init__(self, channels: int) -> None:
@@ -38,7 +45,7 @@ class ConvUNeXtBlock(nn.Module):
 
 
 class SkipGate(nn.Module):
-    """ConvUNeXt's gate on a skip connection, steered by the decoder map g::
+    """ConvUNeXt's gate on a skip connection, controlled by the decoder map g::
 
         g1, g2, g3 = conv1x1(g)
         output     = conv1x1(sigmoid(conv1x1(g1 + skip)) * skip + sigmoid(g2) * tanh(g3))
@@ -46,8 +53,15 @@ class SkipGate(nn.Module):
     Source:
         ConvUNeXt, Knowledge-Based Systems 2022, doi 10.1016/j.knosys.2022.109512.
 
+    Args:
+        channels: channels of the inputs and of the output.
+
     Shape:
         skip and g, both (N, channels, H, W), to the same.
+
+    Example:
+        >>> SkipGate(32)(torch.rand(1, 32, 16, 16), torch.rand(1, 32, 16, 16)).shape
+        torch.Size([1, 32, 16, 16])
     """
 
     def __init__(self, channels: int) -> None:

@@ -1,4 +1,4 @@
-"""Depthwise convolution that is fast on a GPU, and trains right and fast on a CPU."""
+"""Depthwise convolution: fast on a GPU, with exact and fast gradients on a CPU."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from amsunet.blocks import depthwise_cpu
-from amsunet.blocks.gelu import gelu_
-from amsunet.blocks.memory_format import is_channels_last
+from amsunet.blocks.layers import gelu_, is_channels_last
 
 try:
     from amsunet.blocks import depthwise_triton
@@ -21,15 +20,19 @@ _BY_TRITON = (torch.float32, torch.float16, torch.bfloat16)
 _WORKS: dict[torch.device, bool] = {}
 _MOST_TAPS = 32
 _LARGEST = 2**31
-"""Numbers of one image that Triton's 32-bit places can tell apart."""
+"""Numbers of one image that Triton's 32-bit indices reach."""
 
 
-# torch.compile looks through a cache of functools, and would trace what is tried.
+# torch.compile traces through a cache of functools, and would trace the trial.
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def triton_works(device: torch.device) -> bool:
-    """Whether kernels can be made for a device: Triton needs a C compiler, Python's headers and a GPU of 2017 or later.
+    """Whether Triton can build kernels for a device.
 
-    Tried once, before the first map; what is missing is said in a warning.
+    It needs a C compiler, Python's headers and a GPU of 2017 or later. Tried once, before the first map; a warning
+    names what is missing.
+
+    Args:
+        device: a CUDA device.
     """
     if device in _WORKS:
         return _WORKS[device]
@@ -45,16 +48,22 @@ def triton_works(device: torch.device) -> bool:
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """Depthwise convolution with zero padding that keeps the size of the map; the same function, weights and names as
-    ``nn.Conv2d``. A channels_last map goes through a Triton kernel on a GPU, and on a CPU has its gradients taken
-    another way than torch's.
+    """Depthwise convolution, zero-padded to keep the size; the same function, weights and names as ``nn.Conv2d``.
+
+    A channels_last map goes through a Triton kernel on a GPU; on a CPU its gradients are computed by
+    ``depthwise_cpu``.
 
     Args:
         channels: channels of the input and of the output.
         kernel_size: odd; of height and width, or one for each.
         dilation: 1 or more.
 
-    Shape: (N, channels, H, W) to the same.
+    Shape:
+        (N, channels, H, W) to the same.
+
+    Example:
+        >>> DepthwiseConv2d(8, (1, 7))(torch.rand(1, 8, 16, 16)).shape
+        torch.Size([1, 8, 16, 16])
     """
 
     def __init__(self, channels: int, kernel_size: int | tuple[int, int], dilation: int = 1) -> None:
@@ -70,22 +79,26 @@ class DepthwiseConv2d(nn.Conv2d):
         return super().forward(x)
 
     def gelu_of(self, x: Tensor) -> Tensor:
-        """GELU of the convolution, on a GPU without a map between the two unless gradients will be taken.
+        """GELU of the convolution.
 
-        On a CPU it may take the convolution's place in memory: what a hook wants of that, it has to copy.
+        Without gradients a GPU computes both in one kernel, and a CPU computes GELU in place: a hook that keeps the
+        convolution's output has to copy it.
+
+        Shape:
+            (N, channels, H, W) to the same.
         """
         if self.suits_triton(x) and not torch.is_grad_enabled():
             return depthwise_triton.convolve(*self._given(x), gelu=True)
         return gelu_(self(x))
 
     def suits_triton(self, x: Tensor) -> bool:
-        """Whether Triton's kernels, and not torch's, take a map."""
+        """Whether a map goes through Triton's kernels, not torch's."""
         if depthwise_triton is None or not is_channels_last(x):
             return False
         if not x.is_cuda or x.device.index != torch.cuda.current_device():  # where Triton launches
             return False
         fits = x.numel() > 0 and math.prod(x.shape[1:]) < _LARGEST and math.prod(self.kernel_size) <= _MOST_TAPS
-        # torch has the words for a wrong number of channels.
+        # A wrong number of channels is left to torch, which has an error for it.
         return fits and x.dtype in _BY_TRITON and x.shape[1] == self.in_channels and triton_works(x.device)
 
     def _given(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None, int]:
@@ -95,7 +108,7 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def _on_gpu(self, x: Tensor) -> Tensor:
         if not torch.is_grad_enabled():
-            return depthwise_triton.convolve(*self._given(x))  # autograd's part takes longer than a small map
+            return depthwise_triton.convolve(*self._given(x))  # autograd's overhead is longer than a small map takes
         convolve = depthwise_triton.DepthwiseConvolution.apply
         out: Tensor = convolve(*self._given(x))  # type: ignore[no-untyped-call]
         return out

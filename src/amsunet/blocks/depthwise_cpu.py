@@ -1,4 +1,4 @@
-"""Depthwise convolution that trains right, and fast, on a CPU."""
+"""Depthwise convolution on a CPU with gradients that are exact and fast."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from torch.nn import functional as F
 
 
 class DepthwiseConvolution(torch.autograd.Function):
-    """Depthwise convolution of a channels_last map, odd kernel, zeros around, size kept: oneDNN's, but for the ways to
-    its gradients, which are exact, too.
+    """Depthwise convolution of a channels_last map, odd kernel, zero-padded to keep the size: oneDNN's, with other
+    algorithms for the gradients, which are exact.
 
-    The gradient of the map is the convolution of the other one with the kernel turned round, which takes half the time
-    of oneDNN's own way (4.8 against 8.5 ms for (5, 128, 160, 160), 3 x 3, in bfloat16 on two cores of an Intel Xeon).
-    That of the weights is oneDNN's, taken where it is right and fast:
+    The gradient of the map is the convolution of the output's gradient with the flipped kernel, which takes half the
+    time of oneDNN's gradient (4.8 against 8.5 ms for (5, 128, 160, 160), 3 x 3, in bfloat16 on two cores of an Intel
+    Xeon). That of the weights is oneDNN's, in the cases where it is right and fast:
 
     - with dilation d on every d-th pixel both ways. In bfloat16 the gradient of a dilated kernel is wrong: torch 2.13
-      on an Intel Xeon with AMX gave numbers off by their own size, now and then by 1e17, and others at every call; it
-      takes some 50 times as long as that of the plain kernel, too.
-    - of 1 x k kernels on another view. They take 15 to 20 times as long as the same kernel standing upright (105
-      against 6 ms for (8, 32, 256, 256) and k = 11 in bfloat16 on two cores of an AMD EPYC).
+      on an Intel Xeon with AMX gave errors as large as the numbers, now and then of 1e17, and different ones at every
+      call; it also takes some 50 times as long as that of the plain kernel.
+    - of 1 x k kernels on a view that makes them k x 1. 1 x k takes 15 to 20 times as long (105 against 6 ms for
+      (8, 32, 256, 256) and k = 11 in bfloat16 on two cores of an AMD EPYC).
 
-    ``apply(x, weight, bias, dilation)``: x (N, C, H, W), weight (C, 1, k, l), bias (C,) or None, to (N, C, H, W).
+    Shape:
+        ``apply(x, weight, bias, dilation)``: x (N, C, H, W), weight (C, 1, k, l), bias (C,) or None, to (N, C, H, W).
     """
 
     @staticmethod
@@ -35,11 +36,11 @@ class DepthwiseConvolution(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        # channels_last, said in a way that vmap takes, too.
+        # channels_last, spelled so that vmap accepts it.
         gradient = gradients[0].permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
         of_x, of_weight, of_bias = None, None, None
         if ctx.needs_input_grad[0]:
-            with torch.autocast("cpu", enabled=False):  # a gradient has the precision of what it belongs to
+            with torch.autocast("cpu", enabled=False):  # a gradient has the precision of its tensor
                 of_x = _convolve(gradient, weight.flip(2, 3), None, ctx.dilation)
         if any(ctx.needs_input_grad[1:3]):
             of_weight, of_bias = _correlate(x, gradient, weight, ctx.dilation)
@@ -67,7 +68,7 @@ def _correlate(x: Tensor, gradient: Tensor, weight: Tensor, dilation: int) -> tu
 
 
 def _phases(x: Tensor, dilation: int) -> Tensor:
-    """(N, C, H, W) as (N * d * d, C, ceil(H / d), ceil(W / d)), channels_last, filled up with zeros.
+    """(N, C, H, W) as (N * d * d, C, ceil(H / d), ceil(W / d)), channels_last, padded with zeros.
 
     Known as space to batch: a kernel dilated by d is a plain one there.
     """
@@ -79,6 +80,6 @@ def _phases(x: Tensor, dilation: int) -> Tensor:
 
 
 def _rows(x: Tensor) -> Tensor:
-    """(N, C, H, W), channels_last, seen as (N * H, C, W, 1); nothing is copied, for rows lie one after another."""
+    """(N, C, H, W), channels_last, viewed as (N * H, C, W, 1); nothing is copied, because rows are contiguous."""
     n, c, h, w = x.shape
     return x.permute(0, 2, 3, 1).reshape(n * h, w, 1, c).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""Depthwise convolution on a GPU, in Triton: but for the plain 3 x 3 torch takes 10 times what the memory needs."""
+"""Depthwise convolution on a GPU, in Triton: but for the plain 3 x 3 torch takes 10 times its memory traffic's time."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import triton.language as tl
 from torch import Tensor
 
 PIXELS, CHANNELS, WARPS = 128, 64, 4
-"""What one program computes of a map, and its warps."""
+"""Pixels and channels of a map that one program computes, and its warps."""
 _ROWS, _COLUMNS, _SUM_WARPS = 64, 8, 2
-"""Over what one program sums up a weight's gradient, and its warps."""
+"""The part of a map over which one program sums up a weight's gradient, and its warps."""
 
 
 @triton.jit
 def tile_of(height, width, channels, TILE_H: tl.constexpr, TILE_W: tl.constexpr, TILE_C: tl.constexpr):
-    """The pixels and channels that a program computes, their places in memory, and which of them exist."""
+    """The pixels and channels that a program computes, their addresses, and which of them exist."""
     across, down = tl.cdiv(width, TILE_W), tl.cdiv(height, TILE_H)
     tile = tl.program_id(0)
     pixel = tl.arange(0, TILE_H * TILE_W)
@@ -98,7 +98,7 @@ def _correlate(
 def _seen(
     row, column, tap, height, width, KERNEL_H: tl.constexpr, KERNEL_W: tl.constexpr, DILATION: tl.constexpr
 ):  # fmt: skip
-    """The pixels that taps see from some columns of a row, and whether they are inside the map."""
+    """The pixels under taps at some columns of a row, and whether they are inside the map."""
     y = (row + (tap // KERNEL_W - KERNEL_H // 2) * DILATION)[:, None]
     z = column + ((tap % KERNEL_W - KERNEL_W // 2) * DILATION)[:, None]
     within = (tap < KERNEL_H * KERNEL_W)[:, None] & (y >= 0) & (y < height) & (z >= 0) & (z < width)
@@ -106,10 +106,11 @@ def _seen(
 
 
 class DepthwiseConvolution(torch.autograd.Function):
-    """Depthwise convolution of a channels_last map, odd kernel, zeros around, size kept; summed up in float32.
+    """Depthwise convolution of a channels_last map, odd kernel, zero-padded to keep the size; summed up in float32.
 
-    ``apply(x, weight, bias, dilation)``: x (N, C, H, W) of float32, float16 or bfloat16, weight (C, 1, k, l), bias (C,)
-    or None, these two of any precision, to (N, C, H, W) of x's.
+    Shape:
+        ``apply(x, weight, bias, dilation)``: x (N, C, H, W) of float32, float16 or bfloat16, weight (C, 1, k, l), bias
+        (C,) or None, these two of any precision, to (N, C, H, W) of x's.
     """
 
     @staticmethod
@@ -122,7 +123,7 @@ class DepthwiseConvolution(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         gradient = gradients[0].contiguous(memory_format=torch.channels_last)
-        if torch.is_grad_enabled():  # of which a gradient will be taken again
+        if torch.is_grad_enabled():  # for a second derivative
             return *_differentiable(gradient, x, weight, ctx.dilation, list(ctx.needs_input_grad[:3])), None
         of_x, of_weight, of_bias = None, None, None
         if ctx.needs_input_grad[0]:
@@ -137,7 +138,7 @@ class DepthwiseConvolution(torch.autograd.Function):
 def _differentiable(
     gradient: Tensor, x: Tensor, weight: Tensor, dilation: int, needed: list[bool]
 ) -> tuple[Tensor | None, ...]:
-    """The gradients in torch's way."""
+    """The gradients as torch computes them."""
     padding = [dilation * (side // 2) for side in weight.shape[2:]]
     given = (gradient, x, weight.to(x.dtype), [len(weight)], [1, 1], padding, [dilation, dilation])
     of_x, *others = torch.ops.aten.convolution_backward(*given, False, [0, 0], len(weight), needed)
@@ -145,9 +146,9 @@ def _differentiable(
 
 
 def tiling(x: Tensor, kernel_h: int, kernel_w: int) -> tuple[tuple[int, int], dict[str, int]]:
-    """How many programs share a map, and what each takes of it."""
+    """The grid of programs over a map, and the tile that each computes."""
     n, channels, height, width = x.shape
-    # Tall and narrow for columns, low and wide for rows: few pixels are then read by two programs.
+    # Tall and narrow for columns, low and wide for rows: then programs share few pixels.
     tile_h = PIXELS // 4 if kernel_h > kernel_w else 4 if kernel_w > kernel_h else 8
     tile_w, tile_c = PIXELS // tile_h, min(CHANNELS, triton.next_power_of_2(channels))
     grid = (n * triton.cdiv(height, tile_h) * triton.cdiv(width, tile_w), triton.cdiv(channels, tile_c))
@@ -163,8 +164,15 @@ def convolve(
     gelu: bool = False,
     turned: bool = False,
 ) -> Tensor:
-    """What ``DepthwiseConvolution`` computes, without a gradient; GELU of it with ``gelu``; ``turned`` takes each
-    kernel back to front.
+    """``DepthwiseConvolution`` without a gradient.
+
+    Args:
+        x: (N, C, H, W), channels_last.
+        weight: (C, 1, k, l).
+        bias: (C,).
+        dilation: 1 or more.
+        gelu: followed by GELU.
+        turned: with flipped kernels.
     """
     out = torch.empty_like(x, memory_format=torch.channels_last)
     kernel_h, kernel_w = weight.shape[2:]
@@ -185,7 +193,7 @@ def correlated(x: Tensor, gradient: Tensor, weight: Tensor, dilation: int) -> Te
     rest = triton.next_power_of_2(max(1, taps - first))
     tile_w, tile_c = _COLUMNS, min(CHANNELS, triton.next_power_of_2(channels))
     programs = n * triton.cdiv(height, _ROWS) * triton.cdiv(width, tile_w)
-    # Parts are summed up by themselves, always in the same order.
+    # Partial sums, which are added in the same order always.
     sums = torch.empty(programs, taps + 1, channels, device=x.device)
     _correlate[(programs, triton.cdiv(channels, tile_c))](
         x, gradient, sums, height, width, channels, kernel_h, kernel_w, dilation, first, rest, _ROWS, tile_w, tile_c,

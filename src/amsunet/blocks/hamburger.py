@@ -10,8 +10,8 @@ from torch.nn import functional as F
 class NMF(nn.Module):
     """Replace a feature map by its low-rank approximation, X ~ D C with D, C >= 0 (non-negative matrix factorisation).
 
-    Multiplicative updates from fixed bases, the same at every call, so that a prediction can be repeated; the
-    gradient is taken through the last update alone (the one-step gradient of the paper).
+    Multiplicative updates start from the same bases at every call, so that a prediction is reproducible; the gradient
+    goes through the last update only (the one-step gradient of the paper).
 
     Source:
         Geng et al., ICLR 2021, arXiv 2109.04553.
@@ -23,6 +23,10 @@ class NMF(nn.Module):
 
     Shape:
         (N, channels, H, W), not negative, to the same.
+
+    Example:
+        >>> NMF(32)(torch.rand(1, 32, 8, 8)).shape
+        torch.Size([1, 32, 8, 8])
     """
 
     bases: Tensor
@@ -34,7 +38,7 @@ class NMF(nn.Module):
         self.register_buffer("bases", F.normalize(torch.rand(channels, rank, generator=generator), dim=0))
 
     def forward(self, x: Tensor) -> Tensor:
-        # Products of small factors leave bfloat16's range of precision.
+        # bfloat16 is not precise enough for products of small factors.
         with torch.autocast(x.device.type, enabled=False):
             flat = x.flatten(2).to(self.bases.dtype)
             with torch.no_grad():
@@ -61,8 +65,15 @@ class Hamburger(nn.Module):
     Source:
         Geng et al., ICLR 2021, arXiv 2109.04553, as SegNeXt uses it.
 
+    Args:
+        channels: channels of the input and of the output, a multiple of 32.
+
     Shape:
         (N, channels, H, W) to the same.
+
+    Example:
+        >>> Hamburger(32)(torch.rand(1, 32, 8, 8)).shape
+        torch.Size([1, 32, 8, 8])
     """
 
     def __init__(self, channels: int) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from amsunet.blocks.depthwise import DepthwiseConv2d
-from amsunet.blocks.gelu import GELU
+from amsunet.blocks.layers import GELU
 from amsunet.blocks.strip import StripPairs
 
 
 class MSCA(nn.Module):
-    """Weigh a feature map by what its neighbourhood holds at several scales, depthwise but for the last::
+    """Weigh a feature map by its neighbourhood at several scales; all convolutions but the last are depthwise::
 
         local   = conv5x5(x)
         context = local + sum over k of conv_kx1(conv_1xk(local))
@@ -27,6 +27,11 @@ class MSCA(nn.Module):
 
     Shape:
         (N, channels, H, W) to the same.
+
+    Example:
+        >>> import torch
+        >>> MSCA(32)(torch.rand(1, 32, 24, 24)).shape
+        torch.Size([1, 32, 24, 24])
     """
 
     def __init__(self, channels: int, *, strip_sizes: Sequence[int] = (7, 11, 21)) -> None:
@@ -46,8 +51,16 @@ class MSCAAttention(nn.Module):
     Source:
         SegNeXt, NeurIPS 2022, arXiv 2209.08575.
 
+    Args:
+        channels: channels of the input and of the output.
+
     Shape:
         (N, channels, H, W) to the same.
+
+    Example:
+        >>> import torch
+        >>> MSCAAttention(32)(torch.rand(1, 32, 24, 24)).shape
+        torch.Size([1, 32, 24, 24])
     """
 
     def __init__(self, channels: int) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from amsunet.blocks.depthwise import DepthwiseConv2d
-from amsunet.blocks.memory_format import is_channels_last
+from amsunet.blocks.layers import is_channels_last
 
 try:
     from amsunet.blocks import strip_triton
@@ -18,17 +18,22 @@ except ImportError:  # builds of torch for the CPU come without Triton
 
 
 class StripPairs(nn.ModuleList):
-    """A map and what pairs of depthwise strips see of it, summed up:
+    """A map and the outputs of pairs of depthwise strips, summed up::
 
         output = base + x + sum over k of conv_kx1(conv_1xk(x))
 
-    A pair stands for a k x k kernel at a fraction of its cost. Padding is zeros.
+    A pair replaces a k x k kernel at a fraction of its cost. Padding is zeros.
 
     Args:
         channels: channels of the input and of the output.
         lengths: of the strips, odd.
 
-    Shape: x and, if given, base (N, channels, H, W) to the same.
+    Shape:
+        x and, if given, base (N, channels, H, W) to the same.
+
+    Example:
+        >>> StripPairs(8, (5, 7, 11))(torch.rand(1, 8, 16, 16)).shape
+        torch.Size([1, 8, 16, 16])
     """
 
     def __init__(self, channels: int, lengths: Sequence[int]) -> None:

@@ -97,10 +97,12 @@ def _sum_up(
 
 
 class StripSum(torch.autograd.Function):
-    """The sum of a channels_last map, of what three strip pairs make of it and, if there is one, of another map.
+    """The sum of a channels_last map, of the outputs of three strip pairs and, if given, of another map.
 
-    ``apply(x, base, *weights)``: x (N, C, H, W) of float32, float16 or bfloat16; base like x or None; weights (C, 1, 1,
-    k) of three rows, (C, 1, k, 1) of three columns, three biases (C,) of rows and three of columns, of any precision.
+    Shape:
+        ``apply(x, base, *weights)``: x (N, C, H, W) of float32, float16 or bfloat16; base like x or None; weights
+        (C, 1, 1, k) of three rows, (C, 1, k, 1) of three columns, three biases (C,) of rows and three of columns, of
+        any precision.
     """
 
     @staticmethod
@@ -116,7 +118,7 @@ class StripSum(torch.autograd.Function):
         rows, weights = kept[:PAIRS], kept[PAIRS:]
         gradient = gradients[0].contiguous(memory_format=torch.channels_last)
         of_base = gradient if ctx.needs_input_grad[1] else None
-        if torch.is_grad_enabled():  # of which a gradient will be taken again
+        if torch.is_grad_enabled():  # for a second derivative
             needed = [one for one in (x, *weights) if one.requires_grad]
             found = iter(torch.autograd.grad(_plain(x, weights), needed, gradient, create_graph=True))
             of_x, *of_weights = (next(found) if one.requires_grad else None for one in (x, *weights))
@@ -133,13 +135,13 @@ class StripSum(torch.autograd.Function):
 
 
 def strip_sum(x: Tensor, base: Tensor | None, *weights: Tensor) -> Tensor:
-    """What ``StripSum`` computes, without a gradient."""
+    """``StripSum`` without a gradient."""
     rows = _fanned_out(x, weights[:3], weights[6:9], down=False)
     return _summed_up(rows, weights[3:6], weights[9:], x, base, down=True)
 
 
 def _plain(x: Tensor, weights: Sequence[Tensor]) -> Tensor:
-    """The same in torch's way, but for the other map."""
+    """The same as torch computes it, without the other map."""
     out = x
     for row, column, of_row, of_column in zip(weights[:3], weights[3:6], weights[6:9], weights[9:], strict=True):
         inner = F.conv2d(x, row.to(x.dtype), of_row.to(x.dtype), padding=(0, row.shape[3] // 2), groups=len(row))
@@ -156,7 +158,7 @@ def _lengths(weights: Sequence[Tensor]) -> list[int]:
 def _fanned_out(
     x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor] | None, *, down: bool, turned: bool = False
 ) -> list[Tensor]:
-    """Each strip's view of a map."""
+    """Each strip's output for a map."""
     outs = [torch.empty_like(x, memory_format=torch.channels_last) for _ in weights]
     lengths = _lengths(weights)
     grid, tiles = tiling(x, max(lengths) if down else 1, 1 if down else max(lengths))
@@ -177,7 +179,7 @@ def _summed_up(
     down: bool,
     turned: bool = False,
 ) -> Tensor:
-    """The sum of strips, each of its own map, on top of one or two maps."""
+    """The sum of the outputs of strips, one for each map, and of one or two more maps."""
     out = torch.empty_like(base, memory_format=torch.channels_last)
     lengths = _lengths(weights)
     grid, tiles = tiling(base, max(lengths) if down else 1, 1 if down else max(lengths))

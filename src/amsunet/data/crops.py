@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
-from amsunet.data.dataset import read_labels
+from amsunet.data.dataset import Dataset, read_labels
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import Array, read_image
 from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention
+from amsunet.data.masks.mask_cache import MaskCache
 from amsunet.data.preprocessing import Preprocessing, channels_first
-from amsunet.memory import free_memory
+from amsunet.memory import MemoryCache
 
 Item = TypeVar("Item")
 
@@ -35,10 +36,11 @@ class PreparedImages:
     """Images and labels at working size, as uint8, kept in up to a quarter of the free memory.
 
     Args:
-        samples: The samples to read.
+        samples: The samples to prepare.
         convention: How their masks are read.
         preprocessing: How their images are prepared.
-        sizes: Height and width of the files by sample name, if known; a file is not read only for its size then.
+        dataset: The data set they are of, where it is open: it knows the sizes of the images, and keeps masks that it
+            has read until they are taken here.
     """
 
     def __init__(
@@ -46,14 +48,14 @@ class PreparedImages:
         samples: Sequence[Sample],
         convention: MaskConvention,
         preprocessing: Preprocessing,
-        sizes: Mapping[str, tuple[int, int]] | None = None,
+        dataset: Dataset | None = None,
     ) -> None:
         self.samples = list(samples)
-        self._sizes = sizes or {}
+        self._sizes = dataset.sizes() if dataset else {}
+        self._masks = dataset.masks if dataset else MaskCache()
         self._convention = convention
         self._preprocessing = preprocessing
-        self._kept: dict[int, tuple[Array, Array]] = {}
-        self._room = free_memory() // 4
+        self._pairs: MemoryCache[int, tuple[Array, Array]] = MemoryCache(lambda pair: pair[0].nbytes + pair[1].nbytes)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -66,15 +68,12 @@ class PreparedImages:
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:
         """The image (h, w, C) and its labels (h, w), both uint8."""
-        if index in self._kept:
-            return self._kept[index]
-        sample = self.samples[index]
+        return self._pairs.get(index, lambda: self._prepare(self.samples[index]))
+
+    def _prepare(self, sample: Sample) -> tuple[Array, Array]:
         image = self._preprocessing.resize(self._preprocessing.window(read_image(sample.image)))
-        labels = self._preprocessing.resize_labels(read_labels(sample, self._convention))
-        size = image.nbytes + labels.nbytes
-        if size <= self._room:
-            self._room -= size
-            self._kept[index] = (image, labels)
+        labels = self._preprocessing.resize_labels(read_labels(sample, self._convention, self._masks))
+        self._masks.drop(sample)  # from here on the labels at working size are kept, if there is room for them
         return image, labels
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,8 @@ from amsunet.data.images import Array, read_image
 from amsunet.data.masks.class_folders import find_folder_convention
 from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention, MaskOptions
 from amsunet.data.masks.external import fit_convention, unknown_value
-from amsunet.data.masks.files import read_region
-from amsunet.data.masks.joined import open_sample_mask, refuse_two_observers
+from amsunet.data.masks.joined import refuse_two_observers
+from amsunet.data.masks.mask_cache import MaskCache
 from amsunet.data.masks.rules import absent_classes, find_convention
 from amsunet.data.masks.summary import MaskSummary
 from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, turned_apart
@@ -45,6 +45,8 @@ class Dataset:
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
     mask_notes: tuple[str, ...] = ()
+    masks: MaskCache = field(default_factory=MaskCache, repr=False, compare=False)
+    """Mask files read before, as far as there is room."""
 
     @property
     def samples(self) -> list[Sample]:
@@ -80,30 +82,32 @@ class Dataset:
 
     def read_labels(self, sample: Sample) -> Array:
         """Read the labels, (H, W) of uint8, ``IGNORE_INDEX`` where ignored and outside the field of view."""
-        return read_labels(sample, self.convention)
+        return read_labels(sample, self.convention, self.masks)
 
     def foreground_share(self) -> dict[str, float]:
         """Share of foreground pixels, of any class, by sample name."""
         return {scan.sample.name: foreground_share(scan, self.convention) for scan in self.scans}
 
 
-def read_labels(sample: Sample, convention: MaskConvention) -> Array:
+def read_labels(sample: Sample, convention: MaskConvention, masks: MaskCache | None = None) -> Array:
     """Read a sample's mask files as labels.
 
     Args:
         sample: The sample.
         convention: How its masks are read.
+        masks: Files that were read before are kept here.
 
     Returns:
-        (H, W) of uint8, ``IGNORE_INDEX`` where ignored and outside the field of view.
+        (H, W) of uint8, ``IGNORE_INDEX`` where ignored and outside the field of view; not to be written to.
 
     Raises:
         InputError: If a file cannot be read.
     """
+    masks = masks or MaskCache()
     if convention.kind == "folders":
         # A class whose file is absent has nothing in this image.
         decoded = {
-            label: _decode(sample, name, convention)
+            label: _decode(sample, name, convention, masks)
             for label, name in enumerate(convention.folder_names, start=1)
             if name in sample.masks
         }
@@ -115,14 +119,14 @@ def read_labels(sample: Sample, convention: MaskConvention) -> Array:
             labels[here == IGNORE_INDEX] = IGNORE_INDEX
     else:
         (name,) = sample.masks
-        labels = _decode(sample, name, convention)
+        labels = _decode(sample, name, convention, masks)
     if sample.roi is not None:
-        labels = np.where(read_region(sample.roi), labels, np.uint8(IGNORE_INDEX))
+        labels = np.where(masks.region(sample.roi), labels, np.uint8(IGNORE_INDEX))
     return labels
 
 
-def _decode(sample: Sample, name: str, convention: MaskConvention) -> Array:
-    file = open_sample_mask(sample, name, apart=convention.kind == "instances")
+def _decode(sample: Sample, name: str, convention: MaskConvention, masks: MaskCache) -> Array:
+    file = masks.open(sample, name, apart=convention.kind == "instances")
     return convention.decode(file.read_as(convention.reading), sample.masks[name])
 
 
@@ -162,7 +166,8 @@ def open_dataset(
     layout = find_samples(path)
     samples = with_groups(layout.samples, group, path)
     apart = convention.kind == "instances" if convention else bool(options and options.instances)
-    scans, problems = scan_samples(samples, apart=apart)
+    masks = MaskCache()
+    scans, problems = scan_samples(samples, apart=apart, masks=masks)
     problems += [Problem("images without a mask", p, f"{p} has no mask") for p in layout.images_without_mask]
     problems += [
         Problem("names that are not UTF-8", Path(name), f"{name} has a name that is not UTF-8: rename the file")
@@ -199,7 +204,7 @@ def open_dataset(
     problems += unreadable
     warnings = [*layout.warnings, *absent, *mixed_depths(scans), *turned_apart(scans)]
     return Dataset(
-        str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes), tuple(mask_notes)
+        str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes), tuple(mask_notes), masks
     )
 
 

@@ -28,6 +28,8 @@ TIFF_SUFFIXES = frozenset({".tif", ".tiff", ".btf"})
 IMAGE_SUFFIXES = TIFF_SUFFIXES | {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".webp"}
 MAXIMUM_PIXELS = 500_000_000
 """Pixels of the largest image that is read as a whole."""
+BAND = 256
+"""Rows of a large image to be worked on at a time."""
 _ORIENTATION = 0x0112
 """Tag of EXIF for the orientation."""
 
@@ -306,3 +308,14 @@ def refuse_oversize(path: Path, height: int, width: int) -> None:
             f"{path} has {width} x {height} pixels, more than the {MAXIMUM_PIXELS // 10**6} million that are read "
             "at once: cut it into tiles, or to predict it as it is, save it as a tiled TIFF"
         )
+
+
+def look_up(table: Array, pixels: Array) -> Array:
+    """``table[pixels]`` for pixels (H, W, ...) of unsigned integers.
+
+    In bands of rows: NumPy makes eight bytes of every index on the way, several times the size of the image.
+    """
+    out = np.empty((*pixels.shape, *table.shape[1:]), table.dtype)
+    for start in range(0, len(pixels), BAND):
+        out[start : start + BAND] = table[pixels[start : start + BAND]]
+    return out

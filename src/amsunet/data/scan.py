@@ -14,8 +14,8 @@ from PIL import Image
 
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import Array, orientation_of, read_image
-from amsunet.data.masks.files import Reading, read_region
-from amsunet.data.masks.joined import open_sample_mask
+from amsunet.data.masks.files import Reading
+from amsunet.data.masks.mask_cache import MaskCache
 from amsunet.data.masks.summary import MaskSummary, summarise
 from amsunet.data.value_range import ValueRange, common_range, values_of
 from amsunet.errors import InputError
@@ -78,19 +78,23 @@ class Problem:
     message: str
 
 
-def scan_samples(samples: Sequence[Sample], *, apart: bool = False) -> tuple[list[Scan], list[Problem]]:
+def scan_samples(
+    samples: Sequence[Sample], *, apart: bool = False, masks: MaskCache | None = None
+) -> tuple[list[Scan], list[Problem]]:
     """Read every sample once.
 
     Args:
         samples: The samples of a data set.
         apart: Number the objects of masks in several files, instead of joining them.
+        masks: Keeps the masks that are read, for later readers.
 
     Returns:
         The scans of the readable samples in their order, and the problems of the others.
     """
     scans, problems = [], []
+    scan = partial(_scan_or_problem, apart=apart, cache=masks or MaskCache())
     with ThreadPoolExecutor() as pool:
-        for done, outcome in enumerate(pool.map(partial(_scan_or_problem, apart=apart), samples), start=1):
+        for done, outcome in enumerate(pool.map(scan, samples), start=1):
             if isinstance(outcome, Scan):
                 scans.append(outcome)
             else:
@@ -151,26 +155,26 @@ def _in_shares(scans: list[Scan]) -> list[Scan]:
     return shared
 
 
-def _scan_or_problem(sample: Sample, *, apart: bool) -> Scan | Problem:
+def _scan_or_problem(sample: Sample, *, apart: bool, cache: MaskCache) -> Scan | Problem:
     try:
-        return _scan(sample, apart)
+        return _scan(sample, apart, cache)
     except InputError as error:
         return Problem(_KINDS.get(error.code, "unreadable files"), sample.image, str(error))
 
 
-def _scan(sample: Sample, apart: bool) -> Scan:
+def _scan(sample: Sample, apart: bool, cache: MaskCache) -> Scan:
     image = read_image(sample.image)
     height, width, channels = image.shape
     masks, mask_checksum = {}, hashlib.sha1(usedforsecurity=False)
     for name, path in sample.masks.items():
-        file = open_sample_mask(sample, name, apart=apart)
+        file = cache.open(sample, name, apart=apart)
         _refuse_other_size(image, file.pixels, sample.image, path)
         for part in (file.pixels, file.palette, file.alpha):
             mask_checksum.update(b"" if part is None else np.ascontiguousarray(part).data)
         masks[name] = summarise(file, path, image)
     inside = image.reshape(-1, channels)
     if sample.roi is not None:
-        roi = read_region(sample.roi)
+        roi = cache.region(sample.roi)
         _refuse_other_size(image, roi, sample.image, sample.roi)
         if not roi.any():
             raise InputError(

@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from amsunet.errors import InputError
+from amsunet.errors import InputError, first_line
 from amsunet.host import quiet
+from amsunet.inference import SMALLEST_SIDE
 from amsunet.inference.model_metadata import METADATA
 from amsunet.inference.runtime import ExecuTorch, ExportedRuntime, Pt2
 from amsunet.optional import require, without_telemetry
@@ -41,8 +42,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
 """What must be installed to write and to run a format, besides torch; int8 of OpenVINO needs NNCF too."""
 LARGEST_SIDE = {"executorch": 512}
 """ExecuTorch sets memory aside for the largest image: 0.1 GB for AMSUnet at this side, four times that at twice it."""
-_SMALLEST_SIDE = 32
-_SIZES_TRIED = ((32, 32), (33, 47), (64, 35))
+_SIZES_TRIED = ((SMALLEST_SIDE, SMALLEST_SIDE), (33, 47), (64, 35))
 
 
 def missing_package(to: str) -> str | None:
@@ -109,14 +109,14 @@ def _as_input_error(who: str = "torch", remedy: str = "write its forward without
     except InputError:
         raise
     except Exception as error:
-        problem = str(error).strip().partition("\n")[0] or type(error).__name__
+        problem = first_line(error)
         raise InputError(f"{who} cannot export this network ({problem}): {remedy}") from None
 
 
 def _capture(whole: ExportModule, largest_side: int | None = None) -> ExportedProgram:
     """The network as torch sees it, with N, H and W left open; for one image where sides have an end."""
     free: Any = torch.export.Dim.DYNAMIC
-    side = free if largest_side is None else free(min=_SMALLEST_SIDE, max=largest_side)
+    side = free if largest_side is None else free(min=SMALLEST_SIDE, max=largest_side)
     example = torch.rand(2 if largest_side is None else 1, whole.mean.shape[1], 64, 96) * 255
     sides = {2: side, 3: side} | ({0: free} if largest_side is None else {})
     return torch.export.export(whole.eval(), (example,), dynamic_shapes=(sides,))

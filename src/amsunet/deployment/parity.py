@@ -21,13 +21,13 @@ from amsunet.data.preprocessing import channels_first
 from amsunet.data.splits import assign_splits
 from amsunet.device import Device
 from amsunet.errors import InputError
-from amsunet.inference.dice import classes_in, dice_by_class
 from amsunet.inference.forward import compute_logits, pad_small
 from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.runtime import Runtime
 from amsunet.inference.torch_runtime import TorchRuntime
 from amsunet.training.run_folder import read_run
+from amsunet.training.validation import classes_in, dice_by_class
 
 _IMAGES = 32
 _LARGEST_SIDE = 1024

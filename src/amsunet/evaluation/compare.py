@@ -122,6 +122,7 @@ def compare(
     )
     classes = prepared.dataset.convention.num_classes
     plan = _fixed_plan(prepared, variants[0], machine, folder)
+    prepared.dataset.masks.clear()  # each trial reads its own
     variants = _possible(plan, variants, classes)
     of_settings = any(variant.settings for variant in variants)
     split: Literal["test", "val"] = "val" if of_settings and folds is None else "test"

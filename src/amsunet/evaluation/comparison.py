@@ -20,10 +20,10 @@ from amsunet.evaluation.findings import KINDS, PixelCounts
 from amsunet.evaluation.score_table import aligned
 from amsunet.evaluation.statistics import Interval, PairedTest, holm, mean_of_known, mean_with_interval, paired_test
 from amsunet.evaluation.study import COMPARISON, Study, Trial, Variant, is_done, trial_folder
-from amsunet.inference.latency import measure_latency
 from amsunet.inference.model_file import for_inference, load_model
 from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.models.cost import count_macs, count_parameters
+from amsunet.training.step_cost import measure_latency
 
 _METRICS = ("dice", "iou", "hd95", "nsd", "cldice")
 _SCORES = (*_METRICS, "dice_with_object")

@@ -18,9 +18,8 @@ from amsunet.data.images import Array
 from amsunet.data.masks import MaskConvention
 from amsunet.evaluation.findings import PixelCounts
 from amsunet.evaluation.metrics import EMPTY_RULE, METRICS, NSD_TOLERANCE, Calibration, ClassScores
-from amsunet.evaluation.risk import RiskCoverage, risk_coverage
 from amsunet.evaluation.score_table import as_text
-from amsunet.evaluation.statistics import Interval, mean_of_known, mean_with_interval
+from amsunet.evaluation.statistics import Interval, RiskCoverage, mean_of_known, mean_with_interval, risk_coverage
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import TTA

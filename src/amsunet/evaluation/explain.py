@@ -20,6 +20,7 @@ from amsunet.blocks import AMS, RSC
 from amsunet.data.crops import to_tensor
 from amsunet.data.images import Array, read_image
 from amsunet.data.overlay import draw_outlines, viewable
+from amsunet.inference import SMALLEST_SIDE
 from amsunet.inference.forward import to_labels
 from amsunet.inference.model_file import TemperatureScaled, for_inference, load_model
 from amsunet.inference.model_ref import ModelRef
@@ -92,7 +93,7 @@ def explain(
 def _middle(image: Array) -> Array:
     rows, columns = ((max(0, side - _LARGEST) // 2, min(side, _LARGEST)) for side in image.shape[:2])
     cut: Array = image[rows[0] : rows[0] + rows[1], columns[0] : columns[0] + columns[1]]
-    return np.pad(cut, [(0, max(0, 32 - cut.shape[0])), (0, max(0, 32 - cut.shape[1])), (0, 0)], mode="edge")
+    return np.pad(cut, [*((0, max(0, SMALLEST_SIDE - side)) for side in cut.shape[:2]), (0, 0)], mode="edge")
 
 
 @contextmanager

@@ -1,8 +1,7 @@
-"""What judging a network will cost here, measured on imitated predictions: a plan by minutes leaves time for it."""
+"""What an evaluation will cost here, measured on imitated predictions: a plan by minutes leaves time for it."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 from amsunet.evaluation.evaluate import is_thin
 from amsunet.evaluation.metrics import Calibration, score_image
 from amsunet.evaluation.plots import case_panels, data_address, figure_text
+from amsunet.progress import Stopwatch
 from amsunet.training.closing import Scene
 
 _CASES = 9
@@ -19,19 +19,26 @@ _PLOTS = 5
 
 
 def rehearse_evaluation(scenes: Sequence[Scene], thickness: float) -> tuple[float, float]:
-    """Seconds to judge an image as large as these, and to write the report."""
+    """Measure an evaluation.
+
+    Args:
+        scenes: images with labels and probabilities.
+        thickness: of structures, pixels.
+
+    Returns:
+        Seconds to evaluate an image as large as these, and to write the report.
+    """
     seconds = []
     for _, labels, probability in scenes:
-        start = time.perf_counter()
-        score_image(probability, probability.argmax(axis=0), labels, thin=is_thin(thickness))
-        Calibration().add(probability, labels)
-        seconds.append(time.perf_counter() - start)
+        with Stopwatch() as watch:
+            score_image(probability, probability.argmax(axis=0), labels, thin=is_thin(thickness))
+            Calibration().add(probability, labels)
+        seconds.append(watch.seconds)
     image, labels, probability = scenes[0]
-    start = time.perf_counter()
-    data_address(case_panels(image, labels, probability.argmax(axis=0)))
-    panels = time.perf_counter()
-    figure = Figure()
-    figure.subplots().plot([0, 1], [0, 1])
-    figure_text(figure)
-    plot = time.perf_counter()
-    return float(np.median(seconds)), _CASES * (panels - start) + _PLOTS * (plot - panels)
+    with Stopwatch() as panels:
+        data_address(case_panels(image, labels, probability.argmax(axis=0)))
+    with Stopwatch() as plot:
+        figure = Figure()
+        figure.subplots().plot([0, 1], [0, 1])
+        figure_text(figure)
+    return float(np.median(seconds)), _CASES * panels.seconds + _PLOTS * plot.seconds

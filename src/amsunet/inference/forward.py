@@ -7,17 +7,16 @@ import itertools
 import numpy as np
 from PIL import Image
 
-from amsunet.data.images import Array
+from amsunet.data.components import without_small
+from amsunet.data.images import BAND, Array
 from amsunet.data.mirrored import Flips
-from amsunet.data.table import BAND
-from amsunet.inference.objects import without_small
+from amsunet.inference import SMALLEST_SIDE
 from amsunet.inference.runtime import Runtime
 from amsunet.inference.runtime_options import TTA
 from amsunet.inference.sliding_window import Axis, Tiling
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom of a part, in pixels."""
-_SMALLEST_SIDE = 32
 
 
 def compute_logits(
@@ -90,7 +89,7 @@ def _by_tiles(runtime: Runtime, images: Array, tiling: Tiling, views: list[tuple
 
 def pad_small(images: Array) -> Array:
     """Repeat the border of small images below and to the right, up to the smallest size a network takes."""
-    missing = [max(0, _SMALLEST_SIDE - side) for side in images.shape[-2:]]
+    missing = [max(0, SMALLEST_SIDE - side) for side in images.shape[-2:]]
     return np.pad(images, ((0, 0), (0, 0), (0, missing[0]), (0, missing[1])), "edge") if any(missing) else images
 
 

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from amsunet.errors import InputError
+from amsunet.errors import InputError, first_line
+from amsunet.inference import SMALLEST_SIDE
 from amsunet.inference.ensemble import Folds, fold_folder, read_folds
-from amsunet.inference.model_metadata import ModelDescription, parse_description, read_description
+from amsunet.inference.model_metadata import (
+    ModelDescription,
+    parse_description,
+    read_description,
+)
 from amsunet.inference.model_ref import FILE_NAME, SUFFIXES, ModelRef
-from amsunet.inference.runtime import Runtime, first_line, open_runtime
+from amsunet.inference.runtime import Runtime, open_runtime
 from amsunet.inference.runtime_options import RuntimeOptions, device_is_fixed
 from amsunet.wording import command, setting
 
@@ -22,8 +27,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Member = tuple[Runtime, ModelDescription]
-
-_SIDE_TRIED = 32
 
 
 def open_members(model: ModelRef, options: RuntimeOptions, model_file: str | None) -> tuple[list[Member], Folds | None]:
@@ -135,7 +138,7 @@ def _open_file(path: Path) -> Member:
     runtime = open_runtime(path)
     description = parse_description(runtime.description, path)
     channels, classes = description.preprocessing.in_channels, description.convention.num_classes
-    side = _SIDE_TRIED
+    side = SMALLEST_SIDE
     try:
         shape = runtime(np.zeros((1, channels, side, side), np.uint8)).shape
         problem = f"gives {shape}" if shape != (1, classes, side, side) else ""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from textwrap import shorten
 from typing import Any, Protocol
 
 import numpy as np
 
 from amsunet.data.images import Array
-from amsunet.errors import InputError
+from amsunet.errors import InputError, first_line
 from amsunet.host import quiet
 from amsunet.inference.model_metadata import METADATA
 from amsunet.optional import require
@@ -172,10 +171,3 @@ def _described(path: Path, description: str | None) -> str:
     if not description:
         raise InputError(f"{path} holds no description of amsunet: name a file that amsunet export made")
     return description
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error, without the place in OpenVINO's own code, and not at length."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    first = [line for line in lines if line and not line.startswith(("Exception from ", "Check "))]
-    return shorten(first[0], 120, placeholder=" ...") if first else type(error).__name__

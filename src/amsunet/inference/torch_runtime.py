@@ -12,7 +12,7 @@ from amsunet.data.images import Array
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.device import Device
 from amsunet.errors import InputError
-from amsunet.inference.cuda_graph import GraphedForward, with_weights_cast
+from amsunet.inference.cuda_graphs import GraphedForward, with_weights_cast
 from amsunet.inference.model_file import is_ours
 
 logger = logging.getLogger(__name__)

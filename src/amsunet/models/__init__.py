@@ -10,10 +10,10 @@ Example:
 from amsunet.models.amsunet import AMSUnet
 from amsunet.models.author_weights import load_published_weights
 from amsunet.models.convunext import ConvUNeXt
+from amsunet.models.cost import ModelSummary, summarise_model
 from amsunet.models.custom import absolute_model, code_checksum, code_files, is_custom
 from amsunet.models.registry import create_model, list_models, register_model
 from amsunet.models.segnext import MSCAN, SegNeXt
-from amsunet.models.summary import ModelSummary, summarise_model
 from amsunet.models.unet import ResUNet, UNet
 from amsunet.models.unext import UNeXt
 

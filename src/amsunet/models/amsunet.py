@@ -1,4 +1,4 @@
-"""AMSUnet: a light U-shaped network with AMSE blocks and RSC on the skip connections."""
+"""AMSUnet: a lightweight U-shaped network with AMSE blocks and RSC on the skip connections."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from amsunet.blocks import AMSE, CBAM, RSC, SCSE, SE, AMSEDesign
-from amsunet.blocks.design import whole_numbers
-from amsunet.blocks.pointwise import PointwiseConv2d
+from amsunet.blocks.amse import whole_numbers
+from amsunet.blocks.layers import PointwiseConv2d
 from amsunet.models.registry import register_model
 from amsunet.models.size import check_size, pad_to
 
@@ -52,8 +52,12 @@ class Up(nn.Module):
 
 
 def upsample(x: Tensor) -> Tensor:
-    """(N, C, H, W) to (N, C, 2 H, 2 W), bilinear, corner on corner, in the precision of x: autocast has this, and the
-    sum or concatenation behind it, in float32.
+    """Resize to twice the size, bilinear with aligned corners, in the precision of x.
+
+    Autocast would compute this, and the sum or concatenation after it, in float32.
+
+    Shape:
+        (N, C, H, W) to (N, C, 2 H, 2 W).
     """
     with torch.autocast(x.device.type, enabled=False) if torch.is_autocast_enabled(x.device.type) else nullcontext():
         return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
@@ -79,7 +83,7 @@ class AMSUnet(nn.Module):
         (N, in_channels, H, W) to logits (N, num_classes, H, W), for every H, W of 16 and more.
 
     Raises:
-        ValueError: For settings that do not exist or exclude each other, and for a smaller input, with the smallest
+        ValueError: For settings that are unknown or exclude each other, and for a smaller input, with the smallest
             size that works.
 
     Example:

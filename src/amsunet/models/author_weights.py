@@ -13,7 +13,7 @@ from amsunet.models.amsunet import AMSUnet
 from amsunet.models.convunext import ConvUNeXt
 from amsunet.models.unext import UNeXt
 
-# For each module: its own name for a part, and the published one. A nested module is followed by its own table.
+# For each module: our name for a part, and the published one. A nested module has its own table.
 _Renames = list[tuple[str, str]]
 
 _AMS: _Renames = [
@@ -27,7 +27,7 @@ _AMSE: _Renames = [
     (r"norm([12])\.", r"bn\1."),
     (r"attention\.enter\.", "attn.conv1."),
     (r"attention\.leave\.", "attn.conv2."),
-    *((r"attention\.mixer\." + own, "attn.ams." + author_weights) for own, author_weights in _AMS),
+    *((r"attention\.mixer\." + ours, "attn.ams." + theirs) for ours, theirs in _AMS),
     (r"ffn\.expand\.", "ffn.conv1."),
     (r"ffn\.depthwise\.", "ffn.conv2."),
     (r"ffn\.project\.", "ffn.conv3."),
@@ -38,26 +38,14 @@ _RSC: _Renames = [
     (r"excite\.", "catt.conv2."),
 ]
 _AMSUNET: _Renames = [
-    *((r"stem\.3\." + own, "in_conv.3." + author_weights) for own, author_weights in _AMSE),
+    *((r"stem\.3\." + ours, "in_conv.3." + theirs) for ours, theirs in _AMSE),
     (r"stem\.", "in_conv."),
-    *(
-        (rf"downs\.{i}\.2\." + own, f"down{i + 1}.2." + author_weights)
-        for i in range(4)
-        for own, author_weights in _AMSE
-    ),
+    *((rf"downs\.{i}\.2\." + ours, f"down{i + 1}.2." + theirs) for i in range(4) for ours, theirs in _AMSE),
     *((rf"downs\.{i}\.", f"down{i + 1}.") for i in range(4)),
     *((rf"ups\.{i}\.norm\.", f"up{i + 1}.norm.") for i in range(4)),
     *((rf"ups\.{i}\.fuse\.", f"up{i + 1}.conv1x1.") for i in range(4)),
-    *(
-        (rf"ups\.{i}\.attention\." + own, f"up{i + 1}." + author_weights)
-        for i in range(4)
-        for own, author_weights in _RSC
-    ),
-    *(
-        (rf"ups\.{i}\.block\." + own, f"up{i + 1}.conv.0." + author_weights)
-        for i in range(4)
-        for own, author_weights in _AMSE
-    ),
+    *((rf"ups\.{i}\.attention\." + ours, f"up{i + 1}." + theirs) for i in range(4) for ours, theirs in _RSC),
+    *((rf"ups\.{i}\.block\." + ours, f"up{i + 1}.conv.0." + theirs) for i in range(4) for ours, theirs in _AMSE),
     (r"head\.", "out_conv.0."),
 ]
 _MSCA_ATTENTION: _Renames = [
@@ -76,26 +64,22 @@ _CONVUNEXT_BLOCK: _Renames = [
 ]
 _GATE = {"steer": "gate", "weigh": "linear1", "leave": "linear2"}
 _CONVUNEXT: _Renames = [
-    *((r"stem\.3\." + own, "in_conv.3." + author_weights) for own, author_weights in _CONVUNEXT_BLOCK),
+    *((r"stem\.3\." + ours, "in_conv.3." + theirs) for ours, theirs in _CONVUNEXT_BLOCK),
     (r"stem\.", "in_conv."),
     *(
-        (rf"downs\.{i}\.{j}\." + own, f"down{i + 1}.{j}." + author_weights)
+        (rf"downs\.{i}\.{j}\." + ours, f"down{i + 1}.{j}." + theirs)
         for i in range(4)
         for j in range(2, 5)
-        for own, author_weights in _CONVUNEXT_BLOCK
+        for ours, theirs in _CONVUNEXT_BLOCK
     ),
     *((rf"downs\.{i}\.", f"down{i + 1}.") for i in range(4)),
-    *(
-        (rf"ups\.{i}\.gate\.{own}\.", f"up{i + 1}.{author_weights}.")
-        for i in range(4)
-        for own, author_weights in _GATE.items()
-    ),
+    *((rf"ups\.{i}\.gate\.{ours}\.", f"up{i + 1}.{theirs}.") for i in range(4) for ours, theirs in _GATE.items()),
     *((rf"ups\.{i}\.norm\.", f"up{i + 1}.norm.") for i in range(4)),
     *((rf"ups\.{i}\.fuse\.", f"up{i + 1}.conv1x1.") for i in range(4)),
     *(
-        (rf"ups\.{i}\.block\." + own, f"up{i + 1}.conv.0." + author_weights)
+        (rf"ups\.{i}\.block\." + ours, f"up{i + 1}.conv.0." + theirs)
         for i in range(4)
-        for own, author_weights in _CONVUNEXT_BLOCK
+        for ours, theirs in _CONVUNEXT_BLOCK
     ),
     (r"head\.", "out_conv.0."),
 ]
@@ -126,11 +110,11 @@ _TABLES: dict[type[nn.Module], _Renames] = {
 
 
 def load_published_weights(module: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
-    """Fill a block or network from a checkpoint with the authors' key names, strictly.
+    """Load a checkpoint with the authors' key names into a block or network, strictly.
 
     Args:
         module: ``AMS``, ``AMSE``, ``RSC``, ``MSCAAttention``, ``AMSUnet``, ``ConvUNeXt`` or ``UNeXt``.
-        state_dict: tensors by published name; ``num_batches_tracked`` may be there or not.
+        state_dict: tensors by published name; ``num_batches_tracked`` is optional.
 
     Raises:
         TypeError: For another kind of module.
@@ -145,8 +129,8 @@ def load_published_weights(module: nn.Module, state_dict: Mapping[str, Tensor]) 
     if renames is None:
         known = ", ".join(kind.__name__ for kind in _TABLES)
         raise TypeError(f"no published weights are known for {type(module).__name__}; known are: {known}")
-    own = {key: value for key, value in module.state_dict().items() if not key.endswith("num_batches_tracked")}
-    published_of = {key: _published_name(key, renames) for key in own}
+    ours = {key: value for key, value in module.state_dict().items() if not key.endswith("num_batches_tracked")}
+    published_of = {key: _published_name(key, renames) for key in ours}
     given = {key for key in state_dict if not key.endswith("num_batches_tracked")}
     missing, surplus = set(published_of.values()) - given, given - set(published_of.values())
     if missing or surplus:
@@ -154,23 +138,23 @@ def load_published_weights(module: nn.Module, state_dict: Mapping[str, Tensor]) 
             f"published weights do not fit: missing {sorted(missing)[:3]}, superfluous {sorted(surplus)[:3]}"
         )
     values = {}
-    for key, author_weights in published_of.items():
-        value = torch.as_tensor(state_dict[author_weights])
+    for key, theirs in published_of.items():
+        value = torch.as_tensor(state_dict[theirs])
         # A linear layer over channels is our 1x1 convolution.
-        if own[key].dim() == 4 and own[key].shape[2:] == (1, 1) and value.dim() == 2:
+        if ours[key].dim() == 4 and ours[key].shape[2:] == (1, 1) and value.dim() == 2:
             value = value[..., None, None]
-        if value.shape != own[key].shape:
+        if value.shape != ours[key].shape:
             raise ValueError(
-                f"published weights do not fit: {author_weights} is {tuple(value.shape)}, not {tuple(own[key].shape)}"
+                f"published weights do not fit: {theirs} is {tuple(value.shape)}, not {tuple(ours[key].shape)}"
             )
         values[key] = value
     with torch.no_grad():
         for key, value in values.items():
-            own[key].copy_(value)
+            ours[key].copy_(value)
 
 
 def _published_name(key: str, renames: _Renames) -> str:
-    for own, author_weights in renames:
-        if match := re.match(own, key):
-            return match.expand(author_weights) + key[match.end() :]
+    for ours, theirs in renames:
+        if match := re.match(ours, key):
+            return match.expand(theirs) + key[match.end() :]
     raise ValueError(f"no published name is known for {key}")

@@ -1,4 +1,4 @@
-"""What a network promises, as checks that can be run on any builder."""
+"""The contract of networks, as checks that run on any builder."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ Build = Callable[..., nn.Module]
 
 
 class ContractError(Exception):
-    """A promise that a network does not keep, in a sentence."""
+    """A network breaks the contract; the message says how."""
 
 
 def check_contract(build: Build) -> Iterator[tuple[str, str | None]]:
-    """Try every promise on a network.
+    """Check every promise of the contract.
 
     Args:
         build: called with ``in_channels`` and ``num_classes``, returns the network.
 
-    Yields: promise and what is wrong, None if it is kept.
+    Yields:
+        The promise, and what is wrong or None.
     """
     for promise, check in PROMISES.items():
         problem = None
@@ -30,7 +31,7 @@ def check_contract(build: Build) -> Iterator[tuple[str, str | None]]:
                 torch.manual_seed(0)
                 check(build)
         except Exception as error:  # the network's own code may raise anything
-            message = str(error).splitlines()[0] if str(error) else "no message"
+            message = _first_line(error)
             problem = message if isinstance(error, ContractError) else f"{type(error).__name__}: {message}"
         yield promise, problem
         if problem is not None and check is check_logits:
@@ -38,14 +39,28 @@ def check_contract(build: Build) -> Iterator[tuple[str, str | None]]:
 
 
 def check_logits(build: Build) -> None:
-    """Raise ContractError unless the network gives logits of the image's size."""
+    """Check that a network returns logits of the image's size.
+
+    Raises:
+        ContractError: If it does not.
+    """
     check_sizes(build(in_channels=3, num_classes=2), ((32, 32), (64, 96), (160, 64)))
 
 
 def check_sizes(
     network: nn.Module, sizes: Sequence[tuple[int, int]], *, in_channels: int = 3, num_classes: int = 2
 ) -> None:
-    """Raise ContractError unless a network gives logits of the image's size for each size (H, W), in training too."""
+    """Check that a network returns logits of the image's size for each size, in training too.
+
+    Args:
+        network: left in evaluation.
+        sizes: (H, W) of images.
+        in_channels: of the images.
+        num_classes: of the logits.
+
+    Raises:
+        ContractError: If it does not.
+    """
     with torch.no_grad():
         for training in (True, False):
             network.train(training)
@@ -57,7 +72,7 @@ def _expect(logits: object, shape: tuple[int, ...]) -> Tensor:
     if not isinstance(logits, Tensor):
         raise ContractError(f"forward returned a {type(logits).__name__}: return one tensor of logits")
     if tuple(logits.shape) != shape:
-        raise ContractError(f"logits have the shape {tuple(logits.shape)} where {shape} is due")
+        raise ContractError(f"logits have the shape {tuple(logits.shape)}, not {shape}")
     return logits
 
 
@@ -65,7 +80,7 @@ def _odd_sizes(build: Build) -> None:
     try:
         check_sizes(build(in_channels=3, num_classes=2), ((33, 47), (32, 67), (49, 64), (83, 35)))
     except RuntimeError as error:
-        raise ContractError(f"{str(error).splitlines()[0]}: pad inside, and cut the logits to size") from None
+        raise ContractError(f"{_first_line(error)}: pad inside, and cut the logits to size") from None
 
 
 def _channels_and_classes(build: Build) -> None:
@@ -84,7 +99,7 @@ def _gradients(build: Build) -> None:
             raise ContractError(f"no gradient reaches {name}: wire it in, or remove it")
         if not parameter.grad.isfinite().all():
             raise ContractError(f"the gradient of {name} is not finite")
-        # A bias before a normalisation has no effect, but a weight that none reaches is not wired in.
+        # A bias before a normalisation has no gradient; a weight without one is not wired in.
         if name.endswith("weight") and not parameter.grad.any():
             raise ContractError(f"the gradient of {name} is zero: wire it in, or remove it")
 
@@ -133,6 +148,11 @@ def _export(build: Build) -> None:
         _close(exported(other), network(other), "the exported network gives other logits")
 
 
+def _first_line(error: Exception) -> str:
+    # As errors.first_line, but networks import torch only.
+    return str(error).partition("\n")[0] or "no message"
+
+
 def _close(found: Tensor, expected: Tensor, problem: str) -> None:
     difference = float((found - expected).abs().max())
     if difference > 1e-4 * max(1.0, float(expected.abs().max())):
@@ -149,4 +169,4 @@ PROMISES: dict[str, Callable[[Build], None]] = {
     "channels_last computes the same": _memory_format,
     "torch.export computes the same": _export,
 }
-"""What is promised and the check of it."""
+"""Each promise with its check."""

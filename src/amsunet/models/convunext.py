@@ -7,13 +7,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from amsunet.blocks import ConvUNeXtBlock, SkipGate
-from amsunet.blocks.gelu import GELU
+from amsunet.blocks.layers import GELU
 from amsunet.models.registry import register_model
 from amsunet.models.size import check_size, pad_to
 
 
 class Up(nn.Module):
-    """One decoder step. Shape: map (N, channels, h, w) and skip (N, channels, H, W) to (N, out_channels, H, W)."""
+    """One decoder step: upsample, gate the skip, fuse, refine.
+
+    Shape:
+        decoder map (N, channels, h, w) and skip (N, channels, H, W) to (N, out_channels, H, W).
+    """
 
     def __init__(self, channels: int, out_channels: int) -> None:
         super().__init__()
@@ -46,6 +50,10 @@ class ConvUNeXt(nn.Module):
 
     Raises:
         ValueError: For a smaller input, with the smallest size that works.
+
+    Example:
+        >>> ConvUNeXt(3, 2)(torch.rand(1, 3, 64, 64)).shape
+        torch.Size([1, 2, 64, 64])
     """
 
     minimum_size = 32
@@ -75,7 +83,7 @@ class ConvUNeXt(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         check_size(self, x)
         height, width = x.shape[-2:]
-        # The deepest stage mirrors three pixels at its border, so it must have four.
+        # The deepest stage is padded by reflection of three pixels, so it must have four.
         x = F.pad(x, (0, max(0, 64 - width), 0, max(0, 64 - height)), mode="replicate")
         features = [self.stem(x)]
         for down in self.downs:

@@ -1,4 +1,4 @@
-"""Networks from a file of the user's, and the files beside it that it imports: ``FILE.py:FUNCTION``."""
+"""Custom networks: ``FILE.py:FUNCTION``, a function in a Python file, and the files beside it that it imports."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from amsunet.models.helper_files import find_helpers, load_with_helpers
 
 
 def is_custom(name: str) -> bool:
-    """Whether a model's name means a function in a file, as ``FILE.py:FUNCTION``."""
+    """Whether a model's name is ``FILE.py:FUNCTION``."""
     return name.rpartition(":")[0].endswith(".py")
 
 
 def absolute_model(name: str) -> str:
-    """The name as it can be used from another folder."""
+    """A model's name that works from any folder: with an absolute path if it is ``FILE.py:FUNCTION``."""
     if not is_custom(name):
         return name
     path, _, function = name.rpartition(":")
@@ -25,10 +25,16 @@ def absolute_model(name: str) -> str:
 
 
 def code_checksum(name: str) -> str | None:
-    """SHA-256 of the file that builds a network, with the files beside it that it imports; None for the package's own
-    networks. Nothing is run.
+    """SHA-256 of the file that builds a network, with the files beside it that it imports. Nothing is run.
 
-    Raises: ValueError if the file cannot be read.
+    Args:
+        name: of a model.
+
+    Returns:
+        The checksum; None for a network of this package.
+
+    Raises:
+        ValueError: If the file cannot be read.
     """
     if not is_custom(name):
         return None
@@ -40,8 +46,13 @@ def code_checksum(name: str) -> str | None:
 
 
 def code_files(name: str) -> dict[Path, Path]:
-    """The file that builds a network and those beside it that it imports, by their place in a folder of copies: the
-    first is ``network.py``, unless another one is called so.
+    """The file that builds a network and those beside it that it imports.
+
+    Args:
+        name: ``FILE.py:FUNCTION``.
+
+    Returns:
+        Each file by its path in a folder of copies; the first is ``network.py``, unless another file has that name.
     """
     path = Path(absolute_model(name).rpartition(":")[0])
     helpers = {file.relative_to(path.parent): file for file in find_helpers(path).values()}
@@ -52,21 +63,26 @@ def code_files(name: str) -> dict[Path, Path]:
 def build_from_file(name: str, arguments: dict[str, Any]) -> nn.Module:
     """Run a file and call its function.
 
-    Raises: ValueError if the file or the function is not there, fails, or does not return a module.
+    Args:
+        name: ``FILE.py:FUNCTION``.
+        arguments: of the function.
+
+    Raises:
+        ValueError: If the file or the function is not found, fails, or does not return a module.
     """
     path, _, function = absolute_model(name).rpartition(":")
     _read(name)
     try:
         module = load_with_helpers(Path(path))
     except Exception as error:  # whatever the user's code raises
-        raise ValueError(f"{path} cannot be run ({type(error).__name__}: {error}): mend it") from error
+        raise ValueError(f"{path} cannot be run ({type(error).__name__}: {error}): fix it") from error
     builder = getattr(module, function, None)
     if not callable(builder):
         raise ValueError(f"{path} has no function {function!r}: name it as {path}:FUNCTION")
     try:
         network = builder(**arguments)
     except Exception as error:
-        raise ValueError(f"{function} of {path} failed ({type(error).__name__}: {error}): mend it") from error
+        raise ValueError(f"{function} of {path} failed ({type(error).__name__}: {error}): fix it") from error
     if not isinstance(network, nn.Module):
         raise ValueError(f"{function} of {path} returned {type(network).__name__}: return a torch.nn.Module")
     return network

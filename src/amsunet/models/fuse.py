@@ -10,27 +10,27 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from amsunet.blocks import AMSE, ConvUNeXtBlock
-from amsunet.blocks.pointwise import PointwiseConv2d
+from amsunet.blocks.layers import PointwiseConv2d
 from amsunet.models.amsunet import Up, upsample
 from amsunet.models.segnext import MSCANBlock
 from amsunet.models.size import pad_to
 
 
 def fuse(network: nn.Module) -> nn.Module:
-    """Copy a network and take out what can be computed beforehand.
+    """Copy a network with its BatchNorms and neighbouring 1x1 convolutions folded.
 
-    In every network: a BatchNorm behind a convolution, or before one without padding, goes into it. In AMSE with
+    In every network: a BatchNorm after a convolution, or before one without padding, goes into it. In AMSE with
     the paper's residual: attention's last 1x1, the second BatchNorm and the FFN's first 1x1 become one 1x1. In the
     decoder of AMSUnet: the BatchNorm and the decoder's half of the fusing 1x1 run before the upsampling, on a quarter
-    of the pixels, and the concatenation becomes a sum. The upsampling's weights sum to one and what is padded behind
-    it is zero in both forms, so all of it holds at the border and for odd sizes too.
+    of the pixels, and the concatenation becomes a sum. The upsampling's weights sum to one and the padding after it
+    is zero in both forms, so this holds at the border and for odd sizes too.
 
-    What has no such form stays as it is: LayerNorm, a BatchNorm whose output is also a shortcut (SegNeXt's first), and
+    These stay as they are: LayerNorm, a BatchNorm whose output is also a shortcut (SegNeXt's first), and
     ConvUNeXt's in the decoder, which is followed by padding and two readers.
 
     Args:
-        network: of ``create_model``, or another one whose Sequentials do no more than run one part after another, and
-            whose parts stand in one place each; it is not changed.
+        network: of ``create_model``, or another one whose Sequentials only run one part after another, and whose parts
+            are used in one place each; it is not changed.
 
     Returns:
         A copy in evaluation mode, whose logits differ by rounding only (about 1e-6 of the largest in float32). Its
@@ -72,38 +72,38 @@ class FusedUp(nn.Module):
         self.attention, self.block = up.attention, up.block
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        # The map that is upsampled is let go before the block, where memory is scarcest.
+        # The upsampled map is freed before the block, which needs the most memory.
         out: Tensor = self.block(self.enter(self.attention(skip)) + pad_to(upsample(self.reduce(self.norm(x))), skip))
         return out
 
 
 def _fuse_sequence(sequence: nn.Sequential) -> None:
-    """Fold every BatchNorm into a convolution that stands beside it."""
-    children = sequence._modules  # a part that stands in two places is named twice here
+    """Fold every BatchNorm into a convolution beside it."""
+    children = sequence._modules  # a module used twice is listed twice here
     for first, second in itertools.pairwise(list(children)):
         one, two = children[first], children[second]
-        if _is_plain(one) and _is_lived_in(two):
+        if _is_plain(one) and _is_foldable(two):
             _into_the_convolution_before(sequence, first, sequence, second)
-        elif _is_lived_in(one) and _is_plain(two) and not any(two.padding):  # type: ignore[arg-type]
+        elif _is_foldable(one) and _is_plain(two) and not any(two.padding):  # type: ignore[arg-type]
             _into_the_convolution_behind(sequence, first, sequence, second)
 
 
 def _is_plain(module: nn.Module | None) -> bool:
-    """A convolution that a dense one can stand for."""
+    """A convolution that a dense one can replace."""
     if not isinstance(module, nn.Conv2d) or type(module) not in (nn.Conv2d, PointwiseConv2d):
         return False
     return module.groups == 1 and module.dilation == (1, 1)
 
 
-def _is_lived_in(module: nn.Module | None) -> bool:
+def _is_foldable(module: nn.Module | None) -> bool:
     """A BatchNorm with all that makes it a fixed scale and shift."""
     return isinstance(module, nn.BatchNorm2d) and module.affine and module.track_running_stats
 
 
 def _fuse_amse(block: AMSE) -> None:
-    """Fold the norms, and join the two 1x1 convolutions where nothing is left between them."""
+    """Fold the norms, and join the two 1x1 convolutions if nothing is left between them."""
     if isinstance(block.norm1, nn.BatchNorm2d):
-        # In an MSCAN block a shortcut takes what comes out of the first norm, or joins in before it.
+        # In an MSCAN block a shortcut starts behind the first norm, or ends before it.
         if block.norm_place == "after":
             if block.residual != "mscan":
                 _into_the_convolution_before(block.attention, "leave", block, "norm1")

@@ -1,7 +1,7 @@
-"""Files beside a user's network that it imports: found without running anything, and loaded apart from all else.
+"""Files that a custom network imports from its folder: found without running anything, and loaded as one package.
 
 As ``python net.py`` would, ``import blocks`` in ``net.py`` takes the ``blocks.py`` beside it. But ``sys.path`` and the
-modules of the host stay as they are: the files become modules of a package of their own, ``amsunet_own_0`` and so on,
+modules of the host do not change: the files become modules of a package of their own, ``amsunet_custom_0`` and so on,
 and their import statements are read as of that package. So two networks may each have a ``blocks.py``.
 """
 
@@ -22,9 +22,13 @@ _NUMBERS = itertools.count()
 
 
 def find_helpers(main: Path) -> dict[str, Path]:
-    """The files in the folder of ``main`` that it imports, and those that these import, by their names as modules.
+    """The files in the folder of ``main`` that it imports, and those that these import.
 
-    Only import statements count, wherever they stand.
+    Args:
+        main: the file; only its import statements count, at any level.
+
+    Returns:
+        Each file by its name as a module.
     """
     helpers: dict[str, Path] = {}
     waiting = [("", main)]
@@ -42,8 +46,15 @@ def find_helpers(main: Path) -> dict[str, Path]:
 
 
 def load_with_helpers(main: Path) -> ModuleType:
-    """Run a file. What it imports from its folder is run with it, or later, where a function imports it."""
-    package, name = f"amsunet_own_{next(_NUMBERS)}", main.stem.replace(".", "_")
+    """Run a file. What it imports from its folder is run with it, or later, where a function imports it.
+
+    Args:
+        main: the file.
+
+    Raises:
+        ImportError: If an import fails. Other errors of the file pass through.
+    """
+    package, name = f"amsunet_custom_{next(_NUMBERS)}", main.stem.replace(".", "_")
     _FINDER.packages[package] = find_helpers(main) | {name: main}
     if _FINDER not in sys.meta_path:
         sys.meta_path.append(_FINDER)
@@ -55,7 +66,7 @@ def load_with_helpers(main: Path) -> ModuleType:
 
 
 def _imported(path: Path, package: str) -> set[str]:
-    """All names that a file may import as modules; nothing of a file that is no Python, which is said when it runs."""
+    """All names that a file may import as modules; empty for a file that is not Python: running it raises the error."""
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
@@ -91,7 +102,7 @@ def _is_installed(top: str) -> bool:
 
 
 class _Finder(MetaPathFinder):
-    """Finds the modules of the packages that were made here, and no others."""
+    """Finds the modules of the packages created here, and no others."""
 
     def __init__(self) -> None:
         self.packages: dict[str, dict[str, Path]] = {}
@@ -109,7 +120,7 @@ class _Finder(MetaPathFinder):
         loader = _Loader(package, files[name], {file.partition(".")[0] for file in files})
         spec = spec_from_file_location(fullname, files[name], loader=loader)
         if spec is not None and files[name].name == "__init__.py":
-            spec.submodule_search_locations = []  # nobody else is to look for what is inside
+            spec.submodule_search_locations = []  # no other finder is to search inside
         return spec
 
 
@@ -117,24 +128,24 @@ _FINDER = _Finder()
 
 
 class _Loader(Loader):
-    """Runs a file whose absolute imports of ``model_file`` are of the package; no bytecode is kept of it."""
+    """Runs a file, its absolute imports of ``helpers`` taken from the package; no bytecode is kept."""
 
-    def __init__(self, package: str, path: Path, model_file: set[str]) -> None:
-        self._package, self._path, self._own = package, path, model_file
+    def __init__(self, package: str, path: Path, helpers: set[str]) -> None:
+        self._package, self._path, self._helpers = package, path, helpers
 
     def exec_module(self, module: ModuleType) -> None:
-        tree = _OfPackage(self._package, self._own).visit(ast.parse(self._path.read_bytes(), str(self._path)))
+        tree = _OfPackage(self._package, self._helpers).visit(ast.parse(self._path.read_bytes(), str(self._path)))
         exec(compile(ast.fix_missing_locations(tree), str(self._path), "exec", dont_inherit=True), module.__dict__)
 
 
 class _OfPackage(ast.NodeTransformer):
-    """Puts the name of the package before the modules ``model_file`` in absolute imports."""
+    """Puts the name of the package before the modules ``helpers`` in absolute imports."""
 
-    def __init__(self, package: str, model_file: set[str]) -> None:
-        self._package, self._own = package, model_file
+    def __init__(self, package: str, helpers: set[str]) -> None:
+        self._package, self._helpers = package, helpers
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
-        if not node.level and node.module and node.module.partition(".")[0] in self._own:
+        if not node.level and node.module and node.module.partition(".")[0] in self._helpers:
             node.module = f"{self._package}.{node.module}"
         return node
 
@@ -143,7 +154,7 @@ class _OfPackage(ast.NodeTransformer):
 
     def _import(self, alias: ast.alias) -> list[ast.stmt]:
         top = alias.name.partition(".")[0]
-        if top not in self._own:
+        if top not in self._helpers:
             return [ast.Import([alias])]
         whole = ast.Import([ast.alias(f"{self._package}.{alias.name}", alias.asname or f"_{self._package}")])
         # Without "as", the name that is bound is that of the outermost package.

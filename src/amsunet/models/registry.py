@@ -17,11 +17,17 @@ _sources: dict[str, str] = {}
 
 
 def register_model(name: str, *, source: str = "") -> Callable[[Builder], Builder]:
-    """Decorate a class or function that builds a network, to make it known under ``name``.
+    """Register the decorated class or function, which builds a network, under a name.
 
     Args:
-        name: What ``create_model`` and the command line call it.
+        name: What ``create_model`` and the setting ``model`` call it.
         source: Where the network was published.
+
+    Returns:
+        The decorator.
+
+    Raises:
+        ValueError: If the name is taken.
     """
 
     def register(builder: Builder) -> Builder:
@@ -45,12 +51,20 @@ def list_models() -> list[str]:
 
 
 def builder_of(name: str) -> Callable[..., nn.Module]:
-    """The class or function that builds a network of ``list_models()``."""
+    """The registered class or function.
+
+    Args:
+        name: one of ``list_models()``.
+    """
     return _builders[name]
 
 
 def source_of(name: str) -> str:
-    """Where a network of ``list_models()`` was published."""
+    """Where a network was published.
+
+    Args:
+        name: one of ``list_models()``.
+    """
     return _sources[name]
 
 
@@ -58,14 +72,19 @@ def create_model(name: str, **arguments: Any) -> nn.Module:
     """Build a network with fresh weights.
 
     Args:
-        name: One of ``list_models()``, or ``FILE.py:FUNCTION`` for a network of one's own, whose code is run.
-        arguments: Of the network: ``in_channels``, ``num_classes``, ``base_channels`` and what else the network takes.
+        name: one of ``list_models()``, or ``FILE.py:FUNCTION`` for a custom network, whose code is run.
+        arguments: of the network: ``in_channels``, ``num_classes``, ``base_channels`` and what else the network takes.
 
     Returns:
         A module that maps (N, in_channels, H, W) to logits (N, num_classes, H, W).
 
     Raises:
         ValueError: For an unknown name, with the nearest known one.
+
+    Example:
+        >>> from amsunet import create_model
+        >>> create_model("unet", in_channels=1, num_classes=2).minimum_size
+        16
     """
     if is_custom(name):
         return build_from_file(name, arguments)

@@ -10,13 +10,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from amsunet.blocks import FFN, Hamburger, LayerNorm2d, MSCAAttention
-from amsunet.blocks.gelu import GELU
+from amsunet.blocks.layers import GELU
 from amsunet.models.registry import register_model
 from amsunet.models.size import check_size
 
 
 class MSCANBlock(nn.Module):
-    """Two residuals, each scaled by a learned weight a channel: attention, then FFN.
+    """Two residuals, each scaled by a learned weight per channel: attention, then FFN.
+
+    Args:
+        channels: channels of the input and of the output.
+        expansion: how many times wider the inner map of the FFN is.
 
     Shape:
         (N, channels, H, W) to the same.
@@ -42,8 +46,21 @@ def _reduce(in_channels: int, out_channels: int) -> nn.Sequential:
 class MSCAN(nn.Module):
     """Encoder of four stages at strides 4, 8, 16 and 32; 3,903,584 parameters at the defaults (MSCAN-T).
 
+    Source:
+        Guo et al., NeurIPS 2022, arXiv 2209.08575.
+
+    Args:
+        in_channels: channels of the image.
+        widths: channels of each stage.
+        depths: blocks of each stage.
+        expansions: of the FFN in each stage's blocks.
+
     Shape:
         (N, in_channels, H, W) to four maps of the stages' widths.
+
+    Example:
+        >>> [tuple(x.shape[1:]) for x in MSCAN()(torch.rand(1, 3, 64, 64))]
+        [(32, 16, 16), (64, 8, 8), (160, 4, 4), (256, 2, 2)]
     """
 
     def __init__(
@@ -72,8 +89,9 @@ class MSCAN(nn.Module):
 
 @register_model("segnext", source="NeurIPS 2022, arXiv 2209.08575")
 class SegNeXt(nn.Module):
-    """SegNeXt-T; 4,225,378 parameters at the defaults. The logits come at an eighth of the input's size and are
-    brought to it bilinearly.
+    """SegNeXt-T; 4,225,378 parameters at the defaults.
+
+    The logits are computed at an eighth of the input's size and resized to it bilinearly.
 
     Source:
         Guo et al., NeurIPS 2022, arXiv 2209.08575.
@@ -88,6 +106,10 @@ class SegNeXt(nn.Module):
 
     Raises:
         ValueError: For a smaller input, with the smallest size that works.
+
+    Example:
+        >>> SegNeXt(3, 2)(torch.rand(1, 3, 64, 64)).shape
+        torch.Size([1, 2, 64, 64])
     """
 
     minimum_size = 32

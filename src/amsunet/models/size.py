@@ -1,4 +1,4 @@
-"""Sizes that a network can take."""
+"""Input sizes: the smallest that a network takes, and padding to the size of a skip connection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ class _Sized(Protocol):
 
 
 def check_size(network: _Sized, x: Tensor) -> None:
-    """Raise ValueError for an input (N, C, H, W) smaller than ``network.minimum_size``, which it names."""
+    """Refuse an input that is too small.
+
+    Args:
+        network: with ``minimum_size``, pixels.
+        x: (N, C, H, W).
+
+    Raises:
+        ValueError: If a side is below ``network.minimum_size``, which the message names.
+    """
     height, width = x.shape[-2:]
     if min(height, width) < network.minimum_size:
         least = network.minimum_size
@@ -25,9 +33,13 @@ def check_size(network: _Sized, x: Tensor) -> None:
 
 
 def pad_to(x: Tensor, other: Tensor) -> Tensor:
-    """Pad (N, C, h, w) with zeros to the size of ``other``, floor half of them before, the rest after."""
+    """Pad with zeros to the size of ``other``, floor half of them before, the rest after.
+
+    Shape:
+        x (N, C, h, w) and other (N, D, H, W) to (N, C, H, W).
+    """
     rows, columns = other.shape[-2] - x.shape[-2], other.shape[-1] - x.shape[-1]
     captured = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-    if not captured and rows == columns == 0:  # in a captured network the answer would hold for every size
+    if not captured and rows == columns == 0:  # a captured network would take the answer for every size
         return x  # padding by nothing copies the map
     return F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))

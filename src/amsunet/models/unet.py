@@ -13,7 +13,11 @@ from amsunet.models.size import check_size, pad_to
 
 
 class DoubleConv(nn.Sequential):
-    """Twice 3x3 convolution, BatchNorm, ReLU. Shape: (N, in_channels, H, W) to (N, out_channels, H, W)."""
+    """Twice 3x3 convolution, BatchNorm, ReLU.
+
+    Shape:
+        (N, in_channels, H, W) to (N, out_channels, H, W).
+    """
 
     def __init__(self, in_channels: int, out_channels: int, hidden: int) -> None:
         super().__init__(
@@ -27,7 +31,11 @@ class DoubleConv(nn.Sequential):
 
 
 class ResidualDoubleConv(nn.Module):
-    """``DoubleConv`` with a shortcut in front of its last ReLU, a 1x1 convolution and BatchNorm where widths differ."""
+    """``DoubleConv`` with a shortcut before its last ReLU: 1x1 convolution and BatchNorm where widths differ.
+
+    Shape:
+        (N, in_channels, H, W) to (N, out_channels, H, W).
+    """
 
     def __init__(self, in_channels: int, out_channels: int, hidden: int) -> None:
         super().__init__()
@@ -44,8 +52,9 @@ class ResidualDoubleConv(nn.Module):
 
 @register_model("unet", source="MICCAI 2015, arXiv 1505.04597")
 class UNet(nn.Module):
-    """U-Net with BatchNorm, max-pooling, bilinear upsampling and a bottleneck of eight times the base width;
-    4,318,434 parameters at the defaults.
+    """U-Net; 4,318,434 parameters at the defaults.
+
+    With BatchNorm, max-pooling, bilinear upsampling and a bottleneck of eight times the base width.
 
     Source:
         Ronneberger et al., MICCAI 2015, arXiv 1505.04597, in the form that AMSUnet is compared with.
@@ -60,6 +69,10 @@ class UNet(nn.Module):
 
     Raises:
         ValueError: For a smaller input, with the smallest size that works.
+
+    Example:
+        >>> UNet(3, 2)(torch.rand(1, 3, 64, 64)).shape
+        torch.Size([1, 2, 64, 64])
     """
 
     minimum_size = 16
@@ -96,8 +109,8 @@ class UNet(nn.Module):
 class ResUNet(UNet):
     """The residual twin of ``UNet``: the same network with a shortcut in every block.
 
-    The ResUnet that the AMSUnet paper compares with has 5.54 M parameters; no public configuration has that
-    size, so this one has its own count, 4,451,074 at the defaults, and is not the paper's.
+    The ResUnet that the AMSUnet paper compares with has 5.54 M parameters. No public configuration has that size:
+    this one has 4,451,074 at the defaults and is not the paper's.
     """
 
     block = ResidualDoubleConv

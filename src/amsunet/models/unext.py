@@ -33,6 +33,10 @@ class UNeXt(nn.Module):
 
     Raises:
         ValueError: For a smaller input, with the smallest size that works.
+
+    Example:
+        >>> UNeXt(3, 2)(torch.rand(1, 3, 64, 64)).shape
+        torch.Size([1, 2, 64, 64])
     """
 
     minimum_size = 32

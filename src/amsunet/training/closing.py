@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,8 +14,9 @@ from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import Array
 from amsunet.data.out_of_distribution import IMAGES, take_figures
 from amsunet.data.preprocessing import Preprocessing
+from amsunet.progress import Stopwatch
 from amsunet.training.plan import Plan
-from amsunet.training.threshold import seconds_to_choose
+from amsunet.training.postprocessing import seconds_to_choose
 
 Scene = tuple[Array, Array, Array]
 """Image (H, W, C), labels (H, W), and probabilities (K, H, W) as a network might give them."""
@@ -81,13 +81,13 @@ def rehearse(
     scenes: list[Scene] = []
     pixels, reading, choosing, looking = [], [], [], []
     for sample in evenly(validation, _REHEARSED):
-        start = time.perf_counter()
-        image, labels = dataset.read(sample)
-        seen = blank.window(image)
-        read = time.perf_counter()
-        take_figures(seen)
-        reading.append(read - start)
-        looking.append(time.perf_counter() - read)
+        with Stopwatch() as of_reading:
+            image, labels = dataset.read(sample)
+            seen = blank.window(image)
+        with Stopwatch() as of_looking:
+            take_figures(seen)
+        reading.append(of_reading.seconds)
+        looking.append(of_looking.seconds)
         pixels.append(labels.size)
         window = tuple(slice(max(0, (side - _LARGEST) // 2), (side + _LARGEST) // 2) for side in labels.shape)
         image, labels = image[window], labels[window]

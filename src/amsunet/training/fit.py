@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,14 +85,14 @@ def fit(
     device: Device,
     *,
     resume: bool,
-    sizes: Mapping[str, tuple[int, int]] | None = None,
+    dataset: Dataset | None = None,
     started: float | None = None,
     closing: float = 0.0,
 ) -> TrainResult:
     """Train the network of a run folder on its samples, or go on from its last checkpoint, and choose the threshold.
 
     Args:
-        sizes: as for ``PreparedImages``.
+        dataset: as for ``PreparedImages``.
         started, closing: as for ``TimeBudget``.
 
     Raises: InputError for a damaged checkpoint, and when the loss diverges.
@@ -120,8 +120,9 @@ def fit(
     callbacks: list[pl.Callback] = [time_budget, checkpointer, Progress(module, time_budget, checkpointer)]
     if plan.ema:
         callbacks.insert(2, EMA())
-    seen = PreparedImages(training, convention, preprocessing, sizes)
-    evaluated = PreparedImages(evenly(validation, plan.validation_images or len(validation)), convention, preprocessing)
+    seen = PreparedImages(training, convention, preprocessing, dataset)
+    validated = evenly(validation, plan.validation_images or len(validation))
+    evaluated = PreparedImages(validated, convention, preprocessing, dataset)
     crops = Crops(
         seen,
         size=plan.crop,

@@ -91,7 +91,7 @@ def _fit_fold(
     splits = record.splits | model_file
     training, validation = ([s for s in dataset.samples if splits[s.name] == split] for split in ("train", "val"))
     plan = config.plan.model_copy(update={"seed": config.plan.seed + fold})
-    preprocessing = fit_preprocessing(plan, config.convention, training, record.fingerprint)
+    preprocessing = fit_preprocessing(plan, dataset, training, record.fingerprint)
     begun = (folder / "last.ckpt").exists()
     if not begun:
         shutil.rmtree(folder, ignore_errors=True)  # of a fold that was killed before its first epoch had ended
@@ -100,10 +100,9 @@ def _fit_fold(
         write_run(folder, mine, record.model_copy(update={"splits": splits}), environment(device))
         doing = "goes on" if begun else "begins"
         logger.info(f"{place}: {doing}, {len(training)} images to train, {len(validation)} to validate")
-        sizes = dataset.sizes()
         return fit(
             folder, mine, training, validation, device,
-            resume=begun, sizes=sizes, started=started, closing=closing,
+            resume=begun, dataset=dataset, started=started, closing=closing,
         )  # fmt: skip
 
 

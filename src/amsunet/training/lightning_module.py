@@ -1,4 +1,4 @@
-"""The training of a network as Lightning runs it."""
+"""The training of a network as Lightning runs it, and its learning rate."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from torch.utils.data import Dataset as TorchDataset
 from amsunet.data.crops import PreparedImages, evenly, to_tensor
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.device import Device
-from amsunet.inference.dice import classes_in, dice_by_class
+from amsunet.inference.cuda_graphs import captured, free_graphs
 from amsunet.inference.forward import compute_logits
 from amsunet.inference.torch_runtime import TorchRuntime, standardise
 from amsunet.losses import make_loss
-from amsunet.training.cuda_graphs import captured, free_graphs
 from amsunet.training.plan import Plan
-from amsunet.training.schedule import learning_rate_factor
+from amsunet.training.validation import classes_in, dice_by_class
 
 _LEFT_OUT_AT_MOST = 5
 """Steps in a row."""
+_POWER = 0.9
+"""Of the polynomial decay of the learning rate."""
 
 
 class DivergedError(Exception):
@@ -134,3 +135,22 @@ class SegmentationTask(pl.LightningModule):
     def warmup_steps(self) -> int:
         """One epoch as the paper has it, but no more than a tenth of the training."""
         return max(1, min(self.plan.steps_per_epoch or 1, self.total_steps // 10))
+
+
+def learning_rate_factor(step: int, *, warmup_steps: int, total_steps: int) -> float:
+    """Factor on the learning rate: linear warm-up, then polynomial decay.
+
+    From 0.001 to 1 over the warm-up, then (1 - progress) ** 0.9 down to 0 at the end.
+
+    Source:
+        The released recipe of AMSUnet, doi 10.1016/j.compbiomed.2023.107120.
+
+    Args:
+        step: optimizer steps done.
+        warmup_steps: of the linear part.
+        total_steps: where it reaches 0.
+    """
+    if step < warmup_steps:
+        return 0.001 + 0.999 * step / warmup_steps
+    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    return float(max(0.0, 1.0 - progress) ** _POWER)

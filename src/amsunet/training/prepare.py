@@ -13,18 +13,18 @@ from typing import Any, Literal
 import numpy as np
 
 from amsunet.data.builtin_samples import locate
-from amsunet.data.dataset import Dataset, open_dataset, read_labels
+from amsunet.data.dataset import Dataset, open_dataset
 from amsunet.data.discovery.layout import Sample, Split
 from amsunet.data.duplicates import keep_together, warn_of_repeats
 from amsunet.data.fingerprint import Fingerprint, take_fingerprint
 from amsunet.data.groups import warn_of_groups
 from amsunet.data.images import read_image
-from amsunet.data.masks import IGNORE_INDEX, MaskConvention, MaskOptions
+from amsunet.data.masks import IGNORE_INDEX, MaskOptions
 from amsunet.data.occurrence import Occurrence
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.data.scan import warn_of_same_files
 from amsunet.data.splits import assign_splits, deal_folds
-from amsunet.errors import InputError
+from amsunet.errors import InputError, first_line
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import build_network
 from amsunet.models import is_custom
@@ -185,14 +185,19 @@ def check_network(plan: Plan, num_classes: int) -> None:
     try:
         check_sizes(network, (plan.crop, (33, 47)), in_channels=plan.in_channels, num_classes=num_classes)
     except Exception as error:  # the user's code may raise anything
-        problem = str(error).partition("\n")[0] or type(error).__name__
+        problem = first_line(error)
         raise InputError(f"{plan.model}: {problem}; amsunet models check {plan.model} tells more") from None
 
 
-def fit_preprocessing(
-    plan: Plan, convention: MaskConvention, samples: list[Sample], fingerprint: Fingerprint
-) -> Preprocessing:
-    """Measure mean and standard deviation of the training images, windowed, where they count."""
+def fit_preprocessing(plan: Plan, dataset: Dataset, samples: list[Sample], fingerprint: Fingerprint) -> Preprocessing:
+    """Measure mean and standard deviation of the training images, normalised, where they count.
+
+    Args:
+        plan: how images are normalised and resized.
+        dataset: which the samples are of.
+        samples: training images.
+        fingerprint: of the data set.
+    """
     frame = fingerprint.frame
     blank = Preprocessing.blank(plan.in_channels, plan.normalization, plan.scale, fingerprint.values).model_copy(
         update={
@@ -204,7 +209,7 @@ def fit_preprocessing(
     sums, squares, count = np.zeros(plan.in_channels), np.zeros(plan.in_channels), 0
     for sample in samples[:: max(1, len(samples) // _STATISTICS_IMAGES)]:
         image = blank.window(read_image(sample.image))
-        pixels = image[read_labels(sample, convention) != IGNORE_INDEX] / 255
+        pixels = image[dataset.read_labels(sample) != IGNORE_INDEX] / 255
         sums, squares, count = sums + pixels.sum(axis=0), squares + (pixels**2).sum(axis=0), count + len(pixels)
     mean = sums / max(count, 1)
     std = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 1e-6))

@@ -1,20 +1,26 @@
-"""What a plan will cost on this machine, measured by a few steps on random data."""
+"""What a network costs on this machine: a step of training as planned, and the latency of networks side by side."""
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from amsunet.device import Device
+from amsunet.inference.cuda_graphs import captured, free_graphs
 from amsunet.inference.model_file import build_network, for_inference
 from amsunet.losses import make_loss
-from amsunet.training.cuda_graphs import captured, free_graphs
+from amsunet.progress import Stopwatch
 from amsunet.training.plan import Plan
+
+_SIDE = 256
+"""Pixels of the image by which latency is measured."""
+_ROUNDS = 7
+_WARM_UP = 2
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,11 @@ def measure_cost(plan: Plan, num_classes: int, device: Device, hopeless: float =
     """Train and predict on random crops: two steps, augmentation included, after one to warm up.
 
     Args:
-        hopeless: seconds of a step from which on nobody would train: then one of them is enough, and a guess of
-            predicting.
+        plan: how to train.
+        num_classes: of the data.
+        device: where to train.
+        hopeless: seconds of a step from which on nobody would train: one step is measured then, and the time of a
+            prediction is estimated from it.
     """
     network = device.place(build_network(plan.model, plan.model_arguments(num_classes)))
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
@@ -84,6 +93,31 @@ def measure_cost(plan: Plan, num_classes: int, device: Device, hopeless: float =
 
 
 def _timed(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+    with Stopwatch() as watch:
+        call()
+    return watch.seconds
+
+
+def measure_latency(networks: Mapping[str, nn.Module], device: Device, *, in_channels: int = 3) -> dict[str, float]:
+    """Median seconds of each network for one image (1, in_channels, 256, 256), channels_last.
+
+    The networks take turns, so that other work of the machine affects all of them alike.
+
+    Args:
+        networks: by name; set to evaluation.
+        device: where they run.
+        in_channels: of the image.
+    """
+    x = torch.rand(1, in_channels, _SIDE, _SIDE, device=device.type).contiguous(memory_format=torch.channels_last)
+    placed = {name: device.place(network).eval() for name, network in networks.items()}
+    times: dict[str, list[float]] = {name: [] for name in placed}
+    with torch.inference_mode(), device.autocast():
+        for turn in range(_ROUNDS + _WARM_UP):
+            for name, network in placed.items():
+                with Stopwatch() as watch:
+                    network(x)
+                    if device.type == "cuda":
+                        torch.cuda.synchronize()
+                if turn >= _WARM_UP:
+                    times[name].append(watch.seconds)
+    return {name: statistics.median(of_network) for name, of_network in times.items()}

@@ -141,7 +141,7 @@ def train(
             logger.warning(warning)
         logger.info(str(fitted))
     logger.info(f"plan:\n{plan}")
-    preprocessing = fit_preprocessing(plan, dataset.convention, prepared.of("train"), prepared.fingerprint)
+    preprocessing = fit_preprocessing(plan, dataset, prepared.of("train"), prepared.fingerprint)
     config = RunConfig(
         plan=plan,
         preprocessing=preprocessing,
@@ -181,7 +181,7 @@ def train(
             prepared.of("val"),
             machine,
             resume=False,
-            sizes=dataset.sizes(),
+            dataset=dataset,
             started=started,
             closing=closing,
         )
@@ -253,7 +253,7 @@ def resume(
             samples["val"],
             machine,
             resume=True,
-            sizes=dataset.sizes(),
+            dataset=dataset,
         )
         return replace(training, dataset=dataset)
 

@@ -1,25 +1,28 @@
-"""What a trained network says of validation images, computed once for all that is chosen by it."""
+"""Validation: the logits of images, computed once for all that is chosen by them, and the Dice of an image."""
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+from monai.metrics import compute_dice
+from torch import Tensor, nn
 
 from amsunet.data.crops import PreparedImages
 from amsunet.data.images import Array
+from amsunet.data.masks import IGNORE_INDEX
 from amsunet.data.preprocessing import channels_first
 from amsunet.device import Device
-from amsunet.inference.forward import compute_logits
+from amsunet.inference.forward import compute_logits, to_labels
 from amsunet.inference.model_file import for_inference
 from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.torch_runtime import TorchRuntime
-from amsunet.memory import free_memory
+from amsunet.memory import MemoryCache
 from amsunet.progress import report
 
 
 class ValidationLogits:
-    """Logits (K, h, w) as the network gives them, with labels (h, w) of uint8, both at working size, by image.
+    """The network's logits (K, h, w) with labels (h, w) of uint8, both at working size, by image.
 
-    Kept in memory as far as there is room; what is not kept is computed whenever asked for.
+    Kept in memory as far as there is room; what is not kept is computed at every access.
     """
 
     def __init__(
@@ -33,8 +36,7 @@ class ValidationLogits:
         self._at_work = TorchRuntime(
             device.place(for_inference(network)), description.preprocessing, device, graphs=True
         )
-        self._kept: dict[int, Array] = {}
-        self._room = free_memory() // 4
+        self._logits: MemoryCache[int, Array] = MemoryCache(lambda logits: logits.nbytes)
 
         self.num_classes = description.convention.num_classes
 
@@ -44,10 +46,40 @@ class ValidationLogits:
     def __getitem__(self, index: int) -> tuple[Array, Array]:
         report(index + 1, len(self), "image")
         image, labels = self._images[index]
-        logits = self._kept.get(index)
-        if logits is None:
-            logits = compute_logits(self._at_work, channels_first(image)[None])[0]
-            if logits.nbytes <= self._room:
-                self._room -= logits.nbytes
-                self._kept[index] = logits
-        return logits, labels
+        return self._logits.get(index, lambda: compute_logits(self._at_work, channels_first(image)[None])[0]), labels
+
+
+def dice_by_class(probabilities: Tensor, labels: Tensor, threshold: float, smallest: float = 0) -> Tensor:
+    """Dice of each class but the background, of one image.
+
+    Args:
+        probabilities: (1, K, h, w).
+        labels: (1, h, w), ``IGNORE_INDEX`` left out.
+        threshold, smallest: as for ``to_labels``.
+
+    Returns:
+        (K - 1,): 1 where both are empty, NaN in an image without a pixel that counts.
+    """
+    found = torch.from_numpy(to_labels(probabilities[0].cpu().numpy(), threshold, smallest))
+    true = labels.cpu()
+    counted = true != IGNORE_INDEX
+    if not counted.any():
+        return torch.full((probabilities.shape[1] - 1,), torch.nan)
+    dice: Tensor = compute_dice(
+        (found * counted)[:, None],
+        (true * counted)[:, None],
+        include_background=False,
+        ignore_empty=False,
+        num_classes=probabilities.shape[1],
+    )
+    return dice[0]
+
+
+def classes_in(labels: Tensor, num_classes: int) -> Tensor:
+    """Whether each class but the background is in labels: one that is in no image has no Dice.
+
+    Returns:
+        (num_classes - 1,) of bool.
+    """
+    numbers = torch.arange(1, num_classes, device=labels.device)
+    return torch.isin(numbers, labels.long()).cpu()

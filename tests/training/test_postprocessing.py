@@ -16,8 +16,7 @@ from amsunet.inference.model_metadata import FILE_NAME, ModelDescription
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.models import code_checksum, create_model
-from amsunet.training.postprocessing import fit_postprocessing
-from amsunet.training.threshold import choose_threshold
+from amsunet.training.postprocessing import choose_threshold, fit_postprocessing
 
 FLOAT32 = Device("cpu", "float32", 2)
 BRIGHT = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from amsunet.training.schedule import learning_rate_factor
+from amsunet.training.lightning_module import learning_rate_factor
 
 
 def test_factor_is_the_published_one(golden):
