@@ -253,7 +253,7 @@ def test_a_resumed_run_takes_no_other_settings(command, run):
 
 
 def test_every_line_of_the_plan_has_an_option(command):
-    from amsunet.training.plan import Plan
+    from amsunet.training.plan_schema import Plan
 
     for name in ("check", "train"):
         listed = command(name, "--help")[1]

@@ -20,7 +20,7 @@ from amsunet.deployment.export import export
 from amsunet.evaluation.compare import compare
 from amsunet.inference.predict_files import predict_files
 from amsunet.inference.predictor import load
-from amsunet.training.plan import Plan
+from amsunet.training.plan_schema import Plan
 from amsunet.wording import Blank, command, setting, shell_command, spelled, spelled_for
 
 _ROOT = Path(amsunet.__file__).parent
@@ -66,8 +66,8 @@ def test_a_command_is_a_call_or_a_line():
         assert command(*words) == python and shell_command(*words) == shell
         with spelled_for("shell"):
             assert command(*words) == shell
-    assert command("train", blank, start="nuclei") == "amsunet.train(DATA, start='nuclei')"
-    assert shell_command("train", blank, start="nuclei") == "amsunet train DATA --pretrained nuclei"
+    assert command("train", blank, pretrained="nuclei") == "amsunet.train(DATA, pretrained='nuclei')"
+    assert shell_command("train", blank, pretrained="nuclei") == "amsunet train DATA --pretrained nuclei"
     assert command("train", help=True) == "help(amsunet.train)"
     assert shell_command("train", help=True) == "amsunet train --help"
 
@@ -168,7 +168,7 @@ def test_the_command_line_tells_flags_and_python_parameters(make_dataset, tmp_pa
 
 
 def test_lines_for_the_shell_are_what_click_takes():
-    line = shell_command("train", "my data", classes=(0, 5), ignore_value=-1, group="(a b)", start="nuclei")
+    line = shell_command("train", "my data", classes=(0, 5), ignore_value=-1, group="(a b)", pretrained="nuclei")
     words = shlex.split(line)[2:]
     train = cli.commands["train"]
     assert isinstance(train, click.Command)

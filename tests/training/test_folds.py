@@ -156,6 +156,6 @@ def test_an_ensemble_without_its_folds_is_not_trained_as_one_network(copy):
 
 def test_an_ensemble_is_no_start_and_a_fold_of_it_is(ensemble, tiny, tmp_path):
     with pytest.raises(InputError, match=r"is an ensemble of networks: name one of them, as .*fold0"):
-        train("sample:nuclei", out=tmp_path / "run", epochs=1, start=str(ensemble), **tiny)
-    training = train("sample:nuclei", out=tmp_path / "run", epochs=1, start=str(ensemble / "fold0"), **tiny)
+        train("sample:nuclei", out=tmp_path / "run", epochs=1, pretrained=str(ensemble), **tiny)
+    training = train("sample:nuclei", out=tmp_path / "run", epochs=1, pretrained=str(ensemble / "fold0"), **tiny)
     assert load_model(training.run / FILE_NAME)[1].arguments["base_channels"] == 4

@@ -9,7 +9,8 @@ import torch
 from monai.losses import FocalLoss
 from torch.nn import functional as F
 
-from amsunet.training.loss import CLDiceLoss, CrossEntropyDiceLoss, FocalDiceLoss, LossName, make_loss
+from amsunet.choices import LossName
+from amsunet.training.loss import CLDiceLoss, CrossEntropyDiceLoss, FocalDiceLoss, make_loss
 
 LOSSES = get_args(LossName)
 

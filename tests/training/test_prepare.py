@@ -76,7 +76,7 @@ def test_overrides_and_mask_options_arrive(tmp_path):
 @pytest.mark.parametrize("ignored", [0, 8])
 def test_mean_and_deviation_are_those_of_the_counted_pixels(tmp_path, ignored):
     prepared = prepare(_write(tmp_path, 3, ignored=ignored), device="cpu")
-    plan = make_plan(prepared.fingerprint, 2, device="cpu", overrides={"normalization": "depth"})
+    plan = make_plan(prepared.fingerprint, 2, {"normalization": "depth"}, device="cpu")
     samples = prepared.of("train")
     convention = prepared.dataset.convention
     assert isinstance(convention, MaskConvention)

@@ -84,7 +84,7 @@ def test_the_page_shows_the_worst_cases_and_the_package_does_not_carry_them(zoo)
 
 
 def test_a_training_starts_from_it_and_knows_what_it_has_seen(zoo, tiny, tmp_path, said):
-    train("sample:nuclei", out=tmp_path / "run", epochs=1, start="dots", **tiny)
+    train("sample:nuclei", out=tmp_path / "run", epochs=1, pretrained="dots", **tiny)
     assert any("weights of dots taken, all of them" in line for line in said)
     assert not any("is not known" in line for line in said)
 

@@ -14,17 +14,17 @@ from amsunet.cli.options import (
     data_options,
     device_options,
     mask_options,
-    network_options,
-    plan_options,
     refuse_settings,
+    test_fraction_option,
 )
+from amsunet.cli.settings import TRAINING, setting_options
 
 
 @click.command()
 @data_argument
 @data_options
-@plan_options
-@network_options
+@test_fraction_option
+@setting_options([name for name in TRAINING if name != "deterministic"])
 @device_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for contact sheet and check.json.")
 @click.option(
@@ -37,7 +37,15 @@ from amsunet.cli.options import (
     help="Write which mask belongs to which image, to be edited, and no more (default: DATA/manifest.csv).",
 )
 @click.pass_context
-def check(context: click.Context, /, data: str, out: Path | None, manifest: Path | None, **values: Any) -> None:
+def check(
+    context: click.Context,
+    /,
+    data: str,
+    out: Path | None,
+    manifest: Path | None,
+    settings: dict[str, Any],
+    **values: Any,
+) -> None:
     """Audit a data set: what fits, what does not, how it would be trained on and what that costs here."""
     if manifest is not None:
         refuse_settings(context, {"data", "manifest"}, "A manifest is drafted from names alone")
@@ -50,7 +58,7 @@ def check(context: click.Context, /, data: str, out: Path | None, manifest: Path
     options = mask_options(values)
     folder = out or Path("checks") / Path(data.removeprefix("sample:")).absolute().stem
     result = check_data(
-        data, out=folder, mask_options=options, started=started, evaluating=rehearse_evaluation, **values
+        data, out=folder, mask_options=options, started=started, evaluating=rehearse_evaluation, **settings, **values
     )
     click.echo(str(result))
     if result.problems:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 from pydantic import BeforeValidator, Field, model_validator
 
+from amsunet.choices import ImageScale, Normalization
 from amsunet.data.images import Array
 from amsunet.data.polarity import find_polarity
 from amsunet.data.table import BAND, look_up
@@ -17,8 +18,6 @@ from amsunet.data.value_range import ValueRange, evident_range, shows, values_of
 from amsunet.records import Record
 from amsunet.removed import refuse_removed
 
-Normalization = Literal["depth", "percentiles", "channels", "gamma", "bright_on_dark"]
-ImageScale = Literal["factor", "size"]
 Polarity = Literal["auto", "bright-on-dark", "dark-on-bright"]
 """What the objects of images are: found out of each image, or said of all of them."""
 Size = tuple[int, int]

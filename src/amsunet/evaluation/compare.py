@@ -39,7 +39,7 @@ from amsunet.inference.model_file import build_network
 from amsunet.memory import free_memory
 from amsunet.models import code_checksum
 from amsunet.training.budget import fill_budget
-from amsunet.training.plan import USER_SET, Plan, with_settings
+from amsunet.training.plan_schema import USER_SET, Plan, with_settings
 from amsunet.training.prepare import Preparation, check_network, prepare
 from amsunet.training.run_folder import absolute_source
 from amsunet.training.step_cost import measure_cost

@@ -15,10 +15,10 @@ from amsunet.data.masks import MaskOptions
 from amsunet.errors import InputError
 from amsunet.models import is_custom
 from amsunet.removed import removed_in, without_removed
-from amsunet.training.plan import Plan
+from amsunet.training.plan_schema import Plan
 from amsunet.wording import setting
 
-PER_TRIAL = ("reasons", "model", "model_options", "base_channels", "start", "seed")
+PER_TRIAL = ("reasons", "model", "model_options", "base_channels", "pretrained", "seed")
 """Settings of a plan that a study does not share."""
 COMPARISON = "Comparison of networks"
 """Title of a study that is nothing more."""

@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 from PIL import Image
 
+from amsunet.choices import Flips
 from amsunet.data.images import Array
-from amsunet.data.mirrored import Flips
 from amsunet.data.table import BAND
 from amsunet.inference.objects import without_small
 from amsunet.inference.runtime import Runtime

@@ -20,7 +20,7 @@ def register_model(name: str, *, source: str = "") -> Callable[[Builder], Builde
     """Decorate a class or function that builds a network, to make it known under ``name``.
 
     Args:
-        name: What ``create_model`` and ``--model`` call it.
+        name: What ``create_model`` and the command line call it.
         source: Where the network was published.
     """
 

@@ -11,7 +11,7 @@ from typing import Any
 from amsunet.data.fingerprint import Fingerprint
 from amsunet.device import Device
 from amsunet.training.closing import NOTHING, ClosingCost, Evaluating, rehearse
-from amsunet.training.plan import USER_SET, Plan
+from amsunet.training.plan_schema import USER_SET, Plan
 from amsunet.training.prepare import Preparation
 from amsunet.training.smaller import NARROW, smaller
 from amsunet.training.step_cost import StepCost, measure_cost

@@ -16,7 +16,7 @@ from amsunet.host import random_state_kept
 from amsunet.memory import free_memory
 from amsunet.training.budget import Fitted, fit_prepared
 from amsunet.training.closing import Evaluating
-from amsunet.training.plan import Plan
+from amsunet.training.plan_schema import Plan
 from amsunet.training.prepare import Preparation, prepare
 from amsunet.training.step_cost import StepCost
 from amsunet.wording import setting

@@ -15,7 +15,7 @@ from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import Array
 from amsunet.data.out_of_distribution import IMAGES, take_figures
 from amsunet.data.preprocessing import Preprocessing
-from amsunet.training.plan import Plan
+from amsunet.training.plan_schema import Plan
 from amsunet.training.threshold import seconds_to_choose
 
 Scene = tuple[Array, Array, Array]

@@ -12,7 +12,7 @@ from amsunet.errors import InputError
 from amsunet.inference.ensemble import model_path
 from amsunet.inference.model_file import load_model
 from amsunet.models import is_custom
-from amsunet.training.plan import Plan
+from amsunet.training.plan_schema import Plan
 from amsunet.wording import setting
 
 

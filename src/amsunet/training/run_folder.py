@@ -24,7 +24,7 @@ from amsunet.inference.model_metadata import FILE_NAME, seen_as_then
 from amsunet.models import code_files, is_custom
 from amsunet.records import Record
 from amsunet.removed import removed_in
-from amsunet.training.plan import Plan
+from amsunet.training.plan_schema import Plan
 from amsunet.wording import setting
 from amsunet.zoo import find_card
 

@@ -29,7 +29,7 @@ from amsunet.training.budget import fit_prepared
 from amsunet.training.closing import Evaluating
 from amsunet.training.fit import TrainResult, fit
 from amsunet.training.folds import fit_folds
-from amsunet.training.plan import Plan
+from amsunet.training.plan_schema import Plan
 from amsunet.training.prepare import Preparation, fit_preprocessing, prepare
 from amsunet.training.run_folder import (
     RunConfig,
@@ -111,9 +111,9 @@ def train(
     logger.info(f"on {machine}")
     if overrides.get("model"):
         overrides["model"] = absolute_model(overrides["model"])
-    if overrides.get("start") and not find_card(str(overrides["start"])):
-        model_path(Path(overrides["start"]))  # a misspelt name of the zoo is told as one
-        overrides["start"] = str(Path(overrides["start"]).expanduser().absolute())
+    if overrides.get("pretrained") and not find_card(str(overrides["pretrained"])):
+        model_path(Path(overrides["pretrained"]))  # a misspelt name of the zoo is told as one
+        overrides["pretrained"] = str(Path(overrides["pretrained"]).expanduser().absolute())
     prepared = prepare(
         data,
         device=machine.type,

@@ -75,7 +75,7 @@ class Card(BaseModel):
                 f"Finds {self.finds}: `{shell_command('predict', self.name, Blank('IMAGES'), out='masks')}`.",
                 "",
                 "**Use.** For research, and as a start for a training of your own "
-                f"(`{shell_command('train', Blank('DATA'), start=self.name)}`). Not a medical device, not for "
+                f"(`{shell_command('train', Blank('DATA'), pretrained=self.name)}`). Not a medical device, not for "
                 "diagnosis.",
                 "",
                 f"**From image to mask.** {self.way}",
