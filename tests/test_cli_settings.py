@@ -8,7 +8,7 @@ import click
 import pytest
 
 from amsunet.cli import cli
-from amsunet.cli.settings import NETWORK, setting_options
+from amsunet.cli.settings import NETWORK, STUDY, setting_options
 from amsunet.errors import InputError
 from amsunet.training.plan_schema import SETTINGS, Manner
 
@@ -62,7 +62,7 @@ def test_lists_are_checked_by_the_schema(words):
 
 def test_every_setting_is_an_option_of_the_commands_that_have_it():
     """With its description as its help, and the choices of the schema."""
-    of_study = SETTINGS.keys() - {*NETWORK, *Manner.model_fields, *_DERIVED_ONLY}
+    of_study = SETTINGS.keys() - {*NETWORK, *Manner.model_fields, *_DERIVED_ONLY, "seed"}
     of_training = SETTINGS.keys() - _DERIVED_ONLY
     for command, names in (
         ("train", of_training),
@@ -82,3 +82,18 @@ def test_every_setting_is_described():
     assert len(SETTINGS) > 25
     for name, field in SETTINGS.items():
         assert field.description, name
+
+
+def test_options_win_over_a_file(tmp_path):
+    file = tmp_path / "settings.json"
+    file.write_text('{"epochs": 3, "crop": 64, "batch_size": 2}', encoding="utf-8")
+    assert _settings("--config", str(file)) == {"epochs": 3, "crop": (64, 64), "batch_size": 2}
+    found = _settings("--batch-size", "4", "--config", str(file), "--minutes", "2")
+    assert found == {"crop": (64, 64), "batch_size": 4, "minutes": 2.0}
+
+
+def test_a_study_leaves_out_what_each_training_has_of_its_own(tmp_path, capsys):
+    file = tmp_path / "settings.json"
+    file.write_text('{"seed": 3, "batch_size": 2}', encoding="utf-8")
+    assert _settings("--config", str(file), names=STUDY) == {"batch_size": 2}
+    assert "note: seed of " in capsys.readouterr().err

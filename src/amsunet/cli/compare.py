@@ -83,8 +83,6 @@ def run_study(data: str, variants: list[Variant], *, default_name: str, out: Pat
     from amsunet.evaluation.compare import compare as run  # noqa: PLC0415
     from amsunet.evaluation.comparison_page import write_page  # noqa: PLC0415
 
-    if "seed" in values["settings"]:
-        raise click.UsageError("A study trains with seeds 0, 1, 2, ...: leave --seed out, --seeds says how many.")
     if values["folds"] is not None and values["test_fraction"] != 0.2:
         raise click.UsageError("--folds judges on folds, --test-fraction on held-out images: give one of them.")
     said = mask_options(values)

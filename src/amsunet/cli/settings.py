@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection
 from functools import wraps
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import click
@@ -12,12 +13,14 @@ from pydantic.fields import FieldInfo
 
 from amsunet.cli.options import Command, _note_hidden, options
 from amsunet.training.plan_schema import SETTINGS, Manner, check_setting, default_of
+from amsunet.training.settings_file import read_settings, settings_over
 
 NETWORK = ("model", "base_channels", "model_options", "pretrained")
 """What a study has for each of its networks."""
 TRAINING = [name for name in ("minutes", "epochs", *SETTINGS) if name != "in_channels"]
 """What the command line sets of a training: the data have the channels."""
-STUDY = [name for name in TRAINING if name not in {*NETWORK, *Manner.model_fields}]
+STUDY = [name for name in TRAINING if name not in {*NETWORK, *Manner.model_fields, "seed"}]
+"""What all trainings of a study share."""
 _METAVARS = {
     "model": "NAME|FILE.py:FUNCTION",
     "pretrained": "RUN",
@@ -26,6 +29,14 @@ _METAVARS = {
     "model_options": "NAME=VALUE",
 }
 
+_config = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Settings from the config.json of a run (those that were set then, not those derived), or from a JSON file of "
+    "names and values; options here win.",
+)
+
 
 def setting_options(names: Collection[str]) -> Callable[[Command], Command]:
     """Give a command an option for each of these settings, and ``settings`` with what was set, by name."""
@@ -33,14 +44,21 @@ def setting_options(names: Collection[str]) -> Callable[[Command], Command]:
 
     def add(function: Command) -> Command:
         @wraps(function)
-        def collected(*arguments: Any, **values: Any) -> Any:
+        def collected(*arguments: Any, config: Path | None, **values: Any) -> Any:
             given = {name: values.pop(name) for name in names}
-            settings = {name: value for name, value in given.items() if value is not None}
-            return function(*arguments, settings=settings, **values)
+            file = {} if config is None else _of_these(names, read_settings(config), config)
+            return function(*arguments, settings=settings_over(file, given), **values)
 
-        return options(*(_option(name, SETTINGS[name]) for name in names))(collected)  # type: ignore[return-value]
+        return options(_config, *(_option(name, SETTINGS[name]) for name in names))(collected)  # type: ignore[return-value]
 
     return add
+
+
+def _of_these(names: Collection[str], settings: dict[str, Any], file: Path) -> dict[str, Any]:
+    """The settings of a file that a command has; a study has others for each of its trainings."""
+    if others := [name for name in settings if name not in names]:
+        click.echo(f"note: {', '.join(others)} of {file} left out: not set here", err=True)
+    return {name: value for name, value in settings.items() if name in names}
 
 
 def settings_of(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any] | None:
