@@ -2,7 +2,7 @@
 
 import amsunet
 
-training = amsunet.train("sample:nuclei", minutes=2, out="runs/nuclei")
+training = amsunet.train("sample:nuclei", {"minutes": 2}, out="runs/nuclei")
 evaluation = amsunet.evaluate(training.run)
 result = amsunet.load(training.run).predict("image.png")   # .mask, .probability, .name, .spacing
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from amsunet.data.masks import MaskOptions
+    from amsunet.data.options import DataOptions
     from amsunet.errors import InputError
     from amsunet.evaluation.evaluate import evaluate
     from amsunet.evaluation.report import write_report
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 # Imported when first asked for: the command line answers --help without loading torch.
 _HOMES = {
+    "DataOptions": "amsunet.data.options",
     "InputError": "amsunet.errors",
     "MaskOptions": "amsunet.data.masks.convention",
     "Segmentation": "amsunet.inference.segmentation",
@@ -40,6 +42,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "DataOptions",
     "InputError",
     "MaskOptions",
     "Segmentation",

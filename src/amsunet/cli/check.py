@@ -13,8 +13,9 @@ from amsunet.cli.options import (
     data_argument,
     data_options,
     device_options,
-    mask_options,
     refuse_settings,
+    take_data_options,
+    take_device,
     test_fraction_option,
 )
 from amsunet.cli.settings import TRAINING, setting_options
@@ -54,11 +55,16 @@ def check(
     started = time.monotonic()  # before what takes seconds to import
     from amsunet.evaluation.rehearsal import rehearse_evaluation  # noqa: PLC0415
     from amsunet.training.check import check as check_data  # noqa: PLC0415
+    from amsunet.training.closing import CommandTime  # noqa: PLC0415
 
-    options = mask_options(values)
     folder = out or Path("checks") / Path(data.removeprefix("sample:")).absolute().stem
     result = check_data(
-        data, out=folder, mask_options=options, started=started, evaluating=rehearse_evaluation, **settings, **values
+        data,
+        settings,
+        out=folder,
+        data_options=take_data_options(values),
+        device=take_device(values),
+        command_time=CommandTime(started, rehearse_evaluation),
     )
     click.echo(str(result))
     if result.problems:

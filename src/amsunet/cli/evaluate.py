@@ -11,10 +11,10 @@ from amsunet.cli.options import (
     data_options,
     device_of,
     device_options,
-    mask_options,
     model_file_option,
     optional_data_argument,
     run_argument,
+    take_data_options,
     view_options,
 )
 
@@ -39,8 +39,8 @@ def evaluate(run: Path, data: str | None, device: str, precision: str, **values:
 
     RUN is a run folder; or a model file or the name of a network of amsunet zoo, which need DATA.
     """
-    options = mask_options(values)
-    evaluate_and_report(run, data, device=device_of(device, precision), mask_options=options, **values)
+    data_options = take_data_options(values)
+    evaluate_and_report(run, data, device=device_of(device, precision), data_options=data_options, **values)
 
 
 def evaluate_and_report(run: Path, data: str | None = None, **values: Any) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from amsunet.data.masks import MaskOptions
+    from amsunet.data.options import DataOptions
     from amsunet.device import Device
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -121,20 +121,29 @@ model_file_option = click.option(
 )
 
 
-def mask_options(values: dict[str, Any]) -> MaskOptions | None:
-    """Take the mask options out of a command's values; None if none was said."""
+def take_data_options(values: dict[str, Any]) -> DataOptions:
+    """Take the options of the data out of a command's values."""
     from amsunet.data.masks import MaskOptions  # noqa: PLC0415
+    from amsunet.data.options import DataOptions  # noqa: PLC0415
 
     colours, classes = values.pop("classes") or (False, None)
-    said = {
-        "classes": classes,
-        "colours": colours,
-        "class_names": values.pop("class_names"),
-        "instances": values.pop("instances"),
-        "ignore_value": values.pop("ignore_value"),
-        "threshold": values.pop("mask_threshold"),
-    }
-    return MaskOptions(**said) if any(value not in (None, False) for value in said.values()) else None
+    masks = MaskOptions(
+        classes=classes,
+        colours=colours,
+        class_names=values.pop("class_names"),
+        instances=values.pop("instances"),
+        ignore_value=values.pop("ignore_value"),
+        threshold=values.pop("mask_threshold"),
+    )
+    others = {name: values.pop(name) for name in ("group", "skip_broken", "test_fraction") if name in values}
+    return DataOptions(masks=masks, **others)
+
+
+def take_device(values: dict[str, Any]) -> Device:
+    """Take the device out of a command's values."""
+    from amsunet.device import choose_device  # noqa: PLC0415
+
+    return choose_device(values.pop("device"), values.pop("precision"))
 
 
 def device_of(device: str, precision: str) -> Device:

@@ -13,9 +13,10 @@ from amsunet.cli.evaluate import evaluate_and_report
 from amsunet.cli.options import (
     data_options,
     device_options,
-    mask_options,
     optional_data_argument,
     refuse_settings,
+    take_data_options,
+    take_device,
     test_fraction_option,
 )
 from amsunet.cli.settings import TRAINING, setting_options
@@ -43,32 +44,31 @@ def train(
     /,
     data: str | None,
     resumed: Path | None,
-    device: str,
     settings: dict[str, Any],
     **values: Any,
 ) -> None:
     """Train a network on a data set, or go on with --resume RUN; Ctrl-C saves what was reached."""
     started = time.monotonic()  # before what takes seconds to import
     from amsunet.evaluation.rehearsal import rehearse_evaluation  # noqa: PLC0415
+    from amsunet.training.closing import CommandTime  # noqa: PLC0415
     from amsunet.training.train import resume as resume_training  # noqa: PLC0415
     from amsunet.training.train import train as start_training  # noqa: PLC0415
 
     if resumed is not None:
         refuse_settings(context, {"data", "resumed", "device", "model"}, "A run is resumed with its own settings")
+        device = values["device"]
         training = resume_training(
             resumed, data, device=None if device == "auto" else device, model_file=settings.get("model")
         )
     elif data is None:
         raise click.UsageError("Name the DATA to train on, or a run with --resume RUN.")
     else:
-        options = mask_options(values)
         training = start_training(
-            str(data),
-            mask_options=options,
-            device=device,
-            started=started,
-            evaluating=rehearse_evaluation,
-            **settings,
+            data,
+            settings,
+            data_options=take_data_options(values),
+            device=take_device(values),
+            command_time=CommandTime(started, rehearse_evaluation),
             **values,
         )
     if training.interrupted:

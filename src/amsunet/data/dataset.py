@@ -20,6 +20,7 @@ from amsunet.data.masks.foreign import fit_convention, unknown_value
 from amsunet.data.masks.joined import open_sample_mask, refuse_two_observers
 from amsunet.data.masks.rules import absent_classes, find_convention
 from amsunet.data.masks.summary import MaskSummary
+from amsunet.data.options import DataOptions
 from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, turned_apart
 from amsunet.errors import InputError
 from amsunet.wording import command, setting
@@ -110,31 +111,33 @@ def _smallest_last(decoded: Mapping[int, Array]) -> list[int]:
 
 def open_dataset(
     source: str | Path,
-    options: MaskOptions | None = None,
+    options: DataOptions | None = None,
     *,
-    group: str | None = None,
     convention: MaskConvention | None = None,
     of_run: bool = False,
-    skip_broken: bool = False,
     allow_problems: bool = False,
 ) -> Dataset:
     """Find, read and understand a data set.
 
     Args:
-        source: a folder, a CSV manifest, or ``sample:NAME``.
-        options: what is said of the masks; the rest is found out.
-        group: regular expression whose first group, found in an image's path from ``source`` on, names its patient.
-        convention: a trained network's, which these masks must follow.
-        of_run: whether these are the data that it was trained on.
-        skip_broken: leave out what cannot be used; otherwise it is an error.
-        allow_problems: keep the problems in the result without an error, for an audit.
+        source: A folder, a CSV manifest, or ``sample:NAME``.
+        options: What is set of the masks, the patients and what is broken; the rest is found out.
+        convention: A trained network's, which these masks must follow.
+        of_run: Whether these are the data that it was trained on.
+        allow_problems: Keep the problems in the result without an error, for an audit.
 
-    Raises: InputError if nothing usable is there, or if something is broken and not to be skipped.
+    Returns:
+        The samples that can be used, and what was wrong with the others.
+
+    Raises:
+        InputError: If nothing usable is found, or if something is broken and not to be skipped.
     """
+    options = options or DataOptions()
+    allow_problems = allow_problems or options.skip_broken
     path = locate(source)
     layout = find_samples(path)
-    samples = with_groups(layout.samples, group, path)
-    apart = convention.kind == "instances" if convention else bool(options and options.instances)
+    samples = with_groups(layout.samples, options.group, path)
+    apart = convention.kind == "instances" if convention else options.masks.instances
     scans, problems = scan_samples(samples, apart=apart)
     problems += [Problem("images without a mask", p, f"{p} has no mask") for p in layout.images_without_mask]
     problems += [
@@ -150,7 +153,7 @@ def open_dataset(
         )
         for image, mask in layout.in_doubt.items()
     ]
-    if problems and not (skip_broken or allow_problems):
+    if problems and not allow_problems:
         raise InputError(_note_masks(problems, len(scans), source))
     if not scans:
         raise InputError(_note_masks(problems, 0, source) if problems else f"{source} holds no image with a mask")
@@ -158,7 +161,7 @@ def open_dataset(
     remedy = f"mend the mask, or say {setting('classes')}, {setting('instances')} or {setting('threshold')}"
     if convention is None:
         remedy = f"mend the mask, or say {setting('classes')} or {setting('ignore_value')}"
-        convention, said = _find_convention(scans, _class_names(layout, scans), options or MaskOptions())
+        convention, said = _find_convention(scans, _class_names(layout, scans), options.masks)
     else:
         convention, said = fit_convention(
             convention, *_masks_by_class(scans, _class_names(layout, scans)), of_run=of_run
@@ -167,7 +170,7 @@ def open_dataset(
     notes = [*layout.notes, *said]
     absent = absent_classes([mask for scan in scans for mask in scan.masks.values()], convention)
     scans, with_unknown_values = _with_known_values(scans, convention, remedy)
-    if with_unknown_values and not (skip_broken or allow_problems):
+    if with_unknown_values and not allow_problems:
         raise InputError(_note_masks(with_unknown_values, len(scans), source))
     problems += with_unknown_values
     warnings = [*layout.warnings, *absent, *mixed_depths(scans), *turned_apart(scans)]
