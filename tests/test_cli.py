@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,7 +15,9 @@ import numpy as np
 import pytest
 import skimage
 import tifffile
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from amsunet import cli
 

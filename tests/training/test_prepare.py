@@ -10,6 +10,7 @@ from PIL import Image
 
 from amsunet.data.images import write_image
 from amsunet.data.masks import MaskConvention, MaskOptions
+from amsunet.data.options import DataOptions
 from amsunet.data.value_range import ValueRange
 from amsunet.errors import InputError
 from amsunet.training.plan import make_plan
@@ -42,7 +43,7 @@ def test_splits_of_the_sample_are_kept_and_described():
 
 def test_the_same_seed_cuts_the_same_splits_and_another_one_others(tmp_path):
     data = _write(tmp_path, 30)
-    first, again, other = (prepare(data, device="cpu", overrides={"seed": seed}).splits for seed in (1, 1, 2))
+    first, again, other = (prepare(data, {"seed": seed}, device="cpu").splits for seed in (1, 1, 2))
     assert first == again
     assert first != other
 
@@ -66,7 +67,7 @@ def test_too_few_images_are_refused_with_the_numbers(tmp_path, count):
 def test_overrides_and_mask_options_arrive(tmp_path):
     data = _write(tmp_path, 4)
     prepared = prepare(
-        data, device="cpu", mask_options=MaskOptions(threshold=1), overrides={"epochs": 2, "crop": (32, 32)}
+        data, {"epochs": 2, "crop": (32, 32)}, device="cpu", data_options=DataOptions(masks=MaskOptions(threshold=1))
     )
     assert prepared.dataset.convention.kind == "threshold"
     assert prepared.plan.crop == (32, 32)
@@ -94,7 +95,7 @@ def test_mean_and_deviation_are_those_of_the_counted_pixels(tmp_path, ignored):
 def test_what_another_size_means_is_decided_kept_and_can_be_said(tmp_path):
     data = _write(tmp_path, 12)
     for said, expected in ((None, "size"), ("factor", "factor")):
-        prepared = prepare(data, device="cpu", overrides={"image_scale": said})
+        prepared = prepare(data, {"image_scale": said}, device="cpu")
         assert prepared.plan.image_scale == expected and prepared.plan.reasons["image_scale"]
         record = fit_preprocessing(
             prepared.plan, prepared.dataset.convention, prepared.of("train"), prepared.fingerprint
@@ -114,7 +115,7 @@ def test_a_doubt_is_told_with_the_setting_unless_one_was_said(tmp_path):
     )
     assert "to the size of these, 48 x 40, say image_scale='size'" in uncertainty_limit.describe()
     assert "image_scale=" not in sure.describe() and "image_scale=" not in prepared.describe()
-    said = prepare(_write(tmp_path, 12), device="cpu", overrides={"image_scale": "factor"})
+    said = prepare(_write(tmp_path, 12), {"image_scale": "factor"}, device="cpu")
     assert "image_scale=" not in replace(said, fingerprint=uncertainty_limit.fingerprint).describe()
 
 

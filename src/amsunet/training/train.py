@@ -194,7 +194,7 @@ def resume(
     logger.info(f"on {machine}")
     dataset = open_dataset(
         locate(record.source),
-        DataOptions(group=record.group, skip_broken=record.skip_broken),
+        record.data_options,
         convention=config.convention,
     )
     record.check(dataset)
