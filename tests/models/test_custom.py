@@ -167,7 +167,7 @@ def test_it_trains_and_predicts_and_a_changed_file_is_never_run(model_file, tiny
     settings = {name: value for name, value in tiny.items() if name != "base_channels"}
     given = {"epochs": 1, "model": f"{model_file}:build", "model_options": {"width": 6}, **settings}
     training = train("sample:nuclei", given, out=tmp_path / "run", device=CPU)
-    with pytest.raises(InputError, match="name the file with own, its code is run"):
+    with pytest.raises(InputError, match="name the file with model_file, its code is run"):
         load(training.run)
     moved = model_file.rename(tmp_path / "moved.py")
     assert load_model(training.run / FILE_NAME, f"{moved}:build")[0][0].out_channels == 6
@@ -202,8 +202,8 @@ def test_lists_in_training_are_refused_before_training(model_file, tiny, tmp_pat
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("in_channels", "is not set here"), ("num_classes", "is not set here"), ("base_channels", "is said twice")],
+    [("in_channels", "is not set here"), ("num_classes", "is not set here"), ("base_channels", "is set twice")],
 )
 def test_what_is_said_elsewhere_is_no_option(name, message, tiny, tmp_path):
-    with pytest.raises(InputError, match=f"model-options: .*{name} {message}"):
+    with pytest.raises(InputError, match=f"model_options: .*{name} {message}"):
         train("sample:nuclei", {"epochs": 1, "model_options": {name: 4}, **tiny}, out=tmp_path / "run", device=CPU)

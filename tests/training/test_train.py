@@ -264,6 +264,6 @@ def test_weights_that_are_no_numbers_are_never_kept(tiny, tmp_path, monkeypatch,
 
 def test_a_run_is_never_overwritten(whole, tiny):
     with pytest.raises(
-        InputError, match=r"holds a run already: choose another out, or go on with amsunet\.resume\('.*whole'\)"
+        InputError, match=r"holds a run already: choose another out, or go on with amsunet\.resume\('.*run'\)"
     ):
         train("sample:nuclei", {"epochs": 1, **tiny}, out=whole.run, device=CPU)
