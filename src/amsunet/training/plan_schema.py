@@ -234,7 +234,7 @@ def refused(error: ValidationError, name: str | None = None) -> InputError:
         return InputError(gone)
     first = error.errors()[0]
     wrong = setting(str(name or first["loc"][0]))
-    return InputError(f"{wrong}: {first['msg'].removeprefix('Value error, ').lower()}, not {first['input']}")
+    return InputError(f"{wrong}: {first['msg'].removeprefix('Value error, ').lower()}, not {as_text(first['input'])}")
 
 
 def as_text(value: Any) -> str:
