@@ -26,6 +26,7 @@ from amsunet.atomic_io import write_json
 from amsunet.data.dataset import Dataset, open_dataset
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import Array
+from amsunet.data.options import DataOptions
 from amsunet.device import Device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.samples import choose_foreign
@@ -71,7 +72,7 @@ def same(one: Predictor, other: Predictor, dataset: Dataset, samples: list[Sampl
 
 def measure(network: str, source: str, images: int, zooms: list[float], machine: Device) -> dict[str, Any]:
     """Judge one network on some of the test images of its own data."""
-    dataset = open_dataset(source, skip_broken=True)
+    dataset = open_dataset(source, DataOptions(skip_broken=True))
     own, split, _ = choose_foreign(dataset, images_seen(network), "auto")
     samples = own[:: -(-len(own) // images)]
     now = Predictor(network, RuntimeOptions.on(machine))

@@ -45,12 +45,9 @@ def measure(task: str, folder: Path) -> dict[str, float]:
 
         amsunet.train(
             folder / "data",
+            {"epochs": 1, "steps_per_epoch": 6, "batch_size": 8, "crop": (256, 256)},
             out=folder / "run",
-            epochs=1,
-            steps_per_epoch=6,
-            batch_size=8,
-            crop=(256, 256),
-            test_fraction=0,
+            data_options=amsunet.DataOptions(test_fraction=0),
         )
     else:
         from amsunet.inference.inputs import find_inputs  # noqa: PLC0415

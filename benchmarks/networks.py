@@ -42,7 +42,7 @@ from amsunet.device import Device, choose_device, environment
 from amsunet.errors import InputError
 from amsunet.host import random_state_kept
 from amsunet.inference.model_file import build_network
-from amsunet.inference.runtime import ALL_SUFFIXES
+from amsunet.inference.model_ref import ALL_SUFFIXES
 from amsunet.models import absolute_model, is_custom, list_models
 from amsunet.optional import describe_missing
 from amsunet.wording import setting

@@ -22,6 +22,7 @@ from amsunet.atomic_io import write_json
 from amsunet.data.dataset import Dataset, open_dataset
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import read_image
+from amsunet.data.options import DataOptions
 from amsunet.device import choose_device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.samples import choose_foreign
@@ -85,7 +86,7 @@ def main() -> None:
     if len({Path(source).name for source in pairs.values()} - {""}) < len(asked.pairs) or not all(pairs):
         parser.error("name every NETWORK=DATA once, with data of names that differ")
     try:
-        data = {source: open_dataset(source, skip_broken=True) for source in pairs.values()}
+        data = {source: open_dataset(source, DataOptions(skip_broken=True)) for source in pairs.values()}
         found = {network: measure(network, source, data) for network, source in pairs.items()}
     except InputError as error:
         sys.exit(f"error: {error}")

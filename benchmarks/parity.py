@@ -21,7 +21,7 @@ from amsunet.deployment.export import export
 from amsunet.deployment.exporters import PRECISIONS
 from amsunet.device import choose_device, environment
 from amsunet.errors import InputError
-from amsunet.inference.runtime import ALL_SUFFIXES
+from amsunet.inference.model_ref import ALL_SUFFIXES
 from amsunet.training.run_folder import read_run
 
 RESULT = Path(__file__).parents[1] / "results" / "parity.json"

@@ -15,11 +15,12 @@ import click
 
 from amsunet.cli import main
 from amsunet.cli.compare import run_study, study_options
-from amsunet.cli.options import data_argument, data_options, device_options, plan_options, settings_of
+from amsunet.cli.options import data_argument, data_options, device_options, test_fraction_option
 from amsunet.cli.process import own_process
+from amsunet.cli.settings import STUDY, setting_options, settings_of
 from amsunet.errors import InputError
 from amsunet.evaluation.study import PER_TRIAL, Variant
-from amsunet.training.plan import check_setting
+from amsunet.training.plan_schema import check_setting
 
 CHANGES: tuple[dict[str, Any], ...] = (
     {"loss": "focal_dice"},
@@ -85,7 +86,8 @@ def _changes(ctx: click.Context, parameter: click.Parameter, values: tuple[str, 
 @click.option("--base-channels", type=int, help="Width of the networks (default 32).")
 @study_options
 @data_options
-@plan_options
+@test_fraction_option
+@setting_options(STUDY)
 @device_options
 def recipe(data: str, changes: list[dict[str, Any]], base_channels: int | None, **values: Any) -> None:
     """Set one setting of the plan each against the plan as it is, on validation images."""

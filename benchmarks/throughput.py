@@ -87,7 +87,10 @@ def make_run(folder: Path, images: Path) -> Path:
         bright = image.mean(axis=2)
         write_image(folder / "data" / "masks" / f"{path.stem}.png", (bright < bright.mean()).astype("uint8") * 255)
     return amsunet.train(
-        folder / "data", out=folder / "run", epochs=1, steps_per_epoch=1, batch_size=2, crop=(256, 256), device="cpu"
+        folder / "data",
+        {"epochs": 1, "steps_per_epoch": 1, "batch_size": 2, "crop": (256, 256)},
+        out=folder / "run",
+        device="cpu",
     ).run
 
 

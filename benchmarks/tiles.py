@@ -89,9 +89,7 @@ def main() -> None:
     try:
         config, record = read_run(asked.run)
         source = asked.data or record.source
-        dataset = open_dataset(
-            locate(source), group=record.group, skip_broken=record.skip_broken, convention=config.convention
-        )
+        dataset = open_dataset(locate(source), record.data_options, convention=config.convention)
         predictor = Predictor(asked.run, RuntimeOptions.on(machine))
         # What a tile should be is a choice: made on validation images, but for folds, whose networks have seen some.
         own_split = "val" if predictor.folds is None else "test"

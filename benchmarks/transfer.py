@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 from amsunet.atomic_io import atomic_write, write_json
 from amsunet.data.discovery.layout import Split
+from amsunet.data.options import DataOptions
 from amsunet.device import choose_device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
@@ -45,14 +46,17 @@ def reduced(splits: Mapping[str, Split], count: int, seed: int) -> dict[str, Spl
     return {**splits, **dict.fromkeys(left_out, "unused")}
 
 
-def score_of(data: str, run: Path, **settings: Any) -> dict[str, float]:
+def score_of(data: str, run: Path, settings: dict[str, Any], splits: Mapping[str, Split]) -> dict[str, float]:
     """Train, or go on, and judge on the test images, unless that is done: Dice and its interval.
 
     Raises: KeyboardInterrupt if the training is stopped.
     """
     summary = run / "evaluation" / "test" / "summary.json"
     if not summary.is_file():
-        training = resume(run, data) if (run / "config.json").is_file() else train(data, out=run, **settings)
+        if (run / "config.json").is_file():
+            training = resume(run, data)
+        else:
+            training = train(data, settings, out=run, data_options=DataOptions(splits=splits))
         if training.interrupted:
             raise KeyboardInterrupt
         evaluate(run, split="test", options=RuntimeOptions.on(training.device))
@@ -96,14 +100,14 @@ def main(**overrides: Any) -> None:
     target = ROOT / "results" / f"transfer_{name.lower()}"
     rows: list[dict[str, Any]] = []
     try:
-        splits = prepare(asked.data, device=machine.type, overrides=settings).splits
+        splits = prepare(asked.data, settings, device=machine.type).splits
         chosen = {
             (images, seed): reduced(splits, images, seed) for images in asked.images for seed in range(asked.seeds)
         }
         for (images, seed), cut in chosen.items():
             for way, start in (("scratch", None), ("transfer", asked.start)):
                 run = ROOT / "runs" / target.name / f"{asked.steps}steps_{way}_{images}images_seed{seed}"
-                score = score_of(asked.data, run, splits=cut, seed=seed, pretrained=start, **settings)
+                score = score_of(asked.data, run, {"seed": seed, "pretrained": start, **settings}, cut)
                 rows.append({"images": images, "way": way, "seed": seed, **score})
                 print(f"{images:>4} images, seed {seed}, {way:<8} Dice {score['dice']:.4f}", flush=True)
     except InputError as error:

@@ -37,8 +37,8 @@ napoleon_custom_sections = [("Shape", "returns_style"), ("Source", "returns_styl
 
 # Types of other packages, whose pages are not downloaded to be linked.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(torch|numpy|np|PIL|pathlib|collections|typing|pydantic)\..*"),
-    (r"py:.*", r"(Path|Callable|Mapping|Sequence|Literal|Polarity|Any|Tensor|Module|Image|BaseModel)"),
+    (r"py:.*", r"(torch|numpy|np|PIL|pathlib|collections|typing|pydantic|annotated_types)\..*|[\d.]+"),
+    (r"py:.*", r"(Path|Callable|Mapping|Sequence|Literal|Polarity|Any|Tensor|Module|Image|BaseModel|Split)"),
 ]
 
 _OUTSIDE = re.compile(r"(?<!!)(\[[^\]]*\])\(((?:\.\./)+[\w./-]+)\)")

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from made_device import CPU
 from PIL import Image
 
 from amsunet.data.images import Array
@@ -32,8 +33,6 @@ _TINY: dict[str, Any] = {
     "crop": (64, 64),
     "batch_size": 4,
     "steps_per_epoch": 2,
-    "device": "cpu",
-    "precision": "float32",
 }
 
 
@@ -231,7 +230,7 @@ def whole(repeatable, made_once) -> Any:
 
     def make(folder: Path) -> None:
         with _logged() as said:
-            training = train("sample:nuclei", out=folder / "run", **repeatable)
+            training = train("sample:nuclei", repeatable, out=folder / "run", device=CPU)
         (folder / "training.pickle").write_bytes(pickle.dumps((training, "\n".join(said))))
 
     training, said = pickle.loads((made_once("whole", make) / "training.pickle").read_bytes())
@@ -249,7 +248,7 @@ def ensemble(repeatable, made_once) -> Path:
     """A network for each of three folds, to read from."""
 
     def make(folder: Path) -> None:
-        train("sample:nuclei", out=folder / "run", folds=3, **repeatable | {"epochs": 2})
+        train("sample:nuclei", repeatable | {"epochs": 2}, out=folder / "run", folds=3, device=CPU)
 
     return made_once("ensemble", make) / "run"
 

@@ -237,7 +237,7 @@ def test_a_full_disk_at_the_start_of_a_training(
         ),
         (["compare", "sample:nuclei", "--models", "amsunet,amsnet"], "did you mean 'amsunet'"),
         (["compare", "sample:nuclei", "--models", "unet,unet"], "named twice"),
-        (["compare", "sample:nuclei", "--models", "unet", "--seed", "1"], "leave --seed out"),
+        (["compare", "sample:nuclei", "--models", "unet", "--seed", "1"], "No such option '--seed'.*--seeds"),
         (["check", "sample:nuclei", "--seed", "-1"], "-1 is not in the range"),
         (["compare", "sample:nuclei", "--models", "unet", "--folds", "30"], "cannot be cut into 30 folds"),
         (["train", "sample:nuclei", "--folds", "30", *SMALL], "cannot be cut into 30 folds: ask for fewer"),

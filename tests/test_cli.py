@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,7 +15,9 @@ import numpy as np
 import pytest
 import skimage
 import tifffile
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from amsunet import cli
 
@@ -253,14 +256,14 @@ def test_a_resumed_run_takes_no_other_settings(command, run):
 
 
 def test_every_line_of_the_plan_has_an_option(command):
-    from amsunet.training.plan import Plan
+    from amsunet.training.plan_schema import Plan
 
     for name in ("check", "train"):
         listed = command(name, "--help")[1]
         missing = [
             field
             for field in Plan.model_fields
-            if field not in ("in_channels", "reasons", "pretrained")
+            if field not in ("in_channels", "reasons")
             and f"--{field.replace('_', '-').removesuffix('s')}" not in listed
         ]
         assert not missing
@@ -359,3 +362,14 @@ def test_a_file_of_another_world_is_named_as_what_it_is(name, command, run, tmp_
     for words in (("check", name), ("train", name), ("predict", run, name, "--out", "masks")):
         code, _, error = command(*words)
         assert code == 2 and "is not read here: save each slice" in error
+
+
+def test_the_config_of_a_run_trains_the_same_network_again(command, run, tmp_path):
+    """With the settings that were set then; those that were derived come out the same from the same data."""
+    machine = ("--device", "cpu", "--precision", "float32")
+    code, _, err = command("train", "sample:nuclei", "--config", run / "config.json", "--out", "again", *machine)
+    assert code == 0, err
+    first, again = (load_file(folder / "model.safetensors") for folder in (run, tmp_path / "again"))
+    assert all(torch.equal(again[name], value) for name, value in first.items()) and first.keys() == again.keys()
+    plans = [json.loads((folder / "config.json").read_text())["plan"] for folder in (run, tmp_path / "again")]
+    assert plans[0] == plans[1]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 import pytest
 
-from amsunet.cli.options import data_options, mask_options
+from amsunet.cli.options import data_options, take_data_options
 from amsunet.data.masks import MaskOptions
 
 
-def _said(*words: str) -> MaskOptions | None:
-    found: list[MaskOptions | None] = []
-    command = click.command()(data_options(lambda **values: found.append(mask_options(values))))
+def _said(*words: str) -> MaskOptions:
+    found: list[MaskOptions] = []
+    command = click.command()(data_options(lambda **values: found.append(take_data_options(values).masks)))
     command.main(list(words), standalone_mode=False)
     return found[0]
 
@@ -19,14 +19,14 @@ def _said(*words: str) -> MaskOptions | None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], None),
+        ([], MaskOptions()),
         (["--classes", "0,128,255"], MaskOptions(classes=(0, 128, 255))),
         (["--classes", "#ffffff,black,#f00"], MaskOptions(classes=(0xFFFFFF, 0, 0xFF0000), colours=True)),
         (["--class-names", "liver, spleen"], MaskOptions(class_names=("liver", "spleen"))),
         (["--mask-threshold", "0.5", "--ignore-value=-1"], MaskOptions(threshold=0.5, ignore_value=-1)),
     ],
 )
-def test_what_is_said_of_masks(words: list[str], said: MaskOptions | None) -> None:
+def test_what_is_said_of_masks(words: list[str], said: MaskOptions) -> None:
     assert _said(*words) == said
 
 

@@ -94,11 +94,11 @@ same(before, "models")
 def test_nothing_is_changed_by_training(tmp_path, repeatable):
     code = """
 settings = json.loads(sys.argv[2])
-amsunet.train("sample:nuclei", out=sys.argv[1], **settings)
+amsunet.train("sample:nuclei", settings, out=sys.argv[1], device="cpu")
 same(before, "train")
 amsunet.evaluate(sys.argv[1])
 same(before, "evaluate")
-amsunet.check("sample:nuclei", out=sys.argv[1] + "-check", epochs=1, base_channels=4)
+amsunet.check("sample:nuclei", {"epochs": 1, "base_channels": 4}, out=sys.argv[1] + "-check")
 same(before, "check")
 """
     done = _run(code, tmp_path / "run", json.dumps(repeatable | {"epochs": 1}))

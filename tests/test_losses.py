@@ -9,7 +9,8 @@ import torch
 from monai.losses import FocalLoss
 from torch.nn import functional as F
 
-from amsunet.losses import CLDiceLoss, CrossEntropyDiceLoss, FocalDiceLoss, LossName, make_loss
+from amsunet.choices import LossName
+from amsunet.losses import CLDiceLoss, CrossEntropyDiceLoss, FocalDiceLoss, make_loss
 
 LOSSES = get_args(LossName)
 

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from made_device import CPU
 
 import amsunet
 from amsunet.data.builtin_samples import locate
@@ -104,7 +105,7 @@ def test_the_records_of_trainings_are_read_but_for_the_one_with_clahe():
 @pytest.mark.parametrize(("name", "value", "feature"), [one for one in _USED if one[0] != "deep_supervision"])
 def test_who_asks_for_it_is_told(tmp_path, name, value, feature):
     with pytest.raises(InputError, match=f"amsunet no longer has {feature}"):
-        amsunet.train("sample:nuclei", out=tmp_path / "run", epochs=1, **{name: value})
+        amsunet.train("sample:nuclei", {"epochs": 1, **{name: value}}, out=tmp_path / "run", device=CPU)
     assert not (tmp_path / "run").exists()
 
 

@@ -59,7 +59,7 @@ def test_seeds_are_trained_judged_and_recorded_once(tool, asked, monkeypatch, tm
 def test_a_stopped_training_is_not_recorded_and_goes_on(tool, asked, monkeypatch, tmp_path):
     loaded, home = tool
     train = home["train"]
-    monkeypatch.setitem(home, "train", lambda data, **words: replace(train(data, **words), interrupted=True))
+    monkeypatch.setitem(home, "train", lambda *words, **more: replace(train(*words, **more), interrupted=True))
     monkeypatch.setattr("sys.argv", [word if word != "2" else "1" for word in sys.argv])
     with pytest.raises(SystemExit, match="the same command goes on"):
         loaded["main"](**asked)

@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 import shlex
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -16,12 +17,14 @@ import amsunet
 from amsunet import InputError, MaskOptions
 from amsunet.cli import cli
 from amsunet.data.dataset import open_dataset
+from amsunet.data.options import DataOptions
 from amsunet.deployment.export import export
 from amsunet.evaluation.compare import compare
+from amsunet.evaluation.study import StudyDesign
 from amsunet.inference.predict_files import predict_files
 from amsunet.inference.predictor import load
 from amsunet.inference.runtime_options import RuntimeOptions
-from amsunet.training.plan import Plan
+from amsunet.training.plan_schema import SETTINGS
 from amsunet.wording import Blank, command, setting, shell_command, spelled, spelled_for
 
 _ROOT = Path(amsunet.__file__).parent
@@ -91,7 +94,8 @@ def _strings(node: ast.AST) -> list[str]:
 def test_every_setting_is_a_parameter_in_python_and_a_flag_in_the_shell():
     functions = (amsunet.train, amsunet.check, amsunet.evaluate, load, compare, export, predict_files)
     parameters = {name for function in functions for name in inspect.signature(function).parameters}
-    parameters |= {"level", *MaskOptions.model_fields, *Plan.model_fields, *RuntimeOptions.__dataclass_fields__}
+    parameters |= {"level", *MaskOptions.model_fields, *DataOptions.model_fields, *SETTINGS}
+    parameters |= {field.name for field in (*fields(StudyDesign), *fields(RuntimeOptions))}
     flags = {flag for one in cli.commands.values() for option in one.params for flag in option.opts}
     calls = _calls("setting")
     assert len(calls) > 90
@@ -152,7 +156,7 @@ def test_what_a_refusal_names_in_python_can_be_pasted(values, save, picture, tmp
     assert "--" not in message
     for text in named:
         options = MaskOptions(**eval(f"dict({text})"))
-        assert open_dataset(tmp_path / "set", options).samples
+        assert open_dataset(tmp_path / "set", DataOptions(masks=options)).samples
 
 
 def test_the_command_line_tells_flags_and_python_parameters(make_dataset, tmp_path):

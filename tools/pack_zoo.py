@@ -90,9 +90,7 @@ def worst_cases(run: Path, count: int) -> Image.Image:
         for row in csv.DictReader(lines):
             dice.setdefault(row["image"], []).append(float(row["dice"]))
     worst = sorted(dice, key=lambda name: sum(dice[name]) / len(dice[name]))[:count]
-    dataset = open_dataset(
-        locate(record.source), group=record.group, skip_broken=record.skip_broken, convention=config.convention
-    )
+    dataset = open_dataset(locate(record.source), record.data_options, convention=config.convention)
     samples, predictor = {sample.name: sample for sample in dataset.samples}, Predictor(run)
     rows = []
     for name in worst:

@@ -34,12 +34,12 @@ SHOWN = {"dice": "Dice", "iou": "IoU", "cldice": "clDice"}
 
 
 def reproduce(
-    data: Path, target: Path, run: Path, seed: int, minutes: float, commit: str, **overrides: Any
+    data: Path, target: Path, run: Path, seed: int, minutes: float, commit: str, settings: dict[str, Any]
 ) -> dict[str, Any]:
     """Train one seed, or go on with it, and record it; return what ``target`` says.
 
     Args:
-        overrides: fields of ``Plan``.
+        settings: of the training, by name.
 
     Raises: KeyboardInterrupt if the training is stopped: it is not recorded then.
     """
@@ -47,7 +47,7 @@ def reproduce(
         if (run / "config.json").is_file():
             training = resume(run, data)
         else:
-            training = train(data, out=run, seed=seed, minutes=minutes, **overrides)
+            training = train(data, {"seed": seed, "minutes": minutes, **settings}, out=run)
         if training.interrupted:
             raise KeyboardInterrupt
         for tta in WAYS.values():
@@ -99,7 +99,7 @@ def commit_of() -> str:
         return "unknown"
 
 
-def main(**overrides: Any) -> None:
+def main(**settings: Any) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", choices=FOLDERS)
     parser.add_argument("--minutes", type=float, default=40, help="of each training")
@@ -110,15 +110,15 @@ def main(**overrides: Any) -> None:
     if not data.is_dir():
         sys.exit(f"{data} is missing: get {FOLDERS[asked.data]} from its owners, and say --root (ROOT= to make)")
     keep_freed_memory()  # as the command line does
-    results, device, commit = {}, choose_device().device, commit_of()
+    results, device, commit = {}, choose_device().type, commit_of()
     try:
         for seed in range(asked.seeds):
             name = f"{asked.data}_{device}_{asked.minutes:g}min_seed{seed}"
             target = ROOT / "results" / name
             with shown():
-                results[name] = reproduce(data, target, ROOT / "runs" / name, seed, asked.minutes, commit, **overrides)
+                results[name] = reproduce(data, target, ROOT / "runs" / name, seed, asked.minutes, commit, settings)
             # All seeds train the network that was timed and chosen for the first one.
-            overrides |= network_of(target)
+            settings |= network_of(target)
     except InputError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

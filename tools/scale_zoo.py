@@ -17,6 +17,7 @@ from amsunet.atomic_io import write_text
 from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
 from amsunet.data.fingerprint import take_fingerprint
+from amsunet.data.options import DataOptions
 from amsunet.inference.model_file import load_model, save_model
 
 AFTER_THE_CARD = ("\nNo pictures: ", "\n![The worst test images")
@@ -29,7 +30,7 @@ def main() -> None:
     asked = parser.parse_args()
     card = next(card for card in amsunet.zoo.list_zoo() if card.name == asked.name)
     network, known = load_model(card.weights)
-    dataset = open_dataset(locate(asked.data), convention=known.convention, skip_broken=True)
+    dataset = open_dataset(locate(asked.data), DataOptions(skip_broken=True), convention=known.convention)
     names = {name for name, checksum in dataset.checksums().items() if checksum in card.seen}
     if len(names) != len(card.seen):
         raise SystemExit(f"{asked.data} holds {len(names)} of the {len(card.seen)} images: name the training's data")

@@ -9,7 +9,6 @@ from typing import Any, Literal, get_args, get_origin
 import click
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
 
@@ -37,21 +36,13 @@ class Settings(SphinxDirective):
     """A line for each setting of the plan: its name, its values and default, and what it is."""
 
     def run(self) -> list[nodes.Node]:
-        from amsunet.cli import cli  # noqa: PLC0415
-        from amsunet.training.plan import Plan  # noqa: PLC0415 - loads torch
+        from amsunet.training.plan_schema import SETTINGS, default_of  # noqa: PLC0415 - as above
 
-        train = cli.commands["train"].params
-        helps = {option.name: option.help or "" for option in train if isinstance(option, click.Option)}
-
-        analyzer = ModuleAnalyzer.for_module(Plan.__module__)
-        analyzer.analyze()
         records = []
-        for name, field in Plan.model_fields.items():
-            if name == "reasons":
-                continue
-            text = " ".join(analyzer.attr_docs.get(("Plan", name), [])) or helps.get(name, "")
-            default = "derived from the data" if field.is_required() else f"default {field.get_default()!r}"
-            records.append((f"{name}: {_values(field.annotation)}; {default}", text))
+        for name, field in SETTINGS.items():
+            default = default_of(name)
+            values = "; ".join(filter(None, (_values(field.annotation), default)))
+            records.append((f"{name}: {values}", field.description or ""))
         return [_definitions(records)]
 
 

@@ -2,7 +2,7 @@
 
 import amsunet
 
-training = amsunet.train("sample:nuclei", minutes=2, out="runs/nuclei")
+training = amsunet.train("sample:nuclei", {"minutes": 2}, out="runs/nuclei")
 evaluation = amsunet.evaluate(training.run)
 result = amsunet.load(training.run).predict("image.png")   # .mask, .probability, .save("mask.png")
 network = amsunet.create_model("amsunet", pretrained="zoo:nuclei")   # a torch.nn.Module
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from amsunet import losses as losses
     from amsunet import models as models
     from amsunet.data.masks import MaskOptions as MaskOptions
+    from amsunet.data.options import DataOptions as DataOptions
     from amsunet.deployment.export import export as export
     from amsunet.errors import InputError as InputError
     from amsunet.evaluation.compare import compare as compare
     from amsunet.evaluation.evaluate import evaluate as evaluate
     from amsunet.evaluation.explain import explain as explain
     from amsunet.evaluation.report import write_report as write_report
+    from amsunet.evaluation.study import StudyDesign as StudyDesign
     from amsunet.inference.predict_files import predict as predict
     from amsunet.inference.predictor import Predictor as Predictor
     from amsunet.inference.predictor import load as load
@@ -41,10 +43,12 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AMSUnet": "amsunet.models",
+    "DataOptions": "amsunet.data.options",
     "InputError": "amsunet.errors",
     "MaskOptions": "amsunet.data.masks",
     "Predictor": "amsunet.inference.predictor",
     "RuntimeOptions": "amsunet.inference.runtime_options",
+    "StudyDesign": "amsunet.evaluation.study",
     "Segmentation": "amsunet.inference.segmentation",
     "blocks": "amsunet",
     "check": "amsunet.training.check",

@@ -57,6 +57,11 @@ def choose_device(device: str = "auto", precision: str = "auto") -> Device:
     return Device(device, precision, torch.get_num_threads())  # type: ignore[arg-type]
 
 
+def chosen_device(device: str | Device) -> Device:
+    """A device by its name, in the precision that is fastest there; one that was chosen already stays."""
+    return device if isinstance(device, Device) else choose_device(device)
+
+
 def _computes_bfloat16(device: str) -> bool:
     # Emulated bfloat16 is slower than float32, so only instructions made for it count.
     if device == "cuda":

@@ -14,16 +14,14 @@ Example:
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from monai.losses import DiceLoss, SoftclDiceLoss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from amsunet.choices import LossName
 from amsunet.data.masks import IGNORE_INDEX
 
-LossName = Literal["ce_dice", "focal_dice", "ce_dice_cldice"]
 _FOCUS = 2
 _SKELETON_STEPS = 5
 """Structures up to twice as many pixels wide are thinned to their skeleton."""

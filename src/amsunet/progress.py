@@ -3,7 +3,7 @@
     from amsunet.progress import reported_to
 
     with reported_to(lambda done, total, unit, **figures: print(f"{done} of {total} {unit}s")):
-        amsunet.train("sample:nuclei", minutes=2)
+        amsunet.train("sample:nuclei", {"minutes": 2})
 
 It is no parameter, which would travel through ten functions, and no line of a log, which would fill it. It is a context
 variable, so that two trainings in two threads do not mix up their bars.

@@ -65,7 +65,7 @@ def setting(*names: str, **values: object) -> str:
         values: settings with the value they are to have; ``colours=True`` beside ``classes`` writes these as colours.
     """
     if _place == "shell":
-        flags = [f"--{_flag(name)}" for name in names]
+        flags = [f"--{flag(name)}" for name in names]
         return " ".join([*flags, *(_typed(name, value) for name, value in _plain(values).items())])
     return ", ".join([*names, *(f"{name}={_literal(name, value, values)}" for name, value in values.items())])
 
@@ -97,7 +97,7 @@ def _call(name: str, arguments: Sequence[object], values: dict[str, object]) -> 
     return f"{function}({', '.join([*given, *([setting(**values)] if values else [])])})"
 
 
-def _flag(name: str) -> str:
+def flag(name: str) -> str:
     return _FLAGS.get(name, name).replace("_", "-")
 
 
@@ -114,10 +114,10 @@ def _plain(values: dict[str, object]) -> dict[str, object]:
 def _typed(name: str, value: object) -> str:
     """A flag with its value; one that begins with a minus is not taken for a flag."""
     if value is True:
-        return f"--{_flag(name)}"
+        return f"--{flag(name)}"
     parts = value if isinstance(value, list | tuple) else [value]
     text = ",".join(_number(part) if isinstance(part, int | float) else str(part) for part in parts)
-    return f"--{_flag(name)}{'=' if text.startswith('-') else ' '}{shlex.quote(text)}"
+    return f"--{flag(name)}{'=' if text.startswith('-') else ' '}{shlex.quote(text)}"
 
 
 def _literal(name: str, value: object, beside: dict[str, object]) -> str:

@@ -13,7 +13,7 @@ from amsunet.errors import InputError
 def test_the_recipe_is_the_plan_and_one_change_each():
     plan, *changed = variants_of(base_channels=8)
     assert (plan.name, plan.settings) == ("the plan", {})
-    assert {"loss=focal_dice", "inversion=true", "windowing=gamma"} <= {variant.name for variant in changed}
+    assert {"loss=focal_dice", "inversion=true", "normalization=gamma"} <= {variant.name for variant in changed}
     assert all(len(variant.settings) == 1 and variant.options == {"base_channels": 8} for variant in changed)
     changes = [variant.settings for variant in changed]
     assert all(change not in changes[:index] for index, change in enumerate(changes))
@@ -25,9 +25,9 @@ def test_the_recipe_is_the_plan_and_one_change_each():
     ("change", "message"),
     [
         ({"wings": 2}, "no setting 'wings'"),
-        ({"loss": "focl"}, "--loss: .*not focl"),
-        ({"extra_augmentation": "stein"}, "--extra-augmentation: .*not stein"),
-        ({"learning_rate": -1}, "--learning-rate: "),
+        ({"loss": "focl"}, "loss: .*not focl"),
+        ({"extra_augmentation": "stein"}, "extra_augmentation: .*not stein"),
+        ({"learning_rate": -1}, "learning_rate: "),
         ({"loss": "ce_dice_boundary"}, "no longer has boundary loss"),
         ({"seed": 3}, "seed cannot be tried"),
         ({"epochs": 3}, "epochs cannot be tried"),
@@ -53,5 +53,5 @@ def test_the_script_tries_what_is_said(monkeypatch):
         {"loss": "focal_dice", "foreground_fraction": 0.5},
         {"inversion": True},
     ]
-    assert values["epochs"] == 1 and values["seeds"] == 3
+    assert values["settings"] == {"epochs": 1} and values["seeds"] == 3
     assert isinstance(call("loss=focl").exception, InputError) and len(studies) == 1

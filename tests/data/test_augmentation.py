@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from amsunet.data.augmentation import Augmentation, Extra, _stain
+from amsunet.choices import Extra
+from amsunet.data.augmentation import Augmentation, _stain
 from amsunet.data.masks import IGNORE_INDEX
 
 EXTRAS = get_args(Extra)

@@ -13,6 +13,7 @@ from amsunet.data.contact_sheet import _CELL, _choose, _key, draw_sheet, warn_of
 from amsunet.data.dataset import open_dataset
 from amsunet.data.images import Array
 from amsunet.data.masks import MaskConvention, MaskOptions
+from amsunet.data.options import DataOptions
 from amsunet.data.overlay import COLOURS
 
 Make = Callable[..., Path]
@@ -20,7 +21,7 @@ Save = Callable[[Path, Array], Path]
 
 
 def _sheet(source: Path, options: MaskOptions | None = None) -> Array:
-    dataset = open_dataset(source, options)
+    dataset = open_dataset(source, DataOptions(masks=options or MaskOptions()))
     shares = [1 / dataset.convention.num_classes] * dataset.convention.num_classes
     return np.asarray(draw_sheet(dataset, {sample.name: "train" for sample in dataset.samples}, shares))
 
@@ -97,7 +98,7 @@ def test_class_names_of_a_script_without_a_font_are_warned_of(
     monkeypatch.setattr("amsunet.data.fonts._others", lambda: ())
     fonts._font_of.cache_clear()
     data = make_dataset(3)
-    named = open_dataset(data, MaskOptions(classes=(0, 255), class_names=("ground", "細胞")))
+    named = open_dataset(data, DataOptions(masks=MaskOptions(classes=(0, 255), class_names=("ground", "細胞"))))
     assert "has characters of CJK (細), which the pictures show as codes" in warn_of_missing_fonts(named)
     assert warn_of_missing_fonts(open_dataset(data)) == ""
     fonts._font_of.cache_clear()

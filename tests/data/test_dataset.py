@@ -16,6 +16,7 @@ from amsunet.data.groups import warn_of_groups
 from amsunet.data.images import Array
 from amsunet.data.masks import IGNORE_INDEX, MaskOptions
 from amsunet.data.masks.files import read_mask
+from amsunet.data.options import DataOptions
 from amsunet.errors import InputError
 
 Make = Callable[..., Path]
@@ -133,7 +134,7 @@ def test_broken_samples_are_refused_listed_or_left_out(make_dataset: Make) -> No
         InputError, match=r"01\.png is empty .*unreadable files: 1.*sizes that differ: 1.*--skip-broken"
     ):
         open_dataset(data)
-    for how in ({"skip_broken": True}, {"allow_problems": True}):
+    for how in ({"options": DataOptions(skip_broken=True)}, {"allow_problems": True}):
         dataset = open_dataset(data, **how)
         assert [sample.name for sample in dataset.samples] == ["00", "04", "05"]
         assert {(p.kind, p.path.name) for p in dataset.problems} == {
@@ -144,7 +145,7 @@ def test_broken_samples_are_refused_listed_or_left_out(make_dataset: Make) -> No
 
 
 def test_groups_are_taken_from_the_path(make_dataset: Make) -> None:
-    dataset = open_dataset(make_dataset(4), group=r"(\d)\.png$")
+    dataset = open_dataset(make_dataset(4), DataOptions(group=r"(\d)\.png$"))
     assert [sample.group for sample in dataset.samples] == ["0", "1", "2", "3"]
 
 
@@ -156,7 +157,11 @@ def test_groups_do_not_depend_on_where_the_data_set_is_named_from(
     rows = [f"{data}/images/{name}.png,{data}/masks/{name}.png" for name in ("00", "01", "02")]
     (data / "list.csv").write_text("\n".join(["image,mask", *rows]), encoding="utf-8")
     for source in (data, Path(), data / "list.csv", Path("list.csv")):
-        assert [sample.group for sample in open_dataset(source, group=r"(\d+)").samples] == ["00", "01", "02"]
+        assert [sample.group for sample in open_dataset(source, DataOptions(group=r"(\d+)")).samples] == [
+            "00",
+            "01",
+            "02",
+        ]
 
 
 @pytest.mark.parametrize(
@@ -164,12 +169,12 @@ def test_groups_do_not_depend_on_where_the_data_set_is_named_from(
 )
 def test_a_wrong_group_pattern_is_refused(pattern: str, message: str, make_dataset: Make) -> None:
     with pytest.raises(InputError, match=message):
-        open_dataset(make_dataset(2), group=pattern)
+        open_dataset(make_dataset(2), DataOptions(group=pattern))
 
 
 def test_settings_for_masks_are_followed(make_dataset: Make) -> None:
     data = make_dataset(2)
-    dataset = open_dataset(data, MaskOptions(threshold=300))
+    dataset = open_dataset(data, DataOptions(masks=MaskOptions(threshold=300)))
     assert not any(dataset.read_labels(sample).any() for sample in dataset.samples)
     assert foreground_share(dataset.scans[0], dataset.convention) == 0
 
@@ -188,11 +193,11 @@ def test_a_trained_convention_is_followed_and_never_guessed_anew(make_dataset: M
 def test_one_mask_with_an_unknown_value_can_be_left_out(
     make_dataset: Make, save: Save, disc: Callable[[int], Array]
 ) -> None:
-    data, options = make_dataset(4), MaskOptions(classes=(0, 255))
+    data, options = make_dataset(4), DataOptions(masks=MaskOptions(classes=(0, 255)))
     save(data / "masks" / "02.png", np.uint8(7) * disc(2))
     with pytest.raises(InputError, match=r"02\.png holds the value 7, .*--skip-broken leaves them out"):
         open_dataset(data, options)
-    dataset = open_dataset(data, options, skip_broken=True)
+    dataset = open_dataset(data, options.model_copy(update={"skip_broken": True}))
     assert [sample.name for sample in dataset.samples] == ["00", "01", "03"]
     assert dataset.problems[0].kind == "masks with unknown values"
 
@@ -258,9 +263,9 @@ def test_what_is_foreground_everywhere_is_refused_before_anything_is_trained(mak
     with pytest.raises(InputError, match=r"foreground in every pixel|--classes|every pixel"):
         open_dataset(data)
     with pytest.raises(InputError, match="are foreground in every pixel"):
-        open_dataset(data, MaskOptions(threshold=1))
+        open_dataset(data, DataOptions(masks=MaskOptions(threshold=1)))
 
 
 def test_names_of_classes_are_kept(make_dataset: Make) -> None:
-    dataset = open_dataset(make_dataset(3), MaskOptions(class_names=("nucleus",)))
+    dataset = open_dataset(make_dataset(3), DataOptions(masks=MaskOptions(class_names=("nucleus",))))
     assert dataset.convention.class_names == ("background", "nucleus")

@@ -13,6 +13,7 @@ from amsunet.data.dataset import open_dataset
 from amsunet.data.fingerprint import take_fingerprint
 from amsunet.data.frame import Frame, measure_geometry
 from amsunet.data.images import Array
+from amsunet.data.options import DataOptions
 
 Pair = tuple[Array, Array]
 SIZES = ((60, 60), (90, 90), (60, 90), (150, 150), (120, 90), (200, 160))
@@ -74,7 +75,7 @@ def frame_of(tmp_path: Path, save: Callable[[Path, Array], Path]) -> Callable[..
 
 
 def _frame(source: str | Path) -> Frame:
-    dataset = open_dataset(locate(source), skip_broken=True)
+    dataset = open_dataset(locate(source), DataOptions(skip_broken=True))
     frame = take_fingerprint(dataset, {sample.name for sample in dataset.samples}).frame
     assert frame is not None
     return frame

@@ -12,6 +12,7 @@ from amsunet.data.dataset import Dataset, open_dataset
 from amsunet.data.images import Array
 from amsunet.data.masks import MaskOptions
 from amsunet.data.mirrored import find_mirrored, flips_beside
+from amsunet.data.options import DataOptions
 
 _SIDE = 64
 
@@ -54,7 +55,7 @@ def made(tmp_path: Path, save: Callable[[Path, Array], Path]) -> Callable[..., D
             save(tmp_path / "images" / f"s{seed:02}x.png", image)
             save(tmp_path / "masks" / f"s{seed:02}x.png", labels)
             top = max(top, int(labels.max()))
-        return open_dataset(tmp_path, MaskOptions(classes=tuple(range(top + 1))))
+        return open_dataset(tmp_path, DataOptions(masks=MaskOptions(classes=tuple(range(top + 1)))))
 
     return make
 

@@ -8,6 +8,7 @@ import pytest
 from amsunet.data.dataset import open_dataset
 from amsunet.data.masks import MaskOptions
 from amsunet.data.occurrence import Occurrence
+from amsunet.data.options import DataOptions
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def occurrence(tmp_path, save, picture):
             for folder, value in folders or (("", None),):
                 one = mask if value is None else np.uint8(255) * (mask == value)
                 save(tmp_path / "masks" / folder / f"{number}.png", one)
-        dataset = open_dataset(tmp_path, options)
+        dataset = open_dataset(tmp_path, DataOptions(masks=options or MaskOptions()))
         return Occurrence.of(dataset.scans, dataset.convention)
 
     return make

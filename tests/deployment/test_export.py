@@ -30,8 +30,9 @@ from amsunet.deployment.parity import prepare_images
 from amsunet.errors import InputError
 from amsunet.inference.model_file import for_inference, load_model, save_model
 from amsunet.inference.model_metadata import FILE_NAME, ModelDescription
+from amsunet.inference.model_ref import ALL_SUFFIXES
 from amsunet.inference.predictor import load
-from amsunet.inference.runtime import ALL_SUFFIXES, open_runtime
+from amsunet.inference.runtime import open_runtime
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.models import create_model
 

@@ -12,14 +12,15 @@ import time
 
 import pytest
 from filelock import FileLock
+from made_device import CPU
 
 from amsunet.errors import InputError
 from amsunet.evaluation.compare import _splits, compare
 from amsunet.evaluation.comparison_page import write_page
-from amsunet.evaluation.study import Variant
+from amsunet.evaluation.study import StudyDesign, Variant
 from amsunet.training.prepare import prepare
 
-SETTINGS = {"crop": (64, 64), "batch_size": 4, "steps_per_epoch": 2, "device": "cpu", "precision": "float32"}
+SETTINGS = {"crop": (64, 64), "batch_size": 4, "steps_per_epoch": 2}
 TWO = [
     Variant(name="unet", model="unet", options={"base_channels": 4}),
     Variant(name="amsunet", model="amsunet", options={"base_channels": 4}),
@@ -47,10 +48,19 @@ def comparison(tmp_path_factory, cells_here, logged):
     out = folder / "out"
     one = [TWO[0], failing]
     with logged() as said:
-        first = compare("sample:nuclei", one, out=out, seeds=1, epochs=1, jobs=2, **SETTINGS)
+        first = compare(
+            "sample:nuclei", one, {"epochs": 1, **SETTINGS}, out=out, design=StudyDesign(seeds=1, jobs=2), device=CPU
+        )
         stamps = {path: path.stat().st_mtime_ns for path in out.glob("cells/*/model.safetensors")}
         with cells_here():
-            second = compare("sample:nuclei", TWO, out=out, seeds=2, epochs=1, jobs=1, **SETTINGS)
+            second = compare(
+                "sample:nuclei",
+                TWO,
+                {"epochs": 1, **SETTINGS},
+                out=out,
+                design=StudyDesign(seeds=2, jobs=1),
+                device=CPU,
+            )
     return first, second, stamps, "\n".join(said)
 
 
@@ -113,9 +123,13 @@ def test_the_page_needs_nothing_beside_it(comparison):
 def test_a_study_of_other_settings_is_not_mixed_in(comparison):
     _, second, _, _ = comparison
     with pytest.raises(InputError, match="with epochs 1, not 2: choose another out"):
-        compare("sample:nuclei", TWO, out=second.folder, seeds=1, epochs=2, **SETTINGS)
+        compare(
+            "sample:nuclei", TWO, {"epochs": 2, **SETTINGS}, out=second.folder, design=StudyDesign(seeds=1), device=CPU
+        )
     with pytest.raises(InputError, match="another images or masks: choose another out"):
-        compare("sample:brain", TWO, out=second.folder, seeds=1, epochs=1, **SETTINGS)
+        compare(
+            "sample:brain", TWO, {"epochs": 1, **SETTINGS}, out=second.folder, design=StudyDesign(seeds=1), device=CPU
+        )
 
 
 def test_networks_are_checked_before_anything_is_trained(tmp_path):
@@ -126,9 +140,9 @@ def test_networks_are_checked_before_anything_is_trained(tmp_path):
         ([Variant(name="a", model="absent.py:build")], r"absent\.py cannot be read"),
     ):
         with pytest.raises(InputError, match=message):
-            compare("sample:nuclei", variants, out=tmp_path / "out", epochs=1, **SETTINGS)
-    with pytest.raises(InputError, match="seed: every training of a study has its own"):
-        compare("sample:nuclei", TWO, out=tmp_path / "out", epochs=1, **SETTINGS, seed=3)
+            compare("sample:nuclei", variants, {"epochs": 1, **SETTINGS}, out=tmp_path / "out", device=CPU)
+    with pytest.raises(InputError, match="seed: no setting of a whole study"):
+        compare("sample:nuclei", TWO, {"epochs": 1, **SETTINGS, "seed": 3}, out=tmp_path / "out", device=CPU)
     assert not (tmp_path / "out").exists()
 
 
@@ -150,13 +164,20 @@ def recipe(tmp_path_factory, cells_here, logged):
     ]
     variants = [_changed(), *(_changed(**settings) for settings in changes)]
     with logged() as said, cells_here():
-        comparison = compare("sample:nuclei", variants, out=out, seeds=1, epochs=1, jobs=1, **SETTINGS)
+        comparison = compare(
+            "sample:nuclei",
+            variants,
+            {"epochs": 1, **SETTINGS},
+            out=out,
+            design=StudyDesign(seeds=1, jobs=1),
+            device=CPU,
+        )
     return comparison, "\n".join(said)
 
 
 def test_changes_of_the_plan_are_judged_on_validation_images_alone(recipe):
     comparison, said = recipe
-    names = ["the plan", "loss=ce_dice_cldice", "inversion=True windowing=gamma"]
+    names = ["the plan", "loss=ce_dice_cldice", "inversion=True normalization=gamma"]
     assert [row.variant.name for row in comparison.rows] == names
     assert not comparison.failures
     assert "left out: extra_augmentation=stain: extra_augmentation: only colour images have a stain" in said
@@ -203,13 +224,13 @@ def test_folds_for_settings_leave_out_every_test_image(named, make_dataset):
 def test_nothing_to_try_is_said(tmp_path):
     variants = [_changed(), _changed(extra_augmentation="stain")]
     with pytest.raises(InputError, match="none of the settings to try is possible and new"):
-        compare("sample:nuclei", variants, out=tmp_path / "out", epochs=1, **SETTINGS)
+        compare("sample:nuclei", variants, {"epochs": 1, **SETTINGS}, out=tmp_path / "out", device=CPU)
     assert not (tmp_path / "out").exists()
 
 
 def test_two_do_not_work_in_one_folder(tmp_path):
     with FileLock(tmp_path / "study.lock"), pytest.raises(InputError, match="another amsunet is at work"):
-        compare("sample:nuclei", TWO, out=tmp_path, epochs=1, **SETTINGS)
+        compare("sample:nuclei", TWO, {"epochs": 1, **SETTINGS}, out=tmp_path, device=CPU)
 
 
 @pytest.mark.torture

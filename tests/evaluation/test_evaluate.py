@@ -9,10 +9,12 @@ from html import unescape
 
 import numpy as np
 import pytest
+from made_device import CPU
 from PIL import Image
 
 from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
+from amsunet.data.options import DataOptions
 from amsunet.errors import InputError
 from amsunet.evaluation import samples
 from amsunet.evaluation.evaluate import evaluate
@@ -254,7 +256,7 @@ def test_the_report_is_one_file_that_loads_nothing(run):
 
 def test_the_runs_own_data_are_known_wherever_they_lie(make_dataset, tiny, tmp_path):
     data = make_dataset(12)
-    training = train(data, out=tmp_path / "run", epochs=1, **tiny)
+    training = train(data, {"epochs": 1, **tiny}, out=tmp_path / "run", device=CPU)
     data.rename(tmp_path / "moved")
     evaluation = evaluate(training.run, tmp_path / "moved")
     assert (evaluation.split, len(evaluation.images)) == ("test", 2)
@@ -262,19 +264,21 @@ def test_the_runs_own_data_are_known_wherever_they_lie(make_dataset, tiny, tmp_p
 
 def test_what_is_broken_is_left_out_in_another_place_too(make_dataset, tiny, tmp_path):
     data = make_dataset(12)
-    training = train(data, out=tmp_path / "run", epochs=1, group=r"(\d+)\.png", **tiny)
+    training = train(
+        data, {"epochs": 1, **tiny}, out=tmp_path / "run", data_options=DataOptions(group=r"(\d+)\.png"), device=CPU
+    )
     data.rename(tmp_path / "moved")
     shutil.copy(tmp_path / "moved" / "images" / "00.png", tmp_path / "moved" / "images" / "alone.png")
     with pytest.raises(InputError, match=r"alone\.png has no mask"):
         evaluate(training.run, tmp_path / "moved")
-    assert len(evaluate(training.run, tmp_path / "moved", skip_broken=True).images) == 2
+    assert len(evaluate(training.run, tmp_path / "moved", data_options=DataOptions(skip_broken=True)).images) == 2
 
 
 def test_no_file_of_a_run_names_a_patient_of_a_table(make_dataset, tiny, tmp_path):
     data = make_dataset(12)
     lines = [f"{number:02}.png,Patient{number // 2}Miller" for number in range(12)]
     (data / "patients.csv").write_text("\n".join(["image,patient_name", *lines]))
-    training = train(data, out=tmp_path / "run", epochs=1, **tiny)
+    training = train(data, {"epochs": 1, **tiny}, out=tmp_path / "run", device=CPU)
     evaluation = evaluate(training.run)
     write_report(evaluation)
     groups = {image.sample.group for image in evaluation.images}

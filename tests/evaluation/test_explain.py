@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from made_device import CPU
 from PIL import Image
 
 from amsunet.data.builtin_samples import locate
@@ -44,7 +45,7 @@ def test_every_picture_says_where_in_the_network_it_is(run, picture, tmp_path, m
 
 
 def test_another_network_shows_its_receptive_field(tiny, picture, tmp_path):
-    training = train("sample:nuclei", out=tmp_path / "run", epochs=1, model="unet", **tiny)
+    training = train("sample:nuclei", {"epochs": 1, "model": "unet", **tiny}, out=tmp_path / "run", device=CPU)
     assert [path.name for path in explain(training.run, picture, tmp_path / "out")] == ["receptive_field.png"]
 
 

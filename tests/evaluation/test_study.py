@@ -80,7 +80,7 @@ def test_a_study_that_began_with_a_setting_that_is_gone_goes_on_where_it_was_not
     path.write_text(json.dumps(written | {"plan": written["plan"] | {"deep_supervision": False}}))
     assert "deep_supervision" not in open_study(tmp_path, study).plan
     path.write_text(json.dumps(written | {"plan": written["plan"] | {"deep_supervision": True}}))
-    with pytest.raises(InputError, match=r"study\.json: amsunet no longer has deep supervision: .*another --out"):
+    with pytest.raises(InputError, match=r"study\.json: amsunet no longer has deep supervision: .*another out"):
         open_study(tmp_path, study)
 
 

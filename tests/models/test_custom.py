@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from made_device import CPU
 
 from amsunet.errors import InputError
 from amsunet.inference.model_file import load_model
@@ -165,10 +166,8 @@ def test_what_a_helper_lacks_is_said_by_its_own_name(tmp_path):
 
 def test_it_trains_and_predicts_and_a_changed_file_is_never_run(model_file, tiny, tmp_path, whole):
     settings = {name: value for name, value in tiny.items() if name != "base_channels"}
-    training = train(
-        "sample:nuclei", out=tmp_path / "run", epochs=1, model=f"{model_file}:build", model_options={"width": 6},
-        **settings,
-    )  # fmt: skip
+    given = {"epochs": 1, "model": f"{model_file}:build", "model_options": {"width": 6}, **settings}
+    training = train("sample:nuclei", given, out=tmp_path / "run", device=CPU)
     with pytest.raises(InputError, match="name the file with model_file, its code is run"):
         load(training.run)
     moved = model_file.rename(tmp_path / "moved.py")
@@ -185,7 +184,9 @@ def test_a_network_without_logits_is_refused_before_training(model_file, tiny, t
     model_file.write_text(GOOD.replace("3, padding=1", "2, stride=2"))
     settings = {name: value for name, value in tiny.items() if name != "base_channels"}
     with pytest.raises(InputError, match=r"logits have the shape .* amsunet models check"):
-        train("sample:nuclei", out=tmp_path / "run", epochs=1, model=f"{model_file}:build", **settings)
+        train(
+            "sample:nuclei", {"epochs": 1, "model": f"{model_file}:build", **settings}, out=tmp_path / "run", device=CPU
+        )
     assert not (tmp_path / "run").exists()
 
 
@@ -194,16 +195,16 @@ def test_lists_in_training_are_refused_before_training(model_file, tiny, tmp_pat
     model_file.write_text(DEEP)
     settings = {name: value for name, value in tiny.items() if name != "base_channels"} | budget
     with pytest.raises(InputError, match="forward returned a list: return one tensor of logits"):
-        train("sample:nuclei", out=tmp_path / "run", model=f"{model_file}:build", **settings)
+        train("sample:nuclei", {"model": f"{model_file}:build", **settings}, out=tmp_path / "run", device=CPU)
     with pytest.raises(InputError, match="forward returned a list"):
-        check("sample:nuclei", out=tmp_path / "check", model=f"{model_file}:build", **settings)
+        check("sample:nuclei", {"model": f"{model_file}:build", **settings}, out=tmp_path / "check", device=CPU)
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("in_channels", "is not set here"), ("num_classes", "is not set here"), ("base_channels", "is said twice")],
+    [("in_channels", "is not set here"), ("num_classes", "is not set here"), ("base_channels", "is set twice")],
 )
 def test_what_is_said_elsewhere_is_no_option(name, message, tiny, tmp_path):
     with pytest.raises(InputError, match=f"model_options: .*{name} {message}"):
-        train("sample:nuclei", out=tmp_path / "run", epochs=1, model_options={name: 4}, **tiny)
+        train("sample:nuclei", {"epochs": 1, "model_options": {name: 4}, **tiny}, out=tmp_path / "run", device=CPU)

@@ -34,7 +34,7 @@ def fit(monkeypatch):
         monkeypatch.setattr(budget, "measure_cost", cost)
         monkeypatch.setattr(budget.time, "monotonic", lambda: 1000.0 + gone)
         fingerprint = made_fingerprint(**changes)
-        plan = make_plan(fingerprint, images, device=device, recipe=recipe, overrides=said)
+        plan = make_plan(fingerprint, images, {**said, "recipe": recipe}, device=device)
         fitted = fit_to_budget(
             plan,
             2,
@@ -61,7 +61,7 @@ def test_time_enough_changes_nothing(fit):
     said = {"minutes": 20.0}
     fingerprint = made_fingerprint()
     fitted = fit(1.0, said=said)
-    derived = make_plan(fingerprint, 100, device="cpu", overrides=said)
+    derived = make_plan(fingerprint, 100, said, device="cpu")
     changed = {name for name in type(derived).model_fields if getattr(derived, name) != getattr(fitted.plan, name)}
     assert changed <= {"steps_per_epoch", "reasons"}
     assert fitted.warnings == ()
@@ -179,13 +179,13 @@ def test_reading_alone_may_take_longer_than_the_minutes(fit):
 @pytest.mark.parametrize(("seconds", "steps"), [(0.5, 32), (0.001, 250), (60.0, 4)])
 def test_minutes_are_cut_into_epochs_by_the_time_of_a_step(seconds, steps):
     """As ``compare`` does for all of its networks alike."""
-    prepared = make_plan(made_fingerprint(), 10, device="cpu", overrides={"minutes": 2.0})
+    prepared = make_plan(made_fingerprint(), 10, {"minutes": 2.0}, device="cpu")
     plan = fill_budget(prepared, seconds, training_images=10)
     assert plan.steps_per_epoch == steps
     assert plan.augmentation == ("light" if steps == 4 else "medium")  # 12 passes over the images are few
 
 
 def test_time_runs_while_a_plan_is_made():
-    plan = make_plan(made_fingerprint(), 10, device="cpu", overrides={"minutes": 1.0})
+    plan = make_plan(made_fingerprint(), 10, {"minutes": 1.0}, device="cpu")
     assert Spending(time.monotonic() - 20, NOTHING).left(plan) == pytest.approx(40, abs=1)
     assert Spending(time.monotonic() - 200, NOTHING).left(plan) == 0

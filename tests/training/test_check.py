@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from made_device import CPU
 
 from amsunet.data.images import read_image
 from amsunet.training.check import check
@@ -13,7 +14,7 @@ from amsunet.training.check import check
 @pytest.fixture(scope="module")
 def checked(tiny, tmp_path_factory):
     out = tmp_path_factory.mktemp("check")
-    return check("sample:nuclei", out=out, **{**tiny, "steps_per_epoch": None}, epochs=2), out
+    return check("sample:nuclei", {**{**tiny, "steps_per_epoch": None}, "epochs": 2}, out=out, device=CPU), out
 
 
 def test_check_writes_pictures_and_a_record(checked):
@@ -41,7 +42,7 @@ def test_check_tells_what_it_found_and_what_it_costs(checked):
 def test_check_shows_the_plan_that_train_would_follow(tiny, tmp_path):
     """Minutes are cut into epochs, few passes make the augmentation light, and what would do is told."""
     settings = {**tiny, "steps_per_epoch": None, "crop": (128, 128), "base_channels": 32, "batch_size": 8}
-    result = check("sample:nuclei", out=tmp_path, minutes=0.01, **settings)
+    result = check("sample:nuclei", {"minutes": 0.01, **settings}, out=tmp_path, device=CPU)
     assert result.plan.steps_per_epoch == 4
     assert result.plan.augmentation == "light"
     assert "to 6 epochs of 4 steps" in str(result)

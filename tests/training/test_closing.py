@@ -11,7 +11,7 @@ from amsunet.training.prepare import prepare
 
 @pytest.mark.parametrize("source", ["sample:nuclei", "sample:brain"])
 def test_every_part_costs_something_and_judging_only_where_somebody_judges(source):
-    prepared = prepare(source, device="cpu", overrides={"minutes": 1.0})
+    prepared = prepare(source, {"minutes": 1.0}, device="cpu")
     given = prepared.dataset, prepared.of("train"), prepared.of("val"), prepared.plan, prepared.fingerprint.thickness
     evaluated, alone = rehearse(*given, rehearse_evaluation), rehearse(*given, None)
     assert evaluated.images == len(prepared.of("val"))

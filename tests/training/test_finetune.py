@@ -6,8 +6,10 @@ import shutil
 
 import pytest
 import torch
+from made_device import CPU
 
 from amsunet.data.builtin_samples import locate
+from amsunet.data.options import DataOptions
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.inference.model_file import load_model
@@ -15,7 +17,7 @@ from amsunet.inference.model_metadata import FILE_NAME
 from amsunet.inference.model_ref import ModelRef
 from amsunet.models import create_model
 from amsunet.training.finetune import load_pretrained
-from amsunet.training.plan import Plan
+from amsunet.training.plan_schema import Plan
 from amsunet.training.run_folder import read_run
 from amsunet.training.train import train
 
@@ -85,13 +87,18 @@ def test_what_does_not_fit_is_refused(run, model, changes, message):
 
 def test_a_training_is_as_wide_as_its_start(run, tiny, tmp_path):
     settings = {name: value for name, value in tiny.items() if name != "base_channels"}
-    train("sample:nuclei", out=tmp_path / "second", pretrained=str(run), epochs=1, **settings)
+    train("sample:nuclei", {"pretrained": str(run), "epochs": 1, **settings}, out=tmp_path / "second", device=CPU)
     assert read_run(tmp_path / "second")[0].plan.base_channels == 4
 
 
 def test_a_training_starts_there(run, tiny, tmp_path, said):
     """With a rate of almost nothing the weights stay what they were."""
-    training = train("sample:nuclei", out=tmp_path / "run", epochs=1, pretrained=str(run), learning_rate=1e-12, **tiny)
+    training = train(
+        "sample:nuclei",
+        {"epochs": 1, "pretrained": str(run), "learning_rate": 1e-12, **tiny},
+        out=tmp_path / "run",
+        device=CPU,
+    )
     assert any("taken, all of them" in line for line in said)
     old, new = (load_model(folder / FILE_NAME)[0] for folder in (run, training.run))
     torch.testing.assert_close(new.head.weight, old.head.weight, atol=1e-6, rtol=1e-6)
@@ -99,15 +106,28 @@ def test_a_training_starts_there(run, tiny, tmp_path, said):
 
 def test_a_start_that_cannot_be_read_leaves_nothing_behind(tiny, tmp_path):
     with pytest.raises(InputError, match="nowhere"):
-        train("sample:nuclei", out=tmp_path / "run", epochs=1, pretrained=str(tmp_path / "nowhere"), **tiny)
+        train(
+            "sample:nuclei",
+            {"epochs": 1, "pretrained": str(tmp_path / "nowhere"), **tiny},
+            out=tmp_path / "run",
+            device=CPU,
+        )
     assert not (tmp_path / "run").exists()
 
 
 def test_test_images_that_the_start_saw_are_told(whole, tiny, tmp_path, said):
     """The first run holds nothing back; the second one is judged on what the first was trained on."""
-    first = train("sample:nuclei", out=tmp_path / "first", epochs=1, splits=dict.fromkeys(
-        whole_names(whole.run), "train") | {whole_names(whole.run)[0]: "val"}, **tiny)  # fmt: skip
-    second = train("sample:nuclei", out=tmp_path / "second", epochs=1, pretrained=str(first.run), **tiny)
+    splits = dict.fromkeys(whole_names(whole.run), "train") | {whole_names(whole.run)[0]: "val"}
+    first = train(
+        "sample:nuclei",
+        {"epochs": 1, **tiny},
+        out=tmp_path / "first",
+        data_options=DataOptions(splits=splits),
+        device=CPU,
+    )
+    second = train(
+        "sample:nuclei", {"epochs": 1, "pretrained": str(first.run), **tiny}, out=tmp_path / "second", device=CPU
+    )
     assert any("was trained on 4 of the test images" in line for line in said)
     evaluation = evaluate(second.run)
     assert any("4 of these images" in note for note in evaluation.notes)

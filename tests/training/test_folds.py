@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from made_device import CPU
 
+from amsunet.data.options import DataOptions
 from amsunet.errors import InputError
 from amsunet.inference.ensemble import FoldScore, fold_folder, read_folds, write_folds
 from amsunet.inference.model_file import load_model
@@ -44,7 +46,13 @@ def test_every_training_image_is_unseen_by_one_network_and_test_images_by_all(en
 
 def test_a_fold_is_an_ordinary_run(ensemble, settings, record, tmp_path):
     splits = read_run(fold_folder(ensemble, 1))[1].splits
-    train("sample:nuclei", out=tmp_path / "run", splits=splits, seed=1, **settings)
+    train(
+        "sample:nuclei",
+        {"seed": 1, **settings},
+        out=tmp_path / "run",
+        data_options=DataOptions(splits=splits),
+        device=CPU,
+    )
     assert record(tmp_path / "run") == record(fold_folder(ensemble, 1))
     assert read_run(tmp_path / "run")[1] == read_run(fold_folder(ensemble, 1))[1]
 
@@ -65,7 +73,7 @@ def test_a_stopped_ensemble_resumed_equals_an_unbroken_one(
 ):
     run = tmp_path / "run"
     _interrupt_the_second_fold(monkeypatch, interrupt)
-    stopped = train("sample:nuclei", out=run, folds=3, **settings)
+    stopped = train("sample:nuclei", settings, out=run, folds=3, device=CPU)
     monkeypatch.undo()
     assert stopped.interrupted and list(read_folds(run).scores) == [0]
     before = (fold_folder(run, 0) / FILE_NAME).stat().st_mtime_ns
@@ -125,7 +133,7 @@ def test_images_named_for_validation_are_in_the_folds_too(make_dataset, tiny, tm
                 (data / kind / f"{name:02}.png").rename(data / split / kind / f"{name:02}.png")
     shutil.rmtree(data / "images")
     shutil.rmtree(data / "masks")
-    training = train(data, out=tmp_path / "run", folds=2, epochs=1, **tiny)
+    training = train(data, {"epochs": 1, **tiny}, out=tmp_path / "run", folds=2, device=CPU)
     assert len(training.folds.fold_of) == 9
     assert read_run(training.run)[1].splits.keys() - training.folds.fold_of.keys() == {
         name for name, split in read_run(training.run)[1].splits.items() if split == "test"
@@ -134,7 +142,7 @@ def test_images_named_for_validation_are_in_the_folds_too(make_dataset, tiny, tm
 
 def test_too_many_folds_are_refused_and_leave_nothing(tiny, tmp_path):
     with pytest.raises(InputError, match="12 images or patients cannot be cut into 30 folds: ask for fewer"):
-        train("sample:nuclei", out=tmp_path / "run", folds=30, epochs=1, **tiny)
+        train("sample:nuclei", {"epochs": 1, **tiny}, out=tmp_path / "run", folds=30, device=CPU)
     assert not (tmp_path / "run").exists()
 
 
@@ -143,7 +151,7 @@ def test_folds_of_another_training_are_never_gone_on_with(copy, settings, remove
     for name in removed:
         (copy / name).unlink()
     with pytest.raises(InputError, match="holds a run already"):
-        train("sample:nuclei", out=copy, folds=3, **settings)
+        train("sample:nuclei", settings, out=copy, folds=3, device=CPU)
 
 
 def test_an_ensemble_without_its_folds_is_not_trained_as_one_network(copy):
@@ -156,6 +164,8 @@ def test_an_ensemble_without_its_folds_is_not_trained_as_one_network(copy):
 
 def test_an_ensemble_is_no_start_and_a_fold_of_it_is(ensemble, tiny, tmp_path):
     with pytest.raises(InputError, match=r"is an ensemble of networks: name one of them, as .*fold0"):
-        train("sample:nuclei", out=tmp_path / "run", epochs=1, pretrained=str(ensemble), **tiny)
-    training = train("sample:nuclei", out=tmp_path / "run", epochs=1, pretrained=str(ensemble / "fold0"), **tiny)
+        train("sample:nuclei", {"epochs": 1, "pretrained": str(ensemble), **tiny}, out=tmp_path / "run", device=CPU)
+    training = train(
+        "sample:nuclei", {"epochs": 1, "pretrained": str(ensemble / "fold0"), **tiny}, out=tmp_path / "run", device=CPU
+    )
     assert load_model(training.run / FILE_NAME)[1].arguments["base_channels"] == 4

@@ -13,8 +13,8 @@ _EIGHT = ValueRange(type="uint8", low=0, high=255)
 _TWELVE = ValueRange(type="uint16", low=0, high=4095)
 
 
-def _plan(overrides=None, *, images=100, device="cpu", recipe="default", **changes):
-    return make_plan(made_fingerprint(**changes), images, device=device, recipe=recipe, overrides=overrides)
+def _plan(settings=None, *, images=100, device="cpu", recipe="default", **changes):
+    return make_plan(made_fingerprint(**changes), images, {**(settings or {}), "recipe": recipe}, device=device)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_what_was_said_stays(name, value):
 
 
 @pytest.mark.parametrize(
-    ("overrides", "minutes", "epochs"),
+    ("settings", "minutes", "epochs"),
     [
         ({}, DEFAULT_MINUTES, None),
         ({"minutes": 3.0}, 3.0, None),
@@ -116,8 +116,8 @@ def test_what_was_said_stays(name, value):
         ({"minutes": None}, 20, None),
     ],
 )
-def test_budget(overrides, minutes, epochs):
-    plan = _plan(overrides)
+def test_budget(settings, minutes, epochs):
+    plan = _plan(settings)
     assert (plan.minutes, plan.epochs) == (minutes, epochs)
     assert (plan.steps_per_epoch is None) == (epochs is None)
 
@@ -189,7 +189,7 @@ def test_quarter_turns_need_square_crops():
 
 
 @pytest.mark.parametrize(
-    ("overrides", "message"),
+    ("settings", "message"),
     [
         ({"epochs": 2, "minutes": 1.0}, "epochs and minutes exclude each other"),
         ({"batch_size": 0, "epochs": 2}, "batch_size: .*not 0"),
@@ -202,16 +202,17 @@ def test_quarter_turns_need_square_crops():
         ({"patience": 0}, "patience: "),
         ({"seed": -1}, "seed: "),
         ({"minutes": float("inf")}, "minutes: "),
-        ({"wings": 2}, "wings: "),
+        ({"wings": 2}, "there is no setting 'wings': help"),
+        ({"batchsize": 2}, "there is no setting 'batchsize': did you mean batch_size"),
         ({"loss": "dice"}, "loss: .*not dice"),
         ({"extra_augmentation": "stain,wings"}, "extra_augmentation: .*not wings"),
         ({"extra_augmentation": "stain"}, "extra_augmentation: only colour images have a stain"),
         ({"extra_augmentation": "stain", "augmentation": "none"}, "extra_augmentation: there is something to add"),
     ],
 )
-def test_the_impossible_is_refused_by_name(overrides, message):
+def test_the_impossible_is_refused_by_name(settings, message):
     with pytest.raises(InputError, match=message):
-        _plan(overrides)
+        _plan(settings)
 
 
 def test_the_window_of_mixed_depths_has_its_reason():
@@ -227,6 +228,6 @@ def test_flips_are_left_out_with_their_reason_and_may_be_said():
     assert told["augmentation_flips"] == "a horizontal flip would turn left lung into right lung"
     assert told["quarter_turns"] == "half a turn is both flips"
     said = _plan({"augmentation_flips": "both"}, mirrored=mirrored)
-    assert said.quarter_turns and said.make_augmentation() is not None
+    assert said.quarter_turns and said.augmentation_flips == "both"
     assert not _plan({"augmentation_flips": "none"}).quarter_turns
     assert _plan({"augmentation_flips": "none", "quarter_turns": True}).quarter_turns

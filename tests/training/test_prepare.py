@@ -12,6 +12,7 @@ from PIL import Image
 from amsunet.data.crops import PreparedImages
 from amsunet.data.images import write_image
 from amsunet.data.masks import MaskOptions, files, joined
+from amsunet.data.options import DataOptions
 from amsunet.data.value_range import ValueRange
 from amsunet.errors import InputError
 from amsunet.training.closing import rehearse
@@ -45,7 +46,7 @@ def test_splits_of_the_sample_are_kept_and_described():
 
 def test_the_same_seed_cuts_the_same_splits_and_another_one_others(tmp_path):
     data = _write(tmp_path, 30)
-    first, again, other = (prepare(data, device="cpu", overrides={"seed": seed}).splits for seed in (1, 1, 2))
+    first, again, other = (prepare(data, {"seed": seed}, device="cpu").splits for seed in (1, 1, 2))
     assert first == again
     assert first != other
 
@@ -69,7 +70,7 @@ def test_too_few_images_are_refused_with_the_numbers(tmp_path, count):
 def test_overrides_and_mask_options_arrive(tmp_path):
     data = _write(tmp_path, 4)
     prepared = prepare(
-        data, device="cpu", mask_options=MaskOptions(threshold=1), overrides={"epochs": 2, "crop": (32, 32)}
+        data, {"epochs": 2, "crop": (32, 32)}, device="cpu", data_options=DataOptions(masks=MaskOptions(threshold=1))
     )
     assert prepared.dataset.convention.kind == "threshold"
     assert prepared.plan.crop == (32, 32)
@@ -79,7 +80,7 @@ def test_overrides_and_mask_options_arrive(tmp_path):
 @pytest.mark.parametrize("ignored", [0, 8])
 def test_mean_and_deviation_are_those_of_the_counted_pixels(tmp_path, ignored):
     prepared = prepare(_write(tmp_path, 3, ignored=ignored), device="cpu")
-    plan = make_plan(prepared.fingerprint, 2, device="cpu", overrides={"normalization": "depth"})
+    plan = make_plan(prepared.fingerprint, 2, {"normalization": "depth"}, device="cpu")
     samples = prepared.of("train")
     record = fit_preprocessing(plan, prepared.dataset, samples, prepared.fingerprint)
     assert record.values == (ValueRange(type="uint8", low=0, high=255),)
@@ -95,7 +96,7 @@ def test_mean_and_deviation_are_those_of_the_counted_pixels(tmp_path, ignored):
 def test_what_another_size_means_is_decided_kept_and_can_be_said(tmp_path):
     data = _write(tmp_path, 12)
     for said, expected in ((None, "size"), ("factor", "factor")):
-        prepared = prepare(data, device="cpu", overrides={"image_scale": said})
+        prepared = prepare(data, {"image_scale": said}, device="cpu")
         assert prepared.plan.image_scale == expected and prepared.plan.reasons["image_scale"]
         record = fit_preprocessing(prepared.plan, prepared.dataset, prepared.of("train"), prepared.fingerprint)
         assert (record.image_scale, record.typical_size) == (expected, (40, 48))
@@ -113,7 +114,7 @@ def test_a_doubt_is_told_with_the_setting_unless_one_was_said(tmp_path):
     )
     assert "to the size of these, 48 x 40, say image_scale='size'" in uncertainty_limit.describe()
     assert "image_scale=" not in sure.describe() and "image_scale=" not in prepared.describe()
-    said = prepare(_write(tmp_path, 12), device="cpu", overrides={"image_scale": "factor"})
+    said = prepare(_write(tmp_path, 12), {"image_scale": "factor"}, device="cpu")
     assert "image_scale=" not in replace(said, fingerprint=uncertainty_limit.fingerprint).describe()
 
 

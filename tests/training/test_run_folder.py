@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from made_device import CPU
 
 from amsunet.data.images import read_image, write_image
 from amsunet.errors import InputError
@@ -107,7 +108,7 @@ def test_changed_data_are_noticed(tiny, tmp_path):
     for number in range(4):
         write_image(tmp_path / "data" / "images" / f"{number}.png", rng.integers(0, 255, (64, 64), np.uint8))
         write_image(tmp_path / "data" / "masks" / f"{number}.png", np.tri(64, dtype=np.uint8))
-    train(tmp_path / "data", out=tmp_path / "run", epochs=1, **tiny)
+    train(tmp_path / "data", {"epochs": 1, **tiny}, out=tmp_path / "run", device=CPU)
     changed = tmp_path / "data" / "images" / "2.png"
     write_image(changed, 255 - read_image(changed)[..., 0])
     with pytest.raises(InputError, match=r"no longer what the run was trained on \(1 images differ, as 2\)"):

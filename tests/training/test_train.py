@@ -14,6 +14,7 @@ import time
 
 import pytest
 import torch
+from made_device import CPU
 
 from amsunet.cli import main
 from amsunet.errors import InputError
@@ -77,18 +78,18 @@ def test_model_describes_its_use(whole):
 
 
 def test_the_same_command_gives_the_same_weights(whole, repeatable, record, tmp_path):
-    train("sample:nuclei", out=tmp_path / "run", **repeatable)
+    train("sample:nuclei", repeatable, out=tmp_path / "run", device=CPU)
     assert record(tmp_path / "run") == record(whole.run)
 
 
 def test_another_seed_gives_other_weights(whole, repeatable, record, tmp_path):
-    train("sample:nuclei", out=tmp_path / "run", **repeatable | {"epochs": 1}, seed=1)
+    train("sample:nuclei", {**(repeatable | {"epochs": 1}), "seed": 1}, out=tmp_path / "run", device=CPU)
     assert record(tmp_path / "run")[0] != record(whole.run)[0]
 
 
 def test_a_stopped_training_resumed_equals_an_unbroken_one(whole, repeatable, interrupt, record, tmp_path, monkeypatch):
     interrupt(1, 0)
-    stopped = train("sample:nuclei", out=tmp_path / "run", **repeatable)
+    stopped = train("sample:nuclei", repeatable, out=tmp_path / "run", device=CPU)
     monkeypatch.undo()
     assert stopped.interrupted
     assert len(record(stopped.run)[1]) == 1
@@ -105,7 +106,7 @@ def test_a_killed_training_resumed_equals_an_unbroken_one(whole, repeatable, rec
 
     with monkeypatch.context() as patch, pytest.raises(_Killed):
         patch.setattr(callbacks.Progress, "on_train_batch_end", kill)
-        train("sample:nuclei", out=tmp_path / "run", **repeatable)
+        train("sample:nuclei", repeatable, out=tmp_path / "run", device=CPU)
     assert len(record(tmp_path / "run")[1]) == 1
     resume(tmp_path / "run")
     assert record(tmp_path / "run") == record(whole.run)
@@ -148,7 +149,7 @@ def test_a_training_killed_again_and_again_equals_an_unbroken_one(repeatable, re
         process.kill()
         assert process.wait(120) == -signal.SIGKILL
     resume(tmp_path / "run")
-    train("sample:nuclei", out=tmp_path / "unbroken", **settings)
+    train("sample:nuclei", settings, out=tmp_path / "unbroken", device=CPU)
     assert record(tmp_path / "run") == record(tmp_path / "unbroken")
 
 
@@ -175,7 +176,7 @@ def test_ctrl_c_from_outside_ends_well_with_a_model_and_a_report(tmp_path, repea
 
 def test_ctrl_c_in_the_first_epoch_keeps_a_model_too(repeatable, interrupt, tmp_path):
     interrupt(0, 0)
-    training = train("sample:nuclei", out=tmp_path / "run", **repeatable)
+    training = train("sample:nuclei", repeatable, out=tmp_path / "run", device=CPU)
     assert training.interrupted
     load_model(training.run / FILE_NAME)
 
@@ -189,7 +190,7 @@ def test_resuming_a_finished_training_changes_nothing(whole, record, tmp_path):
 
 def test_a_training_that_stopped_for_lack_of_progress_stays_stopped(repeatable, record, tmp_path):
     settings = repeatable | {"epochs": 9, "patience": 1, "learning_rate": 1e-12}
-    stopped = train("sample:nuclei", out=tmp_path / "run", **settings)
+    stopped = train("sample:nuclei", settings, out=tmp_path / "run", device=CPU)
     assert stopped.epochs < 9
     assert len(record(stopped.run)[1]) == stopped.best_epoch + 2
     before = record(stopped.run)
@@ -202,7 +203,7 @@ def test_a_run_goes_on_with_its_data_elsewhere(
 ):
     data = make_dataset(12)
     interrupt(1, 0)
-    stopped = train(data, out=tmp_path / "run", **repeatable)
+    stopped = train(data, repeatable, out=tmp_path / "run", device=CPU)
     monkeypatch.undo()
     data.rename(tmp_path / "moved")
     with pytest.raises(InputError, match="set"):
@@ -216,7 +217,7 @@ def test_a_run_goes_on_with_its_data_elsewhere(
 
 def test_divergence_ends_with_a_suggestion(tiny, tmp_path):
     with pytest.raises(InputError, match=r"diverged in epoch \d+ .*learning_rate=250000 or precision='float32'"):
-        train("sample:nuclei", out=tmp_path / "run", epochs=30, **tiny, learning_rate=1e6)
+        train("sample:nuclei", {"epochs": 30, **tiny, "learning_rate": 1e6}, out=tmp_path / "run", device=CPU)
 
 
 @pytest.mark.parametrize("clip", [None, 1.0])
@@ -232,12 +233,12 @@ def test_a_gradient_that_is_no_number_is_left_out(tiny, tmp_path, monkeypatch, c
 
     monkeypatch.setattr(SegmentationTask, "on_before_optimizer_step", spoil)
     options = {**tiny, "gradient_clip": clip}
-    made = train("sample:nuclei", out=tmp_path / "run", epochs=2, **options)
+    made = train("sample:nuclei", {"epochs": 2, **options}, out=tmp_path / "run", device=CPU)
     assert not spoilt, "they came up"
     assert all(value.isfinite().all() for value in load_model(made.run / FILE_NAME)[0].state_dict().values())
     spoilt = set(range(1000))
     with pytest.raises(InputError, match="diverged in epoch"):
-        train("sample:nuclei", out=tmp_path / "other", epochs=4, **options)
+        train("sample:nuclei", {"epochs": 4, **options}, out=tmp_path / "other", device=CPU)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +256,7 @@ def test_weights_that_are_no_numbers_are_never_kept(tiny, tmp_path, monkeypatch,
     monkeypatch.setattr(SegmentationTask, "on_train_batch_end", spoil)
     run = tmp_path / "run"
     with pytest.raises(InputError, match=rf"diverged in epoch {epoch + 1} .*{kept}"):
-        train("sample:nuclei", out=run, epochs=3, ema=False, **tiny)
+        train("sample:nuclei", {"epochs": 3, "ema": False, **tiny}, out=run, device=CPU)
     assert (run / FILE_NAME).exists() == (epoch > 0)
     if epoch:
         assert all(value.isfinite().all() for value in load_model(run / FILE_NAME)[0].state_dict().values())
@@ -263,6 +264,6 @@ def test_weights_that_are_no_numbers_are_never_kept(tiny, tmp_path, monkeypatch,
 
 def test_a_run_is_never_overwritten(whole, tiny):
     with pytest.raises(
-        InputError, match=r"holds a run already: choose another out, or go on with amsunet\.resume\('.*whole'\)"
+        InputError, match=r"holds a run already: choose another out, or go on with amsunet\.resume\('.*run'\)"
     ):
-        train("sample:nuclei", out=whole.run, epochs=1, **tiny)
+        train("sample:nuclei", {"epochs": 1, **tiny}, out=whole.run, device=CPU)

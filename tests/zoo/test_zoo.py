@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from made_device import CPU
 from PIL import Image
 
 import amsunet
@@ -85,7 +86,7 @@ def test_the_page_shows_the_worst_cases_and_the_package_does_not_carry_them(zoo)
 
 
 def test_a_training_starts_from_it_and_knows_what_it_has_seen(zoo, tiny, tmp_path, said):
-    train("sample:nuclei", out=tmp_path / "run", epochs=1, pretrained="dots", **tiny)
+    train("sample:nuclei", {"epochs": 1, "pretrained": "dots", **tiny}, out=tmp_path / "run", device=CPU)
     assert any("weights of zoo:dots taken, all of them" in line for line in said)
     assert not any("is not known" in line for line in said)
 

@@ -39,12 +39,12 @@ for command in (
     cli.add_command(command)
 
 
-def main(command: click.Command = cli) -> None:
+def main(entry: click.Command | None = None) -> None:
     """Run the command line, or a command beside it; what a user can mend ends in one sentence and exit code 2."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what the terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        sys.exit(command.main(standalone_mode=False))
+        sys.exit((entry or cli).main(standalone_mode=False))
     except InputError as error:
         click.echo(f"error: {error}", err=True)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -13,18 +13,19 @@ from amsunet.cli.options import (
     data_argument,
     data_options,
     device_options,
-    mask_options,
-    network_options,
-    plan_options,
     refuse_settings,
+    take_data_options,
+    take_device,
+    test_fraction_option,
 )
+from amsunet.cli.settings import TRAINING, setting_options
 
 
 @click.command()
 @data_argument
 @data_options
-@plan_options
-@network_options
+@test_fraction_option
+@setting_options([name for name in TRAINING if name != "deterministic"])
 @device_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for contact sheet and check.json.")
 @click.option(
@@ -37,7 +38,15 @@ from amsunet.cli.options import (
     help="Write which mask belongs to which image, to be edited, and no more (default: DATA/manifest.csv).",
 )
 @click.pass_context
-def check(context: click.Context, /, data: str, out: Path | None, manifest: Path | None, **values: Any) -> None:
+def check(
+    context: click.Context,
+    /,
+    data: str,
+    out: Path | None,
+    manifest: Path | None,
+    settings: dict[str, Any],
+    **values: Any,
+) -> None:
     """Audit a data set: what fits, what does not, how it would be trained on and what that costs here."""
     if manifest is not None:
         refuse_settings(context, {"data", "manifest"}, "A manifest is drafted from names alone")
@@ -46,11 +55,16 @@ def check(context: click.Context, /, data: str, out: Path | None, manifest: Path
     started = time.monotonic()  # before what takes seconds to import
     from amsunet.evaluation.rehearsal import rehearse_evaluation  # noqa: PLC0415
     from amsunet.training.check import check as check_data  # noqa: PLC0415
+    from amsunet.training.closing import CommandTime  # noqa: PLC0415
 
-    options = mask_options(values)
     folder = out or Path("checks") / Path(data.removeprefix("sample:")).absolute().stem
     result = check_data(
-        data, out=folder, mask_options=options, started=started, evaluating=rehearse_evaluation, **values
+        data,
+        settings,
+        out=folder,
+        data_options=take_data_options(values),
+        device=take_device(values),
+        command_time=CommandTime(started, rehearse_evaluation),
     )
     click.echo(str(result))
     if result.problems:

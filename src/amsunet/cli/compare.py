@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from amsunet.cli.options import data_argument, data_options, device_options, mask_options, options, plan_options
+from amsunet.cli.options import (
+    data_argument,
+    data_options,
+    device_options,
+    options,
+    take_data_options,
+    take_device,
+    test_fraction_option,
+)
+from amsunet.cli.settings import STUDY, setting_options
 
 if TYPE_CHECKING:
     from amsunet.evaluation.study import Variant
@@ -34,7 +43,8 @@ study_options = options(
 )
 @study_options
 @data_options
-@plan_options
+@test_fraction_option
+@setting_options(STUDY)
 @device_options
 def compare(data: str, names: str, **values: Any) -> None:
     """Train networks alike on a data set, several seeds each, and set them side by side."""
@@ -52,7 +62,8 @@ def compare(data: str, names: str, **values: Any) -> None:
 @click.option("--base-channels", type=int, help="Width of the networks (default 32).")
 @study_options
 @data_options
-@plan_options
+@test_fraction_option
+@setting_options(STUDY)
 @device_options
 def ablate(data: str, study: str, base_channels: int | None, **values: Any) -> None:
     """Set one choice of the AMSUnet paper against its alternatives."""
@@ -62,18 +73,33 @@ def ablate(data: str, study: str, base_channels: int | None, **values: Any) -> N
     run_study(data, variants, default_name=study, title=f"AMSUnet: {study}", **values)
 
 
-def run_study(data: str, variants: list[Variant], *, default_name: str, out: Path | None, **values: Any) -> None:
-    """Train and judge what a command asks for, write table and page, and say where they are."""
+def run_study(
+    data: str,
+    variants: list[Variant],
+    settings: dict[str, Any],
+    *,
+    default_name: str,
+    title: str,
+    out: Path | None,
+    **values: Any,
+) -> None:
+    """Train and evaluate what a command asks for, write table and page, and print where they are."""
     from amsunet.evaluation.compare import compare as run  # noqa: PLC0415
     from amsunet.evaluation.comparison_page import write_page  # noqa: PLC0415
+    from amsunet.evaluation.study import StudyDesign  # noqa: PLC0415
 
-    if values.pop("seed") is not None:
-        raise click.UsageError("A study trains with seeds 0, 1, 2, ...: leave --seed out, --seeds says how many.")
     if values["folds"] is not None and values["test_fraction"] != 0.2:
-        raise click.UsageError("--folds judges on folds, --test-fraction on held-out images: give one of them.")
-    said = mask_options(values)
+        raise click.UsageError("--folds evaluates on folds, --test-fraction on held-out images: give one of them.")
     folder = out or Path("studies") / f"{Path(data.removeprefix('sample:')).stem}-{default_name}"
-    comparison = run(data, variants, out=folder, mask_options=said, **values)
+    comparison = run(
+        data,
+        variants,
+        settings,
+        out=folder,
+        data_options=take_data_options(values),
+        device=take_device(values),
+        design=StudyDesign(title=title, **values),
+    )
     click.echo(comparison.table())
     click.echo(f"every image: {folder / 'images.csv'}\npage: {write_page(comparison)}")
     if comparison.failures:

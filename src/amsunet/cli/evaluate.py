@@ -10,11 +10,11 @@ import click
 from amsunet.cli.options import (
     data_options,
     device_options,
-    mask_options,
     model_file_option,
     optional_data_argument,
     run_argument,
     runtime_options,
+    take_data_options,
     view_options,
 )
 
@@ -42,9 +42,9 @@ def evaluate(model: ModelRef, data: str | None, **values: Any) -> None:
 
     RUN is a run folder; or a model file or a network of amsunet zoo (zoo:NAME), which need DATA.
     """
-    options, masks = runtime_options(values), mask_options(values)
+    options, data_options = runtime_options(values), take_data_options(values)
     click.echo(f"on {options.choose_device()}")
-    evaluate_and_report(model, data, options=options, mask_options=masks, **values)
+    evaluate_and_report(model, data, options=options, data_options=data_options, **values)
 
 
 def evaluate_and_report(model: Path | ModelRef, data: str | None = None, **values: Any) -> None:

@@ -13,23 +13,23 @@ from amsunet.cli.evaluate import evaluate_and_report
 from amsunet.cli.options import (
     data_options,
     device_options,
-    mask_options,
-    network_options,
     optional_data_argument,
-    plan_options,
     refuse_settings,
+    take_data_options,
+    take_device,
+    test_fraction_option,
 )
+from amsunet.cli.settings import TRAINING, setting_options
 from amsunet.inference.runtime_options import RuntimeOptions
 
 
 @click.command()
 @optional_data_argument
 @data_options
-@plan_options
-@network_options
+@test_fraction_option
+@setting_options(TRAINING)
 @device_options
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder (default: the next one under runs/).")
-@click.option("--deterministic", is_flag=True, help="The same weights, bit for bit, from the same command.")
 @click.option("--folds", type=click.IntRange(2), help="Train so many networks, each for the time given: an ensemble.")
 @click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used.")
 @click.option(
@@ -40,24 +40,37 @@ from amsunet.inference.runtime_options import RuntimeOptions
     help="Go on with a stopped run; name DATA too if they have moved.",
 )
 @click.pass_context
-def train(context: click.Context, /, data: str | None, resumed: Path | None, device: str, **values: Any) -> None:
+def train(
+    context: click.Context,
+    /,
+    data: str | None,
+    resumed: Path | None,
+    settings: dict[str, Any],
+    **values: Any,
+) -> None:
     """Train a network on a data set, or go on with --resume RUN; Ctrl-C saves what was reached."""
     started = time.monotonic()  # before what takes seconds to import
     from amsunet.evaluation.rehearsal import rehearse_evaluation  # noqa: PLC0415
+    from amsunet.training.closing import CommandTime  # noqa: PLC0415
     from amsunet.training.train import resume as resume_training  # noqa: PLC0415
     from amsunet.training.train import train as start_training  # noqa: PLC0415
 
     if resumed is not None:
         refuse_settings(context, {"data", "resumed", "device", "model"}, "A run is resumed with its own settings")
+        device = values["device"]
         training = resume_training(
-            resumed, data, device=None if device == "auto" else device, model_file=values["model"]
+            resumed, data, device=None if device == "auto" else device, model_file=settings.get("model")
         )
     elif data is None:
         raise click.UsageError("Name the DATA to train on, or a run with --resume RUN.")
     else:
-        options = mask_options(values)
         training = start_training(
-            str(data), mask_options=options, device=device, started=started, evaluating=rehearse_evaluation, **values
+            data,
+            settings,
+            data_options=take_data_options(values),
+            device=take_device(values),
+            command_time=CommandTime(started, rehearse_evaluation),
+            **values,
         )
     if training.interrupted:
         click.echo(
@@ -69,7 +82,7 @@ def train(context: click.Context, /, data: str | None, resumed: Path | None, dev
         training.run,
         split="val",
         options=RuntimeOptions.on(training.device),
-        model_file=values["model"],
+        model_file=settings.get("model"),
         dataset=training.dataset,
         most=training.validation_images,
     )

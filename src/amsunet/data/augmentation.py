@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from skimage.color import hed_from_rgb, rgb_from_hed
 from torch import Tensor
 
-from amsunet.data.mirrored import Flips
+from amsunet.choices import Extra, Flips, Strength
 
-Strength = Literal["none", "paper", "light", "medium", "strong"]
-Extra = Literal["stain"]
 _AMOUNTS = {"light": 0.5, "medium": 1.0, "strong": 1.6}
 _SHARE = 0.4
 """Share of the images whose stain is changed, per unit of strength."""

@@ -20,6 +20,7 @@ from amsunet.data.masks.joined import refuse_two_observers
 from amsunet.data.masks.mask_cache import MaskCache
 from amsunet.data.masks.rules import absent_classes, find_convention
 from amsunet.data.masks.summary import MaskSummary
+from amsunet.data.options import DataOptions
 from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, turned_apart
 from amsunet.errors import InputError
 from amsunet.wording import command, setting
@@ -137,35 +138,33 @@ def _smallest_last(decoded: Mapping[int, Array]) -> list[int]:
 
 def open_dataset(
     source: str | Path,
-    options: MaskOptions | None = None,
+    options: DataOptions | None = None,
     *,
-    group: str | None = None,
     convention: MaskConvention | None = None,
     of_run: bool = False,
-    skip_broken: bool = False,
     allow_problems: bool = False,
 ) -> Dataset:
     """Find the samples of a data set, read them once, and find out what their masks mean.
 
     Args:
         source: A folder, a CSV manifest, or ``sample:NAME``.
-        options: Settings for the meaning of masks; what is not set is found out.
-        group: Regular expression whose first group, matched in an image's path from ``source`` on, names its patient.
+        options: What is set of the masks, the patients and what is broken; the rest is found out.
         convention: The convention of a trained network, which the masks must follow.
         of_run: Whether these are the data that the network was trained on.
-        skip_broken: Leave out samples that cannot be used; otherwise they are an error.
         allow_problems: Return problems instead of raising an error, for an audit.
 
     Returns:
         The data set, with at least one usable sample.
 
     Raises:
-        InputError: If no sample can be used, or if one is broken and ``skip_broken`` is off.
+        InputError: If no sample can be used, or if one is broken and broken ones are not skipped.
     """
+    options = options or DataOptions()
+    allow_problems = allow_problems or options.skip_broken
     path = locate(source)
     layout = find_samples(path)
-    samples = with_groups(layout.samples, group, path)
-    apart = convention.kind == "instances" if convention else bool(options and options.instances)
+    samples = with_groups(layout.samples, options.group, path)
+    apart = convention.kind == "instances" if convention else options.masks.instances
     masks = MaskCache()
     scans, problems = scan_samples(samples, apart=apart, masks=masks)
     problems += [Problem("images without a mask", p, f"{p} has no mask") for p in layout.images_without_mask]
@@ -182,7 +181,7 @@ def open_dataset(
         )
         for image, mask in layout.in_doubt.items()
     ]
-    if problems and not (skip_broken or allow_problems):
+    if problems and not allow_problems:
         raise InputError(_refusal(problems, len(scans), source))
     if not scans:
         raise InputError(_refusal(problems, 0, source) if problems else f"{source} holds no image with a mask")
@@ -190,7 +189,7 @@ def open_dataset(
     remedy = f"fix the mask, or set {setting('classes')}, {setting('instances')} or {setting('threshold')}"
     if convention is None:
         remedy = f"fix the mask, or set {setting('classes')} or {setting('ignore_value')}"
-        convention, mask_notes = _find_convention(scans, _class_names(layout, scans), options or MaskOptions())
+        convention, mask_notes = _find_convention(scans, _class_names(layout, scans), options.masks)
     else:
         convention, mask_notes = fit_convention(
             convention, *_masks_by_class(scans, _class_names(layout, scans)), of_run=of_run
@@ -199,7 +198,7 @@ def open_dataset(
     notes = [*layout.notes, *mask_notes]
     absent = absent_classes([mask for scan in scans for mask in scan.masks.values()], convention)
     scans, unreadable = _with_known_values(scans, convention, remedy)
-    if unreadable and not (skip_broken or allow_problems):
+    if unreadable and not allow_problems:
         raise InputError(_refusal(unreadable, len(scans), source))
     problems += unreadable
     warnings = [*layout.warnings, *absent, *mixed_depths(scans), *turned_apart(scans)]

@@ -13,8 +13,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from scipy import ndimage
 
+from amsunet.choices import ImageScale
 from amsunet.data.images import Array
-from amsunet.data.preprocessing import ALIKE, ImageScale, Size
+from amsunet.data.preprocessing import ALIKE, Size
 from amsunet.data.scan import Scan
 
 _FEWEST = 5

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from amsunet.choices import Flips
 from amsunet.data.images import Array
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from amsunet.data.scan import Scan
 
 Axis = Literal["horizontal", "vertical"]
-Flips = Literal["both", "horizontal", "vertical", "none"]
-"""Which mirror images show a class as it is: left to right, upside down."""
 
 _LOOKED_AT = 48
 """Most images that are compared."""

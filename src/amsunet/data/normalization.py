@@ -6,12 +6,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from amsunet.data.images import Array
+from amsunet.choices import Normalization
+from amsunet.data.images import BAND, Array, look_up
 from amsunet.data.polarity import find_polarity
-from amsunet.data.table import BAND, look_up
 from amsunet.data.value_range import ValueRange, evident_range, shows, values_of
 
-Normalization = Literal["depth", "percentiles", "channels", "gamma", "bright_on_dark"]
 Polarity = Literal["auto", "bright-on-dark", "dark-on-bright"]
 """Whether objects are brighter or darker than their background: found out for each image, or given for all."""
 _MAXIMUM_SAMPLED_PIXELS = 1_000_000

@@ -17,6 +17,7 @@ from amsunet.data.dataset import open_dataset
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import Array
 from amsunet.data.masks import IGNORE_INDEX
+from amsunet.data.options import DataOptions
 from amsunet.data.preprocessing import channels_first
 from amsunet.data.splits import assign_splits
 from amsunet.device import Device
@@ -86,7 +87,7 @@ def find_images(
     skip_broken = skip_broken or (record is not None and record.skip_broken)
     dataset = open_dataset(
         locate(source),
-        skip_broken=skip_broken,
+        DataOptions(skip_broken=skip_broken),
         convention=description.convention,
         of_run=data is None and record is not None,
     )

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,15 +18,16 @@ from filelock import FileLock, Timeout
 from amsunet.data.discovery.layout import Split
 from amsunet.data.duplicates import keep_together
 from amsunet.data.masks import MaskOptions
+from amsunet.data.options import DataOptions
 from amsunet.data.splits import assign_folds
-from amsunet.device import Device, choose_device
+from amsunet.device import Device, chosen_device
 from amsunet.errors import InputError
 from amsunet.evaluation.comparison import Comparison, collect, score_of
 from amsunet.evaluation.score_table import number
 from amsunet.evaluation.study import (
-    COMPARISON,
     PER_TRIAL,
     Study,
+    StudyDesign,
     Trial,
     Variant,
     as_variants,
@@ -40,7 +41,7 @@ from amsunet.inference.model_file import build_network
 from amsunet.memory import free_memory
 from amsunet.models import code_checksum
 from amsunet.training.budget import fill_budget
-from amsunet.training.plan import USER_SET, Plan, with_settings
+from amsunet.training.plan_schema import USER_SET, Manner, Plan, checked_settings, with_settings
 from amsunet.training.prepare import Preparation, check_network, prepare
 from amsunet.training.run_folder import absolute_source
 from amsunet.training.step_cost import measure_cost
@@ -58,82 +59,68 @@ _NEVER = 1_000_000
 def compare(
     data: str | Path,
     models: Sequence[str | Variant],
+    settings: Mapping[str, Any] | None = None,
     *,
     out: str | Path,
-    title: str = COMPARISON,
-    seeds: int = 3,
-    folds: int | None = None,
-    minutes: float | None = None,
-    epochs: int | None = None,
-    jobs: int | None = None,
-    mask_options: MaskOptions | None = None,
-    group: str | None = None,
-    skip_broken: bool = False,
-    test_fraction: float = 0.2,
-    device: str = "auto",
-    precision: str = "auto",
-    **overrides: Any,
+    design: StudyDesign = StudyDesign(),  # noqa: B008 - frozen
+    data_options: DataOptions | None = None,
+    device: str | Device = "auto",
 ) -> Comparison:
-    """Train and judge networks on the same splits with the same augmentation, loss, optimizer and budget.
+    """Train and evaluate networks on the same splits with the same augmentation, loss, optimizer and budget.
 
-    Cells (a network, a seed, a fold) that are done are not done again; one that was stopped goes on. Settings of the
-    plan are judged on validation images, never on test images; those that the data do not take are left out.
+    Trials (a network, a seed, a fold) that are done are not done again; one that was stopped goes on. Settings of the
+    plan are evaluated on validation images, never on test images; those that the data do not take are left out.
 
     Args:
-        models: the networks, by name or ``FILE.py:FUNCTION``, or changes of the plan; the others are tested against
-            the first.
-        out: the study's folder.
-        seeds: trainings of each network; the splits are the same for all.
-        folds: judge on each of so many folds in turn, in place of the test images, which then stay unused.
-        minutes, epochs: the budget of each training.
-        jobs: trainings at a time; what the machine has room for when left out.
-        overrides: fields of ``Plan``.
+        data: A folder, a CSV manifest, or ``sample:NAME``.
+        models: The networks, by name or ``FILE.py:FUNCTION``, or changes of the plan; the others are tested against the
+            first.
+        settings: Settings of every training by name, as ``train`` takes them; the budget is that of each training.
+        out: The study's folder.
+        design: How often each network is trained, and on what it is evaluated.
+        data_options: How the data set is read and split, where that is not to be found out.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; or what ``choose_device`` gives.
 
     Returns:
-        Scores, costs and tests of every network.
+        Scores, costs and tests of every network. A trial that failed is in the result.
 
     Raises:
-        InputError: For data, networks or settings that cannot be used. A trial that fails is in the result.
+        InputError: For data, networks or settings that cannot be used.
 
     Example:
         >>> import amsunet
-        >>> comparison = amsunet.compare("sample:nuclei", ["amsunet_xs", "unext"], out="compared", seeds=1, minutes=2)
+        >>> once = amsunet.StudyDesign(seeds=1)
+        >>> networks = ["amsunet_xs", "unext"]
+        >>> comparison = amsunet.compare("sample:nuclei", networks, {"minutes": 2}, out="compared", design=once)
         >>> [row.variant.name for row in comparison.rows], comparison.failures
         (['amsunet_xs', 'unext'], {})
     """
-    folder = Path(out)
     variants: Sequence[Variant] = as_variants(models)
-    machine = choose_device(device, precision)
-    if unknown := overrides.keys() & set(PER_TRIAL):
-        raise InputError(f"{', '.join(sorted(unknown))}: every training of a study has its own, leave it out")
+    settings, data_options = checked_settings(settings), data_options or DataOptions()
+    if unknown := settings.keys() & {*PER_TRIAL, *Manner.model_fields}:
+        raise InputError(f"{', '.join(sorted(unknown))}: no setting of a whole study, leave it out")
+    folder, folds = Path(out), design.folds
+    machine = chosen_device(device)
     if len({variant.name for variant in variants}) < len(variants):
         raise InputError("a network or setting is named twice: name each once")
     variants = [variant.model_copy(update={"code": _code(variant)}) for variant in variants]
     for variant in variants:  # before the data are read
         build_network(variant.model, {"in_channels": 3, "num_classes": 2, **variant.options})
-    prepared = prepare(
-        data,
-        device=machine.type,
-        mask_options=mask_options,
-        group=group,
-        skip_broken=skip_broken,
-        test_fraction=test_fraction,
-        overrides={"minutes": minutes, "epochs": epochs, **overrides},
-    )
+    prepared = prepare(data, settings, device=machine.type, data_options=data_options)
     classes = prepared.dataset.convention.num_classes
     plan = _fixed_plan(prepared, variants[0], machine, folder)
     prepared.dataset.masks.clear()  # each trial reads its own
     variants = _possible(plan, variants, classes)
     of_settings = any(variant.settings for variant in variants)
     split: Literal["test", "val"] = "val" if of_settings and folds is None else "test"
-    trials = len(variants) * seeds * (folds or 1)
-    jobs = jobs or _room(plan, variants, classes, machine, trials)
+    trials = len(variants) * design.seeds * (folds or 1)
+    jobs = design.jobs or _room(plan, variants, classes, machine, trials)
     study = Study(
-        title=title,
+        title=design.title,
         source=absolute_source(data),
-        group=group,
-        skip_broken=skip_broken,
-        mask_options=mask_options,
+        group=data_options.group,
+        skip_broken=data_options.skip_broken,
+        mask_options=None if data_options.masks == MaskOptions() else data_options.masks,
         checksums=_contents(prepared),
         splits=_splits(prepared, folds, split, spare_test=of_settings),
         folds=folds,
@@ -143,7 +130,7 @@ def compare(
         precision=machine.precision,
         threads=max(1, torch.get_num_threads() // jobs),
         variants=tuple(variants),
-        seeds=seeds,
+        seeds=design.seeds,
     )
     folder.mkdir(parents=True, exist_ok=True)
     try:

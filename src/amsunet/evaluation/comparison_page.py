@@ -69,7 +69,7 @@ def _grid(comparison: Comparison) -> list[dict[str, Any]]:
     common = [image for image, values in means.items() if len(values) == len(trials) and not np.isnan(values).any()]
     ordered = sorted(common, key=lambda image: float(np.mean(means[image])))
     chosen = [ordered[round(place)] for place in np.linspace(0, len(ordered) - 1, min(_SHOWN, len(ordered)))]
-    dataset = open_dataset(locate(study.source), study.mask_options, group=study.group, skip_broken=study.skip_broken)
+    dataset = open_dataset(locate(study.source), study.data_options)
     samples = {sample.name: sample for sample in dataset.samples}
     options = RuntimeOptions(device=study.device, precision=study.precision)
     predictors = {

@@ -18,7 +18,8 @@ from amsunet.data.dataset import Dataset
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.fingerprint import take_fingerprint
 from amsunet.data.images import Array
-from amsunet.data.masks import IGNORE_INDEX, MaskOptions
+from amsunet.data.masks import IGNORE_INDEX
+from amsunet.data.options import DataOptions
 from amsunet.data.other_observer import OtherObserver, open_other_observer
 from amsunet.device import environment
 from amsunet.errors import InputError
@@ -47,9 +48,7 @@ def evaluate(
     split: Literal["auto", "test", "val"] = "auto",
     options: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
     image_scale: float | None = None,
-    mask_options: MaskOptions | None = None,
-    group: str | None = None,
-    skip_broken: bool = False,
+    data_options: DataOptions | None = None,
     model_file: str | None = None,
     dataset: Dataset | None = None,
     most: int | None = None,
@@ -64,9 +63,7 @@ def evaluate(
         split: Of the run's own data, ``auto`` is test where there is a test split, else val.
         options: Where torch is run, and over which views of an image; exported networks are not evaluated.
         image_scale: As for ``Predictor``.
-        mask_options: What the masks mean, where they do not follow the run's.
-        group: A regular expression whose first group, found in an image's path, names the patient.
-        skip_broken: Leave out images that cannot be used.
+        data_options: How the data set is read, where it does not follow the run's.
         model_file: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
         dataset: The run's own data, where they have been read already.
         most: Evaluate on so many of the images at most, evenly spread (of an ensemble's own, so many of each fold).
@@ -90,11 +87,12 @@ def evaluate(
             f"networks are evaluated in torch: name a run or a model file, and leave {setting('runtime')} out"
         )
     predictor = Predictor(model, options, image_scale=image_scale, model_file=model_file)
-    known = predictor.description.convention.named(mask_options.class_names if mask_options else None)
-    convention = None if mask_options is not None and mask_options.given_values else known
+    data_options = data_options or DataOptions()
+    known = predictor.description.convention.named(data_options.masks.class_names)
+    convention = None if data_options.masks.given_values else known
     of_run = True
     if dataset is None:
-        dataset, of_run = open_evaluation_data(model, data, record, mask_options, group, convention, skip_broken)
+        dataset, of_run = open_evaluation_data(model, data, record, data_options, convention)
     if dataset.convention.num_classes != known.num_classes:
         raise InputError(
             f"{dataset.source} has {dataset.convention.num_classes} classes, the run {known.num_classes}: "

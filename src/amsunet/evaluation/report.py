@@ -26,7 +26,7 @@ from amsunet.evaluation.plots import (
 from amsunet.evaluation.score_table import columns, headline, number, score_rows
 from amsunet.inference.ensemble import read_folds
 from amsunet.inference.predictor import Predictor
-from amsunet.training.plan import as_text
+from amsunet.training.plan_schema import as_text
 from amsunet.training.run_folder import read_run
 
 _CASES = 3

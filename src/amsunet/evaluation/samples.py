@@ -9,7 +9,8 @@ from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import Dataset, open_dataset
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.duplicates import warn_of_copies, warn_of_leakage
-from amsunet.data.masks import MaskConvention, MaskOptions
+from amsunet.data.masks import MaskConvention
+from amsunet.data.options import DataOptions
 from amsunet.errors import InputError
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_ref import ModelRef
@@ -24,10 +25,8 @@ def open_evaluation_data(
     model: ModelRef,
     data: str | Path | None,
     record: RunData | None,
-    mask_options: MaskOptions | None,
-    group: str | None,
+    options: DataOptions,
     convention: MaskConvention | None,
-    skip_broken: bool,
 ) -> tuple[Dataset, bool]:
     """Open what is to be evaluated on, and find out whether it is the run's own data.
 
@@ -37,27 +36,21 @@ def open_evaluation_data(
         if data is None:
             line = command("evaluate", str(model), Blank("DATA"))
             raise InputError(f"{model} comes without data: name what to evaluate it on, as {line}")
-        return open_dataset(
-            locate(data),
-            mask_options,
-            group=group,
-            convention=convention,
-            skip_broken=skip_broken,
-        ), False
+        return open_dataset(locate(data), options, convention=convention), False
     in_run = data is None or absolute_source(data) == record.source
+    as_in_run = {"group": options.group or record.group, "skip_broken": options.skip_broken or record.skip_broken}
     dataset = open_dataset(
         locate(record.source if data is None else data),
-        mask_options,
-        group=group or (record.group if in_run else None),
+        options.model_copy(update=as_in_run if in_run else {}),
         convention=convention,
         of_run=in_run,
-        skip_broken=skip_broken or (in_run and record.skip_broken),
     )
     of_run = in_run or record.holds(dataset)
-    if of_run and not in_run and record.group is not None and group is None:  # the run's patients, in another place
-        dataset = open_dataset(
-            locate(str(data)), mask_options, group=record.group, convention=convention, skip_broken=skip_broken
-        )
+    if (
+        of_run and not in_run and record.group is not None and options.group is None
+    ):  # the run's patients, in another place
+        options = options.model_copy(update={"group": record.group})
+        dataset = open_dataset(locate(str(data)), options, convention=convention)
     return dataset, of_run
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,10 +15,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from amsunet.atomic_io import write_json
 from amsunet.data.discovery.layout import Split
 from amsunet.data.masks import MaskOptions
+from amsunet.data.options import DataOptions
 from amsunet.errors import InputError
 from amsunet.models import absolute_model, is_custom
 from amsunet.removed import removed_in, without_removed
-from amsunet.training.plan import Plan
+from amsunet.training.plan_schema import Plan
 from amsunet.wording import setting
 
 PER_TRIAL = ("reasons", "model", "model_options", "base_channels", "pretrained", "seed")
@@ -25,6 +27,20 @@ PER_TRIAL = ("reasons", "model", "model_options", "base_channels", "pretrained",
 COMPARISON = "Comparison of networks"
 """Title of a study that is nothing more."""
 _FILE = "study.json"
+
+
+@dataclass(frozen=True)
+class StudyDesign:
+    """How often each network of a study is trained, and on what it is evaluated."""
+
+    seeds: int = 3
+    """Trainings of each network; the splits are the same for all."""
+    folds: int | None = None
+    """Evaluate on each of so many folds in turn, in place of the test images, which then stay unused."""
+    jobs: int | None = None
+    """Trainings at a time; what the machine has room for when left out."""
+    title: str = COMPARISON
+    """Of the page."""
 
 
 class Variant(BaseModel):
@@ -104,6 +120,11 @@ class Study(BaseModel):
     """Of each training."""
     variants: tuple[Variant, ...]
     seeds: int
+
+    @property
+    def data_options(self) -> DataOptions:
+        """How the data set is read."""
+        return DataOptions(masks=self.mask_options or MaskOptions(), group=self.group, skip_broken=self.skip_broken)
 
     @property
     def equal(self) -> str:

@@ -16,6 +16,7 @@ from typing import cast
 from filelock import FileLock, Timeout
 
 from amsunet.console import shown
+from amsunet.device import choose_device
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.study import Study, Trial, read_study, trial_folder
@@ -61,17 +62,16 @@ def run_trial(out: Path, name: str) -> bool:
 def _train(study: Study, trial: Trial, folder: Path) -> TrainResult:
     return train(
         study.source,
+        {
+            **study.plan,
+            **trial.variant.settings,
+            "model": trial.variant.model,
+            "model_options": trial.variant.options,
+            "seed": trial.seed,
+        },
         out=folder,
-        group=study.group,
-        skip_broken=study.skip_broken,
-        mask_options=study.mask_options,
-        splits=study.splits_of(trial),
-        device=study.device,
-        precision=study.precision,
-        **study.plan | trial.variant.settings,
-        model=trial.variant.model,
-        model_options=trial.variant.options,
-        seed=trial.seed,
+        data_options=study.data_options.model_copy(update={"splits": study.splits_of(trial)}),
+        device=choose_device(study.device, study.precision),
     )
 
 

@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 from PIL import Image
 
+from amsunet.choices import Flips
 from amsunet.data.components import without_small
 from amsunet.data.images import BAND, Array
-from amsunet.data.mirrored import Flips
 from amsunet.inference import SMALLEST_SIDE
 from amsunet.inference.runtime import Runtime
 from amsunet.inference.runtime_options import TTA

@@ -10,8 +10,8 @@ from typing import Any
 
 from amsunet.data.fingerprint import Fingerprint
 from amsunet.device import Device
-from amsunet.training.closing import NOTHING, ClosingCost, Evaluating, rehearse
-from amsunet.training.plan import USER_SET, Plan
+from amsunet.training.closing import NOTHING, ClosingCost, CommandTime, rehearse
+from amsunet.training.plan_schema import USER_SET, Plan
 from amsunet.training.prepare import Preparation
 from amsunet.training.smaller import NARROW, smaller
 from amsunet.training.step_cost import StepCost, measure_cost
@@ -114,12 +114,13 @@ class _Forecast:
         return f"each image would come up only {self.passes:.2g} times"
 
 
-def fit_prepared(prepared: Preparation, device: Device, started: float, evaluating: Evaluating | None) -> Fitted:
+def fit_prepared(prepared: Preparation, device: Device, time_of: CommandTime) -> Fitted:
     """Fit what was prepared to this machine: what ``check`` shows and ``train`` follows.
 
     Args:
-        started: when the minutes began, by ``time.monotonic``.
-        judging: what is done within the minutes after training.
+        prepared: The data set and its plan.
+        device: Where it is trained.
+        time_of: The command that the minutes are of.
     """
     plan, classes = prepared.plan, prepared.dataset.convention.num_classes
     training, validation = prepared.of("train"), prepared.of("val")
@@ -128,8 +129,8 @@ def fit_prepared(prepared: Preparation, device: Device, started: float, evaluati
     closing = NOTHING
     if plan.minutes is not None:
         thickness = prepared.fingerprint.thickness
-        closing = rehearse(prepared.dataset, training, validation, plan, thickness, evaluating)
-    spending = Spending(started, closing)
+        closing = rehearse(prepared.dataset, training, validation, plan, thickness, time_of.evaluating)
+    spending = Spending(time_of.started, closing)
     return fit_to_budget(plan, classes, device, prepared.training_images, prepared.fingerprint, spending)
 
 

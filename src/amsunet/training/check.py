@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from amsunet.atomic_io import atomic_write, write_json
 from amsunet.data.contact_sheet import draw_sheet, warn_of_missing_fonts
-from amsunet.data.masks import MaskOptions
-from amsunet.device import choose_device
+from amsunet.data.options import DataOptions
+from amsunet.device import Device, chosen_device
 from amsunet.host import random_state_kept
 from amsunet.memory import free_memory
 from amsunet.training.budget import Fitted, fit_prepared
-from amsunet.training.closing import Evaluating
-from amsunet.training.plan import Plan
+from amsunet.training.closing import CommandTime
+from amsunet.training.plan_schema import Plan
 from amsunet.training.prepare import Preparation, prepare
 from amsunet.training.step_cost import StepCost
 from amsunet.wording import setting
@@ -75,32 +75,22 @@ class CheckResult:
 @random_state_kept()
 def check(
     data: str | Path,
+    settings: Mapping[str, Any] | None = None,
     *,
     out: str | Path,
-    mask_options: MaskOptions | None = None,
-    group: str | None = None,
-    test_fraction: float = 0.2,
-    recipe: Literal["default", "paper"] = "default",
-    device: str = "auto",
-    precision: str = "auto",
-    started: float | None = None,
-    evaluating: Evaluating | None = None,
-    **overrides: Any,
+    data_options: DataOptions | None = None,
+    device: str | Device = "auto",
+    command_time: CommandTime | None = None,
 ) -> CheckResult:
     """Audit a data set; write ``contact-sheet.png`` and ``check.json`` into ``out``.
 
     Args:
         data: A folder, a CSV manifest, or ``sample:NAME``.
+        settings: Settings by name, as ``train`` takes them.
         out: The folder to write into.
-        mask_options: What the masks mean, where it is not to be found out.
-        group: A regular expression whose first group, found in an image's path, names the patient.
-        test_fraction: The share held out where the data name no test images.
-        recipe: ``paper`` for the released recipe.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        precision: ``auto``, ``float32`` or ``bfloat16``.
-        started: When the minutes began, by ``time.monotonic``; with this call when left out.
-        judging: What would be done after training and within its minutes.
-        overrides: Fields of the plan.
+        data_options: How the data set is read and split, where that is not to be found out.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; or what ``choose_device`` gives.
+        command_time: The command that the minutes are of; this call when left out.
 
     Returns:
         What was found, with the plan and its cost.
@@ -114,19 +104,10 @@ def check(
         >>> checked.problems, checked.plan.model, checked.sheet.name
         (0, 'amsunet', 'contact-sheet.png')
     """
-    started = time.monotonic() if started is None else started
-    machine = choose_device(device, precision)
-    prepared = prepare(
-        data,
-        device=machine.type,
-        mask_options=mask_options,
-        group=group,
-        allow_problems=True,
-        test_fraction=test_fraction,
-        recipe=recipe,
-        overrides=overrides,
-    )
-    fitted = fit_prepared(prepared, machine, started, evaluating)
+    command_time = command_time or CommandTime()
+    machine = chosen_device(device)
+    prepared = prepare(data, settings, device=machine.type, data_options=data_options, allow_problems=True)
+    fitted = fit_prepared(prepared, machine, command_time)
     plan, cost = fitted.plan, fitted.cost
     folder = Path(out)
     sheet = folder / "contact-sheet.png"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import ndimage
@@ -15,7 +16,7 @@ from amsunet.data.images import Array
 from amsunet.data.out_of_distribution import IMAGES, take_figures
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.progress import Stopwatch
-from amsunet.training.plan import Plan
+from amsunet.training.plan_schema import Plan
 from amsunet.training.postprocessing import seconds_to_choose
 
 Scene = tuple[Array, Array, Array]
@@ -23,6 +24,18 @@ Scene = tuple[Array, Array, Array]
 Evaluating = Callable[[Sequence[Scene], float], tuple[float, float]]
 """What judges a network once it is trained, rehearsed: from scenes and the thickness of structures to the seconds of an
 image and of the report. Training knows no evaluation, so it is told."""
+
+
+@dataclass(frozen=True)
+class CommandTime:
+    """The time of the command around a training, all of which its minutes hold."""
+
+    started: float = field(default_factory=time.monotonic)
+    """When the minutes began, by ``time.monotonic``."""
+    evaluating: Evaluating | None = None
+    """What is done after training, rehearsed."""
+
+
 _REHEARSED = 3
 """Images."""
 _LARGEST = 512

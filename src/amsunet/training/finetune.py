@@ -12,7 +12,7 @@ from amsunet.inference.model_file import load_model
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.pretrained import take_weights
 from amsunet.models import is_custom
-from amsunet.training.plan import Plan
+from amsunet.training.plan_schema import Plan
 from amsunet.wording import setting
 
 

@@ -17,7 +17,8 @@ from amsunet.inference.cuda_graphs import captured, free_graphs
 from amsunet.inference.forward import compute_logits
 from amsunet.inference.torch_runtime import TorchRuntime, standardise
 from amsunet.losses import make_loss
-from amsunet.training.plan import Plan
+from amsunet.training.plan import make_augmentation
+from amsunet.training.plan_schema import Plan
 from amsunet.training.validation import classes_in, dice_by_class
 
 _LEFT_OUT_AT_MOST = 5
@@ -67,7 +68,7 @@ class SegmentationTask(pl.LightningModule):
         self.placement = placement
         self.total_steps = total_steps
         self.loss = make_loss(plan.loss)
-        self.augmentation = plan.make_augmentation()
+        self.augmentation = make_augmentation(plan)
         self.dice_of_images: list[Tensor] = []
         self.loss_of_images: list[Tensor] = []
         self.classes_of_images: list[Tensor] = []

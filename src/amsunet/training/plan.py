@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import ValidationError
 
-from amsunet.data.augmentation import Augmentation, Extra, Strength
+from amsunet.data.augmentation import Augmentation
 from amsunet.data.fingerprint import Fingerprint
-from amsunet.data.mirrored import Flips, flips_beside
-from amsunet.data.preprocessing import ImageScale, Normalization
+from amsunet.data.mirrored import flips_beside
 from amsunet.errors import InputError
-from amsunet.losses import LossName
-from amsunet.records import Record
-from amsunet.removed import refuse_removed, removed_in, without_removed
-from amsunet.wording import command, setting
+from amsunet.training.plan_schema import USER_SET, Plan, checked_settings, refused
+from amsunet.wording import setting
 
 DEFAULT_MINUTES = 20.0
-USER_SET = "as you said"
 _WORKING_SIDE = 384
 _WORKING_THICKNESS = 12
 _SIDE_ON_CPU = 96
@@ -41,194 +29,48 @@ _LARGEST_CROP = 256
 _SMALL_CROP = 160
 _SHORT = 10
 """Minutes."""
-_Side = Annotated[int, Field(ge=32)]
-
-
-def _words(value: Any) -> Any:
-    """A list as it is said on the command line: words between commas."""
-    return tuple(word.strip() for word in value.split(",")) if isinstance(value, str) else value
-
-
-class Plan(Record):
-    """Every setting of a training. ``reasons`` says why, by setting."""
-
-    former_names: ClassVar[Mapping[str, str]] = {
-        "windowing": "normalization",
-        "start": "pretrained",
-        "average_weights": "ema",
-    }
-
-    model: str = "amsunet"
-    """A name of ``list_models()``, or ``FILE.py:FUNCTION``."""
-    base_channels: int | None = Field(None, ge=1)
-    """Width of the network; its own default when left out."""
-    model_options: dict[str, Any] = Field(default_factory=dict)
-    """Other arguments of the network."""
-    pretrained: str | None = None
-    """Run folder or model file whose weights training starts from."""
-    in_channels: Literal[1, 3]
-    scale: float = Field(gt=0, le=4)
-    image_scale: ImageScale = "factor"
-    """What an image of another size is: more of the view or less, or the same view in other pixels."""
-    normalization: Annotated[Normalization, BeforeValidator(refuse_removed)]
-    crop: tuple[_Side, _Side]
-    batch_size: int = Field(ge=1)
-    foreground_fraction: float = Field(ge=0, le=1)
-    augmentation: Strength
-    extra_augmentation: Annotated[tuple[Extra, ...], BeforeValidator(refuse_removed), BeforeValidator(_words)] = ()
-    """What is added to a strength of light, medium or strong."""
-    augmentation_flips: Flips = "both"
-    """Mirror images that training shows; those of which ``flips`` may average later."""
-    quarter_turns: bool
-    inversion: bool = False
-    """Also show crops with dark and bright exchanged."""
-    loss: Annotated[LossName, BeforeValidator(refuse_removed)] = "ce_dice"
-    learning_rate: float = Field(2e-3, gt=0)
-    weight_decay: float = Field(5e-5, ge=0)
-    gradient_clip: float | None = Field(1.0, gt=0)
-    """Largest norm of the gradient."""
-    ema: bool = True
-    """Judge and keep an exponential moving average of the weights."""
-    epochs: int | None = Field(None, ge=1)
-    minutes: float | None = Field(None, gt=0, allow_inf_nan=False)
-    steps_per_epoch: int | None = Field(None, ge=1)
-    """Left open with ``minutes``: then taken from the measured time of a step."""
-    validation_images: int | None = Field(None, ge=1)
-    """So many of the validation images, evenly spread, are judged at the end and choose threshold and temperature; all
-    of them when left out."""
-    validated_each_epoch: int = Field(24, ge=1)
-    """So many of them at most choose the weights."""
-    patience: int = Field(30, ge=1)
-    """Epochs without a better validation score before training ends."""
-    seed: int = Field(0, ge=0)
-    reasons: dict[str, str] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _leave_out_what_is_gone(cls, settings: Any) -> Any:
-        return without_removed(settings)
-
-    @field_validator("model_options")
-    @classmethod
-    def _leave_the_rest(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        if said := {"in_channels", "num_classes"} & options.keys():
-            raise ValueError(f"{min(said)} is not set here, the data say it")
-        if "base_channels" in options and info.data.get("base_channels") is not None:
-            raise ValueError("base_channels is said twice, leave one out")
-        return options
-
-    @field_validator("extra_augmentation")
-    @classmethod
-    def _add_to_something(cls, extra: tuple[Extra, ...], info: ValidationInfo) -> tuple[Extra, ...]:
-        if extra and info.data.get("augmentation") in ("none", "paper"):
-            raise ValueError("there is something to add to with augmentation light, medium or strong alone")
-        if "stain" in extra and info.data.get("in_channels") == 1:
-            raise ValueError("only colour images have a stain")
-        return extra
-
-    def model_arguments(self, num_classes: int) -> dict[str, Any]:
-        """What the network is built with."""
-        width = {} if self.base_channels is None else {"base_channels": self.base_channels}
-        return {"in_channels": self.in_channels, "num_classes": num_classes, **width, **self.model_options}
-
-    def make_augmentation(self) -> Augmentation:
-        """What training batches go through."""
-        return Augmentation(
-            self.augmentation,
-            coloured=self.in_channels == 3,
-            flips=self.augmentation_flips,
-            quarter_turns=self.quarter_turns,
-            inversion=self.inversion,
-            extra=self.extra_augmentation,
-        )
-
-    def __str__(self) -> str:
-        lines = []
-        for name, value in self.model_dump(exclude={"reasons"}).items():
-            if value not in (None, {}, ()):
-                lines.append(f"  {name:<20} {as_text(value):<12} {self.reasons.get(name, '')}".rstrip())
-        return "\n".join(lines)
-
-
-def as_text(value: Any) -> str:
-    """A setting as it is shown: sides with an x between them, words with commas."""
-    if isinstance(value, (tuple, list)):
-        return (", " if any(isinstance(part, str) for part in value) else " x ").join(map(str, value))
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def check_setting(name: str, value: Any) -> None:
-    """Raise InputError for a setting that no plan has, or a value that it takes for no data."""
-    field = Plan.model_fields.get(name)
-    if field is None or name == "reasons":
-        raise InputError(f"a plan has no setting {name!r}: {command('train', help=True)} lists them")
-    try:
-        TypeAdapter(Annotated[field.annotation, field]).validate_python(value)  # type: ignore[arg-type]
-    except ValidationError as error:
-        raise _refused(error, name) from None
-
-
-def with_settings(plan: Plan, settings: dict[str, Any]) -> Plan:
-    """A plan with some settings set otherwise.
-
-    Raises: InputError if it does not take them.
-    """
-    try:
-        return Plan(**(plan.model_dump() | settings))
-    except ValidationError as error:
-        raise _refused(error) from None
-
-
-def _refused(error: ValidationError, name: str | None = None) -> InputError:
-    if gone := removed_in(error):
-        return InputError(gone)
-    first = error.errors()[0]
-    said = setting(str(name or first["loc"][0]))
-    return InputError(f"{said}: {first['msg'].removeprefix('Value error, ').lower()}, not {first['input']}")
 
 
 def make_plan(
-    fingerprint: Fingerprint,
-    training_images: int,
-    *,
-    device: str,
-    recipe: Literal["default", "paper"] = "default",
-    overrides: dict[str, Any] | None = None,
+    fingerprint: Fingerprint, training_images: int, settings: Mapping[str, Any] | None = None, *, device: str
 ) -> Plan:
     """Derive a plan; what the user set stays as set.
 
     Args:
-        training_images: images that remain for training after the cut of validation images.
-        recipe: ``paper`` for the released recipe of AMSUnet, but for choosing the epoch on the test set.
-        overrides: fields of ``Plan`` by name.
+        fingerprint: What the data set looks like.
+        training_images: The number of images that remain for training after the cut of validation images.
+        settings: Fields of ``Plan`` by name; and ``recipe``, which is ``paper`` for the released recipe of AMSUnet, but
+            for choosing the epoch on the test set.
+        device: ``cpu``, ``cuda`` or ``mps``.
 
-    Raises: InputError for an override that is impossible.
+    Raises:
+        InputError: For a setting that is impossible.
     """
-    given = {name: value for name, value in (overrides or {}).items() if value is not None}
+    given = checked_settings(settings)
+    recipe = given.get("recipe")
+    given = {name: value for name, value in given.items() if name in Plan.model_fields}
     short = given.get("epochs") is None and given.get("minutes", DEFAULT_MINUTES) < _SHORT
-    if "scale" in given:
-        check_setting("scale", given["scale"])
-    settings, reasons = _derive(fingerprint, training_images, device, short=short, scale=given.get("scale"))
+    derived, reasons = _derive(fingerprint, training_images, device, short=short, scale=given.get("scale"))
     if recipe == "paper":
-        _follow_paper(settings, reasons, fingerprint)
-    settings |= given
+        _follow_paper(derived, reasons, fingerprint)
+    derived |= given
     reasons |= dict.fromkeys(given, USER_SET)
-    if settings["crop"][0] != settings["crop"][1] and settings["quarter_turns"]:
-        settings["quarter_turns"], reasons["quarter_turns"] = False, "crops are not square"
-    elif settings["augmentation_flips"] != "both" and "quarter_turns" not in given:
-        settings["quarter_turns"], reasons["quarter_turns"] = False, "half a turn is both flips"
-    if settings.get("epochs") is not None and settings.get("minutes") is not None:
+    if derived["crop"][0] != derived["crop"][1] and derived["quarter_turns"]:
+        derived["quarter_turns"], reasons["quarter_turns"] = False, "crops are not square"
+    elif derived["augmentation_flips"] != "both" and "quarter_turns" not in given:
+        derived["quarter_turns"], reasons["quarter_turns"] = False, "half a turn is both flips"
+    if derived.get("epochs") is not None and derived.get("minutes") is not None:
         if given.get("epochs") is not None and given.get("minutes") is not None:
             both = f"{setting('epochs')} and {setting('minutes')}"
             raise InputError(f"{both} exclude each other: give one of them")
-        settings["epochs" if given.get("minutes") else "minutes"] = None
-    if settings.get("epochs") is None and settings.get("minutes") is None:
-        settings["minutes"] = DEFAULT_MINUTES
+        derived["epochs" if given.get("minutes") else "minutes"] = None
+    if derived.get("epochs") is None and derived.get("minutes") is None:
+        derived["minutes"] = DEFAULT_MINUTES
         reasons["minutes"] = "the default"
     try:
-        plan = Plan(**settings, reasons={name: why for name, why in reasons.items() if why})
+        plan = Plan(**derived, reasons={name: why for name, why in reasons.items() if why})
     except ValidationError as error:
-        raise _refused(error) from None
+        raise refused(error) from None
     if plan.epochs is None or plan.steps_per_epoch is not None:
         return plan
     area = fingerprint.median_height * fingerprint.median_width * plan.scale**2
@@ -327,3 +169,15 @@ def _follow_paper(settings: dict[str, Any], reasons: dict[str, str], fingerprint
     }
     settings |= paper
     reasons |= dict.fromkeys(paper, "the released recipe")
+
+
+def make_augmentation(plan: Plan) -> Augmentation:
+    """What training batches go through."""
+    return Augmentation(
+        plan.augmentation,
+        coloured=plan.in_channels == 3,
+        flips=plan.augmentation_flips,
+        quarter_turns=plan.quarter_turns,
+        inversion=plan.inversion,
+        extra=plan.extra_augmentation,
+    )

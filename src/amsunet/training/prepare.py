@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +19,9 @@ from amsunet.data.duplicates import keep_together, warn_of_repeats
 from amsunet.data.fingerprint import Fingerprint, take_fingerprint
 from amsunet.data.groups import warn_of_groups
 from amsunet.data.images import read_image
-from amsunet.data.masks import IGNORE_INDEX, MaskOptions
+from amsunet.data.masks import IGNORE_INDEX
 from amsunet.data.occurrence import Occurrence
+from amsunet.data.options import DataOptions
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.data.scan import warn_of_same_files
 from amsunet.data.splits import assign_splits, deal_folds
@@ -30,7 +31,8 @@ from amsunet.inference.model_file import build_network
 from amsunet.models import is_custom
 from amsunet.models.contract import check_sizes
 from amsunet.training.finetune import load_pretrained, match_pretrained_width
-from amsunet.training.plan import USER_SET, Plan, check_setting, make_plan
+from amsunet.training.plan import make_plan
+from amsunet.training.plan_schema import USER_SET, Plan, checked_settings
 from amsunet.wording import setting
 
 _STATISTICS_IMAGES = 64
@@ -106,34 +108,38 @@ class Preparation:
 
 def prepare(
     data: str | Path,
+    settings: Mapping[str, Any] | None = None,
     *,
     device: str,
-    mask_options: MaskOptions | None = None,
-    group: str | None = None,
-    skip_broken: bool = False,
-    allow_problems: bool = False,
-    test_fraction: float = 0.2,
-    splits: Mapping[str, Split] | None = None,
+    data_options: DataOptions | None = None,
     folds: int | None = None,
-    recipe: Literal["default", "paper"] = "default",
-    overrides: dict[str, Any] | None = None,
+    allow_problems: bool = False,
 ) -> Preparation:
     """Open a data set, cut its splits, measure it and plan.
 
     Args:
-        folds: cut training and validation images into so many folds; all of them then count as training images.
+        data: A folder, a CSV manifest, or ``sample:NAME``.
+        settings: As for ``train``.
+        device: ``cpu``, ``cuda`` or ``mps``.
+        data_options: How the data set is read and split.
+        folds: Cut training and validation images into so many folds; all of them then count as training images.
+        allow_problems: Keep what cannot be used in the result without an error, for an audit.
 
-    Raises: InputError for data that cannot be trained on.
+    Returns:
+        The data set with its splits, its fingerprint and its plan.
+
+    Raises:
+        InputError: For data that cannot be trained on.
     """
-    for name, value in (overrides or {}).items():
-        if value is not None:
-            check_setting(name, value)  # before much is read
-    dataset = open_dataset(data, mask_options, group=group, skip_broken=skip_broken, allow_problems=allow_problems)
+    settings = checked_settings(settings)  # before much is read
+    data_options = data_options or DataOptions()
+    splits = data_options.splits
+    dataset = open_dataset(data, data_options, allow_problems=allow_problems)
     cut = partial(
         assign_splits,
         foreground=dataset.foreground_share(),
-        seed=int((overrides or {}).get("seed") or 0),
-        test_fraction=test_fraction,
+        seed=settings.get("seed", 0),
+        test_fraction=data_options.test_fraction,
     )
     copies = keep_together(dataset.scans)
     if not {"train", "val"} <= {*cut(dataset.samples, copies=copies).values()}:
@@ -156,7 +162,7 @@ def prepare(
         splits = {**splits, **dict.fromkeys(dealt.fold_of, "train")}
         images = len(dealt.fold_of) - -(-len(dealt.fold_of) // folds)
     leaks = [*warn_of_groups(dataset.samples, splits, locate(data), cut), *warn_of_repeats(dataset.scans, splits)]
-    plan = match_pretrained_width(make_plan(fingerprint, images, device=device, recipe=recipe, overrides=overrides))
+    plan = match_pretrained_width(make_plan(fingerprint, images, settings, device=device))
     check_network(plan, dataset.convention.num_classes)
     warnings = (*dataset.warnings, *warn_of_same_files(dataset.scans), *fingerprint.warnings, *leaks, *rare)
     return Preparation(dataset, dict(splits), fingerprint, plan, images, warnings, occurrence, dealt)

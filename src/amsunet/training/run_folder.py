@@ -18,6 +18,7 @@ from amsunet.data.dataset import Dataset
 from amsunet.data.discovery.layout import Split
 from amsunet.data.fingerprint import Fingerprint
 from amsunet.data.masks import MaskConvention
+from amsunet.data.options import DataOptions
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
 from amsunet.inference.model_metadata import seen_as_then
@@ -25,7 +26,7 @@ from amsunet.inference.model_ref import ModelRef
 from amsunet.models import code_files, is_custom
 from amsunet.records import Record
 from amsunet.removed import removed_in
-from amsunet.training.plan import Plan
+from amsunet.training.plan_schema import Plan
 from amsunet.wording import setting
 
 InputFormat = TypeVar("InputFormat", bound=BaseModel)
@@ -65,6 +66,11 @@ class RunData(Record):
     """Of the images that were trained or chosen on, by sample name: to know copies of them in other data sets."""
     seen_in_pretraining: tuple[str, ...] = ()
     """Checksums of images that the weights were trained or chosen on before this training began."""
+
+    @property
+    def data_options(self) -> DataOptions:
+        """How its data set is read."""
+        return DataOptions(group=self.group, skip_broken=self.skip_broken)
 
     def seen(self) -> set[str]:
         """Checksums of all images that the weights were trained or chosen on."""

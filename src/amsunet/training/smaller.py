@@ -9,7 +9,8 @@ import math
 from typing import Any, NamedTuple
 
 from amsunet.data.fingerprint import Fingerprint
-from amsunet.training.plan import USER_SET, Plan, make_plan
+from amsunet.training.plan import make_plan
+from amsunet.training.plan_schema import USER_SET, Plan
 
 NARROW = 16
 """Base channels. Widths that 16 does not divide save next to nothing: oneDNN pads channels to its vectors' length."""
@@ -94,7 +95,7 @@ def _smaller_scale(plan: Plan, fingerprint: Fingerprint, share: float, thinnest:
 def _rescaled(plan: Plan, fingerprint: Fingerprint, images: int, device: str, scale: float) -> Plan:
     said = {name: getattr(plan, name) for name, why in plan.reasons.items() if why == USER_SET}
     before, derived = (
-        make_plan(fingerprint, images, device=device, overrides={**said, "scale": one}) for one in (plan.scale, scale)
+        make_plan(fingerprint, images, {**said, "scale": one}, device=device) for one in (plan.scale, scale)
     )
     # What has been given up stays so, unless steps are small now without it.
     small = math.prod(derived.crop) * derived.batch_size <= _LEAST_WORK

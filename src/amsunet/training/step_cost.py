@@ -15,7 +15,8 @@ from amsunet.inference.cuda_graphs import captured, free_graphs
 from amsunet.inference.model_file import build_network, for_inference
 from amsunet.losses import make_loss
 from amsunet.progress import Stopwatch
-from amsunet.training.plan import Plan
+from amsunet.training.plan import make_augmentation
+from amsunet.training.plan_schema import Plan
 
 _SIDE = 256
 """Pixels of the image by which latency is measured."""
@@ -49,7 +50,7 @@ def measure_cost(plan: Plan, num_classes: int, device: Device, hopeless: float =
     network = device.place(build_network(plan.model, plan.model_arguments(num_classes)))
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
     loss = make_loss(plan.loss)
-    augmentation = plan.make_augmentation()
+    augmentation = make_augmentation(plan)
     shape = (plan.batch_size, plan.in_channels, *plan.crop)
     images = torch.rand(shape).to(device.type, memory_format=torch.channels_last)
     labels = torch.zeros((plan.batch_size, *plan.crop), dtype=torch.long, device=device.type)

@@ -6,20 +6,18 @@ import itertools
 import logging
 import os
 import re
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from amsunet.atomic_io import as_input_error
 from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
-from amsunet.data.discovery.layout import Split
 from amsunet.data.duplicates import pack_thumbnail
-from amsunet.data.masks import MaskOptions
-from amsunet.device import choose_device, environment
+from amsunet.data.options import DataOptions
+from amsunet.device import Device, choose_device, chosen_device, environment
 from amsunet.errors import InputError
 from amsunet.host import determinism_kept, random_state_kept
 from amsunet.inference.ensemble import fold_folder, write_folds
@@ -27,10 +25,10 @@ from amsunet.inference.model_file import authorized_model
 from amsunet.inference.model_ref import ModelRef
 from amsunet.models import absolute_model, code_checksum
 from amsunet.training.budget import fit_prepared
-from amsunet.training.closing import Evaluating
+from amsunet.training.closing import CommandTime
 from amsunet.training.fit import TrainResult, fit
 from amsunet.training.folds import fit_folds
-from amsunet.training.plan import Plan
+from amsunet.training.plan_schema import Plan, checked_settings
 from amsunet.training.prepare import Preparation, fit_preprocessing, prepare
 from amsunet.training.run_folder import (
     RunConfig,
@@ -52,46 +50,28 @@ logger = logging.getLogger(__name__)
 @determinism_kept()
 def train(
     data: str | Path,
+    settings: Mapping[str, Any] | None = None,
     *,
     out: str | Path | None = None,
-    minutes: float | None = None,
-    epochs: int | None = None,
-    recipe: Literal["default", "paper"] = "default",
-    mask_options: MaskOptions | None = None,
-    group: str | None = None,
-    skip_broken: bool = False,
-    test_fraction: float = 0.2,
-    splits: Mapping[str, Split] | None = None,
     folds: int | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    deterministic: bool = False,
-    started: float | None = None,
-    evaluating: Evaluating | None = None,
-    **overrides: Any,
+    data_options: DataOptions | None = None,
+    device: str | Device = "auto",
+    command_time: CommandTime | None = None,
 ) -> TrainResult:
     """Train a network and write a run folder.
 
     Args:
         data: A folder, a CSV manifest, or ``sample:NAME``.
+        settings: Settings by name, as ``{"minutes": 5, "batch_size": 8}``; what is left out is derived from the data.
+            The minutes are those of this call: reading, measuring, and what is learnt of the network in the end are
+            paid from them too.
         out: The run folder, which must not hold a run yet; the next free one under ``runs/`` when left out.
-        minutes: The budget, of each fold where there are folds; 20 where ``epochs`` is left out too. Of the minutes
-            reading, measuring, and what is learnt of the network in the end are paid too.
-        epochs: Passes over the training images, instead of minutes.
-        recipe: ``paper`` for the released recipe.
-        mask_options: What the masks mean, where it is not to be found out.
-        group: A regular expression whose first group, found in an image's path, names the patient.
-        skip_broken: Leave out images that cannot be used.
-        test_fraction: The share held out where the data name no test images.
-        splits: The split of every image by its name, in place of the data set's own and of what is cut.
         folds: Train so many networks, each validated on a part of the training images that it is not trained on; the
             run folder is then an ensemble, whose probabilities are averaged.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        precision: ``auto``, ``float32`` or ``bfloat16``.
-        deterministic: The same weights, bit for bit, from the same call.
-        started: When the minutes began, by ``time.monotonic``; with this call when left out.
-        judging: What the caller does after training and within the minutes, rehearsed.
-        overrides: Fields of the plan.
+        data_options: How the data set is read and split, where that is not to be found out.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; or what ``choose_device`` gives, for another precision than the
+            fastest.
+        command_time: The command that the minutes are of; this call when left out.
 
     Returns:
         What came of it, with the run folder.
@@ -101,41 +81,32 @@ def train(
 
     Example:
         >>> import amsunet
-        >>> training = amsunet.train("sample:nuclei", minutes=2, out="runs/example")
+        >>> training = amsunet.train("sample:nuclei", {"minutes": 2}, out="runs/example")
         >>> training.run.name, 0 <= training.validation_dice <= 1
         ('example', True)
     """
-    started = time.monotonic() if started is None else started
+    command_time = command_time or CommandTime()
+    given, data_options = checked_settings(settings), data_options or DataOptions()
     if out is not None:
         _refuse_taken(Path(out))
-    machine = choose_device(device, precision)
+    machine = chosen_device(device)
     logger.info(f"on {machine}")
-    if overrides.get("model"):
-        overrides["model"] = absolute_model(overrides["model"])
-    if pretrained := overrides.get("pretrained"):
-        model = ModelRef.resolve(pretrained)
+    if "model" in given:
+        given["model"] = absolute_model(given["model"])
+    if "pretrained" in given:
+        model = ModelRef.resolve(given["pretrained"])
         _ = model.weights  # an ensemble is refused before the data are read
-        overrides["pretrained"] = model.absolute
-    prepared = prepare(
-        data,
-        device=machine.type,
-        mask_options=mask_options,
-        group=group,
-        skip_broken=skip_broken,
-        test_fraction=test_fraction,
-        splits=splits,
-        folds=folds,
-        recipe=recipe,
-        overrides={"minutes": minutes, "epochs": epochs, **overrides},
-    )
+        given["pretrained"] = model.absolute
+    prepared = prepare(data, given, device=machine.type, data_options=data_options, folds=folds)
     for level, line in prepared.lines():
         logger.log(level, line)
-    plan, dataset, closing = prepared.plan, prepared.dataset, 0.0
-    if deterministic:
+    plan, dataset = prepared.plan, prepared.dataset
+    closing, started = 0.0, command_time.started
+    if given.get("deterministic"):
         # cuBLAS reads it at the process's first matrix product, and the Trainer that sets it comes after the measuring.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if plan.minutes is not None:
-        fitted = fit_prepared(prepared, machine, started, evaluating)
+        fitted = fit_prepared(prepared, machine, command_time)
         plan, closing, started = fitted.plan, fitted.closing_seconds, fitted.started
         for warning in fitted.warnings:
             logger.warning(warning)
@@ -148,13 +119,13 @@ def train(
         convention=dataset.convention,
         device=machine.type,
         precision=machine.precision,
-        deterministic=deterministic,
+        deterministic=given.get("deterministic", False),
         code=code_checksum(plan.model),
     )
     data_record = RunData(
         source=absolute_source(data),
-        group=group,
-        skip_broken=skip_broken,
+        group=data_options.group,
+        skip_broken=data_options.skip_broken,
         fingerprint=prepared.fingerprint,
         splits=prepared.splits,
         checksums=dataset.checksums(),
@@ -231,8 +202,7 @@ def resume(
     logger.info(f"on {machine}")
     dataset = open_dataset(
         locate(record.source),
-        group=record.group,
-        skip_broken=record.skip_broken,
+        record.data_options,
         convention=config.convention,
     )
     record.check(dataset)

@@ -11,6 +11,7 @@ import pytest
 from amsunet.data.builtin_samples import check_exists
 from amsunet.data.dataset import open_dataset
 from amsunet.data.discovery.layout import find_samples
+from amsunet.data.options import DataOptions
 from amsunet.errors import InputError
 
 
@@ -77,7 +78,7 @@ def test_a_name_that_is_not_utf8_is_a_problem(make_dataset: Callable[..., Path])
     with pytest.raises(InputError, match=r"bad\\xff\.png has a name that is not UTF-8: rename") as refusal:
         open_dataset(data)
     str(refusal.value).encode()
-    dataset = open_dataset(data, skip_broken=True)
+    dataset = open_dataset(data, DataOptions(skip_broken=True))
     assert [sample.name for sample in dataset.samples] == ["00", "02"]
     assert all(str(problem.path).encode() for problem in dataset.problems)
 

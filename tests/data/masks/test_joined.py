@@ -14,6 +14,7 @@ from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import Array
 from amsunet.data.masks import MaskOptions
 from amsunet.data.masks.joined import open_sample_mask
+from amsunet.data.options import DataOptions
 from amsunet.errors import InputError
 
 Save = Callable[[Path, Array], Path]
@@ -73,7 +74,7 @@ def lesions(tmp_path: Path, save: Save, picture: Callable[..., Array]) -> Path:
 
 @pytest.mark.parametrize("options", [None, MaskOptions(instances=True)])
 def test_a_lesion_in_a_file_of_its_own_is_foreground(lesions: Path, options: MaskOptions | None) -> None:
-    dataset = open_dataset(lesions, options)
+    dataset = open_dataset(lesions, DataOptions(masks=options or MaskOptions()))
     labels = dataset.read_labels(dataset.samples[0])
     assert np.array_equal(labels == 1, _boxes((2, 2), (10, 10)) > 0)
     assert not dataset.problems and any("1 of 4 images have several masks" in note for note in dataset.notes)
@@ -84,7 +85,7 @@ def test_an_image_that_may_have_another_mask_is_never_taught_without_it(lesions:
     save(lesions / "benign" / "benign (1)_extra_mask.png", _boxes((9, 9)))
     with pytest.raises(InputError, match=r"benign \(1\)_extra_mask\.png may be a mask of .*benign \(1\)\.png as well"):
         open_dataset(lesions)
-    assert [sample.name for sample in open_dataset(lesions, skip_broken=True).samples] == [
+    assert [sample.name for sample in open_dataset(lesions, DataOptions(skip_broken=True)).samples] == [
         "benign (0)", "benign (2)", "benign (3)",
     ]  # fmt: skip
 
@@ -95,7 +96,7 @@ def test_one_folder_of_masks_with_several_values_is_no_class(
     for number in range(3):
         save(tmp_path / "images" / f"{number}.png", picture(number, 20, 30))
         save(tmp_path / "masks" / "organs" / f"{number}.png", _boxes((2, 2), value=1) + _boxes((10, 10), value=2))
-    dataset = open_dataset(tmp_path, MaskOptions(classes=(0, 1, 2)))
+    dataset = open_dataset(tmp_path, DataOptions(masks=MaskOptions(classes=(0, 1, 2))))
     assert dataset.convention.values == (0, 1, 2)
     assert set(np.unique(dataset.read_labels(dataset.samples[0])).tolist()) == {0, 1, 2}
 
@@ -126,7 +127,7 @@ def test_two_masks_of_every_image_that_overlap_are_two_observers(
         return
     with pytest.raises(InputError, match=r"overlap, as do those of all 3 images by 14% .*two observers'"):
         open_dataset(tmp_path)
-    assert len(open_dataset(tmp_path, MaskOptions(instances=True)).scans) == 3
+    assert len(open_dataset(tmp_path, DataOptions(masks=MaskOptions(instances=True))).scans) == 3
 
 
 def test_a_coloured_mask_is_joined_with_one_that_marks_nothing(tmp_path: Path, save: Save) -> None:

@@ -1,0 +1,13 @@
+"""The words that settings choose among, for those who name them before anything is computed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Normalization = Literal["depth", "percentiles", "channels", "gamma", "bright_on_dark"]
+ImageScale = Literal["factor", "size"]
+Flips = Literal["both", "horizontal", "vertical", "none"]
+"""Which mirror images show a class as it is: left to right, upside down."""
+Strength = Literal["none", "paper", "light", "medium", "strong"]
+Extra = Literal["stain"]
+LossName = Literal["ce_dice", "focal_dice", "ce_dice_cldice"]

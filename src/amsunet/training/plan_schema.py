@@ -1,0 +1,244 @@
+"""The settings of a training, each written once: name, values, default and meaning.
+
+The options of the command line and the page of settings are made from it, so it needs neither torch nor numpy. The
+rules that derive a plan from the data are in ``plan``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+
+from amsunet.choices import Extra, Flips, ImageScale, LossName, Normalization, Strength
+from amsunet.errors import InputError
+from amsunet.records import Record
+from amsunet.removed import refuse_removed, removed_in, without_removed
+from amsunet.wording import command, setting
+
+USER_SET = "as you said"
+"""The reason of a setting that the user set."""
+Recipe = Literal["default", "paper"]
+_Side = Annotated[int, Field(ge=32)]
+
+
+def _words(value: Any) -> Any:
+    """Words as the command line has them, between commas."""
+    return tuple(word.strip() for word in value.split(",")) if isinstance(value, str) else value
+
+
+def _sides(value: Any) -> Any:
+    """Height and width; one number is both, and text has an x between them."""
+    if isinstance(value, str):
+        value = tuple(value.replace("x", ",").split(","))
+    elif isinstance(value, int):
+        value = (value,)
+    return (value[0], value[0]) if isinstance(value, (tuple, list)) and len(value) == 1 else value
+
+
+class Plan(Record):
+    """Every setting of a training. ``reasons`` says why, by setting."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+    former_names: ClassVar[Mapping[str, str]] = {
+        "windowing": "normalization",
+        "start": "pretrained",
+        "average_weights": "ema",
+    }
+
+    model: str = "amsunet"
+    """The network: a name that ``amsunet models`` lists, or ``FILE.py:FUNCTION``."""
+    base_channels: int | None = Field(None, ge=1)
+    """Width of the network. When left out, that of the pretrained weights, else the network's default (32 for amsunet,
+    or 16 on a CPU where minutes are few)."""
+    model_options: dict[str, Any] = Field(default_factory=dict)
+    """Another argument of the network, as skip_attention=cbam or dilations=[1,1,1,1,1]."""
+    pretrained: str | None = None
+    """Start from the weights of a trained run, or of a network that ``amsunet zoo`` lists."""
+    in_channels: Literal[1, 3]
+    """Channels of the images: 1 for grey ones, 3 for colour."""
+    scale: float = Field(gt=0, le=4)
+    """Working pixels per image pixel."""
+    image_scale: ImageScale = "factor"
+    """What an image of another size is: more of the view (factor), or the same view in other pixels (size)."""
+    normalization: Annotated[Normalization, BeforeValidator(refuse_removed)]
+    """What becomes black and white: the range of the training images, the image's own, that of each channel, dark
+    images lifted, or dark objects inverted."""
+    crop: Annotated[tuple[_Side, _Side], BeforeValidator(_sides)]
+    """Size of training crops: a side, or height x width, of 32 and more."""
+    batch_size: int = Field(ge=1)
+    """Crops of a step."""
+    foreground_fraction: float = Field(ge=0, le=1)
+    """Share of crops centred on foreground."""
+    augmentation: Strength
+    """Flips, turns, affine maps, colour, gamma, blur and noise, at a strength; paper: flips and sizes alone."""
+    extra_augmentation: Annotated[tuple[Extra, ...], BeforeValidator(refuse_removed), BeforeValidator(_words)] = ()
+    """Added to an augmentation of light, medium or strong: stain weighs the stains of tissue anew."""
+    augmentation_flips: Flips = "both"
+    """Mirror images shown in training: both, but for those that would exchange classes."""
+    quarter_turns: bool
+    """Turn crops by 90 degrees."""
+    inversion: bool = False
+    """Also show crops with dark and bright exchanged."""
+    loss: Annotated[LossName, BeforeValidator(refuse_removed)] = "ce_dice"
+    """Cross-entropy or focal loss plus Dice, or clDice for lines."""
+    learning_rate: float = Field(2e-3, gt=0)
+    """Largest step size: it rises at first, then falls to nothing."""
+    weight_decay: float = Field(5e-5, ge=0)
+    """How much AdamW draws weights to zero."""
+    gradient_clip: float | None = Field(1.0, gt=0)
+    """Largest norm of the gradient."""
+    ema: bool = True
+    """Evaluate and keep an exponential moving average of the weights."""
+    epochs: int | None = Field(None, ge=1)
+    """Passes over the training images, instead of minutes."""
+    minutes: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Minutes for the whole command, with reading and evaluating; 20 where epochs are left out too. With folds, those
+    of each fold."""
+    steps_per_epoch: int | None = Field(None, ge=1)
+    """Steps between two looks at validation images. Left open with minutes: then taken from the measured time of a
+    step."""
+    validation_images: int | None = Field(None, ge=1)
+    """So many of the validation images, evenly spread, are evaluated at the end and choose threshold and temperature;
+    all of them when left out."""
+    validated_each_epoch: int = Field(24, ge=1)
+    """Validation images that choose the weights after each epoch, at most."""
+    patience: int = Field(30, ge=1)
+    """Early stopping: epochs without a better validation score before training ends."""
+    seed: int = Field(0, ge=0)
+    """Of the splits, the first weights and all crops."""
+    reasons: dict[str, str] = Field(default_factory=dict)
+    """Why each setting is what it is."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_what_is_gone(cls, settings: Any) -> Any:
+        return without_removed(settings)
+
+    @field_validator("model_options")
+    @classmethod
+    def _leave_the_rest(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if derived := {"in_channels", "num_classes"} & options.keys():
+            raise ValueError(f"{min(derived)} is not set here, it follows from the data")
+        if "base_channels" in options and info.data.get("base_channels") is not None:
+            raise ValueError("base_channels is set twice, leave one out")
+        return options
+
+    @field_validator("extra_augmentation")
+    @classmethod
+    def _add_to_something(cls, extra: tuple[Extra, ...], info: ValidationInfo) -> tuple[Extra, ...]:
+        if extra and info.data.get("augmentation") in ("none", "paper"):
+            raise ValueError("there is something to add to with augmentation light, medium or strong alone")
+        if "stain" in extra and info.data.get("in_channels") == 1:
+            raise ValueError("only colour images have a stain")
+        return extra
+
+    def model_arguments(self, num_classes: int) -> dict[str, Any]:
+        """What the network is built with."""
+        width = {} if self.base_channels is None else {"base_channels": self.base_channels}
+        return {"in_channels": self.in_channels, "num_classes": num_classes, **width, **self.model_options}
+
+    def __str__(self) -> str:
+        lines = []
+        for name, value in self.model_dump(exclude={"reasons"}).items():
+            if value not in (None, {}, ()):
+                lines.append(f"  {name:<20} {as_text(value):<12} {self.reasons.get(name, '')}".rstrip())
+        return "\n".join(lines)
+
+
+class Manner(Record):
+    """Settings of a training that are no part of its plan: how it is made and followed."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    recipe: Recipe = "default"
+    """How settings are derived: from the data, or, with paper, as AMSUnet was released."""
+    deterministic: bool = False
+    """The same weights, bit for bit, from the same command."""
+
+
+SETTINGS: dict[str, FieldInfo] = {
+    name: field for name, field in (Plan.model_fields | Manner.model_fields).items() if name != "reasons"
+}
+"""Everything that can be set, by name."""
+_DERIVED = {"image_scale", "augmentation_flips", "inversion"}
+"""Settings that are derived although they have a default, which is that of runs older than they are."""
+
+
+def default_of(name: str) -> str:
+    """What a setting is when left out, in words; empty where its description is all there is."""
+    field = SETTINGS[name]
+    if field.is_required() or name in _DERIVED:
+        return "derived from the data"
+    value = field.get_default(call_default_factory=True)
+    return "" if value in (None, {}, ()) else f"default {as_text(value)}"
+
+
+def checked_settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Settings that each by itself is possible, without those that are None.
+
+    Raises:
+        InputError: For a name that there is not, with the nearest one, or a value that a setting never has.
+    """
+    return {name: check_setting(name, value) for name, value in (given or {}).items() if value is not None}
+
+
+def check_setting(name: str, value: Any) -> Any:
+    """Check one setting by itself, and return its value as the plan will have it.
+
+    Raises:
+        InputError: For a setting that there is not, or a value that it takes for no data.
+    """
+    field = SETTINGS.get(name)
+    if field is None:
+        raise InputError(f"there is no setting {name!r}: {nearest_setting(name)}")
+    try:
+        return TypeAdapter(Annotated[field.annotation, field]).validate_python(value)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise refused(error, name) from None
+
+
+def nearest_setting(name: str) -> str:
+    """What to do about a name that no setting has."""
+    near = get_close_matches(name.replace("-", "_"), SETTINGS, n=1)
+    return f"did you mean {setting(near[0])}?" if near else f"{command('train', help=True)} lists them"
+
+
+def with_settings(plan: Plan, settings: Mapping[str, Any]) -> Plan:
+    """A plan with some settings set otherwise.
+
+    Raises:
+        InputError: If it does not take them.
+    """
+    try:
+        return Plan(**{**plan.model_dump(), **settings})
+    except ValidationError as error:
+        raise refused(error) from None
+
+
+def refused(error: ValidationError, name: str | None = None) -> InputError:
+    """The sentence about the first setting that cannot be."""
+    if gone := removed_in(error):
+        return InputError(gone)
+    first = error.errors()[0]
+    wrong = setting(str(name or first["loc"][0]))
+    return InputError(f"{wrong}: {first['msg'].removeprefix('Value error, ').lower()}, not {as_text(first['input'])}")
+
+
+def as_text(value: Any) -> str:
+    """A setting as it is shown: sides with an x between them, words with commas."""
+    if isinstance(value, (tuple, list)):
+        return (", " if any(isinstance(part, str) for part in value) else " x ").join(map(str, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,46 @@
+"""What is set of a training travels in a few objects, and a mistake is refused in the call that has it."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from amsunet.errors import InputError
+from amsunet.evaluation.compare import compare
+from amsunet.evaluation.study import Variant
+from amsunet.training import prepare as preparing
+from amsunet.training.check import check
+from amsunet.training.train import resume, train
+
+_VARIANTS = [Variant(name="a", model="amsunet"), Variant(name="b", model="unet")]
+
+
+@pytest.mark.parametrize("function", [train, resume, check, compare, preparing.prepare])
+def test_at_most_seven_parameters_and_none_that_takes_anything(function):
+    parameters = inspect.signature(function).parameters.values()
+    assert len(parameters) <= 7
+    assert all(parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL) for parameter in parameters)
+
+
+@pytest.mark.parametrize(
+    "call", [train, check, lambda data, settings, out: compare(data, _VARIANTS, settings, out=out)]
+)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batchsize": 2}, "there is no setting 'batchsize': did you mean batch_size"),
+        ({"learning_rate": -1}, "learning_rate: .*not -1"),
+    ],
+)
+def test_a_mistyped_setting_is_refused_before_data_are_read(call, settings, message, monkeypatch, tmp_path):
+    monkeypatch.setattr(preparing, "open_dataset", None)
+    with pytest.raises(InputError, match=message):
+        call("sample:nuclei", settings, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_each_training_of_a_study_has_is_no_setting_of_the_study(tmp_path):
+    for name, value in {"seed": 1, "model": "unet", "pretrained": "nuclei", "recipe": "paper"}.items():
+        with pytest.raises(InputError, match=f"{name}: no setting of a whole study"):
+            compare("sample:nuclei", _VARIANTS, {name: value}, out=tmp_path / "out")
