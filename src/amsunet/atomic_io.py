@@ -52,7 +52,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             # The suffix stays last: image writers choose the format by it.
             temporary = path.parent / f".{uuid.uuid4().hex[:12]}.partial{path.suffix}"
-            # Made as any new file is: what may be done with it tells the umask, which can only be read by setting it.
+            # Made as any new file is: its mode comes from the umask, which can only be read by setting it.
             handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
             mode = stat.S_IMODE(os.fstat(handle).st_mode)
             os.close(handle)

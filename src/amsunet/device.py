@@ -1,4 +1,4 @@
-"""The machine a command runs on: its device, precision, and how to say so."""
+"""The machine a command runs on: its device, its precision, and its name."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _processor() -> str:
 
 
 def environment(device: Device) -> dict[str, Any]:
-    """What a result must say about where it came from."""
+    """What a result must record about where it came from."""
     packages = {}
     for name in ("amsunet", "torch", "pytorch-lightning", "monai", "kornia", "numpy"):
         try:

@@ -21,7 +21,7 @@ class Borrowed(Generic[Value]):
     """A setting that has another value while anybody needs it, in however many threads.
 
     Args:
-        read: tells its value.
+        read: Reads its value.
         change: sets it.
         meanwhile: what it is to be.
     """
@@ -52,7 +52,7 @@ _QUIET: dict[str, Borrowed[int]] = {}
 
 @contextmanager
 def quiet(*names: str, level: int = logging.ERROR) -> Iterator[None]:
-    """Meanwhile let loggers of other libraries say what is of this level or worse and nothing else."""
+    """Meanwhile let loggers of other libraries log this level or worse and nothing else."""
     with ExitStack() as stack:
         for name in names:
             logger = logging.getLogger(name)

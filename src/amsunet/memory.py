@@ -29,7 +29,7 @@ Value = TypeVar("Value")
 
 @cache
 def keep_freed_memory() -> None:
-    """Let the process keep the memory it frees, and have it in large pages, where the C library can be told to (glibc).
+    """Let the process keep the memory it frees, and have it in large pages, where the C library can be set to (glibc).
 
     By default every large activation goes back to the system after use and is fetched again page by page,
     which costs as much time as the arithmetic. It cannot be taken back: the command line does it, and a library leaves
@@ -86,7 +86,7 @@ def large_pieces_returned() -> Iterator[None]:
 
 
 def _is_kept() -> bool:
-    """Whether this process was told to keep what it frees."""
+    """Whether this process was set to keep what it frees."""
     return keep_freed_memory.cache_info().currsize > 0
 
 
@@ -133,7 +133,7 @@ def free_memory() -> int:
     import psutil  # noqa: PLC0415 - not there in a small installation, which does not ask
 
     free = int(psutil.virtual_memory().available)
-    with suppress(OSError, ValueError):  # without a limit the file is missing or says max
+    with suppress(OSError, ValueError):  # without a limit the file is missing or holds max
         limit = int((_CONTAINER / "memory.max").read_text(encoding="ascii"))
         used = int((_CONTAINER / "memory.current").read_text(encoding="ascii"))
         lines = (_CONTAINER / "memory.stat").read_text(encoding="ascii").splitlines()
@@ -191,7 +191,7 @@ class MemoryCache(Generic[Key, Value]):
 def peak_memory() -> int:
     """Largest resident memory of this process so far, in bytes."""
     if sys.platform.startswith("linux"):
-        # What getrusage tells includes the peak of the process that started this one.
+        # What getrusage gives includes the peak of the process that started this one.
         with open("/proc/self/status", encoding="ascii") as lines:  # noqa: PTH123 - not a file of the user's
             return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
     try:

@@ -84,8 +84,8 @@ def without_telemetry() -> Iterator[None]:
     """
     with _IMPORTING:
         before = {name: sys.modules[name] for name in _REPORTERS if name in sys.modules}
-        told = os.environ.get(_ORT)
-        os.environ[_ORT] = told or "1"
+        switch = os.environ.get(_ORT)
+        os.environ[_ORT] = switch or "1"
         sys.modules.update(dict.fromkeys(_REPORTERS))  # type: ignore[arg-type]
         try:
             yield
@@ -93,5 +93,5 @@ def without_telemetry() -> Iterator[None]:
             for name in _REPORTERS:
                 del sys.modules[name]
             sys.modules.update(before)
-            if told is None:
+            if switch is None:
                 del os.environ[_ORT]

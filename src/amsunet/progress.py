@@ -1,4 +1,4 @@
-"""How far long work has come: told by whoever does it, shown by whoever wants to.
+"""How far long work has come: reported by whoever does it, shown by whoever wants to.
 
     from amsunet.progress import reported_to
 

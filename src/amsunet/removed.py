@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 LAST = "0.1.0 (commit e005fca)"
 """The last version that had them."""
 _TYPE = "removed"
-"""Of the error by which pydantic tells of one."""
+"""Of the error by which pydantic reports one."""
 _FEATURES = {
     "ce_dice_boundary": "boundary loss",
     "elastic": "elastic augmentation",
@@ -24,7 +24,7 @@ _SWITCHES = {"deep_supervision": "deep supervision"}
 
 
 def refuse_removed(value: Any) -> Any:
-    """Check a value, or each of several, before pydantic does: one of old says in which version it can be used."""
+    """Check a value, or each of several, before pydantic does: a former one is refused with its last version."""
     for one in value if isinstance(value, (list, tuple)) else (value,):
         if isinstance(one, str) and one in _FEATURES:
             raise _error(_FEATURES[one])

@@ -8,7 +8,7 @@ and gets them as whoever reads it would type them:
     setting(classes=(0, 0xFF0000), colours=True)    classes=(0x000000, ...            --classes '#000000,#ff0000'
     command("resume", "runs/a")                     amsunet.resume('runs/a')         amsunet train --resume runs/a
 
-Python is the rule; the command line says once, when it starts, that a shell is what is typed into. It is the same for
+Python is the rule; the command line declares once, when it starts, that a shell is typed into. It is the same for
 all threads: what is read and refused is read in several.
 """
 
@@ -58,7 +58,7 @@ def spelled() -> Place:
 
 
 def setting(*names: str, **values: object) -> str:
-    """Name settings, or settings with their values; True of a switch says that it is on.
+    """Name settings, or settings with their values; True of a switch means that it is on.
 
     Args:
         names: of settings without a value.

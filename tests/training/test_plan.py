@@ -104,7 +104,7 @@ def test_a_gpu_takes_larger_batches_and_never_more_than_there_are_images():
 def test_what_was_said_stays(name, value):
     plan = _plan({name: value})
     assert getattr(plan, name) == value
-    assert plan.reasons[name] == "as you said"
+    assert plan.reasons[name] == "set by you"
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_an_extra_may_be_a_word():
 
 def test_quarter_turns_need_square_crops():
     assert not _plan({"crop": (64, 96)}).quarter_turns
-    assert _plan({"crop": (64, 96), "quarter_turns": False}).reasons["quarter_turns"] == "as you said"
+    assert _plan({"crop": (64, 96), "quarter_turns": False}).reasons["quarter_turns"] == "set by you"
 
 
 @pytest.mark.parametrize(

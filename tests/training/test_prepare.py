@@ -74,7 +74,7 @@ def test_overrides_and_mask_options_arrive(tmp_path):
     )
     assert prepared.dataset.convention.kind == "threshold"
     assert prepared.plan.crop == (32, 32)
-    assert prepared.plan.reasons["crop"] == "as you said"
+    assert prepared.plan.reasons["crop"] == "set by you"
 
 
 @pytest.mark.parametrize("ignored", [0, 8])

@@ -40,7 +40,7 @@ for command in (
 
 
 def main(entry: click.Command | None = None) -> None:
-    """Run the command line, or a command beside it; what a user can mend ends in one sentence and exit code 2."""
+    """Run the command line, or a command beside it; what a user can fix ends in one sentence and exit code 2."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what the terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -61,9 +61,9 @@ def main(entry: click.Command | None = None) -> None:
             raise
         click.echo(f"error: {describe_missing(error.name or '')}", err=True)
     except OSError as error:
-        click.echo(f"error: {error}: free some space or mend the permissions, and run the command again", err=True)
+        click.echo(f"error: {error}: free some space or fix the permissions, and run the command again", err=True)
     except (MemoryError, RuntimeError) as error:
-        # torch tells of memory with a RuntimeError, which is the parent of its own kind for GPUs.
+        # torch reports memory with a RuntimeError, which is the parent of its own kind for GPUs.
         if isinstance(error, RuntimeError) and not _OUT_OF_MEMORY.search(str(error)):
             raise
         click.echo(

@@ -77,6 +77,6 @@ def _draft_manifest(data: str, file: Path) -> None:
     # An option without its value gives the empty path, which is that of the working folder.
     draft = draft_manifest(data, None if file == Path() else file)
     click.echo(
-        f"{draft.path}: {draft.images} images, {draft.with_mask} of them with a mask; fill in what is missing, mend "
+        f"{draft.path}: {draft.images} images, {draft.with_mask} of them with a mask; fill in what is missing, fix "
         f"what is wrong, then run amsunet check {shlex.quote(draft.next_source)}"
     )

@@ -37,7 +37,7 @@ def check_model(model: str) -> None:
         click.echo(f"{'kept  ' if problem is None else 'BROKEN'}  {promise}{'' if problem is None else f': {problem}'}")
         broken += problem is not None
     if broken:
-        click.echo(f"error: {model} breaks {broken} promises: mend them before training", err=True)
+        click.echo(f"error: {model} breaks {broken} promises: fix them before training", err=True)
         raise SystemExit(2)
 
 

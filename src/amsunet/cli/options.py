@@ -157,6 +157,6 @@ def runtime_options(values: dict[str, Any]) -> RuntimeOptions:
 def refuse_settings(context: click.Context, allowed: set[str], why: str) -> None:
     """Raise for a setting on the command line that would be of no use."""
     for parameter in context.command.params:
-        said = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
-        if said and parameter.name not in allowed:
+        given = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
+        if given and parameter.name not in allowed:
             raise click.UsageError(f"{why}: leave {parameter.opts[0]} out.")

@@ -201,7 +201,7 @@ def _splits(prepared: Preparation, folds: int | None, split: Split, *, spare_tes
     """
     if folds is None:
         if split not in prepared.splits.values():
-            raise InputError(f"{prepared.dataset.source} leaves no images to judge on: say {setting(folds=5)}")
+            raise InputError(f"{prepared.dataset.source} leaves no images to evaluate on: set {setting(folds=5)}")
         return [prepared.splits]
     dataset = prepared.dataset
     samples = [sample for sample in dataset.samples if not (spare_test and prepared.splits[sample.name] == "test")]
@@ -250,7 +250,7 @@ def _run(out: Path, study: Study, waiting: list[Trial], jobs: int) -> dict[str, 
     """Run the cells that are not done. Returns what was wrong, by cell name."""
     trials, total, done, start = len(study.trials()), len(waiting), 0, time.monotonic()
     minutes = study.plan.get("minutes")
-    time_needed = f": about {total * minutes / jobs:.0f} minutes and the judging" if minutes and total else ""
+    time_needed = f": about {total * minutes / jobs:.0f} minutes and the evaluation" if minutes and total else ""
     logger.info(
         f"{trials} trainings, {trials - total} done already, {jobs} at a time, each of {study.equal}{time_needed}"
     )
@@ -291,7 +291,7 @@ def _start(out: Path, trial: Trial, threads: int) -> subprocess.Popen[bytes]:
     with log.open("wb") as file:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "amsunet.evaluation.trial", str(out), trial.name, spelled()],
-            stdin=subprocess.PIPE,  # its end tells the cell that this process is gone
+            stdin=subprocess.PIPE,  # the trial sees by its end that this process is gone
             stdout=file,
             stderr=subprocess.STDOUT,
             env={**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"},

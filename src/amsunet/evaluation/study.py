@@ -84,7 +84,7 @@ class Trial(BaseModel):
     seed: int
     fold: int | None = None
     split: Literal["test", "val"] = "test"
-    """What it is judged on."""
+    """The images it is evaluated on."""
 
     @property
     def name(self) -> str:
@@ -110,7 +110,7 @@ class Study(BaseModel):
     """One, or one for each fold, by image name."""
     folds: int | None
     split: Literal["test", "val"] = "test"
-    """What cells are judged on."""
+    """The images that trials are evaluated on."""
     plan: Annotated[dict[str, Any], BeforeValidator(without_removed)]
     """Settings of every training, fields of ``Plan``."""
     device: str
@@ -162,7 +162,7 @@ def trial_folder(out: Path, trial: Trial) -> Path:
 
 
 def is_done(out: Path, trial: Trial) -> bool:
-    """Whether a cell has been trained and judged."""
+    """Whether a trial has been trained and evaluated."""
     return (trial_folder(out, trial) / "evaluation" / trial.split / "summary.json").is_file()
 
 
@@ -219,7 +219,7 @@ def _refuse_another(out: Path, old: Study, asked: Study) -> None:
         "amsunet": "version of amsunet",
         "checksums": "images or masks",
         "folds": f"number of {setting('folds')}",
-        "split": "part of the images to judge on",
+        "split": "part of the images to evaluate on",
     }
     for field in (
         "amsunet",

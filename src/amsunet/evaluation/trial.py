@@ -32,7 +32,7 @@ _WAIT = 300
 
 
 def run_trial(out: Path, name: str) -> bool:
-    """Train a cell, or go on with it, and judge it. Returns whether it came to its end.
+    """Train a trial, or go on with it, and evaluate it. Returns whether it came to its end.
 
     Raises: InputError if it cannot be trained.
     """
@@ -82,12 +82,12 @@ def _stop_with_the_parent() -> None:
 
 
 if __name__ == "__main__":
-    # Shells start background commands deaf to Ctrl-C, which is how the parent's end is told.
+    # Shells start background commands deaf to Ctrl-C, so the parent's end is noticed here.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_stop_with_the_parent, daemon=True).start()
     try:
         keep_freed_memory()
-        # Into the log of the cell, whose last line the study tells.
+        # Into the log of the trial, whose last line the study shows.
         with shown(), spelled_for(cast(Place, sys.argv[3])):
             sys.exit(0 if run_trial(Path(sys.argv[1]), sys.argv[2]) else STOPPED)
     except InputError as error:

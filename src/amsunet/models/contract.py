@@ -12,7 +12,7 @@ Build = Callable[..., nn.Module]
 
 
 class ContractError(Exception):
-    """A network breaks the contract; the message says how."""
+    """A network breaks the contract; the message names how."""
 
 
 def check_contract(build: Build) -> Iterator[tuple[str, str | None]]:

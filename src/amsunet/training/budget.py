@@ -144,7 +144,7 @@ def fit_to_budget(
 ) -> Fitted:
     """Measure what a step costs, give up what does not fit into the minutes, and cut them into epochs.
 
-    The steps of a plan by epochs, and those that were said, stay.
+    The steps of a plan by epochs, and those that the user set, stay.
     """
     if plan.minutes is None:
         cost = measure_cost(plan, num_classes, device)
@@ -170,7 +170,7 @@ def fit_to_budget(
 
 
 def _give_up(plan: Plan, forecast: _Forecast, fingerprint: Fingerprint, training_images: int, device: str) -> Plan:
-    """As much as is needed at the least, by what it would save at best: the rest is told by measuring anew."""
+    """As much as is needed at the least, by what it would save at best: the rest is left to measuring anew."""
     first, share = plan, forecast.share
     while share < 1:
         saved = share / forecast.share
@@ -226,7 +226,7 @@ def _validated_in_time(plan: Plan, forecast: _Forecast, closing: ClosingCost) ->
 
 
 def _too_few(plan: Plan, cost: StepCost, forecast: _Forecast, gone: float) -> tuple[str, ...]:
-    """Warn where the minutes do not hold what they are for, and say how many would."""
+    """Warn where the minutes do not hold what they are for, and name how many would."""
     seconds = (plan.minutes or 0) * 60
     late = gone > (1 - _AT_LEAST) * seconds
     if not late and (plan.steps_per_epoch is not None or forecast.steps >= _FEW_STEPS):

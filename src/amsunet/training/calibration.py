@@ -17,7 +17,7 @@ from amsunet.training.validation import ValidationLogits
 
 _IMAGES = 24
 _PIXELS = 20_000
-"""Drawn from each image: neighbours say the same."""
+"""Drawn from each image: neighbours carry the same information."""
 _BINS = 15
 _LARGEST = 10.0
 

@@ -226,7 +226,7 @@ class Progress(pl.Callback):
     ) -> None:
         self._done += 1
         if is_shown():  # a GPU is waited for where its loss is read
-            # The last step is not the end: it is told when training has ended.
+            # The last step is not the end: it is shown when training has ended.
             total = max(self._done + 1, self._task.total_steps)
             report(self._done, total, "step", loss=float(outputs["loss"]))
 

@@ -22,8 +22,8 @@ from amsunet.training.postprocessing import seconds_to_choose
 Scene = tuple[Array, Array, Array]
 """Image (H, W, C), labels (H, W), and probabilities (K, H, W) as a network might give them."""
 Evaluating = Callable[[Sequence[Scene], float], tuple[float, float]]
-"""What judges a network once it is trained, rehearsed: from scenes and the thickness of structures to the seconds of an
-image and of the report. Training knows no evaluation, so it is told."""
+"""A rehearsal of what evaluates a trained network: from scenes and the thickness of structures to the seconds of an
+image and of the report. Training knows no evaluation, so it is passed in."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class ClosingCost:
     looking: float
     """Of all images whose appearance is learnt, at their own size."""
     evaluating: float
-    """Of an image; nothing where nobody judges."""
+    """Of an image; nothing where nothing is evaluated."""
     report: float
 
     def of_image(self, scale: float, per_pixel: float) -> float:
@@ -69,12 +69,12 @@ class ClosingCost:
             scale: of the working size.
             per_pixel: seconds that the network takes for a pixel at working size.
         """
-        times = 2 if self.evaluating else 1  # predicted and read to choose by, and to be judged
+        times = 2 if self.evaluating else 1  # predicted and read to choose by, and to be evaluated
         at_work = self.choosing + times * per_pixel * self.pixels
         return times * self.reading + self.evaluating + scale**2 * at_work
 
     def seconds(self, scale: float, per_pixel: float, images: int) -> float:
-        """Of all, where so many validation images are judged."""
+        """Of all, where so many validation images are evaluated."""
         return images * self.of_image(scale, per_pixel) + scale**2 * self.looking + self.report
 
 

@@ -53,7 +53,7 @@ class TrainResult:
     dataset: Dataset | None = None
     """What it was trained on, as it was read."""
     validation_images: int | None = None
-    """So many of them, of each fold, are judged within the minutes; all where None."""
+    """So many of them, of each fold, are evaluated within the minutes; all where None."""
 
     @property
     def validation_dice(self) -> float:

@@ -28,8 +28,10 @@ from amsunet.records import Record
 from amsunet.removed import refuse_removed, removed_in, without_removed
 from amsunet.wording import command, setting
 
-USER_SET = "as you said"
+USER_SET = "set by you"
 """The reason of a setting that the user set."""
+USER_SET_BEFORE = "as you said"
+"""The same, in files of earlier versions."""
 Recipe = Literal["default", "paper"]
 _Side = Annotated[int, Field(ge=32)]
 
@@ -49,7 +51,7 @@ def _sides(value: Any) -> Any:
 
 
 class Plan(Record):
-    """Every setting of a training. ``reasons`` says why, by setting."""
+    """Every setting of a training. ``reasons`` holds why, by setting."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
     former_names: ClassVar[Mapping[str, str]] = {

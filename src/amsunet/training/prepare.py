@@ -91,7 +91,7 @@ class Preparation:
         height, width = frame.typical
         return [
             f"note: {frame.decide()[1]}, so a new image of another size is taken pixel for pixel, as more or less "
-            f"of it; if it is to be brought to the size of these, {width} x {height}, say {setting(image_scale='size')}"
+            f"of it; if it is to be brought to the size of these, {width} x {height}, set {setting(image_scale='size')}"
         ]
 
     def _folds(self) -> list[str]:
@@ -143,7 +143,7 @@ def prepare(
     )
     copies = keep_together(dataset.scans)
     if not {"train", "val"} <= {*cut(dataset.samples, copies=copies).values()}:
-        copies = dataset.checksums()  # one film, which is told of: better cut than not trained on
+        copies = dataset.checksums()  # one film, which is warned of: better cut than not trained on
     cut = partial(cut, copies=copies)
     if splits is None:
         splits = cut(dataset.samples)
@@ -192,7 +192,7 @@ def check_network(plan: Plan, num_classes: int) -> None:
         check_sizes(network, (plan.crop, (33, 47)), in_channels=plan.in_channels, num_classes=num_classes)
     except Exception as error:  # the user's code may raise anything
         problem = first_line(error)
-        raise InputError(f"{plan.model}: {problem}; amsunet models check {plan.model} tells more") from None
+        raise InputError(f"{plan.model}: {problem}; amsunet models check {plan.model} shows more") from None
 
 
 def fit_preprocessing(plan: Plan, dataset: Dataset, samples: list[Sample], fingerprint: Fingerprint) -> Preprocessing:

@@ -33,7 +33,7 @@ InputFormat = TypeVar("InputFormat", bound=BaseModel)
 
 
 class RunConfig(BaseModel):
-    """``config.json``: what the training was told and what was derived."""
+    """``config.json``: what was set for the training and what was derived."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from amsunet.errors import InputError
 from amsunet.removed import without_removed
-from amsunet.training.plan_schema import SETTINGS, USER_SET, Plan, check_setting, nearest_setting
+from amsunet.training.plan_schema import SETTINGS, USER_SET, USER_SET_BEFORE, Plan, check_setting, nearest_setting
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,9 @@ def _read(path: Path) -> dict[str, Any]:
 def _set_by_the_user(record: Mapping[str, Any]) -> dict[str, Any]:
     plan = record["plan"]
     reasons: Mapping[str, str] = plan.get("reasons") or {}
-    settings = {name: plan[name] for name, why in reasons.items() if why == USER_SET and name in plan}
+    settings = {
+        name: plan[name] for name, why in reasons.items() if why in (USER_SET, USER_SET_BEFORE) and name in plan
+    }
     if "the released recipe" in reasons.values():
         settings["recipe"] = "paper"
     if record.get("deterministic"):

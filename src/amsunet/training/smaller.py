@@ -43,7 +43,7 @@ def smaller(
 ) -> Smaller | None:
     """The next smaller plan: half the width; for more steps smaller crops and fewer at a time; a smaller scale.
 
-    What the user said stays, and so do the width and scale that trained weights are for.
+    What the user set stays, and so do the width and scale that trained weights are for.
 
     Args:
         images: to train on.
@@ -75,9 +75,9 @@ def _cuts(plan: Plan, fingerprint: Fingerprint) -> bool:
 
 
 def _may_be_narrower(plan: Plan) -> bool:
-    """Whether nobody has said anything about the network."""
-    said = "model" in plan.reasons or plan.base_channels is not None or plan.model_options
-    return not said and plan.pretrained is None
+    """Whether the user has set nothing of the network."""
+    chosen = "model" in plan.reasons or plan.base_channels is not None or plan.model_options
+    return not chosen and plan.pretrained is None
 
 
 def _smaller_scale(plan: Plan, fingerprint: Fingerprint, share: float, thinnest: float) -> float | None:
@@ -85,7 +85,7 @@ def _smaller_scale(plan: Plan, fingerprint: Fingerprint, share: float, thinnest:
         return None
     longest = max(fingerprint.median_height, fingerprint.median_width)
     side = longest * plan.scale
-    # A step takes as long as it has pixels, or longer; at most half of a side at once, for measuring tells more.
+    # A step takes as long as it has pixels, or longer; at most half of a side at once, for measuring shows more.
     wanted = min(side * max(0.5, math.sqrt(share)), 32 * math.ceil(side / 32) - 32)
     least = max(_SHORTEST, longest * thinnest / fingerprint.thickness if fingerprint.thickness else _SHORTEST)
     scale = round(max(32 * math.floor(wanted / 32), 32 * math.ceil(least / 32)) / longest, 4)
@@ -93,9 +93,9 @@ def _smaller_scale(plan: Plan, fingerprint: Fingerprint, share: float, thinnest:
 
 
 def _rescaled(plan: Plan, fingerprint: Fingerprint, images: int, device: str, scale: float) -> Plan:
-    said = {name: getattr(plan, name) for name, why in plan.reasons.items() if why == USER_SET}
+    kept = {name: getattr(plan, name) for name, why in plan.reasons.items() if why == USER_SET}
     before, derived = (
-        make_plan(fingerprint, images, {**said, "scale": one}, device=device) for one in (plan.scale, scale)
+        make_plan(fingerprint, images, {**kept, "scale": one}, device=device) for one in (plan.scale, scale)
     )
     # What has been given up stays so, unless steps are small now without it.
     small = math.prod(derived.crop) * derived.batch_size <= _LEAST_WORK

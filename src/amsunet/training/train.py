@@ -193,7 +193,7 @@ def resume(
     config, record = read_run(folder)
     is_ensemble = ModelRef.resolve(folder).kind == "ensemble"
     if not is_ensemble and "val" not in record.splits.values():
-        raise InputError(f"{folder}/folds.json is missing, which says what each network is trained on: copy it again")
+        raise InputError(f"{folder}/folds.json is missing, which holds what each network is trained on: copy it again")
     model = absolute_model(authorized_model(config.plan.model, config.code, model_file, where=folder))
     config = config.model_copy(update={"plan": config.plan.model_copy(update={"model": model})})
     if data is not None:

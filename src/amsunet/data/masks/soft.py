@@ -122,7 +122,7 @@ def _refuse_fainter(masks: Sequence[MaskSummary], cut: float) -> None:
             continue
         half = {value: count for value, count in mask.counts.items() if 2 * _brightness(value, mask) >= top}
         cores = sum(n for value, n in mask.cores.items() if _brightness(value, mask) >= (1 - _END) * top)
-        if len(held) == 2 or 4 * cores > sum(half.values()):  # flat on top, and no faint or doubtful object
+        if len(held) == 2 or 4 * cores > sum(half.values()):  # flat on top, and no faint or uncertain object
             highest = max(_brightness(value, other) for other in masks for value in other.counts)
             raise InputError(
                 f"{mask.path} marks with {top:g} while other masks go up to {highest:g}, and a cut at {cut:g} would "
