@@ -17,7 +17,7 @@ demo: $(VENV)/ready
 	rm -rf demo
 	$(RUN)/amsunet train sample:nuclei --minutes 2 --out demo/run
 	$(RUN)/amsunet predict demo/run sample:nuclei --out demo/masks --overlay
-	$(RUN)/amsunet evaluate demo/run --flips
+	$(RUN)/amsunet evaluate demo/run --tta flips
 
 # What exporting needs, for its tests.
 $(VENV)/export: $(VENV)/ready

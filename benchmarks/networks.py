@@ -72,7 +72,7 @@ def runtimes_of(device: str) -> dict[str, tuple[str, ...]]:
     return _OF_TORCH if device == "cuda" else _OF_TORCH | PRECISIONS
 
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("amsunet.benchmarks")
 
 
 @random_state_kept()

@@ -176,7 +176,7 @@ def test_what_may_not_be_read_is_named(locked: str, make_dataset: Callable[..., 
     data.parent.chmod(0o755)
     # Root may read everything, so the process becomes nobody once all is imported.
     script = (
-        "import os, sys\nfrom PIL import Image\nfrom amsunet.data.dataset import open_dataset\n"
+        "import os, sys\nimport psutil\nfrom PIL import Image\nfrom amsunet.data.dataset import open_dataset\n"
         "from amsunet.errors import InputError\nImage.init()\nos.chdir(sys.argv[1])\n"
         "if os.geteuid() == 0:\n    os.setgroups([])\n    os.setuid(65534)\n"
         "try:\n    open_dataset(sys.argv[2])\nexcept InputError as error:\n    print(error)\n"

@@ -27,9 +27,12 @@ EXAMPLES = {
 }
 
 
-def _short(function: Any, tiny: dict[str, Any], *arguments: Any, minutes: float = 0, **settings: Any) -> Any:
+def _short(function: Any, tiny: dict[str, Any], *arguments: Any, **named: Any) -> Any:
     """A training of a few steps, in place of one of minutes; all else is as written."""
-    return function(*arguments, **settings, **tiny, epochs=1)
+    *others, last = arguments
+    given = {name: value for name, value in last.items() if name != "minutes"} if isinstance(last, dict) else {}
+    others = others if isinstance(last, dict) else arguments
+    return function(*others, {**given, **tiny, "epochs": 1}, **named)
 
 
 @pytest.fixture

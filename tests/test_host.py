@@ -226,7 +226,7 @@ def test_telemetry_is_off_while_a_package_is_imported_and_the_process_as_before(
         "try:\n    import openvino_telemetry\nexcept ImportError:\n    openvino_telemetry = None\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    module = require("reporting_package", "nothing")
+    module = require("reporting_package")
     assert module.found == "1" and module.openvino_telemetry is None
     assert "ORT_DISABLE_TELEMETRY" not in os.environ and sys.modules["openvino_telemetry"] is sys
     with without_telemetry(), without_telemetry():

@@ -15,13 +15,14 @@ _MODULES = [
     module.name
     for package in (amsunet.blocks, amsunet.models)
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
-    if not module.name.endswith("_triton")  # of a GPU
+    # A GPU's, and one that needs a file, which tests/test_docstrings.py has.
+    if not module.name.endswith(("_triton", "author_weights"))
 ]
 
 
 @pytest.mark.parametrize("name", _MODULES)
 def test_examples_run(name):
-    assert doctest.testmod(importlib.import_module(name)).failed == 0
+    assert doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS).failed == 0
 
 
 @pytest.mark.parametrize("name", amsunet.blocks.__all__)

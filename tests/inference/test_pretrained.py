@@ -31,7 +31,7 @@ def test_it_is_the_trained_network_and_its_preprocessing_that_of_predict(run, im
     with torch.inference_mode():
         logits = network(torch.from_numpy(x)[None]) / description.temperature
     found = logits.softmax(dim=1)[0].numpy()
-    expected = amsunet.load(run, device="cpu", precision="float32").predict(image).probability
+    expected = amsunet.load(run, amsunet.RuntimeOptions(device="cpu", precision="float32")).predict(image).probability
     assert found.shape == expected.shape, "the sample is not resized"
     assert np.abs(found - expected).max() < 1e-4
 

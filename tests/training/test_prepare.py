@@ -112,7 +112,7 @@ def test_a_doubt_is_told_with_the_setting_unless_one_was_said(tmp_path):
         )
         for figures in ({"alignment": 0.3, "whole": 0.0}, {"alignment": 0.0, "whole": 0.0})
     )
-    assert "to the size of these, 48 x 40, say image_scale='size'" in uncertainty_limit.describe()
+    assert "to the size of these, 48 x 40, set image_scale='size'" in uncertainty_limit.describe()
     assert "image_scale=" not in sure.describe() and "image_scale=" not in prepared.describe()
     said = prepare(_write(tmp_path, 12), {"image_scale": "factor"}, device="cpu")
     assert "image_scale=" not in replace(said, fingerprint=uncertainty_limit.fingerprint).describe()

@@ -44,7 +44,7 @@ def main(entry: click.Command | None = None) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what the terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        sys.exit((entry or cli).main(standalone_mode=False))
+        sys.exit((entry or cli)(standalone_mode=False))
     except InputError as error:
         click.echo(f"error: {error}", err=True)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -21,7 +21,10 @@ class DataOptions(BaseModel):
         InputError: For an option that there is not, or a value that it cannot have.
 
     Example:
-        >>> DataOptions(masks=MaskOptions(classes=(0, 128, 255)), group=r"(P\\d+)_")
+        >>> import amsunet
+        >>> masks = amsunet.MaskOptions(classes=(0, 128, 255))
+        >>> amsunet.DataOptions(masks=masks, group=r"(P\\d+)_").test_fraction
+        0.2
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -31,7 +31,13 @@ _FILE = "study.json"
 
 @dataclass(frozen=True)
 class StudyDesign:
-    """How often each network of a study is trained, and on what it is evaluated."""
+    """How often each network of a study is trained, and on what it is evaluated.
+
+    Example:
+        >>> import amsunet
+        >>> amsunet.StudyDesign(seeds=5, folds=4).seeds
+        5
+    """
 
     seeds: int = 3
     """Trainings of each network; the splits are the same for all."""
