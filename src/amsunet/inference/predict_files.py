@@ -33,6 +33,8 @@ from amsunet.wording import setting
 logger = logging.getLogger(__name__)
 
 REVIEW_LIST = "review.csv"
+_FORMER_REVIEW_LIST = "please-check.csv"
+"""What earlier versions wrote."""
 _BATCH_PIXELS = 8 * 256 * 256
 _LARGE_PIXELS = 4 * _BATCH_PIXELS
 _IMAGES_AHEAD = 16
@@ -263,8 +265,10 @@ def _write_lists(outcome: Outcome, inputs: Sequence[InputImage], out: Path) -> N
     outcome.review.sort(key=lambda item: (item.warned_of, item.uncertainty), reverse=True)
     rows = [{"image": one.image, "uncertainty": f"{one.uncertainty:.4f}", "reason": one.reason}
             for one in outcome.review]  # fmt: skip
-    rows += _still_to_review(out / REVIEW_LIST, {printable(str(one.image)) for one in inputs})
-    (out / REVIEW_LIST).unlink(missing_ok=True)
+    made_anew = {printable(str(one.image)) for one in inputs}
+    for name in (REVIEW_LIST, _FORMER_REVIEW_LIST):
+        rows += _still_to_review(out / name, made_anew)
+        (out / name).unlink(missing_ok=True)
     if rows:
         write_csv(out / REVIEW_LIST, rows)
 
