@@ -44,8 +44,8 @@ class AMSEDesign:
     """
 
     mixer: Literal["ams", "msca", "depthwise", "pooling"] = "ams"
-    """What mixes neighbouring pixels between two 1x1 convolutions, one of AMS, SegNeXt's MSCA, a 7x7 depthwise convolution, or the
-    3x3 mean less the pixel itself."""
+    """What mixes neighbouring pixels between two 1x1 convolutions, one of AMS, SegNeXt's MSCA, a 7x7 depthwise
+    convolution, or the 3x3 mean less the pixel itself."""
     kernel_size: Literal[3, 5, 7] = 3
     """Of the plain convolution in AMS."""
     local: bool = True
