@@ -207,7 +207,7 @@ class Evaluation:
             "observer": self.observer.summary() if self.observer else None,
             "confusion": self.confusion.tolist(),
             "expected_calibration_error": self.calibration.error(),
-            "expected_calibration_error_untempered": self.uncalibrated.error() if self.uncalibrated else None,
+            "expected_calibration_error_uncalibrated": self.uncalibrated.error() if self.uncalibrated else None,
             "uncertainty": risk.summary() if risk else None,
             "empty_rule": EMPTY_RULE,
             "nsd_tolerance": NSD_TOLERANCE,

@@ -77,7 +77,9 @@ def as_text(evaluation: Evaluation) -> str:
             f"the network on the same images: {network}"
         )
     pooled, risk = evaluation.pooled(), evaluation.risk_coverage()
-    before = f" (untempered {number(evaluation.uncalibrated.error())})" if evaluation.uncalibrated else ""
+    before = (
+        f" ({number(evaluation.uncalibrated.error())} before temperature scaling)" if evaluation.uncalibrated else ""
+    )
     lines.append(f"calibration error {number(evaluation.calibration.error())}{before}")
     if risk:
         lines.append(
