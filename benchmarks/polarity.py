@@ -191,13 +191,15 @@ class Judge:
 
     def _distance(self, view: Array) -> float:
         """From the nearest training image, in what images look like."""
-        known = self._predictor.description.appearance
+        known = self._predictor.description.image_statistics
         assert known is not None
         differences = (np.asarray(known.images) - take_figures(view)) / np.asarray(known.spread)
         return float((differences**2).mean(axis=1).min())
 
     def _segment(self, view: Array) -> Any:
-        prepared = Prepared("", view.shape[:2], {self._key: channels_first(view)}, "")
+        known = self._predictor.description
+        smallest = known.smallest_object * known.preprocessing.scale**2  # in pixels of the view
+        prepared = Prepared("", view.shape[:2], {self._key: channels_first(view)}, "", smallest)
         return self._predictor.compute([prepared])[0].finish()
 
     def _dice(self, view: Array, truth: Array) -> float:
