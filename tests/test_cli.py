@@ -292,9 +292,9 @@ def test_models_check_tells_what_is_kept_and_what_is_not(command, tmp_path):
     assert out.count("kept") == 8
 
 
-def test_ablate_sets_one_choice_against_the_others(command, tmp_path, cells_here):
+def test_ablate_sets_one_choice_against_the_others(command, tmp_path, trials_here):
     words = "--seeds 1 --epochs 1 --steps-per-epoch 2 --crop 64 --batch-size 4 --base-channels 4 --jobs 2 --device cpu"
-    with cells_here():
+    with trials_here():
         code, out, _ = command("ablate", "sample:nuclei", "--study", "residual", *words.split())
     assert code == 0
     folder = tmp_path / "studies" / "nuclei-residual"
