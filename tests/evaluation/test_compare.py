@@ -64,7 +64,7 @@ def comparison(tmp_path_factory, trials_here, logged):
     return first, second, stamps, "\n".join(said)
 
 
-def test_a_cell_that_fails_is_told_and_the_others_go_on(comparison):
+def test_a_trial_that_fails_is_told_and_the_others_go_on(comparison):
     first, second, _, said = comparison
     assert [row.variant.name for row in first.rows] == ["unet"]
     assert list(first.failures) == ["failing-seed0"]
@@ -175,7 +175,7 @@ def recipe(tmp_path_factory, trials_here, logged):
     return comparison, "\n".join(said)
 
 
-def test_changes_of_the_plan_are_judged_on_validation_images_alone(recipe):
+def test_changes_of_the_plan_are_evaluated_on_validation_images_alone(recipe):
     comparison, said = recipe
     names = ["the plan", "loss=ce_dice_cldice", "inversion=True normalization=gamma"]
     assert [row.variant.name for row in comparison.rows] == names
@@ -201,7 +201,7 @@ def test_a_change_is_the_only_thing_that_differs(recipe):
     assert len({row.parameters for row in comparison.rows}) == 1
 
 
-def test_the_page_of_a_recipe_says_what_was_judged(recipe):
+def test_the_page_of_a_recipe_says_what_was_evaluated(recipe):
     html = write_page(recipe[0]).read_text(encoding="utf-8")
     assert "validation images, which chose the weights too" in html and "Accuracy against cost" not in html
     assert "but for what a name says" in html
@@ -234,7 +234,7 @@ def test_two_do_not_work_in_one_folder(tmp_path):
 
 
 @pytest.mark.torture
-def test_a_killed_comparison_stops_its_cells(tmp_path, repeat):
+def test_a_killed_comparison_stops_its_trials(tmp_path, repeat):
     words = "compare sample:nuclei --models amsunet_xs --seeds 1 --steps-per-epoch 2 --crop 64 --batch-size 4"
     command = [sys.executable, "-m", "amsunet.cli", *words.split(), "--out", str(tmp_path / "out")]
     process = subprocess.Popen([*command, "--epochs", "500"], stdout=subprocess.DEVNULL)
