@@ -1,6 +1,6 @@
 """What becomes of the same images in other pixels: Dice of networks that ship on test images enlarged and reduced.
 
-Images are resized bicubically, masks to the nearest pixel; judged at the size that the image then has. Before: every
+Images are resized bicubically, masks to the nearest pixel; evaluated at the size that the image then has. Before: every
 image scaled by one factor. Now: as the network's description says. As advised: where that is one factor still, at the
 ``--image-scale`` that brings the images back to the size they had, which the warning names.
 
@@ -58,7 +58,7 @@ def score_of(predictor: Predictor, dataset: Dataset, samples: list[Sample], zoom
         found = predictor.predict(image)
         mask = torch.from_numpy(np.eye(2, dtype=np.float32)[found.mask].transpose(2, 0, 1)[None].copy())
         dice.append(float(dice_by_class(mask, torch.from_numpy(labels.copy())[None], 0.5).mean()))
-        told += bool(found.unlike)
+        told += bool(found.out_of_distribution)
         sizes[labels.shape[0], labels.shape[1]] += 1
     scaling = predictor.scaling(sizes)
     return {"dice": float(np.mean(dice)), "told_unlike": told, "said": scaling.line, "warned": scaling.warning}
@@ -71,7 +71,7 @@ def same(one: Predictor, other: Predictor, dataset: Dataset, samples: list[Sampl
 
 
 def measure(network: str, source: str, images: int, zooms: list[float], machine: Device) -> dict[str, Any]:
-    """Judge one network on some of the test images of its own data."""
+    """Evaluate one network on some of the test images of its own data."""
     dataset = open_dataset(source, DataOptions(skip_broken=True))
     own, split, _ = choose_foreign(dataset, images_seen(network), "auto")
     samples = own[:: -(-len(own) // images)]

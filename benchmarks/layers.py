@@ -39,7 +39,7 @@ def kind_of(layer: str, primitive: str) -> str:
 def compiled(network: str, precision: str, threads: int, folder: Path) -> Any:
     file = folder / f"{network}.xml"
     run(Job("write", network, "openvino", precision, SIDE, 1, "cpu", threads, 0, str(file)))
-    core = require("openvino", '"amsunet[export]"').Core()
+    core = require("openvino").Core()
     settings = {
         "PERF_COUNT": True,
         "PERFORMANCE_HINT": "LATENCY",

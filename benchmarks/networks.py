@@ -101,8 +101,12 @@ def measure(
         threads: of a CPU; all cores when left out.
         seconds: each row is called for so long.
 
-    Raises: InputError for a network, runtime or precision that does not exist or is not installed, and for a folder
-        with the figures of other conditions. A row that fails is in the result.
+    Returns:
+        The rows, those that failed among them.
+
+    Raises:
+        InputError: For a network, runtime or precision that does not exist or is not installed, and for a folder with
+            the figures of other conditions.
     """
     machine = choose_device("cpu" if device == "auto" and not torch.cuda.is_available() else device)
     settings = _settings(machine.type, runtimes, precisions or list(dict.fromkeys(("float32", machine.precision))))

@@ -141,7 +141,7 @@ class Count:
         return found
 
 
-class Judge:
+class Rules:
     """Both rules on one image."""
 
     def __init__(self, predictor: Predictor) -> None:
@@ -191,13 +191,15 @@ class Judge:
 
     def _distance(self, view: Array) -> float:
         """From the nearest training image, in what images look like."""
-        known = self._predictor.description.appearance
+        known = self._predictor.description.image_statistics
         assert known is not None
         differences = (np.asarray(known.images) - take_figures(view)) / np.asarray(known.spread)
         return float((differences**2).mean(axis=1).min())
 
     def _segment(self, view: Array) -> Any:
-        prepared = Prepared("", view.shape[:2], {self._key: channels_first(view)}, "")
+        known = self._predictor.description
+        smallest = known.smallest_object * known.preprocessing.scale**2  # in pixels of the view
+        prepared = Prepared("", view.shape[:2], {self._key: channels_first(view)}, "", smallest)
         return self._predictor.compute([prepared])[0].finish()
 
     def _dice(self, view: Array, truth: Array) -> float:
@@ -222,12 +224,12 @@ def old_tone(image: Array, inverted: bool | None) -> IntensityRange:
     return IntensityRange(low, high, max(0.4, np.log(0.3) / np.log(mean)) if 0 < mean < 0.3 else 1.0)
 
 
-def measure(images: list[tuple[Array, Array | None]], changes: dict[str, Change], dark: bool, score_of: Judge) -> Any:
+def measure(images: list[tuple[Array, Array | None]], changes: dict[str, Change], dark: bool, rules: Rules) -> Any:
     found = {}
     for name, change in changes.items():
         count = Count()
         for image, truth in images:
-            score_of.add(count, change(image), dark, truth if name in SHOWN else None)
+            rules.add(count, change(image), dark, truth if name in SHOWN else None)
         found[name] = count.summary()
         print(f"{'inverted' if dark else 'upright':<10}{name:<42}{found[name]}", flush=True)
     return found
@@ -262,25 +264,25 @@ def main() -> None:
         ]
     except InputError as error:
         sys.exit(f"error: {error}")
-    score_of = Judge(predictor)
+    rules = Rules(predictor)
 
     def some(part: str, wanted: Callable[[Array, bool], bool]) -> list[tuple[Array, Array | None]]:
         return [(image, truth) for image, truth, dark in parts[part] if wanted(image, dark)]
 
     shown = {name: STAINED[name] for name in SHOWN}
     groups = {
-        "stained, validation": measure(some("val", lambda i, dark: i.shape[2] == 3), STAINED, True, score_of),
-        "tissue of GlaS": measure(tissue, STAINED, True, score_of),
+        "stained, validation": measure(some("val", lambda i, dark: i.shape[2] == 3), STAINED, True, rules),
+        "tissue of GlaS": measure(tissue, STAINED, True, rules),
         "grey, dark nuclei on bright, validation": measure(
-            some("val", lambda i, dark: i.shape[2] == 1 and dark), GREY_TISSUE, True, score_of
+            some("val", lambda i, dark: i.shape[2] == 1 and dark), GREY_TISSUE, True, rules
         ),
         "fluorescence, validation": measure(
-            some("val", lambda i, dark: i.shape[2] == 1 and not dark)[:: asked.every], FLUORESCENT, False, score_of
+            some("val", lambda i, dark: i.shape[2] == 1 and not dark)[:: asked.every], FLUORESCENT, False, rules
         ),
     }
-    doubt = {"images": score_of.doubtful, "wrong_by": dict(score_of.by_measure)}
+    doubt = {"images": rules.doubtful, "wrong_by": dict(rules.by_measure)}
     print(doubt)
-    groups["stained, test"] = measure(some("test", lambda i, dark: i.shape[2] == 3), shown, True, score_of)
+    groups["stained, test"] = measure(some("test", lambda i, dark: i.shape[2] == 3), shown, True, rules)
     changed = 0
     for part in ("train", "val", "test"):
         for image, _, _ in parts.get(part) or read_all(asked.nuclei, split, part):

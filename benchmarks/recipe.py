@@ -3,7 +3,7 @@
     python benchmarks/recipe.py DATA --seeds 3 --epochs 12 --steps-per-epoch 60 [--try NAME=VALUE ...]
 
 A study as ``amsunet ablate`` runs them, with the same options; what is compared is the training, not the network.
-Settings are judged on validation images, or with --folds on folds; never on test images.
+Settings are evaluated on validation images, or with --folds on folds; never on test images.
 """
 
 from __future__ import annotations

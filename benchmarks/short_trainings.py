@@ -1,8 +1,9 @@
-"""What a newcomer reaches in few minutes on one thread: train with nothing said but the minutes, judge on validation.
+"""What a newcomer reaches in few minutes on one thread: train with nothing set but the minutes, and validate.
 
 Every training is a process of its own on one thread. Its clock is the processor time it has used, so that other work
-on the machine changes neither the plan nor the end of it; from the prompt to the prompt, reading and judging included,
-is what the whole process has used. Several checkouts are compared by training the same with each, one after the other.
+on the machine changes neither the plan nor the end of it; from the prompt to the prompt, reading and evaluating
+included, is what the whole process has used. Several checkouts are compared by training the same with each, one after
+the other.
 A stopped command goes on; a training that is recorded is not done again.
 
     python benchmarks/short_trainings.py before=OLD_CHECKOUT after=. --out results/short_trainings
@@ -46,7 +47,7 @@ KEPT = (
     "batch_size",
     "steps_per_epoch",
     "augmentation",
-    "normalization",
+    "windowing",  # as checkouts before the normalization have it
     "normalization",
 )
 
@@ -55,9 +56,14 @@ def run_once(data: Path, run: Path, minutes: float, seed: int, source: Path) -> 
     """Train one network as a newcomer would, and read what it reached on its validation images.
 
     Args:
-        source: the checkout whose package is run.
+        data: The folder of the data set.
+        run: The run folder; one that is there is removed.
+        minutes: What is set.
+        seed: Of the training.
+        source: The checkout whose package is run.
 
-    Raises: RuntimeError with the command's last lines if it fails.
+    Raises:
+        RuntimeError: With the command's last lines if it fails.
     """
     shutil.rmtree(run, ignore_errors=True)
     words = ["train", str(data), "--minutes", f"{minutes:g}", "--seed", str(seed), "--out", str(run)]

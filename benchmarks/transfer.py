@@ -1,7 +1,8 @@
 """Fine-tuning from trained weights against training from scratch, by the number of training images.
 
 Both see the same images, with the same settings, for as many steps; the seed chooses images and training. Validation
-images, the same for all, choose weights and threshold; the data set's test images judge. A stopped command goes on.
+images, the same for all, choose weights and threshold; the data set's test images give the Dice. A stopped command
+goes on.
 
     python benchmarks/transfer.py DATA [--start nuclei] [--images 5 10 20 50] [--steps 240] [--seeds 3]
 """
@@ -37,7 +38,8 @@ COLOURS = {"scratch": "#d97706", "transfer": "#0e7490"}
 def reduced(splits: Mapping[str, Split], count: int, seed: int) -> dict[str, Split]:
     """The splits with ``count`` training images; of one seed the smaller choice lies within the larger one.
 
-    Raises: InputError if there are fewer.
+    Raises:
+        InputError: If there are fewer.
     """
     names = sorted(name for name, split in splits.items() if split == "train")
     if count > len(names):
@@ -47,9 +49,10 @@ def reduced(splits: Mapping[str, Split], count: int, seed: int) -> dict[str, Spl
 
 
 def score_of(data: str, run: Path, settings: dict[str, Any], splits: Mapping[str, Split]) -> dict[str, float]:
-    """Train, or go on, and judge on the test images, unless that is done: Dice and its interval.
+    """Train, or go on, and evaluate on the test images, unless that is done: Dice and its interval.
 
-    Raises: KeyboardInterrupt if the training is stopped.
+    Raises:
+        KeyboardInterrupt: If the training is stopped.
     """
     summary = run / "evaluation" / "test" / "summary.json"
     if not summary.is_file():

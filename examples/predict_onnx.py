@@ -20,20 +20,20 @@ network, source, target = sys.argv[1:]
 session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
 about = json.loads(session.get_modelmeta().custom_metadata_map["amsunet"])
 preprocessing, values = about["preprocessing"], np.array(about["convention"]["values"])
-window, picture = preprocessing["normalization"], ImageOps.exif_transpose(Image.open(source))
+normalization, picture = preprocessing["normalization"], ImageOps.exif_transpose(Image.open(source))
 if picture.mode[0] in "IF":
     sys.exit("not done here: images of more than 8 bits")
 
-# As in training: channels, brightness window, working size.
+# As in training: channels, normalization, working size.
 pixels = np.asarray(picture.convert("RGB" if preprocessing["in_channels"] == 3 else "L"), np.float32)
-if window != "depth":
-    over = (0, 1) if window == "channels" else None
+if normalization != "depth":
+    over = (0, 1) if normalization == "channels" else None
     low, high = np.percentile(pixels, (0.5, 99.5), axis=over)
     few = high <= low  # differ from the rest
     low, high = np.where(few, pixels.min(axis=over), low), np.where(few, pixels.max(axis=over), high)
     pixels = np.clip((pixels - low) / np.where(high > low, high - low, 1), 0, 1)
-    pixels = 1 - pixels if window == "bright_on_dark" and pixels.mean() > 0.5 else pixels
-    lift = window not in ("percentiles", "channels") and 0 < pixels.mean() < 0.3
+    pixels = 1 - pixels if normalization == "bright_on_dark" and pixels.mean() > 0.5 else pixels
+    lift = normalization not in ("percentiles", "channels") and 0 < pixels.mean() < 0.3
     pixels = 255 * (pixels ** max(0.4, np.log(0.3) / np.log(pixels.mean())) if lift else pixels)
 scale = preprocessing["scale"]
 if preprocessing.get("image_scale") == "size":  # images of another size than in training are brought to that

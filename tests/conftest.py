@@ -277,13 +277,13 @@ def captured_once(made_once) -> Callable[[], Any]:
     return within
 
 
-def _here(out: Path, cell: Any, threads: int) -> Any:
-    """What ``compare`` asks of the process of a cell, of a cell that ran in this one."""
-    log = out / "cells" / f"{cell.name}.log"
+def _here(out: Path, trial: Any, threads: int) -> Any:
+    """What ``compare`` asks of the process of a trial, of one that ran in this process."""
+    log = out / "cells" / f"{trial.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
         try:
-            code = 0 if run_trial(out, cell.name) else STOPPED
+            code = 0 if run_trial(out, trial.name) else STOPPED
         except Exception:
             traceback.print_exc(file=file)
             code = 1
@@ -291,8 +291,8 @@ def _here(out: Path, cell: Any, threads: int) -> Any:
 
 
 @pytest.fixture(scope="session")
-def cells_here() -> Callable[[], Any]:
-    """Within it a study trains its cells one by one in this process: each of their own spends seconds on imports."""
+def trials_here() -> Callable[[], Any]:
+    """Within it a study runs its trials in this process: one of its own for each would spend seconds on imports."""
 
     @contextlib.contextmanager
     def within() -> Iterator[None]:

@@ -185,7 +185,7 @@ def test_evaluate_refuses_a_run_that_is_not_whole(command, run, tmp_path, damage
     assert len(err.strip().splitlines()) == 1 and err.startswith("error: ") and damage in err
 
 
-def test_evaluate_prints_what_it_judged_and_by_which_rule(command, run):
+def test_evaluate_prints_what_it_evaluated_and_by_which_rule(command, run):
     code, out, _ = command("evaluate", run, "--split", "val")
     assert code == 0
     assert "validation (the weights were chosen on it)" in out and "HD95 is left out and counted" in out
@@ -292,9 +292,9 @@ def test_models_check_tells_what_is_kept_and_what_is_not(command, tmp_path):
     assert out.count("kept") == 8
 
 
-def test_ablate_sets_one_choice_against_the_others(command, tmp_path, cells_here):
+def test_ablate_sets_one_choice_against_the_others(command, tmp_path, trials_here):
     words = "--seeds 1 --epochs 1 --steps-per-epoch 2 --crop 64 --batch-size 4 --base-channels 4 --jobs 2 --device cpu"
-    with cells_here():
+    with trials_here():
         code, out, _ = command("ablate", "sample:nuclei", "--study", "residual", *words.split())
     assert code == 0
     folder = tmp_path / "studies" / "nuclei-residual"
@@ -304,7 +304,7 @@ def test_ablate_sets_one_choice_against_the_others(command, tmp_path, cells_here
         assert (folder / "cells" / f"{name}-seed0" / "model.safetensors").is_file()
 
 
-def test_folds_are_trained_judged_and_predicted_with(command, images, tmp_path):
+def test_folds_are_trained_evaluated_and_predicted_with(command, images, tmp_path):
     small = [
         "--epochs",
         "1",

@@ -36,7 +36,7 @@ def _short(function: Any, tiny: dict[str, Any], *arguments: Any, **named: Any) -
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch, run, golden, tiny, captured_once, cells_here):
+def place(tmp_path, monkeypatch, run, golden, tiny, captured_once, trials_here):
     """A folder with what the examples name: image.png, a run, and weights that the authors' code wrote."""
     shutil.copy(next((locate("sample:nuclei") / "test" / "images").iterdir()), tmp_path / "image.png")
     shutil.copytree(run, tmp_path / "runs" / "nuclei")
@@ -47,7 +47,7 @@ def place(tmp_path, monkeypatch, run, golden, tiny, captured_once, cells_here):
         monkeypatch.setitem(vars(amsunet), name, partial(_short, getattr(amsunet, name), few))
     monkeypatch.setattr("amsunet.evaluation.explain._DPI", 30)  # pictures of 300 dots an inch take long
     monkeypatch.chdir(tmp_path)
-    with captured_once(), cells_here():
+    with captured_once(), trials_here():
         yield
 
 

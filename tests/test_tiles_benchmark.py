@@ -1,4 +1,4 @@
-"""Tiles of several sizes are judged against whole images."""
+"""Tiles of several sizes are compared with whole images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _call(monkeypatch, name, *words):
     runpy.run_path(str(BENCHMARKS / f"{name}.py"), run_name="__main__")
 
 
-def test_tilings_are_judged_on_the_images_that_they_cut(whole, monkeypatch, tmp_path):
+def test_tilings_are_evaluated_on_the_images_that_they_cut(whole, monkeypatch, tmp_path):
     _call(monkeypatch, "tiles", whole.run, "--images", 3, "--tiles", "64,96", "--out", tmp_path / "tiles.json")
     result = json.loads((tmp_path / "tiles.json").read_text(encoding="utf-8"))
     assert result["split"] == "val" and 0 < result["images"] <= 3

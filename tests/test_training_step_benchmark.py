@@ -33,5 +33,5 @@ def test_every_case_is_measured_and_compared(tmp_path):
 def test_no_gpu_is_said(tmp_path):
     words = ["--device", "cuda", "--out", tmp_path / "out.json"]
     done = subprocess.run([sys.executable, TOOL, *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and "error: device 'cuda' is not there" in done.stderr
+    assert done.returncode == 1 and "error: device 'cuda' is not found" in done.stderr
     assert not (tmp_path / "out.json").exists()

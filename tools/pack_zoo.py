@@ -1,6 +1,6 @@
-"""Put a trained and judged run into the zoo: weights as float16, card, and the card as a page of docs/.
+"""Put a trained and evaluated run into the zoo: weights as float16, card, and the card as a page of docs/.
 
-The run must have been judged on its test images, plain and with flips.
+The run must have been evaluated on its test images, plain and with flips.
 
 python tools/pack_zoo.py RUN NAME --finds "cell nuclei in ..." --data "..." --terms "..." --research-only \
     --training "..." --fails "..." --fails "..." [--pictures 3]
@@ -72,7 +72,8 @@ def scaling(seen: Preprocessing) -> str:
 def way(known: ModelDescription) -> str:
     """From image to mask, in words."""
     seen, found = known.preprocessing, known.convention
-    text = f"{'Grey' if seen.in_channels == 1 else 'Colour'} images; window `{seen.normalization}` (docs/recipe.md); "
+    colours = "Grey" if seen.in_channels == 1 else "Colour"
+    text = f"{colours} images; normalization `{seen.normalization}` (docs/recipe.md); "
     text += f"{scaling(seen)}; standardised as the training images were. "
     text += f"Classes: {', '.join(found.class_names)}"
     if len(found.class_names) == 2:

@@ -1,6 +1,6 @@
 """Put what a run and its evaluation measured under results/, with where it came from.
 
-RUN may be the folder of a study (amsunet compare, amsunet ablate), or of an ensemble; if its folds were judged too,
+RUN may be the folder of a study (amsunet compare, amsunet ablate), or of an ensemble; if its folds were evaluated too,
 ``alone`` says what each network reaches without the others.
 
 python tools/record.py RUN results/NAME --command "amsunet train ..." [--note "..."]
@@ -75,9 +75,9 @@ def main() -> None:
     result = {"command": asked.command, "commit": asked.commit, "note": asked.note, "source": source}
     for suffix, summary in summaries.items():
         result[WAYS[suffix]] = summary | {"source": source}
-    judged_alone = {folder.name: folder / "evaluation" / asked.split / "summary.json" for folder in folds}
+    evaluated_alone = {folder.name: folder / "evaluation" / asked.split / "summary.json" for folder in folds}
     alone = {
-        name: json.loads(path.read_text(encoding="utf-8")) for name, path in judged_alone.items() if path.is_file()
+        name: json.loads(path.read_text(encoding="utf-8")) for name, path in evaluated_alone.items() if path.is_file()
     }
     if alone:
         result["alone"] = {name: summary["mean_over_classes"] for name, summary in alone.items()}

@@ -1,4 +1,4 @@
-"""From the raw folder of a public data set to its table: train, judge plain and with flips, put under results/.
+"""From the raw folder of a public data set to its table: train, evaluate plain and with flips, put under results/.
 
 python tools/reproduce.py drive|glas|dsb2018|isic2017 [--minutes 40] [--seeds 1] [--root ../shared/data]
 
@@ -39,9 +39,16 @@ def reproduce(
     """Train one seed, or go on with it, and record it; return what ``target`` says.
 
     Args:
-        settings: of the training, by name.
+        data: The folder of the data set.
+        target: The folder of the result.
+        run: The run folder.
+        seed: Of the training.
+        minutes: Of the training.
+        commit: What is at work, for the record.
+        settings: Others of the training, by name.
 
-    Raises: KeyboardInterrupt if the training is stopped: it is not recorded then.
+    Raises:
+        KeyboardInterrupt: If the training is stopped: it is not recorded then.
     """
     if not (target / "result.json").is_file():
         if (run / "config.json").is_file():
@@ -53,8 +60,8 @@ def reproduce(
         for tta in WAYS.values():
             options = RuntimeOptions(device=training.device.type, precision=training.device.precision, tta=tta)
             evaluate(run, split="test", options=options)
-        options = "".join(f" --{name.replace('_', '-')} {value}" for name, value in network_of(run).items() if value)
-        said = f"amsunet train {data.name} --minutes {minutes:g} --seed {seed}{options}"
+        words = "".join(f" --{name.replace('_', '-')} {value}" for name, value in network_of(run).items() if value)
+        said = f"amsunet train {data.name} --minutes {minutes:g} --seed {seed}{words}"
         said += "; amsunet evaluate RUN; the same with --tta flips, and with --tta d4"
         record = [sys.executable, ROOT / "tools" / "record.py", run, target, "--command", said, "--commit", commit]
         subprocess.run(record, check=True, stdout=subprocess.DEVNULL)

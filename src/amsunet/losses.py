@@ -5,7 +5,7 @@ Example:
     >>> from amsunet.losses import CrossEntropyDiceLoss
     >>> logits = torch.zeros(1, 2, 8, 8, requires_grad=True)
     >>> targets = torch.ones(1, 8, 8, dtype=torch.int64)
-    >>> targets[:, 4:] = 255  # does not count
+    >>> targets[:, 4:] = 255  # ignored
     >>> loss = CrossEntropyDiceLoss()(logits, targets)
     >>> loss.backward()
     >>> round(loss.item(), 3), logits.grad[..., 4:, :].any().item()
@@ -104,7 +104,7 @@ def make_loss(name: LossName) -> CrossEntropyDiceLoss:
 
 
 def _shares(logits: Tensor, targets: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
-    """Probabilities and one-hot targets, (N, K, H, W) each, zero where a pixel does not count."""
+    """Probabilities and one-hot targets, (N, K, H, W) each, zero where a pixel is ignored."""
     probabilities = torch.softmax(logits, dim=1) * counted
     one_hot = F.one_hot(targets * counted[:, 0], logits.shape[1]).movedim(-1, 1) * counted
     return probabilities, one_hot

@@ -186,9 +186,9 @@ def test_the_example_and_the_file_bring_images_to_the_trained_size(exported, who
     large.save(tmp_path / "large.png")
     subprocess.run([sys.executable, _EXAMPLE, network, tmp_path / "large.png", tmp_path / "mask.png"], check=True)
     expected = load(network).predict(tmp_path / "large.png")
-    of_run = load(run, RuntimeOptions(device="cpu", precision="float32")).predict(tmp_path / "large.png")
+    of_torch = load(run, RuntimeOptions(device="cpu", precision="float32")).predict(tmp_path / "large.png")
     assert load(network).prepare(np.asarray(large)[..., None], "x").working_size == (128, 128)
-    assert (expected.mask == of_run.mask).mean() > 0.999
+    assert (expected.mask == of_torch.mask).mean() > 0.999
     assert (np.asarray(Image.open(tmp_path / "mask.png")) == expected.to_mask()).mean() > 0.999
 
 

@@ -31,7 +31,7 @@ import torch
 class Failing(torch.nn.Conv2d):
     def forward(self, x):
         if torch.is_grad_enabled():
-            raise MemoryError("memory ran out in this cell")
+            raise MemoryError("memory ran out in this trial")
         return super().forward(x)
 
 def build(in_channels, num_classes):
@@ -40,7 +40,7 @@ def build(in_channels, num_classes):
 
 
 @pytest.fixture(scope="module")
-def comparison(tmp_path_factory, cells_here, logged):
+def comparison(tmp_path_factory, trials_here, logged):
     """A network and one that fails, in processes of their own; then two networks and a second seed."""
     folder = tmp_path_factory.mktemp("study")
     (folder / "failing.py").write_text(FAILING)
@@ -52,7 +52,7 @@ def comparison(tmp_path_factory, cells_here, logged):
             "sample:nuclei", one, {"epochs": 1, **SETTINGS}, out=out, design=StudyDesign(seeds=1, jobs=2), device=CPU
         )
         stamps = {path: path.stat().st_mtime_ns for path in out.glob("cells/*/model.safetensors")}
-        with cells_here():
+        with trials_here():
             second = compare(
                 "sample:nuclei",
                 TWO,
@@ -64,11 +64,11 @@ def comparison(tmp_path_factory, cells_here, logged):
     return first, second, stamps, "\n".join(said)
 
 
-def test_a_cell_that_fails_is_told_and_the_others_go_on(comparison):
+def test_a_trial_that_fails_is_told_and_the_others_go_on(comparison):
     first, second, _, said = comparison
     assert [row.variant.name for row in first.rows] == ["unet"]
     assert list(first.failures) == ["failing-seed0"]
-    assert "memory ran out in this cell" in first.failures["failing-seed0"]
+    assert "memory ran out in this trial" in first.failures["failing-seed0"]
     assert "failing-seed0: failed" in said
     assert not second.failures, "it was not asked for again"
 
@@ -153,7 +153,7 @@ def _changed(**settings):
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory, cells_here, logged):
+def recipe(tmp_path_factory, trials_here, logged):
     """The plan, two changes, one that grey images do not take and one that the plan has."""
     out = tmp_path_factory.mktemp("recipe") / "out"
     changes = [
@@ -163,7 +163,7 @@ def recipe(tmp_path_factory, cells_here, logged):
         {"loss": "ce_dice"},
     ]
     variants = [_changed(), *(_changed(**settings) for settings in changes)]
-    with logged() as said, cells_here():
+    with logged() as said, trials_here():
         comparison = compare(
             "sample:nuclei",
             variants,
@@ -175,7 +175,7 @@ def recipe(tmp_path_factory, cells_here, logged):
     return comparison, "\n".join(said)
 
 
-def test_changes_of_the_plan_are_judged_on_validation_images_alone(recipe):
+def test_changes_of_the_plan_are_evaluated_on_validation_images_alone(recipe):
     comparison, said = recipe
     names = ["the plan", "loss=ce_dice_cldice", "inversion=True normalization=gamma"]
     assert [row.variant.name for row in comparison.rows] == names
@@ -201,7 +201,7 @@ def test_a_change_is_the_only_thing_that_differs(recipe):
     assert len({row.parameters for row in comparison.rows}) == 1
 
 
-def test_the_page_of_a_recipe_says_what_was_judged(recipe):
+def test_the_page_of_a_recipe_says_what_was_evaluated(recipe):
     html = write_page(recipe[0]).read_text(encoding="utf-8")
     assert "validation images, which chose the weights too" in html and "Accuracy against cost" not in html
     assert "but for what a name says" in html
@@ -234,7 +234,7 @@ def test_two_do_not_work_in_one_folder(tmp_path):
 
 
 @pytest.mark.torture
-def test_a_killed_comparison_stops_its_cells(tmp_path, repeat):
+def test_a_killed_comparison_stops_its_trials(tmp_path, repeat):
     words = "compare sample:nuclei --models amsunet_xs --seeds 1 --steps-per-epoch 2 --crop 64 --batch-size 4"
     command = [sys.executable, "-m", "amsunet.cli", *words.split(), "--out", str(tmp_path / "out")]
     process = subprocess.Popen([*command, "--epochs", "500"], stdout=subprocess.DEVNULL)
@@ -245,7 +245,7 @@ def test_a_killed_comparison_stops_its_cells(tmp_path, repeat):
     process.wait()
     _wait_for(lambda: "stopping after this step" in log.read_text())
     with FileLock(log.with_suffix(".lock"), timeout=120):
-        pass  # the cell has let go of its folder
+        pass  # the trial has let go of its folder
     assert checkpoint.exists()
     assert not (tmp_path / "out" / "comparison.json").exists()
 

@@ -1,4 +1,4 @@
-"""Judging a run: what it looks at, what it leaves, what it writes."""
+"""Evaluating a run: what it looks at, what it leaves, what it writes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_evaluation_and_report_load_the_network_once(run, monkeypatch):
     assert len(loaded) == 1 and "Worst" in html
 
 
-def test_the_test_split_is_judged_and_written(run):
+def test_the_test_split_is_evaluated_and_written(run):
     evaluation = evaluate(run)
     assert evaluation.split == "test"
     assert sorted(image.sample.name for image in evaluation.images) == [
@@ -57,14 +57,14 @@ def test_the_test_split_is_judged_and_written(run):
     assert EMPTY_RULE in evaluation.table()
 
 
-def test_another_scale_is_judged_beside_the_networks_own(run):
-    model_file = evaluate(run).interval("dice").mean
+def test_another_scale_is_evaluated_beside_the_networks_own(run):
+    at_its_own = evaluate(run).interval("dice").mean
     at_half = evaluate(run, image_scale=0.5)
-    assert at_half.interval("dice").mean != model_file
+    assert at_half.interval("dice").mean != at_its_own
     assert at_half.notes[-1] == "images are scaled by 0.5, as set with image_scale"
     folders = {name: run / "evaluation" / name / "summary.json" for name in ("test", "test_scale0.5")}
     found = {name: json.loads(path.read_text()) for name, path in folders.items()}
-    assert found["test"]["mean_over_classes"]["dice"]["mean"] == pytest.approx(model_file)
+    assert found["test"]["mean_over_classes"]["dice"]["mean"] == pytest.approx(at_its_own)
     assert found["test"]["image_scale"] is None and found["test_scale0.5"]["image_scale"] == 0.5
 
 
@@ -184,7 +184,7 @@ def test_a_model_file_stands_for_its_run_and_alone_says_what_is_not_known(run, t
         evaluate("dots.safetensors")
 
 
-def test_a_part_is_judged_of_data_that_were_read_already(run, monkeypatch, progress):
+def test_a_part_is_evaluated_of_data_that_were_read_already(run, monkeypatch, progress):
     whole = evaluate(run, split="test")
     dataset = open_dataset("sample:nuclei")
     monkeypatch.setattr(samples, "open_dataset", None)
@@ -304,7 +304,7 @@ def test_an_ensemble_is_cross_validated_on_what_it_was_trained_on(ensemble, tmp_
     assert "Trained on 12 images in 3 folds" in html and evaluation.notes[-1] in html
 
 
-def test_an_ensemble_is_judged_on_test_images_together(ensemble, tmp_path):
+def test_an_ensemble_is_evaluated_on_test_images_together(ensemble, tmp_path):
     run = shutil.copytree(ensemble, tmp_path / "run")
     evaluation = evaluate(run)
     assert (evaluation.split, len(evaluation.images)) == ("test", 4)

@@ -202,8 +202,8 @@ def test_columns_of_long_names_do_not_collide(evaluated):
 
 
 def test_columns_that_do_not_fit_into_a_line_follow_below():
-    trials = [["", *(f"class {label}" for label in range(9))], ["Dice", *["0.9000 [0.8000, 0.9500]"] * 9]]
-    lines = aligned(trials)
+    cells = [["", *(f"class {label}" for label in range(9))], ["Dice", *["0.9000 [0.8000, 0.9500]"] * 9]]
+    lines = aligned(cells)
     assert all(len(line) <= 140 for line in lines) and len(lines) == 4
     assert [line.partition(" ")[0] for line in lines] == ["", "Dice", "", "Dice"]
     assert [sum(f"class {label}" in line for line in lines) for label in range(9)] == [1] * 9

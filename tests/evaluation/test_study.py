@@ -21,7 +21,7 @@ def _study(**changes) -> Study:
     return Study(**{**values, **changes})
 
 
-def test_cells_come_seed_by_seed():
+def test_trials_come_seed_by_seed():
     study = _study(variants=(Variant(name="a", model="a"), Variant(name="b/c", model="b")), folds=2)
     assert [trial.name for trial in study.trials()] == [
         "a-seed0-fold0", "b_c-seed0-fold0", "a-seed0-fold1", "b_c-seed0-fold1",

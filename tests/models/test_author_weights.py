@@ -72,10 +72,10 @@ def test_every_published_tensor_is_used_once(author_weights):
     network = AMSUnet(base_channels=8)
     load_published_weights(network, state)
     given = sorted(v.double().sum().item() for k, v in state.items() if not k.endswith("num_batches_tracked"))
-    model_file = sorted(
+    loaded = sorted(
         v.double().sum().item() for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")
     )
-    assert model_file == given
+    assert loaded == given
 
 
 def test_counters_of_batches_may_be_missing(author_weights):

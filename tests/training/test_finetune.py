@@ -116,7 +116,7 @@ def test_a_start_that_cannot_be_read_leaves_nothing_behind(tiny, tmp_path):
 
 
 def test_test_images_that_the_start_saw_are_told(whole, tiny, tmp_path, said):
-    """The first run holds nothing back; the second one is judged on what the first was trained on."""
+    """The first run holds nothing back; the second one is evaluated on what the first was trained on."""
     splits = dict.fromkeys(whole_names(whole.run), "train") | {whole_names(whole.run)[0]: "val"}
     first = train(
         "sample:nuclei",

@@ -106,16 +106,16 @@ def test_what_another_size_means_is_decided_kept_and_can_be_said(tmp_path):
 def test_a_doubt_is_told_with_the_setting_unless_one_was_said(tmp_path):
     prepared = prepare(_write(tmp_path, 12), device="cpu")
     frame = prepared.fingerprint.frame
-    uncertainty_limit, sure = (
+    in_doubt, sure = (
         replace(
             prepared, fingerprint=prepared.fingerprint.model_copy(update={"frame": frame.model_copy(update=figures)})
         )
         for figures in ({"alignment": 0.3, "whole": 0.0}, {"alignment": 0.0, "whole": 0.0})
     )
-    assert "to the size of these, 48 x 40, set image_scale='size'" in uncertainty_limit.describe()
+    assert "to the size of these, 48 x 40, set image_scale='size'" in in_doubt.describe()
     assert "image_scale=" not in sure.describe() and "image_scale=" not in prepared.describe()
     said = prepare(_write(tmp_path, 12), {"image_scale": "factor"}, device="cpu")
-    assert "image_scale=" not in replace(said, fingerprint=uncertainty_limit.fingerprint).describe()
+    assert "image_scale=" not in replace(said, fingerprint=in_doubt.fingerprint).describe()
 
 
 @pytest.mark.parametrize("source", ["sample:nuclei", "sample:brain"])

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from amsunet.data.discovery.layout import Split
+from amsunet.data.groups import SPLIT_WORDS
 from amsunet.data.images import Array
 from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention
 from amsunet.data.masks.summary import MaskSummary
 from amsunet.data.scan import Scan
-
-_PARTS: dict[Split, str] = {"train": "training", "val": "validation", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -57,16 +56,16 @@ class Occurrence:
             The warnings; also one for images whose pixels are all ignored.
         """
         notes = []
-        there = [split for split in _PARTS if split in splits.values()]
+        there = [split for split in SPLIT_WORDS if split in splits.values()]
         for label, name in enumerate(self.class_names, start=1):
-            images = {split: [one for one in self.images_with(label) if splits[one] == split] for split in _PARTS}
+            images = {split: [one for one in self.images_with(label) if splits[one] == split] for split in SPLIT_WORDS}
             holding = self.images_with(label)
             if not holding:
                 continue  # find_convention and absent_classes warn of it
-            counts = ", ".join(f"{len(images[split])} {_PARTS[split]}" for split in there)
+            counts = ", ".join(f"{len(images[split])} {SPLIT_WORDS[split]}" for split in there)
             if len(holding) == 1 < len(self.labels):
                 part = splits[holding[0]]
-                where = f"{holding[0]}, {_PARTS.get(part, part)}"
+                where = f"{holding[0]}, {SPLIT_WORDS.get(part, part)}"
                 notes.append(f"{name} is in one image only ({where}): it can be learned or evaluated, not both")
             elif "train" in there and not images["train"]:
                 notes.append(f"no training image holds {name}: it cannot be learned (images with it: {counts})")
@@ -98,7 +97,7 @@ class Occurrence:
         return notes
 
     def _ignored(self, splits: Mapping[str, Split]) -> list[str]:
-        wholly = [name for name, labels in self.labels.items() if not labels and splits[name] in _PARTS]
+        wholly = [name for name, labels in self.labels.items() if not labels and splits[name] in SPLIT_WORDS]
         if not wholly:
             return []
         of_all = f"{len(wholly)} of {len(self.labels)} images"

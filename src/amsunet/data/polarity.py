@@ -24,7 +24,7 @@ _LIT = 0.2
 """Brightest channel of the darkest pixels, above which light shines through them."""
 
 
-class Polarity(NamedTuple):
+class PolarityEstimate(NamedTuple):
     """What stands out in an image."""
 
     dark_objects: bool
@@ -33,7 +33,7 @@ class Polarity(NamedTuple):
     """Strength of the evidence; 0 where the answer is certain."""
 
 
-def find_polarity(image: Array, mean: float) -> Polarity:
+def find_polarity(image: Array, mean: float) -> PolarityEstimate:
     """Find out by colour, else by brightness, whether objects are dark or bright.
 
     Tissue absorbs light: whatever the stain, the darker, the more coloured. Fluorescence gives light: the brighter, the
@@ -52,12 +52,12 @@ def find_polarity(image: Array, mean: float) -> Polarity:
     if image.shape[2] == 3 and high > 0:
         pale, fall, darkest = _measure_colours(np.clip(image.astype(np.float32) / high, 0, 1))
         if pale > _PALE and fall > _ALIKE and darkest > _LIT:
-            return Polarity(True, True)
+            return PolarityEstimate(True, True)
         if pale < _PURE and fall < _ALIKE:
-            return Polarity(False, True)
+            return PolarityEstimate(False, True)
         if pale > _PURE and fall > _ALIKE:
             return _doubt(image, low, high, mean)
-    return Polarity(mean > 0.5, True) if abs(mean - 0.5) > _SURE else _doubt(image, low, high, mean)
+    return PolarityEstimate(mean > 0.5, True) if abs(mean - 0.5) > _SURE else _doubt(image, low, high, mean)
 
 
 def _measure_colours(image: Array) -> tuple[float, float, float]:
@@ -80,10 +80,10 @@ def _measure_colours(image: Array) -> tuple[float, float, float]:
     return float(least[grey >= brightest].mean()), float(fall), float(most[grey <= dark].mean())
 
 
-def _doubt(image: Array, low: float, high: float, mean: float) -> Polarity:
+def _doubt(image: Array, low: float, high: float, mean: float) -> PolarityEstimate:
     grey = np.clip((image.astype(np.float32).mean(axis=2) - low) / max(high - low, 1e-6), 0, 1)
     lean = _ground(grey) - grey.mean() + 0.3 * (mean - 0.5)
-    return Polarity(bool(lean > 0), False, abs(float(lean)))
+    return PolarityEstimate(bool(lean > 0), False, abs(float(lean)))
 
 
 def _ground(grey: Array) -> float:

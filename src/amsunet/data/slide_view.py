@@ -133,8 +133,8 @@ class SlideView:
             min(rows.stop * down, y.stop) - y.start,
         )
         size = rows.stop - rows.start, columns.stop - columns.start
-        windowed = self._normalized(y, x, preprocessings)
-        return {key: self._preprocessings[key].resize_part(windowed[key], box, *size) for key in preprocessings}
+        normalized = self._normalized(y, x, preprocessings)
+        return {key: self._preprocessings[key].resize_part(normalized[key], box, *size) for key in preprocessings}
 
     def _normalized(
         self, rows: slice, columns: slice, preprocessings: Collection[InputFormat]

@@ -11,6 +11,8 @@ from amsunet.data.discovery.layout import Sample, Split
 
 MINIMUM_FOR_TEST = 10
 """With fewer images, none is held out for test."""
+_VALIDATION_FRACTION = 0.2
+"""Share of the groups to validate on; of those outside the fold, where there are folds."""
 
 
 def assign_splits(
@@ -19,7 +21,6 @@ def assign_splits(
     *,
     seed: int,
     copies: Mapping[str, str] | None = None,
-    val_fraction: float = 0.2,
     test_fraction: float = 0.2,
 ) -> dict[str, Split]:
     """Give every sample a split. Splits that the data set names are kept; missing ones are cut from the rest.
@@ -32,7 +33,6 @@ def assign_splits(
         foreground: Foreground share by sample name.
         seed: Of the choice of validation images; test images are the same for every seed.
         copies: A key by sample name that copies of an image share; they stay in one split.
-        val_fraction: Share of the groups to validate on.
         test_fraction: Share of the groups to test on, if the data set names no test images and has
             ``MINIMUM_FOR_TEST`` images or more.
 
@@ -50,7 +50,7 @@ def assign_splits(
             split_of[sample.name] = "test"
     rest = [sample for sample in free if split_of.get(sample.name) != "test"]
     if "val" not in given and len(rest) > 1:
-        for sample in _cut(rest, groups, foreground, val_fraction, np.random.default_rng(seed)):
+        for sample in _cut(rest, groups, foreground, _VALIDATION_FRACTION, np.random.default_rng(seed)):
             split_of[sample.name] = "val"
     return {sample.name: split_of.get(sample.name, "train") for sample in samples}
 
@@ -97,7 +97,6 @@ def assign_folds(
     folds: int,
     *,
     copies: Mapping[str, str] | None = None,
-    val_fraction: float = 0.2,
 ) -> list[dict[str, Split]]:
     """Split the samples for cross-validation: each fold of ``deal_folds`` is the test split once.
 
@@ -108,7 +107,6 @@ def assign_folds(
         foreground: Foreground share by sample name.
         folds: How many.
         copies: A key by sample name that copies of an image share; they stay in one fold.
-        val_fraction: Share of the groups outside the fold to validate on.
 
     Returns:
         For each fold the split of every sample by name.
@@ -123,7 +121,7 @@ def assign_folds(
     for fold in range(folds):
         held_out = {sample.name for sample in free if fold_of[sample.name] == fold}
         others = [sample for sample in free if sample.name not in held_out]
-        chosen = {s.name for s in _cut(others, group_of, foreground, val_fraction, np.random.default_rng(fold))}
+        chosen = {s.name for s in _cut(others, group_of, foreground, _VALIDATION_FRACTION, np.random.default_rng(fold))}
         splits: dict[str, Split] = {sample.name: "unused" for sample in samples}
         splits |= {s.name: "test" if s.name in held_out else "val" if s.name in chosen else "train" for s in free}
         out.append(splits)

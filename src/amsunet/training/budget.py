@@ -213,7 +213,7 @@ def _foresee(plan: Plan, cost: StepCost, spending: Spending, training_images: in
 
 
 def _validated_in_time(plan: Plan, forecast: _Forecast, closing: ClosingCost) -> Plan:
-    """Judge on a part of the validation images where all of them would take too much of the time."""
+    """Validate on a part of the images where all of them would take too much of the time."""
     settings: dict[str, Any] = {}
     reasons = dict(plan.reasons)
     if plan.validation_images is None and forecast.evaluated < closing.images:

@@ -57,7 +57,7 @@ class ClosingCost:
     choosing: float
     """Of an image at its own size: temperature, threshold, smallest object."""
     looking: float
-    """Of all images whose appearance is learnt, at their own size."""
+    """Of all images whose statistics are learnt, at their own size."""
     evaluating: float
     """Of an image; nothing where nothing is evaluated."""
     report: float

@@ -19,7 +19,8 @@ from amsunet.wording import setting
 def match_pretrained_width(plan: Plan) -> Plan:
     """The plan with the pretrained model by a name that holds in any folder, and with its width unless one was set.
 
-    Raises: InputError if the pretrained model cannot be read.
+    Raises:
+        InputError: If the pretrained model cannot be read.
     """
     if plan.pretrained is None:
         return plan
@@ -46,8 +47,11 @@ def load_pretrained(network: nn.Module, source: str | Path | ModelRef, plan: Pla
         plan: of the training that starts there.
         arguments: what the fresh network was built with, as in ``create_model``.
 
-    Returns: what was taken, in a line.
-    Raises: InputError if the source cannot be read, or is another network or one with other settings.
+    Returns:
+        What was taken, in a line.
+
+    Raises:
+        InputError: If the source cannot be read, or is another network or one with other settings.
     """
     model = plan.model
     trained, description = load_model(ModelRef.resolve(source).weights, model)

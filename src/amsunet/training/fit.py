@@ -95,7 +95,8 @@ def fit(
         dataset: as for ``PreparedImages``.
         started, closing: as for ``TimeBudget``.
 
-    Raises: InputError for a damaged checkpoint, and when the loss diverges.
+    Raises:
+        InputError: For a damaged checkpoint, and when the loss diverges.
     """
     plan, convention, preprocessing = config.plan, config.convention, config.preprocessing
     assert plan.steps_per_epoch is not None
@@ -112,7 +113,7 @@ def fit(
     )
     checkpoint = run / "last.ckpt" if resume and (run / "last.ckpt").exists() else None
     if plan.pretrained is not None and checkpoint is None:
-        logger.info(load_pretrained(network, Path(plan.pretrained), plan, arguments))
+        logger.info(load_pretrained(network, plan.pretrained, plan, arguments))
     epochs = plan.epochs or epochs_in_budget(plan)
     module = SegmentationTask(network, plan, preprocessing, device, total_steps=epochs * plan.steps_per_epoch)
     time_budget = TimeBudget(module, epochs, started=started, closing=closing)
@@ -120,11 +121,11 @@ def fit(
     callbacks: list[pl.Callback] = [time_budget, checkpointer, Progress(module, time_budget, checkpointer)]
     if plan.ema:
         callbacks.insert(2, EMA())
-    seen = PreparedImages(training, convention, preprocessing, dataset)
-    validated = evenly(validation, plan.validation_images or len(validation))
-    evaluated = PreparedImages(validated, convention, preprocessing, dataset)
+    training_images = PreparedImages(training, convention, preprocessing, dataset)
+    chosen = evenly(validation, plan.validation_images or len(validation))
+    validation_images = PreparedImages(chosen, convention, preprocessing, dataset)
     crops = Crops(
-        seen,
+        training_images,
         size=plan.crop,
         length=plan.steps_per_epoch * plan.batch_size,
         seed=plan.seed,
@@ -151,7 +152,7 @@ def fit(
         trainer.fit(
             module,
             DataLoader(crops, plan.batch_size, drop_last=True),
-            DataLoader(WholeImages(evaluated, plan.validated_each_epoch)),
+            DataLoader(WholeImages(validation_images, plan.validated_each_epoch)),
             ckpt_path=checkpoint,
             weights_only=True,
         )
@@ -167,12 +168,12 @@ def fit(
             f"training diverged in epoch {trainer.current_epoch + 1} (the loss is not a number); {kept}: "
             f"train anew with {setting(learning_rate=plan.learning_rate / 4)} or {setting(precision='float32')}"
         ) from None
-    chosen = fit_postprocessing(run / FILE_NAME, seen, evaluated, device, plan.model)
+    choice = fit_postprocessing(run / FILE_NAME, training_images, validation_images, device, plan.model)
     return TrainResult(
         run,
         trainer.current_epoch,
         checkpointer.best_epoch,
-        chosen.dice_at,
+        choice.dice_at,
         time_budget.interrupted,
         device,
         validation_images=plan.validation_images,

@@ -39,7 +39,8 @@ def fit_folds(
         started: when the minutes of the first one began; those of the others begin where one has ended.
         closing: as for ``TimeBudget``, of each.
 
-    Raises: InputError as ``fit``.
+    Raises:
+        InputError: As ``fit``.
     """
     folds = read_folds(run)
     epochs, start, trained = 0, time.monotonic(), 0
@@ -87,8 +88,8 @@ def _fit_fold(
     closing: float,
 ) -> TrainResult:
     """Train one fold, or go on with it."""
-    model_file: dict[str, Split] = {name: "val" if of == fold else "train" for name, of in folds.fold_of.items()}
-    splits = record.splits | model_file
+    of_fold: dict[str, Split] = {name: "val" if of == fold else "train" for name, of in folds.fold_of.items()}
+    splits = record.splits | of_fold
     training, validation = ([s for s in dataset.samples if splits[s.name] == split] for split in ("train", "val"))
     plan = config.plan.model_copy(update={"seed": config.plan.seed + fold})
     preprocessing = fit_preprocessing(plan, dataset, training, record.fingerprint)

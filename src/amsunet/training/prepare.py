@@ -180,12 +180,13 @@ def _deal(dataset: Dataset, splits: Mapping[str, Split], count: int, copies: Map
 def check_network(plan: Plan, num_classes: int) -> None:
     """Build the network of a plan; try one from a user's file on images, in training and in evaluation.
 
-    Raises: InputError if it cannot be built, does not give logits for images of any size, or does not fit the weights
-        that training is to start from.
+    Raises:
+        InputError: If it cannot be built, does not give logits for images of any size, or does not fit the weights
+            that training is to start from.
     """
     network = build_network(plan.model, plan.model_arguments(num_classes))
     if plan.pretrained is not None:
-        load_pretrained(network, Path(plan.pretrained), plan, plan.model_arguments(num_classes))
+        load_pretrained(network, plan.pretrained, plan, plan.model_arguments(num_classes))
     if not is_custom(plan.model):
         return
     try:
@@ -196,13 +197,16 @@ def check_network(plan: Plan, num_classes: int) -> None:
 
 
 def fit_preprocessing(plan: Plan, dataset: Dataset, samples: list[Sample], fingerprint: Fingerprint) -> Preprocessing:
-    """Measure mean and standard deviation of the training images, normalised, where they count.
+    """Measure mean and standard deviation of the training images, normalized, where they are not ignored.
 
     Args:
-        plan: how images are normalised and resized.
-        dataset: which the samples are of.
-        samples: training images.
-        fingerprint: of the data set.
+        plan: How images are normalized and resized.
+        dataset: Which the samples are of.
+        samples: The training images.
+        fingerprint: Of the data set.
+
+    Returns:
+        The record of how images are prepared.
     """
     frame = fingerprint.frame
     blank = Preprocessing.blank(plan.in_channels, plan.normalization, plan.scale, fingerprint.values).model_copy(

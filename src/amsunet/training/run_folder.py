@@ -29,7 +29,7 @@ from amsunet.removed import removed_in
 from amsunet.training.plan_schema import Plan
 from amsunet.wording import setting
 
-InputFormat = TypeVar("InputFormat", bound=BaseModel)
+Content = TypeVar("Content", bound=BaseModel)
 
 
 class RunConfig(BaseModel):
@@ -144,7 +144,8 @@ def write_data(folder: Path, data: RunData) -> None:
 def read_run(folder: Path) -> tuple[RunConfig, RunData]:
     """Read what a run was.
 
-    Raises: InputError if a file is missing or damaged.
+    Raises:
+        InputError: If a file is missing or damaged.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no run folder: name the folder that amsunet train made")
@@ -153,7 +154,7 @@ def read_run(folder: Path) -> tuple[RunConfig, RunData]:
     return config.model_copy(update={"preprocessing": preprocessing}), data
 
 
-def _read(path: Path, kind: type[InputFormat]) -> InputFormat:
+def _read(path: Path, kind: type[Content]) -> Content:
     try:
         return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:

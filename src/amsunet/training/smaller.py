@@ -50,7 +50,8 @@ def smaller(
         share: of what is wanted, what there is time for.
         few_steps: whether steps are wanted for their own sake, and not for the images that they show.
 
-    Returns: None where nothing is left to give up.
+    Returns:
+        The plan and what it gave up; None where nothing is left to give up.
     """
     if "the released recipe" in plan.reasons.values():
         return None

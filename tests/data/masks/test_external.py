@@ -127,8 +127,8 @@ def test_inverted_masks_are_refused_by_every_network_but_of_its_own_data(trained
     inverted = _summaries([255 - mask for mask in OTHER["0/255"]])
     with pytest.raises(InputError, match=r"255 around.* --classes 255,0 if .*background, or --classes 0,255 if"):
         fit_convention(TRAINED[trained], inverted, {})
-    of_run = _summaries([1 - mask for mask in OTHER["0/1"]])
-    assert fit_convention(TRAINED["0/1"], of_run, {}, of_run=True) == (TRAINED["0/1"], [])
+    own = _summaries([1 - mask for mask in OTHER["0/1"]])
+    assert fit_convention(TRAINED["0/1"], own, {}, of_run=True) == (TRAINED["0/1"], [])
 
 
 @pytest.mark.parametrize("trained", ["threshold", "objects", "shares"])

@@ -28,7 +28,7 @@ class MaskOptions(BaseModel):
     Example:
         >>> import amsunet
         >>> masks = amsunet.MaskOptions(classes=(0, 128, 255), class_names=("rim", "cup"))
-        >>> masks = amsunet.MaskOptions(threshold=128)  # given to train, check, compare or evaluate as mask_options
+        >>> masks = amsunet.MaskOptions(threshold=128)  # given as DataOptions(masks=masks)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
