@@ -41,7 +41,8 @@ class Device:
 def choose_device(device: str = "auto", precision: str = "auto") -> Device:
     """Pick the fastest device at hand, and bfloat16 where its hardware computes it.
 
-    Raises: InputError for a device that is not there.
+    Raises:
+        InputError: For a device that is not there.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"

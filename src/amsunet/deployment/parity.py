@@ -77,7 +77,8 @@ def find_images(
             validation are measured on. Of a network of the zoo it may be left out if there is a sample of its name.
         skip_broken: leave out samples that cannot be used.
 
-    Raises: InputError if no data are named for a network that comes alone, or they cannot be used.
+    Raises:
+        InputError: If no data are named for a network that comes alone, or they cannot be used.
     """
     record = None if model.run is None else read_run(model.run)[1]
     sample = f"{PREFIX}{model.name}"

@@ -34,7 +34,8 @@ _WAIT = 300
 def run_trial(out: Path, name: str) -> bool:
     """Train a trial, or go on with it, and evaluate it. Returns whether it came to its end.
 
-    Raises: InputError if it cannot be trained.
+    Raises:
+        InputError: If it cannot be trained.
     """
     study = read_study(out)
     trial = next(trial for trial in study.trials() if trial.name == name)

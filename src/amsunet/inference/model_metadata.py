@@ -112,7 +112,8 @@ def _bits_trained_on(path: Path) -> int:
 def parse_description(text: str, path: Path) -> ModelDescription:
     """The description that stands in a file as JSON; of a run of an earlier version with what the run knows of it.
 
-    Raises: InputError if it is no JSON, has not the fields that are known here, or has them with impossible values.
+    Raises:
+        InputError: If it is no JSON, has not the fields that are known here, or has them with impossible values.
     """
     try:
         found = ModelDescription.model_validate_json(text)
@@ -139,7 +140,8 @@ def parse_description(text: str, path: Path) -> ModelDescription:
 def read_description(weights: Path) -> ModelDescription | None:
     """The description in a file of weights, None where there is no such file; the weights are not looked at.
 
-    Raises: InputError if it is damaged or of another version.
+    Raises:
+        InputError: If it is damaged or of another version.
     """
     try:
         with weights.open("rb") as file:

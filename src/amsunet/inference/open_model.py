@@ -32,8 +32,11 @@ Member = tuple[Runtime, ModelDescription]
 def open_members(model: ModelRef, options: RuntimeOptions, model_file: str | None) -> tuple[list[Member], Folds | None]:
     """Open an exported file, or the network, or the networks, of a model; torch is loaded only where it is to run.
 
-    Returns: networks with their descriptions, and the folds they were trained on, None of a single one.
-    Raises: InputError if one cannot be opened, or the options do not go with it.
+    Returns:
+        Networks with their descriptions, and the folds they were trained on, None of a single one.
+
+    Raises:
+        InputError: If one cannot be opened, or the options do not go with it.
     """
     of_file = model.kind == "exported"
     if not of_file and not options.exported:
@@ -77,8 +80,11 @@ def load_networks(
     Args:
         model_file: as for ``load_model``.
 
-    Returns: networks with their descriptions, and the folds they were trained on, None of a single one.
-    Raises: InputError if one cannot be read: an ensemble is never made of fewer.
+    Returns:
+        Networks with their descriptions, and the folds they were trained on, None of a single one.
+
+    Raises:
+        InputError: If one cannot be read: an ensemble is never made of fewer.
     """
     from amsunet.inference.model_file import load_model  # noqa: PLC0415 - loads torch
 
