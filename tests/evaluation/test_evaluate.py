@@ -24,7 +24,7 @@ from amsunet.evaluation.report import write_report
 from amsunet.inference import model_file as loader
 from amsunet.inference.ensemble import fold_folder, read_folds
 from amsunet.inference.model_file import load_model, save_model
-from amsunet.inference.model_metadata import FILE_NAME
+from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.predictor import load
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.training.train import train

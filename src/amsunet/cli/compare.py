@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 study_options = options(
     click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Trainings of each network."),
-    click.option("--folds", type=click.IntRange(2), help="Judge on folds of the images instead of the test images."),
+    click.option("--folds", type=click.IntRange(2), help="Evaluate on folds of the images instead of the test images."),
     click.option(
         "--jobs", type=click.IntRange(1), help="Trainings at a time (default: what the machine has room for)."
     ),

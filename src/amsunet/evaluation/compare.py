@@ -247,7 +247,7 @@ def _room(plan: Plan, variants: Sequence[Variant], num_classes: int, machine: De
 
 
 def _run(out: Path, study: Study, waiting: list[Trial], jobs: int) -> dict[str, str]:
-    """Run the cells that are not done. Returns what was wrong, by cell name."""
+    """Run the trials that are not done. Returns what was wrong, by the name of the trial."""
     trials, total, done, start = len(study.trials()), len(waiting), 0, time.monotonic()
     minutes = study.plan.get("minutes")
     time_needed = f": about {total * minutes / jobs:.0f} minutes and the evaluation" if minutes and total else ""

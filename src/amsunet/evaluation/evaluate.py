@@ -203,8 +203,8 @@ def _some(samples: list[Sample], notes: tuple[str, ...], most: int) -> tuple[lis
 
 def _describe_scaling(predictor: Predictor, dataset: Dataset, samples: list[Sample]) -> list[tuple[int, str]]:
     """The lines to log where images are not scaled as in training, or perhaps should not be."""
-    evaluated = {sample.name for sample in samples}
-    sizes = Counter((scan.height, scan.width) for scan in dataset.scans if scan.sample.name in evaluated)
+    names = {sample.name for sample in samples}
+    sizes = Counter((scan.height, scan.width) for scan in dataset.scans if scan.sample.name in names)
     scaling = predictor.scaling(sizes)
     lines = [(logging.INFO, scaling.line)] if scaling.changed else []
     return [*lines, *([(logging.WARNING, scaling.warning)] if scaling.warning else [])]

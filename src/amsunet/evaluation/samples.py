@@ -76,12 +76,12 @@ def choose_of_run(dataset: Dataset, record: RunData, split: str, folds: Folds | 
     return samples, wanted, (*notes, *_changed(record, dataset, samples))
 
 
-def _changed(record: RunData, dataset: Dataset, evaluated: list[Sample]) -> list[str]:
+def _changed(record: RunData, dataset: Dataset, samples: list[Sample]) -> list[str]:
     """Note that masks are not those of the training: they may have been corrected, or damaged."""
     changed = record.changed_masks(dataset)
     if not changed:
         return []
-    here = len({sample.name for sample in evaluated}.intersection(changed))
+    here = len({sample.name for sample in samples}.intersection(changed))
     return [f"{describe_changed_masks(changed)} ({here} of them evaluated here): train again if they were corrected"]
 
 

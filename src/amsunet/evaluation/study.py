@@ -163,7 +163,7 @@ class Study(BaseModel):
 
 
 def trial_folder(out: Path, trial: Trial) -> Path:
-    """The run folder of a cell."""
+    """The run folder of a trial."""
     return out / "cells" / trial.name
 
 

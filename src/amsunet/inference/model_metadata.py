@@ -15,7 +15,6 @@ from amsunet.data.out_of_distribution import ImageStatistics
 from amsunet.data.preprocessing import Polarity, Preprocessing, Spacing
 from amsunet.data.value_range import whole_type
 from amsunet.errors import InputError
-from amsunet.inference.model_ref import FILE_NAME as FILE_NAME  # noqa: PLC0414 - where its users look for it
 from amsunet.records import Record
 from amsunet.removed import removed_in
 from amsunet.wording import setting
@@ -82,12 +81,12 @@ def describe_together(descriptions: Sequence[ModelDescription], threshold: float
     """What holds where the probabilities of networks are averaged: of objects the smallest that all of them leave, and
     of the uncertainty limits the mean.
     """
-    uncertainty_limit = [one.uncertainty_limit for one in descriptions if one.uncertainty_limit is not None]
+    limits = [one.uncertainty_limit for one in descriptions if one.uncertainty_limit is not None]
     return descriptions[0].model_copy(
         update={
             "threshold": threshold,
             "smallest_object": min(one.smallest_object for one in descriptions),
-            "uncertainty_limit": sum(uncertainty_limit) / len(uncertainty_limit) if uncertainty_limit else None,
+            "uncertainty_limit": sum(limits) / len(limits) if limits else None,
         }
     )
 

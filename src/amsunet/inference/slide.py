@@ -112,12 +112,10 @@ class SlideTask:
                     one.replace(target)
                 scratch.remove()
         polarity = next((describe_polarity(*pair) for pair in tones), "")
-        review_reasons = review_reasons_of(
-            uncertainty, self._description.uncertainty_limit, out_of_distribution, polarity
-        )
+        reasons = review_reasons_of(uncertainty, self._description.uncertainty_limit, out_of_distribution, polarity)
         return (
-            ReviewItem(str(self.path), uncertainty, "; ".join(review_reasons), out_of_distribution, polarity)
-            if review_reasons
+            ReviewItem(str(self.path), uncertainty, "; ".join(reasons), out_of_distribution, polarity)
+            if reasons
             else None
         )
 
