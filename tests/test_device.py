@@ -10,7 +10,7 @@ from amsunet.errors import InputError
 
 
 def test_a_device_that_is_not_there_is_refused_with_those_that_are():
-    with pytest.raises(InputError, match=r"device 'tpu' is not there: choose one of .*'cpu'"):
+    with pytest.raises(InputError, match=r"device 'tpu' not found: choose one of .*'cpu'"):
         choose_device("tpu")
 
 

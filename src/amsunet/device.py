@@ -42,15 +42,13 @@ def choose_device(device: str = "auto", precision: str = "auto") -> Device:
     """Pick the fastest device at hand, and bfloat16 where its hardware computes it.
 
     Raises:
-        InputError: For a device that is not there.
+        InputError: For a device that this machine does not have, or an unknown precision.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not available.get(device, False):
-        raise InputError(
-            f"device {device!r} is not there: choose one of {[d for d, there in available.items() if there]}"
-        )
+        raise InputError(f"device {device!r} not found: choose one of {[d for d, there in available.items() if there]}")
     if precision == "auto":
         precision = "bfloat16" if _computes_bfloat16(device) else "float32"
     if precision not in ("float32", "bfloat16"):

@@ -315,3 +315,17 @@ def test_an_ensemble_is_judged_on_test_images_together(ensemble, tmp_path):
     data = shutil.copytree(locate("sample:nuclei") / "train", tmp_path / "foreign")
     with pytest.raises(InputError, match="holds only images that the run was trained on"):
         evaluate(run, data)
+
+
+@pytest.mark.parametrize(
+    ("name", "runtime", "message"),
+    [
+        ("network.onnx", None, r"network\.onnx is exported and networks are evaluated in torch: name a run"),
+        ("zoo:nuclei", "onnx", "networks are evaluated in torch: leave runtime out"),
+    ],
+)
+def test_networks_in_another_runtime_are_not_evaluated(name, runtime, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "network.onnx").touch()
+    with pytest.raises(InputError, match=message):
+        evaluate(name, "sample:nuclei", options=RuntimeOptions(runtime=runtime))

@@ -82,10 +82,10 @@ def evaluate(
     """
     model = ModelRef.resolve(model)
     record = None if model.run is None else read_run(model.run)[1]
-    if options.exported or model.kind == "exported":
-        raise InputError(
-            f"networks are evaluated in torch: name a run or a model file, and leave {setting('runtime')} out"
-        )
+    if model.kind == "exported":
+        raise InputError(f"{model} is exported and networks are evaluated in torch: name a run or a model file")
+    if options.exported:
+        raise InputError(f"networks are evaluated in torch: leave {setting('runtime')} out")
     predictor = Predictor(model, options, image_scale=image_scale, model_file=model_file)
     data_options = data_options or DataOptions()
     known = predictor.description.convention.named(data_options.masks.class_names)
