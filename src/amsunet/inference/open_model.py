@@ -18,7 +18,7 @@ from amsunet.inference.model_metadata import (
 )
 from amsunet.inference.model_ref import FILE_NAME, SUFFIXES, ModelRef
 from amsunet.inference.runtime import Runtime, open_runtime
-from amsunet.inference.runtime_options import RuntimeOptions, device_is_fixed
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.wording import command, setting
 
 if TYPE_CHECKING:
@@ -48,7 +48,10 @@ def open_members(model: ModelRef, options: RuntimeOptions, model_file: str | Non
         precision = None if options.precision == "auto" else options.precision
         return [_open_exports(model, str(options.runtime), precision)], None
     if (options.device, options.precision) != ("auto", "auto"):
-        raise device_is_fixed()
+        raise InputError(
+            "an exported network has its device and precision: leave "
+            f"{setting('device')} and {setting('precision')} out"
+        )
     if options.runtime is not None and model.path.suffix != SUFFIXES.get(options.runtime):
         raise InputError(
             f"{model} is not for {options.runtime}: leave {setting('runtime')} out, or name what it was made from"
