@@ -11,8 +11,9 @@ from pydantic import Field, ValidationError
 
 from amsunet.choices import Flips
 from amsunet.data.masks import MaskConvention
+from amsunet.data.normalization import Polarity
 from amsunet.data.out_of_distribution import ImageStatistics
-from amsunet.data.preprocessing import Polarity, Preprocessing, Spacing
+from amsunet.data.preprocessing import Preprocessing, Spacing
 from amsunet.data.value_range import whole_type
 from amsunet.errors import InputError
 from amsunet.records import Record

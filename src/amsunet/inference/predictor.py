@@ -13,15 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from amsunet.data.images import Array, as_supported, read_image
-from amsunet.data.preprocessing import (
-    InputFormat,
-    IntensityRange,
-    Polarity,
-    Preprocessing,
-    Size,
-    Spacing,
-    channels_first,
-)
+from amsunet.data.normalization import IntensityRange, Polarity
+from amsunet.data.preprocessing import InputFormat, Preprocessing, Size, Spacing, channels_first
 from amsunet.errors import InputError
 from amsunet.inference.forward import Box, compute_logits, to_labels, to_probabilities
 from amsunet.inference.image_scale import Scaling, describe_scaling
