@@ -193,6 +193,7 @@ def test_a_part_is_judged_of_data_that_were_read_already(run, monkeypatch, progr
     assert [image.sample.name for image in part.images] == [image.sample.name for image in whole.images][::2]
     assert part.images[0].classes == whole.images[0].classes
     assert part.notes[-1].startswith("evaluated on 2 of 4 images, evenly spread")
+    assert part.notes[-1].endswith(f": amsunet.evaluate({str(run)!r}, split='test') takes all of them")
     assert progress == [(1, 2, "image"), (2, 2, "image")]
     assert evaluate(run, split="test", dataset=dataset, most=9).notes == whole.notes
 

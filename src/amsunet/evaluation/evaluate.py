@@ -34,7 +34,7 @@ from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.progress import report
 from amsunet.training.run_folder import images_seen, read_run
-from amsunet.wording import setting
+from amsunet.wording import command, setting
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +105,8 @@ def evaluate(
             dataset, images_seen(model), split, record.thumbnails if record is not None else None
         )
     if most is not None:
-        samples, notes = _some(samples, notes, most if predictor.folds is None else most * predictor.folds.count)
+        line = command("evaluate", *map(str, (model,) if data is None else (model, data)), split=split)
+        samples, notes = _some(line, samples, notes, most * (predictor.folds.count if predictor.folds else 1))
     shape = take_fingerprint(dataset, {sample.name for sample in samples}) if record is None else record.fingerprint
     predictor_for = predictor.held_out_model if chosen == "val" else lambda _: predictor
     uncalibrated = Calibration() if predictor.folds is None else None
@@ -192,12 +193,12 @@ def _name(predictor: Predictor) -> str:
     return name if predictor.folds is None else f"{name} ({predictor.folds.count} folds)"
 
 
-def _some(samples: list[Sample], notes: tuple[str, ...], most: int) -> tuple[list[Sample], tuple[str, ...]]:
-    """An even part of what there is to evaluate, and that it is one."""
+def _some(line: str, samples: list[Sample], notes: tuple[str, ...], most: int) -> tuple[list[Sample], tuple[str, ...]]:
+    """An even part of what there is to evaluate, and the note that it is one, with the line that takes all."""
     chosen = list(evenly(samples, most))
     if len(chosen) == len(samples):
         return samples, notes
-    part = f"evaluated on {len(chosen)} of {len(samples)} images, evenly spread: amsunet evaluate takes all of them"
+    part = f"evaluated on {len(chosen)} of {len(samples)} images, evenly spread: {line} takes all of them"
     return chosen, (*notes, part)
 
 
