@@ -24,8 +24,9 @@ import numpy as np
 from amsunet.atomic_io import write_json
 from amsunet.data.dataset import open_dataset
 from amsunet.data.images import Array, read_image
+from amsunet.data.normalization import IntensityRange
 from amsunet.data.out_of_distribution import take_figures
-from amsunet.data.preprocessing import IntensityRange, channels_first
+from amsunet.data.preprocessing import channels_first
 from amsunet.device import choose_device, environment
 from amsunet.errors import InputError
 from amsunet.inference.predictor import Predictor, load

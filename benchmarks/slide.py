@@ -52,7 +52,8 @@ def make_run(folder: Path) -> Path:
     from amsunet.data.masks import MaskConvention  # noqa: PLC0415
     from amsunet.data.preprocessing import Preprocessing  # noqa: PLC0415
     from amsunet.inference.model_file import save_model  # noqa: PLC0415
-    from amsunet.inference.model_metadata import FILE_NAME, ModelDescription  # noqa: PLC0415
+    from amsunet.inference.model_metadata import ModelDescription  # noqa: PLC0415
+    from amsunet.inference.model_ref import FILE_NAME  # noqa: PLC0415
     from amsunet.models import create_model  # noqa: PLC0415
 
     description = ModelDescription(

@@ -60,7 +60,7 @@ def predict_plainly(run: Path, jobs: list[Any], out: Path) -> float:
     from amsunet.data.images import read_image, write_image  # noqa: PLC0415
     from amsunet.data.preprocessing import channels_first  # noqa: PLC0415
     from amsunet.inference.model_file import load_model  # noqa: PLC0415
-    from amsunet.inference.model_metadata import FILE_NAME  # noqa: PLC0415
+    from amsunet.inference.model_ref import FILE_NAME  # noqa: PLC0415
     from amsunet.inference.torch_runtime import standardise  # noqa: PLC0415
 
     network, description = load_model(run / FILE_NAME)

@@ -30,6 +30,7 @@ def test_what_is_said_of_masks(words: list[str], said: MaskOptions) -> None:
     assert _said(*words) == said
 
 
-def test_what_is_no_list_of_values_is_refused() -> None:
+@pytest.mark.parametrize("values", ["0,#zzz", "0,--1", "0,²"])
+def test_what_is_no_list_of_values_is_refused(values: str) -> None:
     with pytest.raises(click.BadParameter, match="not a list of whole numbers, or of colours"):
-        _said("--classes", "0,#zzz")
+        _said("--classes", values)

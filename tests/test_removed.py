@@ -13,7 +13,8 @@ import amsunet
 from amsunet.data.builtin_samples import locate
 from amsunet.errors import InputError
 from amsunet.inference.model_file import load_model
-from amsunet.inference.model_metadata import FILE_NAME, METADATA
+from amsunet.inference.model_metadata import METADATA
+from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.training.run_folder import RunConfig
 

@@ -27,7 +27,8 @@ from amsunet.data.preprocessing import Preprocessing
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.plots import case_panels, stack
 from amsunet.inference.model_file import load_model, save_model
-from amsunet.inference.model_metadata import FILE_NAME, ModelDescription
+from amsunet.inference.model_metadata import ModelDescription
+from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.predictor import Predictor
 from amsunet.training.run_folder import read_run
 from amsunet.zoo import Card, Score

@@ -32,7 +32,8 @@ def as_input_error(path: Path) -> Iterator[None]:
 def check_writable(path: Path) -> None:
     """Tell before long work that a file cannot be written; nothing is left behind.
 
-    Raises: InputError if a folder is there, or the folder that it is to be in may not be written.
+    Raises:
+        InputError: If a folder is there, or the folder that it is to be in may not be written.
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder: name a file with {setting('out')}")
@@ -44,7 +45,8 @@ def check_writable(path: Path) -> None:
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, which takes its place once the block has ended without an error.
 
-    Raises: InputError if the disk is full or the folder may not be written.
+    Raises:
+        InputError: If the disk is full or the folder may not be written.
     """
     temporary: Path | None = None
     try:

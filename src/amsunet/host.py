@@ -22,8 +22,8 @@ class Borrowed(Generic[Value]):
 
     Args:
         read: Reads its value.
-        change: sets it.
-        meanwhile: what it is to be.
+        change: Sets it.
+        meanwhile: What it is to be.
     """
 
     def __init__(self, read: Callable[[], Value], change: Callable[[Value], object], meanwhile: Value) -> None:

@@ -28,7 +28,7 @@ _FLAGS = {
     "sizes": "size",
     "threshold": "mask-threshold",
 }
-"""Settings whose flag has another name."""
+"""Settings whose flag has another name, as lists that are given one part at a time."""
 _SHELL = {"draft_manifest": ("check", " --write-manifest"), "resume": ("train --resume", "")}
 """Functions that are part of a command: what stands before and behind their arguments."""
 _PYTHON = {"draft_manifest": "amsunet.data.discovery.draft.draft_manifest"}
@@ -98,6 +98,7 @@ def _call(name: str, arguments: Sequence[object], values: dict[str, object]) -> 
 
 
 def flag(name: str) -> str:
+    """The option of a setting, without its dashes."""
     return _FLAGS.get(name, name).replace("_", "-")
 
 

@@ -29,8 +29,8 @@ from amsunet.deployment.exporters import PRECISIONS, ExportModule, missing_packa
 from amsunet.deployment.parity import prepare_images
 from amsunet.errors import InputError
 from amsunet.inference.model_file import for_inference, load_model, save_model
-from amsunet.inference.model_metadata import FILE_NAME, ModelDescription
-from amsunet.inference.model_ref import ALL_SUFFIXES
+from amsunet.inference.model_metadata import ModelDescription
+from amsunet.inference.model_ref import ALL_SUFFIXES, FILE_NAME
 from amsunet.inference.predictor import load
 from amsunet.inference.runtime import open_runtime
 from amsunet.inference.runtime_options import RuntimeOptions

@@ -24,7 +24,7 @@ from amsunet.evaluation.report import write_report
 from amsunet.inference import model_file as loader
 from amsunet.inference.ensemble import fold_folder, read_folds
 from amsunet.inference.model_file import load_model, save_model
-from amsunet.inference.model_metadata import FILE_NAME
+from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.predictor import load
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.training.train import train
@@ -193,6 +193,7 @@ def test_a_part_is_evaluated_of_data_that_were_read_already(run, monkeypatch, pr
     assert [image.sample.name for image in part.images] == [image.sample.name for image in whole.images][::2]
     assert part.images[0].classes == whole.images[0].classes
     assert part.notes[-1].startswith("evaluated on 2 of 4 images, evenly spread")
+    assert part.notes[-1].endswith(f": amsunet.evaluate({str(run)!r}, split='test') takes all of them")
     assert progress == [(1, 2, "image"), (2, 2, "image")]
     assert evaluate(run, split="test", dataset=dataset, most=9).notes == whole.notes
 
@@ -315,3 +316,17 @@ def test_an_ensemble_is_evaluated_on_test_images_together(ensemble, tmp_path):
     data = shutil.copytree(locate("sample:nuclei") / "train", tmp_path / "foreign")
     with pytest.raises(InputError, match="holds only images that the run was trained on"):
         evaluate(run, data)
+
+
+@pytest.mark.parametrize(
+    ("name", "runtime", "message"),
+    [
+        ("network.onnx", None, r"network\.onnx is exported and networks are evaluated in torch: name a run"),
+        ("zoo:nuclei", "onnx", "networks are evaluated in torch: leave runtime out"),
+    ],
+)
+def test_networks_in_another_runtime_are_not_evaluated(name, runtime, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "network.onnx").touch()
+    with pytest.raises(InputError, match=message):
+        evaluate(name, "sample:nuclei", options=RuntimeOptions(runtime=runtime))

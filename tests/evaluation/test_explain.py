@@ -13,7 +13,7 @@ from amsunet.errors import InputError
 from amsunet.evaluation import explain as module
 from amsunet.evaluation.explain import explain
 from amsunet.inference.model_file import for_inference, load_model, save_model
-from amsunet.inference.model_metadata import FILE_NAME
+from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.predictor import Predictor
 from amsunet.training.train import train
 

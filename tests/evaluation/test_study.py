@@ -86,7 +86,7 @@ def test_a_study_that_began_with_a_setting_that_is_gone_goes_on_where_it_was_not
 
 def test_a_study_on_validation_images_is_not_mixed_with_one_on_test_images(tmp_path):
     open_study(tmp_path, _study(split="val"))
-    with pytest.raises(InputError, match="another part of the images to judge on"):
+    with pytest.raises(InputError, match="another part of the images to evaluate on"):
         open_study(tmp_path, _study())
 
 

@@ -15,7 +15,8 @@ from amsunet.data.masks import MaskConvention
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.device import Device
 from amsunet.inference.model_file import save_model
-from amsunet.inference.model_metadata import FILE_NAME, ModelDescription
+from amsunet.inference.model_metadata import ModelDescription
+from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.models import create_model

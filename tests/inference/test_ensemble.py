@@ -17,7 +17,7 @@ from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.explain import explain
 from amsunet.inference.ensemble import fold_folder, read_folds, write_folds
 from amsunet.inference.model_file import load_model, save_model
-from amsunet.inference.model_metadata import FILE_NAME
+from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 

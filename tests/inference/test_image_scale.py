@@ -14,7 +14,7 @@ from amsunet.errors import InputError
 from amsunet.inference.image_scale import describe_scaling
 from amsunet.inference.inputs import find_inputs
 from amsunet.inference.model_file import load_model, save_model
-from amsunet.inference.model_metadata import FILE_NAME
+from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.predict_files import predict_files
 from amsunet.inference.predictor import Predictor, load
 from amsunet.inference.runtime_options import RuntimeOptions

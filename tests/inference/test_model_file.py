@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from amsunet.errors import InputError
 from amsunet.inference.model_file import _checksum, load_model, save_model
-from amsunet.inference.model_metadata import FILE_NAME, parse_description
+from amsunet.inference.model_metadata import parse_description
+from amsunet.inference.model_ref import FILE_NAME
 
 
 def test_what_was_saved_is_loaded(make_run, tmp_path):

@@ -15,8 +15,8 @@ from amsunet.data.images import read_image
 from amsunet.deployment.export import export
 from amsunet.errors import InputError
 from amsunet.inference.model_file import load_model, save_model
-from amsunet.inference.model_metadata import FILE_NAME, METADATA, read_description
-from amsunet.inference.model_ref import ModelRef
+from amsunet.inference.model_metadata import METADATA, read_description
+from amsunet.inference.model_ref import FILE_NAME, ModelRef
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 

@@ -9,7 +9,8 @@ import pytest
 import tifffile
 
 from amsunet.data.images import Array, write_image
-from amsunet.data.preprocessing import IntensityRange, Preprocessing
+from amsunet.data.normalization import IntensityRange
+from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
 from amsunet.inference.inputs import find_inputs
 from amsunet.inference.polarity_choice import choose_tone, describe_polarity

@@ -10,7 +10,7 @@ from amsunet.data.components import without_small
 from amsunet.data.images import write_image
 from amsunet.data.out_of_distribution import learn_image_statistics
 from amsunet.errors import InputError
-from amsunet.inference.model_metadata import FILE_NAME
+from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 

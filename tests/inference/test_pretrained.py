@@ -11,7 +11,7 @@ import amsunet
 from amsunet.data.builtin_samples import locate
 from amsunet.errors import InputError
 from amsunet.inference.model_file import load_model
-from amsunet.inference.model_metadata import FILE_NAME
+from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.pretrained import create_model
 
 

@@ -15,7 +15,7 @@ from made_device import CPU
 
 from amsunet.errors import InputError
 from amsunet.inference.model_file import load_model
-from amsunet.inference.model_metadata import FILE_NAME
+from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.predictor import load
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.models import absolute_model, code_checksum, code_files, create_model

@@ -13,7 +13,7 @@ from amsunet.data.crops import PreparedImages
 from amsunet.data.dataset import open_dataset
 from amsunet.device import Device
 from amsunet.inference.model_file import load_model, save_model
-from amsunet.inference.model_metadata import FILE_NAME
+from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.training.calibration import fit_temperature

@@ -13,8 +13,7 @@ from amsunet.data.options import DataOptions
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.inference.model_file import load_model
-from amsunet.inference.model_metadata import FILE_NAME
-from amsunet.inference.model_ref import ModelRef
+from amsunet.inference.model_ref import FILE_NAME, ModelRef
 from amsunet.models import create_model
 from amsunet.training.finetune import load_pretrained
 from amsunet.training.plan_schema import Plan

@@ -11,7 +11,7 @@ from amsunet.data.options import DataOptions
 from amsunet.errors import InputError
 from amsunet.inference.ensemble import FoldScore, fold_folder, read_folds, write_folds
 from amsunet.inference.model_file import load_model
-from amsunet.inference.model_metadata import FILE_NAME
+from amsunet.inference.model_ref import FILE_NAME
 from amsunet.training import folds
 from amsunet.training.run_folder import read_run
 from amsunet.training.train import resume, train

@@ -12,7 +12,8 @@ from amsunet.data.dataset import open_dataset
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.device import Device
 from amsunet.inference.model_file import load_model, save_model
-from amsunet.inference.model_metadata import FILE_NAME, ModelDescription
+from amsunet.inference.model_metadata import ModelDescription
+from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.models import code_checksum, create_model

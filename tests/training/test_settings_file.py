@@ -56,6 +56,7 @@ def test_former_names_are_read_with_a_line_that_names_the_new_one(write, said):
         ([1], "holds no settings by name"),
         ("{", "is not JSON"),
         ({"plan": {"wings": 2, "reasons": {"wings": "as you said"}}}, "no setting 'wings'"),
+        ({"plan": {"epochs": 3}}, "does not say which settings a user chose"),  # study.json
     ],
 )
 def test_what_cannot_be_set_is_refused_with_the_file(write, content, message):

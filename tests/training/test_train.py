@@ -19,7 +19,7 @@ from made_device import CPU
 from amsunet.cli import main
 from amsunet.errors import InputError
 from amsunet.inference.model_file import load_model
-from amsunet.inference.model_metadata import FILE_NAME
+from amsunet.inference.model_ref import FILE_NAME
 from amsunet.training import callbacks
 from amsunet.training.lightning_module import SegmentationTask
 from amsunet.training.train import resume, train

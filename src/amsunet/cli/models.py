@@ -46,10 +46,10 @@ def check_model(model: str) -> None:
 def zoo(name: str | None) -> None:
     """List the trained networks that come with the package, or show the card of one."""
     from amsunet.errors import InputError  # noqa: PLC0415
-    from amsunet.zoo import list_zoo, read_card  # noqa: PLC0415
+    from amsunet.zoo import PREFIX, list_zoo, read_card  # noqa: PLC0415
 
     if name is not None:
-        click.echo(str(read_card(name.removeprefix("zoo:"))))
+        click.echo(str(read_card(name.removeprefix(PREFIX))))
         return
     for card in list_zoo():
         if not card.weights.is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -43,7 +44,7 @@ def mask_values(
     if value is None:
         return None
     parts = [part.strip() for part in value.split(",")]
-    if all(part.lstrip("-").isdigit() for part in parts):
+    with suppress(ValueError):  # or they are colours
         return False, tuple(map(int, parts))
     from PIL import ImageColor  # noqa: PLC0415
 

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 @click.option(
     "--runtime",
     type=click.Choice(get_args(RuntimeName)),
-    help="What runs the network (default: torch, or what an exported file is for).",
+    help="What runs the network (default: torch, or what an exported file is for); of onnx and openvino --precision "
+    "may be float16 or int8 too.",
 )
 @click.option(
     "--level",

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from amsunet.cli.options import Command, options, resolve_pretrained
 from amsunet.training.plan_schema import SETTINGS, Manner, check_setting, default_of
 from amsunet.training.settings_file import read_settings, settings_over
+from amsunet.wording import flag as flag_of
 
 NETWORK = ("model", "base_channels", "model_options", "pretrained")
 """What a study has for each of its networks."""
@@ -76,8 +77,7 @@ def settings_of(ctx: click.Context, parameter: click.Parameter, values: tuple[st
 
 
 def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
-    # A list is given one part at a time, and so is its option's name.
-    flag = f"--{name.removesuffix('s') if name == 'model_options' else name}".replace("_", "-")
+    flag = f"--{flag_of(name)}"
     hint = _plain(field.annotation)
     details: dict[str, Any] = {"default": None, "help": _help(name, field), "metavar": _METAVARS.get(name)}
     if get_origin(hint) is Literal:

@@ -17,18 +17,6 @@ from amsunet.data.value_range import ValueRange
 from amsunet.records import Record
 from amsunet.removed import refuse_removed
 
-__all__ = [
-    "ALIKE",
-    "ImageScale",
-    "InputFormat",
-    "IntensityRange",
-    "Normalization",
-    "Polarity",
-    "Preprocessing",
-    "Size",
-    "Spacing",
-    "channels_first",
-]
 Size = tuple[int, int]
 """Height and width in pixels."""
 Spacing = tuple[float, float]

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from amsunet.data.images import Array
-from amsunet.data.preprocessing import InputFormat, IntensityRange, Preprocessing
+from amsunet.data.normalization import IntensityRange
+from amsunet.data.preprocessing import InputFormat, Preprocessing
 from amsunet.data.slides import Slide, SlideError
 
 _SAMPLE = 64

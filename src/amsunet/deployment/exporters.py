@@ -85,7 +85,8 @@ def write_network(
         description: text that goes into the file under ``METADATA``.
         calibration: images (N, C, H, W) of float32 that the ranges of eight bits are taken from.
 
-    Raises: InputError if a package is missing or torch cannot export the network.
+    Raises:
+        InputError: If a package is missing or torch cannot export the network.
     """
     for package in PACKAGES[to] + (("nncf",) if (to, precision) == ("openvino", "int8") else ()):
         require(package)

@@ -77,12 +77,13 @@ def find_images(
             validation are measured on. Of a network of the zoo it may be left out if there is a sample of its name.
         skip_broken: leave out samples that cannot be used.
 
-    Raises: InputError if no data are named for a network that comes alone, or they cannot be used.
+    Raises:
+        InputError: If no data are named for a network that comes alone, or they cannot be used.
     """
     record = None if model.run is None else read_run(model.run)[1]
     sample = f"{PREFIX}{model.name}"
     if data is None and record is None and (model.card is None or sample not in list_samples()):
-        raise InputError(f"{model} comes without data: name images with masks to compare on, amsunet export RUN DATA")
+        raise InputError(f"{model} comes without data: name images with masks to compare on as DATA")
     source = str(data) if data is not None else record.source if record is not None else sample
     skip_broken = skip_broken or (record is not None and record.skip_broken)
     dataset = open_dataset(

@@ -100,21 +100,21 @@ def compare(
     if unknown := settings.keys() & {*PER_TRIAL, *Manner.model_fields}:
         raise InputError(f"{', '.join(sorted(unknown))}: no setting of a whole study, leave it out")
     folder, folds = Path(out), design.folds
-    machine = chosen_device(device)
+    chosen = chosen_device(device)
     if len({variant.name for variant in variants}) < len(variants):
         raise InputError("a network or setting is named twice: name each once")
     variants = [variant.model_copy(update={"code": _code(variant)}) for variant in variants]
     for variant in variants:  # before the data are read
         build_network(variant.model, {"in_channels": 3, "num_classes": 2, **variant.options})
-    prepared = prepare(data, settings, device=machine.type, data_options=data_options)
+    prepared = prepare(data, settings, device=chosen.type, data_options=data_options)
     classes = prepared.dataset.convention.num_classes
-    plan = _fixed_plan(prepared, variants[0], machine, folder)
+    plan = _fixed_plan(prepared, variants[0], chosen, folder)
     prepared.dataset.masks.clear()  # each trial reads its own
     variants = _possible(plan, variants, classes)
     of_settings = any(variant.settings for variant in variants)
     split: Literal["test", "val"] = "val" if of_settings and folds is None else "test"
     trials = len(variants) * design.seeds * (folds or 1)
-    jobs = design.jobs or _room(plan, variants, classes, machine, trials)
+    jobs = design.jobs or _room(plan, variants, classes, chosen, trials)
     study = Study(
         title=design.title,
         source=absolute_source(data),
@@ -126,8 +126,8 @@ def compare(
         folds=folds,
         split=split,
         plan={n: v for n, v in plan.model_dump(exclude=set(PER_TRIAL)).items() if v not in (None, ())},
-        device=machine.type,
-        precision=machine.precision,
+        device=chosen.type,
+        precision=chosen.precision,
         threads=max(1, torch.get_num_threads() // jobs),
         variants=tuple(variants),
         seeds=design.seeds,
@@ -136,13 +136,13 @@ def compare(
     try:
         with FileLock(folder / "study.lock", timeout=0):
             study = open_study(folder, study)
-            logger.info(f"on {machine}")
+            logger.info(f"on {chosen}")
             for level, line in prepared.lines():
                 logger.log(level, line)
             logger.info(f"plan of every training:\n{plan}")
             waiting = [trial for trial in study.trials() if not is_done(folder, trial)]
             failures = _run(folder, study, waiting, jobs)
-            return collect(folder, study, machine, failures, jobs)
+            return collect(folder, study, chosen, failures, jobs)
     except Timeout:
         raise InputError(
             f"another amsunet is at work in {folder}: wait for it, or choose another {setting('out')}"
@@ -215,7 +215,7 @@ def _splits(prepared: Preparation, folds: int | None, split: Split, *, spare_tes
     return [unused | fold for fold in splits]
 
 
-def _fixed_plan(prepared: Preparation, reference: Variant, machine: Device, out: Path) -> Plan:
+def _fixed_plan(prepared: Preparation, reference: Variant, device: Device, out: Path) -> Plan:
     """The plan with everything decided that must not differ from network to network."""
     plan = prepared.plan
     if plan.reasons.get("patience") != USER_SET:
@@ -226,19 +226,19 @@ def _fixed_plan(prepared: Preparation, reference: Variant, machine: Device, out:
     if has_study(out) and plan.reasons.get("augmentation") != USER_SET:
         # A second measurement might decide otherwise.
         return plan.model_copy(update={"augmentation": read_study(out).plan["augmentation"]})
-    cost = measure_cost(_of(plan, reference), prepared.dataset.convention.num_classes, machine)
+    cost = measure_cost(_of(plan, reference), prepared.dataset.convention.num_classes, device)
     filled = fill_budget(plan, cost.seconds_per_step, len(prepared.of("train")))
     # Every network cuts the minutes into steps of its own.
     return filled.model_copy(update={"steps_per_epoch": None})
 
 
-def _room(plan: Plan, variants: Sequence[Variant], num_classes: int, machine: Device, trials: int) -> int:
+def _room(plan: Plan, variants: Sequence[Variant], num_classes: int, device: Device, trials: int) -> int:
     """Trainings that the machine has room for at a time."""
-    most = _MOST_ON_A_GPU if machine.type == "cuda" else machine.threads // _THREADS_PER_TRIAL
+    most = _MOST_ON_A_GPU if device.type == "cuda" else device.threads // _THREADS_PER_TRIAL
     if min(most, trials) < 2:
         return 1
-    memory = max(measure_cost(_of(plan, variant), num_classes, machine).memory for variant in variants)
-    if machine.type == "cuda":
+    memory = max(measure_cost(_of(plan, variant), num_classes, device).memory for variant in variants)
+    if device.type == "cuda":
         torch.cuda.empty_cache()
         free, _ = torch.cuda.mem_get_info()
     else:
@@ -247,7 +247,7 @@ def _room(plan: Plan, variants: Sequence[Variant], num_classes: int, machine: De
 
 
 def _run(out: Path, study: Study, waiting: list[Trial], jobs: int) -> dict[str, str]:
-    """Run the cells that are not done. Returns what was wrong, by cell name."""
+    """Run the trials that are not done. Returns what was wrong, by the name of the trial."""
     trials, total, done, start = len(study.trials()), len(waiting), 0, time.monotonic()
     minutes = study.plan.get("minutes")
     time_needed = f": about {total * minutes / jobs:.0f} minutes and the evaluation" if minutes and total else ""

@@ -21,7 +21,7 @@ from amsunet.evaluation.score_table import aligned
 from amsunet.evaluation.statistics import Interval, PairedTest, holm, mean_of_known, mean_with_interval, paired_test
 from amsunet.evaluation.study import COMPARISON, Study, Trial, Variant, is_done, trial_folder
 from amsunet.inference.model_file import for_inference, load_model
-from amsunet.inference.model_metadata import FILE_NAME
+from amsunet.inference.model_ref import FILE_NAME
 from amsunet.models.cost import count_macs, count_parameters
 from amsunet.training.step_cost import measure_latency
 
@@ -93,7 +93,7 @@ class Comparison:
         against = f"against {self.study.variants[0].name}: difference"
         dice = ["Dice [95 % interval]"] if self.all_hold_all else ["Dice, all images", "Dice, images with an object"]
         head = ["", *dice, "sd of seeds", "parameters", "GMACs", "ms", "minutes", "steps"]
-        trials = [[*head, against, "effect", "p (Holm)"]]
+        cells = [[*head, against, "effect", "p (Holm)"]]
         for row in self.rows:
             test = row.test
             of_test = (
@@ -105,10 +105,10 @@ class Comparison:
             costs = [f"{row.parameters / 1e6:.2f}", f"{row.macs / 1e9:.2f}", f"{row.latency * 1e3:.0f}"]
             means = [str(row.scores[score]) for score in ("dice", "dice_with_object")][: len(dice)]
             training = [f"{row.minutes:.1f}", f"{row.steps:.0f}"]
-            trials.append([row.variant.name, *means, deviation, *costs, *training, *of_test])
+            cells.append([row.variant.name, *means, deviation, *costs, *training, *of_test])
         lines = [f"warning: {finding}" for finding in self.findings]
         lines.append(f"{self.study.source}, {self.study.evaluated}; equal for all: {self.study.equal}; {_count(self)}")
-        lines += aligned(trials, wide=200)
+        lines += aligned(cells, wide=200)
         lines += [f"failed: {name}: {reason}" for name, reason in self.failures.items()]
         return "\n".join(lines)
 

@@ -34,7 +34,7 @@ from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.progress import report
 from amsunet.training.run_folder import images_seen, read_run
-from amsunet.wording import setting
+from amsunet.wording import command, setting
 
 logger = logging.getLogger(__name__)
 
@@ -82,10 +82,10 @@ def evaluate(
     """
     model = ModelRef.resolve(model)
     record = None if model.run is None else read_run(model.run)[1]
-    if options.exported or model.kind == "exported":
-        raise InputError(
-            f"networks are evaluated in torch: name a run or a model file, and leave {setting('runtime')} out"
-        )
+    if model.kind == "exported":
+        raise InputError(f"{model} is exported and networks are evaluated in torch: name a run or a model file")
+    if options.exported:
+        raise InputError(f"networks are evaluated in torch: leave {setting('runtime')} out")
     predictor = Predictor(model, options, image_scale=image_scale, model_file=model_file)
     data_options = data_options or DataOptions()
     known = predictor.description.convention.named(data_options.masks.class_names)
@@ -105,7 +105,8 @@ def evaluate(
             dataset, images_seen(model), split, record.thumbnails if record is not None else None
         )
     if most is not None:
-        samples, notes = _some(samples, notes, most if predictor.folds is None else most * predictor.folds.count)
+        line = command("evaluate", *map(str, (model,) if data is None else (model, data)), split=split)
+        samples, notes = _some(line, samples, notes, most * (predictor.folds.count if predictor.folds else 1))
     shape = take_fingerprint(dataset, {sample.name for sample in samples}) if record is None else record.fingerprint
     predictor_for = predictor.held_out_model if chosen == "val" else lambda _: predictor
     uncalibrated = Calibration() if predictor.folds is None else None
@@ -192,19 +193,19 @@ def _name(predictor: Predictor) -> str:
     return name if predictor.folds is None else f"{name} ({predictor.folds.count} folds)"
 
 
-def _some(samples: list[Sample], notes: tuple[str, ...], most: int) -> tuple[list[Sample], tuple[str, ...]]:
-    """An even part of what there is to evaluate, and that it is one."""
+def _some(line: str, samples: list[Sample], notes: tuple[str, ...], most: int) -> tuple[list[Sample], tuple[str, ...]]:
+    """An even part of what there is to evaluate, and the note that it is one, with the line that takes all."""
     chosen = list(evenly(samples, most))
     if len(chosen) == len(samples):
         return samples, notes
-    part = f"evaluated on {len(chosen)} of {len(samples)} images, evenly spread: amsunet evaluate takes all of them"
+    part = f"evaluated on {len(chosen)} of {len(samples)} images, evenly spread: {line} takes all of them"
     return chosen, (*notes, part)
 
 
 def _describe_scaling(predictor: Predictor, dataset: Dataset, samples: list[Sample]) -> list[tuple[int, str]]:
     """The lines to log where images are not scaled as in training, or perhaps should not be."""
-    evaluated = {sample.name for sample in samples}
-    sizes = Counter((scan.height, scan.width) for scan in dataset.scans if scan.sample.name in evaluated)
+    names = {sample.name for sample in samples}
+    sizes = Counter((scan.height, scan.width) for scan in dataset.scans if scan.sample.name in names)
     scaling = predictor.scaling(sizes)
     lines = [(logging.INFO, scaling.line)] if scaling.changed else []
     return [*lines, *([(logging.WARNING, scaling.warning)] if scaling.warning else [])]

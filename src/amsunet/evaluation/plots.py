@@ -254,15 +254,15 @@ def paint_errors(image: Array, labels: Array, predicted: Array) -> Array:
     counted = labels != IGNORE_INDEX
     truth = (labels != 0) & counted
     found = (predicted != 0) & counted
-    evaluated = shown.astype(float)
+    painted = shown.astype(float)
     for colour, where in (
         (HIT, truth & (labels == predicted)),
         (MISSED, truth & ~found),
         (EXTRA, found & (labels != predicted)),
     ):
-        evaluated[where] = 0.45 * evaluated[where] + 0.55 * colour
-    evaluated[~counted] *= 0.5
-    return evaluated.round().astype(np.uint8)
+        painted[where] = 0.45 * painted[where] + 0.55 * colour
+    painted[~counted] *= 0.5
+    return painted.round().astype(np.uint8)
 
 
 def data_address(picture: Image.Image) -> str:

@@ -30,7 +30,8 @@ def open_evaluation_data(
 ) -> tuple[Dataset, bool]:
     """Open what is to be evaluated on, and find out whether it is the run's own data.
 
-    Raises: InputError if it cannot be used, or if nothing is named and the network comes alone.
+    Raises:
+        InputError: If it cannot be used, or if nothing is named and the network comes alone.
     """
     if record is None:
         if data is None:
@@ -57,7 +58,8 @@ def open_evaluation_data(
 def choose_of_run(dataset: Dataset, record: RunData, split: str, folds: Folds | None) -> SplitChoice:
     """Choose a split of the run's own data.
 
-    Raises: InputError if the data have changed or have no such images.
+    Raises:
+        InputError: If the data have changed or have no such images.
     """
     record.check(dataset)
     has_test = "test" in record.splits.values()
@@ -74,12 +76,12 @@ def choose_of_run(dataset: Dataset, record: RunData, split: str, folds: Folds | 
     return samples, wanted, (*notes, *_changed(record, dataset, samples))
 
 
-def _changed(record: RunData, dataset: Dataset, evaluated: list[Sample]) -> list[str]:
+def _changed(record: RunData, dataset: Dataset, samples: list[Sample]) -> list[str]:
     """Note that masks are not those of the training: they may have been corrected, or damaged."""
     changed = record.changed_masks(dataset)
     if not changed:
         return []
-    here = len({sample.name for sample in evaluated}.intersection(changed))
+    here = len({sample.name for sample in samples}.intersection(changed))
     return [f"{describe_changed_masks(changed)} ({here} of them evaluated here): train again if they were corrected"]
 
 
@@ -92,7 +94,8 @@ def choose_foreign(
         seen: checksums of what it was trained on; None where that is not known, which is noted.
         thumbnails: of what it was trained on, by name, where they were kept: copies of them are named.
 
-    Raises: InputError if there are none.
+    Raises:
+        InputError: If there are none.
     """
     if split == "val":
         raise InputError(f"{dataset.source} is not what the run was trained on: it has no validation images of it")

@@ -163,7 +163,7 @@ class Study(BaseModel):
 
 
 def trial_folder(out: Path, trial: Trial) -> Path:
-    """The run folder of a cell."""
+    """The run folder of a trial."""
     return out / "cells" / trial.name
 
 
@@ -180,7 +180,8 @@ def has_study(out: Path) -> bool:
 def read_study(out: Path) -> Study:
     """Read a study's folder.
 
-    Raises: InputError if it is none, is damaged, or was written by another version.
+    Raises:
+        InputError: If it is none, is damaged, or was written by another version.
     """
     path = out / _FILE
     try:
@@ -198,9 +199,11 @@ def read_study(out: Path) -> Study:
 def open_study(out: Path, study: Study) -> Study:
     """Begin a study in a folder, or go on with the one that is there.
 
-    Returns: the study as asked for; the file knows the networks and seeds of both.
+    Returns:
+        The study as asked for; the file knows the networks and seeds of both.
 
-    Raises: InputError if the folder holds a study of other data, settings or version, which must not be mixed.
+    Raises:
+        InputError: If the folder holds a study of other data, settings or version, which must not be mixed.
     """
     asked = Study.model_validate_json(study.model_dump_json())  # as it will be read again
     known = asked

@@ -1,4 +1,4 @@
-"""One cell of a study in a process of its own: ``python -m amsunet.evaluation.trial STUDY NAME python|shell``.
+"""One trial of a study in a process of its own: ``python -m amsunet.evaluation.trial STUDY NAME python|shell``.
 
 A process of its own gives its memory back, and takes nothing with it if the system kills it for want of memory.
 """
@@ -34,18 +34,19 @@ _WAIT = 300
 def run_trial(out: Path, name: str) -> bool:
     """Train a trial, or go on with it, and evaluate it. Returns whether it came to its end.
 
-    Raises: InputError if it cannot be trained.
+    Raises:
+        InputError: If it cannot be trained.
     """
     study = read_study(out)
     trial = next(trial for trial in study.trials() if trial.name == name)
     folder = trial_folder(out, trial)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # A cell whose parent was killed may still be saving what it had reached.
+    # A trial whose parent was killed may still be saving what it had reached.
     with FileLock(folder.with_name(f"{trial.name}.lock"), timeout=_WAIT):
         if (folder / "last.ckpt").exists():
             training = resume(folder, study.source, model_file=trial.variant.model_file)
         else:
-            shutil.rmtree(folder, ignore_errors=True)  # of a cell that was killed before its first epoch had ended
+            shutil.rmtree(folder, ignore_errors=True)  # of a trial that was killed before its first epoch had ended
             training = _train(study, trial, folder)
         if training.interrupted:
             return False
@@ -93,6 +94,6 @@ if __name__ == "__main__":
     except InputError as error:
         sys.exit(str(error))
     except Timeout:
-        sys.exit(f"another process has been at work on this cell for {_WAIT} seconds: end it")
+        sys.exit(f"another process has been at work on this trial for {_WAIT} seconds: end it")
     except KeyboardInterrupt:
         sys.exit(STOPPED)

@@ -66,7 +66,8 @@ def write_folds(run: Path, folds: Folds) -> None:
 def read_folds(run: Path) -> Folds:
     """Read what ``write_folds`` wrote.
 
-    Raises: InputError if the file is damaged.
+    Raises:
+        InputError: If the file is damaged.
     """
     try:
         return Folds.model_validate(json.loads((run / FOLDS_NAME).read_text(encoding="utf-8")))

@@ -35,7 +35,8 @@ def compute_logits(
         allowed: the mirror images that show all classes as they are; the others, and quarter turns, are left out.
         tiling: of images too large to go through whole.
 
-    Returns: logits (N, num_classes, h, w), float32.
+    Returns:
+        Logits (N, num_classes, h, w), float32.
     """
     height, width = images.shape[-2:]
     padded = pad_small(images)

@@ -34,7 +34,8 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[InputIma
     of one name get masks of names that differ: see ``_named_apart``. Names that were changed, and what is left out of a
     folder, are logged.
 
-    Raises: InputError if an input names nothing, or two images would get the same mask name.
+    Raises:
+        InputError: If an input names nothing, or two images would get the same mask name.
     """
     jobs: list[InputImage] = []
     for text in inputs:
@@ -79,7 +80,8 @@ def _named_apart(jobs: list[InputImage]) -> list[InputImage]:
     image, from the one that holds all images; where images of one folder would, as a.jpg and a.png, those masks keep
     the suffix of the image.
 
-    Raises: InputError if two names are the same even so.
+    Raises:
+        InputError: If two names are the same even so.
     """
     if any(len({_absolute(job.image).parent for job in same}) > 1 for same in _namesakes(jobs)):
         folder = Path(os.path.commonpath([_absolute(job.image).parent for job in jobs]))
@@ -117,7 +119,8 @@ def _read_list(path: Path) -> list[str]:
     """The lines of a list of paths that are not empty. A list that ``find`` or ``ls`` made may hold names that are not
     UTF-8: these are taken as they are, if there are such files.
 
-    Raises: InputError if the list is not of UTF-8 and names no file that way.
+    Raises:
+        InputError: If the list is not of UTF-8 and names no file that way.
     """
     content = path.read_bytes()
     try:

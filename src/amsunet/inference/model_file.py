@@ -51,8 +51,12 @@ def load_model(path: Path, model_file: str | None = None) -> tuple[nn.Module, Mo
             elsewhere could choose which code is run; and it must be the very file that the weights were trained
             with.
 
-    Returns: the network in evaluation mode, and its description.
-    Raises: InputError for a missing, damaged or foreign file; DamagedError for the first two.
+    Returns:
+        The network in evaluation mode, and its description.
+
+    Raises:
+        InputError: For a missing, damaged or foreign file.
+        DamagedError: For the first two.
     """
     if not path.is_file():
         raise DamagedError(
@@ -117,7 +121,8 @@ def is_ours(network: nn.Module) -> bool:
 def build_network(model: str, arguments: dict[str, Any]) -> nn.Module:
     """Build a network as a user named it.
 
-    Raises: InputError for a name or for arguments that do not exist or exclude each other.
+    Raises:
+        InputError: For a name or for arguments that do not exist or exclude each other.
     """
     try:
         return create_model(model, **arguments)
@@ -130,7 +135,8 @@ def build_network(model: str, arguments: dict[str, Any]) -> nn.Module:
 def authorized_model(recorded: str, code: str | None, model_file: str | None, *, where: Path) -> str:
     """The model that may be built: a network of amsunet as recorded, one of a user's file as named now.
 
-    Raises: InputError if a file is needed and not named, or is not the one of checksum ``code``.
+    Raises:
+        InputError: If a file is needed and not named, or is not the one of checksum ``code``.
     """
     if not is_custom(recorded):
         return recorded

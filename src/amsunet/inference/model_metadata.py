@@ -11,11 +11,11 @@ from pydantic import Field, ValidationError
 
 from amsunet.choices import Flips
 from amsunet.data.masks import MaskConvention
+from amsunet.data.normalization import Polarity
 from amsunet.data.out_of_distribution import ImageStatistics
-from amsunet.data.preprocessing import Polarity, Preprocessing, Spacing
+from amsunet.data.preprocessing import Preprocessing, Spacing
 from amsunet.data.value_range import whole_type
 from amsunet.errors import InputError
-from amsunet.inference.model_ref import FILE_NAME as FILE_NAME  # noqa: PLC0414 - where its users look for it
 from amsunet.records import Record
 from amsunet.removed import removed_in
 from amsunet.wording import setting
@@ -82,12 +82,12 @@ def describe_together(descriptions: Sequence[ModelDescription], threshold: float
     """What holds where the probabilities of networks are averaged: of objects the smallest that all of them leave, and
     of the uncertainty limits the mean.
     """
-    uncertainty_limit = [one.uncertainty_limit for one in descriptions if one.uncertainty_limit is not None]
+    limits = [one.uncertainty_limit for one in descriptions if one.uncertainty_limit is not None]
     return descriptions[0].model_copy(
         update={
             "threshold": threshold,
             "smallest_object": min(one.smallest_object for one in descriptions),
-            "uncertainty_limit": sum(uncertainty_limit) / len(uncertainty_limit) if uncertainty_limit else None,
+            "uncertainty_limit": sum(limits) / len(limits) if limits else None,
         }
     )
 
@@ -112,7 +112,8 @@ def _bits_trained_on(path: Path) -> int:
 def parse_description(text: str, path: Path) -> ModelDescription:
     """The description that stands in a file as JSON; of a run of an earlier version with what the run knows of it.
 
-    Raises: InputError if it is no JSON, has not the fields that are known here, or has them with impossible values.
+    Raises:
+        InputError: If it is no JSON, has not the fields that are known here, or has them with impossible values.
     """
     try:
         found = ModelDescription.model_validate_json(text)
@@ -139,7 +140,8 @@ def parse_description(text: str, path: Path) -> ModelDescription:
 def read_description(weights: Path) -> ModelDescription | None:
     """The description in a file of weights, None where there is no such file; the weights are not looked at.
 
-    Raises: InputError if it is damaged or of another version.
+    Raises:
+        InputError: If it is damaged or of another version.
     """
     try:
         with weights.open("rb") as file:

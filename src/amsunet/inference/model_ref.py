@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from amsunet.errors import InputError
-from amsunet.zoo import Card, read_card, warn_of_terms, zoo_names
+from amsunet.zoo import PREFIX, Card, read_card, warn_of_terms, zoo_names
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +21,6 @@ FILE_NAME = "model.safetensors"
 """The model file in a run folder."""
 FOLDS_NAME = "folds.json"
 """In the folder of an ensemble."""
-PREFIX = "zoo:"
-"""Before the name of a network that comes with the package."""
 SUFFIXES: dict[str, str] = {"onnx": ".onnx", "openvino": ".xml"}
 """Of the exported formats that ``predict`` takes."""
 ALL_SUFFIXES = SUFFIXES | {"pt2": ".pt2", "executorch": ".pte"}

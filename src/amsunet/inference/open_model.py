@@ -18,7 +18,7 @@ from amsunet.inference.model_metadata import (
 )
 from amsunet.inference.model_ref import FILE_NAME, SUFFIXES, ModelRef
 from amsunet.inference.runtime import Runtime, open_runtime
-from amsunet.inference.runtime_options import RuntimeOptions, device_is_fixed
+from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.wording import command, setting
 
 if TYPE_CHECKING:
@@ -32,8 +32,11 @@ Member = tuple[Runtime, ModelDescription]
 def open_members(model: ModelRef, options: RuntimeOptions, model_file: str | None) -> tuple[list[Member], Folds | None]:
     """Open an exported file, or the network, or the networks, of a model; torch is loaded only where it is to run.
 
-    Returns: networks with their descriptions, and the folds they were trained on, None of a single one.
-    Raises: InputError if one cannot be opened, or the options do not go with it.
+    Returns:
+        Networks with their descriptions, and the folds they were trained on, None of a single one.
+
+    Raises:
+        InputError: If one cannot be opened, or the options do not go with it.
     """
     of_file = model.kind == "exported"
     if not of_file and not options.exported:
@@ -45,7 +48,10 @@ def open_members(model: ModelRef, options: RuntimeOptions, model_file: str | Non
         precision = None if options.precision == "auto" else options.precision
         return [_open_exports(model, str(options.runtime), precision)], None
     if (options.device, options.precision) != ("auto", "auto"):
-        raise device_is_fixed()
+        raise InputError(
+            "an exported network has its device and precision: leave "
+            f"{setting('device')} and {setting('precision')} out"
+        )
     if options.runtime is not None and model.path.suffix != SUFFIXES.get(options.runtime):
         raise InputError(
             f"{model} is not for {options.runtime}: leave {setting('runtime')} out, or name what it was made from"
@@ -77,8 +83,11 @@ def load_networks(
     Args:
         model_file: as for ``load_model``.
 
-    Returns: networks with their descriptions, and the folds they were trained on, None of a single one.
-    Raises: InputError if one cannot be read: an ensemble is never made of fewer.
+    Returns:
+        Networks with their descriptions, and the folds they were trained on, None of a single one.
+
+    Raises:
+        InputError: If one cannot be read: an ensemble is never made of fewer.
     """
     from amsunet.inference.model_file import load_model  # noqa: PLC0415 - loads torch
 

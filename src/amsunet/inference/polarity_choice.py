@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from amsunet.data.images import Array
-from amsunet.data.preprocessing import IntensityRange
+from amsunet.data.normalization import IntensityRange
 from amsunet.wording import setting
 
 _SIDE = 1024

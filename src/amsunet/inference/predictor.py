@@ -13,15 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from amsunet.data.images import Array, as_supported, read_image
-from amsunet.data.preprocessing import (
-    InputFormat,
-    IntensityRange,
-    Polarity,
-    Preprocessing,
-    Size,
-    Spacing,
-    channels_first,
-)
+from amsunet.data.normalization import IntensityRange, Polarity
+from amsunet.data.preprocessing import InputFormat, Preprocessing, Size, Spacing, channels_first
 from amsunet.errors import InputError
 from amsunet.inference.forward import Box, compute_logits, to_labels, to_probabilities
 from amsunet.inference.image_scale import Scaling, describe_scaling
@@ -193,12 +186,12 @@ class Predictor:
 
     def out_of_distribution(self, seen: Mapping[InputFormat, Array]) -> str:
         """In what an image, (h, w, C) of uint8 of each kind, differs from the training images of every network."""
-        out_of_distribution = [
+        differences = [
             known.image_statistics.out_of_distribution(seen[known.preprocessing.input_format])
             for _, known in self._members
             if known.image_statistics is not None
         ]
-        return out_of_distribution[0] if out_of_distribution and all(out_of_distribution) else ""
+        return differences[0] if differences and all(differences) else ""
 
     def compute(self, images: Sequence[Prepared]) -> list[PendingSegmentation]:
         """The second part: the networks, on images whose working sizes are the same; ``finish`` is the third."""

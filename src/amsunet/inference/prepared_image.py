@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from amsunet.data.images import Array
-from amsunet.data.preprocessing import InputFormat, IntensityRange, Preprocessing, Spacing, channels_first
+from amsunet.data.normalization import IntensityRange
+from amsunet.data.preprocessing import InputFormat, Preprocessing, Spacing, channels_first
 from amsunet.inference.polarity_choice import describe_polarity
 
 Choose = Callable[[InputFormat, IntensityRange, Callable[[IntensityRange], Array]], IntensityRange]

@@ -42,7 +42,8 @@ def open_runtime(path: Path, *, threads: int = 0) -> ExportedRuntime:
     Args:
         threads: at most so many; all cores with 0.
 
-    Raises: InputError for another file, a damaged one, or a runtime that is not installed.
+    Raises:
+        InputError: For another file, a damaged one, or a runtime that is not installed.
     """
     runtimes: dict[str, Callable[[Path, int], ExportedRuntime]] = {
         ".onnx": OnnxRuntime,

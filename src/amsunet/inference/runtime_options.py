@@ -62,7 +62,7 @@ class RuntimeOptions:
             _check("precision", self.precision, _OF_EXPORTS)
             self.refuse_compile()
             if self.device not in ("auto", "cpu"):
-                raise device_is_fixed()
+                raise InputError(f"{setting('device')} is for torch: leave it out with exported networks")
         else:
             _check("precision", self.precision, _OF_TORCH)
 
@@ -91,13 +91,6 @@ class RuntimeOptions:
         """Raise InputError if ``compile`` is set, for a network that is exported."""
         if self.compile:
             raise InputError(f"{setting('compile')} is for torch: leave it out with exported networks")
-
-
-def device_is_fixed() -> InputError:
-    """What is raised for an exported network that is to run otherwise than it was made for."""
-    return InputError(
-        f"an exported network has its device and precision: leave {setting('device')} and {setting('precision')} out"
-    )
 
 
 def _check(name: str, value: str, choices: Sequence[str]) -> None:

@@ -59,8 +59,9 @@ class SlideTask:
     def check(self) -> None:
         """Refuse what stands against the task before work starts.
 
-        Raises: SlideError if the slide cannot be read; InputError if the mask is there already or has no room on the
-            disk.
+        Raises:
+            SlideError: If the slide cannot be read.
+            InputError: If the mask is there already or has no room on the disk.
         """
         with open_slide(self.path) as slide:
             self._lay_out(SlideView(slide, self._predictor.preprocessings, self._level))
@@ -68,8 +69,12 @@ class SlideTask:
     def run(self) -> ReviewItem | None:
         """Segment the slide; progress counts the tiles of this call.
 
-        Returns: why the mask is to be checked, if it is; its uncertainty is that before small objects are left out.
-        Raises: as ``check``, and InputError if the mask is being made by another process.
+        Returns:
+            Why the mask is to be checked, if it is; its uncertainty is that before small objects are left out.
+
+        Raises:
+            SlideError: As ``check``.
+            InputError: As ``check``, and if the mask is being made by another process.
         """
         with open_slide(self.path) as slide:
             view = SlideView(slide, self._predictor.preprocessings, self._level)
@@ -107,12 +112,10 @@ class SlideTask:
                     one.replace(target)
                 scratch.remove()
         polarity = next((describe_polarity(*pair) for pair in tones), "")
-        review_reasons = review_reasons_of(
-            uncertainty, self._description.uncertainty_limit, out_of_distribution, polarity
-        )
+        reasons = review_reasons_of(uncertainty, self._description.uncertainty_limit, out_of_distribution, polarity)
         return (
-            ReviewItem(str(self.path), uncertainty, "; ".join(review_reasons), out_of_distribution, polarity)
-            if review_reasons
+            ReviewItem(str(self.path), uncertainty, "; ".join(reasons), out_of_distribution, polarity)
+            if reasons
             else None
         )
 
@@ -123,7 +126,8 @@ class SlideTask:
     def _lay_out(self, view: SlideView) -> tuple[BlendAxis, BlendAxis, list[tuple[int, int, int]]]:
         """Lay out the tiles, and refuse what stands against them.
 
-        Returns: rows, columns, and for each row the shape of the sums that it takes over.
+        Returns:
+            Rows, columns, and for each row the shape of the sums that it takes over.
         """
         convention = self._description.convention
         for target in self._targets:
@@ -168,7 +172,8 @@ def _fill(scratch: Scratch, predictor: Predictor, view: SlideView, blend: Blend)
 
     One tile is read and another one finished while the network is at a third. A tile counts once it is finished.
 
-    Returns: the uncertainty of the whole mask.
+    Returns:
+        The uncertainty of the whole mask.
     """
     rows, columns = blend.rows, blend.columns
     uncertainty = Uncertainty(predictor.description.convention.num_classes, scratch.sums)

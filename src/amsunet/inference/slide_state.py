@@ -69,7 +69,8 @@ class Scratch:
         labels: height and width of the result.
         carries: for each row of tiles (planes, rows, columns) of the sums that it takes over from the one above.
 
-    Raises: InputError if another process is at it.
+    Raises:
+        InputError: If another process is at it.
     """
 
     def __init__(

@@ -61,7 +61,8 @@ class Blend:
     def add(self, row: int, column: int, logits: Array) -> Array:
         """Add the logits (K, h, w) of one tile.
 
-        Returns: the weighted means (K, h, w) of ``held``, up to the end of ``finished``.
+        Returns:
+            The weighted means (K, h, w) of ``held``, up to the end of ``finished``.
         """
         rows, columns = self.rows.held(row), self.columns.held(column)
         sums = np.zeros((len(logits), rows.stop - rows.start, columns.stop - columns.start), np.float32)

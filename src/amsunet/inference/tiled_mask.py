@@ -30,7 +30,7 @@ def largest_size(convention: MaskConvention, height: int, width: int) -> int:
 
 
 def write_masks(paths: list[Path], labels: FileArray, convention: MaskConvention) -> None:
-    """Write labels (1, H, W) as masks, Deflate-compressed, to as many files as ``places.mask_paths`` names."""
+    """Write labels (1, H, W) as masks, Deflate-compressed, to as many files as ``outputs.mask_paths`` names."""
     if convention.kind == "folders":
         for label, path in enumerate(paths, start=1):
             _write(path, labels, np.dtype(np.uint8), partial(_as_binary, label))

@@ -30,8 +30,9 @@ def number_tiled_objects(labels: FileArray, *, holes: bool = False) -> tuple[lis
     Each tile's objects are found by themselves and joined where they touch across a border. Memory: some tens of
     bytes an object, and eight a column.
 
-    Returns: for each tile the number in the whole image of each of its own objects, 0 for what is none, and the
-        pixels of each object in the whole image.
+    Returns:
+        For each tile the number in the whole image of each of its own objects, 0 for what is none, and the pixels of
+        each object in the whole image.
     """
     counts, sizes, pairs, total = [], [np.zeros(1, np.int64)], [np.empty((2, 0), np.int64)], 0
     above, left = np.zeros(labels.shape[2], np.int64), np.empty(0, np.int64)

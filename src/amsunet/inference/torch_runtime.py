@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from amsunet.data.images import Array
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.device import Device
-from amsunet.errors import InputError
+from amsunet.errors import InputError, first_line
 from amsunet.inference.cuda_graphs import GraphedForward, with_weights_cast
 from amsunet.inference.model_file import is_ours
 
@@ -77,8 +77,7 @@ class TorchRuntime:
                 out = self._compiled(x)
                 return out
             except Exception as error:  # whatever is missing: a C++ compiler, Triton, an operation
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                problem = f"torch.compile does not work here ({reason})"
+                problem = f"torch.compile does not work here ({first_line(error)})"
                 if not self._fall_back:
                     raise InputError(problem) from None
                 logger.warning(f"{problem}: going on without it")

@@ -40,30 +40,28 @@ def review_reasons_of(
         out_of_distribution: in what the image differs from all training images, where it is.
         polarity: how the image was taken, where it was in doubt whether objects are darker than their ground.
     """
-    review_reasons = [polarity] if polarity else []
+    reasons = [polarity] if polarity else []
     if out_of_distribution:
-        review_reasons.append(f"does not look like the training images ({out_of_distribution})")
+        reasons.append(f"does not look like the training images ({out_of_distribution})")
     if uncertainty_limit is not None and uncertainty > uncertainty_limit:
-        review_reasons.append("less sure than nine in ten validation images")
-    return tuple(review_reasons)
+        reasons.append("less sure than nine in ten validation images")
+    return tuple(reasons)
 
 
-def describe_out_of_distribution(out_of_distribution: Sequence[tuple[str, str]], images: int) -> str:
+def describe_out_of_distribution(unlike: Sequence[tuple[str, str]], images: int) -> str:
     """One sentence about images that do not look like the training images; empty without any.
 
     Args:
-        out_of_distribution: names, the worst first, and in what each differs from all training images.
+        unlike: names, the worst first, and in what each differs from all training images.
         images: all of them.
     """
-    if not out_of_distribution:
+    if not unlike:
         return ""
-    (figures, _), *others = Counter(figures for _, figures in out_of_distribution).most_common()
-    which = (
-        f"mostly in {figures}; as" if others else f"{figures}; as" if len(out_of_distribution) > 1 else f"{figures};"
-    )
-    do = "does" if len(out_of_distribution) == 1 else "do"
-    worst = out_of_distribution[0][0]
-    return f"{len(out_of_distribution)} of {images} images {do} not look like the training images ({which} {worst})"
+    (figures, _), *others = Counter(figures for _, figures in unlike).most_common()
+    which = f"mostly in {figures}; as" if others else f"{figures}; as" if len(unlike) > 1 else f"{figures};"
+    do = "does" if len(unlike) == 1 else "do"
+    worst = unlike[0][0]
+    return f"{len(unlike)} of {images} images {do} not look like the training images ({which} {worst})"
 
 
 def describe_polarity_in_doubt(unclear: Sequence[tuple[str, str]]) -> str:

@@ -19,7 +19,8 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from amsunet.atomic_io import atomic_write, write_csv
 from amsunet.inference.model_file import save_model
-from amsunet.inference.model_metadata import FILE_NAME, ModelDescription
+from amsunet.inference.model_metadata import ModelDescription
+from amsunet.inference.model_ref import FILE_NAME
 from amsunet.progress import is_shown, report
 from amsunet.training.lightning_module import SegmentationTask
 

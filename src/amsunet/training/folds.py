@@ -12,7 +12,7 @@ from amsunet.data.discovery.layout import Split
 from amsunet.device import Device, environment
 from amsunet.inference.ensemble import Folds, FoldScore, fold_folder, read_folds, write_folds
 from amsunet.inference.model_file import DamagedError, load_model
-from amsunet.inference.model_metadata import FILE_NAME
+from amsunet.inference.model_ref import FILE_NAME
 from amsunet.training.fit import TrainResult, fit
 from amsunet.training.prepare import fit_preprocessing
 from amsunet.training.run_folder import RunConfig, RunData, run_lock, write_run

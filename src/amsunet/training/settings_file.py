@@ -42,7 +42,7 @@ def read_settings(file: str | Path) -> dict[str, Any]:
     path = Path(file)
     path = path / "config.json" if path.is_dir() else path
     record = _read(path)
-    settings = _set_by_the_user(record) if isinstance(record.get("plan"), dict) else record
+    settings = _set_by_the_user(path, record) if isinstance(record.get("plan"), dict) else record
     try:
         return _checked(path, settings)
     except PydanticCustomError as error:  # of a feature that is gone
@@ -75,9 +75,11 @@ def _read(path: Path) -> dict[str, Any]:
     return record
 
 
-def _set_by_the_user(record: Mapping[str, Any]) -> dict[str, Any]:
+def _set_by_the_user(path: Path, record: Mapping[str, Any]) -> dict[str, Any]:
     plan = record["plan"]
-    reasons: Mapping[str, str] = plan.get("reasons") or {}
+    reasons = plan.get("reasons")
+    if not isinstance(reasons, dict):  # as of a study
+        raise InputError(f"{path} does not say which settings a user chose: name the config.json of a run")
     settings = {
         name: plan[name] for name, why in reasons.items() if why in (USER_SET, USER_SET_BEFORE) and name in plan
     }

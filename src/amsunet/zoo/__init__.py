@@ -14,6 +14,7 @@ from amsunet.wording import Blank, shell_command
 
 FOLDER = Path(__file__).parent
 PREFIX = "zoo:"
+"""Before the name of a network that comes with the package."""
 logger = logging.getLogger(__name__)
 
 
@@ -69,14 +70,15 @@ class Card(BaseModel):
         return "research only" if self.research_only else "Apache-2.0, as the code"
 
     def __str__(self) -> str:
+        named = f"{PREFIX}{self.name}"
         return "\n".join(
             (
                 f"# {self.name}",
                 "",
-                f"Finds {self.finds}: `{shell_command('predict', f'zoo:{self.name}', Blank('IMAGES'), out='masks')}`.",
+                f"Finds {self.finds}: `{shell_command('predict', named, Blank('IMAGES'), out='masks')}`.",
                 "",
                 "**Use.** For research, and as pretrained weights for a training of your own "
-                f"(`{shell_command('train', Blank('DATA'), pretrained=f'zoo:{self.name}')}`). Not a medical device, "
+                f"(`{shell_command('train', Blank('DATA'), pretrained=named)}`). Not a medical device, "
                 "not for diagnosis.",
                 "",
                 f"**From image to mask.** {self.way}",
