@@ -132,11 +132,12 @@ def test_a_training_killed_again_and_again_equals_an_unbroken_one(repeatable, re
     """Killed at any of its steps, in the first epoch too, and once more after each resumption."""
     code = (
         "import json, sys\n"
+        "from amsunet.device import choose_device\n"
         "from amsunet.training import callbacks\n"
         "from amsunet.training.train import resume, train\n"
         "callbacks.Progress.on_train_batch_end = lambda *_: print('a step')\n"
-        "settings = json.loads(sys.argv[2])\n"
-        "train('sample:nuclei', out=sys.argv[1], **settings) if settings else resume(sys.argv[1])\n"
+        "settings, cpu = json.loads(sys.argv[2]), choose_device('cpu', 'float32')\n"
+        "train('sample:nuclei', settings, out=sys.argv[1], device=cpu) if settings else resume(sys.argv[1])\n"
     )
     settings, rng = repeatable | {"epochs": 20}, random.Random(repeat)
     for begins in (True, False, False):
