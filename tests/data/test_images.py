@@ -14,7 +14,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from amsunet.data.images import BAND, Array, is_image, look_up, orientation_of, read_image, write_image
+from amsunet.data.images import Array, is_image, orientation_of, read_image, write_image
 from amsunet.data.masks.files import read_mask
 from amsunet.errors import InputError
 
@@ -386,15 +386,3 @@ def test_a_full_disk_leaves_the_old_file_and_no_partial_one(tmp_path: Path, monk
 )
 def test_images_are_recognised_by_their_names(name: str, expected: bool) -> None:
     assert is_image(Path(name)) is expected
-
-
-RNG = np.random.default_rng(0)
-
-
-@pytest.mark.parametrize("rows", [1, BAND, 2 * BAND + 7])
-@pytest.mark.parametrize("shape", [(256,), (256, 3)])
-def test_bands_join(rows: int, shape: tuple[int, ...]) -> None:
-    table = RNG.integers(0, 60_000, shape, np.uint16)
-    pixels = RNG.integers(0, 256, (rows, 5), np.uint8)
-    assert np.array_equal(look_up(table, pixels), table[pixels])
-    assert look_up(table, pixels).dtype == np.uint16

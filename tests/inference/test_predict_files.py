@@ -18,7 +18,8 @@ from amsunet.data.out_of_distribution import learn_image_statistics
 from amsunet.errors import InputError
 from amsunet.inference import predict_files as module
 from amsunet.inference.inputs import InputImage, find_inputs
-from amsunet.inference.predict_files import REVIEW_LIST, predict, predict_files
+from amsunet.inference.outcome import REVIEW_LIST
+from amsunet.inference.predict_files import predict, predict_files
 
 
 def _files(out: Path) -> set[str]:
@@ -245,7 +246,7 @@ def test_what_was_found_before_an_end_is_listed(images, tmp_path, make_predictor
     jobs = find_inputs([str(images[0] / "c.png"), str(tmp_path / "slide.tif")])
     with pytest.raises(KeyboardInterrupt):
         predict_files(make_predictor(uncertainty_limit=0.0), jobs, tmp_path / "out")
-    assert _files(tmp_path / "out") == {"c.png", module.REVIEW_LIST}
+    assert _files(tmp_path / "out") == {"c.png", REVIEW_LIST}
 
 
 def test_a_file_where_the_folder_should_be_is_said_before_the_work(images, tmp_path, make_predictor):

@@ -19,7 +19,8 @@ from amsunet.errors import InputError
 from amsunet.inference import slide as slide_module
 from amsunet.inference import tiled_mask, tiled_objects
 from amsunet.inference.inputs import find_inputs
-from amsunet.inference.predict_files import REVIEW_LIST, predict_files
+from amsunet.inference.outcome import REVIEW_LIST
+from amsunet.inference.predict_files import predict_files
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.slide import SlideTask

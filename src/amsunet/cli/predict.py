@@ -60,7 +60,8 @@ def predict(
     RUN is a run folder, a network of amsunet zoo (zoo:NAME), or a file that amsunet export made.
     """
     from amsunet.inference.inputs import find_inputs  # noqa: PLC0415
-    from amsunet.inference.predict_files import REVIEW_LIST, predict_files  # noqa: PLC0415
+    from amsunet.inference.outcome import REVIEW_LIST  # noqa: PLC0415
+    from amsunet.inference.predict_files import predict_files  # noqa: PLC0415
     from amsunet.inference.predictor import load  # noqa: PLC0415
     from amsunet.inference.uncertainty import describe_out_of_distribution, describe_polarity_in_doubt  # noqa: PLC0415
 

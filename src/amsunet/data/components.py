@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from amsunet.data.images import BAND, Array, look_up
+from amsunet.data.images import Array
+from amsunet.data.lookup import BAND, look_up
 
 
 def number_objects(mask: Array) -> tuple[Array, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +27,6 @@ TIFF_SUFFIXES = frozenset({".tif", ".tiff", ".btf"})
 IMAGE_SUFFIXES = TIFF_SUFFIXES | {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".webp"}
 MAXIMUM_PIXELS = 500_000_000
 """Pixels of the largest image that is read as a whole."""
-BAND = 256
-"""Rows of a large image to be worked on at a time."""
 _ORIENTATION = 0x0112
 """Tag of EXIF for the orientation."""
 
@@ -269,27 +266,9 @@ def decode_tiff(path: Path, picture: TiffImageFile | None = None, *, palette_as_
         try:
             return tiff.unpacked(page, path, palette_as_colour=palette_as_colour)
         except Exception as error:
-            if obstacle := compression_obstacle(page, error):
+            if obstacle := tiff.compression_obstacle(page, error):
                 raise InputError(f"{path} {obstacle}") from None
             raise
-
-
-def compression_obstacle(page: Any, error: Exception) -> str | None:
-    """Describe why a page of a TIFF cannot be unpacked, if its compression is the reason.
-
-    Args:
-        page: The page.
-        error: What tifffile raised.
-
-    Returns:
-        The end of a sentence after "FILE", with advice; None if the reason is another one.
-    """
-    if not any(words in str(error) for words in ("COMPRESSION", "not supported", "not a valid", "No module named")):
-        return None
-    name = getattr(page.compression, "name", f"number {page.compression}")
-    if isinstance(page.compression, tifffile.COMPRESSION) and find_spec("imagecodecs") is None:
-        return f'is compressed as {name}: pip install "amsunet[slides]" installs the decoder, or save it with Deflate'
-    return f"is compressed as {name}, which cannot be read: save it with Deflate or JPEG compression"
 
 
 def refuse_oversize(path: Path, height: int, width: int) -> None:
@@ -308,14 +287,3 @@ def refuse_oversize(path: Path, height: int, width: int) -> None:
             f"{path} has {width} x {height} pixels, more than the {MAXIMUM_PIXELS // 10**6} million that are read "
             "at once: cut it into tiles, or to predict it as it is, save it as a tiled TIFF"
         )
-
-
-def look_up(table: Array, pixels: Array) -> Array:
-    """``table[pixels]`` for pixels (H, W, ...) of unsigned integers.
-
-    In bands of rows: NumPy makes eight bytes of every index on the way, several times the size of the image.
-    """
-    out = np.empty((*pixels.shape, *table.shape[1:]), table.dtype)
-    for start in range(0, len(pixels), BAND):
-        out[start : start + BAND] = table[pixels[start : start + BAND]]
-    return out

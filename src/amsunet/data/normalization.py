@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from amsunet.choices import Normalization
-from amsunet.data.images import BAND, Array, look_up
+from amsunet.data.images import Array
+from amsunet.data.lookup import BAND, look_up
 from amsunet.data.polarity import find_polarity
 from amsunet.data.value_range import ValueRange, evident_range, shows, values_of
 

@@ -10,8 +10,8 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from amsunet.data.images import MAXIMUM_PIXELS, TIFF_SUFFIXES, Array, as_supported, compression_obstacle, reading
-from amsunet.data.tiff import becomes_rgb, black_as_zero, channel_obstacle
+from amsunet.data.images import MAXIMUM_PIXELS, TIFF_SUFFIXES, Array, as_supported, reading
+from amsunet.data.tiff import becomes_rgb, black_as_zero, channel_obstacle, compression_obstacle
 from amsunet.errors import InputError
 from amsunet.optional import require
 

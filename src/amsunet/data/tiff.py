@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tifffile
 
 from amsunet.errors import InputError
 
@@ -221,3 +223,21 @@ def upright(array: Pixels, orientation: int) -> Pixels:
     if orientation in (3, 4, 7, 8):
         array = array[::-1]
     return np.ascontiguousarray(array)
+
+
+def compression_obstacle(page: Any, error: Exception) -> str | None:
+    """Describe why a page of a TIFF cannot be unpacked, if its compression is the reason.
+
+    Args:
+        page: The page.
+        error: What tifffile raised.
+
+    Returns:
+        The end of a sentence after "FILE", with advice; None if the reason is another one.
+    """
+    if not any(words in str(error) for words in ("COMPRESSION", "not supported", "not a valid", "No module named")):
+        return None
+    name = getattr(page.compression, "name", f"number {page.compression}")
+    if isinstance(page.compression, tifffile.COMPRESSION) and find_spec("imagecodecs") is None:
+        return f'is compressed as {name}: pip install "amsunet[slides]" installs the decoder, or save it with Deflate'
+    return f"is compressed as {name}, which cannot be read: save it with Deflate or JPEG compression"

@@ -9,7 +9,8 @@ from PIL import Image
 
 from amsunet.choices import Flips
 from amsunet.data.components import without_small
-from amsunet.data.images import BAND, Array
+from amsunet.data.images import Array
+from amsunet.data.lookup import BAND
 from amsunet.inference import SMALLEST_SIDE
 from amsunet.inference.runtime import Runtime
 from amsunet.inference.runtime_options import TTA

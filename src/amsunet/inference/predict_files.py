@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import math
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from amsunet.atomic_io import check_writable, printable, write_csv, write_text
+from amsunet.atomic_io import check_writable
 from amsunet.data.images import MAXIMUM_PIXELS, Array, count_pixels, read_image
-from amsunet.data.preprocessing import Size
 from amsunet.data.slides import LARGE_PIXELS, SlideError, is_slide
 from amsunet.errors import InputError
 from amsunet.inference.inputs import InputImage, find_inputs
 from amsunet.inference.model_ref import ModelRef
+from amsunet.inference.outcome import REVIEW_LIST, Outcome, write_lists
 from amsunet.inference.outputs import Outputs
 from amsunet.inference.predictor import Predictor, load
 from amsunet.inference.prepared_image import Prepared
@@ -32,37 +31,11 @@ from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)
 
-REVIEW_LIST = "review.csv"
-_FORMER_REVIEW_LIST = "please-check.csv"
-"""What earlier versions wrote."""
 _BATCH_PIXELS = 8 * 256 * 256
 _LARGE_PIXELS = 4 * _BATCH_PIXELS
 _IMAGES_AHEAD = 16
 _PIXELS_AHEAD = 4096 * 4096
 """So much is read and prepared while a batch is in the network: two batches, but no large image beside another one."""
-
-
-@dataclass
-class Outcome:
-    """What came of a prediction over many files."""
-
-    written: int = 0
-    failures: dict[str, str] = field(default_factory=dict)
-    """What was wrong, by path."""
-    review: list[ReviewItem] = field(default_factory=list)
-    """The masks to be checked, the worst first."""
-    sizes: Counter[Size] = field(default_factory=Counter)
-    """How many images there were of each height and width, slides apart."""
-    seconds: float = 0.0
-
-    @property
-    def images_per_second(self) -> float:
-        return self.written / max(self.seconds, 1e-9)
-
-    @property
-    def pace(self) -> str:
-        rate = self.images_per_second
-        return f"{rate:.1f} images a second" if rate > 0.5 else f"{self.seconds:,.0f} seconds"
 
 
 @dataclass(frozen=True)
@@ -183,7 +156,7 @@ def predict_files(
         _predict_slides(slides, outcome)
     finally:  # masks that are written are listed, even if what follows them is stopped
         outcome.seconds = time.perf_counter() - start
-        _write_lists(outcome, inputs, out)
+        write_lists(outcome, inputs, out)
     return outcome
 
 
@@ -252,39 +225,6 @@ def _predict_images(predictor: Predictor, tasks: Sequence[ImageTask], outcome: O
             report(outcome.written + len(outcome.failures), total, "image")
         while writing:
             wait()
-
-
-def _write_lists(outcome: Outcome, inputs: Sequence[InputImage], out: Path) -> None:
-    """Write the lists of failures and of masks to be checked, in place of those of the last prediction; but masks that
-    stay in the folder from then are listed still, behind the others.
-    """
-    (out / "failures.txt").unlink(missing_ok=True)
-    if outcome.failures:
-        lines = "".join(f"{path}\t{message}\n" for path, message in outcome.failures.items())
-        write_text(out / "failures.txt", lines)
-    outcome.review.sort(key=lambda item: (item.warned_of, item.uncertainty), reverse=True)
-    rows = [{"image": one.image, "uncertainty": f"{one.uncertainty:.4f}", "reason": one.reason}
-            for one in outcome.review]  # fmt: skip
-    made_anew = {printable(str(one.image)) for one in inputs}
-    for name in (REVIEW_LIST, _FORMER_REVIEW_LIST):
-        rows += _still_to_review(out / name, made_anew)
-        (out / name).unlink(missing_ok=True)
-    if rows:
-        write_csv(out / REVIEW_LIST, rows)
-
-
-def _still_to_review(path: Path, made_anew: set[str]) -> list[dict[str, str]]:
-    """The rows of a list for masks of other images than those; nothing, if it is not such a list."""
-    try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError):
-        return []
-    fields = ("image", "uncertainty", "reason")
-    return [
-        {name: row[name] for name in fields}
-        for row in rows
-        if all(row.get(name) for name in fields) and row["image"] not in made_anew
-    ]
 
 
 def _read_ahead(

@@ -10,7 +10,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from amsunet.data.components import number_objects
-from amsunet.data.images import Array, look_up
+from amsunet.data.images import Array
+from amsunet.data.lookup import look_up
 from amsunet.data.masks.files import Reading, read_mask
 from amsunet.errors import InputError
 from amsunet.wording import setting
