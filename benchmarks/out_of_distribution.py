@@ -43,7 +43,7 @@ def out_of_distribution(images: Iterable[Path], description: ModelDescription) -
     preprocessing, image_statistics = description.preprocessing, description.image_statistics
     assert image_statistics is not None
     told = [
-        bool(image_statistics.out_of_distribution(preprocessing.resize(preprocessing.window(read_image(path)))))
+        bool(image_statistics.out_of_distribution(preprocessing.resize(preprocessing.normalize(read_image(path)))))
         for path in images
     ]
     return {"images": len(told), "told": sum(told), "share": sum(told) / len(told)}

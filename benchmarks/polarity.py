@@ -152,41 +152,41 @@ class Rules:
         self.doubtful = 0
 
     def add(self, count: Count, image: Array, dark: bool, truth: Array | None = None) -> None:
-        tone = self._kind.tone(image)
-        view = lambda one: self._kind.resize(self._kind.window(image, one))  # noqa: E731
-        chosen = self._predictor.choose_tone(self._key, tone, view)
+        found = self._kind.find_range(image)
+        view = lambda one: self._kind.resize(self._kind.normalize(image, one))  # noqa: E731
+        chosen = self._predictor.choose_range(self._key, found, view)
         inverted = bright_in_the_mean(image)
         count.images += 1
         count.before += inverted != dark
         count.after += (chosen.low > chosen.high) != dark
-        count.in_doubt += tone.other is not None
-        if tone.other is not None:
-            self._compare(tone, chosen, view, dark, inverted)
+        count.in_doubt += found.other is not None
+        if found.other is not None:
+            self._compare(found, chosen, view, dark, inverted)
         if truth is not None:
-            found = self._dice(view(chosen), truth)
-            count.dice_after.append(found)
+            dice = self._dice(view(chosen), truth)
+            count.dice_after.append(dice)
             before = IntensityRange(chosen.low, chosen.high, chosen.gamma)
             if (chosen.low > chosen.high) != inverted:
-                before = old_tone(image, inverted)
-                found = self._dice(view(before), truth)
-            count.dice_before.append(found)
+                before = old_range(image, inverted)
+                dice = self._dice(view(before), truth)
+            count.dice_before.append(dice)
 
     def _compare(
         self,
-        tone: IntensityRange,
+        first: IntensityRange,
         chosen: IntensityRange,
         view: Callable[[IntensityRange], Array],
         dark: bool,
         inverted: bool,
     ) -> None:
         """Count what each measure alone would have got wrong."""
-        assert tone.other is not None
-        ways = (tone, tone.other)
+        assert first.other is not None
+        ways = (first, first.other)
         near = min(ways, key=lambda one: self._distance(view(one)))
         sure = min(ways, key=lambda one: self._segment(view(one)).uncertainty)
         self.doubtful += 1
         told = {"the mean": inverted, "appearance": near.low > near.high, "expected Dice alone": sure.low > sure.high,
-                "the image alone": tone.low > tone.high, "both": chosen.low > chosen.high}  # fmt: skip
+                "the image alone": first.low > first.high, "both": chosen.low > chosen.high}  # fmt: skip
         for measure, answer in told.items():
             self.by_measure[measure] += answer != dark
 
@@ -211,11 +211,11 @@ class Rules:
 
 def bright_in_the_mean(image: Array) -> bool:
     """The rule until now."""
-    tone = old_tone(image, inverted=None)
-    return tone.low > tone.high
+    found = old_range(image, inverted=None)
+    return found.low > found.high
 
 
-def old_tone(image: Array, inverted: bool | None) -> IntensityRange:
+def old_range(image: Array, inverted: bool | None) -> IntensityRange:
     step = max(1, int(np.ceil(np.sqrt(image.shape[0] * image.shape[1] / 1e6))))
     sampled = image[::step, ::step]
     low, high = (float(value) for value in np.percentile(sampled, (0.5, 99.5)))
@@ -287,8 +287,8 @@ def main() -> None:
     changed = 0
     for part in ("train", "val", "test"):
         for image, _, _ in parts.get(part) or read_all(asked.nuclei, split, part):
-            tone = predictor.preprocessings[next(iter(predictor.preprocessings))].tone(image)
-            changed += (tone.low > tone.high) != bright_in_the_mean(image)
+            found = predictor.preprocessings[next(iter(predictor.preprocessings))].find_range(image)
+            changed += (found.low > found.high) != bright_in_the_mean(image)
     write_json(
         asked.out,
         {

@@ -68,7 +68,7 @@ def predict_plainly(run: Path, jobs: list[Any], out: Path) -> float:
     start = time.perf_counter()
     with torch.inference_mode():
         for job in jobs:
-            image = record.resize(record.window(read_image(job.image)))
+            image = record.resize(record.normalize(read_image(job.image)))
             x = torch.from_numpy(channels_first(image)[None].copy()).float() / 255
             foreground = torch.softmax(network(standardise(x, record)), dim=1)[0, 1]
             mask = (foreground > description.threshold).numpy().astype("uint8") * 255

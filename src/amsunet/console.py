@@ -28,11 +28,11 @@ class Console(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self._bars: dict[str, Any] = {}
-        self._told: dict[str, float] = {}
+        self._shown_at: dict[str, float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         line = f"{'warning: ' if record.levelno >= logging.WARNING else ''}{record.getMessage()}"
-        self._told = dict.fromkeys(self._told, time.monotonic())
+        self._shown_at = dict.fromkeys(self._shown_at, time.monotonic())
         if not self._bars:
             print(line, file=sys.stdout, flush=True)
             return
@@ -48,9 +48,9 @@ class Console(logging.Handler):
             return
         now = time.monotonic()
         if done <= 1:
-            self._told[unit] = now  # something else begins
-        if now - self._told.setdefault(unit, now) >= _BETWEEN_LINES.get(unit, _BETWEEN_OTHERS) and done != total:
-            self._told[unit] = now
+            self._shown_at[unit] = now  # something else begins
+        if now - self._shown_at.setdefault(unit, now) >= _BETWEEN_LINES.get(unit, _BETWEEN_OTHERS) and done != total:
+            self._shown_at[unit] = now
             print(f"{done} of {total} {unit}s", file=sys.stderr, flush=True)
 
     def _draw(self, done: int, total: int, unit: str, figures: dict[str, float]) -> None:

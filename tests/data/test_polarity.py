@@ -93,9 +93,11 @@ def test_grey_images_go_by_their_ground(count: int) -> None:
 def test_a_network_of_grey_images_knows_tissue_by_its_colours_too() -> None:
     image = _tissue(90, gamma=2.0)
     record = Preprocessing(in_channels=1, normalization="bright_on_dark", mean=(0.5,), std=(0.2,))
-    tone = record.tone(image)
-    assert tone.low > tone.high and tone.other is None
-    assert not record.tone(image[..., 1:2]).low > tone.high or record.tone(image[..., 1:2]).other is not None
+    found = record.find_range(image)
+    assert found.low > found.high and found.other is None
+    assert (
+        not record.find_range(image[..., 1:2]).low > found.high or record.find_range(image[..., 1:2]).other is not None
+    )
 
 
 def test_a_crowd_of_grey_objects_is_in_doubt_and_the_smooth_ground_decides() -> None:
@@ -107,9 +109,9 @@ def test_a_crowd_of_grey_objects_is_in_doubt_and_the_smooth_ground_decides() -> 
     for one, dark in ((image, False), (255 - image, True)):
         found = find_polarity(one, 0.5)
         assert (found.dark_objects, found.sure) == (dark, False) and found.lead > 0
-        tone = Preprocessing(in_channels=1, normalization="bright_on_dark", mean=(0.5,), std=(0.2,)).tone(one)
-        if tone.other is not None:
-            assert (tone.low > tone.high) != (tone.other.low > tone.other.high)
+        found = Preprocessing(in_channels=1, normalization="bright_on_dark", mean=(0.5,), std=(0.2,)).find_range(one)
+        if found.other is not None:
+            assert (found.low > found.high) != (found.other.low > found.other.high)
 
 
 @pytest.mark.parametrize("value", [0, 7, 255])

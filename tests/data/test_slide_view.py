@@ -59,7 +59,7 @@ def test_parts_are_those_of_the_whole_image(
     with open_slide(write(image)) as slide:
         view = SlideView(slide, {kind.input_format: kind for kind in preprocessings})
         for kind in preprocessings:
-            expected = kind.resize(kind.window(image))
+            expected = kind.resize(kind.normalize(image))
             assert view.size == expected.shape[:2]
             for rows, columns in PARTS:
                 found = view.read(rows, columns)[kind.input_format].astype(int)
@@ -74,7 +74,7 @@ def test_the_tone_of_a_large_image_is_that_of_squares_all_over_it(write: Callabl
         view = SlideView(slide, {kind.input_format: kind})
         found = view.read(slice(0, 1500), slice(0, 2100))[kind.input_format].astype(int)
         sample = view.sample()[kind.input_format]
-    assert np.abs(found - kind.window(image)).mean() < 4
+    assert np.abs(found - kind.normalize(image)).mean() < 4
     assert sample.shape[0] < 1200 and sample.shape[1] < 1200
     assert abs(sample.mean() - found.mean()) < 5
 
@@ -122,13 +122,13 @@ def test_a_look_at_one_kind_windows_no_other(write: Callable[..., Path], monkeyp
     image += np.random.default_rng(0).integers(0, 20, (128, 128, 1), dtype=np.uint8)
     preprocessings = {kind.input_format: kind for kind in (_record("bright_on_dark", 1), _record("gamma", 1))}
     windowed: list[str] = []
-    window = Preprocessing.window
+    plain = Preprocessing.normalize
 
     def count(self: Preprocessing, *given: object) -> Array:
         windowed.append(self.normalization)
-        return window(self, *given)  # type: ignore[arg-type]
+        return plain(self, *given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Preprocessing, "window", count)
+    monkeypatch.setattr(Preprocessing, "normalize", count)
     with open_slide(write(image)) as slide:
-        chosen = SlideView(slide, preprocessings).choose_tones(lambda key, tone, look: (look(tone), tone)[1])
+        chosen = SlideView(slide, preprocessings).choose_ranges(lambda key, found, look: (look(found), found)[1])
     assert len(chosen) == 1 and set(windowed) == {"bright_on_dark"}

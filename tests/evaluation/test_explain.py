@@ -68,13 +68,13 @@ def test_an_image_in_doubt_is_explained_the_way_round_it_is_predicted(run, tmp_p
     image = np.random.default_rng(0).integers(50, 80, (64, 64, 1), np.uint8)
     image[:, :32] += 130
     write_image(tmp_path / "half.png", image[..., 0])
-    tone = kind.tone(image)
-    assert tone.other is not None
-    monkeypatch.setattr(Predictor, "choose_tone", lambda self, key, first, view: first.other)
+    found = kind.find_range(image)
+    assert found.other is not None
+    monkeypatch.setattr(Predictor, "choose_range", lambda self, key, first, view: first.other)
     seen, middle = [], module._middle
     monkeypatch.setattr(module, "_middle", lambda one: seen.append(one) or middle(one))
     explain(tmp_path / "run", tmp_path / "half.png", tmp_path / "out")
-    assert np.array_equal(seen[0], kind.resize(kind.window(image, tone.other)))
+    assert np.array_equal(seen[0], kind.resize(kind.normalize(image, found.other)))
 
 
 def test_what_cannot_be_read_is_said(run, tmp_path):

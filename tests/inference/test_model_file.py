@@ -10,9 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import amsunet.zoo
 from amsunet.errors import InputError
 from amsunet.inference.model_file import _checksum, load_model, save_model
-from amsunet.inference.model_metadata import parse_description
+from amsunet.inference.model_metadata import METADATA, parse_description
 from amsunet.inference.model_ref import FILE_NAME
 
 
@@ -37,8 +38,28 @@ def test_a_run_of_an_earlier_version_sees_images_as_it_was_trained(make_run, bit
     dark = np.linspace(0, 4095 if dtype == np.uint16 else 0.05, 400).reshape(20, 20, 1).astype(dtype)
     for path in (run / FILE_NAME, run / "export" / "float32.onnx"):  # what it says of itself is read alike
         seen = parse_description(load_model(run / FILE_NAME)[1].model_dump_json(), path).preprocessing
-        assert seen.window(dark).max() == round(255 * float(dark.max()) / white)
+        assert seen.normalize(dark).max() == round(255 * float(dark.max()) / white)
     assert (load_model(run / FILE_NAME)[1].preprocessing.values == ()) == (bits == 8)
+
+
+def _described_in(path):
+    """The preprocessing as the file itself has it."""
+    content = path.read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return json.loads(header["__metadata__"][METADATA])["preprocessing"]
+
+
+@pytest.mark.parametrize("name", ["glands", "lesions", "nuclei", "vessels"])
+def test_a_file_is_read_under_former_names_and_written_under_todays(name, tmp_path):
+    """The weights of the zoo were written before ``windowing`` was called ``normalization``."""
+    path = amsunet.zoo.FOLDER / f"{name}.safetensors"
+    former = _described_in(path)
+    assert "normalization" not in former
+    network, description = load_model(path)
+    save_model(tmp_path / FILE_NAME, network, description)
+    written = _described_in(tmp_path / FILE_NAME)
+    assert "windowing" not in written and written["normalization"] == former["windowing"]
+    assert load_model(tmp_path / FILE_NAME)[1] == description
 
 
 def test_weights_in_another_memory_order_come_back_as_they_were(make_run, tmp_path):

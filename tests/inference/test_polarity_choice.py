@@ -14,7 +14,7 @@ from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
 from amsunet.inference.inputs import find_inputs
 from amsunet.inference.outcome import REVIEW_LIST
-from amsunet.inference.polarity_choice import choose_tone, describe_polarity
+from amsunet.inference.polarity_choice import choose_range, describe_polarity
 from amsunet.inference.predict_files import predict_files
 from amsunet.inference.predictor import Predictor, load
 from amsunet.inference.runtime_options import RuntimeOptions
@@ -32,14 +32,14 @@ def test_the_surer_way_round_is_taken_if_it_is_surer_by_the_lead(
     first: float, other: float, lead: float, expected: IntensityRange
 ) -> None:
     dice = {10: first, 200: other}
-    tone = UPRIGHT._replace(other=INVERTED, lead=lead)
-    chosen = choose_tone(
-        tone, lambda one: np.full((40, 50, 1), one.low, np.uint8), lambda view: dice[int(view[0, 0, 0])]
+    found = UPRIGHT._replace(other=INVERTED, lead=lead)
+    chosen = choose_range(
+        found, lambda one: np.full((40, 50, 1), one.low, np.uint8), lambda view: dice[int(view[0, 0, 0])]
     )
     assert chosen[:3] == expected[:3]
     taken, other = ("dark objects on bright", "bright-on-dark"), ("bright objects on dark", "dark-on-bright")
     taken, other = taken if expected is INVERTED else other
-    assert describe_polarity(tone, chosen).endswith(
+    assert describe_polarity(found, chosen).endswith(
         f"taken as {taken}: if that is wrong, predict with polarity={other!r}"
     )
 
@@ -48,7 +48,7 @@ def test_nothing_is_computed_where_nothing_is_in_doubt() -> None:
     def fail(_: object) -> Array:
         raise AssertionError
 
-    assert choose_tone(UPRIGHT, fail, fail) is UPRIGHT and describe_polarity(UPRIGHT, UPRIGHT) == ""
+    assert choose_range(UPRIGHT, fail, fail) is UPRIGHT and describe_polarity(UPRIGHT, UPRIGHT) == ""
 
 
 @pytest.fixture
@@ -67,10 +67,10 @@ def _half(side: int) -> Array:
 def test_an_image_in_doubt_is_predicted_the_surer_way_and_told(predictor, monkeypatch, inverted) -> None:
     image = _half(64)
     kind = next(iter(predictor.preprocessings.values()))
-    tone = kind.tone(image[..., None])
-    assert tone.other is not None and tone.lead < 1
-    wanted = next(one for one in (tone, tone.other) if (one.low > one.high) == inverted)
-    seen = kind.window(image[..., None], wanted)
+    found = kind.find_range(image[..., None])
+    assert found.other is not None and found.lead < 1
+    wanted = next(one for one in (found, found.other) if (one.low > one.high) == inverted)
+    seen = kind.normalize(image[..., None], wanted)
     real = predictor._logits
 
     def sure_of_one(member, images):
@@ -130,12 +130,12 @@ def test_the_polarity_that_is_said_holds_for_every_image(predictor, make_run, de
     bright[20:40, 20:40] = 220
     (kind,) = predictor.preprocessings.values()
     for image in (bright, 255 - bright, _half(64)):
-        tone = kind.tone(image[..., None])
-        ways = (tone, tone.other or IntensityRange(tone.high, tone.low, tone.gamma))
+        found = kind.find_range(image[..., None])
+        ways = (found, found.other or IntensityRange(found.high, found.low, found.gamma))
         wanted = next(one for one in ways if (one.low > one.high) == SAID[polarity])
         (view,) = said.prepare(image[..., None], "x").views.values()
-        if SAID[polarity] == (tone.low > tone.high):
-            assert np.array_equal(view[0], kind.window(image[..., None], wanted)[..., 0])
+        if SAID[polarity] == (found.low > found.high):
+            assert np.array_equal(view[0], kind.normalize(image[..., None], wanted)[..., 0])
         upright = np.corrcoef(view[0].ravel(), image.ravel())[0, 1]
         assert (upright < 0) == SAID[polarity]
         assert said.predict(image).polarity == ""

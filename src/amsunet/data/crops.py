@@ -71,7 +71,7 @@ class PreparedImages:
         return self._pairs.get(index, lambda: self._prepare(self.samples[index]))
 
     def _prepare(self, sample: Sample) -> tuple[Array, Array]:
-        image = self._preprocessing.resize(self._preprocessing.window(read_image(sample.image)))
+        image = self._preprocessing.resize(self._preprocessing.normalize(read_image(sample.image)))
         labels = self._preprocessing.resize_labels(read_labels(sample, self._convention, self._masks))
         self._masks.drop(sample)  # from here on the labels at working size are kept, if there is room for them
         return image, labels

@@ -59,8 +59,8 @@ def with_channels(image: Array, channels: int) -> Array:
 
 def has_dark_objects(image: Array) -> bool:
     """Whether the normalization ``bright_on_dark`` inverts an image (H, W, 1 or 3)."""
-    tone = find_range(image, "bright_on_dark", image)
-    return tone.low > tone.high
+    found = find_range(image, "bright_on_dark", image)
+    return found.low > found.high
 
 
 def find_range(
@@ -94,15 +94,15 @@ def find_range(
     if normalization not in ("gamma", "bright_on_dark"):
         return IntensityRange(low, high, 1.0)
     mean = float(np.clip((sampled - low) / (high - low), 0, 1).mean())
-    tone = IntensityRange(low, high, _lifting(mean))
+    upright = IntensityRange(low, high, _lifting(mean))
     if normalization == "gamma":
-        return tone
+        return upright
     inverted = IntensityRange(high, low, _lifting(1 - mean))
     if polarity != "auto":
-        return inverted if polarity == "dark-on-bright" else tone
+        return inverted if polarity == "dark-on-bright" else upright
     found = find_polarity(as_read[::step, ::step], mean)
-    tone, other = (inverted, tone) if found.dark_objects else (tone, inverted)
-    return tone if found.sure else tone._replace(other=other, lead=found.lead)
+    likely, other = (inverted, upright) if found.dark_objects else (upright, inverted)
+    return likely if found.sure else likely._replace(other=other, lead=found.lead)
 
 
 def _lifting(mean: float) -> float:
@@ -138,20 +138,20 @@ def _range_by_depth(image: Array, known: tuple[ValueRange, ...]) -> IntensityRan
     return IntensityRange(low, high, 1.0, guess=guess)
 
 
-def normalize(image: Array, tone: IntensityRange) -> Array:
+def normalize(image: Array, intensity_range: IntensityRange) -> Array:
     """Map an image to the levels of a range.
 
     Args:
         image: (H, W, C) of uint8, uint16 or float32.
-        tone: The range, of the whole image if this is a part of it.
+        intensity_range: The values that become black and white: those of the whole image if this is a part of it.
 
     Returns:
         (H, W, C) of uint8.
     """
-    if tone.channels:
-        parts = [normalize(image[..., [channel]], one) for channel, one in enumerate(tone.channels)]
+    if intensity_range.channels:
+        parts = [normalize(image[..., [channel]], one) for channel, one in enumerate(intensity_range.channels)]
         return np.concatenate(parts, axis=2)
-    low, high, gamma = tone[:3]
+    low, high, gamma = intensity_range[:3]
     if image.dtype == np.uint8 and (low, high, gamma) == (0.0, 255.0, 1.0):
         return image
     if image.dtype.kind == "u":

@@ -33,7 +33,7 @@ def viewable(image: Array) -> Array:
     """
     if image.dtype == np.uint8 and image.shape[2] == 3 and image.max(initial=0) > 127:
         return image
-    return _VIEW.window(image)
+    return _VIEW.normalize(image)
 
 
 def draw_outlines(image: Array, labels: Array) -> Array:

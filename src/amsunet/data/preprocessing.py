@@ -30,7 +30,7 @@ InputFormat = tuple[int, str]
 class Preprocessing(Record):
     """How every image is prepared, in training and in prediction.
 
-    1. ``window`` normalizes intensities to ``in_channels`` channels of uint8.
+    1. ``normalize`` maps intensities to ``in_channels`` channels of uint8.
 
        - ``depth``: the range of the training images of the same type; for other values the standard range that they
          fill, else their percentiles.
@@ -120,31 +120,32 @@ class Preprocessing(Record):
             (in_channels, h, w) of float32, at working size.
         """
         image = image[..., None] if image.ndim == 2 else image
-        pixels = channels_first(self.resize(self.window(image), spacing)).astype(np.float32) / np.float32(255)
+        pixels = channels_first(self.resize(self.normalize(image), spacing)).astype(np.float32) / np.float32(255)
         mean, std = (np.array(values, np.float32)[:, None, None] for values in (self.mean, self.std))
         standardised: Array = (pixels - mean) / std
         return np.ascontiguousarray(standardised)
 
-    def tone(self, image: Array) -> IntensityRange:
-        """Find the range by which ``window`` normalizes an image, so that parts of it are normalized alike.
+    def find_range(self, image: Array) -> IntensityRange:
+        """Find the range by which ``normalize`` maps an image, so that parts of it are normalized alike.
 
         Args:
             image: The whole image, (H, W, 1 or 3).
         """
         return find_range(with_channels(image, self.in_channels), self.normalization, image, self.values, self.polarity)
 
-    def window(self, image: Array, tone: IntensityRange | None = None) -> Array:
+    def normalize(self, image: Array, intensity_range: IntensityRange | None = None) -> Array:
         """Normalize the intensities of an image.
 
         Args:
             image: (H, W, 1 or 3) of uint8, uint16 or float32.
-            tone: The range of the whole image, from ``tone``, if this is a part of it.
+            intensity_range: The range of the whole image, from ``find_range``, if this is a part of it.
 
         Returns:
             (H, W, in_channels) of uint8.
         """
         seen = with_channels(image, self.in_channels)
-        return normalize(seen, tone or find_range(seen, self.normalization, image, self.values, self.polarity))
+        found = intensity_range or find_range(seen, self.normalization, image, self.values, self.polarity)
+        return normalize(seen, found)
 
     def factors(self, height: int, width: int, spacing: Spacing | None = None) -> tuple[float, float]:
         """The scale factors for an image.

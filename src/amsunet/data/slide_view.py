@@ -52,18 +52,18 @@ class SlideView:
         """The level from which pixels are read."""
 
     @cached_property
-    def _tones(self) -> dict[InputFormat, IntensityRange]:
+    def _ranges(self) -> dict[InputFormat, IntensityRange]:
         squares = _mosaic(
             self._slide.sizes[self.source], lambda rows, columns: self._slide.read(self.source, rows, columns)
         )
-        return {key: kind.tone(squares) for key, kind in self._preprocessings.items()}
+        return {key: kind.find_range(squares) for key, kind in self._preprocessings.items()}
 
     @property
     def guess(self) -> str:
         """How the values were interpreted, if they are not those of the training images; else empty."""
-        return "; ".join(dict.fromkeys(tone.guess for tone in self._tones.values() if tone.guess))
+        return "; ".join(dict.fromkeys(one.guess for one in self._ranges.values() if one.guess))
 
-    def choose_tones(
+    def choose_ranges(
         self, choose: Callable[[InputFormat, IntensityRange, Callable[[IntensityRange], Array]], IntensityRange]
     ) -> list[tuple[IntensityRange, IntensityRange]]:
         """Choose each intensity range that is uncertain.
@@ -75,15 +75,15 @@ class SlideView:
         Returns:
             For each uncertain range the one found first and the one chosen.
         """
-        uncertain = [(key, tone) for key, tone in self._tones.items() if tone.other is not None]
-        for key, tone in uncertain:
+        uncertain = [(key, found) for key, found in self._ranges.items() if found.other is not None]
+        for key, found in uncertain:
 
             def look(one: IntensityRange, key: InputFormat = key) -> Array:
-                self._tones[key] = one
+                self._ranges[key] = one
                 return self._sample(key)
 
-            self._tones[key] = choose(key, tone, look)
-        return [(tone, self._tones[key]) for key, tone in uncertain]
+            self._ranges[key] = choose(key, found, look)
+        return [(found, self._ranges[key]) for key, found in uncertain]
 
     def read(self, rows: slice, columns: slice) -> dict[InputFormat, Array]:
         """Read a part at working size.
@@ -141,7 +141,7 @@ class SlideView:
         self, rows: slice, columns: slice, preprocessings: Collection[InputFormat]
     ) -> dict[InputFormat, Array]:
         pixels = self._slide.read(self.source, rows, columns)
-        return {key: self._preprocessings[key].window(pixels, self._tones[key]) for key in preprocessings}
+        return {key: self._preprocessings[key].normalize(pixels, self._ranges[key]) for key in preprocessings}
 
 
 def _mosaic(size: tuple[int, int], read: Callable[[slice, slice], Array]) -> Array:

@@ -12,27 +12,28 @@ _SIDE = 1024
 """Pixels, on a side, of the middle of an image that are looked at."""
 
 
-def choose_tone(
-    tone: IntensityRange, view: Callable[[IntensityRange], Array], expected_dice: Callable[[Array], float]
+def choose_range(
+    found: IntensityRange, view: Callable[[IntensityRange], Array], expected_dice: Callable[[Array], float]
 ) -> IntensityRange:
-    """The tone by which a network expects to be right, of two where there are two.
+    """The intensity range by which a network expects to be right, of two where there are two.
 
     A network that was trained to see bright objects on dark is less sure of what it finds in the gaps between objects.
-    What the image itself shows counts too: the other tone must be better by the lead of the first.
+    What the image itself shows counts too: the other range must be better by the lead of the first.
 
     Args:
-        view: makes the image (h, w, C) of uint8 that the network sees by a tone.
-        expected_dice: one minus the uncertainty of the network's mask of such an image.
+        found: The range that the image suggests, with its inverse if that is uncertain.
+        view: Makes the image (h, w, C) of uint8 that the network sees by a range.
+        expected_dice: One minus the uncertainty of the network's mask of such an image.
     """
-    if tone.other is None:
-        return tone
-    first, other = (expected_dice(_middle(view(one))) for one in (tone, tone.other))
-    return tone if first + tone.lead >= other else tone.other
+    if found.other is None:
+        return found
+    first, other = (expected_dice(_middle(view(one))) for one in (found, found.other))
+    return found if first + found.lead >= other else found.other
 
 
-def describe_polarity(tone: IntensityRange, chosen: IntensityRange) -> str:
+def describe_polarity(found: IntensityRange, chosen: IntensityRange) -> str:
     """What was in doubt, and how it was taken; empty if nothing was."""
-    if tone.other is None:
+    if found.other is None:
         return ""
     dark, bright = ("dark objects on bright", "bright-on-dark"), ("bright objects on dark", "dark-on-bright")
     taken, other = dark if chosen.low > chosen.high else bright

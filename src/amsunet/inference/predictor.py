@@ -21,7 +21,7 @@ from amsunet.inference.image_scale import Scaling, describe_scaling
 from amsunet.inference.model_metadata import describe_together
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.open_model import open_members
-from amsunet.inference.polarity_choice import choose_tone
+from amsunet.inference.polarity_choice import choose_range
 from amsunet.inference.prepared_image import Prepared, prepare_image
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.segmentation import PendingSegmentation, Segmentation
@@ -152,7 +152,7 @@ class Predictor:
             image,
             name,
             self.preprocessings,
-            choose=self.choose_tone,
+            choose=self.choose_range,
             out_of_distribution=self.out_of_distribution,
             smallest=self.description.smallest_in(image.shape[0], image.shape[1], spacing),
             spacing=spacing,
@@ -162,22 +162,22 @@ class Predictor:
         """Describe how images were brought to working size, given how many there were of each height and width."""
         return describe_scaling(self.description.preprocessing, sizes, self.image_scale)
 
-    def choose_tone(
-        self, key: InputFormat, tone: IntensityRange, view: Callable[[IntensityRange], Array]
+    def choose_range(
+        self, key: InputFormat, found: IntensityRange, view: Callable[[IntensityRange], Array]
     ) -> IntensityRange:
-        """Of two tones the one by which the networks of a kind expect to be right; see ``polarity_choice``."""
+        """Of two ranges the one by which the networks of a kind expect to be right; see ``polarity_choice``."""
         members = [member for member, (_, known) in enumerate(self._members) if known.preprocessing.input_format == key]
 
         def expected_dice(seen: Array) -> float:
-            found = []
+            expected = []
             for member in members:
                 logits = self._logits(member, [{key: channels_first(seen)}])[0]
                 probabilities = to_probabilities(logits, *logits.shape[1:])
                 mask = to_labels(probabilities, self._members[member][1].threshold)
-                found.append(1 - measure_uncertainty(probabilities, mask))
-            return float(np.mean(found))
+                expected.append(1 - measure_uncertainty(probabilities, mask))
+            return float(np.mean(expected))
 
-        return choose_tone(tone, view, expected_dice)
+        return choose_range(found, view, expected_dice)
 
     @property
     def preprocessings(self) -> dict[InputFormat, Preprocessing]:

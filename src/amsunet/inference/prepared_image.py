@@ -13,7 +13,7 @@ from amsunet.data.preprocessing import InputFormat, Preprocessing, Spacing, chan
 from amsunet.inference.polarity_choice import describe_polarity
 
 Choose = Callable[[InputFormat, IntensityRange, Callable[[IntensityRange], Array]], IntensityRange]
-"""Takes the kind of a view, the tone found, and what makes the view by a tone; gives the tone to be taken."""
+"""Takes the kind of a view, the range found, and what makes the view by a range; gives the range to be taken."""
 _COLOURED = 0.03
 """Difference between the channels of an image, as a share of the range of its values."""
 
@@ -55,16 +55,16 @@ def prepare_image(
 
     Args:
         preprocessings: how the networks want images.
-        choose: chooses between tones where there are two.
+        choose: Chooses between ranges where there are two.
         out_of_distribution: in what an image, (h, w, C) of uint8 of each kind, differs from those trained on.
         smallest: pixels of the image below which objects are left out.
     """
     seen, guesses, polarity = {}, [], ""
     for key, kind in preprocessings.items():
-        tone = kind.tone(image)
-        seen[key], chosen = _view(image, key, kind, tone, choose, spacing)
-        guesses.append(tone.guess)
-        polarity = polarity or describe_polarity(tone, chosen)
+        found = kind.find_range(image)
+        seen[key], chosen = _view(image, key, kind, found, choose, spacing)
+        guesses.append(found.guess)
+        polarity = polarity or describe_polarity(found, chosen)
     unseen = all(channels == 1 for channels, _ in seen) and _is_coloured(image)
     difference = out_of_distribution(seen) or ("colours, and the network takes grey images" if unseen else "")
     reasons = "; ".join(dict.fromkeys(filter(None, (*guesses, difference))))
@@ -73,16 +73,16 @@ def prepare_image(
 
 
 def _view(
-    image: Array, key: InputFormat, kind: Preprocessing, tone: IntensityRange, choose: Choose, spacing: Spacing | None
+    image: Array, key: InputFormat, kind: Preprocessing, found: IntensityRange, choose: Choose, spacing: Spacing | None
 ) -> tuple[Array, IntensityRange]:
-    """What networks see of an image, (h, w, C) of uint8, and by which tone; each is made once, for it may be large."""
+    """What networks see of an image, (h, w, C) of uint8, and by which range; each is made once: it may be large."""
     made: list[tuple[IntensityRange, Array]] = []
 
     def view(one: IntensityRange) -> Array:
-        made.append((one, kind.resize(kind.window(image, one), spacing)))
+        made.append((one, kind.resize(kind.normalize(image, one), spacing)))
         return made[-1][1]
 
-    chosen = choose(key, tone, view)
+    chosen = choose(key, found, view)
     kept = [seen for one, seen in made if one is chosen]
     return kept[0] if kept else view(chosen), chosen
 

@@ -79,7 +79,7 @@ class SlideTask:
         with open_slide(self.path) as slide:
             view = SlideView(slide, self._predictor.preprocessings, self._level)
             rows, columns, carries = self._lay_out(view)
-            tones = view.choose_tones(self._predictor.choose_tone)
+            ranges = view.choose_ranges(self._predictor.choose_range)
             out_of_distribution = "; ".join(
                 filter(None, (view.guess, self._predictor.out_of_distribution(view.sample())))
             )
@@ -111,7 +111,7 @@ class SlideTask:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     one.replace(target)
                 scratch.remove()
-        polarity = next((describe_polarity(*pair) for pair in tones), "")
+        polarity = next((describe_polarity(*pair) for pair in ranges), "")
         reasons = review_reasons_of(uncertainty, self._description.uncertainty_limit, out_of_distribution, polarity)
         return (
             ReviewItem(str(self.path), uncertainty, "; ".join(reasons), out_of_distribution, polarity)

@@ -48,20 +48,20 @@ def review_reasons_of(
     return tuple(reasons)
 
 
-def describe_out_of_distribution(unlike: Sequence[tuple[str, str]], images: int) -> str:
+def describe_out_of_distribution(different: Sequence[tuple[str, str]], images: int) -> str:
     """One sentence about images that do not look like the training images; empty without any.
 
     Args:
-        unlike: names, the worst first, and in what each differs from all training images.
+        different: names, the worst first, and in what each differs from all training images.
         images: all of them.
     """
-    if not unlike:
+    if not different:
         return ""
-    (figures, _), *others = Counter(figures for _, figures in unlike).most_common()
-    which = f"mostly in {figures}; as" if others else f"{figures}; as" if len(unlike) > 1 else f"{figures};"
-    do = "does" if len(unlike) == 1 else "do"
-    worst = unlike[0][0]
-    return f"{len(unlike)} of {images} images {do} not look like the training images ({which} {worst})"
+    (figures, _), *others = Counter(figures for _, figures in different).most_common()
+    which = f"mostly in {figures}; as" if others else f"{figures}; as" if len(different) > 1 else f"{figures};"
+    do = "does" if len(different) == 1 else "do"
+    worst = different[0][0]
+    return f"{len(different)} of {images} images {do} not look like the training images ({which} {worst})"
 
 
 def describe_polarity_in_doubt(unclear: Sequence[tuple[str, str]]) -> str:

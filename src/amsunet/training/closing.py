@@ -96,7 +96,7 @@ def rehearse(
     for sample in evenly(validation, _REHEARSED):
         with Stopwatch() as of_reading:
             image, labels = dataset.read(sample)
-            seen = blank.window(image)
+            seen = blank.normalize(image)
         with Stopwatch() as of_looking:
             take_figures(seen)
         reading.append(of_reading.seconds)

@@ -218,7 +218,7 @@ def fit_preprocessing(plan: Plan, dataset: Dataset, samples: list[Sample], finge
     )
     sums, squares, count = np.zeros(plan.in_channels), np.zeros(plan.in_channels), 0
     for sample in samples[:: max(1, len(samples) // _STATISTICS_IMAGES)]:
-        image = blank.window(read_image(sample.image))
+        image = blank.normalize(read_image(sample.image))
         pixels = image[dataset.read_labels(sample) != IGNORE_INDEX] / 255
         sums, squares, count = sums + pixels.sum(axis=0), squares + (pixels**2).sum(axis=0), count + len(pixels)
     mean = sums / max(count, 1)

@@ -1,0 +1,66 @@
+"""Names in the source are the field's own: those that were parted with do not come back."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import amsunet
+
+_ROOT = Path(amsunet.__file__).parent
+_RETIRED = {
+    **dict.fromkeys(("windowing", "tone"), "normalization, intensity range"),
+    **dict.fromkeys(("judge", "judged"), "evaluate, validate"),
+    **dict.fromkeys(("mend", "mended"), "fix"),
+    **dict.fromkeys(("say", "said", "tell", "told"), "log, show, describe"),
+    **dict.fromkeys(("doubtful", "doubts"), "review reasons, uncertainty limit"),
+    **dict.fromkeys(("unlike", "strange", "appearance"), "out of distribution, image statistics"),
+    "tempered": "temperature scaled",
+    "keeper": "checkpointer",
+}
+"""By the word that was parted with, the one that a contributor would look for."""
+
+
+def _names(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.keyword) and node.arg:
+            yield node.arg
+
+
+def _words(name: str) -> set[str]:
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
+
+
+def _retired_in(source: str) -> set[str]:
+    return {word for name in _names(ast.parse(source)) for word in _words(name) & _RETIRED.keys()}
+
+
+def test_names_use_the_words_of_the_field():
+    files = [*_ROOT.rglob("*.py")]
+    assert len(files) > 100
+    for path in files:
+        found = _retired_in(path.read_text(encoding="utf-8"))
+        assert not found, f"{path}: " + "; ".join(f"{word}: {_RETIRED[word]}" for word in sorted(found))
+        assert not _words(path.stem) & _RETIRED.keys(), path
+
+
+def test_a_word_that_was_parted_with_is_found_wherever_it_is_a_name():
+    for source in (
+        "def choose_tone(): ...",
+        "f(tone=1)",
+        "class DoubtfulMask: ...",
+        "self._told = x",
+        "def f(own, say): ...",
+    ):
+        assert _retired_in(source), source
+    assert not _retired_in("_TONES = (5, 25)  # of an image\n'windowing'")
