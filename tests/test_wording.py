@@ -131,6 +131,26 @@ def test_only_the_command_line_spells_flags():
             assert not built.endswith("--"), (path, built)
 
 
+def _messages(tree: ast.AST) -> list[str]:
+    """Texts that are no docstrings, which the site shows and nobody is told."""
+    described = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in described
+    ]
+
+
+def test_only_the_command_line_spells_commands():
+    spelled_out = re.compile(rf"\bamsunet (?:{'|'.join(cli.commands)})\b")
+    assert spelled_out.search("a file that amsunet export made") and not spelled_out.search("install amsunet again")
+    for path in _ROOT.rglob("*.py"):
+        if path.is_relative_to(_ROOT / "cli") or path.name == "wording.py":
+            continue
+        for text in _messages(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not spelled_out.search(text), (path, text)
+
+
 @pytest.mark.parametrize(
     "values", [(0, 1000, 40000), (3, 7), (0, 1, 2, 255), (-1, 0, 1)], ids=lambda values: "-".join(map(str, values))
 )

@@ -23,7 +23,7 @@ from amsunet.data.masks.summary import MaskSummary
 from amsunet.data.options import DataOptions
 from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, turned_apart
 from amsunet.errors import InputError
-from amsunet.wording import command, setting
+from amsunet.wording import Blank, command, setting
 
 _IN_DOUBT = "images with a mask in doubt"
 _FEW_LEFT = 4
@@ -253,7 +253,7 @@ def _with_known_values(scans: list[Scan], convention: MaskConvention, remedy: st
         else:
             problems.append(Problem("masks with unknown values", path, f"{reason}: {remedy}"))
     if not good:
-        raise InputError(_refusal(problems, 0))
+        raise InputError(_refusal(problems, 0, Blank("DATA")))
     return good, problems
 
 
@@ -281,7 +281,7 @@ def foreground_share(scan: Scan, convention: MaskConvention) -> float:
     return min(1.0, sum(shares))
 
 
-def _refusal(problems: list[Problem], left: int, source: str | Path = "DATA") -> str:
+def _refusal(problems: list[Problem], left: int, source: str | Path) -> str:
     """Name the first problem and count all. Leaving them out is advised only if enough images are left and no mask
     is in doubt.
     """
@@ -289,7 +289,7 @@ def _refusal(problems: list[Problem], left: int, source: str | Path = "DATA") ->
     counts = Counter(problem.kind for problem in problems)
     by_kind = "; ".join(f"{kind}: {count}" for kind, count in counts.items())
     more = f" ({by_kind})" if len(problems) > 1 else ""
-    advice = "amsunet check lists all"
+    advice = f"{command('check', source)} lists all"
     if in_doubt:
         advice += f", {command('draft_manifest', source)} drafts a manifest.csv to edit"
     elif left > len(problems) / _FEW_LEFT:

@@ -20,7 +20,7 @@ from amsunet.errors import InputError
 from amsunet.models import absolute_model, is_custom
 from amsunet.removed import removed_in, without_removed
 from amsunet.training.plan_schema import Plan
-from amsunet.wording import setting
+from amsunet.wording import command, setting
 
 PER_TRIAL = ("reasons", "model", "model_options", "base_channels", "pretrained", "seed")
 """Settings of a plan that a study does not share."""
@@ -187,7 +187,7 @@ def read_study(out: Path) -> Study:
     try:
         return Study.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise InputError(f"{out} holds no study: name the folder that amsunet compare made") from None
+        raise InputError(f"{out} holds no study: name the folder that {command('compare')} made") from None
     except (ValueError, OSError) as error:
         if isinstance(error, ValidationError) and (gone := removed_in(error)):
             raise InputError(f"{path}: {gone}; choose another {setting('out')}") from None

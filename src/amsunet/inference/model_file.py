@@ -17,7 +17,7 @@ from amsunet.host import random_state_kept
 from amsunet.inference.model_metadata import METADATA, ModelDescription, parse_description
 from amsunet.models import code_checksum, create_model, is_custom
 from amsunet.models.fuse import fuse
-from amsunet.wording import setting
+from amsunet.wording import command, setting
 
 
 class DamagedError(InputError):
@@ -60,7 +60,7 @@ def load_model(path: Path, model_file: str | None = None) -> tuple[nn.Module, Mo
     """
     if not path.is_file():
         raise DamagedError(
-            f"{path} is missing: name a run folder of amsunet train, train again, "
+            f"{path} is missing: name a run folder of {command('train')}, train again, "
             "or install amsunet again if it came with it"
         )
     try:

@@ -13,6 +13,7 @@ from amsunet.errors import InputError, first_line
 from amsunet.host import quiet
 from amsunet.inference.model_metadata import METADATA
 from amsunet.optional import require
+from amsunet.wording import command
 
 
 class Runtime(Protocol):
@@ -52,9 +53,10 @@ def open_runtime(path: Path, *, threads: int = 0) -> ExportedRuntime:
         ".pte": ExecuTorch,
     }
     if path.suffix not in runtimes:
-        raise InputError(f"{path} is no exported network: name a file that amsunet export made ({', '.join(runtimes)})")
+        made = f"name a file that {command('export')} made ({', '.join(runtimes)})"
+        raise InputError(f"{path} is no exported network: {made}")
     if not path.is_file():
-        raise InputError(f"{path} is missing: name a file that amsunet export made")
+        raise InputError(f"{path} is missing: name a file that {command('export')} made")
     return runtimes[path.suffix](path, threads)
 
 
@@ -170,5 +172,5 @@ def _rt_info(model: Any, name: str) -> str | None:
 
 def _described(path: Path, description: str | None) -> str:
     if not description:
-        raise InputError(f"{path} holds no description of amsunet: name a file that amsunet export made")
+        raise InputError(f"{path} holds no description of amsunet: name a file that {command('export')} made")
     return description

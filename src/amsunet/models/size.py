@@ -28,7 +28,7 @@ def check_size(network: _Sized, x: Tensor) -> None:
         least = network.minimum_size
         raise ValueError(
             f"{type(network).__name__} needs at least {least} x {least} pixels, not {height} x {width}: "
-            "pad the image (amsunet predict does it)"
+            "pad the image, as prediction does"
         )
 
 

@@ -19,7 +19,7 @@ from amsunet.training.closing import CommandTime
 from amsunet.training.plan_schema import Plan
 from amsunet.training.prepare import Preparation, prepare
 from amsunet.training.step_cost import StepCost
-from amsunet.wording import setting
+from amsunet.wording import command, setting
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class CheckResult:
             [
                 self.preparation.describe(),
                 *(f"warning: {warning}" for warning in self.fitted.warnings),
-                f"plan (amsunet train follows it; every line can be set):\n{plan}",
+                f"plan ({command('train')} follows it; every line can be set):\n{plan}",
                 f"on {self.machine}: a step of {plan.batch_size} crops takes {cost.seconds_per_step:.2f} s",
                 str(self.fitted),
                 f"predicting an image of median size: about {predicting:.2g} s",

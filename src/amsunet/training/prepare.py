@@ -33,7 +33,7 @@ from amsunet.models.contract import check_sizes
 from amsunet.training.finetune import load_pretrained, match_pretrained_width
 from amsunet.training.plan import make_plan
 from amsunet.training.plan_schema import USER_SET, Plan, checked_settings
-from amsunet.wording import setting
+from amsunet.wording import setting, shell_command
 
 _STATISTICS_IMAGES = 64
 
@@ -193,7 +193,8 @@ def check_network(plan: Plan, num_classes: int) -> None:
         check_sizes(network, (plan.crop, (33, 47)), in_channels=plan.in_channels, num_classes=num_classes)
     except Exception as error:  # the user's code may raise anything
         problem = first_line(error)
-        raise InputError(f"{plan.model}: {problem}; amsunet models check {plan.model} shows more") from None
+        line = shell_command("models check", plan.model)
+        raise InputError(f"{plan.model}: {problem}; {line} shows more") from None
 
 
 def fit_preprocessing(plan: Plan, dataset: Dataset, samples: list[Sample], fingerprint: Fingerprint) -> Preprocessing:

@@ -27,7 +27,7 @@ from amsunet.models import code_files, is_custom
 from amsunet.records import Record
 from amsunet.removed import removed_in
 from amsunet.training.plan_schema import Plan
-from amsunet.wording import setting
+from amsunet.wording import command, setting
 
 Content = TypeVar("Content", bound=BaseModel)
 
@@ -148,7 +148,7 @@ def read_run(folder: Path) -> tuple[RunConfig, RunData]:
         InputError: If a file is missing or damaged.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder} is no run folder: name the folder that amsunet train made")
+        raise InputError(f"{folder} is no run folder: name the folder that {command('train')} made")
     config, data = _read(folder / "config.json", RunConfig), _read(folder / "data.json", RunData)
     preprocessing = seen_as_then(config.preprocessing, data.fingerprint.bits)
     return config.model_copy(update={"preprocessing": preprocessing}), data
