@@ -24,7 +24,7 @@ from amsunet.inference.runtime import open_runtime
 from amsunet.memory import keep_freed_memory, peak_memory
 
 if TYPE_CHECKING:
-    from amsunet.deployment.exporters import Format
+    from amsunet.choices import ExportFormat
 
 _PREPROCESSING = Preprocessing(in_channels=3, normalization="depth", mean=(0.5,) * 3, std=(0.2,) * 3)
 _WARM_UP = 3
@@ -143,7 +143,7 @@ def _write(job: Job) -> dict[str, float]:
     whole = ExportModule(for_inference(_network(job)), _PREPROCESSING.mean, _PREPROCESSING.std)
     noise = np.random.default_rng(0).random((4, 1, 3, 256, 256), np.float32) * np.float32(255)
     start = time.perf_counter()
-    path, to = Path(job.file), cast("Format", job.runtime)
+    path, to = Path(job.file), cast("ExportFormat", job.runtime)
     write_network(whole, path, to, job.precision, description="{}", calibration=list(noise))
     return {"seconds": time.perf_counter() - start}
 

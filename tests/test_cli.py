@@ -116,9 +116,7 @@ def test_a_prediction_of_a_slide_killed_again_and_again_gives_the_same(command, 
     assert command(*words, "--out", "unbroken")[0] == 0
     state, rng = tmp_path / "masks" / ".scan.partial" / "state.json", np.random.default_rng(repeat)
     for _ in range(2):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "amsunet.cli", *map(str, words), "--out", "masks"], cwd=tmp_path
-        )
+        process = subprocess.Popen([sys.executable, "-m", "amsunet", *map(str, words), "--out", "masks"], cwd=tmp_path)
         before = state.stat().st_mtime_ns if state.exists() else None
         while process.poll() is None and not (state.exists() and state.stat().st_mtime_ns != before):
             time.sleep(0.01)

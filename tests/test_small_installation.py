@@ -170,7 +170,7 @@ def test_slides_are_predicted(call, network, whole, tmp_path):
 
 
 def test_masks_are_those_of_torch(call, network, whole, tmp_path):
-    done = call("predict", network, "sample:nuclei", "--out", "masks", "--probability", "--overlay")
+    done = call("predict", network, "sample:nuclei", "--device", "cpu", "--out", "masks", "--probability", "--overlay")
     assert done.returncode == 0, done.stderr
     assert "on ONNX Runtime (network.onnx)" in done.stdout and "4 masks" in done.stdout
     predictor = load(whole.run, RuntimeOptions(device="cpu", precision="float32"))
@@ -189,7 +189,8 @@ def test_masks_are_those_of_torch(call, network, whole, tmp_path):
             ("{run}", "sample:nuclei"),
             'torch is not installed: pip install "amsunet[train]", or name an exported file, which needs no torch\n',
         ),
-        (("{network}", "sample:nuclei", "--device", "cpu"), "an exported network has its device and precision"),
+        (("{network}", "sample:nuclei", "--device", "cuda"), "exported networks run on the CPU: leave --device out"),
+        (("{network}", "sample:nuclei", "--precision", "float32"), "an exported network has its precision: leave --p"),
         (("{run}", "sample:nuclei", "--runtime", "torch", "--precision", "float32"), "torch is not installed"),
     ],
 )

@@ -11,3 +11,7 @@ Flips = Literal["both", "horizontal", "vertical", "none"]
 Strength = Literal["none", "paper", "light", "medium", "strong"]
 Extra = Literal["stain"]
 LossName = Literal["ce_dice", "focal_dice", "ce_dice_cldice"]
+TorchPrecision = Literal["float32", "bfloat16"]
+ExportPrecision = Literal["float32", "bfloat16", "float16", "int8"]
+"""Exact ones first."""
+ExportFormat = Literal["onnx", "openvino", "pt2", "executorch"]

@@ -6,15 +6,14 @@ import platform
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal
+from typing import Any, get_args
 
 import psutil
 import torch
 from torch import nn
 
+from amsunet.choices import TorchPrecision
 from amsunet.errors import InputError
-
-Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Device:
 
     type: str
     """``cpu``, ``cuda`` or ``mps``."""
-    precision: Precision
+    precision: TorchPrecision
     threads: int
 
     def __str__(self) -> str:
@@ -53,7 +52,7 @@ def choose_device(device: str = "auto", precision: str = "auto") -> Device:
         )
     if precision == "auto":
         precision = "bfloat16" if _computes_bfloat16(device) else "float32"
-    if precision not in ("float32", "bfloat16"):
+    if precision not in get_args(TorchPrecision):
         raise InputError(f"precision {precision!r} is unknown: choose auto, float32 or bfloat16")
     return Device(device, precision, torch.get_num_threads())  # type: ignore[arg-type]
 

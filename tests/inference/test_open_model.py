@@ -111,7 +111,8 @@ def test_a_damaged_header_is_said(tmp_path, content):
         ("run", {"runtime": "tensorrt"}, r"'tensorrt' is unknown: choose torch, onnx or openvino"),
         ("run", {"runtime": "onnx", "compile": True}, "compile is for torch"),
         ("file", {"model_file": "a.py:b"}, "model_file is for torch"),
-        ("file", {"precision": "bfloat16"}, "leave device and precision out"),
+        ("file", {"precision": "bfloat16"}, "^an exported network has its precision: leave precision out$"),
+        ("file", {"device": "cuda"}, "^exported networks run on the CPU: leave device out$"),
         ("file", {"runtime": "torch"}, r"float32\.onnx is not for torch: leave runtime out"),
         ("file", {"runtime": "openvino"}, r"float32\.onnx is not for openvino: leave runtime out"),
         ("absent.onnx", {}, r"absent\.onnx not found"),
@@ -124,6 +125,12 @@ def test_what_does_not_go_together_is_said(shipped, tmp_path, where, settings, m
     with pytest.raises(InputError, match=message):
         model_file = settings.pop("model_file", None)
         amsunet.load(paths.get(where, tmp_path / where), RuntimeOptions(**settings), model_file=model_file)
+
+
+def test_an_exported_file_may_be_told_to_run_on_the_cpu(shipped, image):
+    path = ModelRef.resolve(shipped).export_path("onnx", "float32")
+    on_cpu = amsunet.load(path, RuntimeOptions(device="cpu")).predict(image)
+    assert np.array_equal(on_cpu.mask, amsunet.load(path).predict(image).mask)
 
 
 def test_a_precision_of_exported_networks_asks_for_no_device(shipped, monkeypatch):

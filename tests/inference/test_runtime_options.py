@@ -18,7 +18,7 @@ from amsunet.inference.runtime_options import RuntimeOptions
         ({"precision": "int8"}, r"^precision 'int8' is unknown: choose auto, float32 or bfloat16$"),
         ({"precision": "half", "runtime": "onnx"}, r"^precision 'half' is unknown: choose auto, .*float16 or int8$"),
         ({"runtime": "onnx", "compile": True}, r"^compile is for torch"),
-        ({"runtime": "openvino", "device": "cuda"}, r"^device is for torch: leave it out with exported networks$"),
+        ({"runtime": "openvino", "device": "cuda"}, r"^exported networks run on the CPU: leave device out$"),
     ],
 )
 def test_what_is_mistyped_or_impossible_fails_at_once(settings, message):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, get_args
 
 import click
 
+from amsunet.choices import ExportFormat, ExportPrecision
 from amsunet.cli.options import model_file_option, optional_data_argument, run_argument
 
 if TYPE_CHECKING:
@@ -16,10 +17,8 @@ if TYPE_CHECKING:
 @click.command()
 @run_argument
 @optional_data_argument
-@click.option("--to", type=click.Choice(["onnx", "openvino", "pt2", "executorch"]), required=True)
-@click.option(
-    "--precision", type=click.Choice(["float32", "bfloat16", "float16", "int8"]), default="float32", show_default=True
-)
+@click.option("--to", type=click.Choice(get_args(ExportFormat)), required=True)
+@click.option("--precision", type=click.Choice(get_args(ExportPrecision)), default="float32", show_default=True)
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The file (default: in RUN/export, or NAME-PRECISION here)."
 )
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
 def export(
     model: ModelRef,
     data: str | None,
-    to: Literal["onnx", "openvino", "pt2", "executorch"],
-    precision: Literal["float32", "bfloat16", "float16", "int8"],
+    to: ExportFormat,
+    precision: ExportPrecision,
     out: Path | None,
     overwrite: bool,
     skip_broken: bool,

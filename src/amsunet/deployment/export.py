@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from amsunet.atomic_io import atomic_write, check_writable, write_json
-from amsunet.deployment.exporters import LARGEST_SIDE, PRECISIONS, ExportModule, ExportPrecision, Format, write_network
+from amsunet.choices import ExportFormat, ExportPrecision
+from amsunet.deployment.exporters import LARGEST_SIDE, PRECISIONS, ExportModule, write_network
 from amsunet.deployment.parity import Parity, find_images, measure_parity, prepare_images
 from amsunet.errors import InputError
 from amsunet.host import random_state_kept
@@ -38,7 +39,7 @@ class ExportResult:
 @random_state_kept()
 def export(
     model: str | Path | ModelRef,
-    to: Format,
+    to: ExportFormat,
     data: str | Path | None = None,
     *,
     precision: ExportPrecision = "float32",

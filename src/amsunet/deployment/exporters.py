@@ -11,13 +11,14 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from amsunet.choices import ExportFormat, ExportPrecision
 from amsunet.errors import InputError, first_line
 from amsunet.host import quiet
 from amsunet.inference import SMALLEST_SIDE
@@ -25,11 +26,9 @@ from amsunet.inference.model_metadata import METADATA
 from amsunet.inference.runtime import ExecuTorch, ExportedRuntime, Pt2
 from amsunet.optional import require, without_telemetry
 
-Format = Literal["onnx", "openvino", "pt2", "executorch"]
-ExportPrecision = Literal["float32", "bfloat16", "float16", "int8"]
 PRECISIONS: dict[str, tuple[str, ...]] = {
     "onnx": ("float32", "int8"),
-    "openvino": ("float32", "bfloat16", "float16", "int8"),
+    "openvino": get_args(ExportPrecision),
     "pt2": ("float32", "bfloat16"),
     "executorch": ("float32",),
 }
@@ -70,7 +69,7 @@ class ExportModule(nn.Module):
 def write_network(
     whole: ExportModule,
     path: Path,
-    to: Format,
+    to: ExportFormat,
     precision: str,
     *,
     description: str,

@@ -164,7 +164,7 @@ class Study(BaseModel):
 
 def trial_folder(out: Path, trial: Trial) -> Path:
     """The run folder of a trial."""
-    return out / "cells" / trial.name
+    return out / "cells" / trial.name  # what trials were called when the first studies were written, which go on
 
 
 def is_done(out: Path, trial: Trial) -> bool:

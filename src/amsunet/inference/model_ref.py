@@ -8,8 +8,9 @@ import difflib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
+from amsunet.choices import ExportPrecision
 from amsunet.errors import InputError
 from amsunet.zoo import PREFIX, Card, read_card, warn_of_terms, zoo_names
 
@@ -25,8 +26,6 @@ SUFFIXES: dict[str, str] = {"onnx": ".onnx", "openvino": ".xml"}
 """Of the exported formats that ``predict`` takes."""
 ALL_SUFFIXES = SUFFIXES | {"pt2": ".pt2", "executorch": ".pte"}
 """With those written for other programs: what torch reads in a .pt2 may be code, a .pte takes no large images."""
-_PRECISIONS = ("float32", "bfloat16", "float16", "int8")
-"""Of exported files, exact ones first."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ class ModelRef:
 
     def exports(self, to: str, precision: str | None = None) -> list[Path]:
         """The files that ``export_path`` names and that are there, of one precision or of all, exact ones first."""
-        every = _PRECISIONS if precision is None else (precision,)
+        every = get_args(ExportPrecision) if precision is None else (precision,)
         paths = (self.export_path(to, name) for name in every)
         return [path for path in paths if path.is_file()]
 

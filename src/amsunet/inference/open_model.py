@@ -47,11 +47,10 @@ def open_members(model: ModelRef, options: RuntimeOptions, model_file: str | Non
     if not of_file:
         precision = None if options.precision == "auto" else options.precision
         return [_open_exports(model, str(options.runtime), precision)], None
-    if (options.device, options.precision) != ("auto", "auto"):
-        raise InputError(
-            "an exported network has its device and precision: leave "
-            f"{setting('device')} and {setting('precision')} out"
-        )
+    if options.device not in ("auto", "cpu"):
+        raise InputError(f"exported networks run on the CPU: leave {setting('device')} out")
+    if options.precision != "auto":
+        raise InputError(f"an exported network has its precision: leave {setting('precision')} out")
     if options.runtime is not None and model.path.suffix != SUFFIXES.get(options.runtime):
         raise InputError(
             f"{model} is not for {options.runtime}: leave {setting('runtime')} out, or name what it was made from"

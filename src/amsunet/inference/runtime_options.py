@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
+from amsunet.choices import ExportPrecision, TorchPrecision
 from amsunet.errors import InputError
 from amsunet.inference.model_ref import SUFFIXES
 from amsunet.optional import require
@@ -20,8 +21,8 @@ TTA = Literal["none", "flips", "rotations", "d4"]
 of the square (the dihedral group D4)."""
 RuntimeName = Literal["torch", "onnx", "openvino"]
 _DEVICES = ("auto", "cpu", "cuda", "mps")
-_OF_TORCH = ("auto", "float32", "bfloat16")
-_OF_EXPORTS = ("auto", "float32", "bfloat16", "float16", "int8")
+_OF_TORCH = ("auto", *get_args(TorchPrecision))
+_OF_EXPORTS = ("auto", *get_args(ExportPrecision))
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class RuntimeOptions:
 
     Args:
         runtime: ``torch``, ``onnx`` or ``openvino``; torch for a run, and what a file is for, when left out.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; of torch alone.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; exported networks run on the CPU.
         precision: ``auto``, ``float32`` or ``bfloat16``; of exported networks the only one they may have, ``float16``
             and ``int8`` too.
         tta: Test-time augmentation. ``flips`` averages over the image and its mirror images, at four times the cost
@@ -62,7 +63,7 @@ class RuntimeOptions:
             _check("precision", self.precision, _OF_EXPORTS)
             self.refuse_compile()
             if self.device not in ("auto", "cpu"):
-                raise InputError(f"{setting('device')} is for torch: leave it out with exported networks")
+                raise InputError(f"exported networks run on the CPU: leave {setting('device')} out")
         else:
             _check("precision", self.precision, _OF_TORCH)
 

@@ -1,3 +1,0 @@
-from amsunet.cli import main
-
-main()
