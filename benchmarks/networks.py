@@ -40,11 +40,11 @@ from amsunet.cli.process import own_process
 from amsunet.deployment.exporters import PACKAGES, PRECISIONS, missing_package
 from amsunet.device import Device, choose_device, environment
 from amsunet.errors import InputError
-from amsunet.host import random_state_kept
 from amsunet.inference.model_file import build_network
 from amsunet.inference.model_ref import ALL_SUFFIXES
 from amsunet.models import absolute_model, is_custom, list_models
 from amsunet.optional import describe_missing
+from amsunet.process_state import random_state_kept
 from amsunet.wording import setting
 
 _OF_TORCH: dict[str, tuple[str, ...]] = {

@@ -34,14 +34,14 @@ def main() -> None:
     names = {name for name, checksum in dataset.checksums().items() if checksum in card.seen}
     if len(names) != len(card.seen):
         raise SystemExit(f"{asked.data} holds {len(names)} of the {len(card.seen)} images: name the training's data")
-    frame = take_fingerprint(dataset, names).frame
-    assert frame is not None
-    image_scale, why, sure = frame.decide()
-    print(f"{card.name}: {image_scale}, {why}{'' if sure else ' (in doubt)'}\n{frame!r}")
+    framing = take_fingerprint(dataset, names).framing
+    assert framing is not None
+    image_scale, why, sure = framing.decide()
+    print(f"{card.name}: {image_scale}, {why}{'' if sure else ' (in doubt)'}\n{framing!r}")
     decided = {
         "image_scale": image_scale,
-        "typical_size": frame.typical,
-        "size_range": (frame.smallest, frame.largest),
+        "typical_size": framing.typical,
+        "size_range": (framing.smallest, framing.largest),
     }
     known = known.model_copy(update={"preprocessing": known.preprocessing.model_copy(update=decided)})
     card = card.model_copy(update={"way": way(known)})

@@ -105,10 +105,11 @@ def test_what_another_size_means_is_decided_kept_and_can_be_said(tmp_path):
 
 def test_a_doubt_is_told_with_the_setting_unless_one_was_said(tmp_path):
     prepared = prepare(_write(tmp_path, 12), device="cpu")
-    frame = prepared.fingerprint.frame
+    framing = prepared.fingerprint.framing
     in_doubt, sure = (
         replace(
-            prepared, fingerprint=prepared.fingerprint.model_copy(update={"frame": frame.model_copy(update=figures)})
+            prepared,
+            fingerprint=prepared.fingerprint.model_copy(update={"framing": framing.model_copy(update=figures)}),
         )
         for figures in ({"alignment": 0.3, "whole": 0.0}, {"alignment": 0.0, "whole": 0.0})
     )

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
 from amsunet.data.dataset import Dataset
-from amsunet.data.frame import Frame, MaskGeometry, measure_frame, measure_geometry
+from amsunet.data.framing import Framing, MaskGeometry, measure_framing, measure_geometry
 from amsunet.data.masks.convention import IGNORE_INDEX
 from amsunet.data.mirrored import Axis, find_mirrored
 from amsunet.data.normalization import has_dark_objects
 from amsunet.data.scan import Scan
 from amsunet.data.value_range import ValueRange, common_range
+from amsunet.records import Record
 
 _MEASURED_MASKS = 24
 _FEWEST_OF_A_KIND = 5
@@ -28,10 +32,11 @@ _HOLES = 2
 """Most holes per component of a mask of outlines, two of which may touch; the vessels of DRIVE have fifty an image."""
 
 
-class Fingerprint(BaseModel):
+class Fingerprint(Record):
     """Figures over the training and validation images."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(extra="ignore")  # runs of earlier versions may hold figures that are gone
+    former_names: ClassVar[Mapping[str, str]] = {"frame": "framing"}
 
     images: int
     median_height: int
@@ -64,8 +69,8 @@ class Fingerprint(BaseModel):
     """Classes that are mirror images of each other, and the flip that exchanges them."""
     outlined: tuple[str, float] | None = None
     """If nearly all masks are closed outlines: the path of one, and the factor by which filling it enlarges it."""
-    frame: Frame | None = None
-    """Whether images show a whole field of view; None in runs of earlier versions."""
+    framing: Framing | None = None
+    """Whether images show a whole view, or parts of something larger; None in runs of earlier versions."""
 
     @property
     def thin(self) -> bool:
@@ -142,7 +147,7 @@ def take_fingerprint(dataset: Dataset, names: set[str]) -> Fingerprint:
         empty_masks=empty,
         mirrored=find_mirrored(dataset, scans),
         outlined=outlined,
-        frame=measure_frame(scans, geometries),
+        framing=measure_framing(scans, geometries),
     )
 
 

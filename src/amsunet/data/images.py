@@ -18,8 +18,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 from amsunet.atomic_io import atomic_write
 from amsunet.data import tiff
 from amsunet.errors import InputError
-from amsunet.host import Borrowed, quiet
 from amsunet.optional import require
+from amsunet.process_state import Borrowed, quiet
 
 Array = npt.NDArray[Any]
 

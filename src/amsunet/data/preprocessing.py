@@ -14,8 +14,7 @@ from amsunet.choices import ImageScale, Normalization
 from amsunet.data.images import Array
 from amsunet.data.normalization import IntensityRange, Polarity, find_range, normalize, with_channels
 from amsunet.data.value_range import ValueRange
-from amsunet.records import Record
-from amsunet.removed import refuse_removed
+from amsunet.records import Record, refuse_removed
 
 Size = tuple[int, int]
 """Height and width in pixels."""

@@ -14,10 +14,10 @@ from amsunet.choices import ExportFormat, ExportPrecision
 from amsunet.deployment.exporters import LARGEST_SIDE, PRECISIONS, ExportModule, write_network
 from amsunet.deployment.parity import Parity, find_images, measure_parity, prepare_images
 from amsunet.errors import InputError
-from amsunet.host import random_state_kept
 from amsunet.inference.model_file import TemperatureScaled, for_inference, load_model
 from amsunet.inference.model_ref import ALL_SUFFIXES, ModelRef
 from amsunet.inference.runtime import open_runtime
+from amsunet.process_state import random_state_kept
 from amsunet.wording import setting
 
 MAY_LOSE = 0.002

@@ -20,11 +20,11 @@ from torch.export import ExportedProgram
 
 from amsunet.choices import ExportFormat, ExportPrecision
 from amsunet.errors import InputError, first_line
-from amsunet.host import quiet
 from amsunet.inference import SMALLEST_SIDE
 from amsunet.inference.model_metadata import METADATA
 from amsunet.inference.runtime import ExecuTorch, ExportedRuntime, Pt2
 from amsunet.optional import require, without_telemetry
+from amsunet.process_state import quiet
 
 PRECISIONS: dict[str, tuple[str, ...]] = {
     "onnx": ("float32", "int8"),

@@ -36,10 +36,10 @@ from amsunet.evaluation.study import (
     open_study,
     read_study,
 )
-from amsunet.host import random_state_kept
 from amsunet.inference.model_file import build_network
 from amsunet.memory import free_memory
 from amsunet.models import code_checksum
+from amsunet.process_state import random_state_kept
 from amsunet.training.budget import fill_budget
 from amsunet.training.plan_schema import USER_SET, Manner, Plan, checked_settings, with_settings
 from amsunet.training.prepare import Preparation, check_network, prepare

@@ -18,7 +18,7 @@ from amsunet.data.masks import MaskOptions
 from amsunet.data.options import DataOptions
 from amsunet.errors import InputError
 from amsunet.models import absolute_model, is_custom
-from amsunet.removed import removed_in, without_removed
+from amsunet.records import removed_in, without_removed
 from amsunet.training.plan_schema import Plan
 from amsunet.wording import command, setting
 

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from amsunet.atomic_io import atomic_write
 from amsunet.errors import InputError
-from amsunet.host import random_state_kept
 from amsunet.inference.model_metadata import METADATA, ModelDescription, parse_description
 from amsunet.models import code_checksum, create_model, is_custom
 from amsunet.models.fuse import fuse
+from amsunet.process_state import random_state_kept
 from amsunet.wording import command, setting
 
 

@@ -16,8 +16,7 @@ from amsunet.data.out_of_distribution import ImageStatistics
 from amsunet.data.preprocessing import Preprocessing, Spacing
 from amsunet.data.value_range import whole_type
 from amsunet.errors import InputError
-from amsunet.records import Record
-from amsunet.removed import removed_in
+from amsunet.records import Record, removed_in
 from amsunet.wording import setting
 
 METADATA = "amsunet"

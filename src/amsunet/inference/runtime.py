@@ -10,9 +10,9 @@ import numpy as np
 
 from amsunet.data.images import Array
 from amsunet.errors import InputError, first_line
-from amsunet.host import quiet
 from amsunet.inference.model_metadata import METADATA
 from amsunet.optional import require
+from amsunet.process_state import quiet
 from amsunet.wording import command
 
 

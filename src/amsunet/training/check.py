@@ -12,8 +12,8 @@ from amsunet.atomic_io import atomic_write, write_json
 from amsunet.data.contact_sheet import draw_sheet, warn_of_missing_fonts
 from amsunet.data.options import DataOptions
 from amsunet.device import Device, chosen_device
-from amsunet.host import random_state_kept
 from amsunet.memory import free_memory
+from amsunet.process_state import random_state_kept
 from amsunet.training.budget import Fitted, fit_prepared
 from amsunet.training.closing import CommandTime
 from amsunet.training.plan_schema import Plan

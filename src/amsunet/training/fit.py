@@ -19,11 +19,11 @@ from amsunet.data.dataset import Dataset
 from amsunet.data.discovery.layout import Sample
 from amsunet.device import Device
 from amsunet.errors import InputError
-from amsunet.host import determinism_kept, quiet, random_state_kept, without_warnings
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import build_network
 from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.model_ref import FILE_NAME
+from amsunet.process_state import determinism_kept, quiet, random_state_kept, without_warnings
 from amsunet.training.budget import epochs_in_budget
 from amsunet.training.callbacks import EMA, Checkpointer, Progress, TimeBudget
 from amsunet.training.finetune import load_pretrained

@@ -99,8 +99,8 @@ def _derive(
         scale = round(scale, 4) if scale < 0.8 else 1.0
     decide("in_channels", 3 if fingerprint.coloured else 1, "colour images" if fingerprint.coloured else "grey images")
     decide("scale", scale, f"{fingerprint.structures}, images {longest} long")
-    if fingerprint.frame is not None:
-        decide("image_scale", *fingerprint.frame.decide()[:2])
+    if fingerprint.framing is not None:
+        decide("image_scale", *fingerprint.framing.decide()[:2])
     uneven = fingerprint.brightness_variation > 1.5
     both = uneven and fingerprint.bright_on_dark
     if fingerprint.coloured and fingerprint.channel_balance < _DIM:

@@ -24,8 +24,7 @@ from pydantic.fields import FieldInfo
 
 from amsunet.choices import Extra, Flips, ImageScale, LossName, Normalization, Strength
 from amsunet.errors import InputError
-from amsunet.records import Record
-from amsunet.removed import refuse_removed, removed_in, without_removed
+from amsunet.records import Record, refuse_removed, removed_in, without_removed
 from amsunet.wording import command, setting
 
 USER_SET = "set by you"

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from amsunet.data.builtin_samples import locate
+from amsunet.data.class_occurrence import ClassOccurrence
 from amsunet.data.dataset import Dataset, open_dataset
 from amsunet.data.discovery.layout import Sample, Split
 from amsunet.data.duplicates import keep_together, warn_of_repeats
@@ -20,7 +21,6 @@ from amsunet.data.fingerprint import Fingerprint, take_fingerprint
 from amsunet.data.groups import warn_of_groups
 from amsunet.data.images import read_image
 from amsunet.data.masks import IGNORE_INDEX
-from amsunet.data.occurrence import Occurrence
 from amsunet.data.options import DataOptions
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.data.scan import warn_of_same_files
@@ -50,7 +50,7 @@ class Preparation:
     training_images: int
     """That a network is trained on: with folds, all but those of its own."""
     warnings: tuple[str, ...]
-    occurrence: Occurrence
+    occurrence: ClassOccurrence
     folds: Folds | None = None
     """Of the training images, where there are to be folds."""
 
@@ -85,12 +85,12 @@ class Preparation:
         return found
 
     def _doubt_of_scale(self) -> list[str]:
-        frame = self.fingerprint.frame
-        if frame is None or frame.decide()[2] or self.plan.reasons.get("image_scale") == USER_SET:
+        framing = self.fingerprint.framing
+        if framing is None or framing.decide()[2] or self.plan.reasons.get("image_scale") == USER_SET:
             return []
-        height, width = frame.typical
+        height, width = framing.typical
         return [
-            f"note: {frame.decide()[1]}, so a new image of another size is taken pixel for pixel, as more or less "
+            f"note: {framing.decide()[1]}, so a new image of another size is taken pixel for pixel, as more or less "
             f"of it; if it is to be brought to the size of these, {width} x {height}, set {setting(image_scale='size')}"
         ]
 
@@ -154,7 +154,7 @@ def prepare(
             "give it more images with masks (of more than one patient, where patients are known)"
         )
     fingerprint = take_fingerprint(dataset, {name for name, split in splits.items() if split in ("train", "val")})
-    occurrence = Occurrence.of(dataset.scans, dataset.convention)
+    occurrence = ClassOccurrence.of(dataset.scans, dataset.convention)
     dealt, images, rare = None, counts["train"], occurrence.warnings(splits)
     if folds is not None:
         dealt = _deal(dataset, splits, folds, copies)
@@ -209,12 +209,12 @@ def fit_preprocessing(plan: Plan, dataset: Dataset, samples: list[Sample], finge
     Returns:
         The record of how images are prepared.
     """
-    frame = fingerprint.frame
+    framing = fingerprint.framing
     blank = Preprocessing.blank(plan.in_channels, plan.normalization, plan.scale, fingerprint.values).model_copy(
         update={
             "image_scale": plan.image_scale,
             "typical_size": (fingerprint.median_height, fingerprint.median_width),
-            "size_range": None if frame is None else (frame.smallest, frame.largest),
+            "size_range": None if framing is None else (framing.smallest, framing.largest),
         }
     )
     sums, squares, count = np.zeros(plan.in_channels), np.zeros(plan.in_channels), 0

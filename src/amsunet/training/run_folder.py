@@ -24,8 +24,7 @@ from amsunet.errors import InputError
 from amsunet.inference.model_metadata import seen_as_then
 from amsunet.inference.model_ref import ModelRef
 from amsunet.models import code_files, is_custom
-from amsunet.records import Record
-from amsunet.removed import removed_in
+from amsunet.records import Record, removed_in
 from amsunet.training.plan_schema import Plan
 from amsunet.wording import command, setting
 

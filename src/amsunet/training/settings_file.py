@@ -11,7 +11,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from amsunet.errors import InputError
-from amsunet.removed import without_removed
+from amsunet.records import without_removed
 from amsunet.training.plan_schema import SETTINGS, USER_SET, USER_SET_BEFORE, Plan, check_setting, nearest_setting
 
 logger = logging.getLogger(__name__)

@@ -19,11 +19,11 @@ from amsunet.data.duplicates import pack_thumbnail
 from amsunet.data.options import DataOptions
 from amsunet.device import Device, choose_device, chosen_device, environment
 from amsunet.errors import InputError
-from amsunet.host import determinism_kept, random_state_kept
 from amsunet.inference.ensemble import fold_folder, write_folds
 from amsunet.inference.model_file import authorized_model
 from amsunet.inference.model_ref import ModelRef
 from amsunet.models import absolute_model, code_checksum
+from amsunet.process_state import determinism_kept, random_state_kept
 from amsunet.training.budget import fit_prepared
 from amsunet.training.closing import CommandTime
 from amsunet.training.fit import TrainResult, fit

@@ -15,8 +15,8 @@ import pytest
 import torch
 from PIL import Image
 
-from amsunet.host import Borrowed, determinism_kept, quiet, random_state_kept, without_warnings
 from amsunet.optional import require, without_telemetry
+from amsunet.process_state import Borrowed, determinism_kept, quiet, random_state_kept, without_warnings
 
 _LOOK = """
 import hashlib, json, logging, os, random, sys, warnings
@@ -211,7 +211,7 @@ def test_other_libraries_are_quiet_only_meanwhile(caplog, recwarn):
     import warnings
 
     log = logging.getLogger("another.library")
-    with quiet("another.library"), without_warnings(r"tests|test_host"):
+    with quiet("another.library"), without_warnings(r"tests|test_process_state"):
         log.warning("an advertisement")
         warnings.warn("a hint", UserWarning, stacklevel=1)
     log.warning("heard")

@@ -16,7 +16,7 @@ from amsunet.data.scan import Scan
 
 
 @dataclass(frozen=True)
-class Occurrence:
+class ClassOccurrence:
     """Which classes the masks of each image hold."""
 
     class_names: tuple[str, ...]
@@ -25,7 +25,7 @@ class Occurrence:
     """Classes, from 0, of the pixels that are not ignored, by sample name."""
 
     @classmethod
-    def of(cls, scans: Sequence[Scan], convention: MaskConvention) -> Occurrence:
+    def of(cls, scans: Sequence[Scan], convention: MaskConvention) -> ClassOccurrence:
         """Find the classes of each image from the summaries of its masks; fields of view are not considered.
 
         Args:

@@ -1,4 +1,4 @@
-"""What a process has once and we change for a while: every change is taken back.
+"""State of the whole process that is changed for a while: every change is taken back.
 
 amsunet is a guest in the process of whoever imports it. Some of what it needs belongs to the whole process: the level
 of another library's logger, a limit of Pillow's, the state of torch's random numbers.

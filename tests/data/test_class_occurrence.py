@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from amsunet.data.class_occurrence import ClassOccurrence
 from amsunet.data.dataset import open_dataset
 from amsunet.data.masks import MaskOptions
-from amsunet.data.occurrence import Occurrence
 from amsunet.data.options import DataOptions
 
 
@@ -25,7 +25,7 @@ def occurrence(tmp_path, save, picture):
                 one = mask if value is None else np.uint8(255) * (mask == value)
                 save(tmp_path / "masks" / folder / f"{number}.png", one)
         dataset = open_dataset(tmp_path, DataOptions(masks=options or MaskOptions()))
-        return Occurrence.of(dataset.scans, dataset.convention)
+        return ClassOccurrence.of(dataset.scans, dataset.convention)
 
     return make
 

@@ -40,7 +40,7 @@ class MaskGeometry(NamedTuple):
     """Whether the border cuts some object."""
 
 
-class Frame(BaseModel):
+class Framing(BaseModel):
     """Statistics of a data set that show whether its images are whole views, and how they differ in size."""
 
     model_config = ConfigDict(frozen=True)
@@ -116,7 +116,7 @@ def measure_geometry(foreground: Array, thickness: float) -> MaskGeometry:
     )
 
 
-def measure_frame(scans: Sequence[Scan], masks: Sequence[MaskGeometry]) -> Frame:
+def measure_framing(scans: Sequence[Scan], masks: Sequence[MaskGeometry]) -> Framing:
     """Compute the statistics of a data set from its images and the geometry of some of its masks.
 
     Args:
@@ -129,7 +129,7 @@ def measure_frame(scans: Sequence[Scan], masks: Sequence[MaskGeometry]) -> Frame
     sizes = sorted(((scan.height, scan.width) for scan in scans), key=math.prod)
     typical = int(np.median([height for height, _ in sizes])), int(np.median([width for _, width in sizes]))
     ratios = np.array([math.log(math.prod(size) / math.prod(typical)) / 2 for size in sizes])
-    return Frame(
+    return Framing(
         smallest=sizes[0],
         typical=typical,
         largest=sizes[-1],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 
 from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
-from amsunet.data.fingerprint import take_fingerprint
-from amsunet.data.frame import Frame, measure_geometry
+from amsunet.data.fingerprint import Fingerprint, take_fingerprint
+from amsunet.data.framing import Framing, measure_geometry
 from amsunet.data.images import Array
 from amsunet.data.options import DataOptions
 
@@ -62,23 +63,23 @@ def _in_place(rng: np.random.Generator, number: int) -> Pair:
 
 
 @pytest.fixture
-def frame_of(tmp_path: Path, save: Callable[[Path, Array], Path]) -> Callable[..., Frame]:
-    def take(make: Callable[..., Pair], count: int = 12, **settings: object) -> Frame:
+def framing_of(tmp_path: Path, save: Callable[[Path, Array], Path]) -> Callable[..., Framing]:
+    def take(make: Callable[..., Pair], count: int = 12, **settings: object) -> Framing:
         rng = np.random.default_rng(0)
         for number in range(count):
             image, mask = make(rng, number, **settings)
             save(tmp_path / "images" / f"{number:02}.png", image)
             save(tmp_path / "masks" / f"{number:02}.png", mask)
-        return _frame(tmp_path)
+        return _framing(tmp_path)
 
     return take
 
 
-def _frame(source: str | Path) -> Frame:
+def _framing(source: str | Path) -> Framing:
     dataset = open_dataset(locate(source), DataOptions(skip_broken=True))
-    frame = take_fingerprint(dataset, {sample.name for sample in dataset.samples}).frame
-    assert frame is not None
-    return frame
+    framing = take_fingerprint(dataset, {sample.name for sample in dataset.samples}).framing
+    assert framing is not None
+    return framing
 
 
 @pytest.mark.parametrize(
@@ -94,21 +95,21 @@ def _frame(source: str | Path) -> Frame:
     ids=["lesions", "lesions of several cameras", "spots in a fundus", "tissue", "crops of several sizes", "in doubt"],
 )
 def test_what_another_size_means(
-    frame_of: Callable[..., Frame], make: Callable[..., Pair], settings: dict[str, object], decided: str, sure: bool
+    framing_of: Callable[..., Framing], make: Callable[..., Pair], settings: dict[str, object], decided: str, sure: bool
 ) -> None:
-    frame = frame_of(make, **settings)
-    assert (frame.decide()[0], frame.decide()[2]) == (decided, sure), frame
+    framing = framing_of(make, **settings)
+    assert (framing.decide()[0], framing.decide()[2]) == (decided, sure), framing
 
 
-def test_three_images_are_too_few_for_a_decision(frame_of: Callable[..., Frame]) -> None:
-    frame = frame_of(_lesion, 3)
-    assert (frame.framed, frame.decide()[0], frame.decide()[2]) == (None, "factor", False)
+def test_three_images_are_too_few_for_a_decision(framing_of: Callable[..., Framing]) -> None:
+    framing = framing_of(_lesion, 3)
+    assert (framing.framed, framing.decide()[0], framing.decide()[2]) == (None, "factor", False)
 
 
-def test_sizes_are_kept_by_area(frame_of: Callable[..., Frame]) -> None:
-    frame = frame_of(_tissue, 6, sizes=SIZES)
-    assert (frame.smallest, frame.typical, frame.largest) == ((60, 60), (105, 90), (200, 160))
-    assert frame.alike == pytest.approx(2 / 6), "90 x 90 and 120 x 90"
+def test_sizes_are_kept_by_area(framing_of: Callable[..., Framing]) -> None:
+    framing = framing_of(_tissue, 6, sizes=SIZES)
+    assert (framing.smallest, framing.typical, framing.largest) == ((60, 60), (105, 90), (200, 160))
+    assert framing.alike == pytest.approx(2 / 6), "90 x 90 and 120 x 90"
 
 
 @pytest.mark.parametrize(
@@ -133,13 +134,13 @@ def test_an_object_is_whole_if_it_fills_much_and_nothing_cuts_it(
 
 @pytest.mark.parametrize(("source", "decided"), [("brain", "size"), ("nuclei", "factor"), ("DRIVE", "size")])
 def test_real_data_leave_no_doubt(source: str, decided: str, shared: Callable[[str], Path]) -> None:
-    frame = _frame(shared(source) / "training" if source == "DRIVE" else f"sample:{source}")
-    assert (frame.decide()[0], frame.decide()[2]) == (decided, True), frame
+    framing = _framing(shared(source) / "training" if source == "DRIVE" else f"sample:{source}")
+    assert (framing.decide()[0], framing.decide()[2]) == (decided, True), framing
 
 
-def _figures(**changes: object) -> Frame:
+def _figures(**changes: object) -> Framing:
     plain = {"smallest": (9, 9), "typical": (9, 9), "largest": (9, 9), "images": 9, "alike": 1.0}
-    return Frame(**plain | {"alignment": 0.0, "whole": 0.0, "cut": 1.0, "growth": 0.0} | changes)
+    return Framing(**plain | {"alignment": 0.0, "whole": 0.0, "cut": 1.0, "growth": 0.0} | changes)
 
 
 @pytest.mark.parametrize(
@@ -156,3 +157,12 @@ def _figures(**changes: object) -> Frame:
 )
 def test_what_counts_as_a_whole_view(changes: dict[str, object], framed: bool | None) -> None:
     assert _figures(**changes).framed is framed
+
+
+def test_what_earlier_versions_called_frame_is_read(make_dataset: Callable[..., Path]) -> None:
+    dataset = open_dataset(make_dataset(6))
+    fingerprint = take_fingerprint(dataset, {sample.name for sample in dataset.samples})
+    written = json.loads(fingerprint.model_dump_json())
+    assert fingerprint.framing is not None and "frame" not in written
+    former = {"frame" if name == "framing" else name: value for name, value in written.items()}
+    assert Fingerprint.model_validate_json(json.dumps(former | {"figure_that_is_gone": 1})) == fingerprint
