@@ -12,8 +12,8 @@ class InputError(ValueError):
     with exit code 2.
 
     Args:
-        message: the sentence.
-        code: a short name of what is wrong, where something is decided by it; no text is parsed for that.
+        message: The sentence.
+        code: A short name of what is wrong, where something is decided by it; no text is parsed for that.
 
     Example:
         >>> import amsunet
@@ -33,7 +33,7 @@ def first_line(error: BaseException) -> str:
     OpenVINO's lines that name places in its own code are left out.
 
     Args:
-        error: any error.
+        error: Any error.
 
     Example:
         >>> first_line(RuntimeError("no memory\\nat line 5"))

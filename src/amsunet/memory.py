@@ -148,7 +148,7 @@ class MemoryCache(Generic[Key, Value]):
     Threads may share one.
 
     Args:
-        bytes_of: bytes that a value takes.
+        bytes_of: Bytes that a value takes.
     """
 
     def __init__(self, bytes_of: Callable[[Value], int]) -> None:
@@ -162,8 +162,8 @@ class MemoryCache(Generic[Key, Value]):
         """The value that is kept, or a new one.
 
         Args:
-            key: of the value.
-            make: makes it.
+            key: Of the value.
+            make: Makes it.
         """
         with self._lock:
             if key in self._kept:

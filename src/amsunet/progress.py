@@ -25,10 +25,10 @@ class Show(Protocol):
         """Show it.
 
         Args:
-            done: how many there are, counted from 1 on; when it reaches ``total`` the work is done.
-            total: of how many, which may change while the work goes on.
-            unit: of what, in the singular: ``image``, ``tile`` or ``step``.
-            figures: what else is worth showing, as the loss of a step.
+            done: How many there are, counted from 1 on; when it reaches ``total`` the work is done.
+            total: Of how many, which may change while the work goes on.
+            unit: Of what, in the singular: ``image``, ``tile`` or ``step``.
+            figures: What else is worth showing, as the loss of a step.
         """
 
 

@@ -61,8 +61,8 @@ def setting(*names: str, **values: object) -> str:
     """Name settings, or settings with their values; True of a switch means that it is on.
 
     Args:
-        names: of settings without a value.
-        values: settings with the value they are to have; ``colours=True`` beside ``classes`` writes these as colours.
+        names: Of settings without a value.
+        values: Settings with the value they are to have; ``colours=True`` beside ``classes`` writes these as colours.
     """
     if _place == "shell":
         flags = [f"--{flag(name)}" for name in names]
@@ -74,8 +74,9 @@ def command(name: str, *arguments: object, **values: object) -> str:
     """A line that can be copied: a call in Python, or a command for the shell.
 
     Args:
-        name: of the command, which is that of the function too.
-        values: as for ``setting``; ``help=True`` asks for what there is to be set.
+        name: Of the command, which is that of the function too.
+        *arguments: Given in this order, without names.
+        **values: As for ``setting``; ``help=True`` asks for what there is to be set.
     """
     return shell_command(name, *arguments, **values) if _place == "shell" else _call(name, arguments, values)
 

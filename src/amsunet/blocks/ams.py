@@ -29,12 +29,12 @@ class AMS(nn.Module):
         AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120.
 
     Args:
-        channels: channels of the input and of the output.
-        dilation: dilation of the atrous 3x3, 1 or more.
-        strip_sizes: lengths k of the strip pairs, odd.
-        kernel_size: of the plain convolution, odd.
-        local: with the plain convolution; without it the atrous one is applied to x, and ``context`` lacks ``local``.
-        strips: strip pairs; otherwise full k x k kernels in their place.
+        channels: Channels of the input and of the output.
+        dilation: Dilation of the atrous 3x3, 1 or more.
+        strip_sizes: Lengths k of the strip pairs, odd.
+        kernel_size: Of the plain convolution, odd.
+        local: With the plain convolution; without it the atrous one is applied to x, and ``context`` lacks ``local``.
+        strips: Strip pairs; otherwise full k x k kernels in their place.
 
     Shape:
         (N, channels, H, W) to the same.

@@ -96,8 +96,8 @@ class AMSEDesign:
         """A mixer of this kind.
 
         Args:
-            channels: channels of the input and of the output.
-            dilation: of AMS; the other mixers have none.
+            channels: Channels of the input and of the output.
+            dilation: Of AMS; the other mixers have none.
 
         Shape:
             (N, channels, H, W) to the same.
@@ -137,9 +137,9 @@ class AMSAttention(nn.Sequential):
     """A mixer, AMS by default, between two 1x1 convolutions: 1x1, GELU, AMS, 1x1, without a shortcut.
 
     Args:
-        channels: channels of the input and of the output.
-        dilation: dilation of the atrous convolution in AMS, 1 or more.
-        design: the paper's alternatives.
+        channels: Channels of the input and of the output.
+        dilation: Dilation of the atrous convolution in AMS, 1 or more.
+        design: The paper's alternatives.
 
     Shape:
         (N, channels, H, W) to the same.
@@ -165,9 +165,9 @@ class FFN(nn.Sequential):
     tile of 512 x 512 in float32: two maps of 134 MB).
 
     Args:
-        channels: channels of the input and of the output.
-        expansion: how many times wider the inner map is.
-        activation: of each number by itself; GELU if not given.
+        channels: Channels of the input and of the output.
+        expansion: How many times wider the inner map is.
+        activation: Of each number by itself; GELU if not given.
 
     Shape:
         (N, channels, H, W) to the same.
@@ -227,9 +227,9 @@ class AMSE(nn.Module):
         AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120.
 
     Args:
-        channels: channels of the input and of the output.
-        dilation: dilation of the atrous convolution in AMS, 1 or more.
-        design: the paper's alternatives.
+        channels: Channels of the input and of the output.
+        dilation: Dilation of the atrous convolution in AMS, 1 or more.
+        design: The paper's alternatives.
 
     Shape:
         (N, channels, H, W) to the same.

@@ -15,8 +15,8 @@ class SE(nn.Module):
         Hu et al., CVPR 2018, arXiv 1709.01507.
 
     Args:
-        channels: channels of the input and of the output, at least ``reduction``.
-        reduction: how many times fewer channels the gate has inside.
+        channels: Channels of the input and of the output, at least ``reduction``.
+        reduction: How many times fewer channels the gate has inside.
 
     Shape:
         (N, channels, H, W) to the same.
@@ -49,8 +49,8 @@ class SCSE(nn.Module):
         Roy et al., MICCAI 2018, arXiv 1803.02579.
 
     Args:
-        channels: channels of the input and of the output, at least ``reduction``.
-        reduction: how many times fewer channels the channel gate has inside.
+        channels: Channels of the input and of the output, at least ``reduction``.
+        reduction: How many times fewer channels the channel gate has inside.
 
     Shape:
         (N, channels, H, W) to the same.
@@ -82,8 +82,8 @@ class CBAM(nn.Module):
         Woo et al., ECCV 2018, arXiv 1807.06521.
 
     Args:
-        channels: channels of the input and of the output, at least ``reduction``.
-        reduction: how many times fewer channels the MLP has inside.
+        channels: Channels of the input and of the output, at least ``reduction``.
+        reduction: How many times fewer channels the MLP has inside.
 
     Shape:
         (N, channels, H, W) to the same.
@@ -122,9 +122,9 @@ class RSC(nn.Module):
         AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120.
 
     Args:
-        channels: channels of the input and of the output, at least ``reduction``.
-        reduction: how many times fewer channels the channel gate has inside.
-        residual: add x to the product; otherwise output = spatial * channel.
+        channels: Channels of the input and of the output, at least ``reduction``.
+        reduction: How many times fewer channels the channel gate has inside.
+        residual: Add x to the product; otherwise output = spatial * channel.
 
     Shape:
         (N, channels, H, W) to the same.

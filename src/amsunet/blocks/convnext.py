@@ -19,7 +19,7 @@ class ConvUNeXtBlock(nn.Module):
         ConvUNeXt, Knowledge-Based Systems 2022, doi 10.1016/j.knosys.2022.109512.
 
     Args:
-        channels: channels of the input and of the output.
+        channels: Channels of the input and of the output.
 
     Shape:
         (N, channels, H, W) to the same, H and W above 3.
@@ -54,7 +54,7 @@ class SkipGate(nn.Module):
         ConvUNeXt, Knowledge-Based Systems 2022, doi 10.1016/j.knosys.2022.109512.
 
     Args:
-        channels: channels of the inputs and of the output.
+        channels: Channels of the inputs and of the output.
 
     Shape:
         skip and g, both (N, channels, H, W), to the same.

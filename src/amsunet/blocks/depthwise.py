@@ -32,7 +32,7 @@ def triton_works(device: torch.device) -> bool:
     names what is missing.
 
     Args:
-        device: a CUDA device.
+        device: A CUDA device.
     """
     if device in _WORKS:
         return _WORKS[device]
@@ -54,8 +54,8 @@ class DepthwiseConv2d(nn.Conv2d):
     ``depthwise_cpu``.
 
     Args:
-        channels: channels of the input and of the output.
-        kernel_size: odd; of height and width, or one for each.
+        channels: Channels of the input and of the output.
+        kernel_size: Odd; of height and width, or one for each.
         dilation: 1 or more.
 
     Shape:

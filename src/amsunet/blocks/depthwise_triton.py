@@ -171,8 +171,8 @@ def convolve(
         weight: (C, 1, k, l).
         bias: (C,).
         dilation: 1 or more.
-        gelu: followed by GELU.
-        turned: with flipped kernels.
+        gelu: Followed by GELU.
+        turned: With flipped kernels.
     """
     out = torch.empty_like(x, memory_format=torch.channels_last)
     kernel_h, kernel_w = weight.shape[2:]

@@ -17,9 +17,9 @@ class NMF(nn.Module):
         Geng et al., ICLR 2021, arXiv 2109.04553.
 
     Args:
-        channels: channels of the map.
-        rank: columns of D.
-        train_steps, eval_steps: updates in training and in evaluation.
+        channels: Channels of the map.
+        rank: Columns of D.
+        train_steps, eval_steps: Updates in training and in evaluation.
 
     Shape:
         (N, channels, H, W), not negative, to the same.
@@ -66,7 +66,7 @@ class Hamburger(nn.Module):
         Geng et al., ICLR 2021, arXiv 2109.04553, as SegNeXt uses it.
 
     Args:
-        channels: channels of the input and of the output, a multiple of 32.
+        channels: Channels of the input and of the output, a multiple of 32.
 
     Shape:
         (N, channels, H, W) to the same.

@@ -17,7 +17,7 @@ def is_channels_last(x: Tensor) -> bool:
     which would not understand the kernels for such maps.
 
     Args:
-        x: of any shape; only (N, C, H, W) can be channels_last.
+        x: Of any shape; only (N, C, H, W) can be channels_last.
     """
     if not isinstance(x, Tensor) or torch._C._are_functorch_transforms_active():
         return False
@@ -80,9 +80,9 @@ class PointwiseConv2d(nn.Conv2d):
     cuDNN's convolution reads and writes the map once more for it.
 
     Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output.
-        bias: with a bias.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        bias: With a bias.
 
     Shape:
         (N, in_channels, H, W) to (N, out_channels, H, W).
@@ -105,8 +105,8 @@ class LayerNorm2d(nn.LayerNorm):
     """Layer normalisation over the channels of each pixel.
 
     Args:
-        channels: channels of the input and of the output.
-        eps: added to the variance.
+        channels: Channels of the input and of the output.
+        eps: Added to the variance.
 
     Shape:
         (N, channels, H, W) to the same.

@@ -22,8 +22,8 @@ class MSCA(nn.Module):
         SegNeXt, NeurIPS 2022, arXiv 2209.08575.
 
     Args:
-        channels: channels of the input and of the output.
-        strip_sizes: lengths k of the strip pairs, odd.
+        channels: Channels of the input and of the output.
+        strip_sizes: Lengths k of the strip pairs, odd.
 
     Shape:
         (N, channels, H, W) to the same.
@@ -52,7 +52,7 @@ class MSCAAttention(nn.Module):
         SegNeXt, NeurIPS 2022, arXiv 2209.08575.
 
     Args:
-        channels: channels of the input and of the output.
+        channels: Channels of the input and of the output.
 
     Shape:
         (N, channels, H, W) to the same.

@@ -25,8 +25,8 @@ class StripPairs(nn.ModuleList):
     A pair replaces a k x k kernel at a fraction of its cost. Padding is zeros.
 
     Args:
-        channels: channels of the input and of the output.
-        lengths: of the strips, odd.
+        channels: Channels of the input and of the output.
+        lengths: Of the strips, odd.
 
     Shape:
         x and, if given, base (N, channels, H, W) to the same.

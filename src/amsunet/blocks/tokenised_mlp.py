@@ -24,7 +24,7 @@ class TokenisedMLP(nn.Module):
         UNeXt, MICCAI 2022, arXiv 2203.04967.
 
     Args:
-        channels: channels of the input and of the output.
+        channels: Channels of the input and of the output.
 
     Shape:
         (N, channels, H, W) to the same.

@@ -20,6 +20,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def options(*chosen: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Make one decorator of several options, in their order."""
+
     def add(command: Command) -> Command:
         for option in reversed(chosen):
             command = option(command)
@@ -29,6 +31,7 @@ def options(*chosen: Callable[[Command], Command]) -> Callable[[Command], Comman
 
 
 def whole_numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    """Whole numbers with commas between them."""
     if value is None:
         return None
     try:
@@ -66,6 +69,7 @@ def _resolve_model(ctx: click.Context, parameter: click.Parameter, value: str) -
 
 
 def resolve_pretrained(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Find the model to start from at once, and name it so that it is found from any folder."""
     return None if value is None else _resolve_model(ctx, parameter, value).absolute
 
 

@@ -66,6 +66,7 @@ def without_small(mask: Array, smallest: float) -> Array:
 
     Args:
         mask: (H, W) of bool.
+        smallest: Pixels below which an object is dropped and a hole is filled.
     """
     return ~_large(~_large(mask, smallest), smallest)
 

@@ -79,7 +79,9 @@ def write_network(
     1, and H and W end at ``LARGEST_SIDE``.
 
     Args:
+        whole: Standardisation and network.
         path: ends in the format's suffix; OpenVINO writes a second file beside it.
+        to: The format.
         precision: one that the format has.
         description: text that goes into the file under ``METADATA``.
         calibration: images (N, C, H, W) of float32 that the ranges of eight bits are taken from.

@@ -73,6 +73,7 @@ def find_images(
 
     Args:
         model: a run folder, whose validation and training images they are; or a network that comes alone.
+        description: Of the network: how its images and masks are read.
         data: where the run's data lie now; or other images with masks, of which those named or cut for test and
             validation are measured on. Of a network of the zoo it may be left out if there is a sample of its name.
         skip_broken: leave out samples that cannot be used.
@@ -112,6 +113,8 @@ def prepare_images(
     the middle of large ones. Small ones are padded as ``predict`` pads them; their labels are ``IGNORE_INDEX`` there.
 
     Args:
+        samples: To choose from.
+        description: Of the network: how its images and masks are read.
         largest_side: from which on an image is large; 1,024 pixels when left out.
     """
     samples = samples[:: max(1, len(samples) // _IMAGES)][:_IMAGES]

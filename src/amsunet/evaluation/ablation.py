@@ -67,6 +67,7 @@ def variants_of(study: str, *, base_channels: int | None = None) -> list[Variant
     """The networks of a named study.
 
     Args:
+        study: Its name, one of ``STUDIES``.
         base_channels: width of all of them; AMSUnet's own when left out.
 
     Raises:

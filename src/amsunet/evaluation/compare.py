@@ -197,6 +197,9 @@ def _splits(prepared: Preparation, folds: int | None, split: Split, *, spare_tes
     """The split of every image by name, once or for each fold.
 
     Args:
+        prepared: The data set with its splits.
+        folds: How many, or None for the splits that there are.
+        split: What trials are evaluated on.
         spare_test: leave out of the folds what a training would hold out for test, named by the data set or not.
     """
     if folds is None:

@@ -130,6 +130,8 @@ class Evaluation:
         """Mean of a metric over images, with its interval: of one class (1, 2, ...), or of the mean over classes.
 
         Args:
+            metric: Its name.
+            label: The class (1, 2, ...); None for the mean over classes.
             with_object: over the images that hold the class; of the mean over classes, over those in each image.
         """
         asked = (metric, label, with_object and not self.all_hold_all)

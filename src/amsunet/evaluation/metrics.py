@@ -116,6 +116,7 @@ def score_mask(predicted: Array, labels: Array, num_classes: int, *, thin: bool 
     Args:
         predicted: (H, W) of class numbers.
         labels: (H, W) of class numbers and ``IGNORE_INDEX``.
+        num_classes: With the background.
         thin: Whether to compute clDice too.
 
     Returns:

@@ -91,7 +91,9 @@ def choose_foreign(
     """Choose what of a foreign data set the network was not trained on.
 
     Args:
+        dataset: The foreign data set.
         seen: checksums of what it was trained on; None where that is not known, which is noted.
+        split: The split asked for: its test images, or all.
         thumbnails: of what it was trained on, by name, where they were kept: copies of them are named.
 
     Raises:

@@ -121,9 +121,9 @@ def captured(network: nn.Module, images: Tensor, device: Device) -> Callable[[Te
     are neither summed over several calls nor differentiated again.
 
     Args:
-        network: in training.
-        images: of the shape and memory format of all that follow.
-        device: where the network is.
+        network: In training.
+        images: Of the shape and memory format of all that follow.
+        device: Where the network is.
 
     Returns:
         The captured function; the network itself without a GPU, if capturing fails, and for custom networks, which may

@@ -31,10 +31,11 @@ def compute_logits(
     """Run a network.
 
     Args:
+        runtime: What runs the network.
         images: (N, C, h, w) of uint8, normalised and resized.
-        tta: average the logits over views of the image (see ``RuntimeOptions``).
-        allowed: the mirror images that show all classes as they are; the others, and quarter turns, are left out.
-        tiling: of images too large to go through whole.
+        tta: Average the logits over views of the image (see ``RuntimeOptions``).
+        allowed: The mirror images that show all classes as they are; the others, and quarter turns, are left out.
+        tiling: Of images too large to go through whole.
 
     Returns:
         Logits (N, num_classes, h, w), float32.

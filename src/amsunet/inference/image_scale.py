@@ -30,8 +30,9 @@ def describe_scaling(
     """Describe how images were scaled.
 
     Args:
-        sizes: how many images there were of each height and width.
-        set_scale: the scale that the user set for all of them.
+        preprocessing: Of the network.
+        sizes: How many images there were of each height and width.
+        set_scale: The scale that the user set for all of them.
     """
     if set_scale is not None:
         return Scaling(f"images are scaled by {set_scale:g}, as set with {setting('image_scale')}", changed=True)

@@ -28,6 +28,9 @@ def save_model(path: Path, network: nn.Module, description: ModelDescription, *,
     """Write weights and description to one safetensors file, wholly or not at all.
 
     Args:
+        path: Of the file.
+        network: With the weights.
+        description: What the weights belong to.
         half: parameters as float16, at half the size; statistics of BatchNorm, which may be too large for it, stay.
     """
     parameters = {name for name, _ in network.named_parameters()} if half else set()
@@ -47,6 +50,7 @@ def load_model(path: Path, model_file: str | None = None) -> tuple[nn.Module, Mo
     """Read what ``save_model`` wrote; nothing in the file is executed.
 
     Args:
+        path: Of the file.
         model_file: ``FILE.py:FUNCTION`` of a network that is not amsunet's. It must be named, or a file from
             elsewhere could choose which code is run; and it must be the very file that the weights were trained
             with.

@@ -80,7 +80,8 @@ def load_networks(
     """Read the network of a model, or all networks of an ensemble, into torch.
 
     Args:
-        model_file: as for ``load_model``.
+        model: What to read.
+        model_file: As for ``load_model``.
 
     Returns:
         Networks with their descriptions, and the folds they were trained on, None of a single one.

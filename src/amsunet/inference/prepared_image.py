@@ -54,10 +54,13 @@ def prepare_image(
     """Prepare an image as read, (H, W, 1 or 3).
 
     Args:
-        preprocessings: how the networks want images.
+        image: As read, (H, W, 1 or 3).
+        name: What the image is called by.
+        preprocessings: How the networks want images.
         choose: Chooses between ranges where there are two.
-        out_of_distribution: in what an image, (h, w, C) of uint8 of each kind, differs from those trained on.
-        smallest: pixels of the image below which objects are left out.
+        out_of_distribution: In what an image, (h, w, C) of uint8 of each kind, differs from those trained on.
+        smallest: Pixels of the image below which objects are left out.
+        spacing: Millimetres a pixel (rows, columns), where it is known.
     """
     seen, guesses, polarity = {}, [], ""
     for key, kind in preprocessings.items():

@@ -41,6 +41,7 @@ def open_runtime(path: Path, *, threads: int = 0) -> ExportedRuntime:
     """Open an exported file with the runtime that its suffix names.
 
     Args:
+        path: Of the exported file.
         threads: at most so many; all cores with 0.
 
     Raises:

@@ -109,6 +109,7 @@ class Scratch:
         """Take note that a row of tiles is done.
 
         Args:
+            row: Its number, from 0.
             sums: what was counted up to here, as JSON can hold it.
         """
         self.rows_done, self.sums = row + 1, sums

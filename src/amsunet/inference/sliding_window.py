@@ -31,7 +31,8 @@ class Tiling:
         it sees in the whole image, but for what a network averages over all its input.
 
         Args:
-            field: side of the receptive field of one logit, as ``models.cost.receptive_field`` measures it.
+            field: Side of the receptive field of one logit, as ``models.cost.receptive_field`` measures it.
+            step: Pixels from one tile to the next.
         """
         rim = field // 2 + STEP  # the field of a logit lies up to a stride aside from the middle
         return cls(tile=2 * rim + step, overlap=2 * rim, rim=rim, whole=0)

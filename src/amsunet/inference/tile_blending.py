@@ -16,8 +16,8 @@ class BlendAxis(Axis):
     """The tiles along one side of an image, and which image pixels each of them finishes.
 
     Args:
-        side: pixels as the network sees them.
-        image_side: pixels of the image, onto which logits are interpolated.
+        side: Pixels as the network sees them.
+        image_side: Pixels of the image, onto which logits are interpolated.
     """
 
     def __init__(self, side: int, image_side: int, tiling: Tiling) -> None:

@@ -22,10 +22,10 @@ class TorchRuntime:
     """A network in evaluation mode on a device: a ``Runtime``.
 
     Args:
-        network: as ``device.place`` put it there.
-        compiled: run it through ``torch.compile``; where that fails a warning is logged, and it runs as it is.
-        fall_back: or else an InputError is raised.
-        graphs: on a GPU run shapes that come again as CUDA graphs, with weights as they are now, if the network is of
+        network: As ``device.place`` put it there.
+        compiled: Run it through ``torch.compile``; where that fails a warning is logged, and it runs as it is.
+        fall_back: Or else an InputError is raised.
+        graphs: On a GPU run shapes that come again as CUDA graphs, with weights as they are now, if the network is of
             this package: another one may do what cannot be captured.
     """
 

@@ -36,9 +36,10 @@ def review_reasons_of(
     """Why a mask is to be checked, if it is.
 
     Args:
-        uncertainty_limit: the uncertainty that one in ten validation images exceeds, where it is known.
-        out_of_distribution: in what the image differs from all training images, where it is.
-        polarity: how the image was taken, where it was in doubt whether objects are darker than their ground.
+        uncertainty: One minus the Dice that the network expects of its mask.
+        uncertainty_limit: The uncertainty that one in ten validation images exceeds, where it is known.
+        out_of_distribution: In what the image differs from all training images, where it is.
+        polarity: How the image was taken, where it was in doubt whether objects are darker than their ground.
     """
     reasons = [polarity] if polarity else []
     if out_of_distribution:
@@ -52,8 +53,8 @@ def describe_out_of_distribution(different: Sequence[tuple[str, str]], images: i
     """One sentence about images that do not look like the training images; empty without any.
 
     Args:
-        different: names, the worst first, and in what each differs from all training images.
-        images: all of them.
+        different: Names, the worst first, and in what each differs from all training images.
+        images: All of them.
     """
     if not different:
         return ""
@@ -69,7 +70,7 @@ def describe_polarity_in_doubt(unclear: Sequence[tuple[str, str]]) -> str:
     without any.
 
     Args:
-        unclear: names, and how each was taken.
+        unclear: Names, and how each was taken.
     """
     names: dict[str, list[str]] = {}
     for name, how in unclear:
@@ -90,7 +91,7 @@ class Uncertainty:
     Source: Borges et al., soft Dice confidence, arXiv 2402.10665.
 
     Args:
-        sums: those of the parts so far, by their names.
+        sums: Those of the parts so far, by their names.
     """
 
     def __init__(self, num_classes: int, sums: dict[str, Any] | None = None) -> None:

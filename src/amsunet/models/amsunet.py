@@ -71,12 +71,12 @@ class AMSUnet(nn.Module):
         AMSUnet, Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120.
 
     Args:
-        in_channels: channels of the image.
-        num_classes: classes, background included.
-        base_channels: width of the first stage, a multiple of 4; the stages have 1, 2, 4, 8 and 8 times that.
-        dilations: of the AMSE in each of the five encoder stages; the decoder's have 1.
-        skip_attention: on the skip connections: none, se, cbam, scse, rsc or rsc_without_residual.
-        design: fields of ``AMSEDesign``, the paper's alternatives for all blocks; norm and activation for the stem
+        in_channels: Channels of the image.
+        num_classes: Classes, background included.
+        base_channels: Width of the first stage, a multiple of 4; the stages have 1, 2, 4, 8 and 8 times that.
+        dilations: Of the AMSE in each of the five encoder stages; the decoder's have 1.
+        skip_attention: On the skip connections: none, se, cbam, scse, rsc or rsc_without_residual.
+        design: Fields of ``AMSEDesign``, the paper's alternatives for all blocks; norm and activation for the stem
             and the steps between the blocks too.
 
     Shape:

@@ -114,7 +114,7 @@ def load_published_weights(module: nn.Module, state_dict: Mapping[str, Tensor]) 
 
     Args:
         module: ``AMS``, ``AMSE``, ``RSC``, ``MSCAAttention``, ``AMSUnet``, ``ConvUNeXt`` or ``UNeXt``.
-        state_dict: tensors by published name; ``num_batches_tracked`` is optional.
+        state_dict: Tensors by published name; ``num_batches_tracked`` is optional.
 
     Raises:
         TypeError: For another kind of module.

@@ -19,7 +19,7 @@ def check_contract(build: Build) -> Iterator[tuple[str, str | None]]:
     """Check every promise of the contract.
 
     Args:
-        build: called with ``in_channels`` and ``num_classes``, returns the network.
+        build: Called with ``in_channels`` and ``num_classes``, returns the network.
 
     Yields:
         The promise, and what is wrong or None.
@@ -53,10 +53,10 @@ def check_sizes(
     """Check that a network returns logits of the image's size for each size, in training too.
 
     Args:
-        network: left in evaluation.
+        network: Left in evaluation.
         sizes: (H, W) of images.
-        in_channels: of the images.
-        num_classes: of the logits.
+        in_channels: Of the images.
+        num_classes: Of the logits.
 
     Raises:
         ContractError: If it does not.

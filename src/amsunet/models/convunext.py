@@ -40,9 +40,9 @@ class ConvUNeXt(nn.Module):
         Knowledge-Based Systems 2022, doi 10.1016/j.knosys.2022.109512.
 
     Args:
-        in_channels: channels of the image.
-        num_classes: classes, background included.
-        base_channels: width of the first stage; the stages have 1, 2, 4, 8 and 8 times that.
+        in_channels: Channels of the image.
+        num_classes: Classes, background included.
+        base_channels: Width of the first stage; the stages have 1, 2, 4, 8 and 8 times that.
 
     Shape:
         (N, in_channels, H, W) to logits (N, num_classes, H, W), for every H, W of 32 and more; sides below 64 are

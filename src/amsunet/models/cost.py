@@ -30,9 +30,10 @@ def count_macs(network: nn.Module, height: int, width: int, *, in_channels: int 
     Convolutions and matrix products are counted; normalisations, activations and element-wise products are not.
 
     Args:
-        network: set to evaluation.
-        height, width: of the image, pixels.
-        in_channels: of the image.
+        network: Set to evaluation.
+        height: Of the image, in pixels.
+        width: Of the image, in pixels.
+        in_channels: Of the image.
 
     Example:
         >>> count_macs(nn.Conv2d(3, 8, 3, padding=1), 10, 10)
@@ -51,8 +52,8 @@ def receptive_field(network: nn.Module, *, in_channels: int = 3) -> int | None:
     every pixel.
 
     Args:
-        network: copied, not changed.
-        in_channels: of the image.
+        network: Copied, not changed.
+        in_channels: Of the image.
 
     Returns:
         Pixels; None for the whole image.
@@ -95,7 +96,7 @@ def summarise_model(name: str) -> ModelSummary:
     """Count and measure a network, which takes some seconds.
 
     Args:
-        name: one of ``list_models()``.
+        name: One of ``list_models()``.
     """
     network = create_model(name)
     return ModelSummary(

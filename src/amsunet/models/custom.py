@@ -28,7 +28,7 @@ def code_checksum(name: str) -> str | None:
     """SHA-256 of the file that builds a network, with the files beside it that it imports. Nothing is run.
 
     Args:
-        name: of a model.
+        name: Of a model.
 
     Returns:
         The checksum; None for a network of this package.
@@ -65,7 +65,7 @@ def build_from_file(name: str, arguments: dict[str, Any]) -> nn.Module:
 
     Args:
         name: ``FILE.py:FUNCTION``.
-        arguments: of the function.
+        arguments: Of the function.
 
     Raises:
         ValueError: If the file or the function is not found, fails, or does not return a module.

@@ -29,7 +29,7 @@ def fuse(network: nn.Module) -> nn.Module:
     ConvUNeXt's in the decoder, which is followed by padding and two readers.
 
     Args:
-        network: of ``create_model``, or another one whose Sequentials only run one part after another, and whose parts
+        network: Of ``create_model``, or another one whose Sequentials only run one part after another, and whose parts
             are used in one place each; it is not changed.
 
     Returns:

@@ -25,7 +25,7 @@ def find_helpers(main: Path) -> dict[str, Path]:
     """The files in the folder of ``main`` that it imports, and those that these import.
 
     Args:
-        main: the file; only its import statements count, at any level.
+        main: The file; only its import statements count, at any level.
 
     Returns:
         Each file by its name as a module.
@@ -49,7 +49,7 @@ def load_with_helpers(main: Path) -> ModuleType:
     """Run a file. What it imports from its folder is run with it, or later, where a function imports it.
 
     Args:
-        main: the file.
+        main: The file.
 
     Raises:
         ImportError: If an import fails. Other errors of the file pass through.

@@ -54,7 +54,7 @@ def builder_of(name: str) -> Callable[..., nn.Module]:
     """The registered class or function.
 
     Args:
-        name: one of ``list_models()``.
+        name: One of ``list_models()``.
     """
     return _builders[name]
 
@@ -63,7 +63,7 @@ def source_of(name: str) -> str:
     """Where a network was published.
 
     Args:
-        name: one of ``list_models()``.
+        name: One of ``list_models()``.
     """
     return _sources[name]
 
@@ -72,8 +72,8 @@ def create_model(name: str, **arguments: Any) -> nn.Module:
     """Build a network with fresh weights.
 
     Args:
-        name: one of ``list_models()``, or ``FILE.py:FUNCTION`` for a custom network, whose code is run.
-        arguments: of the network: ``in_channels``, ``num_classes``, ``base_channels`` and what else the network takes.
+        name: One of ``list_models()``, or ``FILE.py:FUNCTION`` for a custom network, whose code is run.
+        arguments: Of the network: ``in_channels``, ``num_classes``, ``base_channels`` and what else the network takes.
 
     Returns:
         A module that maps (N, in_channels, H, W) to logits (N, num_classes, H, W).

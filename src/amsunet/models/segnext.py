@@ -19,8 +19,8 @@ class MSCANBlock(nn.Module):
     """Two residuals, each scaled by a learned weight per channel: attention, then FFN.
 
     Args:
-        channels: channels of the input and of the output.
-        expansion: how many times wider the inner map of the FFN is.
+        channels: Channels of the input and of the output.
+        expansion: How many times wider the inner map of the FFN is.
 
     Shape:
         (N, channels, H, W) to the same.
@@ -50,10 +50,10 @@ class MSCAN(nn.Module):
         Guo et al., NeurIPS 2022, arXiv 2209.08575.
 
     Args:
-        in_channels: channels of the image.
-        widths: channels of each stage.
-        depths: blocks of each stage.
-        expansions: of the FFN in each stage's blocks.
+        in_channels: Channels of the image.
+        widths: Channels of each stage.
+        depths: Blocks of each stage.
+        expansions: Of the FFN in each stage's blocks.
 
     Shape:
         (N, in_channels, H, W) to four maps of the stages' widths.
@@ -97,9 +97,9 @@ class SegNeXt(nn.Module):
         Guo et al., NeurIPS 2022, arXiv 2209.08575.
 
     Args:
-        in_channels: channels of the image.
-        num_classes: classes, background included.
-        decoder_channels: width of the decoder, a multiple of 32.
+        in_channels: Channels of the image.
+        num_classes: Classes, background included.
+        decoder_channels: Width of the decoder, a multiple of 32.
 
     Shape:
         (N, in_channels, H, W) to logits (N, num_classes, H, W), for every H, W of 32 and more.

@@ -17,7 +17,7 @@ def check_size(network: _Sized, x: Tensor) -> None:
     """Refuse an input that is too small.
 
     Args:
-        network: with ``minimum_size``, pixels.
+        network: With ``minimum_size``, pixels.
         x: (N, C, H, W).
 
     Raises:

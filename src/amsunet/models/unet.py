@@ -60,9 +60,9 @@ class UNet(nn.Module):
         Ronneberger et al., MICCAI 2015, arXiv 1505.04597, in the form that AMSUnet is compared with.
 
     Args:
-        in_channels: channels of the image.
-        num_classes: classes, background included.
-        base_channels: width of the first stage, even; the stages have 1, 2, 4, 8 and 8 times that.
+        in_channels: Channels of the image.
+        num_classes: Classes, background included.
+        base_channels: Width of the first stage, even; the stages have 1, 2, 4, 8 and 8 times that.
 
     Shape:
         (N, in_channels, H, W) to logits (N, num_classes, H, W), for every H, W of 16 and more.

@@ -23,9 +23,9 @@ class UNeXt(nn.Module):
         Valanarasu and Patel, MICCAI 2022, arXiv 2203.04967.
 
     Args:
-        in_channels: channels of the image.
-        num_classes: classes, background included.
-        widths: of the five stages.
+        in_channels: Channels of the image.
+        num_classes: Classes, background included.
+        widths: Of the five stages.
 
     Shape:
         (N, in_channels, H, W) to logits (N, num_classes, H, W), for every H, W of 32 and more; sides that 32 does not

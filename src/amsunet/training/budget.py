@@ -250,6 +250,9 @@ def fill_budget(plan: Plan, seconds_per_step: float, training_images: int, steps
     """Cut the minutes into epochs of a length that gives validation enough chances; a plan by epochs stays.
 
     Args:
+        plan: With the minutes.
+        seconds_per_step: As measured.
+        training_images: How many there are.
         steps: that there is time for; where nothing is known of validation, four fifths of the minutes.
     """
     if plan.steps_per_epoch is not None:

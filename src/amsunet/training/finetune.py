@@ -43,6 +43,7 @@ def load_pretrained(network: nn.Module, source: str | Path | ModelRef, plan: Pla
     of another shape (the head, where the classes differ) stay fresh.
 
     Args:
+        network: The fresh one.
         source: a run folder, the model file in one, or the name of a network of the zoo.
         plan: of the training that starts there.
         arguments: what the fresh network was built with, as in ``create_model``.

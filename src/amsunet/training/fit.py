@@ -93,8 +93,15 @@ def fit(
     """Train the network of a run folder on its samples, or go on from its last checkpoint, and choose the threshold.
 
     Args:
+        run: Its folder.
+        config: What is written in it.
+        training: Samples to train on.
+        validation: Samples to validate on.
+        device: What to train on.
+        resume: Go on from the last checkpoint.
         dataset: as for ``PreparedImages``.
-        started, closing: as for ``TimeBudget``.
+        started: As for ``TimeBudget``.
+        closing: As for ``TimeBudget``.
 
     Raises:
         InputError: For a damaged checkpoint, and when the loss diverges.

@@ -36,6 +36,11 @@ def fit_folds(
     its own. One that was cut goes on; one that was done and is now missing or damaged is trained anew.
 
     Args:
+        run: The folder of the folds.
+        config: That of each fold, but for its means and seed.
+        record: What was seen, and where it lies.
+        dataset: All images.
+        device: What to train on.
         started: when the minutes of the first one began; those of the others begin where one has ended.
         closing: as for ``TimeBudget``, of each.
 

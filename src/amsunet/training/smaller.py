@@ -46,7 +46,10 @@ def smaller(
     What the user set stays, and so do the width and scale that trained weights are for.
 
     Args:
+        plan: To make smaller.
+        fingerprint: Of the data set.
         images: to train on.
+        device: ``cpu``, ``cuda`` or ``mps``.
         share: of what is wanted, what there is time for.
         few_steps: whether steps are wanted for their own sake, and not for the images that they show.
 

@@ -55,7 +55,8 @@ def dice_by_class(probabilities: Tensor, labels: Tensor, threshold: float, small
     Args:
         probabilities: (1, K, h, w).
         labels: (1, h, w), ``IGNORE_INDEX`` left out.
-        threshold, smallest: as for ``to_labels``.
+        threshold: As for ``to_labels``.
+        smallest: As for ``to_labels``.
 
     Returns:
         (K - 1,): 1 where both are empty, NaN in an image without a pixel that counts.

@@ -103,6 +103,7 @@ def _evidence_of_classes(several: Sequence[MaskSummary], *, as_they_come: bool, 
     """The reason why numbers can only be classes; empty if there is none.
 
     Args:
+        several: The masks that hold several numbers.
         as_they_come: whether numbers look counted, so that pieces may be those of an object that was cut.
         regular: whether they stand in a grid, so that light may make them differ.
     """
