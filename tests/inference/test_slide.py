@@ -17,7 +17,7 @@ from amsunet.data.out_of_distribution import learn_image_statistics
 from amsunet.data.slides import is_slide
 from amsunet.errors import InputError
 from amsunet.inference import slide as slide_module
-from amsunet.inference import tiled_mask, tiled_objects
+from amsunet.inference import tiled_mask
 from amsunet.inference.inputs import find_inputs
 from amsunet.inference.outcome import REVIEW_LIST
 from amsunet.inference.predict_files import predict_files
@@ -35,8 +35,7 @@ _SIZE = 234, 299
 def small_parts(monkeypatch):
     """Everything in several parts."""
     monkeypatch.setattr(slide_module, "_LABELLED", 100)
-    for module in (tiled_mask, tiled_objects):
-        monkeypatch.setattr(module, "SIDE", 64)
+    monkeypatch.setattr(tiled_mask, "SIDE", 64)
 
 
 @pytest.fixture

@@ -21,8 +21,7 @@ from amsunet.inference.image_scale import Scaling, describe_scaling
 from amsunet.inference.model_metadata import describe_together
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.open_model import open_members
-from amsunet.inference.polarity_choice import choose_range
-from amsunet.inference.prepared_image import Prepared, prepare_image
+from amsunet.inference.prepared_image import Prepared, choose_range, prepare_image
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.segmentation import PendingSegmentation, Segmentation
 from amsunet.inference.sliding_window import Tiling
@@ -165,7 +164,7 @@ class Predictor:
     def choose_range(
         self, key: InputFormat, found: IntensityRange, view: Callable[[IntensityRange], Array]
     ) -> IntensityRange:
-        """Of two ranges the one by which the networks of a kind expect to be right; see ``polarity_choice``."""
+        """Of two ranges the one by which the networks of a kind expect to be right; see ``prepared_image``."""
         members = [member for member, (_, known) in enumerate(self._members) if known.preprocessing.input_format == key]
 
         def expected_dice(seen: Array) -> float:

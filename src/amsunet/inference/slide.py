@@ -18,13 +18,12 @@ from amsunet.data.slides import SlideError, open_slide
 from amsunet.errors import InputError
 from amsunet.inference.forward import to_labels
 from amsunet.inference.outputs import mask_paths
-from amsunet.inference.polarity_choice import describe_polarity
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.prepared_image import describe_polarity
 from amsunet.inference.slide_state import Scratch
 from amsunet.inference.sliding_window import Tiling
 from amsunet.inference.tile_blending import Blend, BlendAxis
-from amsunet.inference.tiled_mask import largest_size, write_masks
-from amsunet.inference.tiled_objects import drop_small
+from amsunet.inference.tiled_mask import drop_small, largest_size, write_masks
 from amsunet.inference.uncertainty import ReviewItem, Uncertainty, review_reasons_of
 from amsunet.memory import large_pieces_returned
 from amsunet.progress import report

@@ -14,9 +14,9 @@ from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
 from amsunet.inference.inputs import find_inputs
 from amsunet.inference.outcome import REVIEW_LIST
-from amsunet.inference.polarity_choice import choose_range, describe_polarity
 from amsunet.inference.predict_files import predict_files
 from amsunet.inference.predictor import Predictor, load
+from amsunet.inference.prepared_image import choose_range, describe_polarity
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.slide import SlideTask
 

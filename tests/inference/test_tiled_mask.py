@@ -7,14 +7,14 @@ import pytest
 from scipy import ndimage
 
 from amsunet.data.components import without_small
-from amsunet.inference import tiled_objects
+from amsunet.inference import tiled_mask
 from amsunet.inference.slide_state import FileArray
-from amsunet.inference.tiled_objects import drop_small, number_tiled_objects, parts_of
+from amsunet.inference.tiled_mask import drop_small, number_tiled_objects, parts_of
 
 
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch):
-    monkeypatch.setattr(tiled_objects, "SIDE", 16)
+    monkeypatch.setattr(tiled_mask, "SIDE", 16)
 
 
 @pytest.fixture
