@@ -147,6 +147,20 @@ def test_links_lead_somewhere(page):
             assert section in {_slug(heading) for heading in headings}, f"{page} links to {target}"
 
 
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "results/README.md", *(f"docs/{name}" for name in PAGES)]
+)
+def test_source_files_that_a_page_names_are_there(page):
+    """A newcomer looks for the file; one in a folder by its path, another by its name."""
+    package = Path(amsunet.__file__).parent
+    for named in re.findall(r"`([\w/]+\.py)\b", (ROOT / page).read_text(encoding="utf-8")):
+        if named in ("network.py", "my_network.py"):  # a reader's own
+            continue
+        folders = (ROOT, package.parent, package, *(folder for folder in package.iterdir() if folder.is_dir()))
+        nested = (*package.rglob(named), *(ROOT / "benchmarks").rglob(named)) if "/" not in named else ()
+        assert nested or any((folder / named).is_file() for folder in folders), f"{page} names {named}"
+
+
 def _slug(heading: str) -> str:
     """A heading as GitHub and the site address it."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
