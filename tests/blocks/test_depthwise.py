@@ -28,6 +28,9 @@ _CASES = [
     ((1, 40, 5, 35), (1, 7), 1),
     ((1, 4, 1, 1), (5, 1), 1),
     ((1, 3, 7, 7), (5, 5), 1),
+    ((2, 6, 12, 17), (7, 7), 1),
+    ((2, 5, 2, 3), (7, 7), 1),
+    ((1, 4, 13, 9), (5, 5), 2),
 ]
 _MODES = {
     "float32": (torch.float32, contextlib.nullcontext, 1e-5),
@@ -107,7 +110,7 @@ def test_only_what_needs_a_gradient_gets_one(size, dilation):
     assert layer.weight.grad is None
 
 
-@pytest.mark.parametrize(("size", "dilation"), [(3, 1), ((1, 5), 1), ((5, 1), 1), (3, 2), ((1, 3), 3)])
+@pytest.mark.parametrize(("size", "dilation"), [(3, 1), ((1, 5), 1), ((5, 1), 1), (3, 2), ((1, 3), 3), (5, 1)])
 def test_gradients_on_a_cpu_have_gradients(size, dilation):
     torch.manual_seed(0)
     layer = DepthwiseConv2d(2, size, dilation).double()

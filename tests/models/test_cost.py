@@ -21,6 +21,10 @@ PUBLISHED = {
     "segnext": (4_225_378, None),
     "amsunet_s": (1_053_397, None),
     "amsunet_xs": (398_423, None),
+    "amsunet_lite": (809_234, 1.48),
+    "amsunet_lite_xs": (213_266, 0.585),
+    "amsunet_lite_m": (2_263_250, 4.52),
+    "resunet_lite": (1_019_410, 1.91),
 }
 
 

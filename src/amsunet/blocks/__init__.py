@@ -14,6 +14,7 @@ from amsunet.blocks.attention import CBAM, RSC, SCSE, SE
 from amsunet.blocks.convnext import ConvUNeXtBlock, SkipGate
 from amsunet.blocks.hamburger import NMF, Hamburger
 from amsunet.blocks.layers import LayerNorm2d
+from amsunet.blocks.lite_amse import ComposedAMS, GatedAMSE, LiteAMSE
 from amsunet.blocks.msca import MSCA, MSCAAttention
 from amsunet.blocks.tokenised_mlp import TokenisedMLP
 
@@ -29,9 +30,12 @@ __all__ = [
     "SE",
     "AMSAttention",
     "AMSEDesign",
+    "ComposedAMS",
     "ConvUNeXtBlock",
+    "GatedAMSE",
     "Hamburger",
     "LayerNorm2d",
+    "LiteAMSE",
     "MSCAAttention",
     "Pooling",
     "SkipGate",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from amsunet.blocks.depthwise import DepthwiseConv2d
 from amsunet.blocks.layers import GELU
 
 
@@ -31,7 +32,7 @@ class ConvUNeXtBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(channels, channels, 7, padding=3, groups=channels, padding_mode="reflect")
+        self.depthwise = DepthwiseConv2d(channels, 7, padding_mode="reflect")
         self.norm1 = nn.BatchNorm2d(channels)
         self.expand = nn.Conv2d(channels, 4 * channels, 1)
         self.activation = GELU()

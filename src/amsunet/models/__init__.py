@@ -12,6 +12,7 @@ from amsunet.models.author_weights import load_published_weights
 from amsunet.models.convunext import ConvUNeXt
 from amsunet.models.cost import ModelSummary, summarise_model
 from amsunet.models.custom import absolute_model, code_checksum, code_files, is_custom
+from amsunet.models.lite import AMSUnetLite
 from amsunet.models.registry import create_model, list_models, register_model
 from amsunet.models.segnext import MSCAN, SegNeXt
 from amsunet.models.unet import ResUNet, UNet
@@ -20,6 +21,7 @@ from amsunet.models.unext import UNeXt
 __all__ = [
     "MSCAN",
     "AMSUnet",
+    "AMSUnetLite",
     "ConvUNeXt",
     "ModelSummary",
     "ResUNet",

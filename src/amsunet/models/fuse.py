@@ -9,11 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from amsunet.blocks import AMSE, ConvUNeXtBlock
+from amsunet.blocks import AMSE, ComposedAMS, ConvUNeXtBlock
+from amsunet.blocks.depthwise import DepthwiseConv2d
 from amsunet.blocks.layers import PointwiseConv2d
 from amsunet.models.amsunet import Up, upsample
 from amsunet.models.segnext import MSCANBlock
 from amsunet.models.size import pad_to
+
+_CONVOLUTIONS = (nn.Conv2d, PointwiseConv2d, DepthwiseConv2d)
+"""Others may compute something else."""
 
 
 def fuse(network: nn.Module) -> nn.Module:
@@ -23,7 +27,7 @@ def fuse(network: nn.Module) -> nn.Module:
     the paper's residual: attention's last 1x1, the second BatchNorm and the FFN's first 1x1 become one 1x1. In the
     decoder of AMSUnet: the BatchNorm and the decoder's half of the fusing 1x1 run before the upsampling, on a quarter
     of the pixels, and the concatenation becomes a sum. The upsampling's weights sum to one and the padding after it
-    is zero in both forms, so this holds at the border and for odd sizes too.
+    is zero in both forms, so this holds at the border and for odd sizes too. ``ComposedAMS`` is composed for good.
 
     These stay as they are: LayerNorm, a BatchNorm whose output is also a shortcut (SegNeXt's first), and
     ConvUNeXt's in the decoder, which is followed by padding and two readers.
@@ -38,6 +42,9 @@ def fuse(network: nn.Module) -> nn.Module:
     """
     fused = copy.deepcopy(network).eval()
     for module in list(fused.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, ComposedAMS):
+                setattr(module, name, child.as_convolution())
         if isinstance(module, nn.Sequential):
             _fuse_sequence(module)
         if isinstance(module, AMSE):
@@ -82,7 +89,7 @@ def _fuse_sequence(sequence: nn.Sequential) -> None:
     children = sequence._modules  # a module used twice is listed twice here
     for first, second in itertools.pairwise(list(children)):
         one, two = children[first], children[second]
-        if _is_plain(one) and _is_foldable(two):
+        if type(one) in _CONVOLUTIONS and _is_foldable(two):
             _into_the_convolution_before(sequence, first, sequence, second)
         elif _is_foldable(one) and _is_plain(two) and not any(two.padding):  # type: ignore[arg-type]
             _into_the_convolution_behind(sequence, first, sequence, second)
@@ -90,7 +97,7 @@ def _fuse_sequence(sequence: nn.Sequential) -> None:
 
 def _is_plain(module: nn.Module | None) -> bool:
     """A convolution that a dense one can replace."""
-    if not isinstance(module, nn.Conv2d) or type(module) not in (nn.Conv2d, PointwiseConv2d):
+    if not isinstance(module, nn.Conv2d) or type(module) not in _CONVOLUTIONS:
         return False
     return module.groups == 1 and module.dilation == (1, 1)
 

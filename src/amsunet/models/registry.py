@@ -45,7 +45,7 @@ def list_models() -> list[str]:
     Example:
         >>> import amsunet
         >>> amsunet.list_models()
-        ['amsunet', 'amsunet_s', 'amsunet_xs', ..., 'unet', 'unext']
+        ['amsunet', 'amsunet_lite', ..., 'unet', 'unext']
     """
     return sorted(_builders)
 
