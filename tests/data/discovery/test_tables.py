@@ -267,6 +267,69 @@ def test_images_alone_make_a_draft_to_fill_in(tmp_path: Path) -> None:
     assert draft.path.read_text().splitlines()[1] == "a.png,,,,"
 
 
+def _observed(folder: Path) -> Path:
+    """Three images with a mask, two of them with a second observer's as well."""
+    for name in ("images/1.png", "images/2.png", "images/3.png", "1st_manual/1.png", "1st_manual/2.png",
+                 "1st_manual/3.png", "2nd_manual/1.png", "2nd_manual/3.png"):  # fmt: skip
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+def test_a_draft_keeps_the_second_observer(tmp_path: Path) -> None:
+    root = _observed(tmp_path / "set")
+    before = find_samples(root)
+    assert [sample.other_observer for sample in before.samples] == [
+        root / "2nd_manual/1.png", None, root / "2nd_manual/3.png"
+    ]  # fmt: skip
+    draft = draft_manifest(root)
+    assert draft.path.read_text().splitlines()[:3] == [
+        "image,mask,group,split,roi,other_observer",
+        "images/1.png,1st_manual/1.png,,,,2nd_manual/1.png",
+        "images/2.png,1st_manual/2.png,,,,",
+    ]
+    after = find_samples(root)
+    assert after.samples == before.samples
+    (note,) = (note for note in after.notes if "second observer" in note)
+    assert note.startswith("manifest.csv names a second observer's mask for 2 of 3 images: they are not trained on")
+    assert not any("columns" in note for note in after.notes)
+
+
+@pytest.mark.parametrize("column", ["Second observer", "observer2", "2nd_observer", "OTHER_OBSERVER"])
+def test_a_second_observer_is_found_by_what_people_call_the_column(column: str, tmp_path: Path) -> None:
+    root = _observed(tmp_path)
+    (root / "manifest.csv").write_text(f"{column},image,mask\n2nd_manual\\1.png,images/1.png,1st_manual/1.png\n")
+    (sample,) = find_samples(root).samples
+    assert (sample.other_observer, sample.masks) == (root / "2nd_manual/1.png", {"": root / "1st_manual/1.png"})
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("images/1.png,1st_manual/1.png,2nd_manual/2.png", r"line 2: .*2nd_manual/2\.png does not exist: check"),
+        ("images/1.png,1st_manual/1.png,1st_manual/1.png", r"line 2: .*1\.png is the image or its mask, and the sec"),
+        ("images/1.png,1st_manual/2.png|1st_manual/1.png,1st_manual/1.png", "line 2: .* and the second observer's as"),
+        ("images/1.png,1st_manual/1.png,images/1.png", "line 2: .* is the image or its mask"),
+        ("images/1.png,1st_manual/1.png,2nd_manual", "line 2: .* is a folder: name a file"),
+        ("images/1.png,1st_manual/1.png,2nd_manual/1.png\nimages/1.png,1st_manual/2.png,2nd_manual/3.png",
+         r"line 3: .*has the second observer's mask .*3\.png here and .*1\.png above"),
+    ],
+)  # fmt: skip
+def test_a_second_observer_that_cannot_be_one_is_refused(rows: str, message: str, tmp_path: Path) -> None:
+    root = _observed(tmp_path)
+    (root / "manifest.csv").write_text(f"image,mask,other_observer\n{rows}\n")
+    with pytest.raises(InputError, match=message):
+        find_samples(root)
+
+
+def test_the_second_observer_of_joined_masks_stands_in_any_of_their_lines(tmp_path: Path) -> None:
+    root = _observed(tmp_path)
+    rows = "images/1.png,1st_manual/1.png,\nimages/1.png,1st_manual/2.png,2nd_manual/1.png\n"
+    (root / "manifest.csv").write_text(f"image,mask,other_observer\n{rows}")
+    (sample,) = find_samples(root).samples
+    assert sample.other_observer == root / "2nd_manual/1.png" and len(sample.more_masks[""]) == 1
+
+
 def test_a_table_keeps_the_numbers_of_its_lines(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('a;b\n\n1;"x;y"\n;\n2\n')
     table = read_table(tmp_path / "t.csv")
