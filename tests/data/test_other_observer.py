@@ -52,8 +52,9 @@ def test_other_classes_are_not_scored(chase, disc):
 def test_one_file_beside_a_file_for_each_class_is_not_scored(tmp_path, picture, disc, save):
     rows = ["image,mask:cup,mask:disc,other_observer"]
     for number in range(1, 5):
-        for folder, pixels in (("images", picture(number)), ("cup", np.uint8(255) * disc(number)),
-                               ("disc", np.uint8(255) * disc(number + 9)), ("second", disc(number) * np.uint8(2))):  # fmt: skip
+        one, other = disc(number), disc(number + 9)
+        files = {"images": picture(number), "cup": np.uint8(255) * one, "disc": np.uint8(255) * other}
+        for folder, pixels in {**files, "second": np.uint8(2) * one}.items():
             save(tmp_path / folder / f"{number}.png", pixels)
         rows.append(",".join(f"{folder}/{number}.png" for folder in ("images", "cup", "disc", "second")))
     (tmp_path / "manifest.csv").write_text("\n".join(rows))
@@ -61,7 +62,7 @@ def test_one_file_beside_a_file_for_each_class_is_not_scored(tmp_path, picture, 
     other = open_other_observer(dataset, dataset.samples)
     assert not other.samples and other.read_labels("1") is None
     (warning,) = other.warnings
-    assert warning.endswith("they have one file for an image, and the reference has one for each class")
+    assert warning.endswith("an image has one file of them, and one for each class of the reference")
 
 
 def test_without_a_second_observer_there_is_nothing(chase):

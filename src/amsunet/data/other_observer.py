@@ -51,8 +51,8 @@ def open_other_observer(dataset: Dataset, samples: Sequence[Sample]) -> OtherObs
     ]
     if named and dataset.convention.kind == "folders" and dataset.convention.num_classes > _ONE_CLASS:
         return OtherObserver({}, dataset.convention, warnings=(
-            f"the second observer's masks are not scored, as {named[0].masks['']}: they have one file for an image, and "
-            "the reference has one for each class",
+            f"the second observer's masks are not scored, as {named[0].masks['']}: an image has one file of "
+            "them, and one for each class of the reference",
         ))  # fmt: skip
     scans, problems = scan_samples(named)
     warnings: tuple[str, ...] = ()

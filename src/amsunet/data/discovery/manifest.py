@@ -204,12 +204,9 @@ def write_manifest(path: Path, layout: Layout) -> None:
     columns = ["image", *names, "group", "split", "roi", *([_OTHER_OBSERVER] if observed else [])]
     writer.writerow(columns)
     for sample in layout.samples:
-        masks = [
-            [sample.masks[label], *sample.more_masks.get(label, ())] if label in sample.masks else []
-            for label in labels
-        ]
-        files = [[file] if file else [] for file in (sample.roi, sample.other_observer)]
-        image, *cells, roi, other = (_JOINED.join(_relative(each, path)) for each in ([sample.image], *masks, *files))
+        masks = [_masks_of(sample, label) for label in labels]
+        image, *cells = (_JOINED.join(_relative(files, path)) for files in ([sample.image], *masks))
+        roi, other = ("".join(_relative([file] if file else [], path)) for file in (sample.roi, sample.other_observer))
         row = [image, *cells, sample.group or "", sample.split or "", roi, other]
         writer.writerow(row[: len(columns)])
     for image in layout.images_without_mask:
@@ -217,6 +214,10 @@ def write_manifest(path: Path, layout: Layout) -> None:
     for mask in layout.masks_without_image:
         writer.writerow(["", *_relative([mask], path), *("" for _ in columns[2:])])
     write_text(path, text.getvalue())
+
+
+def _masks_of(sample: Sample, label: str) -> list[Path]:
+    return [sample.masks[label], *sample.more_masks.get(label, ())] if label in sample.masks else []
 
 
 def _relative(files: Sequence[Path], manifest: Path) -> list[str]:
