@@ -205,9 +205,9 @@ def write_manifest(path: Path, layout: Layout) -> None:
     writer.writerow(columns)
     for sample in layout.samples:
         masks = [_masks_of(sample, label) for label in labels]
-        image, *cells = (_JOINED.join(_relative(files, path)) for files in ([sample.image], *masks))
+        first, *cells = (_JOINED.join(_relative(files, path)) for files in ([sample.image], *masks))
         roi, other = ("".join(_relative([file] if file else [], path)) for file in (sample.roi, sample.other_observer))
-        row = [image, *cells, sample.group or "", sample.split or "", roi, other]
+        row = [first, *cells, sample.group or "", sample.split or "", roi, other]
         writer.writerow(row[: len(columns)])
     for image in layout.images_without_mask:
         writer.writerow([*_relative([image], path), *("" for _ in columns[1:])])
