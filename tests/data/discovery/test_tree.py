@@ -91,3 +91,10 @@ def test_what_is_not_there_is_answered_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="sample:kidneys is not found"):
         check_exists("sample:kidneys")
     check_exists("sample:nuclei")
+
+
+def test_a_data_set_that_is_itself_a_link_is_read(touch_pairs, tmp_path: Path) -> None:
+    touch_pairs(["a", "b"])
+    (tmp_path / "link").symlink_to(tmp_path / "images", target_is_directory=True)
+    tree = walk(tmp_path / "link")
+    assert [path.name for path in tree.pictures] == ["a.png", "b.png"] and not tree.warnings + tree.notes
