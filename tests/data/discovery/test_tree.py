@@ -11,6 +11,7 @@ import pytest
 from amsunet.data.builtin_samples import check_exists
 from amsunet.data.dataset import open_dataset
 from amsunet.data.discovery.layout import find_samples
+from amsunet.data.discovery.tree import walk
 from amsunet.data.options import DataOptions
 from amsunet.errors import InputError
 
