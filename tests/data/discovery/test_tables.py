@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from unicodedata import normalize
 
 import pytest
 
@@ -328,6 +329,31 @@ def test_the_second_observer_of_joined_masks_stands_in_any_of_their_lines(tmp_pa
     (root / "manifest.csv").write_text(f"image,mask,other_observer\n{rows}")
     (sample,) = find_samples(root).samples
     assert sample.other_observer == root / "2nd_manual/1.png" and len(sample.more_masks[""]) == 1
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_written_with_other_code_points_for_the_same_letters_are_the_same(
+    forms: tuple[Literal["NFC", "NFD"], Literal["NFC", "NFD"]], tmp_path: Path
+) -> None:
+    names = ["käse", "größe", "é_1", "é_2", "x"]
+    first, second = ({name: normalize(form, name) for name in names} for form in forms)
+    for folder, written in (("images", first), ("masks", second)):
+        for name in written.values():
+            (tmp_path / folder / f"{name}.png").parent.mkdir(exist_ok=True)
+            (tmp_path / folder / f"{name}.png").touch()
+    expected = {tmp_path / f"images/{first[name]}.png": tmp_path / f"masks/{second[name]}.png" for name in names}
+    (tmp_path / "split.json").write_text(f'{{"test": ["{second["käse"]}"]}}', encoding="utf-8")
+    rows = "".join(f"{written}.png,P{place // 2}\n" for place, written in enumerate(second.values()))
+    (tmp_path / "info.csv").write_text(f"file,patient\n{rows}", encoding="utf-8")
+    layout = find_samples(tmp_path)
+    assert {sample.image: sample.masks[""] for sample in layout.samples} == expected
+    assert {sample.image.stem for sample in layout.samples if sample.split == "test"} == {first["käse"]}
+    assert {sample.group for sample in layout.samples} == {"P0", "P1", "P2"}
+    (tmp_path / "split.json").unlink()
+    rows = "".join(f"images/{second[name]}.png,masks/{first[name]}.png\n" for name in names)
+    (tmp_path / "manifest.csv").write_text(f"image,mask\n{rows}", encoding="utf-8")
+    listed = find_samples(tmp_path)
+    assert {sample.image: sample.masks[""] for sample in listed.samples} == expected
 
 
 def test_a_table_keeps_the_numbers_of_its_lines(tmp_path: Path) -> None:

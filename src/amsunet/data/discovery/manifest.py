@@ -14,7 +14,7 @@ from amsunet.data.discovery.other_formats import describe_other
 from amsunet.data.discovery.patient_table import find_patient_column
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import Table, column_called, plain, read_table
-from amsunet.data.discovery.words import split_of
+from amsunet.data.discovery.words import composed, split_of
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
@@ -143,6 +143,8 @@ def _existing(path: Path, number: int, text: str) -> Path:
     file = path.parent / text
     if not file.is_file() and "\\" in text:
         file = path.parent / text.replace("\\", "/")  # written under Windows
+    if not file.exists() and not file.name.isascii() and file.parent.is_dir():
+        file = next((one for one in file.parent.iterdir() if composed(one.name) == composed(file.name)), file)
     if file.is_dir():
         raise InputError(f"{path}, line {number}: {file} is a folder: name a file")
     if not file.is_file():

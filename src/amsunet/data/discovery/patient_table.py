@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import Table, column_called, read_table
-from amsunet.data.discovery.words import Split, split_of, words_of
+from amsunet.data.discovery.words import Split, composed, split_of, words_of
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
@@ -267,7 +267,7 @@ def _path_of(text: str) -> PurePosixPath:
 
 
 def _stem_of(text: str) -> str:
-    path = _path_of(text)
+    path = _path_of(composed(text))
     # "case.7" has no suffix.
     return (path.stem if path.suffix and not path.suffix[1:].isdigit() else path.name).lower()
 
@@ -278,11 +278,11 @@ def _number(text: str) -> str | None:
 
 
 def _last_two(path: PurePosixPath) -> str:
-    return "/".join(path.with_suffix("").parts[-2:]).lower() if path.name else ""
+    return composed("/".join(path.with_suffix("").parts[-2:]).lower()) if path.name else ""
 
 
 _KEYS: tuple[tuple[Callable[[str], str | None], Callable[[Sample], str | None]], ...] = (
-    (_stem_of, lambda sample: sample.image.stem.lower()),
+    (_stem_of, lambda sample: composed(sample.image.stem.lower())),
     (lambda text: _last_two(_path_of(text)), lambda sample: _last_two(PurePosixPath(sample.image.as_posix()))),
     (_number, lambda sample: _number(sample.image.name)),
 )
