@@ -356,6 +356,16 @@ def test_names_written_with_other_code_points_for_the_same_letters_are_the_same(
     assert {sample.image: sample.masks[""] for sample in listed.samples} == expected
 
 
+@pytest.mark.parametrize("table", ["info.csv", "manifest.csv"])
+def test_a_word_for_a_missing_value_is_no_patient(table: str, images: Path) -> None:
+    patients = ["P1", "N/A", "n/a", "nan", "", "P1"]
+    rows = (f"images/{number:03}.png,masks/{number:03}.png,{who}\n" for number, who in enumerate(patients))
+    (images / table).write_text(f"image,mask,patient\n{''.join(rows)}")
+    layout = find_samples(images)
+    assert [sample.group for sample in layout.samples] == ["P1", None, None, None, None, "P1"]
+    assert any(re.search(r"4 .*counts as one more", line) for line in [*layout.notes, *layout.warnings])
+
+
 def test_a_table_keeps_the_numbers_of_its_lines(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('a;b\n\n1;"x;y"\n;\n2\n')
     table = read_table(tmp_path / "t.csv")

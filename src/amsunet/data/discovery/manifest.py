@@ -11,7 +11,7 @@ from pathlib import Path
 
 from amsunet.atomic_io import write_text
 from amsunet.data.discovery.other_formats import describe_other
-from amsunet.data.discovery.patient_table import find_patient_column
+from amsunet.data.discovery.patient_table import find_patient_column, known_patient
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import Table, column_called, plain, read_table
 from amsunet.data.discovery.words import composed, split_of
@@ -100,9 +100,11 @@ def _columns(table: Table, layout: Layout) -> dict[str, int]:
     if renamed:
         layout.notes.append(f"{table.path.name}: columns are taken {', '.join(renamed)}")
     if "group" in found:
-        patients = len({row[found["group"]] for row in table.rows.values()} - {""})
+        named = [known_patient(row[found["group"]]) for row in table.rows.values()]
         name = table.columns[found["group"]]
-        layout.notes.append(f"{table.path.name} names {patients} patients (column {name!r}): each stays on one side")
+        without = f"; {named.count('')} lines name none: each counts as one more" if "" in named else ""
+        patients = f"{len({*named} - {''})} patients (column {name!r})"
+        layout.notes.append(f"{table.path.name} names {patients}: each stays on one side{without}")
     unused = [column for index, column in enumerate(table.columns) if index not in found.values() and column]
     if unused:
         layout.notes.append(f"{table.path.name}: columns not used: {', '.join(unused)}")
@@ -136,7 +138,7 @@ def _sample(path: Path, number: int, cells: dict[str, str], layout: Layout) -> S
             f"{path}, line {number}: {other} is the image or its mask, and the second observer's as well: name another "
             f"file in the column {_OTHER_OBSERVER}, or none"
         )
-    return Sample(image.stem, image, masks, roi, cells.get("group") or None, split, more, other)
+    return Sample(image.stem, image, masks, roi, known_patient(cells.get("group", "")) or None, split, more, other)
 
 
 def _existing(path: Path, number: int, text: str) -> Path:

@@ -30,6 +30,15 @@ _OF_A_PATIENT = frozenset({
 """Words for a property of patients, which does not identify one."""
 
 
+_NOBODY = frozenset({"n/a", "#n/a", "nan", "<na>", "none", "null", "unknown", "?", "-", "--"})
+"""What spreadsheets and programs write into a cell without a value; ``NA`` may be the initials of a patient."""
+
+
+def known_patient(cell: str) -> str:
+    """The patient that a cell names; empty for a word that stands for a missing value."""
+    return "" if cell.strip().lower() in _NOBODY else cell
+
+
 def find_patient_column(columns: Sequence[str]) -> int | None:
     """Find the column that identifies patients; a property such as a patient's age does not.
 
@@ -135,7 +144,9 @@ def _apply(table: Table, patient: int, layout: Layout) -> None:
             "the images of a patient may be in several splits"
         )
         return
-    named = _values_of(rows, patient)
+    named = {
+        name: known for name, cells in _values_of(rows, patient).items() if (known := [*filter(known_patient, cells)])
+    }
     group_of = {name: values[0] for name, values in named.items()}
     layout.samples = [replace(s, group=s.group or group_of.get(s.name) or None) for s in layout.samples]
     twice = [sample for sample in layout.samples if len(named.get(sample.name, ())) > 1]
