@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from amsunet.data.dataset import open_dataset
+from amsunet.data.discovery.draft import draft_manifest
 from amsunet.data.other_observer import open_other_observer
 
 
@@ -48,6 +49,22 @@ def test_other_classes_are_not_scored(chase, disc):
     assert other.warnings[0].startswith("the second observer's masks are not scored: ")
 
 
+def test_one_file_beside_a_file_for_each_class_is_not_scored(tmp_path, picture, disc, save):
+    rows = ["image,mask:cup,mask:disc,other_observer"]
+    for number in range(1, 5):
+        one, other = disc(number), disc(number + 9)
+        files = {"images": picture(number), "cup": np.uint8(255) * one, "disc": np.uint8(255) * other}
+        for folder, pixels in {**files, "second": np.uint8(2) * one}.items():
+            save(tmp_path / folder / f"{number}.png", pixels)
+        rows.append(",".join(f"{folder}/{number}.png" for folder in ("images", "cup", "disc", "second")))
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    dataset = open_dataset(tmp_path)
+    other = open_other_observer(dataset, dataset.samples)
+    assert not other.samples and other.read_labels("1") is None
+    (warning,) = other.warnings
+    assert warning.endswith("an image has one file of them, and one for each class of the reference")
+
+
 def test_without_a_second_observer_there_is_nothing(chase):
     _, other = chase({})
     assert (other.samples, other.notes, other.warnings) == ({}, (), ())
@@ -64,3 +81,18 @@ def test_the_second_observer_of_drive_agrees_as_published(shared):
         sizes += int((labels == 1).sum() + ((second == 1) & (labels < 2)).sum())
     assert len(other.samples) == 20
     assert 2 * hits / sizes == pytest.approx(0.788, abs=0.002)  # F1 of the second observer in the literature
+
+
+def test_the_second_observer_of_drive_is_the_same_by_a_manifest(shared, tmp_path):
+    found = open_dataset(shared("DRIVE"))
+    draft_manifest(shared("DRIVE"), tmp_path / "drive.csv")
+    listed = open_dataset(tmp_path / "drive.csv")
+    assert sum(sample.other_observer is not None for sample in listed.samples) == 20
+    for one, other in zip(found.samples, listed.samples, strict=True):
+        for file, same in ((one.other_observer, other.other_observer), (one.masks[""], other.masks[""])):
+            assert (file is None) == (same is None)
+            assert file is None or same is None or file.samefile(same)
+    sample = next(sample for sample in listed.samples if sample.other_observer is not None)
+    twin = next(one for one in found.samples if one.image.samefile(sample.image))
+    labels = [open_other_observer(*pair).read_labels(pair[1][0].name) for pair in ((listed, [sample]), (found, [twin]))]
+    assert np.array_equal(*labels) and labels[0].any()

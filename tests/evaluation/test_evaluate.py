@@ -68,6 +68,27 @@ def test_another_scale_is_evaluated_beside_the_networks_own(run):
     assert found["test"]["image_scale"] is None and found["test_scale0.5"]["image_scale"] == 0.5
 
 
+def test_the_polarity_that_is_said_is_evaluated_beside_what_the_network_finds_out(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("images", "masks"):
+        (tmp_path / "dark" / folder).mkdir(parents=True)
+    nuclei = open_dataset(locate("sample:nuclei"))
+    for sample in nuclei.samples[:2]:
+        image, labels = nuclei.read(sample)
+        Image.fromarray(255 - image[..., 0]).save(tmp_path / "dark" / "images" / f"{sample.name}.png")
+        Image.fromarray(np.uint8(255) * (labels == 1)).save(tmp_path / "dark" / "masks" / f"{sample.name}.png")
+    found = {
+        polarity: evaluate("zoo:nuclei", tmp_path / "dark", options=EXACT, polarity=polarity)
+        for polarity in ("auto", "dark-on-bright", "bright-on-dark")
+    }
+    dice = {polarity: evaluation.interval("dice").mean for polarity, evaluation in found.items()}
+    assert dice["auto"] == dice["dark-on-bright"] > 0.8 and dice["bright-on-dark"] < 0.4
+    folders = {evaluation_folder(evaluation): evaluation for evaluation in found.values()}
+    assert len(folders) == 3
+    for folder, evaluation in folders.items():
+        assert json.loads((folder / "summary.json").read_text())["polarity"] == evaluation.polarity
+
+
 def test_uncertainty_is_that_of_what_predict_gives(run):
     evaluation, predictor = evaluate(run), load(run)
     with (run / "evaluation" / "test" / "images.csv").open(newline="") as file:

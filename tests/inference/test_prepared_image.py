@@ -39,9 +39,7 @@ def test_the_surer_way_round_is_taken_if_it_is_surer_by_the_lead(
     assert chosen[:3] == expected[:3]
     taken, other = ("dark objects on bright", "bright-on-dark"), ("bright objects on dark", "dark-on-bright")
     taken, other = taken if expected is INVERTED else other
-    assert describe_polarity(found, chosen).endswith(
-        f"taken as {taken}: if that is wrong, predict with polarity={other!r}"
-    )
+    assert describe_polarity(found, chosen).endswith(f"taken as {taken}: if that is wrong, set polarity={other!r}")
 
 
 def test_nothing_is_computed_where_nothing_is_in_doubt() -> None:

@@ -115,6 +115,13 @@ view_options = options(
         help="A number: working pixels per image pixel, in place of what the network does with the size of an image "
         "(factor or size, as --image-scale of train has it).",
     ),
+    click.option(
+        "--polarity",
+        type=click.Choice(["auto", "bright-on-dark", "dark-on-bright"]),
+        default="auto",
+        show_default=True,
+        help="What the images show, for networks that turn dark objects bright; auto finds it out of each image.",
+    ),
 )
 test_fraction_option = click.option(
     "--test-fraction",

@@ -24,13 +24,6 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Replace masks that are there already.")
 @view_options
 @click.option(
-    "--polarity",
-    type=click.Choice(["auto", "bright-on-dark", "dark-on-bright"]),
-    default="auto",
-    show_default=True,
-    help="What the images show, for networks that turn dark objects bright; auto finds it out of each image.",
-)
-@click.option(
     "--runtime",
     type=click.Choice(get_args(RuntimeName)),
     help="What runs the network (default: torch, or what an exported file is for); of onnx and openvino --precision "

@@ -13,6 +13,9 @@ from amsunet.data.masks.external import fit_convention
 from amsunet.data.scan import scan_samples
 from amsunet.errors import InputError
 
+_ONE_CLASS = 2
+"""Classes, background included, of masks that one file holds whatever it marks with."""
+
 
 @dataclass(frozen=True)
 class OtherObserver:
@@ -46,6 +49,11 @@ def open_other_observer(dataset: Dataset, samples: Sequence[Sample]) -> OtherObs
         for sample in samples
         if sample.other_observer is not None
     ]
+    if named and dataset.convention.kind == "folders" and dataset.convention.num_classes > _ONE_CLASS:
+        return OtherObserver({}, dataset.convention, warnings=(
+            f"the second observer's masks are not scored, as {named[0].masks['']}: an image has one file of "
+            "them, and one for each class of the reference",
+        ))  # fmt: skip
     scans, problems = scan_samples(named)
     warnings: tuple[str, ...] = ()
     if problems:

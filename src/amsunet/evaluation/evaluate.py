@@ -19,6 +19,7 @@ from amsunet.data.discovery.layout import Sample
 from amsunet.data.fingerprint import take_fingerprint
 from amsunet.data.images import Array
 from amsunet.data.masks import IGNORE_INDEX
+from amsunet.data.normalization import Polarity
 from amsunet.data.options import DataOptions
 from amsunet.data.other_observer import OtherObserver, open_other_observer
 from amsunet.device import environment
@@ -48,6 +49,7 @@ def evaluate(
     split: Literal["auto", "test", "val"] = "auto",
     options: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
     image_scale: float | None = None,
+    polarity: Polarity = "auto",
     data_options: DataOptions | None = None,
     model_file: str | None = None,
     dataset: Dataset | None = None,
@@ -63,6 +65,7 @@ def evaluate(
         split: Of the run's own data, ``auto`` is test where there is a test split, else val.
         options: Where torch is run, and over which views of an image; exported networks are not evaluated.
         image_scale: As for ``Predictor``.
+        polarity: As for ``Predictor``.
         data_options: How the data set is read, where it does not follow the run's.
         model_file: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
         dataset: The run's own data, where they have been read already.
@@ -86,7 +89,7 @@ def evaluate(
         raise InputError(f"{model} is exported and networks are evaluated in torch: name a run or a model file")
     if options.exported:
         raise InputError(f"networks are evaluated in torch: leave {setting('runtime')} out")
-    predictor = Predictor(model, options, image_scale=image_scale, model_file=model_file)
+    predictor = Predictor(model, options, image_scale=image_scale, polarity=polarity, model_file=model_file)
     data_options = data_options or DataOptions()
     known = predictor.description.convention.named(data_options.masks.class_names)
     convention = None if data_options.masks.given_values else known
@@ -140,6 +143,7 @@ def evaluate(
         environment=environment(options.choose_device()),
         notes=tuple(f"warning: {line}" if level == logging.WARNING else line for level, line in lines),
         image_scale=image_scale,
+        polarity=polarity,
         predictor=predictor,
     )
     target = evaluation_folder(evaluation)

@@ -16,6 +16,7 @@ from amsunet.data.discovery.layout import Sample
 from amsunet.data.groups import without_patients
 from amsunet.data.images import Array
 from amsunet.data.masks import MaskConvention
+from amsunet.data.normalization import Polarity
 from amsunet.evaluation.findings import PixelCounts
 from amsunet.evaluation.metrics import EMPTY_RULE, METRICS, NSD_TOLERANCE, Calibration, ClassScores
 from amsunet.evaluation.score_table import as_text
@@ -81,6 +82,8 @@ class Evaluation:
     notes: tuple[str, ...]
     image_scale: float | None = None
     """Working pixels per image pixel, where they were set."""
+    polarity: Polarity = "auto"
+    """What the objects of all images were taken as; ``auto`` where the network found it out of each."""
     predictor: Predictor | None = field(default=None, repr=False, compare=False)
     """The model that was evaluated, kept for the report, which shows some images again."""
 
@@ -215,6 +218,7 @@ class Evaluation:
             "nsd_tolerance": NSD_TOLERANCE,
             "tta": self.tta,
             "image_scale": self.image_scale,
+            "polarity": self.polarity,
             "threshold": self.threshold,
             "uncertainty_limit": self.uncertainty_limit,
             "notes": self.notes,
@@ -306,4 +310,5 @@ def evaluation_folder(evaluation: Evaluation) -> Path:
         name = f"{Path(source).stem}-{hashlib.sha256(os.fsencode(source)).hexdigest()[:8]}".replace(":", "-")
     scaled = "" if evaluation.image_scale is None else f"_scale{evaluation.image_scale:g}"
     views = "" if evaluation.tta == "none" else f"_{evaluation.tta}"
-    return home / f"{name}{views}{scaled}"
+    polarity = "" if evaluation.polarity == "auto" else f"_{evaluation.polarity}"
+    return home / f"{name}{views}{scaled}{polarity}"

@@ -129,7 +129,7 @@ def describe_polarity(found: IntensityRange, chosen: IntensityRange) -> str:
     dark, bright = ("dark objects on bright", "bright-on-dark"), ("bright objects on dark", "dark-on-bright")
     taken, other = dark if chosen.low > chosen.high else bright
     return (
-        f"may show bright objects on dark or dark ones on bright, taken as {taken}: if that is wrong, predict with "
+        f"may show bright objects on dark or dark ones on bright, taken as {taken}: if that is wrong, set "
         f"{setting(polarity=other)}"
     )
 

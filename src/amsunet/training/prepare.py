@@ -151,7 +151,8 @@ def prepare(
     if not counts["train"] or not counts["val"]:
         raise InputError(
             f"{data} leaves {counts['train']} images to train and {counts['val']} to validate: "
-            "give it more images with masks (of more than one patient, where patients are known)"
+            "give it more images with masks (of more than one patient, where patients are known; images that look the "
+            "same count as one)"
         )
     fingerprint = take_fingerprint(dataset, {name for name, split in splits.items() if split in ("train", "val")})
     occurrence = ClassOccurrence.of(dataset.scans, dataset.convention)

@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from unicodedata import normalize
 
 import pytest
 
@@ -265,6 +266,104 @@ def test_images_alone_make_a_draft_to_fill_in(tmp_path: Path) -> None:
     draft = draft_manifest(tmp_path)
     assert (draft.images, draft.with_mask) == (1, 0)
     assert draft.path.read_text().splitlines()[1] == "a.png,,,,"
+
+
+def _observed(folder: Path) -> Path:
+    """Three images with a mask, two of them with a second observer's as well."""
+    for name in ("images/1.png", "images/2.png", "images/3.png", "1st_manual/1.png", "1st_manual/2.png",
+                 "1st_manual/3.png", "2nd_manual/1.png", "2nd_manual/3.png"):  # fmt: skip
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+def test_a_draft_keeps_the_second_observer(tmp_path: Path) -> None:
+    root = _observed(tmp_path / "set")
+    before = find_samples(root)
+    assert [sample.other_observer for sample in before.samples] == [
+        root / "2nd_manual/1.png", None, root / "2nd_manual/3.png"
+    ]  # fmt: skip
+    draft = draft_manifest(root)
+    assert draft.path.read_text().splitlines()[:3] == [
+        "image,mask,group,split,roi,other_observer",
+        "images/1.png,1st_manual/1.png,,,,2nd_manual/1.png",
+        "images/2.png,1st_manual/2.png,,,,",
+    ]
+    after = find_samples(root)
+    assert after.samples == before.samples
+    (note,) = (note for note in after.notes if "second observer" in note)
+    assert note.startswith("manifest.csv names a second observer's mask for 2 of 3 images: they are not trained on")
+    assert not any("columns" in note for note in after.notes)
+
+
+@pytest.mark.parametrize("column", ["Second observer", "observer2", "2nd_observer", "OTHER_OBSERVER"])
+def test_a_second_observer_is_found_by_what_people_call_the_column(column: str, tmp_path: Path) -> None:
+    root = _observed(tmp_path)
+    (root / "manifest.csv").write_text(f"{column},image,mask\n2nd_manual\\1.png,images/1.png,1st_manual/1.png\n")
+    (sample,) = find_samples(root).samples
+    assert (sample.other_observer, sample.masks) == (root / "2nd_manual/1.png", {"": root / "1st_manual/1.png"})
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("images/1.png,1st_manual/1.png,2nd_manual/2.png", r"line 2: .*2nd_manual/2\.png does not exist: check"),
+        ("images/1.png,1st_manual/1.png,1st_manual/1.png", r"line 2: .*1\.png is the image or its mask, and the sec"),
+        ("images/1.png,1st_manual/2.png|1st_manual/1.png,1st_manual/1.png", "line 2: .* and the second observer's as"),
+        ("images/1.png,1st_manual/1.png,images/1.png", "line 2: .* is the image or its mask"),
+        ("images/1.png,1st_manual/1.png,2nd_manual", "line 2: .* is a folder: name a file"),
+        ("images/1.png,1st_manual/1.png,2nd_manual/1.png\nimages/1.png,1st_manual/2.png,2nd_manual/3.png",
+         r"line 3: .*has the second observer's mask .*3\.png here and .*1\.png above"),
+    ],
+)  # fmt: skip
+def test_a_second_observer_that_cannot_be_one_is_refused(rows: str, message: str, tmp_path: Path) -> None:
+    root = _observed(tmp_path)
+    (root / "manifest.csv").write_text(f"image,mask,other_observer\n{rows}\n")
+    with pytest.raises(InputError, match=message):
+        find_samples(root)
+
+
+def test_the_second_observer_of_joined_masks_stands_in_any_of_their_lines(tmp_path: Path) -> None:
+    root = _observed(tmp_path)
+    rows = "images/1.png,1st_manual/1.png,\nimages/1.png,1st_manual/2.png,2nd_manual/1.png\n"
+    (root / "manifest.csv").write_text(f"image,mask,other_observer\n{rows}")
+    (sample,) = find_samples(root).samples
+    assert sample.other_observer == root / "2nd_manual/1.png" and len(sample.more_masks[""]) == 1
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_written_with_other_code_points_for_the_same_letters_are_the_same(
+    forms: tuple[Literal["NFC", "NFD"], Literal["NFC", "NFD"]], tmp_path: Path
+) -> None:
+    names = ["käse", "größe", "é_1", "é_2", "x"]
+    first, second = ({name: normalize(form, name) for name in names} for form in forms)
+    for folder, written in (("images", first), ("masks", second)):
+        for name in written.values():
+            (tmp_path / folder / f"{name}.png").parent.mkdir(exist_ok=True)
+            (tmp_path / folder / f"{name}.png").touch()
+    expected = {tmp_path / f"images/{first[name]}.png": tmp_path / f"masks/{second[name]}.png" for name in names}
+    (tmp_path / "split.json").write_text(f'{{"test": ["{second["käse"]}"]}}', encoding="utf-8")
+    rows = "".join(f"{written}.png,P{place // 2}\n" for place, written in enumerate(second.values()))
+    (tmp_path / "info.csv").write_text(f"file,patient\n{rows}", encoding="utf-8")
+    layout = find_samples(tmp_path)
+    assert {sample.image: sample.masks[""] for sample in layout.samples} == expected
+    assert {sample.image.stem for sample in layout.samples if sample.split == "test"} == {first["käse"]}
+    assert {sample.group for sample in layout.samples} == {"P0", "P1", "P2"}
+    (tmp_path / "split.json").unlink()
+    rows = "".join(f"images/{second[name]}.png,masks/{first[name]}.png\n" for name in names)
+    (tmp_path / "manifest.csv").write_text(f"image,mask\n{rows}", encoding="utf-8")
+    listed = find_samples(tmp_path)
+    assert {sample.image: sample.masks[""] for sample in listed.samples} == expected
+
+
+@pytest.mark.parametrize("table", ["info.csv", "manifest.csv"])
+def test_a_word_for_a_missing_value_is_no_patient(table: str, images: Path) -> None:
+    patients = ["P1", "N/A", "n/a", "nan", "", "P1"]
+    rows = (f"images/{number:03}.png,masks/{number:03}.png,{who}\n" for number, who in enumerate(patients))
+    (images / table).write_text(f"image,mask,patient\n{''.join(rows)}")
+    layout = find_samples(images)
+    assert [sample.group for sample in layout.samples] == ["P1", None, None, None, None, "P1"]
+    assert any(re.search(r"4 .*counts as one more", line) for line in [*layout.notes, *layout.warnings])
 
 
 def test_a_table_keeps_the_numbers_of_its_lines(tmp_path: Path) -> None:

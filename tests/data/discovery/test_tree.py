@@ -11,6 +11,7 @@ import pytest
 from amsunet.data.builtin_samples import check_exists
 from amsunet.data.dataset import open_dataset
 from amsunet.data.discovery.layout import find_samples
+from amsunet.data.discovery.tree import walk
 from amsunet.data.options import DataOptions
 from amsunet.errors import InputError
 
@@ -91,3 +92,10 @@ def test_what_is_not_there_is_answered_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="sample:kidneys is not found"):
         check_exists("sample:kidneys")
     check_exists("sample:nuclei")
+
+
+def test_a_data_set_that_is_itself_a_link_is_read(touch_pairs, tmp_path: Path) -> None:
+    touch_pairs(["a", "b"])
+    (tmp_path / "link").symlink_to(tmp_path / "images", target_is_directory=True)
+    tree = walk(tmp_path / "link")
+    assert [path.name for path in tree.pictures] == ["a.png", "b.png"] and not tree.warnings + tree.notes

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from amsunet.data.dataset import open_dataset
+from amsunet.data.discovery.draft import draft_manifest
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import Array
 from amsunet.data.masks import MaskOptions
@@ -79,6 +80,46 @@ def test_a_lesion_in_a_file_of_its_own_is_foreground(lesions: Path, options: Mas
     assert np.array_equal(labels == 1, _boxes((2, 2), (10, 10)) > 0)
     assert not dataset.problems and any("1 of 4 images have several masks" in note for note in dataset.notes)
     assert dataset.scans[0].masks[""].counts.keys() == ({0, 255} if options is None else {0, 1, 2})
+
+
+FORMS = {
+    "beside": ("{}.png", "{}_mask.png", "{}_mask_1.png"),
+    "in a folder for each image": ("{0}/{0}.png", "{0}/{0}_mask.png", "{0}/{0}_mask_1.png"),
+    "numbered from 0": ("images/{}.png", "masks/{}_0.png", "masks/{}_1.png"),
+    "numbered from 1": ("images/{}.png", "masks/{}_1.png", "masks/{}_2.png"),
+    "the first without a number": ("images/{}.png", "masks/{}.png", "masks/{}_1.png"),
+    "as a download again": ("images/{}.png", "masks/{} (1).png", "masks/{} (2).png"),
+    "beside, numbered": ("{}.png", "{}_1.png", "{}_2.png"),
+    "with a word and a number": ("images/{}.jpg", "masks/{}_seg1.png", "masks/{}_seg2.png"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("names", ["p{}z", "{}"], ids=["names", "numbers"])
+def test_masks_of_one_image_are_joined_and_said_and_kept_apart_where_asked(
+    form: str, names: str, tmp_path: Path, save: Save, picture: Callable[..., Array]
+) -> None:
+    image, first, second = FORMS[form]
+    names_of = [names.format(number) for number in range(5)]
+    for number, name in enumerate(names_of):
+        save(tmp_path / image.format(name), picture(number, 20, 30))
+        save(tmp_path / first.format(name), _boxes((2, 2 + number)))
+        if number < 3:
+            save(tmp_path / second.format(name), _boxes((10, 20 - number)))
+    marked = [_boxes((2, 2 + number), *([(10, 20 - number)] if number < 3 else [])) > 0 for number in range(5)]
+    dataset = open_dataset(tmp_path)
+    assert [sample.image.stem for sample in dataset.samples] == names_of and not dataset.problems
+    for sample, truth in zip(dataset.samples, marked, strict=True):
+        assert np.array_equal(dataset.read_labels(sample) == 1, truth)
+    (note,) = (line for line in dataset.notes if "joined" in line)
+    assert note.startswith("3 of 5 images have several masks") and Path(second).name.format(names_of[0]) in note
+    assert "--instances keeps their objects apart" in note
+    apart = open_dataset(tmp_path, DataOptions(masks=MaskOptions(instances=True)))
+    assert [len(scan.masks[""].counts) - 1 for scan in apart.scans] == [2, 2, 2, 1, 1]
+    draft = draft_manifest(tmp_path, tmp_path / "lists" / "draft.csv")
+    listed = open_dataset(draft.path)
+    for sample, truth in zip(listed.samples, marked, strict=True):
+        assert np.array_equal(listed.read_labels(sample) == 1, truth)
 
 
 def test_an_image_that_may_have_another_mask_is_never_taught_without_it(lesions: Path, save: Save) -> None:

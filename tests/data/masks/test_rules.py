@@ -138,7 +138,9 @@ def test_soft_class_folders_are_cut_half_way_with_a_note() -> None:
 
 
 def test_class_folders_leave_other_options_out() -> None:
-    with pytest.raises(InputError, match="lies in the folder of its class: leave --classes and --instances out"):
+    with pytest.raises(
+        InputError, match="is a mask of one class, by its folder or name: leave --classes and --instances out"
+    ):
         find_folder_convention({"cell": _summaries(WHITE)}, MaskOptions(instances=True))
 
 

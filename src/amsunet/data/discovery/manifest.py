@@ -1,4 +1,4 @@
-"""Read and write a manifest: a CSV table of images with their masks, patients, splits and fields of view."""
+"""Read and write a manifest: a CSV table of images with masks, patients, splits, fields of view, second observers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from pathlib import Path
 
 from amsunet.atomic_io import write_text
 from amsunet.data.discovery.other_formats import describe_other
-from amsunet.data.discovery.patient_table import find_patient_column
+from amsunet.data.discovery.patient_table import find_patient_column, known_patient
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import Table, column_called, plain, read_table
-from amsunet.data.discovery.words import split_of
+from amsunet.data.discovery.words import composed, split_of
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
+_OTHER_OBSERVER = "other_observer"
+"""The column of a second observer's masks."""
 _NAMES = {
     "image": ("image", "images", "img", "imagepath", "imagefile", "imagefilename", "imagename", "filename", "file",
               "filepath", "path", "picture", "photo", "input", "x"),
@@ -25,6 +27,7 @@ _NAMES = {
              "labelfile", "annotation", "annotations", "segmentation", "seg", "groundtruth", "gt", "target", "y"),
     "split": ("split", "set", "subset", "partition"),
     "roi": ("roi", "fov", "fieldofview"),
+    _OTHER_OBSERVER: ("otherobserver", "secondobserver", "2ndobserver", "observer2", "2ndmanual", "2ndho"),
 }  # fmt: skip
 _CLASS_MASK = "mask:"
 """Start of the name of a column that holds the masks of one class; the class follows."""
@@ -61,6 +64,12 @@ def read_manifest(path: Path) -> Layout:
             f"{joined} images have several masks: they are joined into one; {setting(instances=True)} keeps their "
             "objects apart"
         )
+    observed = sum(sample.other_observer is not None for sample in layout.samples)
+    if observed:
+        layout.notes.append(
+            f"{path.name} names a second observer's mask for {observed} of {len(layout.samples)} images: they are not "
+            "trained on, evaluate scores them beside the network"
+        )
     return layout
 
 
@@ -73,7 +82,8 @@ def _columns(table: Table, layout: Layout) -> dict[str, int]:
     if "image" not in found or ("mask" not in found and not of_classes):
         has = f"its columns are {', '.join(filter(None, table.columns)) or 'none'}"
         raise InputError(
-            f"{table.path} lacks the columns image,mask ({has}): give them these names (group, split, roi may follow)"
+            f"{table.path} lacks the columns image,mask ({has}): give them these names (group, split, roi, "
+            f"{_OTHER_OBSERVER} may follow)"
         )
     if of_classes:
         found.pop("mask", None)
@@ -85,14 +95,16 @@ def _columns(table: Table, layout: Layout) -> dict[str, int]:
     renamed = [
         f"{table.columns[index]!r} as the {kind}"
         for kind, index in found.items()
-        if kind != "group" and kind not in of_classes and plain(table.columns[index]) != kind
+        if kind != "group" and kind not in of_classes and plain(table.columns[index]) != plain(kind)
     ]
     if renamed:
         layout.notes.append(f"{table.path.name}: columns are taken {', '.join(renamed)}")
     if "group" in found:
-        patients = len({row[found["group"]] for row in table.rows.values()} - {""})
+        named = [known_patient(row[found["group"]]) for row in table.rows.values()]
         name = table.columns[found["group"]]
-        layout.notes.append(f"{table.path.name} names {patients} patients (column {name!r}): each stays on one side")
+        without = f"; {named.count('')} lines name none: each counts as one more" if "" in named else ""
+        patients = f"{len({*named} - {''})} patients (column {name!r})"
+        layout.notes.append(f"{table.path.name} names {patients}: each stays on one side{without}")
     unused = [column for index, column in enumerate(table.columns) if index not in found.values() and column]
     if unused:
         layout.notes.append(f"{table.path.name}: columns not used: {', '.join(unused)}")
@@ -106,7 +118,9 @@ def _sample(path: Path, number: int, cells: dict[str, str], layout: Layout) -> S
     if not cells["image"]:
         raise InputError(f"{path}, line {number}: no image is named: name one, or remove the line")
     image = _existing(path, number, cells["image"])
-    roi = _existing(path, number, cells["roi"]) if cells.get("roi") else None
+    roi, other = (
+        _existing(path, number, cells[kind]) if cells.get(kind) else None for kind in ("roi", _OTHER_OBSERVER)
+    )
     masks, more = {}, {}
     for column, label in [(f"{_CLASS_MASK}{name}", name) for name in layout.class_names] or [("mask", "")]:
         cell = next((text for key, text in cells.items() if key.lower() == column.lower()), "")
@@ -118,13 +132,21 @@ def _sample(path: Path, number: int, cells: dict[str, str], layout: Layout) -> S
     if not masks:
         layout.images_without_mask.append(image)
         return None
-    return Sample(image.stem, image, masks, roi, cells.get("group") or None, split, more)
+    used = {*masks.values(), *(mask for further in more.values() for mask in further)}
+    if other is not None and other in {image, *used}:
+        raise InputError(
+            f"{path}, line {number}: {other} is the image or its mask, and the second observer's as well: name another "
+            f"file in the column {_OTHER_OBSERVER}, or none"
+        )
+    return Sample(image.stem, image, masks, roi, known_patient(cells.get("group", "")) or None, split, more, other)
 
 
 def _existing(path: Path, number: int, text: str) -> Path:
     file = path.parent / text
     if not file.is_file() and "\\" in text:
         file = path.parent / text.replace("\\", "/")  # written under Windows
+    if not file.exists() and not file.name.isascii() and file.parent.is_dir():
+        file = next((one for one in file.parent.iterdir() if composed(one.name) == composed(file.name)), file)
     if file.is_dir():
         raise InputError(f"{path}, line {number}: {file} is a folder: name a file")
     if not file.is_file():
@@ -138,7 +160,7 @@ def _add(sample: Sample, same: list[Sample], line: str) -> None:
     """Add a sample to those of its image; a further line with another mask is a further mask of it.
 
     Raises:
-        InputError: If the lines give the image different splits, patients or fields of view.
+        InputError: If the lines give the image different splits, patients, fields of view or second observers' masks.
     """
     before = same[-1] if same else None
     known = set() if before is None else {*before.masks.values(), *(m for ms in before.more_masks.values() for m in ms)}
@@ -149,6 +171,7 @@ def _add(sample: Sample, same: list[Sample], line: str) -> None:
         ("split", before.split, sample.split),
         ("patient", before.group, sample.group),
         ("roi", before.roi, sample.roi),
+        ("second observer's mask", before.other_observer, sample.other_observer),
     ):
         if old and new and old != new:
             raise InputError(
@@ -161,6 +184,7 @@ def _add(sample: Sample, same: list[Sample], line: str) -> None:
         split=before.split or sample.split,
         group=before.group or sample.group,
         roi=before.roi or sample.roi,
+        other_observer=before.other_observer or sample.other_observer,
     )
 
 
@@ -180,23 +204,24 @@ def write_manifest(path: Path, layout: Layout) -> None:
     names = [f"{_CLASS_MASK}{label}" if label else "mask" for label in labels]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", *names, "group", "split", "roi"])
+    observed = any(sample.other_observer is not None for sample in layout.samples)
+    columns = ["image", *names, "group", "split", "roi", *([_OTHER_OBSERVER] if observed else [])]
+    writer.writerow(columns)
     for sample in layout.samples:
-        cells = [
-            _JOINED.join(_relative([sample.masks[label], *sample.more_masks.get(label, ())], path))
-            if label in sample.masks
-            else ""
-            for label in labels
-        ]
-        roi = _relative([sample.roi] if sample.roi else [], path)
-        writer.writerow(
-            [*_relative([sample.image], path), *cells, sample.group or "", sample.split or "", *(roi or [""])]
-        )
+        masks = [_masks_of(sample, label) for label in labels]
+        first, *cells = (_JOINED.join(_relative(files, path)) for files in ([sample.image], *masks))
+        roi, other = ("".join(_relative([file] if file else [], path)) for file in (sample.roi, sample.other_observer))
+        row = [first, *cells, sample.group or "", sample.split or "", roi, other]
+        writer.writerow(row[: len(columns)])
     for image in layout.images_without_mask:
-        writer.writerow([*_relative([image], path), *("" for _ in labels), "", "", ""])
+        writer.writerow([*_relative([image], path), *("" for _ in columns[1:])])
     for mask in layout.masks_without_image:
-        writer.writerow(["", *_relative([mask], path), *("" for _ in labels[1:]), "", "", ""])
+        writer.writerow(["", *_relative([mask], path), *("" for _ in columns[2:])])
     write_text(path, text.getvalue())
+
+
+def _masks_of(sample: Sample, label: str) -> list[Path]:
+    return [sample.masks[label], *sample.more_masks.get(label, ())] if label in sample.masks else []
 
 
 def _relative(files: Sequence[Path], manifest: Path) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from amsunet.data.discovery.words import is_other_observer, words_of
+from amsunet.data.discovery.words import composed, is_other_observer, words_of
 
 _MASK_WORD = (
     "mask|masks|manual|manual1|manual2|anno|annotation|annotated|seg|segmentation|segmented|gt|groundtruth|"
@@ -94,6 +94,19 @@ def match(images: Sequence[Path], masks: Sequence[Path]) -> Matches:
     Returns:
         The masks of each image, and which pairs are guessed.
     """
+    as_written = {path.with_name(composed(path.name)): path for path in (*images, *masks)}
+    if len(as_written) < len(images) + len(masks) or all(map(Path.__eq__, as_written, as_written.values())):
+        return _match_names(images, masks)
+    found = _match_names(*([path.with_name(composed(path.name)) for path in paths] for paths in (images, masks)))
+    return Matches(
+        {as_written[image]: [as_written[mask] for mask in several] for image, several in found.masks.items()},
+        [(as_written[image], as_written[mask]) for image, mask in found.guessed],
+        found.shifted and (as_written[found.shifted[0]], as_written[found.shifted[1]]),
+    )
+
+
+def _match_names(images: Sequence[Path], masks: Sequence[Path]) -> Matches:
+    """Match files whose letters are written alike; see ``match``."""
     found = Matches({image: [mask] for image, mask in pair(images, masks).items()})
     _several_with_mask_word(images, masks, found)
     for likely in (_without_common_ends, _same_numbers, _beginning_alike):

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import Table, column_called, read_table
-from amsunet.data.discovery.words import Split, split_of, words_of
+from amsunet.data.discovery.words import Split, composed, split_of, words_of
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
@@ -28,6 +28,15 @@ _OF_A_PATIENT = frozenset({
     "alter", "geschlecht",
 })  # fmt: skip
 """Words for a property of patients, which does not identify one."""
+
+
+_NOBODY = frozenset({"n/a", "#n/a", "nan", "<na>", "none", "null", "unknown", "?", "-", "--"})
+"""What spreadsheets and programs write into a cell without a value; ``NA`` may be the initials of a patient."""
+
+
+def known_patient(cell: str) -> str:
+    """The patient that a cell names; empty for a word that stands for a missing value."""
+    return "" if cell.strip().lower() in _NOBODY else cell
 
 
 def find_patient_column(columns: Sequence[str]) -> int | None:
@@ -135,7 +144,9 @@ def _apply(table: Table, patient: int, layout: Layout) -> None:
             "the images of a patient may be in several splits"
         )
         return
-    named = _values_of(rows, patient)
+    named = {
+        name: known for name, cells in _values_of(rows, patient).items() if (known := [*filter(known_patient, cells)])
+    }
     group_of = {name: values[0] for name, values in named.items()}
     layout.samples = [replace(s, group=s.group or group_of.get(s.name) or None) for s in layout.samples]
     twice = [sample for sample in layout.samples if len(named.get(sample.name, ())) > 1]
@@ -267,7 +278,7 @@ def _path_of(text: str) -> PurePosixPath:
 
 
 def _stem_of(text: str) -> str:
-    path = _path_of(text)
+    path = _path_of(composed(text))
     # "case.7" has no suffix.
     return (path.stem if path.suffix and not path.suffix[1:].isdigit() else path.name).lower()
 
@@ -278,11 +289,11 @@ def _number(text: str) -> str | None:
 
 
 def _last_two(path: PurePosixPath) -> str:
-    return "/".join(path.with_suffix("").parts[-2:]).lower() if path.name else ""
+    return composed("/".join(path.with_suffix("").parts[-2:]).lower()) if path.name else ""
 
 
 _KEYS: tuple[tuple[Callable[[str], str | None], Callable[[Sample], str | None]], ...] = (
-    (_stem_of, lambda sample: sample.image.stem.lower()),
+    (_stem_of, lambda sample: composed(sample.image.stem.lower())),
     (lambda text: _last_two(_path_of(text)), lambda sample: _last_two(PurePosixPath(sample.image.as_posix()))),
     (_number, lambda sample: _number(sample.image.name)),
 )

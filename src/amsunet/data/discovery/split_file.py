@@ -12,7 +12,7 @@ from typing import Any
 
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import read_table
-from amsunet.data.discovery.words import Split, role_of, split_of, words_of
+from amsunet.data.discovery.words import Split, composed, role_of, split_of, words_of
 from amsunet.errors import InputError
 
 _FILES = ("split.json", "splits.json")
@@ -258,7 +258,7 @@ def _parts(name: str) -> tuple[str, ...]:
 
 
 def _key(name: str) -> str:
-    return "/".join(_parts(name)).lower()
+    return composed("/".join(_parts(name)).lower())
 
 
 def _without_suffix(name: str) -> str:

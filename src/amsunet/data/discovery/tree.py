@@ -50,7 +50,7 @@ def walk(source: Path) -> Tree:
     while waiting or linked:
         # Files of the folder come before linked ones.
         folder = waiting.pop() if waiting else linked.pop()
-        if folder.is_symlink():
+        if folder.is_symlink() and folder != source:
             if os.path.realpath(folder) in entered:
                 again.append(folder)
                 continue

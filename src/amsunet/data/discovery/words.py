@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
@@ -41,10 +42,15 @@ _JOINED = re.compile(
 )
 
 
+def composed(name: str) -> str:
+    """A name with letters such as ``ü`` in one character: some systems and archives write them as ``u`` and dots."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
 @lru_cache(4096)
 def _words(name: str) -> tuple[str, ...]:
     found: list[str] = []
-    for word in _WORD.findall(name):
+    for word in _WORD.findall(composed(name)):
         plain = word.lower()
         joined = _JOINED.fullmatch(plain)
         found += joined.groups() if joined else [plain]

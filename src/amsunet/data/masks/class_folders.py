@@ -50,7 +50,9 @@ def find_folder_convention(
     every = [mask for of_class in masks.values() for mask in of_class]
     if options.classes is not None or options.instances:
         values, objects = setting("classes"), setting("instances")
-        raise InputError(f"{every[0].path} lies in the folder of its class: leave {values} and {objects} out")
+        raise InputError(
+            f"{every[0].path} is a mask of one class, by its folder or name: leave {values} and {objects} out"
+        )
     reading, notes = choose_reading(every, options)
     masks = {name: [mask.read_as(reading) for mask in of_class] for name, of_class in masks.items()}
     images = [{name: mask.read_as(reading) for name, mask in image.items() if name in masks} for image in images]
