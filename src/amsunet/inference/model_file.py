@@ -156,6 +156,11 @@ def authorized_model(recorded: str, code: str | None, model_file: str | None, *,
     return model_file
 
 
+def weights_checksum(network: nn.Module) -> str:
+    """SHA-256 of the weights of a network on the CPU, by their names."""
+    return _checksum(network.state_dict(), "")
+
+
 def _checksum(weights: dict[str, Tensor], text: str) -> str:
     digest = hashlib.sha256(text.encode())
     for name in sorted(weights):
