@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -76,6 +77,20 @@ def test_lines_of_many_threads_stay_whole(tmp_path):
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda name: records[int(name) % 2].add(_prediction(name)), names))
     assert sorted(one.name for one in records[0].predictions()) == sorted(names)
+
+
+def test_a_file_system_without_locks_is_said_once(tmp_path, monkeypatch, said):
+    fcntl = pytest.importorskip("fcntl")
+
+    def unsupported(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    record = PredictionRecord(tmp_path)
+    for name in "ab":
+        record.add(_prediction(name))
+    assert [one.name for one in record.predictions()] == ["a", "b"]
+    assert len(said) == 1 and "knows no locks" in said[0]
 
 
 def test_an_image_is_known_by_its_stamp_and_else_by_its_content(tmp_path):

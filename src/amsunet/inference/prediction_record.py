@@ -10,15 +10,16 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from stat import S_ISREG
+from threading import Lock
 from typing import Any
 
-from filelock import FileLock
 from pydantic import Field, ValidationError
 
 from amsunet.atomic_io import as_input_error, printable
+from amsunet.file_lock import file_lock
 from amsunet.inference.uncertainty import ReviewItem
 from amsunet.records import Record
 
@@ -104,17 +105,18 @@ class PredictionRecord:
 
     def __init__(self, folder: Path, file_name: str = RECORD) -> None:
         self.folder, self.path = folder, folder / file_name
-        self._lock = FileLock(folder / _LOCK)
+        self._threads, self._has_locks = Lock(), True
         self._places: dict[str, int | None] = {}
         """Where the last line of each name begins, as ``read`` found it; None of one that was begun and not ended."""
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold what several processes write in the folder, this record and the lists beside it."""
-        with as_input_error(self.path):
+        with as_input_error(self.path), self._threads, ExitStack() as held:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with self._lock:
-                yield
+            if self._has_locks:
+                self._has_locks = held.enter_context(file_lock(self.folder / _LOCK, timeout=-1))
+            yield
 
     def begin(self, names: Sequence[str]) -> None:
         """Take note that files of these names are about to be written: what a kill leaves is known to be ours."""
