@@ -109,16 +109,27 @@ def test_a_pyramid_gets_a_tiled_mask_at_the_level_asked_for(command, run, tmp_pa
     assert code == 2 and "--level is for pyramids" in err
 
 
+_SLOWLY = """
+import time
+from amsunet import cli
+from amsunet.inference.predictor import Predictor
+compute = Predictor.compute
+Predictor.compute = lambda self, images: time.sleep(1) or compute(self, images)
+cli.main()
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_prediction_that_was_ended_goes_on(command, run, tmp_path, number):
     """The command itself, and not the function alone: its exit code, and the line that names the remedy."""
+    image = next((locate("sample:nuclei") / "test" / "images").glob("*.png"))
+    (tmp_path / "in").mkdir()
     for index in range(40):
-        (tmp_path / "in").mkdir(exist_ok=True)
-        shutil.copy(next((locate("sample:nuclei") / "test" / "images").iterdir()), tmp_path / "in" / f"{index:02}.png")
-    words = "predict", run, "in", "--out", "masks", "--device", "cpu", "--tta", "d4", "--overlay"
+        shutil.copy(image, tmp_path / "in" / f"{index:02}.png")
+    words = "predict", run, "in", "--out", "masks", "--device", "cpu", "--overlay"
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "amsunet", *map(str, words)], cwd=tmp_path, stdout=log, stderr=log
+            [sys.executable, "-c", _SLOWLY, *map(str, words)], cwd=tmp_path, stdout=log, stderr=log
         )
         while process.poll() is None and not len(list((tmp_path / "masks").glob("*.png"))) > 8:
             time.sleep(0.01)
