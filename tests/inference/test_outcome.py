@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from amsunet.inference.outcome import FAILURES, REVIEW_LIST, Lists, Outcome
+from amsunet.inference.outcome import FAILURES, REVIEW_LIST, Lists
 from amsunet.inference.prediction_record import PredictionRecord
 from amsunet.inference.uncertainty import ReviewItem
 
@@ -26,7 +26,7 @@ def test_a_review_list_of_an_earlier_version_is_carried_on(tmp_path):
     (tmp_path / "please-check.csv").write_text(former, encoding="utf-8")
     lists = Lists(PredictionRecord(tmp_path))
     lists.add(Path("anew.png"), _item("anew.png", 0.3))
-    lists.close(Outcome(written=1, review=[_item("anew.png", 0.3)]))
+    assert lists.close() == [_item("anew.png", 0.3)]
     assert _rows(tmp_path) == [("anew.png", "0.3000"), ("kept.png", "0.5000")]
     assert not (tmp_path / "please-check.csv").exists()
 
@@ -62,8 +62,8 @@ def test_two_commands_keep_each_others_rows(tmp_path, monkeypatch):
     two.add(Path("b.png"), None, "b.png is damaged")
     two.add(Path("c.png"), _item("c.png", 0.2))
     one.add(Path("d.png"), None, "d.png is damaged")
-    one.close(Outcome(review=[_item("a.png", 0.3)], failures={"d.png": "d.png is damaged"}))
-    two.close(Outcome(review=[_item("c.png", 0.2)], failures={"b.png": "b.png is damaged"}))
+    one.close()
+    two.close()
     assert _rows(tmp_path / "out") == [("c.png", "0.2000"), ("a.png", "0.3000")]
     lines = (tmp_path / "out" / FAILURES).read_text().splitlines()
     assert lines == ["b.png\tb.png is damaged", "d.png\td.png is damaged"]
@@ -71,14 +71,14 @@ def test_two_commands_keep_each_others_rows(tmp_path, monkeypatch):
     three = Lists(PredictionRecord(tmp_path / "out"))
     for name in "abcd":
         three.add(tmp_path / f"{name}.png", None)
-    three.close(Outcome(written=4))
+    three.close()
     assert not (tmp_path / "out" / FAILURES).exists() and not (tmp_path / "out" / REVIEW_LIST).exists()
 
 
 def test_what_was_not_reached_keeps_its_rows(tmp_path):
     (tmp_path / FAILURES).write_text("far.png\tfar.png is damaged\n", encoding="utf-8")
     lists = Lists(PredictionRecord(tmp_path))
-    lists.close(Outcome())
+    lists.close()
     lists.add(Path("near.png"), None)
-    lists.close(Outcome(written=1))
+    lists.close()
     assert (tmp_path / FAILURES).read_text(encoding="utf-8") == "far.png\tfar.png is damaged\n"

@@ -15,9 +15,10 @@ from amsunet.data.images import write_image
 from amsunet.errors import InputError
 from amsunet.inference import prediction_plan
 from amsunet.inference.inputs import InputImage, find_inputs
-from amsunet.inference.outcome import REVIEW_LIST
+from amsunet.inference.outcome import FAILURES, REVIEW_LIST
 from amsunet.inference.predict_files import predict_files
 from amsunet.inference.prediction_plan import ignores_case
+from amsunet.inference.prediction_record import RECORD
 
 
 @pytest.fixture
@@ -201,6 +202,14 @@ def test_results_of_other_kinds_are_results_too(tmp_path, make_light_predictor, 
 )
 def test_a_folder_never_has_the_name_of_a_result(tmp_path, make_light_predictor, picture, names):
     assert "would have the name of" in _clash(tmp_path, make_light_predictor(), names, picture)
+
+
+@pytest.mark.parametrize("name", [REVIEW_LIST, FAILURES, RECORD])
+def test_a_folder_in_the_place_of_a_list_is_said_before_the_work(tmp_path, make_light_predictor, images, name):
+    (tmp_path / "out" / name).mkdir(parents=True)
+    with pytest.raises(InputError, match=f"{name} is a folder, where a file is to be written: choose another out"):
+        predict_files(make_light_predictor(), find_inputs([str(images[0])]), tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
 
 
 def test_two_results_of_one_image_are_two_files(tmp_path, make_light_predictor, picture):

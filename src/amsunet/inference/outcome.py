@@ -56,7 +56,8 @@ class Lists:
 
     def __init__(self, record: PredictionRecord) -> None:
         self._record, self._out = record, record.folder
-        self._handled: set[str] = set()
+        self._found: dict[str, tuple[str, ReviewItem | None, str]] = {}
+        """By place: an image as it was named, its review item and its failure."""
         self._is_begun = False
 
     def add(self, image: Path, item: ReviewItem | None, failure: str = "") -> None:
@@ -67,7 +68,7 @@ class Lists:
             item: Of a mask that is to be reviewed.
             failure: Why there is no mask.
         """
-        self._handled.add(_place(image))
+        self.pass_over(image, item, failure)
         if item is None and not failure:
             return
         with self._record.locked():
@@ -77,19 +78,25 @@ class Lists:
                 self._begin_review_list()
                 append_line(self._out / REVIEW_LIST, csv_line(_as_row(item).values()))
 
-    def pass_over(self, image: Path) -> None:
-        """Note that what an earlier command found of an image holds; ``close`` is given it."""
-        self._handled.add(_place(image))
+    def pass_over(self, image: Path, item: ReviewItem | None, failure: str = "") -> None:
+        """Note what is known of an image, as ``add`` does, for ``close`` alone."""
+        self._found[_place(image)] = str(image), item, failure
 
-    def close(self, outcome: Outcome) -> None:
-        """Put the lists in order: this command's masks to be reviewed first, the worst of them at the top."""
-        if not self._handled:
-            return
-        outcome.review.sort(key=lambda item: (item.warned_of, item.uncertainty), reverse=True)
+    def close(self) -> list[ReviewItem]:
+        """Put the lists in order: this command's masks to be reviewed first, the worst of them at the top.
+
+        Returns:
+            These.
+        """
+        found = self._found.values()
+        review = sorted(
+            (item for _, item, _ in found if item), key=lambda item: (item.warned_of, item.uncertainty), reverse=True
+        )
+        if not found:
+            return review
         with self._record.locked():
-            rows = [*map(_as_row, outcome.review), *self._other_rows()]
-            lines = [_as_line(path, message) for path, message in outcome.failures.items()]
-            lines += self._other_failures()
+            rows = [*map(_as_row, review), *self._other_rows()]
+            lines = [_as_line(image, failure) for image, _, failure in found if failure] + self._other_failures()
             if rows:
                 write_csv(self._out / REVIEW_LIST, rows)
             if lines:
@@ -97,6 +104,7 @@ class Lists:
             for name, is_empty in ((REVIEW_LIST, not rows), (FAILURES, not lines), (_FORMER_REVIEW_LIST, True)):
                 if is_empty:
                     (self._out / name).unlink(missing_ok=True)
+        return review
 
     def _begin_review_list(self) -> None:
         """Give the list its first line, and one that a person or another version wrote the columns of today."""
@@ -114,12 +122,12 @@ class Lists:
         for name in (REVIEW_LIST, _FORMER_REVIEW_LIST):
             for row in _read_rows(self._out / name):
                 rows[row["image"]] = row
-        return [row for image, row in rows.items() if _place(image) not in self._handled]
+        return [row for image, row in rows.items() if _place(image) not in self._found]
 
     def _other_failures(self) -> list[str]:
         """The lines for other images, but for those that were there when they failed and are not any more."""
         lines = {line.partition("\t")[0]: line for line in _read_lines(self._out / FAILURES)}
-        others = {image: line for image, line in lines.items() if _place(image) not in self._handled}
+        others = {image: line for image, line in lines.items() if _place(image) not in self._found}
         gone = {image for image in others if not os.path.lexists(image)}
         if gone:
             last = {one.image: one for one in self._record.predictions() if one.image in gone}

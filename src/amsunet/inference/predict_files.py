@@ -137,8 +137,10 @@ def predict_files(
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file: name a folder for the masks")
-    for name in (REVIEW_LIST, FAILURES, RECORD):
-        check_writable(out / name)
+    for path in (out / name for name in (REVIEW_LIST, FAILURES, RECORD)):
+        if path.is_dir():
+            raise InputError(f"{path} is a folder, where a file is to be written: choose another {setting('out')}")
+        check_writable(path)
     record = PredictionRecord(out)
     planner = Planner(predictor, record, overlay, probability, overwrite, level, resume)
     plan = planner.plan(inputs)
@@ -156,8 +158,7 @@ def predict_files(
         logger.info(f"stopped; with {setting(resume=True)} the same command goes on with what is left")
         raise
     finally:  # masks that are written are listed, even if what follows them is stopped
-        results.outcome.seconds = time.perf_counter() - start
-        results.lists.close(results.outcome)
+        results.close(time.perf_counter() - start)
     return results.outcome
 
 
@@ -189,8 +190,10 @@ def _predict_images(predictor: Predictor, tasks: Sequence[ImageTask], results: R
     writing: deque[tuple[ImageTask, Future[ReviewItem | InputError]]] = deque()
 
     def wait() -> None:
-        task, future = writing.popleft()
-        results.count(task, future.result())
+        task, future = writing[0]
+        found = future.result()  # Ctrl-C may come here, and then it is asked for again
+        writing.popleft()
+        results.count(task, found)
 
     with ThreadPoolExecutor(2) as pool, closing(_read_ahead(pool, predictor, tasks)) as images:
         try:

@@ -29,10 +29,8 @@ class Results:
 
     def pass_over(self, one: InputImage, prediction: Prediction) -> None:
         """Note an image whose mask is there already."""
-        item = prediction.review
         self.outcome.passed_over += 1
-        self.outcome.review += [item] if item else []
-        self.lists.pass_over(one.image)
+        self.lists.pass_over(one.image, prediction.review)
 
     def keep(self, task: ImageTask | SlideTask, item: ReviewItem, file: FileStamp | None, checksum: str = "") -> None:
         """Note an image whose files are written. Threads may call it; the outcome is for ``count``."""
@@ -58,7 +56,6 @@ class Results:
         image, _, network = self._of(task)
         if isinstance(found, ReviewItem):
             self.outcome.written += 1
-            self.outcome.review += [found] if found.reason else []
             return
         self.outcome.failures[str(image)] = str(found)
         self.lists.add(image, None, str(found))
@@ -71,6 +68,15 @@ class Results:
                 failure=printable(str(found)),
             )
         )
+
+    def close(self, seconds: float) -> None:
+        """Put the lists in order; also where the work was stopped.
+
+        Args:
+            seconds: What the work took.
+        """
+        self.outcome.seconds = seconds
+        self.outcome.review = self.lists.close()
 
     def _of(self, task: ImageTask | SlideTask) -> tuple[Path, Iterable[Path], str]:
         if isinstance(task, SlideTask):
