@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +21,9 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from amsunet import cli
+from amsunet.data.builtin_samples import locate
+from amsunet.inference.model_file import load_model, save_model
+from amsunet.inference.model_metadata import ModelDescription
 
 
 @pytest.fixture
@@ -103,6 +107,71 @@ def test_a_pyramid_gets_a_tiled_mask_at_the_level_asked_for(command, run, tmp_pa
     assert code == 2 and "scan.tif is there already" in err and "--overwrite" in err
     code, _, err = command("predict", run, "sample:nuclei", "--out", "others", "--level", "1")
     assert code == 2 and "--level is for pyramids" in err
+
+
+_SLOWLY = """
+import time
+from amsunet import cli
+from amsunet.inference.predictor import Predictor
+compute = Predictor.compute
+Predictor.compute = lambda self, images: time.sleep(1) or compute(self, images)
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_prediction_that_was_ended_goes_on(command, run, tmp_path, number):
+    """The command itself, and not the function alone: its exit code, and the line that names the remedy."""
+    image = next((locate("sample:nuclei") / "test" / "images").glob("*.png"))
+    (tmp_path / "in").mkdir()
+    for index in range(40):
+        shutil.copy(image, tmp_path / "in" / f"{index:02}.png")
+    words = "predict", run, "in", "--out", "masks", "--device", "cpu", "--overlay"
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _SLOWLY, *map(str, words)], cwd=tmp_path, stdout=log, stderr=log
+        )
+        while process.poll() is None and not len(list((tmp_path / "masks").glob("*.png"))) > 8:
+            time.sleep(0.01)
+        process.send_signal(number)
+        assert process.wait(120) == (143 if number == signal.SIGTERM else -number)
+    if number == signal.SIGTERM:
+        assert "stopped; with --resume the same command goes on with what is left" in (tmp_path / "log").read_text()
+    before = len(list((tmp_path / "masks").glob("*.png")))
+    code, _, err = command(*words)
+    assert code == 2 and "set --resume to go on with what was predicted into this folder" in err
+    code, out, _ = command(*words, "--resume")
+    found = re.search(r"^(\d+) masks in masks, and (\d+) that were there", out, re.MULTILINE)
+    assert code == 0 and sum(map(int, found.groups())) == 40 and before - 2 <= int(found[2]) <= before < 40
+    assert not list((tmp_path / "masks").rglob("*partial*"))
+
+
+def test_nobody_who_reads_on_is_no_error(run, tmp_path):
+    """As after ``| head``: it ends without a word, and with the code of SIGPIPE."""
+    read, write = os.pipe()
+    os.close(read)
+    words = "predict", run, "sample:nuclei", "--out", "masks"
+    done = subprocess.run(
+        [sys.executable, "-m", "amsunet", *map(str, words)],
+        cwd=tmp_path, stdout=write, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_an_unfinished_run_says_so_when_it_predicts(command, run, tmp_path):
+    shutil.copytree(run, tmp_path / "half")
+    network, description = load_model(run / "model.safetensors")
+    names = ("temperature", "threshold", "uncertainty_limit", "image_statistics")
+    never = {name: ModelDescription.model_fields[name].default for name in names}
+    save_model(tmp_path / "half" / "model.safetensors", network, description.model_copy(update=never))
+    code, out, _ = command("predict", "half", "sample:nuclei", "--out", "masks")
+    (line,) = [line for line in out.splitlines() if line.startswith("warning")]
+    assert code == 0 and line == (
+        "warning: the training of half did not come to its end, so temperature, threshold and uncertainty limit are "
+        "not fitted, and no mask is listed as uncertain: amsunet train --resume half finishes it"
+    )
+    assert "warning" not in command("predict", run, "sample:nuclei", "--out", "others")[1]
 
 
 @pytest.mark.torture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -13,10 +14,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from amsunet.host import (
+    TERMINATED,
+    Borrowed,
+    determinism_kept,
+    quiet,
+    random_state_kept,
+    terminated_like_interrupted,
+    without_warnings,
+)
 from PIL import Image
 
 from amsunet.optional import require, without_telemetry
-from amsunet.process_state import Borrowed, determinism_kept, quiet, random_state_kept, without_warnings
 
 _LOOK = """
 import hashlib, json, logging, os, random, sys, warnings
@@ -244,3 +253,23 @@ def test_a_large_image_is_read_and_pillows_guard_stays(tmp_path, monkeypatch):
     assert Image.MAX_IMAGE_PIXELS == 1000
     with pytest.raises(Image.DecompressionBombError):
         Image.open(path)
+
+
+def test_the_handler_of_sigterm_is_given_back():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as end, terminated_like_interrupted():
+        signal.raise_signal(signal.SIGTERM)
+    assert end.value.code == TERMINATED and signal.getsignal(signal.SIGTERM) is before
+
+
+def test_in_another_thread_signals_are_left_to_the_host():
+    seen = []
+
+    def work():
+        with terminated_like_interrupted():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [signal.getsignal(signal.SIGTERM)]

@@ -8,16 +8,23 @@ import io
 import json
 import math
 import os
+import re
 import stat
+import sys
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from amsunet.errors import InputError
 from amsunet.wording import setting
+
+if sys.platform != "win32":  # there an open file can be neither moved nor removed
+    import fcntl
+
+_PARTIAL = re.compile(r"\.[0-9a-f]{12}\.partial(\.[^.]+)?")
 
 
 @contextmanager
@@ -49,15 +56,15 @@ def atomic_write(path: Path) -> Iterator[Path]:
         InputError: If the disk is full or the folder may not be written.
     """
     temporary: Path | None = None
+    handle: int | None = None
     try:
         with as_input_error(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            # The suffix stays last: image writers choose the format by it.
-            temporary = path.parent / f".{uuid.uuid4().hex[:12]}.partial{path.suffix}"
-            # Made as any new file is: its mode comes from the umask, which can only be read by setting it.
-            handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+            temporary, handle = _create_partial(path)
             mode = stat.S_IMODE(os.fstat(handle).st_mode)
-            os.close(handle)
+            if sys.platform == "win32":
+                os.close(handle)
+                handle = None
             yield temporary
             temporary.chmod(mode)  # some writers put a file of their own in its place
             temporary.replace(path)
@@ -65,6 +72,58 @@ def atomic_write(path: Path) -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+        if handle is not None:
+            os.close(handle)
+
+
+def _create_partial(path: Path) -> tuple[Path, int]:
+    """Make the empty file that is to become ``path``; it is locked for as long as its handle is open."""
+    while True:
+        # The suffix stays last: image writers choose the format by it.
+        temporary = path.parent / f".{uuid.uuid4().hex[:12]}.partial{path.suffix}"
+        # Made as any new file is: its mode comes from the umask, which can only be read by setting it.
+        handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        if sys.platform != "win32":
+            with suppress(OSError):  # file systems without locks
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.fstat(handle).st_nlink:  # taken for abandoned before it was locked
+                os.close(handle)
+                continue
+        return temporary, handle
+
+
+def remove_abandoned(folder: Path) -> int:
+    """Remove the partial files that killed processes left in a folder: those that no living process has locked.
+
+    Args:
+        folder: Looked at without the folders in it; it need not exist.
+
+    Returns:
+        How many were removed.
+    """
+    removed = 0
+    with suppress(FileNotFoundError, NotADirectoryError, PermissionError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _PARTIAL.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                removed += _remove_unlocked(Path(entry.path))
+    return removed
+
+
+def _remove_unlocked(path: Path) -> bool:
+    if sys.platform == "win32":
+        return False
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    except OSError:  # locked, or on a file system without locks, where nobody can tell
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 def write_text(path: Path, text: str) -> None:
@@ -112,3 +171,10 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())
+
+
+def csv_line(cells: Iterable[Any]) -> str:
+    """One row as it stands in such a file, without the end of its line."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -67,6 +68,29 @@ def without_warnings(of: str) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=of)
         yield
+
+
+TERMINATED = 143
+"""The exit code of a process that SIGTERM ended: 128 and the signal's number."""
+
+
+@contextmanager
+def terminated_like_interrupted() -> Iterator[None]:
+    """Meanwhile let SIGTERM raise ``SystemExit(TERMINATED)``, so that what is open is closed as after Ctrl-C."""
+
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the second one ends it at once
+        raise SystemExit(TERMINATED)
+
+    try:
+        before = signal.signal(signal.SIGTERM, end)
+    except ValueError:  # not in the main thread: whoever runs us handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from amsunet.device import Device
 from amsunet.inference.model_file import save_model
 from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.model_ref import FILE_NAME
+from amsunet.inference.open_model import Member
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.models import create_model
@@ -63,6 +64,38 @@ def make_run(tmp_path) -> Callable[..., Path]:
         run = tmp_path / "run"
         save_model(run / FILE_NAME, network, description)
         return run
+
+    return make
+
+
+@pytest.fixture
+def make_light_predictor(monkeypatch) -> Callable[..., Predictor]:
+    """A predictor that finds what is brighter than its surroundings, in NumPy: it survives a fork, and is fast."""
+
+    def make(
+        checksum: str = "weights",
+        *,
+        change: Callable[[np.ndarray], np.ndarray] = lambda logits: logits,
+        names: tuple[str, ...] = ("background", "foreground"),
+        kind: str = "values",
+        **settings: Any,
+    ) -> Predictor:
+        def runtime(images: np.ndarray) -> np.ndarray:
+            bright = (images[:, :1].astype(np.float32) - 128) / 50
+            return change(np.concatenate([-bright, *[bright] * (len(names) - 1)], axis=1))
+
+        description = ModelDescription(
+            model="amsunet",
+            arguments={},
+            preprocessing=Preprocessing(in_channels=1, normalization="depth", scale=1.0, mean=(0.5,), std=(0.2,)),
+            convention=MaskConvention(kind=kind, values=(0, 255, 128)[: len(names)], class_names=names),
+            **settings,
+        )
+        with monkeypatch.context() as patch:
+            members = [Member(runtime, description, checksum)]
+            patch.setattr("amsunet.inference.predictor.open_members", lambda *_: (members, None))
+            patch.setattr("amsunet.inference.model_ref.ModelRef.resolve", lambda name: name)
+            return Predictor("light")
 
     return make
 

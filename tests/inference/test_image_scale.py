@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -104,9 +105,10 @@ def test_spacing_decides_where_it_is_known_of_both(make_scaled, picture):
     predictor, image = make_scaled(), picture(60, 80, channels=1)
     result = predictor.predict(image, spacing=(0.1, 0.1))
     assert np.array_equal(result.probability, predictor.predict(image).probability)
-    runtime, known = predictor._members[0]
+    known = predictor._members[0].description
     of_spacing = known.preprocessing.model_copy(update={"spacing": (0.2, 0.1)})
-    predictor._members[0] = runtime, known.model_copy(update={"preprocessing": of_spacing})
+    known = known.model_copy(update={"preprocessing": of_spacing})
+    predictor._members[0] = replace(predictor._members[0], description=known)
     assert predictor.prepare(image, "x", (0.1, 0.1)).working_size == (15, 40)
 
 

@@ -17,13 +17,15 @@ from amsunet.data.masks.files import read_mask
 from amsunet.data.out_of_distribution import learn_image_statistics
 from amsunet.errors import InputError
 from amsunet.inference import predict_files as module
+from amsunet.inference import prediction_plan
 from amsunet.inference.inputs import InputImage, find_inputs
 from amsunet.inference.outcome import REVIEW_LIST
 from amsunet.inference.predict_files import predict, predict_files
 
 
 def _files(out: Path) -> set[str]:
-    return {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    """All but the record of what was predicted."""
+    return {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file() and "predictions." not in path.name}
 
 
 @pytest.mark.parametrize("batch_pixels", [1, 2 * 40 * 48, 10**9])
@@ -78,8 +80,8 @@ def test_masks_go_into_a_folder(images, tmp_path, make_predictor):
 
 
 def test_the_header_of_an_image_is_opened_once(images, tmp_path, make_predictor, monkeypatch):
-    opened, real = [], module.count_pixels
-    monkeypatch.setattr(module, "count_pixels", lambda path: opened.append(path) or real(path))
+    opened, real = [], prediction_plan.count_pixels
+    monkeypatch.setattr(prediction_plan, "count_pixels", lambda path: opened.append(path) or real(path))
     inputs = find_inputs([str(images[0])])
     predict_files(make_predictor(), inputs, tmp_path / "out", overlay=True)
     assert sorted(opened) == sorted(one.image for one in inputs)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 import amsunet
 from amsunet.data.components import without_small
 from amsunet.data.images import write_image
 from amsunet.data.out_of_distribution import learn_image_statistics
 from amsunet.errors import InputError
+from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
@@ -183,3 +185,24 @@ def test_an_image_unlike_the_training_images_still_gets_its_mask(make_predictor,
     assert foreign.out_of_distribution == image_statistics.out_of_distribution(known[3] // 64 + 190) != ""
     assert foreign.mask.shape == (64, 64) and foreign.review_reasons[0].startswith("does not look like")
     assert make_predictor().predict(known[3] // 64 + 190).out_of_distribution == "", "of a network that was never told"
+
+
+def test_the_checksum_is_of_the_weights_and_of_what_the_masks_depend_on(make_run, device):
+    def checksum(tta="none", **settings):
+        options = RuntimeOptions(device=device.type, precision=device.precision, tta=tta)
+        return Predictor(run, options, **settings).checksum()
+
+    run = make_run()
+    first = checksum()
+    assert checksum() == first
+    network, description = load_model(run / FILE_NAME)
+    save_model(run / FILE_NAME, network, description)
+    assert checksum() == first, "of the same weights in another file"
+    others = {checksum(tta="flips"), checksum(image_scale=0.5)}
+    with torch.no_grad():
+        network.head.bias += 1e-6
+    save_model(run / FILE_NAME, network, description)
+    others.add(checksum())
+    save_model(run / FILE_NAME, load_model(run / FILE_NAME)[0], description.model_copy(update={"threshold": 0.6}))
+    others.add(checksum())
+    assert len(others) == 4 and first not in others

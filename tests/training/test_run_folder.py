@@ -103,12 +103,16 @@ def test_without_a_checkpoint_training_begins_anew_and_says_so(copy, record, who
     assert record(copy) == record(whole.run)
 
 
-def test_changed_data_are_noticed(tiny, tmp_path):
+def test_changed_data_are_noticed(tiny, tmp_path, said):
     rng = np.random.default_rng(0)
     for number in range(4):
         write_image(tmp_path / "data" / "images" / f"{number}.png", rng.integers(0, 255, (64, 64), np.uint8))
         write_image(tmp_path / "data" / "masks" / f"{number}.png", np.tri(64, dtype=np.uint8))
     train(tmp_path / "data", {"epochs": 1, **tiny}, out=tmp_path / "run", device=CPU)
+    write_image(tmp_path / "data" / "masks" / "1.png", np.tri(64, k=9, dtype=np.uint8))
+    resume(tmp_path / "run")
+    told = "warning: 1 mask differs from those trained on, as 1: what was learned so far is of the former ones"
+    assert said.count(told) == 1
     changed = tmp_path / "data" / "images" / "2.png"
     write_image(changed, 255 - read_image(changed)[..., 0])
     with pytest.raises(InputError, match=r"no longer what the run was trained on \(1 images differ, as 2\)"):

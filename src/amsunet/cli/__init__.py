@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import re
 import sys
+from typing import Any
 
 import click
 
@@ -20,7 +23,25 @@ _OUT_OF_MEMORY = re.compile(
 )
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+BROKEN_PIPE = 141
+"""The exit code of a process that SIGPIPE ended: 128 and the signal's number."""
+
+
+class _Commands(Commands):
+    """The commands, which end quietly once nobody reads what they print, as after ``| head``."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            with contextlib.suppress(OSError, ValueError):  # what is left of the output goes nowhere
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                for stream in (sys.stdout, sys.stderr):
+                    os.dup2(nowhere, stream.fileno())
+            raise SystemExit(BROKEN_PIPE) from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__)
 @click.pass_context
 def cli(context: click.Context) -> None:

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 @click.option("--overlay", is_flag=True, help="Also write the images with outlines.")
 @click.option("--probability", is_flag=True, help="Also write probability maps (16-bit PNG).")
 @click.option("--overwrite", is_flag=True, help="Replace masks that are there already.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with what was predicted into the folder: keep masks that this network made of these images.",
+)
 @view_options
 @click.option(
     "--runtime",
@@ -45,6 +50,7 @@ def predict(
     overlay: bool,
     probability: bool,
     overwrite: bool,
+    resume: bool,
     level: int,
     **settings: Any,
 ) -> None:
@@ -53,20 +59,31 @@ def predict(
     RUN is a run folder, a network of amsunet zoo (zoo:NAME), or a file that amsunet export made.
     """
     from amsunet.inference.inputs import find_inputs  # noqa: PLC0415
-    from amsunet.inference.outcome import REVIEW_LIST  # noqa: PLC0415
+    from amsunet.inference.outcome import FAILURES, REVIEW_LIST  # noqa: PLC0415
     from amsunet.inference.predict_files import predict_files  # noqa: PLC0415
     from amsunet.inference.predictor import load  # noqa: PLC0415
     from amsunet.inference.uncertainty import describe_out_of_distribution, describe_polarity_in_doubt  # noqa: PLC0415
+    from amsunet.process_state import terminated_like_interrupted  # noqa: PLC0415
 
     jobs = find_inputs(images, out)
     predictor = load(model, runtime_options(settings), **settings)
     click.echo(f"on {predictor}")
-    outcome = predict_files(
-        predictor, jobs, out, overlay=overlay, probability=probability, overwrite=overwrite, level=level
-    )
-    click.echo(f"{outcome.written} masks in {out}, {outcome.pace}")
+    with terminated_like_interrupted():
+        outcome = predict_files(
+            predictor,
+            jobs,
+            out,
+            overlay=overlay,
+            probability=probability,
+            overwrite=overwrite,
+            level=level,
+            resume=resume,
+        )
+    masks = outcome.written + outcome.passed_over
+    before = f", and {outcome.passed_over} that were there" if outcome.passed_over else ""
+    click.echo(f"{outcome.written} masks in {out}{before}, {outcome.pace}")
     if out_of_distribution := describe_out_of_distribution(
-        [(one.image, one.out_of_distribution) for one in outcome.review if one.out_of_distribution], outcome.written
+        [(one.image, one.out_of_distribution) for one in outcome.review if one.out_of_distribution], masks
     ):
         click.echo(f"warning: {out_of_distribution}: check the masks", err=True)
     if unclear := describe_polarity_in_doubt([(one.image, one.polarity) for one in outcome.review if one.polarity]):
@@ -77,9 +94,9 @@ def predict(
         if scaling.warning:
             click.echo(f"warning: {scaling.warning}", err=True)
     if outcome.review:
-        click.echo(f"{len(outcome.review)} of {outcome.written} masks are to be checked: {out / REVIEW_LIST}", err=True)
+        click.echo(f"{len(outcome.review)} of {masks} masks are to be checked: {out / REVIEW_LIST}", err=True)
     for message in outcome.failures.values():
         click.echo(f"failed: {message}", err=True)
     if outcome.failures:
-        click.echo(f"{len(outcome.failures)} of {len(jobs)} failed, listed in {out / 'failures.txt'}", err=True)
+        click.echo(f"{len(outcome.failures)} of {len(jobs)} failed, listed in {out / FAILURES}", err=True)
         raise SystemExit(1)

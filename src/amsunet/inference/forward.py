@@ -96,6 +96,11 @@ def pad_small(images: Array) -> Array:
     return np.pad(images, ((0, 0), (0, 0), (0, missing[0]), (0, missing[1])), "edge") if any(missing) else images
 
 
+def are_numbers(logits: Array) -> bool:
+    """Whether none is NaN or infinite; no array of their size is made for it."""
+    return bool(np.isfinite(logits.min()) and np.isfinite(logits.max()))
+
+
 def to_probabilities(logits: Array, height: int, width: int, box: Box | None = None) -> Array:
     """Logits (K, h, w), or a box of them, to probabilities (K, height, width): the one place where this is done.
 

@@ -31,7 +31,7 @@ def save_model(path: Path, network: nn.Module, description: ModelDescription, *,
         path: Of the file.
         network: With the weights.
         description: What the weights belong to.
-        half: parameters as float16, at half the size; statistics of BatchNorm, which may be too large for it, stay.
+        half: Parameters as float16, at half the size; statistics of BatchNorm, which may be too large for it, stay.
     """
     parameters = {name for name, _ in network.named_parameters()} if half else set()
     # Copies, for safetensors refuses one tensor under two names, as some networks hold them.
@@ -158,6 +158,11 @@ def authorized_model(recorded: str, code: str | None, model_file: str | None, *,
             "copy of them is network.py of the run, with what lies beside it"
         )
     return model_file
+
+
+def weights_checksum(network: nn.Module) -> str:
+    """SHA-256 of the weights of a network on the CPU, by their names."""
+    return _checksum(network.state_dict(), "")
 
 
 def _checksum(weights: dict[str, Tensor], text: str) -> str:

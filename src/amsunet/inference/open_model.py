@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Member = tuple[Runtime, ModelDescription]
+
+@dataclass(frozen=True)
+class Member:
+    """One network of a prediction."""
+
+    runtime: Runtime
+    description: ModelDescription
+    checksum: str
+    """Of its weights, and of the precision it computes in: another one makes other masks."""
 
 
 def open_members(model: ModelRef, options: RuntimeOptions, model_file: str | None) -> tuple[list[Member], Folds | None]:
@@ -62,15 +72,16 @@ def _open_networks(
     model: ModelRef, options: RuntimeOptions, model_file: str | None
 ) -> tuple[list[Member], Folds | None]:
     device = options.choose_device()
-    from amsunet.inference.model_file import for_inference  # noqa: PLC0415 - not there in a small installation
+    from amsunet.inference.model_file import for_inference, weights_checksum  # noqa: PLC0415 - not in a small installation
     from amsunet.inference.torch_runtime import TorchRuntime  # noqa: PLC0415
 
     networks, folds = load_networks(model, model_file)
     members: list[Member] = []
     for network, description in networks:
+        checksum = f"{weights_checksum(network)} {device.precision}"
         placed = device.place(for_inference(network, description.temperature))
         runtime = TorchRuntime(placed, description.preprocessing, device, compiled=options.compile, graphs=True)
-        members.append((runtime, description))
+        members.append(Member(runtime, description, checksum))
     return members, folds
 
 
@@ -130,15 +141,15 @@ def _open_exports(model: ModelRef, to: str, precision: str | None) -> Member:
     problems: list[InputError] = []
     for path in files:
         try:
-            runtime, description = _open_file(path)
-            if known is not None and description != known:
+            member = _open_file(path)
+            if known is not None and member.description != known:
                 raise InputError(f"{path} is not of the weights that the run has now: export it again")
         except InputError as problem:
             problems.append(problem)
             continue
         for skipped in problems:
             logger.info(f"left out: {skipped}")
-        return runtime, description
+        return member
     raise problems[0]
 
 
@@ -160,4 +171,14 @@ def _open_file(path: Path) -> Member:
             f"{path} does not take images of {channels} channels to {classes} classes, as its description has it "
             f"({problem}): export it again"
         )
-    return runtime, description
+    return Member(runtime, description, _files_checksum(path))
+
+
+def _files_checksum(path: Path) -> str:
+    """Of an exported file with the weights that lie beside it."""
+    digest = hashlib.sha256()
+    for file in (path, path.with_suffix(".bin"), path.with_name(f"{path.name}.data")):
+        if file.is_file():
+            with file.open("rb") as content:
+                digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()

@@ -6,24 +6,25 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from amsunet.atomic_io import check_writable
-from amsunet.data.images import MAXIMUM_PIXELS, Array, count_pixels, read_image
-from amsunet.data.slides import LARGE_PIXELS, SlideError, is_slide
+from amsunet.atomic_io import check_writable, remove_abandoned
+from amsunet.data.images import MAXIMUM_PIXELS, Array, read_image
+from amsunet.data.slides import LARGE_PIXELS, SlideError
 from amsunet.errors import InputError
 from amsunet.inference.inputs import InputImage, find_inputs
 from amsunet.inference.model_ref import ModelRef
-from amsunet.inference.outcome import REVIEW_LIST, Outcome, write_lists
-from amsunet.inference.outputs import Outputs
+from amsunet.inference.outcome import FAILURES, REVIEW_LIST, Outcome
+from amsunet.inference.prediction_plan import ImageTask, Planner
+from amsunet.inference.prediction_record import RECORD, FileStamp, PredictionRecord, checksum, stamp
+from amsunet.inference.prediction_results import Results
 from amsunet.inference.predictor import Predictor, load
 from amsunet.inference.prepared_image import Prepared
-from amsunet.inference.segmentation import PendingSegmentation
+from amsunet.inference.segmentation import NO_NUMBERS, PendingSegmentation, describe_no_numbers
 from amsunet.inference.slide import SlideTask
 from amsunet.inference.uncertainty import ReviewItem
 from amsunet.progress import report
@@ -39,16 +40,6 @@ _PIXELS_AHEAD = 4096 * 4096
 
 
 @dataclass(frozen=True)
-class ImageTask:
-    """An image that memory holds whole, and what is known of it before it is read."""
-
-    image: Path
-    name: str
-    pixels: int
-    outputs: Outputs
-
-
-@dataclass(frozen=True)
 class Read:
     """An image that was read, ready for the networks."""
 
@@ -56,6 +47,10 @@ class Read:
     prepared: Prepared
     image: Array | None
     """As read, where it is wanted again."""
+    stamp: FileStamp | None
+    """Of its file, before it was read."""
+    checksum: str
+    """Of its file; empty if that changed meanwhile."""
 
 
 def predict(
@@ -67,6 +62,7 @@ def predict(
     probability: bool = False,
     overwrite: bool = False,
     level: int = 0,
+    resume: bool = False,
 ) -> Outcome:
     """Segment images into a folder of masks, as the command ``amsunet predict`` does.
 
@@ -78,6 +74,8 @@ def predict(
         probability: Also write ``probabilities/NAME.png``, 16 bits for 0 ... 1; a file a class if more than two.
         overwrite: Replace masks that are there already, but never an image they are made from.
         level: Of slides that are pyramids, the level whose pixels are those of an image.
+        resume: Go on with what was predicted into ``out``: masks that the same network made of the same image stay, and
+            what has changed is made anew.
 
     Returns:
         What was written, what failed and why, and which masks should be reviewed.
@@ -95,7 +93,14 @@ def predict(
     jobs = find_inputs([str(one) for one in several], Path(out))
     predictor = model if isinstance(model, Predictor) else load(model)
     return predict_files(
-        predictor, jobs, Path(out), overlay=overlay, probability=probability, overwrite=overwrite, level=level
+        predictor,
+        jobs,
+        Path(out),
+        overlay=overlay,
+        probability=probability,
+        overwrite=overwrite,
+        level=level,
+        resume=resume,
     )
 
 
@@ -108,6 +113,7 @@ def predict_files(
     probability: bool = False,
     overwrite: bool = False,
     level: int = 0,
+    resume: bool = False,
 ) -> Outcome:
     """Segment images and write their masks as PNG under ``out``, those of slides as tiled TIFF; a file that cannot be
     read is noted and passed over.
@@ -120,6 +126,8 @@ def predict_files(
         probability: Also write ``probabilities/NAME.png``, 16 bits for 0 ... 1; a file a class if more than two.
         overwrite: Let masks take the place of files that are there already, but never of an image they are made from.
         level: Of slides that are pyramids, the level whose pixels are those of an image.
+        resume: Go on with what was predicted into ``out``: masks that the same network made of the same image stay, and
+            what has changed is made anew.
 
     Returns:
         How many masks were written, what failed and what is to be checked.
@@ -129,35 +137,29 @@ def predict_files(
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file: name a folder for the masks")
-    check_writable(out / REVIEW_LIST)
-    slides = [SlideTask(predictor, one.image, out, one.name, level=level, overwrite=overwrite)
-              for one in inputs if is_slide(one.image)]  # fmt: skip
-    if slides and (overlay or probability):
-        raise InputError(
-            f"{slides[0].path} is too large for {setting('overlay')} and {setting('probability')}: leave them out"
-        )
-    if level and not slides:
-        raise InputError(f"{setting('level')} is for pyramids, and none of the images is one: leave it out")
-    of_slides = {task.path for task in slides}
-    name_outputs = partial(
-        Outputs.of, out, convention=predictor.description.convention, overlay=overlay, probability=probability
-    )
-    images = [ImageTask(one.image, one.name, count_pixels(one.image), name_outputs(one.name))
-              for one in inputs if one.image not in of_slides]  # fmt: skip
-    _note_large(images)
-    _refuse_to_replace(images, overwrite=overwrite)
-    for task in slides:
-        with suppress(SlideError):  # noted when its turn comes
-            task.check()
-    outcome = Outcome()
+    for path in (out / name for name in (REVIEW_LIST, FAILURES, RECORD)):
+        if path.is_dir():
+            raise InputError(f"{path} is a folder, where a file is to be written: choose another {setting('out')}")
+        check_writable(path)
+    record = PredictionRecord(out)
+    planner = Planner(predictor, record, overlay, probability, overwrite, level, resume)
+    plan = planner.plan(inputs)
+    _note_large(plan.images)
+    for folder in {out, *plan.folders()}:
+        remove_abandoned(folder)
+    results = Results(record, predictor.checksum())
     start = time.perf_counter()
     try:
-        _predict_images(predictor, images, outcome, total=len(inputs))
-        _predict_slides(slides, outcome)
+        for one, prediction in plan.made:
+            results.pass_over(one, prediction)
+        _predict_images(predictor, plan.images, results, total=len(plan.images) + len(plan.slides))
+        _predict_slides(plan.slides, results)
+    except (KeyboardInterrupt, SystemExit):
+        logger.info(f"stopped; with {setting(resume=True)} the same command goes on with what is left")
+        raise
     finally:  # masks that are written are listed, even if what follows them is stopped
-        outcome.seconds = time.perf_counter() - start
-        write_lists(outcome, inputs, out)
-    return outcome
+        results.close(time.perf_counter() - start)
+    return results.outcome
 
 
 def _note_large(tasks: Sequence[ImageTask]) -> None:
@@ -169,67 +171,51 @@ def _note_large(tasks: Sequence[ImageTask]) -> None:
             )
 
 
-def _predict_slides(tasks: Sequence[SlideTask], outcome: Outcome) -> None:
+def _predict_slides(tasks: Sequence[SlideTask], results: Results) -> None:
     for task in tasks:
+        file = stamp(task.path)
+        results.record.begin([task.name])
         try:
             item = task.run()
+            results.keep(task, item, file)
         except SlideError as error:
-            outcome.failures[str(task.path)] = str(error)
-            continue
-        outcome.written += 1
-        outcome.review += [item] if item else []
+            results.count(task, error)
+        else:
+            results.count(task, item)
 
 
-def _refuse_to_replace(tasks: Sequence[ImageTask], *, overwrite: bool) -> None:
-    """Raise InputError if a result would take the place of another file, of an image that is to be segmented, or of a
-    result for another image.
-    """
-    images = {task.image.resolve() for task in tasks}
-    results: dict[Path, ImageTask] = {}
-    for task in tasks:
-        for target in task.outputs:
-            if target.resolve() in images:
-                raise InputError(
-                    f"the mask of {task.image} would take the place of {target}: choose another {setting('out')}"
-                )
-            if not overwrite and target.exists():
-                raise InputError(
-                    f"{target} is there already: choose another {setting('out')}, or set {setting(overwrite=True)}"
-                )
-            if target in results:
-                raise InputError(
-                    f"what is made of {results[target].image} and of {task.image} would both be {target}: predict them "
-                    "into different folders"
-                )
-            results[target] = task
-
-
-def _predict_images(predictor: Predictor, tasks: Sequence[ImageTask], outcome: Outcome, *, total: int) -> None:
+def _predict_images(predictor: Predictor, tasks: Sequence[ImageTask], results: Results, *, total: int) -> None:
     """Predict images that memory holds whole; ``total`` counts slides too."""
-    with ThreadPoolExecutor(2) as pool:
-        writing: deque[Future[ReviewItem | None]] = deque()
+    outcome = results.outcome
+    writing: deque[tuple[ImageTask, Future[ReviewItem | InputError]]] = deque()
 
-        def wait() -> None:
-            if item := writing.popleft().result():
-                outcome.review.append(item)
+    def wait() -> None:
+        task, future = writing[0]
+        found = future.result()  # Ctrl-C may come here, and then it is asked for again
+        writing.popleft()
+        results.count(task, found)
 
-        for batch in _batches(_read_ahead(pool, predictor, tasks), outcome):
-            for read, pending in zip(batch, predictor.compute([read.prepared for read in batch]), strict=True):
-                writing.append(pool.submit(_write, read.task, pending, read.image))
-            # What is left to do for this batch is done beside the next one, but not for a large image.
-            at_once = math.prod(batch[0].prepared.size) <= _LARGE_PIXELS
-            while len(writing) > at_once * len(batch):
+    with ThreadPoolExecutor(2) as pool, closing(_read_ahead(pool, predictor, tasks)) as images:
+        try:
+            for batch in _batches(images, results):
+                computed = predictor.compute([read.prepared for read in batch])
+                results.record.begin([read.task.name for read in batch])
+                for read, pending in zip(batch, computed, strict=True):
+                    writing.append((read.task, pool.submit(_write, results, read, pending)))
+                outcome.sizes.update(read.prepared.size for read in batch)
+                report(outcome.written + len(outcome.failures) + len(writing), total, "image")
+                # What is left to do for this batch is done beside the next one, but not for a large image.
+                at_once = math.prod(batch[0].prepared.size) <= _LARGE_PIXELS
+                while len(writing) > at_once * len(batch):
+                    wait()
+        finally:  # what is computed is written, even after Ctrl-C
+            while writing:
                 wait()
-            outcome.written += len(batch)
-            outcome.sizes.update(read.prepared.size for read in batch)
-            report(outcome.written + len(outcome.failures), total, "image")
-        while writing:
-            wait()
 
 
 def _read_ahead(
     pool: ThreadPoolExecutor, predictor: Predictor, tasks: Sequence[ImageTask]
-) -> Iterator[tuple[ImageTask, Read | InputError]]:
+) -> Generator[tuple[ImageTask, Read | InputError]]:
     """Read and prepare files in the background, some ahead of their use, in order."""
     waiting: deque[tuple[ImageTask, Future[Read | InputError]]] = deque()
 
@@ -237,31 +223,38 @@ def _read_ahead(
         task, future = waiting.popleft()
         return task, future.result()
 
-    for task in tasks:
-        while waiting and (
-            len(waiting) >= _IMAGES_AHEAD or task.pixels + sum(one.pixels for one, _ in waiting) > _PIXELS_AHEAD
-        ):
+    try:
+        for task in tasks:
+            while waiting and (
+                len(waiting) >= _IMAGES_AHEAD or task.pixels + sum(one.pixels for one, _ in waiting) > _PIXELS_AHEAD
+            ):
+                yield take()
+            waiting.append((task, pool.submit(_read, predictor, task)))
+        while waiting:
             yield take()
-        waiting.append((task, pool.submit(_read, predictor, task)))
-    while waiting:
-        yield take()
+    finally:  # of Ctrl-C: what nobody waits for is not read
+        for _, future in waiting:
+            future.cancel()
 
 
 def _read(predictor: Predictor, task: ImageTask) -> Read | InputError:
+    file = stamp(task.image)
     try:
         image = read_image(task.image)
     except InputError as error:
         return error
-    return Read(task, predictor.prepare(image, task.name), image if task.outputs.overlay else None)
+    of_file = checksum(task.image) if file else ""
+    of_file = of_file if stamp(task.image) == file else ""
+    return Read(task, predictor.prepare(image, task.name), image if task.outputs.overlay else None, file, of_file)
 
 
-def _batches(images: Iterator[tuple[ImageTask, Read | InputError]], outcome: Outcome) -> Iterator[list[Read]]:
+def _batches(images: Iterator[tuple[ImageTask, Read | InputError]], results: Results) -> Iterator[list[Read]]:
     """Put images of one working size that follow each other together, as many as a batch holds."""
     batch: list[Read] = []
     size: tuple[int, ...] = ()
     for task, read in images:
         if isinstance(read, InputError):
-            outcome.failures[str(task.image)] = str(read)
+            results.count(task, read)
             continue
         here = read.prepared.working_size
         if batch and (here != size or (len(batch) + 1) * math.prod(here) > _BATCH_PIXELS):
@@ -273,13 +266,19 @@ def _batches(images: Iterator[tuple[ImageTask, Read | InputError]], outcome: Out
         yield batch
 
 
-def _write(task: ImageTask, pending: PendingSegmentation, image: Array | None) -> ReviewItem | None:
-    """Write what belongs to one image, and return why its mask is to be checked, if it is."""
-    segmentation = pending.finish()
-    task.outputs.write(segmentation, image)
-    if not segmentation.review_reasons:
-        return None
+def _write(results: Results, read: Read, pending: PendingSegmentation) -> ReviewItem | InputError:
+    """Write what belongs to one image, and return how sure its mask is; an error where the network gives no numbers."""
+    task = read.task
+    try:
+        segmentation = pending.finish()
+    except InputError as error:
+        if error.code != NO_NUMBERS:
+            raise
+        return InputError(describe_no_numbers(task.image), code=NO_NUMBERS)
+    task.outputs.write(segmentation, read.image)
     reason = "; ".join(segmentation.review_reasons)
-    return ReviewItem(
+    item = ReviewItem(
         str(task.image), segmentation.uncertainty, reason, segmentation.out_of_distribution, segmentation.polarity
     )
+    results.keep(task, item, read.stamp, read.checksum)
+    return item

@@ -16,18 +16,18 @@ from amsunet.data.images import Array, as_supported, read_image
 from amsunet.data.normalization import IntensityRange, Polarity
 from amsunet.data.preprocessing import InputFormat, Preprocessing, Size, Spacing, channels_first
 from amsunet.errors import InputError
-from amsunet.inference.forward import Box, compute_logits, to_labels, to_probabilities
+from amsunet.inference.forward import Box, are_numbers, compute_logits, to_labels, to_probabilities
 from amsunet.inference.image_scale import Scaling, describe_scaling
-from amsunet.inference.model_metadata import describe_together
+from amsunet.inference.model_metadata import ModelDescription, describe_together
 from amsunet.inference.model_ref import ModelRef
-from amsunet.inference.open_model import open_members
+from amsunet.inference.open_model import Member, open_members
 from amsunet.inference.prepared_image import Prepared, choose_range, prepare_image
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.segmentation import PendingSegmentation, Segmentation
 from amsunet.inference.sliding_window import Tiling
 from amsunet.inference.uncertainty import measure_uncertainty
 from amsunet.memory import return_freed_memory
-from amsunet.wording import setting
+from amsunet.wording import command, setting
 
 logger = logging.getLogger(__name__)
 
@@ -75,15 +75,18 @@ class Predictor:
             raise InputError(f"{limits}, not {image_scale:g}")
         self._members, self.folds = open_members(ModelRef.resolve(model), options, model_file)
         if image_scale is not None:
-            self._members = [(runtime, known.at_scale(image_scale)) for runtime, known in self._members]
+            self._describe(lambda known: known.at_scale(image_scale))
         if polarity != "auto":
-            self._members = [(runtime, known.with_polarity(polarity)) for runtime, known in self._members]
+            self._describe(lambda known: known.with_polarity(polarity))
         self._at_work = threading.Lock()  # images are prepared in threads, and may need a network for it
         self.tta, self.image_scale, self.polarity = options.tta, image_scale, polarity
         self.tiling = tiling
-        self.description = self._members[0][1]
+        self.description = self._members[0].description
         if self.folds is not None:
-            self.description = describe_together([known for _, known in self._members], self.folds.threshold)
+            self.description = describe_together([one.description for one in self._members], self.folds.threshold)
+
+    def _describe(self, change: Callable[[ModelDescription], ModelDescription]) -> None:
+        self._members = [replace(one, description=change(one.description)) for one in self._members]
 
     @property
     def views_left_out(self) -> str:
@@ -94,8 +97,15 @@ class Predictor:
         kept = f"the {allowed} flip alone" if self.tta != "rotations" and allowed != "none" else "the image alone"
         return f"{kept} is averaged over: other views exchange classes of this network, or were not shown in training"
 
+    @property
+    def is_fitted(self) -> bool:
+        """Whether post-processing was fitted to the network, as at the end of its training."""
+        known = self.description
+        untouched = (1.0, 0.5, None, None)
+        return (known.temperature, known.threshold, known.uncertainty_limit, known.image_statistics) != untouched
+
     def __str__(self) -> str:
-        return self._members[0][0].name
+        return self._members[0].runtime.name
 
     def __len__(self) -> int:
         """The number of networks."""
@@ -116,7 +126,8 @@ class Predictor:
             The segmentation, at the image's own size.
 
         Raises:
-            InputError: For a file that cannot be read or an array of another shape.
+            InputError: For a file that cannot be read, an array of another shape, and where the network gives no
+                numbers (NaN or infinity).
         """
         if isinstance(image, str | Path):
             return self._predict(read_image(Path(image)), name or Path(image).stem, spacing)
@@ -165,14 +176,14 @@ class Predictor:
         self, key: InputFormat, found: IntensityRange, view: Callable[[IntensityRange], Array]
     ) -> IntensityRange:
         """Of two ranges the one by which the networks of a kind expect to be right; see ``prepared_image``."""
-        members = [member for member, (_, known) in enumerate(self._members) if known.preprocessing.input_format == key]
+        members = [index for index, one in enumerate(self._members) if _input_format(one) == key]
 
         def expected_dice(seen: Array) -> float:
             expected = []
             for member in members:
                 logits = self._logits(member, [{key: channels_first(seen)}])[0]
                 probabilities = to_probabilities(logits, *logits.shape[1:])
-                mask = to_labels(probabilities, self._members[member][1].threshold)
+                mask = to_labels(probabilities, self._members[member].description.threshold)
                 expected.append(1 - measure_uncertainty(probabilities, mask))
             return float(np.mean(expected))
 
@@ -181,14 +192,14 @@ class Predictor:
     @property
     def preprocessings(self) -> dict[InputFormat, Preprocessing]:
         """How the networks want images."""
-        return {known.preprocessing.input_format: known.preprocessing for _, known in self._members}
+        return {_input_format(one): one.description.preprocessing for one in self._members}
 
     def out_of_distribution(self, seen: Mapping[InputFormat, Array]) -> str:
         """In what an image, (h, w, C) of uint8 of each kind, differs from the training images of every network."""
         differences = [
-            known.image_statistics.out_of_distribution(seen[known.preprocessing.input_format])
-            for _, known in self._members
-            if known.image_statistics is not None
+            known.out_of_distribution(seen[_input_format(one)])
+            for one in self._members
+            if (known := one.description.image_statistics) is not None
         ]
         return differences[0] if differences and all(differences) else ""
 
@@ -198,16 +209,20 @@ class Predictor:
             return_freed_memory()  # what reading a large image left
         *first, last = range(len(self._members))
         totals: list[Array | None] = [None] * len(images)
+        finite = [True] * len(images)
         for member in first:
             for index, one in enumerate(self._logits(member, [image.views for image in images])):
+                finite[index] &= are_numbers(one)
                 probabilities = to_probabilities(one, *images[index].size)
                 before = totals[index]
                 totals[index] = probabilities if before is None else np.add(before, probabilities, out=before)
         logits = self._logits(last, [image.views for image in images])
         return [
             # Without the views, which may be large.
-            PendingSegmentation(replace(image, views={}), one, total, len(self._members), self.description)
-            for image, one, total in zip(images, logits, totals, strict=True)
+            PendingSegmentation(
+                replace(image, views={}), one, total, len(self._members), self.description, known and are_numbers(one)
+            )
+            for image, one, total, known in zip(images, logits, totals, finite, strict=True)
         ]
 
     def logits(self, views: Mapping[InputFormat, Array]) -> Array:
@@ -223,17 +238,23 @@ class Predictor:
         return total
 
     def checksum(self) -> str:
-        """Of what is known of the networks, different for every training, and how images go through them."""
-        known = [description.model_dump_json() for _, description in self._members]
-        polarity = () if self.polarity == "auto" else (self.polarity,)
-        return hashlib.sha256(repr((known, self.tta, self.tiling, *polarity)).encode()).hexdigest()
+        """Of the networks, by their weights and by what is known of them, and of how images go through them: the masks
+        of one image are the same where it is.
+        """
+        networks = [(one.checksum, one.description.model_dump_json()) for one in self._members]
+        how = self.description.threshold, self.tta, self.tiling, self.polarity
+        return hashlib.sha256(repr((networks, *how)).encode()).hexdigest()
 
     def _logits(self, member: int, images: Sequence[Mapping[InputFormat, Array]]) -> Array:
-        runtime, description = self._members[member]
+        runtime, description = self._members[member].runtime, self._members[member].description
         views = [image[description.preprocessing.input_format] for image in images]
         batch = np.stack(views) if len(views) > 1 else views[0][None]  # no copy of a large image
         with self._at_work:
             return compute_logits(runtime, batch, tta=self.tta, allowed=description.flips, tiling=self.tiling)
+
+
+def _input_format(member: Member) -> InputFormat:
+    return member.description.preprocessing.input_format
 
 
 def load(
@@ -266,7 +287,14 @@ def load(
         >>> sum(predictor.predict("image.png").areas().values()) == 128 * 128
         True
     """
+    model = ModelRef.resolve(model)
     predictor = Predictor(model, options, image_scale=image_scale, polarity=polarity, model_file=model_file)
+    if not predictor.is_fitted:
+        remedy = f": {command('resume', model.run)} finishes it" if model.run else ""
+        logger.warning(
+            f"the training of {model} did not come to its end, so temperature, threshold and uncertainty limit are not "
+            f"fitted, and no mask is listed as uncertain{remedy}"
+        )
     if predictor.views_left_out:
         logger.info(predictor.views_left_out)
     return predictor

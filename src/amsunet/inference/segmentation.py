@@ -19,8 +19,19 @@ from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.outputs import mask_paths
 from amsunet.inference.prepared_image import Prepared
 from amsunet.inference.uncertainty import measure_uncertainty, review_reasons_of
+from amsunet.wording import setting
 
+NO_NUMBERS = "no_numbers"
+"""Code of the error of an image for which a network gives NaN or infinity."""
 _LOSSLESS = (".png", ".tif", ".tiff")
+
+
+def describe_no_numbers(image: object) -> str:
+    """Say that a network gives NaN or infinity for an image, and what to do."""
+    return (
+        f"{image} has no mask, because the network gives no numbers for it (NaN or infinity): predict it with "
+        f"{setting(precision='float32')}, or train again"
+    )
 
 
 @dataclass(frozen=True)
@@ -122,9 +133,17 @@ class PendingSegmentation:
     """(K, H, W), the sum of the probabilities of the networks before it; None of a single one."""
     networks: int
     description: ModelDescription
+    has_numbers: bool = True
+    """Whether the logits of all networks are finite."""
 
     def finish(self) -> Segmentation:
-        """Logits to probabilities, their mean over the networks, and labels."""
+        """Logits to probabilities, their mean over the networks, and labels.
+
+        Raises:
+            InputError: If logits are NaN or infinite: no mask is made of nothing.
+        """
+        if not self.has_numbers:
+            raise InputError(describe_no_numbers(self.image.name), code=NO_NUMBERS)
         image, known = self.image, self.description
         probabilities = to_probabilities(self.logits, *image.size)
         if self.total is not None:

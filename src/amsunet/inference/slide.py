@@ -16,10 +16,11 @@ from amsunet.data.preprocessing import InputFormat, channels_first
 from amsunet.data.slide_view import SlideView
 from amsunet.data.slides import SlideError, open_slide
 from amsunet.errors import InputError
-from amsunet.inference.forward import to_labels
+from amsunet.inference.forward import are_numbers, to_labels
 from amsunet.inference.outputs import mask_paths
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.prepared_image import describe_polarity
+from amsunet.inference.segmentation import NO_NUMBERS, describe_no_numbers
 from amsunet.inference.slide_state import Scratch
 from amsunet.inference.sliding_window import Tiling
 from amsunet.inference.tile_blending import Blend, BlendAxis
@@ -44,7 +45,7 @@ class SlideTask:
     on from there. Memory depends on the tile and not on the slide.
 
     Args:
-        level: of a pyramid, the one whose pixels are those of an image; the mask has its size.
+        level: Of a pyramid, the one whose pixels are those of an image; the mask has its size.
     """
 
     def __init__(
@@ -52,7 +53,8 @@ class SlideTask:
     ) -> None:
         self._predictor, self.path, self._level, self._overwrite = predictor, path, level, overwrite
         self._description = predictor.description
-        self._targets = mask_paths(out, name, self._description.convention, ".tif")
+        self.name = name
+        self.targets = mask_paths(out, name, self._description.convention, ".tif")
         self._folder = (out / name).with_name(f".{Path(name).name}.partial")
 
     def check(self) -> None:
@@ -65,14 +67,15 @@ class SlideTask:
         with open_slide(self.path) as slide:
             self._lay_out(SlideView(slide, self._predictor.preprocessings, self._level))
 
-    def run(self) -> ReviewItem | None:
+    def run(self) -> ReviewItem:
         """Segment the slide; progress counts the tiles of this call.
 
         Returns:
-            Why the mask is to be checked, if it is; its uncertainty is that before small objects are left out.
+            How sure the mask is, and why it is to be checked, if it is; its uncertainty is that before small objects
+            are left out.
 
         Raises:
-            SlideError: As ``check``.
+            SlideError: As ``check``, and where the network gives no numbers.
             InputError: As ``check``, and if the mask is being made by another process.
         """
         with open_slide(self.path) as slide:
@@ -83,7 +86,7 @@ class SlideTask:
                 filter(None, (view.guess, self._predictor.out_of_distribution(view.sample())))
             )
             with (
-                as_input_error(self._targets[0]),
+                as_input_error(self.targets[0]),
                 Scratch(self._folder, self._job(), view.image_size, carries) as scratch,
             ):
                 logger.info(_describe(self.path, view, len(rows) * len(columns)))
@@ -98,25 +101,21 @@ class SlideTask:
                     )
                 try:
                     with large_pieces_returned():
-                        uncertainty = _fill(scratch, self._predictor, view, Blend(rows, columns, scratch))
+                        uncertainty = _fill(self.path, scratch, self._predictor, view, Blend(rows, columns, scratch))
                 except SlideError:  # another copy of the file begins anew
                     scratch.remove()
                     raise
                 if self._leaves_out_small:
                     drop_small(scratch.labels, self._description.smallest_object)
-                made = [scratch.folder / f"mask{number}.tif" for number in range(len(self._targets))]
+                made = [scratch.folder / f"mask{number}.tif" for number in range(len(self.targets))]
                 write_masks(made, scratch.labels, self._description.convention)
-                for one, target in zip(made, self._targets, strict=True):
+                for one, target in zip(made, self.targets, strict=True):
                     target.parent.mkdir(parents=True, exist_ok=True)
                     one.replace(target)
                 scratch.remove()
         polarity = next((describe_polarity(*pair) for pair in ranges), "")
         reasons = review_reasons_of(uncertainty, self._description.uncertainty_limit, out_of_distribution, polarity)
-        return (
-            ReviewItem(str(self.path), uncertainty, "; ".join(reasons), out_of_distribution, polarity)
-            if reasons
-            else None
-        )
+        return ReviewItem(str(self.path), uncertainty, "; ".join(reasons), out_of_distribution, polarity)
 
     @property
     def _leaves_out_small(self) -> bool:
@@ -129,7 +128,7 @@ class SlideTask:
             Rows, columns, and for each row the shape of the sums that it takes over.
         """
         convention = self._description.convention
-        for target in self._targets:
+        for target in self.targets:
             if target.resolve() == self.path.resolve():
                 raise InputError(f"the mask of {self.path} would take its place: choose another {setting('out')}")
             if target.exists() and not (self._overwrite or Scratch.is_of(self._folder, self._job())):
@@ -157,6 +156,16 @@ class SlideTask:
                 f"pyramid a coarser {setting('level')}"
             )
 
+    @property
+    def network(self) -> str:
+        """What the mask depends on beside the slide."""
+        return self.network_of(self._predictor, self._level)
+
+    @staticmethod
+    def network_of(predictor: Predictor, level: int) -> str:
+        """As ``network``, of any slide."""
+        return f"{predictor.checksum()} level {level}"
+
     def _job(self) -> dict[str, Any]:
         """What the mask depends on: what was begun for another one is not gone on with."""
         file = self.path.stat()
@@ -166,7 +175,7 @@ class SlideTask:
         }
 
 
-def _fill(scratch: Scratch, predictor: Predictor, view: SlideView, blend: Blend) -> float:
+def _fill(path: Path, scratch: Scratch, predictor: Predictor, view: SlideView, blend: Blend) -> float:
     """Predict the rows of tiles that are not done yet and write their labels.
 
     One tile is read and another one finished while the network is at a third. A tile counts once it is finished.
@@ -205,6 +214,8 @@ def _fill(scratch: Scratch, predictor: Predictor, view: SlideView, blend: Blend)
         finished: Future[None] | None = None
         for done, (tile, views) in enumerate(_read_ahead(read, tiles)):
             logits = predictor.logits(views)
+            if not are_numbers(logits):
+                raise SlideError(describe_no_numbers(path), code=NO_NUMBERS)
             wait(done)
             finished = pool.submit(finish, tile, logits)
         wait(len(tiles))

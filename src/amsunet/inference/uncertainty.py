@@ -14,7 +14,7 @@ from amsunet.data.images import Array
 
 @dataclass(frozen=True)
 class ReviewItem:
-    """An image whose mask is to be checked."""
+    """What is known of how good the mask of an image is; it is to be checked where there is a reason."""
 
     image: str
     uncertainty: float

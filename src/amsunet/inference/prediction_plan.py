@@ -1,0 +1,275 @@
+"""What a prediction over many files has to do: which images are left, and whether their results have places."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from amsunet.atomic_io import printable
+from amsunet.data.images import count_pixels
+from amsunet.data.slides import SlideError, is_slide
+from amsunet.errors import InputError
+from amsunet.inference.inputs import InputImage
+from amsunet.inference.outcome import FAILURES, REVIEW_LIST
+from amsunet.inference.outputs import Outputs, mask_paths
+from amsunet.inference.prediction_record import RECORD, Prediction, PredictionRecord
+from amsunet.inference.predictor import Predictor
+from amsunet.inference.slide import SlideTask
+from amsunet.wording import setting
+
+logger = logging.getLogger(__name__)
+
+State = Literal["made", "changed", "other network", "other image", "missing"]
+"""Of the mask of an image: made, changed since by a person, of another network or another image, or not there."""
+
+
+@dataclass(frozen=True)
+class ImageTask:
+    """An image that memory holds whole, and what is known of it before it is read."""
+
+    image: Path
+    name: str
+    pixels: int
+    outputs: Outputs
+
+
+@dataclass
+class PredictionPlan:
+    """What is to be predicted, and what was."""
+
+    images: list[ImageTask] = field(default_factory=list)
+    slides: list[SlideTask] = field(default_factory=list)
+    made: list[tuple[InputImage, Prediction]] = field(default_factory=list)
+    """Images whose results are there."""
+
+    def folders(self) -> set[Path]:
+        """All that results go to."""
+        return {target.parent for task in self.images for target in task.outputs} | {
+            target.parent for slide in self.slides for target in slide.targets
+        }
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Plans a prediction into a folder.
+
+    Args:
+        predictor: What segments the images.
+        record: Of the folder.
+        overlay: As for ``predict_files``, like all that follow.
+    """
+
+    predictor: Predictor
+    record: PredictionRecord
+    overlay: bool = False
+    probability: bool = False
+    overwrite: bool = False
+    level: int = 0
+    resume: bool = False
+
+    def plan(self, inputs: Sequence[InputImage]) -> PredictionPlan:
+        """Part the images into those that are left and those whose results are there.
+
+        Raises:
+            InputError: If a result cannot be written, or would take the place of another file.
+        """
+        plan = PredictionPlan()
+        states = self._read_states(inputs, plan) if self.resume else {}
+        left = [one for one in inputs if states.get(one.name) not in ("made", "changed")]
+        for one in left:
+            if is_slide(one.image):
+                plan.slides.append(self._slide(one))
+            else:
+                pixels = count_pixels(one.image)
+                plan.images.append(ImageTask(one.image, one.name, pixels, self._outputs(one.name)))
+        if plan.slides and (self.overlay or self.probability):
+            raise InputError(
+                f"{plan.slides[0].path} is too large for {setting('overlay')} and {setting('probability')}: leave them "
+                "out"
+            )
+        if self.level and not plan.slides and not plan.made:
+            raise InputError(f"{setting('level')} is for pyramids, and none of the images is one: leave it out")
+        self._refuse_to_replace(inputs, plan)
+        for slide in plan.slides:
+            with suppress(SlideError):  # noted when its turn comes
+                slide.check()
+        return plan
+
+    def _outputs(self, name: str) -> Outputs:
+        convention = self.predictor.description.convention
+        return Outputs.of(self.record.folder, name, convention, overlay=self.overlay, probability=self.probability)
+
+    def _slide(self, one: InputImage) -> SlideTask:
+        targets = mask_paths(self.record.folder, one.name, self.predictor.description.convention, ".tif")
+        ours = self.resume and all(self._is_ours(target, one) for target in targets if target.exists())
+        return SlideTask(
+            self.predictor,
+            one.image,
+            self.record.folder,
+            one.name,
+            level=self.level,
+            overwrite=self.overwrite or ours,
+        )
+
+    def _read_states(self, inputs: Sequence[InputImage], plan: PredictionPlan) -> dict[str, State]:
+        """Find what is known of the images, note in the plan what is there, and say what becomes of them."""
+        self.record.read()
+        networks = self.predictor.checksum(), SlideTask.network_of(self.predictor, self.level)
+        states: dict[str, State] = {}
+        for one in inputs:
+            prediction = self.record.find(one.name)
+            if prediction is not None and not prediction.failure:
+                states[one.name] = self._state(one, prediction, networks)
+                if states[one.name] in ("made", "changed"):
+                    plan.made.append((one, prediction))
+        if plan.made:
+            logger.info(f"{len(plan.made)} of {len(inputs)} images have their masks already, and are passed over")
+        for state, words in (
+            ("changed", "masks were changed since they were predicted, and stay as they are"),
+            ("other network", "masks are of another network or other settings, and are made anew"),
+            ("other image", "images have changed since they were predicted, and their masks are made anew"),
+        ):
+            if names := [name for name, known in states.items() if known == state]:
+                logger.info(f"{len(names)} {words}, as {names[0]}")
+        return states
+
+    def _state(self, one: InputImage, prediction: Prediction, networks: tuple[str, str]) -> State:
+        out = self.record.folder
+        of_image = list(self._outputs(one.name))
+        of_slide = mask_paths(out, one.name, self.predictor.description.convention, ".tif")
+        for wanted, network in ((of_image, networks[0]), (of_slide, networks[1])):
+            sizes = [prediction.outputs.get(relative_name(target, out)) for target in wanted]
+            if None in sizes:
+                continue
+            if prediction.network != network:
+                return "other network"
+            there = [size_of(target) for target in wanted]
+            if not all(there):  # nothing, or an empty file, which a power failure leaves
+                return "missing"
+            if not prediction.is_of(one.image):
+                return "other image"
+            return "made" if there == sizes else "changed"
+        return "missing"
+
+    def _is_ours(self, target: Path, one: InputImage | ImageTask) -> bool:
+        """Whether a file is, unchanged, what an earlier prediction of the same file left or was about to write."""
+        if self.record.is_begun(one.name):
+            return True
+        prediction = self.record.find(one.name)
+        if prediction is None or not prediction.is_from(one.image):
+            return False
+        return size_of(target) in (0, prediction.outputs.get(relative_name(target, self.record.folder)))
+
+    def _refuse_to_replace(self, inputs: Sequence[InputImage], plan: PredictionPlan) -> None:
+        """Raise InputError if a result would take the place of another file, of an image that is to be segmented, or of
+        another result; also where names differ by case alone, on a file system that takes these for one.
+        """
+        images = _Names(self.record.folder)
+        for one in inputs:
+            images.add(one.image.resolve(), one.image)
+        results, folders = _Names(self.record.folder), _Names(self.record.folder)
+        for image, targets in _targets(plan):
+            for target in targets:
+                if images.find(target.resolve()):
+                    raise InputError(
+                        f"the mask of {image} would take the place of {target}: choose another {setting('out')}"
+                    )
+                if other := results.find(target):
+                    raise InputError(_describe_clash(image, other, target))
+                results.add(target, image)
+                for folder in target.relative_to(self.record.folder).parents:
+                    folders.add(self.record.folder / folder, image)
+        lists = [self.record.folder / name for name in (REVIEW_LIST, FAILURES, RECORD)]
+        for file in (*(target for _, targets in _targets(plan) for target in targets), *lists):
+            if other := folders.find(file):
+                raise InputError(
+                    f"a folder of the masks of {other} would have the name of {file}: choose another {setting('out')}, "
+                    "or rename the folder of the image"
+                )
+        for task in plan.images:
+            for target in task.outputs:
+                if not self.overwrite and target.exists() and not (self.resume and self._is_ours(target, task)):
+                    raise InputError(self._describe_there(target, task))
+
+    def _describe_there(self, target: Path, task: ImageTask) -> str:
+        others = f"choose another {setting('out')}, or set {setting(overwrite=True)}"
+        if self.resume:
+            return f"{target} is there already, and not as a prediction of {task.image} left it: {others}"
+        self.record.read()
+        if self.record.is_begun(task.name) or self.record.find(task.name) is not None:
+            others = (
+                f"set {setting(resume=True)} to go on with what was predicted into this folder, choose another "
+                f"{setting('out')}, or set {setting(overwrite=True)}"
+            )
+        return f"{target} is there already: {others}"
+
+
+class _Names:
+    """Paths and the images they belong to, found as the file system of a folder takes names."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._exact: dict[Path, Path] = {}
+        self._similar: dict[str, Path] = {}
+
+    def add(self, path: Path, image: Path) -> None:
+        self._exact[path] = self._similar[_without_case(path)] = image
+
+    def find(self, path: Path) -> Path | None:
+        """The image that a path, or one that is the same here, belongs to."""
+        similar = self._similar.get(_without_case(path))
+        if similar is None or path in self._exact:
+            return self._exact.get(path)
+        return similar if self._ignores_case else None
+
+    @cached_property
+    def _ignores_case(self) -> bool:
+        return ignores_case(self._folder)
+
+
+def ignores_case(folder: Path) -> bool:
+    """Whether names that differ by case alone are one name in a folder, which need not exist."""
+    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    with tempfile.NamedTemporaryFile(dir=there, prefix=".case", suffix=".partial") as file:
+        path = Path(file.name)
+        return path.with_name(path.name.upper()).exists()
+
+
+def _without_case(path: Path) -> str:
+    return unicodedata.normalize("NFC", str(path)).casefold()
+
+
+def _targets(plan: PredictionPlan) -> Iterator[tuple[Path, Iterable[Path]]]:
+    for task in plan.images:
+        yield task.image, task.outputs
+    for slide in plan.slides:
+        yield slide.path, slide.targets
+
+
+def _describe_clash(image: Path, other: Path, target: Path) -> str:
+    if image == other:
+        return (
+            f"two results of {image} would both be {target}: train with other names of classes, or leave out "
+            f"{setting('overlay')} or {setting('probability')}"
+        )
+    return f"what is made of {other} and of {image} would both be {target}: predict them into different folders"
+
+
+def relative_name(path: Path, folder: Path) -> str:
+    """As the record names a result."""
+    return printable(path.relative_to(folder).as_posix())
+
+
+def size_of(path: Path) -> int | None:
+    """Bytes of a file; None where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

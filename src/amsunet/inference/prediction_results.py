@@ -1,0 +1,84 @@
+"""What came of each image, noted at once: in the record of its folder, in the lists and in the outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from amsunet.atomic_io import printable
+from amsunet.errors import InputError
+from amsunet.inference.inputs import InputImage
+from amsunet.inference.outcome import Lists, Outcome
+from amsunet.inference.prediction_plan import ImageTask, relative_name, size_of
+from amsunet.inference.prediction_record import FileStamp, Prediction, PredictionRecord, stamp
+from amsunet.inference.slide import SlideTask
+from amsunet.inference.uncertainty import ReviewItem
+
+
+class Results:
+    """Takes what came of the images of one command.
+
+    Args:
+        record: Of the folder of the masks.
+        network: ``Predictor.checksum`` of what makes the masks.
+    """
+
+    def __init__(self, record: PredictionRecord, network: str) -> None:
+        self.record, self.network = record, network
+        self.lists, self.outcome = Lists(record), Outcome()
+
+    def pass_over(self, one: InputImage, prediction: Prediction) -> None:
+        """Note an image whose mask is there already."""
+        self.outcome.passed_over += 1
+        self.lists.pass_over(one.image, prediction.review)
+
+    def keep(self, task: ImageTask | SlideTask, item: ReviewItem, file: FileStamp | None, checksum: str = "") -> None:
+        """Note an image whose files are written. Threads may call it; the outcome is for ``count``."""
+        image, targets, network = self._of(task)
+        self.lists.add(image, item if item.reason else None)
+        self.record.add(
+            Prediction(
+                name=printable(task.name),
+                image=printable(str(image)),
+                file=file,
+                checksum=checksum,
+                network=network,
+                outputs={relative_name(target, self.record.folder): size_of(target) or 0 for target in targets},
+                uncertainty=item.uncertainty,
+                reason=item.reason,
+                out_of_distribution=item.out_of_distribution,
+                polarity=item.polarity,
+            )
+        )
+
+    def count(self, task: ImageTask | SlideTask, found: ReviewItem | InputError) -> None:
+        """Count what came of an image, and note a failure."""
+        image, _, network = self._of(task)
+        if isinstance(found, ReviewItem):
+            self.outcome.written += 1
+            return
+        self.outcome.failures[str(image)] = str(found)
+        self.lists.add(image, None, str(found))
+        self.record.add(
+            Prediction(
+                name=printable(task.name),
+                image=printable(str(image)),
+                file=stamp(image),
+                network=network,
+                failure=printable(str(found)),
+            )
+        )
+
+    def close(self, seconds: float) -> None:
+        """Put the lists in order; also where the work was stopped.
+
+        Args:
+            seconds: What the work took.
+        """
+        self.outcome.seconds = seconds
+        self.outcome.review = self.lists.close()
+
+    def _of(self, task: ImageTask | SlideTask) -> tuple[Path, Iterable[Path], str]:
+        if isinstance(task, SlideTask):
+            return task.path, task.targets, task.network
+        return task.image, task.outputs, self.network
