@@ -42,8 +42,14 @@ def check_writable(path: Path) -> None:
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, which takes its place once the block has ended without an error.
+
+    Args:
+        path: The file to be written.
+        durable: Wait until the disk holds the content before the file takes its place, and the name afterwards: a
+            power failure then leaves the old file or the new one too. Off where the file is one of many and is easily
+            made again.
 
     Raises:
         InputError: If the disk is full or the folder may not be written.
@@ -51,7 +57,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         with as_input_error(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            made = _make_folder(path.parent)
             # The suffix stays last: image writers choose the format by it.
             temporary = path.parent / f".{uuid.uuid4().hex[:12]}.partial{path.suffix}"
             # Made as any new file is: its mode comes from the umask, which can only be read by setting it.
@@ -60,11 +66,38 @@ def atomic_write(path: Path) -> Iterator[Path]:
             os.close(handle)
             yield temporary
             temporary.chmod(mode)  # some writers put a file of their own in its place
+            if durable:
+                flush(temporary)
             temporary.replace(path)
+            if durable:
+                for folder in (path.parent, *made):
+                    flush(folder)
     finally:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Wait until the disk holds what was written to a file, or the names in a folder."""
+    is_folder = path.is_dir()
+    if is_folder and os.name == "nt":  # which opens no folder
+        return
+    handle = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):  # this file system does not do it
+            raise
+    finally:
+        os.close(handle)
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Make a folder with those above it; the folders that new names are in are returned."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return [one.parent for one in missing]
 
 
 def write_text(path: Path, text: str) -> None:
