@@ -28,6 +28,15 @@ def test_what_was_saved_is_loaded(make_run, tmp_path):
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in network.state_dict().items())
 
 
+def test_the_same_network_is_the_same_bytes(make_run, tmp_path):
+    """The library writes metadata in another order each time."""
+    network, description = load_model(make_run(names=("background", "Drüse")) / FILE_NAME)
+    for number in range(12):
+        save_model(tmp_path / f"{number}.safetensors", network, description)
+    assert len({path.read_bytes() for path in tmp_path.glob("*.safetensors")}) == 1
+    assert load_model(tmp_path / "0.safetensors")[1] == description
+
+
 @pytest.mark.parametrize(
     ("bits", "dtype", "white"), [(16, np.uint16, 65535), (32, np.float32, 1), (8, np.uint16, 4095)]
 )

@@ -118,7 +118,8 @@ def test_a_fold_that_is_missing_or_damaged_is_trained_anew_and_no_other(copy, en
 def test_a_fold_killed_before_its_first_epoch_ended_begins_anew(copy, ensemble, records, said):
     dealt = read_folds(copy)
     write_folds(copy, dealt.model_copy(update={"scores": {k: v for k, v in dealt.scores.items() if k != 2}}))
-    (fold_folder(copy, 2) / "last.ckpt").unlink()
+    for name in ("last.ckpt", "previous.ckpt"):
+        (fold_folder(copy, 2) / name).unlink()
     resume(copy)
     assert any(line.startswith("fold2 (3 of 3): begins") for line in said)
     assert records(copy) == records(ensemble)

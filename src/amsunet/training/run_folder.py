@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from amsunet.atomic_io import as_input_error, atomic_write, write_json
@@ -21,15 +21,21 @@ from amsunet.data.masks import MaskConvention
 from amsunet.data.options import DataOptions
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
+from amsunet.file_lock import file_lock
+from amsunet.inference.ensemble import Folds, fold_folder, write_folds
 from amsunet.inference.model_metadata import seen_as_then
-from amsunet.inference.model_ref import ModelRef
+from amsunet.inference.model_ref import FILE_NAME, FOLDS_NAME, ModelRef
 from amsunet.models import code_files, is_custom
 from amsunet.records import Record
 from amsunet.removed import removed_in
+from amsunet.training.checkpoint import LAST, PREVIOUS
 from amsunet.training.plan_schema import Plan
 from amsunet.wording import setting
 
 Content = TypeVar("Content", bound=BaseModel)
+
+_WRITTEN = (".json", ".csv", ".ckpt", ".safetensors", ".py")
+"""Suffixes of what a training alone writes into its run folder."""
 
 
 class RunConfig(BaseModel):
@@ -105,35 +111,66 @@ def describe_changed_masks(masks: Sequence[str]) -> str:
     return f"{len(masks)} {'mask differs' if len(masks) == 1 else 'masks differ'} from those trained on, as {masks[0]}"
 
 
-def write_run(folder: Path, config: RunConfig, data: RunData, environment: dict[str, Any]) -> None:
-    """Begin a run folder; a network from a file of the user's is kept in it, with what it imports, for the record."""
+def write_run(
+    folder: Path, config: RunConfig, data: RunData, environment: dict[str, Any], folds: Folds | None = None
+) -> None:
+    """Begin a run folder; a network from a file of the user's is kept in it, with what it imports, for the record.
+
+    ``config.json`` comes last: a folder without it has not begun, whatever else a kill left there, and the same command
+    takes it again.
+
+    Args:
+        folder: The run folder.
+        config: What was set and derived.
+        data: What is trained on.
+        environment: Where it is trained.
+        folds: Which images each network of an ensemble is not trained on.
+    """
     if is_custom(config.plan.model):
         for place, file in code_files(config.plan.model).items():
             with atomic_write(folder / place) as temporary:
                 shutil.copyfile(file, temporary)
-    write_json(folder / "config.json", config.model_dump(mode="json"))
-    write_data(folder, data)
     write_json(folder / "environment.json", environment)
+    write_data(folder, data)
+    if folds is not None:
+        write_folds(folder, folds)
+    else:
+        (folder / FOLDS_NAME).unlink(missing_ok=True)  # of an ensemble that was killed before it had begun
+    write_json(folder / "config.json", config.model_dump(mode="json"))
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a training has begun in a folder, or something that one made is left there."""
+    made = (folder / name for name in ("config.json", FILE_NAME, LAST, PREVIOUS))
+    return any(path.exists() for path in made) or fold_folder(folder, 0).exists()
 
 
 @contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
-    """Hold a run folder for one training. Raises InputError if another one is at work there."""
-    with as_input_error(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise InputError(
-                f"another training is at work in {folder}: wait for it, or choose another {setting('out')}"
-            ) from None
-    try:
+    """Hold a run folder for one training; what a killed one had not written to its end is removed.
+
+    Raises:
+        InputError: If another one is at work there.
+    """
+    with ExitStack() as stack:
+        with as_input_error(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                stack.enter_context(file_lock(folder / ".lock"))
+            except Timeout:
+                raise InputError(
+                    f"another training is at work in {folder}: wait for it, or choose another {setting('out')}"
+                ) from None
+            stack.callback(_remove, folder / ".lock")
+            for suffix in _WRITTEN:
+                for partial in folder.glob(f".*.partial{suffix}"):
+                    partial.unlink(missing_ok=True)
         yield
-    finally:
-        with suppress(OSError):  # Windows removes no open file, and leaves it
-            Path(lock.lock_file).unlink()
-        lock.release()
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # Windows removes no open file, and leaves it
+        path.unlink(missing_ok=True)
 
 
 def write_data(folder: Path, data: RunData) -> None:
@@ -154,11 +191,22 @@ def read_run(folder: Path) -> tuple[RunConfig, RunData]:
     return config.model_copy(update={"preprocessing": preprocessing}), data
 
 
+def threads_of(folder: Path) -> int | None:
+    """The threads that a run began with; None where that is not known."""
+    with suppress(OSError, ValueError, RecursionError, AttributeError):
+        threads = json.loads((folder / "environment.json").read_text(encoding="utf-8")).get("threads")
+        return threads if isinstance(threads, int) else None
+    return None
+
+
 def _read(path: Path, kind: type[Content]) -> Content:
     try:
         return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise InputError(f"{path} is missing: the run folder is incomplete, copy it again or train again") from None
+        raise InputError(
+            f"{path} is missing: the training was stopped before it had begun, or the folder is incomplete: run the "
+            "same command again, or copy the folder again"
+        ) from None
     except ValidationError as error:
         if gone := removed_in(error):
             raise InputError(f"{path}: {gone}; use that one, or train again") from None
