@@ -21,12 +21,18 @@ from amsunet.wording import setting
 
 
 @contextmanager
-def as_input_error(path: Path) -> Iterator[None]:
-    """Turn what goes wrong with the disk while ``path`` is made into an InputError."""
+def as_input_error(path: Path, *, elsewhere: str = "") -> Iterator[None]:
+    """Turn what goes wrong with the disk while ``path`` is made into an InputError.
+
+    Args:
+        path: What is made.
+        elsewhere: What to do where it may not be written, if no other folder can be named.
+    """
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path} could not be written ({error.strerror or error}): {_remedy(error)}") from error
+        reason, remedy = error.strerror or error, _remedy(error, elsewhere)
+        raise InputError(f"{path} could not be written ({reason}): {remedy}") from error
 
 
 def check_writable(path: Path) -> None:
@@ -127,9 +133,9 @@ def _finite(content: Any) -> Any:
     return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
-def _remedy(error: OSError) -> str:
+def _remedy(error: OSError, elsewhere: str) -> str:
     if isinstance(error, PermissionError | FileNotFoundError) or error.errno == errno.EROFS:
-        return f"choose a folder that you may write to, with {setting('out')}"
+        return elsewhere or f"choose a folder that you may write to, with {setting('out')}"
     if isinstance(error, IsADirectoryError | NotADirectoryError | FileExistsError):
         return (
             "a folder stands where a file should be, or a file where a folder should: choose another place, with "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,11 +74,13 @@ def test_failed_writing_leaves_the_old_file_and_no_other(make_run, monkeypatch):
     network, description = load_model(path)
     before = path.read_bytes()
 
-    def full(weights, target, metadata):
-        target.write_bytes(b"half")
+    write = Path.write_bytes
+
+    def full(target, content):
+        write(target, content[: len(content) // 2])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("amsunet.inference.model_file.save_file", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(InputError, match=r"No space left on device.*free some space"):
         save_model(path, network, description)
     assert path.read_bytes() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -161,6 +162,16 @@ def test_an_ensemble_without_its_folds_is_not_trained_as_one_network(copy):
     with pytest.raises(InputError, match=r"folds\.json is missing"):
         resume(copy)
     assert sorted(copy.rglob("*")) == before
+
+
+def test_a_changed_digit_in_the_scores_is_noticed_and_a_file_of_an_earlier_version_is_read(copy):
+    path = copy / "folds.json"
+    sound, known = path.read_text(encoding="utf-8"), read_folds(copy)
+    path.write_text(sound.replace('"epochs": 2', '"epochs": 3', 1), encoding="utf-8")
+    with pytest.raises(InputError, match=r"folds\.json is damaged"):
+        read_folds(copy)
+    path.write_text(json.dumps({k: v for k, v in json.loads(sound).items() if k != "sha256"}), encoding="utf-8")
+    assert read_folds(copy) == known
 
 
 def test_an_ensemble_is_no_start_and_a_fold_of_it_is(ensemble, tiny, tmp_path):

@@ -109,7 +109,7 @@ def test_another_number_of_threads_is_said_where_bytes_were_promised(copy, said)
     environment = json.loads((copy / "environment.json").read_text())
     (copy / "environment.json").write_text(json.dumps(environment | {"threads": 97}))
     resume(copy)
-    (line,) = [line for line in said if "threads, which add up" in line]
+    (line,) = [line for line in said if "97 threads" in line]
     assert line.startswith("warning: this training began with 97 threads") and line.endswith(
         "OMP_NUM_THREADS=97 keeps them"
     )

@@ -83,6 +83,8 @@ class Evaluation:
     """Working pixels per image pixel, where they were set."""
     predictor: Predictor | None = field(default=None, repr=False, compare=False)
     """The model that was evaluated, kept for the report, which shows some images again."""
+    out: Path | None = None
+    """The folder that was named for it."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -295,7 +297,9 @@ def name_of(source: str) -> str:
 
 
 def evaluation_folder(evaluation: Evaluation) -> Path:
-    """Where an evaluation is kept: in its run; under ``evaluations/NAME`` of a network that comes alone."""
+    """Where an evaluation is kept: where that was named, in its run, else under ``evaluations/NAME``."""
+    if evaluation.out is not None:
+        return evaluation.out
     model = evaluation.model
     home = model.run / "evaluation" if model.run else Path("evaluations") / model.name
     name = evaluation.split

@@ -140,9 +140,11 @@ def build_network(model: str, arguments: dict[str, Any]) -> nn.Module:
     try:
         return create_model(model, **arguments)
     except TypeError as error:
-        raise InputError(f"{model} cannot be built: {error}") from None
+        first, _, _ = str(error).partition("\n")  # torch's traces follow
+        raise InputError(f"{model} cannot be built: {first}") from None
     except ValueError as error:
-        raise InputError(str(error)) from None
+        first, _, _ = str(error).partition("\n")
+        raise InputError(first) from None
 
 
 def authorized_model(recorded: str, code: str | None, model_file: str | None, *, where: Path) -> str:

@@ -152,8 +152,10 @@ def run_lock(folder: Path) -> Iterator[None]:
     Raises:
         InputError: If another one is at work there.
     """
+    # What has begun goes on where it is; no other folder can be named for it.
+    elsewhere = "copy the run folder to a place that you may write to" if holds_run(folder) else ""
     with ExitStack() as stack:
-        with as_input_error(folder):
+        with as_input_error(folder, elsewhere=elsewhere):
             folder.mkdir(parents=True, exist_ok=True)
             try:
                 stack.enter_context(file_lock(folder / ".lock"))
@@ -214,7 +216,7 @@ def _read(path: Path, kind: type[Content]) -> Content:
         if field:
             raise InputError(f"{path} was written by another version of amsunet (field {field}): train again") from None
         raise InputError(f"{path} is damaged: copy the run folder again or train again") from None
-    except (ValueError, OSError):
+    except (ValueError, OSError, RecursionError):
         raise InputError(f"{path} is damaged: copy the run folder again or train again") from None
 
 
