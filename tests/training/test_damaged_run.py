@@ -11,6 +11,7 @@ from damaged_json import damaged, places
 
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
+from amsunet.evaluation.plots import training_curves
 from amsunet.inference.predictor import load
 from amsunet.training.run_folder import read_run
 from amsunet.training.train import resume
@@ -65,6 +66,17 @@ def test_every_key_is_damaged(tmp_path):
     (tmp_path / "x.json").write_text('{"seed": 0}')
     texts = [text for _, text in damaged(tmp_path / "x.json")]
     assert '{"seed": 1e400}' in texts and len(texts) == 7
+
+
+@pytest.mark.parametrize("content", [b"", b"epoch\n0\n", b"\xff\xfe", b"epoch,step\n1,2,3\n", b'epoch\n"\n'])
+def test_figures_that_are_damaged_leave_the_curves_out_and_say_so(copy, said, content):
+    path, sound = copy / "metrics.csv", (copy / "metrics.csv").read_bytes()
+    assert training_curves(copy)
+    path.write_bytes(content)
+    assert training_curves(copy) == ""
+    path.write_bytes(sound)
+    (line,) = said
+    assert line.startswith(f"warning: no training curves in the report: {path} is missing or damaged")
 
 
 def test_a_flip_in_any_file_of_a_run_changes_no_mask_in_silence(copy, tmp_path):

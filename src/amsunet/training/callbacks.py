@@ -24,6 +24,7 @@ from amsunet.inference.model_ref import FILE_NAME
 from amsunet.progress import is_shown, report
 from amsunet.training.checkpoint import save_checkpoint
 from amsunet.training.lightning_module import SegmentationTask
+from amsunet.training.run_folder import METRICS_NAME
 
 logger = logging.getLogger(__name__)
 
@@ -203,7 +204,7 @@ class Checkpointer(pl.Callback):
             )
         if self._time_budget.cut:
             return
-        write_csv(self._run / "metrics.csv", self.rows)
+        write_csv(self._run / METRICS_NAME, self.rows)
         self._stop_early(trainer, pl_module, trainer.current_epoch)
         save_checkpoint(self._run, trainer.save_checkpoint)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from filelock import Timeout
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from amsunet.atomic_io import as_input_error, atomic_write, write_json
 from amsunet.data.builtin_samples import locate
@@ -34,6 +35,7 @@ from amsunet.wording import setting
 
 Content = TypeVar("Content", bound=BaseModel)
 
+METRICS_NAME = "metrics.csv"
 _WRITTEN = (".json", ".csv", ".ckpt", ".safetensors", ".py")
 """Suffixes of what a training alone writes into its run folder."""
 
@@ -51,6 +53,12 @@ class RunConfig(BaseModel):
     deterministic: bool
     code: str | None = None
     """Checksum of the file that builds the network, where it is not one of amsunet's."""
+
+    @model_validator(mode="after")
+    def _has_all_that_is_trained_by(self) -> Self:
+        if self.plan.steps_per_epoch is None:
+            raise ValueError("steps_per_epoch, which a plan may leave open, is known when training begins")
+        return self
 
 
 class RunData(Record):
@@ -191,6 +199,27 @@ def read_run(folder: Path) -> tuple[RunConfig, RunData]:
     config, data = _read(folder / "config.json", RunConfig), _read(folder / "data.json", RunData)
     preprocessing = seen_as_then(config.preprocessing, data.fingerprint.bits)
     return config.model_copy(update={"preprocessing": preprocessing}), data
+
+
+def read_metrics(folder: Path, *names: str) -> list[dict[str, float]]:
+    """Read the figures of each epoch, at least one.
+
+    Args:
+        folder: The run folder.
+        names: Of figures that each must have.
+
+    Raises:
+        InputError: If ``metrics.csv`` is missing or damaged.
+    """
+    path = folder / METRICS_NAME
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(lines)]
+        if not rows or not all({*names} <= row.keys() for row in rows):
+            raise ValueError
+    except (OSError, ValueError, TypeError, csv.Error):
+        raise InputError(f"{path} is missing or damaged: copy the run folder again or train again") from None
+    return rows
 
 
 def threads_of(folder: Path) -> int | None:
