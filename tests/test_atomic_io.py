@@ -5,10 +5,14 @@ from __future__ import annotations
 import csv
 import errno
 import json
+import os
+import stat
 
+import numpy as np
 import pytest
 
 from amsunet.atomic_io import atomic_write, write_csv, write_json, write_text
+from amsunet.data.images import write_image
 from amsunet.errors import InputError
 
 
@@ -31,6 +35,58 @@ def test_a_folder_in_the_way_is_told_as_one(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="or a file where a folder should"):
         write_text(tmp_path / "file" / "a.txt", "new")
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """What is asked of the disk, in turn: files and folders flushed, files put in their place."""
+    asked, flushed, renamed = [], os.fsync, os.replace
+
+    def fsync(handle):
+        asked.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else f"{os.fstat(handle).st_size} bytes")
+        flushed(handle)
+
+    def replace(*places):
+        asked.append("renamed")
+        renamed(*places)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    return asked
+
+
+def test_the_disk_holds_the_content_before_the_name_and_the_name_before_it_goes_on(tmp_path, disk):
+    write_text(tmp_path / "a.txt", "four")
+    assert disk == ["4 bytes", "renamed", "folder"]
+    disk.clear()
+    write_text(tmp_path / "b" / "c" / "a.txt", "four")
+    assert disk == ["4 bytes", "renamed", "folder", "folder", "folder"], "b and c are names in folders too"
+
+
+def test_what_is_easily_made_again_does_not_wait_for_the_disk(tmp_path, disk):
+    write_image(tmp_path / "a.png", np.zeros((2, 2), np.uint8))
+    assert disk == ["renamed"]
+
+
+def test_a_file_system_that_flushes_nothing_is_written_to_all_the_same(tmp_path, monkeypatch):
+    def refuse(handle):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    write_text(tmp_path / "a.txt", "four")
+    assert (tmp_path / "a.txt").read_text() == "four"
+
+
+def test_what_the_disk_did_not_take_replaces_nothing(tmp_path, monkeypatch):
+    write_text(tmp_path / "a.txt", "old")
+
+    def fail(handle):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(InputError, match=r"a\.txt could not be written \(Input/output error\)"):
+        write_text(tmp_path / "a.txt", "new")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "old"}
 
 
 def test_another_error_passes_and_leaves_nothing(tmp_path):

@@ -294,6 +294,8 @@ def test_a_folder_of_classes_comes_back_as_folders(command, tmp_path):
         (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), True),
         (RuntimeError("unable to mmap 8 bytes from file <x>: Cannot allocate memory (12)"), True),
+        (RuntimeError("could not create a primitive"), True),
+        (RuntimeError("std::bad_alloc"), True),
         (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
     ],
 )
@@ -308,6 +310,20 @@ def test_memory_that_ran_out_is_said_and_nothing_else_is_taken_for_it(command, m
         return
     code, _, err = command("models")
     assert code == 2 and "memory ran out" in err
+
+
+@pytest.mark.parametrize("name", ["train", "check", "compare", "ablate", "predict", "evaluate", "export"])
+def test_the_remedy_for_memory_that_ran_out_is_one_that_the_command_has(name):
+    flags = {flag for option in cli.cli.commands[name].params for flag in option.opts}
+    named = re.findall(r"--[a-z-]+", cli._describe_less([name, "DATA"]))
+    assert {*named} <= flags and bool(named) == (name != "export")
+
+
+def test_a_run_is_resumed_with_its_own_settings_where_memory_ran_out():
+    assert cli._describe_less(["train", "--resume", "runs/a"]) == (
+        "close other programs and run the command again, or train anew with a smaller --batch-size or --crop; what was "
+        "reached is kept"
+    )
 
 
 def test_without_a_command_the_help_is_shown(command):

@@ -28,12 +28,18 @@ _PARTIAL = re.compile(r"\.[0-9a-f]{12}\.partial(\.[^.]+)?")
 
 
 @contextmanager
-def as_input_error(path: Path) -> Iterator[None]:
-    """Turn what goes wrong with the disk while ``path`` is made into an InputError."""
+def as_input_error(path: Path, *, elsewhere: str = "") -> Iterator[None]:
+    """Turn what goes wrong with the disk while ``path`` is made into an InputError.
+
+    Args:
+        path: What is made.
+        elsewhere: What to do where it may not be written, if no other folder can be named.
+    """
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path} could not be written ({error.strerror or error}): {_remedy(error)}") from error
+        reason, remedy = error.strerror or error, _remedy(error, elsewhere)
+        raise InputError(f"{path} could not be written ({reason}): {remedy}") from error
 
 
 def check_writable(path: Path) -> None:
@@ -49,8 +55,14 @@ def check_writable(path: Path) -> None:
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, which takes its place once the block has ended without an error.
+
+    Args:
+        path: The file to be written.
+        durable: Wait until the disk holds the content before the file takes its place, and the name afterwards: a
+            power failure then leaves the old file or the new one too. Off where the file is one of many and is easily
+            made again.
 
     Raises:
         InputError: If the disk is full or the folder may not be written.
@@ -59,7 +71,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     handle: int | None = None
     try:
         with as_input_error(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            made = _make_folder(path.parent)
             temporary, handle = _create_partial(path)
             mode = stat.S_IMODE(os.fstat(handle).st_mode)
             if sys.platform == "win32":
@@ -67,7 +79,12 @@ def atomic_write(path: Path) -> Iterator[Path]:
                 handle = None
             yield temporary
             temporary.chmod(mode)  # some writers put a file of their own in its place
+            if durable:
+                flush(temporary)
             temporary.replace(path)
+            if durable:
+                for folder in (path.parent, *made):
+                    flush(folder)
     finally:
         if temporary is not None:
             with suppress(OSError):
@@ -126,6 +143,28 @@ def _remove_unlocked(path: Path) -> bool:
     return True
 
 
+def flush(path: Path) -> None:
+    """Wait until the disk holds what was written to a file, or the names in a folder."""
+    is_folder = path.is_dir()
+    if is_folder and os.name == "nt":  # which opens no folder
+        return
+    handle = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):  # this file system does not do it
+            raise
+    finally:
+        os.close(handle)
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Make a folder with those above it; the folders that new names are in are returned."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return [one.parent for one in missing]
+
+
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` as UTF-8, wholly or not at all."""
     with atomic_write(path) as temporary:
@@ -153,9 +192,9 @@ def _finite(content: Any) -> Any:
     return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
-def _remedy(error: OSError) -> str:
+def _remedy(error: OSError, elsewhere: str) -> str:
     if isinstance(error, PermissionError | FileNotFoundError) or error.errno == errno.EROFS:
-        return f"choose a folder that you may write to, with {setting('out')}"
+        return elsewhere or f"choose a folder that you may write to, with {setting('out')}"
     if isinstance(error, IsADirectoryError | NotADirectoryError | FileExistsError):
         return (
             "a folder stands where a file should be, or a file where a folder should: choose another place, with "

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 import shutil
 from html import unescape
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,7 +30,7 @@ from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.predictor import load
 from amsunet.inference.runtime_options import RuntimeOptions
-from amsunet.training.train import train
+from amsunet.training.train import resume, train
 
 EXACT = RuntimeOptions(device="cpu", precision="float32")
 
@@ -55,6 +58,28 @@ def test_the_test_split_is_evaluated_and_written(run):
     assert summary["mean_over_classes"]["dice"]["mean"] == pytest.approx(mean)
     assert set(METRICS) <= set(summary["classes"]["foreground"])
     assert EMPTY_RULE in evaluation.table()
+
+
+def test_a_run_that_may_not_be_written_to_is_evaluated_elsewhere_and_predicts(whole, tmp_path, monkeypatch):
+    kept = shutil.copytree(whole.run, tmp_path / "kept")
+    before = {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()}
+    write = os.open
+
+    def refuse(path, flags, *others, **named):
+        if flags & (os.O_WRONLY | os.O_RDWR) and Path(os.fspath(path)).is_relative_to(kept):
+            raise OSError(errno.EROFS, "Read-only file system")
+        return write(path, flags, *others, **named)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(InputError, match=r"kept/.* \(Read-only file system\): choose a folder .* with out"):
+        evaluate(kept)
+    evaluation = evaluate(kept, out=tmp_path / "out")
+    assert write_report(evaluation) == tmp_path / "out" / "report.html"
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"images.csv", "summary.json", "report.html"}
+    with pytest.raises(InputError, match="copy the run folder to a place that you may write to"):
+        resume(kept)
+    load(kept).predict(np.zeros((40, 40), np.uint8))
+    assert {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()} == before
 
 
 def test_another_scale_is_evaluated_beside_the_networks_own(run):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +28,15 @@ def test_what_was_saved_is_loaded(make_run, tmp_path):
     again, same = load_model(tmp_path / "other" / FILE_NAME)
     assert same == description
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in network.state_dict().items())
+
+
+def test_the_same_network_is_the_same_bytes(make_run, tmp_path):
+    """The library writes metadata in another order each time."""
+    network, description = load_model(make_run(names=("background", "Drüse")) / FILE_NAME)
+    for number in range(12):
+        save_model(tmp_path / f"{number}.safetensors", network, description)
+    assert len({path.read_bytes() for path in tmp_path.glob("*.safetensors")}) == 1
+    assert load_model(tmp_path / "0.safetensors")[1] == description
 
 
 @pytest.mark.parametrize(
@@ -85,11 +95,13 @@ def test_failed_writing_leaves_the_old_file_and_no_other(make_run, monkeypatch):
     network, description = load_model(path)
     before = path.read_bytes()
 
-    def full(weights, target, metadata):
-        target.write_bytes(b"half")
+    write = Path.write_bytes
+
+    def full(target, content):
+        write(target, content[: len(content) // 2])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("amsunet.inference.model_file.save_file", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(InputError, match=r"No space left on device.*free some space"):
         save_model(path, network, description)
     assert path.read_bytes() == before

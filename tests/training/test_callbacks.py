@@ -93,12 +93,14 @@ def test_seconds_and_plan_survive_a_resume(monkeypatch):
 def interrupted(monkeypatch, tmp_path):
     """Ctrl-C at a step of ten, or in the validation that follows the last: clock, keeper and trainer afterwards."""
     monkeypatch.setattr(callbacks, "save_model", lambda path, *_: path.touch())
+    monkeypatch.setattr(callbacks, "save_checkpoint", lambda run, write: write(run / "last.ckpt"))
 
     def press(step, *, validating=False):
         task = SegmentationTask.__new__(SegmentationTask)
         torch.nn.Module.__init__(task)
         task.network, task.total_steps, task.dice_of_images = torch.nn.Identity(), 40, [torch.tensor([0.5])]
         task.loss_of_images, task.classes_of_images = [torch.tensor(1.0)], [torch.tensor([True])]
+        task._loss_sum, task._crops_seen = torch.tensor(1.0), 1
         task.plan = SimpleNamespace(minutes=None, steps_per_epoch=_STEPS, patience=9)
         trainer = SimpleNamespace(
             current_epoch=1,

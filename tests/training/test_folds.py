@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -118,7 +119,8 @@ def test_a_fold_that_is_missing_or_damaged_is_trained_anew_and_no_other(copy, en
 def test_a_fold_killed_before_its_first_epoch_ended_begins_anew(copy, ensemble, records, said):
     dealt = read_folds(copy)
     write_folds(copy, dealt.model_copy(update={"scores": {k: v for k, v in dealt.scores.items() if k != 2}}))
-    (fold_folder(copy, 2) / "last.ckpt").unlink()
+    for name in ("last.ckpt", "previous.ckpt"):
+        (fold_folder(copy, 2) / name).unlink()
     resume(copy)
     assert any(line.startswith("fold2 (3 of 3): begins") for line in said)
     assert records(copy) == records(ensemble)
@@ -160,6 +162,16 @@ def test_an_ensemble_without_its_folds_is_not_trained_as_one_network(copy):
     with pytest.raises(InputError, match=r"folds\.json is missing"):
         resume(copy)
     assert sorted(copy.rglob("*")) == before
+
+
+def test_a_changed_digit_in_the_scores_is_noticed_and_a_file_of_an_earlier_version_is_read(copy):
+    path = copy / "folds.json"
+    sound, known = path.read_text(encoding="utf-8"), read_folds(copy)
+    path.write_text(sound.replace('"epochs": 2', '"epochs": 3', 1), encoding="utf-8")
+    with pytest.raises(InputError, match=r"folds\.json is damaged"):
+        read_folds(copy)
+    path.write_text(json.dumps({k: v for k, v in json.loads(sound).items() if k != "sha256"}), encoding="utf-8")
+    assert read_folds(copy) == known
 
 
 def test_an_ensemble_is_no_start_and_a_fold_of_it_is(ensemble, tiny, tmp_path):

@@ -13,7 +13,7 @@ from made_device import CPU
 
 from amsunet.data.images import read_image, write_image
 from amsunet.errors import InputError
-from amsunet.training.run_folder import RunConfig, absolute_source, read_run, run_lock, write_run
+from amsunet.training.run_folder import RunConfig, absolute_source, read_run, run_lock, threads_of, write_run
 from amsunet.training.train import _next_run, resume, train
 
 
@@ -78,8 +78,9 @@ def test_missing_or_damaged_file_is_named(copy, name, content, message):
 def test_checkpoint_with_code_is_refused_and_not_executed(copy, tmp_path):
     trap = tmp_path / "executed"
     state = torch.load(copy / "last.ckpt", weights_only=True)
-    torch.save({**state, "trap": _Trap(trap)}, copy / "last.ckpt")
-    with pytest.raises(InputError, match=r"last\.ckpt is damaged or .*never executed"):
+    for name in ("last.ckpt", "previous.ckpt"):
+        torch.save({**state, "trap": _Trap(trap)}, copy / name)
+    with pytest.raises(InputError, match=r"last\.ckpt .* damaged or .*never executed"):
         resume(copy)
     assert not trap.exists()
     torch.load(copy / "last.ckpt", weights_only=False)["trap"].close()
@@ -91,16 +92,33 @@ def test_truncated_checkpoint_is_refused(copy, size):
     content = (copy / "last.ckpt").read_bytes()
     assert size < len(content)
     (copy / "last.ckpt").write_bytes(content[:size])
+    (copy / "previous.ckpt").unlink()
     with pytest.raises(InputError, match=r"last\.ckpt is damaged"):
         resume(copy)
 
 
 def test_without_a_checkpoint_training_begins_anew_and_says_so(copy, record, whole, said):
-    for name in ("last.ckpt", "model.safetensors", "metrics.csv"):
+    for name in ("last.ckpt", "previous.ckpt", "model.safetensors", "metrics.csv"):
         (copy / name).unlink()
     resume(copy)
     assert any("starting from the beginning" in line for line in said)
     assert record(copy) == record(whole.run)
+
+
+def test_another_number_of_threads_is_said_where_bytes_were_promised(copy, said):
+    environment = json.loads((copy / "environment.json").read_text())
+    (copy / "environment.json").write_text(json.dumps(environment | {"threads": 97}))
+    resume(copy)
+    (line,) = [line for line in said if "97 threads" in line]
+    assert line.startswith("warning: this training began with 97 threads") and line.endswith(
+        "OMP_NUM_THREADS=97 keeps them"
+    )
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"threads": "x"}', "[" * 100_000])
+def test_where_threads_are_not_known_nothing_is_said(tmp_path, content):
+    (tmp_path / "environment.json").write_text(content)
+    assert threads_of(tmp_path) is None
 
 
 def test_changed_data_are_noticed(tiny, tmp_path, said):

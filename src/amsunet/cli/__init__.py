@@ -7,6 +7,7 @@ import io
 import os
 import re
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -19,8 +20,17 @@ from amsunet.errors import InputError
 from amsunet.optional import describe_missing, is_optional
 
 _OUT_OF_MEMORY = re.compile(
-    "out of memory|not enough memory|can(no|')t allocate memory|failed to allocate", re.IGNORECASE
+    "out of memory|not enough memory|can(no|')t allocate memory|failed to allocate"
+    "|could not create a (memory|primitive)"  # oneDNN
+    "|bad_alloc|bad allocation",  # the C++ library
+    re.IGNORECASE,
 )
+_LESS_AT_ONCE = {
+    **dict.fromkeys(("train", "check"), "with a smaller --batch-size or --crop, or --base-channels 16"),
+    **dict.fromkeys(("compare", "ablate"), "with a smaller --batch-size or --crop, or --jobs 1"),
+    **dict.fromkeys(("predict", "evaluate"), "with a smaller --image-scale"),
+}
+"""What a command can be given to take less memory."""
 
 
 BROKEN_PIPE = 141
@@ -87,9 +97,17 @@ def main(entry: click.Command | None = None) -> None:
         # torch reports memory with a RuntimeError, which is the parent of its own kind for GPUs.
         if isinstance(error, RuntimeError) and not _OUT_OF_MEMORY.search(str(error)):
             raise
-        click.echo(
-            "error: memory ran out: close other programs, or let the command take less at once "
-            "(in training a smaller --batch-size or --crop)",
-            err=True,
-        )
+        click.echo(f"error: memory ran out: {_describe_less(sys.argv[1:])}", err=True)
     sys.exit(2)
+
+
+def _describe_less(words: Sequence[str]) -> str:
+    """What to do where memory ran out, by the words of the command."""
+    name = next((word for word in words if not word.startswith("-")), "")
+    if name == "train" and any(word.split("=")[0] == "--resume" for word in words):
+        return (
+            "close other programs and run the command again, or train anew with a smaller --batch-size or --crop; what "
+            "was reached is kept"
+        )
+    less = _LESS_AT_ONCE.get(name)
+    return "close other programs and run the command again" + (f", or run it {less}" if less else "")

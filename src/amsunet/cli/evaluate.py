@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 @click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used.")
 @data_options
 @device_options
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder for all of it (default: in RUN, or evaluations/NAME here)."
+)
 def evaluate(model: ModelRef, data: str | None, **values: Any) -> None:
     """Score a network on test images: table, per-image CSV, report.html.
 

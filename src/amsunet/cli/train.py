@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,12 @@ from amsunet.cli.options import (
 )
 from amsunet.cli.settings import TRAINING, setting_options
 from amsunet.inference.runtime_options import RuntimeOptions
+
+if TYPE_CHECKING:
+    from amsunet.training.fit import TrainResult
+
+_TERMINATED = 143
+"""As the shell has it of a command that SIGTERM ended."""
 
 
 @click.command()
@@ -73,16 +79,20 @@ def train(
             **values,
         )
     if training.interrupted:
-        click.echo(
-            f"stopped early: amsunet train --resume {shlex.quote(str(training.run))} goes on from the last whole epoch"
-        )
-        if training.folds is not None:
-            return
+        click.echo(f"stopped early: amsunet train --resume {shlex.quote(str(training.run))} goes on from this step")
+    if not training.interrupted or training.folds is None:
+        _evaluate(training, settings.get("model"))
+    if training.terminated:
+        context.exit(_TERMINATED)
+
+
+def _evaluate(training: TrainResult, model_file: str | None) -> None:
+    """Score what was reached, on validation images."""
     evaluate_and_report(
         training.run,
         split="val",
         options=RuntimeOptions.on(training.device),
-        model_file=settings.get("model"),
+        model_file=model_file,
         dataset=training.dataset,
         most=training.validation_images,
     )

@@ -105,6 +105,8 @@ class Crops(TorchDataset[tuple[Tensor, Tensor]]):
         self._foreground_fraction = foreground_fraction
         self._entries = [index for index in range(len(images)) for _ in range(self._weight(images.area(index)))]
         self.epoch = 0
+        self.first = 0
+        """Crops of the epoch that a training, before it was resumed, was given: item 0 is the one after them."""
 
     def _weight(self, area: int) -> int:
         return max(1, round(math.sqrt(area / math.prod(self._size))))
@@ -113,6 +115,7 @@ class Crops(TorchDataset[tuple[Tensor, Tensor]]):
         return self._length
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        index += self.first
         drawn = self.epoch * self._length + index
         cycle, position = divmod(drawn, len(self._entries))
         order = np.random.default_rng((self._seed, 0, cycle)).permutation(len(self._entries))

@@ -126,7 +126,8 @@ def write_image(path: Path, array: Array) -> None:
         path: The file; its suffix gives the format.
         array: (H, W) or (H, W, 3) of uint8, or (H, W) of uint16.
     """
-    with atomic_write(path) as temporary:
+    # Not durable: masks are many, and each is made again within a moment if power fails.
+    with atomic_write(path, durable=False) as temporary:
         # Pillow's default level takes four times as long for a colour PNG, to save a seventh of its size.
         Image.fromarray(np.ascontiguousarray(array)).save(temporary, compress_level=1 if array.ndim == 3 else 6)
 

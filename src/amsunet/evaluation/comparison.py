@@ -23,6 +23,7 @@ from amsunet.evaluation.study import COMPARISON, Study, Trial, Variant, is_done,
 from amsunet.inference.model_file import for_inference, load_model
 from amsunet.inference.model_ref import FILE_NAME
 from amsunet.models.cost import count_macs, count_parameters
+from amsunet.training.run_folder import read_metrics
 from amsunet.training.step_cost import measure_latency
 
 _METRICS = ("dice", "iou", "hd95", "nsd", "cldice")
@@ -261,9 +262,8 @@ def _by_seed(folder: Path, trials: list[Trial]) -> list[float]:
 
 def _training_cost(folder: Path, trial: Trial) -> tuple[float, float]:
     """Minutes and steps of a training."""
-    with (trial_folder(folder, trial) / "metrics.csv").open(newline="", encoding="utf-8") as file:
-        last = list(csv.DictReader(file))[-1]
-    return float(last["seconds"]) / 60, float(last["step"])
+    last = read_metrics(trial_folder(folder, trial), "seconds", "step")[-1]
+    return last["seconds"] / 60, last["step"]
 
 
 def _tests(

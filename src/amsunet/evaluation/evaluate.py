@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from amsunet.atomic_io import write_csv, write_json
+from amsunet.atomic_io import check_writable, write_csv, write_json
 from amsunet.data.crops import evenly
 from amsunet.data.dataset import Dataset
 from amsunet.data.discovery.layout import Sample
@@ -54,6 +54,7 @@ def evaluate(
     model_file: str | None = None,
     dataset: Dataset | None = None,
     most: int | None = None,
+    out: str | Path | None = None,
 ) -> Evaluation:
     """Score a network and write ``images.csv`` and ``summary.json`` into ``evaluation_folder``.
 
@@ -70,6 +71,8 @@ def evaluate(
         model_file: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
         dataset: The run's own data, where they have been read already.
         most: Evaluate on so many of the images at most, evenly spread (of an ensemble's own, so many of each fold).
+        out: The folder for what is written, as of a run that may not be written to; when left out, in the run, or under
+            ``evaluations/NAME`` of a network that comes alone.
 
     Returns:
         The scores of every image, and what must be known before they are read.
@@ -89,6 +92,7 @@ def evaluate(
         raise InputError(f"{model} is exported and networks are evaluated in torch: name a run or a model file")
     if options.exported:
         raise InputError(f"networks are evaluated in torch: leave {setting('runtime')} out")
+    check_writable((Path(out) if out is not None else model.run or Path()) / "report.html")
     predictor = Predictor(model, options, image_scale=image_scale, polarity=polarity, model_file=model_file)
     data_options = data_options or DataOptions()
     known = predictor.description.convention.named(data_options.masks.class_names)
@@ -145,6 +149,7 @@ def evaluate(
         image_scale=image_scale,
         polarity=polarity,
         predictor=predictor,
+        out=None if out is None else Path(out),
     )
     target = evaluation_folder(evaluation)
     write_csv(target / "images.csv", list(evaluation.rows()))

@@ -86,6 +86,8 @@ class Evaluation:
     """What the objects of all images were taken as; ``auto`` where the network found it out of each."""
     predictor: Predictor | None = field(default=None, repr=False, compare=False)
     """The model that was evaluated, kept for the report, which shows some images again."""
+    out: Path | None = None
+    """The folder that was named for it."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -135,7 +137,7 @@ class Evaluation:
         Args:
             metric: Its name.
             label: The class (1, 2, ...); None for the mean over classes.
-            with_object: over the images that hold the class; of the mean over classes, over those in each image.
+            with_object: Over the images that hold the class; of the mean over classes, over those in each image.
         """
         asked = (metric, label, with_object and not self.all_hold_all)
         if asked not in self._intervals:
@@ -301,7 +303,9 @@ def name_of(source: str) -> str:
 
 
 def evaluation_folder(evaluation: Evaluation) -> Path:
-    """Where an evaluation is kept: in its run; under ``evaluations/NAME`` of a network that comes alone."""
+    """Where an evaluation is kept: where that was named, in its run, else under ``evaluations/NAME``."""
+    if evaluation.out is not None:
+        return evaluation.out
     model = evaluation.model
     home = model.run / "evaluation" if model.run else Path("evaluations") / model.name
     name = evaluation.split

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import csv
 import io
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,12 @@ from PIL import Image
 from amsunet.data.images import Array
 from amsunet.data.masks import IGNORE_INDEX
 from amsunet.data.overlay import COLOURS, draw_outlines, fit, viewable
+from amsunet.errors import InputError
 from amsunet.evaluation.comparison import ComparisonRow
 from amsunet.evaluation.evaluation import Evaluation
+from amsunet.training.run_folder import METRICS_NAME, read_metrics
+
+logger = logging.getLogger(__name__)
 
 HIT, MISSED, EXTRA = (COLOURS[i].astype(float) for i in (0, 6, 3))
 _INK, _ACCENT, _BEFORE = "#374151", "#0e7490", "#d97706"
@@ -45,20 +49,22 @@ _STYLE: dict[str, Any] = {
 
 
 def training_curves(run: Path) -> str:
-    """Plot loss and validation Dice over the epochs, as SVG; empty if the run has no ``metrics.csv``."""
-    path = run / "metrics.csv"
-    if not path.is_file():
+    """Plot loss and validation Dice over the epochs, as SVG; empty if ``metrics.csv`` is missing or damaged."""
+    if not (run / METRICS_NAME).is_file():
         return ""
-    with path.open(newline="", encoding="utf-8") as lines:
-        rows = list(csv.DictReader(lines))
+    try:
+        rows = read_metrics(run, "epoch", "train_loss", "val_loss", "val_dice")
+    except InputError as error:  # the scores do not depend on it
+        logger.warning(f"no training curves in the report: {error}")
+        return ""
     epochs = [int(row["epoch"]) + 1 for row in rows]
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(5.2, 3.0))
         left = figure.add_subplot()
         right = left.twinx()
-        left.plot(epochs, [float(row["train_loss"]) for row in rows], color="#d97706", label="training loss")
-        left.plot(epochs, [float(row["val_loss"]) for row in rows], color="#d97706", ls=":", label="validation loss")
-        dice = [float(row["val_dice"]) for row in rows]
+        left.plot(epochs, [row["train_loss"] for row in rows], color="#d97706", label="training loss")
+        left.plot(epochs, [row["val_loss"] for row in rows], color="#d97706", ls=":", label="validation loss")
+        dice = [row["val_dice"] for row in rows]
         right.plot(epochs, dice, color=_ACCENT, lw=2, label="validation Dice")
         best = int(np.argmax(dice))
         right.plot(epochs[best], dice[best], "o", color=_ACCENT, ms=6)

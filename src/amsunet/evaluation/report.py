@@ -87,7 +87,10 @@ def write_report(evaluation: Evaluation) -> Path:
         plan=config.plan.model_dump(exclude={"reasons"}) if config else None,
         reasons=config.plan.reasons if config else None,
     )
-    path = (evaluation_folder(evaluation) if run is None or evaluation.split == "all" else run) / "report.html"
+    if run is None or evaluation.split == "all" or evaluation.out is not None:
+        path = evaluation_folder(evaluation) / "report.html"
+    else:
+        path = run / "report.html"
     write_text(path, html)
     return path
 

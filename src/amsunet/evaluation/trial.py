@@ -22,6 +22,7 @@ from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.study import Study, Trial, read_study, trial_folder
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.memory import keep_freed_memory
+from amsunet.training.checkpoint import has_checkpoint, remove_checkpoints
 from amsunet.training.fit import TrainResult
 from amsunet.training.train import resume, train
 from amsunet.wording import Place, spelled_for
@@ -43,7 +44,7 @@ def run_trial(out: Path, name: str) -> bool:
     folder.parent.mkdir(parents=True, exist_ok=True)
     # A trial whose parent was killed may still be saving what it had reached.
     with FileLock(folder.with_name(f"{trial.name}.lock"), timeout=_WAIT):
-        if (folder / "last.ckpt").exists():
+        if has_checkpoint(folder):
             training = resume(folder, study.source, model_file=trial.variant.model_file)
         else:
             shutil.rmtree(folder, ignore_errors=True)  # of a trial that was killed before its first epoch had ended
@@ -56,7 +57,7 @@ def run_trial(out: Path, name: str) -> bool:
             options=RuntimeOptions.on(training.device),
             model_file=trial.variant.model_file,
         )
-        (folder / "last.ckpt").unlink()  # the largest file of a run, of no more use
+        remove_checkpoints(folder)  # the largest files of a run, of no more use
     return True
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from amsunet.atomic_io import write_json
 from amsunet.errors import InputError
 from amsunet.inference.model_ref import FOLDS_NAME
+
+_CHECKSUM = "sha256"
 
 
 class FoldScore(BaseModel):
@@ -19,7 +23,7 @@ class FoldScore(BaseModel):
 
     images: int
     epochs: int
-    dice_at: dict[float, float]
+    dice_at: dict[float, float] = Field(min_length=1)
     """Mean Dice over the images, at working size, by threshold."""
 
     @property
@@ -60,7 +64,8 @@ def fold_folder(run: Path, fold: int) -> Path:
 
 def write_folds(run: Path, folds: Folds) -> None:
     """Write ``folds.json``, wholly or not at all."""
-    write_json(run / FOLDS_NAME, folds.model_dump(mode="json"))
+    content = folds.model_dump(mode="json")
+    write_json(run / FOLDS_NAME, content | {_CHECKSUM: _checksum(content)})
 
 
 def read_folds(run: Path) -> Folds:
@@ -70,6 +75,15 @@ def read_folds(run: Path) -> Folds:
         InputError: If the file is damaged.
     """
     try:
-        return Folds.model_validate(json.loads((run / FOLDS_NAME).read_text(encoding="utf-8")))
-    except (ValueError, OSError):  # what pydantic raises is a ValueError too
+        content = json.loads((run / FOLDS_NAME).read_text(encoding="utf-8"))
+        checksum = content.pop(_CHECKSUM, None)  # files of earlier versions have none
+        if checksum is not None and checksum != _checksum(content):
+            raise ValueError
+        return Folds.model_validate(content)
+    except (ValueError, AttributeError, TypeError, OSError, RecursionError):  # what pydantic raises is a ValueError too
         raise InputError(f"{run / FOLDS_NAME} is damaged: copy the run folder again or train again") from None
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    """The threshold of the masks follows from the file: a changed digit must not pass."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()

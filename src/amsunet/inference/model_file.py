@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from amsunet.atomic_io import atomic_write
@@ -43,7 +44,19 @@ def save_model(path: Path, network: nn.Module, description: ModelDescription, *,
     }
     text = description.model_dump_json()
     with atomic_write(path) as temporary:
-        save_file(weights, temporary, {METADATA: text, "sha256": _checksum(weights, text)})
+        temporary.write_bytes(_in_order(save(weights, {METADATA: text, "sha256": _checksum(weights, text)})))
+
+
+def _in_order(content: bytes) -> bytes:
+    """A safetensors file with its metadata in one order, so that the same weights are the same bytes: the library keeps
+    them in a hash map, whose order is another one in every process.
+    """
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[start:]
 
 
 def load_model(path: Path, model_file: str | None = None) -> tuple[nn.Module, ModelDescription]:
@@ -131,9 +144,11 @@ def build_network(model: str, arguments: dict[str, Any]) -> nn.Module:
     try:
         return create_model(model, **arguments)
     except TypeError as error:
-        raise InputError(f"{model} cannot be built: {error}") from None
+        first, _, _ = str(error).partition("\n")  # torch's traces follow
+        raise InputError(f"{model} cannot be built: {first}") from None
     except ValueError as error:
-        raise InputError(str(error)) from None
+        first, _, _ = str(error).partition("\n")
+        raise InputError(first) from None
 
 
 def authorized_model(recorded: str, code: str | None, model_file: str | None, *, where: Path) -> str:

@@ -17,12 +17,14 @@ from pytorch_lightning.callbacks import WeightAveraging
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from amsunet.atomic_io import atomic_write, write_csv
+from amsunet.atomic_io import write_csv
 from amsunet.inference.model_file import save_model
 from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.model_ref import FILE_NAME
 from amsunet.progress import is_shown, report
+from amsunet.training.checkpoint import save_checkpoint
 from amsunet.training.lightning_module import SegmentationTask
+from amsunet.training.run_folder import METRICS_NAME
 
 logger = logging.getLogger(__name__)
 
@@ -43,14 +45,14 @@ def _update_ema(averages: list[Tensor], current: list[Tensor], updates: Tensor |
 
 
 class TimeBudget(pl.Callback):
-    """Ends training on time, lays the learning rate's end there, and lets Ctrl-C end it early.
+    """Ends training on time, lays the learning rate's end there, and lets Ctrl-C or SIGTERM end it early.
 
     With a number of minutes the number of epochs is set anew after each epoch from the time that epochs have
     taken. State: the seconds spent, over all resumed parts, and the epochs planned.
 
     Args:
-        started: when the minutes began, by ``time.monotonic``: with reading, before there was a clock.
-        closing: seconds of the minutes to keep back for what comes after the last epoch.
+        started: When the minutes began, by ``time.monotonic``: with reading, before there was a clock.
+        closing: Seconds of the minutes to keep back for what comes after the last epoch.
     """
 
     def __init__(
@@ -60,12 +62,15 @@ class TimeBudget(pl.Callback):
         self.seconds = 0.0
         self.closing = closing
         self.interrupted = False
+        self.terminated = False
+        """Whether it was SIGTERM that interrupted it: whoever sends it waits for seconds and then kills."""
         self.cut = False
         """Whether the last epoch is only part of one."""
         self._task = task
         self._started = time.monotonic() if started is None else started
         self._before_epochs = self.elapsed()
         self._old_handlers: dict[int, Any] = {}
+        self._handlers_of_host = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def elapsed(self) -> float:
         """Seconds of the minutes so far."""
@@ -78,7 +83,7 @@ class TimeBudget(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not self.seconds:
             self._before_epochs = self.elapsed()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in self._handlers_of_host:
             try:
                 self._old_handlers[number] = signal.signal(number, self._interrupt)
             except ValueError:  # not in the main thread: whoever runs us handles signals
@@ -128,9 +133,13 @@ class TimeBudget(pl.Callback):
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self.interrupted = True
-        self._restore()  # a second Ctrl-C ends at once
+        self.terminated = number == signal.SIGTERM
+        # A second one ends at once. What stood there before is Lightning's, which waits for the end of the epoch.
+        for each, handler in self._handlers_of_host.items():
+            signal.signal(each, signal.SIG_DFL if handler is None else handler)
         # The answer to a key that was pressed, for whoever sits there, and no line of a log.
-        print("\nstopping after this step: validates and saves (press again to end at once)", file=sys.stderr)
+        again = "a second SIGTERM ends" if self.terminated else "press again to end"
+        print(f"\nstopping after this step: saves, then validates ({again} at once)", file=sys.stderr)
 
     def _restore(self) -> None:
         for number, handler in self._old_handlers.items():
@@ -184,18 +193,20 @@ class Checkpointer(pl.Callback):
         self.rows.append(row)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        for name in ("train_loss", "val_loss"):
-            self.rows[-1][name] = float(trainer.callback_metrics[name])
+        assert isinstance(pl_module, SegmentationTask)
+        self.rows[-1] |= {
+            "train_loss": pl_module.train_loss(),
+            "val_loss": float(trainer.callback_metrics["val_loss"]),
+        }
         for logger in trainer.loggers:
             logger.log_metrics(
                 {k: v for k, v in self.rows[-1].items() if k not in ("epoch", "step")}, trainer.global_step
             )
         if self._time_budget.cut:
             return
-        write_csv(self._run / "metrics.csv", self.rows)
+        write_csv(self._run / METRICS_NAME, self.rows)
         self._stop_early(trainer, pl_module, trainer.current_epoch)
-        with atomic_write(self._run / "last.ckpt") as temporary:
-            trainer.save_checkpoint(temporary)
+        save_checkpoint(self._run, trainer.save_checkpoint)
 
     def _stop_early(self, trainer: pl.Trainer, pl_module: pl.LightningModule, epoch: int) -> None:
         if epoch - self.best_epoch >= pl_module.plan.patience:  # type: ignore[union-attr, operator]

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 
 import pytorch_lightning as pl
 import torch
@@ -26,8 +25,10 @@ from amsunet.inference.model_ref import FILE_NAME
 from amsunet.process_state import determinism_kept, quiet, random_state_kept, without_warnings
 from amsunet.training.budget import epochs_in_budget
 from amsunet.training.callbacks import EMA, Checkpointer, Progress, TimeBudget
+from amsunet.training.checkpoint import find_checkpoint
 from amsunet.training.finetune import load_pretrained
 from amsunet.training.lightning_module import DivergedError, SegmentationTask, WholeImages
+from amsunet.training.mid_epoch import MidEpoch
 from amsunet.training.postprocessing import fit_postprocessing
 from amsunet.training.run_folder import RunConfig
 from amsunet.wording import setting
@@ -49,12 +50,15 @@ class TrainResult:
     """Mean over validation images and classes at working size, of the kept weights, by threshold (with folds, of the
     network that has not seen the image)."""
     interrupted: bool
+    """By Ctrl-C or SIGTERM; ``resume`` goes on with it."""
     device: Device
     folds: Folds | None = None
     dataset: Dataset | None = None
     """What it was trained on, as it was read."""
     validation_images: int | None = None
     """So many of them, of each fold, are evaluated within the minutes; all where None."""
+    terminated: bool = False
+    """By SIGTERM."""
 
     @property
     def validation_dice(self) -> float:
@@ -99,7 +103,7 @@ def fit(
         validation: Samples to validate on.
         device: What to train on.
         resume: Go on from the last checkpoint.
-        dataset: as for ``PreparedImages``.
+        dataset: As for ``PreparedImages``.
         started: As for ``TimeBudget``.
         closing: As for ``TimeBudget``.
 
@@ -119,11 +123,14 @@ def fit(
         convention=convention,
         flips=plan.augmentation_flips,
     )
-    checkpoint = run / "last.ckpt" if resume and (run / "last.ckpt").exists() else None
-    if plan.pretrained is not None and checkpoint is None:
-        logger.info(load_pretrained(network, plan.pretrained, plan, arguments))
     epochs = plan.epochs or epochs_in_budget(plan)
     module = SegmentationTask(network, plan, preprocessing, device, total_steps=epochs * plan.steps_per_epoch)
+    checkpoint = find_checkpoint(run, module.state_dict()) if resume else None
+    if checkpoint is None:
+        if resume:
+            logger.info("no epoch had ended: starting from the beginning")
+        if plan.pretrained is not None:
+            logger.info(load_pretrained(network, plan.pretrained, plan, arguments))
     time_budget = TimeBudget(module, epochs, started=started, closing=closing)
     checkpointer = Checkpointer(run, description, time_budget)
     callbacks: list[pl.Callback] = [time_budget, checkpointer, Progress(module, time_budget, checkpointer)]
@@ -144,7 +151,7 @@ def fit(
         devices=1,
         precision="bf16-mixed" if device.precision == "bfloat16" else "32-true",
         max_epochs=-1,
-        callbacks=[*callbacks, _NextEpoch(crops)],
+        callbacks=[*callbacks, MidEpoch(run, crops, plan.batch_size, time_budget)],
         logger=TensorBoardLogger(run, name="", version="tensorboard"),
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -152,10 +159,6 @@ def fit(
         num_sanity_val_steps=0,
         deterministic=config.deterministic,
     )
-    if checkpoint is not None:
-        _check_readable(checkpoint)
-    elif resume:
-        logger.info("no epoch had ended: starting from the beginning")
     try:
         trainer.fit(
             module,
@@ -185,28 +188,5 @@ def fit(
         time_budget.interrupted,
         device,
         validation_images=plan.validation_images,
+        terminated=time_budget.terminated,
     )
-
-
-def _check_readable(checkpoint: Path) -> None:
-    """Raise InputError for a checkpoint that is damaged or holds more than tensors and plain values."""
-    try:
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        known = isinstance(content, dict) and {"state_dict", "loops", "callbacks"} <= content.keys()
-    except (UnpicklingError, RuntimeError, EOFError, OSError):
-        known = False
-    if not known:
-        raise InputError(
-            f"{checkpoint} is damaged or was not written by amsunet (code in it is never executed): copy it again, "
-            "or remove it to start from the beginning"
-        )
-
-
-class _NextEpoch(pl.Callback):
-    """Tells the crops which epoch it is."""
-
-    def __init__(self, crops: Crops) -> None:
-        self._crops = crops
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._crops.epoch = trainer.current_epoch

@@ -13,6 +13,7 @@ from amsunet.device import Device, environment
 from amsunet.inference.ensemble import Folds, FoldScore, fold_folder, read_folds, write_folds
 from amsunet.inference.model_file import DamagedError, load_model
 from amsunet.inference.model_ref import FILE_NAME
+from amsunet.training.checkpoint import has_checkpoint
 from amsunet.training.fit import TrainResult, fit
 from amsunet.training.prepare import fit_preprocessing
 from amsunet.training.run_folder import RunConfig, RunData, run_lock, write_run
@@ -41,8 +42,8 @@ def fit_folds(
         record: What was seen, and where it lies.
         dataset: All images.
         device: What to train on.
-        started: when the minutes of the first one began; those of the others begin where one has ended.
-        closing: as for ``TimeBudget``, of each.
+        started: When the minutes of the first one began; those of the others begin where one has ended.
+        closing: As for ``TimeBudget``, of each.
 
     Raises:
         InputError: As ``fit``.
@@ -65,8 +66,9 @@ def fit_folds(
         epochs += training.epochs
         if training.interrupted:
             return TrainResult(
-                run, epochs, None, folds.dice_at(), True, device, folds, dataset, training.validation_images
-            )
+                run, epochs, None, folds.dice_at(), True, device, folds, dataset, training.validation_images,
+                training.terminated,
+            )  # fmt: skip
         score = FoldScore(
             images=list(folds.fold_of.values()).count(fold), epochs=training.epochs, dice_at=training.dice_at
         )
@@ -98,7 +100,7 @@ def _fit_fold(
     training, validation = ([s for s in dataset.samples if splits[s.name] == split] for split in ("train", "val"))
     plan = config.plan.model_copy(update={"seed": config.plan.seed + fold})
     preprocessing = fit_preprocessing(plan, dataset, training, record.fingerprint)
-    begun = (folder / "last.ckpt").exists()
+    begun = has_checkpoint(folder)
     if not begun:
         shutil.rmtree(folder, ignore_errors=True)  # of a fold that was killed before its first epoch had ended
     mine = config.model_copy(update={"plan": plan, "preprocessing": preprocessing})

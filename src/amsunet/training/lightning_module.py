@@ -77,6 +77,8 @@ class SegmentationTask(pl.LightningModule):
         """The training pass once it is captured; in a tuple, or its weights would count as the task's own again."""
         self.steps_left_out = 0
         """In a row, for their gradient was no number."""
+        self._loss_sum, self._crops_seen = torch.zeros(()), 0
+        """Of the epoch so far; a part of it may have been trained before a stop."""
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, labels = batch
@@ -88,8 +90,28 @@ class SegmentationTask(pl.LightningModule):
         loss: Tensor = self.loss(self._captured[0](images).float(), labels)
         if not torch.isfinite(loss):
             raise DivergedError
-        self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(images))
+        self._loss_sum = self._loss_sum.to(loss.device) + loss.detach() * len(images)
+        self._crops_seen += len(images)
         return loss
+
+    def train_loss(self) -> float:
+        """Mean over the crops of the epoch."""
+        return float(self._loss_sum / max(1, self._crops_seen))
+
+    def on_train_epoch_start(self) -> None:
+        self._loss_sum, self._crops_seen = torch.zeros(()), 0
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["epoch_so_far"] = {
+            "loss_sum": self._loss_sum,
+            "crops": self._crops_seen,
+            "steps_left_out": self.steps_left_out,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if so_far := checkpoint.get("epoch_so_far"):
+            self._loss_sum, self._crops_seen = so_far["loss_sum"], so_far["crops"]
+            self.steps_left_out = so_far["steps_left_out"]
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         # Lightning's own clipping refuses fused optimizers; without a gradient scaler nothing speaks against it.
@@ -147,9 +169,9 @@ def learning_rate_factor(step: int, *, warmup_steps: int, total_steps: int) -> f
         The released recipe of AMSUnet, doi 10.1016/j.compbiomed.2023.107120.
 
     Args:
-        step: optimizer steps done.
-        warmup_steps: of the linear part.
-        total_steps: where it reaches 0.
+        step: Optimizer steps done.
+        warmup_steps: Of the linear part.
+        total_steps: Where it reaches 0.
     """
     if step < warmup_steps:
         return 0.001 + 0.999 * step / warmup_steps

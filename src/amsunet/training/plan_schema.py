@@ -32,7 +32,9 @@ USER_SET = "set by you"
 USER_SET_BEFORE = "as you said"
 """The same, in files of earlier versions."""
 Recipe = Literal["default", "paper"]
-_Side = Annotated[int, Field(ge=32)]
+_Side = Annotated[int, Field(ge=32, le=65536)]
+_MOST = 1_000_000
+"""Steps, epochs, minutes: nobody trains so long, and a damaged file may say more."""
 
 
 def _words(value: Any) -> Any:
@@ -61,7 +63,7 @@ class Plan(Record):
 
     model: str = "amsunet"
     """The network: a name that ``amsunet models`` lists, or ``FILE.py:FUNCTION``."""
-    base_channels: int | None = Field(None, ge=1)
+    base_channels: int | None = Field(None, ge=1, le=4096)
     """Width of the network. When left out, that of the pretrained weights, else the network's default (32 for amsunet,
     or 16 on a CPU where minutes are few)."""
     model_options: dict[str, Any] = Field(default_factory=dict)
@@ -79,7 +81,7 @@ class Plan(Record):
     images lifted, or dark objects inverted."""
     crop: Annotated[tuple[_Side, _Side], BeforeValidator(_sides)]
     """Size of training crops: a side, or height x width, of 32 and more."""
-    batch_size: int = Field(ge=1)
+    batch_size: int = Field(ge=1, le=65536)
     """Crops of a step."""
     foreground_fraction: float = Field(ge=0, le=1)
     """Share of crops centred on foreground."""
@@ -95,20 +97,20 @@ class Plan(Record):
     """Also show crops with dark and bright exchanged."""
     loss: Annotated[LossName, BeforeValidator(refuse_removed)] = "ce_dice"
     """Cross-entropy or focal loss plus Dice, or clDice for lines."""
-    learning_rate: float = Field(2e-3, gt=0)
+    learning_rate: float = Field(2e-3, gt=0, allow_inf_nan=False)
     """Largest step size: it rises at first, then falls to nothing."""
-    weight_decay: float = Field(5e-5, ge=0)
+    weight_decay: float = Field(5e-5, ge=0, allow_inf_nan=False)
     """How much AdamW draws weights to zero."""
     gradient_clip: float | None = Field(1.0, gt=0)
     """Largest norm of the gradient."""
     ema: bool = True
     """Evaluate and keep an exponential moving average of the weights."""
-    epochs: int | None = Field(None, ge=1)
+    epochs: int | None = Field(None, ge=1, le=_MOST)
     """Passes over the training images, instead of minutes."""
-    minutes: float | None = Field(None, gt=0, allow_inf_nan=False)
+    minutes: float | None = Field(None, gt=0, le=_MOST, allow_inf_nan=False)
     """Minutes for the whole command, with reading and evaluating; 20 where epochs are left out too. With folds, those
     of each fold."""
-    steps_per_epoch: int | None = Field(None, ge=1)
+    steps_per_epoch: int | None = Field(None, ge=1, le=_MOST)
     """Steps between two looks at validation images. Left open with minutes: then taken from the measured time of a
     step."""
     validation_images: int | None = Field(None, ge=1)
@@ -118,7 +120,7 @@ class Plan(Record):
     """Validation images that choose the weights after each epoch, at most."""
     patience: int = Field(30, ge=1)
     """Early stopping: epochs without a better validation score before training ends."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
     """Of the splits, the first weights and all crops."""
     reasons: dict[str, str] = Field(default_factory=dict)
     """Why each setting is what it is."""

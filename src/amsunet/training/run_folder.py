@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
-from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from filelock import Timeout
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from amsunet.atomic_io import as_input_error, atomic_write, write_json
 from amsunet.data.builtin_samples import locate
@@ -21,14 +22,21 @@ from amsunet.data.masks import MaskConvention
 from amsunet.data.options import DataOptions
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
+from amsunet.file_lock import file_lock
+from amsunet.inference.ensemble import Folds, fold_folder, write_folds
 from amsunet.inference.model_metadata import seen_as_then
-from amsunet.inference.model_ref import ModelRef
+from amsunet.inference.model_ref import FILE_NAME, FOLDS_NAME, ModelRef
 from amsunet.models import code_files, is_custom
 from amsunet.records import Record, removed_in
+from amsunet.training.checkpoint import LAST, PREVIOUS
 from amsunet.training.plan_schema import Plan
 from amsunet.wording import command, setting
 
 Content = TypeVar("Content", bound=BaseModel)
+
+METRICS_NAME = "metrics.csv"
+_WRITTEN = (".json", ".csv", ".ckpt", ".safetensors", ".py")
+"""Suffixes of what a training alone writes into its run folder."""
 
 
 class RunConfig(BaseModel):
@@ -44,6 +52,12 @@ class RunConfig(BaseModel):
     deterministic: bool
     code: str | None = None
     """Checksum of the file that builds the network, where it is not one of amsunet's."""
+
+    @model_validator(mode="after")
+    def _has_all_that_is_trained_by(self) -> Self:
+        if self.plan.steps_per_epoch is None:
+            raise ValueError("steps_per_epoch, which a plan may leave open, is known when training begins")
+        return self
 
 
 class RunData(Record):
@@ -104,35 +118,68 @@ def describe_changed_masks(masks: Sequence[str]) -> str:
     return f"{len(masks)} {'mask differs' if len(masks) == 1 else 'masks differ'} from those trained on, as {masks[0]}"
 
 
-def write_run(folder: Path, config: RunConfig, data: RunData, environment: dict[str, Any]) -> None:
-    """Begin a run folder; a network from a file of the user's is kept in it, with what it imports, for the record."""
+def write_run(
+    folder: Path, config: RunConfig, data: RunData, environment: dict[str, Any], folds: Folds | None = None
+) -> None:
+    """Begin a run folder; a network from a file of the user's is kept in it, with what it imports, for the record.
+
+    ``config.json`` comes last: a folder without it has not begun, whatever else a kill left there, and the same command
+    takes it again.
+
+    Args:
+        folder: The run folder.
+        config: What was set and derived.
+        data: What is trained on.
+        environment: Where it is trained.
+        folds: Which images each network of an ensemble is not trained on.
+    """
     if is_custom(config.plan.model):
         for place, file in code_files(config.plan.model).items():
             with atomic_write(folder / place) as temporary:
                 shutil.copyfile(file, temporary)
-    write_json(folder / "config.json", config.model_dump(mode="json"))
-    write_data(folder, data)
     write_json(folder / "environment.json", environment)
+    write_data(folder, data)
+    if folds is not None:
+        write_folds(folder, folds)
+    else:
+        (folder / FOLDS_NAME).unlink(missing_ok=True)  # of an ensemble that was killed before it had begun
+    write_json(folder / "config.json", config.model_dump(mode="json"))
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a training has begun in a folder, or something that one made is left there."""
+    made = (folder / name for name in ("config.json", FILE_NAME, LAST, PREVIOUS))
+    return any(path.exists() for path in made) or fold_folder(folder, 0).exists()
 
 
 @contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
-    """Hold a run folder for one training. Raises InputError if another one is at work there."""
-    with as_input_error(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise InputError(
-                f"another training is at work in {folder}: wait for it, or choose another {setting('out')}"
-            ) from None
-    try:
+    """Hold a run folder for one training; what a killed one had not written to its end is removed.
+
+    Raises:
+        InputError: If another one is at work there.
+    """
+    # What has begun goes on where it is; no other folder can be named for it.
+    elsewhere = "copy the run folder to a place that you may write to" if holds_run(folder) else ""
+    with ExitStack() as stack:
+        with as_input_error(folder, elsewhere=elsewhere):
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                stack.enter_context(file_lock(folder / ".lock"))
+            except Timeout:
+                raise InputError(
+                    f"another training is at work in {folder}: wait for it, or choose another {setting('out')}"
+                ) from None
+            stack.callback(_remove, folder / ".lock")
+            for suffix in _WRITTEN:
+                for partial in folder.glob(f".*.partial{suffix}"):
+                    partial.unlink(missing_ok=True)
         yield
-    finally:
-        with suppress(OSError):  # Windows removes no open file, and leaves it
-            Path(lock.lock_file).unlink()
-        lock.release()
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # Windows removes no open file, and leaves it
+        path.unlink(missing_ok=True)
 
 
 def write_data(folder: Path, data: RunData) -> None:
@@ -153,11 +200,43 @@ def read_run(folder: Path) -> tuple[RunConfig, RunData]:
     return config.model_copy(update={"preprocessing": preprocessing}), data
 
 
+def read_metrics(folder: Path, *names: str) -> list[dict[str, float]]:
+    """Read the figures of each epoch, at least one.
+
+    Args:
+        folder: The run folder.
+        names: Of figures that each must have.
+
+    Raises:
+        InputError: If ``metrics.csv`` is missing or damaged.
+    """
+    path = folder / METRICS_NAME
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(lines)]
+        if not rows or not all({*names} <= row.keys() for row in rows):
+            raise ValueError
+    except (OSError, ValueError, TypeError, csv.Error):
+        raise InputError(f"{path} is missing or damaged: copy the run folder again or train again") from None
+    return rows
+
+
+def threads_of(folder: Path) -> int | None:
+    """The threads that a run began with; None where that is not known."""
+    with suppress(OSError, ValueError, RecursionError, AttributeError):
+        threads = json.loads((folder / "environment.json").read_text(encoding="utf-8")).get("threads")
+        return threads if isinstance(threads, int) else None
+    return None
+
+
 def _read(path: Path, kind: type[Content]) -> Content:
     try:
         return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise InputError(f"{path} is missing: the run folder is incomplete, copy it again or train again") from None
+        raise InputError(
+            f"{path} is missing: the training was stopped before it had begun, or the folder is incomplete: run the "
+            "same command again, or copy the folder again"
+        ) from None
     except ValidationError as error:
         if gone := removed_in(error):
             raise InputError(f"{path}: {gone}; use that one, or train again") from None
@@ -165,7 +244,7 @@ def _read(path: Path, kind: type[Content]) -> Content:
         if field:
             raise InputError(f"{path} was written by another version of amsunet (field {field}): train again") from None
         raise InputError(f"{path} is damaged: copy the run folder again or train again") from None
-    except (ValueError, OSError):
+    except (ValueError, OSError, RecursionError):
         raise InputError(f"{path} is damaged: copy the run folder again or train again") from None
 
 

@@ -19,7 +19,6 @@ from amsunet.data.duplicates import pack_thumbnail
 from amsunet.data.options import DataOptions
 from amsunet.device import Device, choose_device, chosen_device, environment
 from amsunet.errors import InputError
-from amsunet.inference.ensemble import fold_folder, write_folds
 from amsunet.inference.model_file import authorized_model
 from amsunet.inference.model_ref import ModelRef
 from amsunet.models import absolute_model, code_checksum
@@ -35,9 +34,11 @@ from amsunet.training.run_folder import (
     RunData,
     absolute_source,
     describe_changed_masks,
+    holds_run,
     images_seen,
     read_run,
     run_lock,
+    threads_of,
     write_data,
     write_run,
 )
@@ -63,7 +64,7 @@ def train(
     Args:
         data: A folder, a CSV manifest, or ``sample:NAME``.
         settings: Settings by name, as ``{"minutes": 5, "batch_size": 8}``; what is left out is derived from the data.
-            The minutes are those of this call: reading, measuring, and what is learnt of the network in the end are
+            The minutes are those of this call: Reading, measuring, and what is learnt of the network in the end are
             paid from them too.
         out: The run folder, which must not hold a run yet; the next free one under ``runs/`` when left out.
         folds: Train so many networks, each validated on a part of the training images that it is not trained on; the
@@ -140,9 +141,7 @@ def train(
     run = Path(out) if out is not None else _next_run(data)
     with run_lock(run):
         _refuse_taken(run)  # another command may have begun there in the meantime
-        if prepared.folds is not None:
-            write_folds(run, prepared.folds)
-        write_run(run, config, data_record, environment(machine))
+        write_run(run, config, data_record, environment(machine), prepared.folds)
         if prepared.folds is not None:
             return fit_folds(run, config, data_record, dataset, machine, started=started, closing=closing)
         training = fit(
@@ -168,7 +167,7 @@ def resume(
     device: str | None = None,
     model_file: str | None = None,
 ) -> TrainResult:
-    """Go on with a training that was stopped or killed, from the end of its last whole epoch.
+    """Go on with a training: from the step at which it was stopped, or from the last whole epoch if it was killed.
 
     Of an ensemble, folds that are done and whole are not trained again.
 
@@ -200,6 +199,11 @@ def resume(
         record = record.model_copy(update={"source": absolute_source(data)})
     machine = choose_device(device or config.device, config.precision)
     logger.info(f"on {machine}")
+    if config.deterministic and (then := threads_of(folder)) not in (None, machine.threads):
+        logger.warning(
+            f"this training began with {then} threads and goes on with {machine.threads}, which add up in another "
+            f"order: its weights will not be the bytes of an unbroken one; OMP_NUM_THREADS={then} keeps them"
+        )
     dataset = open_dataset(
         locate(record.source),
         record.data_options,
@@ -257,7 +261,7 @@ def _next_run(data: str | Path) -> Path:
 
 
 def _refuse_taken(run: Path) -> None:
-    if (run / "config.json").exists() or fold_folder(run, 0).exists():
+    if holds_run(run):
         raise InputError(
             f"{run} holds a run already: choose another {setting('out')}, or go on with {command('resume', run)}"
         )

@@ -1,0 +1,91 @@
+"""A training killed before every change that it makes on disk, and gone on with; run as a process of its own.
+
+    python kill_windows.py DATA FOLDER SETTINGS FOLDS
+
+Each training is a fork of this process, which has imported everything and computed nothing. It prints a line of JSON
+for each kill: where it came, how training went on, and whether it ended with the same bytes as an unbroken one.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from amsunet.device import choose_device
+from amsunet.training.train import resume, train
+
+_CHANGES = {"os.rename": 1, "os.remove": 0, "os.mkdir": 0, "os.rmdir": 0}
+"""Audit events by the argument that names what is changed. What is written before a rename is one with it: it lies in
+a file of another name."""
+
+
+def in_fork(work: Callable[[], object]) -> int:
+    """Do it in a fork of this process; what it printed goes nowhere, the exit status comes back."""
+    if process := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    try:
+        work()
+    except BaseException as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        os._exit(1)
+    os._exit(0)
+
+
+def kill_at(number: int, run: Path, told: Path) -> None:
+    """Have this process killed before the change of this number below a folder, which is told in a file."""
+    seen = itertools.count()
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in _CHANGES:
+            return
+        place = Path(os.fspath(arguments[_CHANGES[event]]))
+        changes = event == "os.rename" or place.exists() == (event != "os.mkdir")
+        if not changes or not place.is_relative_to(run) or "tensorboard" in place.parts or next(seen) != number:
+            return
+        os.write(handle, f"{event} {place.relative_to(run)}".encode())
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    handle = os.open(told, os.O_CREAT | os.O_WRONLY)
+    sys.addaudithook(watch)
+
+
+def reached(run: Path) -> dict[str, Any]:
+    """What must be the same: the bytes of the weights, and the figures but for the time."""
+    files = {str(path.relative_to(run)): path.read_bytes() for path in run.rglob("model.safetensors")}
+    for path in run.rglob("metrics.csv"):
+        with path.open(newline="") as lines:
+            rows = [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(lines)]
+        files[str(path.relative_to(run))] = rows
+    return files
+
+
+def main(data: str, folder: Path, settings: dict[str, Any], folds: int | None) -> None:
+    cpu = choose_device("cpu", "float32")
+
+    def begin(run: Path) -> None:
+        train(data, settings, out=run, folds=folds, device=cpu)
+
+    assert in_fork(lambda: begin(folder / "whole")) == 0
+    wanted = reached(folder / "whole")
+    for number in itertools.count():
+        run, told = folder / str(number), folder / f"{number}.txt"
+        code = in_fork(lambda n=number, r=run, t=told: (kill_at(n, r, t), begin(r)))
+        if code == 0:
+            return
+        ways = {"the same command": lambda r=run: begin(r), "resume": lambda r=run: resume(r)}
+        way = next((name for name, go_on in ways.items() if in_fork(go_on) == 0), "none")
+        left = [path.name for path in run.rglob("*.partial*")]
+        same = reached(run) == wanted
+        print(json.dumps({"code": code, "at": told.read_text(), "way": way, "same": same, "left": left}), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3]), int(sys.argv[4]) or None)
