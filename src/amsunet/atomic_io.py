@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from amsunet.errors import InputError
+from amsunet.safe_text import as_cell
 from amsunet.wording import setting
 
 
@@ -106,9 +107,10 @@ def _remedy(error: OSError) -> str:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows, at least one, under all their names; what a row lacks stays empty."""
+    """Write rows, at least one, under all their names; what a row lacks stays empty, and no cell is a formula."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)))
-    writer.writeheader()
-    writer.writerows(rows)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.writer(text)
+    writer.writerow(map(as_cell, names))
+    writer.writerows([as_cell(row.get(name, "")) for name in names] for row in rows)
     write_text(path, text.getvalue())

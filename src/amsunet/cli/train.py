@@ -20,6 +20,7 @@ from amsunet.cli.options import (
     test_fraction_option,
 )
 from amsunet.cli.settings import TRAINING, setting_options
+from amsunet.console import echo
 from amsunet.inference.runtime_options import RuntimeOptions
 
 
@@ -73,7 +74,7 @@ def train(
             **values,
         )
     if training.interrupted:
-        click.echo(
+        echo(
             f"stopped early: amsunet train --resume {shlex.quote(str(training.run))} goes on from the last whole epoch"
         )
         if training.folds is not None:
@@ -86,4 +87,5 @@ def train(
         dataset=training.dataset,
         most=training.validation_images,
     )
-    click.echo(f"run: {training.run}\nnext: amsunet evaluate {shlex.quote(str(training.run))}")
+    echo(f"run: {training.run}")
+    echo(f"next: amsunet evaluate {shlex.quote(str(training.run))}")

@@ -139,7 +139,7 @@ def compare(
             logger.info(f"on {chosen}")
             for level, line in prepared.lines():
                 logger.log(level, line)
-            logger.info(f"plan of every training:\n{plan}")
+            logger.info("plan of every training:\n%s", plan)
             waiting = [trial for trial in study.trials() if not is_done(folder, trial)]
             failures = _run(folder, study, waiting, jobs)
             return collect(folder, study, chosen, failures, jobs)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from amsunet.data.masks import IGNORE_INDEX
 from amsunet.data.overlay import COLOURS, draw_outlines, fit, viewable
 from amsunet.evaluation.comparison import ComparisonRow
 from amsunet.evaluation.evaluation import Evaluation
+from amsunet.text_files import read_rows
 
 HIT, MISSED, EXTRA = (COLOURS[i].astype(float) for i in (0, 6, 3))
 _INK, _ACCENT, _BEFORE = "#374151", "#0e7490", "#d97706"
@@ -49,8 +49,7 @@ def training_curves(run: Path) -> str:
     path = run / "metrics.csv"
     if not path.is_file():
         return ""
-    with path.open(newline="", encoding="utf-8") as lines:
-        rows = list(csv.DictReader(lines))
+    rows = read_rows(path)
     epochs = [int(row["epoch"]) + 1 for row in rows]
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(5.2, 3.0))

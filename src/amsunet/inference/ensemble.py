@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from amsunet.atomic_io import write_json
 from amsunet.errors import InputError
 from amsunet.inference.model_ref import FOLDS_NAME
+from amsunet.text_files import read_json
 
 
 class FoldScore(BaseModel):
@@ -69,7 +69,9 @@ def read_folds(run: Path) -> Folds:
     Raises:
         InputError: If the file is damaged.
     """
+    remedy = "copy the run folder again or train again"
+    content = read_json(run / FOLDS_NAME, damaged=remedy, missing=remedy)
     try:
-        return Folds.model_validate(json.loads((run / FOLDS_NAME).read_text(encoding="utf-8")))
-    except (ValueError, OSError):  # what pydantic raises is a ValueError too
-        raise InputError(f"{run / FOLDS_NAME} is damaged: copy the run folder again or train again") from None
+        return Folds.model_validate(content)
+    except ValidationError:
+        raise InputError(f"{run / FOLDS_NAME} is damaged: {remedy}") from None

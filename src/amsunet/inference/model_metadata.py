@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
@@ -18,6 +17,7 @@ from amsunet.data.value_range import whole_type
 from amsunet.errors import InputError
 from amsunet.records import Record
 from amsunet.removed import removed_in
+from amsunet.text_files import parse_json, read_json
 from amsunet.wording import setting
 
 METADATA = "amsunet"
@@ -142,8 +142,8 @@ def _bits_trained_on(path: Path) -> int:
     """Of the training images of the run that a file of weights, or an exported file, lies in; 8 where it is unknown."""
     for folder in (path.parent, path.parent.parent):
         try:
-            return int(json.loads((folder / "data.json").read_text(encoding="utf-8"))["fingerprint"]["bits"])
-        except (OSError, ValueError, KeyError, TypeError):
+            return int(read_json(folder / "data.json")["fingerprint"]["bits"])
+        except (ValueError, KeyError, TypeError, OverflowError):
             continue
     return 8
 
@@ -186,10 +186,10 @@ def read_description(weights: Path) -> ModelDescription | None:
     try:
         with weights.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(min(length, _LARGEST_HEADER)))
+            header = parse_json(file.read(min(length, _LARGEST_HEADER)))
         text = str(header["__metadata__"][METADATA])
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         raise InputError(f"{weights} is damaged: copy it again, or train again") from None
     return parse_description(text, weights)

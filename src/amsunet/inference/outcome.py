@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from amsunet.atomic_io import printable, write_csv, write_text
+from amsunet.atomic_io import write_csv, write_text
 from amsunet.data.preprocessing import Size
+from amsunet.errors import InputError
 from amsunet.inference.inputs import InputImage
 from amsunet.inference.uncertainty import ReviewItem
+from amsunet.safe_text import one_line
+from amsunet.text_files import read_rows
 
 REVIEW_LIST = "review.csv"
 _FORMER_REVIEW_LIST = "please-check.csv"
@@ -47,12 +49,12 @@ def write_lists(outcome: Outcome, inputs: Sequence[InputImage], out: Path) -> No
     """
     (out / "failures.txt").unlink(missing_ok=True)
     if outcome.failures:
-        lines = "".join(f"{path}\t{message}\n" for path, message in outcome.failures.items())
+        lines = "".join(f"{one_line(path)}\t{one_line(message)}\n" for path, message in outcome.failures.items())
         write_text(out / "failures.txt", lines)
     outcome.review.sort(key=lambda item: (item.warned_of, item.uncertainty), reverse=True)
     rows = [{"image": one.image, "uncertainty": f"{one.uncertainty:.4f}", "reason": one.reason}
             for one in outcome.review]  # fmt: skip
-    made_anew = {printable(str(one.image)) for one in inputs}
+    made_anew = {one_line(str(one.image)) for one in inputs}
     for name in (REVIEW_LIST, _FORMER_REVIEW_LIST):
         rows += _still_to_review(out / name, made_anew)
         (out / name).unlink(missing_ok=True)
@@ -63,8 +65,8 @@ def write_lists(outcome: Outcome, inputs: Sequence[InputImage], out: Path) -> No
 def _still_to_review(path: Path, made_anew: set[str]) -> list[dict[str, str]]:
     """The rows of a list for masks of other images than those; nothing, if it is not such a list."""
     try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError):
+        rows = read_rows(path)
+    except InputError:
         return []
     fields = ("image", "uncertainty", "reason")
     return [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from filelock import FileLock, Timeout
 from amsunet.atomic_io import write_json
 from amsunet.data.images import Array
 from amsunet.errors import InputError
+from amsunet.text_files import read_json
 
 _STATE = "state.json"
 
@@ -130,7 +130,7 @@ class Scratch:
 def _state_of(folder: Path, job: dict[str, Any]) -> dict[str, Any] | None:
     """What was reached of a job, if that is what the folder holds."""
     try:
-        state: dict[str, Any] = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+        state: dict[str, Any] = read_json(folder / _STATE)
         return state if state["job"] == job and {"rows_done", "sums"} <= state.keys() else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None

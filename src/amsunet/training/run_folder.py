@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -26,6 +25,7 @@ from amsunet.inference.model_ref import ModelRef
 from amsunet.models import code_files, is_custom
 from amsunet.records import Record
 from amsunet.removed import removed_in
+from amsunet.text_files import read_json
 from amsunet.training.plan_schema import Plan
 from amsunet.wording import setting
 
@@ -155,19 +155,17 @@ def read_run(folder: Path) -> tuple[RunConfig, RunData]:
 
 
 def _read(path: Path, kind: type[Content]) -> Content:
+    damaged = "copy the run folder again or train again"
+    content = read_json(path, damaged=damaged, missing="the run folder is incomplete, copy it again or train again")
     try:
-        return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing: the run folder is incomplete, copy it again or train again") from None
+        return kind.model_validate(content)
     except ValidationError as error:
         if gone := removed_in(error):
             raise InputError(f"{path}: {gone}; use that one, or train again") from None
         field = ".".join(map(str, error.errors()[0]["loc"]))
         if field:
             raise InputError(f"{path} was written by another version of amsunet (field {field}): train again") from None
-        raise InputError(f"{path} is damaged: copy the run folder again or train again") from None
-    except (ValueError, OSError):
-        raise InputError(f"{path} is damaged: copy the run folder again or train again") from None
+        raise InputError(f"{path} is damaged: {damaged}") from None
 
 
 def images_seen(model: str | Path | ModelRef) -> set[str] | None:

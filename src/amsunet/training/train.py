@@ -111,7 +111,7 @@ def train(
         for warning in fitted.warnings:
             logger.warning(warning)
         logger.info(str(fitted))
-    logger.info(f"plan:\n{plan}")
+    logger.info("plan:\n%s", plan)
     preprocessing = fit_preprocessing(plan, dataset, prepared.of("train"), prepared.fingerprint)
     config = RunConfig(
         plan=plan,

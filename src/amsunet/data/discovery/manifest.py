@@ -16,6 +16,7 @@ from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import Table, column_called, plain, read_table
 from amsunet.data.discovery.words import split_of
 from amsunet.errors import InputError
+from amsunet.safe_text import as_cell, from_cell, restored
 from amsunet.wording import setting
 
 _NAMES = {
@@ -118,13 +119,13 @@ def _sample(path: Path, number: int, cells: dict[str, str], layout: Layout) -> S
     if not masks:
         layout.images_without_mask.append(image)
         return None
-    return Sample(image.stem, image, masks, roi, cells.get("group") or None, split, more)
+    return Sample(image.stem, image, masks, roi, from_cell(cells.get("group") or "") or None, split, more)
 
 
 def _existing(path: Path, number: int, text: str) -> Path:
-    file = path.parent / text
-    if not file.is_file() and "\\" in text:
-        file = path.parent / text.replace("\\", "/")  # written under Windows
+    # As it stands; as a cell that was written so that no spreadsheet runs it; written under Windows; on one line.
+    ways = (text, from_cell(text), text.replace("\\", "/"), restored(from_cell(text)))
+    file = next((file for way in ways if (file := path.parent / way).exists()), path.parent / ways[2])
     if file.is_dir():
         raise InputError(f"{path}, line {number}: {file} is a folder: name a file")
     if not file.is_file():
@@ -179,8 +180,7 @@ def write_manifest(path: Path, layout: Layout) -> None:
     labels = layout.class_names or ("",)
     names = [f"{_CLASS_MASK}{label}" if label else "mask" for label in labels]
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", *names, "group", "split", "roi"])
+    rows = [["image", *names, "group", "split", "roi"]]
     for sample in layout.samples:
         cells = [
             _JOINED.join(_relative([sample.masks[label], *sample.more_masks.get(label, ())], path))
@@ -189,13 +189,12 @@ def write_manifest(path: Path, layout: Layout) -> None:
             for label in labels
         ]
         roi = _relative([sample.roi] if sample.roi else [], path)
-        writer.writerow(
-            [*_relative([sample.image], path), *cells, sample.group or "", sample.split or "", *(roi or [""])]
-        )
+        rows.append([*_relative([sample.image], path), *cells, sample.group or "", sample.split or "", *(roi or [""])])
     for image in layout.images_without_mask:
-        writer.writerow([*_relative([image], path), *("" for _ in labels), "", "", ""])
+        rows.append([*_relative([image], path), *("" for _ in labels), "", "", ""])
     for mask in layout.masks_without_image:
-        writer.writerow(["", *_relative([mask], path), *("" for _ in labels[1:]), "", "", ""])
+        rows.append(["", *_relative([mask], path), *("" for _ in labels[1:]), "", "", ""])
+    csv.writer(text, lineterminator="\n").writerows([as_cell(cell) for cell in row] for row in rows)
     write_text(path, text.getvalue())
 
 
