@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from amsunet.progress import reported_to
-from amsunet.safe_text import one_line
+from amsunet.safe_text import one_line, safe_lines
 
 _BETWEEN_LINES = {"step": 30.0}
 """Seconds, where there is no terminal; an epoch has a line of its own."""
@@ -33,7 +33,7 @@ class Console(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         # An f-string is one line, whatever names it holds; what has lines of its own is handed over as an argument.
-        text = shown_lines(record.getMessage()) if record.args else one_line(record.getMessage())
+        text = safe_lines(record.getMessage()) if record.args else one_line(record.getMessage())
         line = f"{'warning: ' if record.levelno >= logging.WARNING else ''}{text}"
         self._told = dict.fromkeys(self._told, time.monotonic())
         if not self._bars:
@@ -88,12 +88,7 @@ def echo(text: str, *, err: bool = False, lines: bool = False) -> None:
         err: Print to standard error.
         lines: The text has lines of its own, as a table.
     """
-    print(shown_lines(text) if lines else one_line(text), file=sys.stderr if err else sys.stdout, flush=True)
-
-
-def shown_lines(text: str) -> str:
-    """Each line of a text as ``one_line`` writes it."""
-    return "\n".join(map(one_line, text.split("\n")))
+    print(safe_lines(text) if lines else one_line(text), file=sys.stderr if err else sys.stdout, flush=True)
 
 
 @contextmanager

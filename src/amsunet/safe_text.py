@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator
+
+from amsunet.errors import InputError
 
 _LONGEST = 100
 """Bytes of a name that becomes part of a file's name, of 255 that most file systems take."""
@@ -83,6 +86,25 @@ SafeName = Annotated[str, AfterValidator(_checked)]
 """A field of a record that becomes part of a file's name."""
 
 
+def refuse_undecodable(path: Path) -> Path:
+    """Refuse a path that no record can hold, before work is spent on what could not be read again.
+
+    Args:
+        path: Of data, of a run.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: If it is not UTF-8, itself or one of the folders that it lies in.
+    """
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{path.absolute()} has a name that is not UTF-8: rename it") from None
+    return path
+
+
 def one_line(text: str) -> str:
     r"""Write what is not seen as ``\x1b`` or ``\u202e``, so that a line stays one line and shows all that it holds.
 
@@ -94,6 +116,15 @@ def one_line(text: str) -> str:
         'a\\nb'
     """
     return _UNSEEN.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+
+
+def safe_lines(text: str) -> str:
+    """Each line of a text as ``one_line`` writes it.
+
+    Args:
+        text: Text whose line breaks are its own.
+    """
+    return "\n".join(map(one_line, text.split("\n")))
 
 
 def as_cell(value: object) -> object:

@@ -16,7 +16,7 @@ from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import Table, column_called, plain, read_table
 from amsunet.data.discovery.words import split_of
 from amsunet.errors import InputError
-from amsunet.safe_text import as_cell, from_cell, restored
+from amsunet.safe_text import as_cell, from_cell, refuse_undecodable, restored
 from amsunet.wording import setting
 
 _NAMES = {
@@ -132,7 +132,7 @@ def _existing(path: Path, number: int, text: str) -> Path:
         raise InputError(f"{path}, line {number}: {file} does not exist: check the path")
     if kind := describe_other(file):
         raise InputError(f"{path}, line {number}: {file} is {kind}")
-    return file
+    return refuse_undecodable(file)
 
 
 def _add(sample: Sample, same: list[Sample], line: str) -> None:
