@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from amsunet import console
-from amsunet.console import shown
+from amsunet.console import echo, shown
 from amsunet.progress import is_shown, report, reported_to
 
 _LOG = logging.getLogger("amsunet.training.train")
@@ -102,3 +102,18 @@ def test_progress_is_reported_to_one_at_a_time_and_may_end_the_work():
         with reported_to(None):
             report(1, 1, "tile")
     assert seen == [(1, 2, "step", {"loss": 0.5}), "outer"]
+
+
+def test_names_cannot_steer_the_terminal_or_add_lines(capsys):
+    with shown():
+        _LOG.warning("gnp.\u202e\x1b[2J is grey\nerror: disk full")
+        _LOG.info("plan:\n%s", "  epochs 3\n  name \x1b[2J")
+    echo("failed: a\nb\x9b31m\udcff", err=True)
+    echo("one\ntwo \x07", lines=True)
+    written = capsys.readouterr()
+    assert written.out.splitlines() == [
+        "warning: gnp.\\u202e\\x1b[2J is grey\\nerror: disk full",
+        *("plan:", "  epochs 3", "  name \\x1b[2J"),
+        *("one", "two \\x07"),
+    ]
+    assert written.err == "failed: a\\nb\\x9b31m\\udcff\n"

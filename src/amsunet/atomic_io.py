@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from amsunet.errors import InputError
+from amsunet.safe_text import as_cell
 from amsunet.wording import setting
 
 if sys.platform != "win32":  # there an open file can be neither moved nor removed
@@ -204,16 +205,17 @@ def _remedy(error: OSError, elsewhere: str) -> str:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows, at least one, under all their names; what a row lacks stays empty."""
+    """Write rows, at least one, under all their names; what a row lacks stays empty, and no cell is a formula."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)))
-    writer.writeheader()
-    writer.writerows(rows)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.writer(text)
+    writer.writerow(map(as_cell, names))
+    writer.writerows([as_cell(row.get(name, "")) for name in names] for row in rows)
     write_text(path, text.getvalue())
 
 
 def csv_line(cells: Iterable[Any]) -> str:
     """One row as it stands in such a file, without the end of its line."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(cells)
+    csv.writer(text, lineterminator="").writerow(map(as_cell, cells))
     return text.getvalue()

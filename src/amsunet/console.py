@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from amsunet.progress import reported_to
+from amsunet.safe_text import one_line, safe_lines
 
 _BETWEEN_LINES = {"step": 30.0}
 """Seconds, where there is no terminal; an epoch has a line of its own."""
@@ -31,7 +32,9 @@ class Console(logging.Handler):
         self._shown_at: dict[str, float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        line = f"{'warning: ' if record.levelno >= logging.WARNING else ''}{record.getMessage()}"
+        # An f-string is one line, whatever names it holds; what has lines of its own is handed over as an argument.
+        text = safe_lines(record.getMessage()) if record.args else one_line(record.getMessage())
+        line = f"{'warning: ' if record.levelno >= logging.WARNING else ''}{text}"
         self._shown_at = dict.fromkeys(self._shown_at, time.monotonic())
         if not self._bars:
             print(line, file=sys.stdout, flush=True)
@@ -75,6 +78,17 @@ class Console(logging.Handler):
         while self._bars:
             self._bars.popitem()[1].close()
         super().close()
+
+
+def echo(text: str, *, err: bool = False, lines: bool = False) -> None:
+    """Print text that may hold names from elsewhere, so that they cannot steer a terminal.
+
+    Args:
+        text: One line; line breaks in it are of a name, and are written as such.
+        err: Print to standard error.
+        lines: The text has lines of its own, as a table.
+    """
+    print(safe_lines(text) if lines else one_line(text), file=sys.stderr if err else sys.stdout, flush=True)
 
 
 @contextmanager

@@ -29,12 +29,12 @@ _SWITCHES = {"deep_supervision": "deep supervision"}
 
 
 class Record(BaseModel):
-    """A frozen record whose fields are all known.
+    """A frozen record whose fields are all known and whose numbers are finite.
 
     A field that was renamed is read under its former name; what is written has the name of today.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     former_names: ClassVar[Mapping[str, str]] = {}
     """Today's name of a field by the name that earlier versions wrote."""

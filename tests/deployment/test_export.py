@@ -232,8 +232,14 @@ def test_the_example_takes_no_more_than_eight_bits(exported, tmp_path):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"preprocessing": {"in_channels": 3, "normalization": "depth", "mean": [0, 0, 0], "std": [1, 1, 1]}},
-        {"convention": {"kind": "values", "values": [0, 1, 2], "class_names": ["a", "b", "c"]}},
+        {
+            "arguments": {"in_channels": 3, "num_classes": 2},
+            "preprocessing": {"in_channels": 3, "normalization": "depth", "mean": [0, 0, 0], "std": [1, 1, 1]},
+        },
+        {
+            "arguments": {"num_classes": 3},
+            "convention": {"kind": "values", "values": [0, 1, 2], "class_names": ["a", "b", "c"]},
+        },
     ],
     ids=["channels", "classes"],
 )
@@ -255,6 +261,7 @@ def test_a_file_that_is_not_what_it_says_is_refused(exported, tmp_path, changed)
             {"preprocessing": {"in_channels": 1, "normalization": "depth", "mean": [0, 0], "std": [1]}},
             "for each channel",
         ),
+        ({"convention": {"kind": "values", "values": [0, 1], "class_names": ["a", "../../b"]}}, "holds / or"),
         ({"threshold": 3}, "describes its network wrongly .threshold: "),
         ({"convention": {"kind": "values", "values": [0, 70000], "class_names": ["a", "b"]}}, "than masks can hold"),
         (

@@ -16,6 +16,7 @@ from amsunet import __version__
 from amsunet.cli import check, compare, evaluate, explain, export, models, predict, train
 from amsunet.cli.former_options import Commands
 from amsunet.cli.process import own_process
+from amsunet.console import echo
 from amsunet.errors import InputError
 from amsunet.optional import describe_missing, is_optional
 
@@ -77,27 +78,27 @@ def main(entry: click.Command | None = None) -> None:
     try:
         sys.exit((entry or cli)(standalone_mode=False))
     except InputError as error:
-        click.echo(f"error: {error}", err=True)
+        echo(f"error: {error}", err=True)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
     except click.Abort:
-        click.echo("stopped", err=True)
+        echo("stopped", err=True)
         sys.exit(130)
     except click.ClickException as error:
         context = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "amsunet"
-        click.echo(f"error: {error.format_message()} ({context} --help lists all)", err=True)
+        echo(f"error: {error.format_message()} ({context} --help lists all)", err=True, lines=True)
     except ModuleNotFoundError as error:
         # The base installation, for exported networks, lacks what the other commands need.
         if not is_optional(error.name or ""):
             raise
-        click.echo(f"error: {describe_missing(error.name or '')}", err=True)
+        echo(f"error: {describe_missing(error.name or '')}", err=True)
     except OSError as error:
-        click.echo(f"error: {error}: free some space or fix the permissions, and run the command again", err=True)
+        echo(f"error: {error}: free some space or fix the permissions, and run the command again", err=True)
     except (MemoryError, RuntimeError) as error:
         # torch reports memory with a RuntimeError, which is the parent of its own kind for GPUs.
         if isinstance(error, RuntimeError) and not _OUT_OF_MEMORY.search(str(error)):
             raise
-        click.echo(f"error: memory ran out: {_describe_less(sys.argv[1:])}", err=True)
+        echo(f"error: memory ran out: {_describe_less(sys.argv[1:])}", err=True)
     sys.exit(2)
 
 

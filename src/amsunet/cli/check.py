@@ -19,6 +19,7 @@ from amsunet.cli.options import (
     test_fraction_option,
 )
 from amsunet.cli.settings import TRAINING, setting_options
+from amsunet.console import echo
 
 
 @click.command()
@@ -66,7 +67,7 @@ def check(
         device=take_device(values),
         command_time=CommandTime(started, rehearse_evaluation),
     )
-    click.echo(str(result))
+    echo(str(result), lines=True)
     if result.problems:
         raise SystemExit(1)
 
@@ -76,7 +77,7 @@ def _draft_manifest(data: str, file: Path) -> None:
 
     # An option without its value gives the empty path, which is that of the working folder.
     draft = draft_manifest(data, None if file == Path() else file)
-    click.echo(
+    echo(
         f"{draft.path}: {draft.images} images, {draft.with_mask} of them with a mask; fill in what is missing, fix "
         f"what is wrong, then run amsunet check {shlex.quote(draft.next_source)}"
     )

@@ -17,6 +17,7 @@ from amsunet.cli.options import (
     test_fraction_option,
 )
 from amsunet.cli.settings import STUDY, setting_options
+from amsunet.console import echo
 
 if TYPE_CHECKING:
     from amsunet.evaluation.study import Variant
@@ -100,7 +101,8 @@ def run_study(
         device=take_device(values),
         design=StudyDesign(title=title, **values),
     )
-    click.echo(comparison.table())
-    click.echo(f"every image: {folder / 'images.csv'}\npage: {write_page(comparison)}")
+    echo(comparison.table(), lines=True)
+    echo(f"every image: {folder / 'images.csv'}")
+    echo(f"page: {write_page(comparison)}")
     if comparison.failures:
         raise SystemExit(1)

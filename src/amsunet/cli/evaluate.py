@@ -17,6 +17,7 @@ from amsunet.cli.options import (
     take_data_options,
     view_options,
 )
+from amsunet.console import echo
 
 if TYPE_CHECKING:
     from amsunet.inference.model_ref import ModelRef
@@ -46,7 +47,7 @@ def evaluate(model: ModelRef, data: str | None, **values: Any) -> None:
     RUN is a run folder; or a model file or a network of amsunet zoo (zoo:NAME), which need DATA.
     """
     options, data_options = runtime_options(values), take_data_options(values)
-    click.echo(f"on {options.choose_device()}")
+    echo(f"on {options.choose_device()}")
     evaluate_and_report(model, data, options=options, data_options=data_options, **values)
 
 
@@ -57,5 +58,6 @@ def evaluate_and_report(model: Path | ModelRef, data: str | None = None, **value
     from amsunet.evaluation.report import write_report  # noqa: PLC0415
 
     evaluation = evaluate_on(model, data, **values)
-    click.echo(evaluation.table())
-    click.echo(f"every image: {evaluation_folder(evaluation) / 'images.csv'}\nreport: {write_report(evaluation)}")
+    echo(evaluation.table(), lines=True)
+    echo(f"every image: {evaluation_folder(evaluation) / 'images.csv'}")
+    echo(f"report: {write_report(evaluation)}")

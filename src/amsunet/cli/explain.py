@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from amsunet.cli.options import device_options, model_file_option, run_argument, runtime_options
+from amsunet.console import echo
 
 if TYPE_CHECKING:
     from amsunet.inference.model_ref import ModelRef
@@ -25,6 +26,6 @@ def explain(model: ModelRef, image: Path, out: Path | None, model_file: str | No
 
     target = out or model.home / "explain" / image.stem
     options = runtime_options(values)
-    click.echo(f"on {options.choose_device()}")
+    echo(f"on {options.choose_device()}")
     for path in draw(model, image, target, options=options, model_file=model_file):
-        click.echo(str(path))
+        echo(str(path))

@@ -9,6 +9,7 @@ import click
 
 from amsunet.choices import ExportFormat, ExportPrecision
 from amsunet.cli.options import model_file_option, optional_data_argument, run_argument
+from amsunet.console import echo
 
 if TYPE_CHECKING:
     from amsunet.inference.model_ref import ModelRef
@@ -51,8 +52,6 @@ def export(
         skip_broken=skip_broken,
         model_file=model_file,
     )
-    click.echo(f"{made.path}: {made.parity}")
+    echo(f"{made.path}: {made.parity}")
     if made.computed_in != precision:
-        click.echo(
-            f"this processor has no {precision} and computed in {made.computed_in}: compare again on one that has it"
-        )
+        echo(f"this processor has no {precision} and computed in {made.computed_in}: compare again on one that has it")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from amsunet.console import echo
+
 FORMER = {
     "--windowing": "--normalization",
     "--average-weights": "--ema",
@@ -48,4 +50,4 @@ def _with_views(words: list[str], known: set[str]) -> list[str]:
 
 
 def _note(former: str, todays: str) -> None:
-    click.echo(f"note: {former} is called {todays} now", err=True)
+    echo(f"note: {former} is called {todays} now", err=True)

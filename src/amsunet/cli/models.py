@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from amsunet.console import echo
+
 
 @click.group(invoke_without_command=True)
 @click.pass_context
@@ -13,15 +15,15 @@ def models(context: click.Context) -> None:
         return
     from amsunet.models import list_models, summarise_model  # noqa: PLC0415
 
-    click.echo(f"{'network':<12}{'parameters':>11}  {'GMACs at 256':>12}  {'at 480':>7}  {'sees pixels':>11}  source")
+    echo(f"{'network':<12}{'parameters':>11}  {'GMACs at 256':>12}  {'at 480':>7}  {'sees pixels':>11}  source")
     for name in list_models():
         summary = summarise_model(name)
         sight = "all" if summary.receptive_field is None else str(summary.receptive_field)
-        click.echo(
+        echo(
             f"{name:<12}{summary.parameters:>11,}  {summary.macs_256 / 1e9:>12.2f}  {summary.macs_480 / 1e9:>7.2f}  "
             f"{sight:>11}  {summary.source}"
         )
-    click.echo("at 3 channels and 2 classes; gates that average over the whole image are left out of what is seen")
+    echo("at 3 channels and 2 classes; gates that average over the whole image are left out of what is seen")
 
 
 @models.command("check")
@@ -34,10 +36,10 @@ def check_model(model: str) -> None:
     build_network(model, {"in_channels": 3, "num_classes": 2})
     broken = 0
     for promise, problem in check_contract(lambda **arguments: build_network(model, arguments)):
-        click.echo(f"{'kept  ' if problem is None else 'BROKEN'}  {promise}{'' if problem is None else f': {problem}'}")
+        echo(f"{'kept  ' if problem is None else 'BROKEN'}  {promise}{'' if problem is None else f': {problem}'}")
         broken += problem is not None
     if broken:
-        click.echo(f"error: {model} breaks {broken} promises: fix them before training", err=True)
+        echo(f"error: {model} breaks {broken} promises: fix them before training", err=True)
         raise SystemExit(2)
 
 
@@ -49,13 +51,12 @@ def zoo(name: str | None) -> None:
     from amsunet.zoo import PREFIX, list_zoo, read_card  # noqa: PLC0415
 
     if name is not None:
-        click.echo(str(read_card(name.removeprefix(PREFIX))))
+        echo(str(read_card(name.removeprefix(PREFIX))), lines=True)
         return
     for card in list_zoo():
         if not card.weights.is_file():
             raise InputError(f"{card.weights} is missing: install amsunet again, which it comes with")
         size = card.weights.stat().st_size / 1e6
-        click.echo(f"{card.name:<10} {card.finds}\n{'':<10} test {card.test}; {size:.1f} MB; weights: {card.licence}")
-    click.echo(
-        "amsunet zoo NAME shows the card, amsunet predict zoo:NAME IMAGES --out masks segments; not for diagnosis"
-    )
+        echo(f"{card.name:<10} {card.finds}")
+        echo(f"{'':<10} test {card.test}; {size:.1f} MB; weights: {card.licence}")
+    echo("amsunet zoo NAME shows the card, amsunet predict zoo:NAME IMAGES --out masks segments; not for diagnosis")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from amsunet.cli.options import device_options, model_file_option, run_argument, runtime_options, view_options
+from amsunet.console import echo
 from amsunet.inference.runtime_options import RuntimeName
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def predict(
 
     jobs = find_inputs(images, out)
     predictor = load(model, runtime_options(settings), **settings)
-    click.echo(f"on {predictor}")
+    echo(f"on {predictor}")
     with terminated_like_interrupted():
         outcome = predict_files(
             predictor,
@@ -81,22 +82,22 @@ def predict(
         )
     masks = outcome.written + outcome.passed_over
     before = f", and {outcome.passed_over} that were there" if outcome.passed_over else ""
-    click.echo(f"{outcome.written} masks in {out}{before}, {outcome.pace}")
+    echo(f"{outcome.written} masks in {out}{before}, {outcome.pace}")
     if out_of_distribution := describe_out_of_distribution(
         [(one.image, one.out_of_distribution) for one in outcome.review if one.out_of_distribution], masks
     ):
-        click.echo(f"warning: {out_of_distribution}: check the masks", err=True)
+        echo(f"warning: {out_of_distribution}: check the masks", err=True)
     if unclear := describe_polarity_in_doubt([(one.image, one.polarity) for one in outcome.review if one.polarity]):
-        click.echo(f"warning: {unclear}", err=True)
+        echo(f"warning: {unclear}", err=True)
     if outcome.sizes:
         scaling = predictor.scaling(outcome.sizes)
-        click.echo(scaling.line)
+        echo(scaling.line)
         if scaling.warning:
-            click.echo(f"warning: {scaling.warning}", err=True)
+            echo(f"warning: {scaling.warning}", err=True)
     if outcome.review:
-        click.echo(f"{len(outcome.review)} of {masks} masks are to be checked: {out / REVIEW_LIST}", err=True)
+        echo(f"{len(outcome.review)} of {masks} masks are to be checked: {out / REVIEW_LIST}", err=True)
     for message in outcome.failures.values():
-        click.echo(f"failed: {message}", err=True)
+        echo(f"failed: {message}", err=True)
     if outcome.failures:
-        click.echo(f"{len(outcome.failures)} of {len(jobs)} failed, listed in {out / FAILURES}", err=True)
+        echo(f"{len(outcome.failures)} of {len(jobs)} failed, listed in {out / FAILURES}", err=True)
         raise SystemExit(1)

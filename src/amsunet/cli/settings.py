@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection
 from functools import wraps
 from pathlib import Path
@@ -12,6 +11,8 @@ import click
 from pydantic.fields import FieldInfo
 
 from amsunet.cli.options import Command, options, resolve_pretrained
+from amsunet.console import echo
+from amsunet.text_files import parse_json
 from amsunet.training.plan_schema import SETTINGS, Manner, check_setting, default_of
 from amsunet.training.settings_file import read_settings, settings_over
 from amsunet.wording import flag as flag_of
@@ -58,7 +59,7 @@ def setting_options(names: Collection[str]) -> Callable[[Command], Command]:
 def _of_these(names: Collection[str], settings: dict[str, Any], file: Path) -> dict[str, Any]:
     """The settings of a file that a command has; a study has others for each of its trainings."""
     if others := [name for name in settings if name not in names]:
-        click.echo(f"note: {', '.join(others)} of {file} left out: not set here", err=True)
+        echo(f"note: {', '.join(others)} of {file} left out: not set here", err=True)
     return {name: value for name, value in settings.items() if name in names}
 
 
@@ -70,7 +71,7 @@ def settings_of(ctx: click.Context, parameter: click.Parameter, values: tuple[st
         if not (name and equals and text):
             raise click.BadParameter(f"{value!r} is not NAME=VALUE")
         try:
-            settings[name.replace("-", "_")] = json.loads(text)
+            settings[name.replace("-", "_")] = parse_json(text)
         except ValueError:
             settings[name.replace("-", "_")] = text
     return settings or None

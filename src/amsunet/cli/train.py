@@ -20,6 +20,7 @@ from amsunet.cli.options import (
     test_fraction_option,
 )
 from amsunet.cli.settings import TRAINING, setting_options
+from amsunet.console import echo
 from amsunet.inference.runtime_options import RuntimeOptions
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def train(
             **values,
         )
     if training.interrupted:
-        click.echo(f"stopped early: amsunet train --resume {shlex.quote(str(training.run))} goes on from this step")
+        echo(f"stopped early: amsunet train --resume {shlex.quote(str(training.run))} goes on from this step")
     if not training.interrupted or training.folds is None:
         _evaluate(training, settings.get("model"))
     if training.terminated:
@@ -96,4 +97,5 @@ def _evaluate(training: TrainResult, model_file: str | None) -> None:
         dataset=training.dataset,
         most=training.validation_images,
     )
-    click.echo(f"run: {training.run}\nnext: amsunet evaluate {shlex.quote(str(training.run))}")
+    echo(f"run: {training.run}")
+    echo(f"next: amsunet evaluate {shlex.quote(str(training.run))}")

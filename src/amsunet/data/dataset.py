@@ -23,6 +23,7 @@ from amsunet.data.masks.summary import MaskSummary
 from amsunet.data.options import DataOptions
 from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, turned_apart
 from amsunet.errors import InputError
+from amsunet.safe_text import refuse_undecodable
 from amsunet.wording import Blank, command, setting
 
 _IN_DOUBT = "images with a mask in doubt"
@@ -161,7 +162,7 @@ def open_dataset(
     """
     options = options or DataOptions()
     allow_problems = allow_problems or options.skip_broken
-    path = locate(source)
+    path = refuse_undecodable(locate(source))
     layout = find_samples(path)
     samples = with_groups(layout.samples, options.group, path)
     apart = convention.kind == "instances" if convention else options.masks.instances

@@ -27,6 +27,8 @@ _BLOCKS = 32
 _LEAST_SPREAD = 0.02
 _FALSE_ALARMS = 0.01
 
+_ALL = Field(min_length=len(FIGURES), max_length=len(FIGURES))
+
 
 class ImageStatistics(BaseModel):
     """Statistics of training images, and the distance from which an image is out-of-distribution.
@@ -36,11 +38,13 @@ class ImageStatistics(BaseModel):
     fluorescence and stained tissue.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    images: tuple[tuple[float, ...], ...]
+    images: Annotated[tuple[Annotated[tuple[float, ...], _ALL], ...], Field(min_length=1, max_length=IMAGES)]
     """``FIGURES`` of each training image."""
-    spread: tuple[float, ...]
+    spread: Annotated[
+        tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=len(FIGURES), max_length=len(FIGURES))
+    ]
     """Standard deviation of each figure over them."""
     limit: Annotated[float, Field(ge=0)]
     """Distance from the nearest other training image that one in a hundred training and validation images exceeds."""

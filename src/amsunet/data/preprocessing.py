@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 import numpy as np
 from PIL import Image
@@ -13,13 +13,15 @@ from pydantic import BeforeValidator, Field, model_validator
 from amsunet.choices import ImageScale, Normalization
 from amsunet.data.images import Array
 from amsunet.data.normalization import IntensityRange, Polarity, find_range, normalize, with_channels
-from amsunet.data.value_range import ValueRange
+from amsunet.data.value_range import PixelType, ValueRange
 from amsunet.records import Record, refuse_removed
 
 Size = tuple[int, int]
 """Height and width in pixels."""
 Spacing = tuple[float, float]
 """Millimetres per pixel, down and across."""
+_Side = Annotated[int, Field(ge=1, le=2**24)]
+_Millimetres = Annotated[float, Field(ge=1e-6, le=1e4)]
 ALIKE = 1.1
 """Images whose sides differ by no more than this factor count as equal in size, and are not resampled for it."""
 InputFormat = tuple[int, str]
@@ -50,17 +52,17 @@ class Preprocessing(Record):
 
     in_channels: Literal[1, 3]
     normalization: Annotated[Normalization, BeforeValidator(refuse_removed)]
-    scale: Annotated[float, Field(gt=0, le=4)] = 1.0
+    scale: Annotated[float, Field(ge=1e-4, le=4)] = 1.0
     image_scale: ImageScale = "factor"
-    typical_size: Size | None = None
+    typical_size: tuple[_Side, _Side] | None = None
     """Median height and width of the training images; None in files of earlier versions."""
-    size_range: tuple[Size, Size] | None = None
+    size_range: tuple[tuple[_Side, _Side], tuple[_Side, _Side]] | None = None
     """The smallest and the largest size of the training images."""
-    spacing: Spacing | None = None
+    spacing: tuple[_Millimetres, _Millimetres] | None = None
     """The spacing of the training images, if known."""
-    mean: tuple[float, ...]
-    std: tuple[Annotated[float, Field(gt=0)], ...]
-    values: tuple[ValueRange, ...] = ()
+    mean: tuple[Annotated[float, Field(ge=0, le=1)], ...]
+    std: tuple[Annotated[float, Field(ge=1e-4, le=1)], ...]
+    values: Annotated[tuple[ValueRange, ...], Field(max_length=len(get_args(PixelType)))] = ()
     """The range of the training images of each pixel type; empty in networks of earlier versions, mostly 8 bits."""
     polarity: Annotated[Polarity, Field(exclude=True)] = "auto"
     """A setting for the images at hand, for ``bright_on_dark``; not saved with the network."""

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+PixelType = Literal["uint8", "uint16", "float32"]
 _BITS = {float(2**bits - 1): f"{bits} bits" for bits in (8, 10, 12, 14, 16)}
 _LARGEST = max(_BITS)
 _LEAST_USED = 1 / 4
@@ -22,9 +23,9 @@ _BEYOND = 0.05
 class ValueRange(BaseModel):
     """The type of an image's pixels with the values of black and white, or with its smallest and largest value."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    type: Literal["uint8", "uint16", "float32"]
+    type: PixelType
     low: float
     high: float
     always: bool = False

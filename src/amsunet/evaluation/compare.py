@@ -139,7 +139,7 @@ def compare(
             logger.info(f"on {chosen}")
             for level, line in prepared.lines():
                 logger.log(level, line)
-            logger.info(f"plan of every training:\n{plan}")
+            logger.info("plan of every training:\n%s", plan)
             waiting = [trial for trial in study.trials() if not is_done(folder, trial)]
             failures = _run(folder, study, waiting, jobs)
             return collect(folder, study, chosen, failures, jobs)
@@ -200,7 +200,7 @@ def _splits(prepared: Preparation, folds: int | None, split: Split, *, spare_tes
         prepared: The data set with its splits.
         folds: How many, or None for the splits that there are.
         split: What trials are evaluated on.
-        spare_test: leave out of the folds what a training would hold out for test, named by the data set or not.
+        spare_test: Leave out of the folds what a training would hold out for test, named by the data set or not.
     """
     if folds is None:
         if split not in prepared.splits.values():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import statistics as stats
 from collections import defaultdict
@@ -23,6 +22,7 @@ from amsunet.evaluation.study import COMPARISON, Study, Trial, Variant, is_done,
 from amsunet.inference.model_file import for_inference, load_model
 from amsunet.inference.model_ref import FILE_NAME
 from amsunet.models.cost import count_macs, count_parameters
+from amsunet.text_files import read_rows
 from amsunet.training.run_folder import read_metrics
 from amsunet.training.step_cost import measure_latency
 
@@ -241,8 +241,7 @@ def _pixel_counts(folder: Path, trial: Trial) -> PixelCounts:
 
 def _rows_of(folder: Path, trial: Trial) -> Iterator[dict[str, str]]:
     path = trial_folder(folder, trial) / "evaluation" / trial.split / "images.csv"
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(path)
     patients = without_patients((row["image"], row["group"]) for row in rows)  # earlier versions wrote who they are
     yield from (row | {"group": patients[row["image"]]} for row in rows)
 

@@ -26,6 +26,7 @@ from amsunet.evaluation.plots import (
 from amsunet.evaluation.score_table import columns, headline, number, score_rows
 from amsunet.inference.ensemble import read_folds
 from amsunet.inference.predictor import Predictor
+from amsunet.safe_text import safe_lines
 from amsunet.training.plan_schema import as_text
 from amsunet.training.run_folder import read_run
 
@@ -36,6 +37,7 @@ def render(template: str, **values: object) -> str:
     """Fill a template of this package."""
     jinja = Environment(
         loader=PackageLoader("amsunet.evaluation"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        finalize=lambda value: safe_lines(value) if type(value) is str else value,
         lstrip_blocks=True,
     )  # fmt: skip
     jinja.filters.update(as_text=as_text, number=number)

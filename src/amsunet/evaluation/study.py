@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from amsunet.data.options import DataOptions
 from amsunet.errors import InputError
 from amsunet.models import absolute_model, is_custom
 from amsunet.records import removed_in, without_removed
+from amsunet.text_files import MISSING, read_json
 from amsunet.training.plan_schema import Plan
 from amsunet.wording import command, setting
 
@@ -185,10 +185,10 @@ def read_study(out: Path) -> Study:
     """
     path = out / _FILE
     try:
-        return Study.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise InputError(f"{out} holds no study: name the folder that {command('compare')} made") from None
-    except (ValueError, OSError) as error:
+        return Study.model_validate(read_json(path))
+    except ValueError as error:
+        if isinstance(error, InputError) and error.code == MISSING:
+            raise InputError(f"{out} holds no study: name the folder that {command('compare')} made") from None
         if isinstance(error, ValidationError) and (gone := removed_in(error)):
             raise InputError(f"{path}: {gone}; choose another {setting('out')}") from None
         raise InputError(

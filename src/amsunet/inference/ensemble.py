@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from amsunet.atomic_io import write_json
 from amsunet.errors import InputError
 from amsunet.inference.model_ref import FOLDS_NAME
+from amsunet.text_files import read_json
 
 _CHECKSUM = "sha256"
 
@@ -74,14 +75,15 @@ def read_folds(run: Path) -> Folds:
     Raises:
         InputError: If the file is damaged.
     """
+    remedy = "copy the run folder again or train again"
+    content = read_json(run / FOLDS_NAME, damaged=remedy, missing=remedy)
     try:
-        content = json.loads((run / FOLDS_NAME).read_text(encoding="utf-8"))
         checksum = content.pop(_CHECKSUM, None)  # files of earlier versions have none
         if checksum is not None and checksum != _checksum(content):
             raise ValueError
         return Folds.model_validate(content)
-    except (ValueError, AttributeError, TypeError, OSError, RecursionError):  # what pydantic raises is a ValueError too
-        raise InputError(f"{run / FOLDS_NAME} is damaged: copy the run folder again or train again") from None
+    except (ValueError, AttributeError, TypeError):  # what pydantic raises is a ValueError too
+        raise InputError(f"{run / FOLDS_NAME} is damaged: {remedy}") from None
 
 
 def _checksum(content: dict[str, Any]) -> str:

@@ -90,22 +90,43 @@ def load_model(path: Path, model_file: str | None = None) -> tuple[nn.Module, Mo
             f"{path} is not a model of amsunet or is damaged: copy it again, or train again; "
             "pickled checkpoints are never opened"
         ) from None
-    description = parse_description(text, path)
     if metadata.get("sha256") != _checksum(weights, text):
         raise DamagedError(
             f"{path} is damaged (its checksum differs): copy it again, train again, "
             "or install amsunet again if it came with it"
         )
+    description = parse_description(text, path)  # no damage any more: what is wrong in it was written so
     model = authorized_model(description.model, description.code, model_file, where=path)
     try:
-        with random_state_kept():  # its first weights are drawn, and of no use
-            network = create_model(model, **description.arguments)
-        network.load_state_dict(weights)
+        network = _build_for(weights, model, description.arguments)
     except (ValueError, TypeError, RuntimeError):
         raise DamagedError(
             f"{path} holds weights that do not fit its description: copy it again, or train again"
         ) from None
     return network.eval(), description
+
+
+@random_state_kept()  # first weights may be drawn, which are of no use
+def _build_for(weights: dict[str, Tensor], model: str, arguments: dict[str, Any]) -> nn.Module:
+    """Build a network and load weights into it; one of this package takes memory only once their shapes are its own.
+
+    Raises:
+        ValueError: If they are not, or the network does not exist.
+        TypeError: If the network has not these arguments.
+        RuntimeError: If the weights do not fit a custom network.
+    """
+    if is_custom(model):
+        network = create_model(model, **arguments)
+    else:
+        with torch.device("meta"):  # shapes alone
+            network = create_model(model, **arguments)
+        if {name: one.shape for name, one in network.state_dict().items()} != {
+            name: one.shape for name, one in weights.items()
+        }:
+            raise ValueError("the weights have other shapes")
+        network = network.to_empty(device="cpu")
+    network.load_state_dict(weights)
+    return network
 
 
 class TemperatureScaled(nn.Module):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from amsunet.choices import Flips
 from amsunet.data.masks import MaskConvention
@@ -17,10 +16,20 @@ from amsunet.data.preprocessing import Preprocessing, Spacing
 from amsunet.data.value_range import whole_type
 from amsunet.errors import InputError
 from amsunet.records import Record, removed_in
+from amsunet.text_files import parse_json, read_json
 from amsunet.wording import setting
 
 METADATA = "amsunet"
 """Under this name a file of weights, or an exported file, holds its description as JSON."""
+
+
+_LARGEST = 1e6
+_LONGEST = 4096
+_MOST_ARGUMENTS = 256
+_DEEPEST = 4
+"""Of what a network is built with: larger numbers, longer texts and lists, and deeper ones are refused unbuilt."""
+_LARGEST_HEADER = 100_000_000
+"""Bytes; safetensors takes no larger one."""
 
 
 class ModelDescription(Record):
@@ -28,26 +37,42 @@ class ModelDescription(Record):
 
     former_names: ClassVar[Mapping[str, str]] = {"doubtful": "uncertainty_limit", "appearance": "image_statistics"}
 
-    model: str
+    model: Annotated[str, Field(max_length=_LONGEST)]
     arguments: dict[str, Any]
-    code: str | None = None
+    code: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """Checksum of the file that builds the network, where it is not one of amsunet's."""
     preprocessing: Preprocessing
     convention: MaskConvention
-    temperature: Annotated[float, Field(gt=0)] = 1.0
+    temperature: Annotated[float, Field(ge=0.01, le=100)] = 1.0
     """What logits are divided by, so that probabilities are as sure as they are right."""
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Foreground probability above which a pixel is foreground, with two classes."""
-    smallest_object: Annotated[int, Field(ge=0)] = 0
+    smallest_object: Annotated[int, Field(ge=0, le=2**31)] = 0
     """Pixels of an image of the size trained on, below which objects are dropped and holes are filled, with two
     classes."""
-    uncertainty_limit: float | None = None
+    uncertainty_limit: Annotated[float, Field(ge=0, le=1)] | None = None
     """Uncertainty that one in ten validation images exceeds: masks above it are to be checked."""
     image_statistics: ImageStatistics | None = None
     """What the training images look like; None of a network that was trained before they were measured."""
     flips: Flips = "both"
     """Mirror images whose predictions may be averaged: another one shows classes exchanged, as left and right lung."""
     format: Literal[1] = 1
+
+    @field_validator("arguments")
+    @classmethod
+    def _bounded(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        _refuse_unbounded(arguments)
+        return arguments
+
+    @model_validator(mode="after")
+    def _fits_itself(self) -> Self:
+        for name, known in (
+            ("in_channels", self.preprocessing.in_channels),
+            ("num_classes", self.convention.num_classes),
+        ):
+            if self.arguments.get(name, known) != known:
+                raise ValueError(f"arguments have {name} {self.arguments[name]}, and all else is for {known}")
+        return self
 
     def smallest_in(self, height: int, width: int, spacing: Spacing | None = None) -> float:
         """``smallest_object`` in pixels of an image of that size: always as many of those that the network sees."""
@@ -77,6 +102,20 @@ class ModelDescription(Record):
         return self.model_copy(update={"preprocessing": self.preprocessing.model_copy(update={"polarity": polarity})})
 
 
+def _refuse_unbounded(value: Any, depth: int = 0) -> None:
+    """Refuse what no network is built with, before one is."""
+    if isinstance(value, dict | list | tuple):
+        if len(value) > _MOST_ARGUMENTS or depth > _DEEPEST:
+            raise ValueError("more than a network is built with")
+        for one in [*value, *value.values()] if isinstance(value, dict) else value:
+            _refuse_unbounded(one, depth + 1)
+    elif isinstance(value, str):
+        if len(value) > _LONGEST:
+            raise ValueError(f"a text is longer than {_LONGEST} characters")
+    elif isinstance(value, int | float) and not abs(value) <= _LARGEST:
+        raise ValueError(f"{value!r:.40} is no number that a network is built with")
+
+
 def describe_together(descriptions: Sequence[ModelDescription], threshold: float) -> ModelDescription:
     """What holds where the probabilities of networks are averaged: of objects the smallest that all of them leave, and
     of the uncertainty limits the mean.
@@ -102,8 +141,8 @@ def _bits_trained_on(path: Path) -> int:
     """Of the training images of the run that a file of weights, or an exported file, lies in; 8 where it is unknown."""
     for folder in (path.parent, path.parent.parent):
         try:
-            return int(json.loads((folder / "data.json").read_text(encoding="utf-8"))["fingerprint"]["bits"])
-        except (OSError, ValueError, KeyError, TypeError):
+            return int(read_json(folder / "data.json")["fingerprint"]["bits"])
+        except (ValueError, KeyError, TypeError, OverflowError):
             continue
     return 8
 
@@ -122,9 +161,10 @@ def parse_description(text: str, path: Path) -> ModelDescription:
         problems = error.errors()
         known = [problem for problem in problems if problem["type"] in ("missing", "extra_forbidden", "literal_error")]
         first = (known or problems)[0]
-        if not first["loc"]:
+        if not first["loc"] and first["type"] != "value_error":  # no JSON, or not of fields
             raise InputError(f"{path} is damaged: copy it again, or make the file anew") from None
-        problem = f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}"
+        field = ".".join(map(str, first["loc"]))
+        problem = f"{field}{field and ': '}{first['msg'].removeprefix('Value error, ')}"
         if known:
             raise InputError(
                 f"{path} was written by another version of amsunet ({problem}): use that version, or make the file anew"
@@ -144,10 +184,11 @@ def read_description(weights: Path) -> ModelDescription | None:
     """
     try:
         with weights.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+            length = int.from_bytes(file.read(8), "little")
+            header = parse_json(file.read(min(length, _LARGEST_HEADER)))
         text = str(header["__metadata__"][METADATA])
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, OverflowError, MemoryError):
+    except (ValueError, KeyError, TypeError):
         raise InputError(f"{weights} is damaged: copy it again, or train again") from None
     return parse_description(text, weights)

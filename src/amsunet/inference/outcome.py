@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from amsunet.atomic_io import csv_line, printable, write_csv, write_text
+from amsunet.atomic_io import csv_line, write_csv, write_text
 from amsunet.data.preprocessing import Size
+from amsunet.errors import InputError
 from amsunet.inference.prediction_record import PredictionRecord, append_line
 from amsunet.inference.uncertainty import ReviewItem
+from amsunet.safe_text import one_line
+from amsunet.text_files import read_rows
 
 REVIEW_LIST = "review.csv"
 FAILURES = "failures.txt"
@@ -137,23 +139,23 @@ class Lists:
 
 def _place(image: str | Path) -> str:
     """An image as the lists are searched for it, however it was named."""
-    return os.path.abspath(printable(str(image)))  # noqa: PTH100 - without following links
+    return os.path.abspath(one_line(str(image)))  # noqa: PTH100 - without following links
 
 
 def _as_row(item: ReviewItem) -> dict[str, str]:
-    values = (printable(item.image), f"{item.uncertainty:.4f}", item.reason)
+    values = (one_line(item.image), f"{item.uncertainty:.4f}", item.reason)
     return dict(zip(_FIELDS, values, strict=True))
 
 
 def _as_line(image: str | Path, message: str) -> str:
-    return f"{image}\t{message}"
+    return f"{one_line(str(image))}\t{one_line(message)}"
 
 
 def _read_rows(path: Path) -> Iterator[dict[str, str]]:
     """The rows of a review list; none, if it is no such list."""
     try:
-        rows = list(csv.DictReader(_read_lines(path)))
-    except csv.Error:
+        rows = read_rows(path)
+    except InputError:
         return
     for row in rows:
         if all(row.get(name) for name in _FIELDS):

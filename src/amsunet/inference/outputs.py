@@ -11,16 +11,44 @@ import numpy as np
 
 from amsunet.data.images import Array, write_image
 from amsunet.data.masks import MaskConvention
+from amsunet.errors import InputError
 
 if TYPE_CHECKING:
     from amsunet.inference.segmentation import Segmentation
 
 
+def place_below(out: Path, name: str) -> Path:
+    """The file of a result, which lies below the folder of all results wherever names and links lead.
+
+    A link that stands where the file is to be is no way out: it is replaced, and what it leads to is not written to.
+
+    Args:
+        out: The folder of all results; it may be a link itself.
+        name: The path of the file within it, made of names that others chose.
+
+    Returns:
+        ``out / name``.
+
+    Raises:
+        InputError: If that would lie elsewhere.
+    """
+    target = out / name
+    try:
+        home, inside = out.resolve(), target.parent.resolve().joinpath(target.name)
+    except (OSError, ValueError, RuntimeError):  # a loop of links, a NUL
+        home, inside = out, Path()
+    if target.name == ".." or "\0" in name or inside == home or not inside.is_relative_to(home):
+        raise InputError(
+            f"{target} would not lie in {out}: rename what it is called after, or remove the link that leads out"
+        )
+    return target
+
+
 def mask_paths(out: Path, name: str, convention: MaskConvention, suffix: str = ".png") -> list[Path]:
     """Of the masks: one file, or one in the folder of each class."""
     if convention.kind == "folders":
-        return [out / class_name / f"{name}{suffix}" for class_name in convention.class_names[1:]]
-    return [out / f"{name}{suffix}"]
+        return [place_below(out, f"{class_name}/{name}{suffix}") for class_name in convention.class_names[1:]]
+    return [place_below(out, f"{name}{suffix}")]
 
 
 @dataclass(frozen=True)
@@ -43,9 +71,9 @@ class Outputs:
             maps = {1: ""}
         return cls(
             mask_paths(out, name, convention),
-            out / "overlays" / f"{name}.png" if overlay else None,
+            place_below(out, f"overlays/{name}.png") if overlay else None,
             {
-                label: out / "probabilities" / f"{name}{class_name and '_'}{class_name.replace(' ', '_')}.png"
+                label: place_below(out, f"probabilities/{name}{class_name and '_'}{class_name.replace(' ', '_')}.png")
                 for label, class_name in maps.items()
             },
         )

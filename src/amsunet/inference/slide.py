@@ -17,7 +17,7 @@ from amsunet.data.slide_view import SlideView
 from amsunet.data.slides import SlideError, open_slide
 from amsunet.errors import InputError
 from amsunet.inference.forward import are_numbers, to_labels
-from amsunet.inference.outputs import mask_paths
+from amsunet.inference.outputs import mask_paths, place_below
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.prepared_image import describe_polarity
 from amsunet.inference.segmentation import NO_NUMBERS, describe_no_numbers
@@ -55,7 +55,7 @@ class SlideTask:
         self._description = predictor.description
         self.name = name
         self.targets = mask_paths(out, name, self._description.convention, ".tif")
-        self._folder = (out / name).with_name(f".{Path(name).name}.partial")
+        self._folder = place_below(out, str(Path(name).with_name(f".{Path(name).name}.partial") / "state.json")).parent
 
     def check(self) -> None:
         """Refuse what stands against the task before work starts.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from filelock import FileLock, Timeout
 from amsunet.atomic_io import write_json
 from amsunet.data.images import Array
 from amsunet.errors import InputError
+from amsunet.text_files import read_json
 
 _STATE = "state.json"
 
@@ -64,10 +64,10 @@ class Scratch:
     """The labels so far, and the sums of logits that the next row of tiles needs. Open it in a ``with`` block.
 
     Args:
-        folder: made if it does not exist; begun anew if what it holds is of another job.
-        job: what the result depends on, as JSON can hold it.
-        labels: height and width of the result.
-        carries: for each row of tiles (planes, rows, columns) of the sums that it takes over from the one above.
+        folder: Made if it does not exist; begun anew if what it holds is of another job.
+        job: What the result depends on, as JSON can hold it.
+        labels: Height and width of the result.
+        carries: For each row of tiles (planes, rows, columns) of the sums that it takes over from the one above.
 
     Raises:
         InputError: If another process is at it.
@@ -110,7 +110,7 @@ class Scratch:
 
         Args:
             row: Its number, from 0.
-            sums: what was counted up to here, as JSON can hold it.
+            sums: What was counted up to here, as JSON can hold it.
         """
         self.rows_done, self.sums = row + 1, sums
         write_json(self.folder / _STATE, {"job": self._job, "rows_done": self.rows_done, "sums": sums})
@@ -131,7 +131,7 @@ class Scratch:
 def _state_of(folder: Path, job: dict[str, Any]) -> dict[str, Any] | None:
     """What was reached of a job, if that is what the folder holds."""
     try:
-        state: dict[str, Any] = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+        state: dict[str, Any] = read_json(folder / _STATE)
         return state if state["job"] == job and {"rows_done", "sums"} <= state.keys() else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None

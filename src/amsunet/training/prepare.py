@@ -30,6 +30,7 @@ from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import build_network
 from amsunet.models import is_custom
 from amsunet.models.contract import check_sizes
+from amsunet.safe_text import one_line
 from amsunet.training.finetune import load_pretrained, match_pretrained_width
 from amsunet.training.plan import make_plan
 from amsunet.training.plan_schema import USER_SET, Plan, checked_settings
@@ -60,7 +61,9 @@ class Preparation:
 
     def describe(self) -> str:
         """What was found, a line each."""
-        return "\n".join(f"warning: {line}" if level == logging.WARNING else line for level, line in self.lines())
+        return "\n".join(
+            one_line(f"warning: {line}" if level == logging.WARNING else line) for level, line in self.lines()
+        )
 
     def lines(self) -> list[tuple[int, str]]:
         """What was found, a line each, with its level of ``logging``."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -28,6 +26,7 @@ from amsunet.inference.model_metadata import seen_as_then
 from amsunet.inference.model_ref import FILE_NAME, FOLDS_NAME, ModelRef
 from amsunet.models import code_files, is_custom
 from amsunet.records import Record, removed_in
+from amsunet.text_files import read_json
 from amsunet.training.checkpoint import LAST, PREVIOUS
 from amsunet.training.plan_schema import Plan
 from amsunet.wording import command, setting
@@ -212,40 +211,38 @@ def read_metrics(folder: Path, *names: str) -> list[dict[str, float]]:
     """
     path = folder / METRICS_NAME
     try:
-        with path.open(newline="", encoding="utf-8") as lines:
-            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(lines)]
+        rows = [{name: float(value) for name, value in row.items()} for row in read_rows(path)]
         if not rows or not all({*names} <= row.keys() for row in rows):
             raise ValueError
-    except (OSError, ValueError, TypeError, csv.Error):
+    except (ValueError, TypeError):
         raise InputError(f"{path} is missing or damaged: copy the run folder again or train again") from None
     return rows
 
 
 def threads_of(folder: Path) -> int | None:
     """The threads that a run began with; None where that is not known."""
-    with suppress(OSError, ValueError, RecursionError, AttributeError):
-        threads = json.loads((folder / "environment.json").read_text(encoding="utf-8")).get("threads")
+    with suppress(InputError, AttributeError):
+        threads = read_json(folder / "environment.json").get("threads")
         return threads if isinstance(threads, int) else None
     return None
 
 
 def _read(path: Path, kind: type[Content]) -> Content:
+    damaged = "copy the run folder again or train again"
+    missing = (
+        "the training was stopped before it had begun, or the folder is incomplete: run the same command again, or copy "
+        "the folder again"
+    )
+    content = read_json(path, damaged=damaged, missing=missing)
     try:
-        return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise InputError(
-            f"{path} is missing: the training was stopped before it had begun, or the folder is incomplete: run the "
-            "same command again, or copy the folder again"
-        ) from None
+        return kind.model_validate(content)
     except ValidationError as error:
         if gone := removed_in(error):
             raise InputError(f"{path}: {gone}; use that one, or train again") from None
         field = ".".join(map(str, error.errors()[0]["loc"]))
         if field:
             raise InputError(f"{path} was written by another version of amsunet (field {field}): train again") from None
-        raise InputError(f"{path} is damaged: copy the run folder again or train again") from None
-    except (ValueError, OSError, RecursionError):
-        raise InputError(f"{path} is damaged: copy the run folder again or train again") from None
+        raise InputError(f"{path} is damaged: {damaged}") from None
 
 
 def images_seen(model: str | Path | ModelRef) -> set[str] | None:

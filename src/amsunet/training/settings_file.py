@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from amsunet.errors import InputError
 from amsunet.records import without_removed
+from amsunet.text_files import parse_json
 from amsunet.training.plan_schema import SETTINGS, USER_SET, USER_SET_BEFORE, Plan, check_setting, nearest_setting
 
 logger = logging.getLogger(__name__)
@@ -62,8 +62,10 @@ def _any_of(names: Collection[str], given: Mapping[str, Any]) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is no file: name the config.json of a run, or a JSON file of settings")
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path} is not found: name the config.json of a run, or a JSON file of settings") from None
     except OSError as error:

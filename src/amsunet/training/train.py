@@ -23,6 +23,7 @@ from amsunet.inference.model_file import authorized_model
 from amsunet.inference.model_ref import ModelRef
 from amsunet.models import absolute_model, code_checksum
 from amsunet.process_state import determinism_kept, random_state_kept
+from amsunet.safe_text import refuse_undecodable
 from amsunet.training.budget import fit_prepared
 from amsunet.training.closing import CommandTime
 from amsunet.training.fit import TrainResult, fit
@@ -88,6 +89,8 @@ def train(
     """
     command_time = command_time or CommandTime()
     given, data_options = checked_settings(settings), data_options or DataOptions()
+    for name in filter(None, (out, given.get("model"), given.get("pretrained"), data_options.group)):
+        refuse_undecodable(Path(name))
     if out is not None:
         _refuse_taken(Path(out))
     machine = chosen_device(device)
@@ -112,7 +115,7 @@ def train(
         for warning in fitted.warnings:
             logger.warning(warning)
         logger.info(str(fitted))
-    logger.info(f"plan:\n{plan}")
+    logger.info("plan:\n%s", plan)
     preprocessing = fit_preprocessing(plan, dataset, prepared.of("train"), prepared.fingerprint)
     config = RunConfig(
         plan=plan,

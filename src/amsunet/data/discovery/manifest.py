@@ -16,6 +16,7 @@ from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import Table, column_called, plain, read_table
 from amsunet.data.discovery.words import composed, split_of
 from amsunet.errors import InputError
+from amsunet.safe_text import as_cell, from_cell, refuse_undecodable, restored
 from amsunet.wording import setting
 
 _OTHER_OBSERVER = "other_observer"
@@ -138,13 +139,15 @@ def _sample(path: Path, number: int, cells: dict[str, str], layout: Layout) -> S
             f"{path}, line {number}: {other} is the image or its mask, and the second observer's as well: name another "
             f"file in the column {_OTHER_OBSERVER}, or none"
         )
-    return Sample(image.stem, image, masks, roi, known_patient(cells.get("group", "")) or None, split, more, other)
+    return Sample(
+        image.stem, image, masks, roi, known_patient(from_cell(cells.get("group") or "")) or None, split, more, other
+    )
 
 
 def _existing(path: Path, number: int, text: str) -> Path:
-    file = path.parent / text
-    if not file.is_file() and "\\" in text:
-        file = path.parent / text.replace("\\", "/")  # written under Windows
+    # As it stands; as a cell that was written so that no spreadsheet runs it; written under Windows; on one line.
+    ways = (text, from_cell(text), text.replace("\\", "/"), restored(from_cell(text)))
+    file = next((file for way in ways if (file := path.parent / way).exists()), path.parent / ways[2])
     if not file.exists() and not file.name.isascii() and file.parent.is_dir():
         file = next((one for one in file.parent.iterdir() if composed(one.name) == composed(file.name)), file)
     if file.is_dir():
@@ -153,7 +156,7 @@ def _existing(path: Path, number: int, text: str) -> Path:
         raise InputError(f"{path}, line {number}: {file} does not exist: check the path")
     if kind := describe_other(file):
         raise InputError(f"{path}, line {number}: {file} is {kind}")
-    return file
+    return refuse_undecodable(file)
 
 
 def _add(sample: Sample, same: list[Sample], line: str) -> None:
@@ -203,20 +206,20 @@ def write_manifest(path: Path, layout: Layout) -> None:
     labels = layout.class_names or ("",)
     names = [f"{_CLASS_MASK}{label}" if label else "mask" for label in labels]
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     observed = any(sample.other_observer is not None for sample in layout.samples)
     columns = ["image", *names, "group", "split", "roi", *([_OTHER_OBSERVER] if observed else [])]
-    writer.writerow(columns)
+    rows = [columns]
     for sample in layout.samples:
         masks = [_masks_of(sample, label) for label in labels]
         first, *cells = (_JOINED.join(_relative(files, path)) for files in ([sample.image], *masks))
         roi, other = ("".join(_relative([file] if file else [], path)) for file in (sample.roi, sample.other_observer))
         row = [first, *cells, sample.group or "", sample.split or "", roi, other]
-        writer.writerow(row[: len(columns)])
+        rows.append(row[: len(columns)])
     for image in layout.images_without_mask:
-        writer.writerow([*_relative([image], path), *("" for _ in columns[1:])])
+        rows.append([*_relative([image], path), *("" for _ in columns[1:])])
     for mask in layout.masks_without_image:
-        writer.writerow(["", *_relative([mask], path), *("" for _ in columns[2:])])
+        rows.append(["", *_relative([mask], path), *("" for _ in columns[2:])])
+    csv.writer(text, lineterminator="\n").writerows([as_cell(cell) for cell in row] for row in rows)
     write_text(path, text.getvalue())
 
 

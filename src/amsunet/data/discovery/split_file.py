@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import read_table
 from amsunet.data.discovery.words import Split, composed, role_of, split_of, words_of
 from amsunet.errors import InputError
+from amsunet.text_files import read_json
 
 _FILES = ("split.json", "splits.json")
 _LISTS = (".", "ImageSets/Segmentation", "splits")
@@ -119,8 +119,8 @@ def _verb(files: list[Path]) -> str:
 def _read(path: Path, layout: Layout) -> dict[Split, list[str]]:
     wrong = InputError(f'{path} is not a split file: write {{"test": ["name", ...]}}, or remove it')
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError:
+        content = read_json(path)
+    except InputError:
         raise wrong from None
     if not isinstance(content, dict):
         raise wrong

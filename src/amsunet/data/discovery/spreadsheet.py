@@ -38,6 +38,8 @@ def read_table(path: Path) -> Table:
     Raises:
         InputError: If the file is not a table.
     """
+    if not path.is_file():
+        raise InputError(f"{path} is no file: save the table as CSV, or rename the folder")
     raw = path.read_bytes()
     encoding = next((name for mark, name in _ENCODINGS if raw.startswith(mark)), "utf-8")
     try:

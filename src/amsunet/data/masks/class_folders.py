@@ -10,10 +10,12 @@ import numpy as np
 from amsunet.data.images import Array
 from amsunet.data.masks.convention import MaskConvention, MaskOptions
 from amsunet.data.masks.inversion import surrounds, warn_of_inversion
+from amsunet.data.masks.kinds import refuse_too_many
 from amsunet.data.masks.readings import choose_reading
 from amsunet.data.masks.soft import threshold_of_soft
 from amsunet.data.masks.summary import MaskSummary
 from amsunet.errors import InputError
+from amsunet.safe_text import problem_of_names
 from amsunet.wording import Blank, command, setting
 
 _SAME, _SAME_NESTED = 0.5, 0.7
@@ -65,7 +67,8 @@ def find_folder_convention(
         notes = [*notes, note]
     if not known:
         _refuse_numbers_beside_white(every, options, soft=threshold is not None)
-    names = ("background", *masks)
+    refuse_too_many(len(masks) + 1)
+    names = ("background", *(f"class {number}" for number in range(1, len(masks) + 1)))
     convention = MaskConvention(
         kind="folders",
         values=tuple(range(len(names))),
@@ -78,10 +81,13 @@ def find_folder_convention(
     if not known:
         notes = [*notes, *_look_around(masks, options, convention, images)]
     if options.class_names is None and not known:
+        _refuse_unsafe(masks)
         _refuse_observers(images, list(masks))
     areas = [float(np.mean([_foreground_area(mask, convention) for mask in of_class])) for of_class in masks.values()]
     order = _order(dict(zip(masks, areas, strict=True)), images)
-    convention = convention.model_copy(update={"order": order}).named(options.class_names)
+    convention = convention.model_copy(update={"order": order}).named(
+        options.class_names or (None if known else tuple(masks))
+    )
     if len(order) > 1:
         upwards = ", ".join(convention.class_names[label] for label in order)
         notes = [*notes, f"where classes overlap, the smaller one counts, in all images alike (upwards: {upwards})"]
@@ -90,6 +96,17 @@ def find_folder_convention(
     empty = [name for name, area in zip(convention.class_names[1:], areas, strict=True) if not area]
     notes = [*notes, *(f"no mask marks {name}: this class cannot be learned or evaluated" for name in empty)]
     return convention, notes
+
+
+def _refuse_unsafe(masks: Mapping[str, Sequence[MaskSummary]]) -> None:
+    """Refuse names that cannot name a class: the masks of a prediction get folders of these names."""
+    if problem := problem_of_names(("background", *masks)):
+        paths = {name: mask.path for name, of_class in masks.items() for mask in of_class}
+        wrong = next((path for name, path in paths.items() if problem_of_names((name,))), next(iter(paths.values())))
+        raise InputError(
+            f"{wrong} is the mask of a class that cannot be called so, for {problem}: rename its folder or column, or "
+            f"set {setting('class_names')}"
+        )
 
 
 def _foreground_area(mask: MaskSummary, convention: MaskConvention) -> int:

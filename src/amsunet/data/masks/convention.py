@@ -14,6 +14,7 @@ from amsunet.data.images import Array
 from amsunet.data.lookup import look_up
 from amsunet.data.masks.files import Reading, read_mask
 from amsunet.errors import InputError
+from amsunet.safe_text import SafeName, find_namesakes, problem_of_names
 from amsunet.wording import setting
 
 IGNORE_INDEX = 255
@@ -21,6 +22,8 @@ IGNORE_INDEX = 255
 
 LARGEST_VALUE = 65535
 _LARGEST_COLOUR = 0xFFFFFF
+MOST_CLASSES = IGNORE_INDEX
+"""Background included: labels are of eight bits, and one of them is ignored."""
 
 
 class MaskOptions(BaseModel):
@@ -81,11 +84,11 @@ class MaskConvention(BaseModel):
       foreground of any colour is the class of the folder.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     kind: Literal["values", "colours", "instances", "threshold", "folders"]
-    values: tuple[Annotated[int, Field(ge=0)], ...]
-    class_names: tuple[str, ...]
+    values: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, max_length=MOST_CLASSES)]
+    class_names: tuple[SafeName, ...]
     ignore_value: int | None = None
     threshold: float | None = None
     reading: Reading = "stored"
@@ -100,6 +103,12 @@ class MaskConvention(BaseModel):
     def _one_for_each_class(self) -> Self:
         if len(self.values) != len(self.class_names):
             raise ValueError("as many values as class names are needed")
+        if same := find_namesakes(self.class_names):
+            raise ValueError(f"{same[0]} and {same[1]} are one class name to some file systems")
+        if self.folders and len(self.folders) != len(self.values) - 1:
+            raise ValueError("as many folders as classes are needed")
+        if self.order and sorted(self.order) != list(range(1, len(self.values))):
+            raise ValueError("order must name each class once")
         if max(self.values, default=0) > (_LARGEST_COLOUR if self.kind == "colours" else LARGEST_VALUE):
             raise ValueError("a value is larger than masks can hold")
         return self
@@ -225,7 +234,7 @@ class MaskConvention(BaseModel):
             The convention with these names.
 
         Raises:
-            InputError: If names are too few or too many, appear twice, are blank, or hold a slash.
+            InputError: If names are too few or too many, or cannot become names of files.
         """
         if names is None:
             return self
@@ -237,10 +246,10 @@ class MaskConvention(BaseModel):
                 f"background ({self}): give {self.num_classes - 1} names, or {self.num_classes} with "
                 "the background first"
             )
-        odd = next((name for name in names if not name.strip() or set(name) & set("/\\")), None)
-        if odd is not None or len(set(names)) < len(names):
+        if problem := problem_of_names(names):
             raise InputError(
-                f"{setting('class_names')} gives {', '.join(names)}: give each class a different name, without / or \\"
+                f"{setting('class_names')} gives {', '.join(names)}, and {problem}: give each class a different name, "
+                "without / or \\"
             )
         folders = self.folder_names if self.kind == "folders" else ()
         return self.model_copy(update={"class_names": tuple(names), "folders": folders})

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from amsunet.data.masks.convention import LARGEST_VALUE, MaskConvention, name_colours, name_numbers
+from amsunet.data.masks.convention import LARGEST_VALUE, MOST_CLASSES, MaskConvention, name_colours, name_numbers
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
@@ -25,7 +25,7 @@ def values_convention(values: Sequence[int], ignore: int | None = None) -> MaskC
         The convention, with names such as ``class 1``.
 
     Raises:
-        InputError: For values that no mask can hold, or that appear twice.
+        InputError: For values that no mask can hold, that appear twice, or that are too many.
     """
     impossible = [value for value in values if not 0 <= value <= LARGEST_VALUE]
     if impossible or len(set(values)) < len(values):
@@ -34,6 +34,7 @@ def values_convention(values: Sequence[int], ignore: int | None = None) -> MaskC
             f"no class can have the value {name_numbers([wrong])}: set {setting('classes')} with values of 0 to "
             f"{LARGEST_VALUE}, each once"
         )
+    refuse_too_many(len(values))
     return MaskConvention(kind="values", values=tuple(values), class_names=_names(len(values)), ignore_value=ignore)
 
 
@@ -94,12 +95,26 @@ def colours_convention(colours: Sequence[int]) -> MaskConvention:
         The convention, with the colours as names.
 
     Raises:
-        InputError: If a colour appears twice.
+        InputError: If a colour appears twice, or if there are too many.
     """
     if len(set(colours)) < len(colours):
         raise InputError(
             f"no two classes can have one colour: set {setting('classes')} with each colour once, not "
             f"'{name_colours(colours)}'"
         )
+    refuse_too_many(len(colours))
     names = ("background", *(f"#{value:06x}" for value in colours[1:]))
     return MaskConvention(kind="colours", values=tuple(colours), class_names=names)
+
+
+def refuse_too_many(classes: int) -> None:
+    """Refuse more classes than labels can number.
+
+    Args:
+        classes: How many there are, background included.
+
+    Raises:
+        InputError: If they are more.
+    """
+    if classes > MOST_CLASSES:
+        raise InputError(f"{classes} classes are more than the {MOST_CLASSES} that labels can number: join some")
