@@ -26,7 +26,7 @@ from amsunet.inference.model_metadata import seen_as_then
 from amsunet.inference.model_ref import FILE_NAME, FOLDS_NAME, ModelRef
 from amsunet.models import code_files, is_custom
 from amsunet.records import Record, removed_in
-from amsunet.text_files import read_json
+from amsunet.text_files import read_json, read_rows
 from amsunet.training.checkpoint import LAST, PREVIOUS
 from amsunet.training.plan_schema import Plan
 from amsunet.wording import command, setting
@@ -230,8 +230,8 @@ def threads_of(folder: Path) -> int | None:
 def _read(path: Path, kind: type[Content]) -> Content:
     damaged = "copy the run folder again or train again"
     missing = (
-        "the training was stopped before it had begun, or the folder is incomplete: run the same command again, or copy "
-        "the folder again"
+        "the training was stopped before it had begun, or the folder is incomplete: run the same command again, or "
+        "copy the folder again"
     )
     content = read_json(path, damaged=damaged, missing=missing)
     try:
