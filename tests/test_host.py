@@ -235,7 +235,8 @@ def test_telemetry_is_off_while_a_package_is_imported_and_the_process_as_before(
 
 
 def test_a_large_image_is_read_and_pillows_guard_stays(tmp_path, monkeypatch):
-    from amsunet.data.images import count_pixels, read_image
+    from amsunet.data.image_file import count_pixels
+    from amsunet.data.images import read_image
 
     path = Path(tmp_path / "a.png")
     Image.fromarray(np.zeros((50, 60), np.uint8)).save(path)

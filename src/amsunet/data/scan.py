@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from amsunet.data.discovery.layout import Sample
-from amsunet.data.images import Array, orientation_of, read_image
+from amsunet.data.image_file import orientation_of
+from amsunet.data.images import Array, read_image
 from amsunet.data.masks.files import Reading
 from amsunet.data.masks.mask_cache import MaskCache
 from amsunet.data.masks.summary import MaskSummary, summarise

@@ -10,10 +10,13 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from amsunet.data.images import MAXIMUM_PIXELS, TIFF_SUFFIXES, Array, as_supported, reading
+from amsunet.data.image_file import is_tiff, reading
+from amsunet.data.image_header import MAXIMUM_PIXELS
+from amsunet.data.images import Array, as_supported
 from amsunet.data.tiff import becomes_rgb, black_as_zero, channel_obstacle, compression_obstacle
 from amsunet.errors import InputError
 from amsunet.optional import require
+from amsunet.regular_file import open_regular, refuse_irregular
 
 LARGE_PIXELS = 50_000_000
 """An image with more pixels is predicted in parts if its file can be read in parts; as a whole it needs over 2 GiB."""
@@ -65,10 +68,10 @@ def is_slide(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix in SLIDE_SUFFIXES:
         return True
-    if suffix not in TIFF_SUFFIXES:
+    if not is_tiff(path):
         return False
     try:
-        with reading(), tifffile.TiffFile(path) as tiff:
+        with reading(), open_regular(path) as file, tifffile.TiffFile(file) as tiff:
             pages = _levels(tiff)
             pixels = pages[0].imagelength * pages[0].imagewidth
             readable = len(pages) == 1 and pixels > LARGE_PIXELS and _obstacle(pages[0]) is None
@@ -89,8 +92,14 @@ def open_slide(path: Path) -> Slide:
     Raises:
         SlideError: If it is not found, cannot be read in parts, or needs a package that is not installed.
     """
-    if not path.exists():
-        raise SlideError(f"{path} does not exist: check the path")
+    try:
+        refuse_irregular(path)
+    except FileNotFoundError:
+        raise SlideError(f"{path} does not exist: check the path") from None
+    except PermissionError:
+        raise SlideError(f"{path} may not be read: change its permissions") from None
+    except InputError as error:
+        raise SlideError(str(error)) from None
     return OpenSlideSlide(path) if path.suffix.lower() in SLIDE_SUFFIXES else TiffSlide(path)
 
 

@@ -14,7 +14,9 @@ from functools import partial
 from pathlib import Path
 
 from amsunet.atomic_io import check_writable
-from amsunet.data.images import MAXIMUM_PIXELS, Array, count_pixels, read_image
+from amsunet.data.image_file import count_pixels
+from amsunet.data.image_header import MAXIMUM_PIXELS
+from amsunet.data.images import Array, read_image
 from amsunet.data.slides import LARGE_PIXELS, SlideError, is_slide
 from amsunet.errors import InputError
 from amsunet.inference.inputs import InputImage, find_inputs
