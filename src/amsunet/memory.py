@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from threading import Lock
+from threading import Condition, Lock
 from typing import Generic, TypeVar
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
@@ -165,6 +165,39 @@ def _free_addresses() -> int:
         if limit != resource.RLIM_INFINITY:
             return limit - int(_ADDRESSES.read_text(encoding="ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
     return sys.maxsize
+
+
+class MemoryBudget:
+    """Bytes that threads take from one budget; each waits until its part is free.
+
+    What is larger than the budget goes alone.
+
+    Args:
+        room: Bytes of the budget; half of the memory that is free if it is left out.
+    """
+
+    def __init__(self, room: int | None = None) -> None:
+        self._room = free_memory() // 2 if room is None else room
+        self._taken = 0
+        self._given_back = Condition()
+
+    @contextmanager
+    def take(self, size: int) -> Iterator[None]:
+        """Take a part, for as long as what is done within lasts.
+
+        Args:
+            size: Bytes.
+        """
+        size = min(size, self._room)
+        with self._given_back:
+            self._given_back.wait_for(lambda: self._taken + size <= self._room)
+            self._taken += size
+        try:
+            yield
+        finally:
+            with self._given_back:
+                self._taken -= size
+                self._given_back.notify_all()
 
 
 class MemoryCache(Generic[Key, Value]):

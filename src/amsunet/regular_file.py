@@ -53,7 +53,7 @@ def open_regular(path: Path) -> BinaryIO:
         OSError: If it is not found, or may not be read.
     """
     refuse_irregular(path)  # before it is opened: to open a device may already do something
-    file = open(path, "rb", opener=_at_once)  # noqa: PTH123, SIM115 - that of a Path takes no opener
+    file = open(path, "rb", opener=_at_once)  # noqa: SIM115 - that of a Path takes no opener
     try:
         _refuse(path, os.fstat(file.fileno()).st_mode)  # it may have become another one in between
     except InputError:

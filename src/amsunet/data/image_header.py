@@ -109,25 +109,38 @@ def refuse_claim(path: Path, claim: Claim) -> None:
         InputError: If the pixels are more than ``MAXIMUM_PIXELS``, more than the file is large enough to hold, or more
             than memory has room to decode.
     """
-    size, pixels = path.stat().st_size, claim.height * claim.width
-    shape = f"{claim.width} x {claim.height} pixels"
+    pixels, shape = claim.height * claim.width, f"{claim.width} x {claim.height} pixels"
     if pixels > MAXIMUM_PIXELS:
         raise InputError(
             f"{path} has {shape}, more than the {MAXIMUM_PIXELS // 10**6} million that are read at once: cut it into "
             "tiles, or to predict it as it is, save it as a tiled TIFF"
         )
-    if claim.ratio and claim.packed * claim.stored > claim.ratio * size + _NEVER_MANY:
-        raise InputError(
-            f"{path} is damaged (it claims {shape}, more than {size:,} bytes can hold): copy it again from where it "
-            "came",
-            code="damaged",
-        )
+    refuse_impossible(path, claim)
     needed = pixels * claim.memory
     if needed > _NEVER_MANY and needed > (free := free_memory()):
         raise InputError(
             f"{path} has {shape}, which take {needed / 1e9:,.1f} GB to be read, where {free / 1e9:,.1f} GB are free: "
             "close other programs, or cut it into tiles",
             code="memory",
+        )
+
+
+def refuse_impossible(path: Path, claim: Claim) -> None:
+    """Refuse a file that is too small to hold the pixels that its header claims.
+
+    Args:
+        path: The file.
+        claim: What its header says.
+
+    Raises:
+        InputError: If it is.
+    """
+    size = path.stat().st_size
+    if claim.ratio and claim.packed * claim.stored > claim.ratio * size + _NEVER_MANY:
+        raise InputError(
+            f"{path} is damaged (it claims {claim.width} x {claim.height} pixels, more than {size:,} bytes can hold): "
+            "copy it again from where it came",
+            code="damaged",
         )
 
 

@@ -7,19 +7,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tifffile
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from amsunet.atomic_io import atomic_write
 from amsunet.data import tiff
-from amsunet.data.image_file import ORIENTATION, is_tiff, open_picture, read_errors
+from amsunet.data.image_file import ORIENTATION, is_tiff, open_picture, open_tiff, read_errors
 from amsunet.data.image_header import claim_of_page, refuse_claim
 from amsunet.data.missing_rows import refuse_missing_rows
 from amsunet.errors import InputError
 from amsunet.optional import require
-from amsunet.regular_file import open_regular
 
 Array = npt.NDArray[Any]
 
@@ -171,7 +169,7 @@ def decode_tiff(path: Path, picture: TiffImageFile | None = None, *, palette_as_
     Raises:
         InputError: If it has several pages, channels that are not read, or an unsupported compression.
     """
-    with open_regular(path) as opened, tifffile.TiffFile(opened) as file:
+    with open_tiff(path) as file:
         page = tiff.only_page(file, path)
         refuse_claim(path, claim_of_page(page))
         if (obstacle := tiff.channel_obstacle(page)) and not tiff.is_filled_up(page):
