@@ -84,4 +84,4 @@ def _at_once(path: str, flags: int) -> int:
 def _refuse(path: Path, mode: int) -> None:
     if not stat.S_ISREG(mode):
         kind = _KINDS.get(stat.S_IFMT(mode), "no regular file")
-        raise InputError(f"{path} is {kind}, where a file is needed: name a file, or remove it", code="irregular")
+        raise InputError(f"{path} is {kind}, where a file is needed: name a file, or move it away", code="irregular")

@@ -18,6 +18,7 @@ from amsunet.data.masks import MaskOptions
 from amsunet.data.options import DataOptions
 from amsunet.errors import InputError
 from amsunet.models import absolute_model, is_custom
+from amsunet.regular_file import read_regular
 from amsunet.removed import removed_in, without_removed
 from amsunet.training.plan_schema import Plan
 from amsunet.wording import setting
@@ -185,7 +186,7 @@ def read_study(out: Path) -> Study:
     """
     path = out / _FILE
     try:
-        return Study.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return Study.model_validate(json.loads(read_regular(path)))
     except FileNotFoundError:
         raise InputError(f"{out} holds no study: name the folder that amsunet compare made") from None
     except (ValueError, OSError) as error:

@@ -25,6 +25,7 @@ from amsunet.inference.model_metadata import seen_as_then
 from amsunet.inference.model_ref import ModelRef
 from amsunet.models import code_files, is_custom
 from amsunet.records import Record
+from amsunet.regular_file import read_regular
 from amsunet.removed import removed_in
 from amsunet.training.plan_schema import Plan
 from amsunet.wording import setting
@@ -156,7 +157,7 @@ def read_run(folder: Path) -> tuple[RunConfig, RunData]:
 
 def _read(path: Path, kind: type[Content]) -> Content:
     try:
-        return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return kind.model_validate(json.loads(read_regular(path)))
     except FileNotFoundError:
         raise InputError(f"{path} is missing: the run folder is incomplete, copy it again or train again") from None
     except ValidationError as error:

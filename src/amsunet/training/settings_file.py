@@ -11,6 +11,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from amsunet.errors import InputError
+from amsunet.regular_file import read_regular
 from amsunet.removed import without_removed
 from amsunet.training.plan_schema import SETTINGS, USER_SET, USER_SET_BEFORE, Plan, check_setting, nearest_setting
 
@@ -63,11 +64,13 @@ def _any_of(names: Collection[str], given: Mapping[str, Any]) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        content = read_regular(path)
     except FileNotFoundError:
         raise InputError(f"{path} is not found: name the config.json of a run, or a JSON file of settings") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    try:
+        record = json.loads(content)
     except ValueError as error:
         raise InputError(f'{path} is not JSON ({error}): write settings as {{"minutes": 5}}') from None
     if not isinstance(record, dict):

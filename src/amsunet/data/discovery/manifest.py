@@ -16,6 +16,7 @@ from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import Table, column_called, plain, read_table
 from amsunet.data.discovery.words import split_of
 from amsunet.errors import InputError
+from amsunet.regular_file import refuse_irregular
 from amsunet.wording import setting
 
 _NAMES = {
@@ -127,8 +128,9 @@ def _existing(path: Path, number: int, text: str) -> Path:
         file = path.parent / text.replace("\\", "/")  # written under Windows
     if file.is_dir():
         raise InputError(f"{path}, line {number}: {file} is a folder: name a file")
-    if not file.is_file():
+    if not file.exists():
         raise InputError(f"{path}, line {number}: {file} does not exist: check the path")
+    refuse_irregular(file)
     if kind := describe_other(file):
         raise InputError(f"{path}, line {number}: {file} is {kind}")
     return file
