@@ -23,7 +23,8 @@ from amsunet.atomic_io import write_json
 from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import Dataset, open_dataset
 from amsunet.data.discovery.layout import Sample
-from amsunet.data.images import Array, count_pixels
+from amsunet.data.image_file import count_pixels
+from amsunet.data.images import Array
 from amsunet.device import choose_device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.samples import choose_foreign, choose_of_run

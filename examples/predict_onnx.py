@@ -20,7 +20,8 @@ network, source, target = sys.argv[1:]
 session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
 about = json.loads(session.get_modelmeta().custom_metadata_map["amsunet"])
 preprocessing, values = about["preprocessing"], np.array(about["convention"]["values"])
-normalization, picture = preprocessing["normalization"], ImageOps.exif_transpose(Image.open(source))
+normalization = preprocessing["normalization"]
+picture = ImageOps.exif_transpose(Image.open(source, formats=["PNG", "JPEG", "TIFF"]))
 if picture.mode[0] in "IF":
     sys.exit("not done here: images of more than 8 bits")
 

@@ -8,7 +8,8 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Lock
+from time import sleep
 
 import pytest
 
@@ -159,3 +160,49 @@ def test_a_cache_counts_once_what_threads_make_at_the_same_time(monkeypatch):
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: cache.get("a", make), range(4)))
     assert found == ["xxxxx"] * 4 and cache.room == 95
+
+
+def test_threads_share_a_budget_and_what_is_larger_goes_alone():
+    budget, lock = memory.MemoryBudget(100), Lock()
+    together: list[list[int]] = [[]]
+
+    def work(size: int) -> None:
+        with budget.take(size):
+            with lock:
+                together.append([*together[-1], size])
+            sleep(0.002)
+            with lock:
+                together.append([one for one in together[-1] if one != size])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, [30, 31, 32, 33, 250, 34, 1, 260, 35, 36]))
+    assert max(map(len, together)) > 1
+    assert all(sum(sizes) <= 100 or len(sizes) == 1 for sizes in together)
+
+
+def test_what_fails_gives_its_part_back():
+    budget = memory.MemoryBudget(10)
+    for _ in range(3):
+        with pytest.raises(MemoryError), budget.take(10):
+            raise MemoryError
+
+
+def test_free_memory_is_known_without_psutil(monkeypatch):
+    known = memory.free_memory()
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    assert 0 < memory.free_memory() < 64 * known
+    monkeypatch.setattr(memory, "_MEMORY", Path("/no/such/file"))
+    assert memory.free_memory() > 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="addresses are counted on Linux")
+def test_a_limit_of_addresses_counts():
+    code = (
+        "import resource\n"
+        "from amsunet.memory import free_memory\n"
+        "limit = resource.getrlimit(resource.RLIMIT_AS)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, limit))\n"
+        "print(free_memory())"
+    )
+    (free,) = _printed(code)
+    assert 0 < free < 1 << 30

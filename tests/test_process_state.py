@@ -14,7 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from amsunet.host import (
+from PIL import Image
+
+from amsunet.optional import require, without_telemetry
+from amsunet.process_state import (
     TERMINATED,
     Borrowed,
     determinism_kept,
@@ -23,9 +26,6 @@ from amsunet.host import (
     terminated_like_interrupted,
     without_warnings,
 )
-from PIL import Image
-
-from amsunet.optional import require, without_telemetry
 
 _LOOK = """
 import hashlib, json, logging, os, random, sys, warnings
@@ -244,7 +244,8 @@ def test_telemetry_is_off_while_a_package_is_imported_and_the_process_as_before(
 
 
 def test_a_large_image_is_read_and_pillows_guard_stays(tmp_path, monkeypatch):
-    from amsunet.data.images import count_pixels, read_image
+    from amsunet.data.image_file import count_pixels
+    from amsunet.data.images import read_image
 
     path = Path(tmp_path / "a.png")
     Image.fromarray(np.zeros((50, 60), np.uint8)).save(path)

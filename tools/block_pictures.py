@@ -291,7 +291,7 @@ def save(figure: Figure, path: Path) -> None:
     """As PNG of few colours, which diagrams and maps need no more of."""
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=110)
-    Image.open(drawn).convert("RGB").quantize(160).save(path, optimize=True)
+    Image.open(drawn, formats=["PNG"]).convert("RGB").quantize(160).save(path, optimize=True)
 
 
 def draw() -> dict[str, Figure]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from threading import Lock
+from threading import Condition, Lock
 from typing import Generic, TypeVar
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
@@ -21,6 +21,7 @@ _MOST = 32 << 30
 """Bytes of addresses that are asked for."""
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _CONTAINER = Path("/sys/fs/cgroup")
+_MEMORY, _ADDRESSES = Path("/proc/meminfo"), Path("/proc/self/statm")
 _OVERCOMMIT = Path("/proc/sys/vm/overcommit_memory")
 
 Key = TypeVar("Key")
@@ -129,10 +130,10 @@ def _ask_for_huge_pages(libc: ctypes.CDLL) -> None:
 
 
 def free_memory() -> int:
-    """Bytes that this process may still take: of the machine, or of the container it runs in (Linux, cgroup 2)."""
-    import psutil  # noqa: PLC0415 - not there in a small installation, which does not ask
-
-    free = int(psutil.virtual_memory().available)
+    """Bytes that this process may still take: of the machine, of the container it runs in (Linux, cgroup 2), or of what
+    its shell or its batch system lets it take (``ulimit -v``).
+    """
+    free = min(_free_on_machine(), _free_addresses())
     with suppress(OSError, ValueError):  # without a limit the file is missing or holds max
         limit = int((_CONTAINER / "memory.max").read_text(encoding="ascii"))
         used = int((_CONTAINER / "memory.current").read_text(encoding="ascii"))
@@ -140,6 +141,63 @@ def free_memory() -> int:
         files = sum(int(line.split()[1]) for line in lines if line.startswith(("inactive_file ", "active_file ")))
         free = min(free, limit - used + files)  # files that were read are dropped when memory is asked for
     return max(0, free)
+
+
+def _free_on_machine() -> int:
+    try:
+        import psutil  # noqa: PLC0415 - not there in a small installation
+    except ImportError:
+        with suppress(OSError, StopIteration):
+            lines = _MEMORY.read_text(encoding="ascii").splitlines()
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+        with suppress(AttributeError, ValueError, OSError):  # what there is, where what is free is not known
+            return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return sys.maxsize
+    return int(psutil.virtual_memory().available)
+
+
+def _free_addresses() -> int:
+    """Bytes of addresses that the process may still ask for; very many without a limit (and outside of Linux)."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource  # noqa: PLC0415 - not there on Windows
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            return limit - int(_ADDRESSES.read_text(encoding="ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    return sys.maxsize
+
+
+class MemoryBudget:
+    """Bytes that threads take from one budget; each waits until its part is free.
+
+    What is larger than the budget goes alone.
+
+    Args:
+        room: Bytes of the budget; half of the memory that is free if it is left out.
+    """
+
+    def __init__(self, room: int | None = None) -> None:
+        self._room = free_memory() // 2 if room is None else room
+        self._taken = 0
+        self._given_back = Condition()
+
+    @contextmanager
+    def take(self, size: int) -> Iterator[None]:
+        """Take a part, for as long as what is done within lasts.
+
+        Args:
+            size: Bytes.
+        """
+        size = min(size, self._room)
+        with self._given_back:
+            self._given_back.wait_for(lambda: self._taken + size <= self._room)
+            self._taken += size
+        try:
+            yield
+        finally:
+            with self._given_back:
+                self._taken -= size
+                self._given_back.notify_all()
 
 
 class MemoryCache(Generic[Key, Value]):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from amsunet.errors import InputError
+from amsunet.regular_file import read_regular
 from amsunet.safe_text import from_cell
 
 MISSING = "missing"
@@ -50,12 +51,14 @@ def read_json(path: Path, *, damaged: str = "copy it again", missing: str = "cop
         Its content.
 
     Raises:
-        InputError: If it cannot be read; of the code ``MISSING`` if it is not found.
+        InputError: If it cannot be read, or is no regular file; of the code ``MISSING`` if it is not found.
     """
     try:
-        return parse_json(_read(path).decode("utf-8-sig"))
+        return parse_json(read_regular(path).decode("utf-8-sig"))
     except FileNotFoundError:
         raise InputError(f"{path} is missing: {missing}", code=MISSING) from None
+    except InputError:
+        raise
     except (ValueError, OSError):
         raise InputError(f"{path} is damaged: {damaged}") from None
 
@@ -74,17 +77,13 @@ def read_rows(path: Path, *, damaged: str = "copy it again") -> list[dict[str, s
         InputError: If it cannot be read as a table.
     """
     try:
-        lines = _read(path).decode("utf-8-sig").splitlines(keepends=True)
+        lines = read_regular(path).decode("utf-8-sig").splitlines(keepends=True)
         header, *rows = csv.reader(lines)
         names = [from_cell(name) for name in header]
         return [dict(zip(names, map(from_cell, row), strict=False)) for row in rows if row]
     except FileNotFoundError:
         raise InputError(f"{path} is missing: {damaged}", code=MISSING) from None
+    except InputError:
+        raise
     except (ValueError, OSError, csv.Error):
         raise InputError(f"{path} is no table that can be read: {damaged}") from None
-
-
-def _read(path: Path) -> bytes:
-    if path.exists() and not path.is_file():
-        raise OSError(f"{path} is no file")  # a folder; a pipe would be waited for
-    return path.read_bytes()

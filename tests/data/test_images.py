@@ -14,7 +14,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from amsunet.data.images import Array, is_image, orientation_of, read_image, write_image
+from amsunet.data.image_file import is_image, orientation_of
+from amsunet.data.images import Array, read_image, write_image
 from amsunet.data.masks.files import read_mask
 from amsunet.errors import InputError
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.scan import scan_samples, warn_of_same_files
+from amsunet.memory import MemoryBudget
 
 
 @pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
@@ -84,3 +85,47 @@ def test_masks_that_are_all_equal_or_equal_their_images_are_warned_of(save, tmp_
     apart[1] = Sample("1", masks[1], {"": masks[1]})
     (text,) = warn_of_same_files(scan_samples(apart)[0])
     assert text.startswith(f"1 mask equals its image, as {masks[1]}")
+
+
+def test_an_image_without_room_is_its_own_failure(tmp_path, monkeypatch):
+    """The others are scanned, whatever step of the scan ran out of memory."""
+    samples = []
+    for index in range(4):
+        path, mask = tmp_path / f"{index}.png", tmp_path / f"{index}_mask.png"
+        Image.new("L", (16 + index, 16), 9).save(path)
+        Image.new("L", (16 + index, 16), 1).save(mask)
+        samples.append(Sample(str(index), path, {"": mask}))
+
+    def full(grey):
+        if grey.shape[1] == 18:
+            raise MemoryError
+        return grey
+
+    monkeypatch.setattr("amsunet.data.scan._thumbnail", full)
+    scans, problems = scan_samples(samples)
+    assert [scan.sample.name for scan in scans] == ["0", "1", "3"]
+    assert [problem.message for problem in problems] == [
+        f"{tmp_path / '2.png'} does not fit into memory: close other programs, or cut it into tiles"
+    ]
+
+
+def test_threads_that_scan_share_memory(tmp_path, monkeypatch):
+    """Each takes what its image, or a larger mask of it, needs."""
+    taken = []
+
+    class Budget(MemoryBudget):
+        def take(self, size):
+            taken.append(size)
+            return super().take(size)
+
+    monkeypatch.setattr("amsunet.data.scan.MemoryBudget", lambda: Budget(1_000_000))
+    samples = []
+    for index in range(6):
+        path, mask = tmp_path / f"{index}.png", tmp_path / f"{index}_mask.png"
+        Image.new("L", (200, 100), 9).save(path)
+        Image.new("L", (200, 200) if index == 5 else (200, 100), 1).save(mask)
+        samples.append(Sample(str(index), path, {"": mask}))
+    scans, problems = scan_samples(samples)
+    assert (len(scans), len(problems)) == (5, 1)
+    pixels = sorted(size / min(taken) for size in taken)
+    assert pixels == [1, 1, 1, 1, 1, 2]

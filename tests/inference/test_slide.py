@@ -12,7 +12,8 @@ import pytest
 import tifffile
 from filelock import FileLock
 
-from amsunet.data.images import count_pixels, read_image
+from amsunet.data.image_file import count_pixels
+from amsunet.data.images import read_image
 from amsunet.data.out_of_distribution import learn_image_statistics
 from amsunet.data.slides import is_slide
 from amsunet.errors import InputError

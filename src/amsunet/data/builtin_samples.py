@@ -7,6 +7,7 @@ from pathlib import Path
 
 from amsunet.data.discovery.other_formats import describe_other
 from amsunet.errors import InputError
+from amsunet.regular_file import refuse_irregular
 
 PREFIX = "sample:"
 _FOLDER = Path(__file__).parent / "samples"
@@ -24,7 +25,7 @@ def check_exists(source: str | Path) -> None:
         source: A folder, a CSV manifest, or ``sample:NAME``.
 
     Raises:
-        InputError: If it does not exist, is empty, or is a file of another format.
+        InputError: If it does not exist, is empty, is a file of another format, or neither file nor folder.
     """
     path = locate(source)
     try:
@@ -42,7 +43,10 @@ def check_exists(source: str | Path) -> None:
             )
     except PermissionError as error:
         raise InputError(f"{error.filename} may not be read: change its permissions") from None
-    if path.is_file() and (kind := describe_other(path)):
+    if path.is_dir():
+        return
+    refuse_irregular(path)
+    if kind := describe_other(path):
         raise InputError(f"{path} is {kind}")
 
 

@@ -2,74 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tifffile
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from amsunet.atomic_io import atomic_write
 from amsunet.data import tiff
+from amsunet.data.image_file import ORIENTATION, is_tiff, open_picture, open_tiff, read_errors
+from amsunet.data.image_header import claim_of_page, refuse_claim
+from amsunet.data.missing_rows import refuse_missing_rows
 from amsunet.errors import InputError
 from amsunet.optional import require
-from amsunet.process_state import Borrowed, quiet
 
 Array = npt.NDArray[Any]
-
-TIFF_SUFFIXES = frozenset({".tif", ".tiff", ".btf"})
-IMAGE_SUFFIXES = TIFF_SUFFIXES | {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".webp"}
-MAXIMUM_PIXELS = 500_000_000
-"""Pixels of the largest image that is read as a whole."""
-_ORIENTATION = 0x0112
-"""Tag of EXIF for the orientation."""
-
-
-def _limit(pixels: int | None) -> None:
-    Image.MAX_IMAGE_PIXELS = pixels
-
-
-# The size is checked against MAXIMUM_PIXELS before a pixel is decoded, with an error that advises what to do. Pillow's
-# own limit can only be lifted globally; it is restored after each file.
-_ANY_SIZE = Borrowed(lambda: Image.MAX_IMAGE_PIXELS, _limit, None)
-
-
-@contextmanager
-def reading() -> Iterator[None]:
-    """Lift Pillow's size limit and silence tifffile's logger; a broken file is reported once, by an InputError."""
-    with _ANY_SIZE(), quiet("tifffile", level=logging.CRITICAL):
-        yield
-
-
-def is_image(path: Path) -> bool:
-    """Whether a file is an image of a format that is read, by its name; hidden files are not."""
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-
-
-def count_pixels(path: Path) -> int:
-    """Number of pixels of an image, from its header alone; ``MAXIMUM_PIXELS`` if the header cannot be read."""
-    try:
-        with reading(), Image.open(path) as picture:
-            return picture.width * picture.height
-    except Exception:  # decoders raise anything; read_image reports the reason
-        return MAXIMUM_PIXELS
-
-
-def orientation_of(path: Path) -> int:
-    """The orientation of a stored image by EXIF: 1 is upright, from 5 on it lies on its side."""
-    with suppress(Exception), reading():  # decoders raise anything; read_image reports the reason
-        if path.suffix.lower() in TIFF_SUFFIXES:
-            with tifffile.TiffFile(path) as file:
-                return tiff.orientation(tiff.only_page(file, path))
-        with Image.open(path) as picture:
-            return int(Image.Image.getexif(picture).get(_ORIENTATION, 1))  # that of PNG would read all pixels
-    return 1
 
 
 def read_image(path: Path) -> Array:
@@ -140,46 +90,14 @@ def _read(path: Path, *, palette_as_colour: bool) -> Array:
         return array
 
 
-@contextmanager
-def read_errors(path: Path) -> Iterator[None]:
-    """Turn any error of a decoder within into an InputError.
-
-    Args:
-        path: The file that is read.
-
-    Raises:
-        InputError: If it is missing, empty, damaged or no image; the message names it.
-    """
-    try:
-        if path.stat().st_size == 0:
-            raise InputError(f"{path} is empty (0 bytes): copy it again from where it came")
-        with reading():
-            yield
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist: check the path") from None
-    except PermissionError:
-        raise InputError(f"{path} may not be read: change its permissions") from None
-    except UnidentifiedImageError:
-        raise InputError(f"{path} is not an image, despite its suffix: remove it or save it again") from None
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:
-        # A damaged file makes decoders raise anything: struct.error, TypeError, IndexError, ...
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path} is damaged ({reason}): copy it again from where it came") from error
-
-
 def _decode(path: Path, *, palette_as_colour: bool) -> Array:
-    # An open file, not its path: Pillow scrambles turned TIFFs when it maps them into memory.
-    with path.open("rb") as file:
-        try:
-            picture = Image.open(file)
-        except UnidentifiedImageError:
-            # Pillow cannot open every TIFF.
-            if path.suffix.lower() in TIFF_SUFFIXES:
-                return decode_tiff(path, palette_as_colour=palette_as_colour)
+    try:
+        with open_picture(path) as picture:
+            return decode_picture(picture, path, palette_as_colour=palette_as_colour)
+    except UnidentifiedImageError:
+        if not is_tiff(path):
             raise
-        return decode_picture(picture, path, palette_as_colour=palette_as_colour)
+    return decode_tiff(path, palette_as_colour=palette_as_colour)  # Pillow cannot open every TIFF
 
 
 def decode_picture(picture: ImageFile.ImageFile, path: Path, *, palette_as_colour: bool) -> Array:
@@ -196,7 +114,6 @@ def decode_picture(picture: ImageFile.ImageFile, path: Path, *, palette_as_colou
     Raises:
         InputError: If it is too large, has several pages, or has channels that are not read.
     """
-    refuse_oversize(path, picture.height, picture.width)
     if isinstance(picture, TiffImageFile):
         return decode_tiff(path, picture, palette_as_colour=palette_as_colour)
     frames = getattr(picture, "n_frames", 1)
@@ -204,7 +121,9 @@ def decode_picture(picture: ImageFile.ImageFile, path: Path, *, palette_as_colou
         raise InputError(f"{path} holds {frames} pages: save each page as a file of its own")
     if isinstance(picture, PngImageFile) and "RGB" in picture.mode and (kind := _wide_kind(picture)):
         pixels = _wide_grey(picture) if "LA" in kind else _wide_colours(path, picture.mode)
-        return tiff.upright(pixels, picture.getexif().get(_ORIENTATION, 1))
+        return tiff.upright(pixels, picture.getexif().get(ORIENTATION, 1))
+    picture.load()
+    refuse_missing_rows(path, picture)
     array = _by_pillow(picture, palette_as_colour=palette_as_colour)
     # Pillow opens some 16-bit files in its 32-bit mode "I".
     return array.astype(np.uint16) if array.dtype == np.int32 else array
@@ -251,9 +170,9 @@ def decode_tiff(path: Path, picture: TiffImageFile | None = None, *, palette_as_
     Raises:
         InputError: If it has several pages, channels that are not read, or an unsupported compression.
     """
-    with tifffile.TiffFile(path) as file:
+    with open_tiff(path) as file:
         page = tiff.only_page(file, path)
-        refuse_oversize(path, page.imagelength, page.imagewidth)
+        refuse_claim(path, claim_of_page(page))
         if (obstacle := tiff.channel_obstacle(page)) and not tiff.is_filled_up(page):
             raise InputError(f"{path} {obstacle}", code="channels")
         if picture is not None:
@@ -270,21 +189,3 @@ def decode_tiff(path: Path, picture: TiffImageFile | None = None, *, palette_as_
             if obstacle := tiff.compression_obstacle(page, error):
                 raise InputError(f"{path} {obstacle}") from None
             raise
-
-
-def refuse_oversize(path: Path, height: int, width: int) -> None:
-    """Refuse an image that is too large to be read as a whole.
-
-    Args:
-        path: The file, for the error.
-        height: In pixels.
-        width: In pixels.
-
-    Raises:
-        InputError: If it has more than ``MAXIMUM_PIXELS``.
-    """
-    if height * width > MAXIMUM_PIXELS:
-        raise InputError(
-            f"{path} has {width} x {height} pixels, more than the {MAXIMUM_PIXELS // 10**6} million that are read "
-            "at once: cut it into tiles, or to predict it as it is, save it as a tiled TIFF"
-        )

@@ -13,12 +13,14 @@ import numpy as np
 from PIL import Image
 
 from amsunet.data.discovery.layout import Sample
-from amsunet.data.images import Array, orientation_of, read_image
+from amsunet.data.image_file import count_pixels, memory_errors, orientation_of
+from amsunet.data.images import Array, read_image
 from amsunet.data.masks.files import Reading
 from amsunet.data.masks.mask_cache import MaskCache
 from amsunet.data.masks.summary import MaskSummary, summarise
 from amsunet.data.value_range import ValueRange, common_range, values_of
 from amsunet.errors import InputError
+from amsunet.memory import MemoryBudget
 from amsunet.progress import report
 
 THUMBNAIL = 16
@@ -26,6 +28,8 @@ _SAMPLED_SIDE = 512
 DETAIL = 64
 _LOUDEST = 2.0
 """Detail is clipped at this many medians, or the border of a round field of view would dominate it."""
+_BYTES_A_PIXEL = 28
+"""What the scan of an image and its mask takes at most, as measured."""
 _KINDS = {
     "size": "sizes that differ",
     "same-object": "masks that mark one object twice",
@@ -92,7 +96,7 @@ def scan_samples(
         The scans of the readable samples in their order, and the problems of the others.
     """
     scans, problems = [], []
-    scan = partial(_scan_or_problem, apart=apart, cache=masks or MaskCache())
+    scan = partial(_scan_or_problem, apart=apart, cache=masks or MaskCache(), budget=MemoryBudget())
     with ThreadPoolExecutor() as pool:
         for done, outcome in enumerate(pool.map(scan, samples), start=1):
             if isinstance(outcome, Scan):
@@ -155,9 +159,11 @@ def _in_shares(scans: list[Scan]) -> list[Scan]:
     return shared
 
 
-def _scan_or_problem(sample: Sample, *, apart: bool, cache: MaskCache) -> Scan | Problem:
+def _scan_or_problem(sample: Sample, *, apart: bool, cache: MaskCache, budget: MemoryBudget) -> Scan | Problem:
+    files = [sample.image, *sample.masks.values(), *(path for more in sample.more_masks.values() for path in more)]
     try:
-        return _scan(sample, apart, cache)
+        with budget.take(_BYTES_A_PIXEL * max(map(count_pixels, files))), memory_errors(sample.image):
+            return _scan(sample, apart, cache)
     except InputError as error:
         return Problem(_KINDS.get(error.code, "unreadable files"), sample.image, str(error))
 

@@ -10,10 +10,13 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from amsunet.data.images import MAXIMUM_PIXELS, TIFF_SUFFIXES, Array, as_supported, reading
+from amsunet.data.image_file import is_tiff, open_tiff, reading
+from amsunet.data.image_header import MAXIMUM_PIXELS, claim_of_page, refuse_impossible
+from amsunet.data.images import Array, as_supported
 from amsunet.data.tiff import becomes_rgb, black_as_zero, channel_obstacle, compression_obstacle
 from amsunet.errors import InputError
 from amsunet.optional import require
+from amsunet.regular_file import refuse_irregular
 
 LARGE_PIXELS = 50_000_000
 """An image with more pixels is predicted in parts if its file can be read in parts; as a whole it needs over 2 GiB."""
@@ -65,10 +68,10 @@ def is_slide(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix in SLIDE_SUFFIXES:
         return True
-    if suffix not in TIFF_SUFFIXES:
+    if not is_tiff(path):
         return False
     try:
-        with reading(), tifffile.TiffFile(path) as tiff:
+        with reading(), open_tiff(path) as tiff:
             pages = _levels(tiff)
             pixels = pages[0].imagelength * pages[0].imagewidth
             readable = len(pages) == 1 and pixels > LARGE_PIXELS and _obstacle(pages[0]) is None
@@ -89,8 +92,14 @@ def open_slide(path: Path) -> Slide:
     Raises:
         SlideError: If it is not found, cannot be read in parts, or needs a package that is not installed.
     """
-    if not path.exists():
-        raise SlideError(f"{path} does not exist: check the path")
+    try:
+        refuse_irregular(path)
+    except FileNotFoundError:
+        raise SlideError(f"{path} does not exist: check the path") from None
+    except PermissionError:
+        raise SlideError(f"{path} may not be read: change its permissions") from None
+    except InputError as error:
+        raise SlideError(str(error)) from None
     return OpenSlideSlide(path) if path.suffix.lower() in SLIDE_SUFFIXES else TiffSlide(path)
 
 
@@ -103,12 +112,14 @@ class TiffSlide:
         self._blocks: OrderedDict[tuple[int, int], Array] = OrderedDict()
         self._kept = 0
         try:
-            self._tiff = tifffile.TiffFile(path)
+            with open_tiff(path):  # refused or not, see there
+                self._tiff = tifffile.TiffFile(path)
         except Exception as error:  # a damaged file makes tifffile raise anything
             raise _damaged(path, error) from error
         try:
             self._pages = _levels(self._tiff)
             for page in self._pages:
+                refuse_impossible(path, claim_of_page(page))
                 if obstacle := _obstacle(page):
                     raise SlideError(f"{path} {obstacle}")
         except SlideError:
@@ -270,5 +281,7 @@ def _moved(part: slice, by: int) -> slice:
 
 
 def _damaged(path: Path, error: Exception) -> SlideError:
+    if isinstance(error, InputError):
+        return SlideError(str(error))
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return SlideError(f"{path} is damaged ({reason}): copy it again from where it came")

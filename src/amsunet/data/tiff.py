@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import struct
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +30,38 @@ _MASK = 4
 """Bit of tag 254 for a page that is the transparency of another one."""
 _FEW = 12
 """A page of at most this width may hold channels that were mistaken for columns."""
+_FURTHEST = 1 << 62
+"""A place in a file that can be asked for, if not found."""
 _CHANNELS_REMEDY = "save the channels that are needed as grey or RGB"
+
+
+def count_pages(file: BinaryIO) -> int:
+    """Count the pages of a TIFF, by following the places where each says that the next one begins.
+
+    Args:
+        file: The opened file; it is left where it was.
+
+    Raises:
+        ValueError: If a page says that an earlier one follows: tifffile would go round for ever.
+    """
+    head = file.read(16)
+    big = head[2:4] in (b"+\0", b"\0+")  # BigTIFF, with longer numbers
+    order = "<" if head[:2] == b"II" else ">"
+    number, place = struct.Struct(order + ("Q" if big else "H")), struct.Struct(order + ("Q" if big else "I"))
+    seen: set[int] = set()
+    following = head[8:16] if big else head[4:8]
+    while len(following) == place.size and (offset := place.unpack(following)[0]):
+        if offset in seen:
+            raise ValueError("its pages follow each other in a circle")
+        seen.add(offset)
+        file.seek(min(offset, _FURTHEST))
+        count = file.read(number.size)
+        if len(count) < number.size:
+            break  # beyond the end of the file
+        file.seek(min(number.unpack(count)[0] * (20 if big else 12), _FURTHEST), os.SEEK_CUR)
+        following = file.read(place.size)
+    file.seek(0)
+    return len(seen)
 
 
 def only_page(tiff: Any, path: Path) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from amsunet.data.builtin_samples import PREFIX, locate
 from amsunet.data.discovery.other_formats import describe_other
 from amsunet.data.discovery.tree import describe_other_files, walk
-from amsunet.data.images import is_image
+from amsunet.data.image_file import is_image
 from amsunet.data.slides import SLIDE_SUFFIXES
 from amsunet.errors import InputError
 

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 from amsunet.choices import ExportPrecision
 from amsunet.errors import InputError
+from amsunet.regular_file import refuse_irregular
 from amsunet.zoo import PREFIX, Card, read_card, warn_of_terms, zoo_names
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class ModelRef:
             model: A path, or the name of a network of the zoo; a ``ModelRef`` is returned as it is.
 
         Raises:
-            InputError: If nothing has this name, or it is a file for other programs.
+            InputError: If nothing has this name, or it is a file for other programs, a pipe or a device.
         """
         if isinstance(model, ModelRef):
             return model
@@ -65,6 +66,8 @@ class ModelRef:
         if text.startswith(PREFIX):
             return cls._in_zoo(text, text.removeprefix(PREFIX))
         if path.exists():
+            if not path.is_dir():
+                refuse_irregular(path)
             if text in zoo_names():
                 logger.info(f"note: {text} is taken from here; {PREFIX}{text} is the network that comes with amsunet")
             return cls(text, _kind_of(path), path)

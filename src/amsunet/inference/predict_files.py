@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amsunet.atomic_io import check_writable, remove_abandoned
-from amsunet.data.images import MAXIMUM_PIXELS, Array, read_image
+from amsunet.data.image_header import MAXIMUM_PIXELS
+from amsunet.data.images import Array, read_image
 from amsunet.data.slides import LARGE_PIXELS, SlideError
 from amsunet.errors import InputError
 from amsunet.inference.inputs import InputImage, find_inputs

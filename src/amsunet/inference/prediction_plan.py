@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from amsunet.atomic_io import printable
-from amsunet.data.images import count_pixels
+from amsunet.data.image_file import count_pixels
 from amsunet.data.slides import SlideError, is_slide
 from amsunet.errors import InputError
 from amsunet.inference.inputs import InputImage

@@ -22,6 +22,7 @@ from amsunet.atomic_io import as_input_error, printable
 from amsunet.file_lock import file_lock
 from amsunet.inference.uncertainty import ReviewItem
 from amsunet.records import Record
+from amsunet.text_files import parse_json
 
 RECORD = "predictions.jsonl"
 _LOCK = ".predictions.lock"
@@ -182,8 +183,8 @@ def append_line(path: Path, text: str) -> None:
 def _parse(line: bytes) -> dict[str, Any]:
     """The object of a line; empty if it is torn or damaged."""
     try:
-        content = json.loads(line)
-    except (ValueError, RecursionError):
+        content = parse_json(line)
+    except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
 

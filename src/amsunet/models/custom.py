@@ -105,6 +105,8 @@ def build_from_file(name: str, arguments: dict[str, Any]) -> nn.Module:
 
 def _read(name: str) -> bytes:
     path = Path(name.rpartition(":")[0]).expanduser()
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise ValueError(f"{path} is no regular file: name the file as PATH.py:FUNCTION")
     try:
         return path.read_bytes()
     except OSError as error:

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from amsunet.errors import InputError
 from amsunet.records import without_removed
+from amsunet.regular_file import read_regular
 from amsunet.text_files import parse_json
 from amsunet.training.plan_schema import SETTINGS, USER_SET, USER_SET_BEFORE, Plan, check_setting, nearest_setting
 
@@ -65,11 +66,13 @@ def _read(path: Path) -> dict[str, Any]:
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is no file: name the config.json of a run, or a JSON file of settings")
     try:
-        record = parse_json(path.read_text(encoding="utf-8"))
+        content = read_regular(path)
     except FileNotFoundError:
         raise InputError(f"{path} is not found: name the config.json of a run, or a JSON file of settings") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    try:
+        record = parse_json(content)
     except ValueError as error:
         raise InputError(f'{path} is not JSON ({error}): write settings as {{"minutes": 5}}') from None
     if not isinstance(record, dict):

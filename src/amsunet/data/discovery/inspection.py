@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from amsunet.data.discovery.folders import Picture, Roles
 from amsunet.data.discovery.sample import Layout
 from amsunet.data.discovery.words import is_format
-from amsunet.data.images import count_pixels, reading
+from amsunet.data.image_file import count_pixels, open_picture, reading
 from amsunet.errors import InputError
 
 _LOOKED_AT = 8
@@ -106,7 +105,7 @@ def _has_few_values(path: Path) -> bool:
     if count_pixels(path) > _LARGEST:
         return False
     try:
-        with reading(), Image.open(path) as picture:
+        with reading(), open_picture(path) as picture:
             if picture.mode == "1":
                 return True
             indexed = picture.mode == "P"

@@ -21,6 +21,7 @@ from amsunet.data.discovery.split_file import apply_split_file
 from amsunet.data.discovery.tree import Tree, describe_other_files, walk
 from amsunet.data.discovery.words import Split, words_of
 from amsunet.errors import InputError
+from amsunet.regular_file import refuse_irregular
 from amsunet.wording import setting
 
 _LIKE_SPLITS = frozenset({"dev", "eval", "evaluation", "holdout", "heldout", "hold", "devel", "development"})
@@ -50,7 +51,8 @@ def find_samples(source: Path) -> Layout:
 def _find(source: Path) -> Layout:
     if not source.exists():
         raise InputError(f"{source} does not exist: check the path")
-    if source.is_file():
+    if not source.is_dir():
+        refuse_irregular(source)
         if kind := describe_other(source):
             raise InputError(f"{source} is {kind}")
         return read_manifest(source)

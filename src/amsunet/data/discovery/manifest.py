@@ -16,6 +16,7 @@ from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import Table, column_called, plain, read_table
 from amsunet.data.discovery.words import composed, split_of
 from amsunet.errors import InputError
+from amsunet.regular_file import refuse_irregular
 from amsunet.safe_text import as_cell, from_cell, refuse_undecodable, restored
 from amsunet.wording import setting
 
@@ -152,8 +153,9 @@ def _existing(path: Path, number: int, text: str) -> Path:
         file = next((one for one in file.parent.iterdir() if composed(one.name) == composed(file.name)), file)
     if file.is_dir():
         raise InputError(f"{path}, line {number}: {file} is a folder: name a file")
-    if not file.is_file():
+    if not file.exists():
         raise InputError(f"{path}, line {number}: {file} does not exist: check the path")
+    refuse_irregular(file)
     if kind := describe_other(file):
         raise InputError(f"{path}, line {number}: {file} is {kind}")
     return refuse_undecodable(file)

@@ -71,7 +71,9 @@ def apply_tables(source: Path, layout: Layout) -> None:
     for path in _tables(source, layout):
         try:
             read = read_table(path)
-        except InputError:
+        except InputError as error:
+            if error.code == "irregular":
+                layout.warnings.append(f"{path} is not used: {error}")
             continue  # not a table
         table = _as_list(read, layout) if path.suffix.lower() == ".txt" else read
         if table is None:

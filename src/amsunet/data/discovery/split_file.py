@@ -13,6 +13,7 @@ from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import read_table
 from amsunet.data.discovery.words import Split, composed, role_of, split_of, words_of
 from amsunet.errors import InputError
+from amsunet.regular_file import read_regular
 from amsunet.text_files import read_json
 
 _FILES = ("split.json", "splits.json")
@@ -206,7 +207,7 @@ def _lines(path: Path, names: _Names) -> list[str]:
         columns = [[name, *table.values(index)] for index, name in enumerate(table.columns)]
         best = max(columns, key=lambda cells: sum(names.find(cell) is not None for cell in cells), default=[])
         return [cell for cell in best[1:] if cell] if best and names.find(best[0]) is None else best
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    lines = read_regular(path).decode("utf-8-sig", "replace").splitlines()
     out = []
     for line in filter(None, map(str.strip, lines)):
         parts = [line, re.split(r"[\t,;]", line)[0].strip(), line.split()[0]]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amsunet.errors import InputError
+from amsunet.regular_file import read_regular
 
 _ENCODINGS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
 _SEPARATORS = ",;\t|"
@@ -36,11 +37,9 @@ def read_table(path: Path) -> Table:
         The table; rows without a value are skipped, and short ones filled up.
 
     Raises:
-        InputError: If the file is not a table.
+        InputError: If the file is not a table, or no regular file.
     """
-    if not path.is_file():
-        raise InputError(f"{path} is no file: save the table as CSV, or rename the folder")
-    raw = path.read_bytes()
+    raw = read_regular(path)
     encoding = next((name for mark, name in _ENCODINGS if raw.startswith(mark)), "utf-8")
     try:
         text = raw.decode(encoding)

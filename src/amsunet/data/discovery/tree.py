@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from amsunet.data.discovery.other_formats import describe_other, suffix_of
-from amsunet.data.images import is_image
+from amsunet.data.image_file import is_image
 
 _OUTPUT_FILES = ("check.json", "model.safetensors")
 """A folder with one of these files was written by this package."""

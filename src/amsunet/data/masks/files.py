@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ImageFile, ImageOps, UnidentifiedImageError
 
 from amsunet.data import images
-from amsunet.data.images import Array, read_errors
+from amsunet.data.image_file import is_tiff, open_picture, read_errors
+from amsunet.data.images import Array
+from amsunet.data.missing_rows import refuse_missing_rows
 from amsunet.errors import InputError
+from amsunet.regular_file import read_regular
 
 Reading = Literal["stored", "colours", "alpha", "visible"]
 """Which part of a file is its mask: ``stored`` the numbers, of a palette its indices; ``colours`` those of the palette;
@@ -133,21 +136,21 @@ def open_mask(path: Path) -> MaskFile:
     Raises:
         InputError: If the file cannot be read as one mask.
     """
-    with read_errors(path), path.open("rb") as file:  # not by its name, see images.read_image
+    with read_errors(path):
         try:
-            picture = Image.open(file)
+            with open_picture(path) as picture:
+                lossy = _is_lossy(picture, path)
+                opened = _open_indexed(picture, path) if picture.mode == "P" else _open_picture(picture, path)
+                return replace(opened, lossy=lossy)
         except UnidentifiedImageError:
-            if path.suffix.lower() not in images.TIFF_SUFFIXES:
+            if not is_tiff(path):
                 raise
-            return _of_channels(images.decode_tiff(path), path)
-        lossy = _is_lossy(picture, path)
-        opened = _open_indexed(picture, path) if picture.mode == "P" else _open_picture(picture, path)
-        return replace(opened, lossy=lossy)
+        return _of_channels(images.decode_tiff(path), path)
 
 
 def _is_lossy(picture: ImageFile.ImageFile, path: Path) -> bool:
     if picture.format == "WEBP":
-        return _is_lossy_webp(path.read_bytes())
+        return _is_lossy_webp(read_regular(path))
     if picture.format == "TIFF":
         return picture.tag_v2.get(259) in _JPEG_IN_TIFF  # type: ignore[attr-defined]
     return picture.format in ("JPEG", "MPO")
@@ -177,9 +180,10 @@ def _whole_numbers(array: Array, path: Path) -> Array:
 
 
 def _open_indexed(picture: ImageFile.ImageFile, path: Path) -> MaskFile:
-    images.refuse_oversize(path, picture.height, picture.width)
     if getattr(picture, "n_frames", 1) > 1:
         raise InputError(f"{path} holds {picture.n_frames} pages: save each page as a file of its own")  # type: ignore[attr-defined]
+    picture.load()
+    refuse_missing_rows(path, picture)
     upright = ImageOps.exif_transpose(picture)
     indices = np.array(upright)
     table = np.zeros((256, 3), np.uint8)
