@@ -150,6 +150,8 @@ def test_the_checksum_is_what_the_format_allows(written, to):
 
 
 def test_what_a_checksum_covers(tmp_path):
+    weights = tmp_path / "a.bin"
+    weights.write_bytes(b"weights")
     for suffix in (".onnx", ".xml", ".pte"):
         path = tmp_path / f"a{suffix}"
         path.write_bytes(b"content")
@@ -157,6 +159,9 @@ def test_what_a_checksum_covers(tmp_path):
         assert verify_checksum(path) == first
         path.write_bytes(b"other content")
         assert append_checksum(path) != first
-    (tmp_path / "a.bin").write_bytes(b"weights")
+    weights.write_bytes(b"Weights")
     with pytest.raises(InputError, match="not of one export"):
+        verify_checksum(tmp_path / "a.xml")
+    weights.unlink()
+    with pytest.raises(InputError, match=r"a\.bin is missing, which a\.xml needs"):
         verify_checksum(tmp_path / "a.xml")

@@ -52,8 +52,10 @@ def verify_checksum(path: Path) -> str | None:
         The checksum; None of a file that has none, as earlier versions wrote it.
 
     Raises:
-        InputError: If it differs.
+        InputError: If it differs, or the file of weights beside it is missing.
     """
+    if path.suffix == ".xml" and not _weights(path).is_file():
+        raise InputError(f"{_weights(path)} is missing, which {path.name} needs: copy both files, or export them again")
     before, after = _TRAILERS[path.suffix]
     content = path.read_bytes()
     if _NAME not in content:
@@ -74,7 +76,7 @@ def verify_checksum(path: Path) -> str | None:
 
 def _sha256(content: bytes | memoryview, path: Path) -> str:
     digest = hashlib.sha256(content)
-    if path.suffix == ".xml" and _weights(path).is_file():  # a missing one is said by who opens the network
+    if path.suffix == ".xml":
         with _weights(path).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

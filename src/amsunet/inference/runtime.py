@@ -103,9 +103,6 @@ class OpenVino:
     def __init__(self, path: Path, threads: int = 0) -> None:
         openvino = require("openvino")
         core = openvino.Core()
-        weights = path.with_suffix(".bin")
-        if not weights.is_file():
-            raise InputError(f"{weights} is missing, which {path.name} needs: copy both files, or export them again")
         try:
             model = core.read_model(path)
         except RuntimeError as error:
