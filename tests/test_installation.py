@@ -12,11 +12,11 @@ import pytest
 
 import amsunet
 from amsunet import installation
+from amsunet.import_probe import import_all
 from amsunet.installation import (
     BASE,
     Package,
     describe_machine,
-    import_all,
     inspect_installation,
     is_within,
     read_requirements,
@@ -80,7 +80,7 @@ def test_a_broken_package_hides_none_of_the_others(modules):
 
 def test_a_package_that_hangs_is_broken(modules, monkeypatch):
     modules(hanging="import time; time.sleep(60)", good="")
-    monkeypatch.setattr(installation, "_LONGEST", 2)
+    monkeypatch.setattr("amsunet.import_probe._LONGEST", 2)
     results, _ = import_all(["hanging", "good"])
     assert results["hanging"]["error"] == "takes over 2 seconds" and results["good"]["error"] == ""
 

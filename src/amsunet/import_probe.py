@@ -1,6 +1,6 @@
-"""A process of its own that imports packages one after the other and prints what happens, as lines of JSON.
+"""Importing packages in a process of its own, which prints what happens, as lines of JSON.
 
-A broken package may raise whatever it likes, print, or end the process: ``installation`` looks from outside.
+A broken package may raise whatever it likes, print, hang, or end the process.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,47 @@ _MAPS = Path("/proc/self/maps")
 _OPENMP = re.compile(r"/[^\s]*/(lib(?:gomp|iomp5|omp)[^/\s]*)$", re.MULTILINE)
 _TEXTS = ("한국어", "中文", "日本語")
 """Names that are shown in many places where the usual fonts have no characters for them."""
+
+_LONGEST = 600
+"""Seconds that all imports together may take."""
+
+
+def import_all(modules: Sequence[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Import modules in other processes: a new one goes on after one that a package ended.
+
+    Returns:
+        What ``import_probe`` told of each module, and the libraries of OpenMP that they loaded.
+    """
+    left, results, openmp = list(modules), dict[str, dict[str, Any]](), list[str]()
+    while left:
+        command = [sys.executable, "-m", "amsunet.import_probe", *left]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        try:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                env=environment,
+                timeout=_LONGEST,
+                check=False,
+            )
+            output, end = done.stdout, _how_it_ended(done.returncode)
+        except subprocess.TimeoutExpired as error:
+            output, end = (error.stdout or b"").decode("utf-8", "replace"), f"takes over {_LONGEST} seconds"
+        lines = [json.loads(line) for line in output.splitlines() if line.endswith("}")]
+        results |= {line["module"]: line for line in lines if "module" in line}
+        openmp = next((line["openmp"] for line in lines if "openmp" in line), openmp)
+        left = [module for module in left if module not in results]
+        if left:
+            broken = next((line["begins"] for line in reversed(lines) if "begins" in line), left[0])
+            results[broken] = {"error": end, "facts": {}}
+            left = [module for module in left if module != broken]
+    return results, openmp
+
+
+def _how_it_ended(code: int) -> str:
+    return f"ends the process with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
 
 
 def probe(modules: list[str], tell: Callable[[dict[str, Any]], None]) -> None:

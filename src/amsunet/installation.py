@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import itertools
-import json
 import os
 import platform
 import re
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from amsunet import __version__
+from amsunet.import_probe import import_all
 from amsunet.memory import free_memory
 from amsunet.optional import EXTRAS
 
@@ -29,12 +26,17 @@ _TOOLS = ("dev", "docs")
 _MODULES = {"pillow": "PIL", "scikit-image": "skimage", "openslide-python": "openslide"}
 """What a package is imported as, where that is not its name with underscores."""
 _REQUIREMENT = re.compile(r"([\w.-]+)(\[[^]]*\])?([^;]*)(?:;.*extra *== *['\"](\w+)['\"])?")
+_FORMATS = {
+    "onnx": ("train", "export"),
+    "openvino": ("train", "export", "openvino"),
+    "pt2": ("train",),
+    "executorch": ("train", "mobile"),
+}
+"""The extras that each export format needs."""
 _DRIVERS = (Path("/proc/driver/nvidia/version"), Path("/dev/nvidiactl"), Path("/dev/dxg"))
 """One of them is there where the driver of an NVIDIA GPU is (Linux, WSL)."""
 _LITTLE_MEMORY = 2 << 30
 _LITTLE_DISK = 1 << 30
-_LONGEST = 600
-"""Seconds that all imports together may take."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,6 @@ def inspect_installation() -> Installation:
 
     Returns:
         What there is, what it can do here, and what is wrong.
-
-    Example:
-        >>> from amsunet.installation import inspect_installation
-        >>> "onnxruntime" in [one.name for one in inspect_installation().packages["base"]]
-        True
     """
     packages = read_requirements()
     present = dict.fromkeys(one.module for ones in packages.values() for one in ones if one.version)
@@ -143,44 +140,6 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def import_all(modules: Sequence[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Import modules in other processes: a new one goes on after one that a package ended.
-
-    Returns:
-        What ``import_probe`` told of each module, and the libraries of OpenMP that they loaded.
-    """
-    left, results, openmp = list(modules), dict[str, dict[str, Any]](), list[str]()
-    while left:
-        command = [sys.executable, "-m", "amsunet.import_probe", *left]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                env=environment,
-                timeout=_LONGEST,
-                check=False,
-            )
-            output, end = done.stdout, _how_it_ended(done.returncode)
-        except subprocess.TimeoutExpired as error:
-            output, end = (error.stdout or b"").decode("utf-8", "replace"), f"takes over {_LONGEST} seconds"
-        lines = [json.loads(line) for line in output.splitlines() if line.endswith("}")]
-        results |= {line["module"]: line for line in lines if "module" in line}
-        openmp = next((line["openmp"] for line in lines if "openmp" in line), openmp)
-        left = [module for module in left if module not in results]
-        if left:
-            broken = next((line["begins"] for line in reversed(lines) if "begins" in line), left[0])
-            results[broken] = {"error": end, "facts": {}}
-            left = [module for module in left if module != broken]
-    return results, openmp
-
-
-def _how_it_ended(code: int) -> str:
-    return f"ends the process with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
-
-
 def describe_machine() -> dict[str, Any]:
     """Cores, free memory and disk, and which folders can be written to."""
     folders = {"temporary": Path(tempfile.gettempdir()), "working": Path()}
@@ -215,32 +174,18 @@ def describe_abilities(found: Installation, facts: Mapping[str, Mapping[str, Any
         facts: What ``import_probe`` told of modules.
     """
 
-    def needs(extra: str) -> str:
-        return f'pip install "amsunet[{extra}]"' if found.lacks(extra) else ""
-
-    torch = facts.get("torch", {})
-    trains = needs("train")
-    openvino = f"OpenVINO ({', '.join(facts.get('openvino', {}).get('precisions', ()))})"
-    slides = "" if not needs("slides") else f"; vendors' formats need {needs('slides')}"
-    formats = [
-        name
-        for name, extras in (
-            ("onnx", ("train", "export")),
-            ("openvino", ("train", "export", "openvino")),
-            ("pt2", ("train",)),
-            ("executorch", ("train", "mobile")),
-        )
-        if not any(found.lacks(extra) for extra in extras)
-    ]
-    more = next((extra for extra in ("train", "export", "mobile") if found.lacks(extra)), None)
-    exports = [", ".join(formats) or "nothing", *([f"more with {needs(more)}"] if more else [])]
+    lacking = {extra: f'pip install "amsunet[{extra}]"' for extra in found.packages if found.lacks(extra)}
+    train, slides, openvino = (lacking.get(extra) for extra in ("train", "slides", "openvino"))
+    precisions = ", ".join(facts.get("openvino", {}).get("precisions", ()))
+    formats = [name for name, extras in _FORMATS.items() if not {*extras} & {*lacking}]
+    others = [lacking[extra] for extra in ("train", "export", "mobile") if extra in lacking][:1]
     return {
-        "train, evaluate, compare, explain": f"no: {trains}" if trains else "yes",
-        "predict with a run": f"no: {trains}" if trains else f"torch on {torch.get('device', 'the processor')}",
-        "predict with an exported file": "ONNX Runtime, "
-        + (openvino if not needs("openvino") else f"OpenVINO with {needs('openvino')}"),
-        "export to": "; ".join(exports),
-        "slides": f"TIFF{slides or ', and formats of vendors'}",
+        "train, evaluate, compare, explain": f"no: {train}" if train else "yes",
+        "predict with a run": f"no: {train}" if train else f"torch on {facts.get('torch', {}).get('device', '?')}",
+        "predict with an exported file": "ONNX Runtime, OpenVINO "
+        + (f"with {openvino}" if openvino else f"({precisions})"),
+        "export to": "; ".join([", ".join(formats) or "nothing", *(f"more with {other}" for other in others)]),
+        "slides": "TIFF, and formats of vendors" + (f" with {slides}" if slides else ""),
     }
 
 
