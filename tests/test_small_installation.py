@@ -122,7 +122,9 @@ def test_every_package_that_the_code_imports_is_asked_for():
         assert {name.partition(".")[0] for name in names} <= known | {"triton", "pydantic_core"}, path
 
 
-@pytest.mark.parametrize("words", ["--help", "--version", "train --help", "predict --help", "zoo", "zoo nuclei"])
+@pytest.mark.parametrize(
+    "words", ["--help", "--version", "train --help", "predict --help", "zoo", "zoo nuclei", "doctor", "doctor --json"]
+)
 def test_what_needs_no_network_answers(call, words):
     done = call(*words.split())
     assert done.returncode == 0 and done.stdout and not done.stderr, done.stderr

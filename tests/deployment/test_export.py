@@ -28,6 +28,7 @@ from amsunet.deployment.export import export, find_images
 from amsunet.deployment.exporters import PRECISIONS, ExportModule, missing_package, write_network
 from amsunet.deployment.parity import prepare_images
 from amsunet.errors import InputError
+from amsunet.inference.export_checksum import append_checksum, verify_checksum
 from amsunet.inference.model_file import for_inference, load_model, save_model
 from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.model_ref import ALL_SUFFIXES, FILE_NAME
@@ -101,6 +102,7 @@ def test_every_precision_is_written_with_its_description_and_parity(exported):
         record = json.loads(made.path.with_name(f"{made.path.name}.parity.json").read_text())
         assert (record["format"], record["precision"], record["images"]) == (to, precision, 2)
         assert np.isfinite(record["largest_difference"])
+        assert record["sha256"] and record["sha256"] == verify_checksum(made.path)
     sizes = {
         key: made.path.with_suffix(".bin").stat().st_size for key, made in exported.items() if key[0] == "openvino"
     }
@@ -210,10 +212,52 @@ def _changed(network: Path, copy: Path, **fields: Any) -> Path:
     """A copy of an ONNX file that describes itself otherwise."""
     onnx = importlib.import_module("onnx")
     model = onnx.load(network)
-    (entry,) = model.metadata_props
+    entry, _ = model.metadata_props  # and the checksum
     entry.value = json.dumps(json.loads(entry.value) | fields)
+    del model.metadata_props[1:]
     onnx.save(model, copy)
+    append_checksum(copy)
     return copy
+
+
+@needs_extra
+def test_a_description_that_was_edited_is_noticed(exported, tmp_path):
+    onnx = importlib.import_module("onnx")
+    model = onnx.load(exported["onnx", "float32"].path)
+    model.metadata_props[0].value = model.metadata_props[0].value.replace('"threshold":0.', '"threshold":0.1')
+    onnx.save(model, tmp_path / "network.onnx")
+    with pytest.raises(InputError, match=r"network\.onnx is damaged or was changed \(its checksum differs\)"):
+        load(tmp_path / "network.onnx")
+
+
+@needs_extra
+@pytest.mark.parametrize("killed_at", [1, 2])
+def test_a_kill_between_the_two_files_of_openvino_is_noticed(exported, whole, tmp_path, monkeypatch, killed_at):
+    out = tmp_path / "network.xml"
+    for suffix in (".xml", ".bin"):
+        copyfile(exported["openvino", "float32"].path.with_suffix(suffix), out.with_suffix(suffix))
+
+    def other(whole: ExportModule, path: Path, *_: Any, **__: Any) -> None:
+        for suffix in (".xml", ".bin"):
+            copyfile(exported["openvino", "float16"].path.with_suffix(suffix), path.with_suffix(suffix))
+
+    replace, done = Path.replace, []
+
+    def replaced(self: Path, target: Path) -> Path:
+        done.append(target)
+        if len(done) == killed_at:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    monkeypatch.setattr(module, "write_network", other)
+    monkeypatch.setattr(Path, "replace", replaced)
+    with pytest.raises(KeyboardInterrupt):
+        export(whole.run, "openvino", out=out, overwrite=True)
+    if killed_at == 1:
+        assert load(out), "nothing was replaced"
+    else:
+        with pytest.raises(InputError, match=r"network\.xml and network\.bin are not of one export, or"):
+            load(out)
 
 
 @needs_extra

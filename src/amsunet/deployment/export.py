@@ -14,6 +14,7 @@ from amsunet.choices import ExportFormat, ExportPrecision
 from amsunet.deployment.exporters import LARGEST_SIDE, PRECISIONS, ExportModule, write_network
 from amsunet.deployment.parity import Parity, find_images, measure_parity, prepare_images
 from amsunet.errors import InputError
+from amsunet.inference.export_checksum import verify_checksum
 from amsunet.inference.model_file import TemperatureScaled, for_inference, load_model
 from amsunet.inference.model_ref import ALL_SUFFIXES, ModelRef
 from amsunet.inference.runtime import open_runtime
@@ -53,7 +54,7 @@ def export(
     The file maps ``image``, (N, C, H, W) of float32 in 0 ... 255, normalised and resized, to ``logits``,
     (N, num_classes, H, W), for every N, H and W of 32 and more; for ExecuTorch N is 1, and H and W end at 512. Mean,
     standard deviation and temperature are inside. What else is to be done before and after is in its metadata under
-    ``amsunet``. Beside it lies ``FILE.parity.json``.
+    ``amsunet``; a checksum of all this is the last of the file. Beside it lies ``FILE.parity.json``.
 
     Args:
         model: A run folder, a model file, or the name of a network of the zoo.
@@ -127,10 +128,11 @@ def export(
                 f"{images.source}, more than {100 * MAY_LOSE:g}: export with "
                 f"{setting(precision='float32')} or bfloat16"
             )
+        checksum = verify_checksum(path)
         with ExitStack() as places:  # all are there before the first is put in its place
             for part in parts:
                 shutil.copyfile(path.with_suffix(part.suffix), places.enter_context(atomic_write(part)))
-    record_path.unlink(missing_ok=True)  # of an earlier file
+            record_path.unlink(missing_ok=True)  # of an earlier file
     record = {"format": to, "precision": precision, "computed_in": computed_in, "source": images.source}
-    write_json(record_path, record | asdict(parity))
+    write_json(record_path, record | asdict(parity) | {"sha256": checksum})
     return ExportResult(target, parity, computed_in)

@@ -21,6 +21,7 @@ from torch.export import ExportedProgram
 from amsunet.choices import ExportFormat, ExportPrecision
 from amsunet.errors import InputError, first_line
 from amsunet.inference import SMALLEST_SIDE
+from amsunet.inference.export_checksum import append_checksum
 from amsunet.inference.model_metadata import METADATA
 from amsunet.inference.runtime import ExecuTorch, ExportedRuntime, Pt2
 from amsunet.optional import require, without_telemetry
@@ -76,15 +77,15 @@ def write_network(
     calibration: Sequence[Any] = (),
 ) -> None:
     """Write a network for every N and every H, W from 32 on, ``image`` to ``logits``, both float32; for ExecuTorch N is
-    1, and H and W end at ``LARGEST_SIDE``.
+    1, and H and W end at ``LARGEST_SIDE``. Its checksum is the last of the file.
 
     Args:
-        whole: Standardisation and network.
-        path: ends in the format's suffix; OpenVINO writes a second file beside it.
+        whole: The network, with standardisation.
+        path: Ends in the format's suffix; OpenVINO writes a second file beside it.
         to: The format.
-        precision: one that the format has.
-        description: text that goes into the file under ``METADATA``.
-        calibration: images (N, C, H, W) of float32 that the ranges of eight bits are taken from.
+        precision: One that the format has.
+        description: Text that goes into the file under ``METADATA``.
+        calibration: Images (N, C, H, W) of float32 that the ranges of eight bits are taken from.
 
     Raises:
         InputError: If a package is missing or torch cannot export the network.
@@ -93,14 +94,14 @@ def write_network(
         require(package)
     if to == "pt2":
         _write_pt2(whole, path, precision, description)
-        return
-    if to == "executorch":
+    elif to == "executorch":
         _write_executorch(whole, path, description)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / "plain.onnx"
-        _write_onnx(whole, plain)
-        (_to_onnx if to == "onnx" else _to_openvino)(plain, path, precision, description, calibration)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            plain = Path(folder) / "plain.onnx"
+            _write_onnx(whole, plain)
+            (_to_onnx if to == "onnx" else _to_openvino)(plain, path, precision, description, calibration)
+    append_checksum(path)
 
 
 @contextmanager

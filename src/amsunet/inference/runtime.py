@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,10 +11,13 @@ import numpy as np
 
 from amsunet.data.images import Array
 from amsunet.errors import InputError, first_line
+from amsunet.inference.export_checksum import verify_checksum
 from amsunet.inference.model_metadata import METADATA
 from amsunet.optional import require
 from amsunet.process_state import quiet
 from amsunet.wording import command
+
+logger = logging.getLogger(__name__)
 
 
 class Runtime(Protocol):
@@ -38,11 +42,14 @@ class ExportedRuntime(Protocol):
 
 
 def open_runtime(path: Path, *, threads: int = 0) -> ExportedRuntime:
-    """Open an exported file with the runtime that its suffix names.
+    """Open an exported file with the runtime that its suffix names, if it has not changed since it was written.
 
     Args:
-        path: Of the exported file.
-        threads: at most so many; all cores with 0.
+        path: The file.
+        threads: At most so many; all cores with 0.
+
+    Returns:
+        The network, ready to run.
 
     Raises:
         InputError: For another file, a damaged one, or a runtime that is not installed.
@@ -58,7 +65,14 @@ def open_runtime(path: Path, *, threads: int = 0) -> ExportedRuntime:
         raise InputError(f"{path} is no exported network: {made}")
     if not path.is_file():
         raise InputError(f"{path} is missing: name a file that {command('export')} made")
-    return runtimes[path.suffix](path, threads)
+    checksum = verify_checksum(path)
+    runtime = runtimes[path.suffix](path, threads)
+    if checksum is None:
+        logger.info(
+            f"note: {path} has no checksum, as earlier versions wrote it, so damage would not be noticed: "
+            "export it again"
+        )
+    return runtime
 
 
 class OnnxRuntime:
@@ -74,10 +88,11 @@ class OnnxRuntime:
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            described = self._session.get_modelmeta().custom_metadata_map.get(METADATA)  # which is to be UTF-8
         except Exception as error:  # the library has a class for each cause, and no parent of them
             raise InputError(f"{path} cannot be opened ({first_line(error)}): export it again") from None
         self.name = f"ONNX Runtime ({path.name})"
-        self.description = _described(path, self._session.get_modelmeta().custom_metadata_map.get(METADATA))
+        self.description = _described(path, described)
 
     def __call__(self, images: Array) -> Array:
         logits: Array = self._session.run(None, {"image": np.ascontiguousarray(images, np.float32)})[0]
@@ -90,9 +105,6 @@ class OpenVino:
     def __init__(self, path: Path, threads: int = 0) -> None:
         openvino = require("openvino")
         core = openvino.Core()
-        weights = path.with_suffix(".bin")
-        if not weights.is_file():
-            raise InputError(f"{weights} is missing, which {path.name} needs: copy both files, or export them again")
         try:
             model = core.read_model(path)
         except RuntimeError as error:
