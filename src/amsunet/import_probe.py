@@ -33,7 +33,7 @@ def import_all(modules: Sequence[str]) -> tuple[dict[str, dict[str, Any]], list[
     """Import modules in other processes: a new one goes on after one that a package ended.
 
     Returns:
-        What ``import_probe`` told of each module, and the libraries of OpenMP that they loaded.
+        What ``probe`` reported of each module, and the libraries of OpenMP that they loaded.
     """
     left, results, openmp = list(modules), dict[str, dict[str, Any]](), list[str]()
     while left:
@@ -67,16 +67,16 @@ def _how_it_ended(code: int) -> str:
     return f"ends the process with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
 
 
-def probe(modules: list[str], tell: Callable[[dict[str, Any]], None]) -> None:
+def probe(modules: list[str], report: Callable[[dict[str, Any]], None]) -> None:
     """Import modules in this process.
 
     Args:
         modules: Their names, in their order.
-        tell: Gets ``{"begins": MODULE}`` before each, ``{"module", "seconds", "error", "facts"}`` after it, and at the
+        report: Gets ``{"begins": MODULE}`` before each, ``{"module", "seconds", "error", "facts"}`` after it, and at the
             end ``{"openmp": PATHS}``, the libraries of OpenMP that were loaded.
     """
     for module in modules:
-        tell({"begins": module})
+        report({"begins": module})
         start, facts, problem = time.perf_counter(), {}, ""
         try:
             with without_telemetry():
@@ -84,8 +84,8 @@ def probe(modules: list[str], tell: Callable[[dict[str, Any]], None]) -> None:
             facts = _FACTS.get(module, dict)()
         except Exception as error:  # whatever a broken package raises
             problem = f"{type(error).__name__}: {first_line(error)}"
-        tell({"module": module, "seconds": time.perf_counter() - start, "error": problem, "facts": facts})
-    tell({"openmp": _openmp()})
+        report({"module": module, "seconds": time.perf_counter() - start, "error": problem, "facts": facts})
+    report({"openmp": _openmp()})
 
 
 def _of_torch() -> dict[str, Any]:
@@ -137,11 +137,11 @@ def _main() -> None:
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what packages print is none of ours
 
-    def tell(line: dict[str, Any]) -> None:
+    def report(line: dict[str, Any]) -> None:
         out.write(json.dumps(line) + "\n")
         out.flush()
 
-    probe(sys.argv[1:], tell)
+    probe(sys.argv[1:], report)
     out.flush()
     os._exit(0)  # what goes wrong while a process ends is no import
 
