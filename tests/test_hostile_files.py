@@ -155,3 +155,11 @@ def test_a_report_shows_names_as_text(run, make_dataset):
     page = write_report(evaluate(run, root)).read_text(encoding="utf-8")
     assert "&lt;img src=x onerror=alert(1)&gt;\\u202egnp\\x1b[2J" in page
     assert "<img src=x" not in page and "\u202e" not in page and "\x1b" not in page
+
+
+@pytest.mark.parametrize("value", [10**400, 1e300, "x" * 5000, [1] * 1000, [[[[[[1]]]]]]], ids=range(5))
+def test_what_could_not_be_read_again_is_not_trained(tmp_path, tiny, value):
+    settings = {**tiny, "epochs": 1, "model_options": {"mixer": value}}
+    with pytest.raises(InputError) as told:
+        train("sample:nuclei", settings, out=tmp_path / "run")
+    assert str(told.value).startswith("model_options: ") and len(str(told.value)) < 200

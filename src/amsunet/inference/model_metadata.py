@@ -21,8 +21,6 @@ from amsunet.wording import setting
 
 METADATA = "amsunet"
 """Under this name a file of weights, or an exported file, holds its description as JSON."""
-
-
 _LARGEST = 1e6
 _LONGEST = 4096
 _MOST_ARGUMENTS = 256
@@ -61,7 +59,7 @@ class ModelDescription(Record):
     @field_validator("arguments")
     @classmethod
     def _bounded(cls, arguments: dict[str, Any]) -> dict[str, Any]:
-        _refuse_unbounded(arguments)
+        refuse_unbounded(arguments)
         return arguments
 
     @model_validator(mode="after")
@@ -71,7 +69,7 @@ class ModelDescription(Record):
             ("num_classes", self.convention.num_classes),
         ):
             if self.arguments.get(name, known) != known:
-                raise ValueError(f"arguments have {name} {self.arguments[name]}, and all else is for {known}")
+                raise ValueError(f"arguments have {name} {self.arguments[name]!r:.40}, and all else is for {known}")
         return self
 
     def smallest_in(self, height: int, width: int, spacing: Spacing | None = None) -> float:
@@ -102,13 +100,21 @@ class ModelDescription(Record):
         return self.model_copy(update={"preprocessing": self.preprocessing.model_copy(update={"polarity": polarity})})
 
 
-def _refuse_unbounded(value: Any, depth: int = 0) -> None:
-    """Refuse what no network is built with, before one is."""
+def refuse_unbounded(value: Any, depth: int = 0) -> None:
+    """Refuse what no network is built with, before one is.
+
+    Args:
+        value: The arguments of a network, or a part of them.
+        depth: How deep that part lies in them.
+
+    Raises:
+        ValueError: For what is too large, too long or too deep.
+    """
     if isinstance(value, dict | list | tuple):
         if len(value) > _MOST_ARGUMENTS or depth > _DEEPEST:
             raise ValueError("more than a network is built with")
         for one in [*value, *value.values()] if isinstance(value, dict) else value:
-            _refuse_unbounded(one, depth + 1)
+            refuse_unbounded(one, depth + 1)
     elif isinstance(value, str):
         if len(value) > _LONGEST:
             raise ValueError(f"a text is longer than {_LONGEST} characters")

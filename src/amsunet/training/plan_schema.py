@@ -72,7 +72,7 @@ class Plan(Record):
     """Start from the weights of a trained run, or of a network that ``amsunet zoo`` lists."""
     in_channels: Literal[1, 3]
     """Channels of the images: 1 for grey ones, 3 for colour."""
-    scale: float = Field(gt=0, le=4)
+    scale: float = Field(ge=1e-4, le=4)
     """Working pixels per image pixel."""
     image_scale: ImageScale = "factor"
     """What an image of another size is: more of the view (factor), or the same view in other pixels (size)."""

@@ -28,6 +28,7 @@ from amsunet.data.splits import assign_splits, deal_folds
 from amsunet.errors import InputError, first_line
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import build_network
+from amsunet.inference.model_metadata import refuse_unbounded
 from amsunet.models import is_custom
 from amsunet.models.contract import check_sizes
 from amsunet.safe_text import one_line
@@ -188,6 +189,10 @@ def check_network(plan: Plan, num_classes: int) -> None:
         InputError: If it cannot be built, does not give logits for images of any size, or does not fit the weights
             that training is to start from.
     """
+    try:
+        refuse_unbounded(plan.model_arguments(num_classes))  # or the trained network could not be read again
+    except ValueError as error:
+        raise InputError(f"{setting('model_options')}: {error}") from None
     network = build_network(plan.model, plan.model_arguments(num_classes))
     if plan.pretrained is not None:
         load_pretrained(network, plan.pretrained, plan, plan.model_arguments(num_classes))
