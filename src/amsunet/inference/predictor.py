@@ -101,8 +101,8 @@ class Predictor:
     def is_fitted(self) -> bool:
         """Whether post-processing was fitted to the network, as at the end of its training."""
         known = self.description
-        untouched = (1.0, 0.5, None, None)
-        return (known.temperature, known.threshold, known.uncertainty_limit, known.image_statistics) != untouched
+        found = known.temperature, known.threshold, known.uncertainty_limit, known.image_statistics
+        return found != (1.0, 0.5, None, None)
 
     def __str__(self) -> str:
         return self._members[0].runtime.name
@@ -246,11 +246,11 @@ class Predictor:
         return hashlib.sha256(repr((networks, *how)).encode()).hexdigest()
 
     def _logits(self, member: int, images: Sequence[Mapping[InputFormat, Array]]) -> Array:
-        runtime, description = self._members[member].runtime, self._members[member].description
-        views = [image[description.preprocessing.input_format] for image in images]
+        one = self._members[member]
+        views = [image[_input_format(one)] for image in images]
         batch = np.stack(views) if len(views) > 1 else views[0][None]  # no copy of a large image
         with self._at_work:
-            return compute_logits(runtime, batch, tta=self.tta, allowed=description.flips, tiling=self.tiling)
+            return compute_logits(one.runtime, batch, tta=self.tta, allowed=one.description.flips, tiling=self.tiling)
 
 
 def _input_format(member: Member) -> InputFormat:
