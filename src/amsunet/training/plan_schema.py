@@ -120,7 +120,7 @@ class Plan(Record):
     """Validation images that choose the weights after each epoch, at most."""
     patience: int = Field(30, ge=1)
     """Early stopping: epochs without a better validation score before training ends."""
-    seed: int = Field(0, ge=0, lt=2**63)
+    seed: int = Field(0, ge=0, le=2**63 - 1)
     """Of the splits, the first weights and all crops."""
     reasons: dict[str, str] = Field(default_factory=dict)
     """Why each setting is what it is."""
