@@ -19,6 +19,7 @@ from amsunet.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from amsunet.data.dataset import Dataset
     from amsunet.inference.model_ref import ModelRef
 
 
@@ -47,7 +48,7 @@ def evaluate(model: ModelRef, data: str | None, **values: Any) -> None:
     evaluate_and_report(model, data, options=options, data_options=data_options, **values)
 
 
-def evaluate_and_report(model: Path | ModelRef, data: str | None = None, **values: Any) -> None:
+def evaluate_and_report(model: Path | ModelRef, data: str | Dataset | None = None, **values: Any) -> None:
     """Score a network, print the table and write the report."""
     from amsunet.evaluation.evaluate import evaluate as evaluate_on  # noqa: PLC0415
     from amsunet.evaluation.evaluation import evaluation_folder  # noqa: PLC0415

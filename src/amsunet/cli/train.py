@@ -80,10 +80,10 @@ def train(
             return
     evaluate_and_report(
         training.run,
+        training.dataset,
         split="val",
         options=RuntimeOptions.on(training.device),
         model_file=settings.get("model"),
-        dataset=training.dataset,
         most=training.validation_images,
     )
     click.echo(f"run: {training.run}\nnext: amsunet evaluate {shlex.quote(str(training.run))}")

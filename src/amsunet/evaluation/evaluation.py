@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from amsunet.choices import Polarity
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.groups import without_patients
 from amsunet.data.images import Array
@@ -81,6 +82,8 @@ class Evaluation:
     notes: tuple[str, ...]
     image_scale: float | None = None
     """Working pixels per image pixel, where they were set."""
+    polarity: Polarity = "auto"
+    """What the objects of all images were taken for, where it was set."""
     predictor: Predictor | None = field(default=None, repr=False, compare=False)
     """The model that was evaluated, kept for the report, which shows some images again."""
 
@@ -213,6 +216,7 @@ class Evaluation:
             "nsd_tolerance": NSD_TOLERANCE,
             "tta": self.tta,
             "image_scale": self.image_scale,
+            "polarity": self.polarity,
             "threshold": self.threshold,
             "uncertainty_limit": self.uncertainty_limit,
             "notes": self.notes,
@@ -304,4 +308,5 @@ def evaluation_folder(evaluation: Evaluation) -> Path:
         name = f"{Path(source).stem}-{hashlib.sha256(os.fsencode(source)).hexdigest()[:8]}".replace(":", "-")
     scaled = "" if evaluation.image_scale is None else f"_scale{evaluation.image_scale:g}"
     views = "" if evaluation.tta == "none" else f"_{evaluation.tta}"
-    return home / f"{name}{views}{scaled}"
+    polarity = "" if evaluation.polarity == "auto" else f"_{evaluation.polarity}"
+    return home / f"{name}{views}{scaled}{polarity}"
