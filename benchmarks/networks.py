@@ -35,7 +35,6 @@ from stopwatch import Job
 
 from amsunet.atomic_io import check_writable
 from amsunet.cli import main
-from amsunet.cli.options import whole_numbers
 from amsunet.cli.process import own_process
 from amsunet.deployment.exporters import PACKAGES, PRECISIONS, missing_package
 from amsunet.device import Device, choose_device, environment
@@ -266,6 +265,13 @@ def _words(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     return tuple(part.strip() for part in (value or "").split(",") if part.strip())
 
 
+def _whole_numbers(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a list of whole numbers") from None
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--models",
@@ -286,8 +292,8 @@ def _words(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     metavar="A,B,...",
     help="Of float32, bfloat16, float16, int8 (default: float32, and bfloat16 where the device computes it).",
 )
-@click.option("--size", "sizes", callback=whole_numbers, default="256", show_default=True, metavar="SIDE,...")
-@click.option("--batch", "batches", callback=whole_numbers, default="1", show_default=True, metavar="IMAGES,...")
+@click.option("--size", "sizes", callback=_whole_numbers, default="256", show_default=True, metavar="SIDE,...")
+@click.option("--batch", "batches", callback=_whole_numbers, default="1", show_default=True, metavar="IMAGES,...")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Of a CPU (default: all cores).")
 @click.option("--seconds", type=click.FloatRange(0), default=1.0, show_default=True, help="To measure each row for.")

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from amsunet import blocks as blocks
     from amsunet import losses as losses
     from amsunet import models as models
-    from amsunet.data.masks import MaskOptions as MaskOptions
     from amsunet.data.options import DataOptions as DataOptions
+    from amsunet.data.options import MaskOptions as MaskOptions
     from amsunet.deployment.export import export as export
     from amsunet.errors import InputError as InputError
     from amsunet.evaluation.compare import compare as compare
@@ -45,7 +45,7 @@ _HOMES = {
     "AMSUnet": "amsunet.models",
     "DataOptions": "amsunet.data.options",
     "InputError": "amsunet.errors",
-    "MaskOptions": "amsunet.data.masks",
+    "MaskOptions": "amsunet.data.options",
     "Predictor": "amsunet.inference.predictor",
     "RuntimeOptions": "amsunet.inference.runtime_options",
     "StudyDesign": "amsunet.evaluation.study",
