@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from amsunet.models import list_models as list_models
     from amsunet.models import load_published_weights as load_published_weights
     from amsunet.training.check import check as check
+    from amsunet.training.plan_schema import Settings as Settings
     from amsunet.training.train import resume as resume
     from amsunet.training.train import train as train
 
@@ -48,8 +49,9 @@ _HOMES = {
     "MaskOptions": "amsunet.data.options",
     "Predictor": "amsunet.inference.predictor",
     "RuntimeOptions": "amsunet.inference.runtime_options",
-    "StudyDesign": "amsunet.evaluation.study",
     "Segmentation": "amsunet.inference.segmentation",
+    "Settings": "amsunet.training.plan_schema",
+    "StudyDesign": "amsunet.evaluation.study",
     "blocks": "amsunet",
     "check": "amsunet.training.check",
     "compare": "amsunet.evaluation.compare",

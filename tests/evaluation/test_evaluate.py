@@ -207,6 +207,12 @@ def test_data_that_changed_since_training_are_refused(run, tmp_path):
         evaluate(copy)
 
 
+def test_a_folder_that_is_no_run_is_called_so(tmp_path):
+    (tmp_path / "images").mkdir()
+    with pytest.raises(InputError, match=r"images is no run folder: name the folder that amsunet train made"):
+        evaluate(tmp_path / "images")
+
+
 def test_masks_that_changed_since_the_training_are_told(run, tmp_path):
     copy = shutil.copytree(run, tmp_path / "run")
     assert not any("differ" in note for note in evaluate(copy).notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 
 import pytest
 
@@ -44,6 +45,25 @@ def test_a_mistyped_setting_is_refused_before_data_are_read(call, settings, mess
     with pytest.raises(InputError, match=message):
         call("sample:nuclei", settings, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("call", [train, check])
+def test_an_ensemble_is_no_pretrained_network_before_data_are_read(call, monkeypatch, tmp_path):
+    monkeypatch.setattr(preparing, "open_dataset", None)
+    (tmp_path / "several").mkdir()
+    (tmp_path / "several" / "folds.json").write_text("{}")
+    with pytest.raises(InputError, match="several is an ensemble of networks: name one of them, as"):
+        call("sample:nuclei", {"pretrained": str(tmp_path / "several")}, out=tmp_path / "out")
+
+
+@pytest.mark.parametrize("call", [train, check])
+def test_settings_with_a_type_are_taken(call, monkeypatch, tmp_path):
+    def prepared(data, settings, **options):
+        raise InputError(str(settings))
+
+    monkeypatch.setattr(sys.modules[call.__module__], "prepare", prepared)
+    with pytest.raises(InputError, match=r"^\{'crop': \(64, 64\), 'minutes': 2.0\}$"):
+        call("sample:nuclei", amsunet.Settings(minutes=2, crop=64), out=tmp_path / "out")
 
 
 def test_what_each_training_of_a_study_has_is_no_setting_of_the_study(tmp_path):

@@ -47,9 +47,10 @@ def _plain(hint: Any) -> Any:
 
 
 def _bounds(field: FieldInfo) -> dict[str, Any]:
-    return {
-        key: getattr(bound, key) for bound in field.metadata for key in ("ge", "gt", "le", "lt") if hasattr(bound, key)
-    }
+    """What a number is held between: by the field, or by its type where that may be None."""
+    of_type = [one for part in get_args(field.annotation) for one in getattr(part, "__metadata__", ())]
+    bounds = [*field.metadata, *(bound for one in of_type if isinstance(one, FieldInfo) for bound in one.metadata)]
+    return {key: getattr(bound, key) for bound in bounds for key in ("ge", "gt", "le", "lt") if hasattr(bound, key)}
 
 
 def _range(hint: Any, field: FieldInfo) -> click.ParamType[Any]:

@@ -20,7 +20,7 @@ from amsunet.data.duplicates import keep_together
 from amsunet.data.masks import MaskOptions
 from amsunet.data.options import DataOptions
 from amsunet.data.splits import assign_folds
-from amsunet.device import Device, chosen_device
+from amsunet.device import Device, choose_device
 from amsunet.errors import InputError
 from amsunet.evaluation.comparison import Comparison, collect, score_of
 from amsunet.evaluation.score_table import number
@@ -41,7 +41,7 @@ from amsunet.inference.model_file import build_network
 from amsunet.memory import free_memory
 from amsunet.models import code_checksum
 from amsunet.training.budget import fill_budget
-from amsunet.training.plan_schema import USER_SET, Manner, Plan, checked_settings, with_settings
+from amsunet.training.plan_schema import USER_SET, Manner, Plan, Settings, checked_settings, with_settings
 from amsunet.training.prepare import Preparation, check_network, prepare
 from amsunet.training.run_folder import absolute_source
 from amsunet.training.step_cost import measure_cost
@@ -59,7 +59,7 @@ _NEVER = 1_000_000
 def compare(
     data: str | Path,
     models: Sequence[str | Variant],
-    settings: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | Settings | None = None,
     *,
     out: str | Path,
     design: StudyDesign = StudyDesign(),  # noqa: B008 - frozen
@@ -75,7 +75,7 @@ def compare(
         data: A folder, a CSV manifest, or ``sample:NAME``.
         models: The networks, by name or ``FILE.py:FUNCTION``, or changes of the plan; the others are tested against the
             first.
-        settings: Settings of every training by name, as ``train`` takes them; the budget is that of each training.
+        settings: Settings of every training, as ``train`` takes them; the budget is that of each training.
         out: The study's folder.
         design: How often each network is trained, and on what it is evaluated.
         data_options: How the data set is read and split, where that is not to be found out.
@@ -100,7 +100,7 @@ def compare(
     if unknown := settings.keys() & {*PER_TRIAL, *Manner.model_fields}:
         raise InputError(f"{', '.join(sorted(unknown))}: no setting of a whole study, leave it out")
     folder, folds = Path(out), design.folds
-    chosen = chosen_device(device)
+    chosen = choose_device(device)
     if len({variant.name for variant in variants}) < len(variants):
         raise InputError("a network or setting is named twice: name each once")
     variants = [variant.model_copy(update={"code": _code(variant)}) for variant in variants]

@@ -23,6 +23,7 @@ from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.open_model import open_members
 from amsunet.inference.polarity_choice import choose_tone
 from amsunet.inference.prepared_image import Prepared, prepare_image
+from amsunet.inference.runtime import Runtime
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.segmentation import PendingSegmentation, Segmentation
 from amsunet.inference.sliding_window import Tiling
@@ -126,6 +127,11 @@ class Predictor:
         return [one.finish() for one in pending]
 
     # What follows is for the package itself (predict_files, slide, evaluation), and may change.
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs the network; of an ensemble the first one."""
+        return self._members[0][0]
 
     def held_out_model(self, name: str) -> Predictor:
         """Of an ensemble the one network that was not trained on this training image, of a single one itself."""

@@ -51,6 +51,11 @@ class TorchRuntime:
         self._compiled = torch.compile(self._network) if compiled else None
 
     @property
+    def network(self) -> nn.Module:
+        """The network, for what looks inside it."""
+        return self._network
+
+    @property
     def name(self) -> str:
         return f"torch{' (compiled)' if self._compiled else ''} on {self._device}"
 

@@ -22,7 +22,7 @@ from amsunet.data.options import DataOptions
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
 from amsunet.inference.model_metadata import seen_as_then
-from amsunet.inference.model_ref import ModelRef
+from amsunet.inference.model_ref import FILE_NAME, ModelRef
 from amsunet.models import code_files, is_custom
 from amsunet.records import Record
 from amsunet.removed import removed_in
@@ -147,7 +147,7 @@ def read_run(folder: Path) -> tuple[RunConfig, RunData]:
     Raises:
         InputError: If a file is missing or damaged.
     """
-    if not folder.is_dir():
+    if not folder.is_dir() or not any((folder / name).exists() for name in ("config.json", "data.json", FILE_NAME)):
         raise InputError(f"{folder} is no run folder: name the folder that amsunet train made")
     config, data = _read(folder / "config.json", RunConfig), _read(folder / "data.json", RunData)
     preprocessing = seen_as_then(config.preprocessing, data.fingerprint.bits)
