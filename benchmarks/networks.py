@@ -15,8 +15,6 @@ import json
 import logging
 import math
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -29,6 +27,7 @@ from typing import Any
 
 import click
 import torch
+from child import measured
 from speeds import RESULT, Row, Speeds, Work
 from speeds_plot import draw_speeds
 from stopwatch import Job
@@ -244,20 +243,12 @@ def _with_file(job: Job, folder: Path) -> Job:
 
 def _run(job: Job) -> dict[str, Any]:
     """Have a job done by a process. Raises: InputError with what was wrong."""
-    done = subprocess.run(
-        [sys.executable, str(_STOPWATCH), json.dumps(asdict(job))],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "OMP_NUM_THREADS": str(job.threads)},
+    found: dict[str, Any] = measured(
+        _STOPWATCH,
+        json.dumps(asdict(job)),
+        environment={"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "OMP_NUM_THREADS": str(job.threads)},
+        remedy=f"a smaller {setting('batches')} or {setting('sizes')}",
     )
-    if done.returncode == -9:
-        smaller = f"{setting('batches')} or {setting('sizes')}"
-        raise InputError(f"it was killed, most likely for want of memory: try a smaller {smaller}")
-    if done.returncode:
-        raise InputError((done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"])[-1])
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 

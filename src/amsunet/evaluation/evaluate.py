@@ -20,9 +20,9 @@ from amsunet.data.options import DataOptions
 from amsunet.data.other_observer import OtherObserver, open_other_observer
 from amsunet.device import environment
 from amsunet.errors import InputError
-from amsunet.evaluation.evaluation import Evaluation, ImageScores, evaluation_folder
+from amsunet.evaluation.evaluation import Evaluation, evaluation_folder
 from amsunet.evaluation.findings import PixelCounts
-from amsunet.evaluation.metrics import Calibration, score_image, score_mask
+from amsunet.evaluation.metrics import Calibration, ImageScores, score_image, score_mask
 from amsunet.evaluation.samples import EvaluationImages, choose_images
 from amsunet.evaluation.statistics import mean_of_known
 from amsunet.inference.ensemble import Folds
