@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,14 +78,14 @@ def measure(network: str, source: str, images: int, zooms: list[float], machine:
     samples = own[:: -(-len(own) // images)]
     now = Predictor(network, RuntimeOptions.on(machine))
     known = now.description.preprocessing
-    before = Predictor(network, RuntimeOptions.on(machine), image_scale=known.scale)
+    before = Predictor(network, replace(RuntimeOptions.on(machine), image_scale=known.scale))
     rows = []
     for zoom in zooms:
         row: dict[str, Any] = {"zoom": zoom, "now": score_of(now, dataset, samples, zoom)}
         # A network that takes one factor for all does now what it did before.
         row["before"] = score_of(before, dataset, samples, zoom) if known.image_scale == "size" else row["now"]
         if known.image_scale == "factor" and zoom != 1:
-            advised = Predictor(network, RuntimeOptions.on(machine), image_scale=known.scale / zoom)
+            advised = Predictor(network, replace(RuntimeOptions.on(machine), image_scale=known.scale / zoom))
             row["as_advised"] = score_of(advised, dataset, samples, zoom)
         rows.append(row)
         print(

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from child import measured
 
 RESULT = Path(__file__).parents[1] / "results" / "memory.json"
 TASKS = ("data", "train", "predict")
@@ -69,9 +70,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = {}
         for task in TASKS:
-            command = [sys.executable, __file__, task, folder]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-            found[task] = json.loads(done.stdout.splitlines()[-1])
+            found[task] = measured(__file__, task, folder)
     from amsunet.device import choose_device, environment  # noqa: PLC0415
 
     result = {

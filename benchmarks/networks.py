@@ -15,8 +15,6 @@ import json
 import logging
 import math
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -29,13 +27,13 @@ from typing import Any
 
 import click
 import torch
+from child import measured
 from speeds import RESULT, Row, Speeds, Work
 from speeds_plot import draw_speeds
 from stopwatch import Job
 
 from amsunet.atomic_io import check_writable
 from amsunet.cli import main
-from amsunet.cli.options import whole_numbers
 from amsunet.cli.process import own_process
 from amsunet.deployment.exporters import PACKAGES, PRECISIONS, missing_package
 from amsunet.device import Device, choose_device, environment
@@ -245,25 +243,24 @@ def _with_file(job: Job, folder: Path) -> Job:
 
 def _run(job: Job) -> dict[str, Any]:
     """Have a job done by a process. Raises: InputError with what was wrong."""
-    done = subprocess.run(
-        [sys.executable, str(_STOPWATCH), json.dumps(asdict(job))],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "OMP_NUM_THREADS": str(job.threads)},
+    found: dict[str, Any] = measured(
+        _STOPWATCH,
+        json.dumps(asdict(job)),
+        environment={"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "OMP_NUM_THREADS": str(job.threads)},
+        remedy=f"a smaller {setting('batches')} or {setting('sizes')}",
     )
-    if done.returncode == -9:
-        smaller = f"{setting('batches')} or {setting('sizes')}"
-        raise InputError(f"it was killed, most likely for want of memory: try a smaller {smaller}")
-    if done.returncode:
-        raise InputError((done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"])[-1])
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 def _words(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (value or "").split(",") if part.strip())
+
+
+def _whole_numbers(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a list of whole numbers") from None
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -286,8 +283,8 @@ def _words(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     metavar="A,B,...",
     help="Of float32, bfloat16, float16, int8 (default: float32, and bfloat16 where the device computes it).",
 )
-@click.option("--size", "sizes", callback=whole_numbers, default="256", show_default=True, metavar="SIDE,...")
-@click.option("--batch", "batches", callback=whole_numbers, default="1", show_default=True, metavar="IMAGES,...")
+@click.option("--size", "sizes", callback=_whole_numbers, default="256", show_default=True, metavar="SIDE,...")
+@click.option("--batch", "batches", callback=_whole_numbers, default="1", show_default=True, metavar="IMAGES,...")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Of a CPU (default: all cores).")
 @click.option("--seconds", type=click.FloatRange(0), default=1.0, show_default=True, help="To measure each row for.")

@@ -15,9 +15,8 @@ import click
 
 from amsunet.cli import main
 from amsunet.cli.compare import run_study, study_options
-from amsunet.cli.options import data_argument, data_options, device_options, test_fraction_option
 from amsunet.cli.process import own_process
-from amsunet.cli.settings import STUDY, setting_options, settings_of
+from amsunet.cli.settings import settings_of
 from amsunet.errors import InputError
 from amsunet.evaluation.study import PER_TRIAL, Variant
 from amsunet.training.plan_schema import check_setting
@@ -74,7 +73,6 @@ def _changes(ctx: click.Context, parameter: click.Parameter, values: tuple[str, 
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@data_argument
 @click.option(
     "--try",
     "changes",
@@ -85,10 +83,6 @@ def _changes(ctx: click.Context, parameter: click.Parameter, values: tuple[str, 
 )
 @click.option("--base-channels", type=int, help="Width of the networks (default 32).")
 @study_options
-@data_options
-@test_fraction_option
-@setting_options(STUDY)
-@device_options
 def recipe(data: str, changes: list[dict[str, Any]], base_channels: int | None, **values: Any) -> None:
     """Set one setting of the plan each against the plan as it is, on validation images."""
     click.get_current_context().with_resource(own_process())

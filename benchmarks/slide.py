@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from child import measured
 
 from amsunet.inference.runtime_options import RuntimeOptions
 
@@ -98,15 +98,14 @@ def main() -> None:
         folder = Path(temporary)
         write_image(folder / "image.tif", asked.side)
         run = asked.run or make_run(folder / "run")
-        command = [sys.executable, __file__, "--folder", str(folder), "--run", str(run), "--precision", asked.precision]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        found = measured(__file__, "--folder", folder, "--run", run, "--precision", asked.precision)
     from amsunet.device import choose_device, environment  # noqa: PLC0415
 
     result = {
         "what": "peak resident memory of the whole process in GB (10**9 bytes), seconds from opening the network on",
         "command": f"python benchmarks/slide.py --side {asked.side} --precision {asked.precision}",
         "side": asked.side,
-        **json.loads(done.stdout.splitlines()[-1]),
+        **found,
         "environment": environment(choose_device(precision=asked.precision)),
     }
     asked.out.parent.mkdir(parents=True, exist_ok=True)

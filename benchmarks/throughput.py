@@ -15,12 +15,13 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from child import measured
 
 from amsunet.inference.runtime_options import RuntimeOptions
 
@@ -146,10 +147,8 @@ def main() -> None:
         peaks: dict[str, float] = dict.fromkeys(forms, 0.0)
         for turn in range(asked.rounds):
             for form in forms:
-                command = [sys.executable, __file__, "--form", form, "--run", str(run), "--images"]
-                command += [str(folder / "images"), "--masks", str(folder / f"{form} {turn}")]
-                done = subprocess.run(command, check=True, capture_output=True, text=True)
-                found = json.loads(done.stdout.splitlines()[-1])
+                words = ("--form", form, "--run", run, "--images", folder / "images")
+                found = measured(__file__, *words, "--masks", folder / f"{form} {turn}")
                 rates[form].append(found["images_per_second"])
                 peaks[form] = max(peaks[form], found["peak_gib"])
                 print(f"{form:<20} {found['images_per_second']:6.1f} images a second")

@@ -18,11 +18,12 @@ import argparse
 import itertools
 import json
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from child import measured
 
 RESULT = Path(__file__).parents[1] / "results" / "training_step.json"
 FORMS = ("plain", "ours", "compiled")
@@ -120,10 +121,8 @@ def main() -> None:
             seconds[case] += time_steps(form, network, batch, side, asked.steps, asked.device)
             print(*case, *(f"{one:.3f}" for one in seconds[case]), flush=True)
             continue
-        command = [sys.executable, __file__, "--one", f"--steps={asked.steps}", f"--device={asked.device}"]
-        command += [f"--networks={network}", f"--batches={batch}", f"--sides={side}", f"--forms={form}"]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        seconds[case] += json.loads(done.stdout.splitlines()[-1])
+        words = (f"--networks={network}", f"--batches={batch}", f"--sides={side}", f"--forms={form}")
+        seconds[case] += measured(__file__, "--one", f"--steps={asked.steps}", f"--device={asked.device}", *words)
         print(*case, *(f"{one:.3f}" for one in seconds[case]), flush=True)
     rows: list[dict[str, Any]] = [
         {

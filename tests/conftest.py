@@ -297,7 +297,7 @@ def trials_here() -> Callable[[], Any]:
     @contextlib.contextmanager
     def within() -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("amsunet.evaluation.compare._start", _here)
+            patch.setattr("amsunet.evaluation.trial_queue._start", _here)
             yield
 
     return within

@@ -177,6 +177,11 @@ def test_the_reference_documents_every_public_name():
     assert "automodule:: amsunet.blocks" in PAGES["api.md"] and blocks.__all__
 
 
+def test_the_page_of_settings_lists_what_the_code_has():
+    """Each table is made from the fields where the site is built; here only that it is asked for."""
+    assert {"settings", "data-options"} <= set(re.findall(r"^```{([\w-]+)}", PAGES["settings.md"], re.MULTILINE))
+
+
 def test_the_site_builds_without_a_warning_and_loads_nothing_from_outside(tmp_path):
     for package in ("sphinx", "myst_parser", "furo"):
         pytest.importorskip(package, reason=f"the site needs {package}: make docs installs and builds it")

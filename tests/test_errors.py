@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from amsunet.errors import InputError, first_line
+from amsunet.errors import InputError, first_line, reason_of_end
 
 
 def test_a_code_travels_with_the_error_and_not_in_its_message():
@@ -28,3 +28,15 @@ def test_a_code_travels_with_the_error_and_not_in_its_message():
 )
 def test_the_first_line_of_an_error_says_what_is_wrong(message, expected):
     assert first_line(RuntimeError(message)) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "output", "expected"),
+    [
+        (2, "reading\nerror: no such file\n", "error: no such file"),
+        (-9, "reading\n", "it was killed, most likely for want of memory: try a smaller batch"),
+        (3, " \n", "it ended with code 3"),
+    ],
+)
+def test_a_failed_process_gives_its_last_line_or_what_its_code_says(code, output, expected):
+    assert reason_of_end(code, output, "a smaller batch") == expected

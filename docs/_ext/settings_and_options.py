@@ -1,4 +1,4 @@
-"""Two directives that write what the code says: ``options`` of the commands, and ``settings`` of the plan."""
+"""Directives that write what the code says: ``options`` of the commands, ``settings`` of the plan, ``data-options``."""
 
 from __future__ import annotations
 
@@ -43,6 +43,22 @@ class Settings(SphinxDirective):
             default = default_of(name)
             values = "; ".join(filter(None, (_values(field.annotation), default)))
             records.append((f"{name}: {values}", field.description or ""))
+        return [_definitions(records)]
+
+
+class DataOptions(SphinxDirective):
+    """A line for each option of a data set, in the same form."""
+
+    def run(self) -> list[nodes.Node]:
+        from amsunet.data.options import OPTIONS  # noqa: PLC0415 - as above
+
+        records = []
+        for name, field in OPTIONS.items():
+            default = field.get_default()
+            shown = "" if default in (None, False) else f"default {default:g}"
+            records.append(
+                (f"{name}: {'; '.join(filter(None, (_values(field.annotation), shown)))}", field.description or "")
+            )
         return [_definitions(records)]
 
 
@@ -96,4 +112,5 @@ def _values(hint: Any) -> str:
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("options", Options)
     app.add_directive("settings", Settings)
+    app.add_directive("data-options", DataOptions)
     return {"parallel_read_safe": True}

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from amsunet import blocks as blocks
     from amsunet import losses as losses
     from amsunet import models as models
-    from amsunet.data.masks import MaskOptions as MaskOptions
     from amsunet.data.options import DataOptions as DataOptions
+    from amsunet.data.options import MaskOptions as MaskOptions
     from amsunet.deployment.export import export as export
     from amsunet.errors import InputError as InputError
     from amsunet.evaluation.compare import compare as compare
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from amsunet.models import list_models as list_models
     from amsunet.models import load_published_weights as load_published_weights
     from amsunet.training.check import check as check
+    from amsunet.training.plan_schema import Settings as Settings
     from amsunet.training.train import resume as resume
     from amsunet.training.train import train as train
 
@@ -45,11 +46,12 @@ _HOMES = {
     "AMSUnet": "amsunet.models",
     "DataOptions": "amsunet.data.options",
     "InputError": "amsunet.errors",
-    "MaskOptions": "amsunet.data.masks",
+    "MaskOptions": "amsunet.data.options",
     "Predictor": "amsunet.inference.predictor",
     "RuntimeOptions": "amsunet.inference.runtime_options",
-    "StudyDesign": "amsunet.evaluation.study",
     "Segmentation": "amsunet.inference.segmentation",
+    "Settings": "amsunet.training.plan_schema",
+    "StudyDesign": "amsunet.evaluation.study",
     "blocks": "amsunet",
     "check": "amsunet.training.check",
     "compare": "amsunet.evaluation.compare",

@@ -37,12 +37,18 @@ class Device:
         return torch.autocast(self.type, torch.bfloat16, enabled=self.precision == "bfloat16")
 
 
-def choose_device(device: str = "auto", precision: str = "auto") -> Device:
+def choose_device(device: str | Device = "auto", precision: str = "auto") -> Device:
     """Pick the fastest device at hand, and bfloat16 where its hardware computes it.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; one that was chosen already stays.
+        precision: ``auto``, ``float32`` or ``bfloat16``.
 
     Raises:
         InputError: For a device that this machine does not have.
     """
+    if isinstance(device, Device):
+        return device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -55,11 +61,6 @@ def choose_device(device: str = "auto", precision: str = "auto") -> Device:
     if precision not in get_args(TorchPrecision):
         raise InputError(f"precision {precision!r} is unknown: choose auto, float32 or bfloat16")
     return Device(device, precision, torch.get_num_threads())  # type: ignore[arg-type]
-
-
-def chosen_device(device: str | Device) -> Device:
-    """A device by its name, in the precision that is fastest there; one that was chosen already stays."""
-    return device if isinstance(device, Device) else choose_device(device)
 
 
 def _computes_bfloat16(device: str) -> bool:

@@ -1,4 +1,4 @@
-"""The error that a user can fix, and the short form of any other."""
+"""The error that a user can fix, and the short form of any other, and of a process that failed."""
 
 from __future__ import annotations
 
@@ -42,3 +42,21 @@ def first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines()]
     texts = [line for line in lines if line and not line.startswith(("Exception from ", "Check "))]
     return shorten(texts[0], 120, placeholder=" ...") if texts else type(error).__name__
+
+
+def reason_of_end(code: int, output: str, remedy: str) -> str:
+    """Why a process failed: its last line, or what its exit code says.
+
+    Args:
+        code: Its exit code.
+        output: What it wrote.
+        remedy: What to try where memory did not suffice.
+
+    Example:
+        >>> reason_of_end(2, "reading\\nno such file", "a smaller batch")
+        'no such file'
+    """
+    if code == -9:
+        return f"it was killed, most likely for want of memory: try {remedy}"
+    lines = output.strip().splitlines()
+    return lines[-1] if lines else f"it ended with code {code}"

@@ -72,8 +72,8 @@ def probe(modules: list[str], report: Callable[[dict[str, Any]], None]) -> None:
 
     Args:
         modules: Their names, in their order.
-        report: Gets ``{"begins": MODULE}`` before each, ``{"module", "seconds", "error", "facts"}`` after it, and at the
-            end ``{"openmp": PATHS}``, the libraries of OpenMP that were loaded.
+        report: Gets ``{"begins": MODULE}`` before each, ``{"module", "seconds", "error", "facts"}`` after it, and
+            at the end ``{"openmp": PATHS}``, the libraries of OpenMP that were loaded.
     """
     for module in modules:
         report({"begins": module})

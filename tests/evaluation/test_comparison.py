@@ -7,8 +7,9 @@ import math
 import pytest
 
 from amsunet.atomic_io import write_csv
-from amsunet.evaluation.comparison import _findings, _image_scores, score_of
+from amsunet.evaluation.comparison import _findings
 from amsunet.evaluation.study import Trial, Variant, trial_folder
+from amsunet.evaluation.trial_scores import image_scores, score_of
 
 
 @pytest.fixture
@@ -37,11 +38,11 @@ def test_a_class_that_is_nowhere_moves_no_mean(evaluated, tmp_path):
     for other in (NOWHERE, SURPLUS):
         trial = evaluated("unet", [(LOST, other), (LOST, NOWHERE)])
         assert score_of(tmp_path, trial) == 0
-        assert [values["dice"] for values in _image_scores(tmp_path, [trial]).values()] == [0, 0]
+        assert [values["dice"] for values in image_scores(tmp_path, [trial]).values()] == [0, 0]
 
 
 def test_the_mean_over_images_with_an_object_stands_beside(evaluated, tmp_path):
-    scores = _image_scores(tmp_path, [evaluated("unet", [(LOST,), (NOWHERE,), (SURPLUS,)])])
+    scores = image_scores(tmp_path, [evaluated("unet", [(LOST,), (NOWHERE,), (SURPLUS,)])])
     assert [values["dice"] for values in scores.values()] == [0, 1, 0]
     assert [values["dice_with_object"] for values in scores.values()] == pytest.approx(
         [0, math.nan, math.nan], nan_ok=True

@@ -84,7 +84,7 @@ def test_a_run_that_may_not_be_written_to_is_evaluated_elsewhere_and_predicts(wh
 
 def test_another_scale_is_evaluated_beside_the_networks_own(run):
     at_its_own = evaluate(run).interval("dice").mean
-    at_half = evaluate(run, image_scale=0.5)
+    at_half = evaluate(run, options=RuntimeOptions(image_scale=0.5))
     assert at_half.interval("dice").mean != at_its_own
     assert at_half.notes[-1] == "images are scaled by 0.5, as set with image_scale"
     folders = {name: run / "evaluation" / name / "summary.json" for name in ("test", "test_scale0.5")}
@@ -235,13 +235,13 @@ def test_a_part_is_evaluated_of_data_that_were_read_already(run, monkeypatch, pr
     dataset = open_dataset("sample:nuclei")
     monkeypatch.setattr(samples, "open_dataset", None)
     progress.clear()
-    part = evaluate(run, split="test", dataset=dataset, most=2)
+    part = evaluate(run, dataset, split="test", most=2)
     assert [image.sample.name for image in part.images] == [image.sample.name for image in whole.images][::2]
     assert part.images[0].classes == whole.images[0].classes
     assert part.notes[-1].startswith("evaluated on 2 of 4 images, evenly spread")
     assert part.notes[-1].endswith(f": amsunet.evaluate({str(run)!r}, split='test') takes all of them")
     assert progress == [(1, 2, "image"), (2, 2, "image")]
-    assert evaluate(run, split="test", dataset=dataset, most=9).notes == whole.notes
+    assert evaluate(run, dataset, split="test", most=9).notes == whole.notes
 
 
 def test_data_that_changed_since_training_are_refused(run, tmp_path):
@@ -251,6 +251,12 @@ def test_data_that_changed_since_training_are_refused(run, tmp_path):
     (copy / "data.json").write_text(json.dumps(record))
     with pytest.raises(InputError, match="no longer what the run was trained on"):
         evaluate(copy)
+
+
+def test_a_folder_that_is_no_run_is_called_so(tmp_path):
+    (tmp_path / "images").mkdir()
+    with pytest.raises(InputError, match=r"images is no run folder: name the folder that amsunet train made"):
+        evaluate(tmp_path / "images")
 
 
 def test_masks_that_changed_since_the_training_are_told(run, tmp_path):

@@ -14,12 +14,11 @@ import pytest
 from amsunet.atomic_io import write_json
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.masks import IGNORE_INDEX, MaskConvention
-from amsunet.evaluation.evaluation import Evaluation, ImageScores, evaluation_folder
+from amsunet.evaluation.evaluation import Evaluation, evaluation_folder
 from amsunet.evaluation.findings import PixelCounts
-from amsunet.evaluation.metrics import Calibration, score_image
+from amsunet.evaluation.metrics import Calibration, ImageScores, score_image
 from amsunet.evaluation.report import _confusion as confusion_table
 from amsunet.evaluation.report import write_report
-from amsunet.evaluation.score_table import aligned
 from amsunet.inference.model_ref import ModelRef
 
 SIDE = 16
@@ -199,12 +198,3 @@ def test_columns_of_long_names_do_not_collide(evaluated):
     for line in lines[head + 1 : head + 4]:
         for start in starts:
             assert line[start - 2 : start] == "  " and line[start] != " "
-
-
-def test_columns_that_do_not_fit_into_a_line_follow_below():
-    cells = [["", *(f"class {label}" for label in range(9))], ["Dice", *["0.9000 [0.8000, 0.9500]"] * 9]]
-    lines = aligned(cells)
-    assert all(len(line) <= 140 for line in lines) and len(lines) == 4
-    assert [line.partition(" ")[0] for line in lines] == ["", "Dice", "", "Dice"]
-    assert [sum(f"class {label}" in line for line in lines) for label in range(9)] == [1] * 9
-    assert aligned([["network", "x" * 300]]) == [f"network  {'x' * 300}"], "one at least"

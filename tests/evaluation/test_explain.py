@@ -12,6 +12,7 @@ from amsunet.data.images import write_image
 from amsunet.errors import InputError
 from amsunet.evaluation import explain as module
 from amsunet.evaluation.explain import explain
+from amsunet.inference import model_file as loader
 from amsunet.inference.model_file import for_inference, load_model, save_model
 from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.predictor import Predictor
@@ -56,7 +57,7 @@ def test_explaining_leaves_no_trace_in_the_network(run, picture, tmp_path, monke
         made.append(for_inference(*given))
         return made[0]
 
-    monkeypatch.setattr("amsunet.evaluation.explain.for_inference", keep)
+    monkeypatch.setattr("amsunet.inference.model_file.for_inference", keep)
     explain(run, picture, tmp_path / "out")
     assert not any(module._forward_hooks for module in made[0].modules())
 
@@ -75,6 +76,20 @@ def test_an_image_in_doubt_is_explained_the_way_round_it_is_predicted(run, tmp_p
     monkeypatch.setattr(module, "_middle", lambda one: seen.append(one) or middle(one))
     explain(tmp_path / "run", tmp_path / "half.png", tmp_path / "out")
     assert np.array_equal(seen[0], kind.resize(kind.normalize(image, found.other)))
+
+
+def test_the_network_is_loaded_once(run, picture, tmp_path, monkeypatch):
+    loaded = []
+    monkeypatch.setattr(loader, "load_model", lambda *given: loaded.append(given) or load_model(*given))
+    explain(run, picture, tmp_path / "out")
+    assert len(loaded) == 1
+
+
+def test_an_ensemble_is_not_explained(tmp_path):
+    (tmp_path / "several").mkdir()
+    (tmp_path / "several" / "folds.json").write_text("{}")
+    with pytest.raises(InputError, match="several is an ensemble of networks: name one of them, as"):
+        explain(tmp_path / "several", "image.png", tmp_path / "out")
 
 
 def test_what_cannot_be_read_is_said(run, tmp_path):

@@ -41,7 +41,7 @@ def make_scaled(make_run, device):
         network, description = load_model(run / FILE_NAME)
         changed = RECORD.model_copy(update={"image_scale": image_scale})
         save_model(run / FILE_NAME, network, description.model_copy(update={"preprocessing": changed}))
-        return Predictor(run, RuntimeOptions.on(device), image_scale=said)
+        return Predictor(run, replace(RuntimeOptions.on(device), image_scale=said))
 
     return make
 
@@ -98,7 +98,7 @@ def test_what_is_said_counts_whatever_the_size(make_scaled, picture):
 @pytest.mark.parametrize("said", [0, -1, 17, float("nan")])
 def test_a_scale_that_cannot_be_is_refused(make_run, said):
     with pytest.raises(InputError, match="image_scale must be more than 0 and at most 16, not"):
-        load(make_run(), image_scale=said)
+        load(make_run(), RuntimeOptions(image_scale=said))
 
 
 def test_spacing_decides_where_it_is_known_of_both(make_scaled, picture):

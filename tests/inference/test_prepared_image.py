@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -123,7 +124,7 @@ SAID = {"bright-on-dark": False, "dark-on-bright": True}
 
 @pytest.mark.parametrize("polarity", SAID)
 def test_the_polarity_that_is_said_holds_for_every_image(predictor, make_run, device, polarity) -> None:
-    said = load(make_run(normalization="bright_on_dark"), EXACT, polarity=polarity)
+    said = load(make_run(normalization="bright_on_dark"), replace(EXACT, polarity=polarity))
     bright = np.full((64, 64), 20, np.uint8)
     bright[20:40, 20:40] = 220
     (kind,) = predictor.preprocessings.values()
@@ -144,7 +145,7 @@ def test_the_polarity_that_is_said_turns_slides_round_and_is_not_kept(make_run, 
     with tifffile.TiffWriter(tmp_path / "slide.tif") as tiff:
         tiff.write(image, tile=(64, 64), subifds=1)
         tiff.write(image[::2, ::2], tile=(64, 64), subfiletype=1)
-    predictors = {polarity: load(run, EXACT, polarity=polarity) for polarity in SAID}
+    predictors = {polarity: load(run, replace(EXACT, polarity=polarity)) for polarity in SAID}
     for polarity, predictor in predictors.items():
         assert SlideTask(predictor, tmp_path / "slide.tif", tmp_path / polarity, "slide").run() is None
         masks[polarity] = tifffile.imread(tmp_path / polarity / "slide.tif")
@@ -157,8 +158,8 @@ def test_the_polarity_that_is_said_turns_slides_round_and_is_not_kept(make_run, 
 
 def test_a_network_that_takes_images_as_they_are_refuses_a_polarity(make_run) -> None:
     with pytest.raises(InputError, match=r"^polarity=.dark-on-bright. is for networks .* has depth: leave pol"):
-        load(make_run(normalization="depth"), polarity="dark-on-bright")
+        load(make_run(normalization="depth"), RuntimeOptions(polarity="dark-on-bright"))
     with pytest.raises(
-        InputError, match=r"^polarity 'inverted' is unknown: choose auto, bright-on-dark, dark-on-brigh"
+        InputError, match=r"^polarity 'inverted' is unknown: choose auto, bright-on-dark or dark-on-brigh"
     ):
-        load(make_run(normalization="bright_on_dark"), polarity="inverted")
+        load(make_run(normalization="bright_on_dark"), RuntimeOptions(polarity="inverted"))

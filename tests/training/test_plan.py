@@ -8,6 +8,7 @@ from made_fingerprint import made_fingerprint
 from amsunet.data.value_range import ValueRange
 from amsunet.errors import InputError
 from amsunet.training.plan import DEFAULT_MINUTES, make_plan
+from amsunet.training.plan_schema import SETTINGS, Plan, Settings, checked_settings
 
 _EIGHT = ValueRange(type="uint8", low=0, high=255)
 _TWELVE = ValueRange(type="uint16", low=0, high=4095)
@@ -231,3 +232,38 @@ def test_flips_are_left_out_with_their_reason_and_may_be_said():
     assert said.quarter_turns and said.augmentation_flips == "both"
     assert not _plan({"augmentation_flips": "none"}).quarter_turns
     assert _plan({"augmentation_flips": "none", "quarter_turns": True}).quarter_turns
+
+
+def test_settings_as_an_object_are_those_of_a_mapping():
+    given = {"minutes": 5, "crop": "64x96", "ema": False, "model_options": {"skip_attention": "cbam"}, "patience": None}
+    assert Settings(**given).given() == checked_settings(given) == checked_settings(Settings(**given))
+    assert Settings().given() == {}, "a default counts as set"
+    assert set(Settings.model_fields) == set(SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"batchsize": 2}, "there is no setting 'batchsize': did you mean batch.size"),
+        ({"reasons": {}}, "there is no setting 'reasons'"),
+        ({"windowing": "depth"}, "there is no setting 'windowing'"),
+        ({"batch_size": 0}, r"batch.size: .*greater than or equal to 1, not 0"),
+        ({"scale": 5}, r"scale: .*less than or equal to 4, not 5"),
+        ({"loss": "ce_dice_boundary"}, "no longer has boundary loss"),
+        ({"augmentation": "none", "extra_augmentation": "stain"}, "something to add to"),
+        ({"crop": "axb"}, r"crop: give a side, or height x width, in whole numbers, as 64 or 64x96, not axb"),
+        ({"crop": (64, 96, 32)}, r"crop: give a side, .*, not 64 x 96 x 32"),
+        ({"crop": 16}, r"crop: .*greater than or equal to 32, not 16"),
+    ],
+)
+def test_a_wrong_setting_fails_where_it_is_written(given, message):
+    with pytest.raises(InputError, match=message):
+        Settings(**given)
+
+
+def test_a_plan_decides_what_settings_leave_open():
+    """The names are declared once; those that a plan always has are declared again, without None."""
+    decided = {name for name, field in Plan.model_fields.items() if field.is_required()}
+    assert decided == {name for name in decided if SETTINGS[name].default is None}
+    assert Plan.model_fields.keys() - {"reasons"} < SETTINGS.keys()
+    assert list(Plan.model_fields)[:5] == ["model", "base_channels", "model_options", "pretrained", "in_channels"]

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import inspect
+import sys
 
 import pytest
 
+import amsunet
 from amsunet.errors import InputError
 from amsunet.evaluation.compare import compare
 from amsunet.evaluation.study import Variant
 from amsunet.training import prepare as preparing
 from amsunet.training.check import check
-from amsunet.training.train import resume, train
+from amsunet.training.train import train
 
 _VARIANTS = [Variant(name="a", model="amsunet"), Variant(name="b", model="unet")]
 
 
-@pytest.mark.parametrize("function", [train, resume, check, compare, preparing.prepare])
+_PUBLIC = [getattr(amsunet, name) for name in amsunet.__all__ if inspect.isfunction(getattr(amsunet, name))]
+
+
+@pytest.mark.parametrize("function", [*_PUBLIC, amsunet.Predictor, preparing.prepare])
 def test_at_most_seven_parameters_and_none_that_takes_anything(function):
     parameters = inspect.signature(function).parameters.values()
-    assert len(parameters) <= 7
+    assert len(parameters) <= (8 if function is amsunet.export else 7)  # a file has a format and a precision
+    if function is amsunet.create_model:  # it hands on what the network takes
+        return
     assert all(parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL) for parameter in parameters)
 
 
@@ -38,6 +45,25 @@ def test_a_mistyped_setting_is_refused_before_data_are_read(call, settings, mess
     with pytest.raises(InputError, match=message):
         call("sample:nuclei", settings, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("call", [train, check])
+def test_an_ensemble_is_no_pretrained_network_before_data_are_read(call, monkeypatch, tmp_path):
+    monkeypatch.setattr(preparing, "open_dataset", None)
+    (tmp_path / "several").mkdir()
+    (tmp_path / "several" / "folds.json").write_text("{}")
+    with pytest.raises(InputError, match="several is an ensemble of networks: name one of them, as"):
+        call("sample:nuclei", {"pretrained": str(tmp_path / "several")}, out=tmp_path / "out")
+
+
+@pytest.mark.parametrize("call", [train, check])
+def test_settings_with_a_type_are_taken(call, monkeypatch, tmp_path):
+    def prepared(data, settings, **options):
+        raise InputError(str(settings))
+
+    monkeypatch.setattr(sys.modules[call.__module__], "prepare", prepared)
+    with pytest.raises(InputError, match=r"^\{'crop': \(64, 64\), 'minutes': 2.0\}$"):
+        call("sample:nuclei", amsunet.Settings(minutes=2, crop=64), out=tmp_path / "out")
 
 
 def test_what_each_training_of_a_study_has_is_no_setting_of_the_study(tmp_path):

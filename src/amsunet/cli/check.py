@@ -9,23 +9,21 @@ from typing import Any
 
 import click
 
+from amsunet.cli.data import data_options
 from amsunet.cli.options import (
     data_argument,
-    data_options,
     device_options,
     refuse_settings,
-    take_data_options,
     take_device,
-    test_fraction_option,
 )
 from amsunet.cli.settings import TRAINING, setting_options
 from amsunet.console import echo
+from amsunet.data.options import DataOptions
 
 
 @click.command()
 @data_argument
-@data_options
-@test_fraction_option
+@data_options("skip_broken")
 @setting_options([name for name in TRAINING if name != "deterministic"])
 @device_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for contact sheet and check.json.")
@@ -45,6 +43,7 @@ def check(
     data: str,
     out: Path | None,
     manifest: Path | None,
+    data_options: DataOptions,
     settings: dict[str, Any],
     **values: Any,
 ) -> None:
@@ -63,7 +62,7 @@ def check(
         data,
         settings,
         out=folder,
-        data_options=take_data_options(values),
+        data_options=data_options,
         device=take_device(values),
         command_time=CommandTime(started, rehearse_evaluation),
     )

@@ -7,34 +7,31 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from amsunet.cli.options import (
-    data_argument,
-    data_options,
-    device_options,
-    options,
-    take_data_options,
-    take_device,
-    test_fraction_option,
-)
+from amsunet.cli.data import data_options
+from amsunet.cli.options import data_argument, device_options, options, take_device
 from amsunet.cli.settings import STUDY, setting_options
 from amsunet.console import echo
+from amsunet.data.options import DataOptions
 
 if TYPE_CHECKING:
     from amsunet.evaluation.study import Variant
 
 study_options = options(
+    data_argument,
     click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Trainings of each network."),
     click.option("--folds", type=click.IntRange(2), help="Evaluate on folds of the images instead of the test images."),
     click.option(
         "--jobs", type=click.IntRange(1), help="Trainings at a time (default: what the machine has room for)."
     ),
-    click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used."),
     click.option("--out", type=click.Path(path_type=Path), help="Folder of the study, which goes on if it is there."),
+    data_options(),
+    setting_options(STUDY),
+    device_options,
 )
+"""All that every study is given, whatever it compares."""
 
 
 @click.command()
-@data_argument
 @click.option(
     "--models",
     "names",
@@ -43,10 +40,6 @@ study_options = options(
     help="Names of amsunet models or FILE.py:FUNCTION; the others are tested against the first.",
 )
 @study_options
-@data_options
-@test_fraction_option
-@setting_options(STUDY)
-@device_options
 def compare(data: str, names: str, **values: Any) -> None:
     """Train networks alike on a data set, several seeds each, and set them side by side."""
     from amsunet.evaluation.study import COMPARISON, as_variants  # noqa: PLC0415
@@ -56,16 +49,11 @@ def compare(data: str, names: str, **values: Any) -> None:
 
 
 @click.command()
-@data_argument
 @click.option(
     "--study", required=True, help="dilation, kernels, strips, norm, residual, activation, attention or mixer."
 )
 @click.option("--base-channels", type=int, help="Width of the networks (default 32).")
 @study_options
-@data_options
-@test_fraction_option
-@setting_options(STUDY)
-@device_options
 def ablate(data: str, study: str, base_channels: int | None, **values: Any) -> None:
     """Set one choice of the AMSUnet paper against its alternatives."""
     from amsunet.evaluation.ablation import variants_of  # noqa: PLC0415
@@ -78,6 +66,7 @@ def run_study(
     data: str,
     variants: list[Variant],
     settings: dict[str, Any],
+    data_options: DataOptions,
     *,
     default_name: str,
     title: str,
@@ -89,7 +78,7 @@ def run_study(
     from amsunet.evaluation.comparison_page import write_page  # noqa: PLC0415
     from amsunet.evaluation.study import StudyDesign  # noqa: PLC0415
 
-    if values["folds"] is not None and values["test_fraction"] != 0.2:
+    if values["folds"] is not None and "test_fraction" in data_options.model_fields_set:
         raise click.UsageError("--folds evaluates on folds, --test-fraction on held-out images: give one of them.")
     folder = out or Path("studies") / f"{Path(data.removeprefix('sample:')).stem}-{default_name}"
     comparison = run(
@@ -97,7 +86,7 @@ def run_study(
         variants,
         settings,
         out=folder,
-        data_options=take_data_options(values),
+        data_options=data_options,
         device=take_device(values),
         design=StudyDesign(title=title, **values),
     )

@@ -7,26 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from amsunet.cli.options import (
-    data_options,
-    device_options,
-    model_file_option,
-    optional_data_argument,
-    run_argument,
-    runtime_options,
-    take_data_options,
-    view_options,
-)
+from amsunet.cli.data import data_options
+from amsunet.cli.options import model_options, optional_data_argument, view_options
 from amsunet.console import echo
 
 if TYPE_CHECKING:
+    from amsunet.data.dataset import Dataset
     from amsunet.inference.model_ref import ModelRef
+    from amsunet.inference.runtime_options import RuntimeOptions
 
 
 @click.command()
-@run_argument
+@model_options(view_options)
 @optional_data_argument
-@model_file_option
 @click.option(
     "--split",
     type=click.Choice(["auto", "test", "val"]),
@@ -34,24 +27,20 @@ if TYPE_CHECKING:
     show_default=True,
     help="Images to evaluate on; auto: test images where there are any, else validation images.",
 )
-@view_options
-@click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used.")
-@data_options
-@device_options
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder for all of it (default: in RUN, or evaluations/NAME here)."
 )
-def evaluate(model: ModelRef, data: str | None, **values: Any) -> None:
+@data_options("test_fraction")
+def evaluate(model: ModelRef, data: str | None, options: RuntimeOptions, **values: Any) -> None:
     """Score a network on test images: table, per-image CSV, report.html.
 
     RUN is a run folder; or a model file or a network of amsunet zoo (zoo:NAME), which need DATA.
     """
-    options, data_options = runtime_options(values), take_data_options(values)
     echo(f"on {options.choose_device()}")
-    evaluate_and_report(model, data, options=options, data_options=data_options, **values)
+    evaluate_and_report(model, data, options=options, **values)
 
 
-def evaluate_and_report(model: Path | ModelRef, data: str | None = None, **values: Any) -> None:
+def evaluate_and_report(model: Path | ModelRef, data: str | Dataset | None = None, **values: Any) -> None:
     """Score a network, print the table and write the report."""
     from amsunet.evaluation.evaluate import evaluate as evaluate_on  # noqa: PLC0415
     from amsunet.evaluation.evaluation import evaluation_folder  # noqa: PLC0415

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from amsunet.console import echo
+from amsunet.text_table import aligned
 
 
 @click.group(invoke_without_command=True)
@@ -15,14 +16,13 @@ def models(context: click.Context) -> None:
         return
     from amsunet.models import list_models, summarise_model  # noqa: PLC0415
 
-    echo(f"{'network':<12}{'parameters':>11}  {'GMACs at 256':>12}  {'at 480':>7}  {'sees pixels':>11}  source")
+    cells = [["network", "parameters", "GMACs at 256", "at 480", "sees pixels", "source"]]
     for name in list_models():
         summary = summarise_model(name)
+        macs = [f"{one / 1e9:.2f}" for one in (summary.macs_256, summary.macs_480)]
         sight = "all" if summary.receptive_field is None else str(summary.receptive_field)
-        echo(
-            f"{name:<12}{summary.parameters:>11,}  {summary.macs_256 / 1e9:>12.2f}  {summary.macs_480 / 1e9:>7.2f}  "
-            f"{sight:>11}  {summary.source}"
-        )
+        cells.append([name, f"{summary.parameters:,}", *macs, sight, summary.source])
+    echo("\n".join(aligned(cells, wide=200, right=range(1, 5))))
     echo("at 3 channels and 2 classes; gates that average over the whole image are left out of what is seen")
 
 

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
-from amsunet.cli.options import device_options, model_file_option, run_argument, runtime_options, view_options
+from amsunet.cli.options import model_options, view_options
 from amsunet.console import echo
-from amsunet.inference.runtime_options import RuntimeName
+from amsunet.inference.runtime_options import RuntimeName, RuntimeOptions
 
 if TYPE_CHECKING:
     from amsunet.inference.model_ref import ModelRef
 
 
 @click.command()
-@run_argument
+@model_options(view_options)
 @click.argument("images", nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the masks.")
-@model_file_option
 @click.option("--overlay", is_flag=True, help="Also write the images with outlines.")
 @click.option("--probability", is_flag=True, help="Also write probability maps (16-bit PNG).")
 @click.option("--overwrite", is_flag=True, help="Replace masks that are there already.")
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Go on with what was predicted into the folder: keep masks that this network made of these images.",
 )
-@view_options
 @click.option(
     "--runtime",
     type=click.Choice(get_args(RuntimeName)),
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
     help="Of a pyramid, the level whose pixels are as large as those trained on.",
 )
 @click.option("--compile", is_flag=True, help="Run torch.compile: minutes at first, faster thereafter.")
-@device_options
 def predict(
     model: ModelRef,
     images: tuple[str, ...],
@@ -53,7 +50,8 @@ def predict(
     overwrite: bool,
     resume: bool,
     level: int,
-    **settings: Any,
+    options: RuntimeOptions,
+    model_file: str | None,
 ) -> None:
     """Segment IMAGES: files, folders, patterns, or lists (.txt, one path a line); slides are read tile by tile.
 
@@ -67,7 +65,7 @@ def predict(
     from amsunet.process_state import terminated_like_interrupted  # noqa: PLC0415
 
     jobs = find_inputs(images, out)
-    predictor = load(model, runtime_options(settings), **settings)
+    predictor = load(model, options, model_file=model_file)
     echo(f"on {predictor}")
     with terminated_like_interrupted():
         outcome = predict_files(

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from functools import wraps
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import click
 from pydantic.fields import FieldInfo
 
+from amsunet.cli.fields import field_option
 from amsunet.cli.options import Command, options, resolve_pretrained
 from amsunet.console import echo
 from amsunet.text_files import parse_json
 from amsunet.training.plan_schema import SETTINGS, Manner, check_setting, default_of
 from amsunet.training.settings_file import read_settings, settings_over
-from amsunet.wording import flag as flag_of
 
 NETWORK = ("model", "base_channels", "model_options", "pretrained")
 """What a study has for each of its networks."""
@@ -78,48 +78,14 @@ def settings_of(ctx: click.Context, parameter: click.Parameter, values: tuple[st
 
 
 def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
-    flag = f"--{flag_of(name)}"
-    hint = _plain(field.annotation)
-    details: dict[str, Any] = {"default": None, "help": _help(name, field), "metavar": _METAVARS.get(name)}
-    if get_origin(hint) is Literal:
-        details["type"] = click.Choice(get_args(hint))
-    elif hint is bool:
-        flag = f"{flag}/--no-{flag.removeprefix('--')}"
-    elif hint in (int, float):
-        details["type"] = _range(hint, field)
-    elif get_origin(hint) is dict:
+    details: dict[str, Any] = {"metavar": _METAVARS.get(name), "callback": _check}
+    if name == "model":
+        details["flags"] = ["--model-file"]
+    elif name == "model_options":
         details |= {"multiple": True, "callback": settings_of}
-    else:
-        details["callback"] = resolve_pretrained if name == "pretrained" else _check
-    flags = [flag, "--model-file"] if name == "model" else [flag]
-    return click.option(*flags, name, **details)
-
-
-def _plain(hint: Any) -> Any:
-    """A type without what it is annotated with, and without None."""
-    if hasattr(hint, "__metadata__"):
-        return _plain(get_args(hint)[0])
-    parts = [part for part in get_args(hint) if part is not type(None)]
-    return _plain(parts[0]) if type(None) in get_args(hint) and len(parts) == 1 else hint
-
-
-def _range(hint: Any, field: FieldInfo) -> click.ParamType[Any]:
-    """The numbers that a setting may have."""
-    bounds = {
-        key: getattr(bound, key) for bound in field.metadata for key in ("ge", "gt", "le", "lt") if hasattr(bound, key)
-    }
-    kind: Any = click.IntRange if hint is int else click.FloatRange
-    return kind(  # type: ignore[no-any-return]
-        min=bounds.get("ge", bounds.get("gt")),
-        max=bounds.get("le", bounds.get("lt")),
-        **({"min_open": "gt" in bounds, "max_open": "lt" in bounds} if hint is float else {}),
-    )
-
-
-def _help(name: str, field: FieldInfo) -> str:
-    text = " ".join((field.description or "").replace("``", "").split())
-    default = default_of(name)
-    return f"{text.removesuffix('.')} ({default})." if default else text
+    elif name == "pretrained":
+        details["callback"] = resolve_pretrained
+    return field_option(name, field, default_of(name), **details)
 
 
 def _check(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Any:

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from amsunet.cli.data import data_options
 from amsunet.cli.evaluate import evaluate_and_report
 from amsunet.cli.options import (
-    data_options,
     device_options,
     optional_data_argument,
     refuse_settings,
-    take_data_options,
     take_device,
-    test_fraction_option,
 )
 from amsunet.cli.settings import TRAINING, setting_options
 from amsunet.console import echo
@@ -32,13 +30,11 @@ _TERMINATED = 143
 
 @click.command()
 @optional_data_argument
-@data_options
-@test_fraction_option
+@data_options()
 @setting_options(TRAINING)
 @device_options
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder (default: the next one under runs/).")
 @click.option("--folds", type=click.IntRange(2), help="Train so many networks, each for the time given: an ensemble.")
-@click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used.")
 @click.option(
     "--resume",
     "resumed",
@@ -74,7 +70,6 @@ def train(
         training = start_training(
             data,
             settings,
-            data_options=take_data_options(values),
             device=take_device(values),
             command_time=CommandTime(started, rehearse_evaluation),
             **values,
@@ -91,10 +86,10 @@ def _evaluate(training: TrainResult, model_file: str | None) -> None:
     """Score what was reached, on validation images."""
     evaluate_and_report(
         training.run,
+        training.dataset,
         split="val",
         options=RuntimeOptions.on(training.device),
         model_file=model_file,
-        dataset=training.dataset,
         most=training.validation_images,
     )
     echo(f"run: {training.run}")

@@ -14,13 +14,13 @@ from amsunet.data.discovery.layout import Layout, Sample, find_samples
 from amsunet.data.groups import with_groups
 from amsunet.data.images import Array, read_image
 from amsunet.data.masks.class_folders import find_folder_convention
-from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention, MaskOptions
+from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention
 from amsunet.data.masks.external import fit_convention, unknown_value
 from amsunet.data.masks.joined import refuse_two_observers
 from amsunet.data.masks.mask_cache import MaskCache
 from amsunet.data.masks.rules import absent_classes, find_convention
 from amsunet.data.masks.summary import MaskSummary
-from amsunet.data.options import DataOptions
+from amsunet.data.options import DataOptions, MaskOptions
 from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, turned_apart
 from amsunet.errors import InputError
 from amsunet.safe_text import refuse_undecodable

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from amsunet.choices import Normalization
+from amsunet.choices import Normalization, Polarity
 from amsunet.data.images import Array
 from amsunet.data.lookup import BAND, look_up
 from amsunet.data.polarity import find_polarity
 from amsunet.data.value_range import ValueRange, evident_range, shows, values_of
 
-Polarity = Literal["auto", "bright-on-dark", "dark-on-bright"]
-"""Whether objects are brighter or darker than their background: found out for each image, or given for all."""
 _MAXIMUM_SAMPLED_PIXELS = 1_000_000
 _FAR = 100
 """A few values that lie this many ranges outside would leave three levels to all others, which are noise then."""

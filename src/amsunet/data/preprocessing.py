@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 from pydantic import BeforeValidator, Field, model_validator
 
-from amsunet.choices import ImageScale, Normalization
+from amsunet.choices import ImageScale, Normalization, Polarity
 from amsunet.data.images import Array
-from amsunet.data.normalization import IntensityRange, Polarity, find_range, normalize, with_channels
+from amsunet.data.normalization import IntensityRange, find_range, normalize, with_channels
 from amsunet.data.value_range import PixelType, ValueRange
 from amsunet.records import Record, refuse_removed
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -20,15 +16,13 @@ from amsunet.data.duplicates import keep_together
 from amsunet.data.masks import MaskOptions
 from amsunet.data.options import DataOptions
 from amsunet.data.splits import assign_folds
-from amsunet.device import Device, chosen_device
+from amsunet.device import Device, choose_device
 from amsunet.errors import InputError
-from amsunet.evaluation.comparison import Comparison, collect, score_of
-from amsunet.evaluation.score_table import number
+from amsunet.evaluation.comparison import Comparison, collect
 from amsunet.evaluation.study import (
     PER_TRIAL,
     Study,
     StudyDesign,
-    Trial,
     Variant,
     as_variants,
     has_study,
@@ -36,16 +30,17 @@ from amsunet.evaluation.study import (
     open_study,
     read_study,
 )
+from amsunet.evaluation.trial_queue import run_trials
 from amsunet.inference.model_file import build_network
 from amsunet.memory import free_memory
 from amsunet.models import code_checksum
 from amsunet.process_state import random_state_kept
 from amsunet.training.budget import fill_budget
-from amsunet.training.plan_schema import USER_SET, Manner, Plan, checked_settings, with_settings
+from amsunet.training.plan_schema import USER_SET, Manner, Plan, Settings, checked_settings, with_settings
 from amsunet.training.prepare import Preparation, check_network, prepare
 from amsunet.training.run_folder import absolute_source
 from amsunet.training.step_cost import measure_cost
-from amsunet.wording import setting, spelled
+from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +54,7 @@ _NEVER = 1_000_000
 def compare(
     data: str | Path,
     models: Sequence[str | Variant],
-    settings: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | Settings | None = None,
     *,
     out: str | Path,
     design: StudyDesign = StudyDesign(),  # noqa: B008 - frozen
@@ -75,7 +70,7 @@ def compare(
         data: A folder, a CSV manifest, or ``sample:NAME``.
         models: The networks, by name or ``FILE.py:FUNCTION``, or changes of the plan; the others are tested against the
             first.
-        settings: Settings of every training by name, as ``train`` takes them; the budget is that of each training.
+        settings: Settings of every training, as ``train`` takes them; the budget is that of each training.
         out: The study's folder.
         design: How often each network is trained, and on what it is evaluated.
         data_options: How the data set is read and split, where that is not to be found out.
@@ -95,17 +90,12 @@ def compare(
         >>> [row.variant.name for row in comparison.rows], comparison.failures
         (['amsunet_xs', 'unext'], {})
     """
-    variants: Sequence[Variant] = as_variants(models)
     settings, data_options = checked_settings(settings), data_options or DataOptions()
     if unknown := settings.keys() & {*PER_TRIAL, *Manner.model_fields}:
         raise InputError(f"{', '.join(sorted(unknown))}: no setting of a whole study, leave it out")
     folder, folds = Path(out), design.folds
-    chosen = chosen_device(device)
-    if len({variant.name for variant in variants}) < len(variants):
-        raise InputError("a network or setting is named twice: name each once")
-    variants = [variant.model_copy(update={"code": _code(variant)}) for variant in variants]
-    for variant in variants:  # before the data are read
-        build_network(variant.model, {"in_channels": 3, "num_classes": 2, **variant.options})
+    chosen = choose_device(device)
+    variants = _checked_variants(models)
     prepared = prepare(data, settings, device=chosen.type, data_options=data_options)
     classes = prepared.dataset.convention.num_classes
     plan = _fixed_plan(prepared, variants[0], chosen, folder)
@@ -141,12 +131,23 @@ def compare(
                 logger.log(level, line)
             logger.info("plan of every training:\n%s", plan)
             waiting = [trial for trial in study.trials() if not is_done(folder, trial)]
-            failures = _run(folder, study, waiting, jobs)
+            failures = run_trials(folder, study, waiting, jobs)
             return collect(folder, study, chosen, failures, jobs)
     except Timeout:
         raise InputError(
             f"another amsunet is at work in {folder}: wait for it, or choose another {setting('out')}"
         ) from None
+
+
+def _checked_variants(models: Sequence[str | Variant]) -> Sequence[Variant]:
+    """The networks, each of which can be built; before the data are read."""
+    variants = as_variants(models)
+    if len({variant.name for variant in variants}) < len(variants):
+        raise InputError("a network or setting is named twice: name each once")
+    variants = [variant.model_copy(update={"code": _code(variant)}) for variant in variants]
+    for variant in variants:
+        build_network(variant.model, {"in_channels": 3, "num_classes": 2, **variant.options})
+    return variants
 
 
 def _code(variant: Variant) -> str | None:
@@ -247,64 +248,3 @@ def _room(plan: Plan, variants: Sequence[Variant], num_classes: int, device: Dev
     else:
         free = free_memory()
     return int(max(1, min(most, trials, free // (2 * memory))))
-
-
-def _run(out: Path, study: Study, waiting: list[Trial], jobs: int) -> dict[str, str]:
-    """Run the trials that are not done. Returns what was wrong, by the name of the trial."""
-    trials, total, done, start = len(study.trials()), len(waiting), 0, time.monotonic()
-    minutes = study.plan.get("minutes")
-    time_needed = f": about {total * minutes / jobs:.0f} minutes and the evaluation" if minutes and total else ""
-    logger.info(
-        f"{trials} trainings, {trials - total} done already, {jobs} at a time, each of {study.equal}{time_needed}"
-    )
-    running: list[tuple[Trial, subprocess.Popen[bytes]]] = []
-    failures: dict[str, str] = {}
-    try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                trial = waiting.pop(0)
-                running.append((trial, _start(out, trial, study.threads)))
-            time.sleep(0.2)
-            ended = [(trial, process) for trial, process in running if process.poll() is not None]
-            running = [(trial, process) for trial, process in running if process.returncode is None]
-            for trial, process in ended:
-                done += 1
-                elapsed = time.monotonic() - start
-                left = f"{done} of {total}, about {elapsed / done * (total - done) / 60:.0f} minutes left"
-                if process.returncode == 0:
-                    logger.info(f"{trial.name}: Dice {number(score_of(out, trial))}   {left}")
-                else:
-                    failures[trial.name] = _reason(out, trial, process.returncode)
-                    logger.info(f"{trial.name}: failed, {failures[trial.name]}   {left}")
-    except KeyboardInterrupt:
-        logger.info("stopping; the same command goes on from here")
-        raise
-    finally:
-        for _, process in running:
-            assert process.stdin is not None
-            process.stdin.close()
-        for _, process in running:
-            process.wait()
-    return failures
-
-
-def _start(out: Path, trial: Trial, threads: int) -> subprocess.Popen[bytes]:
-    log = out / "cells" / f"{trial.name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as file:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "amsunet.evaluation.trial", str(out), trial.name, spelled()],
-            stdin=subprocess.PIPE,  # the trial sees by its end that this process is gone
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,  # Ctrl-C reaches it through its input, once
-        )
-
-
-def _reason(out: Path, trial: Trial, code: int) -> str:
-    if code == -9:
-        jobs, size = setting("jobs"), setting("batch_size")
-        return f"it was killed, most likely for want of memory: try fewer {jobs} or a smaller {size}"
-    lines = (out / "cells" / f"{trial.name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else f"it ended with code {code}"

@@ -11,24 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from amsunet.atomic_io import write_csv, write_json
-from amsunet.data.groups import without_patients
 from amsunet.device import Device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluation import name_of
 from amsunet.evaluation.findings import KINDS, PixelCounts
-from amsunet.evaluation.score_table import aligned
 from amsunet.evaluation.statistics import Interval, PairedTest, holm, mean_of_known, mean_with_interval, paired_test
 from amsunet.evaluation.study import COMPARISON, Study, Trial, Variant, is_done, trial_folder
+from amsunet.evaluation.trial_scores import SCORES, image_scores, means_by_seed, rows_of, training_cost
 from amsunet.inference.model_file import for_inference, load_model
 from amsunet.inference.model_ref import FILE_NAME
 from amsunet.models.cost import count_macs, count_parameters
-from amsunet.text_files import read_rows
-from amsunet.training.run_folder import read_metrics
+from amsunet.text_table import aligned
 from amsunet.training.step_cost import measure_latency
 
-_METRICS = ("dice", "iou", "hd95", "nsd", "cldice")
-_SCORES = (*_METRICS, "dice_with_object")
-"""Scores of an image; the last is the mean over the classes that it holds."""
 _MANY = 3
 """Most networks that a title names."""
 _NAMED = 3
@@ -147,7 +142,7 @@ def collect(folder: Path, study: Study, device: Device, failures: dict[str, str]
     if not done:
         reason = next(iter(failures.values()), "all were stopped")
         raise InputError(f"no training in {folder} finished: {reason}")
-    images = {name: _image_scores(folder, trials) for name, trials in done.items()}
+    images = {name: image_scores(folder, trials) for name, trials in done.items()}
     common = set.intersection(*(set(of_network) for of_network in images.values()))
     images = {name: {key: v for key, v in scores.items() if key in common} for name, scores in images.items()}
     networks = {
@@ -161,15 +156,15 @@ def collect(folder: Path, study: Study, device: Device, failures: dict[str, str]
     rows = []
     for name, trials in done.items():
         groups = [group for _, group in images[name]]
-        by_seed = _by_seed(folder, trials)
-        costs = [_training_cost(folder, trial) for trial in trials]
+        by_seed = means_by_seed(folder, trials)
+        costs = [training_cost(folder, trial) for trial in trials]
         rows.append(
             ComparisonRow(
                 variant=trials[0].variant,
                 seeds=len(trials),
                 scores={
                     metric: mean_with_interval([values[metric] for values in images[name].values()], groups)
-                    for metric in _SCORES
+                    for metric in SCORES
                 },
                 seed_deviation=stats.stdev(by_seed) if len(by_seed) > 1 else math.nan,
                 parameters=count_parameters(networks[name]),
@@ -184,35 +179,6 @@ def collect(folder: Path, study: Study, device: Device, failures: dict[str, str]
     comparison = Comparison(folder, study, tuple(rows), failures, environment(device), jobs, findings)
     _write(comparison, done)
     return comparison
-
-
-def score_of(folder: Path, trial: Trial) -> float:
-    """Mean Dice of one trial over its images."""
-    return mean_of_known(list(trial_scores(folder, trial).values()))
-
-
-def trial_scores(folder: Path, trial: Trial) -> dict[str, float]:
-    """Dice of one trial by image name."""
-    return {name: values["dice"] for (name, _), values in _image_scores(folder, [trial]).items()}
-
-
-def _image_scores(folder: Path, trials: list[Trial]) -> dict[tuple[str, str | None], dict[str, float]]:
-    """Scores by image and group: mean over trials and those classes that occur in some image."""
-    rows = [row for trial in trials for row in _rows_of(folder, trial)]
-    there = {row["class"] for row in rows if _occurs(row)}
-    found: dict[tuple[str, str | None], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        of_image = found[row["image"], row["group"] or None]
-        for metric in _METRICS:
-            of_image[metric].append(float(row[metric]) if row["class"] in there else math.nan)
-        of_image["dice_with_object"].append(float(row["dice"]) if _occurs(row) else math.nan)
-    return {
-        key: {m: mean_of_known(values) for m, values in of_image.items()} for key, of_image in sorted(found.items())
-    }
-
-
-def _occurs(row: Mapping[str, str]) -> bool:
-    return int(row["true_positives"]) + int(row["false_negatives"]) > 0
 
 
 def _findings(folder: Path, done: Mapping[str, list[Trial]]) -> Iterator[str]:
@@ -233,36 +199,10 @@ def _findings(folder: Path, done: Mapping[str, list[Trial]]) -> Iterator[str]:
 def _pixel_counts(folder: Path, trial: Trial) -> PixelCounts:
     """Pixels of each class and image, from the table of images of one training."""
     counts: dict[str, dict[str, list[int]]] = defaultdict(dict)
-    for row in _rows_of(folder, trial):
+    for row in rows_of(folder, trial):
         counts[row["image"]][row["class"]] = [int(row[kind]) for kind in KINDS]
     names = tuple(next(iter(counts.values())))
     return PixelCounts.from_counts({image: list(of_image.values()) for image, of_image in counts.items()}, names)
-
-
-def _rows_of(folder: Path, trial: Trial) -> Iterator[dict[str, str]]:
-    path = trial_folder(folder, trial) / "evaluation" / trial.split / "images.csv"
-    rows = read_rows(path)
-    patients = without_patients((row["image"], row["group"]) for row in rows)  # earlier versions wrote who they are
-    yield from (row | {"group": patients[row["image"]]} for row in rows)
-
-
-def _by_seed(folder: Path, trials: list[Trial]) -> list[float]:
-    """Mean Dice of each seed over all its folds; a seed with a missing fold is left out."""
-    seeds: dict[int, list[Trial]] = defaultdict(list)
-    for trial in trials:
-        seeds[trial.seed].append(trial)
-    folds = max(len(of_seed) for of_seed in seeds.values())
-    return [
-        mean_of_known([v["dice"] for v in _image_scores(folder, of_seed).values()])
-        for of_seed in seeds.values()
-        if len(of_seed) == folds
-    ]
-
-
-def _training_cost(folder: Path, trial: Trial) -> tuple[float, float]:
-    """Minutes and steps of a training."""
-    last = read_metrics(trial_folder(folder, trial), "seconds", "step")[-1]
-    return last["seconds"] / 60, last["step"]
 
 
 def _tests(
@@ -309,6 +249,6 @@ def _write(comparison: Comparison, done: dict[str, list[Trial]]) -> None:
         {"network": name, "seed": trial.seed, "fold": "" if trial.fold is None else trial.fold, **row}
         for name, trials in done.items()
         for trial in trials
-        for row in _rows_of(folder, trial)
+        for row in rows_of(folder, trial)
     ]
     write_csv(folder / "images.csv", images)

@@ -13,11 +13,12 @@ from amsunet.atomic_io import write_text
 from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
 from amsunet.data.overlay import draw_outlines, fit, viewable
-from amsunet.evaluation.comparison import Comparison, trial_scores
+from amsunet.evaluation.comparison import Comparison
 from amsunet.evaluation.metrics import EMPTY_RULE
 from amsunet.evaluation.plots import data_address, paint_errors, pareto_plot
 from amsunet.evaluation.report import render
 from amsunet.evaluation.study import Trial, is_done, trial_folder
+from amsunet.evaluation.trial_scores import trial_scores
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 

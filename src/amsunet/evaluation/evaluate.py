@@ -5,37 +5,32 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from amsunet.atomic_io import check_writable, write_csv, write_json
-from amsunet.data.crops import evenly
 from amsunet.data.dataset import Dataset
-from amsunet.data.discovery.layout import Sample
-from amsunet.data.fingerprint import take_fingerprint
 from amsunet.data.images import Array
 from amsunet.data.masks import IGNORE_INDEX
-from amsunet.data.normalization import Polarity
 from amsunet.data.options import DataOptions
 from amsunet.data.other_observer import OtherObserver, open_other_observer
 from amsunet.device import environment
 from amsunet.errors import InputError
-from amsunet.evaluation.evaluation import Evaluation, ImageScores, evaluation_folder
+from amsunet.evaluation.evaluation import Evaluation, evaluation_folder
 from amsunet.evaluation.findings import PixelCounts
-from amsunet.evaluation.metrics import Calibration, score_image, score_mask
-from amsunet.evaluation.samples import choose_foreign, choose_of_run, open_evaluation_data
+from amsunet.evaluation.metrics import Calibration, ImageScores, score_image, score_mask
+from amsunet.evaluation.samples import EvaluationImages, choose_images
 from amsunet.evaluation.statistics import mean_of_known
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.progress import report
-from amsunet.training.run_folder import images_seen, read_run
-from amsunet.wording import command, setting
+from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)
 
@@ -44,15 +39,12 @@ _THIN = 6
 
 def evaluate(
     model: str | Path | ModelRef,
-    data: str | Path | None = None,
+    data: str | Path | Dataset | None = None,
     *,
     split: Literal["auto", "test", "val"] = "auto",
     options: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
-    image_scale: float | None = None,
-    polarity: Polarity = "auto",
     data_options: DataOptions | None = None,
     model_file: str | None = None,
-    dataset: Dataset | None = None,
     most: int | None = None,
     out: str | Path | None = None,
 ) -> Evaluation:
@@ -61,15 +53,14 @@ def evaluate(
     Args:
         model: A run folder; that of an ensemble, whose validation images are evaluated by the fold that has not seen
             them; a model file, or the name of a network of the zoo, which need data.
-        data: What to evaluate on; the run's own data when left out. Of a data set that names test images these alone
-            are used, of another one all images; images that the run was trained on are left out.
+        data: What to evaluate on; the run's own data when left out, or where they have been read already. Of a data set
+            that names test images these alone are used, of another one all images; images that the run was trained on
+            are left out.
         split: Of the run's own data, ``auto`` is test where there is a test split, else val.
-        options: Where torch is run, and over which views of an image; exported networks are not evaluated.
-        image_scale: As for ``Predictor``.
-        polarity: As for ``Predictor``.
+        options: Where torch is run, over which views of an image, and at which scale; exported networks are not
+            evaluated.
         data_options: How the data set is read, where it does not follow the run's.
         model_file: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
-        dataset: The run's own data, where they have been read already.
         most: Evaluate on so many of the images at most, evenly spread (of an ensemble's own, so many of each fold).
         out: The folder for what is written, as of a run that may not be written to; when left out, in the run, or under
             ``evaluations/NAME`` of a network that comes alone.
@@ -87,67 +78,35 @@ def evaluate(
         ('test', 4, ('foreground',))
     """
     model = ModelRef.resolve(model)
-    record = None if model.run is None else read_run(model.run)[1]
-    if model.kind == "exported":
-        raise InputError(f"{model} is exported and networks are evaluated in torch: name a run or a model file")
-    if options.exported:
-        raise InputError(f"networks are evaluated in torch: leave {setting('runtime')} out")
+    _refuse_exported(model, options)
     check_writable((Path(out) if out is not None else model.run or Path()) / "report.html")
-    predictor = Predictor(model, options, image_scale=image_scale, polarity=polarity, model_file=model_file)
-    data_options = data_options or DataOptions()
-    known = predictor.description.convention.named(data_options.masks.class_names)
-    convention = None if data_options.masks.given_values else known
-    of_run = True
-    if dataset is None:
-        dataset, of_run = open_evaluation_data(model, data, record, data_options, convention)
-    if dataset.convention.num_classes != known.num_classes:
-        raise InputError(
-            f"{dataset.source} has {dataset.convention.num_classes} classes, the run {known.num_classes}: "
-            "evaluate it on data with the same classes"
-        )
-    if of_run and record is not None:
-        samples, chosen, notes = choose_of_run(dataset, record, split, predictor.folds)
-    else:
-        samples, chosen, notes = choose_foreign(
-            dataset, images_seen(model), split, record.thumbnails if record is not None else None
-        )
+    predictor = Predictor(model, options, model_file=model_file)
+    chosen = choose_images(model, data, split, predictor, data_options or DataOptions())
     if most is not None:
-        line = command("evaluate", *map(str, (model,) if data is None else (model, data)), split=split)
-        samples, notes = _some(line, samples, notes, most * (predictor.folds.count if predictor.folds else 1))
-    shape = take_fingerprint(dataset, {sample.name for sample in samples}) if record is None else record.fingerprint
-    predictor_for = predictor.held_out_model if chosen == "val" else lambda _: predictor
-    uncalibrated = Calibration() if predictor.folds is None else None
-    thin, other = is_thin(shape.thickness), open_other_observer(dataset, samples)
-    scores, calibration, confusion = _score(predictor_for, dataset, samples, other, thin, uncalibrated)
-    if predictor.views_left_out:
-        notes = (*notes, predictor.views_left_out)
-    if predictor.folds is not None:
-        notes = (*notes, _describe_folds(predictor.folds, scores, chosen))
-    # What was guessed of the run's own data was logged when it was trained.
-    lines = [(logging.WARNING, line) for line in (() if of_run else dataset.warnings)]
-    lines += [(logging.INFO, line) for line in (*dataset.mask_notes, *notes)]
-    lines += _describe_scaling(predictor, dataset, samples)
-    lines += [(logging.WARNING, warning) for warning in other.warnings]
-    lines += [(logging.INFO, note) for note in other.notes]
+        chosen = chosen.at_most(most * (predictor.folds.count if predictor.folds else 1), model)
+    other = open_other_observer(chosen.dataset, chosen.samples)
+    scores = _score(predictor, chosen, other)
+    lines = _lines(predictor, chosen, other, scores)
     for level, line in lines:
         logger.log(level, line)
+    known = predictor.description
     evaluation = Evaluation(
         model=model,
         network=_name(predictor) if model.run else model.name,
-        source=record.source if of_run and record is not None else str(data),
-        split=chosen,
-        images=tuple(scores),
-        convention=dataset.convention.model_copy(update={"class_names": known.class_names}),
-        calibration=calibration,
-        uncalibrated=uncalibrated,
-        confusion=confusion,
+        source=chosen.source,
+        split=chosen.split,
+        images=scores.images,
+        convention=chosen.convention,
+        calibration=scores.calibration,
+        uncalibrated=scores.uncalibrated,
+        confusion=scores.confusion,
         tta=options.tta,
-        threshold=predictor.description.threshold,
-        uncertainty_limit=predictor.description.uncertainty_limit,
+        threshold=known.threshold,
+        uncertainty_limit=known.uncertainty_limit,
         environment=environment(options.choose_device()),
         notes=tuple(f"warning: {line}" if level == logging.WARNING else line for level, line in lines),
-        image_scale=image_scale,
-        polarity=polarity,
+        image_scale=options.image_scale,
+        polarity=options.polarity,
         predictor=predictor,
         out=None if out is None else Path(out),
     )
@@ -157,42 +116,55 @@ def evaluate(
     return evaluation
 
 
+def _refuse_exported(model: ModelRef, options: RuntimeOptions) -> None:
+    if model.kind == "exported":
+        raise InputError(f"{model} is exported and networks are evaluated in torch: name a run or a model file")
+    if options.exported:
+        raise InputError(f"networks are evaluated in torch: leave {setting('runtime')} out")
+
+
 def is_thin(thickness: float) -> bool:
     """Whether structures so many pixels wide are scored by their centrelines too."""
     return thickness < _THIN
 
 
-def _score(
-    predictor_for: Callable[[str], Predictor],
-    dataset: Dataset,
-    samples: list[Sample],
-    other: OtherObserver,
-    thin: bool,
-    uncalibrated: Calibration | None,
-) -> tuple[list[ImageScores], Calibration, Array]:
+class _Scores(NamedTuple):
+    """What all images together gave."""
+
+    images: tuple[ImageScores, ...]
+    calibration: Calibration
+    uncalibrated: Calibration | None
+    confusion: Array
+
+
+def _score(predictor: Predictor, chosen: EvaluationImages, other: OtherObserver) -> _Scores:
+    """Predict every image and score it, each of a fold's validation images by the network that has not seen it."""
+    dataset, thin = chosen.dataset, is_thin(chosen.fingerprint().thickness)
     classes = dataset.convention.num_classes
-    scores, calibration, confusion = [], Calibration(), np.zeros((classes, classes), np.int64)
-    for done, sample in enumerate(samples, start=1):
+    images, calibration, confusion = [], Calibration(), np.zeros((classes, classes), np.int64)
+    uncalibrated = Calibration() if predictor.folds is None else None
+    for done, sample in enumerate(chosen.samples, start=1):
         image, labels = dataset.read(sample)
-        predictor = predictor_for(sample.name)
-        found = predictor.predict_batch([image], [sample.name])[0]
+        network = predictor.held_out_model(sample.name) if chosen.split == "val" else predictor
+        found = network.predict_batch([image], [sample.name])[0]
         of_classes = tuple(score_image(found.probability, found.mask, labels, thin=thin))
         second = other.read_labels(sample.name)
         of_other = () if second is None else tuple(score_mask(second, labels, classes, thin=thin))
-        scores.append(
+        images.append(
             ImageScores(sample, of_classes, (), found.uncertainty, found.out_of_distribution, found.polarity, of_other)
         )
         calibration.add(found.probability, labels)
         if uncalibrated is not None:
-            powers = found.probability**predictor.description.temperature  # the softmax of logits not divided by it
+            powers = found.probability**network.description.temperature  # the softmax of logits not divided by it
             uncalibrated.add(powers / powers.sum(axis=0), labels)
         counted = labels != IGNORE_INDEX
         pairs = labels[counted].astype(np.int64) * classes + found.mask[counted]
         confusion += np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-        report(done, len(samples), "image")
+        report(done, len(chosen.samples), "image")
     names = dataset.convention.class_names[1:]
-    marks = PixelCounts.from_scores({image.sample.name: image.classes for image in scores}, names)
-    return [replace(image, labels=marks.labels) for image in scores], calibration, confusion
+    marks = PixelCounts.from_scores({image.sample.name: image.classes for image in images}, names)
+    labelled = tuple(replace(image, labels=marks.labels) for image in images)
+    return _Scores(labelled, calibration, uncalibrated, confusion)
 
 
 def _name(predictor: Predictor) -> str:
@@ -202,25 +174,33 @@ def _name(predictor: Predictor) -> str:
     return name if predictor.folds is None else f"{name} ({predictor.folds.count} folds)"
 
 
-def _some(line: str, samples: list[Sample], notes: tuple[str, ...], most: int) -> tuple[list[Sample], tuple[str, ...]]:
-    """An even part of what there is to evaluate, and the note that it is one, with the line that takes all."""
-    chosen = list(evenly(samples, most))
-    if len(chosen) == len(samples):
-        return samples, notes
-    part = f"evaluated on {len(chosen)} of {len(samples)} images, evenly spread: {line} takes all of them"
-    return chosen, (*notes, part)
+def _lines(
+    predictor: Predictor, chosen: EvaluationImages, other: OtherObserver, scores: _Scores
+) -> list[tuple[int, str]]:
+    """What must be known before the scores are read: lines to log, by level."""
+    notes = [*chosen.dataset.mask_notes, *chosen.notes]
+    if predictor.views_left_out:
+        notes.append(predictor.views_left_out)
+    if predictor.folds is not None:
+        notes.append(_describe_folds(predictor.folds, scores.images, chosen.split))
+    # What was guessed of the run's own data was logged when it was trained.
+    lines = [(logging.WARNING, line) for line in (() if chosen.of_run else chosen.dataset.warnings)]
+    lines += [(logging.INFO, line) for line in notes]
+    lines += _describe_scaling(predictor, chosen)
+    lines += [(logging.WARNING, warning) for warning in other.warnings]
+    return [*lines, *((logging.INFO, note) for note in other.notes)]
 
 
-def _describe_scaling(predictor: Predictor, dataset: Dataset, samples: list[Sample]) -> list[tuple[int, str]]:
+def _describe_scaling(predictor: Predictor, chosen: EvaluationImages) -> list[tuple[int, str]]:
     """The lines to log where images are not scaled as in training, or perhaps should not be."""
-    names = {sample.name for sample in samples}
-    sizes = Counter((scan.height, scan.width) for scan in dataset.scans if scan.sample.name in names)
+    names = {sample.name for sample in chosen.samples}
+    sizes = Counter((scan.height, scan.width) for scan in chosen.dataset.scans if scan.sample.name in names)
     scaling = predictor.scaling(sizes)
     lines = [(logging.INFO, scaling.line)] if scaling.changed else []
     return [*lines, *([(logging.WARNING, scaling.warning)] if scaling.warning else [])]
 
 
-def _describe_folds(folds: Folds, scores: list[ImageScores], split: str) -> str:
+def _describe_folds(folds: Folds, scores: Sequence[ImageScores], split: str) -> str:
     if split != "val":
         return f"the probabilities of {folds.count} networks, one for each fold, are averaged"
     dice: dict[int, list[float]] = {fold: [] for fold in range(folds.count)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from amsunet.data.discovery.layout import Sample
+from amsunet.choices import Polarity
 from amsunet.data.groups import without_patients
 from amsunet.data.images import Array
 from amsunet.data.masks import MaskConvention
-from amsunet.data.normalization import Polarity
 from amsunet.evaluation.findings import PixelCounts
-from amsunet.evaluation.metrics import EMPTY_RULE, METRICS, NSD_TOLERANCE, Calibration, ClassScores
+from amsunet.evaluation.metrics import EMPTY_RULE, METRICS, NSD_TOLERANCE, Calibration, ImageScores
 from amsunet.evaluation.score_table import as_text
 from amsunet.evaluation.statistics import Interval, RiskCoverage, mean_of_known, mean_with_interval, risk_coverage
 from amsunet.inference.model_ref import ModelRef
@@ -26,35 +25,6 @@ from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import TTA
 from amsunet.inference.uncertainty import describe_out_of_distribution, describe_polarity_in_doubt
 from amsunet.training.run_folder import absolute_source
-
-
-@dataclass(frozen=True)
-class ImageScores:
-    """Scores of one image, for each class but the background."""
-
-    sample: Sample
-    classes: tuple[ClassScores, ...]
-    """By the rule for a single image, whatever the others hold."""
-    labels: tuple[int, ...]
-    """Classes, from 1, that are in some of the images evaluated: means are over these."""
-    uncertainty: float
-    """One minus the Dice that was to be expected from the probabilities."""
-    out_of_distribution: str = ""
-    """In what the image differs from all training images; empty if it is not."""
-    polarity: str = ""
-    """How it was taken, where it may show bright objects on dark or dark ones on bright."""
-    observer: tuple[ClassScores, ...] = ()
-    """Scores of a second observer's mask against the same reference; empty where there is none."""
-
-    @property
-    def dice(self) -> float:
-        """Mean over the classes; NaN where there is none, as in an image without a pixel that counts."""
-        return self.mean("dice", self.labels)
-
-    def mean(self, metric: str, labels: Sequence[int], *, with_object: bool = False) -> float:
-        """Mean of a metric over some classes, or over those of them that are in the image; NaN without any."""
-        chosen = [self.classes[label - 1] for label in labels]
-        return mean_of_known([getattr(one, metric) for one in chosen if one.occurs or not with_object])
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,11 @@ from amsunet.data.images import Array, read_image
 from amsunet.data.overlay import draw_outlines, viewable
 from amsunet.inference import SMALLEST_SIDE
 from amsunet.inference.forward import to_labels
-from amsunet.inference.model_file import TemperatureScaled, for_inference, load_model
+from amsunet.inference.model_file import TemperatureScaled
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
-from amsunet.inference.torch_runtime import standardise
+from amsunet.inference.torch_runtime import TorchRuntime, standardise
 
 _DPI = 300
 _STYLE: dict[str, Any] = {"font.size": 8, "figure.constrained_layout.use": True, "pdf.fonttype": 42}
@@ -67,15 +68,18 @@ def explain(
         >>> [path.name for path in amsunet.explain("runs/nuclei", "image.png", "explained")]
         ['receptive_field.png', 'attention.png', 'gates.png']
     """
-    model, placed = ModelRef.resolve(model), options.choose_device()
-    trained, description = load_model(model.weights, model_file)
-    network = placed.place(for_inference(trained, description.temperature))
-    picture = read_image(Path(image))
+    model = ModelRef.resolve(model)
+    _ = model.weights  # an ensemble is refused before its networks are loaded
+    # Gradients are taken through the weights as they were trained.
+    predictor = Predictor(model, replace(options, precision="float32"), model_file=model_file)
+    description, runtime = predictor.description, predictor.runtime
+    assert isinstance(runtime, TorchRuntime) and isinstance(runtime.network, TemperatureScaled)
+    network = runtime.network  # whose parts are named as in the network alone
     # As it is predicted, with the polarity that is chosen for it.
-    (seen,) = Predictor(model, options, model_file=model_file).prepare(picture, Path(image).stem).views.values()
+    (seen,) = predictor.prepare(read_image(Path(image)), Path(image).stem).views.values()
     prepared = _middle(np.moveaxis(seen, 0, 2))
-    x = standardise(to_tensor(prepared)[None].to(placed.type).float() / 255, description.preprocessing)
-    assert isinstance(network, TemperatureScaled)  # whose parts are named as in the network alone
+    pixels = to_tensor(prepared)[None].to(options.choose_device().type)
+    x = standardise(pixels.float() / 255, description.preprocessing)
     with _listen(network.network) as heard, torch.no_grad():
         probabilities = torch.softmax(network(x), dim=1)
     smallest = description.smallest_object * description.preprocessing.scale**2  # at working size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,8 +19,10 @@ from skimage.morphology import skeletonize
 from torch import Tensor
 from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 
+from amsunet.data.discovery.sample import Sample
 from amsunet.data.images import Array
 from amsunet.data.masks import IGNORE_INDEX
+from amsunet.evaluation.statistics import mean_of_known
 
 EMPTY_RULE = (
     "Where truth and prediction are both empty, Dice, IoU, NSD and clDice are 1 and HD95 is left out and counted; "
@@ -73,6 +76,35 @@ class ClassScores:
     def occurs(self) -> bool:
         """Whether any true pixel is of the class."""
         return self.true_positives + self.false_negatives > 0
+
+
+@dataclass(frozen=True)
+class ImageScores:
+    """Scores of one image, for each class but the background."""
+
+    sample: Sample
+    classes: tuple[ClassScores, ...]
+    """By the rule for a single image, whatever the others hold."""
+    labels: tuple[int, ...]
+    """Classes, from 1, that are in some of the images evaluated: means are over these."""
+    uncertainty: float
+    """One minus the Dice that was to be expected from the probabilities."""
+    out_of_distribution: str = ""
+    """In what the image differs from all training images; empty if it is not."""
+    polarity: str = ""
+    """How it was taken, where it may show bright objects on dark or dark ones on bright."""
+    observer: tuple[ClassScores, ...] = ()
+    """Scores of a second observer's mask against the same reference; empty where there is none."""
+
+    @property
+    def dice(self) -> float:
+        """Mean over the classes; NaN where there is none, as in an image without a pixel that counts."""
+        return self.mean("dice", self.labels)
+
+    def mean(self, metric: str, labels: Sequence[int], *, with_object: bool = False) -> float:
+        """Mean of a metric over some classes, or over those of them that are in the image; NaN without any."""
+        chosen = [self.classes[label - 1] for label in labels]
+        return mean_of_known([getattr(one, metric) for one in chosen if one.occurs or not with_object])
 
 
 _UNDEFINED = ClassScores(**dict.fromkeys(METRICS, math.nan), true_positives=0, false_positives=0, false_negatives=0,

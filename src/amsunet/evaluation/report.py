@@ -12,8 +12,8 @@ from amsunet.atomic_io import write_text
 from amsunet.data.dataset import read_labels
 from amsunet.data.images import read_image
 from amsunet.data.overlay import COLOURS
-from amsunet.evaluation.evaluation import Evaluation, ImageScores, evaluation_folder
-from amsunet.evaluation.metrics import EMPTY_RULE
+from amsunet.evaluation.evaluation import Evaluation, evaluation_folder
+from amsunet.evaluation.metrics import EMPTY_RULE, ImageScores
 from amsunet.evaluation.plots import (
     calibration_plot,
     case_panels,

@@ -3,25 +3,104 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amsunet.data.builtin_samples import locate
+from amsunet.data.crops import evenly
 from amsunet.data.dataset import Dataset, open_dataset
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.duplicates import warn_of_copies, warn_of_leakage
+from amsunet.data.fingerprint import Fingerprint, take_fingerprint
 from amsunet.data.masks import MaskConvention
 from amsunet.data.options import DataOptions
 from amsunet.errors import InputError
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_ref import ModelRef
-from amsunet.training.run_folder import RunData, absolute_source, describe_changed_masks
+from amsunet.inference.predictor import Predictor
+from amsunet.training.run_folder import RunData, absolute_source, describe_changed_masks, images_seen, read_run
 from amsunet.wording import Blank, command, setting
 
 SplitChoice = tuple[list[Sample], str, tuple[str, ...]]
 """Samples, what they are (``test``, ``val``, or ``all`` of a foreign data set), and what must be known of them."""
 
 
-def open_evaluation_data(
+@dataclass(frozen=True)
+class EvaluationImages:
+    """What a model is evaluated on, and what must be known of it."""
+
+    dataset: Dataset
+    source: str
+    """Where the data lie."""
+    named: str | None
+    """The data as they were named; None where the run knows them itself."""
+    record: RunData | None
+    """The run's own data; None of a network that comes alone."""
+    of_run: bool
+    """Whether the data set is the one that the run was trained on."""
+    samples: list[Sample]
+    split: str
+    """``test``, ``val``, or ``all`` of a foreign data set."""
+    notes: tuple[str, ...]
+    convention: MaskConvention
+    """What masks mean, with the class names of the network or those that were set."""
+
+    def fingerprint(self) -> Fingerprint:
+        """That of the run; of a network that comes alone, of these images."""
+        if self.record is not None:
+            return self.record.fingerprint
+        return take_fingerprint(self.dataset, {sample.name for sample in self.samples})
+
+    def at_most(self, count: int, model: ModelRef) -> EvaluationImages:
+        """An even part of the images, with the note that it is one and the line that takes all."""
+        part = list(evenly(self.samples, count))
+        if len(part) == len(self.samples):
+            return self
+        split = self.split if self.of_run else "auto"
+        line = command("evaluate", str(model), *filter(None, (self.named,)), split=split)
+        note = f"evaluated on {len(part)} of {len(self.samples)} images, evenly spread: {line} takes all of them"
+        return replace(self, samples=part, notes=(*self.notes, note))
+
+
+def choose_images(
+    model: ModelRef, data: str | Path | Dataset | None, split: str, predictor: Predictor, options: DataOptions
+) -> EvaluationImages:
+    """Open what a model is to be evaluated on, and choose the images that it was not trained on.
+
+    Args:
+        model: The model.
+        data: A data set, by name or as read; the run's own when left out.
+        split: ``auto``, ``test`` or ``val``, of the run's own data.
+        predictor: The model, loaded.
+        options: How the data set is read, where it does not follow the run's.
+
+    Raises:
+        InputError: If the data cannot be used, have other classes, or hold no image that is new to the model.
+    """
+    record = None if model.run is None else read_run(model.run)[1]
+    known = predictor.description.convention.named(options.masks.class_names)
+    if isinstance(data, Dataset):
+        dataset, of_run = data, record is not None and record.holds(data)
+    else:
+        convention = None if options.masks.given_values else known
+        dataset, of_run = _open_data(model, data, record, options, convention)
+    if dataset.convention.num_classes != known.num_classes:
+        raise InputError(
+            f"{dataset.source} has {dataset.convention.num_classes} classes, the run {known.num_classes}: "
+            "evaluate it on data with the same classes"
+        )
+    if of_run and record is not None:
+        chosen = choose_of_run(dataset, record, split, predictor.folds)
+    else:
+        chosen = choose_foreign(dataset, images_seen(model), split, record.thumbnails if record is not None else None)
+    samples, name, notes = chosen
+    named = None if data is None or isinstance(data, Dataset) else str(data)
+    source = record.source if of_run and record is not None else named or dataset.source
+    convention = dataset.convention.model_copy(update={"class_names": known.class_names})
+    return EvaluationImages(dataset, source, named, record, of_run, samples, name, notes, convention)
+
+
+def _open_data(
     model: ModelRef,
     data: str | Path | None,
     record: RunData | None,
@@ -92,9 +171,9 @@ def choose_foreign(
 
     Args:
         dataset: The foreign data set.
-        seen: checksums of what it was trained on; None where that is not known, which is noted.
+        seen: Checksums of what it was trained on; None where that is not known, which is noted.
         split: The split asked for: its test images, or all.
-        thumbnails: of what it was trained on, by name, where they were kept: copies of them are named.
+        thumbnails: Of what it was trained on, by name, where they were kept: copies of them are named.
 
     Raises:
         InputError: If there are none.

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from unicodedata import combining, east_asian_width
 
 from amsunet.evaluation.metrics import EMPTY_RULE, METRICS
 from amsunet.evaluation.statistics import Interval
+from amsunet.text_table import aligned
 
 if TYPE_CHECKING:
     from amsunet.evaluation.evaluation import Evaluation
 
-_WIDE = 140
-"""Characters of a line, at most."""
 _BY_THE_RULE = ("dice", "iou")
 """Scores that are 1 where mask and prediction are empty: the table holds their mean over images with an object too."""
 
@@ -97,36 +94,6 @@ def as_text(evaluation: Evaluation) -> str:
 def number(value: float) -> str:
     """A score with four digits, or ``none`` for NaN."""
     return "none" if math.isnan(value) else f"{value:.4f}"
-
-
-def aligned(cells: Sequence[Sequence[str]], wide: int = _WIDE) -> list[str]:
-    """Align cells in columns, separated by two spaces.
-
-    Columns that do not fit into a line follow below, again behind the first one.
-
-    Args:
-        cells: Rows of cells, all of one length.
-        wide: The most characters of a line.
-
-    Returns:
-        The lines.
-    """
-    widths = [max(map(_width, column)) + 2 for column in zip(*cells, strict=True)]
-    blocks: list[list[int]] = [[0]]
-    for column in range(1, len(widths)):
-        if len(blocks[-1]) > 1 and sum(widths[one] for one in blocks[-1]) + widths[column] > wide:
-            blocks.append([0])
-        blocks[-1].append(column)
-    return [
-        "".join(line[one] + " " * (widths[one] - _width(line[one])) for one in block).rstrip()
-        for block in blocks
-        for line in cells
-    ]
-
-
-def _width(text: str) -> int:
-    """Columns that a text takes on a terminal: Chinese, Japanese and Korean signs take two."""
-    return sum(0 if combining(sign) else 1 + (east_asian_width(sign) in "WF") for sign in text)
 
 
 def _several(evaluation: Evaluation) -> bool:

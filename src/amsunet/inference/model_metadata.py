@@ -8,9 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from amsunet.choices import Flips
+from amsunet.choices import Flips, Polarity
 from amsunet.data.masks import MaskConvention
-from amsunet.data.normalization import Polarity
 from amsunet.data.out_of_distribution import ImageStatistics
 from amsunet.data.preprocessing import Preprocessing, Spacing
 from amsunet.data.value_range import whole_type

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from amsunet.data.images import Array, as_supported, read_image
-from amsunet.data.normalization import IntensityRange, Polarity
+from amsunet.data.normalization import IntensityRange
 from amsunet.data.preprocessing import InputFormat, Preprocessing, Size, Spacing, channels_first
 from amsunet.errors import InputError
 from amsunet.inference.forward import Box, are_numbers, compute_logits, to_labels, to_probabilities
@@ -22,16 +22,15 @@ from amsunet.inference.model_metadata import ModelDescription, describe_together
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.open_model import Member, open_members
 from amsunet.inference.prepared_image import Prepared, choose_range, prepare_image
+from amsunet.inference.runtime import Runtime
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.segmentation import PendingSegmentation, Segmentation
 from amsunet.inference.sliding_window import Tiling
 from amsunet.inference.uncertainty import measure_uncertainty
 from amsunet.memory import return_freed_memory
-from amsunet.wording import command, setting
+from amsunet.wording import command
 
 logger = logging.getLogger(__name__)
-
-_LARGEST_SCALE = 16
 
 
 class Predictor:
@@ -44,9 +43,6 @@ class Predictor:
         model: A run folder, the model file in one, the folder of an ensemble, the name of a network of the zoo
             (``zoo:nuclei``), or a file of ``amsunet export``.
         options: By what, where and over which views of an image the network is run.
-        image_scale: Working pixels per image pixel, in place of what the network does with the size of an image.
-        polarity: ``bright-on-dark`` or ``dark-on-bright``: what the objects of all images are, in place of what the
-            network finds out of each; for networks of the normalization ``bright_on_dark``.
         model_file: ``FILE.py:FUNCTION``, if the model was trained with a network that is not amsunet's.
         tiling: Of images too large to go through a network whole.
 
@@ -65,21 +61,16 @@ class Predictor:
         model: str | Path | ModelRef,
         options: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
         *,
-        image_scale: float | None = None,
-        polarity: Polarity = "auto",
         model_file: str | None = None,
         tiling: Tiling = Tiling(),  # noqa: B008 - frozen
     ) -> None:
-        if image_scale is not None and not 0 < image_scale <= _LARGEST_SCALE:
-            limits = f"{setting('image_scale')} must be more than 0 and at most {_LARGEST_SCALE}"
-            raise InputError(f"{limits}, not {image_scale:g}")
         self._members, self.folds = open_members(ModelRef.resolve(model), options, model_file)
-        if image_scale is not None:
-            self._describe(lambda known: known.at_scale(image_scale))
-        if polarity != "auto":
+        if (scale := options.image_scale) is not None:
+            self._describe(lambda known: known.at_scale(scale))
+        if (polarity := options.polarity) != "auto":
             self._describe(lambda known: known.with_polarity(polarity))
         self._at_work = threading.Lock()  # images are prepared in threads, and may need a network for it
-        self.tta, self.image_scale, self.polarity = options.tta, image_scale, polarity
+        self.tta, self.image_scale, self.polarity = options.tta, options.image_scale, options.polarity
         self.tiling = tiling
         self.description = self._members[0].description
         if self.folds is not None:
@@ -147,6 +138,11 @@ class Predictor:
         return [one.finish() for one in pending]
 
     # What follows is for the package itself (predict_files, slide, evaluation), and may change.
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs the network; of an ensemble the first one."""
+        return self._members[0].runtime
 
     def held_out_model(self, name: str) -> Predictor:
         """Of an ensemble the one network that was not trained on this training image, of a single one itself."""
@@ -261,8 +257,6 @@ def load(
     model: str | Path | ModelRef,
     options: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
     *,
-    image_scale: float | None = None,
-    polarity: Polarity = "auto",
     model_file: str | None = None,
 ) -> Predictor:
     """Load a trained model from its run folder, or an exported one from its file.
@@ -271,8 +265,6 @@ def load(
         model: A run folder, the model file in one, the folder of an ensemble, the name of a network of the zoo
             (``zoo:nuclei``), or a file of ``amsunet export``.
         options: By what, where and over which views of an image the network is run.
-        image_scale: As for ``Predictor``.
-        polarity: As for ``Predictor``.
         model_file: As for ``Predictor``.
 
     Returns:
@@ -288,7 +280,7 @@ def load(
         True
     """
     model = ModelRef.resolve(model)
-    predictor = Predictor(model, options, image_scale=image_scale, polarity=polarity, model_file=model_file)
+    predictor = Predictor(model, options, model_file=model_file)
     if not predictor.is_fitted:
         remedy = f": {command('resume', model.run)} finishes it" if model.run else ""
         logger.warning(

@@ -1,4 +1,4 @@
-"""How a network is run: by what, where, in which precision, over which views of an image."""
+"""How a network is run: by what, where, in which precision, over which views of an image, at which scale."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from amsunet.choices import ExportPrecision, TorchPrecision
+from amsunet.choices import ExportPrecision, Polarity, TorchPrecision
 from amsunet.errors import InputError
 from amsunet.inference.model_ref import SUFFIXES
 from amsunet.optional import require
@@ -23,6 +23,7 @@ RuntimeName = Literal["torch", "onnx", "openvino"]
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 _OF_TORCH = ("auto", *get_args(TorchPrecision))
 _OF_EXPORTS = ("auto", *get_args(ExportPrecision))
+_LARGEST_SCALE = 16
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class RuntimeOptions:
             the cost, ``d4`` over both, at eight times.
         compile: Run ``torch.compile``; where that is not possible a warning is logged, and the network runs without.
 
+        image_scale: Working pixels per image pixel, in place of what the network does with the size of an image.
+        polarity: ``bright-on-dark`` or ``dark-on-bright``: what the objects of all images are, in place of what the
+            network finds out of each; for networks of the normalization ``bright_on_dark``.
+
     Raises:
         InputError: For a setting that does not exist, with the nearest one, or does not go with another one.
 
@@ -53,12 +58,18 @@ class RuntimeOptions:
     precision: str = "auto"
     tta: TTA = "none"
     compile: bool = False
+    image_scale: float | None = None
+    polarity: Polarity = "auto"
 
     def __post_init__(self) -> None:
         if self.runtime is not None:
             _check("runtime", self.runtime, get_args(RuntimeName))
         _check("device", self.device, _DEVICES)
         _check("tta", self.tta, get_args(TTA))
+        _check("polarity", self.polarity, get_args(Polarity))
+        if self.image_scale is not None and not 0 < self.image_scale <= _LARGEST_SCALE:
+            limits = f"{setting('image_scale')} must be more than 0 and at most {_LARGEST_SCALE}"
+            raise InputError(f"{limits}, not {self.image_scale:g}")
         if self.exported:
             _check("precision", self.precision, _OF_EXPORTS)
             self.refuse_compile()

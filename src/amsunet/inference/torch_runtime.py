@@ -26,7 +26,7 @@ class TorchRuntime:
         compiled: Run it through ``torch.compile``; where that fails a warning is logged, and it runs as it is.
         fall_back: Or else an InputError is raised.
         graphs: On a GPU run shapes that come again as CUDA graphs, with weights as they are now, if the network is of
-            this package: another one may do what cannot be captured.
+            this package: Another one may do what cannot be captured.
     """
 
     def __init__(
@@ -49,6 +49,11 @@ class TorchRuntime:
             if device.precision == "bfloat16":
                 self._network = with_weights_cast(network, torch.bfloat16)
         self._compiled = torch.compile(self._network) if compiled else None
+
+    @property
+    def network(self) -> nn.Module:
+        """The network, for what looks inside it."""
+        return self._network
 
     @property
     def name(self) -> str:

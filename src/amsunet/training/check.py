@@ -11,12 +11,14 @@ from typing import Any
 from amsunet.atomic_io import atomic_write, write_json
 from amsunet.data.contact_sheet import draw_sheet, warn_of_missing_fonts
 from amsunet.data.options import DataOptions
-from amsunet.device import Device, chosen_device
+from amsunet.device import Device, choose_device
 from amsunet.memory import free_memory
+from amsunet.models import absolute_model
 from amsunet.process_state import random_state_kept
 from amsunet.training.budget import Fitted, fit_prepared
 from amsunet.training.closing import CommandTime
-from amsunet.training.plan_schema import Plan
+from amsunet.training.finetune import resolve_pretrained
+from amsunet.training.plan_schema import Plan, Settings, checked_settings
 from amsunet.training.prepare import Preparation, prepare
 from amsunet.training.step_cost import StepCost
 from amsunet.wording import command, setting
@@ -29,7 +31,8 @@ class CheckResult:
     preparation: Preparation
     fitted: Fitted
     """What ``train`` would follow here."""
-    machine: str
+    device: str
+    """What the costs were measured on."""
     sheet: Path
     """The contact sheet."""
     codes: str = ""
@@ -62,7 +65,7 @@ class CheckResult:
                 self.preparation.describe(),
                 *(f"warning: {warning}" for warning in self.fitted.warnings),
                 f"plan ({command('train')} follows it; every line can be set):\n{plan}",
-                f"on {self.machine}: a step of {plan.batch_size} crops takes {cost.seconds_per_step:.2f} s",
+                f"on {self.device}: a step of {plan.batch_size} crops takes {cost.seconds_per_step:.2f} s",
                 str(self.fitted),
                 f"predicting an image of median size: about {predicting:.2g} s",
                 f"memory for training: about {cost.memory / 2**30:.1f} GiB, {room / 2**30:.1f} GiB are free{tight}",
@@ -75,7 +78,7 @@ class CheckResult:
 @random_state_kept()
 def check(
     data: str | Path,
-    settings: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | Settings | None = None,
     *,
     out: str | Path,
     data_options: DataOptions | None = None,
@@ -86,7 +89,7 @@ def check(
 
     Args:
         data: A folder, a CSV manifest, or ``sample:NAME``.
-        settings: Settings by name, as ``train`` takes them.
+        settings: As ``train`` takes them.
         out: The folder to write into.
         data_options: How the data set is read and split, where that is not to be found out.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``; or what ``choose_device`` gives.
@@ -105,9 +108,14 @@ def check(
         (0, 'amsunet', 'contact-sheet.png')
     """
     command_time = command_time or CommandTime()
-    machine = chosen_device(device)
-    prepared = prepare(data, settings, device=machine.type, data_options=data_options, allow_problems=True)
-    fitted = fit_prepared(prepared, machine, command_time)
+    device = choose_device(device)
+    given = checked_settings(settings)
+    if "model" in given:
+        given["model"] = absolute_model(given["model"])
+    if "pretrained" in given:
+        given["pretrained"] = resolve_pretrained(given["pretrained"])
+    prepared = prepare(data, given, device=device.type, data_options=data_options, allow_problems=True)
+    fitted = fit_prepared(prepared, device, command_time)
     plan, cost = fitted.plan, fitted.cost
     folder = Path(out)
     sheet = folder / "contact-sheet.png"
@@ -127,4 +135,4 @@ def check(
         "memory_bytes": cost.memory,
     }
     write_json(folder / "check.json", record)
-    return CheckResult(prepared, fitted, str(machine), sheet, warn_of_missing_fonts(dataset))
+    return CheckResult(prepared, fitted, str(device), sheet, warn_of_missing_fonts(dataset))

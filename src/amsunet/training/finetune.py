@@ -16,6 +16,17 @@ from amsunet.training.plan_schema import Plan
 from amsunet.wording import setting
 
 
+def resolve_pretrained(model: str | Path) -> str:
+    """The name of pretrained weights by which they are found in any folder.
+
+    Raises:
+        InputError: If there is no such model, or it is an ensemble or an exported file; before any data are read.
+    """
+    resolved = ModelRef.resolve(model)
+    _ = resolved.weights
+    return resolved.absolute
+
+
 def match_pretrained_width(plan: Plan) -> Plan:
     """The plan with the pretrained model by a name that holds in any folder, and with its width unless one was set.
 
@@ -44,9 +55,9 @@ def load_pretrained(network: nn.Module, source: str | Path | ModelRef, plan: Pla
 
     Args:
         network: The fresh one.
-        source: a run folder, the model file in one, or the name of a network of the zoo.
-        plan: of the training that starts there.
-        arguments: what the fresh network was built with, as in ``create_model``.
+        source: A run folder, the model file in one, or the name of a network of the zoo.
+        plan: Of the training that starts there.
+        arguments: What the fresh network was built with, as in ``create_model``.
 
     Returns:
         What was taken, in a line.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -44,86 +44,90 @@ def _words(value: Any) -> Any:
 
 def _sides(value: Any) -> Any:
     """Height and width; one number is both, and text has an x between them."""
-    if isinstance(value, str):
-        value = tuple(value.replace("x", ",").split(","))
-    elif isinstance(value, int):
-        value = (value,)
-    return (value[0], value[0]) if isinstance(value, (tuple, list)) and len(value) == 1 else value
+    sides = value.replace("x", ",").split(",") if isinstance(value, str) else value
+    sides = [sides] if isinstance(sides, int) else sides
+    if not isinstance(sides, (tuple, list)):
+        return value
+    if len(sides) > 2 or not all(str(side).strip().isdecimal() for side in sides):
+        raise ValueError("give a side, or height x width, in whole numbers, as 64 or 64x96")
+    return (sides[0], sides[-1])
 
 
-class Plan(Record):
-    """Every setting of a training. ``reasons`` holds why, by setting."""
+_Channels = Literal[1, 3]
+_Scale = Annotated[float, Field(ge=1e-4, le=4)]
+_Normalization = Annotated[Normalization, BeforeValidator(refuse_removed)]
+_Crop = Annotated[tuple[_Side, _Side], BeforeValidator(_sides)]
+_BatchSize = Annotated[int, Field(ge=1, le=65536)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+"""Values of the settings that a plan always has: they are written twice, as what may be set and as what is decided."""
+
+
+class _PlanSettings(Record):
+    """What can be set of a plan; what is None is derived from the data, or left open."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
-    former_names: ClassVar[Mapping[str, str]] = {
-        "windowing": "normalization",
-        "start": "pretrained",
-        "average_weights": "ema",
-    }
 
     model: str = "amsunet"
     """The network: a name that ``amsunet models`` lists, or ``FILE.py:FUNCTION``."""
-    base_channels: int | None = Field(None, ge=1, le=4096)
+    base_channels: int | None = Field(default=None, ge=1, le=4096)
     """Width of the network. When left out, that of the pretrained weights, else the network's default (32 for amsunet,
     or 16 on a CPU where minutes are few)."""
     model_options: dict[str, Any] = Field(default_factory=dict)
     """Another argument of the network, as skip_attention=cbam or dilations=[1,1,1,1,1]."""
     pretrained: str | None = None
     """Start from the weights of a trained run, or of a network that ``amsunet zoo`` lists."""
-    in_channels: Literal[1, 3]
+    in_channels: _Channels | None = None
     """Channels of the images: 1 for grey ones, 3 for colour."""
-    scale: float = Field(ge=1e-4, le=4)
+    scale: _Scale | None = None
     """Working pixels per image pixel."""
     image_scale: ImageScale = "factor"
     """What an image of another size is: more of the view (factor), or the same view in other pixels (size)."""
-    normalization: Annotated[Normalization, BeforeValidator(refuse_removed)]
+    normalization: _Normalization | None = None
     """What becomes black and white: the range of the training images, the image's own, that of each channel, dark
     images lifted, or dark objects inverted."""
-    crop: Annotated[tuple[_Side, _Side], BeforeValidator(_sides)]
+    crop: _Crop | None = None
     """Size of training crops: a side, or height x width, of 32 and more."""
-    batch_size: int = Field(ge=1, le=65536)
+    batch_size: _BatchSize | None = None
     """Crops of a step."""
-    foreground_fraction: float = Field(ge=0, le=1)
+    foreground_fraction: _Share | None = None
     """Share of crops centred on foreground."""
-    augmentation: Strength
+    augmentation: Strength | None = None
     """Flips, turns, affine maps, colour, gamma, blur and noise, at a strength; paper: flips and sizes alone."""
     extra_augmentation: Annotated[tuple[Extra, ...], BeforeValidator(refuse_removed), BeforeValidator(_words)] = ()
     """Added to an augmentation of light, medium or strong: stain weighs the stains of tissue anew."""
     augmentation_flips: Flips = "both"
     """Mirror images shown in training: both, but for those that would exchange classes."""
-    quarter_turns: bool
+    quarter_turns: bool | None = None
     """Turn crops by 90 degrees."""
     inversion: bool = False
     """Also show crops with dark and bright exchanged."""
     loss: Annotated[LossName, BeforeValidator(refuse_removed)] = "ce_dice"
     """Cross-entropy or focal loss plus Dice, or clDice for lines."""
-    learning_rate: float = Field(2e-3, gt=0, allow_inf_nan=False)
+    learning_rate: float = Field(default=2e-3, gt=0, allow_inf_nan=False)
     """Largest step size: it rises at first, then falls to nothing."""
-    weight_decay: float = Field(5e-5, ge=0, allow_inf_nan=False)
+    weight_decay: float = Field(default=5e-5, ge=0, allow_inf_nan=False)
     """How much AdamW draws weights to zero."""
-    gradient_clip: float | None = Field(1.0, gt=0)
+    gradient_clip: float | None = Field(default=1.0, gt=0)
     """Largest norm of the gradient."""
     ema: bool = True
     """Evaluate and keep an exponential moving average of the weights."""
-    epochs: int | None = Field(None, ge=1, le=_MOST)
+    epochs: int | None = Field(default=None, ge=1, le=_MOST)
     """Passes over the training images, instead of minutes."""
-    minutes: float | None = Field(None, gt=0, le=_MOST, allow_inf_nan=False)
+    minutes: float | None = Field(default=None, gt=0, le=_MOST, allow_inf_nan=False)
     """Minutes for the whole command, with reading and evaluating; 20 where epochs are left out too. With folds, those
     of each fold."""
-    steps_per_epoch: int | None = Field(None, ge=1, le=_MOST)
+    steps_per_epoch: int | None = Field(default=None, ge=1, le=_MOST)
     """Steps between two looks at validation images. Left open with minutes: then taken from the measured time of a
     step."""
-    validation_images: int | None = Field(None, ge=1)
+    validation_images: int | None = Field(default=None, ge=1)
     """So many of the validation images, evenly spread, are evaluated at the end and choose threshold and temperature;
     all of them when left out."""
-    validated_each_epoch: int = Field(24, ge=1)
+    validated_each_epoch: int = Field(default=24, ge=1)
     """Validation images that choose the weights after each epoch, at most."""
-    patience: int = Field(30, ge=1)
+    patience: int = Field(default=30, ge=1)
     """Early stopping: epochs without a better validation score before training ends."""
-    seed: int = Field(0, ge=0, le=2**63 - 1)
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
     """Of the splits, the first weights and all crops."""
-    reasons: dict[str, str] = Field(default_factory=dict)
-    """Why each setting is what it is."""
 
     @model_validator(mode="before")
     @classmethod
@@ -147,6 +151,27 @@ class Plan(Record):
         if "stain" in extra and info.data.get("in_channels") == 1:
             raise ValueError("only colour images have a stain")
         return extra
+
+
+class Plan(_PlanSettings):
+    """Every setting of a training. ``reasons`` holds why, by setting."""
+
+    former_names: ClassVar[Mapping[str, str]] = {
+        "windowing": "normalization",
+        "start": "pretrained",
+        "average_weights": "ema",
+    }
+
+    in_channels: _Channels
+    scale: _Scale
+    normalization: _Normalization
+    crop: _Crop
+    batch_size: _BatchSize
+    foreground_fraction: _Share
+    augmentation: Strength
+    quarter_turns: bool
+    reasons: dict[str, str] = Field(default_factory=dict)
+    """Why each setting is what it is."""
 
     def model_arguments(self, num_classes: int) -> dict[str, Any]:
         """What the network is built with."""
@@ -172,29 +197,60 @@ class Manner(Record):
     """The same weights, bit for bit, from the same command."""
 
 
-SETTINGS: dict[str, FieldInfo] = {
-    name: field for name, field in (Plan.model_fields | Manner.model_fields).items() if name != "reasons"
-}
+class Settings(_PlanSettings, Manner):
+    """Settings of a training, of which any can be left out: it is then derived from the data, or has its default.
+
+    ``check``, ``train`` and ``compare`` take a mapping of names to values as well.
+
+    Raises:
+        InputError: For a setting that there is not, with the nearest one, or a value that it never has.
+
+    Example:
+        >>> import amsunet
+        >>> amsunet.Settings(minutes=5, batch_size=8, crop=(64, 64)).given()
+        {'crop': (64, 64), 'batch_size': 8, 'minutes': 5.0}
+    """
+
+    if not TYPE_CHECKING:  # or an editor would not know the names of the settings
+
+        def __init__(self, **settings: Any) -> None:
+            for name in settings.keys() - SETTINGS.keys():
+                raise unknown_setting(name)
+            try:
+                super().__init__(**{name: value for name, value in settings.items() if value is not None})
+            except ValidationError as error:
+                raise refused(error) from None
+
+    def given(self) -> dict[str, Any]:
+        """What was set, by name."""
+        return {name: getattr(self, name) for name in SETTINGS if name in self.model_fields_set}
+
+
+SETTINGS: dict[str, FieldInfo] = {**_PlanSettings.model_fields, **Manner.model_fields}
 """Everything that can be set, by name."""
-_DERIVED = {"image_scale", "augmentation_flips", "inversion"}
-"""Settings that are derived although they have a default, which is that of runs older than they are."""
+_DERIVED = {"image_scale", "augmentation_flips", "inversion"}.union(
+    name for name, field in Plan.model_fields.items() if field.is_required()
+)
+"""Settings that follow from the data when left out; the first three have a default too, that of older runs."""
 
 
 def default_of(name: str) -> str:
     """What a setting is when left out, in words; empty where its description is all there is."""
     field = SETTINGS[name]
-    if field.is_required() or name in _DERIVED:
+    if name in _DERIVED:
         return "derived from the data"
     value = field.get_default(call_default_factory=True)
     return "" if value in (None, {}, ()) else f"default {as_text(value)}"
 
 
-def checked_settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
+def checked_settings(given: Mapping[str, Any] | Settings | None) -> dict[str, Any]:
     """Settings that each by itself is possible, without those that are None.
 
     Raises:
         InputError: For a name that there is not, with the nearest one, or a value that a setting never has.
     """
+    if isinstance(given, Settings):
+        return given.given()
     return {name: check_setting(name, value) for name, value in (given or {}).items() if value is not None}
 
 
@@ -206,17 +262,18 @@ def check_setting(name: str, value: Any) -> Any:
     """
     field = SETTINGS.get(name)
     if field is None:
-        raise InputError(f"there is no setting {name!r}: {nearest_setting(name)}")
+        raise unknown_setting(name)
     try:
         return TypeAdapter(Annotated[field.annotation, field]).validate_python(value)  # type: ignore[arg-type]
     except ValidationError as error:
         raise refused(error, name) from None
 
 
-def nearest_setting(name: str) -> str:
-    """What to do about a name that no setting has."""
+def unknown_setting(name: str) -> InputError:
+    """The sentence about a name that no setting has."""
     near = get_close_matches(name.replace("-", "_"), SETTINGS, n=1)
-    return f"did you mean {setting(near[0])}?" if near else f"{command('train', help=True)} lists them"
+    hint = f"did you mean {setting(near[0])}?" if near else f"{command('train', help=True)} lists them"
+    return InputError(f"there is no setting {name!r}: {hint}")
 
 
 def with_settings(plan: Plan, settings: Mapping[str, Any]) -> Plan:

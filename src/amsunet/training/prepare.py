@@ -34,7 +34,7 @@ from amsunet.models.contract import check_sizes
 from amsunet.safe_text import one_line
 from amsunet.training.finetune import load_pretrained, match_pretrained_width
 from amsunet.training.plan import make_plan
-from amsunet.training.plan_schema import USER_SET, Plan, checked_settings
+from amsunet.training.plan_schema import USER_SET, Plan, Settings, checked_settings
 from amsunet.wording import setting, shell_command
 
 _STATISTICS_IMAGES = 64
@@ -112,7 +112,7 @@ class Preparation:
 
 def prepare(
     data: str | Path,
-    settings: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | Settings | None = None,
     *,
     device: str,
     data_options: DataOptions | None = None,

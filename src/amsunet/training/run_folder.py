@@ -192,7 +192,7 @@ def read_run(folder: Path) -> tuple[RunConfig, RunData]:
     Raises:
         InputError: If a file is missing or damaged.
     """
-    if not folder.is_dir():
+    if not folder.is_dir() or not any((folder / name).exists() for name in ("config.json", "data.json", FILE_NAME)):
         raise InputError(f"{folder} is no run folder: name the folder that {command('train')} made")
     config, data = _read(folder / "config.json", RunConfig), _read(folder / "data.json", RunData)
     preprocessing = seen_as_then(config.preprocessing, data.fingerprint.bits)

@@ -13,7 +13,7 @@ from amsunet.errors import InputError
 from amsunet.records import without_removed
 from amsunet.regular_file import read_regular
 from amsunet.text_files import parse_json
-from amsunet.training.plan_schema import SETTINGS, USER_SET, USER_SET_BEFORE, Plan, check_setting, nearest_setting
+from amsunet.training.plan_schema import SETTINGS, USER_SET, USER_SET_BEFORE, Plan, check_setting, unknown_setting
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def _checked(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     for former, value in without_removed(settings).items():
         name = Plan.former_names.get(former, former)
         if name not in SETTINGS:
-            raise InputError(f"there is no setting {former!r}: {nearest_setting(former)}")
+            raise unknown_setting(former)
         if name in checked or (name != former and name in settings):
             raise InputError(f"{name} is set twice, once as {former}: leave one out")
         if name != former:

@@ -17,7 +17,7 @@ from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
 from amsunet.data.duplicates import pack_thumbnail
 from amsunet.data.options import DataOptions
-from amsunet.device import Device, choose_device, chosen_device, environment
+from amsunet.device import Device, choose_device, environment
 from amsunet.errors import InputError
 from amsunet.inference.model_file import authorized_model
 from amsunet.inference.model_ref import ModelRef
@@ -26,9 +26,10 @@ from amsunet.process_state import determinism_kept, random_state_kept
 from amsunet.safe_text import refuse_undecodable
 from amsunet.training.budget import fit_prepared
 from amsunet.training.closing import CommandTime
+from amsunet.training.finetune import resolve_pretrained
 from amsunet.training.fit import TrainResult, fit
 from amsunet.training.folds import fit_folds
-from amsunet.training.plan_schema import Plan, checked_settings
+from amsunet.training.plan_schema import Plan, Settings, checked_settings
 from amsunet.training.prepare import Preparation, fit_preprocessing, prepare
 from amsunet.training.run_folder import (
     RunConfig,
@@ -52,7 +53,7 @@ logger = logging.getLogger(__name__)
 @determinism_kept()
 def train(
     data: str | Path,
-    settings: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | Settings | None = None,
     *,
     out: str | Path | None = None,
     folds: int | None = None,
@@ -64,9 +65,9 @@ def train(
 
     Args:
         data: A folder, a CSV manifest, or ``sample:NAME``.
-        settings: Settings by name, as ``{"minutes": 5, "batch_size": 8}``; what is left out is derived from the data.
-            The minutes are those of this call: Reading, measuring, and what is learnt of the network in the end are
-            paid from them too.
+        settings: ``Settings(minutes=5, batch_size=8)``, or by name, as ``{"minutes": 5, "batch_size": 8}``; what is
+            left out is derived from the data. The minutes are those of this call: reading, measuring, and what is
+            learnt of the network in the end are paid from them too.
         out: The run folder, which must not hold a run yet; the next free one under ``runs/`` when left out.
         folds: Train so many networks, each validated on a part of the training images that it is not trained on; the
             run folder is then an ensemble, whose probabilities are averaged.
@@ -93,15 +94,13 @@ def train(
         refuse_undecodable(Path(name))
     if out is not None:
         _refuse_taken(Path(out))
-    machine = chosen_device(device)
-    logger.info(f"on {machine}")
+    device = choose_device(device)
+    logger.info(f"on {device}")
     if "model" in given:
         given["model"] = absolute_model(given["model"])
     if "pretrained" in given:
-        model = ModelRef.resolve(given["pretrained"])
-        _ = model.weights  # an ensemble is refused before the data are read
-        given["pretrained"] = model.absolute
-    prepared = prepare(data, given, device=machine.type, data_options=data_options, folds=folds)
+        given["pretrained"] = resolve_pretrained(given["pretrained"])
+    prepared = prepare(data, given, device=device.type, data_options=data_options, folds=folds)
     for level, line in prepared.lines():
         logger.log(level, line)
     plan, dataset = prepared.plan, prepared.dataset
@@ -110,7 +109,7 @@ def train(
         # cuBLAS reads it at the process's first matrix product, and the Trainer that sets it comes after the measuring.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if plan.minutes is not None:
-        fitted = fit_prepared(prepared, machine, command_time)
+        fitted = fit_prepared(prepared, device, command_time)
         plan, closing, started = fitted.plan, fitted.closing_seconds, fitted.started
         for warning in fitted.warnings:
             logger.warning(warning)
@@ -121,8 +120,8 @@ def train(
         plan=plan,
         preprocessing=preprocessing,
         convention=dataset.convention,
-        device=machine.type,
-        precision=machine.precision,
+        device=device.type,
+        precision=device.precision,
         deterministic=given.get("deterministic", False),
         code=code_checksum(plan.model),
     )
@@ -144,15 +143,15 @@ def train(
     run = Path(out) if out is not None else _next_run(data)
     with run_lock(run):
         _refuse_taken(run)  # another command may have begun there in the meantime
-        write_run(run, config, data_record, environment(machine), prepared.folds)
+        write_run(run, config, data_record, environment(device), prepared.folds)
         if prepared.folds is not None:
-            return fit_folds(run, config, data_record, dataset, machine, started=started, closing=closing)
+            return fit_folds(run, config, data_record, dataset, device, started=started, closing=closing)
         training = fit(
             run,
             config,
             prepared.of("train"),
             prepared.of("val"),
-            machine,
+            device,
             resume=False,
             dataset=dataset,
             started=started,
@@ -200,17 +199,18 @@ def resume(
     config = config.model_copy(update={"plan": config.plan.model_copy(update={"model": model})})
     if data is not None:
         record = record.model_copy(update={"source": absolute_source(data)})
-    machine = choose_device(device or config.device, config.precision)
-    logger.info(f"on {machine}")
-    if config.deterministic and (then := threads_of(folder)) not in (None, machine.threads):
+    placed = choose_device(device or config.device, config.precision)
+    logger.info(f"on {placed}")
+    if config.deterministic and (then := threads_of(folder)) not in (None, placed.threads):
         logger.warning(
-            f"this training began with {then} threads and goes on with {machine.threads}, which add up in another "
+            f"this training began with {then} threads and goes on with {placed.threads}, which add up in another "
             f"order: its weights will not be the bytes of an unbroken one; OMP_NUM_THREADS={then} keeps them"
         )
     dataset = open_dataset(
         locate(record.source),
         record.data_options,
         convention=config.convention,
+        of_run=True,
     )
     record.check(dataset)
     if changed := record.changed_masks(dataset):
@@ -221,14 +221,14 @@ def resume(
             for fold in folder.glob("fold*/data.json"):
                 write_data(fold.parent, read_run(fold.parent)[1].model_copy(update={"source": record.source}))
         if is_ensemble:
-            return fit_folds(folder, config, record, dataset, machine)
+            return fit_folds(folder, config, record, dataset, placed)
         samples = {split: [s for s in dataset.samples if record.splits[s.name] == split] for split in ("train", "val")}
         training = fit(
             folder,
             config,
             samples["train"],
             samples["val"],
-            machine,
+            placed,
             resume=True,
             dataset=dataset,
         )

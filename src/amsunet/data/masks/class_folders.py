@@ -8,12 +8,13 @@ from itertools import combinations
 import numpy as np
 
 from amsunet.data.images import Array
-from amsunet.data.masks.convention import MaskConvention, MaskOptions
+from amsunet.data.masks.convention import MaskConvention
 from amsunet.data.masks.inversion import surrounds, warn_of_inversion
 from amsunet.data.masks.kinds import refuse_too_many
 from amsunet.data.masks.readings import choose_reading
 from amsunet.data.masks.soft import threshold_of_soft
 from amsunet.data.masks.summary import MaskSummary
+from amsunet.data.options import MaskOptions
 from amsunet.errors import InputError
 from amsunet.safe_text import problem_of_names
 from amsunet.wording import Blank, command, setting

@@ -9,13 +9,14 @@ from itertools import combinations
 
 import numpy as np
 
-from amsunet.data.masks.convention import MaskConvention, MaskOptions, name_colours
+from amsunet.data.masks.convention import MaskConvention, name_colours
 from amsunet.data.masks.inversion import soft_convention, surrounds
 from amsunet.data.masks.kinds import colours_convention, objects_convention, threshold_convention
 from amsunet.data.masks.numbers import classify_numbers
 from amsunet.data.masks.soft import threshold_of_soft
 from amsunet.data.masks.stray_values import colours_advice, refuse_stray_values
 from amsunet.data.masks.summary import MAXIMUM_CLASSES, MaskSummary
+from amsunet.data.options import MaskOptions
 from amsunet.errors import InputError
 from amsunet.wording import setting
 

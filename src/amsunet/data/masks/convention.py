@@ -1,4 +1,4 @@
-"""What the pixel values of a data set's masks mean: as the user sets it, and as it is saved with a network."""
+"""What the pixel values of a data set's masks mean, as it is saved with a network."""
 
 from __future__ import annotations
 
@@ -24,51 +24,6 @@ LARGEST_VALUE = 65535
 _LARGEST_COLOUR = 0xFFFFFF
 MOST_CLASSES = IGNORE_INDEX
 """Background included: labels are of eight bits, and one of them is ignored."""
-
-
-class MaskOptions(BaseModel):
-    """Settings for masks whose meaning their values leave open.
-
-    Example:
-        >>> import amsunet
-        >>> masks = amsunet.MaskOptions(classes=(0, 128, 255), class_names=("rim", "cup"))
-        >>> masks = amsunet.MaskOptions(threshold=128)  # given as DataOptions(masks=masks)
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    classes: tuple[int, ...] | None = None
-    """Pixel values of the classes, background first; of colours 65536 R + 256 G + B, with ``colours``."""
-    colours: bool = False
-    """Whether ``classes`` are colours."""
-    instances: bool = False
-    """Values number objects; every object is foreground."""
-    ignore_value: int | None = None
-    """Pixels of this value are ignored."""
-    threshold: float | None = None
-    """Pixels of this value and above are foreground (of the class of their folder, where a class has one)."""
-    class_names: tuple[str, ...] | None = None
-    """Names of the classes in order, with or without the background."""
-
-    @property
-    def given_values(self) -> bool:
-        """Whether anything but the names of the classes is set."""
-        return self.model_copy(update={"class_names": None}) != MaskOptions()
-
-    def refuse_two(self) -> None:
-        """Refuse settings that exclude each other.
-
-        Raises:
-            InputError: If two of ``classes``, ``instances`` and ``threshold`` are set.
-        """
-        given = {
-            "classes": self.classes is not None,
-            "instances": self.instances,
-            "threshold": self.threshold is not None,
-        }
-        names = [setting(name) for name in given if given[name]]
-        if len(names) > 1:
-            raise InputError(f"{names[0]} and {names[1]} are both set, but masks are one or the other: leave one out")
 
 
 class MaskConvention(BaseModel):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from amsunet.data.masks.class_folders import find_folder_convention
-from amsunet.data.masks.convention import MaskConvention, MaskOptions
+from amsunet.data.masks.convention import MaskConvention
 from amsunet.data.masks.inversion import surrounds
 from amsunet.data.masks.kinds import values_convention
 from amsunet.data.masks.readings import choose_reading
 from amsunet.data.masks.rules import find_convention
 from amsunet.data.masks.summary import MaskSummary
+from amsunet.data.options import MaskOptions
 from amsunet.errors import InputError
 from amsunet.wording import setting
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amsunet.data.masks.convention import MaskOptions, name_colours
+from amsunet.data.masks.convention import name_colours
 from amsunet.data.masks.files import Reading
 from amsunet.data.masks.summary import MAXIMUM_CLASSES, MaskSummary
+from amsunet.data.options import MaskOptions
 from amsunet.errors import InputError
 from amsunet.wording import setting
 

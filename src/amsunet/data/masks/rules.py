@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from amsunet.data.masks.artefacts import refuse_dithered, refuse_lossy_numbers
 from amsunet.data.masks.colours import find_colour_convention
-from amsunet.data.masks.convention import LARGEST_VALUE, MaskConvention, MaskOptions, name_numbers, name_value
+from amsunet.data.masks.convention import LARGEST_VALUE, MaskConvention, name_numbers, name_value
 from amsunet.data.masks.inversion import soft_convention, surrounding_value, surrounds, warn_of_inversion
 from amsunet.data.masks.kinds import WHITE, objects_convention, threshold_convention, values_convention
 from amsunet.data.masks.numbers import NumberMeaning, classify_numbers
@@ -19,6 +19,7 @@ from amsunet.data.masks.readings import choose_reading
 from amsunet.data.masks.soft import threshold_of_soft
 from amsunet.data.masks.stray_values import numbers_advice, refuse_stray_values
 from amsunet.data.masks.summary import MAXIMUM_CLASSES, MaskSummary
+from amsunet.data.options import MaskOptions
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
