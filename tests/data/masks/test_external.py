@@ -186,3 +186,15 @@ def test_several_colours_are_not_taken_for_class_numbers_in_order() -> None:
 def test_one_wrong_mask_among_good_ones_is_reported_later() -> None:
     masks = [*OTHER["0/1"], np.where(disc(9, 9, 5), 9, OTHER["0/1"][0]).astype(np.uint8)]
     assert fit_convention(_values(0, 1), _summaries(masks), {}) == (_values(0, 1), [])
+
+
+def _drawn_on_transparent(mask: Array) -> MaskSummary:
+    opacity = np.uint8(255) * mask
+    return summarise(MaskFile(np.zeros((*mask.shape, 3), np.uint8), alpha=opacity), Path("m.png"))
+
+
+def test_shapes_drawn_in_alpha_are_not_taken_as_empty_masks() -> None:
+    convention, notes = fit_convention(_values(0, 255), [_drawn_on_transparent(mask) for mask in BLOBS], {})
+    assert convention.reading == "alpha" and notes
+    opaque = [_drawn_on_transparent(np.ones_like(mask)) for mask in BLOBS]
+    assert fit_convention(_values(0, 255), opaque, {}) == (_values(0, 255), [])

@@ -44,7 +44,9 @@ def fit_convention(
     """
     if by_class:
         return _fit_folders(trained, by_class)
-    if all(not mask.read_as(reading).foreground for mask in masks for reading in (trained.reading, "stored")):
+    drawn_in_alpha = any(mask.opacity is not None and mask.opacity[0] < mask.opacity[1] for mask in masks)
+    empty = all(not mask.read_as(reading).foreground for mask in masks for reading in (trained.reading, "stored"))
+    if empty and not drawn_in_alpha:
         return trained, []
     uniform = all(not mask.readings for mask in masks) or choose_reading(masks, MaskOptions())[0] == trained.reading
     fits = uniform and trained.kind != "folders" and _reads(trained, masks)
