@@ -41,7 +41,9 @@ _PERMISSIVE = re.compile(
 )
 _RUNTIME_EXCEPTION = re.compile(r"GPL[-\w.+]*\s+WITH\s+(GCC|Autoconf|Bison|Classpath)-exception[-\w.]*", re.IGNORECASE)
 """A licence that does not reach what is linked to it: libgfortran and libgomp in wheels of NumPy, SciPy and torch."""
-REVIEWED: dict[str, str] = {}
+REVIEWED: dict[str, str] = {
+    "docutils": "Public Domain AND BSD-2-Clause",  # its GPL is that of a mode for Emacs, which no wheel holds
+}
 """Licences read by hand of packages whose metadata name none, or more than holds for what is installed."""
 
 
