@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: demo test torture lint docs bench reproduce clean
+.PHONY: demo test torture lint docs bench reproduce report lock licences locked oldest pythons sdist clean
 .DEFAULT_GOAL := demo
 
 # torch goes first and alone: a range would let pip take a build with gigabytes of CUDA.
@@ -42,6 +42,66 @@ lint: $(VENV)/ready
 $(VENV)/docs: $(VENV)/ready
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,docs]"
 	touch $@
+
+# All that extras bring, with licences and checksums, as pip would install it; nothing is installed but a pip that reads
+# today's metadata.
+report: $(VENV)/ready
+	mkdir -p build
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "pip>=25"
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --dry-run --ignore-installed \
+		--constraint constraints.txt --report build/$(REPORT).json "$(if $(EXTRAS),.[$(EXTRAS)],.)"
+
+# No package under the GPL, the AGPL or terms against commercial use, whichever extra is installed.
+licences:
+	$(MAKE) report REPORT=all EXTRAS=dev,docs,export,openvino,mobile,slides
+	$(RUN)/python tools/licences.py --report build/all.json
+
+# What .ci/run installs, with checksums: after each change of constraints.txt or of what pyproject.toml needs.
+lock:
+	$(MAKE) report REPORT=ci EXTRAS=dev,docs,export
+	$(RUN)/python tools/lock.py build/ci.json > requirements.lock
+
+# Files of packages are those of requirements.lock, or nothing is installed; the other targets then find them there.
+locked: constraints.txt requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+
+# Tests that take minutes and touch every package that an extra brings.
+SOME := tests/blocks tests/models/test_amsunet.py tests/models/test_contract.py tests/data tests/inference \
+	tests/training/test_train.py tests/evaluation/test_plots.py tests/evaluation/test_metrics.py tests/deployment
+
+# The oldest versions that pyproject.toml allows, on the oldest Python that it allows.
+OLDEST := build/oldest
+oldest: $(VENV)/ready
+	mkdir -p build
+	$(RUN)/python tools/oldest.py > build/oldest.txt
+	python3.11 -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint build/oldest.txt torch
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint build/oldest.txt \
+		--editable ".[export,slides]" nibabel packaging pytest pytest-xdist
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n 2 --dist loadfile $(SOME)
+
+# The same tests on every newer Python that is here.
+NEWER := $(foreach one,3.12 3.13,$(if $(shell python$(one) -c 'print(1)' 2>/dev/null),$(one)))
+pythons:
+	@echo "newer than 3.11 are here: $(or $(NEWER),none)"
+	set -e; for version in $(NEWER); do \
+		"python$$version" -m venv "build/python$$version"; \
+		"build/python$$version/bin/python" -m pip install --quiet --constraint constraints.txt torch; \
+		"build/python$$version/bin/python" -m pip install --quiet --constraint constraints.txt --editable ".[dev,export]"; \
+		OMP_NUM_THREADS=1 "build/python$$version/bin/python" -m pytest -n 2 --dist loadfile $(SOME); \
+	done
+
+# A source distribution, unpacked elsewhere: what its tests read is in it.
+sdist: $(VENV)/export
+	rm -rf build/sdist
+	mkdir -p build/sdist/unpacked
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "setuptools>=77"
+	$(RUN)/python -c "from setuptools.build_meta import build_sdist; build_sdist('build/sdist')"
+	tar -xzf build/sdist/*.tar.gz -C build/sdist/unpacked --strip-components 1
+	cd build/sdist/unpacked && PYTHONPATH="$$PWD/src" OMP_NUM_THREADS=1 $(abspath $(RUN))/python -m pytest -n 2 --dist loadfile \
+		tests/blocks tests/data tests/zoo tests/test_docs.py tests/test_readme.py tests/test_small_installation.py
 
 docs: $(VENV)/docs
 	$(RUN)/sphinx-build -n -W -q -b html docs build/docs

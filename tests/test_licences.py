@@ -46,6 +46,8 @@ def _metadata(name: str, requires: list[str] | None = None, **more: object) -> d
         ("MIT AND GPL-2.0-or-later", "forbidden"),
         ("MIT OR GPL-2.0-or-later", "permissive"),
         ("LGPL-2.1 OR GPL-2.0", "weak copyleft"),
+        ("BSD-2-Clause AND (BSD-3-Clause OR GPL-2.0-only) AND MIT", "permissive"),
+        ("MIT AND (LGPL-2.1-only OR GPL-2.0-only)", "weak copyleft"),
         ("MIT with Commons Clause", "forbidden"),
         ("CC-BY-NC-SA-4.0", "forbidden"),
         ("CC BY-NC 4.0", "forbidden"),

@@ -28,6 +28,7 @@ TOOLS = ("dev", "docs")
 """Extras whose packages nobody needs who uses amsunet."""
 Kind = Literal["permissive", "weak copyleft", "forbidden", "unknown"]
 _ORDER: tuple[Kind, ...] = ("permissive", "weak copyleft", "unknown", "forbidden")
+_BY_KIND: dict[Kind, str] = {"permissive": "MIT", "weak copyleft": "LGPL", "unknown": "-", "forbidden": "GPL"}
 _FORBIDDEN = re.compile(
     r"\bA?GPL|\bAffero|GNU General Public|SSPL|Server Side Public|Commons Clause|CC[- ]BY[-A-Z]*-N[CD]|"
     r"non-?commercial|proprietary|academic use|research (use )?only",
@@ -36,12 +37,16 @@ _FORBIDDEN = re.compile(
 _WEAK = re.compile(r"LGPL|GNU Lesser|GNU Library or Lesser|MPL|Mozilla Public|EPL-|Eclipse Public", re.IGNORECASE)
 _PERMISSIVE = re.compile(
     r"MIT|BSD|Apache|\bASL\b|ISC|PSF|Python Software Foundation|Zlib|CC0|BSL-1\.0|Boost|Unlicense|HPND|Historical "
-    r"Permission|Public Domain|CNRI|UPL|MulanPSL|LLVM-exception|\bPIL\b|Zope|ZPL|NCSA|libtiff|CC-BY-4\.0|Unicode",
+    r"Permission|Public[ -]Domain|CNRI|UPL|MulanPSL|LLVM-exception|\bPIL\b|Zope|ZPL|NCSA|libtiff|CC-BY-4\.0|Unicode|"
+    r"blessing|IJG|libpng",
     re.IGNORECASE,
 )
 _RUNTIME_EXCEPTION = re.compile(r"GPL[-\w.+]*\s+WITH\s+(GCC|Autoconf|Bison|Classpath)-exception[-\w.]*", re.IGNORECASE)
 """A licence that does not reach what is linked to it: libgfortran and libgomp in wheels of NumPy, SciPy and torch."""
-REVIEWED: dict[str, str] = {}
+REVIEWED: dict[str, str] = {
+    "docutils": "Public Domain AND BSD-2-Clause",  # its GPL is that of a mode for Emacs, which no wheel holds
+    "torchao": "BSD-3-Clause",  # the file LICENSE of its wheel
+}
 """Licences read by hand of packages whose metadata name none, or more than holds for what is installed."""
 
 
@@ -76,6 +81,8 @@ def licence_of(metadata: Mapping[str, Any]) -> str:
 def kind_of(licence: str) -> Kind:
     """What a licence allows: of alternatives the freest, of parts that all hold the strictest."""
     text = _RUNTIME_EXCEPTION.sub("LLVM-exception", licence)
+    while inner := re.search(r"\(([^()]*\bOR\b[^()]*)\)", text):
+        text = text[: inner.start()] + _BY_KIND[kind_of(inner[1])] + text[inner.end() :]
     if re.search(r"\bOR\b", text):
         return min((_kind_of_parts(part) for part in re.split(r"\bOR\b", text)), key=_ORDER.index)
     return _kind_of_parts(text)
