@@ -220,7 +220,7 @@ def test_a_full_disk_at_the_start_of_a_training(
 
     monkeypatch.setattr(Path, "write_text", fail)
     outcome = run("train", make_dataset(), "--epochs", 1, "--steps-per-epoch", 2, "--out", tmp_path / "run", *SMALL)
-    assert_one_sentence(outcome, r"config\.json could not be written \(No space left on device\): free some space")
+    assert_one_sentence(outcome, r"environment\.json could not be written \(No space left on device\): free some space")
     assert not list((tmp_path / "run").iterdir())
 
 

@@ -86,7 +86,7 @@ def test_a_folder_in_place_of_a_table_hinders_nothing_or_is_named(make_dataset, 
         assert len(open_dataset(root).samples) == expected
     except InputError as error:
         assert name in str(error)
-    with pytest.raises(InputError, match=r"is no file: save the table as CSV"):
+    with pytest.raises(InputError, match=r"is a folder, where a file is needed"):
         read_manifest(root / name)
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from made_device import CPU
+from safetensors.torch import load
 
 import amsunet
 from amsunet.data.builtin_samples import locate
 from amsunet.errors import InputError
-from amsunet.inference.model_file import load_model
+from amsunet.inference.model_file import _checksum, load_model
 from amsunet.inference.model_metadata import METADATA
 from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.runtime_options import RuntimeOptions
@@ -52,6 +53,7 @@ def _windowed_by_clahe(run: Path) -> None:
     text = json.loads(header["__metadata__"][METADATA])
     text["preprocessing"]["normalization"] = "clahe"
     header["__metadata__"][METADATA] = json.dumps(text)
+    header["__metadata__"]["sha256"] = _checksum(load(content), header["__metadata__"][METADATA])
     changed = json.dumps(header).encode()
     path.write_bytes(len(changed).to_bytes(8, "little") + changed + content[8 + length :])
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from amsunet.errors import first_line
 from amsunet.optional import require, without_telemetry
+from amsunet.text_files import parse_json
 
 _MAPS = Path("/proc/self/maps")
 _OPENMP = re.compile(r"/[^\s]*/(lib(?:gomp|iomp5|omp)[^/\s]*)$", re.MULTILINE)
@@ -52,7 +53,7 @@ def import_all(modules: Sequence[str]) -> tuple[dict[str, dict[str, Any]], list[
             output, end = done.stdout, _how_it_ended(done.returncode)
         except subprocess.TimeoutExpired as error:
             output, end = (error.stdout or b"").decode("utf-8", "replace"), f"takes over {_LONGEST} seconds"
-        lines = [json.loads(line) for line in output.splitlines() if line.endswith("}")]
+        lines = [parse_json(line) for line in output.splitlines() if line.endswith("}")]
         results |= {line["module"]: line for line in lines if "module" in line}
         openmp = next((line["openmp"] for line in lines if "openmp" in line), openmp)
         left = [module for module in left if module not in results]

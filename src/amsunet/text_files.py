@@ -13,6 +13,8 @@ from amsunet.safe_text import from_cell
 
 MISSING = "missing"
 """The code of the error about a file that is not found."""
+UNREADABLE = "unreadable"
+"""The same of one that may not be read."""
 _DEEPEST = 100
 """Levels of JSON; Python's own limit depends on who calls, and what takes the content apart has less."""
 
@@ -59,6 +61,8 @@ def read_json(path: Path, *, damaged: str = "copy it again", missing: str = "cop
         raise InputError(f"{path} is missing: {missing}", code=MISSING) from None
     except InputError:
         raise
+    except PermissionError:
+        raise InputError(f"{path} may not be read: change its permissions", code=UNREADABLE) from None
     except (ValueError, OSError):
         raise InputError(f"{path} is damaged: {damaged}") from None
 

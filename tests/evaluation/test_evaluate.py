@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import shutil
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def test_the_polarity_that_is_said_is_evaluated_beside_what_the_network_finds_ou
         Image.fromarray(255 - image[..., 0]).save(tmp_path / "dark" / "images" / f"{sample.name}.png")
         Image.fromarray(np.uint8(255) * (labels == 1)).save(tmp_path / "dark" / "masks" / f"{sample.name}.png")
     found = {
-        polarity: evaluate("zoo:nuclei", tmp_path / "dark", options=EXACT, polarity=polarity)
+        polarity: evaluate("zoo:nuclei", tmp_path / "dark", options=replace(EXACT, polarity=polarity))
         for polarity in ("auto", "dark-on-bright", "bright-on-dark")
     }
     dice = {polarity: evaluation.interval("dice").mean for polarity, evaluation in found.items()}
@@ -255,7 +256,7 @@ def test_data_that_changed_since_training_are_refused(run, tmp_path):
 
 def test_a_folder_that_is_no_run_is_called_so(tmp_path):
     (tmp_path / "images").mkdir()
-    with pytest.raises(InputError, match=r"images is no run folder: name the folder that amsunet train made"):
+    with pytest.raises(InputError, match=r"images is no run folder: name the folder that amsunet.train\(\) made"):
         evaluate(tmp_path / "images")
 
 

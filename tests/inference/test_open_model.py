@@ -14,6 +14,7 @@ from amsunet.data.builtin_samples import locate
 from amsunet.data.images import read_image
 from amsunet.deployment.export import export
 from amsunet.errors import InputError
+from amsunet.inference.export_checksum import append_checksum
 from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.model_metadata import METADATA, read_description
 from amsunet.inference.model_ref import FILE_NAME, ModelRef
@@ -160,6 +161,7 @@ def test_an_exported_file_of_another_version_is_said(shipped, tmp_path, descript
     (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA)
     entry.value = description
     onnx.save(model, tmp_path / "other.onnx")
+    append_checksum(tmp_path / "other.onnx")
     with pytest.raises(InputError, match=rf"other\.onnx {message}"):
         Predictor(tmp_path / "other.onnx")
 
@@ -171,6 +173,7 @@ def test_fields_of_an_exported_file_that_mean_nothing_here_are_refused(shipped, 
     (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA)
     entry.value = json.dumps(json.loads(entry.value) | {field: value})
     onnx.save(model, tmp_path / "other.onnx")
+    append_checksum(tmp_path / "other.onnx")
     with pytest.raises(InputError, match=rf"\({field}: "):
         Predictor(tmp_path / "other.onnx")
 

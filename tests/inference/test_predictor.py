@@ -188,9 +188,8 @@ def test_an_image_unlike_the_training_images_still_gets_its_mask(make_predictor,
 
 
 def test_the_checksum_is_of_the_weights_and_of_what_the_masks_depend_on(make_run, device):
-    def checksum(tta="none", **settings):
-        options = RuntimeOptions(device=device.type, precision=device.precision, tta=tta)
-        return Predictor(run, options, **settings).checksum()
+    def checksum(**settings):
+        return Predictor(run, RuntimeOptions(device=device.type, precision=device.precision, **settings)).checksum()
 
     run = make_run()
     first = checksum()

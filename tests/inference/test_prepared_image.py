@@ -147,7 +147,7 @@ def test_the_polarity_that_is_said_turns_slides_round_and_is_not_kept(make_run, 
         tiff.write(image[::2, ::2], tile=(64, 64), subfiletype=1)
     predictors = {polarity: load(run, replace(EXACT, polarity=polarity)) for polarity in SAID}
     for polarity, predictor in predictors.items():
-        assert SlideTask(predictor, tmp_path / "slide.tif", tmp_path / polarity, "slide").run() is None
+        assert SlideTask(predictor, tmp_path / "slide.tif", tmp_path / polarity, "slide").run().reason == ""
         masks[polarity] = tifffile.imread(tmp_path / polarity / "slide.tif")
         assert np.mean(masks[polarity] == predictor.predict(image).to_mask()) > 0.999
     auto = load(run, EXACT)

@@ -30,6 +30,8 @@ from amsunet.progress import reported_to
 
 _TILING = Tiling(tile=96, overlap=32, whole=0)
 _SIZE = 234, 299
+_RECORD = ("predictions.jsonl", ".predictions.lock")
+"""What a prediction leaves beside its masks."""
 
 
 @pytest.fixture(autouse=True)
@@ -213,7 +215,7 @@ def test_a_damaged_slide_leaves_nothing_behind(make_tiled, path, tmp_path):
     path.write_bytes(content)
     outcome = predict_files(predictor, find_inputs([str(path)]), tmp_path / "out")
     assert "is damaged" in outcome.failures[str(path)]
-    assert [one.name for one in (tmp_path / "out").iterdir()] == ["failures.txt"]
+    assert {one.name for one in (tmp_path / "out").iterdir()} == {"failures.txt", *_RECORD}
 
 
 def test_two_commands_do_not_work_on_one_slide(make_tiled, path, tmp_path):
@@ -257,7 +259,7 @@ def test_slides_beside_images_with_lists_and_failures(make_tiled, path, tmp_path
     outcome = predict_files(predictor, find_inputs([str(images)]), tmp_path / "out")
     assert outcome.written == 2 and list(outcome.failures) == [str(images / "c.svs")]
     assert progress[0] == (1, 3, "image") and progress[-1] == (20, 20, "tile")
-    assert {str(one.relative_to(tmp_path / "out")) for one in (tmp_path / "out").iterdir()} == set() | {
+    assert {str(one.relative_to(tmp_path / "out")) for one in (tmp_path / "out").iterdir()} == set(_RECORD) | {
         "a.png", "b.tif", "failures.txt", REVIEW_LIST
     }  # fmt: skip
     doubt = next(one for one in outcome.review if one.image.endswith("b.tif"))
@@ -279,7 +281,7 @@ def test_what_is_there_is_not_replaced_unasked(make_tiled, path, tmp_path):
     assert (tmp_path / "out" / "slide.tif").read_bytes() == b"drawn by hand"
     predict_files(predictor, find_inputs([str(path)]), tmp_path / "out", overwrite=True)
     assert read_image(tmp_path / "out" / "slide.tif").shape[:2] == _SIZE
-    with pytest.raises(InputError, match="would take its place"):
+    with pytest.raises(InputError, match="would take the place of"):
         predict_files(predictor, find_inputs([str(path)]), tmp_path, overwrite=True)
 
 

@@ -80,7 +80,7 @@ def test_an_image_shrunk_to_nothing_still_has_a_plan():
 
 
 def test_a_scale_that_is_none_is_refused():
-    with pytest.raises(InputError, match=r"scale: .*greater than 0"):
+    with pytest.raises(InputError, match=r"scale: .*greater than or equal to 0.0001"):
         _plan({"scale": 0.0})
 
 

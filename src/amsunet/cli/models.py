@@ -22,7 +22,7 @@ def models(context: click.Context) -> None:
         macs = [f"{one / 1e9:.2f}" for one in (summary.macs_256, summary.macs_480)]
         sight = "all" if summary.receptive_field is None else str(summary.receptive_field)
         cells.append([name, f"{summary.parameters:,}", *macs, sight, summary.source])
-    echo("\n".join(aligned(cells, wide=200, right=range(1, 5))))
+    echo("\n".join(aligned(cells, wide=200, right=range(1, 5))), lines=True)
     echo("at 3 channels and 2 classes; gates that average over the whole image are left out of what is seen")
 
 

@@ -30,6 +30,7 @@ from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.progress import report
+from amsunet.training.run_folder import read_run
 from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)
@@ -80,6 +81,8 @@ def evaluate(
     model = ModelRef.resolve(model)
     _refuse_exported(model, options)
     check_writable((Path(out) if out is not None else model.run or Path()) / "report.html")
+    if model.run is not None:
+        read_run(model.run)  # a folder that is no run is called so, not one without a model
     predictor = Predictor(model, options, model_file=model_file)
     chosen = choose_images(model, data, split, predictor, data_options or DataOptions())
     if most is not None:

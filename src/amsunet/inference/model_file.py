@@ -18,6 +18,7 @@ from amsunet.inference.model_metadata import METADATA, ModelDescription, parse_d
 from amsunet.models import code_checksum, create_model, is_custom
 from amsunet.models.fuse import fuse
 from amsunet.process_state import random_state_kept
+from amsunet.text_files import parse_json
 from amsunet.wording import command, setting
 
 
@@ -52,7 +53,7 @@ def _in_order(content: bytes) -> bytes:
     them in a hash map, whose order is another one in every process.
     """
     start = 8 + int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:start])
+    header = parse_json(content[8:start])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     text += b" " * (-len(text) % 8)

@@ -14,7 +14,7 @@ from amsunet.data.discovery.spreadsheet import read_table
 from amsunet.data.discovery.words import Split, composed, role_of, split_of, words_of
 from amsunet.errors import InputError
 from amsunet.regular_file import read_regular
-from amsunet.text_files import read_json
+from amsunet.text_files import UNREADABLE, read_json
 
 _FILES = ("split.json", "splits.json")
 _LISTS = (".", "ImageSets/Segmentation", "splits")
@@ -121,8 +121,8 @@ def _read(path: Path, layout: Layout) -> dict[Split, list[str]]:
     wrong = InputError(f'{path} is not a split file: write {{"test": ["name", ...]}}, or remove it')
     try:
         content = read_json(path)
-    except InputError:
-        raise wrong from None
+    except InputError as error:
+        raise error if error.code == UNREADABLE else wrong from None
     if not isinstance(content, dict):
         raise wrong
     content = _unwrapped(path, content)
