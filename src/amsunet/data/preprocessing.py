@@ -148,6 +148,14 @@ class Preprocessing(Record):
         found = intensity_range or find_range(seen, self.normalization, image, self.values, self.polarity)
         return normalize(seen, found)
 
+    def window(self, image: Array) -> Array:
+        """Normalize the intensities of an image, by the former name of ``normalize``.
+
+        Args:
+            image: As for ``normalize``.
+        """
+        return self.normalize(image)
+
     def factors(self, height: int, width: int, spacing: Spacing | None = None) -> tuple[float, float]:
         """The scale factors for an image.
 
