@@ -26,6 +26,7 @@ from amsunet.evaluation.trial import STOPPED, run_trial
 from amsunet.progress import reported_to
 from amsunet.training.train import train
 
+pytest_plugins = ["tally"]
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 _GOLDEN = (Path(__file__).parent / "golden", SHARED.parent / "golden")
 _TINY: dict[str, Any] = {
@@ -98,17 +99,17 @@ def _save(path: Path, array: Array) -> Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def picture() -> Callable[..., Array]:
     return _picture
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def disc() -> Callable[..., Array]:
     return _disc
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def save() -> Callable[[Path, Array], Path]:
     return _save
 
