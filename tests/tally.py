@@ -22,7 +22,7 @@ _seen: list[dict[str, Any]] = []
 
 
 def spread(count: int, most: int, seed: int = SEED) -> list[int]:
-    """Numbers below ``count``, at most so many: all of them, or some at even distances of which the seed is the first."""
+    """Numbers below ``count``, at most so many: all of them, or some at even distances from a seed."""
     most = min(count, most)
     return sorted({(seed + number * count // most) % count for number in range(most)})
 
@@ -74,7 +74,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 def _header() -> dict[str, Any]:
-    import amsunet  # noqa: PLC0415
+    import amsunet
 
     return {
         "command": f"make torture REPEATS={REPEATS} SEED={SEED}",

@@ -7,7 +7,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,7 +29,9 @@ def _sha(content: bytes) -> str:
 
 def _trained(out: Path) -> dict[str, Any]:
     """The weights, and the figures but for the time."""
-    found: dict[str, Any] = {str(path.relative_to(out)): _sha(path.read_bytes()) for path in _files(out, "*.safetensors")}
+    found: dict[str, Any] = {
+        str(path.relative_to(out)): _sha(path.read_bytes()) for path in _files(out, "*.safetensors")
+    }
     for path in _files(out, "metrics.csv"):
         with path.open(newline="", encoding="utf-8") as lines:
             found[str(path.relative_to(out))] = [

@@ -124,7 +124,7 @@ def _fork_trials(fault: dict[str, Any], told: Path) -> None:
             for number in (1, 2):
                 os.dup2(os.open(log, os.O_TRUNC | os.O_WRONLY), number)
             os.closerange(3, 4096)  # locks of the study among them
-            sys.stdin = open(0, encoding="utf-8")  # noqa: PTH123, SIM115
+            sys.stdin = open(0, encoding="utf-8")  # noqa: SIM115
             put_on(given, told)
             sys.argv = ["trial", str(out), trial.name, "shell"]
             _leave(lambda: runpy.run_module("amsunet.evaluation.trial", run_name="__main__", alter_sys=True))

@@ -84,7 +84,9 @@ def test_a_disk_that_is_full(name, material, amsunet_in_fork, unbroken, small_di
         done = amsunet_in_fork(command.split(material | {"out": disk / "out"}))
         try:
             assert_clean(done)
-            out = Path(shutil.copytree(disk / "out", tmp_path / str(size)) if (disk / "out").exists() else tmp_path / "x")
+            out = Path(
+                shutil.copytree(disk / "out", tmp_path / str(size)) if (disk / "out").exists() else tmp_path / "x"
+            )
             if problem := go_on(name, material, out, amsunet_in_fork, whole.result):
                 raise AssertionError(problem)
         except AssertionError as problem:

@@ -46,7 +46,7 @@ def _flipped(files, model, run, rng, each) -> dict[str, int]:
 
 
 def _gives(run, model, *more) -> list[dict[str, str]]:
-    done = run([str(model), *more], call="flips:main")
+    done = run([str(model), *more], call="flips:main", limit=100)
     lines = [json.loads(line) for line in done.out.splitlines() if line.startswith("{")]
     assert lines, done.err
     return lines
@@ -69,7 +69,9 @@ def test_flips_in_an_export(to, material, amsunet_in_fork, tmp_path, tally):
     if missing_package(to) or (to == "executorch" and importlib.util.find_spec("executorch") is None):
         pytest.skip(f"cannot write {to} here")
     network = tmp_path / FORMATS[to]
-    made = amsunet_in_fork(["export", *map(str, (material["net"], material["data"])), "--to", to, "--out", str(network)])
+    made = amsunet_in_fork(
+        ["export", *map(str, (material["net"], material["data"])), "--to", to, "--out", str(network)]
+    )
     assert made.code == 0, made.err
     files = sorted(path for path in tmp_path.iterdir() if path.suffix != ".json")
     found = _flipped(files, network, amsunet_in_fork, draws(to), 4 * REPEATS)
