@@ -29,9 +29,7 @@ def _sha(content: bytes) -> str:
 
 def _trained(out: Path) -> dict[str, Any]:
     """The weights, and the figures but for the time."""
-    found: dict[str, Any] = {
-        str(path.relative_to(out)): _sha(path.read_bytes()) for path in _files(out, "*.safetensors")
-    }
+    found = _written("*.safetensors")(out)
     for path in _files(out, "metrics.csv"):
         with path.open(newline="", encoding="utf-8") as lines:
             found[str(path.relative_to(out))] = [

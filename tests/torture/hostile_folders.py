@@ -31,7 +31,7 @@ from amsunet.inference.inputs import find_inputs
 Random = np.random.Generator
 _NAMES = (
     "=1+1.png", "a\nb.png", "\x1b[2J.png", "\u202egnp.png", os.fsdecode(b"bad\xff.png"), " .png", "..png", "-x.png",
-    "%s%n.png", "$(x).png", "x" * 240 + ".png", "masks", "CON.png", "a.PNG", "é.png", "e\u0301.png", "0.png.png", "a;b.png",
+    "%s%n.png", "$(x).png", "x" * 240 + ".png", "masks", "CON.png", "a.PNG", "é.png", "e\u0301.png", "a;b.png",
     "manifest.csv", "split.json", "info.csv", "patients.txt", "test.txt", "README.md", "dataset.json", "labels.csv",
 )  # fmt: skip
 _TEXTS = (
@@ -78,7 +78,7 @@ def _replace(folder: Path, random: Random) -> None:
     path.unlink(missing_ok=True)
     kinds: list[Callable[[], object]] = [
         path.mkdir, lambda: os.mkfifo(path), lambda: path.symlink_to("/dev/zero"), lambda: path.symlink_to(path.name),
-        lambda: path.symlink_to(folder), lambda: path.symlink_to("/etc"), lambda: path.symlink_to("nowhere"), path.touch,
+        lambda: path.symlink_to(folder), lambda: path.symlink_to("/etc"), path.touch,
     ]  # fmt: skip
     kinds[random.integers(len(kinds))]()
 

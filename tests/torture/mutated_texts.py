@@ -81,7 +81,8 @@ class Material:
         self.kinds: dict[str, tuple[str, Path, Callable[[], object]]] = {
             "description": (description.model_dump_json(), folder / "m.safetensors", self._read_description),
             "description of an export": (
-                description.model_dump_json(), folder / "m.onnx", lambda: parse_description(self._text(), folder / "m.onnx")
+                description.model_dump_json(), folder / "m.onnx",
+                lambda: parse_description(self._now, folder / "m.onnx"),
             ),
             "config.json": (json.dumps(config), self.run / "config.json", lambda: (read_run(self.run), load(self.run))),
             "data.json": (
@@ -127,9 +128,6 @@ class Material:
             else:
                 path.write_bytes(before)
         return "read"
-
-    def _text(self) -> str:
-        return self._now
 
     def _read_description(self) -> None:
         """Of a model file whose checksum is right: it was made so."""

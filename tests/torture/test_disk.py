@@ -1,8 +1,7 @@
-"""A disk that is full, read-only or failing, and files that vanish: one sentence, nothing half-written, and one goes on."""
+"""A disk that is full, read-only or failing, and files that vanish: one sentence, nothing half-written, one goes on."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -126,4 +125,4 @@ def test_a_folder_that_may_not_be_written(name, material, amsunet_in_fork, tmp_p
     assert_clean(done)
     tally("faults injected", "no folder to write into", tried=1, handled=int(done.code == 2))
     assert done.code == 2 and str(out.parent) in done.err
-    assert out.parent.read_bytes() == b"" and os.listdir(tmp_path) == ["file"]
+    assert out.parent.read_bytes() == b"" and [path.name for path in tmp_path.iterdir()] == ["file"]

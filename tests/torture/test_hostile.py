@@ -25,9 +25,17 @@ def _tried(run, call, words, count, limit) -> dict:
 
 
 def _note(tally, subject, found) -> None:
-    tally("mutated files", subject, tried=found["read"] + found["refused"] + len(found["crashes"]), read=found["read"],
-          refused_in_one_sentence=found["refused"], crashes=len(found["crashes"]), hangs=len(found["slow"]),
-          megabytes_over_the_bound=max(0, found["megabytes"] - _MEGABYTES), largest_megabytes=found["megabytes"])  # fmt: skip
+    tally(
+        "mutated files",
+        subject,
+        tried=found["read"] + found["refused"] + len(found["crashes"]),
+        read=found["read"],
+        refused_in_one_sentence=found["refused"],
+        crashes=len(found["crashes"]),
+        hangs=len(found["slow"]),
+        largest_megabytes=found["megabytes"],
+        megabytes_over_the_bound=max(0, found["megabytes"] - _MEGABYTES),
+    )
 
 
 def test_mutated_descriptions_records_settings_and_tables(material, amsunet_in_fork, tally):
