@@ -20,6 +20,7 @@ import torch
 from filelock import FileLock
 from made_device import CPU
 from PIL import Image
+from tally import REPEATS, SEED
 
 from amsunet.data.images import Array
 from amsunet.evaluation.trial import STOPPED, run_trial
@@ -63,7 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tests that ask for ``repeat``, the seed of what is done at a random moment, run as often as ``make`` says."""
     if "repeat" in metafunc.fixturenames:
-        metafunc.parametrize("repeat", range(int(os.environ.get("REPEATS", "3"))))
+        metafunc.parametrize("repeat", range(SEED, SEED + -(-REPEATS // 3)))
 
 
 @pytest.fixture
