@@ -20,12 +20,14 @@ import torch
 from filelock import FileLock
 from made_device import CPU
 from PIL import Image
+from tally import REPEATS, SEED
 
 from amsunet.data.images import Array
 from amsunet.evaluation.trial import STOPPED, run_trial
 from amsunet.progress import reported_to
 from amsunet.training.train import train
 
+pytest_plugins = ["tally"]
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 _GOLDEN = (Path(__file__).parent / "golden", SHARED.parent / "golden")
 _TINY: dict[str, Any] = {
@@ -62,7 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tests that ask for ``repeat``, the seed of what is done at a random moment, run as often as ``make`` says."""
     if "repeat" in metafunc.fixturenames:
-        metafunc.parametrize("repeat", range(int(os.environ.get("REPEATS", "3"))))
+        metafunc.parametrize("repeat", range(SEED, SEED + -(-REPEATS // 3)))
 
 
 @pytest.fixture
@@ -98,17 +100,17 @@ def _save(path: Path, array: Array) -> Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def picture() -> Callable[..., Array]:
     return _picture
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def disc() -> Callable[..., Array]:
     return _disc
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def save() -> Callable[[Path, Array], Path]:
     return _save
 

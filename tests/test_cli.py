@@ -175,7 +175,7 @@ def test_an_unfinished_run_says_so_when_it_predicts(command, run, tmp_path):
 
 
 @pytest.mark.torture
-def test_a_prediction_of_a_slide_killed_again_and_again_gives_the_same(command, run, tmp_path, repeat):
+def test_a_prediction_of_a_slide_killed_again_and_again_gives_the_same(command, run, tmp_path, repeat, tally):
     coarse = np.random.default_rng(0).integers(0, 256, (130, 120), np.uint8)
     image = np.kron(coarse, np.ones((16, 16), np.uint8))
     with tifffile.TiffWriter(tmp_path / "scan.tif") as tiff:
@@ -196,6 +196,7 @@ def test_a_prediction_of_a_slide_killed_again_and_again_gives_the_same(command, 
     code, out, _ = command(*words, "--out", "masks")
     assert code == 0 and "going on where it was stopped" in out
     one, two = (tifffile.imread(tmp_path / name / "scan.tif") for name in ("unbroken", "masks"))
+    tally("kills at random", "slide, twice", tried=1, survived=int(np.array_equal(one, two)))
     assert np.array_equal(one, two)
     assert [path.name for path in (tmp_path / "masks").glob("*scan*")] == ["scan.tif"]
 

@@ -44,6 +44,20 @@ def first_line(error: BaseException) -> str:
     return shorten(texts[0], 120, placeholder=" ...") if texts else type(error).__name__
 
 
+def brief(text: str, most: int = 200) -> str:
+    """A text from elsewhere as it stands in a message: the beginning of a long one.
+
+    Args:
+        text: As a cell of a table or a value of a file.
+        most: Characters.
+
+    Example:
+        >>> brief("images/0.png"), brief("a" * 1000, most=3)
+        ('images/0.png', 'aaa ...')
+    """
+    return text if len(text) <= most else f"{text[:most]} ..."
+
+
 def reason_of_end(code: int, output: str, remedy: str) -> str:
     """Why a process failed: its last line, or what its exit code says.
 

@@ -234,7 +234,7 @@ def test_two_do_not_work_in_one_folder(tmp_path):
 
 
 @pytest.mark.torture
-def test_a_killed_comparison_stops_its_trials(tmp_path, repeat):
+def test_a_killed_comparison_stops_its_trials(tmp_path, repeat, tally):
     words = "compare sample:nuclei --models amsunet_xs --seeds 1 --steps-per-epoch 2 --crop 64 --batch-size 4"
     command = [sys.executable, "-m", "amsunet", *words.split(), "--out", str(tmp_path / "out")]
     process = subprocess.Popen([*command, "--epochs", "500"], stdout=subprocess.DEVNULL)
@@ -246,6 +246,7 @@ def test_a_killed_comparison_stops_its_trials(tmp_path, repeat):
     _wait_for(lambda: "stopping after this step" in log.read_text())
     with FileLock(log.with_suffix(".lock"), timeout=120):
         pass  # the trial has let go of its folder
+    tally("kills at random", "compare, whose trials stop", tried=1, survived=int(checkpoint.exists()))
     assert checkpoint.exists()
     assert not (tmp_path / "out" / "comparison.json").exists()
 

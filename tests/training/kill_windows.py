@@ -1,6 +1,6 @@
 """A training killed before every change that it makes on disk, and gone on with; run as a process of its own.
 
-    python kill_windows.py DATA FOLDER SETTINGS FOLDS
+    python kill_windows.py DATA FOLDER SETTINGS
 
 Each training is a fork of this process, which has imported everything and computed nothing. It prints a line of JSON
 for each kill: where it came, how training went on, and whether it ended with the same bytes as an unbroken one.
@@ -67,11 +67,11 @@ def reached(run: Path) -> dict[str, Any]:
     return files
 
 
-def main(data: str, folder: Path, settings: dict[str, Any], folds: int | None) -> None:
+def main(data: str, folder: Path, settings: dict[str, Any]) -> None:
     cpu = choose_device("cpu", "float32")
 
     def begin(run: Path) -> None:
-        train(data, settings, out=run, folds=folds, device=cpu)
+        train(data, settings, out=run, device=cpu)
 
     assert in_fork(lambda: begin(folder / "whole")) == 0
     wanted = reached(folder / "whole")
@@ -88,4 +88,4 @@ def main(data: str, folder: Path, settings: dict[str, Any], folds: int | None) -
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3]), int(sys.argv[4]) or None)
+    main(sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3]))

@@ -23,8 +23,9 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from amsunet.choices import Extra, Flips, ImageScale, LossName, Normalization, Strength
-from amsunet.errors import InputError
+from amsunet.errors import InputError, brief
 from amsunet.records import Record, refuse_removed, removed_in, without_removed
+from amsunet.safe_text import one_line
 from amsunet.wording import command, setting
 
 USER_SET = "set by you"
@@ -273,7 +274,7 @@ def unknown_setting(name: str) -> InputError:
     """The sentence about a name that no setting has."""
     near = get_close_matches(name.replace("-", "_"), SETTINGS, n=1)
     hint = f"did you mean {setting(near[0])}?" if near else f"{command('train', help=True)} lists them"
-    return InputError(f"there is no setting {name!r}: {hint}")
+    return InputError(f"there is no setting {brief(repr(name))}: {hint}")
 
 
 def with_settings(plan: Plan, settings: Mapping[str, Any]) -> Plan:
@@ -293,8 +294,8 @@ def refused(error: ValidationError, name: str | None = None) -> InputError:
     if gone := removed_in(error):
         return InputError(gone)
     first = error.errors()[0]
-    wrong = setting(str(name or first["loc"][0]))
-    return InputError(f"{wrong}: {first['msg'].removeprefix('Value error, ').lower()}, not {as_text(first['input'])}")
+    wrong, why = setting(str(name or first["loc"][0])), first["msg"].removeprefix("Value error, ").lower()
+    return InputError(f"{wrong}: {why}, not {brief(one_line(as_text(first['input'])))}")
 
 
 def as_text(value: Any) -> str:

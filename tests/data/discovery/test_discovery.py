@@ -112,6 +112,12 @@ def test_names_are_unique_whatever_the_paths(touch: Callable[..., Path]) -> None
         ("image,mask,split\n1.png,1.png,holdout\n", r"line 2: split 'holdout' is unknown: write train, val or test"),
         ("image,mask\n1.png,1.png\n1.png,1.png\n", r"1\.png is named more than once"),
         ("", r"lacks the columns"),
+        (f"image,mask\n1.png,{'é' * 200}\n", r"manifest\.csv, line 2: .*é.* does not exist: check the path$"),
+        (
+            f"image,mask\n1.png,{'a/' * 4000}\n",
+            r"line 2: .{,300} \.\.\. does not exist: check the path$",
+        ),
+        ("[" * 100_000 + "\n", r"lacks the columns image,mask \(its columns are \[{,300} \.\.\.\)"),
     ],
 )
 def test_a_wrong_manifest_is_refused_by_line(text: str, message: str, touch: Callable[..., Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from amsunet.data.discovery.patient_table import find_patient_column, known_pati
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import Table, column_called, plain, read_table
 from amsunet.data.discovery.words import composed, split_of
-from amsunet.errors import InputError
+from amsunet.errors import InputError, brief
 from amsunet.regular_file import refuse_irregular
 from amsunet.safe_text import as_cell, from_cell, refuse_undecodable, restored
 from amsunet.wording import setting
@@ -82,7 +83,7 @@ def _columns(table: Table, layout: Layout) -> dict[str, int]:
         kind: index for kind, names in _NAMES.items() if (index := column_called(table.columns, names)) is not None
     }
     if "image" not in found or ("mask" not in found and not of_classes):
-        has = f"its columns are {', '.join(filter(None, table.columns)) or 'none'}"
+        has = f"its columns are {brief(', '.join(filter(None, table.columns))) or 'none'}"
         raise InputError(
             f"{table.path} lacks the columns image,mask ({has}): give them these names (group, split, roi, "
             f"{_OTHER_OBSERVER} may follow)"
@@ -145,16 +146,25 @@ def _sample(path: Path, number: int, cells: dict[str, str], layout: Layout) -> S
     )
 
 
+def _exists(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:  # no file system has such a name
+            raise
+        return False
+
+
 def _existing(path: Path, number: int, text: str) -> Path:
     # As it stands; as a cell that was written so that no spreadsheet runs it; written under Windows; on one line.
     ways = (text, from_cell(text), text.replace("\\", "/"), restored(from_cell(text)))
-    file = next((file for way in ways if (file := path.parent / way).exists()), path.parent / ways[2])
-    if not file.exists() and not file.name.isascii() and file.parent.is_dir():
+    file = next((file for way in ways if _exists(file := path.parent / way)), path.parent / ways[2])
+    if not _exists(file) and not file.name.isascii() and file.parent.is_dir():
         file = next((one for one in file.parent.iterdir() if composed(one.name) == composed(file.name)), file)
+    if not _exists(file):
+        raise InputError(f"{path}, line {number}: {brief(str(file))} does not exist: check the path")
     if file.is_dir():
         raise InputError(f"{path}, line {number}: {file} is a folder: name a file")
-    if not file.exists():
-        raise InputError(f"{path}, line {number}: {file} does not exist: check the path")
     refuse_irregular(file)
     if kind := describe_other(file):
         raise InputError(f"{path}, line {number}: {file} is {kind}")

@@ -1,0 +1,119 @@
+"""What the tests of ``make torture`` work on, and the server that runs their commands."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from commands import SMALL
+
+from amsunet.inference.model_file import load_model, save_model
+from amsunet.inference.model_ref import FILE_NAME
+from amsunet.inference.predictor import load
+
+_HOME = Path(__file__).parent
+Run = Callable[..., SimpleNamespace]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(_HOME):
+            item.add_marker(pytest.mark.torture)
+
+
+@pytest.fixture(scope="session")
+def amsunet_in_fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Run a command in a fork of a process that has imported everything: exit code, output, what the fault told."""
+    base, numbers = tmp_path_factory.mktemp("forks"), itertools.count()
+    paths = [str(_HOME), str(_HOME.parent), str(_HOME.parent / "data"), os.environ.get("PYTHONPATH", "")]
+    server = subprocess.Popen(
+        [sys.executable, "-W", "ignore", str(_HOME / "fork_server.py")],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert server.stdin is not None and server.stdout is not None
+    assert server.stdout.readline() == "ready\n"
+
+    def run(words: list[str], fault: dict[str, Any] | None = None, **more: Any) -> SimpleNamespace:
+        told = str(base / str(next(numbers)))
+        job = {"words": words, "fault": fault or {}, "told": told, "folder": str(base), **more}
+        print(json.dumps(job), file=server.stdin, flush=True)
+        return SimpleNamespace(**json.loads(server.stdout.readline()))
+
+    yield run
+    server.stdin.close()
+    server.wait()
+
+
+@pytest.fixture(scope="session")
+def material(
+    made_once: Callable[..., Path],
+    amsunet_in_fork: Run,
+    picture: Callable[..., np.ndarray],
+    disc: Callable[..., np.ndarray],
+    save: Callable[..., Path],
+) -> dict[str, Path]:
+    """A data set, a finished run, the same one with a network that finds something, images, and a slide."""
+
+    def make(folder: Path) -> None:
+        for number in range(8):
+            save(folder / "data" / "images" / f"{number}.png", picture(number))
+            save(folder / "data" / "masks" / f"{number}.png", np.uint8(255) * disc(number))
+        shutil.copytree(folder / "data" / "images", folder / "images")
+        (folder / "images" / "7.png").write_bytes(b"damaged")
+        with tifffile.TiffWriter(folder / "scan.tif") as tiff:
+            image = np.kron(picture(0, 120, 160), np.ones((16, 16), np.uint8))
+            tiff.write(image, subifds=1, tile=(256, 256), compression="zlib")
+            tiff.write(image[::2, ::2], subfiletype=1, tile=(256, 256), compression="zlib")
+        words = f"--epochs 2 --steps-per-epoch 2 --deterministic {SMALL}".split()
+        done = amsunet_in_fork(["train", str(folder / "data"), "--out", str(folder / "run"), *words])
+        assert done.code == 0, done.err
+        _make_decisive(Path(shutil.copytree(folder / "run", folder / "net")), picture(99))
+
+    folder = made_once("material", make)
+    return {name: folder / name for name in ("data", "run", "net", "images")} | {"scan": folder / "scan.tif"}
+
+
+def _make_decisive(run: Path, image: np.ndarray) -> None:
+    """Give a network random weights in its last layer, and a threshold that half of an image exceeds: what its weights
+    are shows in its masks.
+    """
+    network, description = load_model(run / FILE_NAME)
+    torch.manual_seed(0)
+    torch.nn.init.normal_(network.head.weight, std=3.0)
+    torch.nn.init.zeros_(network.head.bias)
+    save_model(run / FILE_NAME, network, description)
+    half = float(np.median(load(run).predict(image).probability[1]))
+    save_model(run / FILE_NAME, network, description.model_copy(update={"threshold": half}))
+
+
+@pytest.fixture(scope="session")
+def unbroken(material: dict[str, Path], amsunet_in_fork: Run, made_once: Callable[..., Path]) -> Callable[..., Any]:
+    """What a command ends with where nothing hinders it, and what it did on its way."""
+
+    def of(name: str, command: Any, fault: dict[str, Any]) -> SimpleNamespace:
+        key = f"unbroken-{name}-{fault['kind']}".replace(" ", "-")
+
+        def make(folder: Path) -> None:
+            folder.mkdir()
+            out = folder / "out"
+            done = amsunet_in_fork(command.split(material | {"out": out}), {**fault, "at": None, "below": str(out)})
+            assert done.code in (0, 1) and "Traceback" not in done.err, done.err
+            done.result = command.result(out)
+            (folder / "done.json").write_text(json.dumps(vars(done)), encoding="utf-8")
+
+        return SimpleNamespace(**json.loads((made_once(key, make) / "done.json").read_text(encoding="utf-8")))
+
+    return of

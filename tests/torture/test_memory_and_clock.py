@@ -1,0 +1,79 @@
+"""Little memory, a clock that jumps, and networks that give no numbers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from commands import COMMANDS, assert_clean, go_on
+from tally import REPEATS, SEED
+
+from amsunet.inference.model_file import load_model, save_model
+from amsunet.inference.model_ref import FILE_NAME
+
+MEGABYTES = (1, 8, 20, 40, 80, 160, 320, 640)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if not name.startswith("export")])
+def test_little_memory(name, material, amsunet_in_fork, unbroken, tmp_path, tally):
+    """One sentence or all of it; and with memory again one goes on."""
+    command, problems = COMMANDS[name], []
+    whole = unbroken(name, command, {"kind": "kill"})
+    tried = MEGABYTES[SEED % 2 :: 1 if REPEATS > 1 and command.weight < 4 else 3]
+    for megabytes in tried:
+        out = tmp_path / str(megabytes)
+        done = amsunet_in_fork(
+            command.split(material | {"out": out}), {"kind": "memory", "megabytes": megabytes}, limit=100
+        )
+        try:
+            assert_clean(done)
+            if problem := go_on(name, material, out, amsunet_in_fork, whole.result):
+                raise AssertionError(problem)
+        except AssertionError as problem:
+            problems.append((megabytes, str(problem)))
+    tally("faults injected", "little memory", tried=len(tried), handled=len(tried) - len(problems))
+    assert problems == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_clock_that_jumps(name, material, amsunet_in_fork, unbroken, tmp_path, tally):
+    """The time of day is wrong, and files are of the future or of before 1970: the result is the same."""
+    command = COMMANDS[name]
+    whole = unbroken(name, command, {"kind": "kill"})
+    given = {part: tmp_path / path.name for part, path in material.items()}
+    for part, path in material.items():
+        (shutil.copytree if path.is_dir() else shutil.copy)(path, given[part])
+    for number, path in enumerate(sorted(tmp_path.rglob("*"))):
+        if path.is_file():
+            when = (time.time() + 10**9, 0, -(10**8))[number % 3]
+            os.utime(path, (when, when))
+    out = tmp_path / "out"
+    done = amsunet_in_fork(command.split(given | {"out": out}), {"kind": "clock", "seed": SEED})
+    same = done.code == whole.code and command.result(out) == whole.result
+    tally("faults injected", "a clock that jumps", tried=1, handled=int(same))
+    assert_clean(done)
+    assert same, done.err
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e38])
+@pytest.mark.parametrize("name", ["predict", "slide", "evaluate", "export onnx"])
+def test_a_network_that_gives_no_numbers(name, value, material, amsunet_in_fork, tmp_path, tally):
+    """It gives no mask, and says so."""
+    net = Path(shutil.copytree(material["net"], tmp_path / "net"))
+    network, description = load_model(net / FILE_NAME)
+    with torch.no_grad():
+        network.head.bias.fill_(value)
+        network.head.bias[0] = -value
+    save_model(net / FILE_NAME, network, description)
+    out = tmp_path / "out"
+    done = amsunet_in_fork(COMMANDS[name].split(material | {"net": net, "out": out}))
+    finite = abs(value) == 1e38
+    masks = [path for path in out.rglob("*") if path.suffix in (".png", ".tif", ".onnx") and "report" not in path.parts]
+    handled = done.code in (0, 1, 2) and "Traceback" not in done.err and (finite or (done.code > 0 and not masks))
+    tally("faults injected", "no numbers", tried=1, handled=int(handled))
+    assert_clean(done)
+    assert handled, (done.code, masks, done.out, done.err)
