@@ -226,6 +226,7 @@ def test_a_state_of_an_earlier_version_is_taken_and_its_flips_are_noticed(copy, 
 def test_a_state_of_another_network_is_refused(copy):
     config = json.loads((copy / "config.json").read_text())
     config["plan"]["base_channels"] = 8
+    del config["sha256"]
     (copy / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match=rf"{LAST} is of another network than .*config\.json names"):
         resume(copy)
