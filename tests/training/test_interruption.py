@@ -32,11 +32,13 @@ def data(make_dataset):
     return make_dataset(6)
 
 
-def _killed_everywhere(data, folder, settings, folds):
-    """What came of a training killed at every change on disk, a row for each kill."""
+def _killed_in_turn(data, folder, settings, folds, *chosen):
+    """What came of a training killed at changes on disk, a row for each kill; chosen: how many changes, by which seed,
+    where it is not each.
+    """
     folder.mkdir()
     script = Path(__file__).with_name("kill_windows.py")
-    words = [str(data), str(folder), json.dumps(settings), str(folds)]
+    words = [str(data), str(folder), json.dumps(settings), str(folds), *map(str, chosen)]
     done = subprocess.run(
         [sys.executable, str(script), *words],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -48,9 +50,22 @@ def _killed_everywhere(data, folder, settings, folds):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("folds", [0, pytest.param(2, marks=pytest.mark.torture)], ids=["a run", "folds"])
+@pytest.fixture
+def one_step(settings):
+    """An epoch of a step."""
+    return {**settings, "steps_per_epoch": 1, "epochs": 1}
+
+
+def test_a_training_killed_before_some_changes_on_disk_goes_on_and_ends_the_same(data, one_step, tmp_path):
+    kills = _killed_in_turn(data, tmp_path / "runs", one_step, 0, 2, 0)
+    assert [kill["code"] for kill in kills] == [-signal.SIGKILL] * 2, kills
+    assert [kill for kill in kills if kill["way"] == "none" or not kill["same"] or kill["left"]] == []
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("folds", [0, 2], ids=["a run", "folds"])
 def test_a_training_killed_before_any_change_on_disk_goes_on_and_ends_the_same(data, settings, tmp_path, folds):
-    kills = _killed_everywhere(data, tmp_path / "runs", {**settings, "steps_per_epoch": 1}, folds)
+    kills = _killed_in_turn(data, tmp_path / "runs", {**settings, "steps_per_epoch": 1}, folds)
     places = [kill["at"] for kill in kills]
     assert {f"os.rename {name}" for name in ("data.json", "config.json", LAST, PREVIOUS)} <= {*places} or folds
     assert len(places) > 12 and all(kill["code"] == -signal.SIGKILL for kill in kills)

@@ -48,7 +48,7 @@ def _sides(value: Any) -> Any:
     sides = [sides] if isinstance(sides, int) else sides
     if not isinstance(sides, (tuple, list)):
         return value
-    if len(sides) > 2 or not all(str(side).strip().isdecimal() for side in sides):
+    if not 1 <= len(sides) <= 2 or not all(str(side).strip().isdecimal() for side in sides):
         raise ValueError("give a side, or height x width, in whole numbers, as 64 or 64x96")
     return (sides[0], sides[-1])
 
