@@ -10,7 +10,14 @@ import pytest
 from amsunet.checked_json import read_checked, write_checked
 from amsunet.errors import InputError
 
-_CONTENT = {"seed": 12, "crop": (32, 64), "lr": 1e-3, "none": float("nan"), "name": "nüclei\udcff", "by": {"b": 1, "a": 2}}
+_CONTENT = {
+    "seed": 12,
+    "crop": (32, 64),
+    "lr": 1e-3,
+    "none": float("nan"),
+    "name": "nüclei\udcff",
+    "by": {"b": 1, "a": 2},
+}
 _READ = {**_CONTENT, "crop": [32, 64], "none": None}
 
 

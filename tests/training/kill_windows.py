@@ -86,8 +86,8 @@ def main(data: str, folder: Path, settings: dict[str, Any], folds: int | None, c
         ways = {"the same command": lambda r=run: begin(r), "resume": lambda r=run: resume(r)}
         way = next((name for name, go_on in ways.items() if in_fork(go_on) == 0), "none")
         left = [path.name for path in run.rglob("*.partial*")]
-        same = reached(run) == wanted
-        print(json.dumps({"code": code, "at": told.read_text().splitlines()[-1], "way": way, "same": same, "left": left}), flush=True)
+        kill = {"code": code, "at": told.read_text().splitlines()[-1], "way": way, "left": left}
+        print(json.dumps({**kill, "same": reached(run) == wanted}), flush=True)
 
 
 if __name__ == "__main__":

@@ -139,8 +139,8 @@ class PixelCounts:
         if dice >= _POOR or inverted <= _FAIR:
             return []
         return [
-            f"Dice of all pixels is {dice:.4f}, and {inverted:.4f} against the inverted masks: look at some images, and "
-            f"if their masks are inverted, {remedy}"
+            f"Dice of all pixels is {dice:.4f}, and {inverted:.4f} against the inverted masks: look at some images, "
+            f"and if their masks are inverted, {remedy}"
         ]
 
     def _without_object(self, scored: int) -> str:
