@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import fcntl
+from pathlib import Path
 
 import pytest
 from filelock import Timeout
 
+import amsunet
 from amsunet.file_lock import file_lock
 from amsunet.training.run_folder import run_lock
 
@@ -43,3 +45,8 @@ def test_another_error_of_a_lock_is_one(tmp_path, monkeypatch):
     _refuse(monkeypatch, errno.EIO)
     with pytest.raises(OSError, match="refused"), file_lock(tmp_path / "lock"):
         pass
+
+
+def test_all_locks_are_of_this_kind():
+    files = Path(amsunet.__file__).parent.rglob("*.py")
+    assert [path.name for path in files if "FileLock(" in path.read_text(encoding="utf-8")] == ["file_lock.py"]

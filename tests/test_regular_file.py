@@ -16,8 +16,12 @@ from amsunet.data.builtin_samples import check_exists
 from amsunet.data.discovery.layout import find_samples
 from amsunet.errors import InputError
 from amsunet.inference.inputs import find_inputs
+from amsunet.inference.model_metadata import read_description
 from amsunet.inference.model_ref import ModelRef
+from amsunet.inference.slide_state import FileArray
 from amsunet.regular_file import open_regular, read_regular
+from amsunet.training.checkpoint import find_checkpoint
+from amsunet.training.run_folder import read_run
 
 
 @pytest.fixture(autouse=True)
@@ -136,3 +140,18 @@ def test_inputs_and_models_that_are_no_files_are_refused(
     for name in ("model.onnx", "model.safetensors"):
         with pytest.raises(InputError, match=f"{name} is {kind}, where a file is needed"):
             ModelRef.resolve(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device"])
+def test_what_lies_in_a_run_is_a_file(tmp_path: Path, kind: str) -> None:
+    for name in ("model.safetensors", "config.json", "last.ckpt", "labels"):
+        SPECIAL[kind](tmp_path / name)
+    for read in (
+        lambda: read_description(tmp_path / "model.safetensors"),
+        lambda: read_run(tmp_path),
+        lambda: FileArray(tmp_path / "labels", 1, 2, 2, np.uint8),
+    ):
+        with pytest.raises(InputError, match=f"is {kind}, where a file is needed"):
+            read()
+    with pytest.raises(InputError, match=r"last\.ckpt is damaged"):
+        find_checkpoint(tmp_path, {})

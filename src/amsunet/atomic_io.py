@@ -181,15 +181,15 @@ def printable(text: str) -> str:
 
 def write_json(path: Path, content: Any) -> None:
     """Write ``content`` as indented JSON, wholly or not at all."""
-    write_text(path, json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n")
+    write_text(path, json.dumps(finite(content), indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n")
 
 
-def _finite(content: Any) -> Any:
+def finite(content: Any) -> Any:
     """The content with null in place of NaN and infinity, which JSON does not have."""
     if isinstance(content, dict):
-        return {key: _finite(value) for key, value in content.items()}
+        return {key: finite(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
-        return [_finite(value) for value in content]
+        return [finite(value) for value in content]
     return None if isinstance(content, float) and not math.isfinite(content) else content
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,12 @@ _HUGE_PAGE = 2 << 20
 _MOST = 32 << 30
 """Bytes of addresses that are asked for."""
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+_RAN_OUT = re.compile(
+    "out of memory|not enough memory|can(no|')t allocate memory|failed to allocate"
+    "|could not create a (memory|primitive)"  # oneDNN
+    "|bad_alloc|bad allocation",  # the C++ library
+    re.IGNORECASE,
+)
 _CONTAINER = Path("/sys/fs/cgroup")
 _MEMORY, _ADDRESSES = Path("/proc/meminfo"), Path("/proc/self/statm")
 _OVERCOMMIT = Path("/proc/sys/vm/overcommit_memory")
@@ -141,6 +148,19 @@ def free_memory() -> int:
         files = sum(int(line.split()[1]) for line in lines if line.startswith(("inactive_file ", "active_file ")))
         free = min(free, limit - used + files)  # files that were read are dropped when memory is asked for
     return max(0, free)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error reports that memory ran out: torch and the runtimes of exported files have errors of their own.
+
+    Args:
+        error: Any error.
+
+    Example:
+        >>> is_out_of_memory(RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"))
+        True
+    """
+    return isinstance(error, MemoryError) or bool(_RAN_OUT.search(str(error)))
 
 
 def _free_on_machine() -> int:

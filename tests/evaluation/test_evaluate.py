@@ -18,7 +18,7 @@ from PIL import Image
 
 from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
-from amsunet.data.options import DataOptions
+from amsunet.data.options import DataOptions, MaskOptions
 from amsunet.errors import InputError
 from amsunet.evaluation import samples
 from amsunet.evaluation.evaluate import evaluate
@@ -113,6 +113,29 @@ def test_the_polarity_that_is_said_is_evaluated_beside_what_the_network_finds_ou
     assert len(folders) == 3
     for folder, evaluation in folders.items():
         assert json.loads((folder / "summary.json").read_text())["polarity"] == evaluation.polarity
+
+
+def test_inverted_masks_of_dense_objects_are_noticed_by_the_scores(tmp_path, monkeypatch, save):
+    monkeypatch.chdir(tmp_path)
+    dense = 0
+    for sample in (nuclei := open_dataset(locate("sample:nuclei"))).samples:
+        image, labels = nuclei.read(sample)
+        shares = {(y, x): labels[y : y + 64, x : x + 64].mean() for y in range(0, 65, 16) for x in range(0, 65, 16)}
+        y, x = max(shares, key=shares.__getitem__)
+        if shares[y, x] < 0.35:
+            continue
+        dense += 1
+        inside = slice(y, y + 64), slice(x, x + 64)
+        save(tmp_path / "dense" / "images" / f"{sample.name}.png", image[inside][..., 0])
+        save(tmp_path / "dense" / "masks" / f"{sample.name}.png", np.uint8(255) * (labels[inside] == 0))
+    assert dense >= 3
+    evaluation = evaluate("zoo:nuclei", tmp_path / "dense", options=EXACT)
+    (finding,) = (line for line in evaluation.findings if "inverted" in line)
+    assert finding.endswith("if their masks are inverted, set classes=(255, 0)")
+    assert finding in evaluation.table() and finding in evaluation.summary()["findings"]
+    masks = MaskOptions(classes=(255, 0))
+    again = evaluate("zoo:nuclei", tmp_path / "dense", options=EXACT, data_options=DataOptions(masks=masks))
+    assert again.interval("dice").mean > 0.5 and not [line for line in again.findings if "inverted" in line]
 
 
 def test_uncertainty_is_that_of_what_predict_gives(run):
@@ -249,6 +272,7 @@ def test_data_that_changed_since_training_are_refused(run, tmp_path):
     copy = shutil.copytree(run, tmp_path / "run")
     record = json.loads((copy / "data.json").read_text())
     record["checksums"]["nuclei_y000_x384"] = "another"
+    del record["sha256"]
     (copy / "data.json").write_text(json.dumps(record))
     with pytest.raises(InputError, match="no longer what the run was trained on"):
         evaluate(copy)
@@ -267,6 +291,7 @@ def test_masks_that_changed_since_the_training_are_told(run, tmp_path):
     trained = next(name for name, split in record["splits"].items() if split == "train")
     for name in ("nuclei_y000_x384", trained):
         record["mask_checksums"][name] = "another"
+    del record["sha256"]
     (copy / "data.json").write_text(json.dumps(record))
     (note,) = evaluate(copy).notes
     assert note.startswith("2 masks differ from those trained on, as ") and "(1 of them evaluated here)" in note

@@ -47,6 +47,20 @@ def test_nothing_to_be_found():
     )
 
 
+def test_masks_that_look_inverted():
+    left, right = EMPTY.copy(), EMPTY.copy()
+    left[:, :7], right[:, 7:] = 1, 1
+    right[0, 0] = 1
+    (text,) = pixel_counts([(left, right)] * 3).describe_inversion("turn them")
+    assert text.startswith("Dice of all pixels is 0.0") and text.endswith("if their masks are inverted, turn them")
+    assert "and 0.99" in text
+    everything = np.ones_like(EMPTY)
+    for true, found in ((left, left), (EMPTY, right), (left, EMPTY), (square(size=3), everything), (left, square())):
+        assert pixel_counts([(true, found)] * 3).describe_inversion("turn them") == []
+    several = pixel_counts([(left, right)], ("background", "one", "two"))
+    assert several.describe_inversion("turn them") == []
+
+
 @pytest.mark.parametrize("empty", [0, 2])
 def test_a_network_that_marks_nothing(empty):
     text = findings([(square(), EMPTY)] * 10 + [(EMPTY, EMPTY)] * empty)

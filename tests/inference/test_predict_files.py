@@ -20,7 +20,10 @@ from amsunet.inference import predict_files as module
 from amsunet.inference import prediction_plan
 from amsunet.inference.inputs import InputImage, find_inputs
 from amsunet.inference.outcome import REVIEW_LIST
+from amsunet.inference.outputs import Outputs
 from amsunet.inference.predict_files import predict, predict_files
+from amsunet.inference.predictor import Predictor
+from amsunet.inference.segmentation import PendingSegmentation
 
 
 def _files(out: Path) -> set[str]:
@@ -107,6 +110,48 @@ def test_a_broken_file_is_listed_and_does_not_stop_the_rest(images, tmp_path, ma
     listed = dict(line.split("\t") for line in (tmp_path / "out" / "failures.txt").read_text().splitlines())
     assert listed == outcome.failures
     assert "0 bytes" in listed[str(where / "empty.png")]
+
+
+_STEPS = {
+    "prepare": (Predictor, lambda predictor, image, name: [name]),
+    "compute": (Predictor, lambda predictor, images: [one.name for one in images]),
+    "finish": (PendingSegmentation, lambda pending: [pending.image.name]),
+    "write": (Outputs, lambda outputs, segmentation, image: [segmentation.name]),
+}
+"""What is done with an image, and how it is known there."""
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+@pytest.mark.parametrize("step", _STEPS)
+def test_an_image_without_memory_is_a_failure_of_its_own(
+    images, tmp_path, make_light_predictor, monkeypatch, step, error
+):
+    """The other one of its batch is predicted, and so is it once there is room."""
+    predictor, (kind, names) = make_light_predictor(), _STEPS[step]
+    real = getattr(kind, step)
+
+    def full(*given):
+        if "b" in names(*given):
+            raise error
+        return real(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, step, full)
+        outcome = predict_files(predictor, find_inputs([str(images[0])]), tmp_path / "out")
+    assert outcome.written == 4
+    ((path, message),) = outcome.failures.items()
+    assert Path(path).name == "b.png" and message.startswith(f"{path} does not fit into memory: close other programs")
+    again = predict_files(predictor, find_inputs([str(images[0])]), tmp_path / "out", resume=True)
+    assert (again.written, again.passed_over, again.failures) == (1, 4, {})
+
+
+def test_another_error_of_a_network_is_no_want_of_memory(images, tmp_path, make_light_predictor, monkeypatch):
+    def fail(self, given):
+        raise RuntimeError("an illegal memory access was encountered")
+
+    monkeypatch.setattr(Predictor, "compute", fail)
+    with pytest.raises(RuntimeError, match="illegal"):
+        predict_files(make_light_predictor(), find_inputs([str(images[0])]), tmp_path / "out")
 
 
 @pytest.mark.parametrize(

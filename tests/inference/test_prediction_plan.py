@@ -212,6 +212,14 @@ def test_a_folder_in_the_place_of_a_list_is_said_before_the_work(tmp_path, make_
     assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
 
 
+@pytest.mark.parametrize("name", [REVIEW_LIST, FAILURES, RECORD])
+def test_a_pipe_in_the_place_of_a_list_is_said_before_the_work(tmp_path, make_light_predictor, images, name):
+    (tmp_path / "out").mkdir()
+    os.mkfifo(tmp_path / "out" / name)
+    with pytest.raises(InputError, match=f"{name} is a pipe, where a file is needed"):
+        predict_files(make_light_predictor(), find_inputs([str(images[0])]), tmp_path / "out")
+
+
 def test_two_results_of_one_image_are_two_files(tmp_path, make_light_predictor, picture):
     predictor = make_light_predictor(kind="folders", names=("background", "overlays", "cup"))
     said = _clash(tmp_path, predictor, ("x",), picture, overlay=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import shutil
 from dataclasses import replace
@@ -223,6 +225,19 @@ def test_two_commands_do_not_work_on_one_slide(make_tiled, path, tmp_path):
     folder.mkdir(parents=True)
     with FileLock(folder / "lock"), pytest.raises(InputError, match="worked on by another command"):
         SlideTask(make_tiled(), path, tmp_path / "out", "mask").run()
+
+
+def test_a_slide_is_worked_on_where_the_file_system_knows_no_locks(make_tiled, path, tmp_path, monkeypatch, said):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    SlideTask(make_tiled(), path, tmp_path / "out", "mask").run()
+    assert [line for line in said if "knows no locks" in line] == [
+        f"warning: the file system of {tmp_path / 'out' / '.mask.partial'} knows no locks: make sure that no other "
+        "command writes there meanwhile"
+    ]
+    assert [one.name for one in (tmp_path / "out").iterdir()] == ["mask.tif"]
 
 
 def test_too_little_room_is_said_before_work_starts(make_tiled, path, tmp_path, monkeypatch, picture):

@@ -1,6 +1,8 @@
 """A training killed before every change that it makes on disk, and gone on with; run as a process of its own.
 
-    python kill_windows.py DATA FOLDER SETTINGS
+    python kill_windows.py DATA FOLDER SETTINGS FOLDS [COUNT SEED]
+
+With COUNT not before every change, but before so many of them, which the seed chooses.
 
 Each training is a fork of this process, which has imported everything and computed nothing. It prints a line of JSON
 for each kill: where it came, how training went on, and whether it ended with the same bytes as an unbroken one.
@@ -12,6 +14,7 @@ import csv
 import itertools
 import json
 import os
+import random
 import signal
 import sys
 from collections.abc import Callable
@@ -39,8 +42,8 @@ def in_fork(work: Callable[[], object]) -> int:
     os._exit(0)
 
 
-def kill_at(number: int, run: Path, told: Path) -> None:
-    """Have this process killed before the change of this number below a folder, which is told in a file."""
+def watch_changes(run: Path, told: Path, kill_at: int = -1) -> None:
+    """Note every change below a folder in a file, a line for each; before the one of this number, kill this process."""
     seen = itertools.count()
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
@@ -48,10 +51,11 @@ def kill_at(number: int, run: Path, told: Path) -> None:
             return
         place = Path(os.fspath(arguments[_CHANGES[event]]))
         changes = event == "os.rename" or place.exists() == (event != "os.mkdir")
-        if not changes or not place.is_relative_to(run) or "tensorboard" in place.parts or next(seen) != number:
+        if not changes or not place.is_relative_to(run) or "tensorboard" in place.parts:
             return
-        os.write(handle, f"{event} {place.relative_to(run)}".encode())
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.write(handle, f"{event} {place.relative_to(run)}\n".encode())
+        if next(seen) == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     handle = os.open(told, os.O_CREAT | os.O_WRONLY)
     sys.addaudithook(watch)
@@ -67,25 +71,24 @@ def reached(run: Path) -> dict[str, Any]:
     return files
 
 
-def main(data: str, folder: Path, settings: dict[str, Any]) -> None:
+def main(data: str, folder: Path, settings: dict[str, Any], folds: int | None, count: int = 0, seed: int = 0) -> None:
     cpu = choose_device("cpu", "float32")
 
     def begin(run: Path) -> None:
-        train(data, settings, out=run, device=cpu)
+        train(data, settings, out=run, folds=folds, device=cpu)
 
-    assert in_fork(lambda: begin(folder / "whole")) == 0
+    assert in_fork(lambda: (watch_changes(folder / "whole", folder / "whole.txt"), begin(folder / "whole"))) == 0
     wanted = reached(folder / "whole")
-    for number in itertools.count():
+    changes = range(len((folder / "whole.txt").read_text().splitlines()))
+    for number in sorted(random.Random(seed).sample(changes, count)) if count else changes:
         run, told = folder / str(number), folder / f"{number}.txt"
-        code = in_fork(lambda n=number, r=run, t=told: (kill_at(n, r, t), begin(r)))
-        if code == 0:
-            return
+        code = in_fork(lambda n=number, r=run, t=told: (watch_changes(r, t, n), begin(r)))
         ways = {"the same command": lambda r=run: begin(r), "resume": lambda r=run: resume(r)}
         way = next((name for name, go_on in ways.items() if in_fork(go_on) == 0), "none")
         left = [path.name for path in run.rglob("*.partial*")]
-        same = reached(run) == wanted
-        print(json.dumps({"code": code, "at": told.read_text(), "way": way, "same": same, "left": left}), flush=True)
+        kill = {"code": code, "at": told.read_text().splitlines()[-1], "way": way, "left": left}
+        print(json.dumps({**kill, "same": reached(run) == wanted}), flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3]))
+    main(sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3]), int(sys.argv[4]) or None, *map(int, sys.argv[5:]))

@@ -32,11 +32,13 @@ def data(make_dataset):
     return make_dataset(6)
 
 
-def _killed_everywhere(data, folder, settings):
-    """What came of a training killed at every change on disk, a row for each kill."""
+def _killed_in_turn(data, folder, settings, folds, *chosen):
+    """What came of a training killed at changes on disk, a row for each kill; chosen: how many changes, by which seed,
+    where it is not each.
+    """
     folder.mkdir()
     script = Path(__file__).with_name("kill_windows.py")
-    words = [str(data), str(folder), json.dumps(settings)]
+    words = [str(data), str(folder), json.dumps(settings), str(folds), *map(str, chosen)]
     done = subprocess.run(
         [sys.executable, str(script), *words],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -48,10 +50,24 @@ def _killed_everywhere(data, folder, settings):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_a_training_killed_before_any_change_on_disk_goes_on_and_ends_the_same(data, settings, tmp_path):
-    kills = _killed_everywhere(data, tmp_path / "runs", {**settings, "steps_per_epoch": 1})
+@pytest.fixture
+def one_step(settings):
+    """An epoch of a step."""
+    return {**settings, "steps_per_epoch": 1, "epochs": 1}
+
+
+def test_a_training_killed_before_some_changes_on_disk_goes_on_and_ends_the_same(data, one_step, tmp_path):
+    kills = _killed_in_turn(data, tmp_path / "runs", one_step, 0, 2, 0)
+    assert [kill["code"] for kill in kills] == [-signal.SIGKILL] * 2, kills
+    assert [kill for kill in kills if kill["way"] == "none" or not kill["same"] or kill["left"]] == []
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("folds", [0, 2], ids=["a run", "folds"])
+def test_a_training_killed_before_any_change_on_disk_goes_on_and_ends_the_same(data, settings, tmp_path, folds):
+    kills = _killed_in_turn(data, tmp_path / "runs", {**settings, "steps_per_epoch": 1}, folds)
     places = [kill["at"] for kill in kills]
-    assert {f"os.rename {name}" for name in ("data.json", "config.json", LAST, PREVIOUS)} <= {*places}
+    assert {f"os.rename {name}" for name in ("data.json", "config.json", LAST, PREVIOUS)} <= {*places} or folds
     assert len(places) > 12 and all(kill["code"] == -signal.SIGKILL for kill in kills)
     assert [kill for kill in kills if kill["way"] == "none" or not kill["same"] or kill["left"]] == []
 
@@ -225,6 +241,7 @@ def test_a_state_of_an_earlier_version_is_taken_and_its_flips_are_noticed(copy, 
 def test_a_state_of_another_network_is_refused(copy):
     config = json.loads((copy / "config.json").read_text())
     config["plan"]["base_channels"] = 8
+    del config["sha256"]
     (copy / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match=rf"{LAST} is of another network than .*config\.json names"):
         resume(copy)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -18,14 +17,9 @@ from amsunet.cli.former_options import Commands
 from amsunet.cli.process import own_process
 from amsunet.console import echo
 from amsunet.errors import InputError
+from amsunet.memory import is_out_of_memory
 from amsunet.optional import describe_missing, is_optional
 
-_OUT_OF_MEMORY = re.compile(
-    "out of memory|not enough memory|can(no|')t allocate memory|failed to allocate"
-    "|could not create a (memory|primitive)"  # oneDNN
-    "|bad_alloc|bad allocation",  # the C++ library
-    re.IGNORECASE,
-)
 _LESS_AT_ONCE = {
     **dict.fromkeys(("train", "check"), "with a smaller --batch-size or --crop, or --base-channels 16"),
     **dict.fromkeys(("compare", "ablate"), "with a smaller --batch-size or --crop, or --jobs 1"),
@@ -94,9 +88,8 @@ def main(entry: click.Command | None = None) -> None:
         echo(f"error: {describe_missing(error.name or '')}", err=True)
     except OSError as error:
         echo(f"error: {error}: free some space or fix the permissions, and run the command again", err=True)
-    except (MemoryError, RuntimeError) as error:
-        # torch reports memory with a RuntimeError, which is the parent of its own kind for GPUs.
-        if isinstance(error, RuntimeError) and not _OUT_OF_MEMORY.search(str(error)):
+    except Exception as error:
+        if not is_out_of_memory(error):
             raise
         echo(f"error: memory ran out: {_describe_less(sys.argv[1:])}", err=True)
     sys.exit(2)

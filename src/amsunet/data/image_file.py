@@ -16,8 +16,9 @@ import tifffile
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from amsunet.data import tiff
-from amsunet.data.image_header import MAXIMUM_PIXELS, claim_of, refuse_claim
+from amsunet.data.image_header import MAXIMUM_PIXELS, NO_MEMORY, claim_of, refuse_claim
 from amsunet.errors import InputError
+from amsunet.memory import is_out_of_memory
 from amsunet.process_state import Borrowed, quiet
 from amsunet.regular_file import open_regular, read_regular, refuse_irregular
 
@@ -51,19 +52,23 @@ def reading() -> Iterator[None]:
 
 @contextmanager
 def memory_errors(path: Path) -> Iterator[None]:
-    """Turn a MemoryError within into a failure of one image, so that what is done with others goes on.
+    """Turn a want of memory within into a failure of one image, so that what is done with others goes on.
 
     Args:
         path: The image.
 
     Raises:
-        InputError: If memory ran out.
+        InputError: If memory ran out, of the code ``NO_MEMORY``.
     """
     try:
         yield
-    except MemoryError as error:
+    except InputError:
+        raise
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
         raise InputError(
-            f"{path} does not fit into memory: close other programs, or cut it into tiles", code="memory"
+            f"{path} does not fit into memory: close other programs, or cut it into tiles", code=NO_MEMORY
         ) from error
 
 

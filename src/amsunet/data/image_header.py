@@ -15,6 +15,8 @@ from amsunet.memory import free_memory
 
 MAXIMUM_PIXELS = 500_000_000
 """Pixels of the largest image that is read as a whole."""
+NO_MEMORY = "memory"
+"""The code of the error about an image for which memory does not suffice."""
 _DEFLATE, _LZW, _PACKBITS, _JPEG = 1032, 4096 * 8 // 12, 128 // 2, 1024
 """Most bytes of pixels that a byte can stand for: 258 in two bits; the longest string of LZW in twelve bits; a run in
 two bytes; a block of 64 pixels of JPEG in one bit, twice that where no channel has them all.
@@ -121,7 +123,7 @@ def refuse_claim(path: Path, claim: Claim) -> None:
         raise InputError(
             f"{path} has {shape}, which take {needed / 1e9:,.1f} GB to be read, where {free / 1e9:,.1f} GB are free: "
             "close other programs, or cut it into tiles",
-            code="memory",
+            code=NO_MEMORY,
         )
 
 

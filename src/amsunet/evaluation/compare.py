@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from amsunet.data.discovery.layout import Split
 from amsunet.data.duplicates import keep_together
@@ -31,6 +31,7 @@ from amsunet.evaluation.study import (
     read_study,
 )
 from amsunet.evaluation.trial_queue import run_trials
+from amsunet.file_lock import file_lock
 from amsunet.inference.model_file import build_network
 from amsunet.memory import free_memory
 from amsunet.models import code_checksum
@@ -124,7 +125,7 @@ def compare(
     )
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / "study.lock", timeout=0):
+        with file_lock(folder / "study.lock"):
             study = open_study(folder, study)
             logger.info(f"on {chosen}")
             for level, line in prepared.lines():

@@ -16,6 +16,7 @@ from amsunet.choices import Polarity
 from amsunet.data.groups import without_patients
 from amsunet.data.images import Array
 from amsunet.data.masks import MaskConvention
+from amsunet.data.masks.inversion import how_to_invert
 from amsunet.evaluation.findings import PixelCounts
 from amsunet.evaluation.metrics import EMPTY_RULE, METRICS, NSD_TOLERANCE, Calibration, ImageScores
 from amsunet.evaluation.score_table import as_text
@@ -84,7 +85,8 @@ class Evaluation:
         of_images = filter(
             None, (describe_out_of_distribution(foreign, len(self.images)), describe_polarity_in_doubt(unclear))
         )
-        return (*self.marks.describe_data(), *self.marks.describe_network(), *of_images)
+        of_masks = self.marks.describe_inversion(how_to_invert(self.convention))
+        return (*self.marks.describe_data(), *self.marks.describe_network(), *of_masks, *of_images)
 
     @property
     def scored(self) -> int:

@@ -17,6 +17,8 @@ _NEARLY_NOTHING = 0.01
 _NEARLY_EVERYTHING = 0.99
 """Share of all pixels; a network that marks more, where fewer than ``_MOST`` are true, marks everything."""
 _MOST = 0.9
+_POOR, _FAIR = 0.2, 0.5
+"""Dice below the one, and above the other against inverted masks, is no matter of a network's quality."""
 _FEW_IMAGES = 3
 """Among so few images, a class in one of them is no finding."""
 
@@ -123,6 +125,23 @@ class PixelCounts:
             elif not self.right[:, index].any():
                 findings.append(f"{self.class_names[index]} is marked, but nowhere where it is: it is in {images}")
         return findings
+
+    def describe_inversion(self, remedy: str) -> list[str]:
+        """Finding that masks of one class look inverted: the network marks what they leave out.
+
+        Args:
+            remedy: What to do if they are.
+        """
+        true, found, right, pixels = (int(one.sum()) for one in (self.true, self.found, self.right, self.pixels))
+        if len(self.class_names) != 1 or not true or not 0 < found <= _NEARLY_EVERYTHING * pixels:
+            return []
+        dice, inverted = 2 * right / (true + found), 2 * (found - right) / (pixels - true + found)
+        if dice >= _POOR or inverted <= _FAIR:
+            return []
+        return [
+            f"Dice of all pixels is {dice:.4f}, and {inverted:.4f} against the inverted masks: look at some images, "
+            f"and if their masks are inverted, {remedy}"
+        ]
 
     def _without_object(self, scored: int) -> str:
         marked = int(self.found.any(axis=1).sum())

@@ -13,13 +13,14 @@ import threading
 from pathlib import Path
 from typing import cast
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from amsunet.console import shown
 from amsunet.device import choose_device
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.study import Study, Trial, read_study, trial_folder
+from amsunet.file_lock import file_lock
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.memory import keep_freed_memory
 from amsunet.training.checkpoint import has_checkpoint, remove_checkpoints
@@ -43,7 +44,7 @@ def run_trial(out: Path, name: str) -> bool:
     folder = trial_folder(out, trial)
     folder.parent.mkdir(parents=True, exist_ok=True)
     # A trial whose parent was killed may still be saving what it had reached.
-    with FileLock(folder.with_name(f"{trial.name}.lock"), timeout=_WAIT):
+    with file_lock(folder.with_name(f"{trial.name}.lock"), timeout=_WAIT):
         if has_checkpoint(folder):
             training = resume(folder, study.source, model_file=trial.variant.model_file)
         else:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from amsunet.atomic_io import write_json
+from amsunet.checked_json import read_checked, write_checked
 from amsunet.errors import InputError
 from amsunet.inference.model_ref import FOLDS_NAME
-from amsunet.text_files import read_json
-
-_CHECKSUM = "sha256"
 
 
 class FoldScore(BaseModel):
@@ -65,8 +59,7 @@ def fold_folder(run: Path, fold: int) -> Path:
 
 def write_folds(run: Path, folds: Folds) -> None:
     """Write ``folds.json``, wholly or not at all."""
-    content = folds.model_dump(mode="json")
-    write_json(run / FOLDS_NAME, content | {_CHECKSUM: _checksum(content)})
+    write_checked(run / FOLDS_NAME, folds.model_dump(mode="json"))
 
 
 def read_folds(run: Path) -> Folds:
@@ -76,16 +69,8 @@ def read_folds(run: Path) -> Folds:
         InputError: If the file is damaged.
     """
     remedy = "copy the run folder again or train again"
-    content = read_json(run / FOLDS_NAME, damaged=remedy, missing=remedy)
+    content = read_checked(run / FOLDS_NAME, damaged=remedy, missing=remedy)
     try:
-        checksum = content.pop(_CHECKSUM, None)  # files of earlier versions have none
-        if checksum is not None and checksum != _checksum(content):
-            raise ValueError
         return Folds.model_validate(content)
-    except (ValueError, AttributeError, TypeError):  # what pydantic raises is a ValueError too
+    except ValidationError:
         raise InputError(f"{run / FOLDS_NAME} is damaged: {remedy}") from None
-
-
-def _checksum(content: dict[str, Any]) -> str:
-    """The threshold of the masks follows from the file: a changed digit must not pass."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()

@@ -15,6 +15,7 @@ from amsunet.data.preprocessing import Preprocessing, Spacing
 from amsunet.data.value_range import whole_type
 from amsunet.errors import InputError
 from amsunet.records import Record, removed_in
+from amsunet.regular_file import open_regular
 from amsunet.text_files import parse_json, read_json
 from amsunet.wording import setting
 
@@ -185,15 +186,17 @@ def read_description(weights: Path) -> ModelDescription | None:
     """The description in a file of weights, None where there is no such file; the weights are not looked at.
 
     Raises:
-        InputError: If it is damaged or of another version.
+        InputError: If it is damaged, of another version, or no regular file.
     """
     try:
-        with weights.open("rb") as file:
+        with open_regular(weights) as file:
             length = int.from_bytes(file.read(8), "little")
             header = parse_json(file.read(min(length, _LARGEST_HEADER)))
         text = str(header["__metadata__"][METADATA])
     except FileNotFoundError:
         return None
+    except InputError:
+        raise
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{weights} is damaged: copy it again, or train again") from None
     return parse_description(text, weights)

@@ -13,6 +13,7 @@ from amsunet.data.preprocessing import Size
 from amsunet.errors import InputError
 from amsunet.inference.prediction_record import PredictionRecord, append_line
 from amsunet.inference.uncertainty import ReviewItem
+from amsunet.regular_file import read_regular
 from amsunet.safe_text import one_line
 from amsunet.text_files import read_rows
 
@@ -164,6 +165,6 @@ def _read_rows(path: Path) -> Iterator[dict[str, str]]:
 
 def _read_lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        return read_regular(path).decode("utf-8").splitlines()
+    except (OSError, ValueError):  # not of UTF-8, or no regular file
         return []

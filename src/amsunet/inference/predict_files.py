@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amsunet.atomic_io import check_writable, remove_abandoned
-from amsunet.data.image_header import MAXIMUM_PIXELS
+from amsunet.data.image_file import memory_errors
+from amsunet.data.image_header import MAXIMUM_PIXELS, NO_MEMORY
 from amsunet.data.images import Array, read_image
 from amsunet.data.slides import LARGE_PIXELS, SlideError
 from amsunet.errors import InputError
@@ -29,6 +30,7 @@ from amsunet.inference.segmentation import NO_NUMBERS, PendingSegmentation, desc
 from amsunet.inference.slide import SlideTask
 from amsunet.inference.uncertainty import ReviewItem
 from amsunet.progress import report
+from amsunet.regular_file import refuse_irregular
 from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)
@@ -141,6 +143,8 @@ def predict_files(
     for path in (out / name for name in (REVIEW_LIST, FAILURES, RECORD)):
         if path.is_dir():
             raise InputError(f"{path} is a folder, where a file is to be written: choose another {setting('out')}")
+        if path.exists():
+            refuse_irregular(path)
         check_writable(path)
     record = PredictionRecord(out)
     planner = Planner(predictor, record, overlay, probability, overwrite, level, resume)
@@ -177,9 +181,12 @@ def _predict_slides(tasks: Sequence[SlideTask], results: Results) -> None:
         file = stamp(task.path)
         results.record.begin([task.name])
         try:
-            item = task.run()
+            with memory_errors(task.path):
+                item = task.run()
             results.keep(task, item, file)
-        except SlideError as error:
+        except InputError as error:
+            if not isinstance(error, SlideError) and error.code != NO_MEMORY:
+                raise
             results.count(task, error)
         else:
             results.count(task, item)
@@ -199,7 +206,7 @@ def _predict_images(predictor: Predictor, tasks: Sequence[ImageTask], results: R
     with ThreadPoolExecutor(2) as pool, closing(_read_ahead(pool, predictor, tasks)) as images:
         try:
             for batch in _batches(images, results):
-                computed = predictor.compute([read.prepared for read in batch])
+                computed = _compute(predictor, batch)
                 results.record.begin([read.task.name for read in batch])
                 for read, pending in zip(batch, computed, strict=True):
                     writing.append((read.task, pool.submit(_write, results, read, pending)))
@@ -241,12 +248,14 @@ def _read_ahead(
 def _read(predictor: Predictor, task: ImageTask) -> Read | InputError:
     file = stamp(task.image)
     try:
-        image = read_image(task.image)
+        with memory_errors(task.image):
+            image = read_image(task.image)
+            prepared = predictor.prepare(image, task.name)
     except InputError as error:
         return error
     of_file = checksum(task.image) if file else ""
     of_file = of_file if stamp(task.image) == file else ""
-    return Read(task, predictor.prepare(image, task.name), image if task.outputs.overlay else None, file, of_file)
+    return Read(task, prepared, image if task.outputs.overlay else None, file, of_file)
 
 
 def _batches(images: Iterator[tuple[ImageTask, Read | InputError]], results: Results) -> Iterator[list[Read]]:
@@ -267,16 +276,36 @@ def _batches(images: Iterator[tuple[ImageTask, Read | InputError]], results: Res
         yield batch
 
 
-def _write(results: Results, read: Read, pending: PendingSegmentation) -> ReviewItem | InputError:
-    """Write what belongs to one image, and return how sure its mask is; an error where the network gives no numbers."""
-    task = read.task
+def _compute(predictor: Predictor, batch: Sequence[Read]) -> list[PendingSegmentation | InputError]:
+    """Run the networks on a batch; without memory for all of it on one image at a time, or an error in its place."""
     try:
-        segmentation = pending.finish()
+        with memory_errors(batch[0].task.image):
+            return [*predictor.compute([read.prepared for read in batch])]
     except InputError as error:
-        if error.code != NO_NUMBERS:
+        if error.code != NO_MEMORY:
             raise
-        return InputError(describe_no_numbers(task.image), code=NO_NUMBERS)
-    task.outputs.write(segmentation, read.image)
+        if len(batch) == 1:
+            return [error]
+    return [one for read in batch for one in _compute(predictor, [read])]
+
+
+def _write(results: Results, read: Read, pending: PendingSegmentation | InputError) -> ReviewItem | InputError:
+    """Write what belongs to one image, and return how sure its mask is; an error if the network gives no numbers, or
+    memory does not suffice.
+    """
+    task = read.task
+    if isinstance(pending, InputError):
+        return pending
+    try:
+        with memory_errors(task.image):
+            segmentation = pending.finish()
+            task.outputs.write(segmentation, read.image)
+    except InputError as error:
+        if error.code == NO_NUMBERS:
+            return InputError(describe_no_numbers(task.image), code=NO_NUMBERS)
+        if error.code == NO_MEMORY:
+            return error
+        raise
     reason = "; ".join(segmentation.review_reasons)
     item = ReviewItem(
         str(task.image), segmentation.uncertainty, reason, segmentation.out_of_distribution, segmentation.polarity

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
-from amsunet.atomic_io import write_json
+from amsunet.checked_json import read_checked, write_checked
 from amsunet.data.images import Array
 from amsunet.errors import InputError
-from amsunet.text_files import read_json
+from amsunet.file_lock import file_lock
+from amsunet.regular_file import refuse_irregular
 
 _STATE = "state.json"
 
@@ -25,7 +27,7 @@ class FileArray:
 
     def __init__(self, path: Path, planes: int, rows: int, columns: int, dtype: npt.DTypeLike) -> None:
         self._path, self.shape, self._dtype = path, (planes, rows, columns), np.dtype(dtype)
-        self.is_new = not path.exists() or path.stat().st_size != self.nbytes
+        self.is_new = _size_of(path) != self.nbytes
         if self.is_new:
             with path.open("wb") as file:
                 file.truncate(self.nbytes)
@@ -78,9 +80,9 @@ class Scratch:
     ) -> None:
         self.folder, self._job, self._carries = folder, job, carries
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(folder / "lock", timeout=0)
+        self._lock = ExitStack()
         try:
-            self._lock.acquire()
+            self._lock.enter_context(file_lock(folder / "lock"))
         except Timeout:
             raise InputError(f"{folder} is being worked on by another command: wait for it or end it") from None
         self.labels = FileArray(folder / "labels", 1, *labels, np.uint8)
@@ -88,7 +90,7 @@ class Scratch:
         self.rows_done: int = 0
         self.sums: Any = None
         if state is not None and not self.labels.is_new:
-            self.rows_done, self.sums = int(state["rows_done"]), state["sums"]
+            self.rows_done, self.sums = state["rows_done"], state["sums"]
 
     @staticmethod
     def is_of(folder: Path, job: dict[str, Any]) -> bool:
@@ -113,25 +115,33 @@ class Scratch:
             sums: What was counted up to here, as JSON can hold it.
         """
         self.rows_done, self.sums = row + 1, sums
-        write_json(self.folder / _STATE, {"job": self._job, "rows_done": self.rows_done, "sums": sums})
+        write_checked(self.folder / _STATE, {"job": self._job, "rows_done": self.rows_done, "sums": sums})
 
     def remove(self) -> None:
         """Leave nothing."""
         (self.folder / _STATE).unlink(missing_ok=True)  # first: without labels it would name rows that do not exist
-        self._lock.release()
+        self._lock.close()
         shutil.rmtree(self.folder)
 
     def __enter__(self) -> Scratch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        self._lock.close()
+
+
+def _size_of(path: Path) -> int:
+    """Bytes of a file; -1 where there is none."""
+    try:
+        return refuse_irregular(path).st_size
+    except FileNotFoundError:
+        return -1
 
 
 def _state_of(folder: Path, job: dict[str, Any]) -> dict[str, Any] | None:
     """What was reached of a job, if that is what the folder holds."""
     try:
-        state: dict[str, Any] = read_json(folder / _STATE)
-        return state if state["job"] == job and {"rows_done", "sums"} <= state.keys() else None
+        state: dict[str, Any] = read_checked(folder / _STATE)
+        return state if state["job"] == job and isinstance(state["rows_done"], int) and "sums" in state else None
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -22,6 +22,7 @@ import torch
 
 from amsunet.atomic_io import as_input_error, atomic_write
 from amsunet.errors import InputError
+from amsunet.regular_file import read_regular
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _is_whole(path: Path) -> bool:
-    content = memoryview(path.read_bytes())
+    content = memoryview(read_regular(path))
     sealed, seal = content[:-_DIGITS], bytes(content[-_DIGITS:])
     if bytes(sealed[-22:-18]) == _END:
         return hashlib.sha256(sealed).hexdigest().encode("ascii") == seal

@@ -12,6 +12,7 @@ from filelock import Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from amsunet.atomic_io import as_input_error, atomic_write, write_json
+from amsunet.checked_json import read_checked, write_checked
 from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import Dataset
 from amsunet.data.discovery.layout import Split
@@ -142,7 +143,7 @@ def write_run(
         write_folds(folder, folds)
     else:
         (folder / FOLDS_NAME).unlink(missing_ok=True)  # of an ensemble that was killed before it had begun
-    write_json(folder / "config.json", config.model_dump(mode="json"))
+    write_checked(folder / "config.json", config.model_dump(mode="json"))
 
 
 def holds_run(folder: Path) -> bool:
@@ -183,7 +184,7 @@ def _remove(path: Path) -> None:
 
 def write_data(folder: Path, data: RunData) -> None:
     """Write what a run saw, and where it lies."""
-    write_json(folder / "data.json", data.model_dump(mode="json"))
+    write_checked(folder / "data.json", data.model_dump(mode="json"))
 
 
 def read_run(folder: Path) -> tuple[RunConfig, RunData]:
@@ -233,7 +234,7 @@ def _read(path: Path, kind: type[Content]) -> Content:
         "the training was stopped before it had begun, or the folder is incomplete: run the same command again, or "
         "copy the folder again"
     )
-    content = read_json(path, damaged=damaged, missing=missing)
+    content = read_checked(path, damaged=damaged, missing=missing)
     try:
         return kind.model_validate(content)
     except ValidationError as error:

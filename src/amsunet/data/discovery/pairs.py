@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from amsunet.data.discovery.folders import Picture
-from amsunet.data.discovery.pairing import match, natural, without_words
+from amsunet.data.discovery.pairing import natural, without_words
+from amsunet.data.discovery.places import by_place, listed, match_in_places, refuse_kinds, shared_places
 from amsunet.data.discovery.words import is_format, kind_of, place_of, role_of
 from amsunet.data.masks.named_classes import find_named_classes, names_a_class
 from amsunet.errors import InputError
@@ -45,7 +45,7 @@ def pair_pictures(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired
         InputError: If two folders hold masks of the same images and it is not clear which to use.
     """
     kinds: dict[str, list[Picture]] = defaultdict(list)
-    shared, above_images = _shared_places(images, masks), _folders_above(images)
+    shared, above_images = shared_places(images, masks), _folders_above(images)
     for mask in masks:
         kinds[_kind(mask, above_images, shared)].append(mask)
     paired = {kind: _pair_kind(images, of_kind) for kind, of_kind in kinds.items()}
@@ -64,14 +64,14 @@ def pair_one(images: Sequence[Picture], others: Sequence[Picture]) -> tuple[dict
     Returns:
         The file of each image, the first one if there are several; and the pairs that are guessed.
     """
-    found = _match_in_places(images, others)
+    found = match_in_places(images, others)
     return {image: several[0].path for image, several in found.masks.items()}, found.guessed
 
 
 def _pair_kind(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired:
     """Pair masks of one kind: all together, or class folder by class folder."""
     by_label: dict[str, list[Picture]] = defaultdict(list)
-    shared, above_images = _shared_places(images, masks), _folders_above(images)
+    shared, above_images = shared_places(images, masks), _folders_above(images)
     for mask in masks:
         by_label[_label(mask, above_images, shared)].append(mask)
     if set(by_label) == {""} and (named := _named_classes(images, masks)):
@@ -80,21 +80,21 @@ def _pair_kind(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired:
         taken = {mask.path for several in by_folder.values() for mask in several}
         unmatched = [mask for mask in masks if mask.path not in taken]
         return Paired({image: {"": several} for image, several in by_folder.items()}, unmatched=unmatched)
-    found = {label: _match_in_places(images, of_label) for label, of_label in by_label.items()}
+    found = {label: match_in_places(images, of_label) for label, of_label in by_label.items()}
     out = Paired(shifted=next((one.shifted for one in found.values() if one.shifted), None))
     labels = sorted(label for label, one in found.items() if one.masks)
     if len(labels) == 1 and role_of(labels[0]) is not None:
         labels = [""]  # masks/expert1, annotation/all_masks name no class
     classes = labels != [""] and (len(labels) == 1 or _several_of_an_image(found[label].masks for label in labels))
     if not classes:
-        all_found = _match_in_places(images, masks)
+        all_found = match_in_places(images, masks)
         out.guessed, out.shifted = all_found.guessed, out.shifted or all_found.shifted
         out.masks = {image: {"": several} for image, several in all_found.masks.items()}
         if len(labels) > 1 and "" not in labels:
-            out.warnings.append(f"{_listed(labels)} have no image in common: their masks are taken as one class")
+            out.warnings.append(f"{listed(labels)} have no image in common: their masks are taken as one class")
     elif "" in labels:
         raise InputError(
-            f"{_listed([str(by_label[label][0].path.parent) for label in labels])} hold masks of the same images: keep "
+            f"{listed([str(by_label[label][0].path.parent) for label in labels])} hold masks of the same images: keep "
             "one of them, or write a manifest.csv with the columns image,mask"
         )
     else:
@@ -110,9 +110,9 @@ def _pair_kind(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired:
 
 def _named_classes(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired | None:
     """Pair masks by the class in their names; None if their names hold none."""
-    shared, picture_of = _shared_places(images, masks), {mask.path: mask for mask in masks}
-    images_in, out = _by_place(images, shared), Paired()
-    for place, of_place in _by_place(masks, shared).items():
+    shared, picture_of = shared_places(images, masks), {mask.path: mask for mask in masks}
+    images_in, out = by_place(images, shared), Paired()
+    for place, of_place in by_place(masks, shared).items():
         here = [image.path for image in images_in.get(place, ())]
         found = find_named_classes(here, [mask.path for mask in of_place])
         if not found:
@@ -123,7 +123,7 @@ def _named_classes(images: Sequence[Picture], masks: Sequence[Picture]) -> Paire
     image, most = max(out.masks.items(), key=lambda item: len(item[1]))
     files = [several[0].path.name for several in most.values()]
     out.warnings.append(
-        f"classes are taken from the names of masks ({', '.join(out.class_names)}), as {_listed(files)} of {image}: "
+        f"classes are taken from the names of masks ({', '.join(out.class_names)}), as {listed(files)} of {image}: "
         f"if they are pieces of one class, number them ({image.stem}_mask_1, {image.stem}_mask_2) and they are joined"
     )
     return out
@@ -148,7 +148,7 @@ def _in_folders_of_images(
             here = [image for image in names.get(name, ()) if image.where & shared == mask.where & shared]
             if len(here) == 1:
                 out[here[0].path].append(mask)
-    _refuse_kinds(out)
+    refuse_kinds(out)
     return out
 
 
@@ -169,7 +169,7 @@ def _choose_kind(paired: dict[str, Paired], kinds: dict[str, list[Picture]]) -> 
     called_masks = [kind for kind in found if kind in ("mask", "masks")]
     if len(called_masks) != 1:
         raise InputError(
-            f"{_listed([str(next(iter(kinds[kind])).path.parent) for kind in found])} hold masks of the same images: "
+            f"{listed([str(next(iter(kinds[kind])).path.parent) for kind in found])} hold masks of the same images: "
             "keep one of them, or write a manifest.csv with the columns image,mask"
         )
     out = found[called_masks[0]]
@@ -193,81 +193,6 @@ def _merge(several: list[Paired]) -> Paired:
         out.guessed += one.guessed
         out.warnings += one.warnings
         out.shifted = out.shifted or one.shifted
-    return out
-
-
-@dataclass
-class _Found:
-    """The masks of one folder by image, with the guessed pairs."""
-
-    masks: dict[Path, list[Picture]] = field(default_factory=dict)
-    guessed: list[tuple[Path, Path]] = field(default_factory=list)
-    shifted: tuple[Path, Path] | None = None
-
-
-def _match_in_places(images: Sequence[Picture], masks: Sequence[Picture]) -> _Found:
-    """Match by names within each place that images and masks share, as a patient P1 or the split train; an image that
-    is alone in its place gets all masks of the place.
-    """
-    shared = _shared_places(images, masks)
-    picture_of = {mask.path: mask for mask in masks}
-    images_in, masks_in = _by_place(images, shared), _by_place(masks, shared)
-    found = _Found()
-    for place, here in images_in.items():
-        matches = match([image.path for image in here], [mask.path for mask in masks_in.get(place, ())])
-        found.masks |= {image: [picture_of[mask] for mask in several] for image, several in matches.masks.items()}
-        found.guessed += matches.guessed
-        found.shifted = found.shifted or matches.shifted
-    taken = {mask.path for several in found.masks.values() for mask in several}
-    left = [mask for mask in masks if mask.path not in taken]
-    found.masks |= _alone_in_place(images, left, found.masks)
-    return found
-
-
-def _alone_in_place(
-    images: Sequence[Picture], left: Sequence[Picture], found: dict[Path, list[Picture]]
-) -> dict[Path, list[Picture]]:
-    """Masks in the folder of one image, whatever their names: ``7/images/7.png`` and ``7/masks/*.png``, or
-    ``images/7.png`` and ``masks/7/*.png``.
-    """
-    names = {image.path: (image.where | {place_of(image.path.stem)}) - {""} for image in images}
-    shared = set().union(*names.values()) & {place for mask in left for place in mask.where} if left else set()
-    at: dict[frozenset[str], list[Path]] = defaultdict(list)
-    for image, places in names.items():
-        at[frozenset(places & shared)].append(image)
-    out: dict[Path, list[Picture]] = defaultdict(list)
-    for mask in sorted(left, key=lambda one: one.path):
-        place = frozenset(mask.where & shared)
-        here = at.get(place, [])
-        if place and len(here) == 1:
-            out[here[0]].append(mask)
-    _refuse_kinds(out)
-    return {image: [*found.get(image, ()), *several] for image, several in out.items()}
-
-
-def _refuse_kinds(masks_of: dict[Path, list[Picture]]) -> None:
-    """Refuse masks that have the same names in every folder (liver, tumour): they are two classes, not parts of one."""
-    by_forms: dict[frozenset[str], list[Path]] = defaultdict(list)
-    for image, masks in masks_of.items():
-        by_forms[frozenset(re.sub(r"\d+", "", mask.path.stem) for mask in masks)].append(image)
-    for forms, images in by_forms.items():
-        if len(forms) > 1 and len(images) > 1:
-            names = [mask.path.name for mask in masks_of[images[0]]]
-            raise InputError(
-                f"{images[0]} has the masks {_listed(names)}, and others have masks of the same names: put the masks "
-                "of each class into a folder of its own, masks/CLASS, or write a manifest.csv with a column mask:CLASS "
-                "for each"
-            )
-
-
-def _shared_places(images: Sequence[Picture], masks: Sequence[Picture]) -> set[str]:
-    return {place for image in images for place in image.where} & {place for mask in masks for place in mask.where}
-
-
-def _by_place(pictures: Iterable[Picture], shared: set[str]) -> dict[frozenset[str], list[Picture]]:
-    out: dict[frozenset[str], list[Picture]] = defaultdict(list)
-    for picture in pictures:
-        out[picture.where & shared].append(picture)
     return out
 
 
@@ -303,7 +228,3 @@ def _several_of_an_image(groups: Iterable[Iterable[Path]]) -> bool:
             return True
         seen |= here
     return False
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]

@@ -56,6 +56,18 @@ def warn_of_inversion(masks: Sequence[MaskSummary], convention: MaskConvention, 
     raise InputError(f"{difference}: invert the ones that are wrong, or set {options} if all are right as they are")
 
 
+def how_to_invert(convention: MaskConvention) -> str:
+    """What to do if binary masks turn out to be inverted.
+
+    Args:
+        convention: By which they were read.
+    """
+    if convention.kind not in ("values", "colours"):
+        return "invert them"
+    colours = {"colours": True} if convention.kind == "colours" else {}
+    return f"set {setting(classes=convention.values[::-1], **colours)}"
+
+
 def surrounding_value(masks: Sequence[MaskSummary]) -> int | None:
     """Find a value that looks like the background: it covers most of nearly all masks and lies all around.
 
