@@ -14,6 +14,7 @@ from amsunet.data.builtin_samples import locate
 from amsunet.data.images import read_image
 from amsunet.deployment.export import export
 from amsunet.errors import InputError
+from amsunet.inference.export_checksum import append_checksum
 from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.model_metadata import METADATA, read_description
 from amsunet.inference.model_ref import FILE_NAME, ModelRef
@@ -139,6 +140,18 @@ def test_an_ensemble_runs_in_torch(ensemble):
         amsunet.load(ensemble, RuntimeOptions(runtime="onnx"))
 
 
+def _describe(run: Path, path: Path, change: Callable[[str], str]) -> None:
+    """A copy of the ONNX file of a run that describes itself otherwise, and has the checksum of that."""
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(ModelRef.resolve(run).export_path("onnx", "float32"))
+    (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA)
+    text = change(entry.value)
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, {METADATA: text})
+    onnx.save(model, path)
+    append_checksum(path)
+
+
 @pytest.mark.parametrize(
     ("description", "message"),
     [
@@ -148,22 +161,14 @@ def test_an_ensemble_runs_in_torch(ensemble):
     ],
 )
 def test_an_exported_file_of_another_version_is_said(shipped, tmp_path, description, message):
-    onnx = pytest.importorskip("onnx")
-    model = onnx.load(ModelRef.resolve(shipped).export_path("onnx", "float32"))
-    (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA)
-    entry.value = description
-    onnx.save(model, tmp_path / "other.onnx")
+    _describe(shipped, tmp_path / "other.onnx", lambda _: description)
     with pytest.raises(InputError, match=rf"other\.onnx {message}"):
         Predictor(tmp_path / "other.onnx")
 
 
 @pytest.mark.parametrize(("field", "value"), [("format", 2), ("threshold", 7.0), ("temperature", -1.0)])
 def test_fields_of_an_exported_file_that_mean_nothing_here_are_refused(shipped, tmp_path, field, value):
-    onnx = pytest.importorskip("onnx")
-    model = onnx.load(ModelRef.resolve(shipped).export_path("onnx", "float32"))
-    (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA)
-    entry.value = json.dumps(json.loads(entry.value) | {field: value})
-    onnx.save(model, tmp_path / "other.onnx")
+    _describe(shipped, tmp_path / "other.onnx", lambda text: json.dumps(json.loads(text) | {field: value}))
     with pytest.raises(InputError, match=rf"\({field}: "):
         Predictor(tmp_path / "other.onnx")
 
