@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -147,6 +149,18 @@ def test_an_ensemble_runs_in_torch(ensemble):
         amsunet.load(ensemble, RuntimeOptions(runtime="onnx"))
 
 
+def _describe(run: Path, path: Path, change: Callable[[str], str]) -> None:
+    """A copy of the ONNX file of a run that describes itself otherwise, and has the checksum of that."""
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(ModelRef.resolve(run).export_path("onnx", "float32"))
+    (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA)
+    text = change(entry.value)
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, {METADATA: text})
+    onnx.save(model, path)
+    append_checksum(path)
+
+
 @pytest.mark.parametrize(
     ("description", "message"),
     [
@@ -156,24 +170,14 @@ def test_an_ensemble_runs_in_torch(ensemble):
     ],
 )
 def test_an_exported_file_of_another_version_is_said(shipped, tmp_path, description, message):
-    onnx = pytest.importorskip("onnx")
-    model = onnx.load(ModelRef.resolve(shipped).export_path("onnx", "float32"))
-    (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA)
-    entry.value = description
-    onnx.save(model, tmp_path / "other.onnx")
-    append_checksum(tmp_path / "other.onnx")
+    _describe(shipped, tmp_path / "other.onnx", lambda _: description)
     with pytest.raises(InputError, match=rf"other\.onnx {message}"):
         Predictor(tmp_path / "other.onnx")
 
 
 @pytest.mark.parametrize(("field", "value"), [("format", 2), ("threshold", 7.0), ("temperature", -1.0)])
 def test_fields_of_an_exported_file_that_mean_nothing_here_are_refused(shipped, tmp_path, field, value):
-    onnx = pytest.importorskip("onnx")
-    model = onnx.load(ModelRef.resolve(shipped).export_path("onnx", "float32"))
-    (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA)
-    entry.value = json.dumps(json.loads(entry.value) | {field: value})
-    onnx.save(model, tmp_path / "other.onnx")
-    append_checksum(tmp_path / "other.onnx")
+    _describe(shipped, tmp_path / "other.onnx", lambda text: json.dumps(json.loads(text) | {field: value}))
     with pytest.raises(InputError, match=rf"\({field}: "):
         Predictor(tmp_path / "other.onnx")
 
