@@ -66,10 +66,6 @@ def _exported(out: Path) -> dict[str, Any]:
     return {"gives": output_of(network), "parity": record["images"]}
 
 
-def _compared(out: Path) -> dict[str, Any]:
-    return _written("images.csv")(out)
-
-
 @dataclass(frozen=True)
 class Command:
     """A command of ``amsunet``. Words are those of a shell, with {data}, {net}, {images}, {scan} and {out} in them."""
@@ -101,7 +97,7 @@ COMMANDS = {
         f"train {{data}} --out {{out}} --folds 2 {_BRIEF}", _trained, others=("train --resume {out}",), weight=6
     ),
     "predict": Command("predict {net} {images} --out {out} --overlay --device cpu", _PREDICTION, ("--resume",)),
-    "slide": Command("predict {net} {scan} --out {out} --device cpu", _slide, ("", "--resume")),
+    "slide": Command("predict {net} {scan} --out {out} --device cpu", _slide, ("", "--resume"), weight=3),
     "export onnx": Command("export {net} {data} --to onnx --out {out}/net.onnx", _exported, ("", "--overwrite"), (), 4),
     "export openvino": Command(
         "export {net} {data} --to openvino --out {out}/net.xml", _exported, ("", "--overwrite"), (), 4
@@ -110,7 +106,7 @@ COMMANDS = {
     "compare": Command(
         "compare {data} --models amsunet_xs,unext --seeds 1 --out {out} --epochs 1 --steps-per-epoch 1 --crop 32 "
         "--batch-size 2 --device cpu",
-        _compared,
+        _written("images.csv"),
         weight=8,
     ),
 }

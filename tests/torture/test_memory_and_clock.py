@@ -40,20 +40,20 @@ def test_little_memory(name, material, amsunet_in_fork, unbroken, tmp_path, tall
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_clock_that_jumps(name, material, amsunet_in_fork, unbroken, tmp_path, tally):
+def test_a_clock_that_jumps(name, material, amsunet_in_fork, tmp_path, tally):
     """The time of day is wrong, and files are of the future or of before 1970: the result is the same."""
     command = COMMANDS[name]
-    whole = unbroken(name, command, {"kind": "kill"})
     given = {part: tmp_path / path.name for part, path in material.items()}
     for part, path in material.items():
         (shutil.copytree if path.is_dir() else shutil.copy)(path, given[part])
+    assert amsunet_in_fork(command.split(given | {"out": tmp_path / "sound"})).code in (0, 1)
     for number, path in enumerate(sorted(tmp_path.rglob("*"))):
         if path.is_file():
             when = (time.time() + 10**9, 0, -(10**8))[number % 3]
             os.utime(path, (when, when))
     out = tmp_path / "out"
     done = amsunet_in_fork(command.split(given | {"out": out}), {"kind": "clock", "seed": SEED})
-    same = done.code == whole.code and command.result(out) == whole.result
+    same = done.code in (0, 1) and command.result(out) == command.result(tmp_path / "sound")
     tally("faults injected", "a clock that jumps", tried=1, handled=int(same))
     assert_clean(done)
     assert same, done.err
