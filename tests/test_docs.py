@@ -156,8 +156,14 @@ def test_source_files_that_a_page_names_are_there(page):
     for named in re.findall(r"`([\w/]+\.py)\b", (ROOT / page).read_text(encoding="utf-8")):
         if named in ("network.py", "my_network.py"):  # a reader's own
             continue
-        folders = (ROOT, package.parent, package, *(folder for folder in package.iterdir() if folder.is_dir()))
-        nested = (*package.rglob(named), *(ROOT / "benchmarks").rglob(named)) if "/" not in named else ()
+        folders = (
+            ROOT,
+            ROOT / "tests",
+            package.parent,
+            package,
+            *(folder for folder in package.iterdir() if folder.is_dir()),
+        )
+        nested = [path for root in (package, ROOT / "benchmarks", ROOT / "tests") for path in root.rglob(named)]
         assert nested or any((folder / named).is_file() for folder in folders), f"{page} names {named}"
 
 

@@ -62,7 +62,7 @@ class ComposedAMS(nn.Module):
         parts += [_centred(column * row) for column, row in zip(self.columns, self.rows, strict=True)]
         return torch.stack(parts).sum(0)
 
-    def as_convolution(self) -> DepthwiseConv2d:
+    def as_convolution(self) -> nn.Conv2d:
         """The same function as a plain convolution, for networks that are no longer trained."""
         plain = DepthwiseConv2d(len(self.local), _SIDE).to(self.local).eval()
         with torch.no_grad():
