@@ -25,6 +25,7 @@ from amsunet.inference.model_ref import ModelRef
 from amsunet.models import absolute_model, code_checksum
 from amsunet.training.budget import fit_prepared
 from amsunet.training.closing import CommandTime
+from amsunet.training.distributed import current_group
 from amsunet.training.fit import TrainResult, fit
 from amsunet.training.folds import fit_folds
 from amsunet.training.plan_schema import Plan, checked_settings
@@ -92,6 +93,8 @@ def train(
         _refuse_taken(Path(out))
     machine = chosen_device(device)
     logger.info(f"on {machine}")
+    group = current_group()
+    group.check(machine)
     if "model" in given:
         given["model"] = absolute_model(given["model"])
     if "pretrained" in given:
@@ -112,6 +115,7 @@ def train(
         for warning in fitted.warnings:
             logger.warning(warning)
         logger.info(str(fitted))
+    plan = plan.model_copy(update={"reasons": plan.reasons | group.reasons(plan)})
     logger.info(f"plan:\n{plan}")
     preprocessing = fit_preprocessing(plan, dataset, prepared.of("train"), prepared.fingerprint)
     config = RunConfig(
@@ -122,6 +126,7 @@ def train(
         precision=machine.precision,
         deterministic=given.get("deterministic", False),
         code=code_checksum(plan.model),
+        processes=group.size,
     )
     data_record = RunData(
         source=absolute_source(data),
@@ -199,6 +204,14 @@ def resume(
         record = record.model_copy(update={"source": absolute_source(data)})
     machine = choose_device(device or config.device, config.precision)
     logger.info(f"on {machine}")
+    group = current_group()
+    group.check(machine)
+    if config.processes != group.size:
+        crops = config.plan.batch_size
+        logger.warning(
+            f"this training began in {_count(config.processes)} and goes on in {_count(group.size)}: a step now sees "
+            f"{crops * group.size} crops in place of {crops * config.processes}"
+        )
     if config.deterministic and (then := threads_of(folder)) not in (None, machine.threads):
         logger.warning(
             f"this training began with {then} threads and goes on with {machine.threads}, which add up in another "
@@ -230,6 +243,10 @@ def resume(
             dataset=dataset,
         )
         return replace(training, dataset=dataset)
+
+
+def _count(processes: int) -> str:
+    return f"{processes} process{'es' * (processes > 1)}"
 
 
 def _seen_in_pretraining(plan: Plan, prepared: Preparation) -> tuple[str, ...]:
