@@ -77,7 +77,7 @@ def _as_guest() -> Iterator[None]:
         random_state_kept(),
         determinism_kept(),
         quiet("pytorch_lightning", "lightning.pytorch", "pytorch_lightning.utilities.rank_zero", "kornia"),
-        without_warnings(r"pytorch_lightning|torch\.optim|kornia|monai"),
+        without_warnings(r"pytorch_lightning|torch\.(optim|autograd)|kornia|monai"),
     ):
         yield
 
