@@ -12,76 +12,102 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
+import multiprocessing
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import load_file
+
+from amsunet.device import choose_device, environment
+from amsunet.evaluation.evaluate import evaluate
+from amsunet.training.distributed import Group, current_group, joined
+from amsunet.training.fit import fit
+from amsunet.training.processes import Place
+from amsunet.training.train import train
+
 RESULT = Path(__file__).parents[1] / "results" / "reliability" / "distributed.json"
-CASES = {
-    "exact": ["--model-option", "norm=layer", "--augmentation", "none", "--epochs", "2", "--steps-per-epoch", "5"],
-    "default": ["--epochs", "6", "--steps-per-epoch", "10"],
+CASES: dict[str, dict[str, Any]] = {
+    "exact": {"model_options": {"norm": "layer"}, "augmentation": "none", "epochs": 2, "steps_per_epoch": 5},
+    "default": {"epochs": 6, "steps_per_epoch": 10},
 }
-_COMMON = ["--base-channels", "8", "--crop", "64", "--device", "cpu", "--precision", "float32"]
+_COMMON = {"base_channels": 8, "crop": (64, 64)}
 _BATCH = 4
 """Crops of a step, of one process or of two."""
 _ASKED = 300
 """Times that two processes ask each other whether to stop."""
 
 
-def train(case: str, seed: int, processes: int, data: str, folder: Path) -> dict[str, Any]:
-    """Train through the command; the weights, and the scores on images not trained on."""
-    import amsunet  # noqa: PLC0415
+def in_processes(count: int, work: Callable[[Group], object], follow: Callable[..., object] = fit) -> None:
+    """Do it in the first of so many forks of this process, which has computed nothing; the others follow."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    forks = multiprocessing.get_context("fork")
+    started = [forks.Process(target=_take_part, args=(rank, count, port, work, follow)) for rank in range(count)]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join()
+        if process.exitcode:
+            sys.exit(f"error: a process ended with {process.exitcode}")
 
-    run = folder / f"{case}-{seed}-{processes}"
-    words = ["train", data, "--out", str(run), "--seed", str(seed), "--batch-size", str(_BATCH // processes)]
-    words += [*_COMMON, *CASES[case], "--devices", str(processes)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-m", "amsunet", *words], check=True, stdout=subprocess.DEVNULL, env=environment)
+
+def _take_part(
+    rank: int, count: int, port: int, work: Callable[[Group], object], follow: Callable[..., object]
+) -> None:
+    with joined(Place(rank, count, rank, count, "127.0.0.1", port) if count > 1 else None) as group:
+        if group.is_first:
+            work(group)
+        else:
+            group.follow(follow)
+
+
+def measure(case: str, seed: int, count: int, data: str, run: Path) -> dict[str, Any]:
+    """Train; the best Dice on validation images, and that on test images."""
+
+    def trained(group: Group) -> None:
+        settings = {**_COMMON, **CASES[case], "seed": seed, "batch_size": _BATCH // count}
+        train(data, settings, out=run, device=choose_device("cpu", "float32"))
+        test = evaluate(run, split="test").interval("dice").mean
+        (run / "test.json").write_text(json.dumps(test), encoding="utf-8")
+
+    in_processes(count, trained)
     with (run / "metrics.csv").open(newline="") as file:
-        validation = [float(row["val_dice"]) for row in csv.DictReader(file)]
-    test = amsunet.evaluate(run, split="test").interval("dice").mean
-    return {"run": run, "validation_dice": max(validation), "test_dice": test}
+        validation = max(float(row["val_dice"]) for row in csv.DictReader(file))
+    return {"validation_dice": validation, "test_dice": json.loads((run / "test.json").read_text(encoding="utf-8"))}
 
 
 def weight_difference(one: Path, other: Path) -> float:
     """The largest, of any weight."""
-    from safetensors.torch import load_file  # noqa: PLC0415
-
     first, second = load_file(one / "model.safetensors"), load_file(other / "model.safetensors")
     return max(float((value.double() - second[name].double()).abs().max()) for name, value in first.items())
 
 
-def ask(rank: int, port: int, out: str) -> None:
-    """Agree again and again, as at the end of every step."""
-    from amsunet.training.distributed import joined  # noqa: PLC0415
-    from amsunet.training.processes import Place  # noqa: PLC0415
+def seconds_to_agree(out: Path) -> float:
+    """What a step costs beside the exchange of gradients: the median of agreeing whether to stop."""
 
-    with joined(Place(rank, 2, rank, 2, "127.0.0.1", port)) as group:
+    def asked(group: Group) -> None:
+        group.tell({"asked": _ASKED})
         times = []
         for _ in range(_ASKED):
             start = time.perf_counter()
             group.any(False, False, False)
             times.append(time.perf_counter() - start)
         group.trained()
-    if rank == 0:
-        Path(out).write_text(json.dumps(statistics.median(times)), encoding="utf-8")
+        out.write_text(json.dumps(statistics.median(times)), encoding="utf-8")
 
+    def follow(asked: int) -> None:
+        for _ in range(asked):
+            current_group().any(False, False, False)
 
-def seconds_to_agree(folder: Path) -> float:
-    """Of a step, in the median."""
-    import torch  # noqa: PLC0415
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    torch.multiprocessing.spawn(ask, (port, str(folder / "agree.json")), nprocs=2)
-    return float(json.loads((folder / "agree.json").read_text(encoding="utf-8")))
+    in_processes(2, asked, follow)
+    return float(json.loads(out.read_text(encoding="utf-8")))
 
 
 def main() -> None:
@@ -91,32 +117,24 @@ def main() -> None:
     parser.add_argument("--data", default="sample:nuclei")
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
-    from amsunet.device import choose_device, environment  # noqa: PLC0415
-
     rows = []
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as folder:
         for case in asked.cases:
             for seed in asked.seeds:
-                one, two = (train(case, seed, processes, asked.data, Path(place)) for processes in (1, 2))
-                rows.append(
-                    {
-                        "case": case,
-                        "seed": seed,
-                        "largest_difference_of_a_weight": weight_difference(one.pop("run"), two.pop("run")),
-                        "one_process": one,
-                        "two_processes": two,
-                    }
-                )
+                runs = [Path(folder) / f"{case}-{seed}-{count}" for count in (1, 2)]
+                one, two = (measure(case, seed, count, asked.data, run) for count, run in enumerate(runs, start=1))
+                difference = weight_difference(*runs)
+                rows.append({"case": case, "seed": seed, "weight_difference": difference, "one": one, "two": two})
                 print(json.dumps(rows[-1]), flush=True)
-        agreeing = seconds_to_agree(Path(place))
+        agreeing = seconds_to_agree(Path(folder) / "agree.json")
     result = {
-        "what": "two processes (gloo, one machine) against one process with the doubled batch",
+        "what": "two processes (gloo, one machine) against one process with the doubled batch: the largest difference "
+        "of a weight, and the Dice of both",
         "command": "python " + " ".join(["benchmarks/distributed.py", *sys.argv[1:]]),
         "data": asked.data,
-        "options": {"common": [*_COMMON, "--batch-size", f"{_BATCH} in one process, {_BATCH // 2} in each of two"]}
-        | {case: CASES[case] for case in asked.cases},
+        "settings": {"common": {**_COMMON, "crops_of_a_step": _BATCH}, **{case: CASES[case] for case in asked.cases}},
         "rows": rows,
-        "seconds_to_agree_on_stopping_each_step": agreeing,
+        "seconds_to_agree_in_each_step": agreeing,
         "environment": environment(choose_device("cpu", "float32")),
     }
     asked.out.parent.mkdir(parents=True, exist_ok=True)

@@ -14,11 +14,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 from made_device import CPU
+from made_fingerprint import made_fingerprint
 from safetensors.torch import load_file
 
 from amsunet.device import Device
 from amsunet.errors import InputError
+from amsunet.training import distributed
 from amsunet.training.distributed import Group, current_group, joined, loss_said
+from amsunet.training.plan import make_plan
 from amsunet.training.processes import Place, check_counts, find_place
 
 _TORCHRUN = {"RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_ADDR": "a", "MASTER_PORT": "29500"}
@@ -243,6 +246,40 @@ def test_devices_that_the_processes_do_not_have_are_refused(device, sentence, mo
         Group(_FOUR).check(Device(device, "float32", 1))
 
 
-def test_other_errors_of_torch_are_not_taken_for_a_lost_process():
+@pytest.fixture
+def in_group():
+    token = distributed._GROUP.set(Group(_FOUR))
+    yield
+    distributed._GROUP.reset(token)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer"), "'runs/a'.* goes on"),
+        (torch.distributed.DistNetworkError("reset"), "'runs/a'.* goes on"),
+        (
+            RuntimeError("Expected to have finished reduction in the prior iteration"),
+            "some of its weights have no part",
+        ),
+    ],
+)
+def test_a_lost_process_is_known_by_what_torch_says(error, sentence, in_group):
+    with pytest.raises(InputError, match=sentence), loss_said(Path("runs/a")):
+        raise error
+
+
+def test_other_errors_of_torch_are_not_taken_for_a_lost_process(in_group):
     with pytest.raises(RuntimeError, match="sizes"), loss_said():
         raise RuntimeError("sizes do not match")
+
+
+def test_a_process_alone_loses_nobody():
+    with pytest.raises(RuntimeError, match="gloo"), loss_said():
+        raise RuntimeError("gloo")
+
+
+def test_an_epoch_has_fewer_steps_where_each_sees_more():
+    one, two = (make_plan(made_fingerprint(), 41, {"epochs": 3}, device="cpu", processes=count) for count in (1, 2))
+    assert two.steps_per_epoch == -(-one.steps_per_epoch // 2) > 1
+    assert two.batch_size == one.batch_size

@@ -293,6 +293,8 @@ def joined(place: Place | None) -> Iterator[Group]:
     if place is None:
         yield current_group()
         return
+    if not dist.is_available():
+        raise InputError("this build of torch knows one process alone: install another, or start the command once")
     os.environ.setdefault("OMP_NUM_THREADS", str(torch.get_num_threads()))  # Lightning would choose another number
     backend = "gloo"
     if torch.cuda.is_available():
@@ -329,12 +331,20 @@ def loss_said(run: Path | None = None) -> Iterator[None]:
         run: The run folder, where there is one yet.
 
     Raises:
-        InputError: If it is.
+        InputError: If it is; and for a network that several processes cannot train.
     """
     try:
         yield
     except RuntimeError as error:
-        if not (isinstance(error, dist.DistError) or "gloo" in str(error)):
+        group = current_group()
+        if group.size > 1 and "Expected to have finished reduction" in str(error):
+            if not group.is_first:
+                raise EndedElsewhereError from None
+            raise InputError(
+                "several processes cannot train this network: some of its weights have no part in what it gives; "
+                "remove them from it, or train in one process"
+            ) from None
+        if group.size == 1 or not (isinstance(error, dist.DistError) or "gloo" in str(error)):
             raise
         remedy = "start it again" if run is None else f"{command('resume', run)} goes on, once its cause is removed"
         raise InputError(f"another process of this training has ended or is not reached any more: {remedy}") from None
