@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from amsunet.device import Device
 from amsunet.errors import InputError
-from amsunet.training import distributed
+from amsunet.training import distributed, processes
 from amsunet.training.distributed import Group, current_group, joined, loss_said
 from amsunet.training.plan import make_plan
 from amsunet.training.processes import Place, check_counts, find_place
@@ -162,6 +162,25 @@ def test_the_command_starts_its_processes_and_sigterm_ends_them_well(make_datase
     assert out.count("plan:") == out.count("epoch   1 of 999") == out.count("stopped early") == 1
     assert err.count("stopping after this step") == 1
     assert (run / "report.html").is_file()
+
+
+def _process(code):
+    return subprocess.Popen([sys.executable, "-c", code])
+
+
+def test_those_that_do_not_notice_a_failure_are_ended_with_a_sentence(monkeypatch, said):
+    monkeypatch.setattr(processes, "_GRACE", 0.3)
+    waiting = _process("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)")
+    assert processes._wait([waiting, _process("raise SystemExit(3)")]) == 128 + signal.SIGKILL
+    assert waiting.poll() == -signal.SIGKILL
+    (line,) = said
+    assert line.startswith("warning: process 2 of 2 of this training ended") and "--resume" in line
+
+
+@pytest.mark.parametrize(("codes", "code"), [((0, 0), 0), ((0, 3), 3), ((2, 137), 2)])
+def test_the_exit_code_is_that_of_the_first_process_or_of_one_that_failed(codes, code, said):
+    assert processes._wait([_process(f"raise SystemExit({one})") for one in codes]) == code
+    assert said == []
 
 
 def test_a_process_alone_says_nothing_to_anybody():

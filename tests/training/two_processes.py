@@ -80,6 +80,7 @@ def _variables(rank: int, size: int, port: int, slurm: bool) -> dict[str, str]:
     common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     if slurm:
         step = {"SLURM_STEP_NODELIST": "127.0.0.1", "SLURM_JOB_ID": "7", "SLURM_STEP_NUM_TASKS": str(size)}
+        step |= {"SLURM_NTASKS": str(size), "SLURM_JOB_NAME": "training"}
         return {**common, **step, "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)}
     return {**common, "RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_RANK": str(rank)}
 

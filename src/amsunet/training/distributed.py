@@ -310,17 +310,18 @@ def joined(place: Place | None) -> Iterator[Group]:
         ) from None
     group = Group(place)
     token = _GROUP.set(group)
-    code = 0
+    code, failed = 0, False
     try:
         with group._alive():
             yield group
     except BaseException as error:
-        code = getattr(error, "exit_code", 2)
+        code, failed = getattr(error, "exit_code", 2), not hasattr(error, "exit_code")
         raise
     finally:
         _GROUP.reset(token)
         group.end(code)
-    dist.destroy_process_group()
+        if not failed:  # else some of them may be gone, and taking leave of these waits
+            dist.destroy_process_group()
 
 
 @contextmanager

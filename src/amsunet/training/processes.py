@@ -7,6 +7,7 @@ after SIGTERM, interrupts them twice for one Ctrl-C, and turns every exit code i
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -20,6 +21,8 @@ from types import FrameType
 
 from amsunet.errors import InputError
 from amsunet.wording import setting
+
+logger = logging.getLogger(__name__)
 
 _TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 _SLURM = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID", "SLURM_STEP_NODELIST", "SLURM_JOB_ID")
@@ -158,10 +161,9 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int:
         if time.monotonic() > deadline and signals:
             number = signals.pop(0)
             if number == signal.SIGTERM:
-                print(
-                    f"error: process {failed[0] + 1} of {len(processes)} of this training ended, and the others did "
-                    f"not notice: they are ended; amsunet train --resume goes on with the run",
-                    file=sys.stderr,
+                logger.warning(
+                    f"process {failed[0] + 1} of {len(processes)} of this training ended, and the others did not "
+                    "notice: they are ended; amsunet train --resume goes on with the run"
                 )
             for process in processes:
                 if process.poll() is None:
