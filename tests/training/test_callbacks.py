@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from amsunet.training import callbacks
+from amsunet.training import callbacks, distributed
 from amsunet.training.callbacks import Checkpointer, TimeBudget
 from amsunet.training.lightning_module import SegmentationTask, learning_rate_factor
 
@@ -93,7 +93,7 @@ def test_seconds_and_plan_survive_a_resume(monkeypatch):
 def interrupted(monkeypatch, tmp_path):
     """Ctrl-C at a step of ten, or in the validation that follows the last: clock, keeper and trainer afterwards."""
     monkeypatch.setattr(callbacks, "save_model", lambda path, *_: path.touch())
-    monkeypatch.setattr(callbacks, "save_checkpoint", lambda run, write: write(run / "last.ckpt"))
+    monkeypatch.setattr(distributed, "save_checkpoint", lambda run, write: write(run / "last.ckpt"))
 
     def press(step, *, validating=False):
         task = SegmentationTask.__new__(SegmentationTask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,19 @@ _TERMINATED = 143
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder (default: the next one under runs/).")
 @click.option("--folds", type=click.IntRange(2), help="Train so many networks, each for the time given: an ensemble.")
 @click.option(
+    "--devices",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Train in so many processes on this machine, each on a GPU of its own or on its share of the cores; each sees "
+    "a batch in every step.",
+)
+@click.option(
+    "--nodes",
+    type=click.IntRange(1),
+    metavar="M",
+    help="Machines that torchrun or srun has started the command on, which they are checked against.",
+)
+@click.option(
     "--resume",
     "resumed",
     type=click.Path(path_type=Path),
@@ -53,13 +67,40 @@ def train(
 ) -> None:
     """Train a network on a data set, or go on with --resume RUN; Ctrl-C saves what was reached."""
     started = time.monotonic()  # before what takes seconds to import
+    from amsunet.training.processes import check_counts, find_place, launch  # noqa: PLC0415
+
+    place, devices = find_place(), values.pop("devices")
+    check_counts(place, devices, values.pop("nodes"))
+    if place is None and (devices or 1) > 1:
+        context.exit(launch(devices, sys.argv[1:]))
+    from amsunet.training.distributed import joined  # noqa: PLC0415
+    from amsunet.training.fit import fit  # noqa: PLC0415
+
+    with joined(place) as group:
+        if not group.is_first:
+            context.exit(group.follow(fit))
+        _train(context, data, resumed, settings, values, started)
+
+
+def _train(
+    context: click.Context,
+    data: str | None,
+    resumed: Path | None,
+    settings: dict[str, Any],
+    values: dict[str, Any],
+    started: float,
+) -> None:
     from amsunet.evaluation.rehearsal import rehearse_evaluation  # noqa: PLC0415
     from amsunet.training.closing import CommandTime  # noqa: PLC0415
     from amsunet.training.train import resume as resume_training  # noqa: PLC0415
     from amsunet.training.train import train as start_training  # noqa: PLC0415
 
     if resumed is not None:
-        refuse_settings(context, {"data", "resumed", "device", "model"}, "A run is resumed with its own settings")
+        refuse_settings(
+            context,
+            {"data", "resumed", "device", "devices", "nodes", "model"},
+            "A run is resumed with its own settings",
+        )
         device = values["device"]
         training = resume_training(
             resumed, data, device=None if device == "auto" else device, model_file=settings.get("model")

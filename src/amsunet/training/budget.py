@@ -11,6 +11,7 @@ from typing import Any
 from amsunet.data.fingerprint import Fingerprint
 from amsunet.device import Device
 from amsunet.training.closing import NOTHING, ClosingCost, CommandTime, rehearse
+from amsunet.training.distributed import current_group
 from amsunet.training.plan_schema import USER_SET, Plan
 from amsunet.training.prepare import Preparation
 from amsunet.training.smaller import NARROW, smaller
@@ -209,7 +210,8 @@ def _foresee(plan: Plan, cost: StepCost, spending: Spending, training_images: in
         steps = float(plan.steps_per_epoch * epochs_in_budget(plan))
     else:
         steps = max(_FEWEST * epochs_in_budget(plan), stepping / (_IN_THE_LOOP * cost.seconds_per_step))
-    return _Forecast(training, seconds, evaluated, validated, steps, steps * plan.batch_size / training_images)
+    crops = plan.batch_size * current_group().size
+    return _Forecast(training, seconds, evaluated, validated, steps, steps * crops / training_images)
 
 
 def _validated_in_time(plan: Plan, forecast: _Forecast, closing: ClosingCost) -> Plan:
@@ -253,7 +255,7 @@ def fill_budget(plan: Plan, seconds_per_step: float, training_images: int, steps
         plan: With the minutes.
         seconds_per_step: As measured.
         training_images: How many there are.
-        steps: that there is time for; where nothing is known of validation, four fifths of the minutes.
+        steps: That there is time for; where nothing is known of validation, four fifths of the minutes.
     """
     if plan.steps_per_epoch is not None:
         return plan
@@ -261,7 +263,7 @@ def fill_budget(plan: Plan, seconds_per_step: float, training_images: int, steps
     each = min(250, max(_FEWEST, int(steps / epochs_in_budget(plan))))
     reasons = plan.reasons | {"steps_per_epoch": f"a step takes {seconds_per_step:.2f} s here"}
     settings: dict[str, Any] = {"steps_per_epoch": each}
-    passes = each * epochs_in_budget(plan) * plan.batch_size / training_images
+    passes = each * epochs_in_budget(plan) * plan.batch_size * current_group().size / training_images
     chosen = reasons.get("augmentation") == USER_SET or plan.augmentation in ("none", "paper")
     if passes < _PASSES_FOR_AUGMENTATION and not chosen:
         settings["augmentation"] = "light"

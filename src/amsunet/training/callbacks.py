@@ -22,8 +22,8 @@ from amsunet.inference.model_file import save_model
 from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.model_ref import FILE_NAME
 from amsunet.progress import is_shown, report
-from amsunet.training.checkpoint import save_checkpoint
-from amsunet.training.lightning_module import SegmentationTask
+from amsunet.training.distributed import current_group
+from amsunet.training.lightning_module import DivergedError, SegmentationTask
 from amsunet.training.run_folder import METRICS_NAME
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,8 @@ class TimeBudget(pl.Callback):
     """Ends training on time, lays the learning rate's end there, and lets Ctrl-C or SIGTERM end it early.
 
     With a number of minutes the number of epochs is set anew after each epoch from the time that epochs have
-    taken. State: the seconds spent, over all resumed parts, and the epochs planned.
+    taken. Several processes go by the clock of the first one, and stop at the same step where one of them is told to.
+    State: the seconds spent, over all resumed parts, and the epochs planned.
 
     Args:
         started: When the minutes began, by ``time.monotonic``: with reading, before there was a clock.
@@ -61,6 +62,8 @@ class TimeBudget(pl.Callback):
         self.epochs = epochs
         self.seconds = 0.0
         self.closing = closing
+        self.signal: int | None = None
+        """That this process was sent."""
         self.interrupted = False
         self.terminated = False
         """Whether it was SIGTERM that interrupted it: whoever sends it waits for seconds and then kills."""
@@ -100,16 +103,18 @@ class TimeBudget(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        self._agree()
         if self.interrupted:
             self.cut = not trainer.is_last_batch
             trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._agree()
         done = trainer.current_epoch + 1
         minutes = self._task.plan.minutes
         if minutes is not None:
             left = minutes * 60 * _MAY_TAKE - self.closing - self.elapsed()
-            self.epochs = done + max(0, int(left / self.seconds_per_epoch(done)))
+            self.epochs = current_group().broadcast(done + max(0, int(left / self.seconds_per_epoch(done))))
             self._task.total_steps = self.epochs * (self._task.plan.steps_per_epoch or 1)
         if done >= self.epochs or self.interrupted:
             trainer.should_stop = True
@@ -132,14 +137,27 @@ class TimeBudget(pl.Callback):
         self._task.total_steps = state_dict["total_steps"]
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        self.interrupted = True
-        self.terminated = number == signal.SIGTERM
+        self.signal = number
+        if current_group().size == 1:
+            self.interrupted, self.terminated = True, number == signal.SIGTERM
         # A second one ends at once. What stood there before is Lightning's, which waits for the end of the epoch.
         for each, handler in self._handlers_of_host.items():
             signal.signal(each, signal.SIG_DFL if handler is None else handler)
+        if not current_group().is_first:
+            return
         # The answer to a key that was pressed, for whoever sits there, and no line of a log.
-        again = "a second SIGTERM ends" if self.terminated else "press again to end"
+        again = "a second SIGTERM ends" if number == signal.SIGTERM else "press again to end"
         print(f"\nstopping after this step: saves, then validates ({again} at once)", file=sys.stderr)
+
+    def _agree(self) -> None:
+        """Find out whether one of several processes was told to stop, or has diverged; all ask at the same moments."""
+        group = current_group()
+        if group.size == 1:
+            return
+        asked = self.signal is not None, self.signal == signal.SIGTERM, self._task.diverged
+        self.interrupted, self.terminated, diverged = group.any(*asked)
+        if diverged:
+            raise DivergedError
 
     def _restore(self) -> None:
         for number, handler in self._old_handlers.items():
@@ -168,6 +186,7 @@ class Checkpointer(pl.Callback):
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, SegmentationTask)
+        pl_module.gather_validation()
         by_class = torch.stack(pl_module.dice_of_images).nanmean(dim=0)
         there = torch.stack(pl_module.classes_of_images).any(dim=0)
         # A class that is in none of these images would count 1 where nothing is marked: the loss sees to it.
@@ -179,7 +198,8 @@ class Checkpointer(pl.Callback):
         # The loss decides where Dice does not, as while nothing is found, or on images without an object.
         if (score, -loss) > (self.best_score, -self.best_loss) and counts:
             self.best_score, self.best_loss, self.best_epoch = score, loss, trainer.current_epoch
-            save_model(self._run / FILE_NAME, pl_module.network, self._description)
+            if current_group().is_first:
+                save_model(self._run / FILE_NAME, pl_module.network, self._description)
         names = self._description.convention.class_names[1:]
         row: dict[str, Any] = {
             "epoch": trainer.current_epoch,
@@ -196,7 +216,7 @@ class Checkpointer(pl.Callback):
         assert isinstance(pl_module, SegmentationTask)
         self.rows[-1] |= {
             "train_loss": pl_module.train_loss(),
-            "val_loss": float(trainer.callback_metrics["val_loss"]),
+            "val_loss": pl_module.validation_loss(),
         }
         for logger in trainer.loggers:
             logger.log_metrics(
@@ -204,9 +224,10 @@ class Checkpointer(pl.Callback):
             )
         if self._time_budget.cut:
             return
-        write_csv(self._run / METRICS_NAME, self.rows)
+        if current_group().is_first:
+            write_csv(self._run / METRICS_NAME, self.rows)
         self._stop_early(trainer, pl_module, trainer.current_epoch)
-        save_checkpoint(self._run, trainer.save_checkpoint)
+        current_group().save(self._run, trainer)
 
     def _stop_early(self, trainer: pl.Trainer, pl_module: pl.LightningModule, epoch: int) -> None:
         if epoch - self.best_epoch >= pl_module.plan.patience:  # type: ignore[union-attr, operator]

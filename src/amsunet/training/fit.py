@@ -26,6 +26,7 @@ from amsunet.process_state import determinism_kept, quiet, random_state_kept, wi
 from amsunet.training.budget import epochs_in_budget
 from amsunet.training.callbacks import EMA, Checkpointer, Progress, TimeBudget
 from amsunet.training.checkpoint import find_checkpoint
+from amsunet.training.distributed import EndedElsewhereError, current_group, loss_said
 from amsunet.training.finetune import load_pretrained
 from amsunet.training.lightning_module import DivergedError, SegmentationTask, WholeImages
 from amsunet.training.mid_epoch import MidEpoch
@@ -76,7 +77,7 @@ def _as_guest() -> Iterator[None]:
         random_state_kept(),
         determinism_kept(),
         quiet("pytorch_lightning", "lightning.pytorch", "pytorch_lightning.utilities.rank_zero", "kornia"),
-        without_warnings(r"pytorch_lightning|torch\.optim|kornia|monai"),
+        without_warnings(r"pytorch_lightning|torch\.(optim|autograd)|kornia|monai"),
     ):
         yield
 
@@ -108,8 +109,20 @@ def fit(
         closing: As for ``TimeBudget``.
 
     Raises:
-        InputError: For a damaged checkpoint, and when the loss diverges.
+        InputError: For a damaged checkpoint, when the loss diverges, and when one of several processes is lost.
     """
+    group = current_group()
+    group.tell(
+        {
+            "run": run.absolute(),
+            "config": config,
+            "training": training,
+            "validation": validation,
+            "device": device,
+            "resume": resume,
+            "dataset": dataset,
+        }
+    )
     plan, convention, preprocessing = config.plan, config.convention, config.preprocessing
     assert plan.steps_per_epoch is not None
     torch.manual_seed(plan.seed)
@@ -125,7 +138,7 @@ def fit(
     )
     epochs = plan.epochs or epochs_in_budget(plan)
     module = SegmentationTask(network, plan, preprocessing, device, total_steps=epochs * plan.steps_per_epoch)
-    checkpoint = find_checkpoint(run, module.state_dict()) if resume else None
+    checkpoint = group.first(lambda: find_checkpoint(run, module.state_dict())) if resume else None
     if checkpoint is None:
         if resume:
             logger.info("no epoch had ended: starting from the beginning")
@@ -142,16 +155,16 @@ def fit(
     crops = Crops(
         training_images,
         size=plan.crop,
-        length=plan.steps_per_epoch * plan.batch_size,
+        length=plan.steps_per_epoch * plan.batch_size * group.size,
         seed=plan.seed,
         foreground_fraction=plan.foreground_fraction,
     )
     trainer = pl.Trainer(
         accelerator={"cpu": "cpu", "cuda": "gpu", "mps": "mps"}[device.type],
-        devices=1,
+        **group.trainer_options(device),
         precision="bf16-mixed" if device.precision == "bfloat16" else "32-true",
         max_epochs=-1,
-        callbacks=[*callbacks, MidEpoch(run, crops, plan.batch_size, time_budget)],
+        callbacks=[*callbacks, MidEpoch(run, crops, plan.batch_size * group.size, time_budget)],
         logger=TensorBoardLogger(run, name="", version="tensorboard"),
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -160,16 +173,19 @@ def fit(
         deterministic=config.deterministic,
     )
     try:
-        trainer.fit(
-            module,
-            DataLoader(crops, plan.batch_size, drop_last=True),
-            DataLoader(WholeImages(validation_images, plan.validated_each_epoch)),
-            ckpt_path=checkpoint,
-            weights_only=True,
-        )
+        with loss_said(run):
+            trainer.fit(
+                module,
+                DataLoader(group.part_of_batches(crops, plan.batch_size), plan.batch_size, drop_last=True),
+                DataLoader(WholeImages(validation_images, plan.validated_each_epoch)),
+                ckpt_path=checkpoint,
+                weights_only=True,
+            )
     except SystemExit:  # Lightning's answer to Ctrl-C before the first step, and to the second one
         raise KeyboardInterrupt from None
     except DivergedError:
+        if not group.is_first:
+            raise EndedElsewhereError from None
         kept = (
             f"the weights of epoch {checkpointer.best_epoch + 1} are kept in {run}"
             if checkpointer.best_epoch >= 0
@@ -179,12 +195,15 @@ def fit(
             f"training diverged in epoch {trainer.current_epoch + 1} (the loss is not a number); {kept}: "
             f"train anew with {setting(learning_rate=plan.learning_rate / 4)} or {setting(precision='float32')}"
         ) from None
-    choice = fit_postprocessing(run / FILE_NAME, training_images, validation_images, device, plan.model)
+    group.trained()
+    dice_at: dict[float, float] = {}
+    if group.is_first:
+        dice_at = fit_postprocessing(run / FILE_NAME, training_images, validation_images, device, plan.model).dice_at
     return TrainResult(
         run,
         trainer.current_epoch,
         checkpointer.best_epoch,
-        choice.dice_at,
+        dice_at,
         time_budget.interrupted,
         device,
         validation_images=plan.validation_images,

@@ -17,6 +17,7 @@ from amsunet.inference.cuda_graphs import captured, free_graphs
 from amsunet.inference.forward import compute_logits
 from amsunet.inference.torch_runtime import TorchRuntime, standardise
 from amsunet.losses import make_loss
+from amsunet.training.distributed import current_group
 from amsunet.training.plan import make_augmentation
 from amsunet.training.plan_schema import Plan
 from amsunet.training.validation import classes_in, dice_by_class
@@ -32,11 +33,17 @@ class DivergedError(Exception):
 
 
 class WholeImages(TorchDataset[tuple[Tensor, Tensor]]):
-    """At most so many of the images, evenly spread: (C, h, w) and labels (h, w), both uint8, at working size."""
+    """At most so many of the images, evenly spread: (C, h, w) and labels (h, w), both uint8, at working size.
+
+    Of these, what this process validates; where it has none, a copy of the first, for every process must have one.
+    """
 
     def __init__(self, images: PreparedImages, most: int) -> None:
         self._images = images
-        self._chosen = evenly(range(len(images)), most)
+        chosen = evenly(range(len(images)), most)
+        mine = current_group().part(chosen)
+        self.is_copy = not mine
+        self._chosen = mine or chosen[:1]
 
     def __len__(self) -> int:
         return len(self._chosen)
@@ -77,40 +84,53 @@ class SegmentationTask(pl.LightningModule):
         """The training pass once it is captured; in a tuple, or its weights would count as the task's own again."""
         self.steps_left_out = 0
         """In a row, for their gradient was no number."""
+        self.diverged = False
+        """Whether the loss was no number in one of several processes, the others of which wait for its gradient."""
         self._loss_sum, self._crops_seen = torch.zeros(()), 0
         """Of the epoch so far; a part of it may have been trained before a stop."""
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, labels = batch
-        seed = (self.plan.seed, self.current_epoch, batch_idx)
+        group = current_group()
+        seed = (self.plan.seed, self.current_epoch, batch_idx * group.size + group.rank)
         images, labels = self.augmentation(images.float() / 255, labels.long(), seed)
         images = standardise(images, self.preprocessing).contiguous(memory_format=torch.channels_last)
         if not self._captured:
-            self._captured = (captured(self.network, images, self.placement),)
+            alone = group.size == 1  # a captured pass would not tell the others its gradients
+            self._captured = (captured(self.network, images, self.placement) if alone else self.network,)
         loss: Tensor = self.loss(self._captured[0](images).float(), labels)
         if not torch.isfinite(loss):
-            raise DivergedError
+            if group.size == 1:
+                raise DivergedError
+            self.diverged = True
         self._loss_sum = self._loss_sum.to(loss.device) + loss.detach() * len(images)
         self._crops_seen += len(images)
         return loss
 
     def train_loss(self) -> float:
-        """Mean over the crops of the epoch."""
-        return float(self._loss_sum / max(1, self._crops_seen))
+        """Mean over the crops of the epoch, of all processes: each of them asks for it."""
+        loss_sum, crops = self._sums()
+        return float(loss_sum / max(1, crops))
+
+    def _sums(self) -> tuple[Tensor, int]:
+        group = current_group()
+        return group.sum(self._loss_sum), int(group.sum(torch.tensor(self._crops_seen)))
 
     def on_train_epoch_start(self) -> None:
         self._loss_sum, self._crops_seen = torch.zeros(()), 0
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        loss_sum, crops = self._sums()
         checkpoint["epoch_so_far"] = {
-            "loss_sum": self._loss_sum,
-            "crops": self._crops_seen,
+            "loss_sum": loss_sum,
+            "crops": crops,
             "steps_left_out": self.steps_left_out,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if so_far := checkpoint.get("epoch_so_far"):
-            self._loss_sum, self._crops_seen = so_far["loss_sum"], so_far["crops"]
+            if current_group().is_first:  # of all processes
+                self._loss_sum, self._crops_seen = so_far["loss_sum"], so_far["crops"]
             self.steps_left_out = so_far["steps_left_out"]
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
@@ -131,13 +151,35 @@ class SegmentationTask(pl.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         self.dice_of_images, self.loss_of_images, self.classes_of_images = [], [], []
+        current_group().share_buffers(self)
+
+    def gather_validation(self) -> None:
+        """Take the figures of all images, in their order, from the processes that have validated a part each.
+
+        Raises:
+            DivergedError: In all of them, if a loss is not a number in one.
+        """
+        group = current_group()
+        if group.size == 1:
+            return
+        mine = list(zip(self.dice_of_images, self.loss_of_images, self.classes_of_images, strict=True))
+        dataset = self.trainer.val_dataloaders.dataset  # type: ignore[union-attr]
+        parts = group.gather([] if dataset.is_copy else mine)
+        figures = [part[place] for place in range(len(parts[0])) for part in parts if place < len(part)]
+        self.dice_of_images, self.loss_of_images, self.classes_of_images = map(list, zip(*figures, strict=True))
+        if not torch.isfinite(torch.stack(self.loss_of_images)).all():
+            raise DivergedError
+
+    def validation_loss(self) -> float:
+        """Mean over the images."""
+        return float(sum(self.loss_of_images, torch.zeros(())) / len(self.loss_of_images))
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         image, labels = batch
         at_work = TorchRuntime(self.network, self.preprocessing, self.placement)
         logits = torch.from_numpy(compute_logits(at_work, image.cpu().numpy()))
         loss = self.loss(logits, labels.cpu().long())
-        if not torch.isfinite(loss):
+        if not torch.isfinite(loss) and current_group().size == 1:
             raise DivergedError  # before these weights are taken for the best
         self.log("val_loss", loss, batch_size=1)
         self.loss_of_images.append(loss)

@@ -12,6 +12,7 @@ import torch
 from amsunet.data.crops import Crops
 from amsunet.training.callbacks import TimeBudget
 from amsunet.training.checkpoint import save_checkpoint
+from amsunet.training.distributed import current_group
 
 
 class MidEpoch(pl.Callback):
@@ -24,7 +25,7 @@ class MidEpoch(pl.Callback):
     Args:
         run: The run folder.
         crops: The crops that batches are made of.
-        batch_size: Crops of a step.
+        batch_size: Crops of a step, of all processes.
         time_budget: Knows whether training is to stop.
     """
 
@@ -52,10 +53,12 @@ class MidEpoch(pl.Callback):
             return
         self._steps = steps
         if self._time_budget.cut:
-            save_checkpoint(self._run, trainer.save_checkpoint)
+            current_group().save(self._run, trainer)
         else:
-            self._before_last = io.BytesIO()
-            torch.save(trainer._checkpoint_connector.dump_checkpoint(), self._before_last)
+            state = trainer._checkpoint_connector.dump_checkpoint()  # which all processes take part in
+            if current_group().is_first:
+                self._before_last = io.BytesIO()
+                torch.save(state, self._before_last)
         self._steps = 0
 
     def on_validation_batch_end(
@@ -67,7 +70,7 @@ class MidEpoch(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        if self._time_budget.interrupted and not self._time_budget.cut and self._before_last is not None:
+        if self._time_budget.signal is not None and not self._time_budget.cut and self._before_last is not None:
             state, self._before_last = self._before_last.getvalue(), None
             save_checkpoint(self._run, lambda path: path.write_bytes(state))
 

@@ -32,7 +32,12 @@ _SHORT = 10
 
 
 def make_plan(
-    fingerprint: Fingerprint, training_images: int, settings: Mapping[str, Any] | None = None, *, device: str
+    fingerprint: Fingerprint,
+    training_images: int,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    device: str,
+    processes: int = 1,
 ) -> Plan:
     """Derive a plan; what the user set stays as set.
 
@@ -42,6 +47,7 @@ def make_plan(
         settings: Fields of ``Plan`` by name; and ``recipe``, which is ``paper`` for the released recipe of AMSUnet, but
             for choosing the epoch on the test set.
         device: ``cpu``, ``cuda`` or ``mps``.
+        processes: That train it, a batch each in every step.
 
     Raises:
         InputError: For a setting that is impossible.
@@ -76,7 +82,7 @@ def make_plan(
     area = fingerprint.median_height * fingerprint.median_width * plan.scale**2
     crops = 1 if recipe == "paper" else max(1, round(area / math.prod(plan.crop)))
     reason = f"{training_images} images, {crops} crop{'s' * (crops > 1)} of each"
-    steps = math.ceil(training_images * crops / plan.batch_size)
+    steps = math.ceil(training_images * crops / (plan.batch_size * processes))
     return plan.model_copy(update={"steps_per_epoch": steps, "reasons": plan.reasons | {"steps_per_epoch": reason}})
 
 

@@ -32,6 +32,7 @@ from amsunet.inference.model_metadata import refuse_unbounded
 from amsunet.models import is_custom
 from amsunet.models.contract import check_sizes
 from amsunet.safe_text import one_line
+from amsunet.training.distributed import current_group
 from amsunet.training.finetune import load_pretrained, match_pretrained_width
 from amsunet.training.plan import make_plan
 from amsunet.training.plan_schema import USER_SET, Plan, Settings, checked_settings
@@ -167,7 +168,9 @@ def prepare(
         splits = {**splits, **dict.fromkeys(dealt.fold_of, "train")}
         images = len(dealt.fold_of) - -(-len(dealt.fold_of) // folds)
     leaks = [*warn_of_groups(dataset.samples, splits, locate(data), cut), *warn_of_repeats(dataset.scans, splits)]
-    plan = match_pretrained_width(make_plan(fingerprint, images, settings, device=device))
+    plan = match_pretrained_width(
+        make_plan(fingerprint, images, settings, device=device, processes=current_group().size)
+    )
     check_network(plan, dataset.convention.num_classes)
     warnings = (*dataset.warnings, *warn_of_same_files(dataset.scans), *fingerprint.warnings, *leaks, *rare)
     return Preparation(dataset, dict(splits), fingerprint, plan, images, warnings, occurrence, dealt)

@@ -52,6 +52,8 @@ class RunConfig(BaseModel):
     deterministic: bool
     code: str | None = None
     """Checksum of the file that builds the network, where it is not one of amsunet's."""
+    processes: int = Field(1, ge=1)
+    """It was begun in; each of them sees ``batch_size`` crops in a step."""
 
     @model_validator(mode="after")
     def _has_all_that_is_trained_by(self) -> Self:

@@ -26,6 +26,7 @@ from amsunet.process_state import determinism_kept, random_state_kept
 from amsunet.safe_text import refuse_undecodable
 from amsunet.training.budget import fit_prepared
 from amsunet.training.closing import CommandTime
+from amsunet.training.distributed import current_group
 from amsunet.training.finetune import resolve_pretrained
 from amsunet.training.fit import TrainResult, fit
 from amsunet.training.folds import fit_folds
@@ -96,6 +97,8 @@ def train(
         _refuse_taken(Path(out))
     device = choose_device(device)
     logger.info(f"on {device}")
+    group = current_group()
+    group.check(device)
     if "model" in given:
         given["model"] = absolute_model(given["model"])
     if "pretrained" in given:
@@ -114,6 +117,7 @@ def train(
         for warning in fitted.warnings:
             logger.warning(warning)
         logger.info(str(fitted))
+    plan = plan.model_copy(update={"reasons": plan.reasons | group.reasons(plan)})
     logger.info("plan:\n%s", plan)
     preprocessing = fit_preprocessing(plan, dataset, prepared.of("train"), prepared.fingerprint)
     config = RunConfig(
@@ -124,6 +128,7 @@ def train(
         precision=device.precision,
         deterministic=given.get("deterministic", False),
         code=code_checksum(plan.model),
+        processes=group.size,
     )
     data_record = RunData(
         source=absolute_source(data),
@@ -201,6 +206,14 @@ def resume(
         record = record.model_copy(update={"source": absolute_source(data)})
     placed = choose_device(device or config.device, config.precision)
     logger.info(f"on {placed}")
+    group = current_group()
+    group.check(placed)
+    if config.processes != group.size:
+        crops = config.plan.batch_size
+        logger.warning(
+            f"this training began in {_count(config.processes)} and goes on in {_count(group.size)}: a step now sees "
+            f"{crops * group.size} crops in place of {crops * config.processes}"
+        )
     if config.deterministic and (then := threads_of(folder)) not in (None, placed.threads):
         logger.warning(
             f"this training began with {then} threads and goes on with {placed.threads}, which add up in another "
@@ -233,6 +246,10 @@ def resume(
             dataset=dataset,
         )
         return replace(training, dataset=dataset)
+
+
+def _count(processes: int) -> str:
+    return f"{processes} process{'es' * (processes > 1)}"
 
 
 def _seen_in_pretraining(plan: Plan, prepared: Preparation) -> tuple[str, ...]:
