@@ -56,6 +56,24 @@ def test_a_run_of_an_earlier_version_on_deep_images_goes_on_as_it_was(copy):
     assert read_run(copy)[0].preprocessing.values == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("data.json", lambda data: data.update(splits={})),
+        ("data.json", lambda data: data["splits"].pop("nuclei_y000_x384")),
+        ("config.json", lambda config: config["plan"].update(crop=[])),
+        ("config.json", lambda config: config["plan"].update(crop=[64, 64, 64])),
+    ],
+)
+def test_what_a_record_leaves_out_is_refused_where_it_is_read(copy, name, change):
+    content = json.loads((copy / name).read_text())
+    del content["sha256"]
+    change(content)
+    (copy / name).write_text(json.dumps(content))
+    with pytest.raises(InputError, match=rf"{name} (is damaged|was written by another version)"):
+        read_run(copy)
+
+
 def test_no_folder(tmp_path):
     with pytest.raises(InputError, match="is no run folder"):
         resume(tmp_path / "nowhere")

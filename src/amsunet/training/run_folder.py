@@ -82,6 +82,12 @@ class RunData(Record):
     seen_in_pretraining: tuple[str, ...] = ()
     """Checksums of images that the weights were trained or chosen on before this training began."""
 
+    @model_validator(mode="after")
+    def _has_a_split_for_each_image(self) -> Self:
+        if not self.checksums.keys() <= self.splits.keys():
+            raise ValueError("an image has no split")
+        return self
+
     @property
     def data_options(self) -> DataOptions:
         """How its data set is read."""
@@ -89,9 +95,8 @@ class RunData(Record):
 
     def seen(self) -> set[str]:
         """Checksums of all images that the weights were trained or chosen on."""
-        return {self.checksums[name] for name, part in self.splits.items() if part in ("train", "val")} | {
-            *self.seen_in_pretraining
-        }
+        own = {checksum for name, checksum in self.checksums.items() if self.splits[name] in ("train", "val")}
+        return own | {*self.seen_in_pretraining}
 
     def holds(self, dataset: Dataset) -> bool:
         """Whether ``dataset`` holds the very images of this training, wherever it lies."""
