@@ -22,7 +22,7 @@ from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import build_network
 from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.model_ref import FILE_NAME
-from amsunet.process_state import determinism_kept, quiet, random_state_kept, without_warnings
+from amsunet.process_state import determinism_kept, quiet, quiet_threads, random_state_kept, without_warnings
 from amsunet.training.budget import epochs_in_budget
 from amsunet.training.callbacks import EMA, Checkpointer, Progress, TimeBudget
 from amsunet.training.checkpoint import find_checkpoint
@@ -160,13 +160,14 @@ def fit(
         deterministic=config.deterministic,
     )
     try:
-        trainer.fit(
-            module,
-            DataLoader(crops, plan.batch_size, drop_last=True),
-            DataLoader(WholeImages(validation_images, plan.validated_each_epoch)),
-            ckpt_path=checkpoint,
-            weights_only=True,
-        )
+        with quiet_threads("tensorboard"):  # where its disk is full it raises in this thread too
+            trainer.fit(
+                module,
+                DataLoader(crops, plan.batch_size, drop_last=True),
+                DataLoader(WholeImages(validation_images, plan.validated_each_epoch)),
+                ckpt_path=checkpoint,
+                weights_only=True,
+            )
     except SystemExit:  # Lightning's answer to Ctrl-C before the first step, and to the second one
         raise KeyboardInterrupt from None
     except DivergedError:
