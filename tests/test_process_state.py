@@ -22,6 +22,7 @@ from amsunet.process_state import (
     Borrowed,
     determinism_kept,
     quiet,
+    quiet_threads,
     random_state_kept,
     terminated_like_interrupted,
     without_warnings,
@@ -274,3 +275,19 @@ def test_in_another_thread_signals_are_left_to_the_host():
     thread.start()
     thread.join()
     assert seen == [signal.getsignal(signal.SIGTERM)]
+
+
+def test_threads_of_a_library_end_quietly_and_others_do_not(monkeypatch):
+    seen = []
+    monkeypatch.setattr(threading, "excepthook", lambda ended: seen.append(type(ended.thread).__name__))
+    before = threading.excepthook
+
+    class Theirs(threading.Thread):
+        __module__ = "tensorboard.summary.writer"
+
+    with quiet_threads("tensorboard"):
+        for kind in (Theirs, threading.Thread):
+            thread = kind(target=lambda: 1 / 0)
+            thread.start()
+            thread.join()
+    assert seen == ["Thread"] and threading.excepthook is before

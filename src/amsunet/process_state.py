@@ -70,6 +70,26 @@ def without_warnings(of: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def quiet_threads(of: str) -> Iterator[None]:
+    """Meanwhile print nothing of errors that end threads of a library: for one that raises them again for its caller.
+
+    Args:
+        of: The package whose threads they are.
+    """
+    before = threading.excepthook
+
+    def report(ended: threading.ExceptHookArgs) -> None:
+        if type(ended.thread).__module__.partition(".")[0] != of:
+            before(ended)
+
+    threading.excepthook = report
+    try:
+        yield
+    finally:
+        threading.excepthook = before
+
+
 TERMINATED = 143
 """The exit code of a process that SIGTERM ended: 128 and the signal's number."""
 

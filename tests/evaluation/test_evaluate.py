@@ -74,6 +74,8 @@ def test_a_run_that_may_not_be_written_to_is_evaluated_elsewhere_and_predicts(wh
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(InputError, match=r"kept/.* \(Read-only file system\): choose a folder .* with out"):
         evaluate(kept)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".0123456789ab.partial.csv").touch()  # of one that was killed
     evaluation = evaluate(kept, out=tmp_path / "out")
     assert write_report(evaluation) == tmp_path / "out" / "report.html"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"images.csv", "summary.json", "report.html"}

@@ -71,6 +71,7 @@ def material(
         for number in range(8):
             save(folder / "data" / "images" / f"{number}.png", picture(number))
             save(folder / "data" / "masks" / f"{number}.png", np.uint8(255) * disc(number))
+        (folder / "data" / "split.json").write_text(json.dumps({"test": ["6", "7"]}), encoding="utf-8")
         shutil.copytree(folder / "data" / "images", folder / "images")
         (folder / "images" / "7.png").write_bytes(b"damaged")
         with tifffile.TiffWriter(folder / "scan.tif") as tiff:

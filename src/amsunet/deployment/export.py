@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from amsunet.atomic_io import atomic_write, check_writable, write_json
+from amsunet.atomic_io import atomic_write, check_writable, remove_abandoned, write_json
 from amsunet.choices import ExportFormat, ExportPrecision
 from amsunet.deployment.exporters import LARGEST_SIDE, PRECISIONS, ExportModule, write_network
 from amsunet.deployment.parity import Parity, find_images, measure_parity, prepare_images
@@ -129,6 +129,7 @@ def export(
                 f"{setting(precision='float32')} or bfloat16"
             )
         checksum = verify_checksum(path)
+        remove_abandoned(target.parent)
         with ExitStack() as places:  # all are there before the first is put in its place
             for part in parts:
                 shutil.copyfile(path.with_suffix(part.suffix), places.enter_context(atomic_write(part)))

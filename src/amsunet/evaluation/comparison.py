@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from amsunet.atomic_io import write_csv, write_json
+from amsunet.atomic_io import remove_abandoned, write_csv, write_json
 from amsunet.device import Device, environment
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluation import name_of
@@ -237,6 +237,7 @@ def _write(comparison: Comparison, done: dict[str, list[Trial]]) -> None:
         "jobs": comparison.jobs,
         "environment": comparison.environment,
     }
+    remove_abandoned(folder)
     write_json(folder / "comparison.json", record)
     networks = []
     for row in comparison.rows:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from amsunet.atomic_io import check_writable, write_csv, write_json
+from amsunet.atomic_io import check_writable, remove_abandoned, write_csv, write_json
 from amsunet.data.dataset import Dataset
 from amsunet.data.images import Array
 from amsunet.data.masks import IGNORE_INDEX
@@ -114,6 +114,7 @@ def evaluate(
         out=None if out is None else Path(out),
     )
     target = evaluation_folder(evaluation)
+    remove_abandoned(target)
     write_csv(target / "images.csv", list(evaluation.rows()))
     write_json(target / "summary.json", evaluation.summary())
     return evaluation

@@ -22,7 +22,7 @@ from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import build_network
 from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.model_ref import FILE_NAME
-from amsunet.process_state import determinism_kept, quiet, random_state_kept, without_warnings
+from amsunet.process_state import determinism_kept, quiet, quiet_threads, random_state_kept, without_warnings
 from amsunet.training.budget import epochs_in_budget
 from amsunet.training.callbacks import EMA, Checkpointer, Progress, TimeBudget
 from amsunet.training.checkpoint import find_checkpoint
@@ -173,7 +173,7 @@ def fit(
         deterministic=config.deterministic,
     )
     try:
-        with loss_said(run):
+        with loss_said(run), quiet_threads("tensorboard"):  # where its disk is full it raises in this thread too
             trainer.fit(
                 module,
                 DataLoader(group.part_of_batches(crops, plan.batch_size), plan.batch_size, drop_last=True),
