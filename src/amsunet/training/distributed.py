@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -170,6 +171,8 @@ class Group:
             InputError: If it is lost.
         """
         logging.getLogger("amsunet").setLevel(logging.CRITICAL)
+        # But for its trainings, which have handlers of their own: the first one answers, and this one ends with it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         with reported_to(None):
             while True:
                 with loss_said():
