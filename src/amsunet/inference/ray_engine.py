@@ -31,7 +31,7 @@ from amsunet.inference.process_engine import predict_here
 from amsunet.inference.slide import SlideTask
 from amsunet.memory import keep_freed_memory
 from amsunet.optional import require
-from amsunet.process_state import quiet
+from amsunet.process_state import quiet, without_warnings
 from amsunet.progress import report
 from amsunet.wording import Place, setting, spelled, spelled_for
 
@@ -47,6 +47,7 @@ _NAMES_A_LINE = 1000
 _STORE_BYTES = 256 << 20
 """Of memory that Ray sets aside for what travels."""
 _ENVIRONMENT = {
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # what matters is raised too
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to Ray's maker
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # and no warning about how GPUs will be hidden in another version
 }
@@ -131,17 +132,18 @@ class RayEngine:
         dataset.context.enable_progress_bars = False
         dataset.context.print_on_execution_start = False
         dataset.context.max_errored_blocks = -1
-        done = dataset.map_batches(
-            Worker,
-            batch_size=1,
-            batch_format="numpy",
-            fn_constructor_args=(setup,),
-            compute=data.ActorPoolStrategy(size=min(workers, len(shares))),
-            num_cpus=self.threads,
-            num_gpus=min(1, gpus / workers) if gpus else None,
-            max_restarts=-1,
-            max_task_retries=1,
-        )
+        with without_warnings(of=__name__):  # that the last two are to go, after which a share is tried for ever
+            done = dataset.map_batches(
+                Worker,
+                batch_size=1,
+                batch_format="numpy",
+                fn_constructor_args=(setup,),
+                compute=data.ActorPoolStrategy(size=min(workers, len(shares))),
+                num_cpus=self.threads,
+                num_gpus=min(1, gpus / workers) if gpus else None,
+                max_restarts=-1,
+                max_task_retries=1,
+            )
         with quiet("ray.data", level=logging.CRITICAL):
             for row in done.iter_rows():
                 yield Reply.read(row["reply"])
@@ -189,8 +191,8 @@ def _connected(engine: RayEngine) -> Iterator[dict[str, float]]:
     if ray.is_initialized():
         yield ray.cluster_resources()
         return
-    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
-    os.environ.update(_ENVIRONMENT)
+    added = {name: value for name, value in _ENVIRONMENT.items() if name not in os.environ}
+    os.environ.update(added)
     on_terminate = signal.getsignal(signal.SIGTERM)
     try:
         _start(ray, engine)
@@ -199,11 +201,8 @@ def _connected(engine: RayEngine) -> Iterator[dict[str, float]]:
         yield ray.cluster_resources()
     finally:
         ray.shutdown()
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in added:
+            os.environ.pop(name, None)
 
 
 def _start(ray: Any, engine: RayEngine) -> None:
