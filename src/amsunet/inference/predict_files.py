@@ -13,7 +13,7 @@ from amsunet.choices import EngineName
 from amsunet.data.image_header import MAXIMUM_PIXELS
 from amsunet.data.slides import LARGE_PIXELS
 from amsunet.errors import InputError
-from amsunet.inference.inputs import InputImage, find_inputs
+from amsunet.inference.inputs import InputImage, find_inputs, refuse_url
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.outcome import FAILURES, REVIEW_LIST, Outcome
 from amsunet.inference.prediction_plan import ImageTask, Planner
@@ -114,6 +114,7 @@ def predict_files(
     Raises:
         InputError: If a result cannot be written, or would take the place of another file.
     """
+    refuse_url(out)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file: name a folder for the masks")
     for path in (out / name for name in (REVIEW_LIST, FAILURES, RECORD)):
