@@ -19,9 +19,9 @@ demo: $(VENV)/ready
 	$(RUN)/amsunet predict demo/run sample:nuclei --out demo/masks --overlay
 	$(RUN)/amsunet evaluate demo/run --tta flips
 
-# What exporting needs, for its tests.
+# What exporting and Ray need, for their tests.
 $(VENV)/export: $(VENV)/ready
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,export]"
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,export,cluster]"
 	touch $@
 
 # Tests are many and small: two at a time on a thread each take half as long as one on two. The longest files go first.

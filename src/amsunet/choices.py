@@ -12,6 +12,8 @@ Strength = Literal["none", "paper", "light", "medium", "strong"]
 Extra = Literal["stain"]
 Polarity = Literal["auto", "bright-on-dark", "dark-on-bright"]
 """Whether objects are brighter or darker than their background: found out for each image, or given for all."""
+EngineName = Literal["process", "ray"]
+"""What predictions are made by: this process, or workers of Ray."""
 LossName = Literal["ce_dice", "focal_dice", "ce_dice_cldice"]
 TorchPrecision = Literal["float32", "bfloat16"]
 ExportPrecision = Literal["float32", "bfloat16", "float16", "int8"]

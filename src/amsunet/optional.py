@@ -40,6 +40,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "openvino": ("openvino",),
     "mobile": ("executorch",),
     "slides": ("imagecodecs", "openslide"),
+    "cluster": ("ray",),
 }
 """The packages of each extra, by the names they are imported by."""
 

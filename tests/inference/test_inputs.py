@@ -10,6 +10,7 @@ import pytest
 from amsunet.data.images import write_image
 from amsunet.errors import InputError
 from amsunet.inference.inputs import InputImage, find_inputs
+from amsunet.inference.predict_files import predict_files
 
 
 def test_folder_names_all_images_below_it(images):
@@ -110,3 +111,13 @@ def test_links_are_followed_and_what_is_left_out_of_a_folder_is_said(tmp_path, p
     assert _names(find_inputs([str(tmp_path / "in")])) == {"a", "more/b", "e", "f"}
     text = "\n".join(said)
     assert all(word in text for word in ("more is a link", "1 dead link", "JPEG 2000", "DICOM")) and "e.svs" not in text
+
+
+@pytest.mark.parametrize("place", ["s3://bucket/images", "gs://bucket/images/*.png", "file:///images"])
+def test_a_place_that_is_no_path_is_refused(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="is not on a disk: mount it"):
+        find_inputs([place])
+    with pytest.raises(InputError, match="is not on a disk: mount it"):
+        predict_files(None, [], Path(place))
+    assert not [*tmp_path.iterdir()]

@@ -16,8 +16,9 @@ from amsunet.data.images import read_image, write_image
 from amsunet.data.masks.files import read_mask
 from amsunet.data.out_of_distribution import learn_image_statistics
 from amsunet.errors import InputError
-from amsunet.inference import predict_files as module
+from amsunet.inference import predict_files as predict_files_module
 from amsunet.inference import prediction_plan
+from amsunet.inference import process_engine as module
 from amsunet.inference.inputs import InputImage, find_inputs
 from amsunet.inference.outcome import REVIEW_LIST
 from amsunet.inference.outputs import Outputs
@@ -303,7 +304,7 @@ def test_a_file_where_the_folder_should_be_is_said_before_the_work(images, tmp_p
 
 
 def test_a_large_image_that_is_no_slide_is_told(images, tmp_path, make_predictor, monkeypatch, said):
-    monkeypatch.setattr(module, "LARGE_PIXELS", 1)
+    monkeypatch.setattr(predict_files_module, "LARGE_PIXELS", 1)
     predict_files(make_predictor(), find_inputs([str(images[0] / "c.png")]), tmp_path / "out")
     assert len(said) == 1 and "c.png is predicted whole, which takes more than 2 GB of memory" in said[0]
 

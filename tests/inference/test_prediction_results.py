@@ -120,7 +120,7 @@ def test_a_signal_ends_it_with_everything_listed(many, tmp_path, make_light_pred
     def run():
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with pytest.MonkeyPatch.context() as patch, terminated_like_interrupted():
-            patch.setattr("amsunet.inference.predict_files._BATCH_PIXELS", 1)
+            patch.setattr("amsunet.inference.process_engine._BATCH_PIXELS", 1)
             try:
                 predict_files(predictor, jobs, out)
             except KeyboardInterrupt:

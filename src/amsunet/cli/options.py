@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
@@ -118,3 +118,10 @@ def refuse_settings(context: click.Context, allowed: set[str], why: str) -> None
         given = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
         if given and parameter.name not in allowed:
             raise click.UsageError(f"{why}: leave {parameter.opts[0]} out.")
+
+
+def refuse_settings_of(context: click.Context, names: Sequence[str], other: str) -> None:
+    """Raise for settings on the command line that go only with another one."""
+    for name in names:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name} goes with {other}: add that, or leave --{name} out.")

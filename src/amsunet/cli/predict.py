@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from amsunet.cli.options import model_options, view_options
+from amsunet.choices import EngineName
+from amsunet.cli.options import model_options, refuse_settings_of, view_options
 from amsunet.console import echo
 from amsunet.inference.runtime_options import RuntimeName, RuntimeOptions
 
@@ -40,6 +41,16 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of a pyramid, the level whose pixels are as large as those trained on.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(get_args(EngineName)),
+    default="process",
+    show_default=True,
+    help="ray: hand the images out to workers of Ray, on this machine or a cluster.",
+)
+@click.option("--address", metavar="HOST:PORT", help="Of a Ray cluster, or auto for the one of this machine.")
+@click.option("--workers", type=click.IntRange(1), help="Of Ray (default: a worker a processor, or a GPU).")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Processors of each worker.")
 @click.option("--compile", is_flag=True, help="Run torch.compile: minutes at first, faster thereafter.")
 def predict(
     model: ModelRef,
@@ -50,6 +61,10 @@ def predict(
     overwrite: bool,
     resume: bool,
     level: int,
+    engine: EngineName,
+    address: str | None,
+    workers: int | None,
+    threads: int,
     options: RuntimeOptions,
     model_file: str | None,
 ) -> None:
@@ -61,9 +76,17 @@ def predict(
     from amsunet.inference.outcome import FAILURES, REVIEW_LIST  # noqa: PLC0415
     from amsunet.inference.predict_files import predict_files  # noqa: PLC0415
     from amsunet.inference.predictor import load  # noqa: PLC0415
+    from amsunet.inference.process_engine import Engine, predict_here  # noqa: PLC0415
     from amsunet.inference.uncertainty import describe_out_of_distribution, describe_polarity_in_doubt  # noqa: PLC0415
     from amsunet.process_state import terminated_like_interrupted  # noqa: PLC0415
 
+    if engine == "ray":
+        from amsunet.inference.ray_engine import RayEngine  # noqa: PLC0415
+
+        do: Engine = RayEngine(address, workers, threads)
+    else:
+        refuse_settings_of(click.get_current_context(), ("address", "workers", "threads"), "--engine ray")
+        do = predict_here
     jobs = find_inputs(images, out)
     predictor = load(model, options, model_file=model_file)
     echo(f"on {predictor}")
@@ -77,6 +100,7 @@ def predict(
             overwrite=overwrite,
             level=level,
             resume=resume,
+            engine=do,
         )
     masks = outcome.written + outcome.passed_over
     before = f", and {outcome.passed_over} that were there" if outcome.passed_over else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import logging
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from amsunet.data.image_file import is_image
 from amsunet.data.slides import SLIDE_SUFFIXES
 from amsunet.errors import InputError
 
+_URL = re.compile("[A-Za-z][A-Za-z0-9+.-]+:/")
+"""More than one letter, which would be a drive."""
 logger = logging.getLogger(__name__)
 
 
@@ -39,6 +42,7 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[InputIma
     """
     jobs: list[InputImage] = []
     for text in inputs:
+        refuse_url(text)
         path = locate(text)
         if text.startswith(PREFIX):
             path = path / "test" / "images"
@@ -58,6 +62,12 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[InputIma
             raise InputError(f"{text} names no image: check the path (folders, patterns and .txt lists are fine too)")
         jobs += found
     return _named_apart(list({_absolute(job.image): job for job in jobs}.values()))
+
+
+def refuse_url(place: str | Path) -> None:
+    """Raise InputError for a place that is no path, as ``s3://bucket/folder``; pathlib makes one slash of two."""
+    if _URL.match(str(place)):
+        raise InputError(f"{place} is not on a disk: mount it, or copy it, and name that folder")
 
 
 def _in_folder(path: Path) -> list[InputImage]:

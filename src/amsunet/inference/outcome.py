@@ -91,7 +91,7 @@ class Lists:
         Returns:
             These.
         """
-        found = self._found.values()
+        found = sorted(self._found.values(), key=lambda one: one[0])  # of workers, what ends first comes first
         review = sorted(
             (item for _, item, _ in found if item), key=lambda item: (item.warned_of, item.uncertainty), reverse=True
         )

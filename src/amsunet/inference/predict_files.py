@@ -1,59 +1,30 @@
-"""Many images to many mask files: reading, networks and writing at the same time, with failures kept apart."""
+"""Many images to many mask files: planned, done by an engine, recorded."""
 
 from __future__ import annotations
 
 import logging
-import math
 import time
-from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from amsunet.atomic_io import check_writable, remove_abandoned
-from amsunet.data.image_file import memory_errors
-from amsunet.data.image_header import MAXIMUM_PIXELS, NO_MEMORY
-from amsunet.data.images import Array, read_image
-from amsunet.data.slides import LARGE_PIXELS, SlideError
+from amsunet.choices import EngineName
+from amsunet.data.image_header import MAXIMUM_PIXELS
+from amsunet.data.slides import LARGE_PIXELS
 from amsunet.errors import InputError
-from amsunet.inference.inputs import InputImage, find_inputs
+from amsunet.inference.inputs import InputImage, find_inputs, refuse_url
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.outcome import FAILURES, REVIEW_LIST, Outcome
 from amsunet.inference.prediction_plan import ImageTask, Planner
-from amsunet.inference.prediction_record import RECORD, FileStamp, PredictionRecord, checksum, stamp
+from amsunet.inference.prediction_record import RECORD, PredictionRecord
 from amsunet.inference.prediction_results import Results
 from amsunet.inference.predictor import Predictor, load
-from amsunet.inference.prepared_image import Prepared
-from amsunet.inference.segmentation import NO_NUMBERS, PendingSegmentation, describe_no_numbers
-from amsunet.inference.slide import SlideTask
-from amsunet.inference.uncertainty import ReviewItem
-from amsunet.progress import report
+from amsunet.inference.process_engine import Engine, predict_here
 from amsunet.regular_file import refuse_irregular
 from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)
-
-_BATCH_PIXELS = 8 * 256 * 256
-_LARGE_PIXELS = 4 * _BATCH_PIXELS
-_IMAGES_AHEAD = 16
-_PIXELS_AHEAD = 4096 * 4096
-"""So much is read and prepared while a batch is in the network: two batches, but no large image beside another one."""
-
-
-@dataclass(frozen=True)
-class Read:
-    """An image that was read, ready for the networks."""
-
-    task: ImageTask
-    prepared: Prepared
-    image: Array | None
-    """As read, where it is wanted again."""
-    stamp: FileStamp | None
-    """Of its file, before it was read."""
-    checksum: str
-    """Of its file; empty if that changed meanwhile."""
 
 
 def predict(
@@ -66,6 +37,7 @@ def predict(
     overwrite: bool = False,
     level: int = 0,
     resume: bool = False,
+    engine: EngineName | Engine = "process",
 ) -> Outcome:
     """Segment images into a folder of masks, as the command ``amsunet predict`` does.
 
@@ -79,6 +51,8 @@ def predict(
         level: Of slides that are pyramids, the level whose pixels are those of an image.
         resume: Go on with what was predicted into ``out``: masks that the same network made of the same image stay, and
             what has changed is made anew.
+        engine: What the work is done by: this process, or ``ray``, workers on this machine; a ``RayEngine`` for other
+            numbers of them, or for a cluster.
 
     Returns:
         What was written, what failed and why, and which masks should be reviewed.
@@ -104,6 +78,7 @@ def predict(
         overwrite=overwrite,
         level=level,
         resume=resume,
+        engine=choose_engine(engine),
     )
 
 
@@ -117,6 +92,7 @@ def predict_files(
     overwrite: bool = False,
     level: int = 0,
     resume: bool = False,
+    engine: Engine = predict_here,
 ) -> Outcome:
     """Segment images and write their masks as PNG under ``out``, those of slides as tiled TIFF; a file that cannot be
     read is noted and passed over.
@@ -131,6 +107,7 @@ def predict_files(
         level: Of slides that are pyramids, the level whose pixels are those of an image.
         resume: Go on with what was predicted into ``out``: masks that the same network made of the same image stay, and
             what has changed is made anew.
+        engine: Does the work that is planned.
 
     Returns:
         How many masks were written, what failed and what is to be checked.
@@ -138,6 +115,7 @@ def predict_files(
     Raises:
         InputError: If a result cannot be written, or would take the place of another file.
     """
+    refuse_url(out)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file: name a folder for the masks")
     for path in (out / name for name in (REVIEW_LIST, FAILURES, RECORD)):
@@ -157,14 +135,30 @@ def predict_files(
     try:
         for one, prediction in plan.made:
             results.pass_over(one, prediction)
-        _predict_images(predictor, plan.images, results, total=len(plan.images) + len(plan.slides))
-        _predict_slides(plan.slides, results)
+        engine(planner, plan, results)
     except (KeyboardInterrupt, SystemExit):
         logger.info(f"stopped; with {setting(resume=True)} the same command goes on with what is left")
         raise
     finally:  # masks that are written are listed, even if what follows them is stopped
         results.close(time.perf_counter() - start)
     return results.outcome
+
+
+def choose_engine(engine: EngineName | Engine) -> Engine:
+    """The engine of a name; one that was made stays as it is.
+
+    Raises:
+        InputError: If there is none of this name.
+    """
+    if not isinstance(engine, str):
+        return engine
+    if engine not in get_args(EngineName):
+        raise InputError(f"{setting('engine')} {engine!r} is unknown: choose {' or '.join(get_args(EngineName))}")
+    if engine == "process":
+        return predict_here
+    from amsunet.inference.ray_engine import RayEngine  # noqa: PLC0415 - what few need
+
+    return RayEngine()
 
 
 def _note_large(tasks: Sequence[ImageTask]) -> None:
@@ -174,141 +168,3 @@ def _note_large(tasks: Sequence[ImageTask]) -> None:
                 f"{task.image} is predicted whole, which takes more than 2 GB of memory; a TIFF in tiles, packed with "
                 'Deflate or with what "amsunet[slides]" reads, is predicted in parts'
             )
-
-
-def _predict_slides(tasks: Sequence[SlideTask], results: Results) -> None:
-    for task in tasks:
-        file = stamp(task.path)
-        results.record.begin([task.name])
-        try:
-            with memory_errors(task.path):
-                item = task.run()
-            results.keep(task, item, file)
-        except InputError as error:
-            if not isinstance(error, SlideError) and error.code != NO_MEMORY:
-                raise
-            results.count(task, error)
-        else:
-            results.count(task, item)
-
-
-def _predict_images(predictor: Predictor, tasks: Sequence[ImageTask], results: Results, *, total: int) -> None:
-    """Predict images that memory holds whole; ``total`` counts slides too."""
-    outcome = results.outcome
-    writing: deque[tuple[ImageTask, Future[ReviewItem | InputError]]] = deque()
-
-    def wait() -> None:
-        task, future = writing[0]
-        found = future.result()  # Ctrl-C may come here, and then it is asked for again
-        writing.popleft()
-        results.count(task, found)
-
-    with ThreadPoolExecutor(2) as pool, closing(_read_ahead(pool, predictor, tasks)) as images:
-        try:
-            for batch in _batches(images, results):
-                computed = _compute(predictor, batch)
-                results.record.begin([read.task.name for read in batch])
-                for read, pending in zip(batch, computed, strict=True):
-                    writing.append((read.task, pool.submit(_write, results, read, pending)))
-                outcome.sizes.update(read.prepared.size for read in batch)
-                report(outcome.written + len(outcome.failures) + len(writing), total, "image")
-                # What is left to do for this batch is done beside the next one, but not for a large image.
-                at_once = math.prod(batch[0].prepared.size) <= _LARGE_PIXELS
-                while len(writing) > at_once * len(batch):
-                    wait()
-        finally:  # what is computed is written, even after Ctrl-C
-            while writing:
-                wait()
-
-
-def _read_ahead(
-    pool: ThreadPoolExecutor, predictor: Predictor, tasks: Sequence[ImageTask]
-) -> Generator[tuple[ImageTask, Read | InputError]]:
-    """Read and prepare files in the background, some ahead of their use, in order."""
-    waiting: deque[tuple[ImageTask, Future[Read | InputError]]] = deque()
-
-    def take() -> tuple[ImageTask, Read | InputError]:
-        task, future = waiting.popleft()
-        return task, future.result()
-
-    try:
-        for task in tasks:
-            while waiting and (
-                len(waiting) >= _IMAGES_AHEAD or task.pixels + sum(one.pixels for one, _ in waiting) > _PIXELS_AHEAD
-            ):
-                yield take()
-            waiting.append((task, pool.submit(_read, predictor, task)))
-        while waiting:
-            yield take()
-    finally:  # of Ctrl-C: what nobody waits for is not read
-        for _, future in waiting:
-            future.cancel()
-
-
-def _read(predictor: Predictor, task: ImageTask) -> Read | InputError:
-    file = stamp(task.image)
-    try:
-        with memory_errors(task.image):
-            image = read_image(task.image)
-            prepared = predictor.prepare(image, task.name)
-    except InputError as error:
-        return error
-    of_file = checksum(task.image) if file else ""
-    of_file = of_file if stamp(task.image) == file else ""
-    return Read(task, prepared, image if task.outputs.overlay else None, file, of_file)
-
-
-def _batches(images: Iterator[tuple[ImageTask, Read | InputError]], results: Results) -> Iterator[list[Read]]:
-    """Put images of one working size that follow each other together, as many as a batch holds."""
-    batch: list[Read] = []
-    size: tuple[int, ...] = ()
-    for task, read in images:
-        if isinstance(read, InputError):
-            results.count(task, read)
-            continue
-        here = read.prepared.working_size
-        if batch and (here != size or (len(batch) + 1) * math.prod(here) > _BATCH_PIXELS):
-            yield batch
-            batch = []
-        size = here
-        batch.append(read)
-    if batch:
-        yield batch
-
-
-def _compute(predictor: Predictor, batch: Sequence[Read]) -> list[PendingSegmentation | InputError]:
-    """Run the networks on a batch; without memory for all of it on one image at a time, or an error in its place."""
-    try:
-        with memory_errors(batch[0].task.image):
-            return [*predictor.compute([read.prepared for read in batch])]
-    except InputError as error:
-        if error.code != NO_MEMORY:
-            raise
-        if len(batch) == 1:
-            return [error]
-    return [one for read in batch for one in _compute(predictor, [read])]
-
-
-def _write(results: Results, read: Read, pending: PendingSegmentation | InputError) -> ReviewItem | InputError:
-    """Write what belongs to one image, and return how sure its mask is; an error if the network gives no numbers, or
-    memory does not suffice.
-    """
-    task = read.task
-    if isinstance(pending, InputError):
-        return pending
-    try:
-        with memory_errors(task.image):
-            segmentation = pending.finish()
-            task.outputs.write(segmentation, read.image)
-    except InputError as error:
-        if error.code == NO_NUMBERS:
-            return InputError(describe_no_numbers(task.image), code=NO_NUMBERS)
-        if error.code == NO_MEMORY:
-            return error
-        raise
-    reason = "; ".join(segmentation.review_reasons)
-    item = ReviewItem(
-        str(task.image), segmentation.uncertainty, reason, segmentation.out_of_distribution, segmentation.polarity
-    )
-    results.keep(task, item, read.stamp, read.checksum)
-    return item

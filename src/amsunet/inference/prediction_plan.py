@@ -82,13 +82,7 @@ class Planner:
         """
         plan = PredictionPlan()
         states = self._read_states(inputs, plan) if self.resume else {}
-        left = [one for one in inputs if states.get(one.name) not in ("made", "changed")]
-        for one in left:
-            if is_slide(one.image):
-                plan.slides.append(self._slide(one))
-            else:
-                pixels = count_pixels(one.image)
-                plan.images.append(ImageTask(one.image, one.name, pixels, self._outputs(one.name)))
+        self.add_tasks(plan, [one for one in inputs if states.get(one.name) not in ("made", "changed")])
         if plan.slides and (self.overlay or self.probability):
             raise InputError(
                 f"{plan.slides[0].path} is too large for {setting('overlay')} and {setting('probability')}: leave them "
@@ -101,6 +95,15 @@ class Planner:
             with suppress(SlideError):  # noted when its turn comes
                 slide.check()
         return plan
+
+    def add_tasks(self, plan: PredictionPlan, inputs: Sequence[InputImage]) -> None:
+        """Add to a plan what is to be done for images, with no look at what is there."""
+        for one in inputs:
+            if is_slide(one.image):
+                plan.slides.append(self._slide(one))
+            else:
+                pixels = count_pixels(one.image)
+                plan.images.append(ImageTask(one.image, one.name, pixels, self._outputs(one.name)))
 
     def _outputs(self, name: str) -> Outputs:
         convention = self.predictor.description.convention

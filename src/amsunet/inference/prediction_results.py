@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from amsunet.atomic_io import printable
@@ -32,11 +32,14 @@ class Results:
         self.outcome.passed_over += 1
         self.lists.pass_over(one.image, prediction.review)
 
+    def begin(self, names: Sequence[str]) -> None:
+        """Note that files of these names are about to be written."""
+        self.record.begin(names)
+
     def keep(self, task: ImageTask | SlideTask, item: ReviewItem, file: FileStamp | None, checksum: str = "") -> None:
         """Note an image whose files are written. Threads may call it; the outcome is for ``count``."""
         image, targets, network = self._of(task)
-        self.lists.add(image, item if item.reason else None)
-        self.record.add(
+        self.note(
             Prediction(
                 name=printable(task.name),
                 image=printable(str(image)),
@@ -58,8 +61,7 @@ class Results:
             self.outcome.written += 1
             return
         self.outcome.failures[str(image)] = str(found)
-        self.lists.add(image, None, str(found))
-        self.record.add(
+        self.note(
             Prediction(
                 name=printable(task.name),
                 image=printable(str(image)),
@@ -68,6 +70,19 @@ class Results:
                 failure=printable(str(found)),
             )
         )
+
+    def note(self, prediction: Prediction) -> None:
+        """Add what came of an image to the lists and to the record."""
+        self.lists.add(Path(prediction.image), prediction.review, prediction.failure)
+        self.record.add(prediction)
+
+    def take(self, prediction: Prediction) -> None:
+        """Count and note what another process made of an image."""
+        if prediction.failure:
+            self.outcome.failures[prediction.image] = prediction.failure
+        else:
+            self.outcome.written += 1
+        self.note(prediction)
 
     def close(self, seconds: float) -> None:
         """Put the lists in order; also where the work was stopped.

@@ -64,7 +64,10 @@ class Predictor:
         model_file: str | None = None,
         tiling: Tiling = Tiling(),  # noqa: B008 - frozen
     ) -> None:
-        self._members, self.folds = open_members(ModelRef.resolve(model), options, model_file)
+        model = ModelRef.resolve(model)
+        self._members, self.folds = open_members(model, options, model_file)
+        self.opened = model, options, model_file
+        """What another process makes the same one of."""
         if (scale := options.image_scale) is not None:
             self._describe(lambda known: known.at_scale(scale))
         if (polarity := options.polarity) != "auto":

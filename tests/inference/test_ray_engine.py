@@ -1,0 +1,196 @@
+"""Workers of Ray make what one process makes, whatever becomes of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from amsunet.data.images import write_image
+from amsunet.data.masks import MaskConvention
+from amsunet.data.preprocessing import Preprocessing
+from amsunet.errors import InputError
+from amsunet.inference.inputs import find_inputs
+from amsunet.inference.model_file import save_model
+from amsunet.inference.model_metadata import ModelDescription
+from amsunet.inference.model_ref import FILE_NAME
+from amsunet.inference.outcome import FAILURES, REVIEW_LIST
+from amsunet.inference.predict_files import predict, predict_files
+from amsunet.inference.prediction_record import RECORD
+from amsunet.inference.predictor import Predictor, load
+from amsunet.inference.ray_engine import RayEngine
+from amsunet.inference.runtime_options import RuntimeOptions
+from amsunet.models import code_checksum, create_model
+
+ray = pytest.importorskip("ray", reason='needs Ray: pip install "amsunet[cluster]"')
+pytest.importorskip("ray.data", reason='needs Ray Data: pip install "amsunet[cluster]"')
+
+TWO = RayEngine(workers=2)
+EXACT = RuntimeOptions(device="cpu", precision="float32")
+NETWORK = """
+import os
+import signal
+from pathlib import Path
+
+import torch
+
+class Fatal(torch.nn.Conv2d):
+    \"\"\"A wide image ends the process: the first time, or always where a file says so.\"\"\"
+
+    def forward(self, x):
+        marker = Path(FOLDER) / "died"
+        if x.shape[-1] > 64 and not marker.exists():
+            if not marker.with_name("always").exists():
+                marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().forward(x)
+
+def build(in_channels, num_classes):
+    return Fatal(in_channels, num_classes, 1)
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """Two processors of Ray for all tests, as a host has them that started Ray itself."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=100 << 20, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def fatal(tmp_path) -> Callable[[], Predictor]:
+    """A network that ends the process it runs in where an image is wide."""
+
+    def make() -> Predictor:
+        (tmp_path / "net").mkdir()
+        (tmp_path / "net" / "fatal.py").write_text(f"FOLDER = {str(tmp_path / 'net')!r}\n{NETWORK}")
+        model = f"{tmp_path / 'net' / 'fatal.py'}:build"
+        arguments = {"in_channels": 1, "num_classes": 2}
+        torch.manual_seed(0)
+        description = ModelDescription(
+            model=model,
+            arguments=arguments,
+            preprocessing=Preprocessing(in_channels=1, normalization="depth", scale=1.0, mean=(0.5,), std=(0.2,)),
+            convention=MaskConvention(kind="values", values=(0, 255), class_names=("background", "foreground")),
+            code=code_checksum(model),
+        )
+        save_model(tmp_path / "net" / FILE_NAME, create_model(model, **arguments), description)
+        return load(tmp_path / "net", EXACT, model_file=model)
+
+    return make
+
+
+@pytest.fixture
+def many(tmp_path, picture) -> Path:
+    """24 images, of which one is wide."""
+    for number in range(24):
+        write_image(tmp_path / "in" / f"{number:02}.png", picture(24, 96 if number == 13 else 32, seed=number))
+    return tmp_path / "in"
+
+
+def _made(out: Path) -> dict[str, bytes]:
+    """All files but the record and its lock, by name."""
+    found = {str(path.relative_to(out)): path for path in out.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if "predictions." not in name}
+
+
+def _recorded(out: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (out / RECORD).read_text().splitlines()]
+    return [line for line in lines if "begun" not in line]
+
+
+def test_two_workers_make_what_one_process_makes(cluster, images, tmp_path, make_run, monkeypatch):
+    """Masks, overlays and lists to the byte, with a broken image and names relative to a folder."""
+    (images[0] / "broken.png").write_bytes((images[0] / "a.png").read_bytes()[:60])
+    monkeypatch.chdir(tmp_path)
+    run = make_run(uncertainty_limit=0.0)
+    options = {"overlay": True, "probability": True}
+    one = predict(load(run, EXACT), "images", "one", **options)
+    two = predict(load(run, EXACT), "images", "two", engine=TWO, **options)
+    assert (two.written, two.failures, two.sizes) == (one.written, one.failures, one.sizes) and one.written == 5
+    assert [item.image for item in two.review] == [item.image for item in one.review] and two.review
+    made, wanted = _made(Path("two")), _made(Path("one"))
+    assert {FAILURES, REVIEW_LIST, "sub/d.png", "overlays/a.png", "probabilities/a.png"} <= set(made)
+    assert made.keys() == wanted.keys()
+    for name, content in wanted.items():
+        if not name.startswith("probabilities/"):
+            assert made[name] == content, name
+            continue
+        pair = [np.asarray(Image.open(folder / name), np.int64) for folder in (Path("one"), Path("two"))]
+        assert np.abs(pair[0] - pair[1]).max() <= 1, "which images share a batch shows in the last bit at the most"
+    known = [{line["name"]: line for line in _recorded(Path(out))} for out in ("one", "two")]
+    sure = [{name: line.pop("uncertainty", 0) for name, line in lines.items()} for lines in known]
+    assert known[0] == known[1]
+    assert sure[0] == pytest.approx(sure[1], abs=1e-6)  # which images share a batch shows in the tenth digit
+
+
+def test_it_goes_on_with_what_is_not_in_the_record(cluster, many, tmp_path, make_run):
+    predictor, out = load(make_run(), EXACT), tmp_path / "out"
+    first = predict_files(predictor, find_inputs([str(many)])[:10], out, engine=TWO)
+    times = {path: path.stat().st_mtime_ns for path in out.glob("*.png")}
+    outcome = predict_files(predictor, find_inputs([str(many)]), out, engine=TWO, resume=True)
+    assert (first.written, outcome.written, outcome.passed_over) == (10, 14, 10)
+    assert all(path.stat().st_mtime_ns == time for path, time in times.items())
+    assert predict_files(predictor, find_inputs([str(many)]), out, resume=True).passed_over == 24
+    with pytest.raises(InputError, match="is there already"):
+        predict_files(predictor, find_inputs([str(many)]), out, engine=TWO)
+
+
+def test_a_worker_that_is_killed_half_way_costs_nothing(cluster, many, tmp_path, fatal):
+    predictor = fatal()
+    outcome = predict_files(predictor, find_inputs([str(many)]), tmp_path / "out", engine=TWO)
+    assert (tmp_path / "net" / "died").exists(), "no worker was killed: nothing was tested"
+    assert (outcome.written, outcome.failures) == (24, {})
+    assert sorted(line["name"] for line in _recorded(tmp_path / "out")) == [f"{number:02}" for number in range(24)]
+    predict_files(predictor, find_inputs([str(many)]), tmp_path / "unbroken")
+    assert _made(tmp_path / "out") == _made(tmp_path / "unbroken")
+
+
+def test_an_image_that_ends_every_worker_is_one_failure(cluster, many, tmp_path, fatal):
+    predictor = fatal()
+    (tmp_path / "net" / "always").touch()
+    outcome = predict_files(predictor, find_inputs([str(many)]), tmp_path / "out", engine=TWO)
+    assert outcome.written == 23
+    (path, why), *others = outcome.failures.items()
+    assert path == str(many / "13.png") and not others
+    assert why.startswith(f"{path} ended each worker that opened it")
+    assert (tmp_path / "out" / FAILURES).read_text() == f"{path}\t{why}\n"
+
+
+def test_an_error_of_a_worker_ends_the_command(cluster, many, tmp_path, make_run):
+    run = make_run()
+    predictor = load(run, EXACT)
+    (run / FILE_NAME).write_bytes(b"damaged")
+    with pytest.raises(InputError, match=FILE_NAME):
+        predict_files(predictor, find_inputs([str(many)]), tmp_path / "out", engine=TWO)
+    make_run("values", (0, 255), ("background", "other"))
+    with pytest.raises(InputError, match="is another network than here"):
+        predict_files(predictor, find_inputs([str(many)]), tmp_path / "out", engine=TWO, resume=True)
+
+
+def test_the_command_starts_ray_and_leaves_nothing_behind(many, tmp_path, make_run):
+    command = [sys.executable, "-m", "amsunet", "predict", str(make_run()), str(many), "--out", str(tmp_path / "out")]
+    done = subprocess.run([*command, "--engine", "ray", "--workers", "2"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "2 workers of Ray, on this machine, 1 thread each" in done.stdout
+    assert "24 masks in" in done.stdout
+    assert not [word for word in ("ERROR", "Traceback", "Deprecat", "dashboard") if word in done.stderr], done.stderr
+    assert len(_recorded(tmp_path / "out")) == 24
+
+
+def test_what_cannot_be_is_refused(many, tmp_path, make_run):
+    with pytest.raises(InputError, match="workers must be at least 1, not 0"):
+        RayEngine(workers=0)
+    with pytest.raises(InputError, match="engine 'spark' is unknown: choose process or ray"):
+        predict(load(make_run()), many, tmp_path / "out", engine="spark")
