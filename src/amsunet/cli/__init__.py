@@ -23,7 +23,8 @@ from amsunet.optional import describe_missing, is_optional
 _OUT_OF_MEMORY = re.compile(
     "out of memory|not enough memory|can(no|')t allocate memory|failed to allocate"
     "|could not create a (memory|primitive)"  # oneDNN
-    "|bad_alloc|bad allocation",  # the C++ library
+    "|bad_alloc|bad allocation"  # the C++ library
+    "|can't start new thread",  # Python: for a thread takes a stack
     re.IGNORECASE,
 )
 _LESS_AT_ONCE = {
