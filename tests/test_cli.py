@@ -297,6 +297,7 @@ def test_a_folder_of_classes_comes_back_as_folders(command, tmp_path):
         (RuntimeError("unable to mmap 8 bytes from file <x>: Cannot allocate memory (12)"), True),
         (RuntimeError("could not create a primitive"), True),
         (RuntimeError("std::bad_alloc"), True),
+        (RuntimeError("can't start new thread"), True),
         (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
     ],
 )

@@ -24,7 +24,8 @@ _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _RAN_OUT = re.compile(
     "out of memory|not enough memory|can(no|')t allocate memory|failed to allocate"
     "|could not create a (memory|primitive)"  # oneDNN
-    "|bad_alloc|bad allocation",  # the C++ library
+    "|bad_alloc|bad allocation"  # the C++ library
+    "|can't start new thread",  # Python: a thread takes a stack
     re.IGNORECASE,
 )
 _CONTAINER = Path("/sys/fs/cgroup")

@@ -108,7 +108,7 @@ def unbroken(material: dict[str, Path], amsunet_in_fork: Run, made_once: Callabl
         key = f"unbroken-{name}-{fault['kind']}".replace(" ", "-")
 
         def make(folder: Path) -> None:
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)
             out = folder / "out"
             done = amsunet_in_fork(command.split(material | {"out": out}), {**fault, "at": None, "below": str(out)})
             assert done.code in (0, 1) and "Traceback" not in done.err, done.err
