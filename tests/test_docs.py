@@ -31,8 +31,8 @@ CODE = {
     for name, text in PAGES.items()
     if (found := re.findall(r"^```(python|bash)\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
 }
-SLOW = {"compare", "ablate", "benchmark", "--folds", "--pretrained"}
-"""What trains several networks or a wide one is parsed, and run by tests of its own."""
+SLOW = {"compare", "ablate", "benchmark", "--folds", "--pretrained", "--devices"}
+"""What trains several networks, a wide one or in several processes is parsed, and run by tests of its own."""
 
 
 @pytest.fixture
