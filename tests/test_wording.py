@@ -23,6 +23,7 @@ from amsunet.evaluation.compare import compare
 from amsunet.evaluation.study import StudyDesign
 from amsunet.inference.predict_files import predict_files
 from amsunet.inference.predictor import load
+from amsunet.inference.ray_engine import RayEngine
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.training.plan_schema import SETTINGS
 from amsunet.wording import Blank, command, setting, shell_command, spelled, spelled_for
@@ -95,7 +96,7 @@ def test_every_setting_is_a_parameter_in_python_and_a_flag_in_the_shell():
     functions = (amsunet.train, amsunet.check, amsunet.evaluate, load, compare, export, predict_files)
     parameters = {name for function in functions for name in inspect.signature(function).parameters}
     parameters |= {"level", *MaskOptions.model_fields, *DataOptions.model_fields, *SETTINGS}
-    parameters |= {field.name for field in (*fields(StudyDesign), *fields(RuntimeOptions))}
+    parameters |= {field.name for field in (*fields(StudyDesign), *fields(RuntimeOptions), *fields(RayEngine))}
     flags = {flag for one in cli.commands.values() for option in one.params for flag in option.opts}
     calls = _calls("setting")
     assert len(calls) > 90

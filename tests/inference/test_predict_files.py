@@ -344,7 +344,7 @@ def test_one_call_does_what_the_command_does(run, tmp_path, images, monkeypatch)
     first = predict(run, where, tmp_path / "a", overlay=True, probability=True)
     assert first.written == len(sizes) and not first.failures
     predictor = amsunet.load(run)
-    monkeypatch.setattr(module, "load", None)  # is not called for what is loaded
+    monkeypatch.setattr(predict_files_module, "load", None)  # is not called for what is loaded
     second = predict(predictor, sorted(where.rglob("*.png")), str(tmp_path / "b"))
     assert second.written == len(sizes)
     masks = _files(tmp_path / "b")
