@@ -93,7 +93,7 @@ def seconds_to_agree(out: Path) -> float:
     """What a step costs beside the exchange of gradients: the median of agreeing whether to stop."""
 
     def asked(group: Group) -> None:
-        group.tell({"asked": _ASKED})
+        group.announce({"asked": _ASKED})
         times = []
         for _ in range(_ASKED):
             start = time.perf_counter()

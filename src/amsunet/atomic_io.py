@@ -137,7 +137,7 @@ def _remove_unlocked(path: Path) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         path.unlink()
-    except OSError:  # locked, or on a file system without locks, where nobody can tell
+    except OSError:  # locked, or on a file system without locks, where that is not known
         return False
     finally:
         os.close(handle)

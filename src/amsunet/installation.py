@@ -171,7 +171,7 @@ def describe_abilities(found: Installation, facts: Mapping[str, Mapping[str, Any
 
     Args:
         found: With its packages.
-        facts: What ``import_probe`` told of modules.
+        facts: What ``import_probe`` reported of modules.
     """
     lacking = {extra: f'pip install "amsunet[{extra}]"' for extra in found.packages if found.lacks(extra)}
     train, slides, openvino = (lacking.get(extra) for extra in ("train", "slides", "openvino"))

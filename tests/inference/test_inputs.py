@@ -121,3 +121,20 @@ def test_a_place_that_is_no_path_is_refused(place, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="is not on a disk: mount it"):
         predict_files(None, [], Path(place))
     assert not [*tmp_path.iterdir()]
+
+
+def test_the_masks_of_a_data_set_are_no_images(tmp_path, save, picture, caplog):
+    for folder in ("images", "masks", "fov"):
+        for name in ("a.png", "b.png"):
+            save(tmp_path / "set" / folder / name, picture(0, 8, 8))
+    with caplog.at_level("INFO"):
+        found = find_inputs([str(tmp_path / "set")])
+    assert [job.name for job in found] == ["images/a", "images/b"]
+    assert "4 files in folders of masks, as fov/a.png, are left out" in caplog.text
+    assert [job.name for job in find_inputs([str(tmp_path / "set" / "masks")])] == ["a", "b"]
+
+
+def test_folders_whose_names_tell_nothing_are_images(tmp_path, save, picture):
+    for folder in ("left", "masks"):
+        save(tmp_path / "set" / folder / "a.png", picture(0, 8, 8))
+    assert len(find_inputs([str(tmp_path / "set")])) == 2

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from amsunet.device import Device
 from amsunet.errors import InputError
 from amsunet.training import distributed, processes
-from amsunet.training.distributed import Group, current_group, joined, loss_said
+from amsunet.training.distributed import Group, current_group, joined, loss_described
 from amsunet.training.plan import make_plan
 from amsunet.training.processes import Place, check_counts, find_place
 
@@ -284,17 +284,17 @@ def in_group():
     ],
 )
 def test_a_lost_process_is_known_by_what_torch_says(error, sentence, in_group):
-    with pytest.raises(InputError, match=sentence), loss_said(Path("runs/a")):
+    with pytest.raises(InputError, match=sentence), loss_described(Path("runs/a")):
         raise error
 
 
 def test_other_errors_of_torch_are_not_taken_for_a_lost_process(in_group):
-    with pytest.raises(RuntimeError, match="sizes"), loss_said():
+    with pytest.raises(RuntimeError, match="sizes"), loss_described():
         raise RuntimeError("sizes do not match")
 
 
 def test_a_process_alone_loses_nobody():
-    with pytest.raises(RuntimeError, match="gloo"), loss_said():
+    with pytest.raises(RuntimeError, match="gloo"), loss_described():
         raise RuntimeError("gloo")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from amsunet.data.builtin_samples import PREFIX, locate
 from amsunet.data.discovery.other_formats import describe_other
 from amsunet.data.discovery.tree import describe_other_files, walk
+from amsunet.data.discovery.words import role_of
 from amsunet.data.image_file import is_image
 from amsunet.data.slides import SLIDE_SUFFIXES
 from amsunet.errors import InputError
@@ -81,8 +82,23 @@ def _in_folder(path: Path) -> list[InputImage]:
         logger.info(f"note: {note}")
     for warning in [*tree.warnings, *describe_other_files(tree)]:
         logger.warning(warning)
-    found = sorted([*tree.pictures, *tree.undecodable, *slides])
+    found = _without_masks(path, sorted([*tree.pictures, *tree.undecodable, *slides]))
     return [InputImage(image, str(image.relative_to(path).with_suffix(""))) for image in found]
+
+
+def _without_masks(path: Path, found: list[Path]) -> list[Path]:
+    """The images of a data set, without what lies in folders of masks beside folders of images, by their names; what is
+    left out is logged. All of them, if the names do not tell both apart.
+    """
+    roles = {image: {role_of(part) for part in image.relative_to(path).parent.parts} for image in found}
+    masks = [image for image, of_folders in roles.items() if of_folders & {"mask", "other observer", "roi"}]
+    if not masks or not any("image" in roles[image] for image in {*found} - {*masks}):
+        return found
+    logger.info(
+        f"note: {path} holds images and masks: {len(masks)} files in folders of masks, as "
+        f"{masks[0].relative_to(path)}, are left out; name their folder to predict them"
+    )
+    return [image for image in found if image not in {*masks}]
 
 
 def _named_apart(jobs: list[InputImage]) -> list[InputImage]:

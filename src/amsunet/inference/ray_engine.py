@@ -33,6 +33,7 @@ from amsunet.memory import keep_freed_memory
 from amsunet.optional import require
 from amsunet.process_state import quiet, without_warnings
 from amsunet.progress import report
+from amsunet.text_files import parse_json
 from amsunet.wording import Place, setting, spelled, spelled_for
 
 logger = logging.getLogger(__name__)
@@ -296,7 +297,7 @@ class Reply:
             InputError: That of the worker.
             RuntimeError: With any other error of the worker.
         """
-        content = json.loads(text)
+        content = parse_json(text)
         if "input_error" in content:
             raise InputError(content["input_error"], code=content["code"])
         if "error" in content:
@@ -338,7 +339,7 @@ class Worker:
     def _reply(self, share: str) -> str:
         with spelled_for(self._setup.place):
             try:
-                return self._do([InputImage(Path(image), name) for image, name in json.loads(share)]).write()
+                return self._do([InputImage(Path(image), name) for image, name in parse_json(share)]).write()
             except InputError as error:
                 return json.dumps({"input_error": str(error), "code": error.code})
             except Exception:

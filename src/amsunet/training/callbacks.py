@@ -48,7 +48,7 @@ class TimeBudget(pl.Callback):
     """Ends training on time, lays the learning rate's end there, and lets Ctrl-C or SIGTERM end it early.
 
     With a number of minutes the number of epochs is set anew after each epoch from the time that epochs have
-    taken. Several processes go by the clock of the first one, and stop at the same step where one of them is told to.
+    taken. Several processes go by the clock of the first one, and stop at one step where any of them gets a signal.
     State: the seconds spent, over all resumed parts, and the epochs planned.
 
     Args:
@@ -150,7 +150,7 @@ class TimeBudget(pl.Callback):
         print(f"\nstopping after this step: saves, then validates ({again} at once)", file=sys.stderr)
 
     def _agree(self) -> None:
-        """Find out whether one of several processes was told to stop, or has diverged; all ask at the same moments."""
+        """Find out whether one of several processes was asked to stop, or has diverged; all ask at the same moments."""
         group = current_group()
         if group.size == 1:
             return

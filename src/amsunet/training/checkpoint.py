@@ -59,7 +59,7 @@ def remove_checkpoints(run: Path) -> None:
 
 
 def find_checkpoint(run: Path, weights: Mapping[str, torch.Tensor]) -> Path | None:
-    """Find the newest state that is whole, and have it stand as the last one; what is damaged is said.
+    """Find the newest state that is whole, and have it stand as the last one; a warning names what is damaged.
 
     Args:
         run: The run folder, which nobody else is at work in.

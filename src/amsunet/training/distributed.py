@@ -1,9 +1,9 @@
-"""A training in several processes, on one machine or many: what they say to each other.
+"""A training in several processes, on one machine or many: what they send each other.
 
 The first process does all that one process does: it reads the data, plans, writes files, shows what happens, evaluates.
-The others are told of each training that it begins (``Group.tell``), take their part of every step and of every
+It announces each training that it begins to the others (``Group.announce``), take their part of every step and of every
 validation, and wait for the next one (``Group.follow``). A process that is alone is a group of one, in which nothing is
-said.
+sent.
 
     with joined(find_place()) as group:
         code = group.follow(fit) if not group.is_first else ...
@@ -50,7 +50,7 @@ _BEAT = 60.0
 
 
 class EndedElsewhereError(Exception):
-    """What ends this process is said by the first one."""
+    """The first process describes what ends this one."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Group:
         self._place = place
         self._speaking = threading.Lock()
         self._training = False
-        """Whether the others are in a training, and not waiting to be told."""
+        """Whether the others are in a training, and not waiting for one."""
 
     @property
     def is_first(self) -> bool:
@@ -143,7 +143,7 @@ class Group:
                 dist.broadcast(value, 0)
                 buffer.copy_(value)
 
-    def tell(self, training: Mapping[str, Any]) -> None:
+    def announce(self, training: Mapping[str, Any]) -> None:
         """Have the others begin the training that the first process begins.
 
         Args:
@@ -155,14 +155,14 @@ class Group:
                 self.broadcast(training)
 
     def trained(self) -> None:
-        """The training has come to its end: the others wait to be told."""
+        """The training has come to its end: the others wait for the next one."""
         self._training = False
 
     def follow(self, train: Callable[..., object]) -> int:
         """Take part in the trainings that the first process begins, without a word, until it ends.
 
         Args:
-            train: Takes what ``tell`` was given.
+            train: Takes what ``announce`` was given.
 
         Returns:
             Its exit code.
@@ -175,13 +175,13 @@ class Group:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         with reported_to(None):
             while True:
-                with loss_said():
-                    told: Any = self.broadcast(None)
-                if isinstance(told, _End):
-                    return told.code
-                if told is not None:
+                with loss_described():
+                    announced: Any = self.broadcast(None)
+                if isinstance(announced, _End):
+                    return announced.code
+                if announced is not None:
                     try:
-                        train(**told)
+                        train(**announced)
                     except EndedElsewhereError:
                         return 2
 
@@ -328,7 +328,7 @@ def joined(place: Place | None) -> Iterator[Group]:
 
 
 @contextmanager
-def loss_said(run: Path | None = None) -> Iterator[None]:
+def loss_described(run: Path | None = None) -> Iterator[None]:
     """Say in a sentence that another process is lost, where torch says which of its sockets was closed.
 
     Args:

@@ -26,7 +26,7 @@ from amsunet.process_state import determinism_kept, quiet, quiet_threads, random
 from amsunet.training.budget import epochs_in_budget
 from amsunet.training.callbacks import EMA, Checkpointer, Progress, TimeBudget
 from amsunet.training.checkpoint import find_checkpoint
-from amsunet.training.distributed import EndedElsewhereError, current_group, loss_said
+from amsunet.training.distributed import EndedElsewhereError, current_group, loss_described
 from amsunet.training.finetune import load_pretrained
 from amsunet.training.lightning_module import DivergedError, SegmentationTask, WholeImages
 from amsunet.training.mid_epoch import MidEpoch
@@ -112,7 +112,7 @@ def fit(
         InputError: For a damaged checkpoint, when the loss diverges, and when one of several processes is lost.
     """
     group = current_group()
-    group.tell(
+    group.announce(
         {
             "run": run.absolute(),
             "config": config,
@@ -173,7 +173,7 @@ def fit(
         deterministic=config.deterministic,
     )
     try:
-        with loss_said(run), quiet_threads("tensorboard"):  # where its disk is full it raises in this thread too
+        with loss_described(run), quiet_threads("tensorboard"):  # where its disk is full it raises in this thread too
             trainer.fit(
                 module,
                 DataLoader(group.part_of_batches(crops, plan.batch_size), plan.batch_size, drop_last=True),

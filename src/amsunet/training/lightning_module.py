@@ -96,7 +96,7 @@ class SegmentationTask(pl.LightningModule):
         images, labels = self.augmentation(images.float() / 255, labels.long(), seed)
         images = standardise(images, self.preprocessing).contiguous(memory_format=torch.channels_last)
         if not self._captured:
-            alone = group.size == 1  # a captured pass would not tell the others its gradients
+            alone = group.size == 1  # a captured pass would not send the others its gradients
             self._captured = (captured(self.network, images, self.placement) if alone else self.network,)
         loss: Tensor = self.loss(self._captured[0](images).float(), labels)
         if not torch.isfinite(loss):
