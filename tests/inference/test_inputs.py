@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from amsunet.data.images import write_image
@@ -123,10 +124,10 @@ def test_a_place_that_is_no_path_is_refused(place, tmp_path, monkeypatch):
     assert not [*tmp_path.iterdir()]
 
 
-def test_the_masks_of_a_data_set_are_no_images(tmp_path, save, picture, caplog):
+def test_the_masks_of_a_data_set_are_no_images(tmp_path, save, caplog):
     for folder in ("images", "masks", "fov"):
         for name in ("a.png", "b.png"):
-            save(tmp_path / "set" / folder / name, picture(0, 8, 8))
+            save(tmp_path / "set" / folder / name, np.zeros((8, 8), np.uint8))
     with caplog.at_level("INFO"):
         found = find_inputs([str(tmp_path / "set")])
     assert [job.name for job in found] == ["images/a", "images/b"]
@@ -134,7 +135,7 @@ def test_the_masks_of_a_data_set_are_no_images(tmp_path, save, picture, caplog):
     assert [job.name for job in find_inputs([str(tmp_path / "set" / "masks")])] == ["a", "b"]
 
 
-def test_folders_whose_names_tell_nothing_are_images(tmp_path, save, picture):
+def test_folders_whose_names_tell_nothing_are_images(tmp_path, save):
     for folder in ("left", "masks"):
-        save(tmp_path / "set" / folder / "a.png", picture(0, 8, 8))
+        save(tmp_path / "set" / folder / "a.png", np.zeros((8, 8), np.uint8))
     assert len(find_inputs([str(tmp_path / "set")])) == 2

@@ -163,7 +163,7 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int:
             if number == signal.SIGTERM:
                 logger.warning(
                     f"process {failed[0] + 1} of {len(processes)} of this training ended, and the others did not "
-                    "notice: they are ended; amsunet train --resume goes on with the run"
+                    "notice: they are ended; resume the run to go on"
                 )
             for process in processes:
                 if process.poll() is None:
