@@ -31,7 +31,7 @@ CODE = {
     for name, text in PAGES.items()
     if (found := re.findall(r"^```(python|bash)\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
 }
-SLOW = {"compare", "ablate", "benchmark", "--folds", "--pretrained", "--devices"}
+SLOW = {"--engine", "compare", "ablate", "benchmark", "--folds", "--pretrained", "--devices"}
 """What trains several networks, a wide one or in several processes is parsed, and run by tests of its own."""
 
 

@@ -356,7 +356,9 @@ def loss_described(run: Path | None = None) -> Iterator[None]:
 
 def _environment(rank: int, size: int) -> Any:
     """What Lightning is to take the processes for: machines of one device each, which somebody else has started."""
-    from lightning_fabric.plugins.environments.lightning import LightningEnvironment  # noqa: PLC0415 - with Lightning
+    from pytorch_lightning.plugins.environments import (  # noqa: PLC0415 - with Lightning
+        LightningEnvironment,  # type: ignore[attr-defined]
+    )
 
     class Environment(LightningEnvironment):
         creates_processes_externally = True
