@@ -356,11 +356,9 @@ def loss_described(run: Path | None = None) -> Iterator[None]:
 
 def _environment(rank: int, size: int) -> Any:
     """What Lightning is to take the processes for: machines of one device each, which somebody else has started."""
-    from pytorch_lightning.plugins.environments import (  # noqa: PLC0415 - with Lightning
-        LightningEnvironment,  # type: ignore[attr-defined]
-    )
+    from pytorch_lightning.plugins import environments  # noqa: PLC0415 - with Lightning
 
-    class Environment(LightningEnvironment):
+    class Environment(environments.LightningEnvironment):  # type: ignore[name-defined, misc]
         creates_processes_externally = True
 
         def local_rank(self) -> int:
