@@ -28,13 +28,14 @@ $(VENV)/export: $(VENV)/ready
 test: $(VENV)/export
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# Kills, damage, hostile files, failing disks (docs/reliability.md): make torture [REPEATS=10] [SEED=0]. With
-# REPEATS=1 it takes three minutes.
+# Kills, damage, hostile files, failing disks (docs/reliability.md): make torture [REPEATS=10] [SEED=0]
+# [PARTS=tests/torture/test_disk.py].
 REPEATS ?= 10
 SEED ?= 0
+PARTS ?= tests
 torture: $(VENV)/export
 	OMP_NUM_THREADS=1 REPEATS=$(REPEATS) SEED=$(SEED) TORTURE_OUT=build/torture.json \
-		$(RUN)/python -m pytest -n 2 -m torture
+		$(RUN)/python -m pytest -n 2 -m torture $(PARTS)
 
 lint: $(VENV)/ready
 	$(RUN)/ruff check .
