@@ -38,6 +38,7 @@ napoleon_custom_sections = [("Shape", "returns_style"), ("Source", "returns_styl
 # Types of other packages, whose pages are not downloaded to be linked.
 nitpick_ignore_regex = [
     (r"py:.*", r"(torch|numpy|np|PIL|pathlib|collections|typing|pydantic|annotated_types)\..*|[\d.]+"),
+    (r"py:.*", r"amsunet\.inference\.prediction_(plan|results)\..*"),  # what an engine is given
     (r"py:.*", r"(Path|Callable|Mapping|Sequence|Literal|Polarity|Any|Tensor|Module|Image|BaseModel|Split)"),
 ]
 

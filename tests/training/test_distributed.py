@@ -174,7 +174,9 @@ def test_those_that_do_not_notice_a_failure_are_ended_with_a_sentence(monkeypatc
     assert processes._wait([waiting, _process("raise SystemExit(3)")]) == 128 + signal.SIGKILL
     assert waiting.poll() == -signal.SIGKILL
     (line,) = said
-    assert line.startswith("warning: process 2 of 2 of this training ended") and "--resume" in line
+    assert line.startswith("warning: process 2 of 2 of this training ended") and line.endswith(
+        "resume the run to go on"
+    )
 
 
 @pytest.mark.parametrize(("codes", "code"), [((0, 0), 0), ((0, 3), 3), ((2, 137), 2)])
