@@ -10,10 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import platform
 import signal
-import traceback
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,19 +19,15 @@ from typing import Any
 
 from amsunet.atomic_io import printable
 from amsunet.errors import InputError, first_line
-from amsunet.inference.inputs import InputImage
 from amsunet.inference.prediction_plan import ImageTask, Planner, PredictionPlan
-from amsunet.inference.prediction_record import Prediction, PredictionRecord
 from amsunet.inference.prediction_results import Results
 from amsunet.inference.predictor import Predictor
-from amsunet.inference.process_engine import predict_here
+from amsunet.inference.ray_worker import Reply, Setup, Worker
 from amsunet.inference.slide import SlideTask
-from amsunet.memory import keep_freed_memory
 from amsunet.optional import require
 from amsunet.process_state import quiet, without_warnings
 from amsunet.progress import report
-from amsunet.text_files import parse_json
-from amsunet.wording import Place, setting, spelled, spelled_for
+from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)
 
@@ -236,138 +229,3 @@ def _start(ray: Any, engine: RayEngine) -> None:
 
 
 # What follows runs in the workers.
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a worker needs to know, beside its shares."""
-
-    model: str
-    options: Any
-    model_file: str | None
-    tiling: Any
-    network: str
-    """``Predictor.checksum`` of what masks are to be made by."""
-    out: Path
-    overlay: bool
-    probability: bool
-    level: int
-    folder: Path
-    """What relative paths begin at."""
-    place: Place
-    """What messages are worded for."""
-
-    @classmethod
-    def of(cls, planner: Planner) -> Setup:
-        """Take it from a planner."""
-        predictor = planner.predictor
-        model, options, model_file = predictor.opened
-        return cls(
-            model.absolute,
-            options,
-            model_file and str(Path(model_file).absolute()),
-            predictor.tiling,
-            predictor.checksum(),
-            planner.record.folder,
-            planner.overlay,
-            planner.probability,
-            planner.level,
-            Path.cwd(),
-            spelled(),
-        )
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What came of a share."""
-
-    predictions: list[Prediction]
-    sizes: Counter[tuple[int, int]]
-
-    def write(self) -> str:
-        """As JSON."""
-        predictions = [one.model_dump(exclude_defaults=True) for one in self.predictions]
-        return json.dumps({"predictions": predictions, "sizes": [*self.sizes.items()]})
-
-    @classmethod
-    def read(cls, text: str) -> Reply:
-        """Of JSON.
-
-        Raises:
-            InputError: That of the worker.
-            RuntimeError: With any other error of the worker.
-        """
-        content = parse_json(text)
-        if "input_error" in content:
-            raise InputError(content["input_error"], code=content["code"])
-        if "error" in content:
-            raise RuntimeError(f"a worker failed:\n{content['error']}")
-        predictions = [Prediction.model_validate(one) for one in content["predictions"]]
-        return cls(predictions, Counter({tuple(size): count for size, count in content["sizes"]}))
-
-
-class Collected(Results):
-    """Results that are handed on: nothing is written but the masks themselves."""
-
-    def __init__(self, record: PredictionRecord, network: str) -> None:
-        super().__init__(record, network)
-        self.predictions: list[Prediction] = []
-
-    def begin(self, names: Sequence[str]) -> None:
-        """Nothing: that they are begun was noted when they were handed out."""
-
-    def note(self, prediction: Prediction) -> None:
-        """Keep what came of an image; threads may call it."""
-        self.predictions.append(prediction)
-
-
-class Worker:
-    """Predicts share after share with one network; an actor of Ray.
-
-    Args:
-        setup: What it needs to know.
-    """
-
-    def __init__(self, setup: Setup) -> None:
-        self._setup = setup
-        self._planner: Planner | None = None
-
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        """Do shares; an error is part of the reply, and ends the command and not the worker."""
-        return {"reply": [self._reply(str(share)) for share in batch["share"]]}
-
-    def _reply(self, share: str) -> str:
-        with spelled_for(self._setup.place):
-            try:
-                return self._do([InputImage(Path(image), name) for image, name in parse_json(share)]).write()
-            except InputError as error:
-                return json.dumps({"input_error": str(error), "code": error.code})
-            except Exception:
-                return json.dumps({"error": traceback.format_exc()})
-
-    def _do(self, inputs: list[InputImage]) -> Reply:
-        if self._planner is None:
-            self._planner = self._start()
-        plan = PredictionPlan()
-        self._planner.add_tasks(plan, inputs)
-        results = Collected(self._planner.record, self._setup.network)
-        predict_here(self._planner, plan, results)
-        return Reply(results.predictions, results.outcome.sizes)
-
-    def _start(self) -> Planner:
-        """Load the network, once."""
-        setup = self._setup
-        keep_freed_memory()
-        if not setup.folder.is_dir():
-            raise InputError(
-                f"{setup.folder} is not found on {platform.node()}: all machines must see the same folders"
-            )
-        os.chdir(setup.folder)
-        predictor = Predictor(setup.model, setup.options, model_file=setup.model_file, tiling=setup.tiling)
-        if predictor.checksum() != setup.network:
-            raise InputError(
-                f"{setup.model} on {platform.node()} is another network than here, or computes in another precision: "
-                f"copy it there, or set {setting('precision')}"
-            )
-        # Whether files may be replaced was decided when the work was planned.
-        return Planner(predictor, PredictionRecord(setup.out), setup.overlay, setup.probability, True, setup.level)

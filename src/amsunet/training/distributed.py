@@ -9,6 +9,9 @@ sent.
         code = group.follow(fit) if not group.is_first else ...
 
 The group is a context variable, as progress is: it would travel through ten functions.
+
+Longer than most files: joining, following, and noticing a loss read the group's own state, and parted they would import
+each other.
 """
 
 from __future__ import annotations
