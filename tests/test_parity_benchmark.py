@@ -13,13 +13,14 @@ from amsunet.training.run_folder import read_run
 TOOL = Path(__file__).parents[1] / "benchmarks" / "parity.py"
 
 
-def test_every_form_has_a_line(run, monkeypatch, tmp_path):
+def test_every_form_has_a_line(run, captured_once, monkeypatch, tmp_path):
     pytest.importorskip("onnxscript", reason='needs pip install "amsunet[export]"')
     loaded = runpy.run_path(str(TOOL))
     monkeypatch.setitem(loaded["main"].__globals__, "RESULT", tmp_path / "parity.json")
     monkeypatch.setitem(loaded["main"].__globals__, "PRECISIONS", {"onnx": ("float32",), "openvino": ("bfloat16",)})
     monkeypatch.setattr("sys.argv", ["parity", str(run)])
-    loaded["main"]()
+    with captured_once():
+        loaded["main"]()
     rows = json.loads((tmp_path / "parity.json").read_text(encoding="utf-8"))["rows"]
     assert [(row["format"], row["precision"]) for row in rows] == [("onnx", "float32"), ("openvino", "bfloat16")]
     assert rows[0]["largest_difference"] < 1e-3 and rows[0]["dice_lost"] == pytest.approx(0, abs=1e-4)

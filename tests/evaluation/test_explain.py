@@ -24,6 +24,12 @@ def picture():
     return next((locate("sample:nuclei") / "test" / "images").glob("*.png"))
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Nothing is drawn, which is most of the work, for what is not about pictures."""
+    monkeypatch.setattr(module, "_save", lambda figure, out, name: out / name)
+
+
 def test_amsunet_shows_its_attention_and_gates(run, picture, tmp_path):
     drawn = explain(run, picture, tmp_path / "out")
     assert [path.name for path in drawn] == ["receptive_field.png", "attention.png", "gates.png"]
@@ -34,7 +40,7 @@ def test_amsunet_shows_its_attention_and_gates(run, picture, tmp_path):
         assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_every_picture_says_where_in_the_network_it_is(run, picture, tmp_path, monkeypatch):
+def test_every_picture_says_where_in_the_network_it_is(run, undrawn, picture, tmp_path, monkeypatch):
     titles = []
     heat = module._heat
     monkeypatch.setattr(module, "_heat", lambda *words, **more: (titles.append(words[4]), heat(*words, **more)))
@@ -50,7 +56,7 @@ def test_another_network_shows_its_receptive_field(tiny, picture, tmp_path):
     assert [path.name for path in explain(training.run, picture, tmp_path / "out")] == ["receptive_field.png"]
 
 
-def test_explaining_leaves_no_trace_in_the_network(run, picture, tmp_path, monkeypatch):
+def test_explaining_leaves_no_trace_in_the_network(run, undrawn, picture, tmp_path, monkeypatch):
     made = []
 
     def keep(*given):
@@ -62,7 +68,7 @@ def test_explaining_leaves_no_trace_in_the_network(run, picture, tmp_path, monke
     assert not any(module._forward_hooks for module in made[0].modules())
 
 
-def test_an_image_in_doubt_is_explained_the_way_round_it_is_predicted(run, tmp_path, monkeypatch):
+def test_an_image_in_doubt_is_explained_the_way_round_it_is_predicted(run, undrawn, tmp_path, monkeypatch):
     network, known = load_model(run / FILE_NAME)
     kind = known.preprocessing.model_copy(update={"normalization": "bright_on_dark"})
     save_model(tmp_path / "run" / FILE_NAME, network, known.model_copy(update={"preprocessing": kind}))
@@ -78,7 +84,7 @@ def test_an_image_in_doubt_is_explained_the_way_round_it_is_predicted(run, tmp_p
     assert np.array_equal(seen[0], kind.resize(kind.normalize(image, found.other)))
 
 
-def test_the_network_is_loaded_once(run, picture, tmp_path, monkeypatch):
+def test_the_network_is_loaded_once(run, undrawn, picture, tmp_path, monkeypatch):
     loaded = []
     monkeypatch.setattr(loader, "load_model", lambda *given: loaded.append(given) or load_model(*given))
     explain(run, picture, tmp_path / "out")
