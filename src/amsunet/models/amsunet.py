@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import fields
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from amsunet.blocks import AMSE, CBAM, RSC, SCSE, SE, AMSEDesign
 from amsunet.blocks.amse import whole_numbers
 from amsunet.blocks.layers import PointwiseConv2d
 from amsunet.models.registry import register_model
-from amsunet.models.size import check_size, pad_to
+from amsunet.models.size import pad_to
+from amsunet.models.u_shape import UShaped, upsample
 
 _DILATIONS = (1, 1, 1, 3, 5)
 _SKIP_ATTENTIONS: dict[str, Callable[[int], nn.Module]] = {
@@ -51,20 +50,8 @@ class Up(nn.Module):
         return out
 
 
-def upsample(x: Tensor) -> Tensor:
-    """Resize to twice the size, bilinear with aligned corners, in the precision of x.
-
-    Autocast would compute this, and the sum or concatenation after it, in float32.
-
-    Shape:
-        (N, C, H, W) to (N, C, 2 H, 2 W).
-    """
-    with torch.autocast(x.device.type, enabled=False) if torch.is_autocast_enabled(x.device.type) else nullcontext():
-        return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
-
-
 @register_model("amsunet", source="Comput. Biol. Med. 2023, doi 10.1016/j.compbiomed.2023.107120")
-class AMSUnet(nn.Module):
+class AMSUnet(UShaped):
     """AMSUnet with five encoder stages and four decoder steps; 2,619,898 parameters at the defaults.
 
     Source:
@@ -93,8 +80,6 @@ class AMSUnet(nn.Module):
         torch.Size([1, 2, 64, 64])
     """
 
-    minimum_size = 16
-
     def __init__(
         self,
         in_channels: int = 3,
@@ -122,17 +107,6 @@ class AMSUnet(nn.Module):
         attend = _SKIP_ATTENTIONS[skip_attention]
         self.ups = nn.ModuleList(Up(wide, wide, narrow, attend(wide), made) for wide, narrow in steps)
         self.head = nn.Conv2d(base_channels, num_classes, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        check_size(self, x)
-        features = [self.stem(x)]
-        for down in self.downs:
-            features.append(down(features[-1]))
-        x = features.pop()
-        for up in self.ups:
-            x = up(x, features.pop())
-        logits: Tensor = self.head(x)
-        return logits
 
 
 def _check(base_channels: int, dilations: Sequence[int], skip_attention: str, design: dict[str, Any]) -> AMSEDesign:

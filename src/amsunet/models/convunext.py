@@ -10,6 +10,7 @@ from amsunet.blocks import ConvUNeXtBlock, SkipGate
 from amsunet.blocks.layers import GELU
 from amsunet.models.registry import register_model
 from amsunet.models.size import check_size, pad_to
+from amsunet.models.u_shape import UShaped
 
 
 class Up(nn.Module):
@@ -33,7 +34,7 @@ class Up(nn.Module):
 
 
 @register_model("convunext", source="Knowl.-Based Syst. 2022, doi 10.1016/j.knosys.2022.109512")
-class ConvUNeXt(nn.Module):
+class ConvUNeXt(UShaped):
     """ConvUNeXt; 3,505,730 parameters at the defaults.
 
     Source:
@@ -85,11 +86,4 @@ class ConvUNeXt(nn.Module):
         height, width = x.shape[-2:]
         # The deepest stage is padded by reflection of three pixels, so it must have four.
         x = F.pad(x, (0, max(0, 64 - width), 0, max(0, 64 - height)), mode="replicate")
-        features = [self.stem(x)]
-        for down in self.downs:
-            features.append(down(features[-1]))
-        x = features.pop()
-        for up in self.ups:
-            x = up(x, features.pop())
-        logits: Tensor = self.head(x)
-        return logits[..., :height, :width]
+        return super().forward(x)[..., :height, :width]

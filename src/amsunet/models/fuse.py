@@ -12,9 +12,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from amsunet.blocks import AMSE, ComposedAMS, ConvUNeXtBlock
 from amsunet.blocks.depthwise import DepthwiseConv2d
 from amsunet.blocks.layers import PointwiseConv2d
-from amsunet.models.amsunet import Up, upsample
+from amsunet.models.amsunet import Up
 from amsunet.models.segnext import MSCANBlock
 from amsunet.models.size import pad_to
+from amsunet.models.u_shape import upsample
 
 _CONVOLUTIONS = (nn.Conv2d, PointwiseConv2d, DepthwiseConv2d)
 """Others may compute something else."""

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from amsunet.blocks.attention import RSC
 from amsunet.blocks.lite_amse import GatedAMSE, LiteAMSE
-from amsunet.models.amsunet import upsample
 from amsunet.models.registry import register_model
-from amsunet.models.size import check_size, pad_to
+from amsunet.models.size import pad_to
+from amsunet.models.u_shape import UShaped, upsample
 
 
 class ResidualConv(nn.Module):
@@ -71,7 +71,7 @@ class LiteUp(nn.Module):
         return out
 
 
-class AMSUnetLite(nn.Module):
+class AMSUnetLite(UShaped):
     """AMSUnet with dense convolutions where maps are large and one-kernel AMSE blocks where they are small.
 
     What it departs from AMSUnet in, and why (docs/light.md has the figures):
@@ -105,8 +105,6 @@ class AMSUnetLite(nn.Module):
         >>> AMSUnetLite(3, 2)(torch.zeros(1, 3, 64, 64)).shape
         torch.Size([1, 2, 64, 64])
     """
-
-    minimum_size = 16
 
     def __init__(
         self,
@@ -148,17 +146,6 @@ class AMSUnetLite(nn.Module):
             )
         )
         self.head = nn.Conv2d(channels[0], num_classes, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        check_size(self, x)
-        features = [self.stem(x)]
-        for down in self.downs:
-            features.append(down(features[-1]))
-        x = features.pop()
-        for up in self.ups:
-            x = up(x, features.pop())
-        logits: Tensor = self.head(x)
-        return logits
 
 
 def _check(
