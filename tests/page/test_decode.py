@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 from browser_arrays import decoded
-from PIL import Image, ImageFilter, TiffImagePlugin
+from PIL import Image, ImageFilter
 
 from amsunet.data.images import read_image
 
@@ -44,7 +45,6 @@ def _turned(orientation: int) -> Image.Exif:
 
 
 def _png(bits: int, colour: int, rows: bytes, width: int, height: int, *, interlaced: bool = False) -> bytes:
-    import zlib  # noqa: PLC0415
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
