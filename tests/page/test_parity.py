@@ -135,7 +135,7 @@ def test_luma_is_rounded_as_in_the_package(blank_once):
         assert np.array_equal(taken(found).reshape(500, 300, 1), with_channels(image, 1))
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 200), (47, 33), (128, 128), (97, 255), (300, 5)])
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (47, 33), (128, 128), (97, 255), (67, 66), (66, 66), (300, 5)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_bytes_are_resized_to_the_bit(size, channels, blank_once):
     preprocessing = Preprocessing(in_channels=3, normalization="depth", mean=(0,) * 3, std=(1,) * 3)

@@ -1,6 +1,7 @@
 /** Pillow's antialiased bilinear resizing, to the bit: in fixed point for bytes, in double precision for numbers. */
 
 const PRECISION = 22;
+const HALF = 1 << (PRECISION - 1);
 
 /**
  * The pixels that each pixel of a resized line is made of, and how much of each.
@@ -51,43 +52,61 @@ function weightsOf(from, to) {
  * @returns {Uint8Array}
  */
 export function resizeBytes(pixels, channels, width, height, toWidth, toHeight) {
-  const across = width === toWidth ? null : inFixedPoint(weightsOf(width, toWidth));
-  const down = height === toHeight ? null : inFixedPoint(weightsOf(height, toHeight));
-  const half = 1 << (PRECISION - 1);
-  let seen = pixels;
-  if (across) {
-    const out = new Uint8Array(toWidth * height * channels);
-    for (let y = 0; y < height; y++) {
-      for (let x = 0; x < toWidth; x++) {
-        const source = (y * width + across.first[x]) * channels;
-        const target = (y * toWidth + x) * channels;
-        for (let channel = 0; channel < channels; channel++) {
-          let sum = half;
-          for (let index = 0, share = x * across.most; index < across.counts[x]; index++, share++) {
-            sum += seen[source + index * channels + channel] * across.fixed[share];
-          }
-          out[target + channel] = clipped(sum);
+  // Pillow's order, from its version 13 on: it rounds in between, so that the order shows.
+  if (height - toHeight > 2 * Math.max(0, width - toWidth)) {
+    return resizeRows(resizeColumns(pixels, channels * width, height, toHeight), channels, width, toHeight, toWidth);
+  }
+  return resizeColumns(resizeRows(pixels, channels, width, height, toWidth), channels * toWidth, height, toHeight);
+}
+
+/**
+ * @param {Uint8Array} pixels
+ * @param {number} channels
+ * @param {number} width
+ * @param {number} height
+ * @param {number} toWidth
+ * @returns {Uint8Array}
+ */
+function resizeRows(pixels, channels, width, height, toWidth) {
+  if (width === toWidth) return pixels;
+  const { first, counts, fixed, most } = inFixedPoint(weightsOf(width, toWidth));
+  const out = new Uint8Array(toWidth * height * channels);
+  for (let y = 0, target = 0; y < height; y++) {
+    for (let x = 0; x < toWidth; x++) {
+      const source = (y * width + first[x]) * channels;
+      for (let channel = 0; channel < channels; channel++) {
+        let sum = HALF;
+        for (let index = 0, share = x * most; index < counts[x]; index++, share++) {
+          sum += pixels[source + index * channels + channel] * fixed[share];
         }
+        out[target++] = clipped(sum);
       }
     }
-    seen = out;
   }
-  if (down) {
-    const row = toWidth * channels;
-    const out = new Uint8Array(row * toHeight);
-    for (let y = 0; y < toHeight; y++) {
-      const source = down.first[y] * row;
-      for (let x = 0; x < row; x++) {
-        let sum = half;
-        for (let index = 0, share = y * down.most; index < down.counts[y]; index++, share++) {
-          sum += seen[source + index * row + x] * down.fixed[share];
-        }
-        out[y * row + x] = clipped(sum);
+  return out;
+}
+
+/**
+ * @param {Uint8Array} pixels
+ * @param {number} row Bytes of one.
+ * @param {number} height
+ * @param {number} toHeight
+ * @returns {Uint8Array}
+ */
+function resizeColumns(pixels, row, height, toHeight) {
+  if (height === toHeight) return pixels;
+  const { first, counts, fixed, most } = inFixedPoint(weightsOf(height, toHeight));
+  const out = new Uint8Array(row * toHeight);
+  for (let y = 0, target = 0; y < toHeight; y++) {
+    for (let x = 0; x < row; x++) {
+      let sum = HALF;
+      for (let share = y * most, source = first[y] * row + x; share < y * most + counts[y]; share++, source += row) {
+        sum += pixels[source] * fixed[share];
       }
+      out[target++] = clipped(sum);
     }
-    seen = out;
   }
-  return seen;
+  return out;
 }
 
 /**
