@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from browser_arrays import decoded
+from browser_arrays import decoded, given, run
 from PIL import Image, ImageFilter
 
 from amsunet.data.images import read_image
@@ -179,3 +179,73 @@ def test_pixels_are_those_of_the_package(name, blank_once, tmp_path):
     assert not isinstance(found, dict), found
     assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
     assert np.array_equal(found, expected), np.abs(found.astype(float) - expected).max()
+
+
+def _headed(width: int, height: int) -> bytes:
+    """A PNG that claims a size, without pixels for it."""
+    return _png(8, 0, b"\0" * 10, width, height)
+
+
+def _cut(content: bytes, share: float) -> bytes:
+    return content[: int(len(content) * share)]
+
+
+_TWO_PAGES = _tiff(np.stack([GREY8, GREY8]), photometric="minisblack")
+BAD = {
+    "nothing": (b"", "empty"),
+    "a text": (b"name,area\nimage,3\n", "not_an_image"),
+    "a short text": (b"B", "not_an_image"),
+    "a page": (b"<!doctype html><svg onload=alert(1)>", "not_an_image"),
+    "a GIF": (_pillow(_PALETTED, "GIF"), "unsupported"),
+    "CMYK": (_pillow(Image.fromarray(RGB8).convert("CMYK"), "JPEG"), "unsupported"),
+    "a header of 50,000 x 50,000": (_headed(50_000, 50_000), "too_large"),
+    "a header of 7,000 x 7,000": (_headed(7_000, 7_000), "damaged"),
+    "a TIFF of 50,000 x 50,000": (_tiff(GREY8).replace(struct.pack("<I", WIDTH), struct.pack("<I", 50_000_000)), ""),
+    "a PNG that is cut": (_cut(PNG["rgb"], 0.6), "damaged"),
+    "a PNG that ends in its header": (PNG["rgb"][:20], "damaged"),
+    "a JPEG that is cut": (_cut(JPEG["4:2:0"], 0.6), "damaged"),
+    "a JPEG without pixels": (b"\xff\xd8\xff\xd9", "damaged"),
+    "a TIFF that is cut": (_cut(TIFF["rgb"], 0.6), "damaged"),
+    "a TIFF of eight bytes": (TIFF["rgb"][:8], "damaged"),
+    "an LZW that is cut": (_cut(TIFF["lzw"], 0.5), ""),
+    "a WebP that is cut": (WEBP["lossless"][:40], "damaged"),
+    "a BMP that is cut": (_cut(BMP["rgb"], 0.5), "damaged"),
+    "two pages": (_TWO_PAGES, "pages"),
+    "five channels": (
+        _tiff(np.dstack([GREY8] * 5), photometric="minisblack", planarconfig="contig"),
+        "channels",
+    ),
+    "four channels, none of them alpha": (_tiff(RGBA8, photometric="rgb", extrasamples=["unspecified"]), "channels"),
+    "numbers that are none": (_tiff(np.where(GREY8 > 100, FLOATS, np.nan)), "not_finite"),
+    "complex numbers": (_tiff(FLOATS.astype(np.complex64)), "unsupported"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_no_image_is_one_error(name, blank_once):
+    content, code = BAD[name]
+    found = decoded(blank_once, content, "scan.png")
+    assert isinstance(found, dict)
+    assert found["code"] == code or (not code and found["code"])
+    assert found["values"]["name"] == "scan.png"
+
+
+def test_the_size_of_a_pixel(blank_once):
+    def spacing(content: bytes) -> Any:
+        script = "const {decode} = await import('/decode.js'); return (await decode(given($[0]), '')).spacing;"
+        return run(blank_once, script, given(content))
+
+    centimetres = {"resolution": (20_000, 10_000), "resolutionunit": "CENTIMETER"}
+    imagej = "ImageJ=1.53t\nunit=micron\n"
+    ome = '<?xml version="1.0"?><OME><Image><Pixels PhysicalSizeX="250" PhysicalSizeXUnit="nm" PhysicalSizeY="0.5"/>'
+    assert spacing(_tiff(GREY8, **centimetres)) == {"rows": 1, "columns": 0.5, "unit": "µm"}
+    assert spacing(_tiff(GREY8, resolution=(300, 300), resolutionunit="INCH")) is None  # a printer's
+    assert spacing(_tiff(GREY8)) is None
+    assert spacing(_tiff(GREY8, description=imagej, resolution=(4, 4))) == {"rows": 0.25, "columns": 0.25, "unit": "µm"}
+    assert spacing(_tiff(GREY8, description=ome)) == {"rows": 0.5, "columns": 0.25, "unit": "µm"}
+    assert spacing(_tiff(GREY8, description=ome.replace("nm", "µm").replace("0.5", "250"))) == {
+        "rows": 0.25,
+        "columns": 0.25,
+        "unit": "mm",
+    }
+    assert spacing(PNG["grey"]) is None
