@@ -7,6 +7,7 @@ import http.server
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +48,25 @@ def sources() -> Iterator[str]:
     server.shutdown()
 
 
-@pytest.fixture
-def blank(chromium, sources) -> Iterator[Any]:
-    """An empty page of that address: ``blank.evaluate("import('/finish.js').then(m => m.something(...))")``."""
+@contextmanager
+def _blank(chromium: Any, sources: str) -> Iterator[Any]:
     context = chromium.new_context()
     page = context.new_page()
     page.route("**/blank", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html"))
     page.goto(f"{sources}/blank")
     yield page
     context.close()
+
+
+@pytest.fixture
+def blank(chromium, sources) -> Iterator[Any]:
+    """An empty page of that address: ``blank.evaluate("import('/finish.js').then(m => m.something(...))")``."""
+    with _blank(chromium, sources) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def blank_once(chromium, sources) -> Iterator[Any]:
+    """The same for all tests of a file, which leave nothing behind in it."""
+    with _blank(chromium, sources) as page:
+        yield page

@@ -1,0 +1,150 @@
+/**
+ * JPEG, WebP and the like, by the browser's own decoder: the same libraries as Pillow's, and the same pixels, once the
+ * file holds nothing that browsers act on and Pillow does not (profiles of colour, orientation, transparency).
+ */
+
+import { begins, join } from "./bytes.js";
+import { PageError } from "./errors.js";
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {string} type
+ * @param {string} name For errors.
+ * @returns {Promise<{width: number, height: number, samples: Uint8ClampedArray}>} RGBA.
+ */
+export async function decodeByBrowser(bytes, type, name) {
+  const blob = new Blob([/** @type {BlobPart} */ (bytes)], { type });
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none" });
+  } catch {
+    throw new PageError("damaged", { name });
+  }
+  const { width, height } = bitmap;
+  // Without alpha nothing is multiplied or divided by it: channels come out as they were decoded.
+  const settings = { alpha: false, willReadFrequently: true, colorSpace: /** @type {const} */ ("srgb") };
+  const context = new OffscreenCanvas(width, height).getContext("2d", settings);
+  if (!context) throw new PageError("out_of_memory", { name });
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  return { width, height, samples: context.getImageData(0, 0, width, height).data };
+}
+
+const [SOI, APP0, APP1, APP14, APP15, COM, SOS, DHT, JPG, DAC] = [
+  0xd8, 0xe0, 0xe1, 0xee, 0xef, 0xfe, 0xda, 0xc4, 0xc8, 0xcc,
+];
+
+/**
+ * What the header of a JPEG says, and the file without what it tells of colours and orientation.
+ *
+ * @typedef {object} Jpeg
+ * @property {number} width
+ * @property {number} height
+ * @property {number} components
+ * @property {Uint8Array} plain
+ * @property {Uint8Array | null} exif
+ * @property {Uint8Array | null} xmp
+ */
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {string} name
+ * @returns {Jpeg}
+ */
+export function readJpeg(bytes, name) {
+  const found = /** @type {Jpeg} */ ({ width: 0, height: 0, components: 0, plain: bytes, exif: null, xmp: null });
+  const kept = [bytes.subarray(0, 2)];
+  let place = 2;
+  while (place + 4 <= bytes.length && bytes[place] === 0xff) {
+    const kind = bytes[place + 1];
+    if (kind === 0xff) {
+      place++;
+      continue;
+    }
+    if (kind === SOS) break;
+    const length = (bytes[place + 2] << 8) | bytes[place + 3];
+    const segment = bytes.subarray(place, place + 2 + length);
+    const content = segment.subarray(4);
+    if (kind >= 0xc0 && kind <= 0xcf && ![DHT, JPG, DAC].includes(kind)) {
+      found.height = (content[1] << 8) | content[2];
+      found.width = (content[3] << 8) | content[4];
+      found.components = content[5];
+      if (content[0] !== 8) throw new PageError("unsupported", { name, what: `JPEG of ${content[0]} bits` });
+    }
+    if (kind === APP1 && begins(content, "Exif\0\0")) found.exif ??= content.subarray(6);
+    if (kind === APP1 && begins(content, "http://ns.adobe.com/xap/1.0/\0")) found.xmp ??= content.subarray(29);
+    if (!(kind > APP0 && kind <= APP15 && kind !== APP14) && kind !== COM) kept.push(segment);
+    place += 2 + length;
+  }
+  if (bytes[place + 1] !== SOS || !found.components) throw new PageError("damaged", { name });
+  kept.push(bytes.subarray(place));
+  found.plain = join(kept);
+  return found;
+}
+
+/**
+ * A JPEG of a strip or tile of a TIFF, whose tables stand in a tag.
+ *
+ * @param {Uint8Array} strip
+ * @param {number[]} tables
+ * @param {boolean} rgb Whether its channels are colours, and not brightness and differences of colour.
+ * @returns {Uint8Array}
+ */
+export function jpegOfStrip(strip, tables, rgb) {
+  const adobe = [0xff, APP14, 0, 14, 0x41, 0x64, 0x6f, 0x62, 0x65, 0, 100, 0, 0, 0, 0, rgb ? 0 : 1];
+  const between = tables.slice(2, -2); // without the marks of beginning and end
+  return join([Uint8Array.of(0xff, SOI, ...adobe), Uint8Array.from(between), strip.subarray(2)]);
+}
+
+/**
+ * Whether a JPEG holds all its pixels: browsers fill up what is missing, in silence.
+ *
+ * @param {Uint8Array} bytes
+ * @returns {boolean}
+ */
+export function endsAsJpeg(bytes) {
+  for (let place = bytes.length - 2; place > 1; place--) if (bytes[place] === 0xff && bytes[place + 1] === 0xd9) return true;
+  return false;
+}
+
+/**
+ * A WebP without its transparency, and what it tells of its orientation.
+ *
+ * @param {Uint8Array} bytes
+ * @param {string} name
+ * @returns {{width: number, height: number, plain: Uint8Array, exif: Uint8Array | null, xmp: Uint8Array | null}}
+ */
+export function readWebp(bytes, name) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  /** @type {Record<string, Uint8Array>} */
+  const chunks = {};
+  for (let place = 12; place + 8 <= bytes.length;) {
+    const kind = String.fromCharCode(...bytes.subarray(place, place + 4));
+    const length = view.getUint32(place + 4, true);
+    if (kind === "ANMF") throw new PageError("pages", { name, count: 2 });
+    chunks[kind] ??= bytes.subarray(place + 8, place + 8 + length);
+    place += 8 + length + (length & 1);
+  }
+  const lossy = chunks["VP8 "];
+  const lossless = chunks.VP8L?.slice();
+  if (!(lossy?.length >= 10) && !(lossless?.length >= 5)) throw new PageError("damaged", { name });
+  let [width, height] = [0, 0];
+  if (lossy) {
+    width = (lossy[6] | (lossy[7] << 8)) & 0x3fff;
+    height = (lossy[8] | (lossy[9] << 8)) & 0x3fff;
+  } else {
+    width = 1 + (lossless[1] | ((lossless[2] & 0x3f) << 8));
+    height = 1 + ((lossless[2] >> 6) | (lossless[3] << 2) | ((lossless[4] & 15) << 10));
+    lossless[4] &= ~16; // the note that there is transparency, which browsers would mix the colours with
+  }
+  const pixels = lossy ?? lossless;
+  const padded = new Uint8Array(20 + pixels.length + (pixels.length & 1));
+  const head = new DataView(padded.buffer);
+  padded.set(new TextEncoder().encode("RIFF"), 0);
+  head.setUint32(4, padded.length - 8, true);
+  padded.set(new TextEncoder().encode(lossy ? "WEBPVP8 " : "WEBPVP8L"), 8);
+  head.setUint32(16, pixels.length, true);
+  padded.set(pixels, 20);
+  const exif = chunks.EXIF && begins(chunks.EXIF, "Exif\0\0") ? chunks.EXIF.subarray(6) : chunks.EXIF ?? null;
+  return { width, height, plain: padded, exif, xmp: chunks["XMP "] ?? null };
+}
