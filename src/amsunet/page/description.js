@@ -24,9 +24,9 @@ export function descriptionOf(onnx, name) {
   try {
     description = JSON.parse(metadataOf(onnx).get(METADATA) ?? "");
   } catch {
-    throw new PageError("network_other_version", { name, problem: "description" });
+    description = {};
   }
-  const missing = KNOWN.find((field) => !(field in description));
+  const missing = KNOWN.find((field) => description?.[field] === undefined);
   if (missing || description.format !== FORMAT) {
     throw new PageError("network_other_version", { name, problem: missing ?? `format ${description.format}` });
   }
