@@ -41,7 +41,9 @@ def describe(normalization: Any = "depth", in_channels: Any = 3) -> ModelDescrip
     )
 
 
-def write(folder: Path, *, bias: float = 0.1, description: str | None = None, kernel: int = 3) -> SmallNetwork:
+def write(
+    folder: Path, *, name: str = "small", bias: float = 0.1, description: str | None = None, kernel: int = 3
+) -> SmallNetwork:
     """A convolution, and the mean of the whole input: what it gives for tiles is not what it gives for the image."""
     onnx = pytest.importorskip("onnx", reason='needs ONNX: pip install "amsunet[export]"')
     helper, numpy_helper = onnx.helper, onnx.numpy_helper
@@ -64,13 +66,13 @@ def write(folder: Path, *, bias: float = 0.1, description: str | None = None, ke
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     helper.set_model_props(model, {"other": "first", METADATA: description or describe().model_dump_json()})
-    path = folder / "small.onnx"
+    path = folder / f"{name}.onnx"
     onnx.save(model, path)
     append_checksum(path)
     content = path.read_bytes()
     entry = {
-        "name": "small",
-        "file": "networks/small.onnx.gz",
+        "name": name,
+        "file": f"networks/{name}.onnx.gz",
         "sha256": hashlib.sha256(content).hexdigest(),
         "bytes": len(content),
         "card": None,

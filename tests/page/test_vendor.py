@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import sys
 from pathlib import Path
 
 from conftest import SOURCES
@@ -15,6 +16,7 @@ VENDOR = SOURCES / "vendor"
 def _tool():
     spec = importlib.util.spec_from_file_location("vendor_web", ROOT / "tools" / "vendor_web.py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 

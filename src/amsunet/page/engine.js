@@ -4,6 +4,7 @@
  * A network cannot be interrupted, so to cancel is to end its worker; another one is started at once.
  *
  * @import { Description, Network, Prediction, View } from "./types.js"
+ * @import { WorkerEvent } from "./worker_queue.js"
  */
 
 import { descriptionOf } from "./description.js";
@@ -16,6 +17,8 @@ import { WorkerQueue } from "./worker_queue.js";
 const RUNTIME = "vendor/ort-wasm-simd-threaded.wasm.gz";
 /** More threads than these gain little. */
 const MOST_THREADS = 8;
+/** Pixels; a network that has seen more at once holds gigabytes, and WebAssembly gives no memory back while it lives. */
+const KEPT = 2 ** 19;
 
 /**
  * @typedef {object} PredictOptions
@@ -83,21 +86,19 @@ export class Engine {
    */
   async predict(bytes, name, { onProgress = () => {}, onPreview = () => {}, signal } = {}) {
     const progress = new Progress(this.#pace, onProgress);
+    let largest = 0;
+    /** @param {WorkerEvent} told */
+    const onEvent = ({ event, pixels, after, prediction }) => {
+      if (event === "run") progress.run(pixels, after);
+      else if (event === "ran") progress.ran();
+      else onPreview(prediction);
+      largest = Math.max(largest, pixels ?? 0);
+    };
     try {
-      return await this.#runner.call(
-        "predict",
-        { bytes, name },
-        {
-          signal,
-          onEvent: ({ event, pixels, total, prediction }) => {
-            if (event === "run") progress.run(pixels, total);
-            else if (event === "ran") progress.ran();
-            else onPreview(prediction);
-          },
-        },
-      );
+      return await this.#runner.call("predict", { bytes, name }, { signal, onEvent });
     } finally {
       progress.stop();
+      if (largest > KEPT) this.#runner.renewWhenIdle();
     }
   }
 
@@ -107,7 +108,7 @@ export class Engine {
    * @returns {number} Seconds that a prediction is likely to take.
    */
   estimate(width, height) {
-    const working = workingSize(this.description, width, height);
+    const working = workingSize(this.description, height, width);
     return this.#pace.seconds(workOf(working.width, working.height).pixels);
   }
 

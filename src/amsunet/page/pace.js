@@ -8,6 +8,8 @@ const USUAL_WORK = 91_561;
 const PRIOR = 128 * 128;
 /** What earlier runs count in comparison to the newest. */
 const EARLIER = 0.5;
+/** Milliseconds between two reports of progress. */
+const INTERVAL = 200;
 
 export class Pace {
   #pixels = PRIOR;
@@ -45,10 +47,11 @@ export class Pace {
 export class Progress {
   #pace;
   #onProgress;
-  #total = 0;
   #done = 0;
   #running = 0;
+  #after = 0;
   #since = 0;
+  #told = 0;
   #timer;
 
   /**
@@ -58,25 +61,25 @@ export class Progress {
   constructor(pace, onProgress) {
     this.#pace = pace;
     this.#onProgress = onProgress;
-    this.#timer = setInterval(() => this.#tell(), 200);
+    this.#timer = setInterval(() => this.#tell(), INTERVAL);
   }
 
   /**
    * A run begins.
    *
    * @param {number} pixels Of this run.
-   * @param {number} total Of all runs of this prediction.
+   * @param {number} after Pixels of all runs that follow it.
    */
-  run(pixels, total) {
-    this.#total = total;
+  run(pixels, after) {
     this.#running = pixels;
+    this.#after = after;
     this.#since = performance.now();
     this.#tell();
   }
 
   /** The run that began last has ended. */
   ran() {
-    if (this.#running) this.#pace.measured(this.#running, (performance.now() - this.#since) / 1000);
+    this.#pace.measured(this.#running, (performance.now() - this.#since) / 1000);
     this.#done += this.#running;
     this.#running = 0;
   }
@@ -86,12 +89,14 @@ export class Progress {
   }
 
   #tell() {
-    if (!this.#total) return;
-    const elapsed = this.#running ? (performance.now() - this.#since) / 1000 : 0;
+    if (!this.#running) return;
+    const elapsed = (performance.now() - this.#since) / 1000;
     const expected = this.#pace.seconds(this.#running);
     // Near its end a run that takes longer than expected goes slower and slower, and never arrives.
-    const share = expected ? 1 - Math.exp((-1.6 * elapsed) / expected) : 0;
-    const left = this.#pace.seconds(this.#total - this.#done - this.#running) + Math.max(0, expected - elapsed);
-    this.#onProgress((this.#done + share * this.#running) / this.#total, left);
+    const share = 1 - Math.exp((-1.6 * elapsed) / expected);
+    const total = this.#done + this.#running + this.#after;
+    // Of an image that is looked at in two ways before, the total is not known from the beginning.
+    this.#told = Math.max(this.#told, (this.#done + share * this.#running) / total);
+    this.#onProgress(this.#told, this.#pace.seconds(this.#after) + Math.max(0, expected - elapsed));
   }
 }

@@ -4,15 +4,15 @@
  * The page sends `{ id, task, ...what the task takes }`; back go `{ id, event, ... }` while it works, and at the end
  * `{ id, result }` or `{ id, error: { code, values } }`.
  *
- * @import { Description, Prediction, Prepared, View } from "./types.js"
- * @import { Planes } from "./tiles.js"
+ * @import { Description, Prediction, View } from "./types.js"
+ * @import { Planes, Run } from "./tiles.js"
  */
 
 import { decode } from "./decode.js";
 import { codeOf, PageError, refuseLarge } from "./errors.js";
-import { toProbabilities } from "./finish.js";
+import { areNumbers, toProbabilities } from "./finish.js";
 import { RunningNetwork } from "./network.js";
-import { prepare } from "./prepare.js";
+import { byExpectedDice, prepare, workingSize } from "./prepare.js";
 import { computeLogits, PREVIEW_SIDE, shrink, workOf } from "./tiles.js";
 import { viewOf } from "./view_of.js";
 
@@ -59,27 +59,33 @@ async function look({ bytes, name }) {
 async function predict({ bytes, name }, tell) {
   const begun = performance.now();
   const picture = await read(bytes, name);
-  const prepared = await prepare(picture, description);
-  const image = { values: prepared.planes, ...prepared };
-  const work = workOf(prepared.width, prepared.height);
-  /** @param {Planes} planes */
+  const { width, height } = picture;
+  const size = workingSize(description, height, width);
+  const work = workOf(size.width, size.height);
+  let after = work.pixels;
+  /** @type {Run} */
   const run = async (planes) => {
-    tell("run", { pixels: planes.width * planes.height, total: work.pixels });
+    tell("run", { pixels: planes.width * planes.height, after });
     const logits = await network.run(planes);
     tell("ran", {});
     return logits;
   };
-  /** @param {Planes} seen @param {boolean} preview @returns {Promise<Prediction>} */
+  const choose = byExpectedDice((planes) => computeLogits(run, planes), description);
+  const prepared = await prepare(picture, description, choose);
+  const image = { ...prepared, values: prepared.planes };
+  /** @type {Run} */
+  const counted = (planes) => {
+    after -= planes.width * planes.height;
+    return run(planes);
+  };
+  /** @type {(seen: Planes, preview: boolean) => Promise<Prediction>} */
   const finish = async (seen, preview) => {
-    const logits = await computeLogits(run, seen);
+    const logits = await computeLogits(counted, seen);
     if (!areNumbers(logits.values)) throw new PageError("no_numbers", { name });
-    // The temperature is inside an exported network.
-    const { values, channels } = logits;
-    const { width, height } = picture;
-    const probability = toProbabilities(values, channels, logits.height, logits.width, height, width, 1);
+    const probability = toProbabilities(logits.values, logits.channels, logits.height, logits.width, height, width);
     const { outOfDistribution, polarity } = prepared;
-    const seconds = (performance.now() - begun) / 1000;
     const classes = description.convention.class_names;
+    const seconds = (performance.now() - begun) / 1000;
     return { width, height, classes, probability, outOfDistribution, polarity, seconds, preview };
   };
   if (work.preview) {
@@ -97,11 +103,6 @@ async function read(bytes, name) {
   const picture = await decode(bytes, name);
   refuseLarge(picture.width, picture.height, name);
   return picture;
-}
-
-/** @param {Float32Array} values */
-function areNumbers(values) {
-  return values.every(Number.isFinite);
 }
 
 /**

@@ -18,6 +18,7 @@ export class WorkerQueue {
   #channel = null;
   /** @type {Promise<unknown>} */
   #last = Promise.resolve();
+  #waiting = 0;
   #closed = false;
 
   /** @param {Record<string, any>} opening What the worker's task `open` takes. */
@@ -43,6 +44,7 @@ export class WorkerQueue {
    */
   call(task, values, { onEvent, signal } = {}) {
     const before = this.#last;
+    this.#waiting += 1;
     const turn = (async () => {
       await untilAborted(before, signal);
       const channel = await untilAborted(this.open(), signal);
@@ -54,8 +56,20 @@ export class WorkerQueue {
       }
     })();
     // Without what came of them, which may be large.
-    this.#last = Promise.allSettled([before, turn]).then(() => {});
+    this.#last = Promise.allSettled([before, turn]).then(() => {
+      this.#waiting -= 1;
+    });
     return turn;
+  }
+
+  /** Put a new worker in the place of this one, if no call waits for it. */
+  renewWhenIdle() {
+    this.#last
+      .then(() => this.#channel)
+      .then((channel) => {
+        if (channel && !this.#waiting) this.#restart(channel);
+      })
+      .catch(() => {}); // of a worker that did not start the next call tells
   }
 
   close() {
@@ -88,6 +102,8 @@ export class WorkerQueue {
 class Channel {
   #worker;
   #next = 0;
+  /** @type {unknown} */
+  #ended = null;
   /** @type {Map<number, { resolve: (result: any) => void, reject: (error: unknown) => void, onEvent: (event: WorkerEvent) => void }>} */
   #waiting = new Map();
 
@@ -109,6 +125,7 @@ class Channel {
    * @returns {Promise<any>}
    */
   call(task, values, onEvent = () => {}) {
+    if (this.#ended) return Promise.reject(this.#ended);
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject, onEvent });
@@ -118,6 +135,7 @@ class Channel {
 
   /** @param {unknown} [reason] For those that wait. */
   end(reason = new DOMException("the network was closed", "AbortError")) {
+    this.#ended = reason;
     this.#worker.terminate();
     for (const { reject } of this.#waiting.values()) reject(reason);
     this.#waiting.clear();
