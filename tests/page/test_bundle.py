@@ -104,7 +104,7 @@ def test_a_single_file_runs_and_asks_for_nothing(made, chromium, tmp_path):
     page.on("console", lambda line: problems.append(line.text))
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto((tmp_path / "page.html").as_uri())
-    page.wait_for_function("document.getElementById('out').textContent")
+    page.wait_for_selector("#out:not(:empty)")
     assert page.text_content("#out") == _SHOWN
     assert page.evaluate("getComputedStyle(document.getElementById('out')).color") == "rgb(1, 2, 3)"
     assert not problems and {url.partition(":")[0] for url in asked} <= {"file", "data"}
@@ -140,7 +140,7 @@ def test_the_package_serves_it(made, chromium):
         asked, problems = _requests(page), []
         page.on("console", lambda line: problems.append(line.text))
         page.goto(server.address)
-        page.wait_for_function("document.getElementById('out').textContent")
+        page.wait_for_selector("#out:not(:empty)")
         assert page.text_content("#out") == _SHOWN and not problems
         assert page.evaluate("crossOriginIsolated"), "without it the page has one thread"
         assert all(url.startswith(server.address) for url in asked)

@@ -75,7 +75,7 @@ def test_files_are_handed_out(server, path, file, kind):
 @pytest.mark.parametrize(
     "path",
     ["/etc/passwd", "/../pyproject.toml", "/%2e%2e/main.js", "/networks", "/networks/", "/main.js/", "/./main.js",
-     "/MAIN.JS", "/main.js%00", "main.js", "*", "http://127.0.0.1/main.js", "/" + "a" * 5000],
+     "/MAIN.JS", "/main.js%00", "main.js", "*", "/" + "a" * 5000],
 )  # fmt: skip
 def test_nothing_else_is_there(server, path):
     status, content, headers = _ask(server, path)
@@ -96,6 +96,8 @@ def test_only_this_machine_by_its_own_name_is_answered(server):
     assert b" 421 " in _send(server, b"GET / HTTP/1.0\r\n\r\n")
     twice = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nHost: evil.example\r\n\r\n".encode()
     assert b" 421 " in _send(server, twice)
+    whole = f"GET http://evil.example/main.js HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+    assert b" 404 " in _send(server, whole)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
@@ -116,7 +118,7 @@ def test_nothing_is_taken(server, method):
 )
 def test_what_is_no_request_is_refused_and_never_repeated(server, content, status):
     answer = _send(server, content)
-    assert status in answer.partition(b"\r\n")[0] and b"script" not in answer and b"aaa" not in answer
+    assert status in answer.partition(b"\r\n")[0] and b"<script" not in answer and b"aaa" not in answer
     assert b"nosniff" in answer
 
 

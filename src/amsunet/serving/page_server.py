@@ -129,6 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer what is no request in the same way, without a word of it."""
         self.headers = getattr(self, "headers", None) or Message()
+        self.request_version = self.protocol_version  # which it has not found yet; before HTTP/1.0 there was no status
         self._answer(HTTPStatus(code))
 
     def version_string(self) -> str:
