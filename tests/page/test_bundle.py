@@ -12,9 +12,11 @@ import threading
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 import amsunet
+from amsunet.cli import cli
 from amsunet.data.builtin_samples import locate
 from amsunet.deployment.page_files import SOURCES, START, PageNetwork, page_files
 from amsunet.deployment.single_page import to_single_page
@@ -189,6 +191,18 @@ def test_all_networks_of_the_zoo_are_offered_and_those_free_of_terms_come_first(
 def page(made, monkeypatch):
     """The page of the package is the small one."""
     monkeypatch.setattr("amsunet.deployment.web.page_files", lambda networks: made)
+
+
+def test_several_networks_are_in_one_page_in_their_order(monkeypatch, tmp_path, made):
+    asked = []
+    monkeypatch.setattr("amsunet.deployment.web.page_files", lambda networks: asked.extend(networks) or made)
+    words = ["export", "zoo:vessels", "--to", "web", "--out", str(tmp_path / "page"), "--also", "zoo:nuclei"]
+    result = CliRunner().invoke(cli, words, catch_exceptions=False)
+    assert result.exit_code == 0 and str(tmp_path / "page" / START) in result.output
+    assert [one.name for one in asked] == ["zoo:vessels", "zoo:nuclei"]
+    for words in (["--one-file"], ["--also", "zoo:nuclei"]):
+        refused = CliRunner().invoke(cli, ["export", "zoo:nuclei", "--to", "onnx", *words])
+        assert refused.exit_code == 2 and f"{words[0]} goes with --to web" in refused.output
 
 
 def test_a_page_is_written_beside_its_network_or_where_it_is_wanted(page, made, tmp_path, monkeypatch):

@@ -32,6 +32,7 @@ _WEB = "web"
     type=click.Choice(get_args(ExportPrecision)),
     help="Default: float32; of web what was exported to ONNX before, or float32.",
 )
+@click.option("--also", metavar="RUN", multiple=True, help="Of web: another network to choose, as often as wanted.")
 @click.option("--one-file", is_flag=True, help="Of web: one HTML file that opens without a server.")
 @click.option(
     "--out",
@@ -46,6 +47,7 @@ def export(
     data: str | None,
     to: str,
     precision: ExportPrecision | None,
+    also: tuple[str, ...],
     one_file: bool,
     out: Path | None,
     overwrite: bool,
@@ -64,11 +66,17 @@ def export(
         from amsunet.deployment.web import export_web  # noqa: PLC0415
 
         page = export_web(
-            model, data, one_file=one_file, precision=precision, out=out, overwrite=overwrite, model_file=model_file
+            [model, *also],
+            data,
+            one_file=one_file,
+            precision=precision,
+            out=out,
+            overwrite=overwrite,
+            model_file=model_file,
         )
         echo(f"{page.path}: {page.bytes / 1e6:.1f} MB{'' if one_file else ', with the files beside it'}")
         return
-    refuse_settings_of(click.get_current_context(), ("one_file",), "--to web")
+    refuse_settings_of(click.get_current_context(), ("one_file", "also"), "--to web")
     from amsunet.deployment.export import export as write  # noqa: PLC0415
 
     made = write(

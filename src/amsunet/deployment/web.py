@@ -35,7 +35,7 @@ class WebExport:
 
 
 def export_web(
-    model: str | Path | ModelRef,
+    model: str | Path | ModelRef | Sequence[str | Path | ModelRef],
     data: str | Path | None = None,
     *,
     one_file: bool = False,
@@ -49,12 +49,13 @@ def export_web(
     The ONNX file of the network is in it: that of ``export``, made now where it is not there already.
 
     Args:
-        model: A run folder, a model file, the name of a network of the zoo, or an ONNX file of ``export``.
+        model: A run folder, a model file, the name of a network of the zoo, or an ONNX file of ``export``; or several,
+            among which the page then offers a choice.
         data: As for ``export``, where the ONNX file is to be made.
         one_file: One HTML file that opens without a server, in place of a folder that any web server hands out.
         precision: Of the ONNX file: ``float32``, or ``float16`` for weights of half the size. When left out, the most
             exact one that is there already, and float32 where none is.
-        out: The file or folder; when left out, it lies in the run's ``export``, or beside the file.
+        out: The file or folder; when left out, it lies in the ``export`` of the first run, or beside the file.
         overwrite: Replace a page that is there. In a run's own ``export/`` that needs no word.
         model_file: ``FILE.py:FUNCTION``, if the model was trained with a network that is not amsunet's.
 
@@ -70,12 +71,13 @@ def export_web(
         >>> amsunet.export_web("zoo:nuclei", one_file=True).path.name
         'nuclei-web.html'
     """
-    model = ModelRef.resolve(model)
-    target = Path(out) if out is not None else _usual_path(model, one_file)
-    replace = overwrite or (out is None and model.path.is_dir())
+    named = [model] if isinstance(model, str | Path | ModelRef) else model
+    first, *others = (ModelRef.resolve(one) for one in named)
+    target = Path(out) if out is not None else _usual_path(first, one_file)
+    replace = overwrite or (out is None and first.path.is_dir())
     (_check_file if one_file else _check_folder)(target, replace)
-    network = _network_of(model, data, precision=precision, model_file=model_file)
-    files = page_files([network])
+    networks = [_network_of(one, data, precision=precision, model_file=model_file) for one in (first, *others)]
+    files = page_files(networks)
     if one_file:
         content = to_single_page(files)
         with atomic_write(target) as temporary:
