@@ -69,7 +69,8 @@ def test_networks_import_torch_alone(part, allowed):
         ("inference", ("training", "evaluation")),
         ("zoo", _PARTS),
         ("training", ("evaluation",)),
-        *((part, ("cli",)) for part in _PARTS),
+        *((part, ("cli", "serving")) for part in (*_PARTS, "zoo", "deployment")),
+        ("serving", ("cli", "training", "evaluation")),
     ],
 )
 def test_imports_flow_one_way(part, forbidden):
@@ -102,6 +103,10 @@ def test_every_part_is_known_to_the_rules():
             ("pytorch_lightning", "lightning", "kornia", "amsunet.training"),
         ),
         (
+            "import amsunet.deployment.web, amsunet.serving.page_server",
+            ("torch", "pytorch_lightning", "onnx", "amsunet.training"),
+        ),
+        (
             "import amsunet.deployment.exporters",
             ("pytorch_lightning", "lightning", "kornia", "amsunet.training", "onnx", "openvino", "executorch"),
         ),
@@ -127,7 +132,7 @@ def test_every_part_is_known_to_the_rules():
             ("torch", "numpy", "pytorch_lightning"),
         ),
     ],
-    ids=["prediction", "formats", "runtimes", "amsunet", "help", "wrong names"],
+    ids=["prediction", "page", "formats", "runtimes", "amsunet", "help", "wrong names"],
 )
 def test_what_is_not_needed_is_not_loaded(code, absent):
     code += f"\nimport sys\nprint([name for name in {absent!r} if name in sys.modules])"

@@ -31,8 +31,9 @@ CODE = {
     for name, text in PAGES.items()
     if (found := re.findall(r"^```(python|bash)\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
 }
-SLOW = {"--engine", "compare", "ablate", "benchmark", "--folds", "--pretrained", "--devices"}
-"""What trains several networks, a wide one or in several processes is parsed, and run by tests of its own."""
+SLOW = {"--engine", "page", "web", "compare", "ablate", "benchmark", "--folds", "--pretrained", "--devices"}
+"""What trains several networks, a wide one or in several processes, and what serves until it is ended, is parsed, and
+run by tests of its own."""
 
 
 @pytest.fixture

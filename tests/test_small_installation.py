@@ -20,6 +20,7 @@ from PIL import Image
 import amsunet
 from amsunet.data.builtin_samples import locate
 from amsunet.deployment.export import export
+from amsunet.deployment.page_files import SOURCES, START
 from amsunet.inference.predictor import load
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.optional import EXTRAS, describe_missing
@@ -123,7 +124,18 @@ def test_every_package_that_the_code_imports_is_asked_for():
 
 
 @pytest.mark.parametrize(
-    "words", ["--help", "--version", "train --help", "predict --help", "zoo", "zoo nuclei", "doctor", "doctor --json"]
+    "words",
+    [
+        "--help",
+        "--version",
+        "train --help",
+        "predict --help",
+        "page --help",
+        "zoo",
+        "zoo nuclei",
+        "doctor",
+        "doctor --json",
+    ],
 )
 def test_what_needs_no_network_answers(call, words):
     done = call(*words.split())
@@ -184,6 +196,25 @@ def test_masks_are_those_of_torch(call, network, whole, tmp_path):
     assert len(list((tmp_path / "masks" / "overlays").iterdir())) == 4
 
 
+def test_the_zoo_predicts(call, tmp_path):
+    done = call("predict", "zoo:nuclei", "sample:nuclei", "--out", "masks")
+    assert done.returncode == 0, done.stderr
+    assert "note: torch is not installed, so zoo:nuclei runs in ONNX Runtime" in done.stdout
+    predictor = load("zoo:nuclei", RuntimeOptions(device="cpu", precision="float32"))
+    for image in (locate("sample:nuclei") / "test" / "images").iterdir():
+        found = np.asarray(Image.open(tmp_path / "masks" / image.name))
+        assert (found != predictor.predict(image).to_mask()).mean() < 1e-3
+
+
+@pytest.mark.skipif(not (SOURCES / START).is_file(), reason="needs the page")
+def test_the_page_is_made(call, network, tmp_path):
+    for model, words in (("zoo:nuclei", ["--one-file"]), (network, [])):
+        done = call("export", model, "--to", "web", "--out", f"page{'.html' * len(words)}", *words)
+        assert done.returncode == 0, done.stderr
+    assert "connect-src 'none'" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert (tmp_path / "page" / "networks.json").is_file()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -194,6 +225,8 @@ def test_masks_are_those_of_torch(call, network, whole, tmp_path):
         (("{network}", "sample:nuclei", "--device", "cuda"), "exported networks run on the CPU: leave --device out"),
         (("{network}", "sample:nuclei", "--precision", "float32"), "an exported network has its precision: leave --p"),
         (("{run}", "sample:nuclei", "--runtime", "torch", "--precision", "float32"), "torch is not installed"),
+        (("zoo:nuclei", "sample:nuclei", "--runtime", "torch"), "torch is not installed"),
+        (("zoo:nuclei", "sample:nuclei", "--device", "cuda"), "exported networks run on the CPU: leave --device out"),
     ],
 )
 def test_what_is_missing_is_named(call, network, whole, words, message):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from amsunet.data.options import DataOptions as DataOptions
     from amsunet.data.options import MaskOptions as MaskOptions
     from amsunet.deployment.export import export as export
+    from amsunet.deployment.web import export_web as export_web
     from amsunet.errors import InputError as InputError
     from amsunet.evaluation.compare import compare as compare
     from amsunet.evaluation.evaluate import evaluate as evaluate
@@ -59,6 +60,7 @@ _HOMES = {
     "evaluate": "amsunet.evaluation.evaluate",
     "explain": "amsunet.evaluation.explain",
     "export": "amsunet.deployment.export",
+    "export_web": "amsunet.deployment.web",
     "list_models": "amsunet.models",
     "load": "amsunet.inference.predictor",
     "load_published_weights": "amsunet.models",

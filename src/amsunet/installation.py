@@ -183,6 +183,7 @@ def describe_abilities(found: Installation, facts: Mapping[str, Mapping[str, Any
         "predict with a run": f"no: {train}" if train else f"torch on {facts.get('torch', {}).get('device', '?')}",
         "predict with an exported file": "ONNX Runtime, OpenVINO "
         + (f"with {openvino}" if openvino else f"({precisions})"),
+        "page in a browser": f"networks of the zoo, ONNX files{', runs' * ('onnx' in formats)}",
         "export to": "; ".join([", ".join(formats) or "nothing", *(f"more with {other}" for other in others)]),
         "slides": "TIFF, and formats of vendors" + (f" with {slides}" if slides else ""),
     }

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from amsunet.errors import InputError
@@ -70,6 +71,11 @@ def describe_missing(module: str) -> str:
     package = module.partition(".")[0]
     extra = next((name for name, packages in EXTRAS.items() if package in packages), None)
     return f"{package} is not installed: pip install " + (f'"amsunet[{extra}]"' if extra else "amsunet")
+
+
+def is_installed(package: str) -> bool:
+    """Whether a package can be imported, without importing it."""
+    return find_spec(package) is not None
 
 
 def is_optional(module: str) -> bool:

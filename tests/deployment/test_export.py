@@ -16,6 +16,7 @@ from shutil import copyfile
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 import torch
 from made_networks import NETWORKS, small
@@ -34,10 +35,12 @@ from amsunet.inference.export_checksum import append_checksum, verify_checksum
 from amsunet.inference.model_file import for_inference, load_model, save_model
 from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.model_ref import ALL_SUFFIXES, FILE_NAME
+from amsunet.inference.onnx_metadata import MACS, read_onnx_metadata
 from amsunet.inference.predictor import load
 from amsunet.inference.runtime import open_runtime
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.models import create_model
+from amsunet.models.cost import count_macs
 
 _HAS_EXTRA = all(importlib.util.find_spec(name) for name in ("onnxruntime", "onnxscript", "openvino", "nncf"))
 needs_extra = pytest.mark.skipif(not _HAS_EXTRA, reason='needs pip install "amsunet[export]"')
@@ -116,6 +119,38 @@ def test_every_precision_is_written_with_its_description_and_parity(exported):
         key: made.path.with_suffix(".bin").stat().st_size for key, made in exported.items() if key[0] == "openvino"
     }
     assert sizes["openvino", "float16"] < 0.7 * sizes["openvino", "float32"]
+
+
+@needs_extra
+def test_weights_in_16_bits_are_half_as_large_and_computed_with_in_32(exported):
+    exact, halved = (exported["onnx", precision] for precision in ("float32", "float16"))
+    assert halved.path.stat().st_size < 0.8 * exact.path.stat().st_size
+    assert 0 < halved.parity.largest_difference < 0.01
+    session = ort.InferenceSession(halved.path)
+    assert {one.type for one in (*session.get_inputs(), *session.get_outputs())} == {"tensor(float)"}
+
+
+@needs_extra
+def test_weights_that_16_bits_do_not_hold_stay(tmp_path):
+    """Infinity would be no weight."""
+    network = torch.nn.Conv2d(1, 2, 31)
+    torch.nn.init.constant_(network.weight, 1e5)
+    for precision in ("float32", "float16"):
+        whole = ExportModule(torch.nn.Sequential(torch.nn.ZeroPad2d(15), network), [0.0], [1 / 255])
+        write_network(whole, tmp_path / f"{precision}.onnx", "onnx", precision, description="{}")
+    image = np.ones((1, 1, 32, 32), np.float32)
+    exact, halved = (
+        ort.InferenceSession(tmp_path / f"{precision}.onnx").run(None, {"image": image})[0]
+        for precision in ("float32", "float16")
+    )
+    assert np.isfinite(halved).all() and np.array_equal(exact, halved)
+
+
+@needs_extra
+def test_an_onnx_file_holds_its_work(exported, whole):
+    network, _ = load_model(whole.run / FILE_NAME)
+    macs = int(read_onnx_metadata(exported["onnx", "float32"].path)[MACS])
+    assert macs == pytest.approx(count_macs(for_inference(network), 256, 256, in_channels=1) / 256**2, abs=1)
 
 
 @needs_extra
@@ -415,7 +450,7 @@ def test_an_exported_file_runs_without_torch_and_telemetry(exported, tmp_path):
 @pytest.mark.parametrize(
     ("to", "settings", "message"),
     [
-        ("onnx", {"precision": "bfloat16"}, "onnx has no bfloat16: choose one of float32, int8"),
+        ("onnx", {"precision": "bfloat16"}, "onnx has no bfloat16: choose one of float32, float16, int8"),
         ("pt2", {"precision": "int8"}, "pt2 has no int8: choose one of float32, bfloat16"),
         ("executorch", {"precision": "int8"}, "executorch has no int8: choose one of float32"),
         ("openvino", {"out": "x.onnx"}, r"x\.onnx must end in \.xml for openvino"),

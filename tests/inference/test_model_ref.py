@@ -69,12 +69,15 @@ def test_exported_files_lie_where_they_are_looked_for(tmp_path, name, expected):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "net.safetensors").touch()
     model = ModelRef.resolve(name)
-    assert model.export_path("onnx", "int8") == Path(expected) and model.exports("onnx") == []
+    of_the_package = [FOLDER / "nuclei.onnx"] * (model.kind == "zoo")
+    assert model.export_path("onnx", "int8") == Path(expected) and model.exports("onnx") == of_the_package
     for precision in ("int8", "float32"):
         path = model.export_path("onnx", precision)
         path.parent.mkdir(exist_ok=True)
         path.touch()
-    assert [path.name.removesuffix(".onnx").split("-")[-1] for path in model.exports("onnx")] == ["float32", "int8"]
+    assert [path.stem.split("-")[-1] for path in model.exports("onnx")] == ["float32", "int8"] + ["nuclei"] * len(
+        of_the_package
+    )
     assert model.exports("onnx", "int8") == [Path(expected)]
 
 

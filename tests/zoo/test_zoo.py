@@ -173,6 +173,26 @@ def test_what_comes_with_the_package_works_and_has_its_page(name, picture):
     assert np.allclose(result.probability.sum(axis=0), 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in amsunet.zoo.FOLDER.glob("*.json")))
+def test_its_onnx_form_is_the_same_network(name, picture, monkeypatch):
+    """That the page and an installation without torch have; of what its weights were when they were last changed."""
+    card = read_card(name)
+    assert card.onnx.stat().st_size < 6e6
+    images = [
+        picture(1, 96, 128),
+        np.asarray(Image.open(next((locate("sample:nuclei") / "test" / "images").iterdir()))),
+    ]
+    exact = Predictor(name, EXACT)
+    monkeypatch.setattr("amsunet.inference.open_model.is_installed", lambda package: package != "torch")
+    other = Predictor(f"zoo:{name}")
+    assert "ONNX Runtime" in str(other) and other.description == exact.description
+    for image in images:
+        one, two = exact.predict(image), other.predict(image)
+        assert np.abs(one.probability - two.probability).max() < 1e-3
+        assert (one.mask != two.mask).mean() < 1e-3
+    assert Predictor(f"zoo:{name}", RuntimeOptions(runtime="onnx")).description == exact.description
+
+
 @pytest.mark.parametrize(
     ("name", "data"), [("nuclei", "DSB2018"), ("vessels", "DRIVE"), ("glands", "GlaS"), ("lesions", "ISIC2017-256")]
 )

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from amsunet import __version__
-from amsunet.cli import check, compare, doctor, evaluate, explain, export, models, predict, train
+from amsunet.cli import check, compare, doctor, evaluate, explain, export, models, page, predict, train
 from amsunet.cli.former_options import Commands
 from amsunet.cli.process import own_process
 from amsunet.console import echo
@@ -60,7 +60,7 @@ def cli(context: click.Context) -> None:
 
 for command in (
     check.check, train.train, evaluate.evaluate, predict.predict, models.models, compare.compare, compare.ablate,
-    explain.explain, export.export, models.zoo, doctor.doctor,
+    explain.explain, export.export, page.page, models.zoo, doctor.doctor,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 import click
 
 from amsunet.choices import ExportFormat, ExportPrecision
-from amsunet.cli.options import model_file_option, optional_data_argument, run_argument
+from amsunet.cli.options import model_file_option, optional_data_argument, refuse_settings_of, run_argument
 from amsunet.console import echo
+from amsunet.errors import InputError
 
 if TYPE_CHECKING:
     from amsunet.inference.model_ref import ModelRef
+
+_WEB = "web"
 
 
 @click.command()
 @run_argument
 @optional_data_argument
-@click.option("--to", type=click.Choice(get_args(ExportFormat)), required=True)
-@click.option("--precision", type=click.Choice(get_args(ExportPrecision)), default="float32", show_default=True)
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="The file (default: in RUN/export, or NAME-PRECISION here)."
+    "--to",
+    type=click.Choice([*get_args(ExportFormat), _WEB]),
+    required=True,
+    help="web: a page with the network in it, which segments images in a browser.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(get_args(ExportPrecision)),
+    help="Default: float32; of web what was exported to ONNX before, or float32.",
+)
+@click.option("--also", metavar="RUN", multiple=True, help="Of web: another network to choose, as often as wanted.")
+@click.option("--one-file", is_flag=True, help="Of web: one HTML file that opens without a server.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The file, or the folder of web (default: in RUN/export, or NAME-PRECISION or NAME-web here).",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there already.")
 @click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be used.")
@@ -29,8 +45,10 @@ if TYPE_CHECKING:
 def export(
     model: ModelRef,
     data: str | None,
-    to: ExportFormat,
-    precision: ExportPrecision,
+    to: str,
+    precision: ExportPrecision | None,
+    also: tuple[str, ...],
+    one_file: bool,
     out: Path | None,
     overwrite: bool,
     skip_broken: bool,
@@ -38,20 +56,39 @@ def export(
 ) -> None:
     """Write a network for another runtime, and compare it on validation images: of its run, or of DATA.
 
+    --to web writes a page around it: a folder for any web server, which segments images in a browser.
+
     RUN is a run folder, a model file, or a network of amsunet zoo (zoo:NAME).
     """
+    if to == _WEB:
+        if skip_broken:
+            raise InputError(f"--skip-broken goes with the other formats: amsunet export {model} --to onnx first")
+        from amsunet.deployment.web import export_web  # noqa: PLC0415
+
+        page = export_web(
+            [model, *also],
+            data,
+            one_file=one_file,
+            precision=precision,
+            out=out,
+            overwrite=overwrite,
+            model_file=model_file,
+        )
+        echo(f"{page.path}: {page.bytes / 1e6:.1f} MB{'' if one_file else ', with the files beside it'}")
+        return
+    refuse_settings_of(click.get_current_context(), ("one_file", "also"), "--to web")
     from amsunet.deployment.export import export as write  # noqa: PLC0415
 
     made = write(
         model,
-        to,
+        cast("ExportFormat", to),
         data,
-        precision=precision,
+        precision=precision or "float32",
         out=out,
         overwrite=overwrite,
         skip_broken=skip_broken,
         model_file=model_file,
     )
     echo(f"{made.path}: {made.parity}")
-    if made.computed_in != precision:
+    if made.computed_in != (precision or "float32"):
         echo(f"this processor has no {precision} and computed in {made.computed_in}: compare again on one that has it")

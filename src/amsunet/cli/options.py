@@ -124,4 +124,5 @@ def refuse_settings_of(context: click.Context, names: Sequence[str], other: str)
     """Raise for settings on the command line that go only with another one."""
     for name in names:
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name} goes with {other}: add that, or leave --{name} out.")
+            flag = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{flag} goes with {other}: add that, or leave {flag} out.")

@@ -23,12 +23,14 @@ from amsunet.errors import InputError, first_line
 from amsunet.inference import SMALLEST_SIDE
 from amsunet.inference.export_checksum import append_checksum
 from amsunet.inference.model_metadata import METADATA
+from amsunet.inference.onnx_metadata import MACS
 from amsunet.inference.runtime import ExecuTorch, ExportedRuntime, Pt2
+from amsunet.models.cost import count_macs
 from amsunet.optional import require, without_telemetry
 from amsunet.process_state import quiet
 
 PRECISIONS: dict[str, tuple[str, ...]] = {
-    "onnx": ("float32", "int8"),
+    "onnx": ("float32", "float16", "int8"),
     "openvino": get_args(ExportPrecision),
     "pt2": ("float32", "bfloat16"),
     "executorch": ("float32",),
@@ -42,6 +44,9 @@ PACKAGES: dict[str, tuple[str, ...]] = {
 """What must be installed to write and to run a format, besides torch; int8 of OpenVINO needs NNCF too."""
 LARGEST_SIDE = {"executorch": 512}
 """ExecuTorch sets memory aside for the largest image: 0.1 GB for AMSUnet at this side, four times that at twice it."""
+_FEW = 1024
+"""Values of a weight from which on 16 bits save something: mean, standard deviation and biases stay exact."""
+_SIDE_COUNTED = 256
 _SIZES_TRIED = ((SMALLEST_SIDE, SMALLEST_SIDE), (33, 47), (64, 35))
 
 
@@ -100,7 +105,10 @@ def write_network(
         with tempfile.TemporaryDirectory() as folder:
             plain = Path(folder) / "plain.onnx"
             _write_onnx(whole, plain)
-            (_to_onnx if to == "onnx" else _to_openvino)(plain, path, precision, description, calibration)
+            if to == "onnx":
+                _to_onnx(plain, path, precision, {METADATA: description, MACS: _macs_per_pixel(whole)}, calibration)
+            else:
+                _to_openvino(plain, path, precision, description, calibration)
     append_checksum(path)
 
 
@@ -177,31 +185,65 @@ def _write_onnx(whole: ExportModule, path: Path) -> None:
     program.save(path)
 
 
-def _to_onnx(plain: Path, path: Path, precision: str, description: str, calibration: Sequence[Any]) -> None:
+def _macs_per_pixel(whole: ExportModule) -> str:
+    with _as_input_error():
+        return str(count_macs(whole, _SIDE_COUNTED, _SIDE_COUNTED, in_channels=whole.mean.shape[1]) // _SIDE_COUNTED**2)
+
+
+def _to_onnx(plain: Path, path: Path, precision: str, metadata: dict[str, str], calibration: Sequence[Any]) -> None:
     onnx = require("onnx")
     if precision == "int8":
-        quantization = require("onnxruntime.quantization")
-
-        class Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-defined]
-            def __init__(self) -> None:
-                self._images = iter(calibration)
-
-            def get_next(self) -> dict[str, Any] | None:
-                image = next(self._images, None)
-                return None if image is None else {"image": image}
-
-        before = logging.root.manager.disable
-        logging.disable(logging.WARNING)  # advice of the library to its own users, on the root logger
-        try:
-            quantization.quantize_static(plain, path, Reader(), per_channel=True)
-        finally:
-            logging.disable(before)
+        _to_eight_bits(plain, path, calibration)
     else:
         shutil.copyfile(plain, path)
     model = onnx.load(path)
-    entry = model.metadata_props.add()
-    entry.key, entry.value = METADATA, description
+    if precision == "float16":
+        _halve_weights(model.graph)
+    for key, value in metadata.items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
     onnx.save(model, path)
+
+
+def _to_eight_bits(plain: Path, path: Path, calibration: Sequence[Any]) -> None:
+    quantization = require("onnxruntime.quantization")
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            self._images = iter(calibration)
+
+        def get_next(self) -> dict[str, Any] | None:
+            image = next(self._images, None)
+            return None if image is None else {"image": image}
+
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # advice of the library to its own users, on the root logger
+    try:
+        quantization.quantize_static(plain, path, Reader(), per_channel=True)
+    finally:
+        logging.disable(before)
+
+
+def _halve_weights(graph: Any) -> None:
+    """Keep weights in 16 bits; a cast in front of each gives them back as float32, which is what is computed in. A
+    runtime does that once, when it opens the file.
+    """
+    onnx = require("onnx")
+    casts = []
+    for weight in graph.initializer:
+        if weight.data_type != onnx.TensorProto.FLOAT:
+            continue
+        values = onnx.numpy_helper.to_array(weight)
+        with np.errstate(over="ignore"):
+            half = values.astype(np.float16)
+        if values.size < _FEW or not np.isfinite(half).all():
+            continue
+        name = f"{weight.name}.float16"
+        casts.append(onnx.helper.make_node("Cast", [name], [weight.name], to=onnx.TensorProto.FLOAT))
+        weight.CopyFrom(onnx.numpy_helper.from_array(half, name))
+    others = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*casts, *others])
 
 
 def _to_openvino(plain: Path, path: Path, precision: str, description: str, calibration: Sequence[Any]) -> None:

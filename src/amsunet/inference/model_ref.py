@@ -13,7 +13,7 @@ from typing import Literal, get_args
 from amsunet.choices import ExportPrecision
 from amsunet.errors import InputError
 from amsunet.regular_file import refuse_irregular
-from amsunet.zoo import PREFIX, Card, read_card, warn_of_terms, zoo_names
+from amsunet.zoo import PREFIX, ZOO_PRECISION, Card, read_card, warn_of_terms, zoo_names
 
 logger = logging.getLogger(__name__)
 
@@ -129,9 +129,13 @@ class ModelRef:
         return self.home / "export" / name if self.path.is_dir() else self.home / f"{self.name}-{name}"
 
     def exports(self, to: str, precision: str | None = None) -> list[Path]:
-        """The files that ``export_path`` names and that are there, of one precision or of all, exact ones first."""
+        """The files that ``export_path`` names and that are there, of one precision or of all, exact ones first; last
+        the one that comes with the package.
+        """
         every = get_args(ExportPrecision) if precision is None else (precision,)
-        paths = (self.export_path(to, name) for name in every)
+        paths = [self.export_path(to, name) for name in every]
+        if self.card is not None and to == "onnx" and ZOO_PRECISION in every:
+            paths.append(self.card.onnx)
         return [path for path in paths if path.is_file()]
 
 

@@ -21,6 +21,7 @@ from amsunet.inference.model_metadata import (
 from amsunet.inference.model_ref import FILE_NAME, SUFFIXES, ModelRef
 from amsunet.inference.runtime import Runtime, open_runtime
 from amsunet.inference.runtime_options import RuntimeOptions
+from amsunet.optional import is_installed
 from amsunet.wording import command, setting
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ def open_members(model: ModelRef, options: RuntimeOptions, model_file: str | Non
     Raises:
         InputError: If one cannot be opened, or the options do not go with it.
     """
+    if model.card is not None and options.runtime is None and not is_installed("torch"):
+        logger.info(f"note: torch is not installed, so {model} runs in ONNX Runtime")
+        model = ModelRef(model.text, "exported", model.card.onnx)
     of_file = model.kind == "exported"
     if not of_file and not options.exported:
         return _open_networks(model, options, model_file)

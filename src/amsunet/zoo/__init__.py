@@ -1,4 +1,4 @@
-"""Trained networks that come with the package: ``NAME.safetensors`` and its card ``NAME.json``."""
+"""Trained networks that come with the package: ``NAME.safetensors``, the same as ``NAME.onnx``, and the card."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from amsunet.choices import ExportPrecision
 from amsunet.errors import InputError
 from amsunet.wording import Blank, shell_command
 
 FOLDER = Path(__file__).parent
 PREFIX = "zoo:"
 """Before the name of a network that comes with the package."""
+ZOO_PRECISION: ExportPrecision = "float16"
+"""Of the weights in the ONNX files."""
 logger = logging.getLogger(__name__)
 
 
@@ -63,6 +66,11 @@ class Card(BaseModel):
     def weights(self) -> Path:
         """The model file."""
         return FOLDER / f"{self.name}.safetensors"
+
+    @property
+    def onnx(self) -> Path:
+        """The same network for ONNX Runtime and the page, which need no torch."""
+        return FOLDER / f"{self.name}.onnx"
 
     @property
     def licence(self) -> str:
