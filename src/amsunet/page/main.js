@@ -1,30 +1,29 @@
 /** The page: its parts put together, and what people do with them. */
 
 import { showCard, shortName } from "./card.js";
-import { decode } from "./decode.js";
 import { find, make, oncePerFrame } from "./dom.js";
 import { Engine } from "./engine.js";
 import { PageError } from "./errors.js";
+import { fileOf, fitting, showExamples } from "./examples.js";
 import { Images } from "./images.js";
 import { listenForFiles } from "./intake.js";
 import { listenForKeys, showKeys } from "./keyboard.js";
+import { listenForLanguage } from "./language.js";
 import { used } from "./measure.js";
 import { Panel } from "./panel.js";
-import { referenceLabels, stemOf } from "./reference.js";
+import { readReference, stemOf } from "./reference.js";
 import { load } from "./resources.js";
 import { saveMask, saveMasks, savePicture, saveTable } from "./save.js";
 import { Screen } from "./screen.js";
 import { doubtsOf, sentenceOf } from "./sentences.js";
 import { Strip } from "./strip.js";
-import { fillWords, languageInUse, percent, say, useLanguage } from "./say.js";
-import { LANGUAGES } from "./words.js";
+import { fillWords, percent, say } from "./say.js";
 
 /**
  * @typedef {import("./images.js").Entry} Entry
  * @typedef {import("./intake.js").Incoming} Incoming
  * @typedef {import("./types.js").Network} Network
  * @typedef {import("./types.js").Spacing} Spacing
- * @typedef {{name: string, file: string, mask: string | null, network: string | null, terms: string}} Example
  */
 
 const TYPICAL = 256;
@@ -34,7 +33,7 @@ const STEP = 0.05;
 let networks = [];
 /** @type {Network | null} */
 let network = null;
-/** @type {Example[]} */
+/** @type {import("./examples.js").Example[]} */
 let examples = [];
 /** @type {any} */
 let engine = null;
@@ -50,6 +49,7 @@ const images = new Images((entry) => {
     listIsOther = true;
   } else if (entry !== images.selected) {
     strip.update(entry, false, isDoubted(entry));
+    strip.showCount(images.entries);
     return;
   }
   show();
@@ -101,6 +101,7 @@ function showNow() {
   } else if (entry) {
     strip.update(entry, true, isDoubted(entry));
   }
+  strip.showCount(images.entries);
   find("[data-act=beside]").setAttribute("aria-pressed", String(look.beside));
   screen.show(entry, look, spacingOf(entry));
   panel.show({
@@ -113,10 +114,6 @@ function showNow() {
 /** All that depends on the language or the network. */
 function showFrame() {
   fillWords(document);
-  for (const button of document.querySelectorAll(".language button")) {
-    button.setAttribute("aria-pressed", String(/** @type {HTMLButtonElement} */ (button).value === languageInUse()));
-    button.setAttribute("title", LANGUAGES[/** @type {"en" | "ko"} */ (/** @type {HTMLButtonElement} */ (button).value)]);
-  }
   panel.build();
   const seconds = engine ? engine.estimate(TYPICAL, TYPICAL) : null;
   showCard(find("#card"), network, seconds, false);
@@ -125,33 +122,18 @@ function showFrame() {
     showCard(card, network, seconds, false);
     panel.about.replaceChildren(make("h2", {}, say("about")), card);
   }
-  showExamples();
+  const own = fitting(examples, network);
+  find("#examples").hidden = !own.length;
+  showExamples(find("#examples .examples"), own, openExample);
   listIsOther = true;
   show();
 }
 
-function showExamples() {
-  const own = examples.filter((example) => example.network === network?.name);
-  const fitting = own.length || network?.card ? own : examples;
-  find("#examples").hidden = !fitting.length;
-  find("#examples .examples").replaceChildren(...fitting.map((example) => {
-    const picture = make("img", { alt: "", width: 96, height: 96 });
-    load(example.file).then((bytes) => {
-      picture.src = URL.createObjectURL(new Blob([bytes]));
-    }, () => {});
-    const button = make("button", { type: "button", title: example.terms, onclick: () => openExample(example) }, picture,
-      make("span", {}, say("example", { name: example.name })));
-    return button;
-  }));
-}
-
-/** @param {Example} example */
+/** @param {import("./examples.js").Example} example */
 async function openExample(example) {
-  const name = example.file.split("/").pop() ?? example.name;
-  const [entry] = images.add([{ name, file: new Blob([await load(example.file)]) }]);
+  const [entry] = images.add([await fileOf(example.file)]);
   if (example.mask) {
-    const mask = new Blob([await load(example.mask)]);
-    await addReferences([{ name: example.mask.split("/").pop() ?? name, file: mask }], entry);
+    await addReferences([await fileOf(example.mask)], entry);
   }
 }
 
@@ -189,15 +171,10 @@ async function addReferences(files, target = images.selected) {
       if (!entry) {
         throw new PageError("reference_pair", { name });
       }
-      const picture = await decode(new Uint8Array(await file.arrayBuffer()), name);
       if (!entry.view) {
         await images.look(entry);
       }
-      const { width, height } = entry.view ?? picture;
-      if (picture.width !== width || picture.height !== height) {
-        throw new PageError("reference_size", { name, width: picture.width, height: picture.height, wanted_width: width, wanted_height: height });
-      }
-      setReference(entry, { name, labels: referenceLabels(picture, engine.description, name) });
+      setReference(entry, await readReference({ name, file }, entry.view ?? { width: 0, height: 0 }, engine.description));
     } catch (error) {
       complain(error, name);
     }
@@ -223,23 +200,13 @@ async function save(what) {
     await saveMasks(images);
   } else if (what === "objects" || what === "images") {
     await images.settle();
-    saveTable(images.entries.flatMap(rowOf), what);
+    const about = (/** @type {Entry} */ one) => ({ spacing: spacingOf(one), check: doubtsOf(one, engine.description).join(" ") });
+    saveTable(images.entries, what, network?.name ?? "", about);
   } else if (entry && what === "mask") {
     await saveMask(entry, engine.description);
   } else if (entry && screen.image) {
     await savePicture(entry, screen.image, screen.layers);
   }
-}
-
-/** @type {(entry: Entry) => import("./table.js").Row[]} */
-function rowOf(entry) {
-  const { name, measured, prediction, state } = entry;
-  if (!measured || !prediction || state !== "done") {
-    return [];
-  }
-  const { width, height } = prediction;
-  const check = doubtsOf(entry, engine.description).join(" ");
-  return [{ name, width, height, network: network?.name ?? "", measured, spacing: spacingOf(entry), check }];
 }
 
 /** @param {Network} wanted */
@@ -322,29 +289,10 @@ function listen() {
     0: () => screen.stage.zoom(1 / screen.stage.scale), s: ACTS.beside, o: ACTS.choose, escape: ACTS.cancel,
     "?": () => showKeys(find("#keyboard")),
   });
-  for (const button of document.querySelectorAll(".language button")) {
-    button.addEventListener("click", () => {
-      useLanguage(/** @type {HTMLButtonElement} */ (button).value);
-      remember("language", languageInUse());
-      showFrame();
-    });
-  }
-}
-
-/** @type {(name: string, value?: string) => string | null} Kept for the next visit, where the browser lets the page. */
-function remember(name, value) {
-  try {
-    if (value !== undefined) {
-      localStorage.setItem(`amsunet.${name}`, value);
-    }
-    return localStorage.getItem(`amsunet.${name}`);
-  } catch {
-    return null;
-  }
 }
 
 async function start() {
-  useLanguage(remember("language") ?? navigator.language);
+  listenForLanguage(document.querySelectorAll(".language button"), showFrame);
   listen();
   showFrame();
   const read = async (/** @type {string} */ path) => JSON.parse(new TextDecoder().decode(await load(path)));

@@ -95,7 +95,7 @@ export class Panel {
         make("span", {}, this.size, this.unit)), this.sizeNote),
       this.reference);
     this.about = make("section", { class: "about" });
-    this.save = make("section", { class: "save", "aria-label": say("save") }, this.saves);
+    this.save = make("section", { class: "save" }, make("h2", {}, say("save")), this.saves);
     this.root.replaceChildren(make("div", { class: "scroll" }, this.result, this.body, this.about), this.save);
   }
 
@@ -213,7 +213,8 @@ function resultOf({ entry, spacing, doubts, choice }) {
     parts.push(make("p", { class: "soft small" }, text));
   }
   if (!measured || !size) {
-    return parts;
+    const none = (/** @type {string} */ key) => make("p", {}, make("b", {}, "–"), say(key, { n: 2 }));
+    return [...parts, make("div", { class: "figures idle" }, none("objects"), none("area"))];
   }
   const pixels = size.width * size.height;
   const area = (/** @type {number} */ count) => areaText(count, spacing);

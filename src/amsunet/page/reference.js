@@ -5,9 +5,26 @@
  * @typedef {import("./types.js").Description} Description
  */
 
+import { decode } from "./decode.js";
 import { PageError } from "./errors.js";
 
 const IGNORED = 255;
+
+/**
+ * Read the mask of an image from a file.
+ * @param {import("./intake.js").Incoming} incoming
+ * @param {{width: number, height: number}} image Its size is to be the mask's.
+ * @param {Description} description
+ * @returns {Promise<{name: string, labels: Uint8Array}>}
+ */
+export async function readReference({ name, file }, image, description) {
+  const picture = await decode(new Uint8Array(await file.arrayBuffer()), name);
+  const { width, height } = picture;
+  if (width !== image.width || height !== image.height) {
+    throw new PageError("reference_size", { name, width, height, wanted_width: image.width, wanted_height: image.height });
+  }
+  return { name, labels: referenceLabels(picture, description, name) };
+}
 
 /**
  * Read a mask as class numbers, in the convention of the training masks.

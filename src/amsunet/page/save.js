@@ -56,12 +56,19 @@ export async function savePicture({ name }, image, layers) {
 }
 
 /**
- * @param {Row[]} rows
+ * @param {Entry[]} entries
  * @param {"objects" | "images"} kind
+ * @param {string} network
+ * @param {(entry: Entry) => Pick<Row, "spacing" | "check">} about
  */
-export function saveTable(rows, kind) {
-  const text = kind === "objects" ? objectsTable(rows) : imagesTable(rows);
-  download(text, `${kind}.csv`, "text/csv");
+export function saveTable(entries, kind, network, about) {
+  const rows = entries.flatMap((entry) => {
+    const { name, measured, prediction, state } = entry;
+    return measured && prediction && state === "done"
+      ? [{ name, width: prediction.width, height: prediction.height, network, measured, ...about(entry) }]
+      : [];
+  });
+  download(kind === "objects" ? objectsTable(rows) : imagesTable(rows), `${kind}.csv`, "text/csv");
 }
 
 /**

@@ -11,7 +11,7 @@ import { knows, say } from "./say.js";
  */
 export function sentenceOf(error, name) {
   const key = `error.${codeOf(error)}`;
-  return knows(key) ? say(key, { name, ...error.values }) : say("error.unknown", { name, message: String(error?.message ?? error) });
+  return knows(key) ? say(key, { ...error.values, name: error.values?.name || name }) : say("error.unknown", { name, message: String(error?.message ?? error) });
 }
 
 /**
@@ -26,8 +26,8 @@ export function doubtsOf({ prediction, measured, state }, description) {
   }
   const limit = description?.uncertainty_limit ?? null;
   return [
-    prediction.polarity && say("polarity", { how: prediction.polarity }),
-    prediction.outOfDistribution && say("unlike", { how: prediction.outOfDistribution }),
-    limit !== null && measured.uncertainty > limit && say("unsure"),
-  ].filter((sentence) => typeof sentence === "string" && sentence !== "");
+    prediction.polarity ? say("polarity", { how: prediction.polarity }) : "",
+    prediction.outOfDistribution ? say("unlike", { how: prediction.outOfDistribution }) : "",
+    limit !== null && measured.uncertainty > limit ? say("unsure") : "",
+  ].filter(Boolean);
 }

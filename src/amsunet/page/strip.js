@@ -19,7 +19,8 @@ export class Strip {
     this.list = make("ul", {});
     this.addButton = make("button", { type: "button", class: "quiet", onclick: actions.add });
     this.clearButton = make("button", { type: "button", class: "quiet", onclick: actions.clear });
-    root.append(this.list, make("div", { class: "strip-acts" }, this.addButton, this.clearButton));
+    this.count = make("span", { class: "soft small" });
+    root.append(this.list, make("div", { class: "strip-acts" }, this.count, this.addButton, this.clearButton));
   }
 
   /**
@@ -46,6 +47,16 @@ export class Strip {
       }
       this.update(entry, entry === selected, doubted(entry));
     }
+  }
+
+  /**
+   * Show how far the work on many images is.
+   * @param {Entry[]} entries
+   */
+  showCount(entries) {
+    const left = entries.filter(({ state }) => state === "waiting" || state === "running").length;
+    const words = say("queue", { done: entries.length - left, total: entries.length });
+    this.count.textContent = left && entries.length > 1 ? words : "";
   }
 
   /**
