@@ -1,20 +1,9 @@
 /** What is known of a network: what it finds, where it fails, on what terms; and how long it takes. */
 
 import { make } from "./dom.js";
-import { duration, languageInUse, say } from "./say.js";
-import { CARDS } from "./words.js";
+import { duration, say, translate } from "./say.js";
 
 /** @typedef {import("./types.js").Network} Network */
-
-/**
- * A sentence of a card, in the language of the page where it has been translated.
- * @param {string} text
- * @returns {{text: string, lang: string}}
- */
-function translated(text) {
-  const own = languageInUse() === "en" ? undefined : CARDS[languageInUse()]?.[text];
-  return own ? { text: own, lang: languageInUse() } : { text, lang: "en" };
-}
 
 /**
  * The name of a network as people call it.
@@ -37,8 +26,8 @@ export function showCard(root, network, seconds, open) {
   /** @type {Node[]} */
   const parts = [];
   if (card) {
-    const what = translated(card.finds);
-    parts.push(make("p", { class: "finds", lang: what.lang === "en" ? "en" : languageInUse() }, say("finds", { what: what.text })));
+    const what = translate(card.finds);
+    parts.push(make("p", { class: "finds", lang: what.lang }, say("finds", { what: what.text })));
   } else if (network) {
     parts.push(make("p", { class: "finds" }, say("finds.unknown")));
   }
@@ -47,10 +36,10 @@ export function showCard(root, network, seconds, open) {
   }
   if (card) {
     const fails = card.fails.map((sentence) => {
-      const { text, lang } = translated(sentence);
+      const { text, lang } = translate(sentence);
       return make("li", { lang }, text);
     });
-    const terms = translated(card.terms);
+    const terms = translate(card.terms);
     parts.push(
       make("details", { open }, make("summary", {}, say("fails")), make("ul", {}, ...fails)),
       make("p", { class: "soft small" },

@@ -7,6 +7,7 @@ import { PageError } from "./errors.js";
 import { fileOf, fitting, showExamples } from "./examples.js";
 import { Images } from "./images.js";
 import { listenForFiles } from "./intake.js";
+import { isolate } from "./isolate.js";
 import { listenForKeys, showKeys } from "./keyboard.js";
 import { listenForLanguage } from "./language.js";
 import { used } from "./measure.js";
@@ -293,6 +294,9 @@ function listen() {
 
 async function start() {
   listenForLanguage(document.querySelectorAll(".language button"), showFrame);
+  if (await isolate()) {
+    return;
+  }
   listen();
   showFrame();
   const read = async (/** @type {string} */ path) => JSON.parse(new TextDecoder().decode(await load(path)));

@@ -57,21 +57,14 @@ export function paintFill(labels, pixels) {
 }
 
 /**
- * Show where a network is not sure: nothing where the likeliest class is certain, most where it is a draw.
- * @param {Float32Array} probability Class after class.
- * @param {number} classes
+ * Show where a network is not sure.
+ * @param {Uint8Array} uncertainty 0 where it is sure, 255 where all classes are alike.
  * @param {Uint32Array} pixels To be painted.
  */
-export function paintUncertainty(probability, classes, pixels) {
+export function paintUncertainty(uncertainty, pixels) {
   const shades = Uint32Array.from({ length: 256 }, (_, alpha) => packed([235, 97, 20], alpha));
-  const size = pixels.length;
-  const range = 1 - 1 / classes;
-  for (let i = 0; i < size; i += 1) {
-    let largest = 0;
-    for (let at = i; at < classes * size; at += size) {
-      largest = Math.max(largest, probability[at]);
-    }
-    pixels[i] = shades[Math.round(255 * Math.min(1, Math.max(0, (1 - largest) / range)))];
+  for (let i = 0; i < pixels.length; i += 1) {
+    pixels[i] = shades[uncertainty[i]];
   }
 }
 

@@ -1,7 +1,7 @@
 /** Files to take away: mask, picture with its overlay, tables, all masks at once. */
 
 import { download } from "./dom.js";
-import { encodeMask } from "./mask.js";
+import { encodeMasks } from "./mask.js";
 import { outlinesOf, strokeOutlines } from "./paint.js";
 import { imagesTable, objectsTable } from "./table.js";
 import { canvasOf } from "./view.js";
@@ -30,8 +30,13 @@ export function named(name, ending) {
  */
 export async function saveMask({ name, measured, prediction }, description) {
   if (measured?.labels && prediction) {
-    const bytes = await encodeMask(measured.labels, prediction.width, prediction.height, description);
-    download(/** @type {BlobPart} */ (bytes), named(name, "_mask.png"), "image/png");
+    const masks = await encodeMasks(measured.labels, prediction.width, prediction.height, description);
+    if (masks.length === 1) {
+      download(/** @type {BlobPart} */ (masks[0].png), named(name, "_mask.png"), "image/png");
+    } else {
+      const files = masks.map(({ folder, png }) => ({ name: `${folder}/${named(name, ".png")}`, bytes: png }));
+      download(zip(files), named(name, "_masks.zip"), "application/zip");
+    }
   }
 }
 
@@ -82,12 +87,14 @@ export async function saveMasks(images) {
     await images.recall(entry);
     if (entry.measured?.labels && entry.prediction) {
       const { width, height } = entry.prediction;
-      const bytes = await encodeMask(entry.measured.labels, width, height, images.engine.description);
-      let name = named(entry.name, ".png");
-      for (let number = 2; files.has(name); number += 1) {
-        name = named(entry.name, `_${number}.png`);
+      for (const { folder, png } of await encodeMasks(entry.measured.labels, width, height, images.engine.description)) {
+        const place = folder && `${folder}/`;
+        let name = place + named(entry.name, ".png");
+        for (let number = 2; files.has(name); number += 1) {
+          name = place + named(entry.name, `_${number}.png`);
+        }
+        files.set(name, png);
       }
-      files.set(name, bytes);
     }
   }
   download(zip([...files].map(([name, bytes]) => ({ name, bytes }))), "masks.zip", "application/zip");

@@ -1,6 +1,6 @@
 /** Words of the page in the language that its reader has chosen, and numbers as that language writes them. */
 
-import { WORDS } from "./words.js";
+import { PHRASES, WORDS } from "./words.js";
 
 let language = "en";
 
@@ -38,6 +38,16 @@ export function say(key, values = {}) {
  */
 export function knows(key) {
   return key in WORDS.en;
+}
+
+/**
+ * A phrase that networks and their cards bring along in English.
+ * @param {string} text
+ * @returns {{text: string, lang: string}} In English still, where there is no translation.
+ */
+export function translate(text) {
+  const own = PHRASES[language]?.[text];
+  return own ? { text: own, lang: language } : { text, lang: "en" };
 }
 
 /**

@@ -4,6 +4,7 @@ import { find, make } from "./dom.js";
 import { paintDifferences, paintFill, paintUncertainty } from "./paint.js";
 import { outlinesIn } from "./save.js";
 import { sentenceOf } from "./sentences.js";
+import { uncertaintyMap } from "./uncertainty.js";
 import { canvasOf, Stage } from "./view.js";
 import { duration, number, percent, say } from "./say.js";
 
@@ -113,7 +114,7 @@ export class Screen {
     const picture = style === "fill"
       ? this.once("fill", labels, () => canvasOf(width, height, (pixels) => paintFill(labels, pixels)))
       : this.once("uncertainty", probability, () =>
-        canvasOf(width, height, (pixels) => paintUncertainty(probability, classes.length, pixels)));
+        canvasOf(width, height, (pixels) => paintUncertainty(uncertaintyMap(probability, classes.length), pixels)));
     return { picture, opacity, outlines: style === "fill" ? outlines : [] };
   }
 

@@ -1,7 +1,7 @@
 /** Errors and doubts as sentences of the page's language. */
 
 import { codeOf } from "./errors.js";
-import { knows, say } from "./say.js";
+import { knows, say, translate } from "./say.js";
 
 /**
  * One sentence for what went wrong.
@@ -12,6 +12,15 @@ import { knows, say } from "./say.js";
 export function sentenceOf(error, name) {
   const key = `error.${codeOf(error)}`;
   return knows(key) ? say(key, { ...error.values, name: error.values?.name || name }) : say("error.unknown", { name, message: String(error?.message ?? error) });
+}
+
+/**
+ * Figures and reasons, one after the other, in the page's language.
+ * @param {string} list
+ * @returns {string}
+ */
+function translateList(list) {
+  return list.split(/([,;] )/).map((part) => translate(part).text).join("");
 }
 
 /**
@@ -26,8 +35,8 @@ export function doubtsOf({ prediction, measured, state }, description) {
   }
   const limit = description?.uncertainty_limit ?? null;
   return [
-    prediction.polarity ? say("polarity", { how: prediction.polarity }) : "",
-    prediction.outOfDistribution ? say("unlike", { how: prediction.outOfDistribution }) : "",
+    prediction.polarity ? say(`polarity.${prediction.polarity}`) : "",
+    prediction.outOfDistribution ? say("unlike", { how: translateList(prediction.outOfDistribution) }) : "",
     limit !== null && measured.uncertainty > limit ? say("unsure") : "",
   ].filter(Boolean);
 }

@@ -24,7 +24,7 @@ export const WORDS = {
     "step.3": "Save the mask, the picture and the table.",
     "finds": "This network finds {what}.",
     "finds.unknown": "A network of your own, without a card.",
-    "takes": "An image of 256 × 256 pixels takes about {time} on this computer.",
+    "takes": "An image of 256 × 256 pixels takes about {time}.",
     "fails": "Where it fails",
     "terms": "Terms: {terms}",
     "research.only": "The weights are for research only.",
@@ -62,7 +62,8 @@ export const WORDS = {
     "touching": "Touching objects count as one.",
     "unsure": "The network is less sure here than on nine in ten of its validation images: check the mask.",
     "unlike": "This image does not look like the training images ({how}): check the mask.",
-    "polarity": "Check the mask: {how}.",
+    "polarity.dark-on-bright": "It is in doubt whether objects are dark or bright here; dark ones were taken: check the mask.",
+    "polarity.bright-on-dark": "It is in doubt whether objects are dark or bright here; bright ones were taken: check the mask.",
     "expected": "Expected Dice {n}",
     "expected.note": "what the network expects of its own mask, without a reference",
     "show": "Show",
@@ -134,6 +135,7 @@ export const WORDS = {
     "error.resource_missing": "The page has lost its file {path}: put the whole folder on the server, or get the page again.",
     "error.network_damaged": "The network {name} is damaged: get the page again.",
     "error.network_other_version": "The network {name} is of another version of amsunet ({problem}): export it again.",
+    "error.objects": "The mask has {count} objects, and a file numbers {limit} at most: choose a larger smallest object.",
     "error.reference_size": "{name} is {width} × {height} pixels, and the image is {wanted_width} × {wanted_height}: choose the mask of this image.",
     "error.reference_values": "{name} holds the value {value}, which no class of this network has: choose a mask with the values of the training masks.",
     "error.reference_pair": "No image here is named as {name}: choose the mask while its image is shown.",
@@ -161,7 +163,7 @@ export const WORDS = {
     "step.3": "마스크, 그림, 표를 저장하세요.",
     "finds": "이 네트워크가 찾는 것: {what}.",
     "finds.unknown": "카드가 없는 사용자 네트워크입니다.",
-    "takes": "256 × 256 화소 영상은 이 컴퓨터에서 약 {time} 걸립니다.",
+    "takes": "256 × 256 화소 영상은 약 {time} 걸립니다.",
     "fails": "잘 틀리는 경우",
     "terms": "이용 조건: {terms}",
     "research.only": "이 가중치는 연구에만 쓸 수 있습니다.",
@@ -198,7 +200,8 @@ export const WORDS = {
     "touching": "맞닿은 객체는 하나로 셉니다.",
     "unsure": "검증 영상 열 장 중 아홉 장보다 네트워크의 확신이 낮습니다. 마스크를 확인하세요.",
     "unlike": "학습 영상과 닮지 않았습니다({how}). 마스크를 확인하세요.",
-    "polarity": "마스크를 확인하세요: {how}.",
+    "polarity.dark-on-bright": "객체가 어두운지 밝은지 분명하지 않아 어두운 것으로 보았습니다. 마스크를 확인하세요.",
+    "polarity.bright-on-dark": "객체가 어두운지 밝은지 분명하지 않아 밝은 것으로 보았습니다. 마스크를 확인하세요.",
     "expected": "예상 Dice {n}",
     "expected.note": "기준 마스크 없이 네트워크가 스스로 예상한 값",
     "show": "보기",
@@ -270,6 +273,7 @@ export const WORDS = {
     "error.resource_missing": "페이지의 파일 {path}이(가) 없습니다. 폴더 전체를 서버에 올리거나 페이지를 다시 받으세요.",
     "error.network_damaged": "네트워크 {name}이(가) 손상되었습니다. 페이지를 다시 받으세요.",
     "error.network_other_version": "네트워크 {name}은(는) 다른 버전의 amsunet으로 만들었습니다({problem}). 다시 내보내세요.",
+    "error.objects": "마스크에 객체가 {count}개 있는데 한 파일에는 {limit}개까지만 번호를 매길 수 있습니다. 최소 객체를 키우세요.",
     "error.reference_size": "{name}은(는) {width} × {height} 화소이고 영상은 {wanted_width} × {wanted_height} 화소입니다. 이 영상의 마스크를 선택하세요.",
     "error.reference_values": "{name}에 이 네트워크의 어느 클래스에도 없는 값 {value}이(가) 있습니다. 학습 마스크와 같은 값을 쓰는 마스크를 선택하세요.",
     "error.reference_pair": "{name}과(와) 이름이 같은 영상이 없습니다. 짝이 되는 영상을 띄운 채로 마스크를 선택하세요.",
@@ -281,13 +285,29 @@ export const WORDS = {
 export const LANGUAGES = { en: "English", ko: "한국어" };
 
 /**
- * Sentences of the cards of networks that come with the package, by the English ones.
+ * What networks and their cards say, by the English phrases.
  * @type {Record<string, Record<string, string>>}
  */
-export const CARDS = {
+export const PHRASES = {
   ko: {
+    "brightness": "밝기",
+    "contrast": "대비",
+    "darkest tones": "가장 어두운 톤",
+    "dark tones": "어두운 톤",
+    "middle tones": "중간 톤",
+    "light tones": "밝은 톤",
+    "lightest tones": "가장 밝은 톤",
+    "red against green": "적록 균형",
+    "yellow against blue": "황청 균형",
+    "variation of red against green": "적록 변화",
+    "variation of yellow against blue": "황청 변화",
+    "saturation": "채도",
+    "detail of 2 pixels": "2화소 세부",
+    "detail of 4 pixels": "4화소 세부",
+    "detail of 8 pixels": "8화소 세부",
+    "detail of 16 pixels": "16화소 세부",
+    "detail of 32 pixels": "32화소 세부",
     "cell nuclei in microscopy images, fluorescence and stained": "현미경 영상(형광, 염색)의 세포핵",
-    "CC0.": "CC0.",
     "Stained tissue with large pale nuclei: they are outlined in part (worst test image: Dice 0.68, sensitivity 0.56).": "크고 옅은 핵이 있는 염색 조직: 일부만 윤곽을 그립니다(가장 나쁜 시험 영상: Dice 0.68, 민감도 0.56).",
     "Fluorescence of which people drew the bright core alone: what is outlined is right, but wider than they drew it (second worst test image: precision 0.54, sensitivity 1.00).": "사람이 밝은 중심만 그린 형광 영상: 윤곽은 맞지만 사람보다 넓습니다(두 번째로 나쁜 시험 영상: 정밀도 0.54, 민감도 1.00).",
     "Faint or clumped objects that may be nuclei or not, above all at the border of the image.": "핵인지 분명하지 않은 흐리거나 뭉친 물체, 특히 영상 가장자리.",
