@@ -16,6 +16,7 @@ from amsunet.data.images import Array
 from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention
 from amsunet.data.masks.joined import open_sample_mask
 from amsunet.data.overlay import colour_of, draw_masks, fit, viewable
+from amsunet.look import page_colour
 
 _SHOWN = 20
 _EXTREME = 2
@@ -23,6 +24,7 @@ _EXTREME = 2
 _COLUMNS, _CELL, _MARGIN = 5, 300, 14
 _LETTERS, _LINE = 14, 22
 _SWATCH = 16
+_INK, _SOFT, _PAPER = page_colour("ink"), page_colour("soft"), page_colour("paper")
 
 
 @dataclass(frozen=True)
@@ -134,21 +136,21 @@ def _lay_out(title: str, entries: Sequence[_Entry], pictures: Sequence[tuple[str
     width = _COLUMNS * (_CELL + _MARGIN) + _MARGIN
     lines = _flow(entries, width)
     top = _MARGIN + (1 + len(lines)) * (_LINE + 4) + _MARGIN
-    sheet = Image.new("RGB", (width, top + sum(heights)), "white")
+    sheet = Image.new("RGB", (width, top + sum(heights)), _PAPER)
     pen = ImageDraw.Draw(sheet)
-    draw_text(pen, (_MARGIN, _MARGIN), shorten(title, width - 2 * _MARGIN, size=_LETTERS), size=_LETTERS, fill="black")
+    draw_text(pen, (_MARGIN, _MARGIN), shorten(title, width - 2 * _MARGIN, size=_LETTERS), size=_LETTERS, fill=_INK)
     for number, line in enumerate(lines, start=1):
         for x, entry in line:
             y = _MARGIN + number * (_LINE + 4)
             sheet.paste(_swatch(entry.label), (x, y))
-            pen.rectangle((x, y, x + _SWATCH, y + _SWATCH), outline="#777777")
-            draw_text(pen, (x + _SWATCH + 6, y), entry.text, size=_LETTERS, fill="black")
+            pen.rectangle((x, y, x + _SWATCH, y + _SWATCH), outline=_SOFT)
+            draw_text(pen, (x + _SWATCH + 6, y), entry.text, size=_LETTERS, fill=_INK)
     for y, row in zip(itertools.accumulate(heights[:-1], initial=top), rows, strict=True):
         for column, (caption, picture) in enumerate(row):
             x = _MARGIN + column * (_CELL + _MARGIN)
             sheet.paste(Image.fromarray(picture), (x + (_CELL - picture.shape[1]) // 2, y))
             name = shorten(caption, _CELL, size=_LETTERS - 1)
-            draw_text(pen, (x, y + picture.shape[0] + 3), name, size=_LETTERS - 1, fill="#333333")
+            draw_text(pen, (x, y + picture.shape[0] + 3), name, size=_LETTERS - 1, fill=_SOFT)
     return sheet
 
 
@@ -158,7 +160,7 @@ def _flow(entries: Sequence[_Entry], width: int) -> list[list[tuple[int, _Entry]
     lines: list[list[tuple[int, _Entry]]] = []
     x = width
     for entry in entries:
-        needed = _SWATCH + 6 + round(draw_text(pen, (0, 0), entry.text, size=_LETTERS, fill="black")) + 2 * _MARGIN
+        needed = _SWATCH + 6 + round(draw_text(pen, (0, 0), entry.text, size=_LETTERS, fill=_INK)) + 2 * _MARGIN
         if x + needed > width:
             lines.append([])
             x = _MARGIN

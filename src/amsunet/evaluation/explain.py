@@ -28,6 +28,7 @@ from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.torch_runtime import TorchRuntime, standardise
+from amsunet.look import page_colour
 
 _DPI = 300
 _STYLE: dict[str, Any] = {"font.size": 8, "figure.constrained_layout.use": True, "pdf.fonttype": 42}
@@ -179,7 +180,12 @@ def _gates(spatial: list[tuple[str, Tensor]], channel: list[tuple[str, Tensor]],
         for column, ((name, gate), (_, weights)) in enumerate(zip(spatial, channel, strict=True), start=1):
             _heat(figure.add_subplot(2, len(spatial), column), figure, gate[0].numpy(), shown, _title(name))
             axes = figure.add_subplot(2, len(spatial), len(spatial) + column)
-            axes.bar(range(1, len(weights) + 1), np.sort(weights.flatten().numpy())[::-1], width=1.0, color="#0e7490")
+            axes.bar(
+                range(1, len(weights) + 1),
+                np.sort(weights.flatten().numpy())[::-1],
+                width=1.0,
+                color=page_colour("accent"),
+            )
             axes.set(ylim=(0, 1), xlabel="channels, sorted", ylabel="channel gate" if column == 1 else "")
         return figure
 

@@ -23,12 +23,13 @@ from amsunet.data.overlay import COLOURS, draw_outlines, fit, viewable
 from amsunet.errors import InputError
 from amsunet.evaluation.comparison import ComparisonRow
 from amsunet.evaluation.evaluation import Evaluation
+from amsunet.look import page_colour
 from amsunet.training.run_folder import METRICS_NAME, read_metrics
 
 logger = logging.getLogger(__name__)
 
 HIT, MISSED, EXTRA = (COLOURS[i].astype(float) for i in (0, 6, 3))
-_INK, _ACCENT, _BEFORE = "#374151", "#0e7490", "#d97706"
+_INK, _ACCENT, _BEFORE = page_colour("ink"), page_colour("accent"), "#d97706"
 _GAP = 6
 _PANEL = (300, 400)
 _STYLE: dict[str, Any] = {

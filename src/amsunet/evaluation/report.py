@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from amsunet.atomic_io import write_text
@@ -36,7 +36,8 @@ _CASES = 3
 def render(template: str, **values: object) -> str:
     """Fill a template of this package."""
     jinja = Environment(
-        loader=PackageLoader("amsunet.evaluation"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=ChoiceLoader([PackageLoader("amsunet.evaluation"), PackageLoader("amsunet", "page")]),
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         finalize=lambda value: safe_lines(value) if type(value) is str else value,
         lstrip_blocks=True,
     )  # fmt: skip

@@ -1,0 +1,51 @@
+/** What is known of a network: what it finds, where it fails, on what terms; and how long it takes. */
+
+import { make } from "./dom.js";
+import { duration, say, translate } from "./say.js";
+
+/** @typedef {import("./types.js").Network} Network */
+
+/**
+ * The name of a network as people call it.
+ * @param {string} name
+ * @returns {string}
+ */
+export function shortName(name) {
+  return name.replace(/^zoo:/, "");
+}
+
+/**
+ * Fill an element with the card of a network.
+ * @param {HTMLElement} root
+ * @param {Network | null} network
+ * @param {number | null} seconds For an image of 256 x 256 pixels.
+ * @param {boolean} open Whether failures are shown at once.
+ */
+export function showCard(root, network, seconds, open) {
+  const card = network?.card;
+  /** @type {Node[]} */
+  const parts = [];
+  if (card) {
+    const what = translate(card.finds);
+    parts.push(make("p", { class: "finds", lang: what.lang }, say("finds", { what: what.text })));
+  } else if (network) {
+    parts.push(make("p", { class: "finds" }, say("finds.unknown")));
+  }
+  if (network && seconds !== null) {
+    parts.push(make("p", { class: "soft small" }, say("takes", { time: duration(seconds) })));
+  }
+  if (card) {
+    const fails = card.fails.map((sentence) => {
+      const { text, lang } = translate(sentence);
+      return make("li", { lang }, text);
+    });
+    const terms = translate(card.terms);
+    parts.push(
+      make("details", { open }, make("summary", {}, say("fails")), make("ul", {}, ...fails)),
+      make("p", { class: "soft small" },
+        make("span", { lang: terms.lang }, say("terms", { terms: terms.text })),
+        card.research_only ? ` ${say("research.only")}` : null),
+    );
+  }
+  root.replaceChildren(...parts);
+}

@@ -1,0 +1,54 @@
+/** Images to try the page with. */
+
+import { make } from "./dom.js";
+import { load } from "./resources.js";
+import { say } from "./say.js";
+
+/**
+ * @typedef {import("./types.js").Network} Network
+ *
+ * @typedef {object} Example
+ * @property {string} name
+ * @property {string} file
+ * @property {string | null} mask A reference mask of it.
+ * @property {string | null} network The one that it is for; null where any may be tried.
+ * @property {string} terms
+ */
+
+/**
+ * Those that a network is for; all of them for a network of somebody's own.
+ * @param {Example[]} examples
+ * @param {Network | null} network
+ * @returns {Example[]}
+ */
+export function fitting(examples, network) {
+  const own = examples.filter((example) => example.network === network?.name);
+  return own.length || network?.card ? own : examples;
+}
+
+/**
+ * @param {HTMLElement} root
+ * @param {Example[]} examples
+ * @param {(example: Example) => void} open
+ */
+export function showExamples(root, examples, open) {
+  const buttons = examples.map((example) => {
+    const picture = make("img", { alt: "", width: 72, height: 72 });
+    fileOf(example.file).then(({ file }) => {
+      picture.src = URL.createObjectURL(file);
+    }, () => {});
+    const words = make("span", {}, say("example", { name: example.name }));
+    return make("button", { type: "button", title: example.terms, onclick: () => open(example) }, picture, words);
+  });
+  root.replaceChildren(...buttons);
+}
+
+/**
+ * A file of the page, as if a person had brought it.
+ * @param {string} path
+ * @returns {Promise<import("./intake.js").Incoming>}
+ */
+export async function fileOf(path) {
+  const bytes = /** @type {BlobPart} */ (await load(path));
+  return { name: path.split("/").pop() ?? path, file: new Blob([bytes]) };
+}

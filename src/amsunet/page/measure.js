@@ -1,0 +1,81 @@
+/**
+ * What a prediction shows at a threshold: a mask, its objects, and how much of the image they are.
+ *
+ * @typedef {import("./types.js").Prediction} Prediction
+ * @typedef {import("./types.js").Description} Description
+ *
+ * @typedef {object} Choice What a person has chosen; null for what the network comes with.
+ * @property {number | null} threshold
+ * @property {number | null} smallest In pixels of the image.
+ *
+ * @typedef {object} Found An object.
+ * @property {number} label
+ * @property {number} area In pixels.
+ * @property {number} row Of its centroid.
+ * @property {number} column
+ * @property {number} top
+ * @property {number} left
+ * @property {number} bottom The first row below it.
+ * @property {number} right
+ * @property {number} probability Mean over its pixels.
+ * @property {boolean} border Whether it touches the border of the image.
+ *
+ * @typedef {object} ClassMeasure
+ * @property {string} name
+ * @property {number} objects
+ * @property {number} pixels
+ * @property {number | null} dice Against the reference mask, where there is one.
+ *
+ * @typedef {object} Measured
+ * @property {Uint8Array | null} labels Null where they were put away to save memory.
+ * @property {Found[]} objects
+ * @property {ClassMeasure[]} classes All but the background.
+ * @property {number} uncertainty One minus the Dice that the network expects.
+ * @property {number | null} threshold Null where the likeliest of several classes counts.
+ * @property {number | null} smallest In pixels of this image.
+ */
+
+import { toLabels } from "./finish.js";
+import { objectsOf } from "./objects.js";
+import { smallestIn } from "./prepare.js";
+import { diceOf } from "./reference.js";
+import { uncertaintyOf } from "./uncertainty.js";
+
+/**
+ * @param {Prediction} prediction
+ * @param {Description} description
+ * @param {Choice} choice
+ * @param {Uint8Array | null} reference
+ * @returns {Measured & {labels: Uint8Array}}
+ */
+export function measure(prediction, description, choice, reference) {
+  const { width, height, probability } = prediction;
+  const count = prediction.classes.length;
+  const { threshold, smallest } = used(description, choice, width, height);
+  const labels = toLabels(probability, count, height, width, threshold, smallest);
+  const objects = objectsOf(labels, width, height, probability);
+  const classes = prediction.classes.slice(1).map((name, index) => {
+    const own = objects.filter(({ label }) => label === index + 1);
+    const pixels = own.reduce((sum, { area }) => sum + area, 0);
+    return { name, objects: own.length, pixels, dice: reference ? diceOf(labels, reference, index + 1) : null };
+  });
+  return {
+    labels, objects, classes, uncertainty: uncertaintyOf(probability, labels, count),
+    threshold: count === 2 ? threshold : null, smallest: count === 2 ? smallest : null,
+  };
+}
+
+/**
+ * The settings that hold for an image of a size.
+ * @param {Description} description
+ * @param {Choice} choice
+ * @param {number} width
+ * @param {number} height
+ * @returns {{threshold: number, smallest: number}}
+ */
+export function used(description, choice, width, height) {
+  return {
+    threshold: choice.threshold ?? description.threshold,
+    smallest: choice.smallest ?? smallestIn(description, height, width),
+  };
+}

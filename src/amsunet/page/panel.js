@@ -1,0 +1,264 @@
+/** The panel beside the image: what was found, how it is shown, what may be moved, and what can be taken away. */
+
+import { make } from "./dom.js";
+import { used } from "./measure.js";
+import { colourOf, css } from "./paint.js";
+import { areaOfPixel } from "./table.js";
+import { duration, number, percent, say } from "./say.js";
+
+/**
+ * @typedef {import("./images.js").Entry} Entry
+ * @typedef {import("./measure.js").Choice} Choice
+ * @typedef {import("./types.js").Description} Description
+ * @typedef {import("./types.js").Spacing} Spacing
+ *
+ * @typedef {"outline" | "fill" | "uncertainty" | "none"} Style
+ *
+ * @typedef {object} Shown
+ * @property {Entry | null} entry
+ * @property {Description | null} description
+ * @property {Choice} choice
+ * @property {Style} style
+ * @property {number} opacity
+ * @property {Spacing | null} spacing
+ * @property {boolean} typed Whether the spacing was typed in.
+ * @property {boolean} several Whether more than one image has a mask.
+ * @property {string[]} doubts Why the mask is to be checked, in sentences.
+ *
+ * @typedef {object} Actions
+ * @property {(choice: Partial<Choice>) => void} choose
+ * @property {(style: Style) => void} style
+ * @property {(opacity: number) => void} opacity
+ * @property {(spacing: Spacing | null) => void} spacing
+ * @property {() => void} reference
+ * @property {() => void} forget
+ * @property {(what: "mask" | "overlay" | "objects" | "images" | "masks") => void} save
+ */
+
+/** @type {Style[]} */
+const STYLES = ["outline", "fill", "uncertainty", "none"];
+const MOST_SMALLEST = 1000;
+
+/**
+ * A slider with its name, its value and a way back.
+ * @param {string} key
+ * @param {{min: number, max: number, step: number}} range
+ * @param {(value: number | null) => void} act Null sets it back.
+ */
+function slider(key, range, act) {
+  const id = `slider-${key}`;
+  const input = make("input", { type: "range", id, ...range, oninput: (event) => act(Number(event.target.value)) });
+  const value = make("output", { for: id });
+  const reset = make("button", { type: "button", class: "quiet small", hidden: true, onclick: () => act(null) }, say("reset"));
+  const root = make("div", { class: "slider" },
+    make("div", { class: "line" }, make("label", { for: id }, say(key)), make("span", {}, reset, value)),
+    input, make("p", { class: "soft small" }, say(`${key}.note`)));
+  return { root, input, value, reset };
+}
+
+export class Panel {
+  /**
+   * @param {HTMLElement} root
+   * @param {Actions} actions
+   */
+  constructor(root, actions) {
+    this.root = root;
+    this.actions = actions;
+    this.build();
+  }
+
+  /** Make all of it, in the language of now. */
+  build() {
+    const { actions } = this;
+    this.result = make("section", { class: "result", "aria-live": "polite" });
+    this.styles = STYLES.map((style) =>
+      make("button", { type: "button", "aria-pressed": "false", onclick: () => actions.style(style) }, say(`style.${style}`)));
+    this.opacity = make("input", { type: "range", id: "opacity", min: 0, max: 1, step: 0.01,
+      oninput: (event) => actions.opacity(Number(event.target.value)) });
+    this.opacityLine = make("div", { class: "line opacity" }, make("label", { for: "opacity" }, say("opacity")), this.opacity);
+    this.ramp = make("div", { class: "ramp soft small" }, make("span", {}, say("sure")), make("i", {}), make("span", {}, say("not.sure")));
+    this.threshold = slider("threshold", { min: 0.01, max: 0.99, step: 0.01 }, (threshold) => actions.choose({ threshold }));
+    this.smallest = slider("smallest", { min: 0, max: 1, step: 0.001 }, (place) =>
+      actions.choose({ smallest: place === null ? null : toPixels(place) }));
+    this.sliders = make("section", {}, this.threshold.root, this.smallest.root);
+    this.size = make("input", { type: "text", inputmode: "decimal", id: "pixel-size", autocomplete: "off", oninput: () => this.typed() });
+    this.unit = make("select", { "aria-label": say("pixel.unit"), onchange: () => this.typed() },
+      make("option", { value: "µm" }, "µm"), make("option", { value: "mm" }, "mm"));
+    this.sizeNote = make("p", { class: "soft small" });
+    this.reference = make("section", { class: "reference" });
+    this.saves = make("div", { class: "saves" });
+    this.body = make("div", { class: "body" },
+      make("section", {}, make("h2", {}, say("show")), make("div", { class: "choice", role: "group", "aria-label": say("show") }, ...this.styles),
+        this.opacityLine, this.ramp),
+      this.sliders,
+      make("section", {}, make("div", { class: "line size" }, make("label", { for: "pixel-size" }, say("pixel.size")),
+        make("span", {}, this.size, this.unit)), this.sizeNote),
+      this.reference);
+    this.about = make("section", { class: "about" });
+    this.save = make("section", { class: "save" }, make("h2", {}, say("save")), this.saves);
+    this.root.replaceChildren(make("div", { class: "scroll" }, this.result, this.body, this.about), this.save);
+  }
+
+  typed() {
+    const side = Number(this.size?.value.replace(",", "."));
+    const unit = /** @type {"mm" | "µm"} */ (this.unit?.value);
+    this.actions.spacing(side > 0 && Number.isFinite(side) ? { rows: side, columns: side, unit } : null);
+  }
+
+  /** @param {Shown} shown */
+  show(shown) {
+    const { entry, style } = shown;
+    const done = Boolean(entry?.measured);
+    this.result?.replaceChildren(...resultOf(shown));
+    for (const part of [this.body, this.save]) {
+      part?.toggleAttribute("inert", !done);
+      part?.classList.toggle("idle", !done);
+    }
+    STYLES.forEach((one, index) => this.styles?.[index].setAttribute("aria-pressed", String(one === style)));
+    if (this.opacity && this.opacityLine && this.ramp) {
+      this.opacity.value = String(shown.opacity);
+      this.opacityLine.hidden = style === "none" || style === "outline";
+      this.ramp.hidden = style !== "uncertainty";
+    }
+    this.showSliders(shown);
+    this.showSize(shown);
+    this.showReference(shown);
+    this.showSaves(shown);
+  }
+
+  /** @param {Shown} shown */
+  showSliders({ entry, description, choice }) {
+    if (!this.sliders || !this.threshold || !this.smallest || !description) {
+      return;
+    }
+    this.sliders.hidden = description.convention.class_names.length !== 2;
+    const { width, height } = entry?.view ?? entry?.prediction ?? { width: 1, height: 1 };
+    const { threshold, smallest } = used(description, choice, width, height);
+    this.threshold.input.value = String(threshold);
+    this.threshold.value.textContent = number(threshold, 2);
+    this.threshold.reset.hidden = choice.threshold === null;
+    if (document.activeElement !== this.smallest.input || choice.smallest === null) {
+      this.smallest.input.value = String(toPlace(smallest));
+    }
+    this.smallest.value.textContent = `${number(Math.round(smallest))} ${say("pixels")}`;
+    this.smallest.input.setAttribute("aria-valuetext", this.smallest.value.textContent);
+    this.smallest.reset.hidden = choice.smallest === null;
+  }
+
+  /** @param {Shown} shown */
+  showSize({ spacing, typed }) {
+    if (!this.size || !this.unit || !this.sizeNote) {
+      return;
+    }
+    if (document.activeElement !== this.size) {
+      this.size.value = spacing ? String(Number(spacing.columns.toPrecision(6))) : "";
+    }
+    this.unit.value = spacing?.unit ?? this.unit.value;
+    this.sizeNote.textContent = say(!spacing ? "pixel.unknown" : typed ? "pixel.typed" : "pixel.file");
+  }
+
+  /** @param {Shown} shown */
+  showReference({ entry }) {
+    const held = entry?.reference ?? null;
+    const dices = entry?.measured?.classes ?? [];
+    const lines = held
+      ? [make("p", { class: "name" }, held.name),
+        ...dices.map(({ name, dice }) => make("p", { class: "line dice" },
+          make("span", {}, dices.length > 1 ? `${say("dice")}, ${name}` : say("dice")), make("b", {}, dice === null ? "–" : number(dice, 3)))),
+        make("button", { type: "button", class: "quiet small", onclick: this.actions.forget }, say("reference.remove"))]
+      : [make("button", { type: "button", class: "wide", onclick: this.actions.reference }, say("reference.choose")),
+        make("p", { class: "soft small" }, say("reference.note"))];
+    this.reference?.replaceChildren(make("h2", {}, say("reference")), ...lines);
+  }
+
+  /** @param {Shown} shown */
+  showSaves({ several }) {
+    /** @type {("mask" | "overlay" | "objects" | "images" | "masks")[]} */
+    const wanted = ["mask", "overlay", "objects", "images"];
+    if (several) {
+      wanted.push("masks");
+    }
+    if (this.saves?.children.length !== wanted.length) {
+      this.saves?.replaceChildren(...wanted.map((what) =>
+        make("button", { type: "button", class: what === "masks" ? "full" : "", onclick: () => this.actions.save(what) }, say(`save.${what}`))));
+    }
+  }
+}
+
+/** @type {(place: number) => number} A slider's place to pixels: fine for small ones, coarse for large ones. */
+function toPixels(place) {
+  return Math.round(MOST_SMALLEST * place * place);
+}
+
+/** @type {(pixels: number) => number} */
+function toPlace(pixels) {
+  return Math.min(1, Math.sqrt(pixels / MOST_SMALLEST));
+}
+
+/**
+ * @param {Shown} shown
+ * @returns {Node[]}
+ */
+function resultOf({ entry, spacing, doubts, choice }) {
+  if (!entry) {
+    return [];
+  }
+  const { measured, prediction, view } = entry;
+  const size = prediction ?? view;
+  const seconds = prediction && entry.state === "done" ? prediction.seconds : null;
+  const parts = [make("h2", { class: "name" }, entry.name)];
+  if (size) {
+    const { width, height } = size;
+    const text = seconds === null ? `${width} × ${height}` : say("done", { width, height, time: duration(seconds) });
+    parts.push(make("p", { class: "soft small" }, text));
+  }
+  if (!measured || !size) {
+    const none = (/** @type {string} */ key) => make("p", {}, make("b", {}, "–"), say(key, { n: 2 }));
+    return [...parts, make("div", { class: "figures idle" }, none("objects"), none("area"))];
+  }
+  const pixels = size.width * size.height;
+  const area = (/** @type {number} */ count) => areaText(count, spacing);
+  if (measured.classes.length === 1) {
+    const [one] = measured.classes;
+    parts.push(make("div", { class: "figures" },
+      make("p", {}, make("b", {}, number(one.objects)), say("objects", { n: one.objects })),
+      make("p", {}, make("b", {}, ...area(one.pixels)), say("share.value", { n: number((100 * one.pixels) / pixels, 1) }))));
+  } else {
+    const rows = measured.classes.map((one, index) => {
+      const swatch = make("i", {});
+      swatch.style.background = css(colourOf(index + 1));
+      return make("tr", {}, make("th", { scope: "row" }, swatch, one.name), make("td", { class: "number" }, number(one.objects)),
+        make("td", { class: "number" }, ...area(one.pixels)), make("td", { class: "number" }, percent(one.pixels / pixels)));
+    });
+    const heads = ["class", "objects", "area", "share"].map((key, index) =>
+      make("th", { scope: "col", class: index ? "number" : "" }, say(key, { n: 2 })));
+    parts.push(make("table", { class: "classes" }, make("tr", {}, ...heads), ...rows));
+  }
+  if (!measured.objects.length) {
+    parts.push(make("p", { class: "soft small" }, say(measured.smallest ? "nothing.smallest" : "nothing")));
+  } else if (!choice.smallest && measured.classes.length === 1) {
+    parts.push(make("p", { class: "soft small" }, say("touching")));
+  }
+  if (entry.state === "done") {
+    parts.push(make("p", { class: "small", title: say("expected.note") }, say("expected", { n: number(1 - measured.uncertainty, 2) })));
+  }
+  if (doubts.length && entry.state === "done") {
+    parts.push(make("div", { class: "findings small" }, ...doubts.map((doubt) => make("p", {}, doubt))));
+  }
+  return parts;
+}
+
+/**
+ * @param {number} pixels
+ * @param {Spacing | null} spacing
+ * @returns {(Node | string)[]} The number, and its unit apart.
+ */
+function areaText(pixels, spacing) {
+  const one = spacing && areaOfPixel(spacing, spacing.unit);
+  if (!spacing || !one) {
+    return [number(pixels), make("small", {}, ` ${say("pixels")}`)];
+  }
+  const area = one * pixels;
+  const digits = area ? Math.max(0, 2 - Math.floor(Math.log10(area))) : 0;
+  return [number(area, Math.min(digits, 8)), make("small", {}, ` ${spacing.unit}²`)];
+}
