@@ -183,7 +183,7 @@ class Plan(_PlanSettings):
         lines = []
         for name, value in self.model_dump(exclude={"reasons"}).items():
             if value not in (None, {}, ()):
-                lines.append(f"  {name:<20} {as_text(value):<12} {self.reasons.get(name, '')}".rstrip())
+                lines.append(f"  {name:<20}  {as_text(value):<12}  {self.reasons.get(name, 'the default')}")
         return "\n".join(lines)
 
 
