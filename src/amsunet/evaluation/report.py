@@ -84,7 +84,7 @@ def write_report(evaluation: Evaluation) -> Path:
         splits=Counter(record.splits.values()) if record else None,
         folds=read_folds(model.path).count if model.kind == "ensemble" else None,
         groups=len({image.sample.group for image in evaluation.images if image.sample.group}),
-        fingerprint=record.fingerprint if record else None,
+        fingerprint=record.fingerprint.describe(config.convention.class_names) if record and config else None,
         convention=evaluation.convention,
         plan=config.plan.model_dump(exclude={"reasons"}) if config else None,
         reasons=config.plan.reasons if config else None,
