@@ -28,6 +28,8 @@ _SCAN, _END = b"\xff\xda", b"\xff\xd9"
 _MARK = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 """Behind the pixels of a scan; what stands between marks is no part of them."""
 _COEFFICIENTS = 64
+_SHORTEST = 8
+"""Bytes of the header of a scan."""
 _LOOKED_AHEAD = 16
 """Bytes that a decoder of JPEG wants to see behind the last pixel."""
 
@@ -51,7 +53,7 @@ def refuse_missing_rows(path: Path, picture: ImageFile.ImageFile) -> None:
         missing = _missing_in_png(path)
     elif picture.format in ("JPEG", "MPO"):
         if picture.info.get("progressive"):
-            missing = _missing_in_scans(read_regular(path))
+            missing = _missing_in_scans(read_regular(path), len(picture.getbands()))
         elif set(last[-8:]) <= {*_GREY} and _ends_early(read_regular(path)):
             missing = "rows at its end are missing"
     if missing:
@@ -105,7 +107,7 @@ def _ends_early(content: bytes) -> bool:
     return False
 
 
-def _missing_in_scans(content: bytes) -> str:
+def _missing_in_scans(content: bytes, components: int) -> str:
     """What a progressive JPEG lacks, whose scans each refine the whole picture; empty if nothing.
 
     Scans at its end are missing if some coefficient was not sent to its last bit. The last scan is cut short if the
@@ -116,12 +118,11 @@ def _missing_in_scans(content: bytes) -> str:
         return ""  # the decoder has seen that
     left: dict[int, list[int]] = {}
     for header in headers:
-        count = header[0]
         first, last, bits = header[-3], header[-2], header[-1] & 15
-        for component in header[1 : 1 + 2 * count : 2]:
+        for component in header[1:-3:2]:
             known = left.setdefault(component, [1] * _COEFFICIENTS)
             known[first : last + 1] = [bits] * len(known[first : last + 1])
-    if any(map(any, left.values())):
+    if len(left) < components or any(map(any, left.values())):
         return "scans at its end are missing"
     whole = _decoded(content[:end] + _END)
     more = bytes(byte % 255 for byte in random.Random(0).randbytes(512))  # no marks among them
@@ -136,7 +137,7 @@ def _scans(content: bytes) -> tuple[list[bytes], int]:
     headers, place = [], _first_scan(content)
     while place >= 0 and content[place : place + 2] != _END:
         length = int.from_bytes(content[place + 2 : place + 4], "big")
-        if content[place : place + 2] == _SCAN:
+        if content[place : place + 2] == _SCAN and length >= _SHORTEST:
             headers.append(content[place + 4 : place + 2 + length])
         found = _MARK.search(content, place + 2 + length)
         place = found.start() if found else -1

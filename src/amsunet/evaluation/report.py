@@ -27,8 +27,8 @@ from amsunet.evaluation.score_table import columns, headline, number, score_rows
 from amsunet.inference.ensemble import read_folds
 from amsunet.inference.predictor import Predictor
 from amsunet.safe_text import safe_lines
-from amsunet.training.plan_schema import as_text
 from amsunet.training.run_folder import read_run
+from amsunet.training.setting_values import as_text
 
 _CASES = 3
 
