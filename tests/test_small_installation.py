@@ -23,10 +23,12 @@ from amsunet.deployment.export import export
 from amsunet.deployment.page_files import SOURCES, START
 from amsunet.inference.predictor import load
 from amsunet.inference.runtime_options import RuntimeOptions
-from amsunet.optional import EXTRAS, describe_missing
+from amsunet.optional import EXTRAS, describe_missing, install_command
 
 _SOURCE = Path(amsunet.__file__).parent
 _PROJECT = tomllib.loads((_SOURCE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+_INSTALL = f'pip install -e "{_SOURCE.resolve().parents[1]}'
+"""Where the source runs without being installed, as in ``base``."""
 # What a package is imported as, where that is not its name.
 _MODULES = {
     "openslide-bin": "openslide",
@@ -98,7 +100,9 @@ def test_every_extra_is_known_by_what_it_brings():
     for extra, modules in EXTRAS.items():
         names = [Requirement(text).name for text in extras[extra]]
         assert {_module(name) for name in names if name != "amsunet"} == {*modules}
-        assert describe_missing(f"{modules[0]}.part").endswith(f'pip install "amsunet[{extra}]"')
+        assert describe_missing(f"{modules[0]}.part").endswith(
+            install_command(extra)
+        ) and f'[{extra}]"' in install_command(extra)
 
 
 def test_every_package_that_the_code_imports_is_asked_for():
@@ -158,7 +162,7 @@ def test_what_needs_an_extra_names_it(call, words, package):
     done = call(*words.split())
     assert done.returncode == 2
     assert re.fullmatch(
-        rf'error: {package or "[a-z_]+"} is not installed: pip install "amsunet\[train\]"(, or name [^\n]*)?\n',
+        rf'error: {package or "[a-z_]+"} is not installed: pip install (-e )?"[^"]*\[train\]"(, or name [^\n]*)?\n',
         done.stderr,
     )
 
@@ -169,7 +173,7 @@ def test_in_python_it_is_named_too(base, tmp_path):
     command = [sys.executable, "-S", "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     last = done.stderr.strip().splitlines()[-1]
-    assert last == 'ModuleNotFoundError: torch is not installed: pip install "amsunet[train]"'
+    assert re.fullmatch(r'ModuleNotFoundError: torch is not installed: pip install (-e )?"[^"]*\[train\]"', last)
 
 
 def test_slides_are_predicted(call, network, whole, tmp_path):
@@ -220,7 +224,7 @@ def test_the_page_is_made(call, network, tmp_path):
     [
         (
             ("{run}", "sample:nuclei"),
-            'torch is not installed: pip install "amsunet[train]", or name an exported file, which needs no torch\n',
+            f'torch is not installed: {_INSTALL}[train]", or name an exported file, which needs no torch\n',
         ),
         (("{network}", "sample:nuclei", "--device", "cuda"), "exported networks run on the CPU: leave --device out"),
         (("{network}", "sample:nuclei", "--precision", "float32"), "an exported network has its precision: leave --p"),
@@ -238,4 +242,4 @@ def test_a_file_of_openvino_names_its_extra(call, tmp_path):
     (tmp_path / "float32.xml").write_text("<net/>")
     (tmp_path / "float32.bin").write_bytes(b"")
     done = call("predict", "float32.xml", "sample:nuclei", "--out", "masks")
-    assert done.stderr == 'error: openvino is not installed: pip install "amsunet[openvino]"\n'
+    assert done.stderr == f'error: openvino is not installed: {_INSTALL}[openvino]"\n'

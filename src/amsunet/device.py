@@ -26,7 +26,7 @@ class Device:
     threads: int
 
     def __str__(self) -> str:
-        return f"{device_name(self.type)}, {self.precision}, {self.threads} threads"
+        return f"{device_name(self.type)}, {self.precision}, {self.threads} thread{'s' * (self.threads != 1)}"
 
     def place(self, network: nn.Module) -> nn.Module:
         """Move a network to the device, its weights in the order that convolutions are fastest in."""

@@ -25,7 +25,8 @@ _MAPS = Path("/proc/self/maps")
 _OPENMP = re.compile(r"/[^\s]*/(lib(?:gomp|iomp5|omp)[^/\s]*)$", re.MULTILINE)
 _TEXTS = ("한국어", "中文", "日本語")
 """Names that are shown in many places where the usual fonts have no characters for them."""
-
+_CONFIGURED = os.environ.get("MPLCONFIGDIR")
+"""Matplotlib's folder as it was set before anything was imported."""
 _LONGEST = 600
 """Seconds that all imports together may take."""
 
@@ -116,7 +117,9 @@ def _of_matplotlib() -> dict[str, Any]:
 
     from amsunet.data.fonts import describe_missing_fonts  # noqa: PLC0415
 
-    return {"cache": get_cachedir(), "fonts": describe_missing_fonts(_TEXTS)}
+    # Where its own folder cannot be written to, Matplotlib sets the variable to a folder that goes with the process.
+    temporary = get_cachedir() == os.environ.get("MPLCONFIGDIR") != _CONFIGURED
+    return {"temporary": temporary, "fonts": describe_missing_fonts(_TEXTS)}
 
 
 _FACTS: dict[str, Callable[[], dict[str, Any]]] = {

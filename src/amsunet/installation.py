@@ -18,7 +18,7 @@ from typing import Any
 from amsunet import __version__
 from amsunet.import_probe import import_all
 from amsunet.memory import free_memory
-from amsunet.optional import EXTRAS
+from amsunet.optional import EXTRAS, install_command
 
 BASE = "base"
 _TOOLS = ("dev", "docs")
@@ -173,7 +173,7 @@ def describe_abilities(found: Installation, facts: Mapping[str, Mapping[str, Any
         found: With its packages.
         facts: What ``import_probe`` reported of modules.
     """
-    lacking = {extra: f'pip install "amsunet[{extra}]"' for extra in found.packages if found.lacks(extra)}
+    lacking = {extra: install_command(extra) for extra in found.packages if found.lacks(extra)}
     train, slides, openvino = (lacking.get(extra) for extra in ("train", "slides", "openvino"))
     precisions = ", ".join(facts.get("openvino", {}).get("precisions", ()))
     formats = [name for name, extras in _FORMATS.items() if not {*extras} & {*lacking}]
@@ -257,7 +257,7 @@ def _wrong_machine(machine: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _unusual(matplotlib: Mapping[str, Any]) -> Iterator[str]:
-    if matplotlib and str(matplotlib["cache"]).startswith(tempfile.gettempdir()):
+    if matplotlib.get("temporary"):
         yield (
             "Matplotlib cannot keep its list of fonts, and looks for them anew each time: set MPLCONFIGDIR to a folder "
             "that can be written to"

@@ -10,11 +10,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
+from functools import lru_cache
+from importlib import import_module, metadata
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from amsunet.errors import InputError
+from amsunet.text_files import parse_json
 
 _ORT = "ORT_DISABLE_TELEMETRY"
 """ONNX Runtime makes up a number for the session while it is imported, unless it finds this in the environment."""
@@ -70,7 +75,45 @@ def describe_missing(module: str) -> str:
     """The sentence about a package that is not installed: what to install."""
     package = module.partition(".")[0]
     extra = next((name for name, packages in EXTRAS.items() if package in packages), None)
-    return f"{package} is not installed: pip install " + (f'"amsunet[{extra}]"' if extra else "amsunet")
+    return f"{package} is not installed: {install_command(extra or '')}"
+
+
+def install_command(extra: str = "") -> str:
+    """The line that installs amsunet once more, with an extra, from where this installation came.
+
+    Args:
+        extra: Its name; empty for the base alone.
+    """
+    source, editable = _installed_from()
+    extras = f"[{extra}]" if extra else ""
+    if source is None:
+        return f'pip install "amsunet{extras}"' if extra else "pip install amsunet"
+    if "://" in source:
+        return f'pip install "amsunet{extras} @ {source}"'
+    return f'pip install {"-e " if editable else ""}"{source}{extras}"'
+
+
+@lru_cache(1)
+def _installed_from() -> tuple[str | None, bool]:
+    """The folder, file or address that amsunet was installed from, and whether its source runs in place.
+
+    The installer writes it down (PEP 610), unless it took the package from an index by its name: then it is None.
+    """
+    try:
+        text = metadata.distribution("amsunet").read_text("direct_url.json")
+    except metadata.PackageNotFoundError:  # the source runs without being installed
+        checkout = Path(__file__).resolve().parents[2]
+        return (str(checkout), True) if (checkout / "pyproject.toml").is_file() else (None, False)
+    try:
+        content = parse_json(text) if text else {}
+        url = str(content["url"])
+        if urlsplit(url).scheme == "file":
+            return url2pathname(urlsplit(url).path), bool(content.get("dir_info", {}).get("editable"))
+        if "vcs_info" in content:
+            return f"{content['vcs_info']['vcs']}+{url}", False
+        return url, False
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None, False
 
 
 def is_installed(package: str) -> bool:

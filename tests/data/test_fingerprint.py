@@ -13,6 +13,8 @@ from amsunet.data.dataset import open_dataset
 from amsunet.data.fingerprint import Fingerprint, take_fingerprint
 from amsunet.data.images import Array
 
+_NAMES = ("background", "foreground")
+
 
 def _bars(width: int) -> Array:
     mask = np.zeros((80, 100), np.uint8)
@@ -48,7 +50,7 @@ def test_a_bar_is_as_thick_as_it_is_wide(width: int, bars: Callable[..., Fingerp
 def test_the_skeleton_of_a_bar_is_one_over_its_width(width: int, thin: bool, bars: Callable[..., Fingerprint]) -> None:
     figures = bars(width)
     assert figures.skeleton_share == pytest.approx(1 / width, rel=0.35)
-    assert figures.thin == thin and ("thin lines" in str(figures)) == thin
+    assert figures.thin == thin and ("thin lines" in figures.describe(_NAMES)) == thin
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,9 @@ def test_mixed_depths_are_warned_of_and_are_equally_bright(tmp_path: Path, save:
         save(tmp_path / "masks" / f"{number}.png", _bars(9))
     dataset = open_dataset(tmp_path)
     figures = take_fingerprint(dataset, {sample.name for sample in dataset.samples})
-    assert (figures.bits, figures.depth) == (16, "8 bits and 12 bits in 16") and figures.depth in str(figures)
+    assert (figures.bits, figures.depth) == (16, "8 bits and 12 bits in 16") and figures.depth in figures.describe(
+        _NAMES
+    )
     assert figures.brightness_variation < 0.1 and figures.mean[0] == pytest.approx(130 / 255, abs=0.02)
     assert any("7 have 8 bits (0.png), 3 have 12 bits in 16 (7.png)" in warning for warning in dataset.warnings)
     alone = take_fingerprint(dataset, {sample.name for sample in dataset.samples[:7]})

@@ -60,3 +60,22 @@ def test_grey_pictures_in_several_scans_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(saved("JPEG", np.full((64, 64), 128, np.uint8), progressive=True))
     assert (read_image(path) == 128).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"quality": 100}, {"subsampling": 0}, {"restart_marker_rows": 1}])
+@pytest.mark.parametrize("kind", ["grey", "colour", "mask"])
+def test_a_progressive_jpeg_that_ends_early_is_refused(tmp_path: Path, options: dict[str, int], kind: str) -> None:
+    """Each of its scans holds the whole picture a little better: what is missing is nowhere black or grey."""
+    pixels = np.tile(GREY, (4, 4))
+    pixels = np.where(pixels > 100, 255, 0).astype(np.uint8) if kind == "mask" else pixels
+    content = saved("JPEG", np.dstack([pixels] * 3) if kind == "colour" else pixels, progressive=True, **options)
+    path = tmp_path / "a.jpg"
+    path.write_bytes(content)
+    whole = read_image(path)
+    assert whole.shape[:2] == (256, 256)
+    for share in (0.2, 0.4, 0.6, 0.8, 0.9, 0.98):
+        path.write_bytes(content[: int(share * len(content))] + b"\xff\xd9")
+        with pytest.raises(InputError, match=r"is damaged \((scans at its end are missing|its last scan ends early)\)"):
+            read_image(path)
+    path.write_bytes(content + b"behind")
+    assert (read_image(path) == whole).all()

@@ -7,6 +7,7 @@ import functools
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,7 @@ from amsunet.inference.runtime import open_runtime
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.models import create_model
 from amsunet.models.cost import count_macs
+from amsunet.optional import install_command
 
 _HAS_EXTRA = all(importlib.util.find_spec(name) for name in ("onnxruntime", "onnxscript", "openvino", "nncf"))
 needs_extra = pytest.mark.skipif(not _HAS_EXTRA, reason='needs pip install "amsunet[export]"')
@@ -464,7 +466,7 @@ def test_what_a_format_lacks_is_said(run, to, settings, message):
 @pytest.mark.parametrize(("to", "package", "extra"), [("onnx", "onnx", "export"), ("executorch",) * 2 + ("mobile",)])
 def test_a_package_that_is_missing_is_named(run, monkeypatch, to, package, extra):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(InputError, match=rf'{package} is not installed: pip install "amsunet\[{extra}\]"'):
+    with pytest.raises(InputError, match=re.escape(f"{package} is not installed: {install_command(extra)}")):
         export(run, to)
 
 

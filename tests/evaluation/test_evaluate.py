@@ -197,6 +197,21 @@ def test_on_foreign_data_what_was_trained_on_is_left_out(run, tmp_path):
     assert "1 images are left out" in again.notes[0]
 
 
+def test_how_the_masks_of_a_run_are_read_is_logged_when_it_is_trained_and_noted_after(run, monkeypatch, caplog):
+    choose = samples.choose_images
+
+    def chosen(*given):
+        found = choose(*given)
+        return replace(found, dataset=replace(found.dataset, mask_notes=("values number objects",)))
+
+    monkeypatch.setattr("amsunet.evaluation.evaluate.choose_images", chosen)
+    with caplog.at_level("INFO"):
+        evaluation = evaluate(run)
+    assert "values number objects" in evaluation.notes and "values number objects" not in caplog.text
+    html = unescape(write_report(evaluation).read_text())
+    assert "values number objects" in html and "pixels: background" in html
+
+
 @pytest.mark.parametrize("marked", [4, 2])
 def test_a_second_observer_is_scored_beside_the_network(run, tmp_path, monkeypatch, marked):
     source, out = evaluate(run), tmp_path / "data"
@@ -333,6 +348,8 @@ def test_the_report_is_one_file_that_loads_nothing(run):
         EMPTY_RULE,
     ):
         assert section in html
+    plan = html[html.index("<h2>Plan") :].partition("</section>")[0]
+    assert plan.count("<tr>") > 10 and "{}" not in plan and 'small"></td>' not in plan
 
 
 def test_the_runs_own_data_are_known_wherever_they_lie(make_dataset, tiny, tmp_path):

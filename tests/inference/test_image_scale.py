@@ -92,7 +92,7 @@ def test_what_is_said_counts_whatever_the_size(make_scaled, picture):
         assert np.array_equal(predictor.predict(image).mask, expected.mask)
         assert predictor.prepare(picture(60, 80, channels=1), "x").working_size == (10, 13)
         scaling = predictor.scaling(Counter([image.shape[:2]]))
-        assert scaling == ("images are scaled by 0.166667, as set with image_scale", "", True)
+        assert scaling == ("images are scaled by 0.166667, as set with image_scale", "", "", True)
 
 
 @pytest.mark.parametrize("said", [0, -1, 17, float("nan")])
@@ -113,7 +113,7 @@ def test_spacing_decides_where_it_is_known_of_both(make_scaled, picture):
 
 
 @pytest.mark.parametrize(
-    ("record", "sizes", "line", "warning"),
+    ("record", "sizes", "line", "other_size"),
     [
         (RECORD, {(60, 80): 3}, "images are scaled by 0.5, as in training", ""),
         (RECORD, {(75, 100): 3}, "images are scaled by 0.5, as in training", ""),
@@ -150,15 +150,16 @@ def test_spacing_decides_where_it_is_known_of_both(make_scaled, picture):
         ),
     ],
 )
-def test_what_is_said_of_sizes(record, sizes, line, warning):
+def test_what_is_said_of_sizes(record, sizes, line, other_size):
     scaling = describe_scaling(record, sizes)
-    assert (scaling.line, scaling.warning) == (line, warning)
+    assert (scaling.line, scaling.warning or scaling.note) == (line, other_size)
+    assert bool(scaling.warning) == ("times as long" in other_size)
     assert scaling.changed == ("brought" in line)
 
 
 def test_networks_of_earlier_versions_say_their_scale_and_warn_of_nothing(make_predictor):
     scaling = make_predictor(scale=0.5).scaling({(900, 900): 1})
-    assert scaling == ("images are scaled by 0.5, as in training", "", False)
+    assert scaling == ("images are scaled by 0.5, as in training", "", "", False)
 
 
 def test_sizes_of_files_are_counted(make_scaled, images, tmp_path):

@@ -162,7 +162,7 @@ def test_validation_between_epochs_is_cut_too(fit):
 
 def test_minutes_that_are_too_few_are_told_with_what_would_do(fit):
     (warning,) = fit(200.0, said={"minutes": 2.0}).warnings
-    assert warning.startswith("2 minutes are too few here: reading took 10 s")
+    assert warning.startswith("2 minutes are too few here: reading and measuring took 10 s")
     needed = int(warning.split("about ")[1].split()[0])
     assert needed > 2
     assert fit(200.0, said={"minutes": float(needed)}).warnings == ()
@@ -170,10 +170,10 @@ def test_minutes_that_are_too_few_are_told_with_what_would_do(fit):
 
 def test_reading_alone_may_take_longer_than_the_minutes(fit):
     fitted = fit(1.0, said={"minutes": 1.0}, gone=100.0)
-    assert "reading took 100 s" in fitted.warnings[0]
+    assert "reading and measuring took 100 s, so the command takes 15 s more" in fitted.warnings[0]
     assert fitted.started == 1000.0 + 100.0 - 45.0, "a quarter is left all the same"
     assert _steps(fitted.plan) > 24
-    assert "15 s go to" in str(fitted)
+    assert "training gets 15 s" in str(fitted)
 
 
 @pytest.mark.parametrize(("seconds", "steps"), [(0.5, 32), (0.001, 250), (60.0, 4)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 from types import SimpleNamespace
 
@@ -33,6 +34,16 @@ def _run(monkeypatch, durations, minutes, planned=16):
         if trainer.should_stop:
             break
     return epoch + 1, task.total_steps, factor
+
+
+@pytest.mark.parametrize(("minutes", "line"), [(2, "epoch   1  loss 0.500"), (None, "epoch   1 of 16  loss 0.500")])
+def test_epochs_by_minutes_have_no_total_that_would_change_after_each(caplog, minutes, line):
+    task = SimpleNamespace(plan=SimpleNamespace(minutes=minutes, steps_per_epoch=_STEPS), total_steps=160)
+    checkpointer = SimpleNamespace(rows=[{"train_loss": 0.5, "val_dice": 0.25}], best_epoch=0)
+    progress = callbacks.Progress(task, TimeBudget(task, 16), checkpointer)
+    with caplog.at_level(logging.INFO):
+        progress.on_train_epoch_end(SimpleNamespace(current_epoch=0), task)
+    assert caplog.messages[0].startswith(line) and caplog.messages[0].endswith("best so far")
 
 
 @pytest.mark.parametrize("seconds", [2.0, 10.0, 29.0])

@@ -45,8 +45,8 @@ def test_check_shows_the_plan_that_train_would_follow(tiny, tmp_path):
     result = check("sample:nuclei", {"minutes": 0.01, **settings}, out=tmp_path, device=CPU)
     assert result.plan.steps_per_epoch == 4
     assert result.plan.augmentation == "light"
-    assert "to 6 epochs of 4 steps" in str(result)
+    assert "(about 6 epochs of 4 steps)" in str(result)
     record = json.loads((tmp_path / "check.json").read_text())
     assert record["plan"]["steps_per_epoch"] == 4
-    assert record["warnings"][-1].startswith("0.01 minutes are too few here: reading took ")
+    assert record["warnings"][-1].startswith("0.01 minutes are too few here: reading and measuring took ")
     assert record["warnings"][-1] in str(result)

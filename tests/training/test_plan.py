@@ -177,10 +177,18 @@ def test_thin_lines_are_told_by_their_skeleton():
     assert "skeleton 0.30 of the area" in lines.reasons["scale"]
 
 
+def test_every_line_of_a_plan_has_its_reason():
+    for recipe in ("default", "paper"):
+        lines = [line.split(maxsplit=2) for line in str(_plan({"recipe": recipe, "seed": 3})).splitlines()]
+        assert all(len(line) == 3 for line in lines)
+        assert ["seed", "3", "set by you"] in lines
+    assert "the default" in str(_plan({})) and _plan({}).reasons["foreground_fraction"]
+
+
 def test_an_extra_may_be_a_word():
     plan = _plan({"extra_augmentation": " stain"}, coloured=True)
     assert plan.extra_augmentation == ("stain",)
-    assert "extra_augmentation   stain" in str(plan)
+    assert "extra_augmentation stain" in " ".join(str(plan).split())
     assert "extra_augmentation" not in str(_plan())
 
 

@@ -33,10 +33,12 @@ def doctor(as_json: bool) -> None:
 
 
 def _as_text(found: Installation) -> str:
+    from amsunet.optional import install_command  # noqa: PLC0415
+
     machine = found.machine
     memory = machine["free_memory"]
     installed = {
-        extra: f'not installed: pip install "amsunet[{extra}]"'
+        extra: f"not installed: {install_command(extra)}"
         if all(one.version is None for one in packages)
         else ", ".join(map(str, packages))
         for extra, packages in found.packages.items()

@@ -114,6 +114,8 @@ def predict(
     if outcome.sizes:
         scaling = predictor.scaling(outcome.sizes)
         echo(scaling.line)
+        if scaling.note:
+            echo(f"note: {scaling.note}")
         if scaling.warning:
             echo(f"warning: {scaling.warning}", err=True)
     if outcome.review:

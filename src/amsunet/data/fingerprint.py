@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -99,12 +99,17 @@ class Fingerprint(Record):
         kind = f"thin lines (skeleton {self.skeleton_share:.2f} of the area)" if self.thin else "structures"
         return f"{kind} about {self.thickness:.0f} pixels wide"
 
-    def __str__(self) -> str:
+    def describe(self, class_names: Sequence[str]) -> str:
+        """The images and what their masks mark, in one line.
+
+        Args:
+            class_names: Of all classes, background first.
+        """
         kind = "colour" if self.coloured else "grey"
-        shares = ", ".join(f"{share:.1%}" for share in self.class_shares)
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in zip(class_names, self.class_shares, strict=True))
         return (
             f"{self.images} images, median {self.median_width} x {self.median_height} pixels, {kind}, {self.depth}; "
-            f"class shares {shares}; {self.structures}"
+            f"pixels: {shares}; {self.structures}"
         )
 
 

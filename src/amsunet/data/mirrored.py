@@ -86,7 +86,7 @@ def flips_beside(mirrored: Sequence[tuple[str, str, Axis]]) -> tuple[Flips, str]
         The flips, and the reason why the others are left out.
     """
     if not mirrored:
-        return "both", ""
+        return "both", "no class is the mirror image of another"
     axes = {axis for *_, axis in mirrored}
     a, b, axis = mirrored[0]
     more = f", and {len(mirrored) - 1} pairs more" if len(mirrored) > 1 else ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import random
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -23,6 +25,11 @@ _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _GREY = (127, 128)
 """The values with which a decoder of JPEG fills up; the first where they are inverted, as in CMYK."""
 _SCAN, _END = b"\xff\xda", b"\xff\xd9"
+_MARK = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+"""Behind the pixels of a scan; what stands between marks is no part of them."""
+_COEFFICIENTS = 64
+_SHORTEST = 8
+"""Bytes of the header of a scan."""
 _LOOKED_AHEAD = 16
 """Bytes that a decoder of JPEG wants to see behind the last pixel."""
 
@@ -44,8 +51,11 @@ def refuse_missing_rows(path: Path, picture: ImageFile.ImageFile) -> None:
     missing = ""
     if picture.format == "PNG" and not any(last):
         missing = _missing_in_png(path)
-    elif picture.format in ("JPEG", "MPO") and set(last[-8:]) <= {*_GREY} and _ends_early(read_regular(path)):
-        missing = "rows at its end are missing"
+    elif picture.format in ("JPEG", "MPO"):
+        if picture.info.get("progressive"):
+            missing = _missing_in_scans(read_regular(path), len(picture.getbands()))
+        elif set(last[-8:]) <= {*_GREY} and _ends_early(read_regular(path)):
+            missing = "rows at its end are missing"
     if missing:
         raise InputError(f"{path} is damaged ({missing}): copy it again from where it came", code="damaged")
 
@@ -84,7 +94,7 @@ def _ends_early(content: bytes) -> bool:
     """Whether a decoder of JPEG runs out of pixels.
 
     Without the mark of the end, and with a little more data than it looks ahead, it fails if pixels are missing. Of a
-    picture in several scans this is not known: it waits for the last one.
+    picture in several scans this is not known: it waits for the last one. That of a progressive one is known otherwise.
     """
     start = _first_scan(content)
     end = content.find(_END, start)
@@ -95,6 +105,51 @@ def _ends_early(content: bytes) -> bool:
     except OSError as error:
         return "truncated" in str(error)
     return False
+
+
+def _missing_in_scans(content: bytes, components: int) -> str:
+    """What a progressive JPEG lacks, whose scans each refine the whole picture; empty if nothing.
+
+    Scans at its end are missing if some coefficient was not sent to its last bit. The last scan is cut short if the
+    picture becomes another one with more data behind it: behind a whole scan a decoder passes over them.
+    """
+    headers, end = _scans(content)
+    if end < 0:
+        return ""  # the decoder has seen that
+    left: dict[int, list[int]] = {}
+    for header in headers:
+        first, last, bits = header[-3], header[-2], header[-1] & 15
+        for component in header[1:-3:2]:
+            known = left.setdefault(component, [1] * _COEFFICIENTS)
+            known[first : last + 1] = [bits] * len(known[first : last + 1])
+    if len(left) < components or any(map(any, left.values())):
+        return "scans at its end are missing"
+    whole = _decoded(content[:end] + _END)
+    more = bytes(byte % 255 for byte in random.Random(0).randbytes(512))  # no marks among them
+    restarts = b"".join(b"\xff" + bytes([0xD0 + number % 8]) + more[number:] for number in range(16))
+    # One of them may happen to mean that nothing changes.
+    others = (_decoded(content[:end] + behind + _END) for behind in (more, more[1:], restarts))
+    return "its last scan ends early" if any(other != whole for other in others) else ""
+
+
+def _scans(content: bytes) -> tuple[list[bytes], int]:
+    """The header of each scan of a JPEG, and where the last one ends; -1 if the mark of the end is not found."""
+    headers, place = [], _first_scan(content)
+    while place >= 0 and content[place : place + 2] != _END:
+        length = int.from_bytes(content[place + 2 : place + 4], "big")
+        if content[place : place + 2] == _SCAN and length >= _SHORTEST:
+            headers.append(content[place + 4 : place + 2 + length])
+        found = _MARK.search(content, place + 2 + length)
+        place = found.start() if found else -1
+    return headers, place
+
+
+def _decoded(content: bytes) -> bytes | None:
+    """The pixels; None where the data are no picture."""
+    try:
+        return Image.open(io.BytesIO(content), formats=("JPEG",)).tobytes()
+    except OSError:
+        return None
 
 
 def _first_scan(content: bytes) -> int:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import tifffile
 
 from amsunet.errors import InputError
+from amsunet.optional import install_command
 
 Pixels = npt.NDArray[Any]
 
@@ -272,5 +273,5 @@ def compression_obstacle(page: Any, error: Exception) -> str | None:
         return None
     name = getattr(page.compression, "name", f"number {page.compression}")
     if isinstance(page.compression, tifffile.COMPRESSION) and find_spec("imagecodecs") is None:
-        return f'is compressed as {name}: pip install "amsunet[slides]" installs the decoder, or save it with Deflate'
+        return f"is compressed as {name}: {install_command('slides')} installs the decoder, or save it with Deflate"
     return f"is compressed as {name}, which cannot be read: save it with Deflate or JPEG compression"

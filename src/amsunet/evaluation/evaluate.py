@@ -90,8 +90,10 @@ def evaluate(
     other = open_other_observer(chosen.dataset, chosen.samples)
     scores = _score(predictor, chosen, other)
     lines = _lines(predictor, chosen, other, scores)
+    told = chosen.dataset.mask_notes if chosen.of_run else ()  # when it was trained
     for level, line in lines:
-        logger.log(level, line)
+        if line not in told:
+            logger.log(level, line)
     known = predictor.description
     evaluation = Evaluation(
         model=model,
@@ -201,6 +203,7 @@ def _describe_scaling(predictor: Predictor, chosen: EvaluationImages) -> list[tu
     sizes = Counter((scan.height, scan.width) for scan in chosen.dataset.scans if scan.sample.name in names)
     scaling = predictor.scaling(sizes)
     lines = [(logging.INFO, scaling.line)] if scaling.changed else []
+    lines += [(logging.INFO, f"note: {scaling.note}")] if scaling.note else []
     return [*lines, *([(logging.WARNING, scaling.warning)] if scaling.warning else [])]
 
 

@@ -63,8 +63,9 @@ def training_curves(run: Path) -> str:
         figure = Figure(figsize=(5.2, 3.0))
         left = figure.add_subplot()
         right = left.twinx()
-        left.plot(epochs, [row["train_loss"] for row in rows], color="#d97706", label="training loss")
-        left.plot(epochs, [row["val_loss"] for row in rows], color="#d97706", ls=":", label="validation loss")
+        dot = "." if len(rows) == 1 else None  # one epoch is no line
+        left.plot(epochs, [row["train_loss"] for row in rows], marker=dot, color=_BEFORE, label="training loss")
+        left.plot(epochs, [row["val_loss"] for row in rows], marker=dot, ls=":", color=_BEFORE, label="validation loss")
         dice = [row["val_dice"] for row in rows]
         right.plot(epochs, dice, color=_ACCENT, lw=2, label="validation Dice")
         best = int(np.argmax(dice))
@@ -79,7 +80,8 @@ def training_curves(run: Path) -> str:
         )
         right.set(ylim=(0, 1), ylabel="Dice")
         right.grid(False)
-        left.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
+        left.set(xlabel="epoch", ylabel="loss", ylim=(0, 1.05 * left.get_ylim()[1]))
+        left.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         figure.legend(loc="outside upper center", ncols=3, frameon=False)
         return figure_text(figure)
 
@@ -95,9 +97,10 @@ def calibration_plot(evaluation: Evaluation) -> str:
         axes.plot([0, 1], [0, 1], color="#9ca3af", ls="--", lw=1)
         if evaluation.uncalibrated is not None:
             axes.plot(*evaluation.uncalibrated.curve()[:2], color=_BEFORE, lw=1.2, label="uncalibrated")
-            axes.legend(frameon=False, loc="upper left")
         sizes = 18 + 180 * pixels / pixels.sum()
-        axes.plot(confidence, accuracy, color=_ACCENT, lw=1)
+        axes.plot(confidence, accuracy, color=_ACCENT, lw=1, label="calibrated")
+        if evaluation.uncalibrated is not None:
+            figure.legend(loc="outside upper center", ncols=2, frameon=False)
         axes.scatter(confidence, accuracy, sizes, color=_ACCENT, alpha=0.85)
         low = min(0.5, float(confidence.min()), float(accuracy.min())) - 0.03
         axes.set(xlabel="confidence", ylabel="share that is right", xlim=(low, 1.02), ylim=(low, 1.02))
@@ -137,7 +140,7 @@ def risk_coverage_plot(evaluation: Evaluation) -> str:
         axes.plot(curve.coverage, curve.risk, color=_ACCENT, lw=2, label="by uncertainty")
         axes.plot(curve.coverage, curve.best_risk, color=_BEFORE, ls=":", label="the best order")
         axes.set(xlabel="share of images kept", ylabel="1 - Dice of these", xlim=(0, 1.02), ylim=(0, None))
-        axes.legend(frameon=False)
+        figure.legend(loc="outside upper center", ncols=3, frameon=False, handlelength=1.4, columnspacing=1)
         return figure_text(figure)
 
 

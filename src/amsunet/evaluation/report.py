@@ -27,8 +27,8 @@ from amsunet.evaluation.score_table import columns, headline, number, score_rows
 from amsunet.inference.ensemble import read_folds
 from amsunet.inference.predictor import Predictor
 from amsunet.safe_text import safe_lines
-from amsunet.training.plan_schema import as_text
 from amsunet.training.run_folder import read_run
+from amsunet.training.setting_values import as_text
 
 _CASES = 3
 
@@ -85,7 +85,7 @@ def write_report(evaluation: Evaluation) -> Path:
         splits=Counter(record.splits.values()) if record else None,
         folds=read_folds(model.path).count if model.kind == "ensemble" else None,
         groups=len({image.sample.group for image in evaluation.images if image.sample.group}),
-        fingerprint=record.fingerprint if record else None,
+        fingerprint=record.fingerprint.describe(config.convention.class_names) if record and config else None,
         convention=evaluation.convention,
         plan=config.plan.model_dump(exclude={"reasons"}) if config else None,
         reasons=config.plan.reasons if config else None,

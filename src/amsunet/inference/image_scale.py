@@ -19,7 +19,9 @@ class Scaling(NamedTuple):
     line: str
     """How they were scaled."""
     warning: str = ""
-    """Of images of another size than all training images, where one factor is taken for all."""
+    """Of images larger than all training images, where one factor is taken for all."""
+    note: str = ""
+    """The same of smaller ones: mostly they are cut from larger images, as the crops of a training are."""
     changed: bool = False
     """Whether some were scaled otherwise than in training."""
 
@@ -37,7 +39,8 @@ def describe_scaling(
     if set_scale is not None:
         return Scaling(f"images are scaled by {set_scale:g}, as set with {setting('image_scale')}", changed=True)
     if preprocessing.image_scale == "factor":
-        return Scaling(f"images are scaled by {preprocessing.scale:g}, as in training", _warn(preprocessing, sizes))
+        larger, smaller = _of_other_size(preprocessing, sizes)
+        return Scaling(f"images are scaled by {preprocessing.scale:g}, as in training", larger, smaller)
     others = {size: count for size, count in sizes.items() if preprocessing.factors(*size)[0] != preprocessing.scale}
     typical = _pixels(preprocessing.typical_size or (0, 0))
     if not others:
@@ -51,17 +54,18 @@ def describe_scaling(
     )
 
 
-def _warn(preprocessing: Preprocessing, sizes: Mapping[Size, int]) -> str:
+def _of_other_size(preprocessing: Preprocessing, sizes: Mapping[Size, int]) -> tuple[str, str]:
+    """The sentences about images that are larger, and that are smaller, than all training images."""
     if preprocessing.size_range is None:
-        return ""
+        return "", ""
     smallest, largest = (math.sqrt(math.prod(size)) for size in preprocessing.size_range)
+    larger = {size: count for size, count in sizes.items() if math.sqrt(math.prod(size)) > _OTHER * largest}
+    smaller = {size: count for size, count in sizes.items() if math.sqrt(math.prod(size)) < smallest / _OTHER}
+    return _describe(preprocessing, larger, sizes), _describe(preprocessing, smaller, sizes)
 
-    def too(size: Size) -> bool:
-        side = math.sqrt(math.prod(size))
-        return side > _OTHER * largest or side < smallest / _OTHER
 
-    others = {size: count for size, count in sizes.items() if too(size)}
-    if not others:
+def _describe(preprocessing: Preprocessing, others: Mapping[Size, int], sizes: Mapping[Size, int]) -> str:
+    if not others or preprocessing.size_range is None:
         return ""
     here = max(others, key=lambda size: others[size])
     ratio = preprocessing.size_ratio(*here)

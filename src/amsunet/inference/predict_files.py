@@ -166,5 +166,5 @@ def _note_large(tasks: Sequence[ImageTask]) -> None:
         if LARGE_PIXELS < task.pixels < MAXIMUM_PIXELS:
             logger.info(
                 f"{task.image} is predicted whole, which takes more than 2 GB of memory; a TIFF in tiles, packed with "
-                'Deflate or with what "amsunet[slides]" reads, is predicted in parts'
+                "Deflate or with what the extra slides reads, is predicted in parts"
             )

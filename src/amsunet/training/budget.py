@@ -85,8 +85,8 @@ class Fitted:
         left = max(_AT_LEAST * plan.minutes * 60, plan.minutes * 60 - self.reading_seconds)
         training = max(0.0, left - self.closing_seconds)
         return (
-            f"of {plan.minutes:g} minutes {self.reading_seconds:.0f} s went to reading and measuring, "
-            f"{training:.0f} s go to {steps}, {self.closing_seconds:.0f} s to what follows the last"
+            f"of {plan.minutes:g} minutes {self.reading_seconds:.0f} s went to reading and measuring; training gets "
+            f"{training:.0f} s (about {steps}), evaluation and report {self.closing_seconds:.0f} s"
         )
 
 
@@ -235,9 +235,9 @@ def _too_few(plan: Plan, cost: StepCost, forecast: _Forecast, gone: float) -> tu
         return ()
     steps = _ENOUGH_STEPS * _IN_THE_LOOP * cost.seconds_per_step
     needed = math.ceil((gone + steps / (1 - _TO_VALIDATE)) / (1 - _TO_CLOSE) / 60)
-    all_the_same = ", and the rest takes a quarter of them all the same" if late else ""
+    over = f", so the command takes {_AT_LEAST * seconds:.0f} s more, whatever is left" if late else ""
     return (
-        f"{seconds / 60:g} minutes are too few here: reading took {gone:.0f} s{all_the_same}; there is time for "
+        f"{seconds / 60:g} minutes are too few here: reading and measuring took {gone:.0f} s{over}; there is time for "
         f"{forecast.steps:.0f} steps; about {max(needed, math.floor(seconds / 60) + 1)} minutes would do "
         f"({setting('minutes')})",
     )

@@ -271,8 +271,10 @@ class Progress(pl.Callback):
             + self._time_budget.closing
         )
         best = "  best so far" if self._checkpointer.best_epoch == trainer.current_epoch else ""
+        # By minutes their number is only an estimate, which changes after each.
+        of_all = f" of {self._time_budget.epochs}" if self._task.plan.minutes is None else ""
         logger.info(
-            f"epoch {done:>3} of {self._time_budget.epochs}  loss {row['train_loss']:.3f}  validation Dice "
+            f"epoch {done:>3}{of_all}  loss {row['train_loss']:.3f}  validation Dice "
             f"{row['val_dice']:.4f}  {_clock_time(elapsed)} gone, {_clock_time(left)} left{best}"
         )
 

@@ -127,15 +127,15 @@ def _derive(
     # What is far from square is cut into squares, which can be turned.
     whole = fingerprint.largest_side * scale <= 1.25 * most and max(sides) <= _NEARLY_SQUARE * min(sides)
     crop = steps if whole else (min(most, *steps),) * 2
-    decide("crop", crop, "the whole image" if whole else f"crops of {'small' if small else 'larger'} structures")
+    wide = f"structures are {thickness * scale:.0f} pixels wide at this scale"
+    decide("crop", crop, "the whole image" if whole else f"{wide}, for which {most} x {most} at most show enough")
     pixels = (16 if device == "cuda" else 2) * 256 * 256
     # Batches of half the images and fewer: each step of an epoch sees others.
     batch = min(max(4, round(pixels / math.prod(crop))), 16 if device == "cuda" else 8, max(2, training_images // 2))
     decide("batch_size", batch, "many small steps on a CPU" if device == "cpu" else "what fills a GPU")
     rare = 1 - fingerprint.class_shares[0] < 0.2
-    decide(
-        "foreground_fraction", 0.5 if rare and not whole else 0.0, "foreground is rare" if rare and not whole else ""
-    )
+    why = "crops are whole images" if whole else "foreground is rare" if rare else "foreground is not rare"
+    decide("foreground_fraction", 0.5 if rare and not whole else 0.0, why)
     # Strong affine maps tear structures a few pixels wide, and need long trainings to pay.
     if thin or training_images >= 40:
         decide(
@@ -151,9 +151,14 @@ def _derive(
         decide("augmentation", "medium" if short else "strong", "a short training" if short else "few training images")
     decide("augmentation_flips", *flips_beside(fingerprint.mirrored))
     decide("quarter_turns", True, "square crops")
-    either = uneven and not both
-    decide("inversion", either, "dark on bright and bright on dark may both occur" if either else "")
+    decide("inversion", uneven and not both, _why_inverted(uneven, both))
     return settings, reasons
+
+
+def _why_inverted(uneven: bool, both: bool) -> str:
+    if both:
+        return "the normalization sees to it"
+    return "dark on bright and bright on dark may both occur" if uneven else "brightness differs little between images"
 
 
 def _follow_paper(settings: dict[str, Any], reasons: dict[str, str], fingerprint: Fingerprint) -> None:

@@ -22,10 +22,20 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from amsunet.choices import Extra, Flips, ImageScale, LossName, Normalization, Strength
+from amsunet.choices import Extra, Flips, ImageScale, LossName, Strength
 from amsunet.errors import InputError, brief
 from amsunet.records import Record, refuse_removed, removed_in, without_removed
 from amsunet.safe_text import one_line
+from amsunet.training.setting_values import (
+    BatchSize,
+    Channels,
+    Crop,
+    NormalizationSetting,
+    Scale,
+    Share,
+    as_text,
+    split_words,
+)
 from amsunet.wording import command, setting
 
 USER_SET = "set by you"
@@ -33,34 +43,8 @@ USER_SET = "set by you"
 USER_SET_BEFORE = "as you said"
 """The same, in files of earlier versions."""
 Recipe = Literal["default", "paper"]
-_Side = Annotated[int, Field(ge=32, le=65536)]
 _MOST = 1_000_000
 """Steps, epochs, minutes: nobody trains so long, and a damaged file may say more."""
-
-
-def _words(value: Any) -> Any:
-    """Words as the command line has them, between commas."""
-    return tuple(word.strip() for word in value.split(",")) if isinstance(value, str) else value
-
-
-def _sides(value: Any) -> Any:
-    """Height and width; one number is both, and text has an x between them."""
-    sides = value.replace("x", ",").split(",") if isinstance(value, str) else value
-    sides = [sides] if isinstance(sides, int) else sides
-    if not isinstance(sides, (tuple, list)):
-        return value
-    if not 1 <= len(sides) <= 2 or not all(str(side).strip().isdecimal() for side in sides):
-        raise ValueError("give a side, or height x width, in whole numbers, as 64 or 64x96")
-    return (sides[0], sides[-1])
-
-
-_Channels = Literal[1, 3]
-_Scale = Annotated[float, Field(ge=1e-4, le=4)]
-_Normalization = Annotated[Normalization, BeforeValidator(refuse_removed)]
-_Crop = Annotated[tuple[_Side, _Side], BeforeValidator(_sides)]
-_BatchSize = Annotated[int, Field(ge=1, le=65536)]
-_Share = Annotated[float, Field(ge=0, le=1)]
-"""Values of the settings that a plan always has: they are written twice, as what may be set and as what is decided."""
 
 
 class _PlanSettings(Record):
@@ -77,24 +61,24 @@ class _PlanSettings(Record):
     """Another argument of the network, as skip_attention=cbam or dilations=[1,1,1,1,1]."""
     pretrained: str | None = None
     """Start from the weights of a trained run, or of a network that ``amsunet zoo`` lists."""
-    in_channels: _Channels | None = None
+    in_channels: Channels | None = None
     """Channels of the images: 1 for grey ones, 3 for colour."""
-    scale: _Scale | None = None
+    scale: Scale | None = None
     """Working pixels per image pixel."""
     image_scale: ImageScale = "factor"
     """What an image of another size is: more of the view (factor), or the same view in other pixels (size)."""
-    normalization: _Normalization | None = None
+    normalization: NormalizationSetting | None = None
     """What becomes black and white: the range of the training images, the image's own, that of each channel, dark
     images lifted, or dark objects inverted."""
-    crop: _Crop | None = None
+    crop: Crop | None = None
     """Size of training crops: a side, or height x width, of 32 and more."""
-    batch_size: _BatchSize | None = None
+    batch_size: BatchSize | None = None
     """Crops of a step."""
-    foreground_fraction: _Share | None = None
+    foreground_fraction: Share | None = None
     """Share of crops centred on foreground."""
     augmentation: Strength | None = None
     """Flips, turns, affine maps, colour, gamma, blur and noise, at a strength; paper: flips and sizes alone."""
-    extra_augmentation: Annotated[tuple[Extra, ...], BeforeValidator(refuse_removed), BeforeValidator(_words)] = ()
+    extra_augmentation: Annotated[tuple[Extra, ...], BeforeValidator(refuse_removed), BeforeValidator(split_words)] = ()
     """Added to an augmentation of light, medium or strong: stain weighs the stains of tissue anew."""
     augmentation_flips: Flips = "both"
     """Mirror images shown in training: both, but for those that would exchange classes."""
@@ -163,12 +147,12 @@ class Plan(_PlanSettings):
         "average_weights": "ema",
     }
 
-    in_channels: _Channels
-    scale: _Scale
-    normalization: _Normalization
-    crop: _Crop
-    batch_size: _BatchSize
-    foreground_fraction: _Share
+    in_channels: Channels
+    scale: Scale
+    normalization: NormalizationSetting
+    crop: Crop
+    batch_size: BatchSize
+    foreground_fraction: Share
     augmentation: Strength
     quarter_turns: bool
     reasons: dict[str, str] = Field(default_factory=dict)
@@ -183,7 +167,7 @@ class Plan(_PlanSettings):
         lines = []
         for name, value in self.model_dump(exclude={"reasons"}).items():
             if value not in (None, {}, ()):
-                lines.append(f"  {name:<20} {as_text(value):<12} {self.reasons.get(name, '')}".rstrip())
+                lines.append(f"  {name:<20}  {as_text(value):<12}  {self.reasons.get(name, 'the default')}")
         return "\n".join(lines)
 
 
@@ -296,10 +280,3 @@ def refused(error: ValidationError, name: str | None = None) -> InputError:
     first = error.errors()[0]
     wrong, why = setting(str(name or first["loc"][0])), first["msg"].removeprefix("Value error, ").lower()
     return InputError(f"{wrong}: {why}, not {brief(one_line(as_text(first['input'])))}")
-
-
-def as_text(value: Any) -> str:
-    """A setting as it is shown: sides with an x between them, words with commas."""
-    if isinstance(value, (tuple, list)):
-        return (", " if any(isinstance(part, str) for part in value) else " x ").join(map(str, value))
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -75,7 +75,7 @@ class Preparation:
             f"{counts['test']} to test",
             *self._folds(),
             f"masks: {dataset.convention}",
-            str(self.fingerprint),
+            self.fingerprint.describe(dataset.convention.class_names),
             *([str(self.occurrence)] if str(self.occurrence) else []),
             *dataset.notes,
         ]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from amsunet.data.discovery.pairing import is_mask_name, pair
+from amsunet.data.discovery.mask_names import is_mask_name
+from amsunet.data.discovery.pairing import match, pair
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,29 @@ def test_an_exact_name_goes_before_a_likely_one() -> None:
 )
 def test_masks_are_recognised_by_their_names(stem: str, expected: bool) -> None:
     assert is_mask_name(stem) is expected
+
+
+def _names(folder: str, *stems: str) -> list[Path]:
+    return [Path(folder, f"{stem}.png") for stem in stems]
+
+
+def test_several_masks_with_one_word_and_a_number_are_parts_of_one() -> None:
+    images, masks = _names("i", "A1", "A2"), _names("m", "A1_lesion1", "A1_lesion2", "A1_lesion10", "A2_lesion1")
+    found = match(images, masks)
+    assert found.masks == {images[0]: masks[:3], images[1]: masks[3:]}
+    assert len(found.guessed) == 4, "which is said"
+
+
+@pytest.mark.parametrize(
+    "stems",
+    [
+        ("A1_lesion1", "A1_lesion2", "A2_polyp1"),
+        ("A1_class1", "A1_class2", "A2_class1"),
+        ("A1_lesion1", "A1_lesion2", "A3_lesion1"),
+        ("A1_lesion", "A1_lesion2", "A2_lesion1"),
+    ],
+    ids=["two words", "numbers of classes", "of no image", "one without a number"],
+)
+def test_other_words_and_numbers_are_not_parts_of_one(stems: tuple[str, ...]) -> None:
+    found = match(_names("i", "A1", "A2"), _names("m", *stems))
+    assert all(len(masks) < 2 for masks in found.masks.values())

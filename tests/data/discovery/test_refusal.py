@@ -50,3 +50,15 @@ def test_a_data_set_in_two_formats_is_named_and_one_of_them_works(tmp_path: Path
     ) as one:
         find_samples(root)
     assert str(root / "PNG") in str(one.value) and len(find_samples(root / "PNG").samples) == 3
+
+
+def test_an_empty_folder_of_masks_is_named(tmp_path: Path) -> None:
+    root = _images(tmp_path, "images/1.png", "images/2.png")
+    (root / "masks").mkdir()
+    with pytest.raises(
+        InputError, match=r"masks is empty, and no other file is a mask of the 2 images .*put the masks"
+    ):
+        find_samples(root)
+    (root / "masks" / ".hidden").touch()
+    with pytest.raises(InputError, match="masks is empty"):
+        find_samples(root)

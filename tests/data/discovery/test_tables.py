@@ -13,7 +13,7 @@ import pytest
 
 from amsunet.data.discovery.draft import draft_manifest
 from amsunet.data.discovery.layout import Layout, find_samples
-from amsunet.data.discovery.patient_table import find_patient_column
+from amsunet.data.discovery.patient_column import find_patient_column
 from amsunet.data.discovery.spreadsheet import read_table
 from amsunet.errors import InputError
 

@@ -122,7 +122,7 @@ def test_a_stray_pixel_of_nearly_black_is_refused() -> None:
 
 
 @pytest.mark.parametrize("apart", [False, True])
-def test_a_colour_that_is_the_sum_of_two_others_is_noted(apart: bool) -> None:
+def test_a_colour_that_is_the_sum_of_two_others_and_lies_between_them_is_refused(apart: bool) -> None:
     red, green = np.array([255, 0, 0], np.uint8), np.array([0, 255, 0], np.uint8)
     masks = []
     for shift in range(5):
@@ -131,6 +131,27 @@ def test_a_colour_that_is_the_sum_of_two_others_is_noted(apart: bool) -> None:
             mask[80:90, 10:30] = red + green
             mask = mask if shift % 2 else np.where((mask == red + green).all(axis=2)[..., None], mask, np.uint8(0))
         masks.append(mask)
-    convention, notes = find(masks)
+    if not apart:
+        with pytest.raises(
+            InputError, match=r"#ffff00 is #00ff00 and #ff0000 together, and lies between .* folder .* or set --classes"
+        ):
+            find(masks)
+        convention, notes = find(masks, classes=(0, 0x00FF00, 0xFF0000, 0xFFFF00), colours=True)
+    else:
+        convention, notes = find(masks)
     assert convention.values == (0, 0x00FF00, 0xFF0000, 0xFFFF00)
-    assert any("#ffff00 is #00ff00 and #ff0000 together" in note for note in notes) != apart
+    assert notes == []
+
+
+def test_a_sum_of_two_colours_that_lies_between_them_and_beside_is_noted() -> None:
+    """Half of it borders on the background: both readings are likely, and the one that is taken is said."""
+    red, green = np.array([255, 0, 0], np.uint8), np.array([0, 255, 0], np.uint8)
+    masks = []
+    for shift in range(5):
+        mask = disc(40, 40 + shift, 18)[..., None] * red + disc(52, 60, 16)[..., None] * green
+        mask[60:64, 95:120] = red + green
+        masks.append(mask)
+    convention, notes = find(masks)
+    assert 0xFFFF00 in convention.values and "it is taken as a separate class" in notes[-1]
+    sure = [np.where((mask == 0).all(axis=2)[..., None], np.array([0, 0, 255], np.uint8), mask) for mask in masks]
+    assert find(sure)[0].values[0] == 0x0000FF, "no black: the sum lies between nothing"

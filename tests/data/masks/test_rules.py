@@ -229,3 +229,23 @@ def test_more_numbers_than_classes_are_not_cut_off_in_the_advice() -> None:
     masks = [np.arange(25, dtype=np.uint8).repeat(4)[None].repeat(20, 0) for _ in range(3)]
     with pytest.raises(InputError, match=r"set --instances, or --classes with all 25 values$"):
         find(masks)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_white_beside_nearly_white_is_refused_with_both_readings(dtype: type, mixed: bool) -> None:
+    """Neither classes nor objects are numbered so; half of one foreground may have been changed by a program."""
+    white = np.iinfo(dtype).max
+    masks = [dtype(white - (number % 2 and not mixed)) * blob(number).astype(dtype) for number in range(4)]
+    if mixed:
+        for mask in masks:
+            mask[::2][mask[::2] > 0] = white - 1
+    both = rf"holds {white - 1}, {white}" if mixed else rf"marks with {white - 1}, m\.png with {white}"
+    cut = (white + 1) // 2
+    with pytest.raises(
+        InputError, match=rf"{both}, as if .* set --mask-threshold {cut} if .* or --classes 0,{white - 1},"
+    ):
+        find(masks)
+    convention, _ = find(masks, threshold=cut)
+    assert all(((convention.decode(mask, P) == 1) == (mask > 0)).all() for mask in masks)
+    assert find(masks, classes=(0, white - 1, white))[0].values == (0, white - 1, white)

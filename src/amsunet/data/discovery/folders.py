@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
-from amsunet.data.discovery.pairing import is_mask_name, is_other_observer_name, is_region_name, match
+from amsunet.data.discovery.mask_names import is_mask_name, is_other_observer_name, is_region_name
+from amsunet.data.discovery.pairing import match
 from amsunet.data.discovery.words import (
     Role,
     Split,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from amsunet.atomic_io import write_text
 from amsunet.data.discovery.other_formats import describe_other
-from amsunet.data.discovery.patient_table import find_patient_column, known_patient
+from amsunet.data.discovery.patient_column import find_patient_column, known_patient
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import Table, column_called, plain, read_table
 from amsunet.data.discovery.words import composed, split_of

@@ -8,27 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from amsunet.data.discovery.words import composed, is_other_observer, words_of
+from amsunet.data.discovery.mask_names import NUMBERED, SEPARATOR, without_mask_words, without_words
+from amsunet.data.discovery.words import composed
 
-_MASK_WORD = (
-    "mask|masks|manual|manual1|manual2|anno|annotation|annotated|seg|segmentation|segmented|gt|groundtruth|"
-    "ground[_ ]?truth|label|labels|labeled|labelled|labelids|gtfine_labelids|gtcoarse_labelids|fov|roi|"
-    r"(?:1st|2nd)[_ ]?(?:ho|manual|observer|annotator|expert|reader)|(?:observer|annotator|expert|reader|rater)[_ ]?\d|"
-    "target"
-)
-_IMAGE_WORD = "image|img|training|train|test|val|validation|orig|original|input|photo|leftimg8bit"
-_SEPARATOR = r"[_\-. ]+"
-# ah and vk are the observers of STARE, 0000 is the first channel of nnU-Net.
-_MASK_ENDS = re.compile(
-    rf"(?:^(?:{_MASK_WORD}){_SEPARATOR})|(?:{_SEPARATOR}(?:{_MASK_WORD})$)|(?:\.(?:ah|vk)$)", re.IGNORECASE
-)
-_ANY_ENDS = re.compile(
-    rf"(?:^(?:{_MASK_WORD}|{_IMAGE_WORD}){_SEPARATOR})|(?:{_SEPARATOR}(?:{_MASK_WORD}|{_IMAGE_WORD})$)|(?:\.(?:ah|vk)$)|(?:_0000$)",
-    re.IGNORECASE,
-)
-_WHOLE = re.compile(rf"(?:{_MASK_WORD})", re.IGNORECASE)
-_NUMBERED = re.compile(rf"(.+?){_SEPARATOR}(?:{_MASK_WORD})(?:{_SEPARATOR})?\(?\d+\)?", re.IGNORECASE)
-_NUMBER_BEHIND = re.compile(rf"(.+?){_SEPARATOR}\(?\d+\)?")
+_NUMBER_BEHIND = re.compile(rf"(.+?){SEPARATOR}\(?\d+\)?")
+_WORD_AND_NUMBER = re.compile(rf"(.+){SEPARATOR}([^\W\d_]+)(?:{SEPARATOR})?\(?\d+\)?")
+_KINDS = frozenset({
+    "category", "channel", "class", "grade", "group", "layer", "level", "organ", "stage", "structure", "tissue", "type",
+})  # fmt: skip
+"""Words whose numbers are those of classes."""
 
 
 @dataclass
@@ -45,22 +33,6 @@ class Matches:
     """
 
 
-def is_mask_name(stem: str) -> bool:
-    """Whether a name alone is that of a mask, as ``7_mask``, ``mask-7``, ``7_mask_1`` or ``mask``."""
-    return any((_MASK_ENDS.search(stem), _WHOLE.fullmatch(stem), _NUMBERED.fullmatch(stem)))
-
-
-def is_region_name(stem: str) -> bool:
-    """Whether a name ends like that of a field of view: ``7_fov``."""
-    return re.search(rf"(?:^|{_SEPARATOR})(?:fov|roi)$", stem, re.IGNORECASE) is not None
-
-
-def is_other_observer_name(stem: str) -> bool:
-    """Whether a name ends like that of a second observer's mask: ``7_2ndHO``, ``7.vk``, ``7_manual2``."""
-    last = re.split(_SEPARATOR, stem)[-2:]
-    return stem.lower().endswith(".vk") or is_other_observer(words_of(" ".join(last)))
-
-
 def pair(images: Sequence[Path], masks: Sequence[Path]) -> dict[Path, Path]:
     """Match one mask to an image: by the same name, then without the words for a mask (``7_anno``), then also without
     the words for an image (``7_training`` and ``7_manual1``).
@@ -73,7 +45,7 @@ def pair(images: Sequence[Path], masks: Sequence[Path]) -> dict[Path, Path]:
         The mask of each image that has one. A name that fits twice stays unmatched.
     """
     found: dict[Path, Path] = {}
-    for key in (str, without_mask_words, _without_any_words):
+    for key in (str, without_mask_words, without_words):
         left_images = [path for path in images if path not in found]
         taken = set(found.values())
         left_masks = [path for path in masks if path not in taken]
@@ -109,6 +81,7 @@ def _match_names(images: Sequence[Path], masks: Sequence[Path]) -> Matches:
     """Match files whose letters are written alike; see ``match``."""
     found = Matches({image: [mask] for image, mask in pair(images, masks).items()})
     _several_with_mask_word(images, masks, found)
+    _several_with_one_word(images, masks, found)
     for likely in (_without_common_ends, _same_numbers, _beginning_alike):
         more = likely(images, masks, found)
         found.masks |= {image: [mask] for image, mask in more.items()}
@@ -140,11 +113,6 @@ def _by_one_number(paths: Sequence[Path]) -> dict[int, Path]:
     return {int(one[2]): path for one, path in zip(matches, paths, strict=True) if one}
 
 
-def without_words(name: str) -> str:
-    """Strip the words for a mask or an image from both ends of a name, in lower case."""
-    return _without_any_words(name)
-
-
 def likely_images(images: Sequence[Path], masks: Sequence[Path]) -> dict[Path, Path]:
     """Find an image to which an unmatched mask may belong.
 
@@ -156,11 +124,11 @@ def likely_images(images: Sequence[Path], masks: Sequence[Path]) -> dict[Path, P
         For each mask an image with the same name but for the words for a mask or an image, or with a name that begins
         the mask's.
     """
-    by_name = _group(images, _without_any_words) | _group(images, str.lower)
+    by_name = _group(images, without_words) | _group(images, str.lower)
     out = {}
     for mask in masks:
-        stem, short = mask.stem.lower(), _without_any_words(mask.stem)
-        heads = (stem[:end] for end in range(len(stem) - 1, 0, -1) if re.match(_SEPARATOR, stem[end:]))
+        stem, short = mask.stem.lower(), without_words(mask.stem)
+        heads = (stem[:end] for end in range(len(stem) - 1, 0, -1) if re.match(SEPARATOR, stem[end:]))
         name = next((name for name in (stem, short, *heads) if name in by_name), None)
         if name is not None:
             out[mask] = by_name[name][0]
@@ -176,9 +144,26 @@ def _several_with_mask_word(images: Sequence[Path], masks: Sequence[Path], found
     """Add ``7_mask_1`` to the masks of image 7, which may have ``7_mask`` already."""
     image_of = {name: same[0] for name, same in _group(images, str.lower).items() if len(same) == 1}
     for mask in sorted(_left(images, masks, found)[1], key=lambda path: natural(path.stem)):
-        numbered = _NUMBERED.fullmatch(mask.stem)
+        numbered = NUMBERED.fullmatch(mask.stem)
         if numbered and numbered[1].lower() in image_of:
             found.masks.setdefault(image_of[numbered[1].lower()], []).append(mask)
+
+
+def _several_with_one_word(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> None:
+    """Add ``7_lesion1``, ``7_lesion2`` to the masks of image 7, if all masks that are left have that word."""
+    left = _left(images, masks, found)[1]
+    names = {mask: _WORD_AND_NUMBER.fullmatch(mask.stem.lower()) for mask in left}
+    words = {name[2] if name else "" for name in names.values()}
+    image_of = {name: same[0] for name, same in _group(images, str.lower).items() if len(same) == 1}
+    fits = {mask: image_of.get(name[1]) for mask, name in names.items() if name}
+    several: dict[Path, list[Path]] = defaultdict(list)
+    for mask in sorted(left, key=lambda path: natural(path.stem)):
+        if (image := fits.get(mask)) is None or len(words) > 1 or words <= _KINDS or image in found.masks:
+            return
+        several[image].append(mask)
+    if any(len(of_image) > 1 for of_image in several.values()):
+        found.masks |= several
+        found.guessed += [(image, mask) for image, of_image in several.items() for mask in of_image]
 
 
 def _several_with_number(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> None:
@@ -241,7 +226,7 @@ def _longer_names(short: Sequence[Path], long: Sequence[Path], all_short: Sequen
         head = next((stem[:end] for end in range(len(stem) - 1, 0, -1) if stem[:end] in every), None)
         if head is None or len(by_name.get(head, ())) != 1:
             continue
-        if re.match(rf"{_SEPARATOR}.*[^\W\d_]", stem[len(head) :]):
+        if re.match(rf"{SEPARATOR}.*[^\W\d_]", stem[len(head) :]):
             fits[by_name[head][0]].append(path)
     return {path: several[0] for path, several in fits.items() if len(several) == 1}
 
@@ -251,8 +236,8 @@ def _common_ends(paths: Sequence[Path]) -> Callable[[str], str]:
     stems = [path.stem.lower() for path in paths]
     front = _common_start(stems) if len(stems) > 1 else ""
     behind = _common_start([stem[::-1] for stem in stems])[::-1] if len(stems) > 1 else ""
-    words_in_front = re.match(rf"(?:[^\W\d_]\w*?{_SEPARATOR})*", front)
-    words_behind = re.search(rf"(?:{_SEPARATOR}[^\W\d_][^_\-. ]*)*$", behind)
+    words_in_front = re.match(rf"(?:[^\W\d_]\w*?{SEPARATOR})*", front)
+    words_behind = re.search(rf"(?:{SEPARATOR}[^\W\d_][^_\-. ]*)*$", behind)
     start, end = len(words_in_front[0]) if words_in_front else 0, len(words_behind[0]) if words_behind else 0
 
     def key(stem: str) -> str:
@@ -285,18 +270,3 @@ def _group(paths: Sequence[Path], key: Callable[[str], str]) -> dict[str, list[P
     for path in paths:
         groups[key(path.stem)].append(path)
     return groups
-
-
-def _strip(pattern: re.Pattern[str], stem: str) -> str:
-    while (shorter := pattern.sub("", stem, count=1)) not in (stem, ""):
-        stem = shorter
-    return stem.lower()
-
-
-def without_mask_words(stem: str) -> str:
-    """Strip the words for a mask from both ends of a name, in lower case."""
-    return _strip(_MASK_ENDS, stem)
-
-
-def _without_any_words(stem: str) -> str:
-    return _strip(_ANY_ENDS, stem)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from amsunet.data.discovery.folders import Picture
-from amsunet.data.discovery.pairing import natural, without_words
+from amsunet.data.discovery.mask_names import without_words
+from amsunet.data.discovery.pairing import natural
 from amsunet.data.discovery.places import by_place, listed, match_in_places, refuse_kinds, shared_places
 from amsunet.data.discovery.words import is_format, kind_of, place_of, role_of
 from amsunet.data.masks.named_classes import find_named_classes, names_a_class

@@ -7,55 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from amsunet.data.discovery.patient_column import find_patient_column, known_patient, names_patients
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import Table, column_called, read_table
 from amsunet.data.discovery.words import Split, composed, split_of, words_of
 from amsunet.errors import InputError
 from amsunet.wording import setting
-
-_EXACT = (
-    "patient", "patientid", "patientnumber", "patientno", "patientnr", "patientname", "patientcode", "idpatient",
-    "patid", "pid", "subject", "subjectid", "subjectno", "subjectnumber", "participant", "participantid", "case",
-    "caseid", "group", "groupid", "patientenid", "patientennummer", "patientennr", "videoid", "video", "sequenceid",
-    "volumeid", "slideid",
-)  # fmt: skip
-"""Names of a column of patients, best first; those of videos and volumes come last, for they tie frames and slices
-together that are from one patient."""
-_LIKELY = frozenset({"patient", "patients", "patienten", "paciente", "subject", "subjects"})
-_OF_A_PATIENT = frozenset({
-    "age", "sex", "gender", "weight", "height", "birth", "race", "position", "orientation", "status", "history",
-    "date", "diagnosis", "outcome", "count", "grade", "stage", "type",
-    "alter", "geschlecht",
-})  # fmt: skip
-"""Words for a property of patients, which does not identify one."""
-
-
-_NOBODY = frozenset({"n/a", "#n/a", "nan", "<na>", "none", "null", "unknown", "?", "-", "--"})
-"""What spreadsheets and programs write into a cell without a value; ``NA`` may be the initials of a patient."""
-
-
-def known_patient(cell: str) -> str:
-    """The patient that a cell names; empty for a word that stands for a missing value."""
-    return "" if cell.strip().lower() in _NOBODY else cell
-
-
-def find_patient_column(columns: Sequence[str]) -> int | None:
-    """Find the column that identifies patients; a property such as a patient's age does not.
-
-    Args:
-        columns: The names of a table's columns.
-
-    Returns:
-        The index of the column; an exact name comes first. None if there is none.
-    """
-    exact = column_called(columns, _EXACT)
-    if exact is not None:
-        return exact
-    for index, column in enumerate(columns):
-        words = set(words_of(column))
-        if words & _LIKELY and not words & _OF_A_PATIENT:
-            return index
-    return None
 
 
 def apply_tables(source: Path, layout: Layout) -> None:
@@ -98,7 +55,7 @@ def _tables(source: Path, layout: Layout) -> list[Path]:
 def _is_list_of_patients(path: Path) -> bool:
     """Whether a text file has a name such as ``patients.txt``; ``train_patients.txt`` is the list of a split."""
     words = set(words_of(path.stem)) if path.suffix.lower() == ".txt" else set()
-    return bool(words & _LIKELY) and not any(map(split_of, words)) and path.is_file()
+    return names_patients(words) and not any(map(split_of, words)) and path.is_file()
 
 
 def _as_list(table: Table, layout: Layout) -> Table | None:

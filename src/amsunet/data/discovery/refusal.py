@@ -7,6 +7,7 @@ from pathlib import Path
 
 from amsunet.data.discovery.folders import Picture, Roles
 from amsunet.data.discovery.tree import Tree, describe_other_files
+from amsunet.data.discovery.words import role_of
 from amsunet.wording import command
 
 
@@ -43,6 +44,13 @@ def explain_nothing_found(source: Path, tree: Tree, roles: Roles) -> str:
         more += (
             f"; images and masks are numbered from {roles.shifted[0].name} and {roles.shifted[1].name} on: name in a "
             "manifest.csv which belong together"
+        )
+    empty = [folder for folder in tree.empty if role_of(folder.name) == "mask"]
+    if empty and not roles.masks:
+        return (
+            f"{empty[0]} is empty, and no other file is a mask of the {len(roles.images)} images ({found}{more}): put "
+            "the masks into it, under the names of their images, or write a manifest.csv with the columns image,mask "
+            f"({command('draft_manifest', source)} makes a draft)"
         )
     return (
         f"{source} holds {len(roles.images)} images but no masks that match them by the same name, by a word such as "

@@ -24,6 +24,8 @@ class Tree:
     warnings: list[str] = field(default_factory=list)
     others: dict[str, list[Path]] = field(default_factory=dict)
     """Files of formats that are not read, by suffix in lower case."""
+    empty: list[Path] = field(default_factory=list)
+    """Folders that hold nothing."""
 
     @property
     def undecodable_names(self) -> list[str]:
@@ -56,9 +58,9 @@ def walk(source: Path) -> Tree:
                 continue
             entered.add(os.path.realpath(folder))
             tree.notes.append(f"{folder} is a link to {os.path.realpath(folder)}: followed")
-        for path in sorted(folder.iterdir()):
-            if path.name.startswith("."):
-                continue
+        inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+        tree.empty += [] if inside else [folder]
+        for path in inside:
             if path.is_dir() and path.is_symlink():
                 linked.append(path)
             elif path.is_dir() and _is_output(path):

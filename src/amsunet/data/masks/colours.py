@@ -26,6 +26,8 @@ _STRAY = 2
 """Most colours of stray pixels; more are soft edges."""
 _FEW = 4
 """Colours among which one that is two others together is hardly chosen for itself."""
+_BETWEEN, _APART = 0.95, 0.5
+"""Share of a border with two others from which on a colour lies between them, and under which it lies by itself."""
 _SMALLEST_TOP = 32
 """Largest channel below which colours hold numbers."""
 
@@ -93,7 +95,10 @@ def _held(mask: MaskSummary) -> set[int]:
 
 
 def _note_mixed_colours(masks: Sequence[MaskSummary], convention: MaskConvention) -> list[str]:
-    """Note a colour that is the sum of two others, in masks with both only: it may mark where two classes overlap."""
+    """Notice a colour that is the sum of two others, in masks with both only: it may mark where two classes overlap.
+
+    It lies between the two then, and hardly borders on the background: that is refused, for a class may lie so too.
+    """
     held = [_held(mask) for mask in masks]
     colours = convention.values[1:]
     notes: list[str] = []
@@ -101,11 +106,21 @@ def _note_mixed_colours(masks: Sequence[MaskSummary], convention: MaskConvention
         return notes
     for one, other in combinations(colours, 2):
         both = one | other
-        if one & other == 0 and both in colours and all({one, other} <= here for here in held if both in here):
+        if one & other or both not in colours or not all({one, other} <= here for here in held if both in here):
+            continue
+        borders = [mask.between[both] for mask in masks if both in mask.between]
+        shared = sum(border[0] for border in borders) / max(1, sum(border[1] for border in borders))
+        what = f"{name_colours([both])} is {name_colours([one])} and {name_colours([other])} together"
+        if shared >= _BETWEEN and all(convention.values[0] in here for here in held):
+            odd = next(mask for mask, here in zip(masks, held, strict=True) if both in here)
+            raise InputError(
+                f"{odd.path}: {what}, and lies between these two wherever it is: put each class into a separate folder "
+                f"of masks if it marks where the two overlap, or set {_classes(convention.values)} if it is a class"
+            )
+        if shared >= _APART:
             notes.append(
-                f"{name_colours([both])} is {name_colours([one])} and {name_colours([other])} together, and only in "
-                "masks that hold both: it is taken as a separate class; if it marks where the two overlap, put each "
-                "class into a separate folder"
+                f"{what}, and only in masks that hold both: it is taken as a separate class; if it marks where the two "
+                "overlap, put each class into a separate folder"
             )
     return notes
 

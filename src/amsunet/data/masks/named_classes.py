@@ -7,7 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from amsunet.data.discovery.pairing import natural, without_mask_words, without_words
+from amsunet.data.discovery.mask_names import without_mask_words, without_words
+from amsunet.data.discovery.pairing import natural
 from amsunet.data.discovery.words import words_of
 
 _SEPARATOR = re.compile(r"[_\-. ]+")

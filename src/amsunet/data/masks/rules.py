@@ -17,7 +17,7 @@ from amsunet.data.masks.kinds import WHITE, objects_convention, threshold_conven
 from amsunet.data.masks.numbers import NumberMeaning, classify_numbers
 from amsunet.data.masks.readings import choose_reading
 from amsunet.data.masks.soft import threshold_of_soft
-from amsunet.data.masks.stray_values import numbers_advice, refuse_stray_values
+from amsunet.data.masks.stray_values import numbers_advice, refuse_nearly_white, refuse_stray_values
 from amsunet.data.masks.summary import MAXIMUM_CLASSES, MaskSummary
 from amsunet.data.options import MaskOptions
 from amsunet.errors import InputError
@@ -74,6 +74,7 @@ def _find_number_convention(masks: Sequence[MaskSummary], options: MaskOptions) 
     if len(values) == 2 and values[0] == 0:
         return _find_of_two(masks, values[1], ignore)
     _refuse_mixed_white(masks, values)
+    refuse_nearly_white(masks, values)
     if ignore is None and _are_classes_and_ignored(values) and not any(mask.lossy for mask in masks):
         _refuse_lone_white(masks, values)
         _refuse_noise_beside_white(masks, totals, values)

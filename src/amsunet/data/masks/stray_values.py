@@ -18,6 +18,10 @@ _FEW = 0.1
 """Largest share of masks that hold a stray value."""
 
 
+_NEAR = 8
+"""Largest difference between values that were meant to be one."""
+_WHITES = (255, 65535)
+"""The largest values of 8 and of 16 bits."""
 Advice = Callable[[Sequence[float]], tuple[str, str]]
 
 
@@ -104,3 +108,27 @@ def colours_advice(colours: Sequence[int]) -> Advice:
         return named, f"{setting(classes=tuple(colours), colours=True)} if they are {kind}"
 
     return advice
+
+
+def refuse_nearly_white(masks: Sequence[MaskSummary], values: Sequence[float]) -> None:
+    """Refuse white beside nearly white, as 254 and 255, and nothing else: hardly anybody numbers classes so.
+
+    Args:
+        masks: Summaries of all masks.
+        values: All values that they hold, without ignored ones, from the smallest on.
+
+    Raises:
+        InputError: If there are no other values; the message names both readings.
+    """
+    white, near = values[-1], values[1:-1]
+    if values[0] or not near or white not in _WHITES or white - near[0] > _NEAR or any(mask.lossy for mask in masks):
+        return
+    odd = next(mask for mask in masks if near[0] in mask.counts)
+    usual = next(mask for mask in masks if white in mask.counts)
+    both = f"holds {', '.join(map(name_value, [*near, white]))}"
+    apart = f"marks with {name_value(near[0])}, {usual.path} with {name_value(white)}"
+    raise InputError(
+        f"{odd.path} {both if white in odd.counts else apart}, as if one value was changed a little: set "
+        f"{setting(threshold=(int(white) + 1) // 2)} if all are the one foreground, or "
+        f"{setting(classes=tuple(values))} if they are different classes"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,8 @@ class MaskSummary:
     """See ``MaskFile.shared``."""
     dithered: bool = False
     """Whether a mask of one bit a pixel holds dots in place of areas."""
+    between: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    """Of each colour that is two others together: how much of its border is shared with these two, and all of it."""
     stepped: bool = False
     """Whether values lead up to others in steps around these, as where class numbers were smoothed."""
 
@@ -177,7 +180,7 @@ def summarise_mask(raw: Array, path: Path, image: Array | None = None, *, lossy:
         numbers = np.searchsorted(list(counts), flat)
         regions = {int([*counts][rank]): region for rank, region in _regions(numbers, image).items()}
         whole = _is_one_piece(numbers, range(len(counts)))
-        return replace(summary, flat=_flat(flat), one_piece=whole, regions=regions)
+        return replace(summary, flat=_flat(flat), one_piece=whole, regions=regions, between=_between(flat, counts))
     if len(counts) <= 3:
         summary = replace(summary, flat=_flat(flat))
     else:
@@ -267,6 +270,20 @@ def _is_enclosed(raw: Array) -> bool:
             neighbours.setdefault(pair & 0xFFFFFFFF, set()).add(pair >> 32)
     outer = {int(value) for side in (raw[0], raw[-1], raw[:, 0], raw[:, -1]) for value in np.unique(side)}
     return any(len(near) == 1 and 0 not in near and value not in {0, *outer} for value, near in neighbours.items())
+
+
+def _between(colours: Array, counts: Collection[float]) -> dict[int, tuple[int, int]]:
+    """See ``MaskSummary.between``."""
+    held = [int(colour) for colour in counts if colour]
+    sums = {one | other: (one, other) for one, other in combinations(held, 2) if not one & other}
+    found = {}
+    for both in sums.keys() & {*held}:
+        shared = total = 0
+        for near, far in ((colours[:-1], colours[1:]), (colours[:, :-1], colours[:, 1:])):
+            beside = np.concatenate([far[(near == both) & (far != both)], near[(far == both) & (near != both)]])
+            shared, total = shared + int(np.isin(beside, sums[both]).sum()), total + len(beside)
+        found[both] = (shared, total)
+    return found
 
 
 def _regions(raw: Array, image: Array | None) -> dict[int, Region]:
