@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import kornia  # noqa: F401 - a training imports it late; every fork would spend half a second on that
 import numpy as np
 import torch
 from PIL import Image
