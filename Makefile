@@ -102,13 +102,14 @@ python%:
 		--editable ".[dev,export,slides]"
 	OMP_NUM_THREADS=1 build/$@/bin/python -m pytest -n 2 --dist loadfile $(SOME)
 
-# A source distribution, unpacked elsewhere: what its tests read is in it.
+# A source distribution, unpacked elsewhere: every source is in it, and what its tests read.
 sdist: $(VENV)/export
 	rm -rf build/sdist
 	mkdir -p build/sdist/unpacked
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "setuptools>=77"
 	$(RUN)/python -c "from setuptools.build_meta import build_sdist; build_sdist('build/sdist')"
 	tar -xzf build/sdist/*.tar.gz -C build/sdist/unpacked --strip-components 1
+	git ls-files -z src tests | (cd build/sdist/unpacked && xargs -0 ls -d > /dev/null)
 	cd build/sdist/unpacked && PYTHONPATH="$$PWD/src" OMP_NUM_THREADS=1 $(abspath $(RUN))/python -m pytest -n 2 --dist loadfile \
 		tests/blocks tests/data tests/zoo tests/test_docs.py tests/test_readme.py tests/test_small_installation.py
 
