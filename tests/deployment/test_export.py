@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import importlib.util
 import json
 import os
@@ -538,6 +539,13 @@ def test_what_torch_captures_for_some_sizes_only_is_refused(tmp_path):
             "float32",
             description="{}",
         )
+
+
+def test_an_onnxscript_older_than_torch_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.onnx, "export", lambda *_, **__: importlib.import_module("onnxscript.for_torch_9"))
+    whole = ExportModule(create_model("unet", base_channels=4).eval(), (0.0,) * 3, (1 / 255,) * 3)
+    with pytest.raises(InputError, match=r"torch cannot export this network .*: pip install --upgrade onnxscript$"):
+        write_network(whole, tmp_path / "model.onnx", "onnx", "float32", description="{}")
 
 
 @pytest.mark.parametrize("to", [one for one in _FORMATS if one.values == ("executorch",)])

@@ -24,7 +24,7 @@ from amsunet.inference import SMALLEST_SIDE
 from amsunet.inference.export_checksum import append_checksum
 from amsunet.inference.model_metadata import METADATA
 from amsunet.inference.runtime import ExecuTorch, ExportedRuntime, Pt2
-from amsunet.optional import require, without_telemetry
+from amsunet.optional import is_optional, require, without_telemetry
 from amsunet.process_state import quiet
 
 PRECISIONS: dict[str, tuple[str, ...]] = {
@@ -113,6 +113,9 @@ def _as_input_error(who: str = "torch", remedy: str = "write its forward without
         raise
     except Exception as error:
         problem = first_line(error)
+        # Of onnxscript, which has a module for each torch that it knows.
+        if isinstance(error, ModuleNotFoundError) and is_optional(error.name or ""):
+            remedy = f"pip install --upgrade {str(error.name).partition('.')[0]}"
         raise InputError(f"{who} cannot export this network ({problem}): {remedy}") from None
 
 
