@@ -75,35 +75,41 @@ locked: constraints.txt requirements.lock
 SOME := tests/blocks tests/models/test_amsunet.py tests/models/test_contract.py tests/data tests/inference \
 	tests/training/test_train.py tests/evaluation/test_plots.py tests/evaluation/test_metrics.py tests/deployment
 
+# pyenv has a command for each Python that it keeps, and its variable says which of them that command runs.
+PYTHON_OF = PYENV_VERSION=$(1) python$(1)
+
 # The oldest versions that pyproject.toml allows, on the oldest Python that it allows.
 OLDEST := build/oldest
-oldest: $(VENV)/ready
-	mkdir -p build
-	$(RUN)/python tools/oldest.py > build/oldest.txt
-	python3.11 -m venv $(OLDEST)
-	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint build/oldest.txt torch
-	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint build/oldest.txt \
-		--editable ".[export,slides]" nibabel packaging pytest pytest-xdist
+oldest:
+	$(call PYTHON_OF,3.11) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip packaging
+	$(OLDEST)/bin/python tools/oldest.py > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/constraints.txt torch
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/constraints.txt \
+		--editable ".[cluster,export,slides]" nibabel pytest pytest-xdist
 	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n 2 --dist loadfile $(SOME)
 
-# The same tests on every newer Python that is here.
-NEWER := $(foreach one,3.12 3.13,$(if $(shell python$(one) -c 'print(1)' 2>/dev/null),$(one)))
-pythons:
-	@echo "newer than 3.11 are here: $(or $(NEWER),none)"
-	set -e; for version in $(NEWER); do \
-		"python$$version" -m venv "build/python$$version"; \
-		"build/python$$version/bin/python" -m pip install --quiet --constraint constraints.txt torch; \
-		"build/python$$version/bin/python" -m pip install --quiet --constraint constraints.txt --editable ".[dev,export]"; \
-		OMP_NUM_THREADS=1 "build/python$$version/bin/python" -m pytest -n 2 --dist loadfile $(SOME); \
-	done
+# The same tests on every newer Python that is here, with the versions of constraints.txt.
+NEWER := $(foreach one,3.12 3.13,$(if $(shell $(call PYTHON_OF,$(one)) -c 'print(1)' 2>/dev/null),$(one)))
+pythons: $(NEWER:%=python%)
+	@echo "tested on what is here of Python 3.12 and 3.13: $(or $(NEWER),nothing)"
 
-# A source distribution, unpacked elsewhere: what its tests read is in it.
+python%:
+	$(call PYTHON_OF,$*) -m venv build/$@
+	build/$@/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip
+	build/$@/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	build/$@/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable ".[dev,export,slides]"
+	OMP_NUM_THREADS=1 build/$@/bin/python -m pytest -n 2 --dist loadfile $(SOME)
+
+# A source distribution, unpacked elsewhere: every source is in it, and what its tests read.
 sdist: $(VENV)/export
 	rm -rf build/sdist
 	mkdir -p build/sdist/unpacked
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "setuptools>=77"
 	$(RUN)/python -c "from setuptools.build_meta import build_sdist; build_sdist('build/sdist')"
 	tar -xzf build/sdist/*.tar.gz -C build/sdist/unpacked --strip-components 1
+	git ls-files -z src tests | (cd build/sdist/unpacked && xargs -0 ls -d > /dev/null)
 	cd build/sdist/unpacked && PYTHONPATH="$$PWD/src" OMP_NUM_THREADS=1 $(abspath $(RUN))/python -m pytest -n 2 --dist loadfile \
 		tests/blocks tests/data tests/zoo tests/test_docs.py tests/test_readme.py tests/test_small_installation.py
 

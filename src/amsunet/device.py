@@ -96,6 +96,7 @@ def environment(device: Device) -> dict[str, Any]:
             packages[name] = version(name)
         except PackageNotFoundError:
             continue
+    packages["torch"] = str(torch.__version__)  # with its build, which the metadata of many wheels leave out
     return {
         "device": device.type,
         "precision": device.precision,

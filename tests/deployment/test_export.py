@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import importlib
 import importlib.util
 import json
 import os
@@ -577,6 +578,13 @@ def test_a_phone_gets_one_image_of_any_size_up_to_the_largest(name, to, tmp_path
         images = np.random.default_rng(0).random(shape, np.float32)
         with torch.no_grad():
             np.testing.assert_allclose(runtime(images), network(torch.from_numpy(images)).numpy(), atol=1e-4)
+
+
+def test_an_onnxscript_older_than_torch_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.onnx, "export", lambda *_, **__: importlib.import_module("onnxscript.for_torch_9"))
+    whole = ExportModule(create_model("unet", base_channels=4).eval(), (0.0,) * 3, (1 / 255,) * 3)
+    with pytest.raises(InputError, match=r"torch cannot export this network .*: pip install --upgrade onnxscript$"):
+        write_network(whole, tmp_path / "model.onnx", "onnx", "float32", description="{}")
 
 
 @pytest.mark.parametrize("to", [one for one in _FORMATS if one.values == ("executorch",)])

@@ -9,6 +9,7 @@ error.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import kornia  # noqa: F401 - a training imports it late: every fork would do so again
 import numpy as np
 import torch
 from PIL import Image
@@ -148,6 +150,8 @@ def _copy(name: str, to: str) -> Path:
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
+    gc.collect()
+    gc.freeze()  # else each fork walks all that was imported, and so copies it
     small, large = (_write(folder / f"set{count}", count) for count in (6, 20))
 
     def trained(data: Path, settings: dict[str, Any], name: str, **more: Any) -> Callable[[], object]:

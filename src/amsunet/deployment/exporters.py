@@ -26,7 +26,7 @@ from amsunet.inference.model_metadata import METADATA
 from amsunet.inference.onnx_metadata import MACS
 from amsunet.inference.runtime import ExecuTorch, ExportedRuntime, Pt2
 from amsunet.models.cost import count_macs
-from amsunet.optional import require, without_telemetry
+from amsunet.optional import is_optional, require, without_telemetry
 from amsunet.process_state import quiet
 
 PRECISIONS: dict[str, tuple[str, ...]] = {
@@ -121,6 +121,9 @@ def _as_input_error(who: str = "torch", remedy: str = "write its forward without
         raise
     except Exception as error:
         problem = first_line(error)
+        # Of onnxscript, which has a module for each torch that it knows.
+        if isinstance(error, ModuleNotFoundError) and is_optional(error.name or ""):
+            remedy = f"pip install --upgrade {str(error.name).partition('.')[0]}"
         raise InputError(f"{who} cannot export this network ({problem}): {remedy}") from None
 
 
