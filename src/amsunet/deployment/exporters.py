@@ -24,6 +24,7 @@ from amsunet.inference import SMALLEST_SIDE
 from amsunet.inference.export_checksum import append_checksum
 from amsunet.inference.model_metadata import METADATA
 from amsunet.inference.runtime import ExecuTorch, ExportedRuntime, Pt2
+from amsunet.memory import is_out_of_memory
 from amsunet.optional import require, without_telemetry
 from amsunet.process_state import quiet
 
@@ -112,6 +113,8 @@ def _as_input_error(who: str = "torch", remedy: str = "write its forward without
     except InputError:
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         problem = first_line(error)
         raise InputError(f"{who} cannot export this network ({problem}): {remedy}") from None
 
