@@ -78,7 +78,7 @@ class Overflowing(torch.nn.Module):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_network_that_gives_no_numbers_is_refused(value):
-    with pytest.raises(InputError, match="net gives no numbers .* for validation images: train again"):
+    with pytest.raises(InputError, match=r"net gives no numbers .* for validation images: train again"):
         _measure(_square(), original=Overflowing(value), exported=Overflowing(value))
-    with pytest.raises(InputError, match="net gives numbers .* and none .* once it is exported"):
+    with pytest.raises(InputError, match=r"net gives numbers .* and none .* once it is exported"):
         _measure(_square(), exported=Overflowing(value))

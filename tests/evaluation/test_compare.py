@@ -234,7 +234,7 @@ def test_two_do_not_work_in_one_folder(tmp_path):
 
 
 @pytest.mark.torture
-def test_a_killed_comparison_stops_its_trials(tmp_path, repeat, tally):
+def test_a_killed_comparison_stops_its_trials(tmp_path, tally):
     words = "compare sample:nuclei --models amsunet_xs --seeds 1 --steps-per-epoch 2 --crop 64 --batch-size 4"
     command = [sys.executable, "-m", "amsunet", *words.split(), "--out", str(tmp_path / "out")]
     process = subprocess.Popen([*command, "--epochs", "500"], stdout=subprocess.DEVNULL)

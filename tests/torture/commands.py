@@ -6,7 +6,7 @@ import csv
 import hashlib
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from tally import REPEATS
+from tally import REPEATS, spread
 
 from amsunet.inference.runtime import open_runtime
 
@@ -112,9 +112,14 @@ COMMANDS = {
 }
 
 
-def most_faults(name: str) -> int:
-    """How many faults of a kind a command gets, by how long it takes."""
-    return max(2, 12 * REPEATS // COMMANDS[name].weight)
+def most_faults(name: str, part: int = 1) -> int:
+    """How many faults of a kind a command gets, by how long it takes; ``part`` for a kind that gets fewer."""
+    return max(1, 6 * REPEATS // COMMANDS[name].weight // part)
+
+
+def some(sizes: Sequence[int], name: str) -> list[int]:
+    """Some of the sizes that are tried of a fault: each command gets others, and those that take long get few."""
+    return [sizes[number] for number in spread(len(sizes), most_faults(name, 4), *sizes, name)]
 
 
 def assert_clean(done: SimpleNamespace) -> None:

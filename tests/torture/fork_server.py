@@ -19,6 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from captures import share
 from faults import put_on
 
 _MODULES = (
@@ -99,6 +100,7 @@ def _command(job: dict[str, Any], streams: list[int], told: Path) -> None:
     os.chdir(job["folder"])
     signal.setitimer(signal.ITIMER_REAL, job.get("limit", LIMIT))  # nothing catches SIGALRM
     fault = job.get("fault") or {}
+    share(Path(job["captures"]))
     _fork_trials(fault if fault.get("process") == "trial" else {}, told)
     if fault.get("process") != "trial":
         put_on(fault, told)
