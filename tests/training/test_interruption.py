@@ -218,6 +218,15 @@ def test_two_damaged_states_end_in_one_sentence(copy):
     assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
 
 
+def test_a_want_of_memory_is_no_damage(copy, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        resume(copy)
+
+
 def test_a_state_of_an_earlier_version_is_taken_and_its_flips_are_noticed(copy, record, whole):
     (copy / PREVIOUS).unlink()
     torch.save(torch.load(copy / LAST, weights_only=True), copy / LAST)
