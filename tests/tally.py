@@ -29,9 +29,7 @@ def draws(*key: int | str) -> np.random.Generator:
 
 
 def spread(count: int, most: int, *key: int | str) -> list[int]:
-    """Numbers below ``count``, at most so many: all of them, or some at even distances from one that belongs to a
-    name.
-    """
+    """Numbers below ``count``, at most so many: all of them, or some at even distances, where a name has them begin."""
     most, first = min(count, most), int(draws("spread", *key).integers(count))
     return sorted({(first + number * count // most) % count for number in range(most)})
 
