@@ -126,12 +126,12 @@ def test_ctrl_c_ends_well_with_a_model_and_a_report(interrupt, tmp_path, monkeyp
 
 
 @pytest.mark.torture
-def test_ctrl_c_from_outside_ends_well_with_a_model_and_a_report(tmp_path):
+def test_ctrl_c_from_outside_ends_well_with_a_model_and_a_report(make_dataset, tmp_path):
     command = "import sys; from amsunet.cli import main; main()"
-    options = "--epochs 1000 --steps-per-epoch 2 --base-channels 4 --crop 64 --batch-size 4 --device cpu"
+    options = "--epochs 1000 --steps-per-epoch 2 --base-channels 4 --crop 32 --batch-size 2 --device cpu"
     run = tmp_path / "run"
     process = _python(
-        command, "train", "sample:nuclei", "--out", str(run), *options.split(),
+        command, "train", str(make_dataset(8)), "--out", str(run), *options.split(),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert process.stdout is not None
@@ -139,7 +139,7 @@ def test_ctrl_c_from_outside_ends_well_with_a_model_and_a_report(tmp_path):
         if line.startswith(f"epoch   {1 + SEED % 4} of 1000"):
             process.send_signal(signal.SIGINT)
             break
-    said = process.communicate(timeout=120)[0]
+    said = process.communicate(timeout=600)[0]
     assert process.returncode == 0, said
     assert "--resume" in said
     assert (run / "report.html").is_file()
