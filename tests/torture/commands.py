@@ -18,7 +18,8 @@ from tally import REPEATS, spread
 
 from amsunet.inference.runtime import open_runtime
 
-SMALL = "--base-channels 4 --crop 32 --batch-size 2 --device cpu"
+SMALL = "--model unet --base-channels 4 --crop 32 --batch-size 2 --device cpu"
+"""Of the networks U-Net is the one that is trained and captured soonest; ``compare`` has others."""
 _BRIEF = f"--epochs 2 --steps-per-epoch 1 --deterministic {SMALL}"
 _IMAGE = np.linspace(0, 255, 40 * 48, dtype=np.float32).reshape(1, 1, 40, 48)
 
@@ -92,22 +93,22 @@ class Command:
 
 _PREDICTION = _written("*.png", "*.csv", "*.txt")
 COMMANDS = {
-    "train": Command(f"train {{data}} --out {{out}} {_BRIEF}", _trained, others=("train --resume {out}",), weight=3),
+    "train": Command(f"train {{data}} --out {{out}} {_BRIEF}", _trained, others=("train --resume {out}",), weight=4),
     "folds": Command(
-        f"train {{data}} --out {{out}} --folds 2 {_BRIEF}", _trained, others=("train --resume {out}",), weight=6
+        f"train {{data}} --out {{out}} --folds 2 {_BRIEF}", _trained, others=("train --resume {out}",), weight=8
     ),
     "predict": Command("predict {net} {images} --out {out} --overlay --device cpu", _PREDICTION, ("--resume",)),
-    "slide": Command("predict {net} {scan} --out {out} --device cpu", _slide, ("", "--resume"), weight=3),
-    "export onnx": Command("export {net} {data} --to onnx --out {out}/net.onnx", _exported, ("", "--overwrite"), (), 4),
+    "slide": Command("predict {net} {scan} --out {out} --device cpu", _slide, ("", "--resume"), weight=2),
+    "export onnx": Command("export {net} {data} --to onnx --out {out}/net.onnx", _exported, ("", "--overwrite")),
     "export openvino": Command(
-        "export {net} {data} --to openvino --out {out}/net.xml", _exported, ("", "--overwrite"), (), 4
+        "export {net} {data} --to openvino --out {out}/net.xml", _exported, ("", "--overwrite"), weight=2
     ),
-    "evaluate": Command("evaluate {net} {data} --out {out} --device cpu", _written("images.csv")),
+    "evaluate": Command("evaluate {net} {data} --out {out} --device cpu", _written("images.csv"), weight=2),
     "compare": Command(
         "compare {data} --models amsunet_xs,unext --seeds 1 --out {out} --epochs 1 --steps-per-epoch 1 --crop 32 "
         "--batch-size 2 --device cpu",
         _written("images.csv"),
-        weight=8,
+        weight=10,
     ),
 }
 

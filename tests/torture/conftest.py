@@ -95,7 +95,7 @@ def material(
         shutil.copytree(folder / "data" / "images", folder / "images")
         (folder / "images" / "7.png").write_bytes(b"damaged")
         with tifffile.TiffWriter(folder / "scan.tif") as tiff:
-            image = np.kron(picture(0, 120, 160), np.ones((16, 16), np.uint8))
+            image = np.kron(picture(0, 52, 80), np.ones((16, 16), np.uint8))  # two rows of tiles
             tiff.write(image, subifds=1, tile=(256, 256), compression="zlib")
             tiff.write(image[::2, ::2], subfiletype=1, tile=(256, 256), compression="zlib")
         words = f"--epochs 2 --steps-per-epoch 2 --deterministic {SMALL}".split()

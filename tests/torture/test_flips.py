@@ -46,7 +46,7 @@ def _flipped(files, model, run, rng, each) -> dict[str, int]:
 
 
 def _gives(run, model, *more) -> list[dict[str, str]]:
-    done = run([str(model), *more], call="flips:main", limit=100)
+    done = run([str(model), *more], call="flips:main")
     lines = [json.loads(line) for line in done.out.splitlines() if line.startswith("{")]
     assert lines, done.err
     return lines

@@ -27,9 +27,7 @@ def test_little_memory(name, material, amsunet_in_fork, unbroken, tmp_path, tall
     tried = some(MEGABYTES, name)
     for megabytes in tried:
         out = tmp_path / str(megabytes)
-        done = amsunet_in_fork(
-            command.split(material | {"out": out}), {"kind": "memory", "megabytes": megabytes}, limit=100
-        )
+        done = amsunet_in_fork(command.split(material | {"out": out}), {"kind": "memory", "megabytes": megabytes})
         try:
             assert_clean(done)
             if problem := go_on(name, material, out, amsunet_in_fork, whole.result):
