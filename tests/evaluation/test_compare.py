@@ -236,11 +236,13 @@ def test_two_do_not_work_in_one_folder(tmp_path):
 @pytest.mark.torture
 def test_a_killed_comparison_stops_its_trials(make_dataset, tmp_path, tally):
     words = "--models amsunet_xs --seeds 1 --steps-per-epoch 2 --crop 32 --batch-size 2 --device cpu --out"
-    command = [sys.executable, "-m", "amsunet", "compare", str(make_dataset(8)), *words.split(), str(tmp_path / "out")]
+    data = make_dataset(8)
+    (data / "split.json").write_text('{"test": ["06", "07"]}')
+    command = [sys.executable, "-m", "amsunet", "compare", str(data), *words.split(), str(tmp_path / "out")]
     process = subprocess.Popen([*command, "--epochs", "500"], stdout=subprocess.DEVNULL)
     log = tmp_path / "out" / "cells" / "amsunet_xs-seed0.log"
     checkpoint = tmp_path / "out" / "cells" / "amsunet_xs-seed0" / "last.ckpt"
-    _wait_for(checkpoint.exists)
+    _wait_for(lambda: checkpoint.exists() or process.poll() is not None)
     process.send_signal(signal.SIGKILL)
     process.wait()
     _wait_for(lambda: "stopping after this step" in log.read_text())
