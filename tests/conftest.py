@@ -20,7 +20,6 @@ import torch
 from filelock import FileLock
 from made_device import CPU
 from PIL import Image
-from tally import REPEATS, SEED
 
 from amsunet.data.images import Array
 from amsunet.evaluation.trial import STOPPED, run_trial
@@ -59,12 +58,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long come first: workers that get whole files then end at the same time."""
     rank = {name: place for place, name in enumerate(_LONGEST)}
     items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests that ask for ``repeat``, the seed of what is done at a random moment, run as often as ``make`` says."""
-    if "repeat" in metafunc.fixturenames:
-        metafunc.parametrize("repeat", range(SEED, SEED + -(-REPEATS // 3)))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What the tests of ``make torture`` tried and what came of it, from all of them in one table and one file.
 
-``REPEATS`` says how much is tried, ``SEED`` which of it; ``TORTURE_OUT`` names the file.
+``REPEATS``, from 1 on, says how much is tried, ``SEED`` which of it; ``TORTURE_OUT`` names the file. Other tests that
+try much tell it too: what they tried is written where they run with ``TORTURE_OUT``.
 """
 
 from __future__ import annotations
@@ -15,21 +16,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-REPEATS = int(os.environ.get("REPEATS", "3"))
+REPEATS = max(1, int(os.environ.get("REPEATS", "3")))
 SEED = int(os.environ.get("SEED", "0"))
 _KEY = "tally"
+_ENDS = ("passed", "failed", "error", "skipped")
 _seen: list[dict[str, Any]] = []
-
-
-def spread(count: int, most: int, seed: int = SEED) -> list[int]:
-    """Numbers below ``count``, at most so many: all of them, or some at even distances from a seed."""
-    most = min(count, most)
-    return sorted({(seed + number * count // most) % count for number in range(most)})
 
 
 def draws(*key: int | str) -> np.random.Generator:
     """Random numbers that belong to a name, a number and ``SEED``."""
     return np.random.default_rng([SEED, *(ord(one) for part in key for one in str(part))])
+
+
+def spread(count: int, most: int, *key: int | str) -> list[int]:
+    """Numbers below ``count``, at most so many: all of them, or some at even distances, where a name has them begin."""
+    most, first = min(count, most), int(draws("spread", *key).integers(count))
+    return sorted({(first + number * count // most) % count for number in range(most)})
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def tally(record_property) -> Callable[..., None]:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if report.when == "call":
+    if report.when == "teardown":  # with what fixtures noted, and once
         _seen.extend(value for key, value in report.user_properties if key == _KEY)
 
 
@@ -70,14 +72,18 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             terminalreporter.write_line(f"{question}, {subject}: {', '.join(f'{v:g} {n}' for n, v in figures.items())}")
     if out := os.environ.get("TORTURE_OUT"):
         Path(out).parent.mkdir(parents=True, exist_ok=True)
-        Path(out).write_text(json.dumps(_header() | found, indent=1) + "\n", encoding="utf-8")
+        header = _header(terminalreporter.config, {name: len(terminalreporter.stats.get(name, ())) for name in _ENDS})
+        Path(out).write_text(json.dumps(header | found, indent=1) + "\n", encoding="utf-8")
 
 
-def _header() -> dict[str, Any]:
+def _header(config: pytest.Config, tests: dict[str, int]) -> dict[str, Any]:
+    """What ran, and where."""
     import amsunet
 
+    given = " ".join(word for word in config.invocation_params.args if not word.startswith(("-p", "--basetemp")))
     return {
-        "command": f"make torture REPEATS={REPEATS} SEED={SEED}",
+        "command": f"REPEATS={REPEATS} SEED={SEED} python -m pytest {given}",
+        "tests": tests,
         "seeds": f"SEED {SEED} with the name of what is tried and its number",
         "version": amsunet.__version__,
         "python": platform.python_version(),

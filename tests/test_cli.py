@@ -174,33 +174,6 @@ def test_an_unfinished_run_says_so_when_it_predicts(command, run, tmp_path):
     assert "warning" not in command("predict", run, "sample:nuclei", "--out", "others")[1]
 
 
-@pytest.mark.torture
-def test_a_prediction_of_a_slide_killed_again_and_again_gives_the_same(command, run, tmp_path, repeat, tally):
-    coarse = np.random.default_rng(0).integers(0, 256, (130, 120), np.uint8)
-    image = np.kron(coarse, np.ones((16, 16), np.uint8))
-    with tifffile.TiffWriter(tmp_path / "scan.tif") as tiff:
-        tiff.write(image, subifds=1, tile=(256, 256), compression="zlib")
-        tiff.write(image[::2, ::2], subfiletype=1, tile=(256, 256), compression="zlib")
-    words = "predict", run, "scan.tif", "--device", "cpu", "--precision", "float32"
-    assert command(*words, "--out", "unbroken")[0] == 0
-    state, rng = tmp_path / "masks" / ".scan.partial" / "state.json", np.random.default_rng(repeat)
-    for _ in range(2):
-        process = subprocess.Popen([sys.executable, "-m", "amsunet", *map(str, words), "--out", "masks"], cwd=tmp_path)
-        before = state.stat().st_mtime_ns if state.exists() else None
-        while process.poll() is None and not (state.exists() and state.stat().st_mtime_ns != before):
-            time.sleep(0.01)
-        time.sleep(rng.uniform(0, 0.3))
-        process.kill()
-        process.wait()
-        assert state.exists() and not (tmp_path / "masks" / "scan.tif").exists()
-    code, out, _ = command(*words, "--out", "masks")
-    assert code == 0 and "going on where it was stopped" in out
-    one, two = (tifffile.imread(tmp_path / name / "scan.tif") for name in ("unbroken", "masks"))
-    tally("kills at random", "slide, twice", tried=1, survived=int(np.array_equal(one, two)))
-    assert np.array_equal(one, two)
-    assert [path.name for path in (tmp_path / "masks").glob("*scan*")] == ["scan.tif"]
-
-
 def test_a_photograph_is_warned_about_and_still_gets_a_mask(command, run, tmp_path):
     photograph = Path(skimage.__file__).parent / "data" / "chelsea.png"
     code, _, err = command("predict", run, "sample:nuclei", photograph, "--out", "masks")

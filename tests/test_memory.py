@@ -14,6 +14,7 @@ from time import sleep
 import pytest
 
 from amsunet import memory
+from amsunet.errors import InputError
 
 
 def _printed(code: str) -> list[float]:
@@ -206,3 +207,11 @@ def test_a_limit_of_addresses_counts():
     )
     (free,) = _printed(code)
     assert 0 < free < 1 << 30
+
+
+def test_a_command_that_has_no_room_to_begin_says_so(monkeypatch):
+    monkeypatch.setattr(memory, "_free_addresses", lambda: 3 << 20)
+    with pytest.raises(InputError, match=r"may take 3 MB more than it has, and needs 64 .* \(ulimit -v\)$"):
+        memory.require_addresses()
+    monkeypatch.setattr(memory, "_free_addresses", lambda: 64 << 20)
+    memory.require_addresses()

@@ -14,12 +14,16 @@ from pathlib import Path
 from threading import Condition, Lock
 from typing import Generic, TypeVar
 
+from amsunet.errors import InputError
+
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 _LARGE = 24 << 20
 _BLOCK = 256 << 20
 _HUGE_PAGE = 2 << 20
 _MOST = 32 << 30
 """Bytes of addresses that are asked for."""
+_FEWEST = 64 << 20
+"""Bytes of addresses to begin with: two stacks of threads and what a library takes at once."""
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _RAN_OUT = re.compile(
     "out of memory|not enough memory|can(no|')t allocate memory|failed to allocate"
@@ -149,6 +153,18 @@ def free_memory() -> int:
         files = sum(int(line.split()[1]) for line in lines if line.startswith(("inactive_file ", "active_file ")))
         free = min(free, limit - used + files)  # files that were read are dropped when memory is asked for
     return max(0, free)
+
+
+def require_addresses() -> None:
+    """Raise InputError where the shell or the batch system (``ulimit -v``) leaves too little to begin with.
+
+    With less, libraries end the process with no sentence, and Python waits for ever for a thread that could not start.
+    """
+    if (left := _free_addresses()) < _FEWEST:
+        raise InputError(
+            f"this process may take {max(0, left) >> 20} MB more than it has, and needs {_FEWEST >> 20} to begin with: "
+            "raise the limit on its memory (ulimit -v)"
+        )
 
 
 def is_out_of_memory(error: BaseException) -> bool:

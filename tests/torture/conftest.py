@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from commands import SMALL
+from commands import COMMANDS, SMALL
 
 from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.model_ref import FILE_NAME
@@ -33,10 +34,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.torture)
 
 
+_ran: Counter[str] = Counter()
+_processor_seconds: Counter[str] = Counter()
+
+
+@pytest.fixture(autouse=True)
+def _cost(tally: Callable[..., None]) -> Iterator[None]:
+    """What a test, and what was made for it, ran."""
+    yield
+    for name, times in _ran.items():
+        tally("ran", name, times=times, processor_seconds=round(_processor_seconds[name], 2))
+    _ran.clear()
+    _processor_seconds.clear()
+
+
 @pytest.fixture(scope="session")
-def amsunet_in_fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+def amsunet_in_fork(tmp_path_factory: pytest.TempPathFactory, made_once: Callable[..., Path]) -> Iterator[Run]:
     """Run a command in a fork of a process that has imported everything: exit code, output, what the fault told."""
     base, numbers = tmp_path_factory.mktemp("forks"), itertools.count()
+    captures = str(made_once("captures", lambda folder: folder.mkdir()))
     paths = [str(_HOME), str(_HOME.parent), str(_HOME.parent / "data"), os.environ.get("PYTHONPATH", "")]
     server = subprocess.Popen(
         [sys.executable, "-W", "ignore", str(_HOME / "fork_server.py")],
@@ -48,9 +64,13 @@ def amsunet_in_fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
     def run(words: list[str], fault: dict[str, Any] | None = None, **more: Any) -> SimpleNamespace:
         told = str(base / str(next(numbers)))
-        job = {"words": words, "fault": fault or {}, "told": told, "folder": str(base), **more}
+        job = {"words": words, "fault": fault or {}, "told": told, "folder": str(base), "captures": captures, **more}
         print(json.dumps(job), file=server.stdin, flush=True)
-        return SimpleNamespace(**json.loads(server.stdout.readline()))
+        done = SimpleNamespace(**json.loads(server.stdout.readline()))
+        name = more.get("call", words[0]).partition(":")[0]
+        _ran[name] += 1
+        _processor_seconds[name] += done.processor_seconds
+        return done
 
     yield run
     server.stdin.close()
@@ -75,7 +95,7 @@ def material(
         shutil.copytree(folder / "data" / "images", folder / "images")
         (folder / "images" / "7.png").write_bytes(b"damaged")
         with tifffile.TiffWriter(folder / "scan.tif") as tiff:
-            image = np.kron(picture(0, 120, 160), np.ones((16, 16), np.uint8))
+            image = np.kron(picture(0, 52, 80), np.ones((16, 16), np.uint8))  # two rows of tiles
             tiff.write(image, subifds=1, tile=(256, 256), compression="zlib")
             tiff.write(image[::2, ::2], subfiletype=1, tile=(256, 256), compression="zlib")
         words = f"--epochs 2 --steps-per-epoch 2 --deterministic {SMALL}".split()
@@ -102,19 +122,22 @@ def _make_decisive(run: Path, image: np.ndarray) -> None:
 
 @pytest.fixture(scope="session")
 def unbroken(material: dict[str, Path], amsunet_in_fork: Run, made_once: Callable[..., Path]) -> Callable[..., Any]:
-    """What a command ends with where nothing hinders it, and what it did on its way."""
+    """What a command ends with where nothing hinders it, all that it did to files, and what of it changed names."""
+    watched = {"kind": "disk", "error": "EIO", "at": None}
 
-    def of(name: str, command: Any, fault: dict[str, Any]) -> SimpleNamespace:
-        key = f"unbroken-{name}-{fault['kind']}".replace(" ", "-")
-
+    def of(name: str) -> SimpleNamespace:
         def make(folder: Path) -> None:
-            folder.mkdir(exist_ok=True)
-            out = folder / "out"
-            done = amsunet_in_fork(command.split(material | {"out": out}), {**fault, "at": None, "below": str(out)})
+            folder.mkdir()
+            command, out = COMMANDS[name], folder / "out"
+            if name.startswith("export"):  # the time of a capture is not that of an export
+                amsunet_in_fork(command.split(material | {"out": folder / "before"}))
+            done = amsunet_in_fork(command.split(material | {"out": out}), {**watched, "below": str(out)})
             assert done.code in (0, 1) and "Traceback" not in done.err, done.err
             done.result = command.result(out)
+            done.changes = [line for line in done.told if not line.startswith("open ")]
             (folder / "done.json").write_text(json.dumps(vars(done)), encoding="utf-8")
 
+        key = f"unbroken-{name}".replace(" ", "-")
         return SimpleNamespace(**json.loads((made_once(key, make) / "done.json").read_text(encoding="utf-8")))
 
     return of

@@ -19,17 +19,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from captures import share
 from faults import put_on
+from PIL import Image
 
 _MODULES = (
     "amsunet.cli", "amsunet.training.train", "amsunet.training.check", "amsunet.training.folds",
     "amsunet.evaluation.compare", "amsunet.evaluation.report", "amsunet.evaluation.trial", "amsunet.evaluation.explain",
     "amsunet.inference.predict_files", "amsunet.inference.slide", "amsunet.deployment.export", "lightning_fabric",
-    "torch.onnx", "onnxscript", "onnxruntime", "tensorboard", "matplotlib.pyplot", "skimage.measure", "scipy.ndimage",
-    "torch.utils.tensorboard", "monai.inferers",
+    "torch.onnx", "onnxscript", "onnxruntime", "openvino", "tensorboard", "matplotlib.pyplot",
+    "skimage.measure", "scipy.ndimage", "torch.utils.tensorboard", "monai.inferers", "kornia.augmentation",
 )  # fmt: skip
-LIMIT = 240
-"""Seconds after which a command is said to hang."""
+LIMIT = 600
+"""Seconds after which a command is said to hang, on a machine that is busy too."""
 
 
 def main() -> None:
@@ -38,6 +40,7 @@ def main() -> None:
             importlib.import_module(name)
         except ImportError as error:
             print(f"{name}: {error}", file=sys.stderr)
+    Image.init()
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     print("ready", file=answers)
     for line in sys.stdin:
@@ -99,6 +102,7 @@ def _command(job: dict[str, Any], streams: list[int], told: Path) -> None:
     os.chdir(job["folder"])
     signal.setitimer(signal.ITIMER_REAL, job.get("limit", LIMIT))  # nothing catches SIGALRM
     fault = job.get("fault") or {}
+    share(Path(job["captures"]))
     _fork_trials(fault if fault.get("process") == "trial" else {}, told)
     if fault.get("process") != "trial":
         put_on(fault, told)

@@ -1,8 +1,8 @@
-"""A training killed before every change that it makes on disk, and gone on with; run as a process of its own.
+"""A training killed before some of the changes that it makes on disk, and gone on with; run as a process of its own.
 
-    python kill_windows.py DATA FOLDER SETTINGS FOLDS [COUNT SEED]
+    python kill_windows.py DATA FOLDER SETTINGS COUNT SEED
 
-With COUNT not before every change, but before so many of them, which the seed chooses.
+The seed chooses before which; ``make torture`` goes on to all of them, and to other commands.
 
 Each training is a fork of this process, which has imported everything and computed nothing. It prints a line of JSON
 for each kill: where it came, how training went on, and whether it ended with the same bytes as an unbroken one.
@@ -71,16 +71,16 @@ def reached(run: Path) -> dict[str, Any]:
     return files
 
 
-def main(data: str, folder: Path, settings: dict[str, Any], folds: int | None, count: int = 0, seed: int = 0) -> None:
+def main(data: str, folder: Path, settings: dict[str, Any], count: int, seed: int) -> None:
     cpu = choose_device("cpu", "float32")
 
     def begin(run: Path) -> None:
-        train(data, settings, out=run, folds=folds, device=cpu)
+        train(data, settings, out=run, device=cpu)
 
     assert in_fork(lambda: (watch_changes(folder / "whole", folder / "whole.txt"), begin(folder / "whole"))) == 0
     wanted = reached(folder / "whole")
     changes = range(len((folder / "whole.txt").read_text().splitlines()))
-    for number in sorted(random.Random(seed).sample(changes, count)) if count else changes:
+    for number in sorted(random.Random(seed).sample(changes, count)):
         run, told = folder / str(number), folder / f"{number}.txt"
         code = in_fork(lambda n=number, r=run, t=told: (watch_changes(r, t, n), begin(r)))
         ways = {"the same command": lambda r=run: begin(r), "resume": lambda r=run: resume(r)}
@@ -91,4 +91,4 @@ def main(data: str, folder: Path, settings: dict[str, Any], folds: int | None, c
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3]), int(sys.argv[4]) or None, *map(int, sys.argv[5:]))
+    main(sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3]), *map(int, sys.argv[4:]))

@@ -25,10 +25,10 @@ def copy(whole, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["config.json", "data.json"])
-def test_any_wrong_value_in_a_record_is_read_or_refused_in_one_sentence(copy, name):
+def test_any_wrong_value_in_a_record_is_read_or_refused_in_one_sentence(copy, name, tally):
     path, sound = copy / name, (copy / name).read_text(encoding="utf-8")
-    refused = 0
-    for what, text in damaged(path):
+    forms, refused = list(damaged(path)), 0
+    for what, text in forms:
         path.write_text(text, encoding="utf-8")
         try:
             read_run(copy)
@@ -37,6 +37,7 @@ def test_any_wrong_value_in_a_record_is_read_or_refused_in_one_sentence(copy, na
             assert str(path) in str(error) and "\n" not in str(error), what
         finally:
             path.write_text(sound, encoding="utf-8")
+    tally("wrong values", name, tried=len(forms), read=len(forms) - refused, refused_in_one_sentence=refused)
     assert refused > 100
 
 
@@ -80,22 +81,24 @@ def test_figures_that_are_damaged_leave_the_curves_out_and_say_so(copy, said, co
     assert line.startswith(f"warning: no training curves in the report: {path} is missing or damaged")
 
 
-def test_a_flip_in_any_file_of_a_run_changes_no_mask_in_silence(copy, tmp_path):
+def test_a_flip_in_any_file_of_a_run_changes_no_mask_in_silence(copy, tmp_path, tally):
     image = np.random.default_rng(0).integers(0, 256, (40, 48), np.uint8)
     wanted = load(copy).predict(image).mask
-    rng, noticed = random.Random(0), 0
+    rng, flips, noticed = random.Random(0), 0, 0
     for path in sorted(path for path in copy.rglob("*") if path.is_file() and "tensorboard" not in path.parts):
         sound = path.read_bytes()
         for _ in range(4):
             flipped = bytearray(sound)
             flipped[rng.randrange(len(flipped))] ^= 1 << rng.randrange(8)
             path.write_bytes(flipped)
+            flips += 1
             try:
                 assert np.array_equal(load(copy).predict(image).mask, wanted), path
             except InputError as error:
                 noticed += 1
                 assert "\n" not in str(error)
         path.write_bytes(sound)
+    tally("bit flips", "any file of a run, four each", flips=flips, refused=noticed, changed_in_silence=0)
     assert noticed >= 4, "those of the model file at the least"
 
 

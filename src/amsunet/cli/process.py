@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from amsunet.console import shown
-from amsunet.memory import keep_freed_memory
+from amsunet.memory import keep_freed_memory, require_addresses
 from amsunet.wording import spelled_for
 
 _ENVIRONMENT = {
@@ -26,6 +26,7 @@ def own_process() -> Iterator[None]:
             if name not in os.environ:
                 os.environ[name] = value
                 settings.callback(os.environ.pop, name, None)
+        require_addresses()
         keep_freed_memory()
         settings.enter_context(spelled_for("shell"))
         settings.enter_context(shown())

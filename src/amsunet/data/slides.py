@@ -15,6 +15,7 @@ from amsunet.data.image_header import MAXIMUM_PIXELS, claim_of_page, refuse_impo
 from amsunet.data.images import Array, as_supported
 from amsunet.data.tiff import becomes_rgb, black_as_zero, channel_obstacle, compression_obstacle
 from amsunet.errors import InputError
+from amsunet.memory import is_out_of_memory
 from amsunet.optional import require
 from amsunet.regular_file import refuse_irregular
 
@@ -280,7 +281,10 @@ def _moved(part: slice, by: int) -> slice:
     return slice(part.start + by, part.stop + by)
 
 
-def _damaged(path: Path, error: Exception) -> SlideError:
+def _damaged(path: Path, error: Exception) -> Exception:
+    """What a reader stumbles over is damage, unless memory ran out."""
+    if is_out_of_memory(error):
+        return error
     if isinstance(error, InputError):
         return SlideError(str(error))
     reason = (str(error).splitlines() or [type(error).__name__])[0]

@@ -73,7 +73,8 @@ def export(
 
     Raises:
         InputError: If the model or the data cannot be used, a package is missing, the format does not have the
-            precision, something is at ``out`` or cannot be written there, or eight bits lose too much.
+            precision, something is at ``out`` or cannot be written there, the network gives NaN or infinity, or eight
+            bits lose too much.
 
     Example:
         >>> import amsunet
@@ -111,7 +112,8 @@ def export(
         write_network(whole, path, to, precision, description=description.model_dump_json(), calibration=calibration)
         runtime = open_runtime(path)
         computed_in = "float32" if runtime.lacking else precision
-        parity = measure_parity(TemperatureScaled(network, description.temperature), description, runtime, validation)
+        scaled = TemperatureScaled(network, description.temperature)
+        parity = measure_parity(scaled, description, runtime, validation, name=str(model))
         if precision == "int8" and math.isnan(parity.dice_of_torch):
             raise InputError(
                 f"no validation image of {images.source} marks anything, so what eight bits lose cannot be measured "

@@ -25,6 +25,7 @@ from amsunet.inference.export_checksum import append_checksum
 from amsunet.inference.model_metadata import METADATA
 from amsunet.inference.onnx_metadata import MACS
 from amsunet.inference.runtime import ExecuTorch, ExportedRuntime, Pt2
+from amsunet.memory import is_out_of_memory
 from amsunet.models.cost import count_macs
 from amsunet.optional import is_optional, require, without_telemetry
 from amsunet.process_state import quiet
@@ -120,6 +121,8 @@ def _as_input_error(who: str = "torch", remedy: str = "write its forward without
     except InputError:
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         problem = first_line(error)
         # Of onnxscript, which has a module for each torch that it knows.
         if isinstance(error, ModuleNotFoundError) and is_optional(error.name or ""):

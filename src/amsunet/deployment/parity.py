@@ -22,13 +22,15 @@ from amsunet.data.preprocessing import channels_first
 from amsunet.data.splits import assign_splits
 from amsunet.device import Device
 from amsunet.errors import InputError
-from amsunet.inference.forward import compute_logits, pad_small
+from amsunet.inference.forward import are_numbers, compute_logits, pad_small
 from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.runtime import Runtime
+from amsunet.inference.segmentation import NO_NUMBERS
 from amsunet.inference.torch_runtime import TorchRuntime
 from amsunet.training.run_folder import read_run
 from amsunet.training.validation import classes_in, dice_by_class
+from amsunet.wording import setting
 
 _IMAGES = 32
 _LARGEST_SIDE = 1024
@@ -136,16 +138,42 @@ def _middle(array: Array, largest: int) -> Array:
 
 
 def measure_parity(
-    network: nn.Module, description: ModelDescription, runtime: Runtime, images: list[tuple[Array, Array]]
+    network: nn.Module,
+    description: ModelDescription,
+    runtime: Runtime,
+    images: list[tuple[Array, Array]],
+    *,
+    name: str = "the network",
 ) -> Parity:
-    """Run an exported network and the original, in float32, over prepared images."""
+    """Run an exported network and the original, in float32, over prepared images.
+
+    Args:
+        network: The original.
+        description: Of it.
+        runtime: What runs the exported one.
+        images: Of ``prepare_images``.
+        name: Of the original, in messages.
+
+    Raises:
+        InputError: If one of the two gives NaN or infinity.
+    """
     device = Device("cpu", "float32", torch.get_num_threads())
     original = TorchRuntime(network, description.preprocessing, device)
     largest, dice, dice_of_torch = 0.0, [], []
     there = torch.zeros(description.convention.num_classes - 1, dtype=torch.bool)
     for image, labels in images:
-        expected = torch.from_numpy(compute_logits(original, image.astype(np.uint8)))
-        found = torch.from_numpy(runtime(image))
+        logits, exported = compute_logits(original, image.astype(np.uint8)), runtime(image)
+        if not are_numbers(logits):
+            raise InputError(
+                f"{name} gives no numbers (NaN or infinity) for validation images: train again", code=NO_NUMBERS
+            )
+        if not are_numbers(exported):
+            raise InputError(
+                f"{name} gives numbers as it was trained, and none (NaN or infinity) once it is exported: export it "
+                f"with {setting(precision='float32')}, or train again",
+                code=NO_NUMBERS,
+            )
+        expected, found = torch.from_numpy(logits), torch.from_numpy(exported)
         largest = max(largest, float((found - expected).abs().max()))
         target = torch.from_numpy(labels)
         there |= classes_in(target, len(there) + 1)

@@ -22,7 +22,7 @@ from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.study import Study, Trial, read_study, trial_folder
 from amsunet.file_lock import file_lock
 from amsunet.inference.runtime_options import RuntimeOptions
-from amsunet.memory import keep_freed_memory
+from amsunet.memory import keep_freed_memory, require_addresses
 from amsunet.training.checkpoint import has_checkpoint, remove_checkpoints
 from amsunet.training.fit import TrainResult
 from amsunet.training.train import resume, train
@@ -87,8 +87,9 @@ def _stop_with_the_parent() -> None:
 if __name__ == "__main__":
     # Shells start background commands deaf to Ctrl-C, so the parent's end is noticed here.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    threading.Thread(target=_stop_with_the_parent, daemon=True).start()
     try:
+        require_addresses()
+        threading.Thread(target=_stop_with_the_parent, daemon=True).start()
         keep_freed_memory()
         # Into the log of the trial, whose last line the study shows.
         with shown(), spelled_for(cast(Place, sys.argv[3])):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from amsunet.atomic_io import atomic_write
 from amsunet.errors import InputError
 from amsunet.inference.model_metadata import METADATA, ModelDescription, parse_description
+from amsunet.memory import is_out_of_memory
 from amsunet.models import code_checksum, create_model, is_custom
 from amsunet.models.fuse import fuse
 from amsunet.process_state import random_state_kept
@@ -86,7 +87,9 @@ def load_model(path: Path, model_file: str | None = None) -> tuple[nn.Module, Mo
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
         text = metadata[METADATA]
-    except (SafetensorError, KeyError, OSError):
+    except (SafetensorError, KeyError, OSError) as error:
+        if is_out_of_memory(error):
+            raise
         raise DamagedError(
             f"{path} is not a model of amsunet or is damaged: copy it again, or train again; "
             "pickled checkpoints are never opened"
@@ -100,7 +103,9 @@ def load_model(path: Path, model_file: str | None = None) -> tuple[nn.Module, Mo
     model = authorized_model(description.model, description.code, model_file, where=path)
     try:
         network = _build_for(weights, model, description.arguments)
-    except (ValueError, TypeError, RuntimeError):
+    except (ValueError, TypeError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
         raise DamagedError(
             f"{path} holds weights that do not fit its description: copy it again, or train again"
         ) from None

@@ -21,6 +21,7 @@ from amsunet.inference.model_metadata import (
 from amsunet.inference.model_ref import FILE_NAME, SUFFIXES, ModelRef
 from amsunet.inference.runtime import Runtime, open_runtime
 from amsunet.inference.runtime_options import RuntimeOptions
+from amsunet.memory import is_out_of_memory
 from amsunet.optional import is_installed
 from amsunet.wording import command, setting
 
@@ -166,9 +167,9 @@ def _open_file(path: Path) -> Member:
     try:
         shape = runtime(np.zeros((1, channels, side, side), np.uint8)).shape
         problem = f"gives {shape}" if shape != (1, classes, side, side) else ""
-    except MemoryError:
-        raise
     except Exception as error:  # each runtime has its own for a wrong shape or name
+        if is_out_of_memory(error):
+            raise
         problem = first_line(error)
     if problem:
         raise InputError(

@@ -13,6 +13,7 @@ from amsunet.data.images import Array
 from amsunet.errors import InputError, first_line
 from amsunet.inference.export_checksum import verify_checksum
 from amsunet.inference.model_metadata import METADATA
+from amsunet.memory import is_out_of_memory
 from amsunet.optional import require
 from amsunet.process_state import quiet
 from amsunet.wording import command
@@ -75,6 +76,13 @@ def open_runtime(path: Path, *, threads: int = 0) -> ExportedRuntime:
     return runtime
 
 
+def _refused(path: Path, what: str, error: Exception) -> Exception:
+    """What a runtime refuses is the file's fault, unless memory ran out."""
+    if is_out_of_memory(error):
+        return error
+    return InputError(f"{path} cannot be {what} ({first_line(error)}): export it again")
+
+
 class OnnxRuntime:
     """An ONNX file on the CPU."""
 
@@ -90,7 +98,7 @@ class OnnxRuntime:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
             described = self._session.get_modelmeta().custom_metadata_map.get(METADATA)  # which is to be UTF-8
         except Exception as error:  # the library has a class for each cause, and no parent of them
-            raise InputError(f"{path} cannot be opened ({first_line(error)}): export it again") from None
+            raise _refused(path, "opened", error) from None
         self.name = f"ONNX Runtime ({path.name})"
         self.description = _described(path, described)
 
@@ -108,7 +116,7 @@ class OpenVino:
         try:
             model = core.read_model(path)
         except RuntimeError as error:
-            raise InputError(f"{path} cannot be opened ({first_line(error)}): export it again") from None
+            raise _refused(path, "opened", error) from None
         self.name = f"OpenVINO ({path.name})"
         self.description = _described(path, _rt_info(model, METADATA))
         asked = _rt_info(model, "precision") or ""
@@ -119,7 +127,7 @@ class OpenVino:
         try:
             self._model = core.compile_model(model, "CPU", settings)
         except RuntimeError as error:
-            raise InputError(f"{path} cannot be run here ({first_line(error)}): export it again") from None
+            raise _refused(path, "run here", error) from None
         # A processor without instructions for it computes in float32, and OpenVINO gives no warning.
         computed = self._model.get_property("INFERENCE_PRECISION_HINT")
         self.lacking = "" if computed == getattr(openvino.Type, precision) else asked
@@ -143,7 +151,7 @@ class Pt2:
             with quiet("torch.export"):  # what is wrong with a file is in our own message
                 program = torch.export.load(path, extra_files=held)
         except Exception as error:  # of torch, of zip files, of whatever reads the parts
-            raise InputError(f"{path} cannot be opened ({first_line(error)}): export it again") from None
+            raise _refused(path, "opened", error) from None
         self.name = f"torch.export ({path.name})"
         self.description = _described(path, held.get(METADATA))
         self._network = program.module().to(memory_format=torch.channels_last)
@@ -169,7 +177,7 @@ class ExecuTorch:
             description = program.load_method(METADATA).execute([])[0] if METADATA in program.method_names else None
             self._forward = program.load_method("forward")
         except RuntimeError as error:
-            raise InputError(f"{path} cannot be opened ({first_line(error)}): export it again") from None
+            raise _refused(path, "opened", error) from None
         self.name = f"ExecuTorch ({path.name})"
         self.description = _described(path, description)
 

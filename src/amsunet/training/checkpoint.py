@@ -22,6 +22,7 @@ import torch
 
 from amsunet.atomic_io import as_input_error, atomic_write
 from amsunet.errors import InputError
+from amsunet.memory import is_out_of_memory
 from amsunet.regular_file import read_regular
 
 logger = logging.getLogger(__name__)
@@ -116,7 +117,9 @@ def _read(path: Path) -> dict[str, Any] | None:
         if not _is_whole(path):
             return None
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile):
+    except (UnpicklingError, RuntimeError, ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+        if is_out_of_memory(error):  # or a sound state would be said to be damaged
+            raise
         return None
     known = isinstance(state, dict) and {"state_dict", "loops", "callbacks"} <= state.keys()
     return state if known else None
