@@ -289,7 +289,7 @@ def _here(out: Path, trial: Any, threads: int) -> Any:
         except Exception:
             traceback.print_exc(file=file)
             code = 1
-    return SimpleNamespace(returncode=code, poll=lambda: code)
+    return SimpleNamespace(returncode=code, reason="", poll=lambda: code)
 
 
 @pytest.fixture(scope="session")

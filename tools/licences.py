@@ -2,9 +2,9 @@
 
 python tools/licences.py [--report FILE]
 
-Without --report it looks at the packages of the environment that it runs in. FILE is what pip would install, as
-``pip install --dry-run --ignore-installed --report FILE ".[cluster,dev,docs,export,openvino,mobile,slides]"`` writes it:
-`make licences` looks at every extra so, and installs none. A licence that is not known here fails too: read it, and
+Without --report it looks at the packages of the environment that it runs in. FILE is what pip would install,
+as ``pip install --dry-run --ignore-installed --report FILE ".[cluster,dev,docs,export,openvino,mobile,slides]"`` writes
+it: `make licences` looks at every extra so, and installs none. A licence that is not known here fails too: read it, and
 write it down in REVIEWED.
 """
 

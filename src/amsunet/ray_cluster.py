@@ -18,6 +18,7 @@ _STORE_BYTES = 256 << 20
 _ENVIRONMENT = {
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # what matters is raised too
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to Ray's maker
+    "RAY_worker_niceness": "0",  # as eager as a command without Ray
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # and no warning about how GPUs will be hidden in another version
 }
 
@@ -37,7 +38,6 @@ def connected(address: str | None = None, processors: int | None = None) -> Iter
         InputError: If no cluster answers, or Ray does not start.
     """
     ray = require("ray")
-    require("ray.data")
     if ray.is_initialized():
         yield ray.cluster_resources()
         return

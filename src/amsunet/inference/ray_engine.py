@@ -103,6 +103,7 @@ class RayEngine:
         left = {printable(one.name): one for one in works}
         if not left:
             return
+        require("ray.data")
         with connected(self.address, self.workers and self.workers * self.threads) as resources:
             gpus = resources.get("GPU", 0) if on_gpu else 0
             workers = self._count(resources, gpus)
