@@ -158,7 +158,7 @@ def test_nothing_is_replaced_unasked(filled, tmp_path, make_run):
     assert _predict(run, tmp_path).written == 3
 
 
-def test_what_cannot_be_is_refused(filled, tmp_path, make_run):
+def test_what_cannot_be_is_refused(filled, tmp_path, make_run, picture, write_pyramid):
     run = load(make_run(), EXACT)
     with pytest.raises(InputError, match=r"in which the record and the lists cannot grow.*with record"):
         predict(run, "bucket://in/set", "bucket://out", engine=Here())
@@ -168,12 +168,19 @@ def test_what_cannot_be_is_refused(filled, tmp_path, make_run):
         predict(run, "bucket://in/set", tmp_path / "out", engine=Here(), record=tmp_path)
     with pytest.raises(InputError, match=r"is not on a disk.*engine='ray' read and write stores"):
         predict(run, "bucket://in/set", tmp_path / "out")
+    with pytest.raises(InputError, match=r"bucket:/in names no object and no folder: write it as text"):
+        predict(run, Path("bucket://in"), tmp_path / "out", engine=Here())
+    with pytest.raises(InputError, match=r"bucket:// names no object and no folder"):
+        predict(run, "bucket://in/set", "bucket://", engine=Here(), record=tmp_path / "record")
+    write_pyramid(filled("in") / "set" / "slide.tif", picture(40, 48))
+    with pytest.raises(InputError, match=r"bucket://in/set/slide.tif is too large for overlay and probability"):
+        predict(run, "bucket://in/set", tmp_path / "out", engine=Here(), overlay=True)
     with pytest.raises(InputError, match=r"nowhere://in cannot be opened \(Protocol not known: nowhere"):
         predict(run, "nowhere://in", tmp_path / "out", engine=Here())
     (tmp_path / "list.txt").write_text("bucket://in/set/a.png\n")
     with pytest.raises(InputError, match=r"list.txt: bucket://in/set/a.png is not on a disk"):
         predict(run, tmp_path / "list.txt", tmp_path / "out", engine=Here())
-    assert not (tmp_path / "out").exists()
+    assert not [*(tmp_path / "out").glob("**/*.png")]
 
 
 def test_a_package_that_a_store_needs_is_named(monkeypatch):

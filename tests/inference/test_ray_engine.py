@@ -210,12 +210,12 @@ def test_who_waits_for_a_worker_that_dies_is_no_failure():
     assert (lonely.workers, lonely.in_flight) == (1, 1)
 
 
-def test_slides_are_the_work_of_workers(cluster, tmp_path, make_run, picture):
+def test_slides_are_the_work_of_workers(cluster, tmp_path, make_run, picture, write_pyramid):
     """The mask of a pyramid to the byte, beside an image; a damaged one is one failure."""
     folder = tmp_path / "in"
     write_image(folder / "small.png", picture(40, 48))
-    _write_pyramid(folder / "slide.tif", picture(234, 299))
-    _write_pyramid(folder / "torn.tif", picture(234, 299))
+    write_pyramid(folder / "slide.tif", picture(234, 299))
+    write_pyramid(folder / "torn.tif", picture(234, 299))
     with tifffile.TiffFile(folder / "torn.tif") as tiff:
         begin = tiff.pages[0].dataoffsets[-1]
     content = bytearray((folder / "torn.tif").read_bytes())
@@ -232,12 +232,12 @@ def test_slides_are_the_work_of_workers(cluster, tmp_path, make_run, picture):
     assert (again.written, again.passed_over) == (0, 2)
 
 
-def test_a_store_is_read_and_written_by_workers(cluster, store, tmp_path, picture, fatal):
+def test_a_store_is_read_and_written_by_workers(cluster, store, tmp_path, picture, fatal, write_pyramid):
     """One is killed half-way, and a slide is among the images; what a store lacks is one failure."""
     folder = store / "objects" / "in"
     for number in range(8):
         write_image(folder / f"{number}.png", picture(24, 96 if number == 5 else 32, seed=number))
-    _write_pyramid(folder / "slide.tif", picture(40, 48))
+    write_pyramid(folder / "slide.tif", picture(40, 48))
     (folder / "locked.png").write_bytes((folder / "0.png").read_bytes())
     predictor = fatal()
     made = predict(predictor, "bucket://in", "bucket://out/masks", engine=TWO, record=tmp_path / "record")
@@ -252,14 +252,6 @@ def test_a_store_is_read_and_written_by_workers(cluster, store, tmp_path, pictur
         assert (pair[0] != pair[1]).mean() < 1e-3, "which images share a batch shows in the last bit at the most"
     again = predict(predictor, "bucket://in", "bucket://out/masks", engine=TWO, record=tmp_path / "record", resume=True)
     assert (again.written, again.passed_over) == (0, 9)
-
-
-def _write_pyramid(path: Path, image: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tifffile.TiffWriter(path) as tiff:
-        settings = {"tile": (64, 64), "compression": "zlib", "photometric": "minisblack"}
-        tiff.write(image, subifds=1, **settings)
-        tiff.write(image[::2, ::2], subfiletype=1, **settings)
 
 
 def test_an_error_of_a_worker_ends_the_command(cluster, many, tmp_path, make_run):

@@ -83,6 +83,7 @@ def predict(
     from amsunet.inference.predict_stored import find_images  # noqa: PLC0415
     from amsunet.inference.predictor import load  # noqa: PLC0415
     from amsunet.inference.process_engine import Engine, predict_here  # noqa: PLC0415
+    from amsunet.inference.stores import as_path  # noqa: PLC0415
     from amsunet.inference.uncertainty import describe_out_of_distribution, describe_polarity_in_doubt  # noqa: PLC0415
     from amsunet.process_state import terminated_like_interrupted  # noqa: PLC0415
 
@@ -100,7 +101,7 @@ def predict(
         outcome = predict_them(
             predictor, overlay=overlay, probability=probability, overwrite=overwrite, level=level, resume=resume
         )
-    lists = Path(record or out)
+    lists = Path(record or as_path(out))
     masks = outcome.written + outcome.passed_over
     before = f", and {outcome.passed_over} that were there" if outcome.passed_over else ""
     echo(f"{outcome.written} masks in {out}{before}, {outcome.pace}")

@@ -56,8 +56,10 @@ def find_images(
     """
     images, out = [as_path(one) for one in images], as_path(out)
     if isinstance(engine, RayEngine) and any(map(is_url, (*images, out))):
-        folder, found = _record_folder(out, record), find_stored(images, out.rstrip("/"))
-        return len(found), partial(predict_stored, images=found, out=out.rstrip("/"), engine=engine, folder=folder)
+        folder = _record_folder(out, record)
+        out = out.rstrip("/") if is_url(out) and Store(out) else out
+        found = find_stored(images, out)
+        return len(found), partial(predict_stored, images=found, out=out, engine=engine, folder=folder)
     refuse_url(out)
     _record_folder(out, record)
     inputs = find_inputs(images, Path(out))

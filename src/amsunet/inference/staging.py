@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 
@@ -12,6 +13,9 @@ from amsunet.errors import InputError
 from amsunet.inference.inputs import InputImage
 from amsunet.inference.prediction_record import Prediction
 from amsunet.inference.stores import UNREADABLE, Store, is_url
+
+_AT_ONCE = 8
+"""Objects that travel at a time: each waits for the store, not for this machine."""
 
 
 class Staging:
@@ -26,11 +30,8 @@ class Staging:
 
     def __init__(self, store: str, network: str) -> None:
         self._store, self._network = store.rstrip("/"), network
-        self._places: dict[str, str] = {}
-        """Addresses or paths of the images, by the names of their masks."""
         self._files: dict[str, str] = {}
-        """Addresses, by the files that they were fetched to."""
-        self._failures: list[Prediction] = []
+        """Addresses, by the files that they are fetched to."""
 
     def __enter__(self) -> Staging:
         self._temporary = tempfile.TemporaryDirectory(prefix="amsunet-")
@@ -59,24 +60,24 @@ class Staging:
         Raises:
             InputError: If the disk is full, or a package for the store is missing.
         """
-        fetched = []
-        for number, (place, name) in enumerate(images):
-            self._places[printable(name)] = place
-            path = Path(place)
-            if is_url(place):
-                path = self._folder / f"{number}{PurePosixPath(place).suffix}"
-                self._files[str(path)] = place
-                try:
-                    Store(place).fetch(path)
-                except InputError as error:
-                    if error.code != UNREADABLE:
-                        raise
-                    self._failures.append(
-                        Prediction(name=printable(name), image=place, network=self._network, failure=str(error))
-                    )
-                    continue
-            fetched.append(InputImage(path, name))
-        return fetched
+        self._places = {printable(name): place for place, name in images}
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = [*pool.map(self._fetch, range(len(images)), *zip(*images, strict=True))]
+        self._failures = [one for one in found if isinstance(one, Prediction)]
+        return [one for one in found if isinstance(one, InputImage)]
+
+    def _fetch(self, number: int, place: str, name: str) -> InputImage | Prediction:
+        if not is_url(place):
+            return InputImage(Path(place), name)
+        path = self._folder / f"{number}{PurePosixPath(place).suffix}"
+        self._files[str(path)] = place
+        try:
+            Store(place).fetch(path)
+        except InputError as error:
+            if error.code != UNREADABLE:
+                raise
+            return Prediction(name=printable(name), image=place, network=self._network, failure=str(error))
+        return InputImage(path, name)
 
     def deliver(self, predictions: Sequence[Prediction]) -> list[Prediction]:
         """Write what was made to the store, if it is to go there.
@@ -87,8 +88,9 @@ class Staging:
         Raises:
             InputError: If the store does not take it.
         """
-        for output in (output for one in predictions if self._store for output in one.outputs):
-            Store(f"{self._store}/{output}").put(self._folder / "out" / output)
+        if self._store:
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                _ = [*pool.map(self._put, (output for one in predictions for output in one.outputs))]
         made = [
             one.model_copy(
                 update={
@@ -100,6 +102,9 @@ class Staging:
             for one in predictions
         ]
         return [*made, *self._failures]
+
+    def _put(self, output: str) -> None:
+        Store(f"{self._store}/{output}").put(self._folder / "out" / output)
 
     def _named(self, text: str) -> str:
         for path, address in self._files.items():

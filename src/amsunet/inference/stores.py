@@ -52,6 +52,8 @@ class Store:
     """
 
     def __init__(self, address: str) -> None:
+        if not urlsplit(address).netloc and not address.partition("://")[2]:
+            raise InputError(f"{address} names no object and no folder: write it as text, as s3://bucket/folder")
         fsspec = require("fsspec")
         protocol = address.partition(":")[0]
         try:
