@@ -16,6 +16,7 @@ from amsunet.evaluation.ray_trials import RayTrials, _Host
 from amsunet.evaluation.study import Study, StudyDesign, Trial, Variant, read_study
 from amsunet.evaluation.trial import STOPPED
 from amsunet.evaluation.trial_queue import _reason, run_trials
+from amsunet.ray_cluster import connected
 from amsunet.training.checkpoint import has_checkpoint
 
 SETTINGS = {"crop": (64, 64), "batch_size": 4, "steps_per_epoch": 2, "epochs": 1}
@@ -39,12 +40,8 @@ def build(in_channels, num_classes):
 def ray() -> Iterator[object]:
     """Two processors of Ray for all tests, as a host has them that started Ray itself."""
     module = pytest.importorskip("ray", reason='needs Ray: pip install "amsunet[cluster]"')
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_worker_niceness", "0")
-        module.init("local", num_cpus=2, include_dashboard=False, object_store_memory=100 << 20, log_to_driver=False)
+    with connected(processors=2):
         yield module
-        module.shutdown()
 
 
 def test_the_table_is_that_of_one_machine(ray, tmp_path, trials_here, said):

@@ -133,6 +133,11 @@ def test_resume_makes_what_is_missing_or_has_changed(filled, tmp_path, make_run,
     assert (again.written, again.passed_over) == (2, 1)
     other = make_run("values", (0, 128))
     assert _predict(other, tmp_path, resume=True).written == 3, "masks of another network are made anew"
+    write_image(filled("in") / "set" / "a.png", picture(32, 40, seed=8))
+    (filled("out") / "masks" / "a.png").write_bytes(b"changed by somebody")
+    with pytest.raises(InputError, match=r"masks/a.png is there already"):
+        _predict(other, tmp_path, resume=True)
+    assert _predict(other, tmp_path, resume=True, overwrite=True).written == 1
     (filled("out") / "masks" / "d.png").write_bytes(b"of somebody")
     write_image(filled("in") / "set" / "d.png", picture(32, 40))
     with pytest.raises(InputError, match=r"d.png is there already"):

@@ -32,9 +32,10 @@ from amsunet.inference.ray_engine import RayEngine, Work, _passes
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.sliding_window import Tiling
 from amsunet.models import code_checksum, create_model
+from amsunet.ray_cluster import connected
 
 fsspec = pytest.importorskip("fsspec", reason='needs fsspec: pip install "amsunet[cluster]"')
-ray = pytest.importorskip("ray", reason='needs Ray: pip install "amsunet[cluster]"')
+pytest.importorskip("ray", reason='needs Ray: pip install "amsunet[cluster]"')
 pytest.importorskip("ray.data", reason='needs Ray Data: pip install "amsunet[cluster]"')
 
 TWO = RayEngine(workers=2)
@@ -78,14 +79,11 @@ def cluster(store) -> Iterator[None]:
     """Two processors of Ray for all tests, as a host has them that started Ray itself."""
     paths = [os.environ.get("PYTHONPATH", ""), str(store / "site"), str(Path(__file__).parent)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_worker_niceness", "0")
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
         patch.setenv("BUCKET", str(store / "objects"))
         fsspec.register_implementation("bucket", "bucket.Bucket", clobber=True)
-        ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=100 << 20, log_to_driver=False)
-        yield
-        ray.shutdown()
+        with connected(processors=2):
+            yield
 
 
 @pytest.fixture

@@ -57,7 +57,9 @@ def find_images(
     images, out = [as_path(one) for one in images], as_path(out)
     if isinstance(engine, RayEngine) and any(map(is_url, (*images, out))):
         folder = _record_folder(out, record)
-        out = out.rstrip("/") if is_url(out) and Store(out) else out
+        if is_url(out):
+            store = Store(out)
+            out = store.address_of(store.key).rstrip("/")  # as the addresses of its objects begin
         found = find_stored(images, out)
         return len(found), partial(predict_stored, images=found, out=out, engine=engine, folder=folder)
     refuse_url(out)
@@ -183,18 +185,21 @@ class _StoredPlan:
                         f"what is made of {results[name]} and of {one.place} would both be {target}: predict them into "
                         "different places"
                     )
-                if self._size(name) is not None and not (self.planner.overwrite or self._is_ours(one)):
+                if self._size(name) is not None and not (self.planner.overwrite or self._is_ours(name, one)):
                     raise InputError(
                         f"{target} is there already: set {setting(resume=True)} to go on with what was predicted "
                         f"there, choose another {setting('out')}, or set {setting(overwrite=True)}"
                     )
 
-    def _is_ours(self, one: StoredImage) -> bool:
+    def _is_ours(self, name: str, one: StoredImage) -> bool:
+        """Whether a result is, unchanged, what an earlier prediction of the same place left or was about to write."""
         record = self.planner.record
         if not self.planner.resume:
             return False
         prediction = record.find(one.name)
-        return record.is_begun(one.name) or (prediction is not None and prediction.image == printable(one.place))
+        if prediction is None or prediction.image != printable(one.place):
+            return record.is_begun(one.name)
+        return self._size(name) in (0, prediction.outputs.get(name))
 
     def _of_image(self, one: StoredImage) -> list[str]:
         planner, folder = self.planner, self.planner.record.folder

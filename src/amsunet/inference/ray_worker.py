@@ -159,11 +159,12 @@ class Worker:
         """Load the network, once."""
         setup = self._setup
         keep_freed_memory()
-        if not setup.folder.is_dir():
+        if setup.folder.is_dir():
+            os.chdir(setup.folder)
+        elif not setup.store:
             raise InputError(
                 f"{setup.folder} is not found on {platform.node()}: all machines must see the same folders"
             )
-        os.chdir(setup.folder)
         predictor = Predictor(setup.model, setup.options, model_file=setup.model_file, tiling=setup.tiling)
         if predictor.checksum() != setup.network:
             raise InputError(

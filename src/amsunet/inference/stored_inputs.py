@@ -82,14 +82,14 @@ Objects = dict[Path, tuple[str, Mapping[str, Any]]]
 
 def _images(objects: Objects, root: Path) -> Objects:
     """Those of a folder or a pattern that are images, by their names; what is left out is logged."""
+    is_folder = any(root in path.parents for path in objects)
+    below = len(root.parts) if is_folder else -1
     shown = [
-        path
-        for path in objects
-        if is_input(path) and not any(part.startswith(".") for part in path.relative_to(root.anchor).parts)
+        path for path in objects if is_input(path) and not any(part.startswith(".") for part in path.parts[below:])
     ]
     if left_out := len(objects) - len(shown):
         logger.info(f"note: {left_out} of {len(objects)} objects are no images by their names, and are left out")
-    if shown and root in shown[0].parents:
+    if is_folder:
         shown = without_masks(root, shown)
     return {path: objects[path] for path in shown}
 
