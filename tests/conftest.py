@@ -40,6 +40,8 @@ _TINY: dict[str, Any] = {
 
 _LONGEST = (
     "test_export.py",
+    "test_ray_engine.py",
+    "test_ray_trials.py",
     "test_compare.py",
     "test_train.py",
     "test_cli.py",

@@ -104,7 +104,7 @@ def predict(
     lists = Path(record or as_path(out))
     masks = outcome.written + outcome.passed_over
     before = f", and {outcome.passed_over} that were there" if outcome.passed_over else ""
-    echo(f"{outcome.written} masks in {out}{before}, {outcome.pace}")
+    echo(f"{outcome.written} masks in {out if record else lists}{before}, {outcome.pace}")
     if out_of_distribution := describe_out_of_distribution(
         [(one.image, one.out_of_distribution) for one in outcome.review if one.out_of_distribution], masks
     ):
