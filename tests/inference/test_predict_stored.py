@@ -179,13 +179,13 @@ def test_what_cannot_be_is_refused(filled, tmp_path, make_run, picture, write_py
         predict(run, "bucket://in/set", "bucket://", engine=Here(), record=tmp_path / "record")
     write_pyramid(filled("in") / "set" / "slide.tif", picture(40, 48))
     with pytest.raises(InputError, match=r"bucket://in/set/slide.tif is too large for overlay and probability"):
-        predict(run, "bucket://in/set", tmp_path / "out", engine=Here(), overlay=True)
+        predict(run, "bucket://in/set", tmp_path / "begun", engine=Here(), overlay=True)
     with pytest.raises(InputError, match=r"nowhere://in cannot be opened \(Protocol not known: nowhere"):
         predict(run, "nowhere://in", tmp_path / "out", engine=Here())
     (tmp_path / "list.txt").write_text("bucket://in/set/a.png\n")
     with pytest.raises(InputError, match=r"list.txt: bucket://in/set/a.png is not on a disk"):
         predict(run, tmp_path / "list.txt", tmp_path / "out", engine=Here())
-    assert not [*(tmp_path / "out").glob("**/*.png")]
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_package_that_a_store_needs_is_named(monkeypatch):
