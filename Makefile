@@ -57,12 +57,12 @@ report: $(VENV)/ready
 
 # No package under the GPL, the AGPL or terms against commercial use, whichever extra is installed.
 licences:
-	$(MAKE) report REPORT=all EXTRAS=dev,docs,export,openvino,mobile,slides
+	$(MAKE) report REPORT=all EXTRAS=cluster,dev,docs,export,openvino,mobile,slides
 	$(RUN)/python tools/licences.py --report build/all.json
 
 # What .ci/run installs, with checksums: after each change of constraints.txt or of what pyproject.toml needs.
 lock:
-	$(MAKE) report REPORT=ci EXTRAS=dev,docs,export
+	$(MAKE) report REPORT=ci EXTRAS=cluster,dev,docs,export
 	$(RUN)/python tools/lock.py build/ci.json > requirements.lock
 
 # Files of packages are those of requirements.lock, or nothing is installed; the other targets then find them there.

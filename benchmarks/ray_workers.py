@@ -1,10 +1,10 @@
-"""Images a second of a worker of Ray against the plain command, one after the other in one run.
+"""Images a second of workers of Ray against the plain command with as many threads, one after the other in one run.
 
-Of processor time, so that other work on the machine does not count: what a worker, or the plain command with one
-thread, needs from its first share or batch to its last; loading the network and starting Ray are left out, and stand
-beside it as seconds of the clock.
+Of processor time, so that other work on the machine counts as little as it can: what the workers, or the plain command,
+need from the first share or batch to the last; loading the network and starting Ray are left out, and stand beside it
+as seconds of the clock. Images a second of the clock are what was seen, with the load of the machine.
 
-    OMP_NUM_THREADS=1 python benchmarks/ray_workers.py [--count 256] [--workers 2] [--out FILE]
+    python benchmarks/ray_workers.py [--count 256] [--workers 1 2] [--out FILE]
 
 Needs amsunet[train,cluster].
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import torch
 
 from amsunet.data.builtin_samples import locate
 from amsunet.device import choose_device, environment
@@ -48,51 +50,69 @@ def processor_seconds(*, of_workers: bool) -> float:
 
 def measure(predictor: Predictor, images: Path, out: Path, engine: Engine) -> dict[str, float]:
     """Predict once."""
-    seen: list[tuple[int, float]] = []
+    seen: list[tuple[int, float, float]] = []
     of_workers = engine is not predict_here
     start = time.perf_counter()
-    with reported_to(lambda done, *_, **__: seen.append((done, processor_seconds(of_workers=of_workers)))):
+
+    def note(done: int, *_: object, **__: object) -> None:
+        seen.append((done, processor_seconds(of_workers=of_workers), time.perf_counter()))
+
+    with reported_to(note):
         outcome = predict_files(predictor, find_inputs([str(images)]), out, engine=engine)
-    (first, before), (last, after) = seen[0], seen[-1]
+    (first, before, since), (last, after, until) = seen[0], seen[-1]
     return {
         "images": outcome.written,
         "images_per_processor_second": (last - first) / (after - before),
+        "images_per_second": (last - first) / (until - since),
         "seconds_with_start": time.perf_counter() - start,
+        "load_of_the_machine": os.getloadavg()[0],
     }
+
+
+def in_process(threads: int) -> Predictor:
+    """The network with so many threads."""
+    torch.set_num_threads(threads)
+    return load("zoo:nuclei", RuntimeOptions(device="cpu", precision="float32"))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=256)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
-    device = choose_device("cpu", "float32")
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "images").mkdir()
         sample = sorted((locate("sample:nuclei") / "test" / "images").iterdir())
         for number in range(asked.count):
-            one = sample[number % len(sample)]
-            shutil.copy(one, folder / "images" / f"{number:06}{one.suffix}")
-        predictor = load("zoo:nuclei", RuntimeOptions(device="cpu", precision="float32"))
-        plain = measure(predictor, folder / "images", folder / "plain", predict_here)
-        workers = measure(predictor, folder / "images", folder / "ray", RayEngine(workers=asked.workers))
-        masks = [path.relative_to(folder / "plain") for path in sorted((folder / "plain").rglob("*.png"))]
-        differ = [one for one in masks if (folder / "plain" / one).read_bytes() != (folder / "ray" / one).read_bytes()]
+            image = sample[number % len(sample)]
+            shutil.copy(image, folder / "images" / f"{number:06}{image.suffix}")
+        for workers in asked.workers:
+            one, other = folder / f"plain{workers}", folder / f"ray{workers}"
+            plain = measure(in_process(workers), folder / "images", one, predict_here)
+            with_ray = measure(in_process(1), folder / "images", other, RayEngine(workers=workers))
+            differ = [path.name for path in one.glob("*.png") if path.read_bytes() != (other / path.name).read_bytes()]
+            row = {
+                "workers_of_a_thread": workers,
+                "plain_with_as_many_threads": plain,
+                "ray": with_ray,
+                "ray_to_plain_of_processor_time": with_ray["images_per_processor_second"]
+                / plain["images_per_processor_second"],
+                "masks_that_differ": len(differ),
+            }
+            print(json.dumps(row, indent=1))
+            rows.append(row)
     result: dict[str, Any] = {
-        "what": f"zoo:nuclei on {asked.count} copies of the test images of sample:nuclei, {asked.workers} workers of a "
-        "thread each; images a second of processor time, so per worker; other work was on the machine",
-        "command": "OMP_NUM_THREADS=1 python " + " ".join(["benchmarks/ray_workers.py", *sys.argv[1:]]),
-        "plain": plain,
-        "ray": workers,
-        "a_worker_to_plain": workers["images_per_processor_second"] / plain["images_per_processor_second"],
-        "masks_that_differ": len(differ),
+        "what": f"zoo:nuclei on {asked.count} copies of the test images of sample:nuclei; images a second of processor "
+        "time are those of a worker, or a thread; those of the clock are with whatever else was on the machine",
+        "command": " ".join(["python", "benchmarks/ray_workers.py", *sys.argv[1:]]),
+        "rows": rows,
         "ray_version": version("ray"),
-        "environment": environment(device),
+        "environment": environment(choose_device("cpu", "float32")),
     }
     asked.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=1))
 
 
 if __name__ == "__main__":

@@ -39,6 +39,8 @@ _TINY: dict[str, Any] = {
 
 _LONGEST = (
     "test_export.py",
+    "test_ray_engine.py",
+    "test_ray_trials.py",
     "test_compare.py",
     "test_train.py",
     "test_cli.py",
@@ -282,7 +284,7 @@ def _here(out: Path, trial: Any, threads: int) -> Any:
         except Exception:
             traceback.print_exc(file=file)
             code = 1
-    return SimpleNamespace(returncode=code, poll=lambda: code)
+    return SimpleNamespace(returncode=code, reason="", poll=lambda: code)
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ def test_the_list_with_checksums_is_that_of_the_constraints(constraints):
         assert re.fullmatch(r"[\w.-]+==[\w.+-]+ --hash=sha256:[0-9a-f]{64}", line), line
     locked = _versions([line.partition(" ")[0] for line in entries])
     assert {name: constraints.get(name) for name in locked} == locked, "make lock"
-    extras = ("train", "export", "openvino", "dev", "docs")
+    extras = ("train", "export", "openvino", "cluster", "dev", "docs")
     texts = [*_PROJECT["dependencies"], *(text for one in extras for text in _PROJECT["optional-dependencies"][one])]
     wanted = {canonicalize_name(Requirement(text).name) for text in texts}
     assert wanted - {*locked} == {"amsunet", "torch"}, "make lock"

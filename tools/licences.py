@@ -2,9 +2,9 @@
 
 python tools/licences.py [--report FILE]
 
-Without --report it looks at the packages of the environment that it runs in. FILE is what pip would install, as
-``pip install --dry-run --ignore-installed --report FILE ".[dev,docs,export,openvino,mobile,slides]"`` writes it:
-`make licences` looks at every extra so, and installs none. A licence that is not known here fails too: read it, and
+Without --report it looks at the packages of the environment that it runs in. FILE is what pip would install,
+as ``pip install --dry-run --ignore-installed --report FILE ".[cluster,dev,docs,export,openvino,mobile,slides]"`` writes
+it: `make licences` looks at every extra so, and installs none. A licence that is not known here fails too: read it, and
 write it down in REVIEWED.
 """
 
@@ -44,6 +44,7 @@ _PERMISSIVE = re.compile(
 _RUNTIME_EXCEPTION = re.compile(r"GPL[-\w.+]*\s+WITH\s+(GCC|Autoconf|Bison|Classpath)-exception[-\w.]*", re.IGNORECASE)
 """A licence that does not reach what is linked to it: libgfortran and libgomp in wheels of NumPy, SciPy and torch."""
 REVIEWED: dict[str, str] = {
+    "axe-playwright-python": "MIT AND MPL-2.0",  # its file LICENSE, and the head of axe.min.js
     "docutils": "Public Domain AND BSD-2-Clause",  # its GPL is that of a mode for Emacs, which no wheel holds
     "torchao": "BSD-3-Clause",  # the file LICENSE of its wheel
 }

@@ -13,7 +13,7 @@ Extra = Literal["stain"]
 Polarity = Literal["auto", "bright-on-dark", "dark-on-bright"]
 """Whether objects are brighter or darker than their background: found out for each image, or given for all."""
 EngineName = Literal["process", "ray"]
-"""What predictions are made by: this process, or workers of Ray."""
+"""What predictions and the trainings of a study are made by: this process or machine, or workers of Ray."""
 LossName = Literal["ce_dice", "focal_dice", "ce_dice_cldice"]
 TorchPrecision = Literal["float32", "bfloat16"]
 ExportPrecision = Literal["float32", "bfloat16", "float16", "int8"]

@@ -46,7 +46,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "openvino": ("openvino",),
     "mobile": ("executorch",),
     "slides": ("imagecodecs", "openslide"),
-    "cluster": ("ray",),
+    "cluster": ("fsspec", "ray"),
 }
 """The packages of each extra, by the names they are imported by."""
 

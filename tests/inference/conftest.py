@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 from amsunet.data.images import write_image
@@ -122,6 +123,20 @@ def picture() -> Callable[..., np.ndarray]:
         return image if channels else image[..., 0]
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def write_pyramid() -> Callable[[Path, np.ndarray], None]:
+    """Write an image as a slide: a pyramid of two levels, in tiles."""
+
+    def write(path: Path, image: np.ndarray) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        settings = {"tile": (64, 64), "compression": "zlib", "photometric": "minisblack"}
+        with tifffile.TiffWriter(path) as tiff:
+            tiff.write(image, subifds=1, **settings)
+            tiff.write(image[::2, ::2], subfiletype=1, **settings)
+
+    return write
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ def test_links_are_followed_and_what_is_left_out_of_a_folder_is_said(tmp_path, p
     assert all(word in text for word in ("more is a link", "1 dead link", "JPEG 2000", "DICOM")) and "e.svs" not in text
 
 
-@pytest.mark.parametrize("place", ["s3://bucket/images", "gs://bucket/images/*.png", "file:///images"])
+@pytest.mark.parametrize("place", ["s3://bucket/images", "gs://bucket/images/*.png", "file://host/images"])
 def test_a_place_that_is_no_path_is_refused(place, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="is not on a disk: mount it"):

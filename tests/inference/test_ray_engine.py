@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 
@@ -27,11 +28,14 @@ from amsunet.inference.outcome import FAILURES, REVIEW_LIST
 from amsunet.inference.predict_files import predict, predict_files
 from amsunet.inference.prediction_record import RECORD
 from amsunet.inference.predictor import Predictor, load
-from amsunet.inference.ray_engine import RayEngine
+from amsunet.inference.ray_engine import RayEngine, Work, _passes
 from amsunet.inference.runtime_options import RuntimeOptions
+from amsunet.inference.sliding_window import Tiling
 from amsunet.models import code_checksum, create_model
+from amsunet.ray_cluster import connected
 
-ray = pytest.importorskip("ray", reason='needs Ray: pip install "amsunet[cluster]"')
+fsspec = pytest.importorskip("fsspec", reason='needs fsspec: pip install "amsunet[cluster]"')
+pytest.importorskip("ray", reason='needs Ray: pip install "amsunet[cluster]"')
 pytest.importorskip("ray.data", reason='needs Ray Data: pip install "amsunet[cluster]"')
 
 TWO = RayEngine(workers=2)
@@ -60,12 +64,26 @@ def build(in_channels, num_classes):
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
+def store(tmp_path_factory) -> Path:
+    """The folder of ``bucket://``, a store that fsspec finds in every process, as one that is installed."""
+    folder = tmp_path_factory.mktemp("store")
+    installed = folder / "site" / "bucket-1.0.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: bucket\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[fsspec.specs]\nbucket = bucket:Bucket\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cluster(store) -> Iterator[None]:
     """Two processors of Ray for all tests, as a host has them that started Ray itself."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=100 << 20, log_to_driver=False)
-    yield
-    ray.shutdown()
+    paths = [os.environ.get("PYTHONPATH", ""), str(store / "site"), str(Path(__file__).parent)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+        patch.setenv("BUCKET", str(store / "objects"))
+        fsspec.register_implementation("bucket", "bucket.Bucket", clobber=True)
+        with connected(processors=2):
+            yield
 
 
 @pytest.fixture
@@ -172,6 +190,66 @@ def test_an_image_that_ends_every_worker_is_one_failure(cluster, many, tmp_path,
     assert path == str(many / "13.png") and not others
     assert why.startswith(f"{path} ended each worker that opened it")
     assert (tmp_path / "out" / FAILURES).read_text() == f"{path}\t{why}\n"
+
+
+def test_who_waits_for_a_worker_that_dies_is_no_failure():
+    """What is left goes in ever smaller passes, at last each image by itself with one worker."""
+    left = {f"{number:02}": Work(f"{number:02}.png", f"{number:02}", 100) for number in range(24)}
+    seen = []
+    for one in _passes(left, 2):
+        names = [[name for _, name in json.loads(share)] for share in one.shares]
+        seen.append((sum(map(len, names)), max(map(len, names)), one.workers, one.in_flight))
+        for name in {0: [f"{number:02}" for number in range(16)], 1: ["16", "17"]}.get(len(seen) - 1, []):
+            del left[name]
+    assert seen == [
+        (24, 3, 2, None), (8, 1, 2, 1), (6, 1, 2, 1), *[(1, 1, 1, 1)] * 6
+    ], "a pass of single images that got none done is the last of its kind"  # fmt: skip
+    _, lonely = _passes({"a": Work("a", "a", 1)}, 2)
+    assert (lonely.workers, lonely.in_flight) == (1, 1)
+
+
+def test_slides_are_the_work_of_workers(cluster, tmp_path, make_run, picture, write_pyramid):
+    """The mask of a pyramid to the byte, beside an image; a damaged one is one failure."""
+    folder = tmp_path / "in"
+    write_image(folder / "small.png", picture(40, 48))
+    write_pyramid(folder / "slide.tif", picture(234, 299))
+    write_pyramid(folder / "torn.tif", picture(234, 299))
+    with tifffile.TiffFile(folder / "torn.tif") as tiff:
+        begin = tiff.pages[0].dataoffsets[-1]
+    content = bytearray((folder / "torn.tif").read_bytes())
+    content[begin : begin + 40] = bytes(40)
+    (folder / "torn.tif").write_bytes(content)
+    predictor = Predictor(make_run(), EXACT, tiling=Tiling(tile=96, overlap=32, whole=0))
+    jobs = find_inputs([str(folder)])
+    one = predict_files(predictor, jobs, tmp_path / "one")
+    two = predict_files(predictor, jobs, tmp_path / "two", engine=TWO)
+    assert (two.written, two.failures) == (one.written, one.failures) and one.written == 2
+    assert "is damaged" in one.failures[str(folder / "torn.tif")]
+    assert (tmp_path / "two" / "slide.tif").read_bytes() == (tmp_path / "one" / "slide.tif").read_bytes()
+    again = predict_files(predictor, jobs, tmp_path / "two", engine=TWO, resume=True)
+    assert (again.written, again.passed_over) == (0, 2)
+
+
+def test_a_store_is_read_and_written_by_workers(cluster, store, tmp_path, picture, fatal, write_pyramid):
+    """One is killed half-way, and a slide is among the images; what a store lacks is one failure."""
+    folder = store / "objects" / "in"
+    for number in range(8):
+        write_image(folder / f"{number}.png", picture(24, 96 if number == 5 else 32, seed=number))
+    write_pyramid(folder / "slide.tif", picture(40, 48))
+    (folder / "locked.png").write_bytes((folder / "0.png").read_bytes())
+    predictor = fatal()
+    made = predict(predictor, "bucket://in", "bucket://out/masks", engine=TWO, record=tmp_path / "record")
+    assert (tmp_path / "net" / "died").exists(), "no worker was killed: nothing was tested"
+    assert made.written == 9 and [*made.failures] == ["bucket://in/locked.png"]
+    predict_files(predictor, find_inputs([str(folder)]), tmp_path / "disk")
+    out = store / "objects" / "out" / "masks"
+    there = {path.name for path in out.iterdir()}
+    assert there == {"slide.tif", *(f"{number}.png" for number in range(8))}
+    for name in there:
+        pair = [np.asarray(Image.open(place / name)) for place in (out, tmp_path / "disk")]
+        assert (pair[0] != pair[1]).mean() < 1e-3, "which images share a batch shows in the last bit at the most"
+    again = predict(predictor, "bucket://in", "bucket://out/masks", engine=TWO, record=tmp_path / "record", resume=True)
+    assert (again.written, again.passed_over) == (0, 9)
 
 
 def test_an_error_of_a_worker_ends_the_command(cluster, many, tmp_path, make_run):

@@ -16,7 +16,6 @@ import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from captures import share
@@ -139,11 +138,11 @@ def _fork_trials(fault: dict[str, Any], told: Path) -> None:
 
 
 class _Started:
-    """What ``subprocess.Popen`` is to a study."""
+    """What ``TrialProcess`` is to a study."""
 
     def __init__(self, process: int, write: int) -> None:
         self._process, self.returncode = process, None
-        self.stdin = SimpleNamespace(close=lambda: os.close(write))
+        self.stop, self.reason = lambda: os.close(write), ""
 
     def poll(self) -> int | None:
         if self.returncode is None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from amsunet.choices import EngineName
 from amsunet.cli.data import data_options
-from amsunet.cli.options import data_argument, device_options, options, take_device
+from amsunet.cli.options import data_argument, device_options, options, refuse_settings_of, take_device
 from amsunet.cli.settings import STUDY, setting_options
 from amsunet.console import echo
 from amsunet.data.options import DataOptions
@@ -23,6 +24,14 @@ study_options = options(
     click.option(
         "--jobs", type=click.IntRange(1), help="Trainings at a time (default: what the machine has room for)."
     ),
+    click.option(
+        "--engine",
+        type=click.Choice(get_args(EngineName)),
+        default="process",
+        show_default=True,
+        help="ray: hand the trainings out to workers of Ray, on this machine or a cluster.",
+    ),
+    click.option("--address", metavar="HOST:PORT", help="Of a Ray cluster, or auto for the one of this machine."),
     click.option("--out", type=click.Path(path_type=Path), help="Folder of the study, which goes on if it is there."),
     data_options(),
     setting_options(STUDY),
@@ -71,15 +80,20 @@ def run_study(
     default_name: str,
     title: str,
     out: Path | None,
+    engine: EngineName,
+    address: str | None,
     **values: Any,
 ) -> None:
     """Train and evaluate what a command asks for, write table and page, and print where they are."""
     from amsunet.evaluation.compare import compare as run  # noqa: PLC0415
     from amsunet.evaluation.comparison_page import write_page  # noqa: PLC0415
+    from amsunet.evaluation.ray_trials import RayTrials  # noqa: PLC0415
     from amsunet.evaluation.study import StudyDesign  # noqa: PLC0415
 
     if values["folds"] is not None and "test_fraction" in data_options.model_fields_set:
         raise click.UsageError("--folds evaluates on folds, --test-fraction on held-out images: give one of them.")
+    if engine == "process":
+        refuse_settings_of(click.get_current_context(), ("address",), "--engine ray")
     folder = out or Path("studies") / f"{Path(data.removeprefix('sample:')).stem}-{default_name}"
     comparison = run(
         data,
@@ -89,6 +103,7 @@ def run_study(
         data_options=data_options,
         device=take_device(values),
         design=StudyDesign(title=title, **values),
+        engine=RayTrials(address) if engine == "ray" else engine,
     )
     echo(comparison.table(), lines=True)
     echo(f"every image: {folder / 'images.csv'}")

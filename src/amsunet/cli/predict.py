@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @model_options(view_options)
 @click.argument("images", nargs=-1, required=True)
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the masks.")
+@click.option("--out", type=click.Path(), required=True, help="Folder for the masks.")
 @click.option("--overlay", is_flag=True, help="Also write the images with outlines.")
 @click.option("--probability", is_flag=True, help="Also write probability maps (16-bit PNG).")
 @click.option("--overwrite", is_flag=True, help="Replace masks that are there already.")
@@ -51,11 +51,16 @@ if TYPE_CHECKING:
 @click.option("--address", metavar="HOST:PORT", help="Of a Ray cluster, or auto for the one of this machine.")
 @click.option("--workers", type=click.IntRange(1), help="Of Ray (default: a worker a processor, or a GPU).")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Processors of each worker.")
+@click.option(
+    "--record",
+    type=click.Path(),
+    help="Of --engine ray with masks that go to a store (s3://...): folder for the record and the lists.",
+)
 @click.option("--compile", is_flag=True, help="Run torch.compile: minutes at first, faster thereafter.")
 def predict(
     model: ModelRef,
     images: tuple[str, ...],
-    out: Path,
+    out: str,
     overlay: bool,
     probability: bool,
     overwrite: bool,
@@ -65,18 +70,20 @@ def predict(
     address: str | None,
     workers: int | None,
     threads: int,
+    record: str | None,
     options: RuntimeOptions,
     model_file: str | None,
 ) -> None:
-    """Segment IMAGES: files, folders, patterns, or lists (.txt, one path a line); slides are read tile by tile.
+    """Segment IMAGES: files, folders, patterns, or lists (.txt, one path a line); slides are read tile by tile. With
+    --engine ray, IMAGES and --out may be in stores, as s3://bucket/folder.
 
     RUN is a run folder, a network of amsunet zoo (zoo:NAME), or a file that amsunet export made.
     """
-    from amsunet.inference.inputs import find_inputs  # noqa: PLC0415
     from amsunet.inference.outcome import FAILURES, REVIEW_LIST  # noqa: PLC0415
-    from amsunet.inference.predict_files import predict_files  # noqa: PLC0415
+    from amsunet.inference.predict_stored import find_images  # noqa: PLC0415
     from amsunet.inference.predictor import load  # noqa: PLC0415
     from amsunet.inference.process_engine import Engine, predict_here  # noqa: PLC0415
+    from amsunet.inference.stores import as_path  # noqa: PLC0415
     from amsunet.inference.uncertainty import describe_out_of_distribution, describe_polarity_in_doubt  # noqa: PLC0415
     from amsunet.process_state import terminated_like_interrupted  # noqa: PLC0415
 
@@ -85,26 +92,19 @@ def predict(
 
         do: Engine = RayEngine(address, workers, threads)
     else:
-        refuse_settings_of(click.get_current_context(), ("address", "workers", "threads"), "--engine ray")
+        refuse_settings_of(click.get_current_context(), ("address", "workers", "threads", "record"), "--engine ray")
         do = predict_here
-    jobs = find_inputs(images, out)
+    count, predict_them = find_images(images, out, do, record)
     predictor = load(model, options, model_file=model_file)
     echo(f"on {predictor}")
     with terminated_like_interrupted():
-        outcome = predict_files(
-            predictor,
-            jobs,
-            out,
-            overlay=overlay,
-            probability=probability,
-            overwrite=overwrite,
-            level=level,
-            resume=resume,
-            engine=do,
+        outcome = predict_them(
+            predictor, overlay=overlay, probability=probability, overwrite=overwrite, level=level, resume=resume
         )
+    lists = Path(record or as_path(out))
     masks = outcome.written + outcome.passed_over
     before = f", and {outcome.passed_over} that were there" if outcome.passed_over else ""
-    echo(f"{outcome.written} masks in {out}{before}, {outcome.pace}")
+    echo(f"{outcome.written} masks in {out if record else lists}{before}, {outcome.pace}")
     if out_of_distribution := describe_out_of_distribution(
         [(one.image, one.out_of_distribution) for one in outcome.review if one.out_of_distribution], masks
     ):
@@ -119,9 +119,9 @@ def predict(
         if scaling.warning:
             echo(f"warning: {scaling.warning}", err=True)
     if outcome.review:
-        echo(f"{len(outcome.review)} of {masks} masks are to be checked: {out / REVIEW_LIST}", err=True)
+        echo(f"{len(outcome.review)} of {masks} masks are to be checked: {lists / REVIEW_LIST}", err=True)
     for message in outcome.failures.values():
         echo(f"failed: {message}", err=True)
     if outcome.failures:
-        echo(f"{len(outcome.failures)} of {len(jobs)} failed, listed in {out / FAILURES}", err=True)
+        echo(f"{len(outcome.failures)} of {count} failed, listed in {lists / FAILURES}", err=True)
         raise SystemExit(1)

@@ -6,11 +6,12 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from filelock import Timeout
 
+from amsunet.choices import EngineName
 from amsunet.data.discovery.layout import Split
 from amsunet.data.duplicates import keep_together
 from amsunet.data.masks import MaskOptions
@@ -19,6 +20,7 @@ from amsunet.data.splits import assign_folds
 from amsunet.device import Device, choose_device
 from amsunet.errors import InputError
 from amsunet.evaluation.comparison import Comparison, collect
+from amsunet.evaluation.ray_trials import RayTrials
 from amsunet.evaluation.study import (
     PER_TRIAL,
     Study,
@@ -61,6 +63,7 @@ def compare(
     design: StudyDesign = StudyDesign(),  # noqa: B008 - frozen
     data_options: DataOptions | None = None,
     device: str | Device = "auto",
+    engine: EngineName | RayTrials = "process",
 ) -> Comparison:
     """Train and evaluate networks on the same splits with the same augmentation, loss, optimizer and budget.
 
@@ -76,6 +79,7 @@ def compare(
         design: How often each network is trained, and on what it is evaluated.
         data_options: How the data set is read and split, where that is not to be found out.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``; or what ``choose_device`` gives.
+        engine: What runs the trainings: processes on this machine, or ``ray``; a ``RayTrials`` for a cluster.
 
     Returns:
         Scores, costs and tests of every network. A trial that failed is in the result.
@@ -105,7 +109,9 @@ def compare(
     of_settings = any(variant.settings for variant in variants)
     split: Literal["test", "val"] = "val" if of_settings and folds is None else "test"
     trials = len(variants) * design.seeds * (folds or 1)
-    jobs = design.jobs or _room(plan, variants, classes, chosen, trials)
+    ray = _ray_of(engine)
+    here = None if ray and ray.address else design.jobs  # of a cluster, jobs are those of all machines
+    jobs = here or _room(plan, variants, classes, chosen, trials)
     study = Study(
         title=design.title,
         source=absolute_source(data),
@@ -132,12 +138,25 @@ def compare(
                 logger.log(level, line)
             logger.info("plan of every training:\n%s", plan)
             waiting = [trial for trial in study.trials() if not is_done(folder, trial)]
-            failures = run_trials(folder, study, waiting, jobs)
+            if ray is None:
+                failures = run_trials(folder, study, waiting, jobs)
+            else:
+                with ray.started(study, design.jobs if ray.address else jobs) as (start, jobs):
+                    failures = run_trials(folder.absolute(), study, waiting, jobs, start)
             return collect(folder, study, chosen, failures, jobs)
     except Timeout:
         raise InputError(
             f"another amsunet is at work in {folder}: wait for it, or choose another {setting('out')}"
         ) from None
+
+
+def _ray_of(engine: EngineName | RayTrials) -> RayTrials | None:
+    """What hands trials out, if this process does not start them itself."""
+    if isinstance(engine, str) and engine not in get_args(EngineName):
+        raise InputError(f"{setting('engine')} {engine!r} is unknown: choose {' or '.join(get_args(EngineName))}")
+    if isinstance(engine, RayTrials):
+        return engine
+    return RayTrials() if engine == "ray" else None
 
 
 def _checked_variants(models: Sequence[str | Variant]) -> Sequence[Variant]:

@@ -7,7 +7,9 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from amsunet.errors import reason_of_end
 from amsunet.evaluation.score_table import number
@@ -18,21 +20,56 @@ from amsunet.wording import setting, spelled
 logger = logging.getLogger(__name__)
 
 
-def run_trials(out: Path, study: Study, waiting: list[Trial], jobs: int) -> dict[str, str]:
-    """Run the trials that are not done. Returns what was wrong, by the name of the trial."""
+class Running(Protocol):
+    """A trial that was started."""
+
+    returncode: int | None
+    """Once ``poll`` or ``wait`` gave one."""
+    reason: str
+    """Why it failed, where its log does not say so."""
+
+    def poll(self) -> int | None:
+        """Its exit code, if it has ended."""
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended."""
+
+    def stop(self) -> None:
+        """Press its Ctrl-C."""
+
+
+Start = Callable[[Path, Trial, int], Running]
+"""Starts a trial: takes the folder of the study, the trial, and its threads."""
+
+
+def run_trials(
+    out: Path, study: Study, waiting: list[Trial], jobs: int, start_trial: Start | None = None
+) -> dict[str, str]:
+    """Run the trials that are not done.
+
+    Args:
+        out: The study's folder.
+        study: What they are of.
+        waiting: The trials.
+        jobs: How many at a time.
+        start_trial: Starts one; a process on this machine when left out.
+
+    Returns:
+        What was wrong, by the name of the trial.
+    """
     trials, total, done, start = len(study.trials()), len(waiting), 0, time.monotonic()
     minutes = study.plan.get("minutes")
     time_needed = f": about {total * minutes / jobs:.0f} minutes and the evaluation" if minutes and total else ""
     logger.info(
         f"{trials} trainings, {trials - total} done already, {jobs} at a time, each of {study.equal}{time_needed}"
     )
-    running: list[tuple[Trial, subprocess.Popen[bytes]]] = []
+    running: list[tuple[Trial, Running]] = []
     failures: dict[str, str] = {}
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
                 trial = waiting.pop(0)
-                running.append((trial, _start(out, trial, study.threads)))
+                running.append((trial, (start_trial or _start)(out, trial, study.threads)))
             time.sleep(0.2)
             ended = [(trial, process) for trial, process in running if process.poll() is not None]
             running = [(trial, process) for trial, process in running if process.returncode is None]
@@ -43,34 +80,55 @@ def run_trials(out: Path, study: Study, waiting: list[Trial], jobs: int) -> dict
                 if process.returncode == 0:
                     logger.info(f"{trial.name}: Dice {number(score_of(out, trial))}   {left}")
                 else:
-                    failures[trial.name] = _reason(out, trial, process.returncode)
+                    failures[trial.name] = _reason(out, trial, process)
                     logger.info(f"{trial.name}: failed, {failures[trial.name]}   {left}")
     except KeyboardInterrupt:
         logger.info("stopping; the same command goes on from here")
         raise
     finally:
         for _, process in running:
-            assert process.stdin is not None
-            process.stdin.close()
+            process.stop()
         for _, process in running:
             process.wait()
     return failures
 
 
-def _start(out: Path, trial: Trial, threads: int) -> subprocess.Popen[bytes]:
-    log = out / "cells" / f"{trial.name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as file:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "amsunet.evaluation.trial", str(out), trial.name, spelled()],
-            stdin=subprocess.PIPE,  # the trial sees by its end that this process is gone
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,  # Ctrl-C reaches it through its input, once
-        )
+class TrialProcess(subprocess.Popen[bytes]):
+    """The process of a trial on this machine."""
+
+    reason = ""
+
+    @classmethod
+    def start(cls, out: Path, trial: Trial, threads: int) -> TrialProcess:
+        """Start it; what it says goes to ``cells/NAME.log``."""
+        log = _log_of(out, trial)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as file:
+            return cls(
+                [sys.executable, "-P", "-m", "amsunet.evaluation.trial", str(out), trial.name, spelled()],
+                stdin=subprocess.PIPE,  # the trial sees by its end that this process is gone
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,  # Ctrl-C reaches it through its input, once
+            )
+
+    def stop(self) -> None:
+        """Press its Ctrl-C, as the end of its input."""
+        assert self.stdin is not None
+        self.stdin.close()
 
 
-def _reason(out: Path, trial: Trial, code: int) -> str:
-    log = (out / "cells" / f"{trial.name}.log").read_text(encoding="utf-8", errors="replace")
-    return reason_of_end(code, log, f"fewer {setting('jobs')} or a smaller {setting('batch_size')}")
+_start = TrialProcess.start
+
+
+def _log_of(out: Path, trial: Trial) -> Path:
+    return out / "cells" / f"{trial.name}.log"
+
+
+def _reason(out: Path, trial: Trial, process: Running) -> str:
+    if process.reason:
+        return process.reason
+    assert process.returncode is not None
+    log = _log_of(out, trial).read_text(encoding="utf-8", errors="replace")
+    return reason_of_end(process.returncode, log, f"fewer {setting('jobs')} or a smaller {setting('batch_size')}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import logging
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +16,9 @@ from amsunet.data.discovery.words import role_of
 from amsunet.data.image_file import is_image
 from amsunet.data.slides import SLIDE_SUFFIXES
 from amsunet.errors import InputError
+from amsunet.inference.stores import as_path, is_url
+from amsunet.wording import setting
 
-_URL = re.compile("[A-Za-z][A-Za-z0-9+.-]+:/")
-"""More than one letter, which would be a drive."""
 logger = logging.getLogger(__name__)
 
 
@@ -35,7 +34,7 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[InputIma
     """Find the images that paths, folders, patterns and lists (.txt, one path a line) name.
 
     Of a folder or a pattern, images below ``out``, where the masks go, are passed over, unless all of them are. Images
-    of one name get masks of names that differ: see ``_named_apart``. Names that were changed, and what is left out of a
+    of one name get masks of names that differ: see ``named_apart``. Names that were changed, and what is left out of a
     folder, are logged.
 
     Raises:
@@ -43,6 +42,7 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[InputIma
     """
     jobs: list[InputImage] = []
     for text in inputs:
+        text = as_path(text)  # noqa: PLW2901 - what it means
         refuse_url(text)
         path = locate(text)
         if text.startswith(PREFIX):
@@ -51,24 +51,29 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[InputIma
             found = _not_below(out, _in_folder(path))
         elif path.suffix.lower() == ".txt" and path.is_file():
             lines = _read_list(path)
+            for line in filter(is_url, lines):
+                raise InputError(f"{path}: {line} is not on a disk: a list names files; name the store's folder itself")
             found = [InputImage(path.parent / line, Path(line).stem) for line in lines]
         elif path.exists():
-            if not _is_input(path) and (kind := describe_other(path)):
+            if not is_input(path) and (kind := describe_other(path)):
                 raise InputError(f"{path} is {kind}")
             found = [InputImage(path, path.stem)]
         else:
             found = [InputImage(Path(name), Path(name).stem) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
-            found = _not_below(out, [job for job in found if _is_input(job.image)])
+            found = _not_below(out, [job for job in found if is_input(job.image)])
         if not found:
             raise InputError(f"{text} names no image: check the path (folders, patterns and .txt lists are fine too)")
         jobs += found
-    return _named_apart(list({_absolute(job.image): job for job in jobs}.values()))
+    return named_apart(list({_absolute(job.image): job for job in jobs}.values()))
 
 
 def refuse_url(place: str | Path) -> None:
-    """Raise InputError for a place that is no path, as ``s3://bucket/folder``; pathlib makes one slash of two."""
-    if _URL.match(str(place)):
-        raise InputError(f"{place} is not on a disk: mount it, or copy it, and name that folder")
+    """Raise InputError for a place that is no path, as ``s3://bucket/folder``."""
+    if is_url(place):
+        raise InputError(
+            f"{place} is not on a disk: mount it, or copy it, and name that folder; predictions with "
+            f"{setting(engine='ray')} read and write stores"
+        )
 
 
 def _in_folder(path: Path) -> list[InputImage]:
@@ -82,11 +87,11 @@ def _in_folder(path: Path) -> list[InputImage]:
         logger.info(f"note: {note}")
     for warning in [*tree.warnings, *describe_other_files(tree)]:
         logger.warning(warning)
-    found = _without_masks(path, sorted([*tree.pictures, *tree.undecodable, *slides]))
+    found = without_masks(path, sorted([*tree.pictures, *tree.undecodable, *slides]))
     return [InputImage(image, str(image.relative_to(path).with_suffix(""))) for image in found]
 
 
-def _without_masks(path: Path, found: list[Path]) -> list[Path]:
+def without_masks(path: Path, found: list[Path]) -> list[Path]:
     """The images of a data set, without what lies in folders of masks beside folders of images, by their names; what is
     left out is logged. All of them, if the names do not tell both apart.
     """
@@ -101,7 +106,7 @@ def _without_masks(path: Path, found: list[Path]) -> list[Path]:
     return [image for image in found if image not in {*masks}]
 
 
-def _named_apart(jobs: list[InputImage]) -> list[InputImage]:
+def named_apart(jobs: list[InputImage]) -> list[InputImage]:
     """Where images of different folders would get one mask name, the name of every mask begins with the folders of its
     image, from the one that holds all images; where images of one folder would, as a.jpg and a.png, those masks keep
     the suffix of the image.
@@ -165,5 +170,6 @@ def _not_below(out: Path | None, found: list[InputImage]) -> list[InputImage]:
     return [job for job in found if not job.image.resolve().is_relative_to(out.resolve())] or found
 
 
-def _is_input(path: Path) -> bool:
+def is_input(path: Path) -> bool:
+    """Whether a file of a folder is an image or a slide, by its name."""
     return is_image(path) or (path.suffix.lower() in SLIDE_SUFFIXES and not path.name.startswith("."))

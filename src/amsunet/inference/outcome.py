@@ -12,6 +12,7 @@ from amsunet.atomic_io import csv_line, write_csv, write_text
 from amsunet.data.preprocessing import Size
 from amsunet.errors import InputError
 from amsunet.inference.prediction_record import PredictionRecord, append_line
+from amsunet.inference.stores import is_url
 from amsunet.inference.uncertainty import ReviewItem
 from amsunet.regular_file import read_regular
 from amsunet.safe_text import one_line
@@ -63,11 +64,11 @@ class Lists:
         """By place: an image as it was named, its review item and its failure."""
         self._is_begun = False
 
-    def add(self, image: Path, item: ReviewItem | None, failure: str = "") -> None:
+    def add(self, image: str | Path, item: ReviewItem | None, failure: str = "") -> None:
         """Note that an image was handled: to be reviewed, without a mask, or neither.
 
         Args:
-            image: Its path.
+            image: Its path, or its address.
             item: Of a mask that is to be reviewed.
             failure: Why there is no mask.
         """
@@ -81,7 +82,7 @@ class Lists:
                 self._begin_review_list()
                 append_line(self._out / REVIEW_LIST, csv_line(_as_row(item).values()))
 
-    def pass_over(self, image: Path, item: ReviewItem | None, failure: str = "") -> None:
+    def pass_over(self, image: str | Path, item: ReviewItem | None, failure: str = "") -> None:
         """Note what is known of an image, as ``add`` does, for ``close`` alone."""
         self._found[_place(image)] = str(image), item, failure
 
@@ -131,7 +132,7 @@ class Lists:
         """The lines for other images, but for those that were there when they failed and are not any more."""
         lines = {line.partition("\t")[0]: line for line in _read_lines(self._out / FAILURES)}
         others = {image: line for image, line in lines.items() if _place(image) not in self._found}
-        gone = {image for image in others if not os.path.lexists(image)}
+        gone = {image for image in others if not is_url(image) and not os.path.lexists(image)}
         if gone:
             last = {one.image: one for one in self._record.predictions() if one.image in gone}
             gone = {image for image, one in last.items() if one.file is not None}

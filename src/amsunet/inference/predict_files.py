@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args
 
@@ -13,7 +14,7 @@ from amsunet.choices import EngineName
 from amsunet.data.image_header import MAXIMUM_PIXELS
 from amsunet.data.slides import LARGE_PIXELS
 from amsunet.errors import InputError
-from amsunet.inference.inputs import InputImage, find_inputs, refuse_url
+from amsunet.inference.inputs import InputImage, refuse_url
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.outcome import FAILURES, REVIEW_LIST, Outcome
 from amsunet.inference.prediction_plan import ImageTask, Planner
@@ -38,13 +39,15 @@ def predict(
     level: int = 0,
     resume: bool = False,
     engine: EngineName | Engine = "process",
+    record: str | Path | None = None,
 ) -> Outcome:
     """Segment images into a folder of masks, as the command ``amsunet predict`` does.
 
     Args:
         model: What ``load`` takes, or what it gave: ``load(model, RuntimeOptions(tta="flips"))`` for other settings.
         images: A file, folder, pattern, list (.txt, one path a line) or ``sample:NAME``, or several of them.
-        out: The folder for the masks, each of its image's name, in the convention of the training masks.
+        out: The folder for the masks, each of its image's name, in the convention of the training masks. With ``ray``
+            this and the images may be in object stores that fsspec reaches, as ``s3://bucket/folder``.
         overlay: Also write ``overlays/NAME.png``, the image with outlines.
         probability: Also write ``probabilities/NAME.png``, 16 bits for 0 ... 1; a file a class if more than two.
         overwrite: Replace masks that are there already, but never an image they are made from.
@@ -53,6 +56,7 @@ def predict(
             what has changed is made anew.
         engine: What the work is done by: this process, or ``ray``, workers on this machine; a ``RayEngine`` for other
             numbers of them, or for a cluster.
+        record: The folder for the record and the lists, where the masks go to a store.
 
     Returns:
         What was written, what failed and why, and which masks should be reviewed.
@@ -66,19 +70,17 @@ def predict(
         >>> outcome.written, outcome.failures
         (4, {})
     """
+    from amsunet.inference.predict_stored import find_images  # noqa: PLC0415 - which builds on this file
+
     several = [images] if isinstance(images, str | Path) else images
-    jobs = find_inputs([str(one) for one in several], Path(out))
-    predictor = model if isinstance(model, Predictor) else load(model)
-    return predict_files(
-        predictor,
-        jobs,
-        Path(out),
+    _, predict_them = find_images([str(one) for one in several], str(out), choose_engine(engine), record)
+    return predict_them(
+        model if isinstance(model, Predictor) else load(model),
         overlay=overlay,
         probability=probability,
         overwrite=overwrite,
         level=level,
         resume=resume,
-        engine=choose_engine(engine),
     )
 
 
@@ -115,6 +117,23 @@ def predict_files(
     Raises:
         InputError: If a result cannot be written, or would take the place of another file.
     """
+    check_folder(out)
+    record = PredictionRecord(out)
+    planner = Planner(predictor, record, overlay, probability, overwrite, level, resume)
+    plan = planner.plan(inputs)
+    _note_large(plan.images)
+    for folder in {out, *plan.folders()}:
+        remove_abandoned(folder)
+    results = Results(record, predictor.checksum())
+    with recorded(results):
+        for one, prediction in plan.made:
+            results.pass_over(one.image, prediction)
+        engine(planner, plan, results)
+    return results.outcome
+
+
+def check_folder(out: Path) -> None:
+    """Raise InputError if a folder cannot take the record and the lists."""
     refuse_url(out)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file: name a folder for the masks")
@@ -124,24 +143,19 @@ def predict_files(
         if path.exists():
             refuse_irregular(path)
         check_writable(path)
-    record = PredictionRecord(out)
-    planner = Planner(predictor, record, overlay, probability, overwrite, level, resume)
-    plan = planner.plan(inputs)
-    _note_large(plan.images)
-    for folder in {out, *plan.folders()}:
-        remove_abandoned(folder)
-    results = Results(record, predictor.checksum())
+
+
+@contextmanager
+def recorded(results: Results) -> Iterator[None]:
+    """Put the lists in order at the end, also where the work within is stopped: masks that are written are listed."""
     start = time.perf_counter()
     try:
-        for one, prediction in plan.made:
-            results.pass_over(one, prediction)
-        engine(planner, plan, results)
+        yield
     except (KeyboardInterrupt, SystemExit):
         logger.info(f"stopped; with {setting(resume=True)} the same command goes on with what is left")
         raise
-    finally:  # masks that are written are listed, even if what follows them is stopped
+    finally:
         results.close(time.perf_counter() - start)
-    return results.outcome
 
 
 def choose_engine(engine: EngineName | Engine) -> Engine:

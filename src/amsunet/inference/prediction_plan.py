@@ -83,11 +83,7 @@ class Planner:
         plan = PredictionPlan()
         states = self._read_states(inputs, plan) if self.resume else {}
         self.add_tasks(plan, [one for one in inputs if states.get(one.name) not in ("made", "changed")])
-        if plan.slides and (self.overlay or self.probability):
-            raise InputError(
-                f"{plan.slides[0].path} is too large for {setting('overlay')} and {setting('probability')}: leave them "
-                "out"
-            )
+        self.refuse_views_of_slides(plan)
         if self.level and not plan.slides and not plan.made:
             raise InputError(f"{setting('level')} is for pyramids, and none of the images is one: leave it out")
         self._refuse_to_replace(inputs, plan)
@@ -104,6 +100,14 @@ class Planner:
             else:
                 pixels = count_pixels(one.image)
                 plan.images.append(ImageTask(one.image, one.name, pixels, self._outputs(one.name)))
+
+    def refuse_views_of_slides(self, plan: PredictionPlan) -> None:
+        """Raise InputError if overlays or probability maps of slides are wanted."""
+        if plan.slides and (self.overlay or self.probability):
+            raise InputError(
+                f"{plan.slides[0].path} is too large for {setting('overlay')} and {setting('probability')}: leave them "
+                "out"
+            )
 
     def _outputs(self, name: str) -> Outputs:
         convention = self.predictor.description.convention

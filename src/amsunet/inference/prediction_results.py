@@ -7,7 +7,6 @@ from pathlib import Path
 
 from amsunet.atomic_io import printable
 from amsunet.errors import InputError
-from amsunet.inference.inputs import InputImage
 from amsunet.inference.outcome import Lists, Outcome
 from amsunet.inference.prediction_plan import ImageTask, relative_name, size_of
 from amsunet.inference.prediction_record import FileStamp, Prediction, PredictionRecord, stamp
@@ -27,10 +26,10 @@ class Results:
         self.record, self.network = record, network
         self.lists, self.outcome = Lists(record), Outcome()
 
-    def pass_over(self, one: InputImage, prediction: Prediction) -> None:
+    def pass_over(self, image: str | Path, prediction: Prediction) -> None:
         """Note an image whose mask is there already."""
         self.outcome.passed_over += 1
-        self.lists.pass_over(one.image, prediction.review)
+        self.lists.pass_over(image, prediction.review)
 
     def begin(self, names: Sequence[str]) -> None:
         """Note that files of these names are about to be written."""
@@ -73,7 +72,7 @@ class Results:
 
     def note(self, prediction: Prediction) -> None:
         """Add what came of an image to the lists and to the record."""
-        self.lists.add(Path(prediction.image), prediction.review, prediction.failure)
+        self.lists.add(prediction.image, prediction.review, prediction.failure)
         self.record.add(prediction)
 
     def take(self, prediction: Prediction) -> None:

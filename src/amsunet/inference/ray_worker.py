@@ -8,7 +8,7 @@ import platform
 import traceback
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from amsunet.inference.prediction_record import Prediction, PredictionRecord
 from amsunet.inference.prediction_results import Results
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.process_engine import predict_here
+from amsunet.inference.staging import Staging
+from amsunet.inference.stores import is_url
 from amsunet.memory import keep_freed_memory
 from amsunet.text_files import parse_json
 from amsunet.wording import Place, setting, spelled, spelled_for
@@ -42,10 +44,12 @@ class Setup:
     """What relative paths begin at."""
     place: Place
     """What messages are worded for."""
+    store: str = ""
+    """Where masks go, if that is the address of a store; ``out`` is the folder of the record then."""
 
     @classmethod
-    def of(cls, planner: Planner) -> Setup:
-        """Take it from a planner."""
+    def of(cls, planner: Planner, store: str = "") -> Setup:
+        """Take it from a planner, and the address of a store where masks are to go to one."""
         predictor = planner.predictor
         model, options, model_file = predictor.opened
         return cls(
@@ -60,6 +64,7 @@ class Setup:
             planner.level,
             Path.cwd(),
             spelled(),
+            store,
         )
 
 
@@ -125,30 +130,41 @@ class Worker:
     def _reply(self, share: str) -> str:
         with spelled_for(self._setup.place):
             try:
-                return self._do([InputImage(Path(image), name) for image, name in parse_json(share)]).write()
+                return self._do([(place, name) for place, name in parse_json(share)]).write()
             except InputError as error:
                 return json.dumps({"input_error": str(error), "code": error.code})
             except Exception:
                 return json.dumps({"error": traceback.format_exc()})
 
-    def _do(self, inputs: list[InputImage]) -> Reply:
+    def _do(self, images: list[tuple[str, str]]) -> Reply:
+        """Predict images, given as places and names."""
         if self._planner is None:
             self._planner = self._start()
+        if self._setup.store or any(is_url(place) for place, _ in images):
+            with Staging(self._setup.store, self._setup.network) as staging:
+                planner = replace(self._planner, record=PredictionRecord(staging.out)) if staging.out else self._planner
+                reply = self._predict(planner, staging.fetch(images))
+                return replace(reply, predictions=staging.deliver(reply.predictions))
+        return self._predict(self._planner, [InputImage(Path(place), name) for place, name in images])
+
+    def _predict(self, planner: Planner, inputs: list[InputImage]) -> Reply:
         plan = PredictionPlan()
-        self._planner.add_tasks(plan, inputs)
-        results = Collected(self._planner.record, self._setup.network)
-        predict_here(self._planner, plan, results)
+        planner.add_tasks(plan, inputs)
+        planner.refuse_views_of_slides(plan)
+        results = Collected(planner.record, self._setup.network)
+        predict_here(planner, plan, results)
         return Reply(results.predictions, results.outcome.sizes)
 
     def _start(self) -> Planner:
         """Load the network, once."""
         setup = self._setup
         keep_freed_memory()
-        if not setup.folder.is_dir():
+        if setup.folder.is_dir():
+            os.chdir(setup.folder)
+        elif not setup.store:
             raise InputError(
                 f"{setup.folder} is not found on {platform.node()}: all machines must see the same folders"
             )
-        os.chdir(setup.folder)
         predictor = Predictor(setup.model, setup.options, model_file=setup.model_file, tiling=setup.tiling)
         if predictor.checksum() != setup.network:
             raise InputError(
