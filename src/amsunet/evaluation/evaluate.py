@@ -90,9 +90,9 @@ def evaluate(
     other = open_other_observer(chosen.dataset, chosen.samples)
     scores = _score(predictor, chosen, other)
     lines = _lines(predictor, chosen, other, scores)
-    told = chosen.dataset.mask_notes if chosen.of_run else ()  # when it was trained
+    logged = chosen.dataset.mask_notes if chosen.of_run else ()  # when it was trained
     for level, line in lines:
-        if line not in told:
+        if line not in logged:
             logger.log(level, line)
     known = predictor.description
     evaluation = Evaluation(
