@@ -190,6 +190,12 @@ def _cut(content: bytes, share: float) -> bytes:
     return content[: int(len(content) * share)]
 
 
+def _with_preview() -> bytes:
+    """A JPEG that holds a whole one before its own pixels."""
+    preview = b"Exif\0\0" + _pillow(GREY8[:8, :8], "JPEG")
+    return b"\xff\xd8\xff\xe1" + struct.pack(">H", 2 + len(preview)) + preview + JPEG["4:2:0"][2:]
+
+
 _TWO_PAGES = _tiff(np.stack([GREY8, GREY8]), photometric="minisblack")
 BAD = {
     "nothing": (b"", "empty"),
@@ -204,6 +210,7 @@ BAD = {
     "a PNG that is cut": (_cut(PNG["rgb"], 0.6), "damaged"),
     "a PNG that ends in its header": (PNG["rgb"][:20], "damaged"),
     "a JPEG that is cut": (_cut(JPEG["4:2:0"], 0.6), "damaged"),
+    "a JPEG that is cut, with a preview": (_cut(_with_preview(), 0.8), "damaged"),
     "a JPEG without pixels": (b"\xff\xd8\xff\xd9", "damaged"),
     "a TIFF that is cut": (_cut(TIFF["rgb"], 0.6), "damaged"),
     "a TIFF of eight bytes": (TIFF["rgb"][:8], "damaged"),

@@ -30,8 +30,8 @@ export async function decodeByBrowser(bytes, type, name) {
   return { width, height, samples: context.getImageData(0, 0, width, height).data };
 }
 
-const [SOI, APP0, APP1, APP14, APP15, COM, SOS, DHT, JPG, DAC] = [
-  0xd8, 0xe0, 0xe1, 0xee, 0xef, 0xfe, 0xda, 0xc4, 0xc8, 0xcc,
+const [SOI, EOI, APP0, APP1, APP14, APP15, COM, SOS, DHT, JPG, DAC] = [
+  0xd8, 0xd9, 0xe0, 0xe1, 0xee, 0xef, 0xfe, 0xda, 0xc4, 0xc8, 0xcc,
 ];
 
 /**
@@ -41,6 +41,7 @@ const [SOI, APP0, APP1, APP14, APP15, COM, SOS, DHT, JPG, DAC] = [
  * @property {number} width
  * @property {number} height
  * @property {number} components
+ * @property {boolean} whole Whether it comes to its end: browsers fill up what is missing, in silence.
  * @property {Uint8Array} plain
  * @property {Uint8Array | null} exif
  * @property {Uint8Array | null} xmp
@@ -52,7 +53,8 @@ const [SOI, APP0, APP1, APP14, APP15, COM, SOS, DHT, JPG, DAC] = [
  * @returns {Jpeg}
  */
 export function readJpeg(bytes, name) {
-  const found = /** @type {Jpeg} */ ({ width: 0, height: 0, components: 0, plain: bytes, exif: null, xmp: null });
+  /** @type {Jpeg} */
+  const found = { width: 0, height: 0, components: 0, whole: false, plain: bytes, exif: null, xmp: null };
   const kept = [bytes.subarray(0, 2)];
   let place = 2;
   while (place + 4 <= bytes.length && bytes[place] === 0xff) {
@@ -78,6 +80,7 @@ export function readJpeg(bytes, name) {
   }
   if (bytes[place + 1] !== SOS || !found.components) throw new PageError("damaged", { name });
   kept.push(bytes.subarray(place));
+  found.whole = ends(bytes.subarray(place));
   found.plain = join(kept);
   return found;
 }
@@ -97,13 +100,13 @@ export function jpegOfStrip(strip, tables, rgb) {
 }
 
 /**
- * Whether a JPEG holds all its pixels: browsers fill up what is missing, in silence.
- *
- * @param {Uint8Array} bytes
- * @returns {boolean}
+ * @param {Uint8Array} scans All from the first one on: before it, the end of a preview may stand.
+ * @returns {boolean} Whether they come to an end.
  */
-export function endsAsJpeg(bytes) {
-  for (let place = bytes.length - 2; place > 1; place--) if (bytes[place] === 0xff && bytes[place + 1] === 0xd9) return true;
+function ends(scans) {
+  for (let place = scans.indexOf(0xff); place >= 0; place = scans.indexOf(0xff, place + 1)) {
+    if (scans[place + 1] === EOI) return true;
+  }
   return false;
 }
 

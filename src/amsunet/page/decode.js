@@ -1,11 +1,11 @@
 /**
- * Image files to pixels, as the package reads them: all bits, upright, without alpha. The bytes tell the format, not the
- * name. Errors are `PageError`s with the codes `empty`, `not_an_image`, `damaged`, `unsupported` (with `what`), `pages`
- * and `channels` (with `count`), `not_finite` and `too_large`.
+ * Image files to pixels, as the package reads them: all bits, upright, without alpha. The bytes tell the format, the
+ * name does not. Errors are `PageError`s with the codes `empty`, `not_an_image`, `damaged`, `unsupported` (with `what`),
+ * `pages` and `channels` (with `count`), `not_finite` and `too_large`.
  */
 
 import { decodeBmp } from "./bmp.js";
-import { decodeByBrowser, endsAsJpeg, readJpeg, readWebp } from "./browser_image.js";
+import { decodeByBrowser, readJpeg, readWebp } from "./browser_image.js";
 import { begins } from "./bytes.js";
 import { PageError, refuseLarge } from "./errors.js";
 import { orientationOfExif, orientationOfXmp, upright } from "./orientation.js";
@@ -61,7 +61,7 @@ async function decodeJpeg(bytes, name) {
   const jpeg = readJpeg(bytes, name);
   refuseLarge(jpeg.width, jpeg.height, name);
   if (jpeg.components === 4) throw new PageError("unsupported", { name, what: "CMYK" });
-  if (!endsAsJpeg(bytes)) throw new PageError("damaged", { name });
+  if (!jpeg.whole) throw new PageError("damaged", { name });
   const { width, height, samples } = await decodeByBrowser(jpeg.plain, "image/jpeg", name);
   const orientation = (jpeg.exif && orientationOfExif(jpeg.exif)) ?? (jpeg.xmp && orientationOfXmp(jpeg.xmp)) ?? 1;
   return upright(withoutAlpha({ width, height, channels: 4, samples }, jpeg.components === 1 ? 1 : 3), orientation);

@@ -187,7 +187,8 @@ function rangeByDepth(image, known) {
   if (values.type === "float32" && low === 0 && high === 1) return { low, high, gamma: 1 };
   const trained = known.map(describeRange).join(" and ") || "8 bits, as far as is known";
   const seen = `${inSixDigits(low)} to ${inSixDigits(high)}`;
-  return { low, high, gamma: 1, guess: `${describeRange(values)}, seen as ${seen}; the training images have ${trained}` };
+  const guess = `${describeRange(values)}, seen as ${seen}; the training images have ${trained}`;
+  return { low, high, gamma: 1, guess };
 }
 
 /**

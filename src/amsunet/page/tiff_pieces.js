@@ -68,7 +68,8 @@ export function layoutOf(page, name) {
   if (![NONE, LZW, JPEG, DEFLATE, OLD_DEFLATE, PACKBITS].includes(compression)) {
     refuse(COMPRESSIONS[compression] ?? `compression ${compression}`);
   }
-  if (photometric > PALETTE && !(jpeg && photometric === YCBCR)) refuse(COLOURS[photometric] ?? `colours ${photometric}`);
+  const readable = photometric <= PALETTE || (jpeg && photometric === YCBCR);
+  if (!readable) refuse(COLOURS[photometric] ?? `colours ${photometric}`);
   if (depths.some((depth) => depth !== bits)) refuse(`channels of ${depths.join(", ")} bits`);
   const depth = format === FLOAT ? [16, 32, 64] : channels > 1 ? [8, 16, 32] : [1, 2, 4, 8, 12, 16, 32];
   const signed = format === SIGNED && (bits < 8 || bits === 12);
@@ -78,7 +79,7 @@ export function layoutOf(page, name) {
 }
 
 /**
- * All pixels, interleaved, in bytes of this machine's order; of less than 8 bits, and of 12, a value in each byte or two.
+ * All pixels, interleaved, low bytes first; of less than 8 bits a value in each byte, and of 12 in two.
  *
  * @param {Uint8Array} bytes
  * @param {TiffPage} page
@@ -108,7 +109,8 @@ export async function readPieces(bytes, page, layout, name) {
       const to = ((top + row) * width + left) * channels * size;
       if (!planar) out.set(piece.subarray(from, from + shown * each * size), to);
       else for (let x = 0; x < shown; x++) {
-        for (let byte = 0; byte < size; byte++) out[to + (x * channels + plane) * size + byte] = piece[from + x * size + byte];
+        const [source, target] = [from + x * size, to + (x * channels + plane) * size];
+        for (let byte = 0; byte < size; byte++) out[target + byte] = piece[source + byte];
       }
     }
   }

@@ -41,7 +41,8 @@ function asSamples(raw, layout) {
   const { bits, format } = layout;
   if (format === FLOAT) {
     if (bits === 32) return new Float32Array(raw.buffer);
-    return bits === 64 ? Float32Array.from(new Float64Array(raw.buffer)) : Float32Array.from(new Uint16Array(raw.buffer), ofHalf);
+    if (bits === 64) return Float32Array.from(new Float64Array(raw.buffer));
+    return Float32Array.from(new Uint16Array(raw.buffer), ofHalf);
   }
   if (format === SIGNED) {
     const Type = bits === 8 ? Int8Array : bits === 16 ? Int16Array : Int32Array;
