@@ -250,7 +250,7 @@ def test_the_size_of_a_pixel(blank_once):
     assert spacing(_tiff(GREY8)) is None
     assert spacing(_tiff(GREY8, description=imagej, resolution=(4, 4))) == {"rows": 0.25, "columns": 0.25, "unit": "µm"}
     assert spacing(_tiff(GREY8, description=ome)) == {"rows": 0.5, "columns": 0.25, "unit": "µm"}
-    assert spacing(_tiff(GREY8, description=ome.replace("nm", "µm").replace("0.5", "250"))) == {
+    assert spacing(_tiff(GREY8, description=ome.replace("nm", "µm").replace("0.5", "250").encode())) == {
         "rows": 0.25,
         "columns": 0.25,
         "unit": "mm",
