@@ -256,3 +256,19 @@ def test_the_size_of_a_pixel(blank_once):
         "unit": "mm",
     }
     assert spacing(PNG["grey"]) is None
+
+
+def test_a_browser_that_changes_pixels_is_told_of(blank):
+    blank.evaluate(
+        """() => {
+          const {prototype} = OffscreenCanvasRenderingContext2D;
+          const before = prototype.getImageData;
+          prototype.getImageData = function (...box) {
+            const found = before.apply(this, box);
+            found.data[400] ^= 1;
+            return found;
+          };
+        }"""
+    )
+    assert decoded(blank, JPEG["grey"])["code"] == "unsupported"
+    assert decoded(blank, PNG["grey"]).shape == (HEIGHT, WIDTH, 1)

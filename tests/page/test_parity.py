@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 from browser_arrays import given, run, taken
-from made_images import make_images
+from page_images import make_images
 
 from amsunet.data.images import read_image
 from amsunet.data.normalization import find_range, with_channels

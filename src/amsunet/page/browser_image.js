@@ -27,7 +27,24 @@ export async function decodeByBrowser(bytes, type, name) {
   if (!context) throw new PageError("out_of_memory", { name });
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
+  if (!keepsPixels()) throw new PageError("unsupported", { name, what: HIDDEN });
   return { width, height, samples: context.getImageData(0, 0, width, height).data };
+}
+
+const HIDDEN = "JPEG and WebP, where a browser hides pixels from pages";
+/** @type {boolean | undefined} */
+let kept;
+
+/** @returns {boolean} Whether pixels come back as they were drawn: some browsers change them, to hide who they are. */
+function keepsPixels() {
+  if (kept !== undefined) return kept;
+  const context = new OffscreenCanvas(64, 64).getContext("2d", { alpha: false, willReadFrequently: true });
+  const drawn = new ImageData(64, 64);
+  drawn.data.forEach((_, index) => (drawn.data[index] = index % 4 === 3 ? 255 : (index * 37) % 256));
+  context?.putImageData(drawn, 0, 0);
+  const found = context?.getImageData(0, 0, 64, 64).data;
+  kept = found !== undefined && drawn.data.every((value, index) => value === found[index]);
+  return kept;
 }
 
 const [SOI, EOI, APP0, APP1, APP14, APP15, COM, SOS, DHT, JPG, DAC] = [

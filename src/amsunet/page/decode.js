@@ -1,7 +1,7 @@
 /**
  * Image files to pixels, as the package reads them: all bits, upright, without alpha. The bytes tell the format, the
- * name does not. Errors are `PageError`s with the codes `empty`, `not_an_image`, `damaged`, `unsupported` (with `what`),
- * `pages` and `channels` (with `count`), `not_finite` and `too_large`.
+ * name does not. Errors are `PageError`s with the codes `empty`, `not_an_image`, `damaged`, `unsupported` (with
+ * `what`), `pages` and `channels` (with `count`), `not_finite` and `too_large`.
  */
 
 import { decodeBmp } from "./bmp.js";

@@ -44,7 +44,7 @@ def make_images() -> dict[str, tuple[str, bytes]]:
         "alpha": (".png", _file(alpha)),
         "dark": (".png", _file(rgb // 12)),
         "33 x 47": (".png", _file(rgb[:47, :33])),
-        "31 x 200": (".png", _file(_stained(np.tile(grey, (2, 1)))[:200, :31])),
+        "31 x 200": (".png", _file(_stained(np.tile(grey, (3, 1)))[:200, :31])),
         "fractions": (".tif", _file(deep.astype(np.float32) / 51_234, "TIFF")),
         "2,000 x 1,500": (".png", _file(_stained(large), compress_level=1)),
     }
