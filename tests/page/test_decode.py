@@ -272,3 +272,32 @@ def test_a_browser_that_changes_pixels_is_told_of(blank):
     )
     assert decoded(blank, JPEG["grey"])["code"] == "unsupported"
     assert decoded(blank, PNG["grey"]).shape == (HEIGHT, WIDTH, 1)
+
+
+def test_a_damaged_file_is_a_picture_or_one_error(blank_once):
+    """Whatever a few bytes become, no decoder fails otherwise, or makes a picture larger than the file can hold."""
+    rng = np.random.default_rng(11)
+    files = []
+    for suffix, content in FILES.values():
+        damaged = bytearray(content)
+        for _ in range(3):
+            damaged[rng.integers(min(len(damaged), 300))] = rng.choice([0, 1, 255, rng.integers(256)])
+        if suffix != ".jpg":
+            files.append(bytes(damaged))
+    found = run(
+        blank_once,
+        """
+        const {decode} = await import("/decode.js");
+        const results = [];
+        for (const file of $[0]) {
+          try { results.push((await decode(given(file), "image")).samples.length); }
+          catch (error) { results.push(error.name === "PageError" ? error.code : String(error.stack)); }
+        }
+        return results;
+        """,
+        [given(file) for file in files],
+    )
+    codes = {"not_an_image", "damaged", "unsupported", "pages", "channels", "not_finite", "too_large", "out_of_memory"}
+    assert len(found) == len(files)
+    assert [one for one in found if isinstance(one, str) and one not in codes] == []
+    assert max(one for one in found if isinstance(one, int)) <= 3 * 300 * 300

@@ -22,7 +22,7 @@ from amsunet.inference.prepared_image import choose_range, prepare_image
 from amsunet.inference.uncertainty import measure_uncertainty
 
 IMAGES = make_images()
-SMALL = [name for name in IMAGES if name != "2,000 x 1,500"]
+SMALL = [name for name in IMAGES if name not in ("tiff", "alpha", "jpeg", "2,000 x 1,500")]
 NETWORKS = ("nuclei", "glands", "lesions", "vessels")
 _PREPARE = """
 const {decode} = await import("/decode.js");

@@ -3,6 +3,9 @@
 import { PageError, refuseLarge } from "./errors.js";
 
 const [RAW, BITFIELDS] = [0, 3];
+/** Lengths of the headers there are; the first one is that of OS/2. */
+const HEADERS = [12, 40, 52, 56, 64, 108, 124];
+const DEPTHS = [1, 4, 8, 16, 24, 32];
 /** Where the channels lie in pixels of 16 bits: 5 bits each, or 6 for green. */
 const [FIVE, SIX] = ["7c00,3e0,1f", "f800,7e0,1f"];
 
@@ -16,13 +19,13 @@ export function decodeBmp(bytes, name) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = view.getUint32(14, true);
   const old = length === 12;
-  if (!old && (length < 40 || bytes.length < 14 + length)) throw new PageError("damaged", { name });
+  if (!HEADERS.includes(length) || bytes.length < 14 + length) throw new PageError("damaged", { name });
   const width = old ? view.getUint16(18, true) : view.getInt32(18, true);
   const tall = old ? view.getUint16(20, true) : view.getInt32(22, true);
   const bits = view.getUint16(old ? 24 : 28, true);
   const packing = old ? RAW : view.getUint32(30, true);
   const height = Math.abs(tall);
-  if (width < 1 || height < 1) throw new PageError("damaged", { name });
+  if (width < 1 || height < 1 || !DEPTHS.includes(bits)) throw new PageError("damaged", { name });
   refuseLarge(width, height, name);
   const palette = bits <= 8 ? readPalette(bytes, view, length, bits) : null;
   const order = orderOf(view, bits, packing, length);
@@ -31,7 +34,7 @@ export function decodeBmp(bytes, name) {
     throw new PageError("unsupported", { name, what: `BMP with compression ${packing}` });
   }
   const stride = Math.floor((width * bits + 31) / 32) * 4;
-  const start = view.getUint32(10, true);
+  const start = startOf(view, length, palette ? palette.count * (old ? 3 : 4) : 0);
   if (start + stride * height > bytes.length) throw new PageError("damaged", { name });
   const channels = palette?.grey ? 1 : 3;
   const samples = new Uint8Array(width * height * channels);
@@ -54,6 +57,19 @@ export function decodeBmp(bytes, name) {
     }
   }
   return { width, height, channels, samples };
+}
+
+/**
+ * Where the pixels begin: some writers leave it out, or forget the palette.
+ *
+ * @param {DataView} view
+ * @param {number} length Of the header.
+ * @param {number} palette Bytes of it.
+ * @returns {number}
+ */
+function startOf(view, length, palette) {
+  const start = view.getUint32(10, true);
+  return start === 0 || start === 14 + length ? 14 + length + palette : start;
 }
 
 /**
@@ -93,7 +109,7 @@ function orderOf(view, bits, packing, length) {
  */
 function readPalette(bytes, view, length, bits) {
   const step = length === 12 ? 3 : 4;
-  const count = (length === 12 ? 0 : view.getUint32(46, true)) || 1 << bits;
+  const count = Math.min(65536, (length === 12 ? 0 : view.getUint32(46, true)) || 1 << bits);
   const colours = new Uint8Array(3 * count);
   let grey = true;
   for (let index = 0; index < count; index++) {

@@ -2,7 +2,7 @@
  * PNG of every depth, upright: browsers keep 8 of 16 bits and mix colours with the transparency.
  */
 
-import { begins, join } from "./bytes.js";
+import { begins, crcOf, join } from "./bytes.js";
 import { PageError, refuseLarge } from "./errors.js";
 import { inflate } from "./inflate.js";
 import { orientationOfExif, orientationOfXmp, upright } from "./orientation.js";
@@ -10,6 +10,8 @@ import { orientationOfExif, orientationOfXmp, upright } from "./orientation.js";
 const CHANNELS = [1, 0, 3, 1, 2, 0, 4];
 const DEPTHS = [[1, 2, 4, 8, 16], [], [8, 16], [1, 2, 4, 8], [8, 16], [], [8, 16]];
 const PALETTE = 3;
+/** Chunks whose checksum is looked at; the pixels have one of their own. */
+const CHECKED = ["IHDR", "PLTE"];
 /** Of each pass of an interlaced file the first column and row, and the steps between columns and rows. */
 const ADAM7 = [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
 const WHOLE = [[0, 0, 1, 1]];
@@ -81,6 +83,11 @@ function readChunks(bytes, name) {
     const kind = String.fromCharCode(...bytes.subarray(place + 4, place + 8));
     // A file that is cut off may hold all pixels yet: those that it has are counted once unpacked.
     const data = bytes.subarray(place + 8, place + 8 + length);
+    if (CHECKED.includes(kind)) {
+      const end = place + 8 + length;
+      const right = end + 4 <= bytes.length && crcOf(bytes.subarray(place + 4, end)) === view.getUint32(end);
+      if (!right) throw new PageError("damaged", { name });
+    }
     chunks.push({ kind, data });
     if (kind === "IEND") break;
     if (kind === "acTL") throw new PageError("unsupported", { name, what: "APNG" });
