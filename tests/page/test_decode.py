@@ -102,6 +102,7 @@ JPEG = {
     "progressive": _pillow(RGB8, "JPEG", progressive=True),
     "as rgb": _pillow(RGB8, "JPEG", keep_rgb=True),
     **{f"turned by {way}": _pillow(RGB8, "JPEG", exif=_turned(way)) for way in range(2, 9)},
+    "ending in grey": _pillow(np.where(np.arange(HEIGHT)[:, None] < 20, GREY8, 128).astype(np.uint8), "JPEG"),
     "with a profile": _pillow(RGB8, "JPEG", icc_profile=b"no profile at all"),
 }
 WEBP = {
@@ -211,6 +212,8 @@ BAD = {
     "a PNG that ends in its header": (PNG["rgb"][:20], "damaged"),
     "a JPEG that is cut": (_cut(JPEG["4:2:0"], 0.6), "damaged"),
     "a JPEG that is cut, with a preview": (_cut(_with_preview(), 0.8), "damaged"),
+    "a JPEG that ends early": (_cut(JPEG["4:2:0"], 0.7) + b"\xff\xd9", "damaged"),
+    "a grey JPEG that ends early": (_cut(JPEG["grey"], 0.7) + b"\xff\xd9", "damaged"),
     "a JPEG without pixels": (b"\xff\xd8\xff\xd9", "damaged"),
     "a TIFF that is cut": (_cut(TIFF["rgb"], 0.6), "damaged"),
     "a TIFF of eight bytes": (TIFF["rgb"][:8], "damaged"),

@@ -117,6 +117,24 @@ export function jpegOfStrip(strip, tables, rgb) {
 }
 
 /**
+ * The same JPEG with bytes without meaning before its end. A decoder that has all pixels passes over them; where pixels
+ * are missing, which decoders fill up with grey, it takes them for pixels.
+ *
+ * @param {Uint8Array} plain
+ * @returns {Uint8Array | null} Null for several scans, of which this is not known.
+ */
+export function withNoiseAtEnd(plain) {
+  const marks = [];
+  for (let place = plain.indexOf(0xff); place >= 0; place = plain.indexOf(0xff, place + 1)) {
+    if (plain[place + 1] === SOS || plain[place + 1] === EOI) marks.push(place);
+    if (plain[place + 1] === EOI) break;
+  }
+  if (marks.length !== 2) return null;
+  const noise = Uint8Array.from({ length: 4096 }, (_, index) => (index * index * 31 + index * 17) % 251);
+  return join([plain.subarray(0, marks[1]), noise, Uint8Array.of(0xff, EOI)]);
+}
+
+/**
  * @param {Uint8Array} scans All from the first one on: before it, the end of a preview may stand.
  * @returns {boolean} Whether they come to an end.
  */

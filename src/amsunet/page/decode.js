@@ -5,7 +5,7 @@
  */
 
 import { decodeBmp } from "./bmp.js";
-import { decodeByBrowser, readJpeg, readWebp } from "./browser_image.js";
+import { decodeByBrowser, readJpeg, readWebp, withNoiseAtEnd } from "./browser_image.js";
 import { begins } from "./bytes.js";
 import { PageError, refuseLarge } from "./errors.js";
 import { orientationOfExif, orientationOfXmp, upright } from "./orientation.js";
@@ -63,8 +63,30 @@ async function decodeJpeg(bytes, name) {
   if (jpeg.components === 4) throw new PageError("unsupported", { name, what: "CMYK" });
   if (!jpeg.whole) throw new PageError("damaged", { name });
   const { width, height, samples } = await decodeByBrowser(jpeg.plain, "image/jpeg", name);
+  await refuseMissingRows(jpeg.plain, samples, width, name);
   const orientation = (jpeg.exif && orientationOfExif(jpeg.exif)) ?? (jpeg.xmp && orientationOfXmp(jpeg.xmp)) ?? 1;
   return upright(withoutAlpha({ width, height, channels: 4, samples }, jpeg.components === 1 ? 1 : 3), orientation);
+}
+
+/**
+ * Refuse a JPEG of which the file holds only the first rows. Only where the last row ends in the grey that decoders
+ * fill up with is it decoded once more, so that other images cost nothing.
+ *
+ * @param {Uint8Array} plain
+ * @param {Uint8ClampedArray} samples RGBA.
+ * @param {number} width
+ * @param {string} name
+ */
+async function refuseMissingRows(plain, samples, width, name) {
+  const last = samples.subarray(-4 * Math.min(width, 3)).filter((_, index) => index % 4 < 3);
+  if (!last.every((level) => level === 127 || level === 128)) return;
+  const other = withNoiseAtEnd(plain);
+  if (!other) return;
+  const again = await decodeByBrowser(other, "image/jpeg", name);
+  const start = samples.length - 4 * 16 * width;
+  for (let index = Math.max(0, start); index < samples.length; index++) {
+    if (samples[index] !== again.samples[index]) throw new PageError("damaged", { name });
+  }
 }
 
 /**
