@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from browser_arrays import decoded, given, run
+from browser_arrays import decoded, given, run, taken
 from PIL import Image, ImageFilter
 
 from amsunet.data.images import read_image
+from amsunet.data.masks.files import read_mask
 
 HEIGHT, WIDTH = 37, 53
 _NOISE = np.random.default_rng(5).integers(0, 65536, (HEIGHT, WIDTH, 4), dtype=np.uint16)
@@ -304,3 +305,30 @@ def test_a_damaged_file_is_a_picture_or_one_error(blank_once):
     assert len(found) == len(files)
     assert [one for one in found if isinstance(one, str) and one not in codes] == []
     assert max(one for one in found if isinstance(one, int)) <= 3 * 300 * 300
+
+
+@pytest.mark.parametrize("name", ["png, palette", "png, palette of 2 bits", "tif, palette", "bmp, palette", "png, rgb"])
+@pytest.mark.parametrize("reading", ["stored", "colours"])
+def test_masks_are_read_as_by_the_package(reading, name, blank_once, tmp_path):
+    _hold_mask(FILES[name], reading, blank_once, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["png, alpha", "png, grey and alpha", "png, grey", "tif, 16 bits"])
+@pytest.mark.parametrize("reading", ["stored", "alpha"])
+def test_masks_in_the_transparency(reading, name, blank_once, tmp_path):
+    _hold_mask(FILES[name], reading, blank_once, tmp_path)
+
+
+def _hold_mask(file: tuple[str, bytes], reading: Any, page: Any, folder: Any) -> None:
+    suffix, content = file
+    path = folder / f"mask{suffix}"
+    path.write_bytes(content)
+    script = """
+    const {decodeMask} = await import("/decode.js");
+    const {width, height, channels, samples} = await decodeMask(given($[0]), "mask", $[1]);
+    return {width, height, channels, samples: packed(samples)};
+    """
+    found = run(page, script, given(content), reading)
+    mask = taken(found["samples"]).reshape(found["height"], found["width"], found["channels"])
+    expected = read_mask(path, reading)
+    assert np.array_equal(mask, expected if expected.ndim == 3 else expected[..., None])

@@ -12,7 +12,7 @@ const [FIVE, SIX] = ["7c00,3e0,1f", "f800,7e0,1f"];
 /**
  * @param {Uint8Array} bytes
  * @param {string} name For errors.
- * @returns {import("./orientation.js").Pixels} Without alpha.
+ * @returns {import("./orientation.js").Pixels} Without alpha; with a palette, where its colours are no ramp of greys.
  */
 export function decodeBmp(bytes, name) {
   if (bytes.length < 30) throw new PageError("damaged", { name });
@@ -36,7 +36,7 @@ export function decodeBmp(bytes, name) {
   const stride = Math.floor((width * bits + 31) / 32) * 4;
   const start = startOf(view, length, palette ? palette.count * (old ? 3 : 4) : 0);
   if (start + stride * height > bytes.length) throw new PageError("damaged", { name });
-  const channels = palette?.grey ? 1 : 3;
+  const channels = palette ? 1 : 3;
   const samples = new Uint8Array(width * height * channels);
   for (let y = 0, target = 0; y < height; y++) {
     const row = start + (tall < 0 ? y : height - 1 - y) * stride;
@@ -44,7 +44,7 @@ export function decodeBmp(bytes, name) {
       if (palette) {
         const index = (bytes[row + ((x * bits) >> 3)] >> (8 - bits - ((x * bits) & 7))) & ((1 << bits) - 1);
         if (index >= palette.count) throw new PageError("damaged", { name });
-        for (let channel = 0; channel < channels; channel++) samples[target++] = palette.colours[3 * index + channel];
+        samples[target++] = palette.grey ? palette.colours[3 * index] : index;
       } else if (bits === 16) {
         const pixel = view.getUint16(row + 2 * x, true);
         const green = order === SIX ? Math.floor((((pixel >> 5) & 63) * 255) / 63) : widened((pixel >> 5) & 31);
@@ -56,7 +56,7 @@ export function decodeBmp(bytes, name) {
       }
     }
   }
-  return { width, height, channels, samples };
+  return { width, height, channels, samples, palette: palette?.grey ? undefined : palette?.colours };
 }
 
 /**

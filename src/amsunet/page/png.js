@@ -30,7 +30,7 @@ const WHOLE = [[0, 0, 1, 1]];
 /**
  * @param {Uint8Array} bytes
  * @param {string} name For errors.
- * @returns {Promise<Pixels>} With alpha where the file has it.
+ * @returns {Promise<Pixels>} With alpha or a palette, where the file has it.
  */
 export async function decodePng(bytes, name) {
   const chunks = readChunks(bytes, name);
@@ -66,8 +66,9 @@ export async function decodePng(bytes, name) {
     const factor = 255 / ((1 << bits) - 1);
     for (let index = 0; index < samples.length; index++) samples[index] *= factor;
   }
-  const found = { width, height, channels, samples };
-  return upright(colour === PALETTE ? withColours(found, chunks, name) : found, orientationOf(chunks));
+  const palette = colour === PALETTE ? chunks.find((chunk) => chunk.kind === "PLTE")?.data : undefined;
+  if (colour === PALETTE && !palette) throw new PageError("damaged", { name });
+  return upright({ width, height, channels, samples, palette }, orientationOf(chunks));
 }
 
 /**
@@ -170,24 +171,6 @@ function unpackRow(line, samples, start, step, columns, channels, bits) {
       else samples[target] = (line[(source * bits) >> 3] >> (8 - bits - ((source * bits) & 7))) & ((1 << bits) - 1);
     }
   }
-}
-
-/**
- * @param {Pixels} indexed
- * @param {{kind: string, data: Uint8Array}[]} chunks
- * @param {string} name
- * @returns {Pixels}
- */
-function withColours(indexed, chunks, name) {
-  const palette = chunks.find((chunk) => chunk.kind === "PLTE")?.data;
-  if (!palette) throw new PageError("damaged", { name });
-  const samples = new Uint8Array(indexed.samples.length * 3);
-  for (let index = 0; index < indexed.samples.length; index++) {
-    const colour = 3 * indexed.samples[index];
-    if (colour + 3 > palette.length) throw new PageError("damaged", { name });
-    for (let channel = 0; channel < 3; channel++) samples[3 * index + channel] = palette[colour + channel];
-  }
-  return { ...indexed, channels: 3, samples };
 }
 
 /**
