@@ -11,6 +11,8 @@ import functools
 import gzip
 import hashlib
 import http.server
+import importlib.metadata
+import re
 import shutil
 import tempfile
 import threading
@@ -124,6 +126,22 @@ def _page() -> Iterator[tuple[Any, str]]:
     server.shutdown()
 
 
+def summarise(rows: list[dict[str, Any]], browser: str) -> dict[str, Any]:
+    """All rows, the worst of them, and what they were measured with."""
+    web = re.search(r"onnxruntime-web [\d.]+", (SOURCES / "vendor" / "NOTICE.md").read_text(encoding="utf-8"))
+    return {
+        "what": "the page in a browser against predict, from the file to the mask, by network and kind of image",
+        "command": "python benchmarks/page_parity.py",
+        "rows": rows,
+        "largest_difference_of_probability": max(row["largest_difference_of_probability"] for row in rows),
+        "labels_that_differ": sum(row["labels_that_differ"] for row in rows),
+        "runtimes": [f"onnxruntime {importlib.metadata.version('onnxruntime')}", web[0] if web else "unknown"],
+        "browser": f"Chromium {browser}",
+        "pillow": PIL.__version__,
+        "environment": environment(choose_device("cpu", "float32")),
+    }
+
+
 def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as temporary, _page() as (page, version):
@@ -135,17 +153,7 @@ def main() -> None:
                 path.write_bytes(content)
                 rows.append({"network": network, "image": name} | compare(page, network, predictor, path))
                 print(*rows[-1].values(), flush=True)
-    result = {
-        "what": "the page in a browser against predict, from the file to the mask, by network and kind of image",
-        "command": "python benchmarks/page_parity.py",
-        "rows": rows,
-        "largest_difference_of_probability": max(row["largest_difference_of_probability"] for row in rows),
-        "labels_that_differ": sum(row["labels_that_differ"] for row in rows),
-        "browser": f"Chromium {version}",
-        "pillow": PIL.__version__,
-        "environment": environment(choose_device("cpu")),
-    }
-    write_json(RESULT, result)
+    write_json(RESULT, summarise(rows, version))
 
 
 if __name__ == "__main__":
