@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from browser_arrays import decoded, given, run
+from browser_arrays import decoded, given, run, taken
 from PIL import Image, ImageFilter
 
 from amsunet.data.images import read_image
+from amsunet.data.masks.files import read_mask
 
 HEIGHT, WIDTH = 37, 53
 _NOISE = np.random.default_rng(5).integers(0, 65536, (HEIGHT, WIDTH, 4), dtype=np.uint16)
@@ -102,6 +103,7 @@ JPEG = {
     "progressive": _pillow(RGB8, "JPEG", progressive=True),
     "as rgb": _pillow(RGB8, "JPEG", keep_rgb=True),
     **{f"turned by {way}": _pillow(RGB8, "JPEG", exif=_turned(way)) for way in range(2, 9)},
+    "ending in grey": _pillow(np.where(np.arange(HEIGHT)[:, None] < 20, GREY8, 128).astype(np.uint8), "JPEG"),
     "with a profile": _pillow(RGB8, "JPEG", icc_profile=b"no profile at all"),
 }
 WEBP = {
@@ -190,6 +192,12 @@ def _cut(content: bytes, share: float) -> bytes:
     return content[: int(len(content) * share)]
 
 
+def _with_preview() -> bytes:
+    """A JPEG that holds a whole one before its own pixels."""
+    preview = b"Exif\0\0" + _pillow(GREY8[:8, :8], "JPEG")
+    return b"\xff\xd8\xff\xe1" + struct.pack(">H", 2 + len(preview)) + preview + JPEG["4:2:0"][2:]
+
+
 _TWO_PAGES = _tiff(np.stack([GREY8, GREY8]), photometric="minisblack")
 BAD = {
     "nothing": (b"", "empty"),
@@ -204,6 +212,9 @@ BAD = {
     "a PNG that is cut": (_cut(PNG["rgb"], 0.6), "damaged"),
     "a PNG that ends in its header": (PNG["rgb"][:20], "damaged"),
     "a JPEG that is cut": (_cut(JPEG["4:2:0"], 0.6), "damaged"),
+    "a JPEG that is cut, with a preview": (_cut(_with_preview(), 0.8), "damaged"),
+    "a JPEG that ends early": (_cut(JPEG["4:2:0"], 0.7) + b"\xff\xd9", "damaged"),
+    "a grey JPEG that ends early": (_cut(JPEG["grey"], 0.7) + b"\xff\xd9", "damaged"),
     "a JPEG without pixels": (b"\xff\xd8\xff\xd9", "damaged"),
     "a TIFF that is cut": (_cut(TIFF["rgb"], 0.6), "damaged"),
     "a TIFF of eight bytes": (TIFF["rgb"][:8], "damaged"),
@@ -243,9 +254,81 @@ def test_the_size_of_a_pixel(blank_once):
     assert spacing(_tiff(GREY8)) is None
     assert spacing(_tiff(GREY8, description=imagej, resolution=(4, 4))) == {"rows": 0.25, "columns": 0.25, "unit": "µm"}
     assert spacing(_tiff(GREY8, description=ome)) == {"rows": 0.5, "columns": 0.25, "unit": "µm"}
-    assert spacing(_tiff(GREY8, description=ome.replace("nm", "µm").replace("0.5", "250"))) == {
+    assert spacing(_tiff(GREY8, description=ome.replace("nm", "µm").replace("0.5", "250").encode())) == {
         "rows": 0.25,
         "columns": 0.25,
         "unit": "mm",
     }
     assert spacing(PNG["grey"]) is None
+
+
+def test_a_browser_that_changes_pixels_is_told_of(blank):
+    blank.evaluate(
+        """() => {
+          const {prototype} = OffscreenCanvasRenderingContext2D;
+          const before = prototype.getImageData;
+          prototype.getImageData = function (...box) {
+            const found = before.apply(this, box);
+            found.data[400] ^= 1;
+            return found;
+          };
+        }"""
+    )
+    assert decoded(blank, JPEG["grey"])["code"] == "unsupported"
+    assert decoded(blank, PNG["grey"]).shape == (HEIGHT, WIDTH, 1)
+
+
+def test_a_damaged_file_is_a_picture_or_one_error(blank_once):
+    """Whatever a few bytes become, no decoder fails otherwise, or makes a picture larger than the file can hold."""
+    rng = np.random.default_rng(11)
+    files = []
+    for suffix, content in FILES.values():
+        damaged = bytearray(content)
+        for _ in range(3):
+            damaged[rng.integers(min(len(damaged), 300))] = rng.choice([0, 1, 255, rng.integers(256)])
+        if suffix != ".jpg":
+            files.append(bytes(damaged))
+    found = run(
+        blank_once,
+        """
+        const {decode} = await import("/decode.js");
+        const results = [];
+        for (const file of $[0]) {
+          try { results.push((await decode(given(file), "image")).samples.length); }
+          catch (error) { results.push(error.name === "PageError" ? error.code : String(error.stack)); }
+        }
+        return results;
+        """,
+        [given(file) for file in files],
+    )
+    codes = {"not_an_image", "damaged", "unsupported", "pages", "channels", "not_finite", "too_large", "out_of_memory"}
+    assert len(found) == len(files)
+    assert [one for one in found if isinstance(one, str) and one not in codes] == []
+    assert max(one for one in found if isinstance(one, int)) <= 3 * 300 * 300
+
+
+@pytest.mark.parametrize("name", ["png, palette", "png, palette of 2 bits", "tif, palette", "bmp, palette", "png, rgb"])
+@pytest.mark.parametrize("reading", ["stored", "colours"])
+def test_masks_are_read_as_by_the_package(reading, name, blank_once, tmp_path):
+    _hold_mask(FILES[name], reading, blank_once, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["png, alpha", "png, grey and alpha", "png, grey", "tif, 16 bits"])
+@pytest.mark.parametrize("reading", ["stored", "alpha"])
+def test_masks_in_the_transparency(reading, name, blank_once, tmp_path):
+    _hold_mask(FILES[name], reading, blank_once, tmp_path)
+
+
+def _hold_mask(file: tuple[str, bytes], reading: Any, page: Any, folder: Any) -> None:
+    suffix, content = file
+    path = folder / f"mask{suffix}"
+    path.write_bytes(content)
+    script = """
+    const {decodeMask} = await import("/decode.js");
+    const {width, height, channels, samples} = await decodeMask(given($[0]), "mask", $[1]);
+    return {width, height, channels, samples: packed(samples)};
+    """
+    found = run(page, script, given(content), reading)
+    mask = taken(found["samples"]).reshape(found["height"], found["width"], found["channels"])
+    expected = read_mask(path, reading)
+    assert np.array_equal(mask, expected if expected.ndim == 3 else expected[..., None])

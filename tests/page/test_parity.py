@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 from browser_arrays import given, run, taken
-from made_images import make_images
+from page_images import make_images
 
 from amsunet.data.images import read_image
 from amsunet.data.normalization import find_range, with_channels
@@ -22,8 +22,11 @@ from amsunet.inference.prepared_image import choose_range, prepare_image
 from amsunet.inference.uncertainty import measure_uncertainty
 
 IMAGES = make_images()
-SMALL = [name for name in IMAGES if name != "2,000 x 1,500"]
+LARGE = "2,000 x 1,500"
+SMALL = [name for name in IMAGES if name not in ("tiff", "alpha", "jpeg", LARGE)]
 NETWORKS = ("nuclei", "glands", "lesions", "vessels")
+SMALLER = ("glands", "lesions")
+"""They see the large image in fewer pixels: all of its own take seconds on their way from the browser."""
 _PREPARE = """
 const {decode} = await import("/decode.js");
 const {prepare, byExpectedDice} = await import("/prepare.js");
@@ -82,7 +85,7 @@ def _code(polarity):
 
 
 def _hold(page, content, image, description, *, asked=False):
-    """Levels, doubts and polarity as the package has them; gives the share of pixels that differ."""
+    """Levels, doubts and polarity are those of the package."""
     found = run(page, _PREPARE, given(content), description.model_dump_json(), asked)
     expected = _prepare(image, description, asked=asked)
     (view,) = expected.views.values()
@@ -91,14 +94,14 @@ def _hold(page, content, image, description, *, asked=False):
     assert difference.max() <= 1
     assert np.count_nonzero(difference) <= levels.size / 1000
     assert (found["outOfDistribution"], found["polarity"]) == (expected.out_of_distribution, _code(expected.polarity))
-    return np.count_nonzero(difference) / levels.size
 
 
-@pytest.mark.parametrize("image", IMAGES)
-@pytest.mark.parametrize("network", NETWORKS)
-def test_networks_see_what_they_see_in_the_package(network, image, blank_once, files, descriptions, record_property):
-    share = _hold(blank_once, IMAGES[image][1], read_image(files[image]), descriptions[network])
-    record_property("share of levels that differ by one", share)
+@pytest.mark.parametrize(
+    ("network", "image"),
+    [(network, image) for network in NETWORKS for image in IMAGES if image != LARGE or network in SMALLER],
+)
+def test_networks_see_what_they_see_in_the_package(network, image, blank_once, files, descriptions):
+    _hold(blank_once, IMAGES[image][1], read_image(files[image]), descriptions[network])
 
 
 @pytest.mark.parametrize("image", SMALL)
@@ -208,8 +211,8 @@ def test_the_smallest_object_and_the_working_size_follow_the_size_of_an_image(bl
 
 
 def test_statistics_of_an_image(blank_once, files):
-    for name in ("rgb", "33 x 47", "2,000 x 1,500"):
-        image = read_image(files[name])
+    for name, height in (("rgb", 96), ("33 x 47", 47), (LARGE, 1100)):  # of more than 1,024 rows some are left out
+        image = read_image(files[name])[:height, :300]
         found = run(
             blank_once,
             "const {takeFigures} = await import('/out_of_distribution.js');"

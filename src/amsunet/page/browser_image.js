@@ -27,11 +27,28 @@ export async function decodeByBrowser(bytes, type, name) {
   if (!context) throw new PageError("out_of_memory", { name });
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
+  if (!keepsPixels()) throw new PageError("unsupported", { name, what: HIDDEN });
   return { width, height, samples: context.getImageData(0, 0, width, height).data };
 }
 
-const [SOI, APP0, APP1, APP14, APP15, COM, SOS, DHT, JPG, DAC] = [
-  0xd8, 0xe0, 0xe1, 0xee, 0xef, 0xfe, 0xda, 0xc4, 0xc8, 0xcc,
+const HIDDEN = "JPEG and WebP, where a browser hides pixels from pages";
+/** @type {boolean | undefined} */
+let kept;
+
+/** @returns {boolean} Whether pixels come back as they were drawn: some browsers change them, to hide who they are. */
+function keepsPixels() {
+  if (kept !== undefined) return kept;
+  const context = new OffscreenCanvas(64, 64).getContext("2d", { alpha: false, willReadFrequently: true });
+  const drawn = new ImageData(64, 64);
+  drawn.data.forEach((_, index) => (drawn.data[index] = index % 4 === 3 ? 255 : (index * 37) % 256));
+  context?.putImageData(drawn, 0, 0);
+  const found = context?.getImageData(0, 0, 64, 64).data;
+  kept = found !== undefined && drawn.data.every((value, index) => value === found[index]);
+  return kept;
+}
+
+const [SOI, EOI, APP0, APP1, APP14, APP15, COM, SOS, DHT, JPG, DAC] = [
+  0xd8, 0xd9, 0xe0, 0xe1, 0xee, 0xef, 0xfe, 0xda, 0xc4, 0xc8, 0xcc,
 ];
 
 /**
@@ -41,6 +58,7 @@ const [SOI, APP0, APP1, APP14, APP15, COM, SOS, DHT, JPG, DAC] = [
  * @property {number} width
  * @property {number} height
  * @property {number} components
+ * @property {boolean} whole Whether it comes to its end: browsers fill up what is missing, in silence.
  * @property {Uint8Array} plain
  * @property {Uint8Array | null} exif
  * @property {Uint8Array | null} xmp
@@ -52,7 +70,8 @@ const [SOI, APP0, APP1, APP14, APP15, COM, SOS, DHT, JPG, DAC] = [
  * @returns {Jpeg}
  */
 export function readJpeg(bytes, name) {
-  const found = /** @type {Jpeg} */ ({ width: 0, height: 0, components: 0, plain: bytes, exif: null, xmp: null });
+  /** @type {Jpeg} */
+  const found = { width: 0, height: 0, components: 0, whole: false, plain: bytes, exif: null, xmp: null };
   const kept = [bytes.subarray(0, 2)];
   let place = 2;
   while (place + 4 <= bytes.length && bytes[place] === 0xff) {
@@ -78,6 +97,7 @@ export function readJpeg(bytes, name) {
   }
   if (bytes[place + 1] !== SOS || !found.components) throw new PageError("damaged", { name });
   kept.push(bytes.subarray(place));
+  found.whole = ends(bytes.subarray(place));
   found.plain = join(kept);
   return found;
 }
@@ -97,13 +117,31 @@ export function jpegOfStrip(strip, tables, rgb) {
 }
 
 /**
- * Whether a JPEG holds all its pixels: browsers fill up what is missing, in silence.
+ * The same JPEG with bytes without meaning before its end. A decoder that has all pixels passes over them; where pixels
+ * are missing, which decoders fill up with grey, it takes them for pixels.
  *
- * @param {Uint8Array} bytes
- * @returns {boolean}
+ * @param {Uint8Array} plain
+ * @returns {Uint8Array | null} Null for several scans, of which this is not known.
  */
-export function endsAsJpeg(bytes) {
-  for (let place = bytes.length - 2; place > 1; place--) if (bytes[place] === 0xff && bytes[place + 1] === 0xd9) return true;
+export function withNoiseAtEnd(plain) {
+  const marks = [];
+  for (let place = plain.indexOf(0xff); place >= 0; place = plain.indexOf(0xff, place + 1)) {
+    if (plain[place + 1] === SOS || plain[place + 1] === EOI) marks.push(place);
+    if (plain[place + 1] === EOI) break;
+  }
+  if (marks.length !== 2) return null;
+  const noise = Uint8Array.from({ length: 4096 }, (_, index) => (index * index * 31 + index * 17) % 251);
+  return join([plain.subarray(0, marks[1]), noise, Uint8Array.of(0xff, EOI)]);
+}
+
+/**
+ * @param {Uint8Array} scans All from the first one on: before it, the end of a preview may stand.
+ * @returns {boolean} Whether they come to an end.
+ */
+function ends(scans) {
+  for (let place = scans.indexOf(0xff); place >= 0; place = scans.indexOf(0xff, place + 1)) {
+    if (scans[place + 1] === EOI) return true;
+  }
   return false;
 }
 

@@ -1,6 +1,6 @@
 /** Masks in the convention of the training masks, as `MaskConvention.encode` and `Segmentation.save` write them. */
 
-import { join } from "./bytes.js";
+import { crcOf, join } from "./bytes.js";
 import { PageError } from "./errors.js";
 import { deflate } from "./inflate.js";
 import { numberObjects } from "./objects.js";
@@ -99,22 +99,6 @@ function chunk(kind, data) {
   const view = new DataView(out.buffer);
   view.setUint32(0, data.length);
   out.set(named, 4);
-  view.setUint32(named.length + 4, checksum(named));
+  view.setUint32(named.length + 4, crcOf(named));
   return out;
-}
-
-const CRC = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let rest = byte;
-  for (let bit = 0; bit < 8; bit++) rest = rest & 1 ? (rest >>> 1) ^ 0xedb88320 : rest >>> 1;
-  return rest;
-});
-
-/**
- * @param {Uint8Array} bytes
- * @returns {number} Their CRC-32.
- */
-function checksum(bytes) {
-  let rest = 0xffffffff;
-  for (let index = 0; index < bytes.length; index++) rest = (rest >>> 8) ^ CRC[(rest ^ bytes[index]) & 255];
-  return ~rest >>> 0;
 }

@@ -41,7 +41,7 @@ export function withChannels(image, channels) {
   const { samples } = image;
   const out = new /** @type {any} */ (samples.constructor)(count * channels);
   for (let index = 0; index < count; index++) {
-    if (channels === 3) out.fill(samples[index], 3 * index, 3 * index + 3);
+    if (channels === 3) out[3 * index] = out[3 * index + 1] = out[3 * index + 2] = samples[index];
     else out[index] = greyOf(samples[3 * index], samples[3 * index + 1], samples[3 * index + 2], samples);
   }
   return { ...image, channels: channels === 3 ? 3 : 1, samples: out };
@@ -187,7 +187,8 @@ function rangeByDepth(image, known) {
   if (values.type === "float32" && low === 0 && high === 1) return { low, high, gamma: 1 };
   const trained = known.map(describeRange).join(" and ") || "8 bits, as far as is known";
   const seen = `${inSixDigits(low)} to ${inSixDigits(high)}`;
-  return { low, high, gamma: 1, guess: `${describeRange(values)}, seen as ${seen}; the training images have ${trained}` };
+  const guess = `${describeRange(values)}, seen as ${seen}; the training images have ${trained}`;
+  return { low, high, gamma: 1, guess };
 }
 
 /**
@@ -210,9 +211,14 @@ export function normalize(image, range) {
   const { low, high, gamma } = range;
   if (samples instanceof Uint8Array && low === 0 && high === 255 && gamma === 1) return samples;
   const level = levelOf(low, high, gamma);
-  if (samples instanceof Float32Array) return Uint8Array.from(samples, level);
+  const out = new Uint8Array(samples.length);
+  if (samples instanceof Float32Array) {
+    for (let index = 0; index < out.length; index++) out[index] = level(samples[index]);
+    return out;
+  }
   const levels = Uint8Array.from({ length: samples instanceof Uint8Array ? 256 : 65536 }, (_, value) => level(value));
-  return Uint8Array.from(samples, (value) => levels[value]);
+  for (let index = 0; index < out.length; index++) out[index] = levels[samples[index]];
+  return out;
 }
 
 /**

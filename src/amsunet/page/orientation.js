@@ -10,6 +10,7 @@ const ORIENTATION = 0x0112;
  * @property {number} height
  * @property {number} channels
  * @property {Samples} samples
+ * @property {Uint8Array} [palette] Red, green and blue of each colour, where samples are numbers of colours.
  */
 
 /**
@@ -53,7 +54,7 @@ export function orientationOfXmp(xmp) {
  */
 export function upright(image, orientation) {
   if (!(orientation >= 2 && orientation <= 8)) return image;
-  const { width, height, channels, samples } = image;
+  const { width, height, channels, samples, palette } = image;
   const turned = orientation >= 5;
   const across = turned ? height : width;
   const down = turned ? width : height;
@@ -69,5 +70,5 @@ export function upright(image, orientation) {
       for (let channel = 0; channel < channels; channel++) out[target++] = samples[source++];
     }
   }
-  return { width: across, height: down, channels, samples: out };
+  return { width: across, height: down, channels, samples: out, palette };
 }

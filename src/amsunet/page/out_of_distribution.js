@@ -90,7 +90,7 @@ export function takeFigures(seen) {
  * @param {Float32Array} grey
  * @param {number} width
  * @param {number} height
- * @returns {{coarse: Float32Array<ArrayBuffer>, detail: Float32Array}} Means of squares of four pixels, and what they lack.
+ * @returns {{coarse: Float32Array<ArrayBuffer>, detail: Float32Array}} Means of four pixels, and what they lack.
  */
 function halved(grey, width, height) {
   const coarse = new Float32Array(grey.length / 4);

@@ -2,7 +2,7 @@
  * PNG of every depth, upright: browsers keep 8 of 16 bits and mix colours with the transparency.
  */
 
-import { begins, join } from "./bytes.js";
+import { begins, crcOf, join } from "./bytes.js";
 import { PageError, refuseLarge } from "./errors.js";
 import { inflate } from "./inflate.js";
 import { orientationOfExif, orientationOfXmp, upright } from "./orientation.js";
@@ -10,6 +10,8 @@ import { orientationOfExif, orientationOfXmp, upright } from "./orientation.js";
 const CHANNELS = [1, 0, 3, 1, 2, 0, 4];
 const DEPTHS = [[1, 2, 4, 8, 16], [], [8, 16], [1, 2, 4, 8], [8, 16], [], [8, 16]];
 const PALETTE = 3;
+/** Chunks whose checksum is looked at; the pixels have one of their own. */
+const CHECKED = ["IHDR", "PLTE"];
 /** Of each pass of an interlaced file the first column and row, and the steps between columns and rows. */
 const ADAM7 = [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
 const WHOLE = [[0, 0, 1, 1]];
@@ -28,7 +30,7 @@ const WHOLE = [[0, 0, 1, 1]];
 /**
  * @param {Uint8Array} bytes
  * @param {string} name For errors.
- * @returns {Promise<Pixels>} With alpha where the file has it.
+ * @returns {Promise<Pixels>} With alpha or a palette, where the file has it.
  */
 export async function decodePng(bytes, name) {
   const chunks = readChunks(bytes, name);
@@ -64,8 +66,9 @@ export async function decodePng(bytes, name) {
     const factor = 255 / ((1 << bits) - 1);
     for (let index = 0; index < samples.length; index++) samples[index] *= factor;
   }
-  const found = { width, height, channels, samples };
-  return upright(colour === PALETTE ? withColours(found, chunks, name) : found, orientationOf(chunks));
+  const palette = colour === PALETTE ? chunks.find((chunk) => chunk.kind === "PLTE")?.data : undefined;
+  if (colour === PALETTE && !palette) throw new PageError("damaged", { name });
+  return upright({ width, height, channels, samples, palette }, orientationOf(chunks));
 }
 
 /**
@@ -81,6 +84,11 @@ function readChunks(bytes, name) {
     const kind = String.fromCharCode(...bytes.subarray(place + 4, place + 8));
     // A file that is cut off may hold all pixels yet: those that it has are counted once unpacked.
     const data = bytes.subarray(place + 8, place + 8 + length);
+    if (CHECKED.includes(kind)) {
+      const end = place + 8 + length;
+      const right = end + 4 <= bytes.length && crcOf(bytes.subarray(place + 4, end)) === view.getUint32(end);
+      if (!right) throw new PageError("damaged", { name });
+    }
     chunks.push({ kind, data });
     if (kind === "IEND") break;
     if (kind === "acTL") throw new PageError("unsupported", { name, what: "APNG" });
@@ -163,24 +171,6 @@ function unpackRow(line, samples, start, step, columns, channels, bits) {
       else samples[target] = (line[(source * bits) >> 3] >> (8 - bits - ((source * bits) & 7))) & ((1 << bits) - 1);
     }
   }
-}
-
-/**
- * @param {Pixels} indexed
- * @param {{kind: string, data: Uint8Array}[]} chunks
- * @param {string} name
- * @returns {Pixels}
- */
-function withColours(indexed, chunks, name) {
-  const palette = chunks.find((chunk) => chunk.kind === "PLTE")?.data;
-  if (!palette) throw new PageError("damaged", { name });
-  const samples = new Uint8Array(indexed.samples.length * 3);
-  for (let index = 0; index < indexed.samples.length; index++) {
-    const colour = 3 * indexed.samples[index];
-    if (colour + 3 > palette.length) throw new PageError("damaged", { name });
-    for (let channel = 0; channel < 3; channel++) samples[3 * index + channel] = palette[colour + channel];
-  }
-  return { ...indexed, channels: 3, samples };
 }
 
 /**

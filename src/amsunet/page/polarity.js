@@ -57,8 +57,8 @@ function clip(value) {
 }
 
 /**
- * Measure the colours of an image whose white is 1: the darkest channel of the brightest pixels; by how much the
- * saturation of the darkest quarter exceeds that of the brightest quarter; the brightest channel of the darkest quarter.
+ * Measure the colours of an image whose white is 1: the darkest channel of the brightest pixels, `pale`; by how much
+ * the darkest quarter is more saturated than the brightest one, `fall`; the brightest channel of the darkest quarter.
  *
  * @param {Float32Array} image Of three channels.
  * @param {number} width

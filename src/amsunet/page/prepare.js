@@ -85,8 +85,9 @@ export async function prepare(picture, description, chooseRange = async (found) 
 export function byExpectedDice(run, description) {
   /** @param {Seen} seen */
   const expectedDice = async (seen) => {
-    const logits = await run({ values: asPlanes(seen), channels: seen.channels, width: seen.width, height: seen.height });
-    const { values, channels: classes, width, height } = logits;
+    const { width, height } = seen;
+    const logits = await run({ values: asPlanes(seen), channels: seen.channels, width, height });
+    const { values, channels: classes } = logits;
     const probability = toProbabilities(values, classes, height, width, height, width);
     const labels = toLabels(probability, classes, height, width, description.threshold, 0);
     return 1 - uncertaintyOf(probability, labels, classes);

@@ -5,7 +5,7 @@
 /** Resolutions from here on, in pixels a millimetre, are those of instruments: no printer or scanner has them. */
 const INSTRUMENT = 100;
 const IN_MICROMETRES = /** @type {Record<string, number>} */ ({
-  "nm": 1e-3, "µm": 1, "μm": 1, "um": 1, "micron": 1, "microns": 1, "micrometer": 1, "\\u00B5m": 1, "mm": 1e3, "cm": 1e4, "m": 1e6,
+  nm: 1e-3, µm: 1, μm: 1, um: 1, micron: 1, microns: 1, micrometer: 1, "\\u00B5m": 1, mm: 1e3, cm: 1e4, m: 1e6,
 });
 
 /**

@@ -106,15 +106,16 @@ function readPage(view, start, count, length, little, big) {
   const page = /** @type {TiffPage} */ ({ little, tags: {}, text: "", software: "" });
   for (let place = start; place < start + count * length; place += length) {
     const name = TAGS[view.getUint16(place, little)];
-    if (!name) continue;
+    if (!name || name in page.tags) continue; // of a tag that is there twice the first counts
     const type = view.getUint16(place + 2, little);
     const number = big ? Number(view.getBigUint64(place + 4, little)) : view.getUint32(place + 4, little);
-    const size = number * (SIZES[type] ?? 0);
+    if (!SIZES[type]) continue;
+    const size = number * SIZES[type];
     const inside = place + (big ? 12 : 8);
     const held = size <= (big ? 8 : 4);
     const far = big ? Number(view.getBigUint64(inside, little)) : view.getUint32(inside, little);
     const from = held ? inside : far;
-    if (from + size > view.byteLength) throw new RangeError("beyond the end");
+    if (from + size > view.byteLength) continue; // as other readers do: what is needed is missed later
     if (name === "text" || name === "software") {
       const letters = new Uint8Array(view.buffer, view.byteOffset + from, size);
       page[name] = new TextDecoder().decode(letters).replace(/\0[^]*$/, "");

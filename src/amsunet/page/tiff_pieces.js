@@ -10,7 +10,7 @@ import { value } from "./tiff.js";
 
 /** Values of tag 339. */
 export const [UNSIGNED, SIGNED, FLOAT] = [1, 2, 3];
-const [BLACK_IS_ZERO, RGB, PALETTE, YCBCR] = [1, 2, 3, 6];
+const [WHITE_IS_ZERO, RGB, PALETTE, YCBCR] = [0, 2, 3, 6];
 const COLOURS = /** @type {Record<number, string>} */ ({
   4: "transparency", 5: "CMYK", 6: "YCbCr", 8: "CIELAB", 9: "ICCLAB", 10: "ITULAB",
 });
@@ -52,12 +52,14 @@ export function layoutOf(page, name) {
     format: value(page, "format", UNSIGNED),
     compression: value(page, "compression", NONE),
     predictor: value(page, "predictor", 1),
-    photometric: value(page, "photometric", channels >= 3 ? RGB : BLACK_IS_ZERO),
+    photometric: value(page, "photometric", WHITE_IS_ZERO),
     planar: value(page, "planar", 1) === 2 && channels > 1,
     across: tiled ? value(page, "tileWidth", 0) : width,
     down: tiled ? value(page, "tileHeight", 0) : Math.min(height, value(page, "rows", height)),
   };
-  if (!(width && height && layout.across && layout.down && page.tags.offsets)) throw new PageError("damaged", { name });
+  if (!(width && height && layout.across && layout.down && page.tags.offsets && page.tags.counts)) {
+    throw new PageError("damaged", { name });
+  }
   /** @param {string} what */
   const refuse = (what) => {
     throw new PageError("unsupported", { name, what });
@@ -68,7 +70,8 @@ export function layoutOf(page, name) {
   if (![NONE, LZW, JPEG, DEFLATE, OLD_DEFLATE, PACKBITS].includes(compression)) {
     refuse(COMPRESSIONS[compression] ?? `compression ${compression}`);
   }
-  if (photometric > PALETTE && !(jpeg && photometric === YCBCR)) refuse(COLOURS[photometric] ?? `colours ${photometric}`);
+  const readable = photometric <= PALETTE || (jpeg && photometric === YCBCR);
+  if (!readable) refuse(COLOURS[photometric] ?? `colours ${photometric}`);
   if (depths.some((depth) => depth !== bits)) refuse(`channels of ${depths.join(", ")} bits`);
   const depth = format === FLOAT ? [16, 32, 64] : channels > 1 ? [8, 16, 32] : [1, 2, 4, 8, 12, 16, 32];
   const signed = format === SIGNED && (bits < 8 || bits === 12);
@@ -78,7 +81,7 @@ export function layoutOf(page, name) {
 }
 
 /**
- * All pixels, interleaved, in bytes of this machine's order; of less than 8 bits, and of 12, a value in each byte or two.
+ * All pixels, interleaved, low bytes first; of less than 8 bits a value in each byte, and of 12 in two.
  *
  * @param {Uint8Array} bytes
  * @param {TiffPage} page
@@ -100,15 +103,16 @@ export async function readPieces(bytes, page, layout, name) {
     const [left, top] = [(index % columns) * across, (Math.floor(index / columns) % rows) * down];
     const tall = "tileWidth" in page.tags ? down : Math.min(down, height - top);
     const shown = Math.min(across, width - left);
-    const packed = bytes.subarray(offsets[index], offsets[index] + (counts?.[index] ?? bytes.length));
-    if (!packed.length && counts?.[index] === 0) continue; // an empty tile is black
+    if (counts[index] === 0) continue; // an empty tile is black
+    const packed = bytes.subarray(offsets[index], offsets[index] + (counts[index] ?? 0));
     const piece = await unpackPiece(packed, page, layout, across, tall, each, name);
     for (let row = 0; row < Math.min(tall, height - top); row++) {
       const from = row * across * each * size;
       const to = ((top + row) * width + left) * channels * size;
       if (!planar) out.set(piece.subarray(from, from + shown * each * size), to);
       else for (let x = 0; x < shown; x++) {
-        for (let byte = 0; byte < size; byte++) out[to + (x * channels + plane) * size + byte] = piece[from + x * size + byte];
+        const [source, target] = [from + x * size, to + (x * channels + plane) * size];
+        for (let byte = 0; byte < size; byte++) out[target + byte] = piece[source + byte];
       }
     }
   }

@@ -10,14 +10,14 @@ import { FLOAT, SIGNED, UNSIGNED, layoutOf, readPieces } from "./tiff_pieces.js"
 /** @typedef {import("./tiff.js").TiffPage} TiffPage */
 /** @typedef {import("./tiff_pieces.js").Layout} Layout */
 
-const [WHITE_IS_ZERO, BLACK_IS_ZERO, , PALETTE] = [0, 1, 2, 3];
+const [WHITE_IS_ZERO, RGB, PALETTE, YCBCR] = [0, 2, 3, 6];
 /** Values of tag 338. */
 const [ASSOCIATED, UNASSOCIATED] = [1, 2];
 
 /**
  * @param {Uint8Array} bytes
  * @param {string} name For errors.
- * @returns {Promise<Pixels & {page: TiffPage}>} With alpha where the file has it.
+ * @returns {Promise<Pixels & {page: TiffPage}>} With alpha or a palette, where the file has it.
  */
 export async function decodeTiff(bytes, name) {
   const page = onlyPage(bytes, name);
@@ -41,7 +41,8 @@ function asSamples(raw, layout) {
   const { bits, format } = layout;
   if (format === FLOAT) {
     if (bits === 32) return new Float32Array(raw.buffer);
-    return bits === 64 ? Float32Array.from(new Float64Array(raw.buffer)) : Float32Array.from(new Uint16Array(raw.buffer), ofHalf);
+    if (bits === 64) return Float32Array.from(new Float64Array(raw.buffer));
+    return Float32Array.from(new Uint16Array(raw.buffer), ofHalf);
   }
   if (format === SIGNED) {
     const Type = bits === 8 ? Int8Array : bits === 16 ? Int16Array : Int32Array;
@@ -63,7 +64,7 @@ function ofHalf(half) {
 }
 
 /**
- * Greys with black as zero, few bits stretched to eight, palettes as colours.
+ * Greys with black as zero, few bits stretched to eight, and the palette.
  *
  * @param {Pixels} found
  * @param {TiffPage} page
@@ -74,7 +75,7 @@ function ofHalf(half) {
 function withMeaning(found, page, layout, name) {
   const { bits, format, photometric } = layout;
   const { samples } = found;
-  if (photometric === PALETTE) return withPalette(found, page, bits, name);
+  if (photometric === PALETTE) return { ...found, palette: paletteOf(page, bits, name) };
   // Truth values that tifffile wrote are marked with white as zero, which its readers ignore: true is white.
   const truth = photometric === WHITE_IS_ZERO && bits === 1 && page.software.startsWith("tifffile");
   if (photometric === WHITE_IS_ZERO && !truth) {
@@ -90,23 +91,17 @@ function withMeaning(found, page, layout, name) {
 }
 
 /**
- * @param {Pixels} found
  * @param {TiffPage} page
  * @param {number} bits
  * @param {string} name
- * @returns {Pixels}
+ * @returns {Uint8Array}
  */
-function withPalette(found, page, bits, name) {
-  const palette = page.tags.colours ?? [];
+function paletteOf(page, bits, name) {
+  const colours = page.tags.colours ?? [];
   const count = 1 << bits;
-  if (palette.length < 3 * count) throw new PageError("damaged", { name });
-  const samples = new Uint8Array(3 * found.samples.length);
-  for (let index = 0; index < found.samples.length; index++) {
-    for (let channel = 0; channel < 3; channel++) {
-      samples[3 * index + channel] = palette[channel * count + found.samples[index]] >> 8;
-    }
-  }
-  return { ...found, channels: 3, samples };
+  if (colours.length < 3 * count) throw new PageError("damaged", { name });
+  const placeOf = (/** @type {number} */ index) => (index % 3) * count + Math.floor(index / 3);
+  return Uint8Array.from({ length: 3 * count }, (_, index) => colours[placeOf(index)] >> 8);
 }
 
 /**
@@ -119,7 +114,7 @@ function withPalette(found, page, bits, name) {
  * @returns {Pixels}
  */
 function withoutExtra(found, page, layout, name) {
-  const colours = layout.photometric <= BLACK_IS_ZERO ? 1 : 3;
+  const colours = layout.photometric === RGB || layout.photometric === YCBCR ? 3 : 1;
   const beyond = found.channels - colours;
   const sideBySide = layout.channels === 3 && !layout.planar;
   if (beyond <= 0 || sideBySide) {

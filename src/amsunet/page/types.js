@@ -21,7 +21,8 @@
  * @property {number} width
  * @property {number} height
  * @property {string} outOfDistribution In what the image is unlike all training images; empty where it is not.
- * @property {string} polarity How the image was taken, where that is in doubt; else empty.
+ * @property {string} polarity How the image was taken, where that is in doubt: `dark-on-bright` or `bright-on-dark`, by
+ *   the package's names for objects and ground; else empty. In `description.preprocessing.polarity` it decides.
  *
  * @typedef {object} Prediction What the network says of one image, at the image's own size.
  * @property {number} width

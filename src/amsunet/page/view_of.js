@@ -12,7 +12,8 @@ const DARK = 127;
  */
 export function viewOf(picture, _description) {
   const { width, height, spacing } = picture;
-  const plain = picture.samples instanceof Uint8Array && picture.channels === 3 && picture.samples.some((one) => one > DARK);
+  const bytes = picture.samples instanceof Uint8Array;
+  const plain = bytes && picture.channels === 3 && picture.samples.some((one) => one > DARK);
   const image = withChannels(picture, 3);
   const rgb = plain ? image.samples : normalize(image, findRange(image, "percentiles", image));
   const rgba = new Uint8ClampedArray(4 * width * height);

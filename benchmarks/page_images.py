@@ -29,7 +29,7 @@ def _file(array: Any, kind: str = "PNG", **options: Any) -> bytes:
 
 def make_images() -> dict[str, tuple[str, bytes]]:
     """The suffix and the content of the file of each kind."""
-    grey = np.asarray(Image.open(locate("sample:brain") / "test/images/brain_z092.png"))[20:140, 10:150]
+    grey = np.asarray(Image.open(locate("sample:brain") / "test/images/brain_z092.png"))[30:126, 20:132]
     nuclei = np.asarray(Image.open(locate("sample:nuclei") / "test/images/nuclei_y256_x384.png"))
     rgb = _stained(grey)
     deep = (grey.astype(np.uint16) * 200 + np.random.default_rng(4).integers(0, 90, grey.shape)).astype(np.uint16)
@@ -44,7 +44,7 @@ def make_images() -> dict[str, tuple[str, bytes]]:
         "alpha": (".png", _file(alpha)),
         "dark": (".png", _file(rgb // 12)),
         "33 x 47": (".png", _file(rgb[:47, :33])),
-        "31 x 200": (".png", _file(_stained(np.tile(grey, (2, 1)))[:200, :31])),
+        "31 x 200": (".png", _file(_stained(np.tile(grey, (3, 1)))[:200, :31])),
         "fractions": (".tif", _file(deep.astype(np.float32) / 51_234, "TIFF")),
         "2,000 x 1,500": (".png", _file(_stained(large), compress_level=1)),
     }
