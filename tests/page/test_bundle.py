@@ -251,6 +251,8 @@ def test_what_cannot_be_in_a_page_is_refused_in_a_sentence(page, tmp_path, ensem
     ):
         with pytest.raises(InputError, match=re.escape(message)):
             export_web(model, out=tmp_path / "page")
+    with pytest.raises(InputError, match="a page has no int8: choose one of float32, float16"):
+        export_web("zoo:nuclei", precision="int8", out=tmp_path / "page")
     assert not (tmp_path / "page").exists()
     with pytest.raises(InputError, match=r"index\.html is missing: install amsunet again"):
         page_files([], sources=tmp_path)
