@@ -130,8 +130,19 @@ def test_a_single_file_lets_nothing_in(made):
     assert page.count("<script") == page.count("</script>")
 
 
+def test_the_package_is_small():
+    """At most 60 MB as a wheel, which packs what is in the folder a little more."""
+    package = SOURCES.parent
+    files = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert sum(path.stat().st_size for path in files) < 60e6
+
+
 def test_the_same_page_is_the_same_file(made):
-    assert to_single_page(made) == to_single_page(dict(reversed(made.items())))
+    other = {
+        path: content.replace(b"\n", b"\r\n") if path.endswith((".css", ".html")) else content
+        for path, content in reversed(made.items())
+    }
+    assert to_single_page(made) == to_single_page(other)
 
 
 def test_the_package_serves_it(made, chromium):
@@ -212,6 +223,9 @@ def test_a_page_is_written_beside_its_network_or_where_it_is_wanted(page, made, 
     assert str(folder.path) == f"here/{START}"
     assert {str(path.relative_to("here")): path.read_bytes() for path in folder.path.parent.rglob("*.*")} == made
     assert {path.name for path in tmp_path.iterdir()} == {"nuclei-web.html", "here"}
+    (tmp_path / "there").symlink_to("here")
+    assert export_web("zoo:nuclei", out="there", overwrite=True).path.is_file() and (tmp_path / "there").is_symlink()
+    (tmp_path / "there").unlink()
     (tmp_path / "here" / "old.js").touch()
     assert export_web("zoo:nuclei", out="here", overwrite=True) == folder
     assert not (tmp_path / "here" / "old.js").exists()

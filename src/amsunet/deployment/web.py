@@ -189,6 +189,7 @@ def _refuse_existing(target: Path, replace: bool) -> None:
 
 def _write_folder(files: Mapping[str, bytes], target: Path) -> None:
     """Write all files beside the place and move them there: a page is whole or is not there."""
+    target = target.resolve()  # what a link leads to, and the name of "."
     mark = f".{uuid.uuid4().hex[:12]}.partial"
     made, former = target.with_name(mark), target.with_name(f"{mark}.former")
     try:
