@@ -13,6 +13,7 @@ import threading
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from firefox import FIREFOX, Firefox
 from PIL import Image
 
 import amsunet
@@ -116,6 +117,32 @@ def test_a_single_file_runs_and_asks_for_nothing(made, chromium, tmp_path):
     held = page.evaluate("document.getElementById('file:networks.json').textContent")
     assert base64.b64decode(held) == made["networks.json"]
     context.close()
+
+
+@pytest.fixture(scope="module")
+def firefox():
+    if FIREFOX is None:
+        pytest.skip("needs Firefox: apt-get install firefox-esr")
+    browser = Firefox()
+    yield browser
+    browser.close()
+
+
+def test_a_single_file_runs_in_firefox_too(made, firefox, tmp_path):
+    (tmp_path / "page.html").write_bytes(to_single_page(made))
+    firefox.open((tmp_path / "page.html").as_uri())
+    assert firefox.wait_for("return document.getElementById('out').textContent") == _SHOWN
+
+
+@pytest.mark.skipif(not (SOURCES / START).is_file(), reason="needs the page")
+def test_the_whole_page_segments_in_firefox_too(firefox, tmp_path):
+    single = amsunet.export_web("zoo:nuclei", one_file=True, out=tmp_path / "nuclei.html")
+    (tmp_path / "a.png").write_bytes(_example())
+    firefox.open(single.path.as_uri())
+    firefox.choose("#files", tmp_path / "a.png")
+    states = "#strip :is([data-state=done], [data-state=failed])"
+    ended = firefox.wait_for(f"return document.querySelector('{states}')?.dataset.state")
+    assert ended == "done"
 
 
 def test_a_single_file_lets_nothing_in(made):
