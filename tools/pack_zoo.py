@@ -5,7 +5,8 @@ The run must have been evaluated on its test images, plain and with flips.
 python tools/pack_zoo.py RUN NAME --finds "cell nuclei in ..." --data "..." --terms "..." --research-only \
     --training "..." --fails "..." --fails "..." [--pictures 3]
 
-Pictures are the worst test images, with truth and prediction: only of data that may be published.
+Pictures are the worst test images, with truth and prediction: only of data that may be published. Afterwards
+`python tools/export_zoo_onnx.py NAME` writes the same network for the page, and for where there is no torch.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ def test_every_precision_is_written_with_its_description_and_parity(exported):
 @needs_extra
 def test_weights_in_16_bits_are_half_as_large_and_computed_with_in_32(exported):
     exact, halved = (exported["onnx", precision] for precision in ("float32", "float16"))
-    assert halved.path.stat().st_size < 0.8 * exact.path.stat().st_size
+    assert halved.path.stat().st_size < exact.path.stat().st_size - 50_000  # most of so small a file is its graph
     assert 0 < halved.parity.largest_difference < 0.01
     session = ort.InferenceSession(halved.path)
     assert {one.type for one in (*session.get_inputs(), *session.get_outputs())} == {"tensor(float)"}

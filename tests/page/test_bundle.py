@@ -13,6 +13,7 @@ import threading
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from firefox import FIREFOX, Firefox
 from PIL import Image
 
 import amsunet
@@ -118,6 +119,32 @@ def test_a_single_file_runs_and_asks_for_nothing(made, chromium, tmp_path):
     context.close()
 
 
+@pytest.fixture(scope="module")
+def firefox():
+    if FIREFOX is None:
+        pytest.skip("needs Firefox: apt-get install firefox-esr")
+    browser = Firefox()
+    yield browser
+    browser.close()
+
+
+def test_a_single_file_runs_in_firefox_too(made, firefox, tmp_path):
+    (tmp_path / "page.html").write_bytes(to_single_page(made))
+    firefox.open((tmp_path / "page.html").as_uri())
+    assert firefox.wait_for("return document.getElementById('out').textContent") == _SHOWN
+
+
+@pytest.mark.skipif(not (SOURCES / START).is_file(), reason="needs the page")
+def test_the_whole_page_segments_in_firefox_too(firefox, tmp_path):
+    single = amsunet.export_web("zoo:nuclei", one_file=True, out=tmp_path / "nuclei.html")
+    (tmp_path / "a.png").write_bytes(_example())
+    firefox.open(single.path.as_uri())
+    firefox.choose("#files", tmp_path / "a.png")
+    states = "#strip :is([data-state=done], [data-state=failed])"
+    ended = firefox.wait_for(f"return document.querySelector('{states}')?.dataset.state")
+    assert ended == "done"
+
+
 def test_a_single_file_lets_nothing_in(made):
     page = to_single_page(made).decode()
     policy = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
@@ -130,8 +157,19 @@ def test_a_single_file_lets_nothing_in(made):
     assert page.count("<script") == page.count("</script>")
 
 
+def test_the_package_is_small():
+    """At most 60 MB as a wheel, which packs what is in the folder a little more."""
+    package = SOURCES.parent
+    files = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert sum(path.stat().st_size for path in files) < 60e6
+
+
 def test_the_same_page_is_the_same_file(made):
-    assert to_single_page(made) == to_single_page(dict(reversed(made.items())))
+    other = {
+        path: content.replace(b"\n", b"\r\n") if path.endswith((".css", ".html")) else content
+        for path, content in reversed(made.items())
+    }
+    assert to_single_page(made) == to_single_page(other)
 
 
 def test_the_package_serves_it(made, chromium):
@@ -212,6 +250,9 @@ def test_a_page_is_written_beside_its_network_or_where_it_is_wanted(page, made, 
     assert str(folder.path) == f"here/{START}"
     assert {str(path.relative_to("here")): path.read_bytes() for path in folder.path.parent.rglob("*.*")} == made
     assert {path.name for path in tmp_path.iterdir()} == {"nuclei-web.html", "here"}
+    (tmp_path / "there").symlink_to("here")
+    assert export_web("zoo:nuclei", out="there", overwrite=True).path.is_file() and (tmp_path / "there").is_symlink()
+    (tmp_path / "there").unlink()
     (tmp_path / "here" / "old.js").touch()
     assert export_web("zoo:nuclei", out="here", overwrite=True) == folder
     assert not (tmp_path / "here" / "old.js").exists()
@@ -251,6 +292,8 @@ def test_what_cannot_be_in_a_page_is_refused_in_a_sentence(page, tmp_path, ensem
     ):
         with pytest.raises(InputError, match=re.escape(message)):
             export_web(model, out=tmp_path / "page")
+    with pytest.raises(InputError, match="a page has no int8: choose one of float32, float16"):
+        export_web("zoo:nuclei", precision="int8", out=tmp_path / "page")
     assert not (tmp_path / "page").exists()
     with pytest.raises(InputError, match=r"index\.html is missing: install amsunet again"):
         page_files([], sources=tmp_path)

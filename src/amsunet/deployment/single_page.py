@@ -38,7 +38,7 @@ def to_single_page(files: Mapping[str, bytes]) -> bytes:
     Returns:
         The HTML file.
     """
-    page = files[START].decode("utf-8")
+    page = _text(files[START])
     inlined: list[str] = []
     started: list[str] = []
 
@@ -47,7 +47,7 @@ def to_single_page(files: Mapping[str, bytes]) -> bytes:
         return f"<{element}{attributes}>{text}</{element}>"
 
     def style(link: re.Match[str]) -> str:
-        return inline("style", files[link[1]].decode("utf-8"))
+        return inline("style", _text(files[link[1]]))
 
     def module(script: re.Match[str]) -> str:
         started.append(posixpath.normpath(script[1]))
@@ -132,6 +132,11 @@ def _policy(inlined: list[str]) -> dict[str, str]:
         "img-src": "data: blob:",
         "connect-src": "'none'",
     }
+
+
+def _text(content: bytes) -> str:
+    """With line ends as a browser reads them: checksums are of what it reads."""
+    return content.decode("utf-8").replace("\r\n", "\n")
 
 
 def _base64(content: bytes) -> str:

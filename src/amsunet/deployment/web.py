@@ -22,6 +22,8 @@ from amsunet.wording import setting
 from amsunet.zoo import PREFIX, list_zoo
 
 logger = logging.getLogger(__name__)
+_PRECISIONS: tuple[ExportPrecision, ...] = ("float32", "float16")
+"""Of ONNX files whose networks a browser computes as exactly as ``predict``."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ def export_web(
         >>> amsunet.export_web("zoo:nuclei", one_file=True).path.name
         'nuclei-web.html'
     """
+    if precision not in (None, *_PRECISIONS):
+        raise InputError(f"a page has no {precision}: choose one of {', '.join(_PRECISIONS)}")
     named = [model] if isinstance(model, str | Path | ModelRef) else model
     first, *others = (ModelRef.resolve(one) for one in named)
     target = Path(out) if out is not None else _usual_path(first, one_file)
@@ -119,7 +123,8 @@ def _network_of(
             raise InputError(f"{model} is for OpenVINO, and the page runs ONNX files: name what it was made from")
         return _checked(PageNetwork(model.name, model.path))
     known = read_description(model.weights)
-    for path in model.exports("onnx", precision):
+    wanted = _PRECISIONS if precision is None else (precision,)
+    for path in (path for one in wanted for path in model.exports("onnx", one)):
         network = PageNetwork(f"{PREFIX}{model.name}" if model.card else model.name, path, model.card)
         if _description(path) == known:
             return _checked(network)
@@ -184,6 +189,7 @@ def _refuse_existing(target: Path, replace: bool) -> None:
 
 def _write_folder(files: Mapping[str, bytes], target: Path) -> None:
     """Write all files beside the place and move them there: a page is whole or is not there."""
+    target = target.resolve()  # what a link leads to, and the name of "."
     mark = f".{uuid.uuid4().hex[:12]}.partial"
     made, former = target.with_name(mark), target.with_name(f"{mark}.former")
     try:
