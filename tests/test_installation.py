@@ -159,6 +159,21 @@ def test_what_is_wrong_is_said_with_its_remedy(needs, wrong, sentence):
     assert sentence in problem and ": " in problem
 
 
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_list_of_fonts_that_is_lost_each_time_is_noted_wherever_the_home_folder_lies(
+    needs, monkeypatch, tmp_path, writable
+):
+    """A folder that was set stays, below the folder for temporary files too; Matplotlib leaves one it cannot use."""
+    place = tmp_path / "fonts"
+    place.mkdir() if writable else place.write_bytes(b"")
+    monkeypatch.setenv("MPLCONFIGDIR", str(place))
+    facts = import_all(["matplotlib"])[0]["matplotlib"]["facts"]
+    assert facts["temporary"] is not writable
+    needs(base=[_GOOD], train=[Package("matplotlib", "", "3.11")], facts={"matplotlib": facts | {"fonts": ""}})
+    notes = inspect_installation().notes
+    assert [note.startswith("Matplotlib cannot keep") for note in notes] == [True] * (not writable)
+
+
 def test_a_gpu_that_torch_leaves_unused_is_wrong(needs, monkeypatch, tmp_path):
     needs(base=[_GOOD], train=[Package("torch", "", "2.13")], facts={"torch": _TORCH})
     monkeypatch.setattr(installation, "_DRIVERS", (tmp_path,))
