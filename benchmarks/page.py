@@ -3,7 +3,8 @@
     python benchmarks/page.py [--sizes 256x256 2000x1500] [--threads 1 2] [--out results/page.json]
 
 Seconds of the clock, and beside them those of all the browser's processors, which say more on a machine that does other
-things too; benchmarks/page_parity.py compares the numbers with Python's. Needs Playwright, axe-playwright-python, Chromium and amsunet[export].
+things too. Needs Playwright, axe-playwright-python, Chromium and amsunet[export]; benchmarks/page_parity.py compares
+the numbers with Python's.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ RESULT = ROOT / "results" / "page.json"
 NETWORK = "zoo:nuclei"
 OTHERS = ("amsunet_s", "amsunet_xs")
 PATIENCE = 3_600_000
+_SMALL = 2 * 512**2
+"""Pixels; larger images get a preview."""
+_DONE = "#strip li:is([data-state=done], [data-state=check])"
 _OPEN = """async ([entry, threads]) => {
   const { Engine } = await import("/engine.js");
   window.engine?.close();
@@ -93,10 +97,12 @@ class Clock:
         processes = self._session.send("SystemInfo.getProcessInfo")["processInfo"]
         return time.perf_counter(), sum(one["cpuTime"] for one in processes)
 
-    def lap(self) -> dict[str, float]:
-        """Since the last lap."""
+    def start(self) -> None:
+        self._start = self._now()
+
+    def read(self) -> dict[str, float]:
+        """Since the start."""
         now, before = self._now(), self._start
-        self._start = now
         return {"seconds": round(now[0] - before[0], 3), "processor_seconds": round(now[1] - before[1], 3)}
 
 
@@ -118,15 +124,18 @@ def visit(browser: Browser, address: str, sizes: list[tuple[int, int]], **option
     clock = Clock(browser)
     page.goto(address)
     page.wait_for_selector("#loading", state="hidden", timeout=PATIENCE)
-    row: dict[str, Any] = {"ready": clock.lap(), "masks": []}
+    row: dict[str, Any] = {"ready": clock.read(), "masks": []}
     for number, (width, height) in enumerate(sizes, start=1):
         payload = {"name": f"{number}.png", "mimeType": "image/png", "buffer": image(width, height)}
-        clock.lap()
+        clock.start()
         page.set_input_files("#files", [payload])  # type: ignore[list-item]
-        done = "#strip li:is([data-state=done], [data-state=check])"
-        page.wait_for_function("([done, n]) => document.querySelectorAll(done).length === n", arg=[done, number],
-                               timeout=PATIENCE)  # fmt: skip
-        row["masks"].append({"size": f"{width} x {height}"} | clock.lap())
+        mask: dict[str, Any] = {"size": f"{width} x {height}"}
+        if width * height > _SMALL:
+            page.wait_for_selector("#stage .chip", state="visible", timeout=PATIENCE)
+            mask["preview"] = clock.read()
+        done = "([done, count]) => document.querySelectorAll(done).length === count"
+        page.wait_for_function(done, arg=[_DONE, number], timeout=PATIENCE)
+        row["masks"].append(mask | clock.read())
     row["threads"] = page.evaluate(
         "crossOriginIsolated ? Math.min(8, Math.max(2, navigator.hardwareConcurrency >> 1)) : 1"
     )
@@ -186,12 +195,12 @@ def measure_networks(
             for count in threads:
                 clock = Clock(browser)
                 page.evaluate(_OPEN, [entry, count])
-                row = {"network": name, "threads": count, "open": clock.lap(), "runs": []}
+                row = {"network": name, "threads": count, "open": clock.read(), "runs": []}
                 for width, height in [(64, 64), *sizes]:
                     content = base64.b64encode(image(width, height)).decode()
-                    clock.lap()
+                    clock.start()
                     run = page.evaluate(_PREDICT, content)
-                    row["runs"].append({"size": f"{width} x {height}"} | clock.lap() | run)
+                    row["runs"].append({"size": f"{width} x {height}"} | clock.read() | run)
                 rows.append(row)
                 print(row, flush=True)
         page.close()
@@ -209,7 +218,7 @@ def main() -> None:
         folder = Path(temporary)
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         result = {
-            "what": "the page in Chromium: seconds of the clock and of all processors, what it asks for, and what axe finds",
+            "what": "the page in Chromium: seconds of the clock and of processors, what it asks for, what axe finds",
             "command": f"python benchmarks/page.py {' '.join(sys.argv[1:])}".strip(),
             "data": "an image of sample:nuclei, side by side until the size is full",
             "browser": f"Chromium {browser.version}",
