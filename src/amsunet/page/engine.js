@@ -101,10 +101,11 @@ export class Engine {
       largest = Math.max(largest, pixels ?? 0);
     };
     try {
-      return await this.#runner.call("predict", { bytes, name }, { signal, onEvent });
+      const prediction = await this.#runner.call("predict", { bytes, name }, { signal, onEvent });
+      if (largest > KEPT) this.#runner.renewWhenIdle();
+      return prediction;
     } finally {
       progress.stop();
-      if (largest > KEPT) this.#runner.renewWhenIdle();
     }
   }
 
