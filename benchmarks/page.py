@@ -16,8 +16,8 @@ import functools
 import hashlib
 import http.server
 import io
+import os
 import shutil
-import sys
 import tempfile
 import threading
 import time
@@ -214,17 +214,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
     sizes = [(int(width), int(height)) for width, height in (size.split("x") for size in asked.sizes)]
+    threads = [str(count) for count in asked.threads]
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as driver:
         folder = Path(temporary)
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         result = {
             "what": "the page in Chromium: seconds of the clock and of processors, what it asks for, what axe finds",
-            "command": f"python benchmarks/page.py {' '.join(sys.argv[1:])}".strip(),
+            "command": f"python benchmarks/page.py --sizes {' '.join(asked.sizes)} --threads {' '.join(threads)}",
             "data": "an image of sample:nuclei, side by side until the size is full",
             "browser": f"Chromium {browser.version}",
             "network": f"{NETWORK}, {hashlib.sha256(ModelRef.resolve(NETWORK).weights.read_bytes()).hexdigest()[:12]}",
             "forms": measure_forms(browser, folder, sizes),
             "networks": measure_networks(browser, folder, sizes, asked.threads),
+            "load": os.getloadavg()[2],
             "environment": environment(choose_device("cpu")),
         }
         browser.close()
