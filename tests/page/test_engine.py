@@ -217,3 +217,11 @@ def test_two_networks_are_open_at_a_time_and_a_closed_one_answers(page, small):
         [small.entry, in_base64(content)],
     )
     assert [got[0]["code"], got[1]["code"], got[2]] == ["AbortError", "AbortError", 40]
+
+
+def test_a_worker_that_does_not_load_is_told_of(blank, small):
+    blank.route("**/decode.js", lambda route: route.fulfill(status=404))
+    serve(blank, small)
+    blank.evaluate(_TOOLS)
+    answer = blank.evaluate("entry => described(openNetwork(entry))", small.entry)
+    assert answer["code"] == "resource_missing" and answer["values"]["path"] == "worker.js"

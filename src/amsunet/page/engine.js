@@ -45,8 +45,8 @@ export class Engine {
     this.description = description;
     this.threads = threads;
     this.#pace = new Pace(network.work, threads);
-    this.#runner = new WorkerQueue({ description, threads, ...parts });
-    this.#looker = new WorkerQueue({ description });
+    this.#runner = new WorkerQueue({ name: network.name, description, threads, ...parts });
+    this.#looker = new WorkerQueue({ name: network.name, description });
   }
 
   /**
@@ -64,7 +64,13 @@ export class Engine {
     const [onnx, packed] = await Promise.all([openNetwork(network, tell(0)), load(RUNTIME, tell(1))]);
     const parts = { onnx, runtime: await unpack(packed) };
     const engine = new Engine(network, descriptionOf(onnx, network.name), parts, threads);
-    await engine.#runner.open();
+    engine.#looker.open().catch(() => {}); // the first look tells why it does not start
+    try {
+      await engine.#runner.open();
+    } catch (error) {
+      engine.close();
+      throw error;
+    }
     onProgress(1);
     return engine;
   }
@@ -95,10 +101,11 @@ export class Engine {
       largest = Math.max(largest, pixels ?? 0);
     };
     try {
-      return await this.#runner.call("predict", { bytes, name }, { signal, onEvent });
+      const prediction = await this.#runner.call("predict", { bytes, name }, { signal, onEvent });
+      if (largest > KEPT) this.#runner.renewWhenIdle();
+      return prediction;
     } finally {
       progress.stop();
-      if (largest > KEPT) this.#runner.renewWhenIdle();
     }
   }
 

@@ -119,11 +119,11 @@ function buffersOf(result) {
  * An error as it can be sent.
  *
  * @param {unknown} error
- * @param {string} name Of the image.
+ * @param {string} name Of the image, or of the network that is to be opened.
  */
 function describe(error, name) {
   if (codeOf(error)) return { code: codeOf(error), values: /** @type {PageError} */ (error).values };
   const reason = String(error instanceof Error ? error.message : error).split("\n")[0].slice(0, 200);
-  const code = /memory|alloc|Array buffer|array length/i.test(reason) ? "out_of_memory" : "engine_failed";
+  const code = /memory|alloc|OOM|array length/i.test(reason) ? "out_of_memory" : "engine_failed";
   return { code, values: { name, reason } };
 }

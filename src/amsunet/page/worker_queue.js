@@ -78,16 +78,19 @@ export class WorkerQueue {
   }
 
   async #start() {
-    if (this.#closed) throw new DOMException("the network was closed", "AbortError");
-    const channel = new Channel(startWorker());
+    /** @type {Channel | null} */
+    let channel = null;
     try {
+      if (this.#closed) throw new DOMException("the network was closed", "AbortError");
+      channel = new Channel(startWorker());
       await channel.call("open", this.#opening);
+      channel.onFailure = () => (this.#channel = null);
+      return channel;
     } catch (error) {
-      channel.end();
+      channel?.end();
       this.#channel = null;
       throw error;
     }
-    return channel;
   }
 
   /** @param {Channel} channel */
@@ -104,6 +107,8 @@ class Channel {
   #next = 0;
   /** @type {unknown} */
   #ended = null;
+  /** Called where the worker ends by itself. */
+  onFailure = () => {};
   /** @type {Map<number, { resolve: (result: any) => void, reject: (error: unknown) => void, onEvent: (event: WorkerEvent) => void }>} */
   #waiting = new Map();
 
@@ -113,8 +118,9 @@ class Channel {
     worker.addEventListener("message", ({ data }) => this.#receive(data));
     worker.addEventListener("error", (event) => {
       event.preventDefault();
-      const reason = event.message || "the worker does not start";
-      this.end(new PageError("engine_failed", { name: "", reason }));
+      const reason = event.message; // there is none if a module does not load
+      this.end(new PageError(reason ? "engine_failed" : "resource_missing", { name: "", reason, path: "worker.js" }));
+      this.onFailure();
     });
   }
 
