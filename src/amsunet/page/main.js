@@ -51,7 +51,9 @@ const images = new Images((entry) => {
   } else if (entry !== images.selected) {
     strip.update(entry, false, isDoubted(entry));
     strip.showCount(images.entries);
-    return;
+    if (entry.state !== "done") {
+      return;
+    }
   }
   show();
 });
