@@ -23,6 +23,11 @@ POLICY = (
     "base-uri 'none'; form-action 'none'"
 )
 """Stricter than what the page is handed out with: nothing inline runs and nothing inline paints."""
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+}
 SQUARES = {(5, 5, 15, 15): 200, (10, 30, 14, 36): 200, (40, 0, 43, 3): 200, (25, 40, 30, 45): 58}
 """Top, left, bottom, right, and the brightness; the last one is foreground up to a threshold of 0.62."""
 SHAPE = 48, 64
@@ -58,7 +63,7 @@ EXAMPLES = [{**EXAMPLE, "terms": "CC0"}]
 @contextmanager
 def open_screen(chromium: Any, sources: str, **options: Any) -> Iterator[Any]:
     """The page, ready; what its console complains of fails the test in the end."""
-    context = chromium.new_context(service_workers="block", accept_downloads=True, locale="en-US", **options)
+    context = chromium.new_context(accept_downloads=True, locale="en-US", **options)
     page = context.new_page()
     page.set_default_timeout(60_000)
     complaints: list[str] = []
@@ -78,8 +83,7 @@ def open_screen(chromium: Any, sources: str, **options: Any) -> Iterator[Any]:
         path = route.request.url.removeprefix(f"{sources}/")
         if path in answers:
             kind = mimetypes.guess_type(path)[0]
-            headers = {"Content-Security-Policy": POLICY}
-            route.fulfill(body=answers[path], content_type=kind, headers=headers)
+            route.fulfill(body=answers[path], content_type=kind, headers=HEADERS)
         else:
             route.continue_()
 
@@ -88,7 +92,7 @@ def open_screen(chromium: Any, sources: str, **options: Any) -> Iterator[Any]:
     page.wait_for_selector("#loading", state="hidden")
     yield page
     context.close()
-    assert complaints == []
+    assert not complaints, complaints
 
 
 def finished(page: Any, count: int = 1) -> None:
