@@ -103,22 +103,7 @@ def test_outlines_run_along_the_border(blank, kind):
     assert (there | ~straight).all()
 
 
-NAMES = [
-    "=1+1",
-    "-0.5",
-    "+3",
-    "@x",
-    "'=1",
-    "plain",
-    "a\tb",
-    "a\nb",
-    "\u202egnp.exe",
-    "＝1",
-    "1e5",
-    "-x",
-    "세포.png",
-    "\x1b[31m",
-]
+NAMES = ["=1+1", "-0.5", "+3", "@x", "'=1", "plain", "a\tb", "a\nb", "\u202egnp.exe", "＝1", "1e5", "-x", "\x1b[31m"]
 
 
 def test_cells_are_as_safe_as_the_packages(blank):
