@@ -178,3 +178,41 @@ def test_dice_is_that_of_reports(blank, label):
     assert found == pytest.approx(2 * (here & there).sum() / (here.sum() + there.sum()))
     nothing = [0] * 4
     assert blank.evaluate("(n) => import('/reference.js').then(({diceOf}) => diceOf(n, n, 1))", nothing) == 1
+
+
+_MANY = """async () => {
+  const { Images } = await import("/images.js");
+  const side = 4;
+  const description = {threshold: 0.5, smallest_object: 0, preprocessing: {scale: 1, image_scale: "factor"}};
+  const engine = {
+    description,
+    estimate: () => 1,
+    look: async () => ({width: side, height: side, rgba: new Uint8ClampedArray(4 * side * side), spacing: null}),
+    predict: async (_, name) => {
+      const probability = new Float32Array(2 * side * side);
+      for (let i = 0; i < Number(name); i += 1) probability[side * side + 2 * i] = 0.6 + 0.1 * i;
+      return {width: side, height: side, classes: ["ground", "spot"], probability, outOfDistribution: "", polarity: "",
+        seconds: 1, preview: false};
+    },
+  };
+  const images = new Images(() => {});
+  images.room = 1;
+  images.use(engine);
+  images.add([1, 2, 2, 1, 2].map((count) => ({name: String(count), file: new Blob(["x"])})));
+  while (images.entries.some(({state}) => state !== "done")) await new Promise((resolve) => setTimeout(resolve, 5));
+  const count = () => images.entries.map(({measured}) => measured.objects.length);
+  const before = [images.entries.filter(({stored}) => stored).length, count()];
+  images.choose({threshold: 0.65});
+  await images.settle();
+  const after = count();
+  await images.select(images.entries[1]);
+  return [...before, after, [...images.entries[1].measured.labels]];
+}"""
+
+
+def test_many_images_are_put_away_and_come_back_as_they_were(blank):
+    stored, before, after, labels = blank.evaluate(_MANY)
+    assert stored >= 3
+    assert before == [1, 2, 2, 1, 2]
+    assert after == [0, 1, 1, 0, 1]
+    assert labels == [0, 0, 1] + [0] * 13

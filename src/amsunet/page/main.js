@@ -12,7 +12,7 @@ import { listenForKeys, showKeys } from "./keyboard.js";
 import { listenForLanguage } from "./language.js";
 import { used } from "./measure.js";
 import { Panel } from "./panel.js";
-import { readReference, stemOf } from "./reference.js";
+import { addReference, stemOf } from "./reference.js";
 import { load } from "./resources.js";
 import { saveMask, saveMasks, savePicture, saveTable } from "./save.js";
 import { Screen } from "./screen.js";
@@ -75,7 +75,7 @@ const panel = new Panel(find("#panel"), {
     show();
   },
   reference: () => maskInput.click(),
-  forget: () => setReference(images.selected, null),
+  forget: () => images.selected && images.compare(images.selected, null),
   save,
 });
 
@@ -162,37 +162,15 @@ function complain(error, name = "") {
 }
 
 /**
- * Reference masks: one is for the image that is shown, several are matched by name.
  * @param {Incoming[]} files
- * @param {Entry | null} [target]
+ * @param {Entry | null} [target] The image that is shown.
  */
 async function addReferences(files, target = images.selected) {
   complain(null);
-  for (const { name, file } of files) {
-    const entry = files.length === 1 ? target : images.entries.find((one) => stemOf(one.name) === stemOf(name));
-    try {
-      if (!entry) {
-        throw new PageError("reference_pair", { name });
-      }
-      if (!entry.view) {
-        await images.look(entry);
-      }
-      setReference(entry, await readReference({ name, file }, entry.view ?? { width: 0, height: 0 }, engine.description));
-    } catch (error) {
-      complain(error, name);
-    }
-  }
-}
-
-/**
- * @param {Entry | null} entry
- * @param {Entry["reference"]} reference
- */
-async function setReference(entry, reference) {
-  if (entry) {
-    entry.reference = reference;
-    await images.recall(entry);
-    images.measure(entry);
+  for (const incoming of files) {
+    const named = images.entries.find(({ name }) => stemOf(name) === stemOf(incoming.name));
+    const entry = files.length === 1 ? target : named ?? null;
+    await addReference(incoming, entry, images, engine.description).catch((error) => complain(error, incoming.name));
   }
 }
 

@@ -84,7 +84,7 @@ export async function saveMasks(images) {
   /** @type {Map<string, Uint8Array>} */
   const files = new Map();
   for (const entry of images.entries.filter(({ state }) => state === "done")) {
-    await images.recall(entry);
+    await images.restore(entry);
     if (entry.measured?.labels && entry.prediction) {
       const { width, height } = entry.prediction;
       for (const { folder, png } of await encodeMasks(entry.measured.labels, width, height, images.engine.description)) {

@@ -14,6 +14,7 @@ import { oncePerFrame } from "./dom.js";
 
 const LARGEST = 40;
 const LINE = 1.75;
+const THUMBNAIL = 112;
 
 /**
  * A picture as a canvas.
@@ -31,6 +32,21 @@ export function canvasOf(width, height, paint) {
   paint(new Uint32Array(data.data.buffer));
   pen.putImageData(data, 0, 0);
   return canvas;
+}
+
+/**
+ * A small square picture of the middle of an image.
+ * @param {import("./types.js").View} view
+ * @returns {HTMLCanvasElement}
+ */
+export function thumbnailOf({ width, height, rgba }) {
+  const side = Math.min(width, height);
+  const whole = canvasOf(width, height, (pixels) => pixels.set(new Uint32Array(rgba.buffer, rgba.byteOffset, pixels.length)));
+  const small = canvasOf(THUMBNAIL, THUMBNAIL, () => {});
+  const pen = /** @type {CanvasRenderingContext2D} */ (small.getContext("2d"));
+  pen.imageSmoothingQuality = "high";
+  pen.drawImage(whole, (width - side) / 2, (height - side) / 2, side, side, 0, 0, THUMBNAIL, THUMBNAIL);
+  return small;
 }
 
 /** One image, looked at through one or two panes. */
