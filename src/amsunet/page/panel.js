@@ -108,11 +108,11 @@ export class Panel {
   /** @param {Shown} shown */
   show(shown) {
     const { entry, style } = shown;
-    const done = Boolean(entry?.measured);
     this.result?.replaceChildren(...resultOf(shown));
-    for (const part of [this.body, this.save]) {
-      part?.toggleAttribute("inert", !done);
-      part?.classList.toggle("idle", !done);
+    const ready = /** @type {const} */ ([[this.body, Boolean(entry?.measured)], [this.save, entry?.state === "done"]]);
+    for (const [part, useful] of ready) {
+      part?.toggleAttribute("inert", !useful); // a preview is looked at, and not saved
+      part?.classList.toggle("idle", !useful);
     }
     STYLES.forEach((one, index) => this.styles?.[index].setAttribute("aria-pressed", String(one === style)));
     if (this.opacity && this.opacityLine && this.ramp) {
