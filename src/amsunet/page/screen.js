@@ -16,7 +16,7 @@ import { duration, number, percent, say } from "./say.js";
  *
  * @typedef {object} Look How an image is shown.
  * @property {Style} style
- * @property {number} opacity
+ * @property {{fill: number, uncertainty: number}} opacity
  * @property {boolean} beside
  * @property {boolean} hidden Whether the mask is hidden for a moment.
  */
@@ -115,7 +115,7 @@ export class Screen {
       ? this.once("fill", labels, () => canvasOf(width, height, (pixels) => paintFill(labels, pixels)))
       : this.once("uncertainty", probability, () =>
         canvasOf(width, height, (pixels) => paintUncertainty(uncertaintyMap(probability, classes.length), pixels)));
-    return { picture, opacity, outlines: style === "fill" ? outlines : [] };
+    return { picture, opacity: opacity[style], outlines: style === "fill" ? outlines : [] };
   }
 
   /**
