@@ -85,11 +85,11 @@ def test_outlines_run_along_the_border(blank, kind):
     if kind == "diagonal":
         labels[14:18, 16:20] = 2
     drawn = blank.evaluate(
-        """([values, width, height]) => import('/paint.js').then(({outlinesOf, strokeOutlines}) => {
+        """([values, width, height]) => import('/outlines.js').then(({Outlines}) => {
       const canvas = new OffscreenCanvas(8 * width, 8 * height);
       const pen = canvas.getContext("2d");
       pen.scale(8, 8);
-      strokeOutlines(pen, outlinesOf(new Uint8Array(values), width, height), 0.25);
+      new Outlines(new Uint8Array(values), width, height).draw(pen, 0.25);
       return [...pen.getImageData(0, 0, 8 * width, 8 * height).data.filter((_, i) => i % 4 === 3)];
     })""",
         [labels.ravel().tolist(), 24, 20],
@@ -216,3 +216,20 @@ def test_many_images_are_put_away_and_come_back_as_they_were(blank):
     assert before == [1, 2, 2, 1, 2]
     assert after == [0, 1, 1, 0, 1]
     assert labels == [0, 0, 1] + [0] * 13
+
+
+def test_very_many_borders_are_shown_as_a_picture(blank):
+    side = 160
+    labels = np.indices((side, side)).sum(axis=0) % 3
+    drawn = blank.evaluate(
+        """([values, side]) => import('/outlines.js').then(({Outlines}) => {
+      const pen = new OffscreenCanvas(side, side).getContext("2d");
+      new Outlines(new Uint8Array(values), side, side).draw(pen, 1);
+      const {data} = pen.getImageData(0, 0, side, side);
+      return [...new Uint32Array(data.buffer)];
+    })""",
+        [labels.ravel().tolist(), side],
+    )
+    found = np.array(drawn, "<u4").view(np.uint8).reshape(side, side, 4)
+    expected = np.array([(0, 0, 0), colour_of(1), colour_of(2)], np.uint8)[labels]
+    assert np.array_equal(found[..., :3], expected)
