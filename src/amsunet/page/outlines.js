@@ -69,7 +69,7 @@ export class Outlines {
       return this.counts[block] && x < right && y < bottom && x + BLOCK + 1 > left && y + BLOCK + 1 > top;
     });
     if (blocks.reduce((sum, block) => sum + this.counts[block], 0) > MOST) {
-      pen.drawImage(this.pictureOf(Math.max(1, Math.round(unit))), 0, 0);
+      pen.drawImage(this.pictureOf(Math.max(1, Math.round(0.7 * unit))), 0, 0);
       return;
     }
     const lines = blocks.flatMap((block) => [...this.linesIn(block)]);
