@@ -24,4 +24,5 @@ def page_colour(name: str) -> str:
         >>> page_colour("paper")
         '#ffffff'
     """
-    return dict(_COLOUR.findall(STYLE.read_text(encoding="utf-8")))[name]
+    found: dict[str, str] = dict(_COLOUR.findall(STYLE.read_text(encoding="utf-8")))
+    return found[name]
