@@ -1,6 +1,6 @@
 """Take the documentation's picture of the page: the example of the network ``nuclei`` in a browser, as it is.
 
-python tools/page_picture.py docs/pictures/page.png [light | dark]
+python tools/page_picture.py docs/page.jpg [light | dark]
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from amsunet.deployment.web import networks_of
 from amsunet.inference.model_ref import ModelRef
 from amsunet.serving.page_server import PageServer
 
-SIZE = {"width": 1280, "height": 800}
+SIZE = {"width": 1440, "height": 900}
 PATIENCE = 600_000
 
 
@@ -25,7 +25,7 @@ def main(target: str, scheme: str = "light") -> None:
     with PageServer(files) as server, sync_playwright() as driver:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page(viewport=SIZE, color_scheme=scheme, locale="en-US", device_scale_factor=1.5)
+        page = browser.new_page(viewport=SIZE, color_scheme=scheme, locale="en-US")
         page.set_default_timeout(PATIENCE)
         page.goto(server.address)
         page.click(".examples button")
@@ -34,7 +34,7 @@ def main(target: str, scheme: str = "light") -> None:
         page.wait_for_selector(".choice button[aria-pressed=true]:nth-child(2)")
         page.locator("body").evaluate("() => new Promise((resolve) => setTimeout(resolve, 500))")
         page.mouse.move(0, 0)
-        page.screenshot(path=target)
+        page.screenshot(path=target, type="jpeg", quality=90)
         browser.close()
         server.shutdown()
 
