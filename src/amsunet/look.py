@@ -24,5 +24,5 @@ def page_colour(name: str) -> str:
         >>> page_colour("paper")
         '#ffffff'
     """
-    colours: dict[str, str] = dict(_COLOUR.findall(STYLE.read_text(encoding="utf-8")))
-    return colours[name]
+    found: dict[str, str] = dict(_COLOUR.findall(STYLE.read_text(encoding="utf-8")))
+    return found[name]

@@ -19,9 +19,8 @@ export function shortName(name) {
  * @param {HTMLElement} root
  * @param {Network | null} network
  * @param {number | null} seconds For an image of 256 x 256 pixels.
- * @param {boolean} open Whether failures are shown at once.
  */
-export function showCard(root, network, seconds, open) {
+export function showCard(root, network, seconds) {
   const card = network?.card;
   /** @type {Node[]} */
   const parts = [];
@@ -41,7 +40,7 @@ export function showCard(root, network, seconds, open) {
     });
     const terms = translate(card.terms);
     parts.push(
-      make("details", { open }, make("summary", {}, say("fails")), make("ul", {}, ...fails)),
+      make("details", {}, make("summary", {}, say("fails")), make("ul", {}, ...fails)),
       make("p", { class: "soft small" },
         make("span", { lang: terms.lang }, say("terms", { terms: terms.text })),
         card.research_only ? ` ${say("research.only")}` : null),

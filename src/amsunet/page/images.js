@@ -22,11 +22,10 @@
  */
 
 import { measure } from "./measure.js";
-import { canvasOf } from "./view.js";
+import { thumbnailOf } from "./view.js";
 
 /** Bytes of pictures and probabilities in memory; what is more is put away, or read again. */
-const ROOM = 400e6;
-const THUMBNAIL = 112;
+const ROOM = 400_000_000;
 
 export class Images {
   /** @param {(entry: Entry | null) => void} onChange Of an image; null where the list itself is another. */
@@ -45,6 +44,7 @@ export class Images {
     /** @type {Entry[]} Those in memory, the last one used last. */
     this.held = [];
     this.round = 0;
+    this.room = ROOM;
   }
 
   /**
@@ -203,10 +203,21 @@ export class Images {
 
   /** @param {Entry} entry Whose mask is made anew, as the settings are now. */
   measure(entry) {
-    if (entry.prediction) {
+    if (entry.prediction && !entry.stored) {
       entry.measured = measure(entry.prediction, this.engine.description, this.choice, entry.reference?.labels ?? null);
       this.onChange(entry);
     }
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Entry["reference"]} reference What its mask is compared with from now on.
+   */
+  async compare(entry, reference) {
+    entry.reference = reference;
+    await this.restore(entry);
+    this.measure(entry);
+    this.onChange(entry);
   }
 
   /**
@@ -228,7 +239,7 @@ export class Images {
     const round = this.round;
     for (const entry of this.entries) {
       if (entry.state === "done" && entry !== this.selected && round === this.round) {
-        await this.recall(entry);
+        await this.restore(entry);
         this.measure(entry);
         await new Promise((resolve) => setTimeout(resolve));
       }
@@ -237,13 +248,19 @@ export class Images {
 
   /** @param {Entry} entry Whose picture and probabilities are to be in memory again. */
   async recall(entry) {
-    if (entry.stored && entry.prediction) {
-      entry.prediction.probability = new Float32Array(await entry.stored.arrayBuffer());
-      entry.stored = null;
-      this.measure(entry);
-    }
+    await this.restore(entry);
     if (!entry.view) {
       await this.look(entry);
+    }
+  }
+
+  /** @param {Entry} entry Whose probabilities are to be in memory again. */
+  async restore(entry) {
+    if (entry.stored && entry.prediction) {
+      const probability = new Float32Array(await entry.stored.arrayBuffer());
+      Object.assign(entry.prediction, { probability });
+      entry.stored = null;
+      this.measure(entry);
     }
     this.hold(entry);
   }
@@ -252,8 +269,8 @@ export class Images {
   hold(entry) {
     this.held = [...this.held.filter((other) => other !== entry), entry];
     let bytes = this.held.reduce((sum, other) => sum + bytesHeld(other), 0);
-    while (bytes > ROOM && this.held.length > 2) {
-      const [oldest] = this.held.splice(this.held[0] === this.selected ? 1 : 0, 1);
+    while (bytes > this.room && this.held.length > 2) {
+      const [oldest] = this.held.splice(this.held.findIndex((other) => other !== this.selected && other !== entry), 1);
       bytes -= bytesHeld(oldest);
       oldest.view = null;
       if (oldest.prediction && oldest.state === "done") {
@@ -275,18 +292,4 @@ function bytesHeld({ view, prediction }) {
 /** @type {(file: Blob) => Promise<Uint8Array>} */
 async function bytesOf(file) {
   return new Uint8Array(await file.arrayBuffer());
-}
-
-/**
- * @param {View} view
- * @returns {HTMLCanvasElement}
- */
-function thumbnailOf({ width, height, rgba }) {
-  const side = Math.min(width, height);
-  const whole = canvasOf(width, height, (pixels) => pixels.set(new Uint32Array(rgba.buffer, rgba.byteOffset, pixels.length)));
-  const small = canvasOf(THUMBNAIL, THUMBNAIL, () => {});
-  const pen = /** @type {CanvasRenderingContext2D} */ (small.getContext("2d"));
-  pen.imageSmoothingQuality = "high";
-  pen.drawImage(whole, (width - side) / 2, (height - side) / 2, side, side, 0, 0, THUMBNAIL, THUMBNAIL);
-  return small;
 }

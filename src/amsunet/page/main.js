@@ -12,7 +12,7 @@ import { listenForKeys, showKeys } from "./keyboard.js";
 import { listenForLanguage } from "./language.js";
 import { used } from "./measure.js";
 import { Panel } from "./panel.js";
-import { readReference, stemOf } from "./reference.js";
+import { addReference, stemOf } from "./reference.js";
 import { load } from "./resources.js";
 import { saveMask, saveMasks, savePicture, saveTable } from "./save.js";
 import { Screen } from "./screen.js";
@@ -38,10 +38,12 @@ let network = null;
 let examples = [];
 /** @type {any} */
 let engine = null;
+/** Of the network that was chosen last: settled when it works, or fails to. */
+let opening = Promise.resolve();
 /** @type {Spacing | null} Typed in: it holds for all images. */
 let typed = null;
 /** @type {import("./screen.js").Look} */
-const look = { style: "outline", opacity: 0.45, beside: false, hidden: false };
+const look = { style: "outline", opacity: { fill: 0.35, uncertainty: 0.8 }, beside: false, hidden: false };
 
 const screen = new Screen(find("#stage"));
 const show = oncePerFrame(showNow);
@@ -51,7 +53,9 @@ const images = new Images((entry) => {
   } else if (entry !== images.selected) {
     strip.update(entry, false, isDoubted(entry));
     strip.showCount(images.entries);
-    return;
+    if (entry.state !== "done") {
+      return;
+    }
   }
   show();
 });
@@ -67,13 +71,13 @@ const strip = new Strip(find("#strip"), {
 const panel = new Panel(find("#panel"), {
   choose: (choice) => images.choose(choice),
   style: (style) => change({ style }),
-  opacity: (opacity) => change({ opacity }),
+  opacity: (opacity) => change({ opacity: { ...look.opacity, [look.style]: opacity } }),
   spacing: (spacing) => {
     typed = spacing;
     show();
   },
   reference: () => maskInput.click(),
-  forget: () => setReference(images.selected, null),
+  forget: () => images.selected && images.compare(images.selected, null),
   save,
 });
 
@@ -117,12 +121,8 @@ function showFrame() {
   fillWords(document);
   panel.build();
   const seconds = engine ? engine.estimate(TYPICAL, TYPICAL) : null;
-  showCard(find("#card"), network, seconds, false);
-  if (panel.about) {
-    const card = make("div", { class: "card" });
-    showCard(card, network, seconds, false);
-    panel.about.replaceChildren(make("h2", {}, say("about")), card);
-  }
+  showCard(find("#card"), network, seconds);
+  showCard(panel.card, network, seconds);
   const own = fitting(examples, network);
   find("#examples").hidden = !own.length;
   showExamples(find("#examples .examples"), own, openExample);
@@ -160,37 +160,16 @@ function complain(error, name = "") {
 }
 
 /**
- * Reference masks: one is for the image that is shown, several are matched by name.
  * @param {Incoming[]} files
- * @param {Entry | null} [target]
+ * @param {Entry | null} [target] The image that is shown.
  */
 async function addReferences(files, target = images.selected) {
   complain(null);
-  for (const { name, file } of files) {
-    const entry = files.length === 1 ? target : images.entries.find((one) => stemOf(one.name) === stemOf(name));
-    try {
-      if (!entry) {
-        throw new PageError("reference_pair", { name });
-      }
-      if (!entry.view) {
-        await images.look(entry);
-      }
-      setReference(entry, await readReference({ name, file }, entry.view ?? { width: 0, height: 0 }, engine.description));
-    } catch (error) {
-      complain(error, name);
-    }
-  }
-}
-
-/**
- * @param {Entry | null} entry
- * @param {Entry["reference"]} reference
- */
-async function setReference(entry, reference) {
-  if (entry) {
-    entry.reference = reference;
-    await images.recall(entry);
-    images.measure(entry);
+  await opening;
+  for (const incoming of engine ? files : []) {
+    const named = images.entries.find(({ name }) => stemOf(name) === stemOf(incoming.name));
+    const entry = files.length === 1 ? target : named ?? null;
+    await addReference(incoming, entry, images, engine.description).catch((error) => complain(error, incoming.name));
   }
 }
 
@@ -311,8 +290,10 @@ async function start() {
   const choice = find("#network");
   choice.replaceChildren(...networks.map(({ name }, index) => make("option", { value: index }, shortName(name))));
   choice.closest("label").classList.toggle("alone", networks.length === 1);
-  choice.addEventListener("change", () => useNetwork(networks[Number(choice.value)]));
-  await useNetwork(networks[0]);
+  choice.addEventListener("change", () => {
+    opening = useNetwork(networks[Number(choice.value)]);
+  });
+  opening = useNetwork(networks[0]);
 }
 
 start();

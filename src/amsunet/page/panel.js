@@ -19,7 +19,7 @@ import { duration, number, percent, say } from "./say.js";
  * @property {Description | null} description
  * @property {Choice} choice
  * @property {Style} style
- * @property {number} opacity
+ * @property {{fill: number, uncertainty: number}} opacity
  * @property {Spacing | null} spacing
  * @property {boolean} typed Whether the spacing was typed in.
  * @property {boolean} several Whether more than one image has a mask.
@@ -64,6 +64,7 @@ export class Panel {
   constructor(root, actions) {
     this.root = root;
     this.actions = actions;
+    this.card = make("div", {});
     this.build();
   }
 
@@ -94,9 +95,10 @@ export class Panel {
       make("section", {}, make("div", { class: "line size" }, make("label", { for: "pixel-size" }, say("pixel.size")),
         make("span", {}, this.size, this.unit)), this.sizeNote),
       this.reference);
-    this.about = make("section", { class: "about" });
+    this.card.className = "card";
+    const about = make("section", { class: "about" }, make("h2", {}, say("about")), this.card);
     this.save = make("section", { class: "save" }, make("h2", {}, say("save")), this.saves);
-    this.root.replaceChildren(make("div", { class: "scroll" }, this.result, this.body, this.about), this.save);
+    this.root.replaceChildren(make("div", { class: "scroll" }, this.result, this.body, about), this.save);
   }
 
   typed() {
@@ -108,16 +110,17 @@ export class Panel {
   /** @param {Shown} shown */
   show(shown) {
     const { entry, style } = shown;
-    const done = Boolean(entry?.measured);
     this.result?.replaceChildren(...resultOf(shown));
-    for (const part of [this.body, this.save]) {
-      part?.toggleAttribute("inert", !done);
-      part?.classList.toggle("idle", !done);
+    const ready = /** @type {const} */ ([[this.body, Boolean(entry?.measured)], [this.save, entry?.state === "done"]]);
+    for (const [part, useful] of ready) {
+      part?.toggleAttribute("inert", !useful); // a preview is looked at, and not saved
+      part?.classList.toggle("idle", !useful);
     }
     STYLES.forEach((one, index) => this.styles?.[index].setAttribute("aria-pressed", String(one === style)));
     if (this.opacity && this.opacityLine && this.ramp) {
-      this.opacity.value = String(shown.opacity);
-      this.opacityLine.hidden = style === "none" || style === "outline";
+      const painted = style === "fill" || style === "uncertainty";
+      this.opacityLine.hidden = !painted;
+      this.opacity.value = painted ? String(shown.opacity[style]) : "";
       this.ramp.hidden = style !== "uncertainty";
     }
     this.showSliders(shown);

@@ -11,19 +11,26 @@ import { PageError } from "./errors.js";
 const IGNORED = 255;
 
 /**
- * Read the mask of an image from a file.
+ * Compare an image with a mask from a file.
  * @param {import("./intake.js").Incoming} incoming
- * @param {{width: number, height: number}} image Its size is to be the mask's.
+ * @param {import("./images.js").Entry | null} entry
+ * @param {import("./images.js").Images} images
  * @param {Description} description
- * @returns {Promise<{name: string, labels: Uint8Array}>}
  */
-export async function readReference({ name, file }, image, description) {
-  const picture = await decode(new Uint8Array(await file.arrayBuffer()), name);
-  const { width, height } = picture;
-  if (width !== image.width || height !== image.height) {
-    throw new PageError("reference_size", { name, width, height, wanted_width: image.width, wanted_height: image.height });
+export async function addReference({ name, file }, entry, images, description) {
+  if (!entry) {
+    throw new PageError("reference_pair", { name });
   }
-  return { name, labels: referenceLabels(picture, description, name) };
+  const picture = await decode(new Uint8Array(await file.arrayBuffer()), name);
+  if (!entry.view) {
+    await images.look(entry);
+  }
+  const { width, height } = picture;
+  if (width !== entry.view?.width || height !== entry.view.height) {
+    const wanted = { wanted_width: entry.view?.width ?? 0, wanted_height: entry.view?.height ?? 0 };
+    throw new PageError("reference_size", { name, width, height, ...wanted });
+  }
+  await images.compare(entry, { name, labels: referenceLabels(picture, description, name) });
 }
 
 /**

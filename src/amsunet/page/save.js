@@ -2,7 +2,7 @@
 
 import { download } from "./dom.js";
 import { encodeMasks } from "./mask.js";
-import { outlinesOf, strokeOutlines } from "./paint.js";
+import { Outlines } from "./outlines.js";
 import { imagesTable, objectsTable } from "./table.js";
 import { canvasOf } from "./view.js";
 import { zip } from "./zip.js";
@@ -55,7 +55,7 @@ export async function savePicture({ name }, image, layers) {
     pen.drawImage(layers.picture, 0, 0);
     pen.globalAlpha = 1;
   }
-  strokeOutlines(pen, layers.outlines, Math.max(1, Math.max(image.width, image.height) / 500));
+  layers.outlines?.draw(pen, Math.max(1, Math.max(image.width, image.height) / 500));
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   download(/** @type {Blob} */ (blob), named(name, "_overlay.png"), "image/png");
 }
@@ -84,7 +84,7 @@ export async function saveMasks(images) {
   /** @type {Map<string, Uint8Array>} */
   const files = new Map();
   for (const entry of images.entries.filter(({ state }) => state === "done")) {
-    await images.recall(entry);
+    await images.restore(entry);
     if (entry.measured?.labels && entry.prediction) {
       const { width, height } = entry.prediction;
       for (const { folder, png } of await encodeMasks(entry.measured.labels, width, height, images.engine.description)) {
@@ -103,13 +103,13 @@ export async function saveMasks(images) {
 /**
  * The outlines of a mask; along the threshold where there is one class.
  * @param {Entry} entry
- * @returns {import("./paint.js").Outline[]}
+ * @returns {Outlines | null}
  */
 export function outlinesIn({ measured, prediction }) {
   if (!measured?.labels || !prediction) {
-    return [];
+    return null;
   }
   const { width, height, probability, classes } = prediction;
   const foreground = classes.length === 2 ? probability.subarray(width * height) : null;
-  return outlinesOf(measured.labels, width, height, foreground, measured.threshold ?? 0.5);
+  return new Outlines(measured.labels, width, height, foreground, measured.threshold ?? 0.5);
 }

@@ -16,13 +16,13 @@ import { duration, number, percent, say } from "./say.js";
  *
  * @typedef {object} Look How an image is shown.
  * @property {Style} style
- * @property {number} opacity
+ * @property {{fill: number, uncertainty: number}} opacity
  * @property {boolean} beside
  * @property {boolean} hidden Whether the mask is hidden for a moment.
  */
 
 /** @type {Layers} */
-const NOTHING = { picture: null, opacity: 1, outlines: [] };
+const NOTHING = { picture: null, opacity: 1, outlines: null };
 const DIFFERENCE = 0.6;
 const BAR = 110;
 
@@ -115,7 +115,7 @@ export class Screen {
       ? this.once("fill", labels, () => canvasOf(width, height, (pixels) => paintFill(labels, pixels)))
       : this.once("uncertainty", probability, () =>
         canvasOf(width, height, (pixels) => paintUncertainty(uncertaintyMap(probability, classes.length), pixels)));
-    return { picture, opacity, outlines: style === "fill" ? outlines : [] };
+    return { picture, opacity: opacity[style], outlines: style === "fill" ? outlines : null };
   }
 
   /**
@@ -129,7 +129,7 @@ export class Screen {
     }
     const paint = (/** @type {Uint32Array} */ pixels) => paintDifferences(labels, reference.labels, pixels);
     const picture = this.once("differences", labels, () => canvasOf(prediction.width, prediction.height, paint));
-    return { picture, opacity: DIFFERENCE, outlines: [] };
+    return { picture, opacity: DIFFERENCE, outlines: null };
   }
 
   /** Progress, the preview's mark, failures. */

@@ -1,19 +1,17 @@
 /** The image on its stage: zoomed and moved, with layers above it, in one pane or in two that move together. */
 
-import { BLOCK, strokeOutlines } from "./paint.js";
 import { oncePerFrame } from "./dom.js";
-
-/** @typedef {import("./paint.js").Outline} Outline */
 
 /**
  * @typedef {object} Layers What lies over an image.
  * @property {HTMLCanvasElement | null} picture At the image's size.
  * @property {number} opacity Of the picture.
- * @property {Outline[]} outlines
+ * @property {import("./outlines.js").Outlines | null} outlines
  */
 
 const LARGEST = 40;
 const LINE = 1.75;
+const THUMBNAIL = 112;
 
 /**
  * A picture as a canvas.
@@ -33,6 +31,21 @@ export function canvasOf(width, height, paint) {
   return canvas;
 }
 
+/**
+ * A small square picture of the middle of an image.
+ * @param {import("./types.js").View} view
+ * @returns {HTMLCanvasElement}
+ */
+export function thumbnailOf({ width, height, rgba }) {
+  const side = Math.min(width, height);
+  const whole = canvasOf(width, height, (pixels) => pixels.set(new Uint32Array(rgba.buffer, rgba.byteOffset, pixels.length)));
+  const small = canvasOf(THUMBNAIL, THUMBNAIL, () => {});
+  const pen = /** @type {CanvasRenderingContext2D} */ (small.getContext("2d"));
+  pen.imageSmoothingQuality = "high";
+  pen.drawImage(whole, (width - side) / 2, (height - side) / 2, side, side, 0, 0, THUMBNAIL, THUMBNAIL);
+  return small;
+}
+
 /** One image, looked at through one or two panes. */
 export class Stage {
   /**
@@ -43,7 +56,7 @@ export class Stage {
     this.panes = panes.map((figure) => ({
       figure,
       canvas: /** @type {HTMLCanvasElement} */ (figure.querySelector("canvas")),
-      layers: /** @type {Layers} */ ({ picture: null, opacity: 1, outlines: [] }),
+      layers: /** @type {Layers} */ ({ picture: null, opacity: 1, outlines: null }),
     }));
     /** @type {HTMLCanvasElement | null} */
     this.image = null;
@@ -68,7 +81,7 @@ export class Stage {
     const same = this.image?.width === image?.width && this.image?.height === image?.height;
     this.image = image;
     for (const pane of this.panes) {
-      pane.layers = { picture: null, opacity: 1, outlines: [] };
+      pane.layers = { picture: null, opacity: 1, outlines: null };
     }
     if (same && !this.fitted) {
       this.draw();
@@ -197,11 +210,8 @@ function drawPane(stage, { canvas, figure, layers }) {
   pen.rect(0, 0, stage.image.width, stage.image.height);
   pen.save();
   pen.clip();
-  const seen = layers.outlines.filter((outline) => {
-    const [x, y] = [outline.left * scale + left, outline.top * scale + top];
-    return x < width && y < height && x + (BLOCK + 2) * scale > 0 && y + (BLOCK + 2) * scale > 0;
-  });
-  strokeOutlines(pen, seen, LINE / scale);
+  const [x, y] = [-left / scale, -top / scale];
+  layers.outlines?.draw(pen, LINE / scale, { left: x, top: y, right: x + width / scale, bottom: y + height / scale });
   pen.restore();
 }
 
