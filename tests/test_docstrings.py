@@ -14,7 +14,6 @@ import torch
 
 import amsunet
 from amsunet.data.builtin_samples import locate
-from amsunet.deployment.page_files import SOURCES, START
 
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 EXAMPLES = {
@@ -57,8 +56,6 @@ def test_the_example_runs(name, place):
     assert EXAMPLES[name], f"amsunet.{name} has no example"
     if name == "export" and importlib.util.find_spec("onnxscript") is None:
         pytest.skip('needs pip install "amsunet[export]"')
-    if name == "export_web" and not (SOURCES / START).is_file():
-        pytest.skip("needs the page")
     for test in EXAMPLES[name]:
         lines: list[str] = []
         done = doctest.DocTestRunner(optionflags=_FLAGS).run(test, out=lines.append)

@@ -134,7 +134,6 @@ def test_a_single_file_runs_in_firefox_too(made, firefox, tmp_path):
     assert firefox.wait_for("return document.getElementById('out').textContent") == _SHOWN
 
 
-@pytest.mark.skipif(not (SOURCES / START).is_file(), reason="needs the page")
 def test_the_whole_page_segments_in_firefox_too(firefox, tmp_path):
     single = amsunet.export_web("zoo:nuclei", one_file=True, out=tmp_path / "nuclei.html")
     (tmp_path / "a.png").write_bytes(_example())
@@ -310,7 +309,6 @@ def test_a_run_is_exported_once(page, whole, run, captured_once, said):
     assert sum("logits differ" in line for line in said) == 1
 
 
-@pytest.mark.skipif(not (SOURCES / START).is_file(), reason="needs the page")
 def test_the_whole_page_is_one_file_that_segments(chromium, tmp_path):
     """The true one, on its example; everything it asks for lies in it."""
     single = amsunet.export_web("zoo:nuclei", one_file=True, out=tmp_path / "nuclei.html")

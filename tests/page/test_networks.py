@@ -6,7 +6,7 @@ import functools
 
 import pytest
 from page_images import make_images
-from page_parity import NETWORKS, SOURCES, compare, onnx_of, open_network
+from page_parity import compare, onnx_of, open_network
 
 import amsunet
 
@@ -18,11 +18,6 @@ CASES = [
     *(("nuclei", image) for image in KINDS),
     *((network, "rgb") for network in ("glands", "lesions", "vessels")),
 ]
-
-pytestmark = pytest.mark.skipif(
-    not (SOURCES / "engine.js").exists() or not all(onnx_of(name).exists() for name in NETWORKS),
-    reason="needs the page's engine, and the zoo's networks as ONNX: python tools/export_zoo_onnx.py",
-)
 
 
 @pytest.fixture(scope="module")

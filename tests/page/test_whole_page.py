@@ -17,7 +17,6 @@ from amsunet.deployment.web import networks_of
 from amsunet.inference.model_ref import ModelRef
 from amsunet.serving.page_server import PageServer
 
-
 FEW = 2
 """Pixels so close to the threshold that the last bit of a sum decides."""
 

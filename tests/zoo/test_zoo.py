@@ -239,6 +239,6 @@ def test_research_only_weights_say_so_where_they_are_listed():
 
 def test_the_metadata_of_the_package_names_the_licence_of_the_weights():
     found = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert found["project"]["license"] == "Apache-2.0 AND LicenseRef-amsunet-zoo"
+    assert found["project"]["license"] == "Apache-2.0 AND MIT AND LicenseRef-amsunet-zoo"
     assert "src/amsunet/zoo/LICENSE.md" in found["project"]["license-files"]
     assert "zoo/*.md" in found["tool"]["setuptools"]["package-data"]["amsunet"]

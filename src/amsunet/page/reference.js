@@ -5,7 +5,7 @@
  * @typedef {import("./types.js").Description} Description
  */
 
-import { decode } from "./decode.js";
+import { decodeMask } from "./decode.js";
 import { PageError } from "./errors.js";
 
 const IGNORED = 255;
@@ -21,7 +21,8 @@ export async function addReference({ name, file }, entry, images, description) {
   if (!entry) {
     throw new PageError("reference_pair", { name });
   }
-  const picture = await decode(new Uint8Array(await file.arrayBuffer()), name);
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const picture = await decodeMask(bytes, name, description.convention.reading);
   if (!entry.view) {
     await images.look(entry);
   }
