@@ -31,7 +31,7 @@ class WebExport:
     """The page with a network in it."""
 
     path: Path
-    """The HTML file to open: all there is, or the first of a folder."""
+    """What to open, an HTML file: all there is, or the first of a folder."""
     bytes: int
     """Of all files."""
 
