@@ -31,7 +31,7 @@ class WebExport:
     """The page with a network in it."""
 
     path: Path
-    """What to open, an HTML file: all there is, or the first of a folder."""
+    """The HTML file to open, which is all there is or the first of a folder."""
     bytes: int
     """Of all files."""
 
