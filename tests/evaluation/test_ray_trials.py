@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Iterator
 
@@ -94,7 +92,7 @@ def test_the_end_of_the_queue_stops_what_runs(tmp_path, monkeypatch):
         returncode, reason = None, ""
 
         def poll(self):
-            os.kill(os.getpid(), signal.SIGINT)
+            raise KeyboardInterrupt
 
         def stop(self):
             done.append("stop")
