@@ -108,7 +108,7 @@ class Clock:
 
 def image(width: int, height: int) -> bytes:
     """Nuclei, side by side until the image is full."""
-    tile = np.asarray(Image.open(locate("sample:nuclei") / "test/images/nuclei_y256_x384.png"))
+    tile = np.asarray(Image.open(locate("sample:nuclei") / "test/images/nuclei_y256_x384.png", formats=("PNG",)))
     down, across = -(-height // tile.shape[0]), -(-width // tile.shape[1])
     file = io.BytesIO()
     Image.fromarray(np.tile(tile, (down, across))[:height, :width]).save(file, "PNG")

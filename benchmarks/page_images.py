@@ -29,8 +29,10 @@ def _file(array: Any, kind: str = "PNG", **options: Any) -> bytes:
 
 def make_images() -> dict[str, tuple[str, bytes]]:
     """The suffix and the content of the file of each kind."""
-    grey = np.asarray(Image.open(locate("sample:brain") / "test/images/brain_z092.png"))[30:126, 20:132]
-    nuclei = np.asarray(Image.open(locate("sample:nuclei") / "test/images/nuclei_y256_x384.png"))
+    grey = np.asarray(Image.open(locate("sample:brain") / "test/images/brain_z092.png", formats=("PNG",)))[
+        30:126, 20:132
+    ]
+    nuclei = np.asarray(Image.open(locate("sample:nuclei") / "test/images/nuclei_y256_x384.png", formats=("PNG",)))
     rgb = _stained(grey)
     deep = (grey.astype(np.uint16) * 200 + np.random.default_rng(4).integers(0, 90, grey.shape)).astype(np.uint16)
     alpha = np.dstack([rgb, np.arange(rgb[..., 0].size).reshape(grey.shape) % 256]).astype(np.uint8)

@@ -73,10 +73,10 @@ def test_predict_keeps_names_and_sizes(command, run, images, tmp_path):
 def test_predict_says_how_images_are_scaled_and_takes_another_scale(command, run, images):
     _, out, err = command("predict", run, images, "--out", "masks")
     assert re.search(r"^images are scaled by [\d.]+, as in training$", out, re.MULTILINE)
-    told = "warning: 3 of 4 images are of another size than the training's (128 x 128 pixels): sides of "
-    assert told in err and re.search(r"in fewer pixels, set --image-scale [\d.]+$", err, re.MULTILINE)
+    told = "note: 3 of 4 images are of another size than the training's (128 x 128 pixels): sides of "
+    assert told in out and re.search(r"in fewer pixels, set --image-scale [\d.]+$", out, re.MULTILINE)
     _, out, err = command("predict", run, images, "--out", "others", "--image-scale", "1.25")
-    assert "images are scaled by 1.25, as set with --image-scale" in out and "another size" not in err
+    assert "images are scaled by 1.25, as set with --image-scale" in out and "another size" not in out + err
     code, _, err = command("predict", run, images, "--out", "none", "--image-scale", "0")
     assert code == 2 and "--image-scale must be more than 0 and at most 16, not 0" in err
 

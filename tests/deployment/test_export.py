@@ -35,7 +35,7 @@ from amsunet.deployment.parity import prepare_images
 from amsunet.errors import InputError
 from amsunet.inference.export_checksum import append_checksum, verify_checksum
 from amsunet.inference.model_file import for_inference, load_model, save_model
-from amsunet.inference.model_metadata import ModelDescription
+from amsunet.inference.model_metadata import METADATA, ModelDescription
 from amsunet.inference.model_ref import ALL_SUFFIXES, FILE_NAME
 from amsunet.inference.onnx_metadata import MACS, read_onnx_metadata
 from amsunet.inference.predictor import load
@@ -259,9 +259,10 @@ def _changed(network: Path, copy: Path, **fields: Any) -> Path:
     """A copy of an ONNX file that describes itself otherwise."""
     onnx = importlib.import_module("onnx")
     model = onnx.load(network)
-    entry, _ = model.metadata_props  # and the checksum
+    entry, *_ = model.metadata_props
+    assert entry.key == METADATA
     entry.value = json.dumps(json.loads(entry.value) | fields)
-    del model.metadata_props[1:]
+    del model.metadata_props[1:]  # the checksum among them
     onnx.save(model, copy)
     append_checksum(copy)
     return copy

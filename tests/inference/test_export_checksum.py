@@ -161,7 +161,8 @@ def test_the_checksum_is_what_the_format_allows(written, to):
         onnx = pytest.importorskip("onnx")
         model = onnx.load(path)
         onnx.checker.check_model(model)
-        assert {entry.key: entry.value for entry in model.metadata_props} == {"amsunet": "{}", "amsunet.sha256": digits}
+        described = {entry.key: entry.value for entry in model.metadata_props}
+        assert described == {"amsunet": "{}", "amsunet.macs_per_pixel": "18", "amsunet.sha256": digits}
     elif to == "pt2":
         with zipfile.ZipFile(path) as file:
             assert file.testzip() is None and file.comment == f"amsunet.sha256 {digits}".encode()

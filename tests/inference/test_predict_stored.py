@@ -62,7 +62,7 @@ def _names(found) -> dict[str, str]:
 
 def _predict(model, tmp_path: Path, place: str = "bucket://in/set", out: str = "bucket://out/masks", **more) -> Outcome:
     record = tmp_path / "record" if ":" in out else None
-    return predict(load(model, EXACT), place, out, engine=Here(), record=record, **more)
+    return predict(load(model, EXACT), place, out, engine=Here(record=record), **more)
 
 
 def test_images_of_a_store_are_found_as_on_a_disk(filled, said, tmp_path, picture):
@@ -168,15 +168,15 @@ def test_what_cannot_be_is_refused(filled, tmp_path, make_run, picture, write_py
     with pytest.raises(InputError, match=r"in which the record and the lists cannot grow.*with record"):
         predict(run, "bucket://in/set", "bucket://out", engine=Here())
     with pytest.raises(InputError, match=r"record bucket://out is not on a disk"):
-        predict(run, "bucket://in/set", "bucket://out", engine=Here(), record="bucket://out")
+        predict(run, "bucket://in/set", "bucket://out", engine=Here(record="bucket://out"))
     with pytest.raises(InputError, match=r"record is for masks that go to a store: leave it out"):
-        predict(run, "bucket://in/set", tmp_path / "out", engine=Here(), record=tmp_path)
+        predict(run, "bucket://in/set", tmp_path / "out", engine=Here(record=tmp_path))
     with pytest.raises(InputError, match=r"is not on a disk.*engine='ray' read and write stores"):
         predict(run, "bucket://in/set", tmp_path / "out")
     with pytest.raises(InputError, match=r"bucket:/in names no object and no folder: write it as text"):
         predict(run, Path("bucket://in"), tmp_path / "out", engine=Here())
     with pytest.raises(InputError, match=r"bucket:// names no object and no folder"):
-        predict(run, "bucket://in/set", "bucket://", engine=Here(), record=tmp_path / "record")
+        predict(run, "bucket://in/set", "bucket://", engine=Here(record=tmp_path / "record"))
     write_pyramid(filled("in") / "set" / "slide.tif", picture(40, 48))
     with pytest.raises(InputError, match=r"bucket://in/set/slide.tif is too large for overlay and probability"):
         predict(run, "bucket://in/set", tmp_path / "begun", engine=Here(), overlay=True)

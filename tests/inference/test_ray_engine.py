@@ -238,7 +238,9 @@ def test_a_store_is_read_and_written_by_workers(cluster, store, tmp_path, pictur
     write_pyramid(folder / "slide.tif", picture(40, 48))
     (folder / "locked.png").write_bytes((folder / "0.png").read_bytes())
     predictor = fatal()
-    made = predict(predictor, "bucket://in", "bucket://out/masks", engine=TWO, record=tmp_path / "record")
+    made = predict(
+        predictor, "bucket://in", "bucket://out/masks", engine=RayEngine(workers=2, record=tmp_path / "record")
+    )
     assert (tmp_path / "net" / "died").exists(), "no worker was killed: nothing was tested"
     assert made.written == 9 and [*made.failures] == ["bucket://in/locked.png"]
     predict_files(predictor, find_inputs([str(folder)]), tmp_path / "disk")
@@ -248,7 +250,13 @@ def test_a_store_is_read_and_written_by_workers(cluster, store, tmp_path, pictur
     for name in there:
         pair = [np.asarray(Image.open(place / name)) for place in (out, tmp_path / "disk")]
         assert (pair[0] != pair[1]).mean() < 1e-3, "which images share a batch shows in the last bit at the most"
-    again = predict(predictor, "bucket://in", "bucket://out/masks", engine=TWO, record=tmp_path / "record", resume=True)
+    again = predict(
+        predictor,
+        "bucket://in",
+        "bucket://out/masks",
+        engine=RayEngine(workers=2, record=tmp_path / "record"),
+        resume=True,
+    )
     assert (again.written, again.passed_over) == (0, 9)
 
 

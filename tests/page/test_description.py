@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from networks import describe, write
+from made_onnx import describe, write
 
 _READ = """bytes => import("/description.js").then(({ descriptionOf }) => {
   try {

@@ -9,7 +9,7 @@ import io
 
 import numpy as np
 import pytest
-from networks import describe, write
+from made_onnx import describe, write
 from PIL import Image
 
 import amsunet

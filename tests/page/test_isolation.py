@@ -10,7 +10,7 @@ import threading
 import numpy as np
 import pytest
 from conftest import SOURCES
-from networks import write
+from made_onnx import write
 from test_engine import in_base64, picture
 
 import amsunet

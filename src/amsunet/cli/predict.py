@@ -90,11 +90,11 @@ def predict(
     if engine == "ray":
         from amsunet.inference.ray_engine import RayEngine  # noqa: PLC0415
 
-        do: Engine = RayEngine(address, workers, threads)
+        do: Engine = RayEngine(address, workers, threads, record)
     else:
         refuse_settings_of(click.get_current_context(), ("address", "workers", "threads", "record"), "--engine ray")
         do = predict_here
-    count, predict_them = find_images(images, out, do, record)
+    count, predict_them = find_images(images, out, do)
     predictor = load(model, options, model_file=model_file)
     echo(f"on {predictor}")
     with terminated_like_interrupted():

@@ -154,7 +154,7 @@ def _joined_tiles(kind: str) -> bytes:
     whole = Image.new("L", (2 * _TILE, 2 * _TILE))
     for row, column in _TILES:
         (path,) = sample.glob(f"*/{kind}/nuclei_y{row:03}_x{column:03}.png")
-        with Image.open(path) as tile:
+        with Image.open(path, formats=("PNG",)) as tile:
             whole.paste(tile, (column - left, row - top))
     content = io.BytesIO()
     whole.save(content, "PNG")

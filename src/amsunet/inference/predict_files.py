@@ -39,7 +39,6 @@ def predict(
     level: int = 0,
     resume: bool = False,
     engine: EngineName | Engine = "process",
-    record: str | Path | None = None,
 ) -> Outcome:
     """Segment images into a folder of masks, as the command ``amsunet predict`` does.
 
@@ -55,8 +54,7 @@ def predict(
         resume: Go on with what was predicted into ``out``: masks that the same network made of the same image stay, and
             what has changed is made anew.
         engine: What the work is done by: this process, or ``ray``, workers on this machine; a ``RayEngine`` for other
-            numbers of them, or for a cluster.
-        record: The folder for the record and the lists, where the masks go to a store.
+            numbers of them, for a cluster, or where masks go to a store.
 
     Returns:
         What was written, what failed and why, and which masks should be reviewed.
@@ -73,7 +71,7 @@ def predict(
     from amsunet.inference.predict_stored import find_images  # noqa: PLC0415 - which builds on this file
 
     several = [images] if isinstance(images, str | Path) else images
-    _, predict_them = find_images([str(one) for one in several], str(out), choose_engine(engine), record)
+    _, predict_them = find_images([str(one) for one in several], str(out), choose_engine(engine))
     return predict_them(
         model if isinstance(model, Predictor) else load(model),
         overlay=overlay,

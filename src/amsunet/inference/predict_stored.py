@@ -37,16 +37,14 @@ _PIXELS_A_BYTE = 4
 """Of a JPEG; images that are packed less go in smaller shares."""
 
 
-def find_images(
-    images: Sequence[str], out: str, engine: Engine, record: str | Path | None = None
-) -> tuple[int, Callable[..., Outcome]]:
+def find_images(images: Sequence[str], out: str, engine: Engine) -> tuple[int, Callable[..., Outcome]]:
     """Find what is to be predicted, on disks or in stores.
 
     Args:
         images: Paths and addresses.
         out: The folder, or the address, for the masks.
-        engine: What the work is done by.
-        record: The folder for the record and the lists, if masks go to a store.
+        engine: What the work is done by; its ``record`` is the folder for the record and the lists, if masks go to a
+            store.
 
     Returns:
         How many images there are, and what predicts them: it takes a predictor and the settings of ``predict_files``.
@@ -55,6 +53,7 @@ def find_images(
         InputError: If images are not found, or lie where this engine does not reach.
     """
     images, out = [as_path(one) for one in images], as_path(out)
+    record = engine.record if isinstance(engine, RayEngine) else None
     if isinstance(engine, RayEngine) and any(map(is_url, (*images, out))):
         folder = _record_folder(out, record)
         if is_url(out):

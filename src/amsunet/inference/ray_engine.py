@@ -59,6 +59,7 @@ class RayEngine:
             workers are started on this machine and end with the prediction.
         workers: How many; as many as there are processors, or GPUs, when left out.
         threads: Processors of each worker.
+        record: The folder for the record and the lists, where masks go to a store.
 
     Raises:
         InputError: For numbers below one.
@@ -72,6 +73,7 @@ class RayEngine:
     address: str | None = None
     workers: int | None = None
     threads: int = 1
+    record: str | Path | None = None
 
     def __post_init__(self) -> None:
         for name in ("workers", "threads"):

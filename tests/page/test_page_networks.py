@@ -11,7 +11,7 @@ from page_parity import compare, onnx_of, open_network
 import amsunet
 
 IMAGES = make_images()
-# What a network is given is held by test_parity.py, for all of them and all kinds; all of these cases, which take
+# What a network is given is held by test_page_parity.py, for all of them and all kinds; all of these cases, which take
 # minutes, are measured by benchmarks/page_parity.py.
 KINDS = ("grey", "rgb", "16 bits", "dark", "33 x 47", "31 x 200", "fractions")
 CASES = [
