@@ -93,15 +93,20 @@ def _strings(node: ast.AST) -> list[str]:
 
 
 def test_every_setting_is_a_parameter_in_python_and_a_flag_in_the_shell():
-    functions = (amsunet.train, amsunet.check, amsunet.evaluate, load, compare, export, predict_files)
+    functions = (
+        amsunet.train,
+        amsunet.check,
+        amsunet.evaluate,
+        load,
+        compare,
+        export,
+        amsunet.export_web,
+        predict_files,
+    )
     parameters = {name for function in functions for name in inspect.signature(function).parameters}
     parameters |= {"level", *MaskOptions.model_fields, *DataOptions.model_fields, *SETTINGS}
     parameters |= {field.name for field in (*fields(StudyDesign), *fields(RuntimeOptions), *fields(RayEngine))}
-    parameters |= {field.name for field in fields(RayEngine)} | {
-        "devices",
-        "nodes",
-        "port",
-    }  # of launchers and of the page
+    parameters |= {"devices", "nodes", "port"}  # of launchers and of the page
     flags = {flag for one in cli.commands.values() for option in one.params for flag in option.opts}
     calls = _calls("setting")
     assert len(calls) > 90
