@@ -60,7 +60,16 @@ _EXAMPLE = Path(__file__).parents[2] / "examples" / "predict_onnx.py"
 def exported(whole, captured_once, tmp_path_factory):
     """Every format and precision of one run, made once; eight bits may lose all here, as nothing was learnt."""
     folder = tmp_path_factory.mktemp("exports")
+    capture, captures = exporters._capture, dict[tuple[type, int | None], Any]()
+
+    def capture_once(whole: ExportModule, largest_side: int | None = None) -> Any:
+        kind = type(whole.network), largest_side  # in float32, or in bfloat16
+        if kind not in captures:
+            captures[kind] = capture(whole, largest_side)
+        return captures[kind]
+
     with pytest.MonkeyPatch.context() as patch, captured_once():
+        patch.setattr(exporters, "_capture", capture_once)
         patch.setattr(module, "MAY_LOSE", 1.0)
         patch.setattr(module, "_FINDS_NOTHING", 0.0)
         return {
