@@ -22,8 +22,8 @@ _BLOCK = 256 << 20
 _HUGE_PAGE = 2 << 20
 _MOST = 32 << 30
 """Bytes of addresses that are asked for."""
-_FEWEST = 64 << 20
-"""Bytes of addresses to begin with: two stacks of threads and what a library takes at once."""
+_FEWEST = 128 << 20
+"""Bytes of addresses to begin with: two stacks of threads and what a library takes at once (OpenVINO dies at 80 MB)."""
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _RAN_OUT = re.compile(
     "out of memory|not enough memory|can(no|')t allocate memory|failed to allocate"

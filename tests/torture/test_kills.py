@@ -55,9 +55,12 @@ def test_a_trial_of_a_study_killed(material, amsunet_in_fork, unbroken, tmp_path
     whole, command, problems = unbroken(name), COMMANDS[name], []
     count, rng = most_faults(name), draws("trial")
     for number in range(count):
-        out, at = tmp_path / str(number), int(rng.integers(20))
-        fault = {"kind": "kill", "at": at, "below": str(out), "process": "trial"}
-        ended = amsunet_in_fork(command.split(material | {"out": out}), fault)
+        for at in range(int(rng.integers(20)), -1, -1):  # of which a short trial has fewer
+            out = tmp_path / f"{number}-{at}"
+            fault = {"kind": "kill", "at": at, "below": str(out), "process": "trial"}
+            ended = amsunet_in_fork(command.split(material | {"out": out}), fault)
+            if ended.code != 0:
+                break
         assert ended.code == 1 and "Traceback" not in ended.err, (ended.code, ended.err)
         if problem := go_on(name, material, out, amsunet_in_fork, whole.result):
             problems.append((at, problem))

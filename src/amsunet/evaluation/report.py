@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from amsunet.atomic_io import write_text
+from amsunet.atomic_io import remove_abandoned, write_text
 from amsunet.data.dataset import read_labels
 from amsunet.data.images import read_image
 from amsunet.data.overlay import COLOURS
@@ -94,6 +94,7 @@ def write_report(evaluation: Evaluation) -> Path:
         path = evaluation_folder(evaluation) / "report.html"
     else:
         path = run / "report.html"
+    remove_abandoned(path.parent)
     write_text(path, html)
     return path
 
