@@ -213,5 +213,5 @@ def test_a_command_that_has_no_room_to_begin_says_so(monkeypatch):
     monkeypatch.setattr(memory, "_free_addresses", lambda: 3 << 20)
     with pytest.raises(InputError, match=r"may take 3 MB more than it has, and needs 128 .* \(ulimit -v\)$"):
         memory.require_addresses()
-    monkeypatch.setattr(memory, "_free_addresses", lambda: 64 << 20)
+    monkeypatch.setattr(memory, "_free_addresses", lambda: 128 << 20)
     memory.require_addresses()
