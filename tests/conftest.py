@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import shutil
+import signal
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -60,6 +61,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long come first: workers that get whole files then end at the same time."""
     rank = {name: place for place, name in enumerate(_LONGEST)}
     items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
+@pytest.fixture
+def ended() -> Iterator[None]:
+    """A test that waits for ever is ended."""
+    previous = signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it never ends"))
+    signal.alarm(120)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, previous)
 
 
 @pytest.fixture

@@ -18,6 +18,20 @@ _SMALL: dict[str, dict[str, Any]] = {
     "unext": {"widths": (8, 8, 16, 16, 32)},
 }
 
+FAILING = """
+import torch
+
+class Failing(torch.nn.Conv2d):
+    def forward(self, x):
+        if torch.is_grad_enabled():
+            raise MemoryError("memory ran out in this trial")
+        return super().forward(x)
+
+def build(in_channels, num_classes):
+    return Failing(in_channels, num_classes, 1)
+"""
+"""The file of a network that cannot be trained."""
+
 
 def small(name: str, base_channels: int = 4, **arguments: Any) -> torch.nn.Module:
     """A network with few channels."""

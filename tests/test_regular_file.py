@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,15 +22,7 @@ from amsunet.regular_file import open_regular, read_regular
 from amsunet.training.checkpoint import find_checkpoint
 from amsunet.training.run_folder import read_run
 
-
-@pytest.fixture(autouse=True)
-def ends() -> Iterator[None]:
-    """A test that waits for ever is ended."""
-    previous = signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it waits for ever"))
-    signal.alarm(120)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, previous)
+pytestmark = pytest.mark.usefixtures("ended")
 
 
 def _pipe(path: Path) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 import os
 import resource
-import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +26,7 @@ from amsunet.errors import InputError
 _ROOT = Path(amsunet.__file__).parent
 
 
-@pytest.fixture(autouse=True)
-def ends() -> Iterator[None]:
-    """A test that waits for ever is ended."""
-    previous = signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it never ends"))
-    signal.alarm(120)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, previous)
+pytestmark = pytest.mark.usefixtures("ended")
 
 
 @pytest.fixture

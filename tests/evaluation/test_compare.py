@@ -13,6 +13,7 @@ import time
 import pytest
 from filelock import FileLock
 from made_device import CPU
+from made_networks import FAILING
 
 from amsunet.errors import InputError
 from amsunet.evaluation.compare import _splits, compare
@@ -25,18 +26,6 @@ TWO = [
     Variant(name="unet", model="unet", options={"base_channels": 4}),
     Variant(name="amsunet", model="amsunet", options={"base_channels": 4}),
 ]
-FAILING = """
-import torch
-
-class Failing(torch.nn.Conv2d):
-    def forward(self, x):
-        if torch.is_grad_enabled():
-            raise MemoryError("memory ran out in this trial")
-        return super().forward(x)
-
-def build(in_channels, num_classes):
-    return Failing(in_channels, num_classes, 1)
-"""
 
 
 @pytest.fixture(scope="module")

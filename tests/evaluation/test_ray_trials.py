@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from made_device import CPU
+from made_networks import FAILING
 
 from amsunet.errors import InputError
 from amsunet.evaluation.compare import compare
@@ -20,18 +21,6 @@ from amsunet.training.checkpoint import has_checkpoint
 SETTINGS = {"crop": (64, 64), "batch_size": 4, "steps_per_epoch": 2, "epochs": 1}
 UNET = Variant(name="unet", model="unet", options={"base_channels": 4})
 ONCE = StudyDesign(seeds=1, jobs=2)
-FAILING = """
-import torch
-
-class Failing(torch.nn.Conv2d):
-    def forward(self, x):
-        if torch.is_grad_enabled():
-            raise MemoryError("memory ran out in this trial")
-        return super().forward(x)
-
-def build(in_channels, num_classes):
-    return Failing(in_channels, num_classes, 1)
-"""
 
 
 @pytest.fixture(scope="module")

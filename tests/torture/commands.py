@@ -134,6 +134,22 @@ def assert_clean(done: SimpleNamespace) -> None:
     assert len(sentences) == (done.code == 2), done.err[-2000:]
 
 
+def trouble_of(
+    done: SimpleNamespace,
+    name: str,
+    material: dict[str, Path],
+    out: Path,
+    run: Callable[..., SimpleNamespace],
+    wanted: Any,
+) -> str:
+    """What is wrong with how a command ended under a fault, or with how it goes on; empty where nothing is."""
+    try:
+        assert_clean(done)
+    except AssertionError as problem:
+        return str(problem)
+    return go_on(name, material, out, run, wanted)
+
+
 def go_on(name: str, material: dict[str, Path], out: Path, run: Callable[..., SimpleNamespace], wanted: Any) -> str:
     """Go on after a fault. Returns what is wrong in the end, if anything is."""
     command, tried = COMMANDS[name], []

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from commands import COMMANDS, assert_clean, go_on, most_faults, some
+from commands import COMMANDS, assert_clean, go_on, most_faults, some, trouble_of
 from tally import draws, spread
 
 ERRORS = {"ENOSPC": "a full disk", "EROFS": "a read-only disk", "EIO": "a failing disk", "EACCES": "no permission"}
@@ -45,12 +45,8 @@ def test_no_room_for_larger_files(name, material, amsunet_in_fork, unbroken, tmp
     for size in sizes:
         out = tmp_path / str(size)
         done = amsunet_in_fork(command.split(material | {"out": out}), {"kind": "small files", "bytes_": size})
-        try:
-            assert_clean(done)
-            if problem := go_on(name, material, out, amsunet_in_fork, whole.result):
-                raise AssertionError(problem)
-        except AssertionError as problem:
-            problems.append((size, str(problem)))
+        if problem := trouble_of(done, name, material, out, amsunet_in_fork, whole.result):
+            problems.append((size, problem))
     tally("faults injected", "no room for larger files", tried=len(sizes), handled=len(sizes) - len(problems))
     assert problems == []
 
@@ -82,15 +78,9 @@ def test_a_disk_that_is_full(name, material, amsunet_in_fork, unbroken, small_di
     for size in sizes:
         disk = small_disk(size)
         done = amsunet_in_fork(command.split(material | {"out": disk / "out"}))
-        try:
-            assert_clean(done)
-            out = Path(
-                shutil.copytree(disk / "out", tmp_path / str(size)) if (disk / "out").exists() else tmp_path / "x"
-            )
-            if problem := go_on(name, material, out, amsunet_in_fork, whole.result):
-                raise AssertionError(problem)
-        except AssertionError as problem:
-            problems.append((size, str(problem)))
+        out = Path(shutil.copytree(disk / "out", tmp_path / str(size)) if (disk / "out").exists() else tmp_path / "x")
+        if problem := trouble_of(done, name, material, out, amsunet_in_fork, whole.result):
+            problems.append((size, problem))
     tally("faults injected", "a full disk", tried=len(sizes), handled=len(sizes) - len(problems))
     assert problems == []
 

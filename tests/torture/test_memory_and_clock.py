@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import COMMANDS, assert_clean, go_on, some
+from commands import COMMANDS, assert_clean, some, trouble_of
 from tally import SEED
 
 from amsunet.inference.model_file import load_model, save_model
@@ -28,12 +28,8 @@ def test_little_memory(name, material, amsunet_in_fork, unbroken, tmp_path, tall
     for megabytes in tried:
         out = tmp_path / str(megabytes)
         done = amsunet_in_fork(command.split(material | {"out": out}), {"kind": "memory", "megabytes": megabytes})
-        try:
-            assert_clean(done)
-            if problem := go_on(name, material, out, amsunet_in_fork, whole.result):
-                raise AssertionError(problem)
-        except AssertionError as problem:
-            problems.append((megabytes, str(problem)))
+        if problem := trouble_of(done, name, material, out, amsunet_in_fork, whole.result):
+            problems.append((megabytes, problem))
     tally("faults injected", "little memory", tried=len(tried), handled=len(tried) - len(problems))
     assert problems == []
 

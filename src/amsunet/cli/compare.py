@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from amsunet.choices import EngineName
 from amsunet.cli.data import data_options
-from amsunet.cli.options import data_argument, device_options, options, refuse_settings_of, take_device
+from amsunet.cli.options import data_argument, device_options, engine_options, options, refuse_settings_of, take_device
 from amsunet.cli.settings import STUDY, setting_options
 from amsunet.console import echo
 from amsunet.data.options import DataOptions
@@ -24,14 +24,7 @@ study_options = options(
     click.option(
         "--jobs", type=click.IntRange(1), help="Trainings at a time (default: what the machine has room for)."
     ),
-    click.option(
-        "--engine",
-        type=click.Choice(get_args(EngineName)),
-        default="process",
-        show_default=True,
-        help="ray: hand the trainings out to workers of Ray, on this machine or a cluster.",
-    ),
-    click.option("--address", metavar="HOST:PORT", help="Of a Ray cluster, or auto for the one of this machine."),
+    engine_options("trainings"),
     click.option("--out", type=click.Path(path_type=Path), help="Folder of the study, which goes on if it is there."),
     data_options(),
     setting_options(STUDY),

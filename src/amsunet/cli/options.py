@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 import click
 
-from amsunet.choices import Polarity
+from amsunet.choices import EngineName, Polarity
 from amsunet.inference.runtime_options import TTA, RuntimeOptions
 
 if TYPE_CHECKING:
@@ -28,6 +28,24 @@ def options(*chosen: Callable[[Command], Command]) -> Callable[[Command], Comman
         return command
 
     return add
+
+
+def engine_options(work: str) -> Callable[[Command], Command]:
+    """Give a command ``engine`` and ``address``: what does its work.
+
+    Args:
+        work: What is handed out.
+    """
+    return options(
+        click.option(
+            "--engine",
+            type=click.Choice(get_args(EngineName)),
+            default="process",
+            show_default=True,
+            help=f"ray: hand the {work} out to workers of Ray, on this machine or a cluster.",
+        ),
+        click.option("--address", metavar="HOST:PORT", help="Of a Ray cluster, or auto for the one of this machine."),
+    )
 
 
 def _resolve_model(ctx: click.Context, parameter: click.Parameter, value: str) -> ModelRef:

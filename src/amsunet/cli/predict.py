@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from amsunet.choices import EngineName
-from amsunet.cli.options import model_options, refuse_settings_of, view_options
+from amsunet.cli.options import engine_options, model_options, refuse_settings_of, view_options
 from amsunet.console import echo
 from amsunet.inference.runtime_options import RuntimeName, RuntimeOptions
 
@@ -41,14 +41,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of a pyramid, the level whose pixels are as large as those trained on.",
 )
-@click.option(
-    "--engine",
-    type=click.Choice(get_args(EngineName)),
-    default="process",
-    show_default=True,
-    help="ray: hand the images out to workers of Ray, on this machine or a cluster.",
-)
-@click.option("--address", metavar="HOST:PORT", help="Of a Ray cluster, or auto for the one of this machine.")
+@engine_options("images")
 @click.option("--workers", type=click.IntRange(1), help="Of Ray (default: a worker a processor, or a GPU).")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Processors of each worker.")
 @click.option(

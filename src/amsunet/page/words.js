@@ -1,4 +1,8 @@
-/** All words of the page, English and Korean, by key. What a sentence names stands in braces. */
+/**
+ * All words of the page, English and Korean, by key. What a sentence names stands in braces.
+ * Longer than most files, for it is a table: whoever translates has both languages in one place, and a test holds them
+ * to the same keys.
+ */
 
 /** @type {Record<string, Record<string, string>>} */
 export const WORDS = {

@@ -1,9 +1,9 @@
 """A training in several processes, on one machine or many: what they send each other.
 
 The first process does all that one process does: it reads the data, plans, writes files, shows what happens, evaluates.
-It announces each training that it begins to the others (``Group.announce``), take their part of every step and of every
-validation, and wait for the next one (``Group.follow``). A process that is alone is a group of one, in which nothing is
-sent.
+It announces each training that it begins to the others (``Group.announce``), which take their part of every step and of
+every validation, and wait for the next one (``Group.follow``). A process that is alone is a group of one, in which
+nothing is sent.
 
     with joined(find_place()) as group:
         code = group.follow(fit) if not group.is_first else ...
