@@ -21,7 +21,7 @@ demo: $(VENV)/ready
 
 # What exporting and Ray need, for their tests.
 $(VENV)/export: $(VENV)/ready
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,export,cluster]"
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[clinic,cluster,dev,export,objects]"
 	touch $@
 
 # Tests are many and small: two at a time on a thread each take half as long as one on two. The longest files go first.
@@ -57,12 +57,12 @@ report: $(VENV)/ready
 
 # No package under the GPL, the AGPL or terms against commercial use, whichever extra is installed.
 licences:
-	$(MAKE) report REPORT=all EXTRAS=cluster,dev,docs,export,openvino,mobile,slides
+	$(MAKE) report REPORT=all EXTRAS=clinic,cluster,dev,docs,export,mobile,objects,openvino,slides
 	$(RUN)/python tools/licences.py --report build/all.json
 
 # What .ci/run installs, with checksums: after each change of constraints.txt or of what pyproject.toml needs.
 lock:
-	$(MAKE) report REPORT=ci EXTRAS=cluster,dev,docs,export
+	$(MAKE) report REPORT=ci EXTRAS=clinic,cluster,dev,docs,export,objects
 	$(RUN)/python tools/lock.py build/ci.json > requirements.lock
 
 # Files of packages are those of requirements.lock, or nothing is installed; the other targets then find them there.
@@ -86,7 +86,7 @@ oldest:
 	$(OLDEST)/bin/python tools/oldest.py > $(OLDEST)/constraints.txt
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/constraints.txt torch
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/constraints.txt \
-		--editable ".[cluster,export,slides]" nibabel pytest pytest-xdist
+		--editable ".[clinic,cluster,export,objects,slides]" nibabel pytest pytest-xdist
 	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n 2 --dist loadfile $(SOME)
 
 # The same tests on every newer Python that is here, with the versions of constraints.txt.
@@ -99,7 +99,7 @@ python%:
 	build/$@/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip
 	build/$@/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
 	build/$@/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable ".[dev,export,slides]"
+		--editable ".[clinic,dev,export,objects,slides]"
 	OMP_NUM_THREADS=1 build/$@/bin/python -m pytest -n 2 --dist loadfile $(SOME)
 
 # A source distribution, unpacked elsewhere: every source is in it, and what its tests read.

@@ -66,10 +66,11 @@ def test_networks_import_torch_alone(part, allowed):
     ("part", "forbidden"),
     [
         ("data", ("blocks", "models", "training", "inference", "evaluation")),
-        ("inference", ("training", "evaluation")),
+        ("inference", ("training", "evaluation", "interchange")),
+        ("interchange", ("blocks", "models", "training", "evaluation")),
         ("zoo", _PARTS),
         ("training", ("evaluation",)),
-        *((part, ("cli", "serving")) for part in (*_PARTS, "zoo", "deployment")),
+        *((part, ("cli", "serving")) for part in (*_PARTS, "zoo", "deployment", "interchange")),
         ("serving", ("cli", "training", "evaluation")),
     ],
 )

@@ -46,6 +46,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "openvino": ("openvino",),
     "mobile": ("executorch",),
     "slides": ("imagecodecs", "openslide"),
+    "clinic": ("gdcm", "h5py", "highdicom", "nibabel", "pydicom"),
+    "objects": ("roifile", "shapely"),
     "cluster": ("fsspec", "ray"),
 }
 """The packages of each extra, by the names they are imported by."""

@@ -7,6 +7,7 @@ stands in the file and not by its name: a PostScript file would be run by anothe
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ import tifffile
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from amsunet.data import tiff
+from amsunet.data.containers import file_of, find_address
 from amsunet.data.image_header import MAXIMUM_PIXELS, NO_MEMORY, claim_of, refuse_claim
 from amsunet.errors import InputError
 from amsunet.memory import is_out_of_memory
@@ -84,8 +86,8 @@ def read_errors(path: Path) -> Iterator[None]:
             names it.
     """
     try:
-        if refuse_irregular(path).st_size == 0:
-            raise InputError(f"{path} is empty (0 bytes): copy it again from where it came")
+        if refuse_irregular(file := file_of(path)).st_size == 0:
+            raise InputError(f"{file} is empty (0 bytes): copy it again from where it came")
         with reading(), memory_errors(path):
             yield
     except FileNotFoundError:
@@ -164,6 +166,10 @@ def is_tiff(path: Path) -> bool:
 
 def count_pixels(path: Path) -> int:
     """Number of pixels of an image, from its header alone; ``MAXIMUM_PIXELS`` if the header cannot be read."""
+    if (address := find_address(path)) is not None:
+        with suppress(Exception), reading():  # read_image reports the reason
+            return math.prod(address.reader.size(*address))
+        return MAXIMUM_PIXELS
     with suppress(Exception), reading(), open_regular(path) as file:  # read_image reports the reason
         try:
             picture = _identify(file)
@@ -177,6 +183,8 @@ def count_pixels(path: Path) -> int:
 
 def orientation_of(path: Path) -> int:
     """The orientation of a stored image by EXIF: 1 is upright, from 5 on it lies on its side."""
+    if find_address(path) is not None:
+        return 1
     with suppress(Exception), reading():  # read_image reports the reason
         if is_tiff(path):
             with open_tiff(path) as opened:

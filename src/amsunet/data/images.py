@@ -13,6 +13,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from amsunet.atomic_io import atomic_write
 from amsunet.data import tiff
+from amsunet.data.containers import find_address
 from amsunet.data.image_file import ORIENTATION, is_tiff, open_picture, open_tiff, read_errors
 from amsunet.data.image_header import claim_of_page, refuse_claim
 from amsunet.data.missing_rows import refuse_missing_rows
@@ -26,7 +27,7 @@ def read_image(path: Path) -> Array:
     """Read an image, upright, without its alpha channel.
 
     Args:
-        path: An image file with one page.
+        path: An image file with one page, or the address of an image in a file of several, see ``containers``.
 
     Returns:
         (H, W, 1) for grey and (H, W, 3) for colour; uint8, uint16 or float32, see ``as_supported``.
@@ -83,8 +84,12 @@ def write_image(path: Path, array: Array) -> None:
 
 
 def _read(path: Path, *, palette_as_colour: bool) -> Array:
+    address = find_address(path)
     with read_errors(path):
-        array = _decode(path, palette_as_colour=palette_as_colour)
+        if address is not None:
+            array = address.reader.read(*address)
+        else:
+            array = _decode(path, palette_as_colour=palette_as_colour)
         if array.ndim not in (2, 3) or array.size == 0:
             raise ValueError(f"its pixels have the shape {array.shape}")
         return array

@@ -19,6 +19,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from amsunet.atomic_io import as_input_error, printable
+from amsunet.data.containers import file_of
 from amsunet.file_lock import file_lock
 from amsunet.inference.uncertainty import ReviewItem
 from amsunet.records import Record
@@ -35,7 +36,7 @@ FileStamp = tuple[int, int, int]
 def stamp(path: Path) -> FileStamp | None:
     """The stamp of a regular file; None of anything else. Whoever sets the former time changes the latter."""
     try:
-        found = path.stat()
+        found = file_of(path).stat()
     except OSError:
         return None
     return (found.st_size, found.st_mtime_ns, found.st_ctime_ns) if S_ISREG(found.st_mode) else None
@@ -44,7 +45,7 @@ def stamp(path: Path) -> FileStamp | None:
 def checksum(path: Path) -> str:
     """SHA-256 of a file; empty if it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with file_of(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return ""

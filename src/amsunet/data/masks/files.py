@@ -10,6 +10,7 @@ import numpy as np
 from PIL import ImageFile, ImageOps, UnidentifiedImageError
 
 from amsunet.data import images
+from amsunet.data.containers import find_address
 from amsunet.data.image_file import is_tiff, open_picture, read_errors
 from amsunet.data.images import Array
 from amsunet.data.missing_rows import refuse_missing_rows
@@ -136,7 +137,10 @@ def open_mask(path: Path) -> MaskFile:
     Raises:
         InputError: If the file cannot be read as one mask.
     """
+    address = find_address(path)
     with read_errors(path):
+        if address is not None:
+            return MaskFile(_whole_numbers(address.reader.read_labels(*address), path))
         try:
             with open_picture(path) as picture:
                 lossy = _is_lossy(picture, path)

@@ -1,0 +1,41 @@
+"""The objects of a segmentation: each piece of a class with a number of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from amsunet.data.components import number_objects
+from amsunet.data.images import Array
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Objects of one image.
+
+    Attributes:
+        numbers: (H, W) of int32: the number of each object, from 1 on, and 0 for the background.
+        classes: (n,) of uint8: the class of each object, that of the object 1 first.
+    """
+
+    numbers: Array
+    classes: Array
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+
+def find_objects(mask: Array) -> Objects:
+    """Find the connected components of each class; neighbours share an edge.
+
+    Args:
+        mask: (H, W) of uint8 with class numbers, 0 for background.
+    """
+    numbers = np.zeros(mask.shape, np.int32)
+    classes: list[int] = []
+    for label in np.unique(mask[mask > 0]).tolist():
+        numbered, count = number_objects(mask == label)
+        numbers[numbered > 0] = numbered[numbered > 0] + len(classes)
+        classes += [label] * count
+    return Objects(numbers, np.array(classes, np.uint8))
