@@ -92,6 +92,7 @@ def test_every_part_is_known_to_the_rules():
         "zoo",
         "cli",
         "deployment",
+        "interchange",
         "serving",
     }
 

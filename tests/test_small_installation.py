@@ -31,6 +31,7 @@ _INSTALL = f'pip install -e "{_SOURCE.resolve().parents[1]}'
 """Where the source runs without being installed, as in ``base``."""
 # What a package is imported as, where that is not its name.
 _MODULES = {
+    "python-gdcm": "gdcm",
     "openslide-bin": "openslide",
     "openslide-python": "openslide",
     "pillow": "PIL",

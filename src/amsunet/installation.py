@@ -23,7 +23,7 @@ from amsunet.optional import EXTRAS, install_command
 BASE = "base"
 _TOOLS = ("dev", "docs")
 """Extras for work on amsunet itself."""
-_MODULES = {"pillow": "PIL", "scikit-image": "skimage", "openslide-python": "openslide"}
+_MODULES = {"pillow": "PIL", "python-gdcm": "gdcm", "scikit-image": "skimage", "openslide-python": "openslide"}
 """What a package is imported as, where that is not its name with underscores."""
 _REQUIREMENT = re.compile(r"([\w.-]+)(\[[^]]*\])?([^;]*)(?:;.*extra *== *['\"](\w+)['\"])?")
 _FORMATS = {
@@ -133,7 +133,8 @@ def read_requirements(name: str = "amsunet") -> dict[str, list[Package]]:
 
 
 def _installed(name: str) -> str | None:
-    names = {"skimage": "scikit-image", "openslide": "openslide-python"}  # of modules, where nothing is known but these
+    # Of modules, where nothing is known but these.
+    names = {"gdcm": "python-gdcm", "openslide": "openslide-python", "skimage": "scikit-image"}
     try:
         return importlib.metadata.version(names.get(name, name))
     except importlib.metadata.PackageNotFoundError:
