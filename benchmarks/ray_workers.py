@@ -1,10 +1,10 @@
 """Images a second of workers of Ray against the plain command with as many threads, one after the other in one run.
 
-Of processor time, so that other work on the machine counts as little as it can: what the workers, or the plain command,
-need from the first share or batch to the last; loading the network and starting Ray are left out, and stand beside it
-as seconds of the clock. Images a second of the clock are what was seen, with the load of the machine.
+Of processor time, so that other work on the machine counts as little as it can, and of the clock, with the load of the
+machine. Each predicts a few images and then many: the difference is what images take, without loading the network and
+starting Ray, which stands beside it. (When a share comes back says little: several may wait to be handed on.)
 
-    python benchmarks/ray_workers.py [--count 256] [--workers 1 2] [--out FILE]
+    python benchmarks/ray_workers.py [--count 320] [--workers 1 2] [--out FILE]
 
 Needs amsunet[train,cluster].
 """
@@ -18,6 +18,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ import torch
 
 from amsunet.data.builtin_samples import locate
 from amsunet.device import choose_device, environment
-from amsunet.inference.inputs import find_inputs
+from amsunet.inference.inputs import InputImage, find_inputs
 from amsunet.inference.predict_files import predict_files
 from amsunet.inference.predictor import Predictor, load
 from amsunet.inference.process_engine import Engine, predict_here
@@ -35,6 +36,8 @@ from amsunet.inference.ray_engine import RayEngine
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.progress import reported_to
 
+_FEW = 64
+"""Images of the run that is taken off: a share of each of two workers."""
 RESULT = Path(__file__).parents[1] / "results" / "reliability" / "ray.json"
 
 
@@ -48,23 +51,34 @@ def processor_seconds(*, of_workers: bool) -> float:
     return sum(one.user + one.system for one in times)
 
 
-def measure(predictor: Predictor, images: Path, out: Path, engine: Engine) -> dict[str, float]:
-    """Predict once."""
-    seen: list[tuple[int, float, float]] = []
+def spend(predictor: Predictor, images: Sequence[InputImage], out: Path, engine: Engine) -> tuple[float, float]:
+    """Seconds of processors and of the clock that a prediction takes."""
     of_workers = engine is not predict_here
-    start = time.perf_counter()
+    before, start = 0.0 if of_workers else processor_seconds(of_workers=False), time.perf_counter()
+    spent = 0.0
 
-    def note(done: int, *_: object, **__: object) -> None:
-        seen.append((done, processor_seconds(of_workers=of_workers), time.perf_counter()))
+    def note(*_: object, **__: object) -> None:
+        nonlocal spent
+        spent = processor_seconds(of_workers=of_workers) - before  # at the last note all images are done
 
     with reported_to(note):
-        outcome = predict_files(predictor, find_inputs([str(images)]), out, engine=engine)
-    (first, before, since), (last, after, until) = seen[0], seen[-1]
+        outcome = predict_files(predictor, images, out, engine=engine)
+    assert outcome.written == len(images), outcome.failures
+    return spent, time.perf_counter() - start
+
+
+def measure(predictor: Predictor, images: Path, out: Path, engine: Engine) -> dict[str, float]:
+    """Predict few images, and then all."""
+    inputs = find_inputs([str(images)])
+    few = spend(predictor, inputs[:_FEW], out.with_name(f"{out.name}_few"), engine)
+    many = spend(predictor, inputs, out, engine)
+    count = len(inputs) - _FEW
+    processor, clock = (all_of_them - first for first, all_of_them in zip(few, many, strict=True))
     return {
-        "images": outcome.written,
-        "images_per_processor_second": (last - first) / (after - before),
-        "images_per_second": (last - first) / (until - since),
-        "seconds_with_start": time.perf_counter() - start,
+        "images": count,
+        "images_per_processor_second": count / processor,
+        "images_per_second": count / clock,
+        "seconds_of_the_start": few[1] - _FEW * clock / count,
         "load_of_the_machine": os.getloadavg()[0],
     }
 
@@ -77,7 +91,7 @@ def in_process(threads: int) -> Predictor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=256)
+    parser.add_argument("--count", type=int, default=320)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
