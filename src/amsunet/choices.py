@@ -19,3 +19,5 @@ TorchPrecision = Literal["float32", "bfloat16"]
 ExportPrecision = Literal["float32", "bfloat16", "float16", "int8"]
 """Exact ones first."""
 ExportFormat = Literal["onnx", "openvino", "pt2", "executorch"]
+MOST_CHANNELS = 64
+"""Of an image that is read."""

@@ -28,6 +28,7 @@ class Augmentation:
         inversion: Whether images may be inverted.
         extra: Augmentation beside that of light, medium or strong: ``stain`` varies haematoxylin and eosin.
         flips: The axes along which images may be flipped.
+        separate: Whether channels are no colours: brightness, gamma, blur and noise are then drawn for each by itself.
     """
 
     def __init__(
@@ -39,8 +40,12 @@ class Augmentation:
         inversion: bool,
         extra: tuple[Extra, ...] = (),
         flips: Flips = "both",
+        separate: bool = False,
     ) -> None:
-        self._steps = None if strength == "none" else _build(strength, coloured, flips, quarter_turns, inversion)
+        self._steps: Any = None
+        self._alone: Any = None
+        if strength != "none":
+            self._steps, self._alone = _build(strength, coloured, flips, quarter_turns, inversion, separate)
         self._amount = _AMOUNTS.get(strength, 0.0)
         self._extra = extra
 
@@ -65,35 +70,46 @@ class Augmentation:
                 images = _stain(images, self._amount)
             # Nearest-neighbour sampling makes no new labels; 255 stays 255.
             images, masks = self._steps(images, masks)
+            if self._alone is not None:
+                images = self._alone(images.flatten(0, 1)[:, None]).reshape(images.shape)
         return images.clamp(0, 1), masks[:, 0].round().long()
 
 
-def _build(strength: Strength, coloured: bool, flips: Flips, quarter_turns: bool, inversion: bool) -> Any:
+def _build(
+    strength: Strength, coloured: bool, flips: Flips, quarter_turns: bool, inversion: bool, separate: bool
+) -> tuple[Any, Any]:
+    """What images and masks go through together, and what every channel goes through alone, where it does."""
     import kornia.augmentation as K  # noqa: PLC0415 - seconds to import, needed in training alone
     from kornia.constants import Resample  # noqa: PLC0415
 
     steps: list[Any] = [K.RandomHorizontalFlip(p=0.5)] if flips in ("both", "horizontal") else []
     steps += [K.RandomVerticalFlip(p=0.5)] if flips in ("both", "vertical") else []
+    alone: list[Any] = []
     if strength == "paper":
         steps.append(K.RandomAffine(0.0, scale=(0.7, 1.3), p=1.0, padding_mode="reflection"))
     else:
-        steps += _stronger(_AMOUNTS[strength], coloured, quarter_turns, inversion)
-    return K.AugmentationSequential(
+        amount = _AMOUNTS[strength]
+        zoom = 1 + 0.25 * amount
+        inverted = [K.RandomInvert(p=0.25 * amount)] if inversion else []
+        steps += [K.RandomRotation90((0, 3), p=0.75, resample=Resample.NEAREST)] if quarter_turns else []
+        steps += [] if separate else inverted
+        steps.append(K.RandomAffine(15 * amount, scale=(1 / zoom, zoom), p=0.4 * amount, padding_mode="reflection"))
+        if separate:
+            alone = [*inverted, *_intensities(amount, coloured=False)]
+        else:
+            steps += _intensities(amount, coloured)
+    with_masks = K.AugmentationSequential(
         *steps, data_keys=["input", "mask"], extra_args={"mask": {"resample": Resample.NEAREST, "align_corners": False}}
     )
+    return with_masks, K.AugmentationSequential(*alone, data_keys=["input"]) if alone else None
 
 
-def _stronger(amount: float, coloured: bool, quarter_turns: bool, inversion: bool) -> list[Any]:
+def _intensities(amount: float, coloured: bool) -> list[Any]:
     import kornia.augmentation as K  # noqa: PLC0415
-    from kornia.constants import Resample  # noqa: PLC0415
 
-    jitter, zoom = 0.15 * amount, 1 + 0.25 * amount
-    turns = [K.RandomRotation90((0, 3), p=0.75, resample=Resample.NEAREST)] if quarter_turns else []
+    jitter = 0.15 * amount
     return [
-        *turns,
-        *([K.RandomInvert(p=0.25 * amount)] if inversion else []),
-        K.RandomAffine(15 * amount, scale=(1 / zoom, zoom), p=0.4 * amount, padding_mode="reflection"),
-        K.ColorJiggle(jitter, jitter, jitter if coloured else 0, 0.03 * amount if coloured else 0, p=0.7)
+        K.ColorJiggle(jitter, jitter, jitter, 0.03 * amount, p=0.7)
         if coloured
         else K.RandomBrightness((1 - jitter, 1 + jitter), p=0.7),
         K.RandomGamma((1 - 0.3 * amount, 1 + 0.4 * amount), p=0.3 * amount),

@@ -18,6 +18,8 @@ from amsunet.errors import InputError
 
 READERS: dict[str, str] = {}
 """The module that reads files of a suffix, see ``other_formats.suffix_of``."""
+STACKS = dict.fromkeys((".tif", ".tiff", ".btf"), "amsunet.data.readers.tiff")
+"""The same for files that are one image, and several only where a user sets their axes."""
 
 
 class Reader(Protocol):
@@ -54,7 +56,7 @@ class Address(NamedTuple):
     @property
     def reader(self) -> Reader:
         """What reads the file."""
-        return cast(Reader, import_module(READERS[suffix_of(self.file)]))
+        return cast(Reader, import_module((READERS | STACKS)[suffix_of(self.file)]))
 
 
 def find_address(path: Path) -> Address | None:
@@ -67,7 +69,8 @@ def find_address(path: Path) -> Address | None:
         The file and the place within; None for any other path.
     """
     for file in (path, *path.parents):
-        if suffix_of(file) in READERS and not file.is_dir():
+        known = READERS if file == path else READERS | STACKS
+        if suffix_of(file) in known and not file.is_dir():
             return Address(file, path.relative_to(file).as_posix() if path != file else "")
     return None
 

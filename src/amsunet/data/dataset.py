@@ -21,7 +21,7 @@ from amsunet.data.masks.mask_cache import MaskCache
 from amsunet.data.masks.rules import absent_classes, find_convention
 from amsunet.data.masks.summary import MaskSummary
 from amsunet.data.options import DataOptions, MaskOptions
-from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, turned_apart
+from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, turned_apart, with_same_channels
 from amsunet.errors import InputError
 from amsunet.safe_text import refuse_undecodable
 from amsunet.wording import Blank, command, setting
@@ -168,6 +168,8 @@ def open_dataset(
     apart = convention.kind == "instances" if convention else options.masks.instances
     masks = MaskCache()
     scans, problems = scan_samples(samples, apart=apart, masks=masks)
+    scans, of_other_channels = with_same_channels(scans)
+    problems += of_other_channels
     problems += [Problem("images without a mask", p, f"{p} has no mask") for p in layout.images_without_mask]
     problems += [
         Problem("names that are not UTF-8", Path(name), f"{name} has a name that is not UTF-8: rename the file")

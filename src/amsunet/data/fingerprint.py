@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
+from amsunet.data.channels import common_names, describe_channels
 from amsunet.data.dataset import Dataset
 from amsunet.data.framing import Framing, MaskGeometry, measure_framing, measure_geometry
 from amsunet.data.masks.convention import IGNORE_INDEX
@@ -44,6 +45,8 @@ class Fingerprint(Record):
     smallest_side: int
     largest_side: int
     coloured: bool
+    channel_names: tuple[str, ...] = ()
+    """The names of the channels; empty for grey and colours."""
     bits: int
     """Bits of a stored value, in the deepest images."""
     values: tuple[ValueRange, ...] = ()
@@ -106,6 +109,8 @@ class Fingerprint(Record):
             class_names: Of all classes, background first.
         """
         kind = "colour" if self.coloured else "grey"
+        if self.channel_names:
+            kind = describe_channels(len(self.channel_names), self.channel_names)
         shares = ", ".join(f"{name} {share:.1%}" for name, share in zip(class_names, self.class_shares, strict=True))
         return (
             f"{self.images} images, median {self.median_width} x {self.median_height} pixels, {kind}, {self.depth}; "
@@ -125,13 +130,16 @@ def take_fingerprint(dataset: Dataset, names: set[str]) -> Fingerprint:
     """
     scans = [scan for scan in dataset.scans if scan.sample.name in names]
     shares, thickness, skeleton, empty, geometries, outlined = _measure_masks(dataset, scans)
-    means = np.array([_three(scan.mean) for scan in scans])
-    stds = np.array([_three(scan.std) for scan in scans])
+    channels = common_names([scan.channel_names for scan in scans])
+    means, stds = (
+        np.array([one if channels else _three(one) for one in figures])
+        for figures in ([scan.mean for scan in scans], [scan.std for scan in scans])
+    )
     sides = [side for scan in scans for side in (scan.height, scan.width)]
     # The spread over the whole data set: within images and between them.
     total_std = np.sqrt((stds**2).mean(axis=0) + means.var(axis=0))
     coloured = any(scan.coloured for scan in scans)
-    kept = slice(None) if coloured else slice(1)
+    kept = slice(None) if coloured or channels else slice(1)
     return Fingerprint(
         images=len(scans),
         median_height=int(np.median([scan.height for scan in scans])),
@@ -139,6 +147,7 @@ def take_fingerprint(dataset: Dataset, names: set[str]) -> Fingerprint:
         smallest_side=min(sides),
         largest_side=max(sides),
         coloured=coloured,
+        channel_names=channels,
         bits=max(8 * np.dtype(scan.values.type).itemsize for scan in scans),
         values=tuple(common_range(scan.values for scan in scans).values()),
         channel_balance=float(np.median([scan.channel_balance for scan in scans])),

@@ -16,7 +16,8 @@ from typing import BinaryIO
 import tifffile
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from amsunet.data import tiff
+from amsunet.data import tiff, tiff_pages
+from amsunet.data.channel_files import split_channels
 from amsunet.data.containers import file_of, find_address
 from amsunet.data.image_header import MAXIMUM_PIXELS, NO_MEMORY, claim_of, refuse_claim
 from amsunet.errors import InputError
@@ -166,6 +167,8 @@ def is_tiff(path: Path) -> bool:
 
 def count_pixels(path: Path) -> int:
     """Number of pixels of an image, from its header alone; ``MAXIMUM_PIXELS`` if the header cannot be read."""
+    if parts := split_channels(path):
+        return max(map(count_pixels, parts.values()))
     if (address := find_address(path)) is not None:
         with suppress(Exception), reading():  # read_image reports the reason
             return math.prod(address.reader.size(*address))
@@ -183,12 +186,14 @@ def count_pixels(path: Path) -> int:
 
 def orientation_of(path: Path) -> int:
     """The orientation of a stored image by EXIF: 1 is upright, from 5 on it lies on its side."""
+    if parts := split_channels(path):
+        return orientation_of(next(iter(parts.values())))
     if find_address(path) is not None:
         return 1
     with suppress(Exception), reading():  # read_image reports the reason
         if is_tiff(path):
             with open_tiff(path) as opened:
-                return tiff.orientation(tiff.only_page(opened, path))
+                return tiff.orientation(tiff_pages.image_pages(opened)[0])
         with open_regular(path) as file:
             return int(Image.Image.getexif(_identify(file)).get(ORIENTATION, 1))  # that of PNG would read all pixels
     return 1

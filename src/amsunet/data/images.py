@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,9 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from amsunet.atomic_io import atomic_write
-from amsunet.data import tiff
+from amsunet.choices import MOST_CHANNELS
+from amsunet.data import tiff, tiff_pages
+from amsunet.data.channel_files import split_channels
 from amsunet.data.containers import find_address
 from amsunet.data.image_file import ORIENTATION, is_tiff, open_picture, open_tiff, read_errors
 from amsunet.data.image_header import claim_of_page, refuse_claim
@@ -27,20 +32,35 @@ def read_image(path: Path) -> Array:
     """Read an image, upright, without its alpha channel.
 
     Args:
-        path: An image file with one page, or the address of an image in a file of several, see ``containers``.
+        path: An image file with one page, the address of an image in a file of several, see ``containers``, or of the
+            files of its channels, see ``channel_files``.
 
     Returns:
-        (H, W, 1) for grey and (H, W, 3) for colour; uint8, uint16 or float32, see ``as_supported``.
+        (H, W, 1) for grey, (H, W, 3) for colour, (H, W, C) for C channels; uint8, uint16 or float32, see
+        ``as_supported``.
 
     Raises:
         InputError: If the file cannot be read as one image.
     """
-    array = _read(path, palette_as_colour=True)
-    if array.ndim == 2:
-        array = array[..., None]
-    if array.shape[2] in (2, 4):
-        array = array[..., :-1]
-    return as_supported(array, str(path))
+    if parts := split_channels(path):
+        return _joined([read_image(part) for part in parts.values()], [*parts.values()])
+    array = _read(path)
+    return as_supported(array[..., None] if array.ndim == 2 else array, str(path))
+
+
+def _joined(channels: Sequence[Array], paths: Sequence[Path]) -> Array:
+    """The channels of an image, each (H, W, 1) or grey stored as colours, in one array."""
+    first = channels[0]
+    for channel, path in zip(channels, paths, strict=True):
+        if channel.shape[2] > 1 and not (channel == channel[..., :1]).all():
+            raise InputError(f"{path} is one channel of an image, and has {channel.shape[2]}: save it as grey")
+        if (channel.shape[:2], channel.dtype) != (first.shape[:2], first.dtype):
+            sizes = " and ".join(f"{one.shape[1]} x {one.shape[0]} pixels of {one.dtype}" for one in (first, channel))
+            raise InputError(
+                f"{paths[0]} and {path} are channels of one image, and differ ({sizes}): save both alike",
+                code="channels",
+            )
+    return np.concatenate([channel[..., :1] for channel in channels], axis=2)
 
 
 def as_supported(array: Array, name: str) -> Array:
@@ -83,35 +103,35 @@ def write_image(path: Path, array: Array) -> None:
         Image.fromarray(np.ascontiguousarray(array)).save(temporary, compress_level=1 if array.ndim == 3 else 6)
 
 
-def _read(path: Path, *, palette_as_colour: bool) -> Array:
+def _read(path: Path) -> Array:
     address = find_address(path)
     with read_errors(path):
-        if address is not None:
-            array = address.reader.read(*address)
-        else:
-            array = _decode(path, palette_as_colour=palette_as_colour)
+        array = _decode(path) if address is None else address.reader.read(*address)
         if array.ndim not in (2, 3) or array.size == 0:
             raise ValueError(f"its pixels have the shape {array.shape}")
         return array
 
 
-def _decode(path: Path, *, palette_as_colour: bool) -> Array:
+def _decode(path: Path) -> Array:
     try:
         with open_picture(path) as picture:
-            return decode_picture(picture, path, palette_as_colour=palette_as_colour)
+            array = decode_picture(picture, path, as_image=True)
+            has_alpha = array.ndim == 3 and array.shape[2] in (2, 4) and not isinstance(picture, TiffImageFile)
+            return array[..., :-1] if has_alpha else array
     except UnidentifiedImageError:
         if not is_tiff(path):
             raise
-    return decode_tiff(path, palette_as_colour=palette_as_colour)  # Pillow cannot open every TIFF
+    return decode_tiff(path, as_image=True)  # Pillow cannot open every TIFF
 
 
-def decode_picture(picture: ImageFile.ImageFile, path: Path, *, palette_as_colour: bool) -> Array:
+def decode_picture(picture: ImageFile.ImageFile, path: Path, *, as_image: bool) -> Array:
     """Decode an opened picture.
 
     Args:
         picture: As Pillow opened it.
         path: Its file.
-        palette_as_colour: Convert an indexed picture to its colours; otherwise its indices are returned.
+        as_image: Convert an indexed picture to its colours, and read channels of any number from a TIFF, without its
+            alpha; otherwise, for a mask, indices are returned.
 
     Returns:
         Upright pixels, (H, W) or (H, W, C), with alpha if the file has it.
@@ -120,7 +140,7 @@ def decode_picture(picture: ImageFile.ImageFile, path: Path, *, palette_as_colou
         InputError: If it is too large, has several pages, or has channels that are not read.
     """
     if isinstance(picture, TiffImageFile):
-        return decode_tiff(path, picture, palette_as_colour=palette_as_colour)
+        return decode_tiff(path, picture, as_image=as_image)
     frames = getattr(picture, "n_frames", 1)
     if frames > 1 and picture.format != "MPO":  # a photograph with its preview
         raise InputError(f"{path} holds {frames} pages: save each page as a file of its own")
@@ -129,7 +149,7 @@ def decode_picture(picture: ImageFile.ImageFile, path: Path, *, palette_as_colou
         return tiff.upright(pixels, picture.getexif().get(ORIENTATION, 1))
     picture.load()
     refuse_missing_rows(path, picture)
-    array = _by_pillow(picture, palette_as_colour=palette_as_colour)
+    array = _by_pillow(picture, palette_as_colour=as_image)
     # Pillow opens some 16-bit files in its 32-bit mode "I".
     return array.astype(np.uint16) if array.dtype == np.int32 else array
 
@@ -161,13 +181,13 @@ def _wide_grey(picture: PngImageFile) -> Array:
     return np.array(picture).view(">u2").astype(np.uint16)
 
 
-def decode_tiff(path: Path, picture: TiffImageFile | None = None, *, palette_as_colour: bool = False) -> Array:
+def decode_tiff(path: Path, picture: TiffImageFile | None = None, *, as_image: bool = False) -> Array:
     """Decode a TIFF, by Pillow if that keeps all of its values, else by tifffile.
 
     Args:
         path: The file.
         picture: As Pillow opened it; None if Pillow cannot.
-        palette_as_colour: Convert an indexed picture to its colours; otherwise its indices are returned.
+        as_image: As for ``decode_picture``.
 
     Returns:
         Upright pixels of the file's type, (H, W) or (H, W, C).
@@ -176,21 +196,64 @@ def decode_tiff(path: Path, picture: TiffImageFile | None = None, *, palette_as_
         InputError: If it has several pages, channels that are not read, or an unsupported compression.
     """
     with open_tiff(path) as file:
-        page = tiff.only_page(file, path)
+        pages = tiff_pages.only_image(file, path) if as_image else [tiff_pages.only_page(file, path)]
+        if len(pages) > 1 or (as_image and tiff.holds_channels(pages[0])):
+            return decode_channels(pages, path)
+        page = pages[0]
         refuse_claim(path, claim_of_page(page))
-        if (obstacle := tiff.channel_obstacle(page)) and not tiff.is_filled_up(page):
+        if obstacle := tiff.image_obstacle(page) if as_image else tiff.channel_obstacle(page):
             raise InputError(f"{path} {obstacle}", code="channels")
-        if picture is not None:
-            picture.seek(page.index)
-            if tiff.keeps_all(page, len(picture.getbands())):
-                array = tiff.with_sign(_by_pillow(picture, palette_as_colour=palette_as_colour), page)
-                if tiff.is_truth(page):
-                    return np.invert(array)
-                # Up to 8 bits, Pillow has inverted the values already.
-                return tiff.black_as_zero(array, page, path) if page.bitspersample > 8 else array
-        try:
-            return tiff.unpacked(page, path, palette_as_colour=palette_as_colour)
-        except Exception as error:
-            if obstacle := tiff.compression_obstacle(page, error):
-                raise InputError(f"{path} {obstacle}") from None
-            raise
+        with _compression_errors(path, page):
+            array = _decode_page(page, path, picture, palette_as_colour=as_image)
+        has_alpha = as_image and array.ndim == 3 and array.shape[2] in (2, 4)
+        return array[..., :-1] if has_alpha else array
+
+
+def _decode_page(page: Any, path: Path, picture: TiffImageFile | None, *, palette_as_colour: bool) -> Array:
+    if picture is not None:
+        picture.seek(page.index)
+        if tiff.keeps_all(page, len(picture.getbands())):
+            array = tiff.with_sign(_by_pillow(picture, palette_as_colour=palette_as_colour), page)
+            if tiff.is_truth(page):
+                return np.invert(array)
+            # Up to 8 bits, Pillow has inverted the values already.
+            return tiff.black_as_zero(array, page, path) if page.bitspersample > 8 else array
+    return tiff.unpacked(page, path, palette_as_colour=palette_as_colour)
+
+
+def decode_channels(pages: Sequence[Any], path: Path, samples: str = "") -> Array:
+    """Decode the channels of an image in a TIFF.
+
+    Args:
+        pages: The only page, or one for each channel, of the opened file.
+        path: The file.
+        samples: As for ``tiff.unpacked_channels``.
+
+    Returns:
+        Upright pixels of the file's type, (H, W, C).
+
+    Raises:
+        InputError: If they do not fit into memory, cannot be read or have an unsupported compression.
+    """
+    for page in pages:
+        claim = claim_of_page(page)
+        refuse_claim(path, replace(claim, memory=claim.memory * len(pages)))
+        if obstacle := None if samples else tiff.image_obstacle(page):
+            raise InputError(f"{path} {obstacle}", code="channels")
+    if pages[0].samplesperpixel > MOST_CHANNELS:
+        count = pages[0].samplesperpixel
+        raise InputError(f"{path} holds {count} channels, more than {MOST_CHANNELS}: save those that are needed")
+    with _compression_errors(path, pages[0]):
+        return tiff.unpacked_channels(pages, path, samples)
+
+
+@contextmanager
+def _compression_errors(path: Path, page: Any) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if obstacle := tiff.compression_obstacle(page, error):
+            raise InputError(f"{path} {obstacle}") from None
+        raise

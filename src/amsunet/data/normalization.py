@@ -11,6 +11,7 @@ from amsunet.data.images import Array
 from amsunet.data.lookup import BAND, look_up
 from amsunet.data.polarity import find_polarity
 from amsunet.data.value_range import ValueRange, evident_range, shows, values_of
+from amsunet.errors import InputError
 
 _MAXIMUM_SAMPLED_PIXELS = 1_000_000
 _FAR = 100
@@ -40,14 +41,22 @@ def with_channels(image: Array, channels: int) -> Array:
     """Convert an image to grey, or repeat a grey one.
 
     Args:
-        image: (H, W, 1 or 3).
-        channels: 1 or 3.
+        image: (H, W, C).
+        channels: Of the network: those of the image, or 1 for colours, or 3 for grey.
 
     Returns:
         (H, W, channels) of the same type.
+
+    Raises:
+        InputError: If an image of other channels would have to be converted.
     """
     if image.shape[2] == channels:
         return image
+    if not {image.shape[2], channels} <= {1, 3}:
+        raise InputError(
+            f"an image has {image.shape[2]} channels, and the network takes {channels}: name images with as many",
+            code="channels",
+        )
     if channels == 3:
         return np.repeat(image[..., :1], 3, axis=2)
     # The luma weights of ITU-R BT.601, as in Pillow.
@@ -71,7 +80,7 @@ def find_range(
     """Find the range by which an image is normalized.
 
     Args:
-        image: (H, W, 1 or 3), with the channels of the network.
+        image: (H, W, C), with the channels of the network.
         normalization: How intensities are normalized, as ``Preprocessing`` describes.
         as_read: The image with the channels of the file, whose colours show its polarity.
         known: The range of the training images of each pixel type.

@@ -19,18 +19,23 @@ _FILL = 0.35
 """Opacity inside an outline."""
 _STRIPE = 5
 """Width in pixels of the stripes over ignored pixels."""
-_VIEW = Preprocessing(in_channels=3, normalization="percentiles", mean=(0, 0, 0), std=(1, 1, 1))
+_VIEW = Preprocessing.blank(3, "percentiles", 1.0)
+_COMPOSITE = Preprocessing.blank(3, "channels", 1.0)
 
 
 def viewable(image: Array) -> Array:
     """Convert an image for display.
 
     Args:
-        image: (H, W, 1 or 3) of any type.
+        image: (H, W, C) of any type.
 
     Returns:
-        (H, W, 3) of uint8; dark, grey and deep images are stretched to their percentiles.
+        (H, W, 3) of uint8; dark, grey and deep images are stretched to their percentiles. Of channels that are no
+        colours the first three are shown as red, green and blue, each stretched by itself.
     """
+    if image.shape[2] not in (1, 3):
+        shown = image[..., :3]
+        return _COMPOSITE.normalize(np.concatenate([shown, np.zeros_like(image[..., :1])], axis=2)[..., :3])
     if image.dtype == np.uint8 and image.shape[2] == 3 and image.max(initial=0) > 127:
         return image
     return _VIEW.normalize(image)
@@ -40,7 +45,7 @@ def draw_outlines(image: Array, labels: Array) -> Array:
     """Draw the border of every class but the background.
 
     Args:
-        image: (H, W, 1 or 3) of any type.
+        image: (H, W, C) of any type.
         labels: (H, W) of integers.
 
     Returns:
@@ -77,7 +82,7 @@ def draw_masks(image: Array, labels: Array, objects: Array | None = None) -> Arr
     """Draw every class but the background, filled at low opacity with an outline; ignored pixels get stripes.
 
     Args:
-        image: (H, W, 1 or 3) of any type.
+        image: (H, W, C) of any type.
         labels: (H, W) of integers.
         objects: Numbers of the objects, (H, W); each is then drawn in its colour, instead of classes.
 

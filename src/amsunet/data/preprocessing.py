@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, Self, get_args
+from typing import Annotated, ClassVar, Self, get_args
 
 import numpy as np
 from PIL import Image
 from pydantic import BeforeValidator, Field, model_validator
 
-from amsunet.choices import ImageScale, Normalization, Polarity
+from amsunet.choices import MOST_CHANNELS, ImageScale, Normalization, Polarity
 from amsunet.data.images import Array
 from amsunet.data.normalization import IntensityRange, find_range, normalize, with_channels
 from amsunet.data.value_range import PixelType, ValueRange
@@ -50,7 +50,9 @@ class Preprocessing(Record):
 
     former_names: ClassVar[Mapping[str, str]] = {"windowing": "normalization"}
 
-    in_channels: Literal[1, 3]
+    in_channels: Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
+    channel_names: tuple[Annotated[str, Field(min_length=1, max_length=256)], ...] = ()
+    """The names of the channels; empty for grey and colours."""
     normalization: Annotated[Normalization, BeforeValidator(refuse_removed)]
     scale: Annotated[float, Field(ge=1e-4, le=4)] = 1.0
     image_scale: ImageScale = "factor"
@@ -71,6 +73,8 @@ class Preprocessing(Record):
     def _one_for_each_channel(self) -> Self:
         if not len(self.mean) == len(self.std) == self.in_channels:
             raise ValueError("mean and std need a number for each channel")
+        if self.channel_names and not len({*self.channel_names}) == len(self.channel_names) == self.in_channels:
+            raise ValueError("channel_names needs a name for each channel, no two the same")
         if self.image_scale == "size" and self.typical_size is None:
             raise ValueError("image_scale size needs typical_size")
         return self
@@ -78,10 +82,11 @@ class Preprocessing(Record):
     @classmethod
     def blank(
         cls,
-        in_channels: Literal[1, 3],
+        in_channels: int,
         normalization: Normalization,
         scale: float,
         values: tuple[ValueRange, ...] = (),
+        channel_names: tuple[str, ...] = (),
     ) -> Self:
         """Make a record before mean and standard deviation are known; they are 0 and 1.
 
@@ -90,9 +95,11 @@ class Preprocessing(Record):
             normalization: How intensities are normalized.
             scale: Working pixels per pixel.
             values: The range of the training images of each pixel type.
+            channel_names: The names of the channels; empty for grey and colours.
         """
         return cls(
             in_channels=in_channels,
+            channel_names=channel_names,
             normalization=normalization,
             scale=scale,
             mean=(0.0,) * in_channels,
@@ -114,7 +121,7 @@ class Preprocessing(Record):
         """All steps: what a network takes in place of an image.
 
         Args:
-            image: As read: (H, W), or (H, W, C) with 1 or 3 channels, of uint8, uint16 or float32.
+            image: As read: (H, W), or (H, W, C), of uint8, uint16 or float32.
             spacing: Millimetres a pixel (rows, columns), where it is known.
 
         Returns:
@@ -130,7 +137,7 @@ class Preprocessing(Record):
         """Find the range by which ``normalize`` maps an image, so that parts of it are normalized alike.
 
         Args:
-            image: The whole image, (H, W, 1 or 3).
+            image: The whole image, (H, W, C).
         """
         return find_range(with_channels(image, self.in_channels), self.normalization, image, self.values, self.polarity)
 
@@ -138,7 +145,7 @@ class Preprocessing(Record):
         """Normalize the intensities of an image.
 
         Args:
-            image: (H, W, 1 or 3) of uint8, uint16 or float32.
+            image: (H, W, C) of uint8, uint16 or float32.
             intensity_range: The range of the whole image, from ``find_range``, if this is a part of it.
 
         Returns:
@@ -254,6 +261,9 @@ def _resized(
 ) -> Array:
     if array.shape[:2] == size and box is None:
         return array
+    if array.ndim == 3 and array.shape[2] not in (1, 3):  # Pillow would take channels for transparency
+        channels = [_resized(array[..., channel], size, resampling, box) for channel in range(array.shape[2])]
+        return np.stack(channels, axis=2)
     grey = array.ndim == 3 and array.shape[2] == 1
     picture = Image.fromarray(array[..., 0] if grey else array)
     out = np.asarray(picture.resize((size[1], size[0]), resampling, box))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from amsunet.data.channels import Names, channel_names, describe_channels
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.image_file import count_pixels, memory_errors, orientation_of
 from amsunet.data.images import Array, read_image
@@ -49,7 +51,7 @@ class Scan:
     width: int
     channels: int
     coloured: bool
-    """Whether the channels differ in any pixel."""
+    """Whether the channels are colours and differ in any pixel."""
     values: ValueRange
     channel_balance: float
     """Range of the dimmest channel over that of the brightest; 1 for grey images and for 8 bits."""
@@ -67,6 +69,8 @@ class Scan:
     """Checksum of the pixels of the masks, with palette and transparency."""
     detail: Array
     """(64, 64) of int8: what the thumbnail leaves out, which distinguishes a copy from a similar image."""
+    channel_names: Names = ()
+    """The names of the channels; empty for grey and colours."""
 
     def read_as(self, reading: Reading) -> Scan:
         """The same scan with its mask files read in another way."""
@@ -105,6 +109,33 @@ def scan_samples(
                 problems.append(outcome)
             report(done, len(samples), "image")
     return _in_shares(scans), problems
+
+
+def with_same_channels(scans: Sequence[Scan]) -> tuple[list[Scan], list[Problem]]:
+    """Separate the samples whose channels are those of most images from the others; grey goes with colours.
+
+    Args:
+        scans: The scans of a data set.
+
+    Returns:
+        The scans that have the same channels, and the problems of the others.
+    """
+    count = Counter(len(scan.channel_names) for scan in scans).most_common(1)[0][0] if scans else 0  # 0: grey, colours
+    orders = Counter(scan.channel_names for scan in scans if len(scan.channel_names) == count)
+    good: list[Scan] = []
+    problems = []
+    for scan in scans:
+        names = scan.channel_names
+        usual = max(orders, key=lambda one: ({*one} == {*names}, orders[one]))
+        if len(names) == count and (names == usual or {*names} != {*usual}):
+            good.append(scan)
+            continue
+        other = next(one for one in scans if one.channel_names == usual)
+        has, of_others = (describe_channels(one.channels, one.channel_names) for one in (scan, other))
+        path = scan.sample.image
+        text = f"{path} has {has}, and {other.sample.image} {of_others}: give all images the same channels in one order"
+        problems.append(Problem("channels that differ", path, text))
+    return good, problems
 
 
 def mixed_depths(scans: Iterable[Scan]) -> list[str]:
@@ -190,7 +221,8 @@ def _scan(sample: Sample, apart: bool, cache: MaskCache) -> Scan:
         inside = image[roi]
     mean, std = _mean_and_deviation(inside)
     grey = _grey(image)
-    coloured = channels == 3 and not (image == image[..., :1]).all()
+    names = channel_names(sample.image, channels)
+    coloured = channels == 3 and not names and not (image == image[..., :1]).all()
     return Scan(
         sample,
         height,
@@ -207,6 +239,7 @@ def _scan(sample: Sample, apart: bool, cache: MaskCache) -> Scan:
         hashlib.sha1(np.ascontiguousarray(image).data, usedforsecurity=False).hexdigest(),
         mask_checksum.hexdigest(),
         _detail(grey),
+        names,
     )
 
 

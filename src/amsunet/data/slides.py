@@ -13,7 +13,14 @@ from PIL import Image
 from amsunet.data.image_file import is_tiff, open_tiff, reading
 from amsunet.data.image_header import MAXIMUM_PIXELS, claim_of_page, refuse_impossible
 from amsunet.data.images import Array, as_supported
-from amsunet.data.tiff import becomes_rgb, black_as_zero, channel_obstacle, compression_obstacle
+from amsunet.data.tiff import (
+    becomes_rgb,
+    black_as_zero,
+    compression_obstacle,
+    holds_channels,
+    image_obstacle,
+    kept_samples,
+)
 from amsunet.errors import InputError
 from amsunet.memory import is_out_of_memory
 from amsunet.optional import require
@@ -48,7 +55,7 @@ class Slide(Protocol):
             columns: In pixels of the level.
 
         Returns:
-            (h, w, 1 or 3) of uint8, uint16 or float32.
+            (h, w, C) of uint8, uint16 or float32, without transparency.
 
         Raises:
             SlideError: If the file is damaged there.
@@ -143,7 +150,7 @@ class TiffSlide:
             part = as_supported(black_as_zero(part, page, self.path), str(self.path))
         except InputError as error:
             raise SlideError(str(error)) from None
-        return part[..., : 1 if part.shape[2] < 3 else 3]
+        return part[..., kept_samples(page) if holds_channels(page) else slice(1 if part.shape[2] < 3 else 3)]
 
     def _from_blocks(self, level: int, rows: slice, columns: slice) -> Array:
         page = self._pages[level]
@@ -229,7 +236,7 @@ def _obstacle(page: Any) -> str | None:
         return f"stores {page.dtype} pixels: save it with 8 or 16 bits"
     if not becomes_rgb(page):
         return "is neither grey nor RGB: save it so"
-    if obstacle := channel_obstacle(page):
+    if obstacle := image_obstacle(page):
         return obstacle
     if 274 in page.tags and page.tags[274].value != 1:
         return "is stored turned: save it upright"

@@ -1,9 +1,10 @@
-"""Interpret the pages of a TIFF: one image or several, its channels, and the meaning of its values."""
+"""Interpret a page of a TIFF: its channels, and the meaning of its values."""
 
 from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,6 +15,7 @@ import tifffile
 
 from amsunet.errors import InputError
 from amsunet.optional import install_command
+from amsunet.wording import setting
 
 Pixels = npt.NDArray[Any]
 
@@ -27,13 +29,9 @@ _ALPHA = (1, 2)
 _WEBP = 50001
 _LOSSLESS = (1, 5, 8, 32773, 32946)
 """Compressions that keep the values."""
-_MASK = 4
-"""Bit of tag 254 for a page that is the transparency of another one."""
-_FEW = 12
-"""A page of at most this width may hold channels that were mistaken for columns."""
 _FURTHEST = 1 << 62
 """A place in a file that can be asked for, if not found."""
-_CHANNELS_REMEDY = "save the channels that are needed as grey or RGB"
+_CHANNELS_REMEDY = "save it as grey or RGB"
 
 
 def count_pages(file: BinaryIO) -> int:
@@ -65,61 +63,63 @@ def count_pages(file: BinaryIO) -> int:
     return len(seen)
 
 
-def only_page(tiff: Any, path: Path) -> Any:
-    """Find the page of the only image in a TIFF; previews and transparencies do not count.
-
-    Args:
-        tiff: The opened file, a ``tifffile.TiffFile``.
-        path: Its path, for the error.
-
-    Raises:
-        InputError: If there are several images.
-    """
-    pages = [page for page in tiff.pages if not (page.is_reduced or page.subfiletype & _MASK)] or list(tiff.pages[:1])
-    if len(pages) > 1:
-        several, code = _several(tiff, pages)
-        raise InputError(f"{path} {several}", code=code)
-    return pages[0]
-
-
-def _several(tiff: Any, pages: list[Any]) -> tuple[str, str]:
-    """Describe the pages of a file that has several: the end of a sentence, and the error's code."""
-    count, page, axes = len(pages), pages[0], tiff.series[0].axes
-    each = "save each page as a file of its own"
-    if axes[:1] == "C":
-        return f"holds {count} channels, a page each: {_CHANNELS_REMEDY}", "channels"
-    if page.imagewidth <= _FEW < count and page.samplesperpixel == 1:
-        taken = f"{page.imagewidth} channels of one image of {page.imagelength} x {count} pixels"
-        wide = f"holds {count} pages, each {page.imagewidth} pixels wide"
-        return f"{wide}: if these are {taken}, {_CHANNELS_REMEDY}; else {each}", "channels"
-    if count == 3 and page.samplesperpixel == 1:
-        return f"holds 3 pages: if these are red, green and blue, save them as RGB; else {each}", ""
-    return f"holds {count} pages: {each}", ""
-
-
 def channel_obstacle(page: Any) -> str | None:
-    """Describe channels that are not those of a grey or colour image.
+    """Describe channels that are not those of a grey or colour image, for a mask.
 
     A channel is transparency only if the file marks it so. Three channels stored side by side are taken as colours.
 
     Args:
-        page: The page of the image.
+        page: The page of the mask.
 
     Returns:
         The end of a sentence after "FILE", with advice; None if the channels can be read.
     """
-    if page.axes not in ("YX", "YXS", "SYX"):
-        return f"holds a volume ({page.axes}): save each slice as a file of its own"
-    count, beyond = page.samplesperpixel, _beyond(page)
-    side_by_side = bool(count == 3 and page.axes == "YXS")
-    if beyond <= 0 or side_by_side or (beyond == 1 and _has_alpha(page)):
+    if volume := _volume(page):
+        return volume
+    if not holds_channels(page) or is_filled_up(page):
         return None
-    if count == 3:
-        return (
-            "holds 3 planes: if these are red, green and blue, save them as RGB; else each plane as a file of its own"
-        )
-    reason = ", none of them marked as transparency" if beyond == 1 else ", where images have one or three"
+    count = page.samplesperpixel
+    reason = ", none of them marked as transparency" if _beyond(page) == 1 else ", where masks have one or three"
     return f"has {count} channels{reason}: {_CHANNELS_REMEDY}"
+
+
+def image_obstacle(page: Any) -> str | None:
+    """Describe what keeps the channels of an image from being read.
+
+    Args:
+        page: The page of the image, or of one of its channels.
+
+    Returns:
+        The end of a sentence after "FILE", with advice; None if they can be read.
+    """
+    if volume := _volume(page):
+        return volume
+    if not holds_channels(page) or len(page.extrasamples) >= _beyond(page):
+        return None
+    return (
+        f"has {page.samplesperpixel} channels and does not say what those beyond "
+        f"{'grey' if _COLOURS[page.photometric] == 1 else 'the colours'} are: set {setting(axes='YXC')} if all are "
+        f"channels, {setting(axes='YXS')} if the last is transparency"
+    )
+
+
+def _volume(page: Any) -> str | None:
+    if page.axes in ("YX", "YXS", "SYX"):
+        return None
+    return f"holds a volume ({page.axes}): save each slice as a file of its own"
+
+
+def holds_channels(page: Any) -> bool:
+    """Whether a page holds channels that are neither grey, colours nor transparency.
+
+    A channel is transparency only if the file marks it so. Three channels stored side by side are taken as colours; so
+    are four of which the last has one value everywhere, as some programs write colours.
+    """
+    beyond, colours = _beyond(page), _COLOURS.get(page.photometric)
+    side_by_side = page.samplesperpixel == 3 and page.axes == "YXS"
+    if beyond <= 0 or side_by_side or (beyond == 1 and _has_alpha(page)):
+        return False
+    return not (colours == 3 and is_filled_up(page))
 
 
 def is_filled_up(page: Any) -> bool:
@@ -136,6 +136,10 @@ def is_filled_up(page: Any) -> bool:
 
 def _has_alpha(page: Any) -> bool:
     return any(kind in _ALPHA for kind in page.extrasamples)
+
+
+def _colours_of(page: Any) -> str:
+    return "CMYK" if page.photometric == CMYK else str(getattr(page.photometric, "name", page.photometric))
 
 
 def _beyond(page: Any) -> int:
@@ -225,8 +229,7 @@ def unpacked(page: Any, path: Path, *, palette_as_colour: bool) -> Pixels:
         Exception: Any error of tifffile, if it cannot read the page.
     """
     if page.photometric != PALETTE and not becomes_rgb(page):
-        name = "CMYK" if page.photometric == CMYK else getattr(page.photometric, "name", page.photometric)
-        raise InputError(f"{path} stores its colours as {name}: save it as grey or RGB")
+        raise InputError(f"{path} stores its colours as {_colours_of(page)}: save it as grey or RGB")
     pixels: Pixels = page.asarray()
     if page.axes == "SYX":
         pixels = np.moveaxis(pixels, 0, 2)
@@ -235,6 +238,46 @@ def unpacked(page: Any, path: Path, *, palette_as_colour: bool) -> Pixels:
     if _beyond(page) == 1 and not _has_alpha(page):
         pixels = pixels[..., :-1]
     return upright(black_as_zero(pixels, page, path), orientation(page))
+
+
+def unpacked_channels(pages: Sequence[Any], path: Path, samples: str = "") -> Pixels:
+    """Read the channels of an image, whichever way they are stored.
+
+    Args:
+        pages: The only page, or one for each channel.
+        path: Their file, for the error.
+        samples: ``C`` if all samples of a page are channels, ``S`` if they are colours with transparency; empty for
+            what the file says, which marks transparency.
+
+    Returns:
+        Upright pixels, (H, W, C), without transparency.
+
+    Raises:
+        InputError: If the colours are not grey or RGB.
+        Exception: Any error of tifffile, if it cannot read a page.
+    """
+    first = pages[0]
+    if not becomes_rgb(first):
+        raise InputError(f"{path} stores its channels as {_colours_of(first)}: save them as grey")
+    pixels = np.stack([page.asarray() for page in pages], axis=-1) if len(pages) > 1 else first.asarray()
+    pixels = pixels[..., None] if pixels.ndim == 2 else np.moveaxis(pixels, 0, 2) if first.axes == "SYX" else pixels
+    if len(pages) == 1:
+        pixels = pixels[..., kept_samples(first, samples)]
+    return upright(black_as_zero(pixels, first, path), orientation(first))
+
+
+def kept_samples(page: Any, samples: str = "") -> list[int]:
+    """The samples of a page that are not transparency.
+
+    Args:
+        page: The page.
+        samples: As for ``unpacked_channels``.
+    """
+    count = page.samplesperpixel
+    if samples == "S":
+        return [*range(1 if count < 3 else 3)]
+    colours = _COLOURS.get(page.photometric, count) if samples != "C" else count
+    return [at for at in range(count) if at < colours or page.extrasamples[at - colours] not in _ALPHA]
 
 
 def orientation(page: Any) -> int:

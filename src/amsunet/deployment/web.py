@@ -11,6 +11,7 @@ from pathlib import Path
 
 from amsunet.atomic_io import as_input_error, atomic_write, check_writable
 from amsunet.choices import ExportPrecision
+from amsunet.data.channels import describe_channels
 from amsunet.deployment.page_files import START, PageNetwork, page_files
 from amsunet.deployment.single_page import to_single_page
 from amsunet.errors import InputError
@@ -148,7 +149,10 @@ def _checked(network: PageNetwork) -> PageNetwork:
     if not network.path.is_file():
         raise InputError(f"{network.path} is missing: install amsunet again, which it comes with")
     verify_checksum(network.path)
-    _description(network.path)
+    preprocessing = _description(network.path).preprocessing
+    if preprocessing.channel_names or preprocessing.in_channels not in (1, 3):
+        takes = describe_channels(preprocessing.in_channels, preprocessing.channel_names)
+        raise InputError(f"{network.name} takes {takes}, and the page shows grey and colour images: predict with it")
     return network
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from amsunet.atomic_io import atomic_write
 from amsunet.blocks import AMS, RSC
 from amsunet.data.crops import to_tensor
-from amsunet.data.images import Array, read_image
+from amsunet.data.images import Array
 from amsunet.data.overlay import draw_outlines, viewable
 from amsunet.inference import SMALLEST_SIDE
 from amsunet.inference.forward import to_labels
@@ -77,7 +77,7 @@ def explain(
     assert isinstance(runtime, TorchRuntime) and isinstance(runtime.network, TemperatureScaled)
     network = runtime.network  # whose parts are named as in the network alone
     # As it is predicted, with the polarity that is chosen for it.
-    (seen,) = predictor.prepare(read_image(Path(image)), Path(image).stem).views.values()
+    (seen,) = predictor.prepare(predictor.read(Path(image)), Path(image).stem).views.values()
     prepared = _middle(np.moveaxis(seen, 0, 2))
     pixels = to_tensor(prepared)[None].to(options.choose_device().type)
     x = standardise(pixels.float() / 255, description.preprocessing)

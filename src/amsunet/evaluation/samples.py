@@ -89,6 +89,8 @@ def choose_images(
             f"{dataset.source} has {dataset.convention.num_classes} classes, the run {known.num_classes}: "
             "evaluate it on data with the same classes"
         )
+    for scan in dataset.scans:
+        predictor.check_channels(str(scan.sample.image), scan.channels, scan.channel_names)
     if of_run and record is not None:
         chosen = choose_of_run(dataset, record, split, predictor.folds)
     else:

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from amsunet.atomic_io import as_input_error, printable
-from amsunet.data.containers import file_of
+from amsunet.data.channel_files import files_of
 from amsunet.file_lock import file_lock
 from amsunet.inference.uncertainty import ReviewItem
 from amsunet.records import Record
@@ -34,21 +34,32 @@ FileStamp = tuple[int, int, int]
 
 
 def stamp(path: Path) -> FileStamp | None:
-    """The stamp of a regular file; None of anything else. Whoever sets the former time changes the latter."""
+    """The stamp of a regular file; None of anything else. Whoever sets the former time changes the latter. Of channels
+    in a file each it is the bytes of all and the last change of any.
+    """
     try:
-        found = file_of(path).stat()
+        found = [file.stat() for file in files_of(path)]
     except OSError:
         return None
-    return (found.st_size, found.st_mtime_ns, found.st_ctime_ns) if S_ISREG(found.st_mode) else None
+    if not all(S_ISREG(one.st_mode) for one in found):
+        return None
+    changed, entered = (
+        max(times) for times in zip(*((one.st_mtime_ns, one.st_ctime_ns) for one in found), strict=True)
+    )
+    return sum(one.st_size for one in found), changed, entered
 
 
 def checksum(path: Path) -> str:
-    """SHA-256 of a file; empty if it cannot be read."""
+    """SHA-256 of a file, or of the files of its channels one after the other; empty if one cannot be read."""
+    digest = hashlib.sha256()
     try:
-        with file_of(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        for part in files_of(path):
+            with part.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
     except OSError:
         return ""
+    return digest.hexdigest()
 
 
 class Prediction(Record):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from amsunet.data.channels import Names, channel_names, refuse_channels
 from amsunet.data.images import Array, as_supported, read_image
 from amsunet.data.normalization import IntensityRange
 from amsunet.data.preprocessing import InputFormat, Preprocessing, Size, Spacing, channels_first
@@ -111,7 +112,7 @@ class Predictor:
         """Segment one image.
 
         Args:
-            image: A path, or an array (H, W) or (H, W, 1 or 3) of real numbers.
+            image: A path, or an array (H, W) or (H, W, C) of real numbers, with the channels that were trained on.
             name: What the result is called; the file's name when left out.
             spacing: Millimetres a pixel (rows, columns), which the result then knows; where that of the training images
                 is known too, it decides how the image is scaled.
@@ -124,11 +125,15 @@ class Predictor:
                 numbers (NaN or infinity).
         """
         if isinstance(image, str | Path):
-            return self._predict(read_image(Path(image)), name or Path(image).stem, spacing)
+            read = self.read(path := Path(image))
+            return self._predict(read, name or path.stem, spacing)
         array = np.asarray(image)
         array = array[..., None] if array.ndim == 2 else array
-        if array.ndim != 3 or array.shape[2] not in (1, 3) or not array.size:
-            raise InputError(f"an image must be (H, W), (H, W, 1) or (H, W, 3), not {np.shape(image)}")
+        channels = self.description.preprocessing.in_channels
+        shapes = "(H, W), (H, W, 1) or (H, W, 3)" if channels in (1, 3) else f"(H, W, {channels})"
+        if array.ndim != 3 or array.shape[2] not in {1, 3, channels} or not array.size:
+            raise InputError(f"an image must be {shapes}, not {np.shape(image)}")
+        self.check_channels("the image", array.shape[2])
         return self._predict(as_supported(array, "the image"), name or "image", spacing)
 
     def _predict(self, image: Array, name: str, spacing: Spacing | None) -> Segmentation:
@@ -154,6 +159,21 @@ class Predictor:
         alone = copy(self)
         alone._members = [self._members[self.folds.fold_of[name]]]
         return alone
+
+    def read(self, path: Path) -> Array:
+        """Read an image that has the channels which the networks take.
+
+        Raises:
+            InputError: If it cannot be read, or has other channels.
+        """
+        image = read_image(path)
+        self.check_channels(str(path), image.shape[2], channel_names(path, image.shape[2]))
+        return image
+
+    def check_channels(self, who: str, count: int, names: Names = ()) -> None:
+        """Raise InputError if an image has other channels than the networks take; names are empty if not known."""
+        for kind in self.preprocessings.values():
+            refuse_channels(who, count, names, kind.in_channels, kind.channel_names)
 
     def prepare(self, image: Array, name: str, spacing: Spacing | None = None) -> Prepared:
         """The first of three parts of a prediction: what is done before the networks."""

@@ -56,10 +56,10 @@ def prepare_image(
     smallest: float,
     spacing: Spacing | None = None,
 ) -> Prepared:
-    """Prepare an image as read, (H, W, 1 or 3).
+    """Prepare an image as read, (H, W, C).
 
     Args:
-        image: As read, (H, W, 1 or 3).
+        image: As read, (H, W, C).
         name: What the image is called by.
         preprocessings: How the networks want images.
         choose: Chooses between ranges where there are two.
@@ -96,7 +96,7 @@ def _view(
 
 
 def _is_coloured(image: Array) -> bool:
-    """Whether an image, (H, W, 1 or 3), has more colour than grey stored as JPEG has."""
+    """Whether an image, (H, W, C), has more colour than grey stored as JPEG has."""
     if image.shape[2] == 1:
         return False
     some = image[:: max(1, image.shape[0] // 256), :: max(1, image.shape[1] // 256)].astype(np.float32)

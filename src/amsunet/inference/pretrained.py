@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from amsunet import models
+from amsunet.choices import MOST_CHANNELS
 from amsunet.errors import InputError
 from amsunet.inference.model_file import build_network, load_model
 from amsunet.inference.model_ref import ModelRef
@@ -34,7 +35,7 @@ def create_model(name: str, *, pretrained: str | Path | None = None, **arguments
         pretrained: A network of the zoo (``zoo:NAME``), a run folder, or a model file.
         arguments: Of the network: ``in_channels``, ``num_classes``, ``base_channels`` and what else the network takes.
             With trained weights ``num_classes`` may be another number, and its head is then fresh; so may
-            ``in_channels`` be 1 in place of 3 or 3 in place of 1, for which the first kernels are summed or shared out.
+            ``in_channels``, for which the first kernels are summed or shared out.
             It then has no ``preprocessing``.
 
     Returns:
@@ -114,12 +115,12 @@ def take_weights(network: nn.Module, trained: Mapping[str, Tensor]) -> list[str]
 
 
 def _is_stem(given: Tensor, value: Tensor) -> bool:
-    """Whether two kernels differ in their input channels alone, and by those of grey and colour images."""
+    """Whether two kernels differ in their input channels alone, by those that images may have."""
     same_rest = given.shape[0] == value.shape[0] and given.shape[2:] == value.shape[2:]
-    return same_rest and {given.shape[1], value.shape[1]} == {1, 3}
+    return same_rest and given.shape[1] != value.shape[1] and max(given.shape[1], value.shape[1]) <= MOST_CHANNELS
 
 
 def _other_channels(kernel: Tensor, channels: int) -> Tensor:
-    """A kernel for grey images that sums what it saw of colours, or the other way round."""
+    """A kernel that shares out over its channels the sum of what it had for others."""
     grey = kernel.sum(dim=1, keepdim=True)
     return torch.cat([grey / channels] * channels, dim=1)

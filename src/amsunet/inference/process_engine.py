@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from amsunet.data.image_file import memory_errors
 from amsunet.data.image_header import NO_MEMORY
-from amsunet.data.images import Array, read_image
+from amsunet.data.images import Array
 from amsunet.data.slides import SlideError
 from amsunet.errors import InputError
 from amsunet.inference.prediction_plan import ImageTask, Planner, PredictionPlan
@@ -126,7 +126,7 @@ def _read(predictor: Predictor, task: ImageTask) -> Read | InputError:
     file = stamp(task.image)
     try:
         with memory_errors(task.image):
-            image = read_image(task.image)
+            image = predictor.read(task.image)
             prepared = predictor.prepare(image, task.name)
     except InputError as error:
         return error

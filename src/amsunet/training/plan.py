@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from amsunet.data.augmentation import Augmentation
+from amsunet.data.channels import describe_channels
 from amsunet.data.fingerprint import Fingerprint
 from amsunet.data.mirrored import flips_beside
 from amsunet.errors import InputError
@@ -59,6 +60,7 @@ def make_plan(
     derived, reasons = _derive(fingerprint, training_images, device, short=short, scale=given.get("scale"))
     if recipe == "paper":
         _follow_paper(derived, reasons, fingerprint)
+    _refuse_other_channels(derived, given)
     derived |= given
     reasons |= dict.fromkeys(given, USER_SET)
     if derived["crop"][0] != derived["crop"][1] and derived["quarter_turns"]:
@@ -103,22 +105,14 @@ def _derive(
         # Steps of 32 pixels, as crops have them: little of a crop that is the whole image is then filled up.
         scale = 32 * round(max(side, longest * width / thickness) / 32) / longest
         scale = round(scale, 4) if scale < 0.8 else 1.0
-    decide("in_channels", 3 if fingerprint.coloured else 1, "colour images" if fingerprint.coloured else "grey images")
+    decide("in_channels", *_channels(fingerprint))
+    settings["channel_names"] = fingerprint.channel_names
     decide("scale", scale, f"{fingerprint.structures}, images {longest} long")
     if fingerprint.framing is not None:
         decide("image_scale", *fingerprint.framing.decide()[:2])
     uneven = fingerprint.brightness_variation > 1.5
     both = uneven and fingerprint.bright_on_dark
-    if fingerprint.coloured and fingerprint.channel_balance < _DIM:
-        dim = f"the dimmest channel has {fingerprint.channel_balance:.2g} of the brightest one's range"
-        decide("normalization", "channels", f"{dim}: each channel by its own")
-    elif both:
-        decide("normalization", "bright_on_dark", "foreground is dark in bright images, bright in dark ones")
-    elif uneven:
-        decide("normalization", "gamma", "brightness differs much between images")
-    else:
-        mixed = "each image by its own range" if len(fingerprint.values) > 1 else "alike in brightness"
-        decide("normalization", "percentiles" if fingerprint.bits > 8 else "depth", f"{fingerprint.depth}, {mixed}")
+    decide("normalization", *_normalization(fingerprint, uneven=uneven, both=both))
     thin = thickness * scale < _THIN
     small = thickness * scale < _WORKING_THICKNESS
     most = _SMALL_CROP if small else _LARGEST_CROP
@@ -155,6 +149,35 @@ def _derive(
     return settings, reasons
 
 
+def _channels(fingerprint: Fingerprint) -> tuple[int, str]:
+    if names := fingerprint.channel_names:
+        return len(names), describe_channels(len(names), names)
+    return (3, "colour images") if fingerprint.coloured else (1, "grey images")
+
+
+def _normalization(fingerprint: Fingerprint, *, uneven: bool, both: bool) -> tuple[str, str]:
+    if fingerprint.channel_names:
+        return "channels", "channels are no colours: each by its own range"
+    if fingerprint.coloured and fingerprint.channel_balance < _DIM:
+        dim = f"the dimmest channel has {fingerprint.channel_balance:.2g} of the brightest one's range"
+        return "channels", f"{dim}: each channel by its own"
+    if both:
+        return "bright_on_dark", "foreground is dark in bright images, bright in dark ones"
+    if uneven:
+        return "gamma", "brightness differs much between images"
+    mixed = "each image by its own range" if len(fingerprint.values) > 1 else "alike in brightness"
+    return "percentiles" if fingerprint.bits > 8 else "depth", f"{fingerprint.depth}, {mixed}"
+
+
+def _refuse_other_channels(derived: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    wanted, names = given.get("in_channels"), derived.get("channel_names", ())
+    if wanted is not None and (wanted != len(names) if names else wanted not in (1, 3)):
+        has = describe_channels(derived["in_channels"], names)
+        raise InputError(f"{setting(in_channels=wanted)}: the images have {has}, leave it out")
+    if names and "stain" in given.get("extra_augmentation", ()):
+        raise InputError(f"{setting(extra_augmentation='stain')}: only colour images have a stain")
+
+
 def _why_inverted(uneven: bool, both: bool) -> str:
     if both:
         return "the normalization sees to it"
@@ -186,7 +209,8 @@ def make_augmentation(plan: Plan) -> Augmentation:
     """What training batches go through."""
     return Augmentation(
         plan.augmentation,
-        coloured=plan.in_channels == 3,
+        coloured=plan.in_channels == 3 and not plan.channel_names,
+        separate=bool(plan.channel_names),
         flips=plan.augmentation_flips,
         quarter_turns=plan.quarter_turns,
         inversion=plan.inversion,

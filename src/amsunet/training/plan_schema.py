@@ -62,7 +62,7 @@ class _PlanSettings(Record):
     pretrained: str | None = None
     """Start from the weights of a trained run, or of a network that ``amsunet zoo`` lists."""
     in_channels: Channels | None = None
-    """Channels of the images: 1 for grey ones, 3 for colour."""
+    """Channels of the images: 1 for grey ones, 3 for colour, another number for other channels."""
     scale: Scale | None = None
     """Working pixels per image pixel."""
     image_scale: ImageScale = "factor"
@@ -133,7 +133,7 @@ class _PlanSettings(Record):
     def _add_to_something(cls, extra: tuple[Extra, ...], info: ValidationInfo) -> tuple[Extra, ...]:
         if extra and info.data.get("augmentation") in ("none", "paper"):
             raise ValueError("there is something to add to with augmentation light, medium or strong alone")
-        if "stain" in extra and info.data.get("in_channels") == 1:
+        if "stain" in extra and info.data.get("in_channels") not in (None, 3):
             raise ValueError("only colour images have a stain")
         return extra
 
@@ -155,6 +155,8 @@ class Plan(_PlanSettings):
     foreground_fraction: Share
     augmentation: Strength
     quarter_turns: bool
+    channel_names: tuple[str, ...] = ()
+    """The names of the channels; empty for grey and colours. They follow from the images."""
     reasons: dict[str, str] = Field(default_factory=dict)
     """Why each setting is what it is."""
 
@@ -165,7 +167,7 @@ class Plan(_PlanSettings):
 
     def __str__(self) -> str:
         lines = []
-        for name, value in self.model_dump(exclude={"reasons"}).items():
+        for name, value in self.model_dump(exclude={"reasons", "channel_names"}).items():
             if value not in (None, {}, ()):
                 lines.append(f"  {name:<20}  {as_text(value):<12}  {self.reasons.get(name, 'the default')}")
         return "\n".join(lines)

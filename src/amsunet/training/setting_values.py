@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from amsunet.choices import Normalization
+from amsunet.choices import MOST_CHANNELS, Normalization
 from amsunet.records import refuse_removed
 
 _Side = Annotated[int, Field(ge=32, le=65536)]
@@ -28,7 +28,7 @@ def _sides(value: Any) -> Any:
     return (sides[0], sides[-1])
 
 
-Channels = Literal[1, 3]
+Channels = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
 Scale = Annotated[float, Field(ge=1e-4, le=4)]
 NormalizationSetting = Annotated[Normalization, BeforeValidator(refuse_removed)]
 Crop = Annotated[tuple[_Side, _Side], BeforeValidator(_sides)]

@@ -202,7 +202,7 @@ def _open_picture(picture: ImageFile.ImageFile, path: Path) -> MaskFile:
     if mode in ("PA", "La", "RGBa"):
         upright = np.asarray(ImageOps.exif_transpose(picture).convert("RGBA"))
         return MaskFile(_grey_if_grey(upright[..., :3]), alpha=upright[..., 3])
-    return _of_channels(images.decode_picture(picture, path, palette_as_colour=False), path)
+    return _of_channels(images.decode_picture(picture, path, as_image=False), path)
 
 
 def _of_channels(array: Array, path: Path) -> MaskFile:
