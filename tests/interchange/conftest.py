@@ -45,7 +45,7 @@ def _random() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 3, (33, 47)).astype(np.uint8)
 
 
-MASKS = {
+_MASKS = {
     "empty": np.zeros((20, 30), np.uint8),
     "one pixel": np.pad(np.ones((1, 1), np.uint8), ((7, 12), (3, 26))),
     "full": np.ones((5, 9), np.uint8),
@@ -55,10 +55,16 @@ MASKS = {
 }
 
 
-@pytest.fixture(params=MASKS)
+@pytest.fixture(scope="session")
+def masks() -> dict[str, np.ndarray]:
+    """Masks of two classes, by what they hold."""
+    return _MASKS
+
+
+@pytest.fixture(params=_MASKS)
 def mask(request) -> np.ndarray:
     """A mask of two classes."""
-    return MASKS[request.param]
+    return _MASKS[request.param]
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def write(result: Segmentation, objects: Objects, image: Path, path: Path) -> No
         for index, outline in enumerate(outline_objects(objects.numbers, len(objects))):
             region = _region(outline)
             region.name = f"{index + 1:0{digits}}-{values.class_names[index]}"
-            region.group = int(objects.classes[index])
+            # Not as a group: ImageJ gives each group a colour of its own choice.
             region.props = f"class: {values.class_names[index]}\n"
             region.stroke_color = bytes((255, *values.colours[index]))
             # Entries without the time of day: the same result is the same file.
