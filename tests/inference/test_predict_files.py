@@ -117,7 +117,7 @@ _STEPS = {
     "prepare": (Predictor, lambda predictor, image, name: [name]),
     "compute": (Predictor, lambda predictor, images: [one.name for one in images]),
     "finish": (PendingSegmentation, lambda pending: [pending.image.name]),
-    "write": (Outputs, lambda outputs, segmentation, image: [segmentation.name]),
+    "write": (Outputs, lambda outputs, segmentation, image, source: [segmentation.name]),
 }
 """What is done with an image, and how it is known there."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from amsunet.choices import EngineName
+from amsunet.choices import EngineName, ResultForm
 from amsunet.cli.options import engine_options, model_options, refuse_settings_of, view_options
 from amsunet.console import echo
 from amsunet.inference.runtime_options import RuntimeName, RuntimeOptions
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(), required=True, help="Folder for the masks.")
 @click.option("--overlay", is_flag=True, help="Also write the images with outlines.")
 @click.option("--probability", is_flag=True, help="Also write probability maps (16-bit PNG).")
+@click.option(
+    "--also",
+    callback=lambda _context, _parameter, value: tuple(filter(None, (value or "").replace(" ", "").split(","))),
+    metavar="FORM[,FORM]",
+    help="Also write each result for other programs, in a folder of the form's name: labels (TIFF of object numbers), "
+    "geojson (QuPath), rois (ImageJ), coco.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace masks that are there already.")
 @click.option(
     "--resume",
@@ -56,6 +63,7 @@ def predict(
     out: str,
     overlay: bool,
     probability: bool,
+    also: tuple[ResultForm, ...],
     overwrite: bool,
     resume: bool,
     level: int,
@@ -92,7 +100,13 @@ def predict(
     echo(f"on {predictor}")
     with terminated_like_interrupted():
         outcome = predict_them(
-            predictor, overlay=overlay, probability=probability, overwrite=overwrite, level=level, resume=resume
+            predictor,
+            overlay=overlay,
+            probability=probability,
+            also=also,
+            overwrite=overwrite,
+            level=level,
+            resume=resume,
         )
     lists = Path(record or as_path(out))
     masks = outcome.written + outcome.passed_over

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import numpy as np
 from amsunet.data.images import Array, write_image
 from amsunet.data.masks import MaskConvention
 from amsunet.errors import InputError
+from amsunet.inference.result_formats import open_writer, write_forms
 
 if TYPE_CHECKING:
     from amsunet.inference.segmentation import Segmentation
@@ -60,12 +61,21 @@ class Outputs:
     """Of the image with outlines."""
     probabilities: Mapping[int, Path] = field(default_factory=dict)
     """Of the probability maps, by class number: of two classes that of the foreground alone."""
+    forms: Mapping[str, Path] = field(default_factory=dict)
+    """For other programs, by the name of the form, see ``result_formats``."""
 
     @classmethod
     def of(
-        cls, out: Path, name: str, convention: MaskConvention, *, overlay: bool = False, probability: bool = False
+        cls,
+        out: Path,
+        name: str,
+        convention: MaskConvention,
+        *,
+        overlay: bool = False,
+        probability: bool = False,
+        also: Sequence[str] = (),
     ) -> Outputs:
-        """Name the files below ``out``; overlays and probability maps only where they are wanted."""
+        """Name the files below ``out``; overlays, probability maps and other forms only where they are wanted."""
         maps = dict(enumerate(convention.class_names)) if probability else {}
         if len(maps) == 2:
             maps = {1: ""}
@@ -76,6 +86,7 @@ class Outputs:
                 label: place_below(out, f"probabilities/{name}{class_name and '_'}{class_name.replace(' ', '_')}.png")
                 for label, class_name in maps.items()
             },
+            {form: place_below(out, f"{form}/{name}{open_writer(form).suffix}") for form in also},
         )
 
     def __iter__(self) -> Iterator[Path]:
@@ -83,9 +94,17 @@ class Outputs:
         if self.overlay is not None:
             yield self.overlay
         yield from self.probabilities.values()
+        yield from self.forms.values()
 
-    def write(self, segmentation: Segmentation, image: Array | None) -> None:
-        """Write all of them; the image as read is needed for the overlay alone."""
+    def write(self, segmentation: Segmentation, image: Array | None, source: Path) -> None:
+        """Write all of them.
+
+        Args:
+            segmentation: What the files show.
+            image: As read; it is needed for the overlay alone.
+            source: Where it was read from, which some forms repeat.
+        """
+        write_forms(self.forms, segmentation, source)  # first: where one is not possible there is nothing
         segmentation.write_to(self.masks)
         if self.overlay is not None and image is not None:
             write_image(self.overlay, np.asarray(segmentation.overlay(image)))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from amsunet.atomic_io import check_writable, remove_abandoned
-from amsunet.choices import EngineName
+from amsunet.choices import EngineName, ResultForm
 from amsunet.data.image_header import MAXIMUM_PIXELS
 from amsunet.data.slides import LARGE_PIXELS
 from amsunet.errors import InputError
@@ -22,6 +22,7 @@ from amsunet.inference.prediction_record import RECORD, PredictionRecord
 from amsunet.inference.prediction_results import Results
 from amsunet.inference.predictor import Predictor, load
 from amsunet.inference.process_engine import Engine, predict_here
+from amsunet.inference.result_formats import join_forms
 from amsunet.regular_file import refuse_irregular
 from amsunet.wording import setting
 
@@ -38,6 +39,7 @@ def predict(
     overwrite: bool = False,
     level: int = 0,
     resume: bool = False,
+    also: Sequence[ResultForm] = (),
     engine: EngineName | Engine = "process",
 ) -> Outcome:
     """Segment images into a folder of masks, as the command ``amsunet predict`` does.
@@ -53,6 +55,8 @@ def predict(
         level: Of slides that are pyramids, the level whose pixels are those of an image.
         resume: Go on with what was predicted into ``out``: masks that the same network made of the same image stay, and
             what has changed is made anew.
+        also: Other forms of each result, for other programs: ``labels``, ``geojson``, ``rois`` or ``coco``, each in a
+            folder of its name; ``coco`` also as one file for all images.
         engine: What the work is done by: this process, or ``ray``, workers on this machine; a ``RayEngine`` for other
             numbers of them, for a cluster, or where masks go to a store.
 
@@ -79,6 +83,7 @@ def predict(
         overwrite=overwrite,
         level=level,
         resume=resume,
+        also=also,
     )
 
 
@@ -92,6 +97,7 @@ def predict_files(
     overwrite: bool = False,
     level: int = 0,
     resume: bool = False,
+    also: Sequence[ResultForm] = (),
     engine: Engine = predict_here,
 ) -> Outcome:
     """Segment images and write their masks as PNG under ``out``, those of slides as tiled TIFF; a file that cannot be
@@ -107,6 +113,8 @@ def predict_files(
         level: Of slides that are pyramids, the level whose pixels are those of an image.
         resume: Go on with what was predicted into ``out``: masks that the same network made of the same image stay, and
             what has changed is made anew.
+        also: Other forms of each result, for other programs: ``labels``, ``geojson``, ``rois`` or ``coco``, each in a
+            folder of its name; ``coco`` also as one file for all images.
         engine: Does the work that is planned.
 
     Returns:
@@ -117,13 +125,13 @@ def predict_files(
     """
     check_folder(out)
     record = PredictionRecord(out)
-    planner = Planner(predictor, record, overlay, probability, overwrite, level, resume)
+    planner = Planner(predictor, record, overlay, probability, overwrite, level, resume, tuple(also))
     plan = planner.plan(inputs)
     _note_large(plan.images)
     for folder in {out, *plan.folders()}:
         remove_abandoned(folder)
     results = Results(record, predictor.checksum())
-    with recorded(results):
+    with joined_at_end(record, also), recorded(results):
         for one, prediction in plan.made:
             results.pass_over(one.image, prediction)
         engine(planner, plan, results)
@@ -154,6 +162,15 @@ def recorded(results: Results) -> Iterator[None]:
         raise
     finally:
         results.close(time.perf_counter() - start)
+
+
+@contextmanager
+def joined_at_end(record: PredictionRecord, also: Sequence[ResultForm]) -> Iterator[None]:
+    """At the end, also where the work within is stopped, join the forms that are one file for all images."""
+    try:
+        yield
+    finally:
+        join_forms(record, also)
 
 
 def choose_engine(engine: EngineName | Engine) -> Engine:

@@ -13,13 +13,14 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from amsunet.atomic_io import printable
+from amsunet.choices import ResultForm
 from amsunet.data.image_file import TIFF_SUFFIXES
 from amsunet.data.slides import SLIDE_SUFFIXES
 from amsunet.errors import InputError
 from amsunet.inference.inputs import find_inputs, refuse_url
 from amsunet.inference.outcome import Outcome
 from amsunet.inference.outputs import Outputs, mask_paths
-from amsunet.inference.predict_files import check_folder, predict_files, recorded
+from amsunet.inference.predict_files import check_folder, joined_at_end, predict_files, recorded
 from amsunet.inference.prediction_plan import Planner, relative_name, size_of
 from amsunet.inference.prediction_record import FileStamp, Prediction, PredictionRecord
 from amsunet.inference.prediction_results import Results
@@ -79,6 +80,7 @@ def predict_stored(
     overwrite: bool = False,
     level: int = 0,
     resume: bool = False,
+    also: Sequence[ResultForm] = (),
 ) -> Outcome:
     """Segment images of which some are in stores, or whose masks go to one. A worker fetches an object to a temporary
     file, and from then on does as with any file.
@@ -94,13 +96,14 @@ def predict_stored(
         overwrite: As for ``predict_files``.
         level: As for ``predict_files``.
         resume: As for ``predict_files``.
+        also: As for ``predict_files``; in a store there is no file for all images.
 
     Raises:
         InputError: If a result would take the place of another object, or a store cannot be read or written.
     """
     check_folder(folder)
     known = PredictionRecord(folder)
-    planner = Planner(predictor, known, overlay, probability, overwrite, level, resume)
+    planner = Planner(predictor, known, overlay, probability, overwrite, level, resume, tuple(also))
     plan = _StoredPlan(planner, Path(out) if not is_url(out) else Store(out))
     if resume:
         known.read()
@@ -115,7 +118,7 @@ def predict_stored(
         logger.info(f"{passed_over} of {len(images)} images have their masks already, and are passed over")
     plan.refuse_to_replace(images, left)
     works = [Work(one.place, one.name, one.size * _PIXELS_A_BYTE) for one in left]
-    with recorded(results):
+    with joined_at_end(known, () if is_url(out) else also), recorded(results):
         setup = Setup.of(planner, out if is_url(out) else "")
         engine.run(setup, works, results, on_gpu=may_use_gpu(predictor))
     return results.outcome
@@ -203,7 +206,14 @@ class _StoredPlan:
     def _of_image(self, one: StoredImage) -> list[str]:
         planner, folder = self.planner, self.planner.record.folder
         convention = planner.predictor.description.convention
-        outputs = Outputs.of(folder, one.name, convention, overlay=planner.overlay, probability=planner.probability)
+        outputs = Outputs.of(
+            folder,
+            one.name,
+            convention,
+            overlay=planner.overlay,
+            probability=planner.probability,
+            also=planner.also,
+        )
         return [relative_name(path, folder) for path in outputs]
 
     def _of_slide(self, one: StoredImage) -> list[str]:

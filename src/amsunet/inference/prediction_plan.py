@@ -21,6 +21,7 @@ from amsunet.inference.outcome import FAILURES, REVIEW_LIST
 from amsunet.inference.outputs import Outputs, mask_paths
 from amsunet.inference.prediction_record import RECORD, Prediction, PredictionRecord
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.result_formats import joined_paths
 from amsunet.inference.slide import SlideTask
 from amsunet.wording import setting
 
@@ -73,6 +74,7 @@ class Planner:
     overwrite: bool = False
     level: int = 0
     resume: bool = False
+    also: tuple[str, ...] = ()
 
     def plan(self, inputs: Sequence[InputImage]) -> PredictionPlan:
         """Part the images into those that are left and those whose results are there.
@@ -102,16 +104,23 @@ class Planner:
                 plan.images.append(ImageTask(one.image, one.name, pixels, self._outputs(one.name)))
 
     def refuse_views_of_slides(self, plan: PredictionPlan) -> None:
-        """Raise InputError if overlays or probability maps of slides are wanted."""
-        if plan.slides and (self.overlay or self.probability):
+        """Raise InputError if overlays, probability maps or other forms of slides are wanted."""
+        if plan.slides and (self.overlay or self.probability or self.also):
             raise InputError(
-                f"{plan.slides[0].path} is too large for {setting('overlay')} and {setting('probability')}: leave them "
-                "out"
+                f"{plan.slides[0].path} is too large for {setting('overlay')}, {setting('probability')} and "
+                f"{setting('also')}: leave them out"
             )
 
     def _outputs(self, name: str) -> Outputs:
         convention = self.predictor.description.convention
-        return Outputs.of(self.record.folder, name, convention, overlay=self.overlay, probability=self.probability)
+        return Outputs.of(
+            self.record.folder,
+            name,
+            convention,
+            overlay=self.overlay,
+            probability=self.probability,
+            also=self.also,
+        )
 
     def _slide(self, one: InputImage) -> SlideTask:
         targets = mask_paths(self.record.folder, one.name, self.predictor.description.convention, ".tif")
@@ -194,6 +203,7 @@ class Planner:
                 for folder in target.relative_to(self.record.folder).parents:
                     folders.add(self.record.folder / folder, image)
         lists = [self.record.folder / name for name in (REVIEW_LIST, FAILURES, RECORD)]
+        lists += joined_paths(self.record.folder, self.also).values()
         for file in (*(target for _, targets in _targets(plan) for target in targets), *lists):
             if other := folders.find(file):
                 raise InputError(

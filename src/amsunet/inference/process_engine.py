@@ -19,6 +19,7 @@ from amsunet.inference.prediction_record import FileStamp, checksum, stamp
 from amsunet.inference.prediction_results import Results
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.prepared_image import Prepared
+from amsunet.inference.result_formats import NOT_WRITABLE
 from amsunet.inference.segmentation import NO_NUMBERS, PendingSegmentation, describe_no_numbers
 from amsunet.inference.slide import SlideTask
 from amsunet.inference.uncertainty import ReviewItem
@@ -176,11 +177,11 @@ def _write(results: Results, read: Read, pending: PendingSegmentation | InputErr
     try:
         with memory_errors(task.image):
             segmentation = pending.finish()
-            task.outputs.write(segmentation, read.image)
+            task.outputs.write(segmentation, read.image, task.image)
     except InputError as error:
         if error.code == NO_NUMBERS:
             return InputError(describe_no_numbers(task.image), code=NO_NUMBERS)
-        if error.code == NO_MEMORY:
+        if error.code in (NO_MEMORY, NOT_WRITABLE):
             return error
         raise
     reason = "; ".join(segmentation.review_reasons)

@@ -46,6 +46,7 @@ class Setup:
     """What messages are worded for."""
     store: str = ""
     """Where masks go, if that is the address of a store; ``out`` is the folder of the record then."""
+    also: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, planner: Planner, store: str = "") -> Setup:
@@ -65,6 +66,7 @@ class Setup:
             Path.cwd(),
             spelled(),
             store,
+            planner.also,
         )
 
 
@@ -172,4 +174,5 @@ class Worker:
                 f"copy it there, or set {setting('precision')}"
             )
         # Whether files may be replaced was decided when the work was planned.
-        return Planner(predictor, PredictionRecord(setup.out), setup.overlay, setup.probability, True, setup.level)
+        record = PredictionRecord(setup.out)
+        return Planner(predictor, record, setup.overlay, setup.probability, True, setup.level, also=setup.also)

@@ -1,0 +1,135 @@
+"""Forms of a result for other programs, written beside its mask: label images, outlines, tables.
+
+A form is a module of ``amsunet.interchange``, which is imported when the form is first asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
+
+from amsunet.errors import InputError
+from amsunet.inference.objects import Objects, find_objects
+from amsunet.inference.prediction_record import PredictionRecord
+from amsunet.wording import setting
+
+if TYPE_CHECKING:
+    from amsunet.inference.segmentation import Segmentation
+
+FORMS: dict[str, str] = {
+    "labels": "amsunet.interchange.label_tiff",
+    "geojson": "amsunet.interchange.geojson",
+    "rois": "amsunet.interchange.imagej_rois",
+    "coco": "amsunet.interchange.coco",
+}
+"""The module that writes each form; ``choices.ResultForm`` has the same names."""
+NOT_WRITABLE = "not_writable"
+"""The code of the error about an image whose result cannot have a form: it fails alone."""
+
+
+class Writer(Protocol):
+    """What a module of a form holds."""
+
+    @property
+    def suffix(self) -> str:
+        """Of its files, with the dot."""
+        ...
+
+    def write(self, result: Segmentation, objects: Objects, image: Path, path: Path) -> None:
+        """Write the result of one image, wholly or not at all.
+
+        Args:
+            result: The segmentation.
+            objects: Its objects.
+            image: The file, or the address, that the image was read from.
+            path: The file to write.
+
+        Raises:
+            InputError: If the file cannot be written; of the code ``NOT_WRITABLE`` if the form cannot hold this result.
+        """
+        ...
+
+
+@runtime_checkable
+class Joiner(Protocol):
+    """What a module holds too, if its form is one file for all images: those of single images are its parts."""
+
+    @property
+    def joined(self) -> str:
+        """The name of the file."""
+        ...
+
+    def join(self, parts: Sequence[Path], path: Path) -> None:
+        """Join the files of single images into one.
+
+        Args:
+            parts: Files that ``write`` wrote, at least one.
+            path: The file to write.
+        """
+        ...
+
+
+def open_writer(form: str) -> Writer:
+    """The writer of a form.
+
+    Args:
+        form: One of ``FORMS``.
+
+    Raises:
+        InputError: If there is none of this name, or a package that it needs is not installed.
+    """
+    if form not in FORMS:
+        near = difflib.get_close_matches(form, FORMS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose among {', '.join(FORMS)}"
+        raise InputError(f"{setting('also')} has no form {form!r}: {hint}")
+    return cast(Writer, import_module(FORMS[form]))
+
+
+def joined_paths(out: Path, also: Sequence[str]) -> dict[str, Path]:
+    """The one file for all images of each form that has one, below the folder of all results."""
+    writers = {form: open_writer(form) for form in also}
+    return {form: out / writer.joined for form, writer in writers.items() if isinstance(writer, Joiner)}
+
+
+def write_forms(paths: Mapping[str, Path], result: Segmentation, image: Path) -> None:
+    """Write the forms of one result: all of them or none.
+
+    Args:
+        paths: The file of each form.
+        result: The segmentation.
+        image: The file, or the address, that the image was read from.
+
+    Raises:
+        InputError: As ``Writer.write``.
+    """
+    if not paths:
+        return
+    objects = find_objects(result.mask)
+    written: list[Path] = []
+    try:
+        for form, path in paths.items():
+            open_writer(form).write(result, objects, image, path)
+            written.append(path)
+    except InputError:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def join_forms(record: PredictionRecord, also: Sequence[str]) -> None:
+    """For each form that is one file for all images, join those of a folder: of this command and of those before it.
+
+    Args:
+        record: Of the folder: it knows which files there are.
+        also: The forms that this command wrote.
+    """
+    for form, whole in joined_paths(record.folder, also).items():
+        names = {one.name: [*one.outputs] for one in record.predictions()}  # of one name the last
+        found = [record.folder / output for outputs in names.values() for output in outputs]
+        parts = sorted(path for path in found if path.is_relative_to(record.folder / form) and path.is_file())
+        if parts:
+            with record.locked():
+                cast(Joiner, open_writer(form)).join(parts, whole)

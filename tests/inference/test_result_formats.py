@@ -1,0 +1,120 @@
+"""Forms of results for other programs: written beside the masks, gone on with, and refused before work begins."""
+
+from __future__ import annotations
+
+import json
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from amsunet.choices import ResultForm
+from amsunet.data.images import read_image
+from amsunet.data.masks.files import read_mask
+from amsunet.errors import InputError
+from amsunet.inference import result_formats as module
+from amsunet.inference.inputs import find_inputs
+from amsunet.inference.predict_files import predict_files
+from amsunet.inference.result_formats import FORMS, NOT_WRITABLE, open_writer
+
+pytest.importorskip("shapely", reason='needs pip install "amsunet[objects]"')
+ALL = tuple(FORMS)
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+def _made(out) -> dict[str, list[str]]:
+    return {form: sorted(str(path.relative_to(out / form)) for path in (out / form).rglob("*.*")) for form in FORMS}
+
+
+def test_every_form_has_a_name_that_can_be_chosen():
+    assert get_args(ResultForm) == tuple(FORMS)
+    assert all(open_writer(form).suffix.startswith(".") for form in FORMS)
+
+
+def test_each_image_gets_each_form_in_a_folder_of_its_name(images, out, make_light_predictor):
+    where, sizes = images
+    outcome = predict_files(make_light_predictor(), find_inputs([str(where)]), out, also=ALL)
+    assert (outcome.written, outcome.failures) == (5, {})
+    assert _made(out) == {form: sorted(f"{name}{open_writer(form).suffix}" for name in sizes) for form in FORMS}
+    content = json.loads((out / "coco.json").read_text(encoding="utf-8"))
+    assert [one["file_name"] for one in content["images"]] == [f"{name}.png" for name in sorted(sizes)]
+    for name in sizes:
+        mask = read_mask(out / f"{name}.png") > 0
+        assert mask.any()
+        assert np.array_equal(read_image(out / "labels" / f"{name}.tif")[..., 0] > 0, mask)
+
+
+def test_resume_makes_what_is_missing_and_joins_all(images, out, make_light_predictor):
+    where, sizes = images
+    first, *_ = jobs = find_inputs([str(where)])
+    predictor = make_light_predictor()
+    predict_files(predictor, jobs[:2], out, also=("coco",))
+    assert predict_files(predictor, jobs, out, also=("coco",), resume=True).passed_over == 2
+    whole = (out / "coco.json").read_bytes()
+    assert len(json.loads(whole)["images"]) == 5
+    (out / "coco.json").unlink()
+    (out / "coco" / f"{first.name}.json").unlink()
+    outcome = predict_files(predictor, jobs, out, also=("coco",), resume=True)
+    assert (outcome.written, outcome.passed_over) == (1, 4)
+    assert (out / "coco.json").read_bytes() == whole
+    assert predict_files(predictor, jobs, out, also=("coco", "geojson"), resume=True).written == 5
+    assert len(_made(out)["geojson"]) == len(sizes)
+
+
+@pytest.mark.parametrize(("also", "sentence"), [("geojsn", "did you mean 'geojson'"), ("wings", "choose among labels")])
+def test_a_form_that_does_not_exist_is_refused_before_anything_is_made(
+    images, out, make_light_predictor, also, sentence
+):
+    with pytest.raises(InputError, match=sentence):
+        predict_files(make_light_predictor(), find_inputs([str(images[0])]), out, also=(also,))
+    assert not out.exists()
+
+
+def test_forms_of_slides_are_refused(tmp_path, out, make_light_predictor, write_pyramid, picture):
+    write_pyramid(tmp_path / "slide.tif", picture(160, 160))
+    with pytest.raises(InputError, match=r"slide.tif is too large for .*also: leave them out"):
+        predict_files(make_light_predictor(), find_inputs([str(tmp_path / "slide.tif")]), out, also=("labels",))
+
+
+def test_a_result_that_cannot_have_a_form_fails_alone_and_leaves_nothing(
+    images, out, make_light_predictor, monkeypatch
+):
+    where, sizes = images
+    writer = open_writer("geojson")
+    real = writer.write
+
+    def write(result, objects, image, path):
+        if image.name == "a.png":
+            raise InputError(f"{image} has no place on earth: leave out geojson", code=NOT_WRITABLE)
+        real(result, objects, image, path)
+
+    monkeypatch.setattr(writer, "write", write)
+    outcome = predict_files(make_light_predictor(), find_inputs([str(where)]), out, also=("labels", "geojson"))
+    assert [*outcome.failures] == [str(where / "a.png")]
+    assert len(_made(out)["labels"]) == len(_made(out)["geojson"]) == outcome.written == len(sizes) - 1
+    assert not (out / "a.png").exists()
+    monkeypatch.undo()
+    again = predict_files(
+        make_light_predictor(), find_inputs([str(where)]), out, also=("labels", "geojson"), resume=True
+    )
+    assert (again.written, again.passed_over) == (1, len(sizes) - 1)
+
+
+def test_what_is_one_file_for_all_is_joined_though_the_work_is_stopped(images, out, make_light_predictor, monkeypatch):
+    real, calls = module.find_objects, []
+
+    def stopped(mask):
+        calls.append(mask)
+        if len(calls) > 2:
+            raise KeyboardInterrupt
+        return real(mask)
+
+    monkeypatch.setattr(module, "find_objects", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        predict_files(make_light_predictor(), find_inputs([str(images[0])]), out, also=("coco",))
+    parts = [*(out / "coco").rglob("*.json")]
+    assert len(json.loads((out / "coco.json").read_text(encoding="utf-8"))["images"]) == len(parts) == 2
