@@ -16,7 +16,9 @@ import numpy.typing as npt
 from amsunet.data.discovery.other_formats import suffix_of
 from amsunet.errors import InputError
 
-READERS: dict[str, str] = {}
+READERS: dict[str, str] = {
+    **dict.fromkeys((".dcm", ".dicom", ".ima"), "amsunet.data.readers.dicom"),
+}
 """The module that reads files of a suffix, see ``other_formats.suffix_of``."""
 STACKS = dict.fromkeys((".tif", ".tiff", ".btf"), "amsunet.data.readers.tiff")
 """The same for files that are one image, and several only where a user sets their axes."""

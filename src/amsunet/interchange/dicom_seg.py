@@ -1,0 +1,178 @@
+"""Masks as DICOM SEG: objects of the patient's own study, which archives keep and viewers lay over the image.
+
+A segment is a class, and its pixels are bits (BINARY), which all viewers read. Who the patient is goes from the header
+of the image into that of the mask, where the standard has it, and nowhere else: no error of a library, which may quote
+what it found, is passed on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import amsunet
+from amsunet.atomic_io import atomic_write
+from amsunet.data.containers import find_address
+from amsunet.data.overlay import colour_of
+from amsunet.data.readers.dicom import frame_of
+from amsunet.data.readers.dicom_header import find_spacing, is_dicom, open_dataset, quietly, read_header
+from amsunet.errors import InputError
+from amsunet.inference.objects import Objects
+from amsunet.inference.segmentation import Segmentation
+from amsunet.optional import require
+from amsunet.regular_file import open_regular
+
+suffix = ".dcm"
+
+_SERIES_NUMBER = 300
+"""Behind those of the scanner, which counts from 1."""
+_MAY_BE_EMPTY = ("PatientID", "PatientName", "AccessionNumber", "StudyID", "ReferringPhysicianName", "Modality")
+_SEXES = ("M", "F", "O")
+_LONGEST_LABEL = 64
+_OTHERS = "its mask can be written as PNG or NIfTI"
+
+
+def write(result: Segmentation, objects: Objects, image: Path, path: Path) -> None:
+    """Write the mask of an image that is DICOM.
+
+    Args:
+        result: The segmentation.
+        objects: Not used, because a segment is a class.
+        image: Where the image was read from.
+        path: The file.
+
+    Raises:
+        InputError: If the image is not DICOM, or its header has no place for a mask.
+    """
+    with quietly():
+        source, frame = _read_source(image)
+        seg = _segmentation(result, source, frame, image, path)
+        with atomic_write(path, durable=False) as temporary:
+            seg.save_as(temporary, enforce_file_format=True)
+
+
+def _read_source(image: Path) -> tuple[Any, int | None]:
+    """The header of the image as a mask needs it, and the number of the frame, from 1 on, if it has several."""
+    address = find_address(image)
+    if address is None or not is_dicom(address.file):
+        raise InputError(f"{image} is not DICOM, and gets no DICOM SEG: {_OTHERS}")
+    known = read_header(address.file)
+    frame = frame_of(address.file, address.place, known)
+    with open_regular(address.file) as opened:
+        source = open_dataset(address.file, opened, stop_before_pixels=True)
+    for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+        if not source.get(name):
+            raise _refusal(image, f"does not say which study it is of ({name})")
+    _conform(source)
+    if address.place or "PerFrameFunctionalGroupsSequence" in source:
+        _keep_frame(source, frame, image)
+        return source, frame + 1
+    if find_spacing(known, frame) is None and "PixelSpacing" in source:
+        del source.PixelSpacing  # zero, which stands for nothing
+    if "FrameOfReferenceUID" in source and not source.get("ImagePositionPatient"):
+        del source.FrameOfReferenceUID  # positions are counted from somewhere, and there are none
+    if "FrameOfReferenceUID" not in source and source.get("ImagePositionPatient"):
+        raise _refusal(image, "does not say from where its position is counted (FrameOfReferenceUID)")
+    if "FrameOfReferenceUID" in source:
+        thickness = source.get("SliceThickness") or source.get("SpacingBetweenSlices")
+        if not thickness:
+            raise _refusal(image, "does not say how thick its slice is (SliceThickness)")
+        source.SliceThickness = thickness
+        source.SpacingBetweenSlices = source.get("SpacingBetweenSlices") or thickness
+    return source, None
+
+
+def _refusal(image: Path, why: str) -> InputError:
+    return InputError(f"{image} {why}, and gets no DICOM SEG: {_OTHERS}", code="no-seg")
+
+
+def _conform(source: Any) -> None:
+    """Give a header what highdicom asks of it: elements that may be empty are there, dates are written as today."""
+    for name in _MAY_BE_EMPTY:
+        if name not in source:
+            setattr(source, name, "")
+    if source.get("PatientSex") not in _SEXES:
+        source.PatientSex = ""
+    valuerep = require("pydicom.valuerep")
+    for name, kind, marks in (
+        ("PatientBirthDate", valuerep.DA, ".-"),
+        ("StudyDate", valuerep.DA, ".-"),
+        ("StudyTime", valuerep.TM, ":"),
+    ):
+        text = str(source.get(name) or "").translate(dict.fromkeys(map(ord, marks)))
+        try:
+            kind(text)
+        except ValueError:
+            text = ""
+        setattr(source, name, text)
+
+
+def _keep_frame(source: Any, frame: int, image: Path) -> None:
+    """Leave of a header of several frames what it says of one, with the place that it has in the patient."""
+    own, shared = (source.get(f"{which}FunctionalGroupsSequence") or () for which in ("PerFrame", "Shared"))
+    groups = [*own[frame : frame + 1], *shared[:1]]
+    places: dict[str, Any] = {
+        name: next((group[name].value for group in groups if group.get(name)), None)
+        for name in ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence")
+    }
+    if "FrameOfReferenceUID" not in source or not shared or not own or None in places.values():
+        raise _refusal(image, "is a frame without a place in the patient")
+    source.NumberOfFrames = 1
+    source.PerFrameFunctionalGroupsSequence = [own[frame]]
+    own[frame].PlanePositionSequence = places["PlanePositionSequence"]
+    shared[0].PlaneOrientationSequence = places["PlaneOrientationSequence"]
+    shared[0].PixelMeasuresSequence = places["PixelMeasuresSequence"]
+    if not places["PixelMeasuresSequence"][0].get("SliceThickness"):
+        raise _refusal(image, "does not say how thick its slice is (SliceThickness)")
+
+
+def _segmentation(result: Segmentation, source: Any, frame: int | None, image: Path, path: Path) -> Any:
+    highdicom, pydicom = require("highdicom"), require("pydicom")
+    # The masks of one folder are one series of the study, whoever writes them and in how many goes; one and the same
+    # mask is one and the same object, which an archive takes twice without keeping it twice.
+    series = pydicom.uid.generate_uid(entropy_srcs=[source.StudyInstanceUID, str(path.parent.absolute())])
+    of_mask = [series, source.SOPInstanceUID, str(frame), hashlib.sha256(result.mask.tobytes()).hexdigest()]
+    try:
+        seg = highdicom.seg.Segmentation(
+            source_images=[source],
+            pixel_array=result.mask,
+            segmentation_type="BINARY",
+            segment_descriptions=[_describe(label, result) for label in range(1, len(result.class_names))],
+            series_instance_uid=series,
+            series_number=_SERIES_NUMBER,
+            series_description="amsunet",
+            sop_instance_uid=pydicom.uid.generate_uid(entropy_srcs=of_mask),
+            instance_number=max(1, frame or int(source.get("InstanceNumber") or 1)),
+            manufacturer="amsunet",
+            manufacturer_model_name="amsunet",
+            software_versions=amsunet.__version__,
+            device_serial_number="none",
+            content_label="SEGMENTATION",
+            specific_character_set="ISO_IR 192",  # UTF-8, which holds the names of the classes too
+        )
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError):
+        raise _refusal(image, "has a header that the standard has no mask for") from None
+    if frame is not None:
+        for group in seg.PerFrameFunctionalGroupsSequence:
+            group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber = frame
+    if "PlaneOrientationSequence" not in seg.SharedFunctionalGroupsSequence[0]:
+        seg.PatientOrientation = source.get("PatientOrientation") or None  # has to be there, and may be empty
+    return seg
+
+
+def _describe(label: int, result: Segmentation) -> Any:
+    highdicom = require("highdicom")
+    codes = require("pydicom.sr.codedict").codes
+    return highdicom.seg.SegmentDescription(
+        segment_number=label,
+        segment_label=result.class_names[label][:_LONGEST_LABEL],
+        # Nobody was asked what a class is in the body: this is the code that 3D Slicer has for that.
+        segmented_property_category=codes.SCT.Tissue,
+        segmented_property_type=codes.SCT.Tissue,
+        algorithm_type="AUTOMATIC",
+        algorithm_identification=highdicom.AlgorithmIdentificationSequence(
+            name="amsunet", version=amsunet.__version__, family=codes.cid7162.ArtificialIntelligence
+        ),
+        display_color=highdicom.color.CIELabColor.from_rgb(*colour_of(label).tolist()),
+    )
