@@ -83,8 +83,8 @@ separation_option = click.option(
     "--separation",
     type=float,
     metavar="PIXELS",
-    help="How deep a waist must be where objects that touch are parted, in pixels of an image of the size trained on; 0 "
-    "for connected components (default: what was chosen in training).",
+    help="How deep a waist must be where objects that touch are parted, in pixels of an image of the size trained on; "
+    "0 for connected components (default: what was chosen in training).",
 )
 view_options = options(
     click.option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from amsunet.data.components import number_objects
 from amsunet.data.dataset import read_labels
 from amsunet.data.discovery.sample import Sample
 from amsunet.data.images import Array
-from amsunet.data.masks.convention import MaskConvention, colour_numbers
+from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention, colour_numbers
 from amsunet.data.masks.mask_cache import MaskCache
 
 
@@ -26,19 +27,24 @@ def tells_objects_apart(samples: Iterable[Sample], convention: MaskConvention) -
     return any(sample.more_masks for sample in samples)
 
 
-def read_instances(
-    sample: Sample, convention: MaskConvention, masks: MaskCache | None = None
-) -> tuple[Array, Array]:
+class Instances(NamedTuple):
+    """The objects of a sample's masks."""
+
+    numbers: Array
+    """(H, W) of int32: the number of each pixel's object, from 1 on; 0 for the background and what is ignored."""
+    classes: Array
+    """(n,) of uint8: the class of each object."""
+    counted: Array
+    """(H, W) of bool: False where pixels are ignored."""
+
+
+def read_instances(sample: Sample, convention: MaskConvention, masks: MaskCache | None = None) -> Instances:
     """Read the objects of a sample's masks; where these do not tell them apart, connected components.
 
     Args:
         sample: The sample.
         convention: How its masks are read.
         masks: Files that were read before are kept here.
-
-    Returns:
-        The number of each pixel's object, (H, W) of int32, from 1 on and 0 for the background and what is ignored; and
-        the class of each object, (n,) of uint8.
 
     Raises:
         InputError: If a file cannot be read.
@@ -59,7 +65,7 @@ def read_instances(
             of_class[here] = places + 1
         numbers[here] = of_class[here] + len(classes)
         classes += [label] * count
-    return numbers, np.array(classes, np.uint8)
+    return Instances(numbers, np.array(classes, np.uint8), labels != IGNORE_INDEX)
 
 
 def _read_marks(sample: Sample, convention: MaskConvention, name: str, masks: MaskCache) -> Array | None:

@@ -50,9 +50,8 @@ class Basins:
             objects there are.
         """
         root, heights = list(range(len(self.heights))), self.heights.tolist()
-        for (one, other), at_pass in zip(self.pairs.tolist(), self.passes.tolist(), strict=True):
-            one, other = _root_of(root, one), _root_of(root, other)
-            low, high = (one, other) if heights[one] < heights[other] else (other, one)
+        for pair, at_pass in zip(self.pairs.tolist(), self.passes.tolist(), strict=True):
+            low, high = sorted((_root_of(root, top) for top in pair), key=heights.__getitem__)
             if heights[low] - at_pass < depth:
                 root[low] = high
         merged = np.array([_root_of(root, top) for top in range(len(root))], np.int64)[self.tops]

@@ -29,7 +29,6 @@ from amsunet.evaluation.samples import EvaluationImages, choose_images
 from amsunet.evaluation.statistics import mean_of_known
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_ref import ModelRef
-from amsunet.inference.objects import Objects
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.progress import report
@@ -172,9 +171,8 @@ def _score(predictor: Predictor, chosen: EvaluationImages, other: OtherObserver,
             sample, of_classes, (), found.uncertainty, found.out_of_distribution, found.polarity, of_other
         )
         if objects:
-            true = Objects(*read_instances(sample, dataset.convention, dataset.masks))
-            of_objects = score_objects(found.objects, true, labels != IGNORE_INDEX, classes)
-            image_scores = replace(image_scores, objects=of_objects)
+            true = read_instances(sample, dataset.convention, dataset.masks)
+            image_scores = replace(image_scores, objects=score_objects(found.objects, true, classes))
         images.append(image_scores)
         calibration.add(found.probability, labels)
         if uncalibrated is not None:

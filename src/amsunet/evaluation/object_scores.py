@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from amsunet.data.images import Array
+from amsunet.data.instances import Instances
+from amsunet.data.object_matching import average_precision, match_objects
 from amsunet.evaluation.statistics import Interval, mean_of_known, mean_with_interval
 from amsunet.inference.objects import Objects
 
@@ -24,11 +26,9 @@ OBJECT_METRICS = {
 }
 """Names of the scores that are averaged over images."""
 OBJECT_RULE = (
-    "An object is found if it overlaps a true one by so much IoU; AP is hits / (hits + false + missed). Where there are "
-    "no objects, true or found, AP and F1 are 1. The count error is |found - true| / true, without images that have none."
+    "An object is found if its IoU with a true one is at least so much; AP is hits / (hits + false + missed). Where there "
+    "are no objects, true or found, AP and F1 are 1. The count error is |found - true| / true, of images that have some."
 )
-_THRESHOLDS = np.linspace(0.5, 0.95, 10)
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -46,62 +46,26 @@ class ObjectScores:
 _UNDEFINED = ObjectScores(math.nan, math.nan, math.nan, math.nan, 0, 0)
 
 
-def score_objects(found: Objects, true: Objects, counted: Array, num_classes: int) -> tuple[ObjectScores, ...]:
+def score_objects(found: Objects, true: Instances, num_classes: int) -> tuple[ObjectScores, ...]:
     """Score the objects of an image, class by class.
-
-    Source: Caicedo et al., Nature Methods 2019; Stringer et al., Nature Methods 2021 (whose average precision this is:
-    that of detection, which ranks objects by how sure they are, is another one).
 
     Args:
         found: Those of the network.
         true: Those of the reference.
-        counted: (H, W) of bool, False where pixels are ignored.
         num_classes: With the background.
 
     Returns:
         Scores of the classes 1 ... ``num_classes`` - 1.
     """
-    if not counted.any():
+    if not true.counted.any():
         return (_UNDEFINED,) * (num_classes - 1)
     return tuple(
-        _score_class(_of_class(found, label, counted), _of_class(true, label, counted))
+        _score_class(_of_class(found, label, true.counted), _of_class(true, label, true.counted))
         for label in range(1, num_classes)
     )
 
 
-def match_objects(found: Array, true: Array) -> tuple[int, int, Array]:
-    """Count the objects of two masks, and those that are one object in both.
-
-    Above an IoU of 0.5 an object has one partner at most. At just 0.5 it may have two, its halves, and counts once.
-
-    Args:
-        found: (H, W) of object numbers, 0 for the background; numbers may be left out.
-        true: (H, W), likewise.
-
-    Returns:
-        How many are found, how many are true, and how many pairs there are at an IoU of 0.5, 0.55, ... 0.95, (10,).
-    """
-    (found, found_areas), (true, true_areas) = _numbered(found), _numbered(true)
-    both = (found > 0) & (true > 0)
-    pairs, shared = np.unique(found[both] * (len(true_areas) + 1) + true[both], return_counts=True)
-    one, other = np.divmod(pairs, len(true_areas) + 1)
-    overlap = shared / (found_areas[one - 1] + true_areas[other - 1] - shared)
-    hits = []
-    for threshold in _THRESHOLDS:
-        match = overlap >= threshold - _ROUNDING
-        # Objects less pairs is the number of groups, where each is a pair, or a whole with its two halves.
-        hits.append(len(np.unique(one[match])) + len(np.unique(other[match])) - int(match.sum()))
-    return len(found_areas), len(true_areas), np.array(hits)
-
-
-def _numbered(mask: Array) -> tuple[Array, Array]:
-    """A mask with the numbers 1, 2, ... without a gap, and the area of each object."""
-    held, places, areas = np.unique(np.append(mask.ravel(), 0), return_inverse=True, return_counts=True)
-    assert held[0] == 0
-    return places[:-1].reshape(mask.shape).astype(np.int64), areas[1:]
-
-
-def _of_class(objects: Objects, label: int, counted: Array) -> Array:
+def _of_class(objects: Objects | Instances, label: int, counted: Array) -> Array:
     chosen = np.concatenate([[False], objects.classes == label])
     numbers: Array = np.where(chosen[objects.numbers] & counted, objects.numbers, 0)
     return numbers
@@ -109,8 +73,7 @@ def _of_class(objects: Objects, label: int, counted: Array) -> Array:
 
 def _score_class(found: Array, true: Array) -> ObjectScores:
     found_count, true_count, hits = match_objects(found, true)
-    either = found_count + true_count - hits
-    precision = np.where(either > 0, hits / np.maximum(either, 1), 1.0)
+    precision = average_precision(found_count, true_count, hits)
     total = found_count + true_count
     return ObjectScores(
         object_ap50=float(precision[0]),
@@ -141,9 +104,7 @@ class ObjectEvaluation:
     def interval(self, metric: str, label: int | None = None) -> Interval:
         """Mean of a metric over images, with its interval: of one class (1, 2, ...), or of the mean over classes."""
         labels = [one for one in self.labels if label in (None, one)]
-        values = [
-            mean_of_known([getattr(image.objects[one - 1], metric) for one in labels]) for image in self.images
-        ]
+        values = [mean_of_known([getattr(image.objects[one - 1], metric) for one in labels]) for image in self.images]
         return mean_with_interval(values, [image.sample.group for image in self.images])
 
     def counts(self, label: int | None = None) -> tuple[int, int]:

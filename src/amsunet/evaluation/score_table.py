@@ -86,7 +86,9 @@ def as_text(evaluation: Evaluation) -> str:
     lines += aligned(cells)
     if evaluation.objects:
         lines.append(evaluation.objects.describe())
-        lines += aligned([["", *columns(evaluation)], *([row.name, *map(str, row.values)] for row in object_rows(evaluation))])
+        lines += aligned(
+            [["", *columns(evaluation)], *([row.name, *map(str, row.values)] for row in object_rows(evaluation))]
+        )
         lines.append(OBJECT_RULE)
     if evaluation.observer:
         theirs, network = evaluation.observer.theirs.interval("dice"), evaluation.observer.network.interval("dice")
