@@ -1,4 +1,4 @@
-"""Post-processing fitted on validation images: temperature, threshold, smallest object, uncertainty limit, separation."""
+"""Post-processing fitted on validation images: temperature, threshold, smallest object, separation, uncertainty."""
 
 from __future__ import annotations
 

@@ -35,12 +35,10 @@ class SeparationChoice:
     def __str__(self) -> str:
         at = self.precision_at
         if not self.separation:
-            return (
-                f"objects are connected components: AP at IoU 0.5 is {at[0.0]:.4f}, and parting them gains nothing sure"
-            )
+            return f"objects are connected components (AP at IoU 0.5 {at[0.0]:.4f}): parting them gains nothing sure"
         return (
-            f"objects are parted at waists {self.separation:g} pixels deep: AP at IoU 0.5 is {at[self.separation]:.4f}, "
-            f"and {at[0.0]:.4f} of connected components"
+            f"objects are parted at waists {self.separation:g} pixels deep: AP at IoU 0.5 {at[self.separation]:.4f}, of "
+            f"connected components {at[0.0]:.4f}"
         )
 
 
