@@ -27,8 +27,8 @@ OBJECT_METRICS = {
 """Names of the scores that are averaged over images."""
 OBJECT_RULE = (
     "An object is found if its IoU with a true one is at least so much; AP is hits / (hits + false + missed). Where "
-    "there are no objects, true or found, AP and F1 are 1. The count error is |found - true| / true, of images that hold "
-    "some."
+    "there are no objects, true or found, AP and F1 are 1. The count error is |found - true| / true, of images that "
+    "hold some."
 )
 
 

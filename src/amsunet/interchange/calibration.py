@@ -1,0 +1,34 @@
+"""The size of pixels and the area of objects in the unit that suits them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+_SMALL = 0.02
+"""Millimetres a pixel below which an image is a microscope's, and measured in micrometres."""
+
+
+class Calibration(NamedTuple):
+    """The size of a pixel."""
+
+    unit: str
+    """``mm`` or ``µm``."""
+    height: float
+    width: float
+
+    @property
+    def area(self) -> float:
+        """Of a pixel, in the square of the unit."""
+        return self.height * self.width
+
+
+def calibrate(spacing: tuple[float, float] | None) -> Calibration | None:
+    """Choose the unit for an image.
+
+    Args:
+        spacing: Millimetres a pixel (rows, columns); None if it is not known.
+    """
+    if spacing is None:
+        return None
+    unit, times = ("µm", 1000) if max(spacing) < _SMALL else ("mm", 1)
+    return Calibration(unit, spacing[0] * times, spacing[1] * times)
