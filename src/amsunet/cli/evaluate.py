@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from amsunet.cli.data import data_options
-from amsunet.cli.options import model_options, optional_data_argument, view_options
+from amsunet.cli.options import model_options, optional_data_argument, separation_option, view_options
 from amsunet.console import echo
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@model_options(view_options)
+@model_options(view_options, separation_option)
 @optional_data_argument
 @click.option(
     "--split",
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Images to evaluate on; auto: test images where there are any, else validation images.",
 )
+@click.option("--objects", is_flag=True, help="Score the objects too: which were found, and how many.")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder for all of it (default: in RUN, or evaluations/NAME here)."
 )

@@ -79,6 +79,13 @@ device_options = options(
     click.option("--device", default="auto", help="auto, cpu, cuda or mps.", show_default=True),
     click.option("--precision", default="auto", help="auto, float32 or bfloat16.", show_default=True),
 )
+separation_option = click.option(
+    "--separation",
+    type=float,
+    metavar="PIXELS",
+    help="How deep a waist must be where objects that touch are parted, in pixels of an image of the size trained on; "
+    "0 for connected components (default: what was chosen in training).",
+)
 view_options = options(
     click.option(
         "--tta",

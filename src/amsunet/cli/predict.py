@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from amsunet.choices import EngineName, ResultForm
-from amsunet.cli.options import engine_options, model_options, refuse_settings_of, view_options
+from amsunet.cli.options import engine_options, model_options, refuse_settings_of, separation_option, view_options
 from amsunet.console import echo
 from amsunet.inference.runtime_options import RuntimeName, RuntimeOptions
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@model_options(view_options)
+@model_options(view_options, separation_option)
 @click.argument("images", nargs=-1, required=True)
 @click.option("--out", type=click.Path(), required=True, help="Folder for the masks.")
 @click.option("--overlay", is_flag=True, help="Also write the images with outlines.")

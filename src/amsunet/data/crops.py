@@ -14,6 +14,7 @@ from torch.utils.data import Dataset as TorchDataset
 from amsunet.data.dataset import Dataset, read_labels
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import Array, read_image
+from amsunet.data.instances import Instances, read_instances, tells_objects_apart
 from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention
 from amsunet.data.masks.mask_cache import MaskCache
 from amsunet.data.preprocessing import Preprocessing, channels_first
@@ -69,6 +70,18 @@ class PreparedImages:
     def __getitem__(self, index: int) -> tuple[Array, Array]:
         """The image (h, w, C) and its labels (h, w), both uint8."""
         return self._pairs.get(index, lambda: self._prepare(self.samples[index]))
+
+    @property
+    def tell_objects_apart(self) -> bool:
+        """Whether the masks show where one object ends and the next one begins."""
+        return tells_objects_apart(self.samples, self._convention)
+
+    def instances(self, index: int) -> Instances:
+        """The objects of an image, at its own size: as ``read_instances``."""
+        sample = self.samples[index]
+        found = read_instances(sample, self._convention, self._masks)
+        self._masks.drop(sample)
+        return found
 
     def _prepare(self, sample: Sample) -> tuple[Array, Array]:
         image = self._preprocessing.resize(self._preprocessing.normalize(read_image(sample.image)))

@@ -15,6 +15,7 @@ import numpy as np
 from amsunet.atomic_io import check_writable, remove_abandoned, write_csv, write_json
 from amsunet.data.dataset import Dataset
 from amsunet.data.images import Array
+from amsunet.data.instances import read_instances, tells_objects_apart
 from amsunet.data.masks import IGNORE_INDEX
 from amsunet.data.options import DataOptions
 from amsunet.data.other_observer import OtherObserver, open_other_observer
@@ -23,6 +24,7 @@ from amsunet.errors import InputError
 from amsunet.evaluation.evaluation import Evaluation, evaluation_folder
 from amsunet.evaluation.findings import PixelCounts
 from amsunet.evaluation.metrics import Calibration, ImageScores, score_image, score_mask
+from amsunet.evaluation.object_scores import score_objects
 from amsunet.evaluation.samples import EvaluationImages, choose_images
 from amsunet.evaluation.statistics import mean_of_known
 from amsunet.inference.ensemble import Folds
@@ -36,6 +38,10 @@ from amsunet.wording import setting
 logger = logging.getLogger(__name__)
 
 _THIN = 6
+_NOT_TOLD_APART = (
+    "the masks do not tell objects apart, so those that touch are one object in truth: for scores of objects, masks "
+    "number them, or have a file for each"
+)
 
 
 def evaluate(
@@ -47,6 +53,7 @@ def evaluate(
     data_options: DataOptions | None = None,
     model_file: str | None = None,
     most: int | None = None,
+    objects: bool = False,
     out: str | Path | None = None,
 ) -> Evaluation:
     """Score a network and write ``images.csv`` and ``summary.json`` into ``evaluation_folder``.
@@ -63,6 +70,8 @@ def evaluate(
         data_options: How the data set is read, where it does not follow the run's.
         model_file: ``FILE.py:FUNCTION``, if the run was trained with a network that is not amsunet's.
         most: Evaluate on so many of the images at most, evenly spread (of an ensemble's own, so many of each fold).
+        objects: Score the objects too: which were found, and how many. Masks that number objects, or have a file for
+            each, say what one is; of others, connected components are.
         out: The folder for what is written, as of a run that may not be written to; when left out, in the run, or under
             ``evaluations/NAME`` of a network that comes alone.
 
@@ -88,8 +97,8 @@ def evaluate(
     if most is not None:
         chosen = chosen.at_most(most * (predictor.folds.count if predictor.folds else 1), model)
     other = open_other_observer(chosen.dataset, chosen.samples)
-    scores = _score(predictor, chosen, other)
-    lines = _lines(predictor, chosen, other, scores)
+    scores = _score(predictor, chosen, other, objects=objects)
+    lines = _lines(predictor, chosen, other, scores, objects=objects)
     logged = chosen.dataset.mask_notes if chosen.of_run else ()  # when it was trained
     for level, line in lines:
         if line not in logged:
@@ -112,6 +121,8 @@ def evaluate(
         notes=tuple(f"warning: {line}" if level == logging.WARNING else line for level, line in lines),
         image_scale=options.image_scale,
         polarity=options.polarity,
+        separation=known.separation,
+        is_separation_set=options.separation is not None,
         predictor=predictor,
         out=None if out is None else Path(out),
     )
@@ -143,7 +154,7 @@ class _Scores(NamedTuple):
     confusion: Array
 
 
-def _score(predictor: Predictor, chosen: EvaluationImages, other: OtherObserver) -> _Scores:
+def _score(predictor: Predictor, chosen: EvaluationImages, other: OtherObserver, *, objects: bool) -> _Scores:
     """Predict every image and score it, each of a fold's validation images by the network that has not seen it."""
     dataset, thin = chosen.dataset, is_thin(chosen.fingerprint().thickness)
     classes = dataset.convention.num_classes
@@ -156,9 +167,13 @@ def _score(predictor: Predictor, chosen: EvaluationImages, other: OtherObserver)
         of_classes = tuple(score_image(found.probability, found.mask, labels, thin=thin))
         second = other.read_labels(sample.name)
         of_other = () if second is None else tuple(score_mask(second, labels, classes, thin=thin))
-        images.append(
-            ImageScores(sample, of_classes, (), found.uncertainty, found.out_of_distribution, found.polarity, of_other)
+        image_scores = ImageScores(
+            sample, of_classes, (), found.uncertainty, found.out_of_distribution, found.polarity, of_other
         )
+        if objects:
+            true = read_instances(sample, dataset.convention, dataset.masks)
+            image_scores = replace(image_scores, objects=score_objects(found.objects, true, classes))
+        images.append(image_scores)
         calibration.add(found.probability, labels)
         if uncalibrated is not None:
             powers = found.probability**network.description.temperature  # the softmax of logits not divided by it
@@ -181,7 +196,7 @@ def _name(predictor: Predictor) -> str:
 
 
 def _lines(
-    predictor: Predictor, chosen: EvaluationImages, other: OtherObserver, scores: _Scores
+    predictor: Predictor, chosen: EvaluationImages, other: OtherObserver, scores: _Scores, *, objects: bool
 ) -> list[tuple[int, str]]:
     """What must be known before the scores are read: lines to log, by level."""
     notes = [*chosen.dataset.mask_notes, *chosen.notes]
@@ -194,6 +209,8 @@ def _lines(
     lines += [(logging.INFO, line) for line in notes]
     lines += _describe_scaling(predictor, chosen)
     lines += [(logging.WARNING, warning) for warning in other.warnings]
+    if objects and not tells_objects_apart(chosen.samples, chosen.dataset.convention):
+        lines.append((logging.WARNING, _NOT_TOLD_APART))
     return [*lines, *((logging.INFO, note) for note in other.notes)]
 
 

@@ -19,6 +19,7 @@ from amsunet.data.masks import MaskConvention
 from amsunet.data.masks.inversion import how_to_invert
 from amsunet.evaluation.findings import PixelCounts
 from amsunet.evaluation.metrics import EMPTY_RULE, METRICS, NSD_TOLERANCE, Calibration, ImageScores
+from amsunet.evaluation.object_scores import ObjectEvaluation
 from amsunet.evaluation.score_table import as_text
 from amsunet.evaluation.statistics import Interval, RiskCoverage, mean_of_known, mean_with_interval, risk_coverage
 from amsunet.inference.model_ref import ModelRef
@@ -55,6 +56,10 @@ class Evaluation:
     """Working pixels per image pixel, where they were set."""
     polarity: Polarity = "auto"
     """What the objects of all images were taken as; ``auto`` where the network found it out of each."""
+    separation: float = 0.0
+    """Of the objects, see ``find_objects``."""
+    is_separation_set: bool = False
+    """Whether that is another one than the network comes with."""
     predictor: Predictor | None = field(default=None, repr=False, compare=False)
     """The model that was evaluated, kept for the report, which shows some images again."""
     out: Path | None = None
@@ -127,6 +132,13 @@ class Evaluation:
         theirs = tuple(replace(image, classes=image.observer) for image in there)
         return Observer(replace(self, images=theirs), replace(self, images=there), len(self.images))
 
+    @cached_property
+    def objects(self) -> ObjectEvaluation | None:
+        """Scores of the objects; None where they were not asked for."""
+        if not all(image.objects for image in self.images):
+            return None
+        return ObjectEvaluation(self.images, self.marks.labels, self.class_names, self.separation)
+
     def pooled(self) -> dict[str, float]:
         """Dice and IoU from the pixels of all images together, as much of the literature prints them, mean over the
         classes that are there; NaN without any.
@@ -184,6 +196,7 @@ class Evaluation:
             },
             "pooled_over_pixels": self.pooled(),
             "observer": self.observer.summary() if self.observer else None,
+            **({"objects": self.objects.summary()} if self.objects else {}),
             "confusion": self.confusion.tolist(),
             "expected_calibration_error": self.calibration.error(),
             "expected_calibration_error_uncalibrated": self.uncalibrated.error() if self.uncalibrated else None,
@@ -211,7 +224,8 @@ class Evaluation:
             for index, (name, scores) in enumerate(zip(self.class_names, image.classes, strict=True)):
                 named = {"image": image.sample.name, "class": name, "group": patients[image.sample.name]}
                 second = {"observer_dice": image.observer[index].dice if image.observer else ""}
-                yield {**named, **asdict(scores), **of_image, **(second if self.observer else {})}
+                objects = asdict(image.objects[index]) if self.objects else {}
+                yield {**named, **asdict(scores), **of_image, **(second if self.observer else {}), **objects}
 
     def table(self) -> str:
         """What was found as text, with the rule it follows."""
@@ -287,4 +301,5 @@ def evaluation_folder(evaluation: Evaluation) -> Path:
     scaled = "" if evaluation.image_scale is None else f"_scale{evaluation.image_scale:g}"
     views = "" if evaluation.tta == "none" else f"_{evaluation.tta}"
     polarity = "" if evaluation.polarity == "auto" else f"_{evaluation.polarity}"
-    return home / f"{name}{views}{scaled}{polarity}"
+    parted = f"_separation{evaluation.separation:g}" if evaluation.is_separation_set else ""
+    return home / f"{name}{views}{scaled}{polarity}{parted}"

@@ -22,6 +22,7 @@ from torchmetrics.functional.classification import binary_auroc, binary_average_
 from amsunet.data.discovery.sample import Sample
 from amsunet.data.images import Array
 from amsunet.data.masks import IGNORE_INDEX
+from amsunet.evaluation.object_scores import ObjectScores
 from amsunet.evaluation.statistics import mean_of_known
 
 EMPTY_RULE = (
@@ -95,6 +96,8 @@ class ImageScores:
     """How it was taken, where it may show bright objects on dark or dark ones on bright."""
     observer: tuple[ClassScores, ...] = ()
     """Scores of a second observer's mask against the same reference; empty where there is none."""
+    objects: tuple[ObjectScores, ...] = ()
+    """Scores of its objects, class by class, where they were asked for."""
 
     @property
     def dice(self) -> float:

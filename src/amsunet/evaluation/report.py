@@ -14,6 +14,7 @@ from amsunet.data.images import read_image
 from amsunet.data.overlay import COLOURS
 from amsunet.evaluation.evaluation import Evaluation, evaluation_folder
 from amsunet.evaluation.metrics import EMPTY_RULE, ImageScores
+from amsunet.evaluation.object_scores import OBJECT_RULE
 from amsunet.evaluation.plots import (
     calibration_plot,
     case_panels,
@@ -23,7 +24,7 @@ from amsunet.evaluation.plots import (
     training_curves,
     uncertainty_plot,
 )
-from amsunet.evaluation.score_table import columns, headline, number, score_rows
+from amsunet.evaluation.score_table import columns, headline, number, object_rows, score_rows
 from amsunet.inference.ensemble import read_folds
 from amsunet.inference.predictor import Predictor
 from amsunet.safe_text import safe_lines
@@ -73,6 +74,8 @@ def write_report(evaluation: Evaluation) -> Path:
         confusion=_confusion(evaluation),
         pooled=evaluation.pooled(),
         empty_rule=EMPTY_RULE,
+        object_rows=object_rows(evaluation),
+        object_rule=OBJECT_RULE,
         curves=Markup(training_curves(run) if run else ""),
         calibration=Markup(calibration_plot(evaluation)),
         risk=evaluation.risk_coverage(),

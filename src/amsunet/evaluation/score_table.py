@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from amsunet.evaluation.metrics import EMPTY_RULE, METRICS
+from amsunet.evaluation.object_scores import OBJECT_METRICS, OBJECT_RULE
 from amsunet.evaluation.statistics import Interval
 from amsunet.text_table import aligned
 
@@ -35,7 +36,7 @@ def columns(evaluation: Evaluation) -> list[str]:
 
 def score_rows(evaluation: Evaluation) -> list[ScoreRow]:
     """Rows of the table, without scores that no image has."""
-    labels: list[int | None] = [None, *(range(1, len(evaluation.class_names) + 1) if _several(evaluation) else [])]
+    labels = _labels(evaluation)
     rows = []
     if not evaluation.all_hold_all:
         rows.append(ScoreRow("images that hold it", tuple(evaluation.images_with(label) for label in labels)))
@@ -48,6 +49,22 @@ def score_rows(evaluation: Evaluation) -> list[ScoreRow]:
             if values[0].count or metric in _BY_THE_RULE:
                 rows.append(ScoreRow(f"{name}{which}", values, few))
     return rows
+
+
+def object_rows(evaluation: Evaluation) -> list[ScoreRow]:
+    """Rows of the table of objects; none where they were not asked for."""
+    if evaluation.objects is None:
+        return []
+    objects, labels = evaluation.objects, _labels(evaluation)
+    counts = [objects.counts(label) for label in labels]
+    return [
+        ScoreRow("true objects", tuple(true for true, _ in counts)),
+        ScoreRow("found objects", tuple(found for _, found in counts)),
+        *(
+            ScoreRow(name, tuple(objects.interval(metric, label) for label in labels))
+            for metric, name in OBJECT_METRICS.items()
+        ),
+    ]
 
 
 def headline(evaluation: Evaluation) -> str:
@@ -67,6 +84,12 @@ def as_text(evaluation: Evaluation) -> str:
         few = "" if row.few is None else f" ({row.few} images)"
         cells.append([row.name + few, *map(str, row.values)])
     lines += aligned(cells)
+    if evaluation.objects:
+        lines.append(evaluation.objects.describe())
+        lines += aligned(
+            [["", *columns(evaluation)], *([row.name, *map(str, row.values)] for row in object_rows(evaluation))]
+        )
+        lines.append(OBJECT_RULE)
     if evaluation.observer:
         theirs, network = evaluation.observer.theirs.interval("dice"), evaluation.observer.network.interval("dice")
         lines.append(
@@ -96,5 +119,7 @@ def number(value: float) -> str:
     return "none" if math.isnan(value) else f"{value:.4f}"
 
 
-def _several(evaluation: Evaluation) -> bool:
-    return len(evaluation.class_names) > 1
+def _labels(evaluation: Evaluation) -> list[int | None]:
+    """What the columns are of: the mean over classes, then each class where there are several."""
+    names = evaluation.class_names
+    return [None, *(range(1, len(names) + 1) if len(names) > 1 else [])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
@@ -48,6 +49,9 @@ class ModelDescription(Record):
     smallest_object: Annotated[int, Field(ge=0, le=2**31)] = 0
     """Pixels of an image of the size trained on, below which objects are dropped and holes are filled, with two
     classes."""
+    separation: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """Pixels of an image of the size trained on by which a waist is less deep where objects that touch are parted, see
+    ``find_objects``; 0 of masks that do not number objects."""
     uncertainty_limit: Annotated[float, Field(ge=0, le=1)] | None = None
     """Uncertainty that one in ten validation images exceeds: masks above it are to be checked."""
     image_statistics: ImageStatistics | None = None
@@ -77,11 +81,20 @@ class ModelDescription(Record):
         down, across = self.preprocessing.factors(height, width, spacing)
         return self.smallest_object * (self.preprocessing.scale / down) * (self.preprocessing.scale / across)
 
+    def separation_in(self, height: int, width: int, spacing: Spacing | None = None) -> float:
+        """``separation`` in pixels of an image of that size: always as many of those that the network sees."""
+        down, across = self.preprocessing.factors(height, width, spacing)
+        return self.separation * self.preprocessing.scale / math.sqrt(down * across)
+
     def at_scale(self, scale: float) -> ModelDescription:
         """The same network, given images of any size at this scale."""
         smallest = round(self.smallest_object * (self.preprocessing.scale / scale) ** 2)
         return self.model_copy(
-            update={"preprocessing": self.preprocessing.by_factor(scale), "smallest_object": smallest}
+            update={
+                "preprocessing": self.preprocessing.by_factor(scale),
+                "smallest_object": smallest,
+                "separation": self.separation * self.preprocessing.scale / scale,
+            }
         )
 
     def with_polarity(self, polarity: Polarity) -> ModelDescription:
@@ -123,14 +136,16 @@ def refuse_unbounded(value: Any, depth: int = 0) -> None:
 
 
 def describe_together(descriptions: Sequence[ModelDescription], threshold: float) -> ModelDescription:
-    """What holds where the probabilities of networks are averaged: of objects the smallest that all of them leave, and
-    of the uncertainty limits the mean.
+    """What holds where the probabilities of networks are averaged: of objects the smallest that all of them leave, of
+    the uncertainty limits the mean, and of the separations that of those that part objects, if most do.
     """
+    parting = [one.separation for one in descriptions if one.separation]
     limits = [one.uncertainty_limit for one in descriptions if one.uncertainty_limit is not None]
     return descriptions[0].model_copy(
         update={
             "threshold": threshold,
             "smallest_object": min(one.smallest_object for one in descriptions),
+            "separation": sum(parting) / len(parting) if 2 * len(parting) > len(descriptions) else 0.0,
             "uncertainty_limit": sum(limits) / len(limits) if limits else None,
         }
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from amsunet.data.components import number_objects
 from amsunet.data.images import Array
+from amsunet.data.watershed import find_basins
 
 
 @dataclass(frozen=True)
@@ -26,16 +27,19 @@ class Objects:
         return len(self.classes)
 
 
-def find_objects(mask: Array) -> Objects:
-    """Find the connected components of each class; neighbours share an edge.
+def find_objects(mask: Array, separation: float = 0.0) -> Objects:
+    """Find the objects of each class: its connected components, or these parted at their waists.
 
     Args:
         mask: (H, W) of uint8 with class numbers, 0 for background.
+        separation: Where objects touch they are parted at waists that are so many pixels less deep than the smaller
+            one of the two, as ``Basins.merge`` has it; 0 for connected components, whose neighbours share an edge.
     """
     numbers = np.zeros(mask.shape, np.int32)
     classes: list[int] = []
     for label in np.unique(mask[mask > 0]).tolist():
-        numbered, count = number_objects(mask == label)
+        here = mask == label
+        numbered, count = find_basins(here).merge(separation) if separation else number_objects(here)
         numbers[numbered > 0] = numbered[numbered > 0] + len(classes)
         classes += [label] * count
     return Objects(numbers, np.array(classes, np.uint8))

@@ -73,6 +73,8 @@ class Predictor:
             self._describe(lambda known: known.at_scale(scale))
         if (polarity := options.polarity) != "auto":
             self._describe(lambda known: known.with_polarity(polarity))
+        if (separation := options.separation) is not None:
+            self._describe(lambda known: known.model_copy(update={"separation": separation}))
         self._at_work = threading.Lock()  # images are prepared in threads, and may need a network for it
         self.tta, self.image_scale, self.polarity = options.tta, options.image_scale, options.polarity
         self.tiling = tiling
@@ -184,6 +186,7 @@ class Predictor:
             choose=self.choose_range,
             out_of_distribution=self.out_of_distribution,
             smallest=self.description.smallest_in(image.shape[0], image.shape[1], spacing),
+            separation=self.description.separation_in(image.shape[0], image.shape[1], spacing),
             spacing=spacing,
         )
 

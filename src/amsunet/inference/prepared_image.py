@@ -38,6 +38,8 @@ class Prepared:
     """Pixels of the image below which objects are left out."""
     polarity: str = ""
     """Whether it was in doubt if objects are darker or brighter than their ground, and how it was taken."""
+    separation: float = 0.0
+    """Pixels of the image by which waists are less deep where objects are parted."""
 
     @property
     def working_size(self) -> tuple[int, int]:
@@ -54,6 +56,7 @@ def prepare_image(
     choose: Choose,
     out_of_distribution: Callable[[Mapping[InputFormat, Array]], str],
     smallest: float,
+    separation: float = 0.0,
     spacing: Spacing | None = None,
 ) -> Prepared:
     """Prepare an image as read, (H, W, C).
@@ -65,6 +68,7 @@ def prepare_image(
         choose: Chooses between ranges where there are two.
         out_of_distribution: In what an image, (h, w, C) of uint8 of each kind, differs from those trained on.
         smallest: Pixels of the image below which objects are left out.
+        separation: Pixels of the image by which waists are less deep where objects are parted.
         spacing: Millimetres a pixel (rows, columns), where it is known.
     """
     seen, guesses, polarity = {}, [], ""
@@ -77,7 +81,7 @@ def prepare_image(
     difference = out_of_distribution(seen) or ("colours, and the network takes grey images" if unseen else "")
     reasons = "; ".join(dict.fromkeys(filter(None, (*guesses, difference))))
     views = {key: channels_first(view) for key, view in seen.items()}
-    return Prepared(name, (image.shape[0], image.shape[1]), views, reasons, smallest, polarity)
+    return Prepared(name, (image.shape[0], image.shape[1]), views, reasons, smallest, polarity, separation)
 
 
 def _view(

@@ -24,6 +24,7 @@ _DEVICES = ("auto", "cpu", "cuda", "mps")
 _OF_TORCH = ("auto", *get_args(TorchPrecision))
 _OF_EXPORTS = ("auto", *get_args(ExportPrecision))
 _LARGEST_SCALE = 16
+_DEEPEST_WAIST = 1000
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class RuntimeOptions:
         image_scale: Working pixels per image pixel, in place of what the network does with the size of an image.
         polarity: ``bright-on-dark`` or ``dark-on-bright``: what the objects of all images are, in place of what the
             network finds out of each; for networks of the normalization ``bright_on_dark``.
+        separation: How deep a waist must be where objects that touch are parted, in pixels of an image of the size
+            trained on, in place of what was chosen at the end of training; 0 for connected components.
 
     Raises:
         InputError: For a setting that does not exist, with the nearest one, or does not go with another one.
@@ -60,6 +63,7 @@ class RuntimeOptions:
     compile: bool = False
     image_scale: float | None = None
     polarity: Polarity = "auto"
+    separation: float | None = None
 
     def __post_init__(self) -> None:
         if self.runtime is not None:
@@ -70,6 +74,9 @@ class RuntimeOptions:
         if self.image_scale is not None and not 0 < self.image_scale <= _LARGEST_SCALE:
             limits = f"{setting('image_scale')} must be more than 0 and at most {_LARGEST_SCALE}"
             raise InputError(f"{limits}, not {self.image_scale:g}")
+        if self.separation is not None and not 0 <= self.separation <= _DEEPEST_WAIST:
+            limits = f"{setting('separation')} must be at least 0 and at most {_DEEPEST_WAIST}"
+            raise InputError(f"{limits} pixels, not {self.separation:g}")
         if self.exported:
             _check("precision", self.precision, _OF_EXPORTS)
             self.refuse_compile()

@@ -16,6 +16,7 @@ from amsunet.data.overlay import draw_outlines
 from amsunet.errors import InputError
 from amsunet.inference.forward import to_labels, to_probabilities
 from amsunet.inference.model_metadata import ModelDescription
+from amsunet.inference.objects import Objects, find_objects
 from amsunet.inference.outputs import mask_paths
 from amsunet.inference.prepared_image import Prepared
 from amsunet.inference.uncertainty import measure_uncertainty, review_reasons_of
@@ -44,7 +45,8 @@ class Segmentation:
     ``out_of_distribution`` is in what the image differs from all training images, where it does.
     ``uncertainty_limit`` is the uncertainty that one in ten validation images exceeds, where it is known.
     ``polarity`` is how the image was taken, where it was in doubt whether objects are darker or brighter than their
-    ground.
+    ground. ``separation`` is how deep a waist must be, in pixels, where objects that touch are parted; see
+    ``find_objects``.
 
     Example:
         >>> import amsunet
@@ -65,6 +67,12 @@ class Segmentation:
     out_of_distribution: str = ""
     uncertainty_limit: float | None = None
     polarity: str = ""
+    separation: float = 0.0
+
+    @cached_property
+    def objects(self) -> Objects:
+        """The objects of the mask: with a ``separation`` parted at their waists, else connected components."""
+        return find_objects(self.mask, self.separation)
 
     @cached_property
     def uncertainty(self) -> float:
@@ -83,7 +91,8 @@ class Segmentation:
 
     def to_mask(self) -> Array:
         """The mask in the convention of the training masks: pixel values, object numbers or colours."""
-        return self.convention.encode(self.mask)
+        parted = self.convention.kind == "instances" and self.separation > 0
+        return self.convention.encode(self.mask, self.objects.numbers if parted else None)
 
     def save(self, path: str | Path) -> list[Path]:
         """Write the mask as ``to_mask`` gives it, in place of a file that is there.
@@ -158,4 +167,5 @@ class PendingSegmentation:
             out_of_distribution=image.out_of_distribution,
             uncertainty_limit=known.uncertainty_limit,
             polarity=image.polarity,
+            separation=image.separation,
         )

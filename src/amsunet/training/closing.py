@@ -13,11 +13,13 @@ from amsunet.data.crops import evenly
 from amsunet.data.dataset import Dataset
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import Array
+from amsunet.data.instances import tells_objects_apart
 from amsunet.data.out_of_distribution import IMAGES, take_figures
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.progress import Stopwatch
 from amsunet.training.plan_schema import Plan
 from amsunet.training.postprocessing import seconds_to_choose
+from amsunet.training.separation import seconds_to_separate
 
 Scene = tuple[Array, Array, Array]
 """Image (H, W, C), labels (H, W), and probabilities (K, H, W) as a network might give them."""
@@ -61,6 +63,8 @@ class ClosingCost:
     evaluating: float
     """Of an image; nothing where nothing is evaluated."""
     report: float
+    parting: float = 0.0
+    """Of an image: the separation of its objects, where masks tell these apart."""
 
     def of_image(self, scale: float, per_pixel: float) -> float:
         """Seconds of one validation image.
@@ -71,7 +75,7 @@ class ClosingCost:
         """
         times = 2 if self.evaluating else 1  # predicted and read to choose by, and to be evaluated
         at_work = self.choosing + times * per_pixel * self.pixels
-        return times * self.reading + self.evaluating + scale**2 * at_work
+        return times * self.reading + self.evaluating + self.parting + scale**2 * at_work
 
     def seconds(self, scale: float, per_pixel: float, images: int) -> float:
         """Of all, where so many validation images are evaluated."""
@@ -92,7 +96,8 @@ def rehearse(
     """Do what the closing steps do on some validation images, with probabilities made of their labels."""
     blank = Preprocessing.blank(plan.in_channels, plan.normalization, plan.scale)
     scenes: list[Scene] = []
-    pixels, reading, choosing, looking = [], [], [], []
+    pixels, reading, choosing, looking, parting = [], [], [], [], []
+    apart = tells_objects_apart(validation, dataset.convention)
     for sample in evenly(validation, _REHEARSED):
         with Stopwatch() as of_reading:
             image, labels = dataset.read(sample)
@@ -105,6 +110,7 @@ def rehearse(
         window = tuple(slice(max(0, (side - _LARGEST) // 2), (side + _LARGEST) // 2) for side in labels.shape)
         image, labels = image[window], labels[window]
         scenes.append((image, labels, _imitated(labels, dataset.convention.num_classes)))
+        parting.append(pixels[-1] / labels.size * seconds_to_separate(labels) if apart else 0.0)
         choosing.append(pixels[-1] / labels.size * seconds_to_choose(scenes[-1][2], labels, len(validation)))
     of_scene, report = (0.0, 0.0) if evaluating is None else evaluating(scenes, thickness)
     return ClosingCost(
@@ -115,6 +121,7 @@ def rehearse(
         looking=float(np.median(looking)) * sum(min(IMAGES, len(samples)) for samples in (training, validation)),
         evaluating=of_scene * float(np.mean(pixels)) / float(np.mean([labels.size for _, labels, _ in scenes])),
         report=report,
+        parting=float(np.median(parting)),
     )
 
 

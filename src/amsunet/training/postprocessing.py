@@ -1,4 +1,4 @@
-"""Post-processing fitted on validation images: temperature, threshold, smallest object, uncertainty limit."""
+"""Post-processing fitted on validation images: temperature, threshold, smallest object, separation, uncertainty."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.uncertainty import measure_uncertainty
 from amsunet.progress import Stopwatch, report
 from amsunet.training.calibration import fit_temperature
-from amsunet.training.validation import ValidationLogits, classes_in, dice_by_class
+from amsunet.training.separation import choose_separation
+from amsunet.training.validation import ValidationLogits, classes_in, clearly_best, dice_by_class
 
 logger = logging.getLogger(__name__)
 
 _THRESHOLDS = (0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7)
 _SMALLEST = (0, 8, 16, 32, 64, 128, 256, 512)
 """Pixels at working size."""
-_CLEARLY = 2.0
-"""Standard errors."""
 _FEWEST = 10
 """Images from which a smallest object is chosen."""
 _LIMIT = 0.9
@@ -42,8 +41,9 @@ def fit_postprocessing(
     device: Device,
     model_file: str | None,
 ) -> ThresholdChoice:
-    """Fit what a model file lacks after training: temperature, threshold, smallest object, uncertainty limit, and the
-    statistics of its images, by which out-of-distribution ones are recognised.
+    """Fit what a model file lacks after training: temperature, threshold, smallest object, uncertainty limit, the
+    separation of objects where masks tell them apart, and the statistics of its images, by which out-of-distribution
+    ones are recognised.
 
     The temperature comes first: the threshold is one of calibrated probabilities.
 
@@ -71,7 +71,12 @@ def fit_postprocessing(
         "image_statistics": _image_statistics_of(training, validation),
     }
     write_json(path.with_name("calibration.json"), asdict(calibration))
-    save_model(path, network, description.model_copy(update=learned))
+    description = description.model_copy(update=learned)
+    if validation.tell_objects_apart:
+        parted = choose_separation(logits, validation, description)
+        logger.info(str(parted))
+        description = description.model_copy(update={"separation": parted.separation})
+    save_model(path, network, description)
     return choice
 
 
@@ -149,7 +154,7 @@ def choose_threshold(validation: ValidationLogits, temperature: float, scale: fl
             dice[index, column] = _mean(_dice(probabilities, labels, threshold, size), there)
             uncertainty[index, column] = measure_uncertainty(probabilities, to_labels(probabilities, threshold, size))
     dice = dice[known] if known.any() else np.zeros((1, len(sizes)))
-    column = _best_size(dice)
+    column = clearly_best(dice)
     return ThresholdChoice(
         dice_at,
         threshold,
@@ -191,10 +196,3 @@ def _dice(probabilities: Array, labels: Array, threshold: float, smallest: int =
 def _mean(dice: Array, there: Array) -> float:
     """Over the classes that are in some image; NaN without any."""
     return float(torch.from_numpy(dice[there]).mean())
-
-
-def _best_size(dice: Array) -> int:
-    """The column of most Dice, (images, sizes), if it gains clearly on the first one, else the first one."""
-    best = int(dice.mean(axis=0).argmax())
-    gains = dice[:, best] - dice[:, 0]
-    return best if gains.mean() > _CLEARLY * gains.std() / np.sqrt(len(gains)) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from monai.metrics import compute_dice
 from torch import Tensor, nn
@@ -17,6 +18,9 @@ from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.torch_runtime import TorchRuntime
 from amsunet.memory import MemoryCache
 from amsunet.progress import report
+
+_CLEARLY = 2.0
+"""Standard errors."""
 
 
 class ValidationLogits:
@@ -74,6 +78,17 @@ def dice_by_class(probabilities: Tensor, labels: Tensor, threshold: float, small
         num_classes=probabilities.shape[1],
     )
     return dice[0]
+
+
+def clearly_best(scores: Array) -> int:
+    """The column of the best mean, (images, choices), if it gains clearly on the first one, else the first one.
+
+    Args:
+        scores: The higher the better.
+    """
+    best = int(scores.mean(axis=0).argmax())
+    gains = scores[:, best] - scores[:, 0]
+    return best if gains.mean() > _CLEARLY * gains.std() / np.sqrt(len(gains)) else 0
 
 
 def classes_in(labels: Tensor, num_classes: int) -> Tensor:

@@ -157,11 +157,12 @@ class MaskConvention(BaseModel):
             value = max(int(value) >> 16, int(value) >> 8 & 255, int(value) & 255)
         return value >= (1 if self.threshold is None else self.threshold)
 
-    def encode(self, labels: Array) -> Array:
+    def encode(self, labels: Array, numbers: Array | None = None) -> Array:
         """Turn labels into a mask of the data set's kind: the inverse of ``decode``, except for ``folders``.
 
         Args:
             labels: (H, W) of class labels.
+            numbers: (H, W) of object numbers from 1 on, for ``instances``; connected components when left out.
 
         Returns:
             (H, W) of uint8 or uint16, or (H, W, 3) of uint8 for ``colours``.
@@ -170,7 +171,8 @@ class MaskConvention(BaseModel):
             InputError: If there are more objects than 16 bits can number.
         """
         if self.kind == "instances":
-            objects, count = number_objects(labels)
+            objects = number_objects(labels)[0] if numbers is None else numbers
+            count = int(objects.max(initial=0))
             if count > np.iinfo(np.uint16).max:
                 raise InputError(f"{count} objects are more than a 16-bit mask can number: predict the image in parts")
             return objects.astype(np.uint8 if count < 256 else np.uint16)
