@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder for all of it (default: in RUN, or evaluations/NAME here)."
 )
-@data_options("test_fraction")
+@data_options("test_fraction", "spacing")
 def evaluate(model: ModelRef, data: str | None, options: RuntimeOptions, **values: Any) -> None:
     """Score a network on test images: table, per-image CSV, report.html.
 

@@ -109,6 +109,11 @@ view_options = options(
         show_default=True,
         help="What the images show, for networks that turn dark objects bright; auto finds it out of each image.",
     ),
+    click.option(
+        "--spacing",
+        metavar="SIZE",
+        help="Size of a pixel, as 0.5um, or 0.8x0.7mm for rows and columns, where files do not say it or are wrong.",
+    ),
 )
 
 

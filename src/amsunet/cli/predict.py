@@ -118,7 +118,7 @@ def predict(
         echo(f"warning: {out_of_distribution}: check the masks", err=True)
     if unclear := describe_polarity_in_doubt([(one.image, one.polarity) for one in outcome.review if one.polarity]):
         echo(f"warning: {unclear}", err=True)
-    if outcome.sizes:
+    if outcome.sizes or (outcome.written and predictor.description.preprocessing.spacing):
         scaling = predictor.scaling(outcome.sizes)
         echo(scaling.line)
         if scaling.note:

@@ -63,8 +63,9 @@ class PreparedImages:
 
     def area(self, index: int) -> int:
         """Pixels of an image at working size."""
-        if size := self._sizes.get(self.samples[index].name):
-            return math.prod(self._preprocessing.working_size(*size))
+        sample = self.samples[index]
+        if size := self._sizes.get(sample.name):
+            return math.prod(self._preprocessing.working_size(*size, sample.spacing))
         return int(self[index][1].size)
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:
@@ -84,8 +85,8 @@ class PreparedImages:
         return found
 
     def _prepare(self, sample: Sample) -> tuple[Array, Array]:
-        image = self._preprocessing.resize(self._preprocessing.normalize(read_image(sample.image)))
-        labels = self._preprocessing.resize_labels(read_labels(sample, self._convention, self._masks))
+        image = self._preprocessing.resize(self._preprocessing.normalize(read_image(sample.image)), sample.spacing)
+        labels = self._preprocessing.resize_labels(read_labels(sample, self._convention, self._masks), sample.spacing)
         self._masks.drop(sample)  # from here on the labels at working size are kept, if there is room for them
         return image, labels
 

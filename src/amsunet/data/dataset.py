@@ -22,6 +22,7 @@ from amsunet.data.masks.rules import absent_classes, find_convention
 from amsunet.data.masks.summary import MaskSummary
 from amsunet.data.options import DataOptions, MaskOptions
 from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, turned_apart, with_same_channels
+from amsunet.data.spacing import describe_spacings
 from amsunet.errors import InputError
 from amsunet.safe_text import refuse_undecodable
 from amsunet.wording import Blank, command, setting
@@ -167,7 +168,7 @@ def open_dataset(
     samples = with_groups(layout.samples, options.group, path)
     apart = convention.kind == "instances" if convention else options.masks.instances
     masks = MaskCache()
-    scans, problems = scan_samples(samples, apart=apart, masks=masks)
+    scans, problems = scan_samples(samples, apart=apart, masks=masks, spacing=options.spacing)
     scans, of_other_channels = with_same_channels(scans)
     problems += of_other_channels
     problems += [Problem("images without a mask", p, f"{p} has no mask") for p in layout.images_without_mask]
@@ -198,13 +199,14 @@ def open_dataset(
             convention, *_masks_by_class(scans, _class_names(layout, scans)), of_run=of_run
         )
     scans = [scan.read_as(convention.reading) for scan in scans]
-    notes = [*layout.notes, *mask_notes]
+    pixel_size, unlike = describe_spacings({scan.sample.image: scan.spacing for scan in scans})
+    notes = [*layout.notes, *mask_notes, *filter(None, [pixel_size])]
     absent = absent_classes([mask for scan in scans for mask in scan.masks.values()], convention)
     scans, unreadable = _with_known_values(scans, convention, remedy)
     if unreadable and not allow_problems:
         raise InputError(_refusal(unreadable, len(scans), source))
     problems += unreadable
-    warnings = [*layout.warnings, *absent, *mixed_depths(scans), *turned_apart(scans)]
+    warnings = [*layout.warnings, *absent, *mixed_depths(scans), *turned_apart(scans), *filter(None, [unlike])]
     return Dataset(
         str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes), tuple(mask_notes), masks
     )

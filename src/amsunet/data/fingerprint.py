@@ -17,6 +17,7 @@ from amsunet.data.masks.convention import IGNORE_INDEX
 from amsunet.data.mirrored import Axis, find_mirrored
 from amsunet.data.normalization import has_dark_objects
 from amsunet.data.scan import Scan
+from amsunet.data.spacing import Spacing, common_spacing
 from amsunet.data.value_range import ValueRange, common_range
 from amsunet.records import Record
 
@@ -72,6 +73,8 @@ class Fingerprint(Record):
     """Classes that are mirror images of each other, and the flip that exchanges them."""
     outlined: tuple[str, float] | None = None
     """If nearly all masks are closed outlines: the path of one, and the factor by which filling it enlarges it."""
+    spacing: Spacing | None = None
+    """Millimetres a pixel of a typical image, down and across, where all of them are known."""
     framing: Framing | None = None
     """Whether images show a whole view, or parts of something larger; None in runs of earlier versions."""
 
@@ -161,6 +164,7 @@ def take_fingerprint(dataset: Dataset, names: set[str]) -> Fingerprint:
         empty_masks=empty,
         mirrored=find_mirrored(dataset, scans),
         outlined=outlined,
+        spacing=common_spacing(scan.spacing for scan in scans),
         framing=measure_framing(scans, geometries),
     )
 

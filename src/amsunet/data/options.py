@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from amsunet.data.discovery.words import Split
+from amsunet.data.spacing import Spacing, parse_spacing
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
@@ -134,6 +135,8 @@ class DataOptions(_Options):
     """Leave out images that cannot be used; otherwise they are an error."""
     test_fraction: float = Field(default=0.2, ge=0, le=0.9)
     """The share held out where the data name no test images."""
+    spacing: Annotated[Spacing, BeforeValidator(parse_spacing)] | None = None
+    """Size of a pixel, as ``0.5um``, or ``0.8x0.7mm`` for rows and columns, where files do not say it or are wrong."""
     splits: Mapping[str, Split] | None = None
     """The split of every image by its name, in place of the data set's own and of what is cut."""
 

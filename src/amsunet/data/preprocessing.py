@@ -13,17 +13,17 @@ from pydantic import BeforeValidator, Field, model_validator
 from amsunet.choices import MOST_CHANNELS, ImageScale, Normalization, Polarity
 from amsunet.data.images import Array
 from amsunet.data.normalization import IntensityRange, find_range, normalize, with_channels
+from amsunet.data.spacing import LIMITS, Spacing
 from amsunet.data.value_range import PixelType, ValueRange
 from amsunet.records import Record, refuse_removed
 
 Size = tuple[int, int]
 """Height and width in pixels."""
-Spacing = tuple[float, float]
-"""Millimetres per pixel, down and across."""
 _Side = Annotated[int, Field(ge=1, le=2**24)]
-_Millimetres = Annotated[float, Field(ge=1e-6, le=1e4)]
+_Millimetres = Annotated[float, Field(ge=LIMITS[0], le=LIMITS[1])]
 ALIKE = 1.1
-"""Images whose sides differ by no more than this factor count as equal in size, and are not resampled for it."""
+"""Images whose sides, or whose pixels, differ by no more than this factor count as equal in size, and are not resampled
+for it."""
 InputFormat = tuple[int, str]
 """Channels and normalization: what distinguishes two inputs made of one image at one scale."""
 
@@ -61,7 +61,7 @@ class Preprocessing(Record):
     size_range: tuple[tuple[_Side, _Side], tuple[_Side, _Side]] | None = None
     """The smallest and the largest size of the training images."""
     spacing: tuple[_Millimetres, _Millimetres] | None = None
-    """The spacing of the training images, if known."""
+    """Millimetres a pixel of a typical training image, where all of them are known."""
     mean: tuple[Annotated[float, Field(ge=0, le=1)], ...]
     std: tuple[Annotated[float, Field(ge=1e-4, le=1)], ...]
     values: Annotated[tuple[ValueRange, ...], Field(max_length=len(get_args(PixelType)))] = ()
@@ -176,11 +176,24 @@ class Preprocessing(Record):
         """
         if spacing is not None and self.spacing is not None:
             down, across = (here / there for here, there in zip(spacing, self.spacing, strict=True))
+            if all(1 / ALIKE <= ratio <= ALIKE for ratio in (down, across)):
+                return self.scale, self.scale
             return self.scale * down, self.scale * across
         ratio = self.size_ratio(height, width)
         if self.image_scale == "factor" or 1 / ALIKE <= ratio <= ALIKE:
             return self.scale, self.scale
         return self.scale / ratio, self.scale / ratio
+
+    def share(self, height: int, width: int, spacing: Spacing | None = None) -> float:
+        """Pixels of an image that are as many working pixels as one of an image of the size trained on.
+
+        Args:
+            height: Of the image, in pixels.
+            width: Of the image, in pixels.
+            spacing: Of the image, if known.
+        """
+        down, across = self.factors(height, width, spacing)
+        return self.scale / down * (self.scale / across)
 
     def size_ratio(self, height: int, width: int) -> float:
         """Side of an image over that of a typical training image, from their areas; 1 if that size is not known.
@@ -243,9 +256,15 @@ class Preprocessing(Record):
         """
         return _resized(part, (height, width), Image.Resampling.BILINEAR, box)
 
-    def resize_labels(self, labels: Array) -> Array:
-        """Resize labels, (H, W) of uint8, to their working size by nearest neighbour, which makes no new labels."""
-        return _resized(labels, self.working_size(*labels.shape), Image.Resampling.NEAREST)
+    def resize_labels(self, labels: Array, spacing: Spacing | None = None) -> Array:
+        """Resize labels, (H, W) of uint8, to their working size by nearest neighbour, which makes no new labels.
+
+        Args:
+            labels: Of an image.
+            spacing: Of the image, if known.
+        """
+        height, width = labels.shape
+        return _resized(labels, self.working_size(height, width, spacing), Image.Resampling.NEAREST)
 
 
 def channels_first(image: Array) -> Array:

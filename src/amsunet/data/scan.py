@@ -16,10 +16,12 @@ from PIL import Image
 from amsunet.data.channels import Names, channel_names, describe_channels
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.image_file import count_pixels, memory_errors, orientation_of
+from amsunet.data.image_spacing import spacing_of
 from amsunet.data.images import Array, read_image
 from amsunet.data.masks.files import Reading
 from amsunet.data.masks.mask_cache import MaskCache
 from amsunet.data.masks.summary import MaskSummary, summarise
+from amsunet.data.spacing import Spacing
 from amsunet.data.value_range import ValueRange, common_range, values_of
 from amsunet.errors import InputError
 from amsunet.memory import MemoryBudget
@@ -72,6 +74,11 @@ class Scan:
     channel_names: Names = ()
     """The names of the channels; empty for grey and colours."""
 
+    @property
+    def spacing(self) -> Spacing | None:
+        """Millimetres a pixel, down and across, where it is known."""
+        return self.sample.spacing
+
     def read_as(self, reading: Reading) -> Scan:
         """The same scan with its mask files read in another way."""
         return replace(self, masks={name: mask.read_as(reading) for name, mask in self.masks.items()})
@@ -87,7 +94,11 @@ class Problem:
 
 
 def scan_samples(
-    samples: Sequence[Sample], *, apart: bool = False, masks: MaskCache | None = None
+    samples: Sequence[Sample],
+    *,
+    apart: bool = False,
+    masks: MaskCache | None = None,
+    spacing: Spacing | None = None,
 ) -> tuple[list[Scan], list[Problem]]:
     """Read every sample once.
 
@@ -95,12 +106,13 @@ def scan_samples(
         samples: The samples of a data set.
         apart: Number the objects of masks in several files, instead of joining them.
         masks: Keeps the masks that are read, for later readers.
+        spacing: Of the pixels of all images, in place of what their files say.
 
     Returns:
         The scans of the readable samples in their order, and the problems of the others.
     """
     scans, problems = [], []
-    scan = partial(_scan_or_problem, apart=apart, cache=masks or MaskCache(), budget=MemoryBudget())
+    scan = partial(_scan_or_problem, apart=apart, cache=masks or MaskCache(), budget=MemoryBudget(), spacing=spacing)
     with ThreadPoolExecutor() as pool:
         for done, outcome in enumerate(pool.map(scan, samples), start=1):
             if isinstance(outcome, Scan):
@@ -190,7 +202,10 @@ def _in_shares(scans: list[Scan]) -> list[Scan]:
     return shared
 
 
-def _scan_or_problem(sample: Sample, *, apart: bool, cache: MaskCache, budget: MemoryBudget) -> Scan | Problem:
+def _scan_or_problem(
+    sample: Sample, *, apart: bool, cache: MaskCache, budget: MemoryBudget, spacing: Spacing | None
+) -> Scan | Problem:
+    sample = replace(sample, spacing=spacing or spacing_of(sample.image))
     files = [sample.image, *sample.masks.values(), *(path for more in sample.more_masks.values() for path in more)]
     try:
         with budget.take(_BYTES_A_PIXEL * max(map(count_pixels, files))), memory_errors(sample.image):

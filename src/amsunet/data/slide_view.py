@@ -12,6 +12,7 @@ from amsunet.data.images import Array
 from amsunet.data.normalization import IntensityRange
 from amsunet.data.preprocessing import InputFormat, Preprocessing
 from amsunet.data.slides import Slide, SlideError
+from amsunet.data.spacing import Spacing
 
 _SAMPLE = 64
 """Side in pixels of the squares from which the intensity range is found."""
@@ -31,12 +32,19 @@ class SlideView:
         preprocessings: How the networks want images, all at one scale. A slide is a larger view, so the factor of
             training applies.
         level: The level that is taken as the image; the mask has its size.
+        spacing: Of the pixels of this level, in place of what the slide says.
 
     Raises:
         SlideError: If the slide has no such level.
     """
 
-    def __init__(self, slide: Slide, preprocessings: Mapping[InputFormat, Preprocessing], level: int = 0) -> None:
+    def __init__(
+        self,
+        slide: Slide,
+        preprocessings: Mapping[InputFormat, Preprocessing],
+        level: int = 0,
+        spacing: Spacing | None = None,
+    ) -> None:
         if level >= len(slide.sizes):
             last = len(slide.sizes) - 1
             raise SlideError(
@@ -44,7 +52,9 @@ class SlideView:
             )
         self._slide, self._preprocessings = slide, {key: kind.by_factor() for key, kind in preprocessings.items()}
         self.image_size = slide.sizes[level]
-        self.size = next(iter(self._preprocessings.values())).working_size(*self.image_size)
+        self.spacing = spacing or _spacing_of(slide, level)
+        """Millimetres a pixel of the image, down and across, where it is known."""
+        self.size = next(iter(self._preprocessings.values())).working_size(*self.image_size, self.spacing)
         """Height and width as the networks see them."""
         self.source = max(
             (there for there in range(level, len(slide.sizes)) if _holds(slide.sizes[there], self.size)), default=level
@@ -142,6 +152,16 @@ class SlideView:
     ) -> dict[InputFormat, Array]:
         pixels = self._slide.read(self.source, rows, columns)
         return {key: self._preprocessings[key].normalize(pixels, self._ranges[key]) for key in preprocessings}
+
+
+def _spacing_of(slide: Slide, level: int) -> Spacing | None:
+    if slide.spacing is None:
+        return None
+    down, across = (
+        side * finest / here
+        for side, finest, here in zip(slide.spacing, slide.sizes[0], slide.sizes[level], strict=True)
+    )
+    return down, across
 
 
 def _mosaic(size: tuple[int, int], read: Callable[[slice, slice], Array]) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from PIL import Image
 from amsunet.data.image_file import is_tiff, open_tiff, reading
 from amsunet.data.image_header import MAXIMUM_PIXELS, claim_of_page, refuse_impossible
 from amsunet.data.images import Array, as_supported
+from amsunet.data.spacing import Spacing, of_tiff_page, parse_spacing
 from amsunet.data.tiff import (
     becomes_rgb,
     black_as_zero,
@@ -45,6 +47,8 @@ class Slide(Protocol):
     path: Path
     sizes: list[tuple[int, int]]
     """Height and width of every level, the finest first."""
+    spacing: Spacing | None
+    """Millimetres a pixel of the finest level, down and across, where the file says so."""
 
     def read(self, level: int, rows: slice, columns: slice) -> Array:
         """Read a part of a level.
@@ -137,6 +141,7 @@ class TiffSlide:
             self._tiff.close()
             raise _damaged(path, error) from error
         self.sizes = [(page.imagelength, page.imagewidth) for page in self._pages]
+        self.spacing = of_tiff_page(self._pages[0], self._tiff.pages.first.description)
 
     @reading()
     def read(self, level: int, rows: slice, columns: slice) -> Array:
@@ -202,6 +207,10 @@ class OpenSlideSlide:
             raise _damaged(path, error) from error
         self._background = "#" + self._slide.properties.get("openslide.background-color", "ffffff")
         self.sizes = [(height, width) for width, height in self._slide.level_dimensions]
+        self.spacing: Spacing | None = None
+        with suppress(KeyError, InputError):
+            down, across = (float(self._slide.properties[f"openslide.mpp-{axis}"]) / 1000 for axis in "yx")
+            self.spacing = parse_spacing((down, across))
 
     def read(self, level: int, rows: slice, columns: slice) -> Array:
         """Read a part of a level, see ``Slide.read``."""

@@ -18,7 +18,7 @@ from amsunet.evaluation.metrics import EMPTY_RULE
 from amsunet.evaluation.plots import data_address, paint_errors, pareto_plot
 from amsunet.evaluation.report import render
 from amsunet.evaluation.study import Trial, is_done, trial_folder
-from amsunet.evaluation.trial_scores import trial_scores
+from amsunet.evaluation.trial_scores import trial_scores, unit_of_length
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 
@@ -46,6 +46,7 @@ def write_page(comparison: Comparison) -> Path:
         first=study.variants[0].name,
         jobs=comparison.jobs,
         images=comparison.rows[0].scores["dice"].count,
+        unit=unit_of_length(comparison.folder, _first_trial(comparison, comparison.rows[0].variant.name)),
         failures=comparison.failures,
         empty_rule=EMPTY_RULE,
         environment=comparison.environment,
@@ -80,7 +81,8 @@ def _grid(comparison: Comparison) -> list[dict[str, Any]]:
     lines = []
     for name in chosen:
         picture, labels = dataset.read(samples[name])
-        found = {network: p.predict_batch([picture], [name])[0].mask for network, p in predictors.items()}
+        of_image = [picture], [name], [samples[name].spacing]
+        found = {network: p.predict_batch(*of_image)[0].mask for network, p in predictors.items()}
         lines.append(
             {
                 "name": name,

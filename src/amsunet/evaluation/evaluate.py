@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -19,11 +19,12 @@ from amsunet.data.instances import read_instances, tells_objects_apart
 from amsunet.data.masks import IGNORE_INDEX
 from amsunet.data.options import DataOptions
 from amsunet.data.other_observer import OtherObserver, open_other_observer
+from amsunet.data.spacing import Lengths, Spacing
 from amsunet.device import environment
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluation import Evaluation, evaluation_folder
 from amsunet.evaluation.findings import PixelCounts
-from amsunet.evaluation.metrics import Calibration, ImageScores, score_image, score_mask
+from amsunet.evaluation.metrics import NSD_TOLERANCE, Calibration, ImageScores, score_image, score_mask
 from amsunet.evaluation.object_scores import score_objects
 from amsunet.evaluation.samples import EvaluationImages, choose_images
 from amsunet.evaluation.statistics import mean_of_known
@@ -93,7 +94,10 @@ def evaluate(
     if model.run is not None:
         read_run(model.run)  # a folder that is no run is called so, not one without a model
     predictor = Predictor(model, options, model_file=model_file)
-    chosen = choose_images(model, data, split, predictor, data_options or DataOptions())
+    data_options = data_options or DataOptions()
+    if predictor.spacing is not None:
+        data_options = data_options.model_copy(update={"spacing": predictor.spacing})
+    chosen = choose_images(model, data, split, predictor, data_options)
     if most is not None:
         chosen = chosen.at_most(most * (predictor.folds.count if predictor.folds else 1), model)
     other = open_other_observer(chosen.dataset, chosen.samples)
@@ -120,6 +124,7 @@ def evaluate(
         environment=environment(options.choose_device()),
         notes=tuple(f"warning: {line}" if level == logging.WARNING else line for level, line in lines),
         image_scale=options.image_scale,
+        lengths=scores.lengths,
         polarity=options.polarity,
         separation=known.separation,
         is_separation_set=options.separation is not None,
@@ -145,6 +150,14 @@ def is_thin(thickness: float) -> bool:
     return thickness < _THIN
 
 
+class _Distances(TypedDict):
+    """How distances are measured in an image, as ``score_image`` takes it."""
+
+    spacing: Spacing | None
+    tolerance: float
+    thin: bool
+
+
 class _Scores(NamedTuple):
     """What all images together gave."""
 
@@ -152,21 +165,25 @@ class _Scores(NamedTuple):
     calibration: Calibration
     uncalibrated: Calibration | None
     confusion: Array
+    lengths: Lengths
 
 
 def _score(predictor: Predictor, chosen: EvaluationImages, other: OtherObserver, *, objects: bool) -> _Scores:
     """Predict every image and score it, each of a fold's validation images by the network that has not seen it."""
     dataset, thin = chosen.dataset, is_thin(chosen.fingerprint().thickness)
     classes = dataset.convention.num_classes
+    lengths = Lengths.of(predictor.spacing or sample.spacing for sample in dataset.samples)  # of folds alike
+    tolerance = NSD_TOLERANCE * lengths.pixel
     images, calibration, confusion = [], Calibration(), np.zeros((classes, classes), np.int64)
     uncalibrated = Calibration() if predictor.folds is None else None
     for done, sample in enumerate(chosen.samples, start=1):
         image, labels = dataset.read(sample)
         network = predictor.held_out_model(sample.name) if chosen.split == "val" else predictor
-        found = network.predict_batch([image], [sample.name])[0]
-        of_classes = tuple(score_image(found.probability, found.mask, labels, thin=thin))
+        found = network.predict_batch([image], [sample.name], [predictor.spacing or sample.spacing])[0]
+        distances: _Distances = {"spacing": lengths.spacing(found.spacing), "tolerance": tolerance, "thin": thin}
+        of_classes = tuple(score_image(found.probability, found.mask, labels, **distances))
         second = other.read_labels(sample.name)
-        of_other = () if second is None else tuple(score_mask(second, labels, classes, thin=thin))
+        of_other = () if second is None else tuple(score_mask(second, labels, classes, **distances))
         image_scores = ImageScores(
             sample, of_classes, (), found.uncertainty, found.out_of_distribution, found.polarity, of_other
         )
@@ -185,7 +202,7 @@ def _score(predictor: Predictor, chosen: EvaluationImages, other: OtherObserver,
     names = dataset.convention.class_names[1:]
     marks = PixelCounts.from_scores({image.sample.name: image.classes for image in images}, names)
     labelled = tuple(replace(image, labels=marks.labels) for image in images)
-    return _Scores(labelled, calibration, uncalibrated, confusion)
+    return _Scores(labelled, calibration, uncalibrated, confusion, lengths)
 
 
 def _name(predictor: Predictor) -> str:
@@ -217,7 +234,12 @@ def _lines(
 def _describe_scaling(predictor: Predictor, chosen: EvaluationImages) -> list[tuple[int, str]]:
     """The lines to log where images are not scaled as in training, or perhaps should not be."""
     names = {sample.name for sample in chosen.samples}
-    sizes = Counter((scan.height, scan.width) for scan in chosen.dataset.scans if scan.sample.name in names)
+    by_spacing = predictor.description.preprocessing.spacing is not None
+    sizes = Counter(
+        (scan.height, scan.width)
+        for scan in chosen.dataset.scans
+        if scan.sample.name in names and not (by_spacing and (predictor.spacing or scan.spacing))
+    )
     scaling = predictor.scaling(sizes)
     lines = [(logging.INFO, scaling.line)] if scaling.changed else []
     lines += [(logging.INFO, f"note: {scaling.note}")] if scaling.note else []

@@ -17,8 +17,9 @@ from amsunet.data.groups import without_patients
 from amsunet.data.images import Array
 from amsunet.data.masks import MaskConvention
 from amsunet.data.masks.inversion import how_to_invert
+from amsunet.data.spacing import Lengths
 from amsunet.evaluation.findings import PixelCounts
-from amsunet.evaluation.metrics import EMPTY_RULE, METRICS, NSD_TOLERANCE, Calibration, ImageScores
+from amsunet.evaluation.metrics import EMPTY_RULE, METRICS, NSD_TOLERANCE, Calibration, ImageScores, metric_names
 from amsunet.evaluation.object_scores import ObjectEvaluation
 from amsunet.evaluation.score_table import as_text
 from amsunet.evaluation.statistics import Interval, RiskCoverage, mean_of_known, mean_with_interval, risk_coverage
@@ -54,6 +55,8 @@ class Evaluation:
     notes: tuple[str, ...]
     image_scale: float | None = None
     """Working pixels per image pixel, where they were set."""
+    lengths: Lengths = Lengths()  # noqa: RUF009 - frozen
+    """What distances are in."""
     polarity: Polarity = "auto"
     """What the objects of all images were taken as; ``auto`` where the network found it out of each."""
     separation: float = 0.0
@@ -69,6 +72,11 @@ class Evaluation:
     def class_names(self) -> tuple[str, ...]:
         """Without the background."""
         return self.convention.class_names[1:]
+
+    @property
+    def metric_names(self) -> dict[str, str]:
+        """What each metric is called, with its unit."""
+        return metric_names(self.lengths)
 
     @property
     def title(self) -> str:
@@ -202,7 +210,8 @@ class Evaluation:
             "expected_calibration_error_uncalibrated": self.uncalibrated.error() if self.uncalibrated else None,
             "uncertainty": risk.summary() if risk else None,
             "empty_rule": EMPTY_RULE,
-            "nsd_tolerance": NSD_TOLERANCE,
+            "unit_of_length": self.lengths.unit,
+            "nsd_tolerance": NSD_TOLERANCE * self.lengths.pixel,
             "tta": self.tta,
             "image_scale": self.image_scale,
             "polarity": self.polarity,
@@ -221,6 +230,8 @@ class Evaluation:
                 "out_of_distribution": image.out_of_distribution,
                 "polarity": image.polarity,
             }
+            if self.lengths.unit != "pixels":
+                of_image["unit_of_length"] = self.lengths.unit
             for index, (name, scores) in enumerate(zip(self.class_names, image.classes, strict=True)):
                 named = {"image": image.sample.name, "class": name, "group": patients[image.sample.name]}
                 second = {"observer_dice": image.observer[index].dice if image.observer else ""}
@@ -269,7 +280,7 @@ class Observer:
 
     def rows(self) -> Iterator[tuple[str, Interval, Interval]]:
         """Each metric that a mask without probabilities has: of the observer, and of the network."""
-        for metric, name in METRICS.items():
+        for metric, name in self.theirs.metric_names.items():
             theirs = self.theirs.interval(metric)
             if theirs.count:
                 yield name, theirs, self.network.interval(metric)

@@ -76,8 +76,9 @@ def explain(
     description, runtime = predictor.description, predictor.runtime
     assert isinstance(runtime, TorchRuntime) and isinstance(runtime.network, TemperatureScaled)
     network = runtime.network  # whose parts are named as in the network alone
+    path = Path(image)
     # As it is predicted, with the polarity that is chosen for it.
-    (seen,) = predictor.prepare(predictor.read(Path(image)), Path(image).stem).views.values()
+    (seen,) = predictor.prepare(predictor.read(path), path.stem, predictor.spacing_of(path)).views.values()
     prepared = _middle(np.moveaxis(seen, 0, 2))
     pixels = to_tensor(prepared)[None].to(options.choose_device().type)
     x = standardise(pixels.float() / 255, description.preprocessing)

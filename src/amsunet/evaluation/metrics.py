@@ -22,6 +22,7 @@ from torchmetrics.functional.classification import binary_auroc, binary_average_
 from amsunet.data.discovery.sample import Sample
 from amsunet.data.images import Array
 from amsunet.data.masks import IGNORE_INDEX
+from amsunet.data.spacing import Lengths
 from amsunet.evaluation.object_scores import ObjectScores
 from amsunet.evaluation.statistics import mean_of_known
 
@@ -31,7 +32,9 @@ EMPTY_RULE = (
     "An image with only ignored pixels, and a class that is in no image, have no score: both are left out and counted."
 )
 NSD_TOLERANCE = 2.0
-"""In pixels, or in millimetres where ``score_image`` gets the spacing."""
+"""In pixels; where lengths are known, as much as so many typical pixels."""
+_NEARLY = 1 + 1e-6
+"""Lengths are sums of fractions: what is as far as the tolerance is within it."""
 METRICS = {
     "dice": "Dice",
     "iou": "IoU",
@@ -47,6 +50,14 @@ METRICS = {
 }
 """Names of the scores that are averaged over images."""
 CALIBRATION_BINS = 15
+
+
+def metric_names(lengths: Lengths) -> dict[str, str]:
+    """``METRICS`` with the unit that lengths are in."""
+    if lengths.unit == "pixels":
+        return METRICS
+    nsd = f"NSD at {NSD_TOLERANCE * lengths.pixel:.3g} {lengths.unit}"
+    return METRICS | {"hd95": f"HD95 ({lengths.unit})", "nsd": nsd}
 
 
 @dataclass(frozen=True)
@@ -120,6 +131,7 @@ def score_image(
     labels: Array,
     *,
     spacing: tuple[float, float] | None = None,
+    tolerance: float = NSD_TOLERANCE,
     thin: bool = False,
 ) -> list[ClassScores]:
     """Score a segmentation against the reference; pixels labelled ``IGNORE_INDEX`` are left out of all scores.
@@ -128,7 +140,8 @@ def score_image(
         probability: (K, H, W), float.
         predicted: (H, W) of class numbers.
         labels: (H, W) of class numbers and ``IGNORE_INDEX``.
-        spacing: Size of a pixel (rows, columns) in millimetres; distances are in pixels without it.
+        spacing: Size of a pixel (rows, columns), in the unit that distances are to have; pixels without it.
+        tolerance: Of the NSD, in this unit.
         thin: Whether to compute clDice too (Shit et al., CVPR 2021); NaN otherwise.
 
     Returns:
@@ -139,31 +152,51 @@ def score_image(
         return [_UNDEFINED] * (len(probability) - 1)
     return [
         _score_class(
-            probability[label], (predicted == label) & counted, (labels == label) & counted, counted, spacing, thin
+            probability[label],
+            (predicted == label) & counted,
+            (labels == label) & counted,
+            counted,
+            (spacing or (1.0, 1.0), tolerance),
+            thin,
         )
         for label in range(1, len(probability))
     ]
 
 
-def score_mask(predicted: Array, labels: Array, num_classes: int, *, thin: bool = False) -> list[ClassScores]:
+def score_mask(
+    predicted: Array,
+    labels: Array,
+    num_classes: int,
+    *,
+    spacing: tuple[float, float] | None = None,
+    tolerance: float = NSD_TOLERANCE,
+    thin: bool = False,
+) -> list[ClassScores]:
     """Score a mask without probabilities, such as an observer's: ``score_image`` without AUC and average precision.
 
     Args:
         predicted: (H, W) of class numbers.
         labels: (H, W) of class numbers and ``IGNORE_INDEX``.
         num_classes: With the background.
+        spacing: As for ``score_image``.
+        tolerance: As for ``score_image``.
         thin: Whether to compute clDice too.
 
     Returns:
         Scores of the classes 1 ... ``num_classes`` - 1.
     """
     certain = (predicted == np.arange(num_classes)[:, None, None]).astype(np.float32)
-    scores = score_image(certain, predicted, labels, thin=thin)
+    scores = score_image(certain, predicted, labels, spacing=spacing, tolerance=tolerance, thin=thin)
     return [replace(one, auc=math.nan, average_precision=math.nan) for one in scores]
 
 
 def _score_class(
-    probability: Array, predicted: Array, true: Array, counted: Array, spacing: tuple[float, float] | None, thin: bool
+    probability: Array,
+    predicted: Array,
+    true: Array,
+    counted: Array,
+    surface: tuple[tuple[float, float], float],
+    thin: bool,
 ) -> ClassScores:
     # Ignored pixels do not enter the table; MONAI takes any shape behind (batch, class).
     flat = [torch.from_numpy(mask[counted].astype(np.uint8))[None, None] for mask in (predicted, true)]
@@ -176,11 +209,11 @@ def _score_class(
 
     if both_empty or one_empty:
         overlap = 1.0 if both_empty else 0.0
-        sides = [side * step for side, step in zip(true.shape, spacing or (1.0, 1.0), strict=True)]
+        sides = [side * step for side, step in zip(true.shape, surface[0], strict=True)]
         hd95 = math.nan if both_empty else math.hypot(*sides)
         surfaces = (overlap, overlap, hd95, overlap, overlap if thin else math.nan)
     else:
-        hd95, nsd = _surface_scores(predicted, true, spacing)
+        hd95, nsd = _surface_scores(predicted, true, *surface)
         surfaces = (
             rate("f1 score"),
             rate("threat score"),
@@ -210,12 +243,14 @@ def _score_class(
     )
 
 
-def _surface_scores(predicted: Array, true: Array, spacing: tuple[float, float] | None) -> tuple[float, float]:
+def _surface_scores(
+    predicted: Array, true: Array, spacing: tuple[float, float], tolerance: float
+) -> tuple[float, float]:
     masks: tuple[Tensor, ...] = tuple(torch.from_numpy(mask.astype(np.uint8))[None, None] for mask in (predicted, true))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         hd95 = compute_hausdorff_distance(*masks, include_background=True, percentile=95, spacing=spacing)
-        nsd = compute_surface_dice(*masks, [NSD_TOLERANCE], include_background=True, spacing=spacing)
+        nsd = compute_surface_dice(*masks, [tolerance * _NEARLY], include_background=True, spacing=spacing)
     return float(hd95), float(nsd)
 
 

@@ -139,6 +139,6 @@ def _case(predictor: Predictor, evaluation: Evaluation, scores: ImageScores) -> 
     image = read_image(scores.sample.image)
     labels = read_labels(scores.sample, evaluation.convention)
     evaluate_on = predictor.held_out_model(scores.sample.name) if evaluation.split == "val" else predictor
-    found = evaluate_on.predict_batch([image], [scores.sample.name])[0]
+    found = evaluate_on.predict_batch([image], [scores.sample.name], [scores.sample.spacing])[0]
     picture = data_address(case_panels(image, labels, found.mask))
     return {"name": scores.sample.name, "dice": scores.dice, "picture": picture}

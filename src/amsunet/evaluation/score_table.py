@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from amsunet.evaluation.metrics import EMPTY_RULE, METRICS
+from amsunet.evaluation.metrics import EMPTY_RULE
 from amsunet.evaluation.object_scores import OBJECT_METRICS, OBJECT_RULE
 from amsunet.evaluation.statistics import Interval
 from amsunet.text_table import aligned
@@ -40,7 +40,7 @@ def score_rows(evaluation: Evaluation) -> list[ScoreRow]:
     rows = []
     if not evaluation.all_hold_all:
         rows.append(ScoreRow("images that hold it", tuple(evaluation.images_with(label) for label in labels)))
-    for metric, name in METRICS.items():
+    for metric, name in evaluation.metric_names.items():
         both = metric in _BY_THE_RULE and not evaluation.all_hold_all
         for with_object in (False, True) if both else (False,):
             values = tuple(evaluation.interval(metric, label, with_object=with_object) for label in labels)

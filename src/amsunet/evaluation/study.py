@@ -15,6 +15,7 @@ from amsunet.atomic_io import write_json
 from amsunet.data.discovery.layout import Split
 from amsunet.data.masks import MaskOptions
 from amsunet.data.options import DataOptions
+from amsunet.data.spacing import Spacing
 from amsunet.errors import InputError
 from amsunet.models import absolute_model, is_custom
 from amsunet.records import removed_in, without_removed
@@ -110,6 +111,8 @@ class Study(BaseModel):
     source: str
     group: str | None
     skip_broken: bool
+    spacing: Spacing | None = None
+    """Millimetres a pixel of all images, where it was set."""
     mask_options: MaskOptions | None
     checksums: dict[str, str]
     splits: list[dict[str, Split]]
@@ -130,7 +133,12 @@ class Study(BaseModel):
     @property
     def data_options(self) -> DataOptions:
         """How the data set is read."""
-        return DataOptions(masks=self.mask_options or MaskOptions(), group=self.group, skip_broken=self.skip_broken)
+        return DataOptions(
+            masks=self.mask_options or MaskOptions(),
+            group=self.group,
+            skip_broken=self.skip_broken,
+            spacing=self.spacing,
+        )
 
     @property
     def equal(self) -> str:

@@ -47,6 +47,12 @@ def _occurs(row: Mapping[str, str]) -> bool:
     return int(row["true_positives"]) + int(row["false_negatives"]) > 0
 
 
+def unit_of_length(folder: Path, trial: Trial) -> str:
+    """What the distances of a trial are in; of all trials of a study alike, which is by their data."""
+    row: Mapping[str, str] = next(rows_of(folder, trial), {})
+    return row.get("unit_of_length", "pixels")
+
+
 def rows_of(folder: Path, trial: Trial) -> Iterator[dict[str, str]]:
     """The scores of a trial, a row for each image."""
     rows = read_rows(trial_folder(folder, trial) / "evaluation" / trial.split / "images.csv")

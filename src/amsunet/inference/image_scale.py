@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from amsunet.data.preprocessing import Preprocessing, Size
+from amsunet.data.spacing import Spacing, describe_spacing
+from amsunet.errors import InputError
+from amsunet.inference.runtime_options import LARGEST_SCALE
 from amsunet.wording import setting
 
 _OTHER = 1.5
@@ -33,11 +36,21 @@ def describe_scaling(
 
     Args:
         preprocessing: Of the network.
-        sizes: How many images there were of each height and width.
+        sizes: How many images there were of each height and width, but for those whose pixels decided.
         set_scale: The scale that the user set for all of them.
     """
     if set_scale is not None:
         return Scaling(f"images are scaled by {set_scale:g}, as set with {setting('image_scale')}", changed=True)
+    if preprocessing.spacing is not None:
+        here = describe_spacing(preprocessing.spacing)
+        if not sizes:
+            return Scaling(f"images are scaled so that their pixels are those of the training, {here}", changed=True)
+        by_size = describe_scaling(preprocessing.model_copy(update={"spacing": None}), sizes)
+        unknown = (
+            f"{_some(sizes, sizes)} without the size of a pixel, and taken as if it were that of the training, {here}; "
+            f"{setting('spacing')} sets it"
+        )
+        return by_size._replace(note="; ".join(filter(None, (unknown, by_size.note))))
     if preprocessing.image_scale == "factor":
         larger, smaller = _of_other_size(preprocessing, sizes)
         return Scaling(f"images are scaled by {preprocessing.scale:g}, as in training", larger, smaller)
@@ -52,6 +65,28 @@ def describe_scaling(
         f"in place of {preprocessing.scale:g}; {setting('image_scale')} sets another scale",
         changed=True,
     )
+
+
+def refuse_enlarged(name: object, preprocessing: Preprocessing, size: tuple[int, ...], spacing: Spacing | None) -> None:
+    """Refuse an image whose pixels are so much larger than those trained on that one of the two cannot be true.
+
+    Args:
+        name: What the image is called.
+        preprocessing: Of the network.
+        size: Height and width of the image.
+        spacing: Of the image, if known.
+
+    Raises:
+        InputError: If it would be enlarged more than ``LARGEST_SCALE`` times.
+    """
+    if spacing is None or preprocessing.spacing is None:
+        return
+    if max(preprocessing.factors(size[0], size[1], spacing)) > LARGEST_SCALE:
+        raise InputError(
+            f"the pixels of {name} are {describe_spacing(spacing)}, and those of the training images "
+            f"{describe_spacing(preprocessing.spacing)}: set {setting('spacing')} if a file says it wrongly, or "
+            f"{setting('image_scale')}"
+        )
 
 
 def _of_other_size(preprocessing: Preprocessing, sizes: Mapping[Size, int]) -> tuple[str, str]:

@@ -12,7 +12,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from amsunet.choices import Flips, Polarity
 from amsunet.data.masks import MaskConvention
 from amsunet.data.out_of_distribution import ImageStatistics
-from amsunet.data.preprocessing import Preprocessing, Spacing
+from amsunet.data.preprocessing import Preprocessing
+from amsunet.data.spacing import Spacing
 from amsunet.data.value_range import whole_type
 from amsunet.errors import InputError
 from amsunet.records import Record, removed_in
@@ -78,8 +79,7 @@ class ModelDescription(Record):
 
     def smallest_in(self, height: int, width: int, spacing: Spacing | None = None) -> float:
         """``smallest_object`` in pixels of an image of that size: always as many of those that the network sees."""
-        down, across = self.preprocessing.factors(height, width, spacing)
-        return self.smallest_object * (self.preprocessing.scale / down) * (self.preprocessing.scale / across)
+        return self.smallest_object * self.preprocessing.share(height, width, spacing)
 
     def separation_in(self, height: int, width: int, spacing: Spacing | None = None) -> float:
         """``separation`` in pixels of an image of that size: always as many of those that the network sees."""

@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from amsunet.data.channels import Names, channel_names, refuse_channels
+from amsunet.data.image_spacing import spacing_of
 from amsunet.data.images import Array, as_supported, read_image
 from amsunet.data.normalization import IntensityRange
-from amsunet.data.preprocessing import InputFormat, Preprocessing, Size, Spacing, channels_first
+from amsunet.data.preprocessing import InputFormat, Preprocessing, Size, channels_first
+from amsunet.data.spacing import Spacing
 from amsunet.errors import InputError
 from amsunet.inference.forward import Box, are_numbers, compute_logits, to_labels, to_probabilities
-from amsunet.inference.image_scale import Scaling, describe_scaling
+from amsunet.inference.image_scale import Scaling, describe_scaling, refuse_enlarged
 from amsunet.inference.model_metadata import ModelDescription, describe_together
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.open_model import Member, open_members
@@ -77,7 +79,7 @@ class Predictor:
             self._describe(lambda known: known.model_copy(update={"separation": separation}))
         self._at_work = threading.Lock()  # images are prepared in threads, and may need a network for it
         self.tta, self.image_scale, self.polarity = options.tta, options.image_scale, options.polarity
-        self.tiling = tiling
+        self.spacing, self.tiling = options.pixel_size, tiling
         self.description = self._members[0].description
         if self.folds is not None:
             self.description = describe_together([one.description for one in self._members], self.folds.threshold)
@@ -116,8 +118,8 @@ class Predictor:
         Args:
             image: A path, or an array (H, W) or (H, W, C) of real numbers, with the channels that were trained on.
             name: What the result is called; the file's name when left out.
-            spacing: Millimetres a pixel (rows, columns), which the result then knows; where that of the training images
-                is known too, it decides how the image is scaled.
+            spacing: Millimetres a pixel (rows, columns); when left out, what the options or the file say. The result
+                knows it, and where that of the training images is known too, it decides how the image is scaled.
 
         Returns:
             The segmentation, at the image's own size.
@@ -127,8 +129,8 @@ class Predictor:
                 numbers (NaN or infinity).
         """
         if isinstance(image, str | Path):
-            read = self.read(path := Path(image))
-            return self._predict(read, name or path.stem, spacing)
+            path = Path(image)
+            return self._predict(self.read(path), name or path.stem, spacing or self.spacing_of(path))
         array = np.asarray(image)
         array = array[..., None] if array.ndim == 2 else array
         channels = self.description.preprocessing.in_channels
@@ -140,11 +142,14 @@ class Predictor:
 
     def _predict(self, image: Array, name: str, spacing: Spacing | None) -> Segmentation:
         (pending,) = self.compute([self.prepare(image, name, spacing)])
-        return replace(pending.finish(), spacing=spacing)
+        return pending.finish()
 
-    def predict_batch(self, images: Sequence[Array], names: Sequence[str]) -> list[Segmentation]:
-        """Segment images as read, (H, W, C), whose working sizes are the same."""
-        pending = self.compute([self.prepare(image, name) for image, name in zip(images, names, strict=True)])
+    def predict_batch(
+        self, images: Sequence[Array], names: Sequence[str], spacings: Sequence[Spacing | None] | None = None
+    ) -> list[Segmentation]:
+        """Segment images as read, (H, W, C), whose working sizes are the same; of known sizes of pixels, or not."""
+        known = spacings or [None] * len(images)
+        pending = self.compute([self.prepare(*one) for one in zip(images, names, known, strict=True)])
         return [one.finish() for one in pending]
 
     # What follows is for the package itself (predict_files, slide, evaluation), and may change.
@@ -179,6 +184,8 @@ class Predictor:
 
     def prepare(self, image: Array, name: str, spacing: Spacing | None = None) -> Prepared:
         """The first of three parts of a prediction: what is done before the networks."""
+        spacing = spacing or self.spacing
+        refuse_enlarged(name, self.description.preprocessing, image.shape[:2], spacing)
         return prepare_image(
             image,
             name,
@@ -190,8 +197,18 @@ class Predictor:
             spacing=spacing,
         )
 
+    def spacing_of(self, path: Path) -> Spacing | None:
+        """Millimetres a pixel of an image, down and across: as the options say it, else its file."""
+        return self.spacing or spacing_of(path)
+
+    def scales_by_spacing(self, image: Prepared) -> bool:
+        """Whether the size of its pixels decided how an image was scaled."""
+        return None not in (image.spacing, self.description.preprocessing.spacing)
+
     def scaling(self, sizes: Mapping[Size, int]) -> Scaling:
-        """Describe how images were brought to working size, given how many there were of each height and width."""
+        """Describe how images were brought to working size, given how many there were of each height and width, but for
+        those whose pixels decided.
+        """
         return describe_scaling(self.description.preprocessing, sizes, self.image_scale)
 
     def choose_range(
@@ -264,7 +281,8 @@ class Predictor:
         of one image are the same where it is.
         """
         networks = [(one.checksum, one.description.model_dump_json()) for one in self._members]
-        how = self.description.threshold, self.tta, self.tiling, self.polarity
+        how: list[object] = [self.description.threshold, self.tta, self.tiling, self.polarity]
+        how += [self.spacing] if self.spacing else []
         return hashlib.sha256(repr((networks, *how)).encode()).hexdigest()
 
     def _logits(self, member: int, images: Sequence[Mapping[InputFormat, Array]]) -> Array:

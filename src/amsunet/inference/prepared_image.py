@@ -12,7 +12,8 @@ import numpy as np
 
 from amsunet.data.images import Array
 from amsunet.data.normalization import IntensityRange
-from amsunet.data.preprocessing import InputFormat, Preprocessing, Spacing, channels_first
+from amsunet.data.preprocessing import InputFormat, Preprocessing, channels_first
+from amsunet.data.spacing import Spacing
 from amsunet.wording import setting
 
 Choose = Callable[[InputFormat, IntensityRange, Callable[[IntensityRange], Array]], IntensityRange]
@@ -40,6 +41,8 @@ class Prepared:
     """Whether it was in doubt if objects are darker or brighter than their ground, and how it was taken."""
     separation: float = 0.0
     """Pixels of the image by which waists are less deep where objects are parted."""
+    spacing: Spacing | None = None
+    """Millimetres a pixel of the image, down and across, where it is known."""
 
     @property
     def working_size(self) -> tuple[int, int]:
@@ -81,7 +84,8 @@ def prepare_image(
     difference = out_of_distribution(seen) or ("colours, and the network takes grey images" if unseen else "")
     reasons = "; ".join(dict.fromkeys(filter(None, (*guesses, difference))))
     views = {key: channels_first(view) for key, view in seen.items()}
-    return Prepared(name, (image.shape[0], image.shape[1]), views, reasons, smallest, polarity, separation)
+    size = image.shape[0], image.shape[1]
+    return Prepared(name, size, views, reasons, smallest, polarity, separation, spacing)
 
 
 def _view(

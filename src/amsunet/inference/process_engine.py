@@ -88,7 +88,8 @@ def _predict_images(predictor: Predictor, tasks: Sequence[ImageTask], results: R
                 results.begin([read.task.name for read in batch])
                 for read, pending in zip(batch, computed, strict=True):
                     writing.append((read.task, pool.submit(_write, results, read, pending)))
-                outcome.sizes.update(read.prepared.size for read in batch)
+                by_size = [read.prepared for read in batch if not predictor.scales_by_spacing(read.prepared)]
+                outcome.sizes.update(one.size for one in by_size)
                 report(outcome.written + len(outcome.failures) + len(writing), total, "image")
                 # What is left to do for this batch is done beside the next one, but not for a large image.
                 at_once = math.prod(batch[0].prepared.size) <= _LARGE_PIXELS
@@ -128,7 +129,7 @@ def _read(predictor: Predictor, task: ImageTask) -> Read | InputError:
     try:
         with memory_errors(task.image):
             image = predictor.read(task.image)
-            prepared = predictor.prepare(image, task.name)
+            prepared = predictor.prepare(image, task.name, predictor.spacing_of(task.image))
     except InputError as error:
         return error
     of_file = checksum(task.image) if file else ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from amsunet.choices import ExportPrecision, Polarity, TorchPrecision
+from amsunet.data.spacing import Spacing, parse_spacing
 from amsunet.errors import InputError
 from amsunet.inference.model_ref import SUFFIXES
 from amsunet.optional import require
@@ -23,7 +24,8 @@ RuntimeName = Literal["torch", "onnx", "openvino"]
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 _OF_TORCH = ("auto", *get_args(TorchPrecision))
 _OF_EXPORTS = ("auto", *get_args(ExportPrecision))
-_LARGEST_SCALE = 16
+LARGEST_SCALE = 16
+"""Working pixels per image pixel, on a side."""
 _DEEPEST_WAIST = 1000
 
 
@@ -46,6 +48,8 @@ class RuntimeOptions:
             network finds out of each; for networks of the normalization ``bright_on_dark``.
         separation: How deep a waist must be where objects that touch are parted, in pixels of an image of the size
             trained on, in place of what was chosen at the end of training; 0 for connected components.
+        spacing: Size of a pixel of all images, as ``0.5um``, or ``0.8x0.7mm`` for rows and columns, in place of what
+            files say; or a number, or two, of millimetres. Of a pyramid that of the level.
 
     Raises:
         InputError: For a setting that does not exist, with the nearest one, or does not go with another one.
@@ -64,6 +68,7 @@ class RuntimeOptions:
     image_scale: float | None = None
     polarity: Polarity = "auto"
     separation: float | None = None
+    spacing: str | float | Spacing | None = None
 
     def __post_init__(self) -> None:
         if self.runtime is not None:
@@ -71,12 +76,13 @@ class RuntimeOptions:
         _check("device", self.device, _DEVICES)
         _check("tta", self.tta, get_args(TTA))
         _check("polarity", self.polarity, get_args(Polarity))
-        if self.image_scale is not None and not 0 < self.image_scale <= _LARGEST_SCALE:
-            limits = f"{setting('image_scale')} must be more than 0 and at most {_LARGEST_SCALE}"
+        if self.image_scale is not None and not 0 < self.image_scale <= LARGEST_SCALE:
+            limits = f"{setting('image_scale')} must be more than 0 and at most {LARGEST_SCALE}"
             raise InputError(f"{limits}, not {self.image_scale:g}")
         if self.separation is not None and not 0 <= self.separation <= _DEEPEST_WAIST:
             limits = f"{setting('separation')} must be at least 0 and at most {_DEEPEST_WAIST}"
             raise InputError(f"{limits} pixels, not {self.separation:g}")
+        _ = self.pixel_size
         if self.exported:
             _check("precision", self.precision, _OF_EXPORTS)
             self.refuse_compile()
@@ -89,6 +95,11 @@ class RuntimeOptions:
     def on(cls, device: Device) -> RuntimeOptions:
         """Options of torch on a device that was chosen before."""
         return cls(device=device.type, precision=device.precision)
+
+    @property
+    def pixel_size(self) -> Spacing | None:
+        """``spacing`` in millimetres, down and across."""
+        return None if self.spacing is None else parse_spacing(self.spacing)
 
     @property
     def exported(self) -> bool:

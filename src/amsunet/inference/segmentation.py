@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,8 +41,8 @@ class Segmentation:
     """The segmentation of one image, at the image's own size.
 
     ``probability`` is (num_classes, H, W) of float32 and sums to 1 over the classes; ``mask`` is (H, W) of uint8
-    with the class numbers, 0 for background; ``spacing`` is millimetres a pixel (rows, columns) where
-    ``predict`` was given it.
+    with the class numbers, 0 for background; ``spacing`` is millimetres a pixel (rows, columns), where the image or
+    the options of the prediction say it.
     ``out_of_distribution`` is in what the image differs from all training images, where it does.
     ``uncertainty_limit`` is the uncertainty that one in ten validation images exceeds, where it is known.
     ``polarity`` is how the image was taken, where it was in doubt whether objects are darker or brighter than their
@@ -130,6 +131,16 @@ class Segmentation:
         counts = np.bincount(self.mask.ravel(), minlength=len(self.class_names))
         return {name: int(count) for name, count in zip(self.class_names, counts, strict=False)}
 
+    def areas_mm2(self) -> dict[str, float]:
+        """Square millimetres of each class, by name.
+
+        Raises:
+            InputError: If the size of a pixel is not known.
+        """
+        if self.spacing is None:
+            raise InputError(f"how large a pixel of {self.name} is, is not known: set {setting('spacing')}")
+        return {name: count * math.prod(self.spacing) for name, count in self.areas().items()}
+
 
 @dataclass(frozen=True)
 class PendingSegmentation:
@@ -164,6 +175,7 @@ class PendingSegmentation:
             probabilities,
             labels,
             known.convention,
+            spacing=image.spacing,
             out_of_distribution=image.out_of_distribution,
             uncertainty_limit=known.uncertainty_limit,
             polarity=image.polarity,

@@ -14,9 +14,10 @@ from amsunet.atomic_io import as_input_error
 from amsunet.data.images import Array
 from amsunet.data.preprocessing import InputFormat, channels_first
 from amsunet.data.slide_view import SlideView
-from amsunet.data.slides import SlideError, open_slide
+from amsunet.data.slides import Slide, SlideError, open_slide
 from amsunet.errors import InputError
 from amsunet.inference.forward import are_numbers, to_labels
+from amsunet.inference.image_scale import refuse_enlarged
 from amsunet.inference.outputs import mask_paths, place_below
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.prepared_image import describe_polarity
@@ -65,7 +66,7 @@ class SlideTask:
             InputError: If the mask is there already or has no room on the disk.
         """
         with open_slide(self.path) as slide:
-            self._lay_out(SlideView(slide, self._predictor.preprocessings, self._level))
+            self._lay_out(self._view(slide))
 
     def run(self) -> ReviewItem:
         """Segment the slide; progress counts the tiles of this call.
@@ -79,7 +80,7 @@ class SlideTask:
             InputError: As ``check``, and if the mask is being made by another process.
         """
         with open_slide(self.path) as slide:
-            view = SlideView(slide, self._predictor.preprocessings, self._level)
+            view = self._view(slide)
             rows, columns, carries = self._lay_out(view)
             ranges = view.choose_ranges(self._predictor.choose_range)
             out_of_distribution = "; ".join(
@@ -90,7 +91,8 @@ class SlideTask:
                 Scratch(self._folder, self._job(), view.image_size, carries) as scratch,
             ):
                 logger.info(_describe(self.path, view, len(rows) * len(columns)))
-                if (known := self._description.preprocessing).image_scale == "size":
+                known = self._description.preprocessing
+                if known.image_scale == "size" and None in (known.spacing, view.spacing):
                     logger.info(
                         f"{self.path} is a slide: scaled by {known.scale:g} and not brought to the training's size; "
                         f"{setting('level')} or {setting('image_scale')} sets another"
@@ -105,8 +107,8 @@ class SlideTask:
                 except SlideError:  # another copy of the file begins anew
                     scratch.remove()
                     raise
-                if self._leaves_out_small:
-                    drop_small(scratch.labels, self._description.smallest_object)
+                if smallest := self._smallest_object(view):
+                    drop_small(scratch.labels, smallest)
                 made = [scratch.folder / f"mask{number}.tif" for number in range(len(self.targets))]
                 write_masks(made, scratch.labels, self._description.convention)
                 for one, target in zip(made, self.targets, strict=True):
@@ -117,9 +119,17 @@ class SlideTask:
         reasons = review_reasons_of(uncertainty, self._description.uncertainty_limit, out_of_distribution, polarity)
         return ReviewItem(str(self.path), uncertainty, "; ".join(reasons), out_of_distribution, polarity)
 
-    @property
-    def _leaves_out_small(self) -> bool:
-        return bool(self._description.smallest_object) and self._description.convention.num_classes == 2
+    def _view(self, slide: Slide) -> SlideView:
+        view = SlideView(slide, self._predictor.preprocessings, self._level, self._predictor.spacing)
+        refuse_enlarged(self.path, self._description.preprocessing, view.image_size, view.spacing)
+        return view
+
+    def _smallest_object(self, view: SlideView) -> int:
+        """Pixels of the slide below which objects are left out, of two classes: as many of those that networks see."""
+        if self._description.convention.num_classes != 2:
+            return 0
+        known = self._description.preprocessing.by_factor()
+        return round(known.share(*view.image_size, view.spacing) * self._description.smallest_object)
 
     def _lay_out(self, view: SlideView) -> tuple[BlendAxis, BlendAxis, list[tuple[int, int, int]]]:
         """Lay out the tiles, and refuse what stands against them.

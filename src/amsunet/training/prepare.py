@@ -228,6 +228,7 @@ def fit_preprocessing(plan: Plan, dataset: Dataset, samples: list[Sample], finge
             "image_scale": plan.image_scale,
             "typical_size": (fingerprint.median_height, fingerprint.median_width),
             "size_range": None if framing is None else (framing.smallest, framing.largest),
+            "spacing": fingerprint.spacing,
         }
     )
     sums, squares, count = np.zeros(plan.in_channels), np.zeros(plan.in_channels), 0

@@ -20,6 +20,7 @@ from amsunet.data.fingerprint import Fingerprint
 from amsunet.data.masks import MaskConvention
 from amsunet.data.options import DataOptions
 from amsunet.data.preprocessing import Preprocessing
+from amsunet.data.spacing import Spacing
 from amsunet.errors import InputError
 from amsunet.file_lock import file_lock
 from amsunet.inference.ensemble import Folds, fold_folder, write_folds
@@ -79,6 +80,8 @@ class RunData(Record):
     """Of the decoded masks, by sample name; empty in runs of earlier versions."""
     thumbnails: dict[str, str] = Field(default_factory=dict)
     """Of the images that were trained or chosen on, by sample name: to know copies of them in other data sets."""
+    spacing: Spacing | None = None
+    """Millimetres a pixel of all images, down and across, where it was set; files may say it otherwise."""
     seen_in_pretraining: tuple[str, ...] = ()
     """Checksums of images that the weights were trained or chosen on before this training began."""
 
@@ -91,7 +94,7 @@ class RunData(Record):
     @property
     def data_options(self) -> DataOptions:
         """How its data set is read."""
-        return DataOptions(group=self.group, skip_broken=self.skip_broken)
+        return DataOptions(group=self.group, skip_broken=self.skip_broken, spacing=self.spacing)
 
     def seen(self) -> set[str]:
         """Checksums of all images that the weights were trained or chosen on."""

@@ -134,6 +134,7 @@ def train(
         source=absolute_source(data),
         group=data_options.group,
         skip_broken=data_options.skip_broken,
+        spacing=data_options.spacing,
         fingerprint=prepared.fingerprint,
         splits=prepared.splits,
         checksums=dataset.checksums(),

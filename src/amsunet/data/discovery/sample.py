@@ -22,6 +22,7 @@ class Sample:
         split: The split that the data set names.
         more_masks: Further files of a mask, by the keys of ``masks``; ``open_sample_mask`` joins them.
         other_observer: The mask of a second observer, for scores only.
+        spacing: Millimetres a pixel, down and across, where they are known; that of files is read by the scan.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Sample:
     split: Split | None = None
     more_masks: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     other_observer: Path | None = None
+    spacing: tuple[float, float] | None = None
 
 
 @dataclass

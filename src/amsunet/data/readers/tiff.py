@@ -12,6 +12,7 @@ from amsunet.data import tiff_pages
 from amsunet.data.channels import numbered
 from amsunet.data.image_file import open_tiff, read_errors, reading
 from amsunet.data.images import decode_channels, decode_tiff
+from amsunet.data.spacing import of_tiff_page
 from amsunet.data.tiff import holds_channels, kept_samples
 from amsunet.data.tiff_pages import only_image
 from amsunet.errors import InputError
@@ -68,8 +69,10 @@ def read_labels(file: Path, place: str) -> npt.NDArray[Any]:
 
 
 def spacing(file: Path, place: str) -> tuple[float, float] | None:
-    """Not read here."""
-    return None
+    """Millimetres a pixel, see ``containers.Reader``."""
+    with read_errors(file), open_tiff(file) as opened:
+        pages = tiff_pages.pages_at(opened, file, place)[0] if place else only_image(opened, file)
+        return of_tiff_page(pages[0], opened.pages.first.description)
 
 
 def channel_names(file: Path, place: str) -> tuple[str, ...]:
