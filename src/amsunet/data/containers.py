@@ -16,8 +16,12 @@ import numpy.typing as npt
 from amsunet.data.discovery.other_formats import suffix_of
 from amsunet.errors import InputError
 
-READERS: dict[str, str] = {}
+READERS: dict[str, str] = {
+    **dict.fromkeys((".nii", ".nii.gz"), "amsunet.data.readers.nifti"),
+}
 """The module that reads files of a suffix, see ``other_formats.suffix_of``."""
+VOLUMES = frozenset({".nii", ".nii.gz"})
+"""Suffixes of volumes: each lies in space, and its mask is a file of the same kind."""
 
 
 class Reader(Protocol):
@@ -42,6 +46,8 @@ class Reader(Protocol):
     def spacing(self, file: Path, place: str) -> tuple[float, float] | None:
         """Millimetres a pixel (rows, columns), where the file says so."""
         ...
+
+    # Of volumes also ``slice_distance(file, place)``: millimetres from a slice to the next, where the file says so.
 
 
 class Address(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -134,6 +134,11 @@ class DataOptions(_Options):
     """Leave out images that cannot be used; otherwise they are an error."""
     test_fraction: float = Field(default=0.2, ge=0, le=0.9)
     """The share held out where the data name no test images."""
+    axis: Literal["x", "y", "z"] | None = None
+    """Of volumes, what slices are cut across: x (sagittal), y (coronal) or z (axial); by default that of the finest
+    pixels."""
+    fourth_axis: Literal["channels", "time"] | None = None
+    """Of volumes of four dimensions, what the last one is, where the data do not say."""
     splits: Mapping[str, Split] | None = None
     """The split of every image by its name, in place of the data set's own and of what is cut."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amsunet.data.builtin_samples import PREFIX, locate
-from amsunet.data.discovery.other_formats import describe_other
+from amsunet.data.discovery.other_formats import describe_other, stem_of, without_suffix
 from amsunet.data.discovery.tree import describe_other_files, walk
 from amsunet.data.discovery.words import role_of
 from amsunet.data.image_file import is_image
@@ -53,13 +53,13 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[InputIma
             lines = _read_list(path)
             for line in filter(is_url, lines):
                 raise InputError(f"{path}: {line} is not on a disk: a list names files; name the store's folder itself")
-            found = [InputImage(path.parent / line, Path(line).stem) for line in lines]
+            found = [InputImage(path.parent / line, stem_of(Path(line))) for line in lines]
         elif path.exists():
             if not is_input(path) and (kind := describe_other(path)):
                 raise InputError(f"{path} is {kind}")
-            found = [InputImage(path, path.stem)]
+            found = [InputImage(path, stem_of(path))]
         else:
-            found = [InputImage(Path(name), Path(name).stem) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
+            found = [InputImage(Path(name), stem_of(Path(name))) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
             found = _not_below(out, [job for job in found if is_input(job.image)])
         if not found:
             raise InputError(f"{text} names no image: check the path (folders, patterns and .txt lists are fine too)")
@@ -88,7 +88,7 @@ def _in_folder(path: Path) -> list[InputImage]:
     for warning in [*tree.warnings, *describe_other_files(tree)]:
         logger.warning(warning)
     found = without_masks(path, sorted([*tree.pictures, *tree.undecodable, *slides]))
-    return [InputImage(image, str(image.relative_to(path).with_suffix(""))) for image in found]
+    return [InputImage(image, str(without_suffix(image.relative_to(path)))) for image in found]
 
 
 def without_masks(path: Path, found: list[Path]) -> list[Path]:
@@ -116,7 +116,7 @@ def named_apart(jobs: list[InputImage]) -> list[InputImage]:
     """
     if any(len({_absolute(job.image).parent for job in same}) > 1 for same in _namesakes(jobs)):
         folder = Path(os.path.commonpath([_absolute(job.image).parent for job in jobs]))
-        jobs = [replace(job, name=str(_absolute(job.image).relative_to(folder).with_suffix(""))) for job in jobs]
+        jobs = [replace(job, name=str(without_suffix(_absolute(job.image).relative_to(folder)))) for job in jobs]
         logger.info(
             f"note: images of several folders have the same name: masks are named from {folder} on, as {jobs[0].name}"
         )
