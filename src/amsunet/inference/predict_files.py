@@ -38,6 +38,7 @@ def predict(
     overwrite: bool = False,
     level: int = 0,
     resume: bool = False,
+    largest_component: bool = False,
     engine: EngineName | Engine = "process",
 ) -> Outcome:
     """Segment images into a folder of masks, as the command ``amsunet predict`` does.
@@ -53,6 +54,7 @@ def predict(
         level: Of slides that are pyramids, the level whose pixels are those of an image.
         resume: Go on with what was predicted into ``out``: masks that the same network made of the same image stay, and
             what has changed is made anew.
+        largest_component: Of volumes, keep the largest component of each class alone, found across slices.
         engine: What the work is done by: this process, or ``ray``, workers on this machine; a ``RayEngine`` for other
             numbers of them, for a cluster, or where masks go to a store.
 
@@ -79,6 +81,7 @@ def predict(
         overwrite=overwrite,
         level=level,
         resume=resume,
+        largest_component=largest_component,
     )
 
 
@@ -92,10 +95,11 @@ def predict_files(
     overwrite: bool = False,
     level: int = 0,
     resume: bool = False,
+    largest_component: bool = False,
     engine: Engine = predict_here,
 ) -> Outcome:
-    """Segment images and write their masks as PNG under ``out``, those of slides as tiled TIFF; a file that cannot be
-    read is noted and passed over.
+    """Segment images and write their masks as PNG under ``out``, those of slides as tiled TIFF, those of volumes as
+    NIfTI; a file that cannot be read is noted and passed over.
 
     Args:
         predictor: What segments them.
@@ -107,6 +111,7 @@ def predict_files(
         level: Of slides that are pyramids, the level whose pixels are those of an image.
         resume: Go on with what was predicted into ``out``: masks that the same network made of the same image stay, and
             what has changed is made anew.
+        largest_component: Of volumes, keep the largest component of each class alone, found across slices.
         engine: Does the work that is planned.
 
     Returns:
@@ -117,7 +122,7 @@ def predict_files(
     """
     check_folder(out)
     record = PredictionRecord(out)
-    planner = Planner(predictor, record, overlay, probability, overwrite, level, resume)
+    planner = Planner(predictor, record, overlay, probability, overwrite, level, resume, largest_component)
     plan = planner.plan(inputs)
     _note_large(plan.images)
     for folder in {out, *plan.folders()}:

@@ -27,7 +27,7 @@ class _Place(NamedTuple):
     """What an address says of a slice."""
 
     axis: Axis
-    index: int
+    number: int
     entry: int | None
     """Of the fourth dimension; None where that is channels, or not there."""
 
