@@ -47,7 +47,7 @@ class Reader(Protocol):
         """Millimetres a pixel (rows, columns), where the file says so."""
         ...
 
-    # Of volumes also ``slice_distance(file, place)``: millimetres from a slice to the next, where the file says so.
+    # Of volumes also ``slice_distance(file, place) -> float | None``: millimetres from a slice to the next.
 
 
 class Address(NamedTuple):
@@ -102,3 +102,16 @@ def addresses(file: Path) -> list[Path]:
     if not places:
         raise InputError(f"{file} holds no image: remove it")
     return [file / place if place else file for place in places]
+
+
+def voxel_volume(image: Path) -> float | None:
+    """Cubic millimetres a voxel of a slice; None where the file does not say so.
+
+    Args:
+        image: The address of the slice.
+    """
+    address = find_address(image)
+    if address is None or (distance_of := getattr(address.reader, "slice_distance", None)) is None:
+        return None
+    pixel, distance = address.reader.spacing(*address), distance_of(*address)
+    return None if pixel is None or distance is None else float(pixel[0] * pixel[1] * distance)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from amsunet.evaluation.metrics import EMPTY_RULE, METRICS
 from amsunet.evaluation.statistics import Interval
+from amsunet.evaluation.volumes import as_lines
 from amsunet.text_table import aligned
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def as_text(evaluation: Evaluation) -> str:
         few = "" if row.few is None else f" ({row.few} images)"
         cells.append([row.name + few, *map(str, row.values)])
     lines += aligned(cells)
+    lines += as_lines(evaluation.volume_summaries, len(evaluation.volumes))
     if evaluation.observer:
         theirs, network = evaluation.observer.theirs.interval("dice"), evaluation.observer.network.interval("dice")
         lines.append(
