@@ -48,6 +48,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of a pyramid, the level whose pixels are as large as those trained on.",
 )
+@click.option(
+    "--largest-component",
+    is_flag=True,
+    help="Of volumes, keep the largest component of each class alone, found across slices.",
+)
 @engine_options("images")
 @click.option("--workers", type=click.IntRange(1), help="Of Ray (default: a worker a processor, or a GPU).")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Processors of each worker.")
@@ -67,6 +72,7 @@ def predict(
     overwrite: bool,
     resume: bool,
     level: int,
+    largest_component: bool,
     engine: EngineName,
     address: str | None,
     workers: int | None,
@@ -75,8 +81,8 @@ def predict(
     options: RuntimeOptions,
     model_file: str | None,
 ) -> None:
-    """Segment IMAGES: files, folders, patterns, or lists (.txt, one path a line); slides are read tile by tile. With
-    --engine ray, IMAGES and --out may be in stores, as s3://bucket/folder.
+    """Segment IMAGES: files, folders, patterns, or lists (.txt, one path a line); slides are read tile by tile, volumes
+    (.nii, .nii.gz) slice by slice. With --engine ray, IMAGES and --out may be in stores, as s3://bucket/folder.
 
     RUN is a run folder, a network of amsunet zoo (zoo:NAME), or a file that amsunet export made.
     """
@@ -107,6 +113,7 @@ def predict(
             overwrite=overwrite,
             level=level,
             resume=resume,
+            largest_component=largest_component,
         )
     lists = Path(record or as_path(out))
     masks = outcome.written + outcome.passed_over

@@ -37,6 +37,36 @@ def number_objects(mask: Array) -> tuple[Array, int]:
     return numbered, int(numbers.max(initial=-1)) + 1
 
 
+def keep_largest(slices: Array, num_classes: int) -> None:
+    """Of each class leave its largest connected component in a stack of labels; neighbours share a face.
+
+    Args:
+        slices: (n, H, W) of class numbers; other components become background.
+        num_classes: With the background.
+    """
+    for label in range(1, num_classes):
+        firsts, sizes, ends, others = [0], [], [], []
+        numbered: Array | None = None
+        for one in slices:
+            before, (numbered, count) = numbered, number_objects(one == label)
+            sizes.append(np.bincount(numbered.ravel(), minlength=count + 1)[1:])
+            if before is not None and (both := (before > 0) & (numbered > 0)).any():
+                pairs = np.unique(np.stack([before[both], numbered[both]]), axis=1)
+                ends.append(pairs[0] - 1 + firsts[-2])
+                others.append(pairs[1] - 1 + firsts[-1])
+            firsts.append(firsts[-1] + count)
+        if not firsts[-1]:
+            continue
+        none = [np.zeros(0, np.int64)]
+        lowest = lowest_joined(firsts[-1], np.concatenate([*none, *ends]), np.concatenate([*none, *others]))
+        largest = int(np.bincount(lowest, np.concatenate(sizes)).argmax())
+        for one, first in zip(slices, firsts, strict=False):
+            here = one == label
+            numbered, count = number_objects(here)
+            kept = np.concatenate([[False], lowest[first : first + count] == largest])
+            one[here & ~kept[numbered]] = 0
+
+
 def lowest_joined(count: int, ends: Array, others: Array) -> Array:
     """Find the lowest member of each connected set of numbers.
 

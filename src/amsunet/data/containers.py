@@ -18,10 +18,13 @@ from amsunet.errors import InputError
 
 READERS: dict[str, str] = {
     **dict.fromkeys((".dcm", ".dicom", ".ima"), "amsunet.data.readers.dicom"),
+    **dict.fromkeys((".nii", ".nii.gz"), "amsunet.data.readers.nifti"),
 }
 """The module that reads files of a suffix, see ``other_formats.suffix_of``."""
 STACKS = dict.fromkeys((".tif", ".tiff", ".btf"), "amsunet.data.readers.tiff")
 """The same for files that are one image, and several only where a user sets their axes."""
+VOLUMES = frozenset({".nii", ".nii.gz"})
+"""Suffixes of volumes: each lies in space, and its mask is a file of the same kind."""
 
 
 class Reader(Protocol):
@@ -46,6 +49,8 @@ class Reader(Protocol):
     def spacing(self, file: Path, place: str) -> tuple[float, float] | None:
         """Millimetres a pixel (rows, columns), where the file says so."""
         ...
+
+    # Of volumes also ``slice_distance(file, place) -> float | None``: millimetres from a slice to the next.
 
 
 class Address(NamedTuple):
@@ -101,3 +106,16 @@ def addresses(file: Path) -> list[Path]:
     if not places:
         raise InputError(f"{file} holds no image: remove it")
     return [file / place if place else file for place in places]
+
+
+def voxel_volume(image: Path) -> float | None:
+    """Cubic millimetres a voxel of a slice; None where the file does not say so.
+
+    Args:
+        image: The address of the slice.
+    """
+    address = find_address(image)
+    if address is None or (distance_of := getattr(address.reader, "slice_distance", None)) is None:
+        return None
+    pixel, distance = address.reader.spacing(*address), distance_of(*address)
+    return None if pixel is None or distance is None else float(pixel[0] * pixel[1] * distance)

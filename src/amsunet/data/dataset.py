@@ -23,6 +23,7 @@ from amsunet.data.masks.summary import MaskSummary
 from amsunet.data.options import DataOptions, MaskOptions
 from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, turned_apart, with_same_channels
 from amsunet.data.spacing import describe_spacings
+from amsunet.data.volumes import expand_volumes
 from amsunet.errors import InputError
 from amsunet.safe_text import refuse_undecodable
 from amsunet.wording import Blank, command, setting
@@ -165,12 +166,14 @@ def open_dataset(
     allow_problems = allow_problems or options.skip_broken
     path = refuse_undecodable(locate(source))
     layout = find_samples(path)
+    expand_volumes(layout, path, axis=options.axis, fourth_axis=options.fourth_axis)
     samples = with_groups(layout.samples, options.group, path)
     apart = convention.kind == "instances" if convention else options.masks.instances
     masks = MaskCache()
     scans, problems = scan_samples(samples, apart=apart, masks=masks, spacing=options.spacing)
     scans, of_other_channels = with_same_channels(scans)
     problems += of_other_channels
+    problems += [Problem(*problem) for problem in layout.problems]
     problems += [Problem("images without a mask", p, f"{p} has no mask") for p in layout.images_without_mask]
     problems += [
         Problem("names that are not UTF-8", Path(name), f"{name} has a name that is not UTF-8: rename the file")

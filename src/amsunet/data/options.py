@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -137,6 +137,11 @@ class DataOptions(_Options):
     """The share held out where the data name no test images."""
     spacing: Annotated[Spacing, BeforeValidator(parse_spacing)] | None = None
     """Size of a pixel, as ``0.5um``, or ``0.8x0.7mm`` for rows and columns, where files do not say it or are wrong."""
+    axis: Literal["x", "y", "z"] | None = None
+    """Of volumes, what slices are cut across: x (sagittal), y (coronal) or z (axial); by default that of the finest
+    pixels."""
+    fourth_axis: Literal["channels", "time"] | None = None
+    """Of volumes of four dimensions, what the last one is, where the data do not say."""
     splits: Mapping[str, Split] | None = None
     """The split of every image by its name, in place of the data set's own and of what is cut."""
 

@@ -28,6 +28,7 @@ from amsunet.evaluation.metrics import NSD_TOLERANCE, Calibration, ImageScores, 
 from amsunet.evaluation.object_scores import score_objects
 from amsunet.evaluation.samples import EvaluationImages, choose_images
 from amsunet.evaluation.statistics import mean_of_known
+from amsunet.evaluation.volumes import NOTE, rows_of, score_volumes
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
@@ -57,7 +58,8 @@ def evaluate(
     objects: bool = False,
     out: str | Path | None = None,
 ) -> Evaluation:
-    """Score a network and write ``images.csv`` and ``summary.json`` into ``evaluation_folder``.
+    """Score a network and write ``images.csv`` and ``summary.json`` into ``evaluation_folder``, and ``volumes.csv`` where
+    images are slices.
 
     Args:
         model: A run folder; that of an ensemble, whose validation images are evaluated by the fold that has not seen
@@ -123,6 +125,7 @@ def evaluate(
         uncertainty_limit=known.uncertainty_limit,
         environment=environment(options.choose_device()),
         notes=tuple(f"warning: {line}" if level == logging.WARNING else line for level, line in lines),
+        volumes=score_volumes(scores.images, chosen.dataset.samples),
         image_scale=options.image_scale,
         lengths=scores.lengths,
         polarity=options.polarity,
@@ -134,6 +137,8 @@ def evaluate(
     target = evaluation_folder(evaluation)
     remove_abandoned(target)
     write_csv(target / "images.csv", list(evaluation.rows()))
+    if evaluation.volumes:
+        write_csv(target / "volumes.csv", list(rows_of(evaluation.volumes, evaluation.class_names)))
     write_json(target / "summary.json", evaluation.summary())
     return evaluation
 
@@ -217,6 +222,8 @@ def _lines(
 ) -> list[tuple[int, str]]:
     """What must be known before the scores are read: lines to log, by level."""
     notes = [*chosen.dataset.mask_notes, *chosen.notes]
+    if any(sample.volume for sample in chosen.samples):
+        notes.append(NOTE)
     if predictor.views_left_out:
         notes.append(predictor.views_left_out)
     if predictor.folds is not None:

@@ -23,6 +23,7 @@ from amsunet.evaluation.metrics import EMPTY_RULE, METRICS, NSD_TOLERANCE, Calib
 from amsunet.evaluation.object_scores import ObjectEvaluation
 from amsunet.evaluation.score_table import as_text
 from amsunet.evaluation.statistics import Interval, RiskCoverage, mean_of_known, mean_with_interval, risk_coverage
+from amsunet.evaluation.volumes import VolumeScores, VolumeSummary, summarise
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import TTA
@@ -53,6 +54,8 @@ class Evaluation:
     """Uncertainty above which a mask is to be checked, where it is known."""
     environment: dict[str, Any]
     notes: tuple[str, ...]
+    volumes: tuple[VolumeScores, ...] = ()
+    """Whole volumes, where images are slices."""
     image_scale: float | None = None
     """Working pixels per image pixel, where they were set."""
     lengths: Lengths = Lengths()  # noqa: RUF009 - frozen
@@ -132,6 +135,11 @@ class Evaluation:
         return self._intervals[asked]
 
     @cached_property
+    def volume_summaries(self) -> list[VolumeSummary]:
+        """Of each class that some volume holds; empty where images are no slices."""
+        return summarise(self.volumes, self.class_names, self.marks.labels) if self.volumes else []
+
+    @cached_property
     def observer(self) -> Observer | None:
         """A second observer's masks scored like the network's; None where no image has one."""
         there = tuple(image for image in self.images if image.observer)
@@ -203,6 +211,7 @@ class Evaluation:
                 "classes": [name for label, name in self._labelled() if label not in self.marks.labels],
             },
             "pooled_over_pixels": self.pooled(),
+            **({"volumes": self._volumes()} if self.volumes else {}),
             "observer": self.observer.summary() if self.observer else None,
             **({"objects": self.objects.summary()} if self.objects else {}),
             "confusion": self.confusion.tolist(),
@@ -220,6 +229,13 @@ class Evaluation:
             "notes": self.notes,
             "environment": self.environment,
         }
+
+    def _volumes(self) -> dict[str, Any]:
+        classes = {
+            row.name: {key: value for key, value in asdict(row).items() if key != "name"}
+            for row in self.volume_summaries
+        }
+        return {"volumes": len(self.volumes), "classes": classes}
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every image and class, ready for CSV; a patient is called by the first image, for a run folder travels."""

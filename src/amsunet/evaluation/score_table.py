@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from amsunet.evaluation.metrics import EMPTY_RULE
 from amsunet.evaluation.object_scores import OBJECT_METRICS, OBJECT_RULE
 from amsunet.evaluation.statistics import Interval
+from amsunet.evaluation.volumes import as_lines
 from amsunet.text_table import aligned
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def as_text(evaluation: Evaluation) -> str:
             [["", *columns(evaluation)], *([row.name, *map(str, row.values)] for row in object_rows(evaluation))]
         )
         lines.append(OBJECT_RULE)
+    lines += as_lines(evaluation.volume_summaries, len(evaluation.volumes))
     if evaluation.observer:
         theirs, network = evaluation.observer.theirs.interval("dice"), evaluation.observer.network.interval("dice")
         lines.append(

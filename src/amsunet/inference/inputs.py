@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amsunet.data.builtin_samples import PREFIX, locate
-from amsunet.data.discovery.other_formats import describe_other
+from amsunet.data.containers import VOLUMES, addresses, find_address, is_container
+from amsunet.data.discovery.other_formats import describe_other, stem_of, suffix_of, without_suffix
 from amsunet.data.discovery.tree import describe_other_files, walk
 from amsunet.data.discovery.words import role_of
-from amsunet.data.image_file import is_image
+from amsunet.data.image_file import is_image, read_errors
 from amsunet.data.slides import SLIDE_SUFFIXES
 from amsunet.errors import InputError
 from amsunet.inference.stores import as_path, is_url
@@ -53,18 +54,39 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[InputIma
             lines = _read_list(path)
             for line in filter(is_url, lines):
                 raise InputError(f"{path}: {line} is not on a disk: a list names files; name the store's folder itself")
-            found = [InputImage(path.parent / line, Path(line).stem) for line in lines]
+            found = [InputImage(path.parent / line, _name(Path(line))) for line in lines]
         elif path.exists():
             if not is_input(path) and (kind := describe_other(path)):
                 raise InputError(f"{path} is {kind}")
-            found = [InputImage(path, path.stem)]
+            found = [InputImage(path, _name(path))]
+        elif (address := find_address(path)) is not None and address.place and address.file.exists():
+            found = [InputImage(path, f"{_name(address.file)}_{address.place.replace('/', '_')}")]
         else:
-            found = [InputImage(Path(name), Path(name).stem) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
+            found = [InputImage(Path(name), _name(Path(name))) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
             found = _not_below(out, [job for job in found if is_input(job.image)])
         if not found:
             raise InputError(f"{text} names no image: check the path (folders, patterns and .txt lists are fine too)")
-        jobs += found
+        jobs += [image for job in found for image in _images_in(job)]
     return named_apart(list({_absolute(job.image): job for job in jobs}.values()))
+
+
+def _name(path: Path) -> str:
+    """What the mask of a file is called: as the file, of a volume without the channel that nnU-Net's names end in."""
+    return stem_of(path).removesuffix("_0000") if suffix_of(path) in VOLUMES else stem_of(path)
+
+
+def _images_in(job: InputImage) -> list[InputImage]:
+    """The images in a file of several, whose masks go into a folder of its name; a volume gets one mask."""
+    if not is_container(job.image) or suffix_of(job.image) in VOLUMES:
+        return [job]
+    try:
+        with read_errors(job.image):
+            found = addresses(job.image)
+    except InputError:  # noted when its turn comes
+        return [job]
+    if len(found) == 1:
+        return [replace(job, image=found[0])]
+    return [InputImage(one, f"{job.name}/{one.relative_to(job.image).as_posix()}") for one in found]
 
 
 def refuse_url(place: str | Path) -> None:
@@ -88,7 +110,7 @@ def _in_folder(path: Path) -> list[InputImage]:
     for warning in [*tree.warnings, *describe_other_files(tree)]:
         logger.warning(warning)
     found = without_masks(path, sorted([*tree.pictures, *tree.undecodable, *slides]))
-    return [InputImage(image, str(image.relative_to(path).with_suffix(""))) for image in found]
+    return [InputImage(image, str(image.relative_to(path).with_name(_name(image)))) for image in found]
 
 
 def without_masks(path: Path, found: list[Path]) -> list[Path]:
@@ -116,7 +138,7 @@ def named_apart(jobs: list[InputImage]) -> list[InputImage]:
     """
     if any(len({_absolute(job.image).parent for job in same}) > 1 for same in _namesakes(jobs)):
         folder = Path(os.path.commonpath([_absolute(job.image).parent for job in jobs]))
-        jobs = [replace(job, name=str(_absolute(job.image).relative_to(folder).with_suffix(""))) for job in jobs]
+        jobs = [replace(job, name=str(without_suffix(_absolute(job.image).relative_to(folder)))) for job in jobs]
         logger.info(
             f"note: images of several folders have the same name: masks are named from {folder} on, as {jobs[0].name}"
         )
@@ -171,5 +193,9 @@ def _not_below(out: Path | None, found: list[InputImage]) -> list[InputImage]:
 
 
 def is_input(path: Path) -> bool:
-    """Whether a file of a folder is an image or a slide, by its name."""
-    return is_image(path) or (path.suffix.lower() in SLIDE_SUFFIXES and not path.name.startswith("."))
+    """Whether a file of a folder is an image, a slide or a file of several images, by its name."""
+    return (
+        is_image(path)
+        or is_container(path)
+        or (path.suffix.lower() in SLIDE_SUFFIXES and not path.name.startswith("."))
+    )

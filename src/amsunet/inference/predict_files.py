@@ -40,6 +40,7 @@ def predict(
     level: int = 0,
     resume: bool = False,
     also: Sequence[ResultForm] = (),
+    largest_component: bool = False,
     engine: EngineName | Engine = "process",
 ) -> Outcome:
     """Segment images into a folder of masks, as the command ``amsunet predict`` does.
@@ -57,6 +58,7 @@ def predict(
             what has changed is made anew.
         also: Other forms of each result, for other programs: ``labels``, ``geojson``, ``rois`` or ``coco``, each in a
             folder of its name; ``coco`` also as one file for all images.
+        largest_component: Of volumes, keep the largest component of each class alone, found across slices.
         engine: What the work is done by: this process, or ``ray``, workers on this machine; a ``RayEngine`` for other
             numbers of them, for a cluster, or where masks go to a store.
 
@@ -84,6 +86,7 @@ def predict(
         level=level,
         resume=resume,
         also=also,
+        largest_component=largest_component,
     )
 
 
@@ -98,10 +101,11 @@ def predict_files(
     level: int = 0,
     resume: bool = False,
     also: Sequence[ResultForm] = (),
+    largest_component: bool = False,
     engine: Engine = predict_here,
 ) -> Outcome:
-    """Segment images and write their masks as PNG under ``out``, those of slides as tiled TIFF; a file that cannot be
-    read is noted and passed over.
+    """Segment images and write their masks as PNG under ``out``, those of slides as tiled TIFF, those of volumes as
+    NIfTI; a file that cannot be read is noted and passed over.
 
     Args:
         predictor: What segments them.
@@ -115,6 +119,7 @@ def predict_files(
             what has changed is made anew.
         also: Other forms of each result, for other programs: ``labels``, ``geojson``, ``rois`` or ``coco``, each in a
             folder of its name; ``coco`` also as one file for all images.
+        largest_component: Of volumes, keep the largest component of each class alone, found across slices.
         engine: Does the work that is planned.
 
     Returns:
@@ -125,7 +130,7 @@ def predict_files(
     """
     check_folder(out)
     record = PredictionRecord(out)
-    planner = Planner(predictor, record, overlay, probability, overwrite, level, resume, tuple(also))
+    planner = Planner(predictor, record, overlay, probability, overwrite, level, resume, tuple(also), largest_component)
     plan = planner.plan(inputs)
     _note_large(plan.images)
     for folder in {out, *plan.folders()}:

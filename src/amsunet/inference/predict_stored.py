@@ -31,6 +31,7 @@ from amsunet.inference.ray_worker import Setup
 from amsunet.inference.slide import SlideTask
 from amsunet.inference.stored_inputs import StoredImage, find_stored
 from amsunet.inference.stores import Store, as_path, is_url
+from amsunet.inference.volume import SUFFIX, VolumeTask, is_volume
 from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ def predict_stored(
     level: int = 0,
     resume: bool = False,
     also: Sequence[ResultForm] = (),
+    largest_component: bool = False,
 ) -> Outcome:
     """Segment images of which some are in stores, or whose masks go to one. A worker fetches an object to a temporary
     file, and from then on does as with any file.
@@ -97,13 +99,14 @@ def predict_stored(
         level: As for ``predict_files``.
         resume: As for ``predict_files``.
         also: As for ``predict_files``; in a store there is no file for all images.
+        largest_component: As for ``predict_files``.
 
     Raises:
         InputError: If a result would take the place of another object, or a store cannot be read or written.
     """
     check_folder(folder)
     known = PredictionRecord(folder)
-    planner = Planner(predictor, known, overlay, probability, overwrite, level, resume, tuple(also))
+    planner = Planner(predictor, known, overlay, probability, overwrite, level, resume, tuple(also), largest_component)
     plan = _StoredPlan(planner, Path(out) if not is_url(out) else Store(out))
     if resume:
         known.read()
@@ -168,7 +171,9 @@ class _StoredPlan:
             return None
         network = planner.predictor.checksum()
         slide = SlideTask.network_of(planner.predictor, planner.level)
-        wanted = {network: self._of_image(one), slide: self._of_slide(one)}.get(prediction.network)
+        volume = VolumeTask.network_of(planner.predictor, planner.largest_component)
+        of_kinds = {network: self._of_image(one), slide: self._of_large(one), volume: self._of_large(one, SUFFIX)}
+        wanted = of_kinds.get(prediction.network)
         is_there = wanted and {*wanted} <= {*prediction.outputs} and all(self._size(name) for name in wanted)
         return prediction if is_there else None
 
@@ -177,7 +182,7 @@ class _StoredPlan:
         sources = {one.place for one in images}
         results: dict[str, str] = {}
         for one in left:
-            for name in (*self._of_image(one), *(self._of_slide(one) if _may_be_slide(one) else ())):
+            for name in self._of(one):
                 target = self._place(name)
                 if target in sources:
                     raise InputError(f"the mask of {one.place} would take the place of {target}: choose another "
@@ -216,9 +221,15 @@ class _StoredPlan:
         )
         return [relative_name(path, folder) for path in outputs]
 
-    def _of_slide(self, one: StoredImage) -> list[str]:
+    def _of(self, one: StoredImage) -> list[str]:
+        """What may be written for an image, as far as its name shows."""
+        if is_volume(Path(one.place)):
+            return self._of_large(one, SUFFIX)
+        return [*self._of_image(one), *(self._of_large(one) if _may_be_slide(one) else ())]
+
+    def _of_large(self, one: StoredImage, suffix: str = ".tif") -> list[str]:
         folder = self.planner.record.folder
-        paths = mask_paths(folder, one.name, self.planner.predictor.description.convention, ".tif")
+        paths = mask_paths(folder, one.name, self.planner.predictor.description.convention, suffix)
         return [relative_name(path, folder) for path in paths]
 
     def _place(self, name: str) -> str:

@@ -23,6 +23,7 @@ from amsunet.inference.prediction_record import RECORD, Prediction, PredictionRe
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.result_formats import joined_paths
 from amsunet.inference.slide import SlideTask
+from amsunet.inference.volume import SUFFIX, VolumeTask, is_volume
 from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)
@@ -47,13 +48,19 @@ class PredictionPlan:
 
     images: list[ImageTask] = field(default_factory=list)
     slides: list[SlideTask] = field(default_factory=list)
+    volumes: list[VolumeTask] = field(default_factory=list)
     made: list[tuple[InputImage, Prediction]] = field(default_factory=list)
     """Images whose results are there."""
+
+    @property
+    def large(self) -> list[SlideTask | VolumeTask]:
+        """What memory does not hold whole."""
+        return [*self.slides, *self.volumes]
 
     def folders(self) -> set[Path]:
         """All that results go to."""
         return {target.parent for task in self.images for target in task.outputs} | {
-            target.parent for slide in self.slides for target in slide.targets
+            target.parent for task in self.large for target in task.targets
         }
 
 
@@ -75,6 +82,7 @@ class Planner:
     level: int = 0
     resume: bool = False
     also: tuple[str, ...] = ()
+    largest_component: bool = False
 
     def plan(self, inputs: Sequence[InputImage]) -> PredictionPlan:
         """Part the images into those that are left and those whose results are there.
@@ -86,6 +94,11 @@ class Planner:
         states = self._read_states(inputs, plan) if self.resume else {}
         self.add_tasks(plan, [one for one in inputs if states.get(one.name) not in ("made", "changed")])
         self.refuse_views_of_slides(plan)
+        if self.largest_component and not plan.volumes and not plan.made:
+            raise InputError(
+                f"{setting('largest_component')} is for volumes (.nii, .nii.gz), and none of the images is one: leave "
+                "it out"
+            )
         if self.level and not plan.slides and not plan.made:
             raise InputError(f"{setting('level')} is for pyramids, and none of the images is one: leave it out")
         self._refuse_to_replace(inputs, plan)
@@ -97,19 +110,31 @@ class Planner:
     def add_tasks(self, plan: PredictionPlan, inputs: Sequence[InputImage]) -> None:
         """Add to a plan what is to be done for images, with no look at what is there."""
         for one in inputs:
-            if is_slide(one.image):
+            if is_volume(one.image):
+                plan.volumes.append(self._volume(one))
+            elif is_slide(one.image):
                 plan.slides.append(self._slide(one))
             else:
                 pixels = count_pixels(one.image)
                 plan.images.append(ImageTask(one.image, one.name, pixels, self._outputs(one.name)))
 
     def refuse_views_of_slides(self, plan: PredictionPlan) -> None:
-        """Raise InputError if overlays, probability maps or other forms of slides are wanted."""
+        """Raise InputError if overlays, probability maps or other forms of slides or volumes are wanted."""
         if plan.slides and (self.overlay or self.probability or self.also):
             raise InputError(
                 f"{plan.slides[0].path} is too large for {setting('overlay')}, {setting('probability')} and "
                 f"{setting('also')}: leave them out"
             )
+        if plan.volumes and (self.overlay or self.probability or self.also):
+            raise InputError(
+                f"{plan.volumes[0].path} is a volume, and {setting('overlay')}, {setting('probability')} and "
+                f"{setting('also')} are of single images: leave them out, or name slices, as "
+                f"{plan.volumes[0].path / 'z000'}"
+            )
+
+    def _volume(self, one: InputImage) -> VolumeTask:
+        folder = self.record.folder
+        return VolumeTask(self.predictor, one.image, folder, one.name, largest_component=self.largest_component)
 
     def _outputs(self, name: str) -> Outputs:
         convention = self.predictor.description.convention
@@ -137,7 +162,11 @@ class Planner:
     def _read_states(self, inputs: Sequence[InputImage], plan: PredictionPlan) -> dict[str, State]:
         """Find what is known of the images, note in the plan what is there, and say what becomes of them."""
         self.record.read()
-        networks = self.predictor.checksum(), SlideTask.network_of(self.predictor, self.level)
+        networks = (
+            self.predictor.checksum(),
+            SlideTask.network_of(self.predictor, self.level),
+            VolumeTask.network_of(self.predictor, self.largest_component),
+        )
         states: dict[str, State] = {}
         for one in inputs:
             prediction = self.record.find(one.name)
@@ -156,11 +185,12 @@ class Planner:
                 logger.info(f"{len(names)} {words}, as {names[0]}")
         return states
 
-    def _state(self, one: InputImage, prediction: Prediction, networks: tuple[str, str]) -> State:
+    def _state(self, one: InputImage, prediction: Prediction, networks: tuple[str, str, str]) -> State:
         out = self.record.folder
         of_image = list(self._outputs(one.name))
         of_slide = mask_paths(out, one.name, self.predictor.description.convention, ".tif")
-        for wanted, network in ((of_image, networks[0]), (of_slide, networks[1])):
+        of_volume = mask_paths(out, one.name, self.predictor.description.convention, SUFFIX)
+        for wanted, network in zip((of_image, of_slide, of_volume), networks, strict=True):
             sizes = [prediction.outputs.get(relative_name(target, out)) for target in wanted]
             if None in sizes:
                 continue
@@ -174,7 +204,7 @@ class Planner:
             return "made" if there == sizes else "changed"
         return "missing"
 
-    def _is_ours(self, target: Path, one: InputImage | ImageTask) -> bool:
+    def _is_ours(self, target: Path, one: InputImage) -> bool:
         """Whether a file is, unchanged, what an earlier prediction of the same file left or was about to write."""
         if self.record.is_begun(one.name):
             return True
@@ -210,17 +240,20 @@ class Planner:
                     f"a folder of the masks of {other} would have the name of {file}: choose another {setting('out')}, "
                     "or rename the folder of the image"
                 )
-        for task in plan.images:
-            for target in task.outputs:
-                if not self.overwrite and target.exists() and not (self.resume and self._is_ours(target, task)):
-                    raise InputError(self._describe_there(target, task))
+        for one, targets in [
+            *((InputImage(task.image, task.name), [*task.outputs]) for task in plan.images),
+            *((InputImage(task.path, task.name), task.targets) for task in plan.volumes),
+        ]:
+            for target in targets:
+                if not self.overwrite and target.exists() and not (self.resume and self._is_ours(target, one)):
+                    raise InputError(self._describe_there(target, one))
 
-    def _describe_there(self, target: Path, task: ImageTask) -> str:
+    def _describe_there(self, target: Path, one: InputImage) -> str:
         others = f"choose another {setting('out')}, or set {setting(overwrite=True)}"
         if self.resume:
-            return f"{target} is there already, and not as a prediction of {task.image} left it: {others}"
+            return f"{target} is there already, and not as a prediction of {one.image} left it: {others}"
         self.record.read()
-        if self.record.is_begun(task.name) or self.record.find(task.name) is not None:
+        if self.record.is_begun(one.name) or self.record.find(one.name) is not None:
             others = (
                 f"set {setting(resume=True)} to go on with what was predicted into this folder, choose another "
                 f"{setting('out')}, or set {setting(overwrite=True)}"
@@ -266,8 +299,8 @@ def _without_case(path: Path) -> str:
 def _targets(plan: PredictionPlan) -> Iterator[tuple[Path, Iterable[Path]]]:
     for task in plan.images:
         yield task.image, task.outputs
-    for slide in plan.slides:
-        yield slide.path, slide.targets
+    for large in plan.large:
+        yield large.path, large.targets
 
 
 def _describe_clash(image: Path, other: Path, target: Path) -> str:

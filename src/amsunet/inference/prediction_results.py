@@ -12,6 +12,7 @@ from amsunet.inference.prediction_plan import ImageTask, relative_name, size_of
 from amsunet.inference.prediction_record import FileStamp, Prediction, PredictionRecord, stamp
 from amsunet.inference.slide import SlideTask
 from amsunet.inference.uncertainty import ReviewItem
+from amsunet.inference.volume import VolumeTask
 
 
 class Results:
@@ -35,7 +36,9 @@ class Results:
         """Note that files of these names are about to be written."""
         self.record.begin(names)
 
-    def keep(self, task: ImageTask | SlideTask, item: ReviewItem, file: FileStamp | None, checksum: str = "") -> None:
+    def keep(
+        self, task: ImageTask | SlideTask | VolumeTask, item: ReviewItem, file: FileStamp | None, checksum: str = ""
+    ) -> None:
         """Note an image whose files are written. Threads may call it; the outcome is for ``count``."""
         image, targets, network = self._of(task)
         self.note(
@@ -53,7 +56,7 @@ class Results:
             )
         )
 
-    def count(self, task: ImageTask | SlideTask, found: ReviewItem | InputError) -> None:
+    def count(self, task: ImageTask | SlideTask | VolumeTask, found: ReviewItem | InputError) -> None:
         """Count what came of an image, and note a failure."""
         image, _, network = self._of(task)
         if isinstance(found, ReviewItem):
@@ -92,7 +95,7 @@ class Results:
         self.outcome.seconds = seconds
         self.outcome.review = self.lists.close()
 
-    def _of(self, task: ImageTask | SlideTask) -> tuple[Path, Iterable[Path], str]:
-        if isinstance(task, SlideTask):
+    def _of(self, task: ImageTask | SlideTask | VolumeTask) -> tuple[Path, Iterable[Path], str]:
+        if isinstance(task, SlideTask | VolumeTask):
             return task.path, task.targets, task.network
         return task.image, task.outputs, self.network

@@ -23,6 +23,7 @@ from amsunet.inference.result_formats import NOT_WRITABLE
 from amsunet.inference.segmentation import NO_NUMBERS, PendingSegmentation, describe_no_numbers
 from amsunet.inference.slide import SlideTask
 from amsunet.inference.uncertainty import ReviewItem
+from amsunet.inference.volume import VolumeError, VolumeTask
 from amsunet.progress import report
 
 Engine = Callable[[Planner, PredictionPlan, Results], None]
@@ -50,20 +51,20 @@ class Read:
 
 def predict_here(planner: Planner, plan: PredictionPlan, results: Results) -> None:
     """Do what is planned in this process: the engine that needs nothing else."""
-    _predict_images(planner.predictor, plan.images, results, total=len(plan.images) + len(plan.slides))
-    _predict_slides(plan.slides, results)
+    _predict_images(planner.predictor, plan.images, results, total=len(plan.images) + len(plan.large))
+    _predict_large(plan.large, results)
 
 
-def _predict_slides(tasks: Sequence[SlideTask], results: Results) -> None:
+def _predict_large(tasks: Sequence[SlideTask | VolumeTask], results: Results) -> None:
     for task in tasks:
         file = stamp(task.path)
         results.begin([task.name])
         try:
             with memory_errors(task.path):
                 item = task.run()
-            results.keep(task, item, file)
+            results.keep(task, item, file, checksum(task.path) if isinstance(task, VolumeTask) else "")
         except InputError as error:
-            if not isinstance(error, SlideError) and error.code != NO_MEMORY:
+            if not isinstance(error, SlideError | VolumeError) and error.code != NO_MEMORY:
                 raise
             results.count(task, error)
         else:

@@ -87,7 +87,7 @@ class RayEngine:
             InputError: As ``run``.
         """
         images = [Work(str(one.image), one.name, one.pixels) for one in plan.images]
-        slides = [Work(str(one.path), one.name, SHARE_PIXELS) for one in plan.slides]
+        slides = [Work(str(one.path), one.name, SHARE_PIXELS) for one in plan.large]
         self.run(Setup.of(planner), [*images, *slides], results, on_gpu=may_use_gpu(planner.predictor))
 
     def run(self, setup: Setup, works: Sequence[Work], results: Results, *, on_gpu: bool) -> None:

@@ -44,6 +44,7 @@ class Setup:
     """What relative paths begin at."""
     place: Place
     """What messages are worded for."""
+    largest_component: bool
     store: str = ""
     """Where masks go, if that is the address of a store; ``out`` is the folder of the record then."""
     also: tuple[str, ...] = ()
@@ -65,6 +66,7 @@ class Setup:
             planner.level,
             Path.cwd(),
             spelled(),
+            planner.largest_component,
             store,
             planner.also,
         )
@@ -174,5 +176,13 @@ class Worker:
                 f"copy it there, or set {setting('precision')}"
             )
         # Whether files may be replaced was decided when the work was planned.
-        record = PredictionRecord(setup.out)
-        return Planner(predictor, record, setup.overlay, setup.probability, True, setup.level, also=setup.also)
+        return Planner(
+            predictor,
+            PredictionRecord(setup.out),
+            setup.overlay,
+            setup.probability,
+            overwrite=True,
+            level=setup.level,
+            also=setup.also,
+            largest_component=setup.largest_component,
+        )

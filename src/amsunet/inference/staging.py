@@ -5,10 +5,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import TracebackType
 
 from amsunet.atomic_io import printable
+from amsunet.data.discovery.other_formats import suffix_of
 from amsunet.errors import InputError
 from amsunet.inference.inputs import InputImage
 from amsunet.inference.prediction_record import Prediction
@@ -69,7 +70,7 @@ class Staging:
     def _fetch(self, number: int, place: str, name: str) -> InputImage | Prediction:
         if not is_url(place):
             return InputImage(Path(place), name)
-        path = self._folder / f"{number}{PurePosixPath(place).suffix}"
+        path = self._folder / f"{number}{suffix_of(Path(place))}"
         self._files[str(path)] = place
         try:
             Store(place).fetch(path)

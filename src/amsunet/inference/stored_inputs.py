@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from amsunet.data.discovery.other_formats import stem_of, without_suffix
 from amsunet.errors import InputError
 from amsunet.inference.inputs import InputImage, find_inputs, is_input, named_apart, without_masks
 from amsunet.inference.prediction_plan import size_of
@@ -69,7 +70,7 @@ def _in_store(address: str, out: str) -> list[tuple[InputImage, StoredImage]]:
     outside = {path: one for path, one in objects.items() if not store.address_of(one[0]).startswith(f"{out}/")}
     images = []
     for path, (key, known) in (outside or objects).items():
-        name = str(path.relative_to(root).with_suffix("")) if root in path.parents else path.stem
+        name = str(without_suffix(path.relative_to(root))) if root in path.parents else stem_of(path)
         image = StoredImage(store.address_of(key), name, int(known.get("size") or 0), version_of(known))
         images.append((InputImage(path, name), image))
     if not images:

@@ -10,6 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from amsunet.data.discovery.mask_names import is_mask_name, is_other_observer_name, is_region_name
+from amsunet.data.discovery.other_formats import stem_of
 from amsunet.data.discovery.pairing import match
 from amsunet.data.discovery.words import (
     Role,
@@ -75,7 +76,7 @@ def locate_pictures(paths: Sequence[Path], source: Path) -> list[Picture]:
     """
     below = {path: path.relative_to(source).parts[:-1] for path in paths}
     splits = splits_of({name for folders in below.values() for name in folders})
-    numbered = {path.stem.lower() for path in paths if any(letter.isdigit() for letter in path.stem)}
+    numbered = {stem_of(path).lower() for path in paths if any(letter.isdigit() for letter in stem_of(path))}
     return [_look(path, folders, splits, numbered) for path, folders in below.items()]
 
 
@@ -164,13 +165,13 @@ def _assign_beside_masks(plain: list[Picture], roles: Roles) -> None:
 
 
 def _assign_by_name(pictures: list[Picture], roles: Roles) -> None:
-    called_masks = [picture for picture in pictures if is_mask_name(picture.path.stem)]
-    stems = {picture.path.stem for picture in called_masks}
+    called_masks = [picture for picture in pictures if is_mask_name(stem_of(picture.path))]
+    stems = {stem_of(picture.path) for picture in called_masks}
     called_masks = [
-        picture for picture in pictures if picture.path.stem in stems or _continues(picture.path.stem, stems)
+        picture for picture in pictures if stem_of(picture.path) in stems or _continues(stem_of(picture.path), stems)
     ]
-    regions = [picture for picture in called_masks if is_region_name(picture.path.stem)]
-    observers = [picture for picture in called_masks if is_other_observer_name(picture.path.stem)]
+    regions = [picture for picture in called_masks if is_region_name(stem_of(picture.path))]
+    observers = [picture for picture in called_masks if is_other_observer_name(stem_of(picture.path))]
     apart = {*regions, *observers}
     masks = [picture for picture in called_masks if picture not in apart]
     if not masks:  # files named as regions of interest may be the only masks
@@ -194,13 +195,13 @@ def _keep_one_kind_of_images(roles: Roles) -> None:
     for image in roles.images:
         if image.role == "image" and set(words_of(image.evidence)) <= usual:
             for home in image.homes:
-                stems[home].add(image.path.stem.lower())
+                stems[home].add(stem_of(image.path).lower())
     other = {
         image.path.parent
         for image in roles.images
         if image.role == "image"
         and not set(words_of(image.evidence)) <= usual
-        and any(image.path.stem.lower() in stems.get(home, ()) for home in image.homes)
+        and any(stem_of(image.path).lower() in stems.get(home, ()) for home in image.homes)
     }
     roles.aside += [image for image in roles.images if image.path.parent in other]
     roles.images = [image for image in roles.images if image.path.parent not in other]
@@ -209,12 +210,12 @@ def _keep_one_kind_of_images(roles: Roles) -> None:
 def _set_aside(roles: Roles) -> None:
     """Set aside pictures whose names show that they are made from others, and second observers among the masks."""
     for kind in (roles.images, roles.masks):
-        made = [picture for picture in kind if is_aside(picture.path.stem)]
+        made = [picture for picture in kind if is_aside(stem_of(picture.path))]
         if len(made) < len(kind):
             roles.aside += made
             left_out = set(made)
             kind[:] = [picture for picture in kind if picture not in left_out]
-    second = [mask for mask in roles.masks if is_other_observer_name(mask.path.stem)]
+    second = [mask for mask in roles.masks if is_other_observer_name(stem_of(mask.path))]
     if second and len(second) < len(roles.masks):
         roles.observers += second
         apart = set(second)
@@ -235,7 +236,7 @@ def splits_by_file_names(images: Sequence[Picture]) -> dict[Path, Split]:
         return {}
     found: dict[Path, Split] = {}
     for image in images:
-        split = split_of(image.path.stem)
+        split = split_of(stem_of(image.path))
         if split is None:
             return {}
         found[image.path] = split

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from amsunet.data.discovery.folders import Picture, Roles
+from amsunet.data.discovery.other_formats import stem_of
 from amsunet.data.discovery.sample import Layout
 from amsunet.data.discovery.words import is_format
 from amsunet.data.image_file import count_pixels, open_picture, reading
@@ -69,7 +70,7 @@ def roles_by_content(pictures: Sequence[Picture], layout: Layout) -> Roles | Non
 def _refuse_two_folders(masks: Sequence[Picture]) -> None:
     seen: dict[str, Picture] = {}
     for mask in masks:
-        before = seen.setdefault("/".join((*mask.folders[1:], mask.path.stem)), mask)
+        before = seen.setdefault("/".join((*mask.folders[1:], stem_of(mask.path))), mask)
         first = before.path.parent
         if first != mask.path.parent:
             if is_format(before.folders[0]) and is_format(mask.folders[0]):
@@ -86,7 +87,7 @@ def _refuse_two_folders(masks: Sequence[Picture]) -> None:
 
 
 def _folder_and_form(picture: Picture) -> tuple[str, ...]:
-    form = re.sub(r"\d+", "0", picture.path.stem)
+    form = re.sub(r"\d+", "0", stem_of(picture.path))
     return re.sub(r"\d+", "0", "/".join(picture.folders)), form, picture.path.suffix.lower()
 
 

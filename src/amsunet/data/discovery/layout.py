@@ -11,7 +11,7 @@ from pathlib import Path
 from amsunet.data.discovery.folders import Picture, Roles, assign_roles, locate_pictures, splits_by_file_names
 from amsunet.data.discovery.inspection import roles_by_content
 from amsunet.data.discovery.manifest import read_manifest
-from amsunet.data.discovery.other_formats import describe_other
+from amsunet.data.discovery.other_formats import describe_other, stem_of, without_suffix
 from amsunet.data.discovery.pairing import likely_images
 from amsunet.data.discovery.pairs import Paired, pair_one, pair_pictures
 from amsunet.data.discovery.patient_table import apply_tables
@@ -137,7 +137,7 @@ def _add_samples(roles: Roles, paired: Paired, layout: Layout) -> None:
         mask_split = next(iter(masks.values()))[0].split
         layout.samples.append(
             Sample(
-                image.path.stem,
+                stem_of(image.path),
                 image.path,
                 first,
                 roi_of.get(image.path),
@@ -294,7 +294,7 @@ def _unique_names(samples: list[Sample]) -> list[Sample]:
         raise InputError(f"{twice} is named more than once: keep one of its lines")
     common = Path(os.path.commonpath([path.parent for path in full.values()]))
     longer = {image: path.relative_to(common) for image, path in full.items()}
-    for names in ({image: path.with_suffix("") for image, path in longer.items()}, longer):
+    for names in ({image: without_suffix(path) for image, path in longer.items()}, longer):
         seen = Counter(sample.name for sample in samples)
         samples = [replace(s, name="_".join(names[s.image].parts)) if seen[s.name] > 1 else s for s in samples]
     return samples

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from amsunet.atomic_io import write_text
-from amsunet.data.discovery.other_formats import describe_other
+from amsunet.data.containers import file_of
+from amsunet.data.discovery.other_formats import describe_other, stem_of
 from amsunet.data.discovery.patient_column import find_patient_column, known_patient
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import Table, column_called, plain, read_table
@@ -141,14 +142,13 @@ def _sample(path: Path, number: int, cells: dict[str, str], layout: Layout) -> S
             f"{path}, line {number}: {other} is the image or its mask, and the second observer's as well: name another "
             f"file in the column {_OTHER_OBSERVER}, or none"
         )
-    return Sample(
-        image.stem, image, masks, roi, known_patient(from_cell(cells.get("group") or "")) or None, split, more, other
-    )
+    group = known_patient(from_cell(cells.get("group") or "")) or None
+    return Sample(stem_of(image), image, masks, roi, group, split, more, other)
 
 
 def _exists(file: Path) -> bool:
     try:
-        return file.exists()
+        return file_of(file).exists()
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:  # no file system has such a name
             raise
@@ -165,7 +165,7 @@ def _existing(path: Path, number: int, text: str) -> Path:
         raise InputError(f"{path}, line {number}: {brief(str(file))} does not exist: check the path")
     if file.is_dir():
         raise InputError(f"{path}, line {number}: {file} is a folder: name a file")
-    refuse_irregular(file)
+    refuse_irregular(file_of(file))
     if kind := describe_other(file):
         raise InputError(f"{path}, line {number}: {file} is {kind}")
     return refuse_undecodable(file)

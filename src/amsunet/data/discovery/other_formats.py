@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TypeVar
+
+AnyPath = TypeVar("AnyPath", bound=PurePath)
 
 _SLICES = "save each slice as a PNG or TIFF of its own"
 _PICTURE = "save it as PNG or TIFF"
 _FORMATS: dict[str, tuple[str, str]] = {
-    **dict.fromkeys((".nii", ".nii.gz"), ("a NIfTI volume", _SLICES)),
     **dict.fromkeys((".mha", ".mhd", ".nrrd", ".nhdr"), ("a volume", _SLICES)),
     **dict.fromkeys((".h5", ".hdf5", ".hdf"), ("an HDF5 file", "save each of its images as a PNG or TIFF of its own")),
     **dict.fromkeys((".npy", ".npz"), ("a NumPy array", "save each of its images as a PNG or TIFF of its own")),
@@ -31,10 +33,20 @@ _FORMATS: dict[str, tuple[str, str]] = {
 }
 
 
-def suffix_of(path: Path) -> str:
+def suffix_of(path: PurePath) -> str:
     """The suffix of a file in lower case; ``.nii.gz`` counts as one."""
     name = path.name.lower()
     return ".nii.gz" if name.endswith(".nii.gz") else path.suffix.lower()
+
+
+def stem_of(path: PurePath) -> str:
+    """The name of a file without its suffix; ``.nii.gz`` counts as one."""
+    return path.name[: -len(".nii.gz")] or path.name if suffix_of(path) == ".nii.gz" else path.stem
+
+
+def without_suffix(path: AnyPath) -> AnyPath:
+    """A path without the suffix of its file; ``.nii.gz`` counts as one."""
+    return (path.with_suffix("") if suffix_of(path) == ".nii.gz" else path).with_suffix("")
 
 
 def describe_other(path: Path) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from amsunet.data.discovery.folders import Picture
 from amsunet.data.discovery.mask_names import without_words
+from amsunet.data.discovery.other_formats import stem_of
 from amsunet.data.discovery.pairing import natural
 from amsunet.data.discovery.places import by_place, listed, match_in_places, refuse_kinds, shared_places
 from amsunet.data.discovery.words import is_format, kind_of, place_of, role_of
@@ -125,7 +126,8 @@ def _named_classes(images: Sequence[Picture], masks: Sequence[Picture]) -> Paire
     files = [several[0].path.name for several in most.values()]
     out.warnings.append(
         f"classes are taken from the names of masks ({', '.join(out.class_names)}), as {listed(files)} of {image}: "
-        f"if they are pieces of one class, number them ({image.stem}_mask_1, {image.stem}_mask_2) and they are joined"
+        f"if they are pieces of one class, number them ({stem_of(image)}_mask_1, {stem_of(image)}_mask_2) and they are "
+        "joined"
     )
     return out
 
@@ -139,13 +141,13 @@ def _in_folders_of_images(
     folders = {label: without_words(label) for label in by_label if label}
     names = defaultdict(list)
     for image in images:
-        names[without_words(image.path.stem)].append(image)
+        names[without_words(stem_of(image.path))].append(image)
     known = sum(name in names for name in folders.values())
     if not known or 2 * known < len(folders) or 2 * sum(name in folders.values() for name in names) < len(names):
         return {}
     out: dict[Path, list[Picture]] = defaultdict(list)
     for label, name in folders.items():
-        for mask in sorted(by_label[label], key=lambda one: natural(one.path.stem)):
+        for mask in sorted(by_label[label], key=lambda one: natural(stem_of(one.path))):
             here = [image for image in names.get(name, ()) if image.where & shared == mask.where & shared]
             if len(here) == 1:
                 out[here[0].path].append(mask)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from amsunet.data.discovery.folders import Picture
+from amsunet.data.discovery.other_formats import stem_of
 from amsunet.data.discovery.pairing import match
 from amsunet.data.discovery.words import place_of
 from amsunet.errors import InputError
@@ -48,7 +49,7 @@ def _alone_in_place(
     """Masks in the folder of one image, whatever their names: ``7/images/7.png`` and ``7/masks/*.png``, or
     ``images/7.png`` and ``masks/7/*.png``.
     """
-    names = {image.path: (image.where | {place_of(image.path.stem)}) - {""} for image in images}
+    names = {image.path: (image.where | {place_of(stem_of(image.path))}) - {""} for image in images}
     shared = set().union(*names.values()) & {place for mask in left for place in mask.where} if left else set()
     at: dict[frozenset[str], list[Path]] = defaultdict(list)
     for image, places in names.items():
@@ -67,7 +68,7 @@ def refuse_kinds(masks_of: dict[Path, list[Picture]]) -> None:
     """Refuse masks that have the same names in every folder (liver, tumour): they are two classes, not parts of one."""
     by_forms: dict[frozenset[str], list[Path]] = defaultdict(list)
     for image, masks in masks_of.items():
-        by_forms[frozenset(re.sub(r"\d+", "", mask.path.stem) for mask in masks)].append(image)
+        by_forms[frozenset(re.sub(r"\d+", "", stem_of(mask.path)) for mask in masks)].append(image)
     for forms, images in by_forms.items():
         if len(forms) > 1 and len(images) > 1:
             names = [mask.path.name for mask in masks_of[images[0]]]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from amsunet.data.discovery.folders import Picture, Roles
+from amsunet.data.discovery.other_formats import stem_of, without_suffix
 from amsunet.data.discovery.tree import Tree, describe_other_files
 from amsunet.data.discovery.words import role_of
 from amsunet.wording import command
@@ -63,7 +64,7 @@ def explain_nothing_found(source: Path, tree: Tree, roles: Roles) -> str:
 def _one_name_twice(pictures: Sequence[Picture]) -> tuple[Path, Path] | None:
     seen: dict[Path, Path] = {}
     for picture in pictures:
-        before = seen.setdefault(picture.path.with_suffix(""), picture.path)
+        before = seen.setdefault(without_suffix(picture.path), picture.path)
         if before != picture.path:
             return before, picture.path
     return None
@@ -81,9 +82,9 @@ def _describe_outlines(source: Path, roles: Roles) -> str:
     """Name annotation files beside the images: of COCO, of LabelMe (``7.json``), of YOLO (``7.txt``)."""
     if coco := next((path for path in sorted(source.rglob("*.json")) if "coco" in path.name.lower()), None):
         return f"; {coco} holds outlines (COCO), which are not read here: draw them into masks"
-    stems = {picture.path.stem for picture in (*roles.images, *roles.masks)}
+    stems = {stem_of(picture.path) for picture in (*roles.images, *roles.masks)}
     for suffix, kind in ((".json", "outlines, as LabelMe has them"), (".txt", "outlines or boxes, as YOLO has them")):
-        beside = [path for path in sorted(source.rglob(f"*{suffix}")) if path.stem in stems]
+        beside = [path for path in sorted(source.rglob(f"*{suffix}")) if stem_of(path) in stems]
         if beside:
             return f"; {len(beside)} files as {beside[0]} hold {kind}, which are not read here: draw them into masks"
     return ""

@@ -23,6 +23,7 @@ class Sample:
         more_masks: Further files of a mask, by the keys of ``masks``; ``open_sample_mask`` joins them.
         other_observer: The mask of a second observer, for scores only.
         spacing: Millimetres a pixel, down and across, where they are known; that of files is read by the scan.
+        volume: What the volume is called that the image is a slice of.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Sample:
     more_masks: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     other_observer: Path | None = None
     spacing: tuple[float, float] | None = None
+    volume: str | None = None
 
 
 @dataclass
@@ -50,6 +52,8 @@ class Layout:
     undecodable_names: list[str] = field(default_factory=list)
     """Names that are not UTF-8, escaped."""
     class_names: tuple[str, ...] = ()
+    problems: list[tuple[str, Path, str]] = field(default_factory=list)
+    """Files that cannot be used: the kind of problem, the file and the sentence about it."""
     notes: list[str] = field(default_factory=list)
     """How files were interpreted."""
     warnings: list[str] = field(default_factory=list)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from amsunet.data.discovery.other_formats import stem_of, without_suffix
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import read_table
 from amsunet.data.discovery.words import Split, composed, role_of, split_of, words_of
@@ -192,9 +193,9 @@ def _lists(source: Path) -> dict[Path, Split]:
 
 
 def _split_of_list(file: Path) -> Split | None:
-    if role_of(file.stem) == "mask":
+    if role_of(stem_of(file)) == "mask":
         return None  # train_masks.csv holds masks, as run lengths
-    words = [word for word in words_of(file.stem) if word not in _LIST_WORDS]
+    words = [word for word in words_of(stem_of(file)) if word not in _LIST_WORDS]
     return split_of(" ".join(words)) if words else None
 
 
@@ -231,8 +232,8 @@ class _Names:
                 whole = "/".join(parts[-count:])
                 for key in {_key(whole), _key(_without_suffix(whole))}:
                     self.ends[key] = None if self.ends.get(key, sample) is not sample else sample
-            if sample.image.stem.isdecimal():
-                number = int(sample.image.stem)
+            if stem_of(sample.image).isdecimal():
+                number = int(stem_of(sample.image))
                 self.numbers[number] = None if number in self.numbers else sample
 
     def find(self, name: str) -> tuple[Sample, int] | None:
@@ -264,4 +265,4 @@ def _key(name: str) -> str:
 
 def _without_suffix(name: str) -> str:
     path = PurePosixPath(name.replace("\\", "/"))
-    return str(path.with_suffix("")) if path.name else name
+    return str(without_suffix(path)) if path.name else name

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from amsunet.data.discovery.mask_names import without_mask_words, without_words
+from amsunet.data.discovery.other_formats import stem_of
 from amsunet.data.discovery.pairing import natural
 from amsunet.data.discovery.words import words_of
 
@@ -33,8 +34,8 @@ def find_named_classes(images: Sequence[Path], masks: Sequence[Path]) -> dict[Pa
     """
     found: dict[Path, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     image_of = _unique_names(images)
-    for mask in sorted(masks, key=lambda path: natural(path.stem)):
-        image_and_class = _image_and_class(mask.stem, image_of)
+    for mask in sorted(masks, key=lambda path: natural(stem_of(path))):
+        image_and_class = _image_and_class(stem_of(mask), image_of)
         if image_and_class is None:
             return {}
         image, label = image_and_class
@@ -58,7 +59,7 @@ def _unique_names(images: Sequence[Path]) -> dict[str, Path]:
     """Images by their names, whole and without words such as ``image``; those that two share left out."""
     names: dict[str, set[Path]] = defaultdict(set)
     for image in images:
-        for name in {image.stem.lower(), without_words(image.stem)}:
+        for name in {stem_of(image).lower(), without_words(stem_of(image))}:
             names[name].add(image)
     return {name: next(iter(same)) for name, same in names.items() if len(same) == 1}
 

@@ -1,0 +1,154 @@
+"""Volumes of a data set: each pair of files becomes a sample a slice, all of one patient."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from amsunet.data.containers import VOLUMES, addresses, file_of, find_address, is_container
+from amsunet.data.discovery.other_formats import suffix_of
+from amsunet.data.discovery.sample import Layout, Sample
+from amsunet.data.groups import propose_groups
+from amsunet.data.image_file import read_errors
+from amsunet.data.readers.nifti import FourthAxis
+from amsunet.data.readers.nifti_volume import Axis, describe_apart
+from amsunet.errors import InputError
+from amsunet.wording import setting
+
+_PLANES: dict[str, str] = {"x": "sagittal", "y": "coronal", "z": "axial"}
+_KINDS = {"apart": "masks of another volume"}
+"""Kinds of problems by the code of the error."""
+
+
+def expand_volumes(
+    layout: Layout, source: Path, *, axis: Axis | None = None, fourth_axis: FourthAxis | None = None
+) -> None:
+    """Put a sample for each slice in the place of one for a whole file.
+
+    A slice is called after its file and its place, as ``NAME_z012``. Its group is the patient: what the data set names,
+    else what the names of the files propose, else the file.
+
+    Args:
+        layout: Its samples are expanded; files that cannot be used become problems.
+        source: The data set's folder.
+        axis: That slices are cut across; that with the finest pixels of each file when left out.
+        fourth_axis: What the fourth dimension of files is, where they do not say.
+    """
+    whole = [sample for sample in layout.samples if is_container(sample.image)]
+    if not whole:
+        return
+    patients = _patients(whole, source)
+    volumes: dict[Path, list[Sample]] = {}
+    expanded = []
+    for sample in layout.samples:
+        if sample.image not in patients:
+            expanded.append(sample)
+            continue
+        try:
+            slices = _slices(replace(sample, group=patients[sample.image]), axis, fourth_axis)
+        except InputError as error:
+            layout.problems.append((_KINDS.get(error.code, "unreadable files"), sample.image, str(error)))
+            continue
+        if len(slices) > 1:
+            volumes[sample.image] = slices
+        expanded += slices
+    layout.samples = expanded
+    _note(volumes, layout)
+
+
+def _patients(whole: Sequence[Sample], source: Path) -> dict[Path, str]:
+    """The patient of each file."""
+    proposal = propose_groups(whole, source) if len(whole) > 1 else None
+    proposed = {sample.image: sample.group for sample in proposal.samples} if proposal else {}
+    return {sample.image: sample.group or proposed.get(sample.image) or sample.name for sample in whole}
+
+
+def _slices(sample: Sample, axis: Axis | None, fourth_axis: FourthAxis | None) -> list[Sample]:
+    """A sample for each image in a file of several."""
+    file = sample.image
+    with read_errors(file):
+        places = [one.relative_to(file).as_posix() for one in _addresses(file, axis, fourth_axis)]
+    for mask in _masks(sample):
+        with read_errors(mask):
+            _refuse_other(file, mask, len(places))
+    if places == ["."]:
+        return [replace(sample, group=sample.group if sample.group != sample.name else None)]
+    return [
+        replace(
+            sample,
+            name=f"{sample.name}_{place.removeprefix('c').replace('/', '_')}",
+            image=file / place,
+            masks={name: _at(mask, place) for name, mask in sample.masks.items()},
+            more_masks={name: tuple(_at(mask, place) for mask in more) for name, more in sample.more_masks.items()},
+            roi=sample.roi and _at(sample.roi, place),
+            other_observer=sample.other_observer and _at(sample.other_observer, place),
+            volume=sample.name,
+        )
+        for place in places
+    ]
+
+
+def _addresses(file: Path, axis: Axis | None, fourth_axis: FourthAxis | None) -> list[Path]:
+    if suffix_of(file) not in VOLUMES:
+        return addresses(file)
+    from amsunet.data.readers import nifti  # noqa: PLC0415 - where there are any
+
+    return [file / place for place in nifti.places(file, axis, fourth_axis)]
+
+
+def _masks(sample: Sample) -> Iterable[Path]:
+    yield from sample.masks.values()
+    for more in sample.more_masks.values():
+        yield from more
+    yield from filter(None, (sample.roi, sample.other_observer))
+
+
+def _at(mask: Path, place: str) -> Path:
+    """The part of a mask's file that belongs to a slice of the image; a mask has no channels."""
+    return mask / place.removeprefix("c")
+
+
+def _refuse_other(image: Path, mask: Path, count: int) -> None:
+    """Raise InputError for a mask that is not of the same volume as its image."""
+    if {suffix_of(image), suffix_of(mask)} <= VOLUMES:
+        if apart := describe_apart(image, mask):
+            raise InputError(
+                f"{image} and its mask {mask} {apart}: save the mask on the grid of its image, or remove both",
+                code="apart",
+            )
+        return
+    others = len(addresses(mask)) if is_container(mask) else 1
+    if others != count:
+        raise InputError(
+            f"{image} holds {count} images and its mask {mask} {others}: give it a mask with one image for each",
+            code="apart",
+        )
+
+
+def _note(volumes: dict[Path, list[Sample]], layout: Layout) -> None:
+    """Note how volumes were cut, and warn where it was not across one axis."""
+    if not volumes:
+        return
+    count = sum(map(len, volumes.values()))
+    patients = len({slices[0].group for slices in volumes.values()})
+    axes = Counter(_axis_of(slices[0]) for slices in volumes.values())
+    planes = ", ".join(_PLANES.get(axis, "") for axis in axes).strip(", ")
+    layout.notes.append(
+        f"{len(volumes)} volumes are read as {count} {planes + ' ' if planes else ''}slices, each by itself (2D); the "
+        f"slices of a patient stay in one split ({patients} patients)"
+    )
+    if len(axes) > 1:
+        (first, _), (other, _) = axes.most_common(2)
+        one, two = (next(f for f, slices in volumes.items() if _axis_of(slices[0]) == axis) for axis in (first, other))
+        layout.warnings.append(
+            f"volumes differ in the axis of their finest slices: {one} is cut {_PLANES[first]}, {two} "
+            f"{_PLANES[other]}; {setting(axis=first)} cuts all alike"
+        )
+
+
+def _axis_of(sample: Sample) -> str:
+    address = find_address(sample.image)
+    place = address.place if address else ""
+    return place[-4] if suffix_of(file_of(sample.image)) in VOLUMES and len(place) >= 4 else ""

@@ -1,0 +1,159 @@
+"""Volumes to volumes: the slices of a NIfTI file predicted one by one, their masks written as one NIfTI file."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from amsunet.data.components import keep_largest
+from amsunet.data.containers import VOLUMES, find_address
+from amsunet.data.discovery.other_formats import suffix_of
+from amsunet.data.image_file import read_errors
+from amsunet.data.images import Array, read_image
+from amsunet.data.readers.nifti_volume import Axis, Volume, open_volume, write_like
+from amsunet.errors import InputError
+from amsunet.inference.outputs import mask_paths
+from amsunet.inference.predictor import Predictor
+from amsunet.inference.segmentation import NO_NUMBERS, Segmentation, describe_no_numbers
+from amsunet.inference.uncertainty import ReviewItem, Uncertainty, review_reasons_of
+from amsunet.progress import report
+
+_BATCH_PIXELS = 8 * 256 * 256
+SUFFIX = ".nii.gz"
+"""Of the masks."""
+
+
+class VolumeError(InputError):
+    """A volume that has no mask, whatever becomes of others."""
+
+
+def is_volume(path: Path) -> bool:
+    """Whether a file is predicted as a volume, by its name; an address within one is an image."""
+    address = find_address(path)
+    return address is not None and not address.place and suffix_of(path) in VOLUMES
+
+
+class VolumeTask:
+    """A volume and the mask it is to get: ``out/NAME.nii.gz``, or one in the folder of each class, with its affine.
+
+    The labels of all slices are held in memory, a byte a voxel; the network sees a few slices at a time.
+
+    Args:
+        predictor: What segments the slices.
+        path: The file.
+        out: The folder for masks.
+        name: Of the mask.
+        largest_component: Whether of each class its largest object in the volume alone is kept.
+    """
+
+    def __init__(
+        self, predictor: Predictor, path: Path, out: Path, name: str, *, largest_component: bool = False
+    ) -> None:
+        self._predictor, self.path, self.name = predictor, path, name
+        self._largest_component = largest_component
+        self._convention = predictor.description.convention
+        self.targets = mask_paths(out, name, self._convention, SUFFIX)
+
+    @property
+    def network(self) -> str:
+        """What the mask depends on beside the volume."""
+        return self.network_of(self._predictor, self._largest_component)
+
+    @staticmethod
+    def network_of(predictor: Predictor, largest_component: bool) -> str:
+        """As ``network``, of any volume."""
+        return f"{predictor.checksum()} volume{' largest component' * largest_component}"
+
+    def run(self) -> ReviewItem:
+        """Segment the volume; progress counts slices.
+
+        Returns:
+            How sure the mask is, and why it is to be checked, if it is; its uncertainty is that before smaller
+            components are left out.
+
+        Raises:
+            VolumeError: If it cannot be read, or the network gives no numbers.
+        """
+        with _as_failure(self.path):
+            volume = open_volume(self.path)
+            axis = volume.axis
+            if volume.entries > 1 and not volume.is_vector:
+                raise InputError(
+                    f"{self.path} has 4 dimensions ({volume.voxels} x {volume.entries}), and masks are made of files "
+                    "of three: save each volume as a file of its own"
+                )
+        known = self._predictor.description
+        labels = np.zeros((volume.slices(axis), *volume.size(axis)), np.uint8)
+        uncertainty = Uncertainty(self._convention.num_classes)
+        unlike: Counter[str] = Counter()
+        polarity = ""
+        for index, found in enumerate(self._segmentations(volume, axis)):
+            labels[index] = found.mask
+            uncertainty.add(found.probability, found.mask)
+            unlike[found.out_of_distribution] += 1
+            polarity = polarity or found.polarity
+            report(index + 1, len(labels), "slice")
+        if self._largest_component:
+            keep_largest(labels, self._convention.num_classes)
+        for path, encoded in zip(self.targets, self._encoded(labels), strict=True):
+            write_like(volume, path, encoded, axis)
+        different = _most_unlike(unlike, len(labels))
+        reasons = review_reasons_of(uncertainty.value(), known.uncertainty_limit, different, polarity)
+        return ReviewItem(str(self.path), uncertainty.value(), "; ".join(reasons), different, polarity)
+
+    def _segmentations(self, volume: Volume, axis: Axis) -> Iterator[Segmentation]:
+        """Of every slice, in their order."""
+        places = [f"{axis}{index:03}" for index in range(volume.slices(axis))]
+        working = self._predictor.description.preprocessing.working_size(*volume.size(axis))
+        step = max(1, _BATCH_PIXELS // math.prod(working))
+        for start in range(0, len(places), step):
+            with _as_failure(self.path):
+                prepared = [
+                    self._predictor.prepare(read_image(self.path / place), place, volume.pixel(axis))
+                    for place in places[start : start + step]
+                ]
+            for one in self._predictor.compute(prepared):
+                try:
+                    yield one.finish()
+                except InputError as error:
+                    if error.code == NO_NUMBERS:
+                        raise VolumeError(describe_no_numbers(self.path), code=NO_NUMBERS) from None
+                    raise
+
+    def _encoded(self, labels: Array) -> Iterator[Array]:
+        """What each file holds, of uint8: values as in the training masks, where NIfTI can hold these."""
+        convention = self._convention
+        if convention.kind == "folders":
+            for label in range(1, convention.num_classes):
+                yield (labels == label).astype(np.uint8)
+        elif convention.kind in ("colours", "instances") or max(convention.values) > np.iinfo(np.uint8).max:
+            yield labels
+        else:
+            values = np.asarray(convention.values, np.uint8)
+            for one in labels:  # slice by slice: NumPy makes eight bytes of every index on the way
+                one[:] = values[one]
+            yield labels
+
+
+@contextmanager
+def _as_failure(path: Path) -> Iterator[None]:
+    """Turn what is wrong with a volume into an error that others do not stop for."""
+    try:
+        with read_errors(path):
+            yield
+    except InputError as error:
+        raise VolumeError(str(error), code=error.code) from error
+
+
+def _most_unlike(counts: Counter[str], slices: int) -> str:
+    """In what at least half of the slices differ from all training images, if they do; ends often show little."""
+    different = slices - counts[""]
+    if 2 * different < slices:
+        return ""
+    most, _ = Counter({one: count for one, count in counts.items() if one}).most_common(1)[0]
+    return f"{most}; in {different} of {slices} slices"
