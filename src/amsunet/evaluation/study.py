@@ -74,8 +74,9 @@ class Variant(BaseModel):
 
     @property
     def family(self) -> str:
-        """What it is a size of: its network and options without those that set the width."""
-        others = {name: value for name, value in {**self.options, **self.settings}.items() if name != "base_channels"}
+        """What it is a size of: its network and settings, without the width, and the rate that suits the width."""
+        given = {**self.options, **self.settings}
+        others = {name: value for name, value in given.items() if name not in ("base_channels", "learning_rate")}
         named = "".join(f" {name}={value}" for name, value in others.items())
         return _SIZE.sub("", self.model) + named
 
