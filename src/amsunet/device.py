@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, get_args
@@ -24,9 +24,15 @@ class Device:
     """``cpu``, ``cuda`` or ``mps``."""
     precision: TorchPrecision
     threads: int
+    precisions: tuple[TorchPrecision, ...] = field(default=(), compare=False)
+    """Those that a training may choose from by measuring; none where the precision was set."""
 
     def __str__(self) -> str:
         return f"{device_name(self.type)}, {self.precision}, {self.threads} thread{'s' * (self.threads != 1)}"
+
+    def computing_in(self, precision: str) -> Device:
+        """The same device in another precision, ``float32`` or ``bfloat16``."""
+        return replace(self, precision=precision)  # type: ignore[arg-type]
 
     def place(self, network: nn.Module) -> nn.Module:
         """Move a network to the device, its weights in the order that convolutions are fastest in."""
@@ -39,6 +45,8 @@ class Device:
 
 def choose_device(device: str | Device = "auto", precision: str = "auto") -> Device:
     """Pick the fastest device at hand, and bfloat16 where its hardware computes it.
+
+    On a CPU that is only where a training begins: it measures which precision is the faster one for its network.
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``; one that was chosen already stays.
@@ -56,11 +64,21 @@ def choose_device(device: str | Device = "auto", precision: str = "auto") -> Dev
         raise InputError(
             f"device {device!r} is not found: choose one of {[d for d, there in available.items() if there]}"
         )
+    precisions: tuple[TorchPrecision, ...] = ()
     if precision == "auto":
-        precision = "bfloat16" if _computes_bfloat16(device) else "float32"
+        precisions = _precisions(device)
+        precision = precisions[0]
     if precision not in get_args(TorchPrecision):
         raise InputError(f"precision {precision!r} is unknown: choose auto, float32 or bfloat16")
-    return Device(device, precision, torch.get_num_threads())  # type: ignore[arg-type]
+    return Device(device, precision, torch.get_num_threads(), precisions)  # type: ignore[arg-type]
+
+
+def _precisions(device: str) -> tuple[TorchPrecision, ...]:
+    """What a device computes in, what is fast for most networks first."""
+    if not _computes_bfloat16(device):
+        return ("float32",)
+    # Without a matrix unit bfloat16 makes some networks slower. A GPU gains from it with every network.
+    return ("bfloat16", "float32") if device == "cpu" else ("bfloat16",)
 
 
 def _computes_bfloat16(device: str) -> bool:

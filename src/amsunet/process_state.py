@@ -146,3 +146,20 @@ def determinism_kept() -> Iterator[None]:
             os.environ.pop(name, None)
         else:
             os.environ[name] = workspace
+
+
+@contextmanager
+def threads_set(count: int) -> Iterator[None]:
+    """Meanwhile let torch compute with so many threads.
+
+    Args:
+        count: Of a CPU.
+    """
+    import torch  # noqa: PLC0415 - not there in a small installation
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

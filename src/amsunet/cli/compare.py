@@ -21,6 +21,14 @@ study_options = options(
     data_argument,
     click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Trainings of each network."),
     click.option("--folds", type=click.IntRange(2), help="Evaluate on folds of the images instead of the test images."),
+    click.option("--split", type=click.Choice(["test", "val"]), help="Evaluate on test or validation images."),
+    click.option(
+        "--equal-time",
+        type=click.FloatRange(0, min_open=True),
+        metavar="MINUTES",
+        help="Give each network as many steps as its own take of these minutes, timed beforehand, each in its faster "
+        "precision; in place of --minutes or --epochs.",
+    ),
     click.option(
         "--jobs", type=click.IntRange(1), help="Trainings at a time (default: what the machine has room for)."
     ),
@@ -39,7 +47,8 @@ study_options = options(
     "names",
     required=True,
     metavar="A,B,...",
-    help="Names of amsunet models or FILE.py:FUNCTION; the others are tested against the first.",
+    help="Names of amsunet models or FILE.py:FUNCTION, with @16 for 16 base channels; the others are tested against "
+    "the first.",
 )
 @study_options
 def compare(data: str, names: str, **values: Any) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from filelock import Timeout
@@ -20,6 +22,7 @@ from amsunet.data.splits import assign_folds
 from amsunet.device import Device, choose_device
 from amsunet.errors import InputError
 from amsunet.evaluation.comparison import Comparison, collect
+from amsunet.evaluation.equal_time import with_paces
 from amsunet.evaluation.ray_trials import RayTrials
 from amsunet.evaluation.study import (
     PER_TRIAL,
@@ -38,7 +41,7 @@ from amsunet.inference.model_file import build_network
 from amsunet.memory import free_memory
 from amsunet.models import code_checksum
 from amsunet.process_state import random_state_kept
-from amsunet.training.budget import fill_budget
+from amsunet.training.budget import epochs_in_budget, fill_budget
 from amsunet.training.plan_schema import USER_SET, Manner, Plan, Settings, checked_settings, with_settings
 from amsunet.training.prepare import Preparation, check_network, prepare
 from amsunet.training.run_folder import absolute_source
@@ -98,16 +101,19 @@ def compare(
     settings, data_options = checked_settings(settings), data_options or DataOptions()
     if unknown := settings.keys() & {*PER_TRIAL, *Manner.model_fields}:
         raise InputError(f"{', '.join(sorted(unknown))}: no setting of a whole study, leave it out")
+    settings = _with_budget(settings, design)
     folder, folds = Path(out), design.folds
     chosen = choose_device(device)
     variants = _checked_variants(models)
     prepared = prepare(data, settings, device=chosen.type, data_options=data_options)
     classes = prepared.dataset.convention.num_classes
     plan = _fixed_plan(prepared, variants[0], chosen, folder)
+    if design.equal_time:
+        plan = plan.model_copy(update={"epochs": epochs_in_budget(plan), "minutes": None})
     prepared.dataset.masks.clear()  # each trial reads its own
     variants = _possible(plan, variants, classes)
     of_settings = any(variant.settings for variant in variants)
-    split: Literal["test", "val"] = "val" if of_settings and folds is None else "test"
+    split = design.split or ("val" if of_settings and folds is None else "test")
     trials = len(variants) * design.seeds * (folds or 1)
     ray = _ray_of(engine)
     here = None if ray and ray.address else design.jobs  # of a cluster, jobs are those of all machines
@@ -129,6 +135,7 @@ def compare(
         threads=max(1, torch.get_num_threads() // jobs),
         variants=tuple(variants),
         seeds=design.seeds,
+        equal_time=design.equal_time,
     )
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -138,6 +145,8 @@ def compare(
             for level, line in prepared.lines():
                 logger.log(level, line)
             logger.info("plan of every training:\n%s", plan)
+            if design.equal_time:
+                study = with_paces(folder, study, partial(_of, plan), classes, chosen)
             waiting = [trial for trial in study.trials() if not is_done(folder, trial)]
             if ray is None:
                 failures = run_trials(folder, study, waiting, jobs)
@@ -149,6 +158,23 @@ def compare(
         raise InputError(
             f"another amsunet is at work in {folder}: wait for it, or choose another {setting('out')}"
         ) from None
+
+
+def _with_budget(settings: dict[str, Any], design: StudyDesign) -> dict[str, Any]:
+    """The settings, with the minutes that equal time is of: the plan is the one for so many.
+
+    Raises:
+        InputError: For a design that cannot be, or goes with no such settings.
+    """
+    if design.split and design.folds:
+        raise InputError(f"{setting('folds')} are evaluated, each on its own images: leave {setting('split')} out")
+    if design.equal_time is None:
+        return settings
+    if not 0 < design.equal_time < math.inf:
+        raise InputError(f"{setting('equal_time')} {design.equal_time:g}: give the minutes that each network gets")
+    if others := [name for name in ("minutes", "epochs", "steps_per_epoch") if name in settings]:
+        raise InputError(f"{setting('equal_time')} sets how long networks train: leave {setting(others[0])} out")
+    return {**settings, "minutes": design.equal_time}
 
 
 def _ray_of(engine: EngineName | RayTrials) -> RayTrials | None:

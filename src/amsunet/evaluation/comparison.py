@@ -45,11 +45,15 @@ class ComparisonRow:
     macs: int
     """Multiply-accumulate operations of one 256 x 256 image."""
     latency: float
-    """Median seconds for one 256 x 256 image."""
+    """Median seconds for one 256 x 256 image, in the faster precision where networks choose."""
     minutes: float
     """Minutes of training, mean over trainings."""
     steps: float
     """Steps of training, mean over trainings."""
+    precision: str
+    """In which it was trained and evaluated."""
+    seconds_per_step: float | None
+    """Of training, as timed before; None where time was not equal."""
     test: PairedTest | None
     """Dice against the first network, over patients where known; None for the first itself. ``p`` is corrected over
     the family."""
@@ -88,7 +92,8 @@ class Comparison:
         """The comparison as text."""
         against = f"against {self.study.variants[0].name}: difference"
         dice = ["Dice [95 % interval]"] if self.all_hold_all else ["Dice, all images", "Dice, images with an object"]
-        head = ["", *dice, "sd of seeds", "parameters", "GMACs", "ms", "minutes", "steps"]
+        timed = ["ms a step", "precision"] * (self.study.equal_time is not None)
+        head = ["", *dice, "sd of seeds", "parameters", "GMACs", "ms", "minutes", "steps", *timed]
         cells = [[*head, against, "effect", "p (Holm)"]]
         for row in self.rows:
             test = row.test
@@ -101,6 +106,8 @@ class Comparison:
             costs = [f"{row.parameters / 1e6:.2f}", f"{row.macs / 1e9:.2f}", f"{row.latency * 1e3:.0f}"]
             means = [str(row.scores[score]) for score in ("dice", "dice_with_object")][: len(dice)]
             training = [f"{row.minutes:.1f}", f"{row.steps:.0f}"]
+            if row.seconds_per_step is not None:
+                training += [f"{row.seconds_per_step * 1e3:.0f}", row.precision]
             cells.append([row.variant.name, *means, deviation, *costs, *training, *of_test])
         lines = [f"warning: {finding}" for finding in self.findings]
         lines.append(f"{self.study.source}, {self.study.evaluated}; equal for all: {self.study.equal}; {_count(self)}")
@@ -151,7 +158,8 @@ def collect(folder: Path, study: Study, device: Device, failures: dict[str, str]
     }
     channels = int(study.plan["in_channels"])
     fused = {name: for_inference(network) for name, network in networks.items()}  # as predict runs them
-    latency = measure_latency(fused, device, in_channels=channels)
+    timed = [measure_latency(fused, device.computing_in(one), in_channels=channels) for one in study.precisions]
+    latency = {name: min(of_precision[name] for of_precision in timed) for name in fused}
     tests = _tests(images, study.variants[0].name)
     rows = []
     for name, trials in done.items():
@@ -172,6 +180,8 @@ def collect(folder: Path, study: Study, device: Device, failures: dict[str, str]
                 latency=latency[name],
                 minutes=stats.mean(minutes for minutes, _ in costs),
                 steps=stats.mean(steps for _, steps in costs),
+                precision=study.precision_of(trials[0].variant),
+                seconds_per_step=study.seconds_per_step(trials[0].variant),
                 test=tests[name],
             )
         )
@@ -230,7 +240,7 @@ def _by_patient(scores: dict[tuple[str, str | None], dict[str, float]]) -> list[
 def _write(comparison: Comparison, done: dict[str, list[Trial]]) -> None:
     folder = comparison.folder
     record = {
-        **comparison.study.model_dump(mode="json", exclude={"checksums", "splits", "variants"}),
+        **comparison.study.model_dump(mode="json", exclude={"checksums", "splits", "variants", "paces"}),
         "rows": [asdict(row) | {"variant": row.variant.model_dump()} for row in comparison.rows],
         "failures": comparison.failures,
         "findings": comparison.findings,

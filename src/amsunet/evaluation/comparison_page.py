@@ -15,7 +15,7 @@ from amsunet.data.dataset import open_dataset
 from amsunet.data.overlay import draw_outlines, fit, viewable
 from amsunet.evaluation.comparison import Comparison
 from amsunet.evaluation.metrics import EMPTY_RULE
-from amsunet.evaluation.plots import data_address, paint_errors, pareto_plot
+from amsunet.evaluation.plots import data_address, family_plot, paint_errors, pareto_plot
 from amsunet.evaluation.report import render
 from amsunet.evaluation.study import Trial, is_done, trial_folder
 from amsunet.evaluation.trial_scores import trial_scores, unit_of_length
@@ -51,6 +51,7 @@ def write_page(comparison: Comparison) -> Path:
         empty_rule=EMPTY_RULE,
         environment=comparison.environment,
         pareto=Markup(pareto_plot(comparison.rows)),
+        families=Markup(family_plot(comparison.rows)),
         changed=any(row.variant.settings for row in comparison.rows),
         grid=_grid(comparison),
     )
@@ -73,9 +74,12 @@ def _grid(comparison: Comparison) -> list[dict[str, Any]]:
     chosen = [ordered[round(place)] for place in np.linspace(0, len(ordered) - 1, min(_SHOWN, len(ordered)))]
     dataset = open_dataset(locate(study.source), study.data_options)
     samples = {sample.name: sample for sample in dataset.samples}
-    options = RuntimeOptions(device=study.device, precision=study.precision)
     predictors = {
-        name: Predictor(trial_folder(comparison.folder, trial), options, model_file=trial.variant.model_file)
+        name: Predictor(
+            trial_folder(comparison.folder, trial),
+            RuntimeOptions(device=study.device, precision=study.precision_of(trial.variant)),
+            model_file=trial.variant.model_file,
+        )
         for name, trial in trials.items()
     }
     lines = []

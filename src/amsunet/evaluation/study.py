@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from amsunet.atomic_io import write_json
+from amsunet.choices import TorchPrecision
 from amsunet.data.discovery.layout import Split
 from amsunet.data.masks import MaskOptions
 from amsunet.data.options import DataOptions
@@ -21,13 +22,16 @@ from amsunet.models import absolute_model, is_custom
 from amsunet.records import removed_in, without_removed
 from amsunet.text_files import MISSING, read_json
 from amsunet.training.plan_schema import Plan
+from amsunet.training.precision import fastest
 from amsunet.wording import command, setting
 
-PER_TRIAL = ("reasons", "model", "model_options", "base_channels", "pretrained", "seed")
+PER_TRIAL = ("reasons", "precision", "model", "model_options", "base_channels", "pretrained", "seed")
 """Settings of a plan that a study does not share."""
 COMPARISON = "Comparison of networks"
 """Title of a study that is nothing more."""
 _FILE = "study.json"
+_SIZE = re.compile(r"_(xs|s|m|l)$")
+_WIDTH = re.compile(r"(.+)@(\d+)")
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,11 @@ class StudyDesign:
     """Trainings at a time; what the machine has room for when left out."""
     title: str = COMPARISON
     """Of the page."""
+    equal_time: float | None = None
+    """Minutes of training steps that each network gets, as a number of steps: a step of each is timed beforehand, in
+    turn with the others. Each trains in its faster precision."""
+    split: Literal["test", "val"] | None = None
+    """Evaluate on these images; on test images when left out, or validation images where settings are compared."""
 
 
 class Variant(BaseModel):
@@ -65,20 +74,38 @@ class Variant(BaseModel):
     """Checksum of the file that builds the network, where it is not one of amsunet's."""
 
     @property
+    def family(self) -> str:
+        """What it is a size of: its network and settings, without the width, and the rate that suits the width."""
+        given = {**self.options, **self.settings}
+        others = {name: value for name, value in given.items() if name not in ("base_channels", "learning_rate")}
+        named = "".join(f" {name}={value}" for name, value in others.items())
+        return _SIZE.sub("", self.model) + named
+
+    @property
     def model_file(self) -> str | None:
         """``FILE.py:FUNCTION`` of a network that is not amsunet's."""
         return self.model if is_custom(self.model) else None
 
 
 def as_variants(models: Sequence[str | Variant]) -> list[Variant]:
-    """Networks by name or ``FILE.py:FUNCTION`` as variants, with short names that differ; variants stay as they are."""
-    paths = [absolute_model(one) if isinstance(one, str) else one.model for one in models]
-    names = [re.sub(r"\.py:", ".", Path(path).name) for path in paths]
+    """Networks by name or ``FILE.py:FUNCTION`` as variants, with short names that differ; variants stay as they are.
+
+    ``NAME@16`` is a network at 16 base channels.
+    """
+    given = [one if isinstance(one, str) else one.model for one in models]
+    widths = [_WIDTH.fullmatch(one) for one in given]
+    paths = [absolute_model(width[1] if width else one) for one, width in zip(given, widths, strict=True)]
+    ends = [f"@{width[2]}" if width else "" for width in widths]
+    names = [re.sub(r"\.py:", ".", Path(path).name) + end for path, end in zip(paths, ends, strict=True)]
     if len(set(names)) < len(names):  # files of one name in several folders
-        names = [re.sub(r"\.py:", ".", "-".join(Path(path).parts[-2:])) for path in paths]
+        names = [
+            re.sub(r"\.py:", ".", "-".join(Path(path).parts[-2:])) + end for path, end in zip(paths, ends, strict=True)
+        ]
     return [
-        Variant(name=name, model=path) if isinstance(one, str) else one
-        for one, name, path in zip(models, names, paths, strict=True)
+        Variant(name=name, model=path, options={"base_channels": int(width[2])} if width else {})
+        if isinstance(one, str)
+        else one
+        for one, name, path, width in zip(models, names, paths, widths, strict=True)
     ]
 
 
@@ -129,6 +156,38 @@ class Study(BaseModel):
     """Of each training."""
     variants: tuple[Variant, ...]
     seeds: int
+    equal_time: float | None = None
+    """Minutes of training steps of each network; the plan has the epochs, and ``paces`` how many steps they are."""
+    paces: dict[str, dict[TorchPrecision, float]] = {}
+    """Seconds of a step by precision, by the name of the network, where time is equal."""
+
+    @property
+    def minutes(self) -> float | None:
+        """About how many a training takes, where that is known."""
+        return self.equal_time or self.plan.get("minutes")
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """Those that networks choose from."""
+        return tuple(sorted({name for pace in self.paces.values() for name in pace})) or (self.precision,)
+
+    def precision_of(self, variant: Variant) -> str:
+        """The precision in which a network is trained and evaluated."""
+        pace = self.paces.get(variant.name)
+        return fastest(pace) if pace else self.precision
+
+    def seconds_per_step(self, variant: Variant) -> float | None:
+        """In that precision, as timed beforehand."""
+        pace = self.paces.get(variant.name)
+        return pace[fastest(pace)] if pace else None
+
+    def settings_of(self, trial: Trial) -> dict[str, Any]:
+        """The settings of one training, as ``train`` takes them."""
+        settings = {**self.plan, **trial.variant.settings, "seed": trial.seed}
+        settings |= {"model": trial.variant.model, "model_options": trial.variant.options}
+        if self.equal_time and (seconds := self.seconds_per_step(trial.variant)):
+            settings["steps_per_epoch"] = max(1, round(60 * self.equal_time / seconds / self.plan["epochs"]))
+        return settings
 
     @property
     def data_options(self) -> DataOptions:
@@ -143,6 +202,8 @@ class Study(BaseModel):
     @property
     def equal(self) -> str:
         """What every training had as much of as the others."""
+        if self.equal_time:
+            return f"{self.equal_time:g} minutes of training steps, as timed beforehand"
         if self.plan.get("epochs"):
             epochs, steps = self.plan["epochs"], self.plan["steps_per_epoch"]
             return f"{epochs} epoch{'s' * (epochs > 1)} of {steps} steps"
@@ -225,9 +286,19 @@ def open_study(out: Path, study: Study) -> Study:
                 raise InputError(
                     f"{out} holds a network {variant.name} with other {what}: choose another {setting('out')}"
                 )
+        asked = asked.model_copy(update={"paces": old.paces})
         known = asked.model_copy(update={"variants": tuple(variants.values()), "seeds": max(old.seeds, asked.seeds)})
-    write_json(out / _FILE, known.model_dump(mode="json"))
+    _write(out, known)
     return asked
+
+
+def keep_paces(out: Path, paces: Mapping[str, Mapping[TorchPrecision, float]]) -> None:
+    """Write down how fast networks are, so that a study that goes on trains them for as many steps."""
+    _write(out, read_study(out).model_copy(update={"paces": paces}))
+
+
+def _write(out: Path, study: Study) -> None:
+    write_json(out / _FILE, study.model_dump(mode="json"))
 
 
 def _refuse_another(out: Path, old: Study, asked: Study) -> None:
@@ -236,6 +307,7 @@ def _refuse_another(out: Path, old: Study, asked: Study) -> None:
         "amsunet": "version of amsunet",
         "checksums": "images or masks",
         "folds": f"number of {setting('folds')}",
+        "equal_time": f"number of minutes for {setting('equal_time')}",
         "split": "part of the images to evaluate on",
     }
     for field in (
@@ -249,12 +321,13 @@ def _refuse_another(out: Path, old: Study, asked: Study) -> None:
         "mask_options",
         "device",
         "precision",
+        "equal_time",
     ):
         if getattr(old, field) != getattr(asked, field):
             raise InputError(
                 f"{out} holds a study with another {words.get(field, field)}: choose another {setting('out')}"
             )
-    if "minutes" in asked.plan and old.threads != asked.threads:
+    if asked.minutes and old.threads != asked.threads:
         raise InputError(
             f"{out} holds a study with {old.threads} threads a training: choose {setting('jobs')} for as many, or "
             f"another {setting('out')}"

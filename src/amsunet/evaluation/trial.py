@@ -65,16 +65,10 @@ def run_trial(out: Path, name: str) -> bool:
 def _train(study: Study, trial: Trial, folder: Path) -> TrainResult:
     return train(
         study.source,
-        {
-            **study.plan,
-            **trial.variant.settings,
-            "model": trial.variant.model,
-            "model_options": trial.variant.options,
-            "seed": trial.seed,
-        },
+        study.settings_of(trial),
         out=folder,
         data_options=study.data_options.model_copy(update={"splits": study.splits_of(trial)}),
-        device=choose_device(study.device, study.precision),
+        device=choose_device(study.device, study.precision_of(trial.variant)),
     )
 
 

@@ -58,7 +58,7 @@ def run_trials(
         What was wrong, by the name of the trial.
     """
     trials, total, done, start = len(study.trials()), len(waiting), 0, time.monotonic()
-    minutes = study.plan.get("minutes")
+    minutes = study.minutes
     time_needed = f": about {total * minutes / jobs:.0f} minutes and the evaluation" if minutes and total else ""
     logger.info(
         f"{trials} trainings, {trials - total} done already, {jobs} at a time, each of {study.equal}{time_needed}"

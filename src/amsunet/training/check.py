@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from amsunet.training.budget import Fitted, fit_prepared
 from amsunet.training.closing import CommandTime
 from amsunet.training.finetune import resolve_pretrained
 from amsunet.training.plan_schema import Plan, Settings, checked_settings
+from amsunet.training.precision import faster_precision, with_precision
 from amsunet.training.prepare import Preparation, prepare
 from amsunet.training.step_cost import StepCost
 from amsunet.wording import command, setting
@@ -115,7 +116,9 @@ def check(
     if "pretrained" in given:
         given["pretrained"] = resolve_pretrained(given["pretrained"])
     prepared = prepare(data, given, device=device.type, data_options=data_options, allow_problems=True)
+    device, why = faster_precision(prepared.plan, prepared.dataset.convention.num_classes, device)
     fitted = fit_prepared(prepared, device, command_time)
+    fitted = replace(fitted, plan=with_precision(fitted.plan, device, why))
     plan, cost = fitted.plan, fitted.cost
     folder = Path(out)
     sheet = folder / "contact-sheet.png"

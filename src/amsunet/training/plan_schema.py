@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from amsunet.choices import Extra, Flips, ImageScale, LossName, Strength
+from amsunet.choices import Extra, Flips, ImageScale, LossName, Strength, TorchPrecision
 from amsunet.errors import InputError, brief
 from amsunet.records import Record, refuse_removed, removed_in, without_removed
 from amsunet.safe_text import one_line
@@ -157,6 +157,8 @@ class Plan(_PlanSettings):
     quarter_turns: bool
     channel_names: tuple[str, ...] = ()
     """The names of the channels; empty for grey and colours. They follow from the images."""
+    precision: TorchPrecision | None = None
+    """Of the computation, which the device has and no setting; None in plans of earlier versions."""
     reasons: dict[str, str] = Field(default_factory=dict)
     """Why each setting is what it is."""
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +19,8 @@ from amsunet.losses import make_loss
 from amsunet.progress import Stopwatch
 from amsunet.training.plan import make_augmentation
 from amsunet.training.plan_schema import Plan
+
+Key = TypeVar("Key")
 
 _SIDE = 256
 """Pixels of the image by which latency is measured."""
@@ -37,6 +41,48 @@ class StepCost:
     """The same of the network in training, as validation runs it."""
 
 
+class TrainingStep:
+    """A step of training as planned, on random crops, augmentation included: each call makes one.
+
+    Args:
+        plan: How to train.
+        num_classes: Of the data.
+        device: Where to train, and in which precision.
+    """
+
+    def __init__(self, plan: Plan, num_classes: int, device: Device) -> None:
+        self.network = device.place(build_network(plan.model, plan.model_arguments(num_classes)))
+        self.images = torch.rand((plan.batch_size, plan.in_channels, *plan.crop)).to(
+            device.type, memory_format=torch.channels_last
+        )
+        self._labels = torch.zeros((plan.batch_size, *plan.crop), dtype=torch.long, device=device.type)
+        self._labels[:, : plan.crop[0] // 2] = 1  # where there is foreground some losses have more to do
+        self._optimizer = torch.optim.AdamW(self.network.parameters(), fused=True)
+        self._loss, self._augmentation = make_loss(plan.loss), make_augmentation(plan)
+        self._seed, self._device = plan.seed, device
+        self._forward: Callable[[Tensor], Tensor] = self.network
+
+    def __call__(self) -> None:
+        given, wanted = self._augmentation(self.images, self._labels, (self._seed, 0, 0))
+        with self._device.autocast():
+            logits = self._forward(given.contiguous(memory_format=torch.channels_last))
+        self._loss(logits.float(), wanted).backward()
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        if self._device.type == "cuda":
+            torch.cuda.synchronize()
+
+    @contextmanager
+    def captured(self) -> Iterator[None]:
+        """Meanwhile run as training does on a GPU, by a captured pass, whose memory is freed afterwards."""
+        self._forward = captured(self.network, self.images, self._device)
+        try:
+            yield
+        finally:
+            self._forward = self.network
+            free_graphs()
+
+
 def measure_cost(plan: Plan, num_classes: int, device: Device, hopeless: float = math.inf) -> StepCost:
     """Train and predict on random crops: two steps, augmentation included, after one to warm up.
 
@@ -47,33 +93,13 @@ def measure_cost(plan: Plan, num_classes: int, device: Device, hopeless: float =
         hopeless: seconds of a step from which on nobody would train: one step is measured then, and the time of a
             prediction is estimated from it.
     """
-    network = device.place(build_network(plan.model, plan.model_arguments(num_classes)))
-    optimizer = torch.optim.AdamW(network.parameters(), fused=True)
-    loss = make_loss(plan.loss)
-    augmentation = make_augmentation(plan)
-    shape = (plan.batch_size, plan.in_channels, *plan.crop)
-    images = torch.rand(shape).to(device.type, memory_format=torch.channels_last)
-    labels = torch.zeros((plan.batch_size, *plan.crop), dtype=torch.long, device=device.type)
-    labels[:, : plan.crop[0] // 2] = 1  # where there is foreground some losses have more to do
+    step = TrainingStep(plan, num_classes, device)
+    network, images = step.network, step.images
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
         kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
-
-    def step(forward: Callable[[Tensor], Tensor] = network) -> None:
-        given, wanted = augmentation(images, labels, (plan.seed, 0, 0))
-        with device.autocast():
-            logits = forward(given.contiguous(memory_format=torch.channels_last))
-        loss(logits.float(), wanted).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-
-    def fastest_step() -> float:
-        forward = captured(network, images, device)
-        return min(_timed(lambda: step(forward)) for _ in range(2))
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         step()  # slower than all others
@@ -83,14 +109,32 @@ def measure_cost(plan: Plan, num_classes: int, device: Device, hopeless: float =
     if hopeless < math.inf and (seconds_per_step := _timed(step)) > hopeless:
         forward = seconds_per_step / 3 / plan.batch_size  # a backward pass takes twice as long
         return StepCost(seconds_per_step, memory, forward, forward)
-    seconds_per_step = fastest_step()
-    free_graphs()
+    with step.captured():
+        seconds_per_step = min(_timed(step) for _ in range(2))
     with torch.inference_mode(), device.autocast():
         network.eval()
         validating = min(_timed(lambda: network(images[:1])) for _ in range(2))
         fused = for_inference(network).eval()
         predicting = min(_timed(lambda: fused(images[:1])) for _ in range(2))
     return StepCost(seconds_per_step, memory, predicting, validating)
+
+
+def measure_steps(steps: Mapping[Key, Callable[[], object]], rounds: int) -> dict[Key, float]:
+    """Seconds of each of several steps, the least of some rounds.
+
+    They take turns, so that other work of the machine affects all of them alike.
+
+    Args:
+        steps: What is called, by anything that tells them apart; once more to warm up.
+        rounds: How often each is timed.
+    """
+    least = dict.fromkeys(steps, math.inf)
+    for step in steps.values():
+        step()
+    for _ in range(rounds):
+        for key, step in steps.items():
+            least[key] = min(least[key], _timed(step))
+    return least
 
 
 def _timed(call: Callable[[], object]) -> float:

@@ -31,6 +31,7 @@ from amsunet.training.finetune import resolve_pretrained
 from amsunet.training.fit import TrainResult, fit
 from amsunet.training.folds import fit_folds
 from amsunet.training.plan_schema import Plan, Settings, checked_settings
+from amsunet.training.precision import faster_precision, with_precision
 from amsunet.training.prepare import Preparation, fit_preprocessing, prepare
 from amsunet.training.run_folder import (
     RunConfig,
@@ -111,12 +112,19 @@ def train(
     if given.get("deterministic"):
         # cuBLAS reads it at the process's first matrix product, and the Trainer that sets it comes after the measuring.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    hinted = device.precision
+    device, why = faster_precision(
+        plan, dataset.convention.num_classes, device, repeatable=given.get("deterministic", False)
+    )
+    if device.precision != hinted:
+        logger.info(f"in {device.precision}: {why}")
     if plan.minutes is not None:
         fitted = fit_prepared(prepared, device, command_time)
         plan, closing, started = fitted.plan, fitted.closing_seconds, fitted.started
         for warning in fitted.warnings:
             logger.warning(warning)
         logger.info(str(fitted))
+    plan = with_precision(plan, device, why)
     plan = plan.model_copy(update={"reasons": plan.reasons | group.reasons(plan)})
     logger.info("plan:\n%s", plan)
     preprocessing = fit_preprocessing(plan, dataset, prepared.of("train"), prepared.fingerprint)

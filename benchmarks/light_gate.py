@@ -1,0 +1,142 @@
+"""The gate of the light study (docs/light.md): how long each network takes for an image and for a step of training.
+
+All networks take turns in one process, so that other work affects them alike, and what counts are ratios to U-Net at 32
+base channels. A design stays if it takes at most as long as U-Net at 16 for both. Run it where nothing else runs.
+
+    python benchmarks/light_gate.py [--networks ...] [--threads 1] [--rounds 20] [--out results/light/gate.json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from light_networks import NAMES, REFERENCE, variant
+
+from amsunet.atomic_io import write_json
+from amsunet.deployment.exporters import ExportModule, missing_package, write_network
+from amsunet.device import Device, choose_device, environment
+from amsunet.errors import InputError
+from amsunet.inference.model_file import build_network, for_inference
+from amsunet.inference.model_ref import ALL_SUFFIXES
+from amsunet.inference.runtime import open_runtime
+from amsunet.memory import keep_freed_memory
+from amsunet.models.cost import count_macs, count_parameters
+from amsunet.training.plan_schema import Plan
+from amsunet.training.precision import fastest, steps_by_precision
+from amsunet.training.step_cost import measure_steps
+
+ROOT = Path(__file__).parents[1]
+UNIT = "unet@32"
+SIDE = 256
+RUNTIMES = ("onnx", "openvino")
+
+
+def exported(name: str, to: Any, folder: Path, threads: int) -> Callable[[], object]:
+    """A call of an exported network for one image of 256 x 256.
+
+    Args:
+        name: Of the network.
+        to: The format.
+        folder: To write it into.
+        threads: Of the runtime.
+    """
+    torch.manual_seed(0)
+    chosen = variant(name)
+    network = build_network(chosen.model, {"in_channels": 3, "num_classes": 2, **chosen.options}).eval()
+    path = folder / f"{name}{ALL_SUFFIXES[to]}"
+    whole = ExportModule(for_inference(network), (0.5,) * 3, (0.2,) * 3)
+    write_network(whole, path, to, "float32", description="{}")
+    runtime = open_runtime(path, threads=threads)
+    image = np.random.default_rng(0).integers(0, 256, (1, 3, SIDE, SIDE)).astype(np.float32)
+    return lambda: runtime(image)
+
+
+def measure(names: Sequence[str], threads: int, rounds: int, device: Device) -> list[dict[str, Any]]:
+    """A row for each network: its size, its seconds, and their ratios to U-Net at 32.
+
+    Args:
+        names: Of the networks; U-Net at 16 and 32 must be among them.
+        threads: Of a CPU.
+        rounds: How often each is timed; the least counts.
+        device: Where a step is timed, in every precision that it may choose from.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for name in names:
+        chosen = variant(name)
+        network = build_network(chosen.model, {"in_channels": 3, "num_classes": 2, **chosen.options})
+        macs = count_macs(network, SIDE, SIDE)
+        rows[name] = {"network": name, "parameters": count_parameters(network), "macs": macs}
+    for to in RUNTIMES:
+        if missing_package(to):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            calls = {name: exported(name, to, Path(folder), threads) for name in names}
+            for name, seconds in measure_steps(calls, rounds).items():
+                rows[name][f"{to}_seconds"] = seconds
+    steps = {(name, kind): step for name in names for kind, step in steps_by_precision(_plan(name), 2, device).items()}
+    timed = measure_steps(steps, rounds)
+    for name in names:
+        pace = {kind: timed[name, kind] for of, kind in steps if of == name}
+        rows[name] |= {"step_seconds": pace[fastest(pace)], "precision": fastest(pace), "step_seconds_by": pace}
+    return with_ratios(list(rows.values()))
+
+
+def _plan(name: str) -> Plan:
+    """Two crops of 256 x 256."""
+    chosen = variant(name)
+    return Plan(
+        model=chosen.model, model_options=chosen.options, in_channels=3, scale=1.0, normalization="depth",
+        crop=(SIDE, SIDE), batch_size=2, foreground_fraction=0.0, augmentation="none", quarter_turns=False,
+    )  # fmt: skip
+
+
+def with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add each time's ratio to U-Net's at 32, and whether the network passes."""
+    of = {row["network"]: row for row in rows}
+    times = [f"{to}_seconds" for to in RUNTIMES if f"{to}_seconds" in rows[0]] + ["step_seconds"]
+    for row in rows:
+        for key in times:
+            row[key.replace("seconds", "ratio")] = row[key] / of[UNIT][key]
+        row["passes"] = all(row[key] <= of[REFERENCE][key] for key in times)
+    return rows
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", choices=NAMES, default=list(NAMES))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "light" / "gate.json")
+    asked = parser.parse_args(arguments)
+    torch.set_num_threads(asked.threads)
+    keep_freed_memory()  # as the command line does
+    device = choose_device("cpu")
+    names = list(dict.fromkeys([*asked.networks, REFERENCE, UNIT]))
+    try:
+        rows = measure(names, asked.threads, asked.rounds, device)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    given = " ".join(["benchmarks/light_gate.py", *(sys.argv[1:] if arguments is None else arguments)])
+    result = {
+        "what": "least seconds for an image of 256 x 256 and for a step of two, networks in turn, with ratios to "
+        f"{UNIT}; a network passes if it takes at most as long as {REFERENCE} for all",
+        "command": f"python {given}",
+        "rounds": asked.rounds,
+        "rows": rows,
+        "environment": environment(device),
+    }
+    write_json(asked.out, result)
+    for row in rows:
+        ratios = ", ".join(f"{key.removesuffix('_ratio')} {value:.2f}" for key, value in row.items() if "ratio" in key)
+        print(f"{row['network']}: {ratios}{', passes' * row['passes']}")
+
+
+if __name__ == "__main__":
+    main()
