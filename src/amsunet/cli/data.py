@@ -10,7 +10,7 @@ from amsunet.cli.fields import field_option
 from amsunet.cli.options import Command, options
 from amsunet.data.options import OPTIONS, read_options
 
-_METAVARS = {"classes": "V,V,...", "class_names": "A,B,...", "group": "REGEX"}
+_METAVARS = {"classes": "V,V,...", "class_names": "A,B,...", "group": "REGEX", "channels": "A,B,...", "axes": "AXES"}
 
 
 def data_options(*left_out: str) -> Callable[[Command], Command]:

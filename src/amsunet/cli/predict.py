@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of a pyramid, the level whose pixels are as large as those trained on.",
 )
+@click.option(
+    "--axes",
+    metavar="AXES",
+    help="Of TIFF files that hold several pages, as ZYX (slices), TYX (moments), CYX (channels) or ZCYX; every slice "
+    "and moment is an image.",
+)
 @engine_options("images")
 @click.option("--workers", type=click.IntRange(1), help="Of Ray (default: a worker a processor, or a GPU).")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Processors of each worker.")
@@ -59,6 +65,7 @@ def predict(
     overwrite: bool,
     resume: bool,
     level: int,
+    axes: str | None,
     engine: EngineName,
     address: str | None,
     workers: int | None,
@@ -92,7 +99,13 @@ def predict(
     echo(f"on {predictor}")
     with terminated_like_interrupted():
         outcome = predict_them(
-            predictor, overlay=overlay, probability=probability, overwrite=overwrite, level=level, resume=resume
+            predictor,
+            overlay=overlay,
+            probability=probability,
+            overwrite=overwrite,
+            level=level,
+            resume=resume,
+            axes=axes,
         )
     lists = Path(record or as_path(out))
     masks = outcome.written + outcome.passed_over

@@ -49,6 +49,21 @@ def join_channels(folder: Path, before: str, names: Sequence[str], behind: str) 
     return folder / (f"{before}{names[0]}{behind}" if len(names) == 1 else f"{before}{{{','.join(names)}}}{behind}")
 
 
+def image_name(path: Path) -> str:
+    """What an image is called after: its path's last part without suffix, and without the names of channels.
+
+    Args:
+        path: The path or address of an image.
+
+    Example:
+        >>> image_name(Path("plate/cell_{DAPI,GFP}.tif"))
+        'cell'
+    """
+    if split_channels(path):
+        path = Path(re.sub(r"[_\-. ]*\{[^{}]*\}", "", str(path)))
+    return path.stem
+
+
 def files_of(path: Path) -> list[Path]:
     """The files on disk that an image lies in: one, or one for each channel.
 

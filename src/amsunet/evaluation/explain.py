@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from amsunet.atomic_io import atomic_write
 from amsunet.blocks import AMS, RSC
+from amsunet.data.channel_files import image_name
 from amsunet.data.crops import to_tensor
 from amsunet.data.images import Array
 from amsunet.data.overlay import draw_outlines, viewable
@@ -77,7 +78,7 @@ def explain(
     assert isinstance(runtime, TorchRuntime) and isinstance(runtime.network, TemperatureScaled)
     network = runtime.network  # whose parts are named as in the network alone
     # As it is predicted, with the polarity that is chosen for it.
-    (seen,) = predictor.prepare(predictor.read(Path(image)), Path(image).stem).views.values()
+    (seen,) = predictor.prepare(predictor.read(Path(image)), image_name(Path(image))).views.values()
     prepared = _middle(np.moveaxis(seen, 0, 2))
     pixels = to_tensor(prepared)[None].to(options.choose_device().type)
     x = standardise(pixels.float() / 255, description.preprocessing)

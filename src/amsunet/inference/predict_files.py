@@ -14,7 +14,7 @@ from amsunet.choices import EngineName
 from amsunet.data.image_header import MAXIMUM_PIXELS
 from amsunet.data.slides import LARGE_PIXELS
 from amsunet.errors import InputError
-from amsunet.inference.inputs import InputImage, refuse_url
+from amsunet.inference.inputs import InputImage, refuse_url, with_channels_joined, with_stacks_expanded
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.outcome import FAILURES, REVIEW_LIST, Outcome
 from amsunet.inference.prediction_plan import ImageTask, Planner
@@ -38,6 +38,7 @@ def predict(
     overwrite: bool = False,
     level: int = 0,
     resume: bool = False,
+    axes: str | None = None,
     engine: EngineName | Engine = "process",
 ) -> Outcome:
     """Segment images into a folder of masks, as the command ``amsunet predict`` does.
@@ -53,6 +54,8 @@ def predict(
         level: Of slides that are pyramids, the level whose pixels are those of an image.
         resume: Go on with what was predicted into ``out``: masks that the same network made of the same image stay, and
             what has changed is made anew.
+        axes: Of TIFF files that hold several pages, as ``ZYX`` or ``ZCYX``: every slice and moment is an image, and
+            its mask is called ``NAME_z003``.
         engine: What the work is done by: this process, or ``ray``, workers on this machine; a ``RayEngine`` for other
             numbers of them, for a cluster, or where masks go to a store.
 
@@ -79,6 +82,7 @@ def predict(
         overwrite=overwrite,
         level=level,
         resume=resume,
+        axes=axes,
     )
 
 
@@ -92,6 +96,7 @@ def predict_files(
     overwrite: bool = False,
     level: int = 0,
     resume: bool = False,
+    axes: str | None = None,
     engine: Engine = predict_here,
 ) -> Outcome:
     """Segment images and write their masks as PNG under ``out``, those of slides as tiled TIFF; a file that cannot be
@@ -107,6 +112,7 @@ def predict_files(
         level: Of slides that are pyramids, the level whose pixels are those of an image.
         resume: Go on with what was predicted into ``out``: masks that the same network made of the same image stay, and
             what has changed is made anew.
+        axes: As for ``predict``.
         engine: Does the work that is planned.
 
     Returns:
@@ -118,7 +124,8 @@ def predict_files(
     check_folder(out)
     record = PredictionRecord(out)
     planner = Planner(predictor, record, overlay, probability, overwrite, level, resume)
-    plan = planner.plan(inputs)
+    inputs = with_channels_joined(inputs, predictor.description.preprocessing.channel_names)
+    plan = planner.plan(inputs if axes is None else with_stacks_expanded(inputs, axes))
     _note_large(plan.images)
     for folder in {out, *plan.folders()}:
         remove_abandoned(folder)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from amsunet.data.channel_files import image_name
 from amsunet.data.channels import Names, channel_names, refuse_channels
 from amsunet.data.images import Array, as_supported, read_image
 from amsunet.data.normalization import IntensityRange
@@ -126,7 +127,7 @@ class Predictor:
         """
         if isinstance(image, str | Path):
             read = self.read(path := Path(image))
-            return self._predict(read, name or path.stem, spacing)
+            return self._predict(read, name or image_name(path), spacing)
         array = np.asarray(image)
         array = array[..., None] if array.ndim == 2 else array
         channels = self.description.preprocessing.in_channels

@@ -134,6 +134,8 @@ def train(
         source=absolute_source(data),
         group=data_options.group,
         skip_broken=data_options.skip_broken,
+        channels=data_options.channels,
+        axes=data_options.axes,
         fingerprint=prepared.fingerprint,
         splits=prepared.splits,
         checksums=dataset.checksums(),
