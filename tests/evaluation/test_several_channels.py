@@ -54,13 +54,15 @@ def test_a_run_keeps_the_channels_and_how_they_are_found(trained):
     assert data.data_options.channels == ("noise", "nuclei")
 
 
-def test_a_run_is_evaluated_on_its_own_data_and_on_others_of_the_same_channels(trained, stained, tmp_path):
+def test_a_run_is_evaluated_on_images_of_the_same_channels(trained, make_dataset, tmp_path):
     own = evaluate(trained, out=tmp_path / "own")
     assert own.images and all("{noise,nuclei}" in image.sample.image.name for image in own.images)
     report = write_report(own)
     assert report.exists()
-    with pytest.raises(InputError, match=r"00_noise.png has one channel|has no mask|may be channels"):
-        evaluate(trained, stained / "images", out=tmp_path / "other")
+    with pytest.raises(
+        InputError, match=r"00.png has one channel \(grey\), and the network takes 2 channels \(noise, nuc"
+    ):
+        evaluate(trained, make_dataset(4), out=tmp_path / "other")
 
 
 def test_files_that_end_with_the_channels_of_the_network_are_one_image(trained, stained, tmp_path):
