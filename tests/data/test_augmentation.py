@@ -112,3 +112,35 @@ def test_only_the_chosen_flips_are_shown(strength: str, flips: str, seen: set[in
     _, changed = augment(labels[:, None] / 4.0, labels, seed=(0, 0, 1))
     # The class near each corner's middle identifies which of the four mirror images was shown.
     assert {int(label) - 1 for label in changed[:, 10, 10]} == seen
+
+
+def test_channels_that_are_no_colours_change_apart_and_move_together() -> None:
+    """Each gets a brightness of its own; what they show stays in its place in all of them."""
+    images = torch.zeros(8, 4, 48, 48)
+    images[..., 10:30, 12:36] = 0.5
+    labels = (images[:, 0] > 0).long()
+    augment = Augmentation("strong", coloured=False, quarter_turns=True, inversion=False, separate=True)
+    seen, moved = augment(images, labels, seed=(0, 0, 1))
+    assert seen.shape == images.shape
+    brightness = torch.stack([(seen * (moved > 0)[:, None]).amax((2, 3))]).squeeze(0)
+    assert (brightness.std(dim=1) > 1e-3).all(), "the channels of an image differ"
+    for channel in range(4):
+        inside = seen[:, channel] > seen[:, channel].amax((1, 2), keepdim=True) / 2
+        assert ((inside == (moved > 0)).float().mean((1, 2)) > 0.9).all()
+    together = Augmentation("strong", coloured=False, quarter_turns=True, inversion=False)(images, labels, (0, 0, 1))
+    assert torch.equal(moved, together[1]), "the geometry is that of other images"
+
+
+@pytest.mark.parametrize("strength", STRENGTHS)
+@pytest.mark.parametrize("separate", [True, False])
+def test_any_number_of_channels_is_augmented(strength: str, separate: bool, batch: tuple[Tensor, Tensor]) -> None:
+    images = batch[0][:, :1].repeat(1, 5, 1, 1)
+    augment = Augmentation(
+        strength,  # type: ignore[arg-type]
+        coloured=False,
+        quarter_turns=True,
+        inversion=True,
+        separate=separate,
+    )
+    seen, _ = augment(images, batch[1], seed=(0, 0, 1))
+    assert seen.shape == images.shape and float(seen.min()) >= 0 and float(seen.max()) <= 1

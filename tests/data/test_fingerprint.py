@@ -178,3 +178,19 @@ def test_masks_that_are_closed_outlines_are_warned_of(
 def test_vessels_are_no_outlines(shared: Callable[[str], Path]) -> None:
     dataset = open_dataset(shared("DRIVE"))
     assert take_fingerprint(dataset, {sample.name for sample in dataset.samples}).warnings == []
+
+
+def test_channels_have_figures_and_names_each(tmp_path: Path, save: Callable[[Path, Array], Path]) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    for number in range(4):
+        pixels = (rng.random((4, 80, 100)) * np.array([10, 40, 90, 250])[:, None, None]).astype(np.uint8)
+        metadata = {"axes": "CYX", "Channel": {"Name": ["DAPI", "GFP", "actin", "bf"]}}
+        tifffile.imwrite(tmp_path / f"images/{number}.tif", pixels, photometric="minisblack", metadata=metadata)
+        save(tmp_path / "masks" / f"{number}.png", _bars(9 + number))
+    dataset = open_dataset(tmp_path)
+    figures = take_fingerprint(dataset, {sample.name for sample in dataset.samples})
+    assert figures.channel_names == ("DAPI", "GFP", "actin", "bf") and not figures.coloured
+    assert figures.mean == pytest.approx([share / 255 / 2 for share in (10, 40, 90, 250)], rel=0.15)
+    assert len(figures.std) == 4 and "4 channels (DAPI, GFP, actin, bf)" in figures.describe(_NAMES)
+    assert Fingerprint.model_validate(figures.model_dump()) == figures

@@ -209,18 +209,10 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "text.png": (lambda p: p.write_text("no picture"), r"is not an image, despite its suffix"),
     "text.tif": (lambda p: p.write_text("no picture"), r"is damaged"),
     "huge.png": (_huge_png, r"has 50000 x 50000 pixels, more than the 500 million .*: cut it into tiles"),
-    "two_channels.tif": (lambda p: _channels(p, 2), r"has 2 channels, none of them marked as transp"),
-    "four_channels.tif": (lambda p: _channels(p, 4), r"has 4 channels, where images have one or three: save"),
-    "five_planes.tif": (lambda p: _channels(p, 5, "separate"), r"has 5 channels, where .* needed as grey or RGB"),
-    "three_planes.tif": (lambda p: _channels(p, 3, "separate"), r"holds 3 planes: if these are red, green and blue"),
     "three_pages.tif": (lambda p: tifffile.imwrite(p, np.stack([WIDE] * 3), photometric="minisblack"),
                         r"holds 3 pages: if these are red, green and blue, save them as RGB; else save each page"),
-    "stack.tif": (lambda p: tifffile.imwrite(p, np.stack([WIDE] * 2), imagej=True, metadata={"axes": "CYX"}),
-                  r"holds 2 channels, a page each: save the channels"),
     "as_pages.tif": (lambda p: tifffile.imwrite(p, np.zeros((24, 20, 2), np.uint16)),
                      r"holds 24 pages, each 2 pixels wide: if these are 2 channels of one image of 20 x 24 pixels"),
-    "rgbx.tif": (lambda p: tifffile.imwrite(p, WIDE_COLOUR, photometric="rgb", extrasamples=["unspecified"]),
-                 r"has 4 channels, none of them marked as transparency"),
     "lab.tif": (lambda p: tifffile.imwrite(p, WIDE_COLOUR[..., :3], photometric="cielab"), r"its colours as CIELAB"),
     "absent.png": (lambda p: None, r"does not exist: check the path"),
 }  # fmt: skip
@@ -320,6 +312,29 @@ def test_lab_and_cmyk_photographs_keep_their_colours(tmp_path: Path) -> None:
     flat = np.full((16, 16, 3), (200, 60, 30), np.uint8)
     Image.fromarray(flat).convert("CMYK").save(tmp_path / "a.jpg", quality=98)  # which stores it inverted
     assert np.abs(read_image(tmp_path / "a.jpg").astype(int) - flat).max() < 6
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda p: _channels(p, 2), r"has 2 channels, none of them marked as transp"),
+        (lambda p: _channels(p, 4), r"has 4 channels, where masks have one or three: save"),
+        (lambda p: _channels(p, 5, "separate"), r"has 5 channels, where .*: save it as grey or RGB"),
+        (lambda p: _channels(p, 3, "separate"), r"has 3 channels, where .*: save it as grey or RGB"),
+        (
+            lambda p: tifffile.imwrite(p, np.stack([WIDE] * 2), imagej=True, metadata={"axes": "CYX"}),
+            r"holds 2 channels, a page each: save the one that is meant",
+        ),
+        (
+            lambda p: tifffile.imwrite(p, WIDE_COLOUR, photometric="rgb", extrasamples=["unspecified"]),
+            r"has 4 channels, none of them marked as transparency",
+        ),
+    ],
+)
+def test_channels_of_a_mask_are_refused(tmp_path: Path, write: Callable[[Path], object], message: str) -> None:
+    write(tmp_path / "mask.tif")
+    with pytest.raises(InputError, match=message):
+        read_mask(tmp_path / "mask.tif")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,10 @@ from amsunet.data.masks import IGNORE_INDEX
 from amsunet.data.overlay import COLOURS, colour_of, draw_masks, draw_outlines, fit, viewable
 
 
-@pytest.mark.parametrize(("dtype", "channels"), [(np.uint8, 1), (np.uint8, 3), (np.uint16, 1), (np.float32, 1)])
+@pytest.mark.parametrize(
+    ("dtype", "channels"),
+    [(np.uint8, 1), (np.uint8, 3), (np.uint16, 1), (np.float32, 1), (np.uint8, 2), (np.uint16, 5)],
+)
 def test_outlines_touch_the_border_of_a_class_alone(dtype: type, channels: int) -> None:
     image = (np.random.default_rng(0).random((60, 70, channels)) * 200).astype(dtype)
     before = image.copy()
@@ -68,3 +71,14 @@ def test_an_outline_is_what_erosion_takes_away(size: tuple[int, int]) -> None:
     drawn = draw_outlines(np.zeros((*size, 3), np.uint8), labels).any(axis=2)
     here, thickness = labels == 1, max(1, round(max(size) / 500))
     assert np.array_equal(drawn, here & ~ndimage.binary_erosion(here, iterations=thickness, border_value=1))
+
+
+@pytest.mark.parametrize("count", [2, 4, 12])
+def test_the_first_channels_are_shown_as_colours_each_by_its_range(count: int) -> None:
+    image = (np.random.default_rng(0).random((40, 50, count)) * np.linspace(20, 4000, count)).astype(np.uint16)
+    shown = viewable(image)
+    assert shown.shape == (40, 50, 3) and shown.dtype == np.uint8
+    for channel in range(min(3, count)):
+        assert shown[..., channel].min() == 0 and shown[..., channel].max() == 255
+        assert np.corrcoef(shown[..., channel].ravel(), image[..., channel].ravel())[0, 1] > 0.99
+    assert count > 2 or not shown[..., 2].any()

@@ -8,6 +8,7 @@ import pytest
 from amsunet.data.images import Array
 from amsunet.data.preprocessing import Preprocessing, channels_first
 from amsunet.data.value_range import ValueRange
+from amsunet.errors import InputError
 
 RNG = np.random.default_rng(0)
 
@@ -102,3 +103,54 @@ def test_channels_come_first_without_a_copy() -> None:
     image: Array = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
     view = channels_first(image)
     assert np.array_equal(view[2], image[..., 2]) and np.shares_memory(view, image)
+
+
+@pytest.mark.parametrize("count", [2, 4, 12])
+@pytest.mark.parametrize("box", [None, (0.5, 3.25, 40.0, 30.5)])
+def test_every_channel_is_resized_as_alone(count: int, box: tuple[float, float, float, float] | None) -> None:
+    """Holds that Pillow takes none of two or four channels for transparency, which would change the others."""
+    image = RNG.integers(0, 256, (41, 63, count), dtype=np.uint8)
+    record, alone = _record(in_channels=count, scale=0.6), _record(scale=0.6)
+    whole = record.resize(image) if box is None else record.resize_part(image, box, 20, 21)
+    for channel in range(count):
+        one = image[..., [channel]]
+        expected = alone.resize(one) if box is None else alone.resize_part(one, box, 20, 21)
+        assert np.array_equal(whole[..., [channel]], expected)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_channels_are_normalized_each_by_its_own_range(dtype: str) -> None:
+    image = RNG.integers(0, 200, (40, 30, 4)).astype(dtype) * np.array([1, 1, 1, 1], dtype)
+    image[..., 1] //= 50
+    image[..., 2] = 7
+    seen = _record(in_channels=4, normalization="channels").normalize(image)
+    assert seen.shape == (40, 30, 4)
+    for channel in range(4):
+        alone = _record(normalization="percentiles").normalize(image[..., [channel]])
+        assert np.array_equal(seen[..., [channel]], alone)
+
+
+@pytest.mark.parametrize("normalization", ["depth", "percentiles", "channels", "gamma", "bright_on_dark"])
+def test_every_normalization_takes_any_number_of_channels(normalization: str) -> None:
+    image = RNG.integers(0, 4000, (40, 30, 5)).astype(np.uint16)
+    x = _record(in_channels=5, normalization=normalization)(image)
+    assert x.shape == (5, 40, 30) and x.dtype == np.float32 and np.isfinite(x).all()
+
+
+@pytest.mark.parametrize(("channels", "count"), [(4, 3), (4, 1), (3, 4), (1, 2), (2, 5)])
+def test_other_channels_are_refused(channels: int, count: int) -> None:
+    with pytest.raises(InputError, match=f"has {count} channels, and the network takes {channels}"):
+        _record(in_channels=channels).normalize(np.zeros((8, 8, count), np.uint8))
+
+
+@pytest.mark.parametrize("names", [("a",), ("a", "a"), ("a", ""), ("a", "b", "c"), ("a", "x" * 300)])
+def test_there_is_a_name_for_each_channel(names: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="channel_names|at most 256|at least 1"):
+        _record(in_channels=2, channel_names=names)
+
+
+def test_records_of_before_have_no_names_of_channels() -> None:
+    record = _record(in_channels=3)
+    assert (
+        Preprocessing.model_validate({k: v for k, v in record.model_dump().items() if k != "channel_names"}) == record
+    )

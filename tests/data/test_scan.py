@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tifffile
+from made_tiff import without_extra_samples
 from PIL import Image
 
 from amsunet.data.discovery.layout import Sample
-from amsunet.data.scan import scan_samples, warn_of_same_files
+from amsunet.data.scan import scan_samples, warn_of_same_files, with_same_channels
 from amsunet.memory import MemoryBudget
 
 
@@ -54,6 +55,7 @@ def test_what_keeps_a_sample_from_being_used_has_its_own_kind(save, tmp_path):
     first, second = save(tmp_path / "a_mask.png", disc), save(tmp_path / "a_mask_1.png", disc)
     many = tmp_path / "six channels.tif"
     tifffile.imwrite(many, np.zeros((32, 32, 6), np.uint8), photometric="minisblack", planarconfig="contig")
+    without_extra_samples(many)
     broken = tmp_path / "of 9 pixels, its masks cannot be joined, are masks of one image and mark the same object.png"
     broken.write_bytes(b"no image")
     samples = [
@@ -129,3 +131,38 @@ def test_threads_that_scan_share_memory(tmp_path, monkeypatch):
     assert (len(scans), len(problems)) == (5, 1)
     pixels = sorted(size / min(taken) for size in taken)
     assert pixels == [1, 1, 1, 1, 1, 2]
+
+
+def test_channels_of_all_images_are_the_same(save, tmp_path):
+    rng = np.random.default_rng(0)
+    mask = save(tmp_path / "mask.png", np.eye(32, dtype=np.uint8))
+    names = {
+        "a": ("DAPI", "GFP"),
+        "b": ("DAPI", "GFP"),
+        "c": ("GFP", "DAPI"),
+        "d": ("405", "488"),
+        "e": ("x", "y", "z"),
+    }
+    for name, channels in names.items():
+        pixels = rng.integers(0, 255, (len(channels), 32, 32), dtype=np.uint8)
+        metadata = {"axes": "CYX", "Channel": {"Name": list(channels)}}
+        tifffile.imwrite(tmp_path / f"{name}.tif", pixels, photometric="minisblack", metadata=metadata)
+    save(tmp_path / "f.tif", pixels[0])
+    samples = [Sample(name, tmp_path / f"{name}.tif", {"": mask}) for name in (*names, "f")]
+    scans, problems = with_same_channels(scan_samples(samples)[0])
+    assert [scan.sample.name for scan in scans] == ["a", "b", "d"], "d may have the same channels by other names"
+    assert [problem.path.stem for problem in problems] == ["c", "e", "f"]
+    assert {problem.kind for problem in problems} == {"channels that differ"}
+    assert "c.tif has 2 channels (GFP, DAPI), and" in problems[0].message
+    assert "a.tif 2 channels (DAPI, GFP)" in problems[0].message
+
+
+def test_grey_and_colours_go_together(save, tmp_path):
+    rng = np.random.default_rng(0)
+    mask = save(tmp_path / "mask.png", np.eye(32, dtype=np.uint8))
+    grey, colour = (
+        save(tmp_path / f"{n}.png", rng.integers(0, 255, s, np.uint8)) for n, s in (("a", (32, 32)), ("b", (32, 32, 3)))
+    )
+    scans, _ = scan_samples([Sample("a", grey, {"": mask}), Sample("b", colour, {"": mask})])
+    assert with_same_channels(scans) == (scans, [])
+    assert with_same_channels([]) == ([], [])

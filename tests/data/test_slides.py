@@ -189,7 +189,6 @@ def test_compressions_that_the_extra_brings(tmp_path: Path, compression: str) ->
     ("settings", "image", "reason"),
     [
         ({}, IMAGE.astype(np.complex64), "stores complex64 pixels"),
-        ({"extrasamples": ["unspecified"]}, np.dstack([IMAGE, IMAGE[..., 0]]), "has 4 channels, none of them marked"),
         ({}, np.stack([IMAGE, IMAGE]), "holds several pages"),
         ({"tile": (64, 64), "compression": "zlib"}, np.where(IMAGE > 9, np.nan, 1).astype(np.float32), "not finite"),
     ],

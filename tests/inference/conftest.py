@@ -41,6 +41,7 @@ def make_run(tmp_path) -> Callable[..., Path]:
         in_channels: int = 1,
         scale: float = 1.0,
         normalization: str = "depth",
+        channel_names: tuple[str, ...] = (),
         **settings: Any,
     ) -> Path:
         torch.manual_seed(0)
@@ -54,6 +55,7 @@ def make_run(tmp_path) -> Callable[..., Path]:
             arguments=arguments,
             preprocessing=Preprocessing(
                 in_channels=in_channels,
+                channel_names=channel_names,
                 normalization=normalization,
                 scale=scale,
                 mean=(0.5,) * in_channels,

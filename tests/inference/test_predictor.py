@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tifffile
 import torch
+from PIL import Image
 
 import amsunet
 from amsunet.data.components import without_small
@@ -205,3 +207,36 @@ def test_the_checksum_is_of_the_weights_and_of_what_the_masks_depend_on(make_run
     save_model(run / FILE_NAME, load_model(run / FILE_NAME)[0], description.model_copy(update={"threshold": 0.6}))
     others.add(checksum())
     assert len(others) == 4 and first not in others
+
+
+STAINS = ("DAPI", "GFP", "actin", "bf")
+
+
+@pytest.mark.parametrize(("names", "count"), [(STAINS, 4), (STAINS[:3], 3), ((), 3), ((), 1)])
+def test_a_network_refuses_other_channels(make_predictor, names, count):
+    predictor = make_predictor(in_channels=count, channel_names=names)
+    for other in {1, 2, 3, 4, 5} - ({1, 3} if not names else {count}):
+        with pytest.raises(InputError, match=r"^(an image must be \(H, W|the image has )"):
+            predictor.predict(np.zeros((40, 48, other), np.uint8))
+    assert predictor.predict(np.zeros((40, 48, count), np.uint8)).mask.shape == (40, 48)
+
+
+def test_channels_of_a_file_are_compared_by_name(make_predictor, picture, tmp_path):
+    predictor = make_predictor(in_channels=2, channel_names=("DAPI", "GFP"), normalization="channels")
+    image = picture(40, 48, channels=2)
+
+    def write(*names):
+        path = tmp_path / f"{'-'.join(names)}.tif"
+        tifffile.imwrite(path, np.moveaxis(image, 2, 0), ome=True, metadata={"axes": "CYX", "Channel": {"Name": names}})
+        return path
+
+    expected = predictor.predict(image).probability
+    assert np.array_equal(predictor.predict(write("DAPI", "GFP")).probability, expected)
+    assert np.array_equal(predictor.predict(write("405", "488")).probability, expected)
+    with pytest.raises(InputError, match=r"GFP-DAPI.tif has 2 channels \(GFP, DAPI\), and .*, in this order"):
+        predictor.predict(write("GFP", "DAPI"))
+    with pytest.raises(
+        InputError, match=r"grey.png has one channel \(grey\), and the network takes 2 channels \(DAPI, G"
+    ):
+        Image.fromarray(image[..., 0]).save(tmp_path / "grey.png")
+        predictor.predict(tmp_path / "grey.png")

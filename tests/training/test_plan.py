@@ -7,7 +7,7 @@ from made_fingerprint import made_fingerprint
 
 from amsunet.data.value_range import ValueRange
 from amsunet.errors import InputError
-from amsunet.training.plan import DEFAULT_MINUTES, make_plan
+from amsunet.training.plan import DEFAULT_MINUTES, make_augmentation, make_plan
 from amsunet.training.plan_schema import SETTINGS, Plan, Settings, checked_settings
 
 _EIGHT = ValueRange(type="uint8", low=0, high=255)
@@ -275,3 +275,27 @@ def test_a_plan_decides_what_settings_leave_open():
     assert decided == {name for name in decided if SETTINGS[name].default is None}
     assert Plan.model_fields.keys() - {"reasons"} < SETTINGS.keys()
     assert list(Plan.model_fields)[:5] == ["model", "base_channels", "model_options", "pretrained", "in_channels"]
+
+
+_STAINS = {"channel_names": ("DAPI", "GFP", "actin"), "mean": (0.5,) * 3, "std": (0.2,) * 3}
+
+
+def test_channels_that_are_no_colours_are_planned_by_themselves():
+    plan = _plan(**_STAINS)
+    assert (plan.in_channels, plan.normalization) == (3, "channels")
+    assert plan.reasons["in_channels"] == "3 channels (DAPI, GFP, actin)"
+    assert make_augmentation(plan, _STAINS["channel_names"])._alone is not None
+    assert make_augmentation(plan)._alone is None, "three channels without names are colours"
+    assert _plan({"in_channels": 3, "normalization": "depth"}, **_STAINS).normalization == "depth"
+
+
+@pytest.mark.parametrize("settings", [{"in_channels": 1}, {"in_channels": 4}, {"extra_augmentation": "stain"}])
+def test_channels_follow_from_the_images(settings):
+    with pytest.raises(InputError, match=r"in_channels=.: the images have 3 channels \(DAPI|only colour images"):
+        _plan(settings, **_STAINS)
+
+
+def test_grey_and_colours_may_be_set_for_each_other_alone():
+    assert _plan({"in_channels": 3}).in_channels == 3
+    with pytest.raises(InputError, match=r"in_channels=2: the images have one channel \(grey\), leave it out"):
+        _plan({"in_channels": 2})

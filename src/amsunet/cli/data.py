@@ -10,7 +10,14 @@ from amsunet.cli.fields import field_option
 from amsunet.cli.options import Command, options
 from amsunet.data.options import OPTIONS, read_options
 
-_METAVARS = {"classes": "V,V,...", "class_names": "A,B,...", "group": "REGEX", "spacing": "SIZE"}
+_METAVARS = {
+    "classes": "V,V,...",
+    "class_names": "A,B,...",
+    "group": "REGEX",
+    "spacing": "SIZE",
+    "channels": "A,B,...",
+    "axes": "AXES",
+}
 
 
 def data_options(*left_out: str) -> Callable[[Command], Command]:

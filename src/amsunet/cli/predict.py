@@ -53,6 +53,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Of volumes, keep the largest component of each class alone, found across slices.",
 )
+@click.option(
+    "--axes",
+    metavar="AXES",
+    help="Of TIFF files that hold several pages, as ZYX (slices), TYX (moments), CYX (channels) or ZCYX; every slice "
+    "and moment is an image.",
+)
 @engine_options("images")
 @click.option("--workers", type=click.IntRange(1), help="Of Ray (default: a worker a processor, or a GPU).")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Processors of each worker.")
@@ -73,6 +79,7 @@ def predict(
     resume: bool,
     level: int,
     largest_component: bool,
+    axes: str | None,
     engine: EngineName,
     address: str | None,
     workers: int | None,
@@ -114,6 +121,7 @@ def predict(
             level=level,
             resume=resume,
             largest_component=largest_component,
+            axes=axes,
         )
     lists = Path(record or as_path(out))
     masks = outcome.written + outcome.passed_over

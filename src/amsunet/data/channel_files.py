@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from amsunet.data.containers import file_of
+from amsunet.data.discovery.other_formats import stem_of
 
 _BRACES = re.compile(r"([^{}]*)\{([^{}/]+,[^{}/]+)\}([^{}]*)")
 
@@ -47,6 +48,21 @@ def join_channels(folder: Path, before: str, names: Sequence[str], behind: str) 
         The address; the path of the file if there is only one.
     """
     return folder / (f"{before}{names[0]}{behind}" if len(names) == 1 else f"{before}{{{','.join(names)}}}{behind}")
+
+
+def image_name(path: Path) -> str:
+    """What an image is called after: its path's last part without suffix, and without the names of channels.
+
+    Args:
+        path: The path or address of an image.
+
+    Example:
+        >>> image_name(Path("plate/cell_{DAPI,GFP}.tif"))
+        'cell'
+    """
+    if split_channels(path):
+        path = Path(re.sub(r"[_\-. ]*\{[^{}]*\}", "", str(path)))
+    return stem_of(path)
 
 
 def files_of(path: Path) -> list[Path]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from amsunet.data.builtin_samples import locate
 from amsunet.data.discovery.layout import Layout, Sample, find_samples
+from amsunet.data.discovery.stacks import expand_stacks
 from amsunet.data.groups import with_groups
 from amsunet.data.images import Array, read_image
 from amsunet.data.masks.class_folders import find_folder_convention
@@ -165,7 +166,9 @@ def open_dataset(
     options = options or DataOptions()
     allow_problems = allow_problems or options.skip_broken
     path = refuse_undecodable(locate(source))
-    layout = find_samples(path)
+    layout = find_samples(path, options.channels)
+    if options.axes is not None:
+        expand_stacks(layout, options.axes)
     expand_volumes(layout, path, axis=options.axis, fourth_axis=options.fourth_axis)
     samples = with_groups(layout.samples, options.group, path)
     apart = convention.kind == "instances" if convention else options.masks.instances

@@ -5,6 +5,7 @@ The options of the command line and the page of settings are made from it, so it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from difflib import get_close_matches
@@ -17,6 +18,8 @@ from amsunet.data.discovery.words import Split
 from amsunet.data.spacing import Spacing, parse_spacing
 from amsunet.errors import InputError
 from amsunet.wording import setting
+
+_AXES = re.compile(r"(?!.*(.).*\1)[TZC]*YX[CS]?")
 
 
 def _holds_text(classes: Any) -> bool:
@@ -142,8 +145,42 @@ class DataOptions(_Options):
     pixels."""
     fourth_axis: Literal["channels", "time"] | None = None
     """Of volumes of four dimensions, what the last one is, where the data do not say."""
+    channels: tuple[str, ...] | None = None
+    """What the names of an image's files end with where each channel has a file, in order, as DAPI,GFP."""
+    axes: str | None = None
+    """Axes of TIFF files that hold several pages, as ZYX (slices), TYX (moments), CYX (channels) or ZCYX; YXC where
+    all values of a pixel are channels. Every slice and moment is an image."""
     splits: Mapping[str, Split] | None = None
     """The split of every image by its name, in place of the data set's own and of what is cut."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_text(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        given = dict(given)
+        if isinstance(channels := given.get("channels"), str):
+            given["channels"] = tuple(part.strip() for part in channels.split(",") if part.strip())
+        if isinstance(axes := given.get("axes"), str):
+            given["axes"] = checked_axes(axes)
+        return given
+
+
+def checked_axes(axes: str) -> str:
+    """Axes as a user writes them, in capitals.
+
+    Args:
+        axes: As ``zcyx``.
+
+    Raises:
+        InputError: If no TIFF has such axes.
+    """
+    if _AXES.fullmatch(axes.upper()):
+        return axes.upper()
+    raise InputError(
+        f"{setting(axes=axes)}: write some of T, Z and C in the order of the file, then YX, then C or S where a pixel "
+        "holds several values"
+    )
 
 
 OPTIONS: dict[str, FieldInfo] = {

@@ -20,8 +20,6 @@ from amsunet.errors import InputError
 from amsunet.safe_text import one_line
 from amsunet.wording import setting
 
-AXES = re.compile(r"(?!.*(.).*\1)[TZC]*YX[CS]?")
-"""Axes that can be set."""
 _PLACE = re.compile(r"(?:([TZC]*YX[CS]?)(?:/|$))?((?:[tz]\d{3,})*)")
 _MASK = 4
 """Bit of tag 254 for a page that is the transparency of another one."""
@@ -248,16 +246,3 @@ def _several(tiff: Any, pages: list[Any], path: Path, of_channels: str) -> Input
         what = ("they are channels", "they are images") if len(stacked) == 1 else ("channels come first", "slices do")
         text += f", or set {setting(axes=ways[0])} if {what[0]}, {setting(axes=ways[1])} if {what[1]}"
     return InputError(f"{path} {text}", code=code)
-
-
-def wrong_axes(axes: str) -> str:
-    """Why axes cannot be set, in words; empty if they can.
-
-    Args:
-        axes: As a user wrote them, in capitals.
-    """
-    if AXES.fullmatch(axes):
-        return ""
-    return (
-        "axes are some of T, Z and C in their order in the file, then YX, then C or S where pixels hold several values"
-    )

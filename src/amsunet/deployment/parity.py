@@ -89,9 +89,10 @@ def find_images(
         raise InputError(f"{model} comes without data: name images with masks to compare on as DATA")
     source = str(data) if data is not None else record.source if record is not None else sample
     skip_broken = skip_broken or (record is not None and record.skip_broken)
+    options = DataOptions() if record is None else record.data_options
     dataset = open_dataset(
         locate(source),
-        DataOptions(skip_broken=skip_broken),
+        options.model_copy(update={"group": None, "skip_broken": skip_broken}),
         convention=description.convention,
         of_run=data is None and record is not None,
     )

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from amsunet.atomic_io import atomic_write
 from amsunet.blocks import AMS, RSC
+from amsunet.data.channel_files import image_name
 from amsunet.data.crops import to_tensor
 from amsunet.data.images import Array
 from amsunet.data.overlay import draw_outlines, viewable
@@ -78,7 +79,7 @@ def explain(
     network = runtime.network  # whose parts are named as in the network alone
     path = Path(image)
     # As it is predicted, with the polarity that is chosen for it.
-    (seen,) = predictor.prepare(predictor.read(path), path.stem, predictor.spacing_of(path)).views.values()
+    (seen,) = predictor.prepare(predictor.read(path), image_name(path), predictor.spacing_of(path)).views.values()
     prepared = _middle(np.moveaxis(seen, 0, 2))
     pixels = to_tensor(prepared)[None].to(options.choose_device().type)
     x = standardise(pixels.float() / 255, description.preprocessing)

@@ -124,6 +124,8 @@ def _open_data(
         "group": options.group or record.group,
         "skip_broken": options.skip_broken or record.skip_broken,
         "spacing": options.spacing or record.spacing,
+        "channels": options.channels or record.channels,
+        "axes": options.axes or record.axes,
     }
     dataset = open_dataset(
         locate(record.source if data is None else data),

@@ -140,6 +140,8 @@ class Study(BaseModel):
     skip_broken: bool
     spacing: Spacing | None = None
     """Millimetres a pixel of all images, where it was set."""
+    channels: tuple[str, ...] | None = None
+    axes: str | None = None
     mask_options: MaskOptions | None
     checksums: dict[str, str]
     splits: list[dict[str, Split]]
@@ -197,6 +199,8 @@ class Study(BaseModel):
             group=self.group,
             skip_broken=self.skip_broken,
             spacing=self.spacing,
+            channels=self.channels,
+            axes=self.axes,
         )
 
     @property
@@ -318,6 +322,8 @@ def _refuse_another(out: Path, old: Study, asked: Study) -> None:
         "split",
         "group",
         "skip_broken",
+        "channels",
+        "axes",
         "mask_options",
         "device",
         "precision",

@@ -5,16 +5,21 @@ from __future__ import annotations
 import glob
 import logging
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amsunet.data.builtin_samples import PREFIX, locate
+from amsunet.data.channel_files import image_name, join_channels, split_channels
 from amsunet.data.containers import VOLUMES, addresses, find_address, is_container
-from amsunet.data.discovery.other_formats import describe_other, stem_of, suffix_of, without_suffix
+from amsunet.data.discovery.channel_groups import split_ending
+from amsunet.data.discovery.other_formats import describe_other, suffix_of, without_suffix
+from amsunet.data.discovery.stacks import planes_of
 from amsunet.data.discovery.tree import describe_other_files, walk
 from amsunet.data.discovery.words import role_of
 from amsunet.data.image_file import is_image, read_errors
+from amsunet.data.options import checked_axes
 from amsunet.data.slides import SLIDE_SUFFIXES
 from amsunet.errors import InputError
 from amsunet.inference.stores import as_path, is_url
@@ -54,7 +59,11 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[InputIma
             lines = _read_list(path)
             for line in filter(is_url, lines):
                 raise InputError(f"{path}: {line} is not on a disk: a list names files; name the store's folder itself")
-            found = [InputImage(path.parent / line, _name(Path(line))) for line in lines]
+            found = [InputImage(path.parent / line, _name(path.parent / line)) for line in lines]
+        elif parts := split_channels(path):
+            if absent := next((part for part in parts.values() if not part.exists()), None):
+                raise InputError(f"{absent} does not exist, which {text} names: check the path")
+            found = [InputImage(path, _name(path))]
         elif path.exists():
             if not is_input(path) and (kind := describe_other(path)):
                 raise InputError(f"{path} is {kind}")
@@ -72,7 +81,7 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[InputIma
 
 def _name(path: Path) -> str:
     """What the mask of a file is called: as the file, of a volume without the channel that nnU-Net's names end in."""
-    return stem_of(path).removesuffix("_0000") if suffix_of(path) in VOLUMES else stem_of(path)
+    return image_name(path).removesuffix("_0000") if suffix_of(path) in VOLUMES else image_name(path)
 
 
 def _images_in(job: InputImage) -> list[InputImage]:
@@ -87,6 +96,53 @@ def _images_in(job: InputImage) -> list[InputImage]:
     if len(found) == 1:
         return [replace(job, image=found[0])]
     return [InputImage(one, f"{job.name}/{one.relative_to(job.image).as_posix()}") for one in found]
+
+
+def with_channels_joined(inputs: Sequence[InputImage], names: Sequence[str]) -> list[InputImage]:
+    """Put files together that end with the names of a network's channels: ``cell_DAPI.tif`` and ``cell_GFP.tif``.
+
+    Args:
+        inputs: The images, a file each.
+        names: Of the channels that the network takes, in their order.
+
+    Returns:
+        The images in their order; a file without the others of its image stays, and is refused when it is read.
+    """
+    ends = {one.image: split_ending(one.image) for one in inputs}
+    whole = Counter(end[0] for end in ends.values() if end is not None and end[1] in names)
+    joined: dict[Path, InputImage] = {}
+    for one in inputs:
+        end = ends[one.image]
+        image, name = one.image, one.name
+        if end is not None and end[1] in names and whole[end[0]] == len(names) > 1:
+            image = join_channels(end[0][0], end[0][1], names, end[0][2])
+            name = str(Path(one.name).with_name(image_name(image)))
+        joined.setdefault(image, InputImage(image, name))
+    return [*joined.values()]
+
+
+def with_stacks_expanded(inputs: Sequence[InputImage], axes: str) -> list[InputImage]:
+    """Put the slices and moments of every TIFF in its place, as ``NAME_z003``.
+
+    Args:
+        inputs: The images.
+        axes: Of the files, as ``ZCYX``.
+
+    Returns:
+        Them; a file that has other axes stays, and is refused when it is read.
+
+    Raises:
+        InputError: If no TIFF has such axes.
+    """
+    axes = checked_axes(axes)
+    expanded: list[InputImage] = []
+    for one in inputs:
+        try:
+            planes = planes_of(one.image, axes)
+        except InputError:
+            planes = [("", one.image)]
+        expanded += [InputImage(image, f"{one.name}_{behind}" if behind else one.name) for behind, image in planes]
+    return expanded
 
 
 def refuse_url(place: str | Path) -> None:

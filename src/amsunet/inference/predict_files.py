@@ -14,7 +14,7 @@ from amsunet.choices import EngineName, ResultForm
 from amsunet.data.image_header import MAXIMUM_PIXELS
 from amsunet.data.slides import LARGE_PIXELS
 from amsunet.errors import InputError
-from amsunet.inference.inputs import InputImage, refuse_url
+from amsunet.inference.inputs import InputImage, refuse_url, with_channels_joined, with_stacks_expanded
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.outcome import FAILURES, REVIEW_LIST, Outcome
 from amsunet.inference.prediction_plan import ImageTask, Planner
@@ -41,6 +41,7 @@ def predict(
     resume: bool = False,
     also: Sequence[ResultForm] = (),
     largest_component: bool = False,
+    axes: str | None = None,
     engine: EngineName | Engine = "process",
 ) -> Outcome:
     """Segment images into a folder of masks, as the command ``amsunet predict`` does.
@@ -59,6 +60,8 @@ def predict(
         also: Other forms of each result, for other programs: ``labels``, ``geojson``, ``rois`` or ``coco``, each in a
             folder of its name; ``coco`` also as one file for all images.
         largest_component: Of volumes, keep the largest component of each class alone, found across slices.
+        axes: Of TIFF files that hold several pages, as ``ZYX`` or ``ZCYX``: every slice and moment is an image, and
+            its mask is called ``NAME_z003``.
         engine: What the work is done by: this process, or ``ray``, workers on this machine; a ``RayEngine`` for other
             numbers of them, for a cluster, or where masks go to a store.
 
@@ -87,6 +90,7 @@ def predict(
         resume=resume,
         also=also,
         largest_component=largest_component,
+        axes=axes,
     )
 
 
@@ -102,6 +106,7 @@ def predict_files(
     resume: bool = False,
     also: Sequence[ResultForm] = (),
     largest_component: bool = False,
+    axes: str | None = None,
     engine: Engine = predict_here,
 ) -> Outcome:
     """Segment images and write their masks as PNG under ``out``, those of slides as tiled TIFF, those of volumes as
@@ -120,6 +125,7 @@ def predict_files(
         also: Other forms of each result, for other programs: ``labels``, ``geojson``, ``rois`` or ``coco``, each in a
             folder of its name; ``coco`` also as one file for all images.
         largest_component: Of volumes, keep the largest component of each class alone, found across slices.
+        axes: As for ``predict``.
         engine: Does the work that is planned.
 
     Returns:
@@ -131,7 +137,8 @@ def predict_files(
     check_folder(out)
     record = PredictionRecord(out)
     planner = Planner(predictor, record, overlay, probability, overwrite, level, resume, tuple(also), largest_component)
-    plan = planner.plan(inputs)
+    inputs = with_channels_joined(inputs, predictor.description.preprocessing.channel_names)
+    plan = planner.plan(inputs if axes is None else with_stacks_expanded(inputs, axes))
     _note_large(plan.images)
     for folder in {out, *plan.folders()}:
         remove_abandoned(folder)

@@ -83,6 +83,7 @@ def predict_stored(
     resume: bool = False,
     also: Sequence[ResultForm] = (),
     largest_component: bool = False,
+    axes: str | None = None,
 ) -> Outcome:
     """Segment images of which some are in stores, or whose masks go to one. A worker fetches an object to a temporary
     file, and from then on does as with any file.
@@ -100,10 +101,13 @@ def predict_stored(
         resume: As for ``predict_files``.
         also: As for ``predict_files``; in a store there is no file for all images.
         largest_component: As for ``predict_files``.
+        axes: Refused, for the files of a store are not opened to plan.
 
     Raises:
         InputError: If a result would take the place of another object, or a store cannot be read or written.
     """
+    if axes is not None:
+        raise InputError(f"{setting('axes')} is for images on a disk: copy them, or leave it out")
     check_folder(folder)
     known = PredictionRecord(folder)
     planner = Planner(predictor, known, overlay, probability, overwrite, level, resume, tuple(also), largest_component)

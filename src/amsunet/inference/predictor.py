@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from amsunet.data.channel_files import image_name
 from amsunet.data.channels import Names, channel_names, refuse_channels
 from amsunet.data.image_spacing import spacing_of
 from amsunet.data.images import Array, as_supported, read_image
@@ -130,7 +131,7 @@ class Predictor:
         """
         if isinstance(image, str | Path):
             path = Path(image)
-            return self._predict(self.read(path), name or path.stem, spacing or self.spacing_of(path))
+            return self._predict(self.read(path), name or image_name(path), spacing or self.spacing_of(path))
         array = np.asarray(image)
         array = array[..., None] if array.ndim == 2 else array
         channels = self.description.preprocessing.in_channels

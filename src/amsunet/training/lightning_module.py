@@ -75,7 +75,7 @@ class SegmentationTask(pl.LightningModule):
         self.placement = placement
         self.total_steps = total_steps
         self.loss = make_loss(plan.loss)
-        self.augmentation = make_augmentation(plan)
+        self.augmentation = make_augmentation(plan, preprocessing.channel_names)
         self.dice_of_images: list[Tensor] = []
         self.loss_of_images: list[Tensor] = []
         self.classes_of_images: list[Tensor] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -60,7 +60,7 @@ def make_plan(
     derived, reasons = _derive(fingerprint, training_images, device, short=short, scale=given.get("scale"))
     if recipe == "paper":
         _follow_paper(derived, reasons, fingerprint)
-    _refuse_other_channels(derived, given)
+    _refuse_other_channels(fingerprint, given)
     derived |= given
     reasons |= dict.fromkeys(given, USER_SET)
     if derived["crop"][0] != derived["crop"][1] and derived["quarter_turns"]:
@@ -106,7 +106,6 @@ def _derive(
         scale = 32 * round(max(side, longest * width / thickness) / 32) / longest
         scale = round(scale, 4) if scale < 0.8 else 1.0
     decide("in_channels", *_channels(fingerprint))
-    settings["channel_names"] = fingerprint.channel_names
     decide("scale", scale, f"{fingerprint.structures}, images {longest} long")
     if fingerprint.framing is not None:
         decide("image_scale", *fingerprint.framing.decide()[:2])
@@ -169,13 +168,13 @@ def _normalization(fingerprint: Fingerprint, *, uneven: bool, both: bool) -> tup
     return "percentiles" if fingerprint.bits > 8 else "depth", f"{fingerprint.depth}, {mixed}"
 
 
-def _refuse_other_channels(derived: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    wanted, names = given.get("in_channels"), derived.get("channel_names", ())
+def _refuse_other_channels(fingerprint: Fingerprint, given: Mapping[str, Any]) -> None:
+    wanted, names = given.get("in_channels"), fingerprint.channel_names
     if wanted is not None and (wanted != len(names) if names else wanted not in (1, 3)):
-        has = describe_channels(derived["in_channels"], names)
+        has = describe_channels(_channels(fingerprint)[0], names)
         raise InputError(f"{setting(in_channels=wanted)}: the images have {has}, leave it out")
     if names and "stain" in given.get("extra_augmentation", ()):
-        raise InputError(f"{setting(extra_augmentation='stain')}: only colour images have a stain")
+        raise InputError(f"{setting(extra_augmentation='stain')}: only colour images have a stain, leave it out")
 
 
 def _why_inverted(uneven: bool, both: bool) -> str:
@@ -205,12 +204,17 @@ def _follow_paper(settings: dict[str, Any], reasons: dict[str, str], fingerprint
     reasons |= dict.fromkeys(paper, "the released recipe")
 
 
-def make_augmentation(plan: Plan) -> Augmentation:
-    """What training batches go through."""
+def make_augmentation(plan: Plan, channel_names: Sequence[str] = ()) -> Augmentation:
+    """What training batches go through.
+
+    Args:
+        plan: Of the training.
+        channel_names: The names of the channels; empty for grey and colours.
+    """
     return Augmentation(
         plan.augmentation,
-        coloured=plan.in_channels == 3 and not plan.channel_names,
-        separate=bool(plan.channel_names),
+        coloured=plan.in_channels == 3 and not channel_names,
+        separate=bool(channel_names) or plan.in_channels not in (1, 3),
         flips=plan.augmentation_flips,
         quarter_turns=plan.quarter_turns,
         inversion=plan.inversion,

@@ -155,8 +155,6 @@ class Plan(_PlanSettings):
     foreground_fraction: Share
     augmentation: Strength
     quarter_turns: bool
-    channel_names: tuple[str, ...] = ()
-    """The names of the channels; empty for grey and colours. They follow from the images."""
     precision: TorchPrecision | None = None
     """Of the computation, which the device has and no setting; None in plans of earlier versions."""
     reasons: dict[str, str] = Field(default_factory=dict)
@@ -169,7 +167,7 @@ class Plan(_PlanSettings):
 
     def __str__(self) -> str:
         lines = []
-        for name, value in self.model_dump(exclude={"reasons", "channel_names"}).items():
+        for name, value in self.model_dump(exclude={"reasons"}).items():
             if value not in (None, {}, ()):
                 lines.append(f"  {name:<20}  {as_text(value):<12}  {self.reasons.get(name, 'the default')}")
         return "\n".join(lines)

@@ -224,7 +224,7 @@ def fit_preprocessing(plan: Plan, dataset: Dataset, samples: list[Sample], finge
     framing = fingerprint.framing
     blank = Preprocessing.blank(plan.in_channels, plan.normalization, plan.scale, fingerprint.values).model_copy(
         update={
-            "channel_names": plan.channel_names,
+            "channel_names": fingerprint.channel_names,
             "image_scale": plan.image_scale,
             "typical_size": (fingerprint.median_height, fingerprint.median_width),
             "size_range": None if framing is None else (framing.smallest, framing.largest),

@@ -71,6 +71,9 @@ class RunData(Record):
     source: str
     group: str | None
     skip_broken: bool
+    channels: tuple[str, ...] | None = None
+    axes: str | None = None
+    """As in ``DataOptions``, like ``group`` and ``skip_broken``."""
     fingerprint: Fingerprint
     splits: dict[str, Split]
     """By sample name."""
@@ -94,7 +97,13 @@ class RunData(Record):
     @property
     def data_options(self) -> DataOptions:
         """How its data set is read."""
-        return DataOptions(group=self.group, skip_broken=self.skip_broken, spacing=self.spacing)
+        return DataOptions(
+            group=self.group,
+            skip_broken=self.skip_broken,
+            spacing=self.spacing,
+            channels=self.channels,
+            axes=self.axes,
+        )
 
     def seen(self) -> set[str]:
         """Checksums of all images that the weights were trained or chosen on."""

@@ -143,6 +143,8 @@ def train(
         group=data_options.group,
         skip_broken=data_options.skip_broken,
         spacing=data_options.spacing,
+        channels=data_options.channels,
+        axes=data_options.axes,
         fingerprint=prepared.fingerprint,
         splits=prepared.splits,
         checksums=dataset.checksums(),

@@ -62,6 +62,8 @@ class Roles:
     aside: list[Picture] = field(default_factory=list)
     shifted: tuple[Path, Path] | None = None
     """The first image and the first mask, if images and masks are numbered with a constant offset; else None."""
+    channels_in_doubt: str = ""
+    """See ``ChannelGroups.in_doubt``."""
 
 
 def locate_pictures(paths: Sequence[Path], source: Path) -> list[Picture]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from amsunet.data.discovery.channel_groups import ChannelGroups, group_channels
 from amsunet.data.discovery.folders import Picture, Roles, assign_roles, locate_pictures, splits_by_file_names
 from amsunet.data.discovery.inspection import roles_by_content
 from amsunet.data.discovery.manifest import read_manifest
@@ -28,11 +30,12 @@ _LIKE_SPLITS = frozenset({"dev", "eval", "evaluation", "holdout", "heldout", "ho
 __all__ = ["Layout", "Sample", "Split", "find_samples"]
 
 
-def find_samples(source: Path) -> Layout:
+def find_samples(source: Path, channels: Sequence[str] | None = None) -> Layout:
     """Find the samples of a data set.
 
     Args:
         source: A folder in any usual layout, or a CSV manifest.
+        channels: As for ``group_channels``.
 
     Returns:
         The samples, the files that were left out, and notes and warnings on how files were interpreted.
@@ -41,14 +44,14 @@ def find_samples(source: Path) -> Layout:
         InputError: If there is no image or no mask.
     """
     try:
-        layout = _find(source)
+        layout = _find(source, channels)
     except PermissionError as error:
         raise InputError(f"{error.filename} may not be read: change its permissions") from None
     layout.samples = _unique_names(layout.samples)
     return layout
 
 
-def _find(source: Path) -> Layout:
+def _find(source: Path, channels: Sequence[str] | None) -> Layout:
     if not source.exists():
         raise InputError(f"{source} does not exist: check the path")
     if not source.is_dir():
@@ -58,8 +61,10 @@ def _find(source: Path) -> Layout:
         return read_manifest(source)
     if manifest := next((path for path in source.iterdir() if path.name.lower() == "manifest.csv"), None):
         return read_manifest(manifest)
-    tree, layout, roles = _look_through(source)
+    tree, layout, roles = _look_through(source, channels)
     if not layout.samples and not layout.in_doubt:
+        if roles.channels_in_doubt:
+            raise InputError(roles.channels_in_doubt)
         raise InputError(explain_nothing_found(source, tree, roles))
     return _with_tables(source, layout)
 
@@ -86,14 +91,14 @@ def find_all(source: Path) -> Layout:
     return layout
 
 
-def _look_through(source: Path) -> tuple[Tree, Layout, Roles]:
+def _look_through(source: Path, channels: Sequence[str] | None = None) -> tuple[Tree, Layout, Roles]:
     tree = walk(source)
     layout = Layout(
         notes=list(tree.notes),
         warnings=tree.warnings + describe_other_files(tree),
         undecodable_names=tree.undecodable_names,
     )
-    roles = _add_from_tree(source, tree, layout)
+    roles = _add_from_tree(source, tree, layout, channels)
     layout.samples.sort(key=lambda sample: sample.image)
     return tree, layout, roles
 
@@ -106,17 +111,32 @@ def _with_tables(source: Path, layout: Layout) -> Layout:
     return layout
 
 
-def _add_from_tree(source: Path, tree: Tree, layout: Layout) -> Roles:
+def _add_from_tree(source: Path, tree: Tree, layout: Layout, channels: Sequence[str] | None) -> Roles:
     """Add the samples of a folder to a layout, found by the names of files, else by their content."""
     pictures = locate_pictures(tree.pictures, source)
     roles = assign_roles(pictures)
-    paired = pair_pictures(roles.images, roles.masks)
+    groups, paired = _pair(roles, channels)
     if not paired.masks and (seen := roles_by_content(pictures, layout)):
         roles = seen
-        paired = pair_pictures(roles.images, roles.masks)
+        groups, paired = _pair(roles, channels)
     _add_samples(roles, paired, layout)
-    roles.shifted = paired.shifted
+    layout.notes += groups.notes
+    layout.warnings += [groups.in_doubt] if groups.in_doubt else []
+    layout.samples, layout.to_review = (
+        [replace(sample, image=groups.address_of(sample.image)) for sample in samples]
+        for samples in (layout.samples, layout.to_review)
+    )
+    layout.images_without_mask = [groups.address_of(path) for path in layout.images_without_mask]
+    layout.in_doubt = {groups.address_of(path): mask for path, mask in layout.in_doubt.items()}
+    roles.shifted, roles.channels_in_doubt = paired.shifted, groups.in_doubt
     return roles
+
+
+def _pair(roles: Roles, channels: Sequence[str] | None) -> tuple[ChannelGroups, Paired]:
+    """Put channels that lie in a file each together, and find the masks of every image."""
+    groups = group_channels(roles.images, roles.masks, channels)
+    roles.images = groups.images
+    return groups, pair_pictures(roles.images, roles.masks)
 
 
 def _add_samples(roles: Roles, paired: Paired, layout: Layout) -> None:

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from amsunet.atomic_io import write_text
-from amsunet.data.containers import file_of
-from amsunet.data.discovery.other_formats import describe_other, stem_of
+from amsunet.data.channel_files import files_of, image_name
+from amsunet.data.discovery.other_formats import describe_other
 from amsunet.data.discovery.patient_column import find_patient_column, known_patient
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import Table, column_called, plain, read_table
@@ -142,13 +142,21 @@ def _sample(path: Path, number: int, cells: dict[str, str], layout: Layout) -> S
             f"{path}, line {number}: {other} is the image or its mask, and the second observer's as well: name another "
             f"file in the column {_OTHER_OBSERVER}, or none"
         )
-    group = known_patient(from_cell(cells.get("group") or "")) or None
-    return Sample(stem_of(image), image, masks, roi, group, split, more, other)
+    return Sample(
+        image_name(image),
+        image,
+        masks,
+        roi,
+        known_patient(from_cell(cells.get("group") or "")) or None,
+        split,
+        more,
+        other,
+    )
 
 
 def _exists(file: Path) -> bool:
     try:
-        return file_of(file).exists()
+        return all(part.exists() for part in files_of(file))
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:  # no file system has such a name
             raise
@@ -163,11 +171,12 @@ def _existing(path: Path, number: int, text: str) -> Path:
         file = next((one for one in file.parent.iterdir() if composed(one.name) == composed(file.name)), file)
     if not _exists(file):
         raise InputError(f"{path}, line {number}: {brief(str(file))} does not exist: check the path")
-    if file.is_dir():
-        raise InputError(f"{path}, line {number}: {file} is a folder: name a file")
-    refuse_irregular(file_of(file))
-    if kind := describe_other(file):
-        raise InputError(f"{path}, line {number}: {file} is {kind}")
+    for part in files_of(file):
+        if part.is_dir():
+            raise InputError(f"{path}, line {number}: {part} is a folder: name a file")
+        refuse_irregular(part)
+        if kind := describe_other(part):
+            raise InputError(f"{path}, line {number}: {part} is {kind}")
     return refuse_undecodable(file)
 
 

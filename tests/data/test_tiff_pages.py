@@ -1,0 +1,95 @@
+"""Slices, moments and channels of a TIFF by the axes that are set, never guessed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from amsunet.data.containers import find_address
+from amsunet.data.image_file import count_pixels
+from amsunet.data.images import read_image
+from amsunet.data.masks.files import open_mask
+from amsunet.data.readers.tiff import places_along
+from amsunet.errors import InputError
+
+PIXELS = np.random.default_rng(0).integers(0, 255, (3, 2, 24, 20), dtype=np.uint8)
+NAMED: dict[str, dict[str, Any]] = {
+    "ome": {"ome": True, "metadata": {"axes": "ZCYX"}},
+    "imagej": {"imagej": True, "metadata": {"axes": "ZCYX"}},
+}
+UNNAMED: dict[str, dict[str, Any]] = {"shape": {"photometric": "minisblack"}}
+
+
+def _write(path: Path, way: dict[str, Any], pixels: np.ndarray = PIXELS) -> Path:
+    tifffile.imwrite(path, pixels, **way)
+    return path
+
+
+@pytest.mark.parametrize("way", [*NAMED, *UNNAMED])
+def test_every_slice_is_an_image_of_its_channels(tmp_path: Path, way: str) -> None:
+    path = _write(tmp_path / "a.tif", (NAMED | UNNAMED)[way])
+    places = places_along(path, "ZCYX")
+    assert [place.rpartition("/")[2] for place in places] == ["z000", "z001", "z002"]
+    for place, expected in zip(places, PIXELS, strict=True):
+        assert np.array_equal(read_image(path / place), np.moveaxis(expected, 0, 2))
+        assert count_pixels(path / place) == 24 * 20
+
+
+@pytest.mark.parametrize("way", [*NAMED, *UNNAMED])
+def test_what_a_user_sets_comes_before_what_a_file_says(tmp_path: Path, way: str) -> None:
+    path = _write(tmp_path / "a.tif", (NAMED | UNNAMED)[way])
+    assert [place.rpartition("/")[2] for place in places_along(path, "TCYX")] == ["t000", "t001", "t002"]
+    places = places_along(path, "CZYX")
+    assert len(places) == 2
+    assert np.array_equal(read_image(path / places[1]), np.moveaxis(PIXELS[:, 1], 0, 2))
+    places = places_along(path, "TZYX")
+    assert [place.rpartition("/")[2] for place in places][:3] == ["t000z000", "t000z001", "t001z000"]
+    assert np.array_equal(read_image(path / places[2])[..., 0], PIXELS[1, 0])
+
+
+@pytest.mark.parametrize("way", [*NAMED, *UNNAMED])
+def test_without_axes_both_readings_are_named(tmp_path: Path, way: str) -> None:
+    with pytest.raises(
+        InputError, match=r"holds 6 pages: save each page as a file of its own, or set --axes .?C?ZC?YX"
+    ):
+        read_image(_write(tmp_path / "a.tif", (NAMED | UNNAMED)[way]))
+
+
+@pytest.mark.parametrize("way", [*NAMED, *UNNAMED])
+@pytest.mark.parametrize("axes", ["ZYX", "TZCYX", "CYX"])
+def test_axes_that_a_file_does_not_have_are_refused(tmp_path: Path, way: str, axes: str) -> None:
+    path = _write(tmp_path / "a.tif", (NAMED | UNNAMED)[way])
+    if (way, axes) in (("ome", "TZCYX"), ("imagej", "TZCYX")):
+        assert len(places_along(path, axes)) == 3  # of one moment
+        return
+    with pytest.raises(InputError, match=rf"holds 3 x 2 pages .*which --axes {axes} does not fit"):
+        places_along(path, axes)
+
+
+def test_pages_of_a_file_that_says_nothing(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.tif", {"photometric": "minisblack", "metadata": None}, PIXELS.reshape(6, 24, 20))
+    assert places_along(path, "ZYX") == [f"z00{index}" for index in range(6)]
+    assert np.array_equal(read_image(path / "z004")[..., 0], PIXELS[2, 0])
+    assert open_mask(path / "z004").pixels.shape == (24, 20)
+    assert places_along(path, "CYX") == ["CYX"]
+    assert read_image(path / "CYX").shape == (24, 20, 6)
+    with pytest.raises(InputError, match="holds 6 pages and does not say what they are"):
+        places_along(path, "ZCYX")
+
+
+def test_a_file_of_one_page_is_one_image(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.tif", {}, PIXELS[0, 0])
+    assert places_along(path, "ZYX") == places_along(path, "ZCYX") == places_along(path, "YXC") == [""]
+
+
+@pytest.mark.parametrize("place", ["z006", "t000", "z000t000", "ZCYX/z009", "z1", "x", "z000/z000", "CYX/z000", "YX/"])
+def test_an_address_of_nothing_is_refused(tmp_path: Path, place: str) -> None:
+    path = _write(tmp_path / "a.tif", NAMED["ome"])
+    address = path / place
+    assert find_address(address) is not None or address == path / "YX"
+    with pytest.raises(InputError, match=r"holds no|does not fit"):
+        read_image(address)
