@@ -7,6 +7,7 @@ address. Nothing is kept open, and readers are imported at first use.
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
@@ -18,6 +19,11 @@ from amsunet.errors import InputError
 
 READERS: dict[str, str] = {}
 """The module that reads files of a suffix, see ``other_formats.suffix_of``."""
+OUTLINE_SUFFIXES = frozenset({".geojson", ".json", ".roi", ".zip"})
+"""Of files of outlines, which are masks and hold no images: addresses within begin with a size, see ``OUTLINES``."""
+OUTLINES = "amsunet.data.readers.outlines"
+"""The module that reads these addresses."""
+_SIZE = re.compile(r"\d{1,7}x\d{1,7}(/|$)")
 
 
 class Reader(Protocol):
@@ -54,7 +60,7 @@ class Address(NamedTuple):
     @property
     def reader(self) -> Reader:
         """What reads the file."""
-        return cast(Reader, import_module(READERS[suffix_of(self.file)]))
+        return cast(Reader, import_module(_module_of(self.file, self.place)))
 
 
 def find_address(path: Path) -> Address | None:
@@ -67,9 +73,25 @@ def find_address(path: Path) -> Address | None:
         The file and the place within; None for any other path.
     """
     for file in (path, *path.parents):
-        if suffix_of(file) in READERS and not file.is_dir():
-            return Address(file, path.relative_to(file).as_posix() if path != file else "")
+        suffix = suffix_of(file)
+        if suffix not in READERS and suffix not in OUTLINE_SUFFIXES:
+            continue
+        place = path.relative_to(file).as_posix() if path != file else ""
+        if _module_of(file, place) and not file.is_dir():
+            return Address(file, place)
     return None
+
+
+def is_outlined(path: Path) -> bool:
+    """Whether a path is the address of a mask that outlines make."""
+    address = find_address(path)
+    return address is not None and _module_of(*address) == OUTLINES
+
+
+def _module_of(file: Path, place: str) -> str:
+    """The module that reads an image; empty if there is none."""
+    suffix = suffix_of(file)
+    return OUTLINES if suffix in OUTLINE_SUFFIXES and _SIZE.match(place) else READERS.get(suffix, "")
 
 
 def file_of(path: Path) -> Path:

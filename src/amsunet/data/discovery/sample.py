@@ -48,6 +48,8 @@ class Layout:
     undecodable_names: list[str] = field(default_factory=list)
     """Names that are not UTF-8, escaped."""
     class_names: tuple[str, ...] = ()
+    only_class: str = ""
+    """The name of the only class, where files name it and their folders do not."""
     notes: list[str] = field(default_factory=list)
     """How files were interpreted."""
     warnings: list[str] = field(default_factory=list)
