@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from amsunet.data.containers import OUTLINE_SUFFIXES
 from amsunet.data.discovery.folders import Picture, Roles, locate_pictures, splits_by_file_names
+from amsunet.data.discovery.other_formats import suffix_of
 from amsunet.data.discovery.places import match_in_places
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.image_file import orientation_of, stored_size
@@ -55,10 +57,40 @@ def add_outlined(source: Path, files: Sequence[Path], roles: Roles, layout: Layo
     layout.class_names = names if len(names) > 1 else ()
     layout.only_class = names[0] if len(names) == 1 else ""
     used = sorted({file for file, _ in of_image.values()})
+    layout.masks_without_image += [file for file, classes in found.items() if "" in classes and file not in used]
     shown = ", ".join(path.name for path in used[:_MOST_NAMES]) + (", ..." if len(used) > _MOST_NAMES else "")
     of = f" of the classes {', '.join(names)}" if names else ""
     layout.notes.append(f"masks are drawn from outlines{of}, in {len(used)} file{'s' * (len(used) > 1)} ({shown})")
     return True
+
+
+def outlined_mask(image: Path, mask: Path, class_name: str = "") -> Path:
+    """The mask that a manifest names, as its address if it is a file of outlines.
+
+    Args:
+        image: The image that it belongs to.
+        mask: The file.
+        class_name: The class that its column names; empty for the mask of all classes.
+
+    Raises:
+        InputError: If the file has no outlines of the image, or of several classes where one is asked for.
+    """
+    if suffix_of(mask) not in OUTLINE_SUFFIXES:
+        return mask
+    if (found := outlines.find(mask)) is None:
+        raise InputError(f"{mask} holds no outlines of a kind that is read: GeoJSON, LabelMe, COCO, regions of ImageJ")
+    listed = next((name for name in found if not name or _parts(name)[-1] == image.name), None)
+    if listed is None:
+        raise InputError(f"{mask} does not name {image.name}: name the file that outlines it")
+    names = {*found[listed]} - {""}
+    if class_name:
+        return outlines.address_of(mask, _size(image), listed, class_name if names else None)
+    if len(names) > 1:
+        raise InputError(
+            f"{mask} outlines objects of the classes {', '.join(sorted(names))}: name it in a column mask:CLASS for "
+            "each of them"
+        )
+    return outlines.address_of(mask, _size(image), listed)
 
 
 def _match_names(source: Path, found: Mapping[Path, Mapping[str, Sequence[str]]], roles: Roles) -> dict[Path, _Source]:
@@ -95,8 +127,8 @@ def _match_listed(
     matched: dict[Path, _Source] = {}
     for file, classes in found.items():
         absent = []
-        for listed in filter(None, classes):
-            parts = Path(listed.replace("\\", "/")).parts
+        for listed in filter(_parts, classes):
+            parts = _parts(listed)
             here = by_name.get(parts[-1], [])
             while len(here) > 1 and (nearer := _nearer(here, file, parts)) != here:
                 here = nearer
@@ -111,7 +143,7 @@ def _match_listed(
             if (other := matched.setdefault(here[0], (file, listed))) != (file, listed):
                 raise InputError(f"{other[0]} and {file} both hold outlines of {here[0]}: keep one of them")
         if absent:
-            layout.warnings.append(f"{file} names {len(absent)} images that are not found, as {absent[0]}")
+            layout.warnings.append(f"{file} names images that are not found: {len(absent)}, as {absent[0]}")
     return matched
 
 
@@ -136,7 +168,7 @@ def _class_names(
     if "" in names and len(names) > 1:
         count = sum(not name for name in (one for of in found[names[""]].values() for one in of))
         raise InputError(
-            f"{names['']} holds {count} objects without a class, and others have one "
+            f"{names['']} holds {count} object{'s' * (count > 1)} without a class, and others have one "
             f"({', '.join(sorted(filter(None, names)))}): give all a class, or none"
         )
     return tuple(sorted(filter(None, names)))
@@ -150,9 +182,19 @@ def _masks(
     names: tuple[str, ...],
 ) -> dict[str, Path]:
     """The mask of an image, or one of each class that it has; without objects that of the first class, empty."""
-    size = stored_size(image) or (1, 1)  # of an image that cannot be read, which is said when it is
-    size = size[::-1] if orientation_of(image) > 4 else size
+    size = _size(image)
     if len(names) < 2:
         return {"": outlines.address_of(file, size, listed)}
     here = [name for name in names if name in {*found[file][listed]}] or [names[0]]
     return {name: outlines.address_of(file, size, listed, name) for name in here}
+
+
+def _parts(listed: str) -> tuple[str, ...]:
+    """The folders and the name of an image as a file lists it, perhaps one written under Windows."""
+    return Path(listed.replace("\\", "/")).parts
+
+
+def _size(image: Path) -> tuple[int, int]:
+    """Height and width of an image, upright."""
+    size = stored_size(image) or (1, 1)  # of an image that cannot be read, which is told when it is read
+    return size[::-1] if orientation_of(image) > 4 else size

@@ -18,6 +18,8 @@ def is_of(content: Any) -> bool:
 def find(content: Any) -> dict[str, list[str]]:
     """The classes of the objects of each image, by the name of its file."""
     names, of_image = _category_names(content), _by_image(content)
+    if not all(isinstance(image["file_name"], str) for image in content["images"]):
+        raise ValueError("names images by something else than text: export it again")
     return {
         image["file_name"]: [_class_of(one, names) for one in of_image.get(image["id"], ())]
         for image in content["images"]

@@ -91,8 +91,8 @@ def address_of(file: Path, size: tuple[int, int], image: str = "", class_name: s
         class_name: Of the objects that are in the mask; all are if it is None.
     """
     parts = [f"{size[0]}x{size[1]}"]
-    parts += [f"image={quote(image, safe='')}"] if image else []
-    parts += [f"class={quote(class_name, safe='')}"] if class_name is not None else []
+    parts += [f"image={_quoted(image)}"] if image else []
+    parts += [f"class={_quoted(class_name)}"] if class_name is not None else []
     return file.joinpath(*parts)
 
 
@@ -139,10 +139,14 @@ def spacing(file: Path, place: str) -> tuple[float, float] | None:
     return None
 
 
+def _quoted(name: str) -> str:
+    return quote(name, safe="", errors="surrogatepass")
+
+
 def _parse(place: str) -> _Place:
     first, *parts = place.split("/")
     height, width = map(int, first.split("x"))
-    known = {key: unquote(value) for key, _, value in (part.partition("=") for part in parts)}
+    known = {key: unquote(value, errors="surrogatepass") for key, _, value in (part.partition("=") for part in parts)}
     return _Place((height, width), known.get("image", ""), known.get("class"))
 
 
