@@ -41,7 +41,7 @@ public class ReadByImageJ {
                             if (numbers[place] != 0) throw new Exception("regions overlap at " + place);
                             numbers[place] = number;
                         }
-                System.out.println(roi.getName() + "\t" + roi.getStrokeColor().getRGB() + "\t" + roi.getTypeAsString());
+                System.out.println(roi.getName() + "\t" + (roi.getStrokeColor() == null ? "" : roi.getStrokeColor().getRGB()) + "\t" + roi.getTypeAsString());
             }
         }
         return numbers;

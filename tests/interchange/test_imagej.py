@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from amsunet.data.masks.files import read_objects
+from amsunet.data.readers import outlines
 from amsunet.inference.objects import Objects, find_objects
 from amsunet.interchange import label_tiff
 
@@ -51,6 +54,26 @@ def test_imagej_finds_the_same_objects(masks, make_result, tmp_path):
     assert {line for line in lines if line.count("\t") == 2 and "micron" in line} == {"0.25\t0.5\tmicron"}
     assert "0001-nucleus\t-16720746\tTraced" in lines, "the colour of the class"
     assert any(line.endswith("\tComposite") for line in lines), "objects with holes"
+
+
+def test_shapes_of_imagej_are_drawn_as_imagej_draws_them(tmp_path):
+    """Rectangles and ovals of any size, which ImageJ's users draw by hand."""
+    roifile = pytest.importorskip("roifile", reason='needs pip install "amsunet[objects]"')
+    shape, files = (60, 80), {}
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        region = roifile.ImagejRoi()
+        region.roitype = roifile.ROI_TYPE.OVAL if seed % 3 else roifile.ROI_TYPE.RECT
+        region.left, region.top = (int(one) for one in rng.integers(0, 20, 2))
+        region.right, region.bottom = region.left + int(rng.integers(1, 60)), region.top + int(rng.integers(1, 40))
+        path = tmp_path / f"{seed}.zip"
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("a.roi", region.tobytes())
+        files[path] = shape
+    found, _ = _read(files)
+    for path, numbers in zip(files, found, strict=True):
+        drawn = read_objects(outlines.address_of(path, shape))
+        assert np.array_equal(drawn, numbers), path
 
 
 def test_imagej_opens_more_objects_than_16_bits_hold(make_result, tmp_path):

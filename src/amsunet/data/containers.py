@@ -7,6 +7,7 @@ address. Nothing is kept open, and readers are imported at first use.
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
@@ -25,6 +26,11 @@ STACKS = dict.fromkeys((".tif", ".tiff", ".btf"), "amsunet.data.readers.tiff")
 """The same for files that are one image, and several only where a user sets their axes."""
 VOLUMES = frozenset({".nii", ".nii.gz"})
 """Suffixes of volumes: each lies in space, and its mask is a file of the same kind."""
+OUTLINE_SUFFIXES = frozenset({".geojson", ".json", ".roi", ".zip"})
+"""Of files of outlines, which are masks and hold no images: addresses within begin with a size, see ``OUTLINES``."""
+OUTLINES = "amsunet.data.readers.outlines"
+"""The module that reads these addresses."""
+_SIZE = re.compile(r"\d{1,7}x\d{1,7}(/|$)")
 
 
 class Reader(Protocol):
@@ -63,7 +69,7 @@ class Address(NamedTuple):
     @property
     def reader(self) -> Reader:
         """What reads the file."""
-        return cast(Reader, import_module((READERS | STACKS)[suffix_of(self.file)]))
+        return cast(Reader, import_module(_module_of(self.file, self.place)))
 
 
 def find_address(path: Path) -> Address | None:
@@ -76,10 +82,24 @@ def find_address(path: Path) -> Address | None:
         The file and the place within; None for any other path.
     """
     for file in (path, *path.parents):
-        known = READERS if file == path else READERS | STACKS
-        if suffix_of(file) in known and not file.is_dir():
-            return Address(file, path.relative_to(file).as_posix() if path != file else "")
+        place = path.relative_to(file).as_posix() if path != file else ""
+        if _module_of(file, place) and not file.is_dir():
+            return Address(file, place)
     return None
+
+
+def is_outlined(path: Path) -> bool:
+    """Whether a path is the address of a mask that outlines make."""
+    address = find_address(path)
+    return address is not None and _module_of(*address) == OUTLINES
+
+
+def _module_of(file: Path, place: str) -> str:
+    """The module that reads an image; empty if there is none."""
+    suffix = suffix_of(file)
+    if suffix in OUTLINE_SUFFIXES and _SIZE.match(place):
+        return OUTLINES
+    return (READERS | STACKS if place else READERS).get(suffix, "")
 
 
 def file_of(path: Path) -> Path:

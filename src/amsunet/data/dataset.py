@@ -200,6 +200,8 @@ def open_dataset(
     if convention is None:
         remedy = f"fix the mask, or set {setting('classes')} or {setting('ignore_value')}"
         convention, mask_notes = _find_convention(scans, _class_names(layout, scans), options.masks)
+        if layout.only_class and convention.num_classes == 2 and options.masks.class_names is None:
+            convention = convention.named((layout.only_class,))
     else:
         convention, mask_notes = fit_convention(
             convention, *_masks_by_class(scans, _class_names(layout, scans)), of_run=of_run

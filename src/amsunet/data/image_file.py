@@ -169,19 +169,26 @@ def count_pixels(path: Path) -> int:
     """Number of pixels of an image, from its header alone; ``MAXIMUM_PIXELS`` if the header cannot be read."""
     if parts := split_channels(path):
         return max(map(count_pixels, parts.values()))
+    size = stored_size(path)
+    return MAXIMUM_PIXELS if size is None else math.prod(size)
+
+
+def stored_size(path: Path) -> tuple[int, int] | None:
+    """Height and width of an image as it is stored, from its header alone; None if the header cannot be read."""
+    path = next(iter(split_channels(path).values()), path)  # all channels have one
     if (address := find_address(path)) is not None:
         with suppress(Exception), reading():  # read_image reports the reason
-            return math.prod(address.reader.size(*address))
-        return MAXIMUM_PIXELS
+            return address.reader.size(*address)
+        return None
     with suppress(Exception), reading(), open_regular(path) as file:  # read_image reports the reason
         try:
             picture = _identify(file)
-            return picture.width * picture.height
+            return picture.height, picture.width
         except UnidentifiedImageError:
             if is_tiff(path):  # Pillow cannot open every TIFF
                 with open_tiff(path) as opened:
-                    return int(opened.pages.first.imagelength * opened.pages.first.imagewidth)
-    return MAXIMUM_PIXELS
+                    return int(opened.pages.first.imagelength), int(opened.pages.first.imagewidth)
+    return None
 
 
 def orientation_of(path: Path) -> int:

@@ -14,6 +14,7 @@ from amsunet.data.discovery.folders import Picture, Roles, assign_roles, locate_
 from amsunet.data.discovery.inspection import roles_by_content
 from amsunet.data.discovery.manifest import read_manifest
 from amsunet.data.discovery.other_formats import describe_other, stem_of, without_suffix
+from amsunet.data.discovery.outline_files import add_outlined
 from amsunet.data.discovery.pairing import likely_images
 from amsunet.data.discovery.pairs import Paired, pair_one, pair_pictures
 from amsunet.data.discovery.patient_table import apply_tables
@@ -116,6 +117,8 @@ def _add_from_tree(source: Path, tree: Tree, layout: Layout, channels: Sequence[
     pictures = locate_pictures(tree.pictures, source)
     roles = assign_roles(pictures)
     groups, paired = _pair(roles, channels)
+    if not paired.masks and tree.outlines and add_outlined(source, tree.outlines, roles, layout):
+        return roles
     if not paired.masks and (seen := roles_by_content(pictures, layout)):
         roles = seen
         groups, paired = _pair(roles, channels)

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from amsunet.atomic_io import write_text
 from amsunet.data.channel_files import files_of, image_name
+from amsunet.data.containers import file_of, is_outlined
 from amsunet.data.discovery.other_formats import describe_other
+from amsunet.data.discovery.outline_files import outlined_mask
 from amsunet.data.discovery.patient_column import find_patient_column, known_patient
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.spreadsheet import Table, column_called, plain, read_table
@@ -128,7 +130,8 @@ def _sample(path: Path, number: int, cells: dict[str, str], layout: Layout) -> S
     masks, more = {}, {}
     for column, label in [(f"{_CLASS_MASK}{name}", name) for name in layout.class_names] or [("mask", "")]:
         cell = next((text for key, text in cells.items() if key.lower() == column.lower()), "")
-        files = [_existing(path, number, text.strip()) for text in cell.split(_JOINED) if text.strip()]
+        named = [_existing(path, number, text.strip()) for text in cell.split(_JOINED) if text.strip()]
+        files = [outlined_mask(image, file, label) for file in named]
         if files:
             masks[label] = files[0]
         if files[1:]:
@@ -245,7 +248,8 @@ def write_manifest(path: Path, layout: Layout) -> None:
 
 
 def _masks_of(sample: Sample, label: str) -> list[Path]:
-    return [sample.masks[label], *sample.more_masks.get(label, ())] if label in sample.masks else []
+    masks = [sample.masks[label], *sample.more_masks.get(label, ())] if label in sample.masks else []
+    return [file_of(mask) if is_outlined(mask) else mask for mask in masks]
 
 
 def _relative(files: Sequence[Path], manifest: Path) -> list[str]:

@@ -27,9 +27,7 @@ _FORMATS: dict[str, tuple[str, str]] = {
     **dict.fromkeys((".dng", ".cr2", ".nef", ".arw"), ("a camera's raw image", _PICTURE)),
     **dict.fromkeys((".zip", ".tar", ".gz", ".tgz", ".rar", ".7z"), ("an archive", "unpack it")),
     **dict.fromkeys((".xlsx", ".xls", ".ods"), ("a spreadsheet", "save it as CSV if it names patients or masks")),
-    **dict.fromkeys(
-        (".xml", ".geojson"), ("a file of outlines", "draw them into masks of PNG, one pixel value a class")
-    ),
+    ".xml": ("a file of outlines", "draw them into masks of PNG, one pixel value a class, or save them as GeoJSON"),
 }
 
 

@@ -54,6 +54,8 @@ class Layout:
     class_names: tuple[str, ...] = ()
     problems: list[tuple[str, Path, str]] = field(default_factory=list)
     """Files that cannot be used: the kind of problem, the file and the sentence about it."""
+    only_class: str = ""
+    """The name of the only class, where files name it and their folders do not."""
     notes: list[str] = field(default_factory=list)
     """How files were interpreted."""
     warnings: list[str] = field(default_factory=list)

@@ -6,9 +6,10 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from amsunet.data.containers import is_container
+from amsunet.data.containers import OUTLINE_SUFFIXES, is_container
 from amsunet.data.discovery.other_formats import describe_other, suffix_of
 from amsunet.data.image_file import is_image
+from amsunet.data.readers.imagej_rois import is_of_regions
 
 _OUTPUT_FILES = ("check.json", "model.safetensors")
 """A folder with one of these files was written by this package."""
@@ -25,6 +26,8 @@ class Tree:
     warnings: list[str] = field(default_factory=list)
     others: dict[str, list[Path]] = field(default_factory=dict)
     """Files of formats that are not read, by suffix in lower case."""
+    outlines: list[Path] = field(default_factory=list)
+    """Files that may hold outlines, by their names."""
     empty: list[Path] = field(default_factory=list)
     """Folders that hold nothing."""
 
@@ -74,6 +77,7 @@ def walk(source: Path) -> Tree:
             else:
                 _sort(path, tree)
     tree.pictures.sort()
+    tree.outlines.sort()
     if again:
         tree.warnings.append(f"{_count(again, 'link')}: skipped, for the folder is read already")
     if dead:
@@ -102,6 +106,8 @@ def _sort(path: Path, tree: Tree) -> None:
             tree.undecodable.append(path)
     elif is_image(path) or is_container(path):
         tree.pictures.append(path)
+    elif suffix_of(path) in OUTLINE_SUFFIXES and (suffix_of(path) != ".zip" or is_of_regions(path)):
+        tree.outlines.append(path)
     elif describe_other(path) is not None:
         tree.others.setdefault(suffix_of(path), []).append(path)
 

@@ -14,6 +14,7 @@ from amsunet.data.containers import find_address
 from amsunet.data.image_file import is_tiff, open_picture, read_errors
 from amsunet.data.images import Array
 from amsunet.data.missing_rows import refuse_missing_rows
+from amsunet.data.readers import outlines
 from amsunet.errors import InputError
 from amsunet.regular_file import read_regular
 
@@ -150,6 +151,18 @@ def open_mask(path: Path) -> MaskFile:
             if not is_tiff(path):
                 raise
         return _of_channels(images.decode_tiff(path), path)
+
+
+def read_objects(path: Path) -> Array:
+    """The numbers of the objects that outlines make a mask of, (H, W) of int32; 0 where there is none.
+
+    Args:
+        path: For which ``containers.is_outlined`` holds.
+    """
+    address = find_address(path)
+    assert address is not None
+    with read_errors(path):
+        return outlines.read_objects(*address)
 
 
 def _is_lossy(picture: ImageFile.ImageFile, path: Path) -> bool:

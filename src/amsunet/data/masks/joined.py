@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from amsunet.data.containers import is_outlined
 from amsunet.data.discovery.sample import Sample
 from amsunet.data.images import Array
 from amsunet.data.masks.convention import colour_numbers, name_colours
-from amsunet.data.masks.files import MaskFile, in_eight_bits, is_opaque, open_mask
+from amsunet.data.masks.files import MaskFile, in_eight_bits, is_opaque, open_mask, read_objects
 from amsunet.data.masks.summary import MaskSummary
 from amsunet.errors import InputError
 from amsunet.wording import setting
@@ -35,7 +36,7 @@ def open_sample_mask(sample: Sample, name: str, *, apart: bool = False) -> MaskF
     Args:
         sample: The image with its mask files.
         name: The class, '' without class folders.
-        apart: Whether to number the objects of several files 1, 2, ... in their order.
+        apart: Whether to number the objects of several files, or of outlines, 1, 2, ... in their order.
 
     Returns:
         The mask, of the image's size.
@@ -45,7 +46,7 @@ def open_sample_mask(sample: Sample, name: str, *, apart: bool = False) -> MaskF
     """
     first, more = sample.masks[name], sample.more_masks.get(name, ())
     if not more:
-        return open_mask(first)
+        return MaskFile(read_objects(first)) if apart and is_outlined(first) else open_mask(first)
     paths = (first, *more)
     files = _of_one_kind([open_mask(path) for path in paths])
     file = files[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from amsunet.data.containers import is_outlined
 from amsunet.data.discovery.sample import Sample
 from amsunet.data.images import Array
 from amsunet.data.masks.files import MaskFile, read_region
@@ -48,7 +49,7 @@ class MaskCache:
 
 def _key(sample: Sample, name: str, apart: bool) -> Hashable:
     more = sample.more_masks.get(name, ())
-    return (sample.masks[name], *more, apart and bool(more))
+    return (sample.masks[name], *more, apart and (bool(more) or is_outlined(sample.masks[name])))
 
 
 def _compact(file: MaskFile) -> MaskFile:

@@ -1,0 +1,101 @@
+"""Outlines of COCO JSON, of many images in one file: polygons, and run lengths as numbers or text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from amsunet.data.readers.polygon_fill import OutsideError, Piece, fill
+
+
+def is_of(content: Any) -> bool:
+    """Whether this is a data set, not a list of results."""
+    return isinstance(content, dict) and all(isinstance(content.get(name), list) for name in ("images", "annotations"))
+
+
+def find(content: Any) -> dict[str, list[str]]:
+    """The classes of the objects of each image, by the name of its file."""
+    names, of_image = _category_names(content), _by_image(content)
+    if not all(isinstance(image["file_name"], str) for image in content["images"]):
+        raise ValueError("names images by something else than text: export it again")
+    return {
+        image["file_name"]: [_class_of(one, names) for one in of_image.get(image["id"], ())]
+        for image in content["images"]
+    }
+
+
+def draw(content: Any, image: str, size: tuple[int, int]) -> Iterator[Piece]:
+    """Each annotation is an object."""
+    names = _category_names(content)
+    known = next(one for one in content["images"] if one["file_name"] == image)
+    if (stated := (known.get("height"), known.get("width"))) != size and None not in stated:
+        raise OutsideError(f"{image} has {stated[1]} x {stated[0]} pixels there, and its file {size[1]} x {size[0]}")
+    for one in content["annotations"]:
+        if one["image_id"] == known["id"]:
+            yield _piece(_class_of(one, names), one.get("segmentation"), size, image)
+
+
+def _piece(class_name: str, drawn: Any, size: tuple[int, int], image: str) -> Piece:
+    if not drawn:
+        raise ValueError(f"has an object of {image} without a segmentation (a box alone): draw it, or remove it")
+    if isinstance(drawn, dict):
+        if tuple(drawn["size"]) != size:
+            raise OutsideError(f"an object has run lengths of {drawn['size'][1]} x {drawn['size'][0]} pixels")
+        return _of_run_lengths(class_name, drawn["counts"], size)
+    pieces = [fill(class_name, [np.asarray(ring, np.float64).reshape(-1, 2)], size) for ring in drawn]
+    if len(pieces) == 1:
+        return pieces[0]
+    whole = np.zeros(size, np.bool_)
+    for one in pieces:  # several polygons are united
+        height, width = one.inside.shape
+        whole[one.top : one.top + height, one.left : one.left + width] |= one.inside
+    return Piece(class_name, 0, 0, whole)
+
+
+def _of_run_lengths(class_name: str, counts: list[int] | str, size: tuple[int, int]) -> Piece:
+    """The columns from the first to the last one of an object."""
+    height = size[0]
+    lengths = np.asarray(_unpacked(counts) if isinstance(counts, str) else counts, np.int64)
+    if (lengths < 0).any() or lengths.sum() != size[0] * size[1]:
+        raise ValueError("has run lengths that do not fill their image: export it again")
+    lengths = lengths[: len(lengths) // 2 * 2]  # what follows the last run is outside
+    if not lengths[1::2].any():
+        return Piece(class_name, 0, 0, np.zeros((0, 0), np.bool_))
+    left, right = int(lengths[0]) // height, -(-int(lengths.sum()) // height)
+    lengths = np.append(lengths, right * height - lengths.sum())
+    lengths[0] -= left * height
+    inside = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+    return Piece(class_name, 0, left, inside.reshape(right - left, height).T)
+
+
+def _unpacked(text: str) -> list[int]:
+    """Run lengths of text: five bits a letter, and from the fourth number on what one differs from that two before."""
+    numbers: list[int] = []
+    value = shift = 0
+    for letter in text.encode("ascii"):
+        bits = letter - 48
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        value -= (bits & 16) and 1 << shift
+        numbers.append(value + (numbers[-2] if len(numbers) > 2 else 0))
+        value = shift = 0
+    return numbers
+
+
+def _category_names(content: Any) -> dict[int, str]:
+    return {one["id"]: str(one["name"]) for one in content.get("categories", ())}
+
+
+def _class_of(annotation: Any, names: dict[int, str]) -> str:
+    return names.get(annotation.get("category_id"), "")
+
+
+def _by_image(content: Any) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = {}
+    for one in content["annotations"]:
+        found.setdefault(one["image_id"], []).append(one)
+    return found

@@ -1,0 +1,69 @@
+"""Outlines of LabelMe, a file of JSON for each image: see ``outlines.OutlineReader``."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from amsunet.data.readers.polygon_fill import OutsideError, Piece, fill
+
+_NO_OBJECT = ("__ignore__", "_background_")
+_CORNERS = 180
+"""Of the polygon that a circle is drawn as."""
+
+
+def is_of(content: Any) -> bool:
+    """Whether this is what LabelMe saves."""
+    return isinstance(content, dict) and isinstance(content.get("shapes"), list) and "imagePath" in content
+
+
+def find(content: Any) -> dict[str, list[str]]:
+    """The labels, all of the one image."""
+    return {"": [str(shape["label"]) for shape in _shapes(content)]}
+
+
+def draw(content: Any, image: str, size: tuple[int, int]) -> Iterator[Piece]:
+    """Each shape is an object."""
+    known = (content.get("imageHeight"), content.get("imageWidth"))
+    if None not in known and known != size:
+        raise OutsideError(
+            f"it was drawn in an image of {known[1]} x {known[0]} pixels, and this has {size[1]} x {size[0]}"
+        )
+    for shape in _shapes(content):
+        label, kind = str(shape["label"]), shape.get("shape_type") or "polygon"
+        points = np.asarray(shape["points"], np.float64).reshape(-1, 2)
+        if kind == "mask":
+            yield _bitmap(label, shape["mask"], points, size)
+        else:
+            yield fill(label, [_outline(kind, points)], size)
+
+
+def _shapes(content: Any) -> list[Any]:
+    return [shape for shape in content["shapes"] if shape["label"] not in _NO_OBJECT]
+
+
+def _outline(kind: str, points: Any) -> Any:
+    if kind == "rectangle":
+        (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+        return np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+    if kind == "circle":
+        middle, edge = points
+        angles = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
+        return middle + np.hypot(*(edge - middle)) * np.column_stack([np.cos(angles), np.sin(angles)])
+    if kind == "polygon" and len(points) > 2:
+        return points
+    raise ValueError(f"holds a {kind} of {len(points)} points, which marks no area: remove it, or draw it as a polygon")
+
+
+def _bitmap(label: str, text: str, points: Any, size: tuple[int, int]) -> Piece:
+    left, top = points[0].round().astype(int).tolist()
+    with Image.open(io.BytesIO(base64.b64decode(text)), formats=("PNG",)) as picture:
+        height, width = picture.height, picture.width
+        if min(left, top) < 0 or left + width > size[1] or top + height > size[0]:
+            raise OutsideError(f"a mask leaves its image of {size[1]} x {size[0]} pixels")
+        return Piece(label, top, left, np.asarray(picture.convert("L")) > 0)
