@@ -30,6 +30,7 @@ _SERIES_NUMBER = 300
 _MAY_BE_EMPTY = ("PatientID", "PatientName", "AccessionNumber", "StudyID", "ReferringPhysicianName", "Modality")
 _SEXES = ("M", "F", "O")
 _LONGEST_LABEL = 64
+_NOT_WRITABLE = "not_writable"
 _OTHERS = "its mask can be written as PNG or NIfTI"
 
 
@@ -56,7 +57,7 @@ def _read_source(image: Path) -> tuple[Any, int | None]:
     """The header of the image as a mask needs it, and the number of the frame, from 1 on, if it has several."""
     address = find_address(image)
     if address is None or not is_dicom(address.file):
-        raise InputError(f"{image} is not DICOM, and gets no DICOM SEG: {_OTHERS}")
+        raise _refusal(image, "is not DICOM")
     known = read_header(address.file)
     frame = frame_of(address.file, address.place, known)
     with open_regular(address.file) as opened:
@@ -84,7 +85,7 @@ def _read_source(image: Path) -> tuple[Any, int | None]:
 
 
 def _refusal(image: Path, why: str) -> InputError:
-    return InputError(f"{image} {why}, and gets no DICOM SEG: {_OTHERS}", code="no-seg")
+    return InputError(f"{image} {why}, and gets no DICOM SEG: {_OTHERS}", code=_NOT_WRITABLE)
 
 
 def _conform(source: Any) -> None:
@@ -153,6 +154,7 @@ def _segmentation(result: Segmentation, source: Any, frame: int | None, image: P
         )
     except (ValueError, TypeError, AttributeError, KeyError, IndexError):
         raise _refusal(image, "has a header that the standard has no mask for") from None
+    seg.ContentCreatorName = None  # nobody's, and has to be there
     if frame is not None:
         for group in seg.PerFrameFunctionalGroupsSequence:
             group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber = frame
