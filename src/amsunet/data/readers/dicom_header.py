@@ -34,7 +34,14 @@ _TAGS = (
     *("BitsAllocated", "BitsStored", "PixelRepresentation", "PixelSpacing", "ImagerPixelSpacing"),
     *("NominalScannedPixelSpacing", "SequenceOfUltrasoundRegions", "RescaleSlope", "RescaleIntercept"),
     *("ModalityLUTSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
-    *("SegmentSequence", "SegmentationType", "ImagePositionPatient", "ImageOrientationPatient"),
+    *(
+        "SegmentSequence",
+        "SegmentationType",
+        "MaximumFractionalValue",
+        "ReferencedSeriesSequence",
+        "ImagePositionPatient",
+        "ImageOrientationPatient",
+    ),
 )
 _CENTIMETRES = 3
 """Of physical units of a region of ultrasound."""
