@@ -13,13 +13,16 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import numpy.typing as npt
 
+from amsunet.data.dicom_file import ZIP, is_dicom_archive, is_unnamed, is_unnamed_dicom
 from amsunet.data.discovery.other_formats import suffix_of
 from amsunet.errors import InputError
 
+_DICOM, _DICOM_ARCHIVE = "amsunet.data.readers.dicom", "amsunet.data.readers.dicom_archive"
 READERS: dict[str, str] = {
-    **dict.fromkeys((".dcm", ".dicom", ".ima"), "amsunet.data.readers.dicom"),
+    **dict.fromkeys((".dcm", ".dicom", ".ima"), _DICOM),
 }
 """The module that reads files of a suffix, see ``other_formats.suffix_of``."""
+_SUFFIXES = READERS.keys() | {ZIP}
 
 
 class Reader(Protocol):
@@ -56,7 +59,16 @@ class Address(NamedTuple):
     @property
     def reader(self) -> Reader:
         """What reads the file."""
-        return cast(Reader, import_module(READERS[suffix_of(self.file)]))
+        return cast(Reader, import_module(_module_of(self.file)))
+
+
+def _module_of(file: Path) -> str:
+    """The module that reads a file; empty where none does. A zip, or what has no suffix, is looked into for DICOM."""
+    if (known := READERS.get(suffix_of(file))) is not None:
+        return known
+    if is_unnamed_dicom(file):
+        return _DICOM
+    return _DICOM_ARCHIVE if is_dicom_archive(file) else ""
 
 
 def find_address(path: Path) -> Address | None:
@@ -68,9 +80,14 @@ def find_address(path: Path) -> Address | None:
     Returns:
         The file and the place within; None for any other path.
     """
-    for file in (path, *path.parents):
-        if suffix_of(file) in READERS and not file.is_dir():
+    named = [file for file in (path, *path.parents) if suffix_of(file) in _SUFFIXES]
+    # Of case.zip/image.dcm the zip is the file on the disk; none is of a path that leads nowhere.
+    for file in sorted(named, key=lambda file: not file.is_file()):
+        if _module_of(file) and not file.is_dir():
             return Address(file, path.relative_to(file).as_posix() if path != file else "")
+    for file in (path, path.parent) if is_unnamed(path) else ():
+        if is_unnamed_dicom(file):
+            return Address(file, path.name if path != file else "")
     return None
 
 
@@ -81,8 +98,8 @@ def file_of(path: Path) -> Path:
 
 
 def is_container(path: Path) -> bool:
-    """Whether a file has a format that may hold several images, by its name; hidden files are not."""
-    return suffix_of(path) in READERS and not path.name.startswith(".")
+    """Whether a file has a format that may hold several images, by its name, or is DICOM; hidden files are not."""
+    return bool(_module_of(path)) and not path.name.startswith(".")
 
 
 def addresses(file: Path) -> list[Path]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from amsunet.data.dicom_file import open_dicom
 from amsunet.data.readers.dicom_header import (
     count_frames,
     find_spacing,
@@ -25,7 +26,6 @@ from amsunet.data.readers.dicom_header import (
 from amsunet.data.readers.dicom_segments import is_segmentation, places_of, read_segments
 from amsunet.errors import InputError
 from amsunet.optional import require
-from amsunet.regular_file import open_regular
 
 Array = npt.NDArray[Any]
 
@@ -137,7 +137,7 @@ def _decode(file: Path, header: Any, frame: int) -> tuple[Array, Any]:
     plugin = "gdcm" if syntax.is_encapsulated and syntax not in (_RLE, _DEFLATED) else ""
     if plugin:
         require("gdcm")
-    with open_regular(file) as opened:
+    with open_dicom(file) as opened:
         try:
             if syntax == _DEFLATED:
                 pixel_module = open_dataset(file, opened)

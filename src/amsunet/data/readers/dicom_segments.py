@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from amsunet.data.dicom_file import archive_of
 from amsunet.data.readers.dicom_header import SEGMENTATIONS, count_frames, functional_group, read_header
 from amsunet.errors import InputError
 
@@ -57,7 +58,7 @@ def segments_of(file: Path) -> Segments:
     Raises:
         InputError: If it has more segments than classes can be told apart.
     """
-    found = file.stat()
+    found = (archive_of(file) or file).stat()
     return _segments_of(file, (found.st_size, found.st_mtime_ns))
 
 
