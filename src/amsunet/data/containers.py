@@ -102,6 +102,11 @@ def is_container(path: Path) -> bool:
     return bool(_module_of(path)) and not path.name.startswith(".")
 
 
+def is_read_as_dicom(path: Path) -> bool:
+    """Whether a file is read as DICOM: by its suffix, or by what stands in it where it has none."""
+    return _module_of(path) == _DICOM and not path.name.startswith(".")
+
+
 def addresses(file: Path) -> list[Path]:
     """The address of every image in a file of several, in their order.
 

@@ -22,6 +22,7 @@ class Sample:
         split: The split that the data set names.
         more_masks: Further files of a mask, by the keys of ``masks``; ``open_sample_mask`` joins them.
         other_observer: The mask of a second observer, for scores only.
+        volume: What the volume is called that the image is a slice of.
     """
 
     name: str
@@ -32,6 +33,17 @@ class Sample:
     split: Split | None = None
     more_masks: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     other_observer: Path | None = None
+    volume: str | None = None
+
+
+@dataclass(frozen=True)
+class NamedClasses:
+    """What the numbers of masks mean."""
+
+    values: tuple[int, ...]
+    """The background first."""
+    names: tuple[str, ...]
+    ignore_value: int | None = None
 
 
 @dataclass
@@ -48,6 +60,12 @@ class Layout:
     undecodable_names: list[str] = field(default_factory=list)
     """Names that are not UTF-8, escaped."""
     class_names: tuple[str, ...] = ()
+    named_classes: NamedClasses | None = None
+    """What the data set says that the numbers of masks mean."""
+    channels: tuple[str, ...] = ()
+    """What the data set calls the channels of its images."""
+    problems: list[tuple[str, Path, str]] = field(default_factory=list)
+    """Files that cannot be used: the kind of problem, the file and the sentence about it."""
     notes: list[str] = field(default_factory=list)
     """How files were interpreted."""
     warnings: list[str] = field(default_factory=list)

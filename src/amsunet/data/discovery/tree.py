@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from amsunet.data.containers import is_container
 from amsunet.data.discovery.other_formats import describe_other, suffix_of
 from amsunet.data.image_file import is_image
 
@@ -97,9 +98,9 @@ def describe_other_files(tree: Tree) -> list[str]:
 
 def _sort(path: Path, tree: Tree) -> None:
     if not _is_utf8(path):
-        if is_image(path):
+        if is_image(path) or is_container(path):
             tree.undecodable.append(path)
-    elif is_image(path):
+    elif is_image(path) or is_container(path):
         tree.pictures.append(path)
     elif describe_other(path) is not None:
         tree.others.setdefault(suffix_of(path), []).append(path)

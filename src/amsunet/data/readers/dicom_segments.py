@@ -24,6 +24,7 @@ Array = npt.NDArray[Any]
 Decode = Callable[[int], Array]
 """The pixels of a frame, counted from 0."""
 
+_FRAME = "frame"
 _MOST_SEGMENTS = 254
 _DRAW_AGAIN = "save its segments as BINARY without overlap"
 
@@ -33,13 +34,14 @@ class Segments:
     """What the header of a mask says.
 
     Attributes:
-        names: The name of each segment by its number.
-        planes: The frames of each plane, from 0 on, each with the number of its segment; 0 where a frame holds those of
-            all segments.
+        names: The name of each class by its number: that of the first segment of this name.
+        numbers: The class of each segment.
+        planes: The frames of each plane, from 0 on, each with its class; 0 where a frame holds the numbers of segments.
         images: The UIDs of the images that it was drawn on, those without a pixel of it too.
     """
 
     names: dict[int, str]
+    numbers: dict[int, int]
     planes: dict[str, list[tuple[int, int]]]
     images: frozenset[str]
 
@@ -66,22 +68,26 @@ def segments_of(file: Path) -> Segments:
 def _segments_of(file: Path, stamp: tuple[int, int]) -> Segments:
     header = read_header(file)
     described = header.get("SegmentSequence") or ()
-    names = {int(one.SegmentNumber): str(one.get("SegmentLabel") or "") for one in described if one.SegmentNumber}
-    if not names or len(names) > _MOST_SEGMENTS or max(names) > _MOST_SEGMENTS:
-        raise InputError(f"{file} has {len(names)} segments, where a mask has 1 to {_MOST_SEGMENTS}: part it")
+    labels = {int(one.SegmentNumber): str(one.get("SegmentLabel") or "") for one in described if one.SegmentNumber}
+    # Several segments of one name, as lesions, are one class; without a name each is its own.
+    first = {label: number for number, label in sorted(labels.items(), reverse=True) if label}
+    numbers = {number: first.get(label, number) for number, label in labels.items()}
+    names = {number: labels[number] for number in sorted({*numbers.values()})}
+    if not names or max(names) > _MOST_SEGMENTS:
+        raise InputError(f"{file} has {len(labels)} segments, where a mask has 1 to {_MOST_SEGMENTS}: part it")
     planes: dict[str, list[tuple[int, int]]] = defaultdict(list)
     sources = set()
     for frame in range(count_frames(file, header)):
         identified = functional_group(header, frame, "SegmentIdentificationSequence")
-        number = 0 if identified is None else int(identified.ReferencedSegmentNumber)
+        number = 0 if identified is None else numbers[int(identified.ReferencedSegmentNumber)]
         uid, frame_of_image = _image_of(header, frame)
         sources.add(uid)
-        planes[f"frame{frame_of_image:03}" if frame_of_image else uid or _position(header, frame)].append(
+        planes[f"{_FRAME}{frame_of_image:03}" if frame_of_image else uid or _position(header, frame)].append(
             (frame, number)
         )
-    if len(planes) == 1 and not any(place.startswith("frame") for place in planes):
+    if len(planes) == 1 and not any(place.startswith(_FRAME) for place in planes):
         planes[""] = next(iter(planes.values()))
-    return Segments(names, dict(planes), frozenset(filter(None, {*sources, *_referenced(header)})))
+    return Segments(names, numbers, dict(planes), frozenset(filter(None, {*sources, *_referenced(header)})))
 
 
 def _image_of(header: Any, frame: int) -> tuple[str, int]:
@@ -131,7 +137,8 @@ def read_segments(file: Path, header: Any, place: str, decode: Decode) -> Array:
     """
     known = segments_of(file)
     frames = known.planes.get(place)
-    if frames is None and place not in known.images:
+    of_frames = place.startswith(_FRAME) and any(one.startswith(_FRAME) for one in known.planes)
+    if frames is None and place not in known.images and not of_frames:
         named = f"no plane {place}" if place else f"{len(known.planes)} planes, and none is named"
         raise InputError(f"{file} holds {named}: name one, as {file / next(iter(known.planes))}")
     labels = np.zeros((int(header.Rows), int(header.Columns)), np.uint8)
@@ -139,15 +146,24 @@ def read_segments(file: Path, header: Any, place: str, decode: Decode) -> Array:
     for frame, number in frames or ():
         pixels = decode(frame)
         if number == 0:  # class numbers (LABELMAP)
-            return pixels.astype(np.uint8)
+            return _to_classes(pixels, known)
         inside = pixels > 0
         if header.get("SegmentationType") == "FRACTIONAL" and (pixels[inside] != full).any():
             raise InputError(f"{file} holds shares of segments (FRACTIONAL), not masks: {_DRAW_AGAIN}")
-        if labels[inside].any():
-            other = int(labels[inside].max())
+        if ((labels[inside] != 0) & (labels[inside] != number)).any():
+            other = int(labels[inside & (labels != number)].max())
             raise InputError(
                 f"{file} has pixels of both {known.names.get(other, other)} and {known.names.get(number, number)}: "
                 f"{_DRAW_AGAIN}"
             )
         labels[inside] = number
     return labels
+
+
+def _to_classes(pixels: Array, known: Segments) -> Array:
+    """Numbers of segments as classes; what is no segment is background."""
+    table = np.zeros(int(pixels.max(initial=0)) + 1, np.uint8)
+    for number, label in known.numbers.items():
+        if number < len(table):
+            table[number] = label
+    return np.asarray(table[pixels])
