@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import os
 import shutil
+import socket
 import subprocess
+import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from amsunet.data.containers import addresses
-from amsunet.data.image_file import count_pixels, read_errors
+from amsunet.data.images import read_image
 from amsunet.data.masks import MaskConvention
 from amsunet.errors import InputError
 from amsunet.inference.objects import find_objects
@@ -36,8 +42,6 @@ def _mask(height: int, width: int) -> np.ndarray:
 
 
 def _write(image: Path, path: Path, mask: np.ndarray | None = None) -> np.ndarray:
-    from amsunet.data.images import read_image
-
     height, width = read_image(image).shape[:2]
     mask = _mask(height, width) if mask is None else mask
     result = Segmentation(image.name, np.zeros((3, 1, 1), np.float32), mask, _CLASSES)
@@ -81,24 +85,201 @@ def test_pixels_are_those_of_the_mask(tmp_path):
     assert [segment.SegmentLabel for segment in seg.SegmentSequence] == ["liver", "종양"]
 
 
-def test_no_mask_that_is_written_has_an_error(tmp_path):
-    """Of all kinds of images that pydicom and pydicom-data ship; the others are refused in a sentence."""
+def _file(name: str) -> Path:
+    if (_FILES / name).exists():
+        return _FILES / name
     store = pytest.importorskip("data_store", reason="needs the package pydicom-data")
-    files = [*_FILES.glob("*.dcm"), *(Path(store.__file__).parent / "data").glob("*.dcm")]
-    written, refused = {}, {}
-    for file in sorted(files):
-        try:
-            with read_errors(file):
-                image = addresses(file)[-1]
-            if count_pixels(image) > 1 << 20:
-                continue
-            _write(image, tmp_path / file.name)
-        except InputError as error:
-            refused[file.name] = str(error)
-            assert not (tmp_path / file.name).exists()
-        else:
-            written[file.name] = _errors(tmp_path / file.name)
-    assert not any(written.values()), {name: errors for name, errors in written.items() if errors}
-    assert len(written) > 60 and "eCT_Supplemental.dcm" in written
-    assert "examples_ybr_color.dcm/frame030 is a frame without a place" in refused["examples_ybr_color.dcm"]
-    assert "its mask can be written as PNG or NIfTI" in refused["examples_ybr_color.dcm"]
+    return Path(store.__file__).parent / "data" / name
+
+
+_KINDS = ["CT_small.dcm", "MR_small_bigendian.dcm", "JPEG2000.dcm", "examples_palette.dcm", "examples_jpeg2k.dcm",
+          "image_dfl.dcm", "SC_rgb_small_odd_jpeg.dcm", "GDCMJ2K_TextGBR.dcm", "ExplVR_BigEnd.dcm", "mlut_18.dcm",
+          "eCT_Supplemental.dcm", "gdcm-US-ALOKA-16.dcm", "examples_overlay.dcm", "RG3_UNCI.dcm"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", _KINDS)
+def test_no_mask_that_is_written_has_an_error(tmp_path, name):
+    _write(addresses(_file(name))[-1], tmp_path / "seg.dcm")
+    assert not _errors(tmp_path / "seg.dcm")
+
+
+def test_frames_without_a_place_in_the_patient_are_refused(tmp_path):
+    for name in ("examples_ybr_color.dcm", "emri_small.dcm", "OBXXXX1A_2frame.dcm", "rtdose.dcm"):
+        with pytest.raises(InputError, match=r"is a frame without a place .* can be written as PNG or NIfTI"):
+            _write(addresses(_file(name))[1], tmp_path / "seg.dcm")
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small_implicit.dcm", "eCT_Supplemental.dcm"])
+def test_dcmqi_reads_the_same_pixels(tmp_path, name):
+    dcmqi = pytest.importorskip("dcmqi", reason="needs the package dcmqi")
+    nibabel = pytest.importorskip("nibabel", reason='needs pip install "amsunet[clinic]"')
+    program = Path(dcmqi.__file__).parent / "bin" / "segimage2itkimage"
+    mask = _write(addresses(_file(name))[-1], tmp_path / "seg.dcm")
+    words = [program, "--inputDICOM", tmp_path / "seg.dcm", "--outputDirectory", tmp_path, "-t", "nii"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    header = pydicom.dcmread(tmp_path / "seg.dcm")
+    spacing = header.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing
+    for label in (1, 2):
+        read = nibabel.load(tmp_path / f"{label}.nii.gz")
+        np.testing.assert_array_equal(label == np.asarray(read.dataobj)[..., 0].T, mask == label)
+        np.testing.assert_allclose(read.header.get_zooms()[:2], spacing[::-1], rtol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """The address of the DICOMweb of an Orthanc of its own."""
+    plugin = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+    program = shutil.which("Orthanc", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None or not plugin.exists():
+        pytest.skip("needs Orthanc with DICOMweb, of Debian's orthanc and orthanc-dicomweb")
+    folder = tmp_path_factory.mktemp("orthanc")
+    ports = [_free_port(), _free_port()]
+    settings = {
+        "StorageDirectory": str(folder),
+        "IndexDirectory": str(folder),
+        "Plugins": [str(plugin)],
+        "HttpPort": ports[0],
+        "DicomPort": ports[1],
+        "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": False,
+    }
+    (folder / "settings.json").write_text(json.dumps(settings))
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([program, folder / "settings.json"], stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{ports[0]}/dicom-web"
+    try:
+        while not _answers(ports[0]):
+            assert process.poll() is None, (folder / "log").read_text()
+            time.sleep(0.05)
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize("name", ["CT_small.dcm", "US1_UNCI.dcm"])
+def test_orthanc_keeps_it_in_the_study_of_the_image(tmp_path, archive, name):
+    web = pytest.importorskip("dicomweb_client.api", reason="needs the package dicomweb-client")
+    client = web.DICOMwebClient(url=archive)
+    mask = _write(_file(name), tmp_path / "seg.dcm")
+    image, seg = pydicom.dcmread(_file(name)), pydicom.dcmread(tmp_path / "seg.dcm")
+    client.store_instances([image, seg])
+    found = client.search_for_series(study_instance_uid=image.StudyInstanceUID)
+    assert {one["00080060"]["Value"][0] for one in found} == {image.Modality, "SEG"}
+    back = client.retrieve_instance(seg.StudyInstanceUID, seg.SeriesInstanceUID, seg.SOPInstanceUID)
+    np.testing.assert_array_equal(sum(n * frame for n, frame in enumerate(back.pixel_array, start=1)), mask)
+    assert back.PatientName == image.PatientName
+
+
+def test_the_masks_of_a_folder_are_one_series_and_the_same_mask_is_the_same_object(tmp_path):
+    def uids(folder: str, image: str = "CT_small.dcm", pixel: int = 0) -> tuple[str, str]:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        mask = _mask(*((128, 128) if image == "CT_small.dcm" else (64, 64)))
+        mask[0, 0] = pixel
+        _write(_FILES / image, tmp_path / folder / "seg.dcm", mask)
+        seg = pydicom.dcmread(tmp_path / folder / "seg.dcm")
+        return seg.SeriesInstanceUID, seg.SOPInstanceUID
+
+    first = uids("a")
+    assert uids("a") == first
+    assert uids("a", pixel=1)[0] == first[0] and uids("a", pixel=1)[1] != first[1]
+    assert uids("b")[0] != first[0]
+    assert uids("a", "MR_small.dcm")[0] != first[0]  # of another study
+
+
+def test_an_empty_mask_is_written(tmp_path):
+    _write(_FILES / "CT_small.dcm", tmp_path / "seg.dcm", np.zeros((128, 128), np.uint8))
+    seg = pydicom.dcmread(tmp_path / "seg.dcm")
+    assert not seg.pixel_array.any() and len(seg.SegmentSequence) == 2
+    assert not _errors(tmp_path / "seg.dcm")
+
+
+def test_a_frame_is_named_by_its_number(tmp_path):
+    store = pytest.importorskip("data_store", reason="needs the package pydicom-data")
+    image = Path(store.__file__).parent / "data" / "eCT_Supplemental.dcm"
+    _write(image / "frame002", tmp_path / "seg.dcm")
+    seg = pydicom.dcmread(tmp_path / "seg.dcm")
+    groups, source = seg.PerFrameFunctionalGroupsSequence, pydicom.dcmread(image, stop_before_pixels=True)
+    assert {one.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber for one in groups} == {2}
+    place = source.PerFrameFunctionalGroupsSequence[1].PlanePositionSequence[0].ImagePositionPatient
+    assert groups[0].PlanePositionSequence[0].ImagePositionPatient == place
+
+
+@pytest.mark.parametrize(
+    ("elements", "expected"),
+    [
+        ({"StudyTime": "14:04:38", "StudyDate": "1993.08.22"}, ("140438", "19930822")),
+        ({"StudyTime": "noon", "StudyDate": "yesterday"}, ("", "")),
+        ({"PatientSex": "unknown"}, ("072730", "20040119")),
+        ({"PixelSpacing": [0, 0], "FrameOfReferenceUID": None, "SOPClassUID": "1.2.840.10008.5.1.4.1.1.7",
+          "ImagePositionPatient": None}, ("072730", "20040119")),
+    ],
+)  # fmt: skip
+def test_headers_that_are_not_as_the_standard_has_them_are_taken(tmp_path, made, elements, expected):
+    _write(made(**elements), tmp_path / "seg.dcm")
+    seg = pydicom.dcmread(tmp_path / "seg.dcm")
+    assert (seg.StudyTime, seg.StudyDate) == expected
+    assert not _errors(tmp_path / "seg.dcm")
+
+
+@pytest.mark.parametrize(
+    ("elements", "message"),
+    [
+        ({"StudyInstanceUID": None}, r"does not say which study it is of \(StudyInstanceUID\)"),
+        ({"FrameOfReferenceUID": None}, "from where its position is counted"),
+        ({"SliceThickness": None, "SpacingBetweenSlices": None}, "how thick its slice is"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.6", "FrameOfReferenceUID": None, "ImagePositionPatient": None},
+         "has a header that the standard has no mask for"),
+    ],
+)  # fmt: skip
+def test_what_the_standard_asks_for_and_is_missing_is_named(tmp_path, made, elements, message):
+    path = made(**elements)
+    with pytest.raises(InputError, match=rf"made\.dcm .*{message}.*, and gets no DICOM SEG") as refused:
+        _write(path, tmp_path / "seg.dcm")
+    assert not (tmp_path / "seg.dcm").exists()
+    assert refused.value.code == "not_writable"
+
+
+def test_an_image_that_is_not_dicom_is_refused(tmp_path):
+    path = tmp_path / "image.png"
+    Image.new("L", (8, 8)).save(path)
+    with pytest.raises(InputError, match=r"image\.png is not DICOM, and gets no DICOM SEG"):
+        _write(path, tmp_path / "seg.dcm")
+
+
+def test_patients_keep_their_names_and_nobody_else_hears_them(tmp_path, caplog, capfd, made):
+    """Korean, Japanese, Chinese ...: the mask is of the same patient, and no log, warning or error has the name."""
+    caplog.set_level(logging.DEBUG)
+    said, names = [], []
+    for file in sorted(_FILES.with_name("charset_files").glob("chr*.dcm")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            known = pydicom.dcmread(file)
+        if "PatientName" not in known:
+            continue
+        image = made(PatientName=known.PatientName, SpecificCharacterSet=known.get("SpecificCharacterSet"))
+        names.append(str(known.PatientName))
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            _write(image, tmp_path / "seg.dcm")
+            broken = made(PatientName=known.PatientName, StudyInstanceUID=None)
+            with pytest.raises(InputError) as refused:
+                _write(broken, tmp_path / "none.dcm")
+        said += [str(refused.value), *(str(one.message) for one in warned if "pydicom" not in str(one.filename))]
+        assert pydicom.dcmread(tmp_path / "seg.dcm").PatientName == known.PatientName
+    assert len(names) > 10
+    said += [record.getMessage() for record in caplog.records] + [*capfd.readouterr()]
+    assert not {part for name in names for part in (name, *name.split("=")) for text in said if part and part in text}

@@ -14,11 +14,13 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import numpy.typing as npt
 
+from amsunet.data.dicom_file import ZIP, is_dicom_archive, is_unnamed, is_unnamed_dicom
 from amsunet.data.discovery.other_formats import suffix_of
 from amsunet.errors import InputError
 
+_DICOM, _DICOM_ARCHIVE = "amsunet.data.readers.dicom", "amsunet.data.readers.dicom_archive"
 READERS: dict[str, str] = {
-    **dict.fromkeys((".dcm", ".dicom", ".ima"), "amsunet.data.readers.dicom"),
+    **dict.fromkeys((".dcm", ".dicom", ".ima"), _DICOM),
     **dict.fromkeys((".nii", ".nii.gz"), "amsunet.data.readers.nifti"),
 }
 """The module that reads files of a suffix, see ``other_formats.suffix_of``."""
@@ -31,6 +33,7 @@ OUTLINE_SUFFIXES = frozenset({".geojson", ".json", ".roi", ".zip"})
 OUTLINES = "amsunet.data.readers.outlines"
 """The module that reads these addresses."""
 _SIZE = re.compile(r"\d{1,7}x\d{1,7}(/|$)")
+_SUFFIXES = READERS.keys() | STACKS | OUTLINE_SUFFIXES | {ZIP}
 
 
 class Reader(Protocol):
@@ -81,10 +84,15 @@ def find_address(path: Path) -> Address | None:
     Returns:
         The file and the place within; None for any other path.
     """
-    for file in (path, *path.parents):
+    named = [file for file in (path, *path.parents) if suffix_of(file) in _SUFFIXES]
+    # Of case.zip/image.dcm the zip is the file on the disk; none is of a path that leads nowhere.
+    for file in sorted(named, key=lambda file: not file.is_file()):
         place = path.relative_to(file).as_posix() if path != file else ""
         if _module_of(file, place) and not file.is_dir():
             return Address(file, place)
+    for file in (path, path.parent) if is_unnamed(path) else ():
+        if is_unnamed_dicom(file):
+            return Address(file, path.name if path != file else "")
     return None
 
 
@@ -95,11 +103,15 @@ def is_outlined(path: Path) -> bool:
 
 
 def _module_of(file: Path, place: str) -> str:
-    """The module that reads an image; empty if there is none."""
+    """The module that reads an image; empty where none does. A zip, or what has no suffix, is looked into for DICOM."""
     suffix = suffix_of(file)
     if suffix in OUTLINE_SUFFIXES and _SIZE.match(place):
         return OUTLINES
-    return (READERS | STACKS if place else READERS).get(suffix, "")
+    if (known := (READERS | STACKS if place else READERS).get(suffix)) is not None:
+        return known
+    if is_unnamed_dicom(file):
+        return _DICOM
+    return _DICOM_ARCHIVE if is_dicom_archive(file) else ""
 
 
 def file_of(path: Path) -> Path:
@@ -109,8 +121,13 @@ def file_of(path: Path) -> Path:
 
 
 def is_container(path: Path) -> bool:
-    """Whether a file has a format that may hold several images, by its name; hidden files are not."""
-    return suffix_of(path) in READERS and not path.name.startswith(".")
+    """Whether a file has a format that may hold several images, by its name, or is DICOM; hidden files are not."""
+    return bool(_module_of(path, "")) and not path.name.startswith(".")
+
+
+def is_read_as_dicom(path: Path) -> bool:
+    """Whether a file is read as DICOM: by its suffix, or by what stands in it where it has none."""
+    return _module_of(path, "") == _DICOM and not path.name.startswith(".")
 
 
 def addresses(file: Path) -> list[Path]:

@@ -14,14 +14,15 @@ from typing import Any
 import amsunet
 from amsunet.atomic_io import atomic_write
 from amsunet.data.containers import find_address
+from amsunet.data.dicom_file import is_dicom, is_dicom_archive, open_dicom
 from amsunet.data.overlay import colour_of
 from amsunet.data.readers.dicom import frame_of
-from amsunet.data.readers.dicom_header import find_spacing, is_dicom, open_dataset, quietly, read_header
+from amsunet.data.readers.dicom_archive import within
+from amsunet.data.readers.dicom_header import find_spacing, open_dataset, quietly, read_header
 from amsunet.errors import InputError
 from amsunet.inference.objects import Objects
 from amsunet.inference.segmentation import Segmentation
 from amsunet.optional import require
-from amsunet.regular_file import open_regular
 
 suffix = ".dcm"
 
@@ -30,6 +31,7 @@ _SERIES_NUMBER = 300
 _MAY_BE_EMPTY = ("PatientID", "PatientName", "AccessionNumber", "StudyID", "ReferringPhysicianName", "Modality")
 _SEXES = ("M", "F", "O")
 _LONGEST_LABEL = 64
+_NOT_WRITABLE = "not_writable"
 _OTHERS = "its mask can be written as PNG or NIfTI"
 
 
@@ -54,18 +56,16 @@ def write(result: Segmentation, objects: Objects, image: Path, path: Path) -> No
 
 def _read_source(image: Path) -> tuple[Any, int | None]:
     """The header of the image as a mask needs it, and the number of the frame, from 1 on, if it has several."""
-    address = find_address(image)
-    if address is None or not is_dicom(address.file):
-        raise InputError(f"{image} is not DICOM, and gets no DICOM SEG: {_OTHERS}")
-    known = read_header(address.file)
-    frame = frame_of(address.file, address.place, known)
-    with open_regular(address.file) as opened:
-        source = open_dataset(address.file, opened, stop_before_pixels=True)
+    file, place = _locate(image)
+    known = read_header(file)
+    frame = frame_of(file, place, known)
+    with open_dicom(file) as opened:
+        source = open_dataset(file, opened, stop_before_pixels=True)
     for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
         if not source.get(name):
             raise _refusal(image, f"does not say which study it is of ({name})")
     _conform(source)
-    if address.place or "PerFrameFunctionalGroupsSequence" in source:
+    if place or "PerFrameFunctionalGroupsSequence" in source:
         _keep_frame(source, frame, image)
         return source, frame + 1
     if find_spacing(known, frame) is None and "PixelSpacing" in source:
@@ -83,8 +83,18 @@ def _read_source(image: Path) -> tuple[Any, int | None]:
     return source, None
 
 
+def _locate(image: Path) -> tuple[Path, str]:
+    """The DICOM file that an image lies in, and the image within it."""
+    address = find_address(image)
+    if address is not None and is_dicom_archive(address.file):
+        return within(*address)
+    if address is None or not is_dicom(address.file):
+        raise _refusal(image, "is not DICOM")
+    return address
+
+
 def _refusal(image: Path, why: str) -> InputError:
-    return InputError(f"{image} {why}, and gets no DICOM SEG: {_OTHERS}", code="no-seg")
+    return InputError(f"{image} {why}, and gets no DICOM SEG: {_OTHERS}", code=_NOT_WRITABLE)
 
 
 def _conform(source: Any) -> None:
@@ -153,6 +163,7 @@ def _segmentation(result: Segmentation, source: Any, frame: int | None, image: P
         )
     except (ValueError, TypeError, AttributeError, KeyError, IndexError):
         raise _refusal(image, "has a header that the standard has no mask for") from None
+    seg.ContentCreatorName = None  # nobody's, and has to be there
     if frame is not None:
         for group in seg.PerFrameFunctionalGroupsSequence:
             group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber = frame

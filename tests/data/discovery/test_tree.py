@@ -51,7 +51,7 @@ def test_dead_links_are_warned_of(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("suffix", "advice"),
-    [(".jp2", "JPEG 2000"), (".npy", "NumPy"), (".dcm", "DICOM"), (".h5", "HDF5"), (".nii", "NIfTI"),
+    [(".jp2", "JPEG 2000"), (".npy", "NumPy"), (".mha", "volume"), (".h5", "HDF5"), (".nii", "NIfTI"),
      (".NII.gz", "NIfTI"), (".czi", "microscope"), (".mat", "MATLAB"), (".heic", "not read"), (".zip", "archive")],
 )  # fmt: skip
 def test_files_of_other_formats_are_described(suffix: str, advice: str, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from amsunet.data.discovery.channel_groups import ChannelGroups, group_channels
+from amsunet.data.discovery.dicom_series import name_patients, pair_segmentations
 from amsunet.data.discovery.folders import Picture, Roles, assign_roles, locate_pictures, splits_by_file_names
 from amsunet.data.discovery.inspection import roles_by_content
 from amsunet.data.discovery.manifest import read_manifest
@@ -109,11 +110,15 @@ def _with_tables(source: Path, layout: Layout) -> Layout:
         _note_splits(layout, source)
         apply_split_file(source, layout)
         apply_tables(source, layout)
+        name_patients(layout)
     return layout
 
 
 def _add_from_tree(source: Path, tree: Tree, layout: Layout, channels: Sequence[str] | None) -> Roles:
     """Add the samples of a folder to a layout, found by the names of files, else by their content."""
+    pair_segmentations(tree, layout)
+    if layout.samples and not tree.pictures:
+        return Roles()
     pictures = locate_pictures(tree.pictures, source)
     roles = assign_roles(pictures)
     groups, paired = _pair(roles, channels)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from amsunet.data.dicom_file import open_dicom
 from amsunet.data.readers.dicom_header import (
-    SEGMENTATIONS,
     count_frames,
     find_spacing,
     functional_group,
@@ -23,9 +23,9 @@ from amsunet.data.readers.dicom_header import (
     quietly,
     read_header,
 )
+from amsunet.data.readers.dicom_segments import is_segmentation, places_of, read_segments
 from amsunet.errors import InputError
 from amsunet.optional import require
-from amsunet.regular_file import open_regular
 
 Array = npt.NDArray[Any]
 
@@ -35,8 +35,11 @@ _RLE = "1.2.840.10008.1.2.5"
 
 
 def places(file: Path) -> list[str]:
-    """The frames of a file, see ``containers.Reader``."""
-    count = count_frames(file, read_header(file))
+    """The frames of a file, or the planes of a mask, see ``containers.Reader``."""
+    header = read_header(file)
+    if is_segmentation(header):
+        return places_of(file)
+    count = count_frames(file, header)
     width = max(3, len(str(count)))
     return [f"frame{number:0{width}}" for number in range(1, count + 1)] if count > 1 else [""]
 
@@ -51,7 +54,7 @@ def spacing(file: Path, place: str) -> tuple[float, float] | None:
     """Millimetres a pixel, see ``containers.Reader``."""
     header = read_header(file)
     with quietly():
-        return find_spacing(header, frame_of(file, place, header))
+        return find_spacing(header, 0 if is_segmentation(header) else frame_of(file, place, header))
 
 
 def read(file: Path, place: str) -> Array:
@@ -68,7 +71,7 @@ def read(file: Path, place: str) -> Array:
         InputError: If it is a mask, or its pixels cannot be read.
     """
     header = read_header(file)
-    if header.get("SOPClassUID") in SEGMENTATIONS:
+    if is_segmentation(header):
         raise InputError(f"{file} is a mask (DICOM SEG), not an image: name the image that it was drawn on")
     frame = frame_of(file, place, header)
     with quietly():
@@ -90,13 +93,15 @@ def read_labels(file: Path, place: str) -> Array:
         place: The frame; empty of a single one.
 
     Returns:
-        (H, W) of the numbers that are stored.
+        (H, W) of the numbers that are stored; of DICOM SEG the numbers of segments.
 
     Raises:
         InputError: If its pixels cannot be read, or are colours.
     """
     header = read_header(file)
     with quietly():
+        if is_segmentation(header):
+            return read_segments(file, header, place, lambda frame: _decode(file, header, frame)[0])
         stored, _ = _decode(file, header, frame_of(file, place, header))
     if stored.ndim != 2:
         raise InputError(f"{file} holds colours, where a mask holds numbers: save it as grey")
@@ -132,11 +137,13 @@ def _decode(file: Path, header: Any, frame: int) -> tuple[Array, Any]:
     plugin = "gdcm" if syntax.is_encapsulated and syntax not in (_RLE, _DEFLATED) else ""
     if plugin:
         require("gdcm")
-    with open_regular(file) as opened:
+    with open_dicom(file) as opened:
         try:
             if syntax == _DEFLATED:
                 pixel_module = open_dataset(file, opened)
                 stored = pydicom.pixels.pixel_array(pixel_module, index=frame)
+            elif header.get("BitsAllocated") == 1 and header.Rows * header.Columns % 8:
+                return _unpacked_bits(opened, header, frame), header
             else:
                 pixel_module = pydicom.Dataset()
                 stored = pydicom.pixels.pixel_array(opened, ds_out=pixel_module, index=frame, decoding_plugin=plugin)
@@ -152,6 +159,15 @@ def _decode(file: Path, header: Any, frame: int) -> tuple[Array, Any]:
                     "copy it again from where it came"
                 ) from None
             raise
+
+
+def _unpacked_bits(opened: Any, header: Any, frame: int) -> Array:
+    """One frame of bits that begins within a byte, where pydicom does not find it (3.0)."""
+    shape = int(header.Rows), int(header.Columns)
+    packed = require("pydicom").dcmread(opened, specific_tags=["PixelData"]).PixelData
+    first, shift = divmod(frame * shape[0] * shape[1], 8)
+    some = np.frombuffer(packed, np.uint8)[first : first + -(-(shape[0] * shape[1] + shift) // 8)]
+    return np.unpackbits(some, bitorder="little")[shift : shift + shape[0] * shape[1]].reshape(shape)
 
 
 def _colours_of_palette(stored: Array, pixel_module: Any) -> Array:

@@ -15,11 +15,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from amsunet.data.dicom_file import archive_of, has_mark, open_dicom
 from amsunet.data.image_header import Claim, refuse_claim
 from amsunet.errors import InputError
 from amsunet.optional import require
 from amsunet.process_state import Borrowed, quiet
-from amsunet.regular_file import open_regular
 
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """SOP classes of masks: one plane a segment, and class numbers."""
@@ -34,7 +34,14 @@ _TAGS = (
     *("BitsAllocated", "BitsStored", "PixelRepresentation", "PixelSpacing", "ImagerPixelSpacing"),
     *("NominalScannedPixelSpacing", "SequenceOfUltrasoundRegions", "RescaleSlope", "RescaleIntercept"),
     *("ModalityLUTSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
-    *("SegmentSequence", "SegmentationType", "ImagePositionPatient", "ImageOrientationPatient"),
+    *(
+        "SegmentSequence",
+        "SegmentationType",
+        "MaximumFractionalValue",
+        "ReferencedSeriesSequence",
+        "ImagePositionPatient",
+        "ImageOrientationPatient",
+    ),
 )
 _CENTIMETRES = 3
 """Of physical units of a region of ultrasound."""
@@ -63,19 +70,6 @@ def quietly() -> Iterator[None]:
         yield
 
 
-def is_dicom(file: Path) -> bool:
-    """Whether a file is DICOM by what stands in it, whatever its name.
-
-    Args:
-        file: Any path; False where it cannot be read.
-    """
-    try:
-        with open_regular(file) as opened:
-            return opened.read(132)[128:] == b"DICM"
-    except (OSError, InputError):
-        return False
-
-
 def read_header(file: Path) -> Any:
     """Read what is needed of the header of a DICOM file.
 
@@ -88,13 +82,13 @@ def read_header(file: Path) -> Any:
     Raises:
         InputError: If it is not DICOM, or holds no image.
     """
-    found = file.stat()
+    found = (archive_of(file) or file).stat()
     return _read_header(file, (found.st_size, found.st_mtime_ns))
 
 
 @lru_cache(4)  # every frame of a file asks for its header, which of a thousand frames takes a second
 def _read_header(file: Path, stamp: tuple[int, int]) -> Any:
-    with quietly(), open_regular(file) as opened:
+    with quietly(), open_dicom(file) as opened:
         header = open_dataset(file, opened, specific_tags=[*_TAGS], stop_before_pixels=True)
         _refuse_other(file, header)
     return header
@@ -112,7 +106,7 @@ def open_dataset(file: Path, opened: Any, **options: Any) -> Any:
         InputError: If it is not DICOM, or inflates to more than can be true.
     """
     pydicom = require("pydicom")
-    if opened.read(132)[128:] != b"DICM":
+    if not has_mark(opened):
         raise InputError(
             f"{file} is not a DICOM file, or an encrypted one (no letters DICM at byte 128): decrypt it, or "
             "save it again with the program that it came from"
@@ -153,7 +147,9 @@ def _refuse_other(file: Path, header: Any) -> None:
     bits = samples * int(header.get("BitsAllocated") or 8)
     if "422" in str(header.get("PhotometricInterpretation")):
         bits = 2 * bits // 3
-    refuse_claim(file, Claim(header.Rows, header.Columns, bits, 4 * samples * 4, 1 if native else None))
+    archive = archive_of(file)
+    ratio = 1 if native and archive is None else None
+    refuse_claim(archive or file, Claim(header.Rows, header.Columns, bits, 4 * samples * 4, ratio))
 
 
 def count_frames(file: Path, header: Any) -> int:

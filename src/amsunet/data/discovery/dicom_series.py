@@ -1,0 +1,160 @@
+"""DICOM as a data set: which image a DICOM SEG was drawn on, what its segments are called, and whose image it is.
+
+A SEG names its images by their UIDs, so names of files and folders do not matter. Who a patient is does not leave the
+file: the group of a sample is a checksum.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from amsunet.data.containers import addresses, file_of, is_read_as_dicom
+from amsunet.data.discovery.sample import Layout, NamedClasses, Sample
+from amsunet.data.discovery.tree import Tree
+from amsunet.errors import InputError
+from amsunet.safe_text import name_problem
+
+_DIGITS = 8
+_BACKGROUND = "background"
+
+
+def pair_segmentations(tree: Tree, layout: Layout) -> None:
+    """Pair DICOM images with the DICOM SEG that were drawn on them, and take both from the pictures of a folder.
+
+    Args:
+        tree: Of the folder.
+        layout: Gets the samples, the names of the classes, and masks that cannot be used.
+    """
+    headers = _read_headers([path for path in tree.pictures if is_read_as_dicom(path)])
+    masks = {path: header for path, header in headers.items() if _is_mask(header)}
+    if not masks:
+        return
+    images = {str(header.get("SOPInstanceUID")): path for path, header in headers.items() if path not in masks}
+    drawn = _by_image(_of_one_numbering(masks, layout), images, layout)
+    for image, mask in sorted(drawn.items()):
+        layout.samples += _samples(image, headers[image], mask)
+    used = {*masks, *drawn}
+    tree.pictures = [path for path in tree.pictures if path not in used]
+    if drawn:
+        layout.notes.append(
+            f"{len(drawn)} DICOM images have their masks in {len(masks)} DICOM SEG, which name them: the classes are "
+            f"the segments ({', '.join(layout.named_classes.names[1:]) if layout.named_classes else ''})"
+        )
+
+
+def name_patients(layout: Layout) -> None:
+    """Group the samples whose images are DICOM by patient, unless the data set names patients itself.
+
+    Args:
+        layout: Its samples get groups.
+    """
+    unknown = [sample for sample in layout.samples if sample.group is None and is_read_as_dicom(file_of(sample.image))]
+    headers = _read_headers({file_of(sample.image) for sample in unknown})
+    patients = {path: patient_of(header) for path, header in headers.items()}
+    layout.samples = [
+        sample if sample.group is not None else replace(sample, group=patients.get(file_of(sample.image)))
+        for sample in layout.samples
+    ]
+    if known := {*filter(None, patients.values())}:
+        layout.notes.append(
+            f"{len(known)} patients are told apart by the numbers in their DICOM files, and are called by checksums of "
+            "them"
+        )
+
+
+def patient_of(header: Any) -> str | None:
+    """What a patient is called: a checksum of the number in a header, which tells patients apart and names none."""
+    number = str(header.get("PatientID") or "").strip()
+    return f"patient-{hashlib.sha256(number.encode()).hexdigest()[:_DIGITS]}" if number else None
+
+
+def _read_headers(files: Iterable[Path]) -> dict[Path, Any]:
+    """The headers of those that can be read; the scan says what is wrong with the others."""
+    from amsunet.data.readers.dicom_header import read_header  # noqa: PLC0415 - where there are any
+
+    found = {}
+    for path in files:
+        try:
+            found[path] = read_header(path)
+        except (InputError, OSError, ValueError):
+            continue
+    return found
+
+
+def _is_mask(header: Any) -> bool:
+    from amsunet.data.readers.dicom_segments import is_segmentation  # noqa: PLC0415 - where there are any
+
+    return is_segmentation(header)
+
+
+def _of_one_numbering(masks: Iterable[Path], layout: Layout) -> list[Path]:
+    """The masks whose segments are numbered alike; the others become problems."""
+    from amsunet.data.readers.dicom_segments import segments_of  # noqa: PLC0415 - where there are any
+
+    names: dict[int, tuple[str, Path]] = {}
+    kept = []
+    for mask in sorted(masks):
+        try:
+            own = segments_of(mask).names
+        except (InputError, ValueError, AttributeError) as error:
+            layout.problems.append(("unreadable files", mask, str(error)))
+            continue
+        other = next((number for number, name in own.items() if names.get(number, (name,))[0] != name), None)
+        if other is not None:
+            name, first = names[other]
+            layout.problems.append((
+                "masks with other class numbers", mask,
+                f"{mask} calls segment {other} {own[other]}, and {first} {name}: number segments alike",
+            ))  # fmt: skip
+            continue
+        names = {number: (name, mask) for number, name in own.items()} | names
+        kept.append(mask)
+    numbers = sorted(names)
+    called = [_class_name(names[number][0], number) for number in numbers]
+    if len({*called}) == len(called):
+        layout.named_classes = NamedClasses((0, *numbers), (_BACKGROUND, *called))
+    return kept
+
+
+def _class_name(label: str, number: int) -> str:
+    label = label.replace("/", " ").replace("\\", " ").strip()
+    return label if label.lower() != _BACKGROUND and not name_problem(label) else f"segment {number}"
+
+
+def _by_image(masks: Sequence[Path], images: dict[str, Path], layout: Layout) -> dict[Path, Path]:
+    """The address of the mask of each image."""
+    from amsunet.data.readers.dicom_segments import segments_of  # noqa: PLC0415 - where there are any
+
+    found: dict[Path, list[Path]] = defaultdict(list)
+    for mask in masks:
+        here = [uid for uid in segments_of(mask).images if uid in images]
+        if not here:
+            layout.masks_without_image.append(mask)
+        for uid in here:
+            found[images[uid]].append(mask / uid)
+    for image, several in found.items():
+        if len(several) > 1:
+            one, other = (address.parent for address in several[:2])
+            layout.problems.append((
+                "images with several DICOM SEG", image,
+                f"{image} has a mask in {one} and in {other}: keep one, or put their segments into one",
+            ))  # fmt: skip
+    return {image: several[0] for image, several in found.items() if len(several) == 1}
+
+
+def _samples(image: Path, header: Any, mask: Path) -> list[Sample]:
+    """A sample for the image in a file, or for each of its frames."""
+    frames = addresses(image)
+    if len(frames) > 1:
+        return [
+            Sample(f"{image.stem}_{frame.name}", frame, {"": mask.parent / frame.name}, volume=image.stem)
+            for frame in frames
+        ]
+    series = str(header.get("SeriesInstanceUID") or "")
+    called = f"series-{hashlib.sha256(series.encode()).hexdigest()[:_DIGITS]}" if series else None
+    return [Sample(image.stem, image, {"": mask}, volume=called)]
