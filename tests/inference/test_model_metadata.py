@@ -11,7 +11,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from amsunet.errors import InputError
 from amsunet.inference.model_file import _checksum, load_model
-from amsunet.inference.model_metadata import METADATA, ModelDescription, parse_description, read_description
+from amsunet.inference.model_metadata import (
+    METADATA,
+    ModelDescription,
+    describe_together,
+    parse_description,
+    read_description,
+)
 from amsunet.inference.model_ref import FILE_NAME
 from amsunet.zoo import FOLDER, zoo_names
 
@@ -171,3 +177,25 @@ def test_classes_that_the_weights_do_not_have_are_refused(make_run):
     _forge(path, convention={"kind": "values", "values": [0, 1, 2], "class_names": ["a", "b", "c"]})
     with pytest.raises(InputError, match="arguments have num_classes 2, and all else is for 3"):
         load_model(path)
+
+
+def test_a_description_of_before_objects_were_parted_keeps_connected_components(known, tmp_path):
+    del known["separation"]
+    assert parse_description(json.dumps(known), tmp_path / "model").separation == 0
+
+
+def test_a_waist_is_as_deep_in_what_the_network_sees_whatever_the_size_of_the_image(known, tmp_path):
+    known["preprocessing"] |= {"scale": 0.5}
+    description = parse_description(_set(known, "separation", 2.0), tmp_path / "model")
+    assert description.separation_in(100, 100) == 2
+    halved = description.at_scale(0.25)
+    assert halved.separation == 4 and halved.separation_in(100, 100) == 4
+    known["preprocessing"] |= {"spacing": [0.5, 0.5]}
+    spaced = parse_description(_set(known, "separation", 2.0), tmp_path / "model")
+    assert spaced.separation_in(100, 100, (0.25, 0.25)) == pytest.approx(4)
+
+
+@pytest.mark.parametrize(("separations", "expected"), [((1, 2, 0), 1.5), ((1, 0, 0), 0), ((0, 0), 0), ((1, 0), 0)])
+def test_an_ensemble_parts_objects_if_most_of_its_networks_do(known, tmp_path, separations, expected):
+    known = [parse_description(_set(known, "separation", one), tmp_path / "model") for one in separations]
+    assert describe_together(known, 0.5).separation == expected

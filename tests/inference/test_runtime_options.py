@@ -19,6 +19,8 @@ from amsunet.inference.runtime_options import RuntimeOptions
         ({"precision": "half", "runtime": "onnx"}, r"^precision 'half' is unknown: choose auto, .*float16 or int8$"),
         ({"runtime": "onnx", "compile": True}, r"^compile is for torch"),
         ({"runtime": "openvino", "device": "cuda"}, r"^exported networks run on the CPU: leave device out$"),
+        ({"separation": -1}, r"^separation must be at least 0 and at most 1000 pixels, not -1$"),
+        ({"separation": float("nan")}, r"^separation must be at least 0 and at most 1000 pixels, not nan$"),
     ],
 )
 def test_what_is_mistyped_or_impossible_fails_at_once(settings, message):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -84,3 +86,28 @@ def test_a_mask_is_not_saved_where_its_values_would_change(tmp_path):
     with pytest.raises(InputError, match=r"mask\.jpg would not keep the values of a mask: name it mask\.png"):
         _result([[0, 1]]).save(tmp_path / "mask.jpg")
     assert not [*tmp_path.iterdir()]
+
+
+def test_objects_are_parted_at_their_waists_class_by_class_where_the_network_says_how():
+    rows, columns = np.ogrid[:30, :60]
+    mask = np.zeros((30, 60), np.uint8)
+    for column in (15, 31):
+        mask[(rows - 15) ** 2 + (columns - column) ** 2 <= 100] = 1
+    mask[0, 50:] = 2
+    whole = _result(mask, values=(0, 1, 2), names=("background", "cell", "line"))
+    parted = replace(whole, separation=1.0)
+    assert whole.objects.classes.tolist() == [1, 2] and parted.objects.classes.tolist() == [1, 1, 2]
+    np.testing.assert_array_equal(whole.objects.numbers > 0, parted.objects.numbers > 0)
+    np.testing.assert_array_equal(parted.to_mask(), whole.to_mask())
+
+
+def test_a_mask_of_object_numbers_numbers_them_as_they_are_parted():
+    rows, columns = np.ogrid[:30, :60]
+    mask = np.zeros((30, 60), np.uint8)
+    for column in (15, 31):
+        mask[(rows - 15) ** 2 + (columns - column) ** 2 <= 100] = 1
+    whole = _result(mask, "instances", (0, 1))
+    assert whole.to_mask().max() == 1
+    parted = replace(whole, separation=1.0)
+    np.testing.assert_array_equal(parted.to_mask(), parted.objects.numbers)
+    assert parted.to_mask().max() == 2 and parted.to_mask().dtype == np.uint8
