@@ -25,7 +25,7 @@ from amsunet import __version__
 from amsunet.atomic_io import atomic_write, check_writable
 from amsunet.data.images import Array, read_image
 from amsunet.data.normalization import with_channels
-from amsunet.data.overlay import draw_outlines, viewable
+from amsunet.data.overlay import draw_outlines, fit, viewable
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.data.spacing import describe_spacing
 from amsunet.deployment.parity import find_images
@@ -40,7 +40,7 @@ from amsunet.wording import setting
 FORMAT = "0.5.4"
 """Of the description."""
 _SIDE = 256
-"""Pixels of the middle of an image that the package holds."""
+"""Pixels of the cover, and of the middle of an image that the package holds; of a whole view it holds all."""
 _PERCENTILES = {"min_percentile": 0.5, "max_percentile": 99.5}
 _SAYABLE = "depth, percentiles and channels"
 _AXES = ("batch", "channel", "y", "x")
@@ -204,13 +204,16 @@ def _usual_path(model: ModelRef) -> Path:
 
 
 def _test_image(model: ModelRef, description: ModelDescription, data: str | Path | None, dtype: str) -> Array:
-    """The middle of an image that the network was not trained on, with its channels."""
-    images = find_images(model, description, data)
+    """An image that the network was not trained on, with the channels that it takes."""
+    images, known = find_images(model, description, data), description.preprocessing
     for sample in images.validation:
         image = read_image(sample.image)
-        if str(image.dtype) == dtype and min(image.shape[:2]) >= smallest_side(description.preprocessing):
+        if str(image.dtype) != dtype or min(image.shape[:2]) < smallest_side(known):
+            continue
+        if known.image_scale == "factor":
             top, left = (max(0, (side - _SIDE) // 2) for side in image.shape[:2])
-            return with_channels(image[top : top + _SIDE, left : left + _SIDE], description.preprocessing.in_channels)
+            image = image[top : top + _SIDE, left : left + _SIDE]
+        return with_channels(image, known.in_channels)
     raise InputError(
         f"{images.source} has no validation image of {dtype} to test the package by: name other DATA, as trained on"
     )
@@ -293,9 +296,12 @@ def _headline(model: ModelRef, description: ModelDescription) -> str:
 def _cover(image: Array, probability: Array, description: ModelDescription) -> bytes:
     """The test image, and beside it what is found in it."""
     labels = probability[1] > description.threshold if len(probability) == 2 else probability.argmax(axis=0)
-    picture = np.concatenate([viewable(image), draw_outlines(image, labels.astype(np.uint8))], axis=1)
+    halves = [fit(one, _SIDE, _SIDE) for one in (viewable(image), draw_outlines(image, labels.astype(np.uint8)))]
+    picture = Image.new("RGB", (2 * _SIDE, _SIDE), "white")
+    for index, half in enumerate(halves):
+        picture.paste(half, (index * _SIDE + (_SIDE - half.width) // 2, (_SIDE - half.height) // 2))
     content = io.BytesIO()
-    Image.fromarray(picture).save(content, "PNG")
+    picture.save(content, "PNG")
     return content.getvalue()
 
 
