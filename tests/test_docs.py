@@ -32,7 +32,7 @@ CODE = {
     for name, text in PAGES.items()
     if (found := re.findall(r"^```(python|bash)\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
 }
-SLOW = {"--engine", "page", "web", "compare", "ablate", "benchmark", "--folds", "--pretrained", "--devices"}
+SLOW = {"--engine", "page", "web", "bioimage", "compare", "ablate", "benchmark", "--folds", "--pretrained", "--devices"}
 """What trains several networks, a wide one or in several processes, and what serves until it is ended, is parsed, and
 run by tests of its own."""
 

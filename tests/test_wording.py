@@ -100,6 +100,7 @@ def test_every_setting_is_a_parameter_in_python_and_a_flag_in_the_shell():
         load,
         compare,
         export,
+        amsunet.export_bioimage,
         amsunet.export_web,
         predict_files,
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from amsunet import models as models
     from amsunet.data.options import DataOptions as DataOptions
     from amsunet.data.options import MaskOptions as MaskOptions
+    from amsunet.deployment.bioimage import export_bioimage as export_bioimage
     from amsunet.deployment.export import export as export
     from amsunet.deployment.web import export_web as export_web
     from amsunet.errors import InputError as InputError
@@ -60,6 +61,7 @@ _HOMES = {
     "evaluate": "amsunet.evaluation.evaluate",
     "explain": "amsunet.evaluation.explain",
     "export": "amsunet.deployment.export",
+    "export_bioimage": "amsunet.deployment.bioimage",
     "export_web": "amsunet.deployment.web",
     "list_models": "amsunet.models",
     "load": "amsunet.inference.predictor",

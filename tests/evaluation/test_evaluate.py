@@ -117,6 +117,33 @@ def test_the_polarity_that_is_said_is_evaluated_beside_what_the_network_finds_ou
         assert json.loads((folder / "summary.json").read_text())["polarity"] == evaluation.polarity
 
 
+def test_distances_are_in_the_unit_of_the_pixels_where_all_are_known(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("images", "masks"):
+        (tmp_path / "set" / folder).mkdir(parents=True)
+    nuclei = open_dataset(locate("sample:nuclei"))
+    for sample in nuclei.samples[:2]:
+        image, labels = nuclei.read(sample)
+        Image.fromarray(image[..., 0]).save(tmp_path / "set" / "images" / f"{sample.name}.png")
+        Image.fromarray(np.uint8(255) * (labels == 1)).save(tmp_path / "set" / "masks" / f"{sample.name}.png")
+    found = {
+        spacing: evaluate("zoo:nuclei", tmp_path / "set", options=replace(EXACT, spacing=spacing), out=str(spacing))
+        for spacing in (None, "0.5um", "2mm")
+    }
+    in_pixels = found[None]
+    for spacing, side, unit in (("0.5um", 0.5, "um"), ("2mm", 2, "mm")):
+        hd95, nsd = (found[spacing].interval(metric).mean for metric in ("hd95", "nsd"))
+        assert hd95 == pytest.approx(side * in_pixels.interval("hd95").mean)
+        assert nsd == pytest.approx(in_pixels.interval("nsd").mean)
+        assert f"HD95 ({unit})" in found[spacing].table() and f"NSD at {2 * side:g} {unit}" in found[spacing].table()
+        summary = json.loads((tmp_path / spacing / "summary.json").read_text())
+        assert (summary["unit_of_length"], summary["nsd_tolerance"]) == (unit, pytest.approx(2 * side))
+        with (tmp_path / spacing / "images.csv").open(newline="") as file:
+            assert {row["unit_of_length"] for row in csv.DictReader(file)} == {unit}
+        assert f"HD95 ({unit})" in write_report(found[spacing]).read_text()
+    assert "HD95 (pixels)" in in_pixels.table() and "unit_of_length" not in next(in_pixels.rows())
+
+
 def test_inverted_masks_of_dense_objects_are_noticed_by_the_scores(tmp_path, monkeypatch, save):
     monkeypatch.chdir(tmp_path)
     dense = 0

@@ -49,6 +49,12 @@ def test_distances_of_a_shifted_square():
     predicted[8:20, 13:25] = 1
     assert score(predicted, true).hd95 == pytest.approx(5)
     assert score(predicted, true, spacing=(0.5, 0.5)).hd95 == pytest.approx(2.5)
+    # A tolerance of two pixels is the same in another unit, also where fractions do not add up.
+    for side in (0.65, 0.1, 1.3):
+        in_unit = score(predicted, true, spacing=(side, side), tolerance=2 * side)
+        assert (in_unit.nsd, in_unit.hd95) == pytest.approx((score(predicted, true).nsd, 5 * side))
+    down = score(predicted.T, true.T, spacing=(3, 1))
+    assert down.hd95 == pytest.approx(15) and score(predicted, true, spacing=(3, 1)).hd95 == pytest.approx(5)
     # Every border pixel within two pixels of the other border, by its definition.
     borders = [mask & (distance_transform_edt(mask) <= 1) for mask in (true == 1, predicted == 1)]
     near = [(distance_transform_edt(~other)[border] <= 2) for border, other in (borders, borders[::-1])]

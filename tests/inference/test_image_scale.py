@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 
 import amsunet
 from amsunet.data.components import without_small
+from amsunet.data.images import read_image, write_image
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.errors import InputError
 from amsunet.inference.image_scale import describe_scaling
@@ -110,6 +112,59 @@ def test_spacing_decides_where_it_is_known_of_both(make_scaled, picture):
     known = known.model_copy(update={"preprocessing": of_spacing})
     predictor._members[0] = replace(predictor._members[0], description=known)
     assert predictor.prepare(image, "x", (0.1, 0.1)).working_size == (15, 40)
+
+
+@pytest.fixture
+def make_measured(make_scaled):
+    """A predictor whose training images have pixels of 0.5 um."""
+
+    def make(**settings):
+        predictor = make_scaled(**settings)
+        known = predictor._members[0].description
+        measured = known.preprocessing.model_copy(update={"spacing": (0.0005, 0.0005)})
+        known = known.model_copy(update={"preprocessing": measured})
+        predictor._members[0] = replace(predictor._members[0], description=known)
+        predictor.description = known
+        return predictor
+
+    return make
+
+
+@pytest.mark.parametrize("rule", ["size", "factor"])
+def test_images_of_smaller_pixels_are_brought_to_those_of_the_training(make_measured, make_scaled, picture, rule):
+    image = picture(60, 80)
+    predictor = make_measured(image_scale=rule, smallest_object=60)
+    by_size = make_scaled("size", smallest_object=60)
+    found = predictor.predict(_enlarged(image, 3), spacing=(0.0005 / 3, 0.0005 / 3))
+    assert np.array_equal(found.mask, by_size.predict(_enlarged(image, 3)).mask)
+    nearly = predictor.prepare(image[..., None], "x", (0.00052, 0.00048))
+    assert nearly.working_size == (30, 40), "what is alike is not resampled"
+
+
+def test_pixels_that_cannot_be_so_large_are_refused(make_measured, picture):
+    with pytest.raises(InputError, match=r"^the pixels of x are 10 mm, and those of the training images 0.5 um: set "):
+        make_measured().prepare(picture(60, 80, channels=1), "x", (10.0, 10.0))
+
+
+def test_what_is_not_known_of_pixels_is_told_and_each_file_is_scaled_by_its_own(make_measured, picture, tmp_path):
+    image, predictor = picture(60, 80), make_measured(image_scale="factor")
+    for name, density in (("fine", 6), ("same", 2)):
+        tifffile.imwrite(
+            tmp_path / f"{name}.tif", image, imagej=True, resolution=(density,) * 2, metadata={"unit": "um"}
+        )
+    known = predict_files(predictor, find_inputs([str(tmp_path)]), tmp_path / "out")
+    assert known.written == 2 and not known.sizes
+    assert predictor.scaling(known.sizes).line == (
+        "images are scaled so that their pixels are those of the training, 0.5 um"
+    )
+    for name in ("fine", "same"):
+        expected = predictor.predict(tmp_path / f"{name}.tif").mask
+        assert np.array_equal(read_image(tmp_path / "out" / f"{name}.png")[..., 0], 255 * expected)
+    write_image(tmp_path / "unknown.png", image)
+    mixed = predict_files(predictor, find_inputs([str(tmp_path / "unknown.png")]), tmp_path / "out")
+    assert predictor.scaling(mixed.sizes).note == (
+        "images are without the size of a pixel, and taken as if it were that of the training, 0.5 um; spacing sets it"
+    )
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,24 @@ def test_path_and_array_give_the_same(make_predictor, picture, tmp_path):
     assert predictor.predict(image, spacing=(0.5, 0.25)).spacing == (0.5, 0.25)
 
 
+def test_the_size_of_a_pixel_goes_from_the_image_to_the_result(make_run, picture, tmp_path):
+    run, image = make_run(), picture(40, 56)
+    tifffile.imwrite(tmp_path / "a.tif", image, imagej=True, resolution=(4, 2), metadata={"unit": "um"})
+    write_image(tmp_path / "b.png", image)
+    predictor, typed = Predictor(run), Predictor(run, RuntimeOptions(spacing="2um"))
+    found = predictor.predict(tmp_path / "a.tif")
+    assert found.spacing == pytest.approx((0.0005, 0.00025)) and predictor.predict(tmp_path / "b.png").spacing is None
+    assert sum(found.areas_mm2().values()) == pytest.approx(40 * 0.0005 * 56 * 0.00025)
+    assert found.areas_mm2().keys() == found.areas().keys()
+    for path in ("a.tif", "b.png"):
+        assert typed.predict(tmp_path / path).spacing == pytest.approx((0.002, 0.002))
+    assert typed.predict(image, spacing=(1, 1)).spacing == (1, 1)
+    assert typed.predict_batch([image[..., None]], ["x"])[0].spacing == typed.spacing
+    assert typed.checksum() != predictor.checksum(), "masks may be others"
+    with pytest.raises(InputError, match="how large a pixel of image is, is not known: set spacing"):
+        predictor.predict(image).areas_mm2()
+
+
 @pytest.mark.parametrize(
     "convert",
     [

@@ -17,6 +17,7 @@ from amsunet.inference.runtime_options import RuntimeOptions
         ({"device": "gpu"}, r"^device 'gpu' is unknown: choose auto, cpu, cuda or mps$"),
         ({"precision": "int8"}, r"^precision 'int8' is unknown: choose auto, float32 or bfloat16$"),
         ({"precision": "half", "runtime": "onnx"}, r"^precision 'half' is unknown: choose auto, .*float16 or int8$"),
+        ({"spacing": "0.5"}, r"^spacing: '0.5' is not the size of a pixel: write spacing='0.5um', or "),
         ({"runtime": "onnx", "compile": True}, r"^compile is for torch"),
         ({"runtime": "openvino", "device": "cuda"}, r"^exported networks run on the CPU: leave device out$"),
         ({"separation": -1}, r"^separation must be at least 0 and at most 1000 pixels, not -1$"),

@@ -87,6 +87,24 @@ CONVENTIONS = {
 }
 
 
+def test_a_slide_is_brought_to_the_pixels_of_the_training(make_tiled, path, tmp_path):
+    predictor = make_tiled(in_channels=3, smallest_object=20)
+    known = predictor.description
+    measured = known.preprocessing.model_copy(update={"spacing": (0.0005, 0.0005)})
+    known = known.model_copy(update={"preprocessing": measured})
+    predictor._members[0], predictor.description = replace(predictor._members[0], description=known), known
+    image = tifffile.imread(path)
+    fine = {"resolution": (40_000, 40_000), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(path, image, tile=(64, 64), compression="zlib", photometric="rgb", metadata=None, **fine)
+    SlideTask(predictor, path, tmp_path / "out", "mask").run()
+    expected = predictor.predict(path)
+    assert expected.spacing == pytest.approx((0.00025, 0.00025))
+    _same(tifffile.imread(tmp_path / "out" / "mask.tif"), expected.to_mask())
+    predictor.spacing = (1.0, 1.0)
+    with pytest.raises(InputError, match=r"slide.tif are 1 mm, and those of the training images 0.5 um"):
+        SlideTask(predictor, path, tmp_path / "other", "mask").check()
+
+
 @pytest.mark.parametrize(("convention", "scale"), [
     ("values", 1.0), ("values", 0.6), ("values", 1.3), ("classes", 0.6), ("instances", 1.0), ("colours", 1.0)
 ])  # fmt: skip

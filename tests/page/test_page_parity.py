@@ -210,6 +210,27 @@ def test_the_smallest_object_and_the_working_size_follow_the_size_of_an_image(bl
             assert found["smallest"] == pytest.approx(description.smallest_in(height, width), rel=1e-12)
 
 
+def test_the_size_of_pixels_decides_as_in_predict_where_file_and_network_tell_it(blank_once, descriptions):
+    for description in descriptions.values():
+        measured = description.preprocessing.model_copy(update={"spacing": (0.0005, 0.00025)})
+        known = description.model_copy(update={"preprocessing": measured})
+        for rows, columns, unit in ((0.5, 0.25, "µm"), (0.52, 0.24, "µm"), (0.1, 0.3, "µm"), (0.002, 0.001, "mm")):
+            found = run(
+                blank_once,
+                "const {smallestIn, workingSize} = await import('/prepare.js'); const known = JSON.parse($[0]);"
+                "const one = [known, 300, 200, {rows: $[1], columns: $[2], unit: $[3]}];"
+                "return {...workingSize(...one), smallest: smallestIn(...one)};",
+                known.model_dump_json(),
+                rows,
+                columns,
+                unit,
+            )
+            millimetres = 1 if unit == "mm" else 1e-3
+            spacing = (rows * millimetres, columns * millimetres)
+            assert (found["height"], found["width"]) == measured.working_size(300, 200, spacing)
+            assert found["smallest"] == pytest.approx(known.smallest_in(300, 200, spacing), rel=1e-12)
+
+
 def test_statistics_of_an_image(blank_once, files):
     for name, height in (("rgb", 96), ("33 x 47", 47), (LARGE, 1100)):  # of more than 1,024 rows some are left out
         image = read_image(files[name])[:height, :300]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from amsunet.data.crops import PreparedImages
@@ -101,6 +102,37 @@ def test_what_another_size_means_is_decided_kept_and_can_be_said(tmp_path):
         record = fit_preprocessing(prepared.plan, prepared.dataset, prepared.of("train"), prepared.fingerprint)
         assert (record.image_scale, record.typical_size) == (expected, (40, 48))
         assert record.size_range == ((40, 48), (40, 48))
+
+
+def test_the_pixels_of_the_training_images_are_remembered_where_all_are_known(tmp_path):
+    data = _write(tmp_path, 12)
+    prepared = prepare(data, device="cpu")
+    assert (
+        fit_preprocessing(prepared.plan, prepared.dataset, prepared.of("train"), prepared.fingerprint).spacing is None
+    )
+    prepared = prepare(data, device="cpu", data_options=DataOptions(spacing="0.5um"))
+    assert "pixels are 0.5 um" in prepared.describe()
+    record = fit_preprocessing(prepared.plan, prepared.dataset, prepared.of("train"), prepared.fingerprint)
+    assert record.spacing == pytest.approx((0.0005, 0.0005))
+    for path in (data / "images").iterdir():
+        density = (4, 4) if path.stem.endswith("1") else (2, 2)
+        image = np.array(Image.open(path))
+        tifffile.imwrite(path.with_suffix(".tif"), image, imagej=True, resolution=density, metadata={"unit": "um"})
+        path.unlink()
+    prepared = prepare(data, {"scale": 1}, device="cpu")
+    assert "pixels are 0.25 um to 0.5 um" in prepared.describe()
+    record = fit_preprocessing(prepared.plan, prepared.dataset, prepared.dataset.samples, prepared.fingerprint)
+    assert record.spacing == pytest.approx((0.0005, 0.0005))
+    images = PreparedImages(prepared.dataset.samples, prepared.dataset.convention, record, prepared.dataset)
+    for index, sample in enumerate(prepared.dataset.samples):
+        expected = (20, 24) if sample.name.endswith("1") else (40, 48)
+        assert images.area(index) == expected[0] * expected[1]
+        assert images[index][0].shape[:2] == images[index][1].shape == expected
+    path.with_suffix(".tif").unlink()
+    Image.fromarray(image).save(path)
+    prepared = prepare(data, device="cpu")
+    assert "11 of 12 images say how large their pixels are" in prepared.describe()
+    assert prepared.fingerprint.spacing is None
 
 
 def test_a_doubt_is_told_with_the_setting_unless_one_was_said(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
 
@@ -15,7 +15,7 @@ from amsunet.errors import InputError
 if TYPE_CHECKING:
     from amsunet.inference.model_ref import ModelRef
 
-_WEB = "web"
+_WEB, _BIOIMAGE = "web", "bioimage"
 
 
 @click.command()
@@ -23,9 +23,10 @@ _WEB = "web"
 @optional_data_argument
 @click.option(
     "--to",
-    type=click.Choice([*get_args(ExportFormat), _WEB]),
+    type=click.Choice([*get_args(ExportFormat), _WEB, _BIOIMAGE]),
     required=True,
-    help="web: a page with the network in it, which segments images in a browser.",
+    help="web: a page with the network in it, which segments images in a browser; bioimage: a package of bioimage.io, "
+    "for Fiji (deepImageJ) and others.",
 )
 @click.option(
     "--precision",
@@ -34,6 +35,13 @@ _WEB = "web"
 )
 @click.option("--also", metavar="RUN", multiple=True, help="Of web: another network to choose, as often as wanted.")
 @click.option("--one-file", is_flag=True, help="Of web: one HTML file that opens without a server.")
+@click.option(
+    "--author",
+    metavar="NAME",
+    multiple=True,
+    help="Of bioimage: who made the network, as often as wanted; not of the zoo's.",
+)
+@click.option("--licence", metavar="SPDX", help="Of bioimage: of the weights, as CC-BY-4.0.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -49,6 +57,8 @@ def export(
     precision: ExportPrecision | None,
     also: tuple[str, ...],
     one_file: bool,
+    author: tuple[str, ...],
+    licence: str | None,
     out: Path | None,
     overwrite: bool,
     skip_broken: bool,
@@ -56,10 +66,29 @@ def export(
 ) -> None:
     """Write a network for another runtime, and compare it on validation images: of its run, or of DATA.
 
-    --to web writes a page around it: a folder for any web server, which segments images in a browser.
+    --to web writes a page around it: a folder for any web server, which segments images in a browser. --to bioimage
+    writes a package with an image to test it by.
 
     RUN is a run folder, a model file, or a network of amsunet zoo (zoo:NAME).
     """
+    context = click.get_current_context()
+    if to != _BIOIMAGE:
+        refuse_settings_of(context, ("author", "licence"), "--to bioimage")
+    if to != _WEB:
+        refuse_settings_of(context, ("one_file", "also"), "--to web")
+    if to == _BIOIMAGE:
+        _write_bioimage(
+            model,
+            data,
+            precision,
+            skip_broken,
+            author=author,
+            licence=licence,
+            out=out,
+            overwrite=overwrite,
+            model_file=model_file,
+        )
+        return
     if to == _WEB:
         if skip_broken:
             raise InputError(f"--skip-broken goes with the other formats: amsunet export {model} --to onnx first")
@@ -76,7 +105,6 @@ def export(
         )
         echo(f"{page.path}: {page.bytes / 1e6:.1f} MB{'' if one_file else ', with the files beside it'}")
         return
-    refuse_settings_of(click.get_current_context(), ("one_file", "also"), "--to web")
     from amsunet.deployment.export import export as write  # noqa: PLC0415
 
     made = write(
@@ -92,3 +120,16 @@ def export(
     echo(f"{made.path}: {made.parity}")
     if made.computed_in != (precision or "float32"):
         echo(f"this processor has no {precision} and computed in {made.computed_in}: compare again on one that has it")
+
+
+def _write_bioimage(
+    model: ModelRef, data: str | None, precision: ExportPrecision | None, skip_broken: bool, **values: Any
+) -> None:
+    if skip_broken:
+        raise InputError(f"--skip-broken goes with the other formats: amsunet export {model} --to onnx first")
+    if precision not in (None, "float32"):
+        raise InputError(f"--precision {precision} goes with the other formats: leave it out")
+    from amsunet.deployment.bioimage import export_bioimage  # noqa: PLC0415
+
+    package = export_bioimage(model, data, **values)
+    echo(f"{package.path}: {package.bytes / 1e6:.1f} MB")

@@ -81,7 +81,7 @@ def export_web(
     target = Path(out) if out is not None else _usual_path(first, one_file)
     replace = overwrite or (out is None and first.path.is_dir())
     (_check_file if one_file else _check_folder)(target, replace)
-    networks = [_network_of(one, data, precision=precision, model_file=model_file) for one in (first, *others)]
+    networks = [network_of(one, data, precision=precision, model_file=model_file) for one in (first, *others)]
     files = page_files(networks)
     if one_file:
         content = to_single_page(files)
@@ -106,19 +106,29 @@ def networks_of(models: Sequence[ModelRef], *, model_file: str | None = None) ->
         InputError: If one cannot be used.
     """
     if models:
-        return [_network_of(model, model_file=model_file) for model in models]
+        return [network_of(model, model_file=model_file) for model in models]
     cards = sorted(list_zoo(), key=lambda card: (card.research_only, card.name))
     return [_checked(PageNetwork(f"{PREFIX}{card.name}", card.onnx, card)) for card in cards]
 
 
-def _network_of(
+def network_of(
     model: ModelRef,
     data: str | Path | None = None,
     *,
     precision: ExportPrecision | None = None,
     model_file: str | None = None,
 ) -> PageNetwork:
-    """A network as the page takes it: as a file of ONNX, which is made if it is not there."""
+    """A network as a file of ONNX, which is made if it is not there.
+
+    Args:
+        model: A run folder, a model file, a network of the zoo, or such a file.
+        data: As for ``export_web``.
+        precision: As for ``export_web``.
+        model_file: As for ``export_web``.
+
+    Raises:
+        InputError: If the model or the data cannot be used.
+    """
     if model.kind == "exported":
         if model.path.suffix != SUFFIXES["onnx"]:
             raise InputError(f"{model} is for OpenVINO, and the page runs ONNX files: name what it was made from")

@@ -51,7 +51,7 @@ import { uncertaintyOf } from "./uncertainty.js";
 export function measure(prediction, description, choice, reference) {
   const { width, height, probability } = prediction;
   const count = prediction.classes.length;
-  const { threshold, smallest } = used(description, choice, width, height);
+  const { threshold, smallest } = used(description, choice, width, height, prediction.spacing);
   const labels = toLabels(probability, count, height, width, threshold, smallest);
   const objects = objectsOf(labels, width, height, probability);
   const classes = prediction.classes.slice(1).map((name, index) => {
@@ -71,11 +71,12 @@ export function measure(prediction, description, choice, reference) {
  * @param {Choice} choice
  * @param {number} width
  * @param {number} height
+ * @param {Prediction["spacing"]} [spacing] From the file of the image.
  * @returns {{threshold: number, smallest: number}}
  */
-export function used(description, choice, width, height) {
+export function used(description, choice, width, height, spacing = null) {
   return {
     threshold: choice.threshold ?? description.threshold,
-    smallest: choice.smallest ?? smallestIn(description, height, width),
+    smallest: choice.smallest ?? smallestIn(description, height, width, spacing),
   };
 }

@@ -135,8 +135,8 @@ export class Panel {
       return;
     }
     this.sliders.hidden = description.convention.class_names.length !== 2;
-    const { width, height } = entry?.view ?? entry?.prediction ?? { width: 1, height: 1 };
-    const { threshold, smallest } = used(description, choice, width, height);
+    const { width, height, spacing } = entry?.view ?? entry?.prediction ?? { width: 1, height: 1, spacing: null };
+    const { threshold, smallest } = used(description, choice, width, height, spacing);
     this.threshold.input.value = String(threshold);
     this.threshold.value.textContent = number(threshold, 2);
     this.threshold.reset.hidden = choice.threshold === null;

@@ -1,6 +1,7 @@
 /**
  * An image made ready for a network: normalised, the right way round, at working size. As `inference/prepared_image.py`
- * and `data/preprocessing.py`; like `predict`, it scales no image by a size of its pixels that a file tells.
+ * and `data/preprocessing.py`. Like `predict` it goes by the size of the pixels where the file and the network tell it;
+ * what is typed into the page is for areas alone.
  */
 
 import { toLabels, toProbabilities } from "./finish.js";
@@ -13,6 +14,7 @@ import { uncertaintyOf } from "./uncertainty.js";
 /** @typedef {import("./types.js").Description} Description */
 /** @typedef {import("./types.js").Picture} Picture */
 /** @typedef {import("./types.js").Prepared} Prepared */
+/** @typedef {import("./types.js").Spacing} Spacing */
 /** @typedef {import("./normalize.js").IntensityRange} IntensityRange */
 /** @typedef {import("./out_of_distribution.js").Seen} Seen */
 
@@ -48,7 +50,7 @@ const SIDE = 1024;
 export async function prepare(picture, description, chooseRange = async (found) => found) {
   const { in_channels: channels, normalization, values, polarity } = description.preprocessing;
   const image = withChannels(picture, channels);
-  const size = workingSize(description, picture.height, picture.width);
+  const size = workingSize(description, picture.height, picture.width, picture.spacing);
   /** @type {Map<IntensityRange, Seen>} */
   const made = new Map();
   /** @param {IntensityRange} range */
@@ -101,17 +103,23 @@ export function byExpectedDice(run, description) {
 }
 
 /**
- * Working pixels a pixel, on both sides alike.
- *
  * @param {Description} description
  * @param {number} height
  * @param {number} width
- * @returns {number}
+ * @param {Spacing | null} spacing Of the image, where its file tells.
+ * @returns {[number, number]} Working pixels a pixel, down and across.
  */
-function factorOf({ preprocessing }, height, width) {
-  const { scale, image_scale: kind, typical_size: typical } = preprocessing;
+function factorsOf({ preprocessing }, height, width, spacing) {
+  const { scale, image_scale: kind, typical_size: typical, spacing: trained } = preprocessing;
+  const isAlike = (/** @type {number} */ one) => one >= 1 / ALIKE && one <= ALIKE;
+  if (spacing && trained) {
+    const millimetres = spacing.unit === "mm" ? 1 : 1e-3;
+    const [down, across] = [(spacing.rows * millimetres) / trained[0], (spacing.columns * millimetres) / trained[1]];
+    return isAlike(down) && isAlike(across) ? [scale, scale] : [scale * down, scale * across];
+  }
   const ratio = typical ? Math.sqrt((height * width) / (typical[0] * typical[1])) : 1;
-  return kind !== "size" || (ratio >= 1 / ALIKE && ratio <= ALIKE) ? scale : scale / ratio;
+  const factor = kind !== "size" || isAlike(ratio) ? scale : scale / ratio;
+  return [factor, factor];
 }
 
 /**
@@ -120,11 +128,12 @@ function factorOf({ preprocessing }, height, width) {
  * @param {Description} description
  * @param {number} height
  * @param {number} width
+ * @param {Spacing | null} [spacing]
  * @returns {{width: number, height: number}}
  */
-export function workingSize(description, height, width) {
-  const factor = factorOf(description, height, width);
-  return { width: Math.max(1, roundHalfEven(width * factor)), height: Math.max(1, roundHalfEven(height * factor)) };
+export function workingSize(description, height, width, spacing = null) {
+  const [down, across] = factorsOf(description, height, width, spacing);
+  return { width: Math.max(1, roundHalfEven(width * across)), height: Math.max(1, roundHalfEven(height * down)) };
 }
 
 /**
@@ -133,11 +142,13 @@ export function workingSize(description, height, width) {
  * @param {Description} description
  * @param {number} height
  * @param {number} width
+ * @param {Spacing | null} [spacing]
  * @returns {number}
  */
-export function smallestIn(description, height, width) {
-  const share = description.preprocessing.scale / factorOf(description, height, width);
-  return description.smallest_object * share * share;
+export function smallestIn(description, height, width, spacing = null) {
+  const [down, across] = factorsOf(description, height, width, spacing);
+  const { scale } = description.preprocessing;
+  return description.smallest_object * (scale / down) * (scale / across);
 }
 
 /**

@@ -27,6 +27,7 @@
  * @typedef {object} Prediction What the network says of one image, at the image's own size.
  * @property {number} width
  * @property {number} height
+ * @property {Spacing | null} [spacing] From the file of the image, where it tells.
  * @property {string[]} classes The background first.
  * @property {Float32Array} probability Class after class, each row after row.
  * @property {string} outOfDistribution

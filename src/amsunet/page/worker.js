@@ -59,8 +59,9 @@ async function look({ bytes, name }) {
 async function predict({ bytes, name }, tell) {
   const begun = performance.now();
   const picture = await read(bytes, name);
-  const { width, height } = picture;
-  const size = workingSize(description, height, width);
+  const { width, height, spacing } = picture;
+  const size = workingSize(description, height, width, spacing);
+  refuseLarge(size.width, size.height, name);
   const work = workOf(size.width, size.height);
   let after = work.pixels;
   /** @type {Run} */
@@ -86,7 +87,7 @@ async function predict({ bytes, name }, tell) {
     const { outOfDistribution, polarity } = prepared;
     const classes = description.convention.class_names;
     const seconds = (performance.now() - begun) / 1000;
-    return { width, height, classes, probability, outOfDistribution, polarity, seconds, preview };
+    return { width, height, spacing, classes, probability, outOfDistribution, polarity, seconds, preview };
   };
   if (work.preview) {
     const preview = await finish(shrink(image, PREVIEW_SIDE), true);
