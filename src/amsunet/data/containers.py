@@ -89,6 +89,12 @@ def is_container(path: Path) -> bool:
     return suffix_of(path) in READERS and not path.name.startswith(".")
 
 
+def is_volume(path: Path) -> bool:
+    """Whether a path is that of a volume, by its name: of the whole file, not of a slice within."""
+    address = find_address(path)
+    return address is not None and not address.place and suffix_of(path) in VOLUMES
+
+
 def addresses(file: Path) -> list[Path]:
     """The address of every image in a file of several, in their order.
 

@@ -193,7 +193,8 @@ def open_dataset(
     remedy = f"fix the mask, or set {setting('classes')}, {setting('instances')} or {setting('threshold')}"
     if convention is None:
         remedy = f"fix the mask, or set {setting('classes')} or {setting('ignore_value')}"
-        convention, mask_notes = _find_convention(scans, _class_names(layout, scans), options.masks)
+        named = _class_names(layout, scans)
+        convention, mask_notes = _find_convention(scans, named, _with_named_classes(options.masks, layout))
     else:
         convention, mask_notes = fit_convention(
             convention, *_masks_by_class(scans, _class_names(layout, scans)), of_run=of_run
@@ -209,6 +210,15 @@ def open_dataset(
     return Dataset(
         str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes), tuple(mask_notes), masks
     )
+
+
+def _with_named_classes(options: MaskOptions, layout: Layout) -> MaskOptions:
+    """What is set of the masks, else what the data set says of their numbers."""
+    known = layout.named_classes
+    if known is None or layout.class_names or options.given_values:
+        return options
+    names = options.class_names or known.names
+    return MaskOptions(classes=known.values, class_names=names, ignore_value=known.ignore_value)
 
 
 def _class_names(layout: Layout, scans: list[Scan]) -> tuple[str, ...]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from amsunet.data.containers import VOLUMES, addresses, file_of, find_address, is_container
-from amsunet.data.discovery.other_formats import suffix_of
+from amsunet.data.containers import addresses, find_address, is_container, is_volume
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.groups import propose_groups
 from amsunet.data.image_file import read_errors
 from amsunet.data.readers.nifti import FourthAxis
-from amsunet.data.readers.nifti_volume import Axis, describe_apart
+from amsunet.data.readers.nifti_volume import Axis, describe_apart, open_volume
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
@@ -36,9 +36,10 @@ def expand_volumes(
         axis: That slices are cut across; that with the finest pixels of each file when left out.
         fourth_axis: What the fourth dimension of files is, where they do not say.
     """
-    whole = [sample for sample in layout.samples if is_container(sample.image)]
-    if not whole:
+    if not any(is_container(sample.image) for sample in layout.samples):
         return
+    layout.samples = _without_channel(layout.samples)
+    whole = [sample for sample in layout.samples if is_container(sample.image)]
     patients = _patients(whole, source)
     volumes: dict[Path, list[Sample]] = {}
     expanded = []
@@ -58,6 +59,17 @@ def expand_volumes(
     _note(volumes, layout)
 
 
+def _without_channel(samples: Sequence[Sample]) -> list[Sample]:
+    """Call volumes by their case: without the channel that names of nnU-Net end in, ``NAME_0000``."""
+    names = {sample.name for sample in samples}
+    return [
+        replace(sample, name=case)
+        if is_volume(sample.image) and (case := sample.name.removesuffix("_0000")) not in names
+        else sample
+        for sample in samples
+    ]
+
+
 def _patients(whole: Sequence[Sample], source: Path) -> dict[Path, str]:
     """The patient of each file."""
     proposal = propose_groups(whole, source) if len(whole) > 1 else None
@@ -72,7 +84,7 @@ def _slices(sample: Sample, axis: Axis | None, fourth_axis: FourthAxis | None) -
         places = [one.relative_to(file).as_posix() for one in _addresses(file, axis, fourth_axis)]
     for mask in _masks(sample):
         with read_errors(mask):
-            _refuse_other(file, mask, len(places))
+            _refuse_other(file, mask, len(places), in_time=places[0].startswith("t"))
     if places == ["."]:
         return [replace(sample, group=sample.group if sample.group != sample.name else None)]
     return [
@@ -91,7 +103,7 @@ def _slices(sample: Sample, axis: Axis | None, fourth_axis: FourthAxis | None) -
 
 
 def _addresses(file: Path, axis: Axis | None, fourth_axis: FourthAxis | None) -> list[Path]:
-    if suffix_of(file) not in VOLUMES:
+    if not is_volume(file):
         return addresses(file)
     from amsunet.data.readers import nifti  # noqa: PLC0415 - where there are any
 
@@ -110,10 +122,14 @@ def _at(mask: Path, place: str) -> Path:
     return mask / place.removeprefix("c")
 
 
-def _refuse_other(image: Path, mask: Path, count: int) -> None:
+def _refuse_other(image: Path, mask: Path, count: int, *, in_time: bool) -> None:
     """Raise InputError for a mask that is not of the same volume as its image."""
-    if {suffix_of(image), suffix_of(mask)} <= VOLUMES:
-        if apart := describe_apart(image, mask):
+    if is_volume(image) and is_volume(mask):
+        entries, of_mask = open_volume(image).entries if in_time else 1, open_volume(mask).entries
+        apart = describe_apart(image, mask)
+        if entries != of_mask:
+            apart = f"have {entries} and {of_mask} entries in the fourth dimension"
+        if apart:
             raise InputError(
                 f"{image} and its mask {mask} {apart}: save the mask on the grid of its image, or remove both",
                 code="apart",
@@ -150,5 +166,5 @@ def _note(volumes: dict[Path, list[Sample]], layout: Layout) -> None:
 
 def _axis_of(sample: Sample) -> str:
     address = find_address(sample.image)
-    place = address.place if address else ""
-    return place[-4] if suffix_of(file_of(sample.image)) in VOLUMES and len(place) >= 4 else ""
+    found = re.fullmatch(r".*([xyz])\d+", address.place) if address and is_volume(address.file) else None
+    return found[1] if found else ""

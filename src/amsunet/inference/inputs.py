@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amsunet.data.builtin_samples import PREFIX, locate
-from amsunet.data.containers import VOLUMES, addresses, find_address, is_container
-from amsunet.data.discovery.other_formats import describe_other, stem_of, suffix_of, without_suffix
+from amsunet.data.containers import addresses, find_address, is_container, is_volume
+from amsunet.data.discovery.other_formats import describe_other, stem_of, without_suffix
 from amsunet.data.discovery.tree import describe_other_files, walk
 from amsunet.data.discovery.words import role_of
 from amsunet.data.image_file import is_image, read_errors
@@ -72,12 +72,12 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[InputIma
 
 def _name(path: Path) -> str:
     """What the mask of a file is called: as the file, of a volume without the channel that nnU-Net's names end in."""
-    return stem_of(path).removesuffix("_0000") if suffix_of(path) in VOLUMES else stem_of(path)
+    return stem_of(path).removesuffix("_0000") if is_volume(path) else stem_of(path)
 
 
 def _images_in(job: InputImage) -> list[InputImage]:
     """The images in a file of several, whose masks go into a folder of its name; a volume gets one mask."""
-    if not is_container(job.image) or suffix_of(job.image) in VOLUMES:
+    if not is_container(job.image) or is_volume(job.image):
         return [job]
     try:
         with read_errors(job.image):

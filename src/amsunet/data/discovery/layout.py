@@ -8,6 +8,8 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 
+from amsunet.data.containers import is_container
+from amsunet.data.discovery.dataset_json import apply_dataset_json
 from amsunet.data.discovery.folders import Picture, Roles, assign_roles, locate_pictures, splits_by_file_names
 from amsunet.data.discovery.inspection import roles_by_content
 from amsunet.data.discovery.manifest import read_manifest
@@ -55,6 +57,8 @@ def _find(source: Path) -> Layout:
         refuse_irregular(source)
         if kind := describe_other(source):
             raise InputError(f"{source} is {kind}")
+        if is_container(source):
+            raise InputError(f"{source} is an image or a volume: name the folder that holds it and its mask")
         return read_manifest(source)
     if manifest := next((path for path in source.iterdir() if path.name.lower() == "manifest.csv"), None):
         return read_manifest(manifest)
@@ -99,6 +103,7 @@ def _look_through(source: Path) -> tuple[Tree, Layout, Roles]:
 
 
 def _with_tables(source: Path, layout: Layout) -> Layout:
+    apply_dataset_json(source, layout)
     if layout.samples:
         _note_splits(layout, source)
         apply_split_file(source, layout)

@@ -36,6 +36,16 @@ class Sample:
     volume: str | None = None
 
 
+@dataclass(frozen=True)
+class NamedClasses:
+    """What the numbers of masks mean."""
+
+    values: tuple[int, ...]
+    """The background first."""
+    names: tuple[str, ...]
+    ignore_value: int | None = None
+
+
 @dataclass
 class Layout:
     """What was found in a data set."""
@@ -50,6 +60,10 @@ class Layout:
     undecodable_names: list[str] = field(default_factory=list)
     """Names that are not UTF-8, escaped."""
     class_names: tuple[str, ...] = ()
+    named_classes: NamedClasses | None = None
+    """What the data set says that the numbers of masks mean."""
+    channels: tuple[str, ...] = ()
+    """What the data set calls the channels of its images."""
     problems: list[tuple[str, Path, str]] = field(default_factory=list)
     """Files that cannot be used: the kind of problem, the file and the sentence about it."""
     notes: list[str] = field(default_factory=list)
