@@ -12,8 +12,9 @@ from amsunet.data.containers import addresses, find_address, is_container, is_vo
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.groups import propose_groups
 from amsunet.data.image_file import read_errors
+from amsunet.data.readers import nifti
 from amsunet.data.readers.nifti import FourthAxis
-from amsunet.data.readers.nifti_volume import Axis, describe_apart, open_volume
+from amsunet.data.readers.nifti_volume import AXES, Axis, describe_apart, open_volume
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
@@ -48,7 +49,9 @@ def expand_volumes(
             expanded.append(sample)
             continue
         try:
-            slices = _slices(replace(sample, group=patients[sample.image]), axis, fourth_axis)
+            with read_errors(sample.image):
+                places = _places(sample.image, axis, fourth_axis, len(layout.channels))
+            slices = _slices(replace(sample, group=patients[sample.image]), places)
         except InputError as error:
             layout.problems.append((_KINDS.get(error.code, "unreadable files"), sample.image, str(error)))
             continue
@@ -77,15 +80,13 @@ def _patients(whole: Sequence[Sample], source: Path) -> dict[Path, str]:
     return {sample.image: sample.group or proposed.get(sample.image) or sample.name for sample in whole}
 
 
-def _slices(sample: Sample, axis: Axis | None, fourth_axis: FourthAxis | None) -> list[Sample]:
+def _slices(sample: Sample, places: Sequence[str]) -> list[Sample]:
     """A sample for each image in a file of several."""
     file = sample.image
-    with read_errors(file):
-        places = [one.relative_to(file).as_posix() for one in _addresses(file, axis, fourth_axis)]
     for mask in _masks(sample):
         with read_errors(mask):
             _refuse_other(file, mask, len(places), in_time=places[0].startswith("t"))
-    if places == ["."]:
+    if places == [""]:
         return [replace(sample, group=sample.group if sample.group != sample.name else None)]
     return [
         replace(
@@ -102,12 +103,18 @@ def _slices(sample: Sample, axis: Axis | None, fourth_axis: FourthAxis | None) -
     ]
 
 
-def _addresses(file: Path, axis: Axis | None, fourth_axis: FourthAxis | None) -> list[Path]:
+def _places(file: Path, axis: Axis | None, fourth_axis: FourthAxis | None, channels: int) -> list[str]:
+    """The images in a file; the data set may have as many channels as a volume has entries in its fourth dimension."""
     if not is_volume(file):
-        return addresses(file)
-    from amsunet.data.readers import nifti  # noqa: PLC0415 - where there are any
-
-    return [file / place for place in nifti.places(file, axis, fourth_axis)]
+        return ["" if one == file else one.relative_to(file).as_posix() for one in addresses(file)]
+    if fourth_axis is None and open_volume(file).entries == channels > 1:
+        fourth_axis = "channels"
+    places = nifti.places(file, axis, fourth_axis)
+    if places[0].startswith("c") and open_volume(file).entries != 3:
+        raise InputError(
+            f"{file} has {open_volume(file).entries} channels, and images of 1 or 3 are read: save one channel a file"
+        )
+    return places
 
 
 def _masks(sample: Sample) -> Iterable[Path]:
@@ -162,6 +169,12 @@ def _note(volumes: dict[Path, list[Sample]], layout: Layout) -> None:
             f"volumes differ in the axis of their finest slices: {one} is cut {_PLANES[first]}, {two} "
             f"{_PLANES[other]}; {setting(axis=first)} cuts all alike"
         )
+
+
+def slice_axis(samples: Iterable[Sample]) -> Axis | None:
+    """What slices are cut across; None of other images, and where samples differ."""
+    axes = {_axis_of(sample) for sample in samples}
+    return next((axis for axis in AXES if axes == {axis}), None)
 
 
 def _axis_of(sample: Sample) -> str:

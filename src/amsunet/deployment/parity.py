@@ -91,7 +91,11 @@ def find_images(
     skip_broken = skip_broken or (record is not None and record.skip_broken)
     dataset = open_dataset(
         locate(source),
-        DataOptions(skip_broken=skip_broken),
+        DataOptions(
+            skip_broken=skip_broken,
+            axis=None if record is None else record.axis,
+            fourth_axis=None if record is None else record.fourth_axis,
+        ),
         convention=description.convention,
         of_run=data is None and record is not None,
     )

@@ -117,6 +117,8 @@ def compare(
         source=absolute_source(data),
         group=data_options.group,
         skip_broken=data_options.skip_broken,
+        axis=data_options.axis,
+        fourth_axis=data_options.fourth_axis,
         mask_options=None if data_options.masks == MaskOptions() else data_options.masks,
         checksums=_contents(prepared),
         splits=_splits(prepared, folds, split, spare_test=of_settings),

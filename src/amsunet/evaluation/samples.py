@@ -118,7 +118,12 @@ def _open_data(
             raise InputError(f"{model} comes without data: name what to evaluate it on, as {line}")
         return open_dataset(locate(data), options, convention=convention), False
     in_run = data is None or absolute_source(data) == record.source
-    as_in_run = {"group": options.group or record.group, "skip_broken": options.skip_broken or record.skip_broken}
+    as_in_run = {
+        "group": options.group or record.group,
+        "skip_broken": options.skip_broken or record.skip_broken,
+        "axis": options.axis or record.axis,
+        "fourth_axis": options.fourth_axis or record.fourth_axis,
+    }
     dataset = open_dataset(
         locate(record.source if data is None else data),
         options.model_copy(update=as_in_run if in_run else {}),

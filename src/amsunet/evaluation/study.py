@@ -110,6 +110,8 @@ class Study(BaseModel):
     source: str
     group: str | None
     skip_broken: bool
+    axis: Literal["x", "y", "z"] | None = None
+    fourth_axis: Literal["channels", "time"] | None = None
     mask_options: MaskOptions | None
     checksums: dict[str, str]
     splits: list[dict[str, Split]]
@@ -130,7 +132,13 @@ class Study(BaseModel):
     @property
     def data_options(self) -> DataOptions:
         """How the data set is read."""
-        return DataOptions(masks=self.mask_options or MaskOptions(), group=self.group, skip_broken=self.skip_broken)
+        return DataOptions(
+            masks=self.mask_options or MaskOptions(),
+            group=self.group,
+            skip_broken=self.skip_broken,
+            axis=self.axis,
+            fourth_axis=self.fourth_axis,
+        )
 
     @property
     def equal(self) -> str:
@@ -238,6 +246,8 @@ def _refuse_another(out: Path, old: Study, asked: Study) -> None:
         "split",
         "group",
         "skip_broken",
+        "axis",
+        "fourth_axis",
         "mask_options",
         "device",
         "precision",

@@ -73,7 +73,7 @@ class VolumeTask:
         """
         with _as_failure(self.path):
             volume = open_volume(self.path)
-            axis = volume.axis
+            axis = self._predictor.description.preprocessing.slice_axis or volume.axis
             if volume.entries > 1 and not volume.is_vector:
                 raise InputError(
                     f"{self.path} has 4 dimensions ({volume.voxels} x {volume.entries}), and masks are made of files "

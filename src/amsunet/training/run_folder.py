@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from filelock import Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -70,6 +70,9 @@ class RunData(Record):
     source: str
     group: str | None
     skip_broken: bool
+    axis: Literal["x", "y", "z"] | None = None
+    fourth_axis: Literal["channels", "time"] | None = None
+    """As in ``DataOptions``, like ``group`` and ``skip_broken``."""
     fingerprint: Fingerprint
     splits: dict[str, Split]
     """By sample name."""
@@ -91,7 +94,7 @@ class RunData(Record):
     @property
     def data_options(self) -> DataOptions:
         """How its data set is read."""
-        return DataOptions(group=self.group, skip_broken=self.skip_broken)
+        return DataOptions(group=self.group, skip_broken=self.skip_broken, axis=self.axis, fourth_axis=self.fourth_axis)
 
     def seen(self) -> set[str]:
         """Checksums of all images that the weights were trained or chosen on."""

@@ -134,6 +134,8 @@ def train(
         source=absolute_source(data),
         group=data_options.group,
         skip_broken=data_options.skip_broken,
+        axis=data_options.axis,
+        fourth_axis=data_options.fourth_axis,
         fingerprint=prepared.fingerprint,
         splits=prepared.splits,
         checksums=dataset.checksums(),
