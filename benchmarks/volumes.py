@@ -75,7 +75,7 @@ def measure(root: Path, machine: Device, epochs: int, seed: int) -> dict[str, An
     (root / "set").mkdir()
     volumes = build(root / "set")
     settings = {"epochs": epochs, "steps_per_epoch": 12, "base_channels": 8, "seed": seed, "deterministic": True}
-    run = amsunet.train(root / "set", settings, out=root / "run", device=machine).folder
+    run = amsunet.train(root / "set", settings, out=root / "run", device=machine).run
     evaluation = amsunet.evaluate(run)
     with (evaluation_folder(evaluation) / "volumes.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
