@@ -18,8 +18,11 @@ from amsunet.errors import InputError
 
 READERS: dict[str, str] = {
     **dict.fromkeys((".nii", ".nii.gz"), "amsunet.data.readers.nifti"),
+    **dict.fromkeys((".h5", ".hdf5", ".hdf"), "amsunet.data.readers.hdf5"),
 }
 """The module that reads files of a suffix, see ``other_formats.suffix_of``."""
+PAIRS = frozenset({".h5", ".hdf5", ".hdf"})
+"""Suffixes of files that may hold an image and its mask."""
 VOLUMES = frozenset({".nii", ".nii.gz"})
 """Suffixes of volumes: each lies in space, and its mask is a file of the same kind."""
 
@@ -93,6 +96,18 @@ def is_volume(path: Path) -> bool:
     """Whether a path is that of a volume, by its name: of the whole file, not of a slice within."""
     address = find_address(path)
     return address is not None and not address.place and suffix_of(path) in VOLUMES
+
+
+def holds_mask(path: Path) -> bool:
+    """Whether a file holds an image and its mask; one that cannot be read may."""
+    if suffix_of(path) not in PAIRS:
+        return False
+    from amsunet.data.readers import hdf5  # noqa: PLC0415 - which few need
+
+    try:
+        return hdf5.has_labels(path)
+    except (InputError, OSError):  # described when it is read
+        return True
 
 
 def addresses(file: Path) -> list[Path]:

@@ -12,13 +12,15 @@ from amsunet.data.containers import addresses, find_address, is_container, is_vo
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.groups import propose_groups
 from amsunet.data.image_file import read_errors
-from amsunet.data.readers import nifti
+from amsunet.data.readers import hdf5, nifti
 from amsunet.data.readers.nifti import FourthAxis
 from amsunet.data.readers.nifti_volume import AXES, Axis, describe_apart, open_volume
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
 _PLANES: dict[str, str] = {"x": "sagittal", "y": "coronal", "z": "axial"}
+_PLACE_NAME = re.compile(r"^c|^image/")
+"""What of a place is not in the name of a slice."""
 _KINDS = {"apart": "masks of another volume"}
 """Kinds of problems by the code of the error."""
 
@@ -83,21 +85,25 @@ def _patients(whole: Sequence[Sample], source: Path) -> dict[Path, str]:
 def _slices(sample: Sample, places: Sequence[str]) -> list[Sample]:
     """A sample for each image in a file of several."""
     file = sample.image
-    for mask in _masks(sample):
+    for mask in (one for one in _masks(sample) if one != file):
         with read_errors(mask):
             _refuse_other(file, mask, len(places), in_time=places[0].startswith("t"))
+    if len(places) == 1 and sample.group == sample.name:  # one image a file: the patient may be in the names
+        sample = replace(sample, group=None)
     if places == [""]:
-        return [replace(sample, group=sample.group if sample.group != sample.name else None)]
+        return [sample]
     return [
         replace(
             sample,
-            name=f"{sample.name}_{place.removeprefix('c').replace('/', '_')}",
+            name=f"{sample.name}_{_PLACE_NAME.sub('', place)}" if len(places) > 1 else sample.name,
             image=file / place,
-            masks={name: _at(mask, place) for name, mask in sample.masks.items()},
-            more_masks={name: tuple(_at(mask, place) for mask in more) for name, more in sample.more_masks.items()},
-            roi=sample.roi and _at(sample.roi, place),
-            other_observer=sample.other_observer and _at(sample.other_observer, place),
-            volume=sample.name,
+            masks={name: _at(mask, place, file) for name, mask in sample.masks.items()},
+            more_masks={
+                name: tuple(_at(mask, place, file) for mask in more) for name, more in sample.more_masks.items()
+            },
+            roi=sample.roi and _at(sample.roi, place, file),
+            other_observer=sample.other_observer and _at(sample.other_observer, place, file),
+            volume=sample.name if len(places) > 1 else None,
         )
         for place in places
     ]
@@ -124,9 +130,9 @@ def _masks(sample: Sample) -> Iterable[Path]:
     yield from filter(None, (sample.roi, sample.other_observer))
 
 
-def _at(mask: Path, place: str) -> Path:
+def _at(mask: Path, place: str, image: Path) -> Path:
     """The part of a mask's file that belongs to a slice of the image; a mask has no channels."""
-    return mask / place.removeprefix("c")
+    return mask / (hdf5.label_place(place) if mask == image else place.removeprefix("c"))
 
 
 def _refuse_other(image: Path, mask: Path, count: int, *, in_time: bool) -> None:
@@ -156,8 +162,8 @@ def _note(volumes: dict[Path, list[Sample]], layout: Layout) -> None:
         return
     count = sum(map(len, volumes.values()))
     patients = len({slices[0].group for slices in volumes.values()})
-    axes = Counter(_axis_of(slices[0]) for slices in volumes.values())
-    planes = ", ".join(_PLANES.get(axis, "") for axis in axes).strip(", ")
+    axes = Counter(axis for slices in volumes.values() if (axis := _axis_of(slices[0])))
+    planes = " and ".join(_PLANES[axis] for axis in axes)
     layout.notes.append(
         f"{len(volumes)} volumes are read as {count} {planes + ' ' if planes else ''}slices, each by itself (2D); the "
         f"slices of a patient stay in one split ({patients} patients)"

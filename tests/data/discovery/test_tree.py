@@ -51,7 +51,7 @@ def test_dead_links_are_warned_of(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("suffix", "advice"),
-    [(".jp2", "JPEG 2000"), (".npy", "NumPy"), (".dcm", "DICOM"), (".h5", "HDF5"), (".nrrd", "volume"),
+    [(".jp2", "JPEG 2000"), (".npy", "NumPy"), (".dcm", "DICOM"), (".nrrd", "volume"),
      (".Mha", "volume"), (".czi", "microscope"), (".mat", "MATLAB"), (".heic", "not read"), (".zip", "archive")],
 )  # fmt: skip
 def test_files_of_other_formats_are_described(suffix: str, advice: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 
-from amsunet.data.containers import is_container
+from amsunet.data.containers import holds_mask, is_container
 from amsunet.data.discovery.dataset_json import apply_dataset_json
 from amsunet.data.discovery.folders import Picture, Roles, assign_roles, locate_pictures, splits_by_file_names
 from amsunet.data.discovery.inspection import roles_by_content
@@ -113,7 +113,12 @@ def _with_tables(source: Path, layout: Layout) -> Layout:
 
 def _add_from_tree(source: Path, tree: Tree, layout: Layout) -> Roles:
     """Add the samples of a folder to a layout, found by the names of files, else by their content."""
-    pictures = locate_pictures(tree.pictures, source)
+    both = {path for path in tree.pictures if holds_mask(path)}
+    layout.samples += [
+        Sample(stem_of(one.path), one.path, {"": one.path}, split=one.split)
+        for one in locate_pictures(sorted(both), source)
+    ]
+    pictures = locate_pictures([path for path in tree.pictures if path not in both], source)
     roles = assign_roles(pictures)
     paired = pair_pictures(roles.images, roles.masks)
     if not paired.masks and (seen := roles_by_content(pictures, layout)):
