@@ -165,8 +165,8 @@ def _note(volumes: dict[Path, list[Sample]], layout: Layout) -> None:
     axes = Counter(axis for slices in volumes.values() if (axis := _axis_of(slices[0])))
     planes = " and ".join(_PLANES[axis] for axis in axes)
     layout.notes.append(
-        f"{len(volumes)} volumes are read as {count} {planes + ' ' if planes else ''}slices, each by itself (2D); the "
-        f"slices of a patient stay in one split ({patients} patients)"
+        f"{len(volumes)} volumes are read as {count} {planes + ' ' if planes else ''}slices, each by itself (2D); "
+        f"those without any foreground are kept, and the slices of a patient stay in one split ({patients} patients)"
     )
     if len(axes) > 1:
         (first, _), (other, _) = axes.most_common(2)
