@@ -134,6 +134,35 @@ def make_dataset(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
+@pytest.fixture(scope="session")
+def save_volume() -> Callable[..., Path]:
+    """Write an array (X, Y, Z) as NIfTI, with voxels of 0.8 x 0.8 x 5 mm where no affine is given."""
+    nibabel = pytest.importorskip("nibabel", reason="needs the extra clinic")
+
+    def save(path: Path, array: Array, affine: Array | None = None) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nibabel.save(nibabel.Nifti1Image(array, np.diag([-0.8, -0.8, 5.0, 1.0]) if affine is None else affine), path)
+        return path
+
+    return save
+
+
+@pytest.fixture
+def make_volumes(tmp_path: Path, save_volume: Callable[..., Path]) -> Callable[..., Path]:
+    """Write ``count`` volumes of 48 x 40 x 5 voxels as nnU-Net has them; a disc is in all slices but the outer ones."""
+
+    def make(count: int = 4, *, name: str = "volumes", suffix: str = ".nii.gz") -> Path:
+        for number in range(count):
+            pictures = np.stack([_picture(10 * number + z).T for z in range(5)], axis=-1).astype(np.int16)
+            discs = np.stack([_disc(number).T & (0 < z < 4) for z in range(5)], axis=-1)
+            pictures[discs] += 300
+            save_volume(tmp_path / name / "imagesTr" / f"case_{number:03}_0000{suffix}", pictures)
+            save_volume(tmp_path / name / "labelsTr" / f"case_{number:03}{suffix}", discs.astype(np.uint8))
+        return tmp_path / name
+
+    return make
+
+
 @contextmanager
 def _logged() -> Iterator[list[str]]:
     """The lines that amsunet logs meanwhile, as the command line prints them."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from amsunet.data.components import number_objects, without_small
+from amsunet.data.components import keep_largest, number_objects, without_small
 
 
 def same_as_scipy(mask):
@@ -71,3 +71,23 @@ def test_corners_do_not_join_objects():
 def test_empty_and_full_masks_stay():
     for value in (False, True):
         assert (without_small(np.full((5, 4), value), 8) == value).all()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
+def test_the_largest_component_of_each_class_is_that_of_scipy(share):
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        labels = ((rng.random((4, 9, 11)) < share) * rng.integers(1, 3, (4, 9, 11))).astype(np.uint8)
+        kept = labels.copy()
+        keep_largest(kept, 4)
+        for label in (1, 2):
+            numbered, _ = ndimage.label(labels == label)
+            sizes = np.bincount(numbered.ravel())[1:]
+            assert (kept == label).sum() == sizes.max()
+            assert len(np.unique(numbered[kept == label])) == 1 and (labels == label)[kept == label].all()
+
+
+def test_of_no_class_nothing_is_kept():
+    labels = np.zeros((2, 3, 4), np.uint8)
+    keep_largest(labels, 3)
+    assert not labels.any()

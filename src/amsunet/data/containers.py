@@ -22,10 +22,13 @@ _DICOM, _DICOM_ARCHIVE = "amsunet.data.readers.dicom", "amsunet.data.readers.dic
 READERS: dict[str, str] = {
     **dict.fromkeys((".dcm", ".dicom", ".ima"), _DICOM),
     **dict.fromkeys((".nii", ".nii.gz"), "amsunet.data.readers.nifti"),
+    **dict.fromkeys((".h5", ".hdf5", ".hdf"), "amsunet.data.readers.hdf5"),
 }
 """The module that reads files of a suffix, see ``other_formats.suffix_of``."""
 STACKS = dict.fromkeys((".tif", ".tiff", ".btf"), "amsunet.data.readers.tiff")
 """The same for files that are one image, and several only where a user sets their axes."""
+PAIRS = frozenset({".h5", ".hdf5", ".hdf"})
+"""Suffixes of files that may hold an image and its mask."""
 VOLUMES = frozenset({".nii", ".nii.gz"})
 """Suffixes of volumes: each lies in space, and its mask is a file of the same kind."""
 OUTLINE_SUFFIXES = frozenset({".geojson", ".json", ".roi", ".zip"})
@@ -128,6 +131,24 @@ def is_container(path: Path) -> bool:
 def is_read_as_dicom(path: Path) -> bool:
     """Whether a file is read as DICOM: by its suffix, or by what stands in it where it has none."""
     return _module_of(path, "") == _DICOM and not path.name.startswith(".")
+
+
+def is_volume(path: Path) -> bool:
+    """Whether a path is that of a volume, by its name: of the whole file, not of a slice within."""
+    address = find_address(path)
+    return address is not None and not address.place and suffix_of(path) in VOLUMES
+
+
+def holds_mask(path: Path) -> bool:
+    """Whether a file holds an image and its mask; one that cannot be read may."""
+    if suffix_of(path) not in PAIRS:
+        return False
+    from amsunet.data.readers import hdf5  # noqa: PLC0415 - which few need
+
+    try:
+        return hdf5.has_labels(path)
+    except (InputError, OSError):  # described when it is read
+        return True
 
 
 def addresses(file: Path) -> list[Path]:

@@ -165,7 +165,8 @@ def _crossing(scans: Sequence[Scan], splits: Mapping[str, Split], partners: _Par
 def _find_same(scans: Sequence[Scan], splits: Mapping[str, Split]) -> _Partners:
     by_checksum: dict[str, list[int]] = defaultdict(list)
     for index, scan in enumerate(scans):
-        by_checksum[scan.checksum].append(index)
+        if any(scan.std):  # slices outside of the body are all the same, and show nothing
+            by_checksum[scan.checksum].append(index)
     partners: _Partners = [{} for _ in scans]
     for group in by_checksum.values():
         first_two: dict[Split, list[int]] = defaultdict(list)

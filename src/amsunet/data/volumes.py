@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from amsunet.data.containers import VOLUMES, addresses, file_of, find_address, is_container
-from amsunet.data.discovery.other_formats import suffix_of
+from amsunet.data.containers import addresses, find_address, is_container, is_volume
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.groups import propose_groups
 from amsunet.data.image_file import read_errors
+from amsunet.data.readers import hdf5, nifti
 from amsunet.data.readers.nifti import FourthAxis
-from amsunet.data.readers.nifti_volume import Axis, describe_apart
+from amsunet.data.readers.nifti_volume import AXES, Axis, describe_apart, open_volume
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
 _PLANES: dict[str, str] = {"x": "sagittal", "y": "coronal", "z": "axial"}
+_PLACE_NAME = re.compile(r"^c|^image/")
+"""What of a place is not in the name of a slice."""
 _KINDS = {"apart": "masks of another volume"}
 """Kinds of problems by the code of the error."""
 
@@ -36,9 +39,10 @@ def expand_volumes(
         axis: That slices are cut across; that with the finest pixels of each file when left out.
         fourth_axis: What the fourth dimension of files is, where they do not say.
     """
-    whole = [sample for sample in layout.samples if is_container(sample.image)]
-    if not whole:
+    if not any(is_container(sample.image) for sample in layout.samples):
         return
+    layout.samples = _without_channel(layout.samples)
+    whole = [sample for sample in layout.samples if is_container(sample.image)]
     patients = _patients(whole, source)
     volumes: dict[Path, list[Sample]] = {}
     expanded = []
@@ -47,7 +51,9 @@ def expand_volumes(
             expanded.append(sample)
             continue
         try:
-            slices = _slices(replace(sample, group=patients[sample.image]), axis, fourth_axis)
+            with read_errors(sample.image):
+                places = _places(sample.image, axis, fourth_axis, len(layout.channels))
+            slices = _slices(replace(sample, group=patients[sample.image]), places)
         except InputError as error:
             layout.problems.append((_KINDS.get(error.code, "unreadable files"), sample.image, str(error)))
             continue
@@ -58,6 +64,17 @@ def expand_volumes(
     _note(volumes, layout)
 
 
+def _without_channel(samples: Sequence[Sample]) -> list[Sample]:
+    """Call volumes by their case: without the channel that names of nnU-Net end in, ``NAME_0000``."""
+    names = {sample.name for sample in samples}
+    return [
+        replace(sample, name=case)
+        if is_volume(sample.image) and (case := sample.name.removesuffix("_0000")) not in names
+        else sample
+        for sample in samples
+    ]
+
+
 def _patients(whole: Sequence[Sample], source: Path) -> dict[Path, str]:
     """The patient of each file."""
     proposal = propose_groups(whole, source) if len(whole) > 1 else None
@@ -65,37 +82,45 @@ def _patients(whole: Sequence[Sample], source: Path) -> dict[Path, str]:
     return {sample.image: sample.group or proposed.get(sample.image) or sample.name for sample in whole}
 
 
-def _slices(sample: Sample, axis: Axis | None, fourth_axis: FourthAxis | None) -> list[Sample]:
+def _slices(sample: Sample, places: Sequence[str]) -> list[Sample]:
     """A sample for each image in a file of several."""
     file = sample.image
-    with read_errors(file):
-        places = [one.relative_to(file).as_posix() for one in _addresses(file, axis, fourth_axis)]
-    for mask in _masks(sample):
+    for mask in (one for one in _masks(sample) if one != file):
         with read_errors(mask):
-            _refuse_other(file, mask, len(places))
-    if places == ["."]:
-        return [replace(sample, group=sample.group if sample.group != sample.name else None)]
+            _refuse_other(file, mask, len(places), in_time=places[0].startswith("t"))
+    if len(places) == 1 and sample.group == sample.name:  # one image a file: the patient may be in the names
+        sample = replace(sample, group=None)
+    if places == [""]:
+        return [sample]
     return [
         replace(
             sample,
-            name=f"{sample.name}_{place.removeprefix('c').replace('/', '_')}",
+            name=f"{sample.name}_{_PLACE_NAME.sub('', place)}" if len(places) > 1 else sample.name,
             image=file / place,
-            masks={name: _at(mask, place) for name, mask in sample.masks.items()},
-            more_masks={name: tuple(_at(mask, place) for mask in more) for name, more in sample.more_masks.items()},
-            roi=sample.roi and _at(sample.roi, place),
-            other_observer=sample.other_observer and _at(sample.other_observer, place),
-            volume=sample.name,
+            masks={name: _at(mask, place, file) for name, mask in sample.masks.items()},
+            more_masks={
+                name: tuple(_at(mask, place, file) for mask in more) for name, more in sample.more_masks.items()
+            },
+            roi=sample.roi and _at(sample.roi, place, file),
+            other_observer=sample.other_observer and _at(sample.other_observer, place, file),
+            volume=sample.name if len(places) > 1 else None,
         )
         for place in places
     ]
 
 
-def _addresses(file: Path, axis: Axis | None, fourth_axis: FourthAxis | None) -> list[Path]:
-    if suffix_of(file) not in VOLUMES:
-        return addresses(file)
-    from amsunet.data.readers import nifti  # noqa: PLC0415 - where there are any
-
-    return [file / place for place in nifti.places(file, axis, fourth_axis)]
+def _places(file: Path, axis: Axis | None, fourth_axis: FourthAxis | None, channels: int) -> list[str]:
+    """The images in a file; the data set may have as many channels as a volume has entries in its fourth dimension."""
+    if not is_volume(file):
+        return ["" if one == file else one.relative_to(file).as_posix() for one in addresses(file)]
+    if fourth_axis is None and open_volume(file).entries == channels > 1:
+        fourth_axis = "channels"
+    places = nifti.places(file, axis, fourth_axis)
+    if places[0].startswith("c") and open_volume(file).entries != 3:
+        raise InputError(
+            f"{file} has {open_volume(file).entries} channels, and images of 1 or 3 are read: save one channel a file"
+        )
+    return places
 
 
 def _masks(sample: Sample) -> Iterable[Path]:
@@ -105,15 +130,19 @@ def _masks(sample: Sample) -> Iterable[Path]:
     yield from filter(None, (sample.roi, sample.other_observer))
 
 
-def _at(mask: Path, place: str) -> Path:
+def _at(mask: Path, place: str, image: Path) -> Path:
     """The part of a mask's file that belongs to a slice of the image; a mask has no channels."""
-    return mask / place.removeprefix("c")
+    return mask / (hdf5.label_place(place) if mask == image else place.removeprefix("c"))
 
 
-def _refuse_other(image: Path, mask: Path, count: int) -> None:
+def _refuse_other(image: Path, mask: Path, count: int, *, in_time: bool) -> None:
     """Raise InputError for a mask that is not of the same volume as its image."""
-    if {suffix_of(image), suffix_of(mask)} <= VOLUMES:
-        if apart := describe_apart(image, mask):
+    if is_volume(image) and is_volume(mask):
+        entries, of_mask = open_volume(image).entries if in_time else 1, open_volume(mask).entries
+        apart = describe_apart(image, mask)
+        if entries != of_mask:
+            apart = f"have {entries} and {of_mask} entries in the fourth dimension"
+        if apart:
             raise InputError(
                 f"{image} and its mask {mask} {apart}: save the mask on the grid of its image, or remove both",
                 code="apart",
@@ -133,11 +162,11 @@ def _note(volumes: dict[Path, list[Sample]], layout: Layout) -> None:
         return
     count = sum(map(len, volumes.values()))
     patients = len({slices[0].group for slices in volumes.values()})
-    axes = Counter(_axis_of(slices[0]) for slices in volumes.values())
-    planes = ", ".join(_PLANES.get(axis, "") for axis in axes).strip(", ")
+    axes = Counter(axis for slices in volumes.values() if (axis := _axis_of(slices[0])))
+    planes = " and ".join(_PLANES[axis] for axis in axes)
     layout.notes.append(
-        f"{len(volumes)} volumes are read as {count} {planes + ' ' if planes else ''}slices, each by itself (2D); the "
-        f"slices of a patient stay in one split ({patients} patients)"
+        f"{len(volumes)} volumes are read as {count} {planes + ' ' if planes else ''}slices, each by itself (2D); "
+        f"those without any foreground are kept, and the slices of a patient stay in one split ({patients} patients)"
     )
     if len(axes) > 1:
         (first, _), (other, _) = axes.most_common(2)
@@ -148,7 +177,13 @@ def _note(volumes: dict[Path, list[Sample]], layout: Layout) -> None:
         )
 
 
+def slice_axis(samples: Iterable[Sample]) -> Axis | None:
+    """What slices are cut across; None of other images, and where samples differ."""
+    axes = {_axis_of(sample) for sample in samples}
+    return next((axis for axis in AXES if axes == {axis}), None)
+
+
 def _axis_of(sample: Sample) -> str:
     address = find_address(sample.image)
-    place = address.place if address else ""
-    return place[-4] if suffix_of(file_of(sample.image)) in VOLUMES and len(place) >= 4 else ""
+    found = re.fullmatch(r".*([xyz])\d+", address.place) if address and is_volume(address.file) else None
+    return found[1] if found else ""

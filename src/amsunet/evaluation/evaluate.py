@@ -28,7 +28,7 @@ from amsunet.evaluation.metrics import NSD_TOLERANCE, Calibration, ImageScores, 
 from amsunet.evaluation.object_scores import score_objects
 from amsunet.evaluation.samples import EvaluationImages, choose_images
 from amsunet.evaluation.statistics import mean_of_known
-from amsunet.evaluation.volumes import NOTE, rows_of, score_volumes
+from amsunet.evaluation.volume_scores import NOTE, rows_of, score_volumes
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
@@ -58,8 +58,8 @@ def evaluate(
     objects: bool = False,
     out: str | Path | None = None,
 ) -> Evaluation:
-    """Score a network and write ``images.csv`` and ``summary.json`` into ``evaluation_folder``, and ``volumes.csv`` where
-    images are slices.
+    """Score a network and write ``images.csv`` and ``summary.json`` into ``evaluation_folder``, of slices also
+    ``volumes.csv``.
 
     Args:
         model: A run folder; that of an ensemble, whose validation images are evaluated by the fold that has not seen

@@ -23,7 +23,7 @@ from amsunet.evaluation.metrics import EMPTY_RULE, METRICS, NSD_TOLERANCE, Calib
 from amsunet.evaluation.object_scores import ObjectEvaluation
 from amsunet.evaluation.score_table import as_text
 from amsunet.evaluation.statistics import Interval, RiskCoverage, mean_of_known, mean_with_interval, risk_coverage
-from amsunet.evaluation.volumes import VolumeScores, VolumeSummary, summarise
+from amsunet.evaluation.volume_scores import VolumeScores, VolumeSummary, summarise
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import TTA

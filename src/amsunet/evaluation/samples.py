@@ -126,6 +126,8 @@ def _open_data(
         "spacing": options.spacing or record.spacing,
         "channels": options.channels or record.channels,
         "axes": options.axes or record.axes,
+        "axis": options.axis or record.axis,
+        "fourth_axis": options.fourth_axis or record.fourth_axis,
     }
     dataset = open_dataset(
         locate(record.source if data is None else data),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from amsunet.evaluation.metrics import EMPTY_RULE
 from amsunet.evaluation.object_scores import OBJECT_METRICS, OBJECT_RULE
 from amsunet.evaluation.statistics import Interval
-from amsunet.evaluation.volumes import as_lines
+from amsunet.evaluation.volume_scores import as_lines
 from amsunet.text_table import aligned
 
 if TYPE_CHECKING:

@@ -142,6 +142,8 @@ class Study(BaseModel):
     """Millimetres a pixel of all images, where it was set."""
     channels: tuple[str, ...] | None = None
     axes: str | None = None
+    axis: Literal["x", "y", "z"] | None = None
+    fourth_axis: Literal["channels", "time"] | None = None
     mask_options: MaskOptions | None
     checksums: dict[str, str]
     splits: list[dict[str, Split]]
@@ -201,6 +203,8 @@ class Study(BaseModel):
             spacing=self.spacing,
             channels=self.channels,
             axes=self.axes,
+            axis=self.axis,
+            fourth_axis=self.fourth_axis,
         )
 
     @property
@@ -324,6 +328,8 @@ def _refuse_another(out: Path, old: Study, asked: Study) -> None:
         "skip_broken",
         "channels",
         "axes",
+        "axis",
+        "fourth_axis",
         "mask_options",
         "device",
         "precision",

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from amsunet.data.builtin_samples import PREFIX, locate
 from amsunet.data.channel_files import image_name, join_channels, split_channels
-from amsunet.data.containers import VOLUMES, addresses, find_address, is_container
+from amsunet.data.containers import addresses, find_address, is_container, is_volume
 from amsunet.data.discovery.channel_groups import split_ending
-from amsunet.data.discovery.other_formats import describe_other, suffix_of, without_suffix
+from amsunet.data.discovery.other_formats import describe_other, without_suffix
 from amsunet.data.discovery.stacks import planes_of
 from amsunet.data.discovery.tree import describe_other_files, walk
 from amsunet.data.discovery.words import role_of
@@ -81,12 +81,12 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[InputIma
 
 def _name(path: Path) -> str:
     """What the mask of a file is called: as the file, of a volume without the channel that nnU-Net's names end in."""
-    return image_name(path).removesuffix("_0000") if suffix_of(path) in VOLUMES else image_name(path)
+    return image_name(path).removesuffix("_0000") if is_volume(path) else image_name(path)
 
 
 def _images_in(job: InputImage) -> list[InputImage]:
     """The images in a file of several, whose masks go into a folder of its name; a volume gets one mask."""
-    if not is_container(job.image) or suffix_of(job.image) in VOLUMES:
+    if not is_container(job.image) or is_volume(job.image):
         return [job]
     try:
         with read_errors(job.image):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from amsunet.atomic_io import printable
 from amsunet.choices import ResultForm
+from amsunet.data.containers import is_volume
 from amsunet.data.image_file import TIFF_SUFFIXES
 from amsunet.data.slides import SLIDE_SUFFIXES
 from amsunet.errors import InputError
@@ -31,7 +32,7 @@ from amsunet.inference.ray_worker import Setup
 from amsunet.inference.slide import SlideTask
 from amsunet.inference.stored_inputs import StoredImage, find_stored
 from amsunet.inference.stores import Store, as_path, is_url
-from amsunet.inference.volume import SUFFIX, VolumeTask, is_volume
+from amsunet.inference.volume import SUFFIX, VolumeTask
 from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from amsunet.atomic_io import printable
+from amsunet.data.containers import is_volume
 from amsunet.data.image_file import count_pixels
 from amsunet.data.slides import SlideError, is_slide
 from amsunet.errors import InputError
@@ -23,7 +24,7 @@ from amsunet.inference.prediction_record import RECORD, Prediction, PredictionRe
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.result_formats import joined_paths
 from amsunet.inference.slide import SlideTask
-from amsunet.inference.volume import SUFFIX, VolumeTask, is_volume
+from amsunet.inference.volume import SUFFIX, VolumeTask
 from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)

@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from amsunet.data.components import keep_largest
-from amsunet.data.containers import VOLUMES, find_address
-from amsunet.data.discovery.other_formats import suffix_of
 from amsunet.data.image_file import read_errors
 from amsunet.data.images import Array, read_image
 from amsunet.data.readers.nifti_volume import Axis, Volume, open_volume, write_like
@@ -30,12 +28,6 @@ SUFFIX = ".nii.gz"
 
 class VolumeError(InputError):
     """A volume that has no mask, whatever becomes of others."""
-
-
-def is_volume(path: Path) -> bool:
-    """Whether a file is predicted as a volume, by its name; an address within one is an image."""
-    address = find_address(path)
-    return address is not None and not address.place and suffix_of(path) in VOLUMES
 
 
 class VolumeTask:
@@ -81,7 +73,7 @@ class VolumeTask:
         """
         with _as_failure(self.path):
             volume = open_volume(self.path)
-            axis = volume.axis
+            axis = self._predictor.description.preprocessing.slice_axis or volume.axis
             if volume.entries > 1 and not volume.is_vector:
                 raise InputError(
                     f"{self.path} has 4 dimensions ({volume.voxels} x {volume.entries}), and masks are made of files "

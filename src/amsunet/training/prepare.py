@@ -25,6 +25,7 @@ from amsunet.data.options import DataOptions
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.data.scan import warn_of_same_files
 from amsunet.data.splits import assign_splits, deal_folds
+from amsunet.data.volumes import slice_axis
 from amsunet.errors import InputError, first_line
 from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import build_network
@@ -226,6 +227,7 @@ def fit_preprocessing(plan: Plan, dataset: Dataset, samples: list[Sample], finge
         update={
             "channel_names": fingerprint.channel_names,
             "image_scale": plan.image_scale,
+            "slice_axis": slice_axis(samples),
             "typical_size": (fingerprint.median_height, fingerprint.median_width),
             "size_range": None if framing is None else (framing.smallest, framing.largest),
             "spacing": fingerprint.spacing,

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from filelock import Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -73,6 +73,8 @@ class RunData(Record):
     skip_broken: bool
     channels: tuple[str, ...] | None = None
     axes: str | None = None
+    axis: Literal["x", "y", "z"] | None = None
+    fourth_axis: Literal["channels", "time"] | None = None
     """As in ``DataOptions``, like ``group`` and ``skip_broken``."""
     fingerprint: Fingerprint
     splits: dict[str, Split]
@@ -103,6 +105,8 @@ class RunData(Record):
             spacing=self.spacing,
             channels=self.channels,
             axes=self.axes,
+            axis=self.axis,
+            fourth_axis=self.fourth_axis,
         )
 
     def seen(self) -> set[str]:

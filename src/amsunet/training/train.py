@@ -145,6 +145,8 @@ def train(
         spacing=data_options.spacing,
         channels=data_options.channels,
         axes=data_options.axes,
+        axis=data_options.axis,
+        fourth_axis=data_options.fourth_axis,
         fingerprint=prepared.fingerprint,
         splits=prepared.splits,
         checksums=dataset.checksums(),

@@ -265,7 +265,7 @@ REFUSED = {
     "two folders of few values": (_files(["images/1.png", "images/2.png"],
                                          [f"{c}/{n}.png" for c in ("heart", "lung") for n in (1, 2)]),
                                   r"heart and .*lung both hold files of few values"),
-    "volumes": ({"imagesTr/a.nii.gz": "x", "labelsTr/a.nii.gz": "x"}, r"2 \.nii\.gz files.*NIfTI"),
+    "volumes": ({"imagesTr/a.nrrd": "x", "labelsTr/a.nrrd": "x"}, r"2 \.nrrd files.*a volume"),
     "images alone": ({"a.png": "i", "b.png": "i"}, r"2 images but no masks .*a\.png"),
     "two folders of masks": (
         _files(["images/1.png"], ["gt/1.png", "labels/1.png"]), r"gt and .*labels hold masks of the same images"),

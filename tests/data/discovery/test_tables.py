@@ -219,8 +219,8 @@ def test_lines_of_one_image_are_its_masks(images: Path) -> None:
     ("text", "message"),
     [
         (
-            "image,mask\nimages/000.png,volume.nii.gz\n",
-            r"line 2: .*volume\.nii\.gz is a NIfTI volume, which is not read",
+            "image,mask\nimages/000.png,volume.nrrd\n",
+            r"line 2: .*volume\.nrrd is a volume, which is not read",
         ),
         ("image,mask\nimages,masks/000.png\n", r"line 2: .*images is a folder"),
         ("image,mask\n\n,masks/000.png\n", r"line 3: no image is named"),
@@ -228,7 +228,7 @@ def test_lines_of_one_image_are_its_masks(images: Path) -> None:
     ],
 )
 def test_a_manifest_that_cannot_be_followed_is_refused(text: str, message: str, images: Path) -> None:
-    (images / "volume.nii.gz").touch()
+    (images / "volume.nrrd").touch()
     (images / "manifest.csv").write_text(text)
     with pytest.raises(InputError, match=message):
         find_samples(images)

@@ -51,8 +51,8 @@ def test_dead_links_are_warned_of(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("suffix", "advice"),
-    [(".jp2", "JPEG 2000"), (".npy", "NumPy"), (".mha", "volume"), (".h5", "HDF5"), (".nii", "NIfTI"),
-     (".NII.gz", "NIfTI"), (".czi", "microscope"), (".mat", "MATLAB"), (".heic", "not read"), (".zip", "archive")],
+    [(".jp2", "JPEG 2000"), (".npy", "NumPy"), (".nrrd", "volume"),
+     (".Mha", "volume"), (".czi", "microscope"), (".mat", "MATLAB"), (".heic", "not read"), (".zip", "archive")],
 )  # fmt: skip
 def test_files_of_other_formats_are_described(suffix: str, advice: str, tmp_path: Path) -> None:
     root = _pairs(tmp_path / "set", "1")
@@ -67,8 +67,8 @@ def test_files_of_other_formats_are_described(suffix: str, advice: str, tmp_path
 
 
 def test_only_files_of_other_worlds_are_refused_as_what_they_are(tmp_path: Path) -> None:
-    (tmp_path / "case.nii.gz").touch()
-    with pytest.raises(InputError, match=r"holds no images .*1 \.nii\.gz file, .*NIfTI volume"):
+    (tmp_path / "case.nrrd").touch()
+    with pytest.raises(InputError, match=r"holds no images .*1 \.nrrd file, .*a volume"):
         find_samples(tmp_path)
 
 

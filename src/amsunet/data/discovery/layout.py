@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from amsunet.data.containers import holds_mask, is_container
 from amsunet.data.discovery.channel_groups import ChannelGroups, group_channels
+from amsunet.data.discovery.dataset_json import apply_dataset_json
 from amsunet.data.discovery.dicom_series import name_patients, pair_segmentations
 from amsunet.data.discovery.folders import Picture, Roles, assign_roles, locate_pictures, splits_by_file_names
 from amsunet.data.discovery.inspection import roles_by_content
@@ -60,6 +62,8 @@ def _find(source: Path, channels: Sequence[str] | None) -> Layout:
         refuse_irregular(source)
         if kind := describe_other(source):
             raise InputError(f"{source} is {kind}")
+        if is_container(source):
+            raise InputError(f"{source} is an image or a volume: name the folder that holds it and its mask")
         return read_manifest(source)
     if manifest := next((path for path in source.iterdir() if path.name.lower() == "manifest.csv"), None):
         return read_manifest(manifest)
@@ -106,6 +110,7 @@ def _look_through(source: Path, channels: Sequence[str] | None = None) -> tuple[
 
 
 def _with_tables(source: Path, layout: Layout) -> Layout:
+    apply_dataset_json(source, layout)
     if layout.samples:
         _note_splits(layout, source)
         apply_split_file(source, layout)
@@ -119,7 +124,12 @@ def _add_from_tree(source: Path, tree: Tree, layout: Layout, channels: Sequence[
     pair_segmentations(tree, layout)
     if layout.samples and not tree.pictures:
         return Roles()
-    pictures = locate_pictures(tree.pictures, source)
+    both = {path for path in tree.pictures if holds_mask(path)}
+    layout.samples += [
+        Sample(stem_of(one.path), one.path, {"": one.path}, split=one.split)
+        for one in locate_pictures(sorted(both), source)
+    ]
+    pictures = locate_pictures([path for path in tree.pictures if path not in both], source)
     roles = assign_roles(pictures)
     groups, paired = _pair(roles, channels)
     if not paired.masks and tree.outlines and add_outlined(source, tree.outlines, roles, layout):

@@ -11,7 +11,6 @@ _SLICES = "save each slice as a PNG or TIFF of its own"
 _PICTURE = "save it as PNG or TIFF"
 _FORMATS: dict[str, tuple[str, str]] = {
     **dict.fromkeys((".mha", ".mhd", ".nrrd", ".nhdr"), ("a volume", _SLICES)),
-    **dict.fromkeys((".h5", ".hdf5", ".hdf"), ("an HDF5 file", "save each of its images as a PNG or TIFF of its own")),
     **dict.fromkeys((".npy", ".npz"), ("a NumPy array", "save each of its images as a PNG or TIFF of its own")),
     ".mat": ("a MATLAB file", "save its images and masks as PNG or TIFF, with imwrite"),
     **dict.fromkeys(

@@ -15,8 +15,8 @@ from amsunet.evaluation.metrics import ImageScores
 from amsunet.evaluation.statistics import Interval, mean_of_known, mean_with_interval
 
 NOTE = (
-    "each slice is segmented by itself (2D), and the scores of a volume are those of its slices put together: a network "
-    "that sees its neighbours (3D) may find what this one cannot"
+    "each slice is segmented by itself (2D), and the scores of a volume are those of its slices put together: a "
+    "network that sees its neighbours (3D) may find what this one cannot"
 )
 
 

@@ -1,0 +1,135 @@
+"""Volumes to volumes: one NIfTI mask a volume, on its grid, whatever becomes of others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from amsunet.data.images import read_image
+from amsunet.errors import InputError
+from amsunet.inference.inputs import find_inputs
+from amsunet.inference.predict_files import predict_files
+
+nibabel = pytest.importorskip("nibabel", reason="needs the extra clinic")
+_AFFINE = np.array([[0.0, -2, 0, 7], [1, 0, 0, 8], [0, 0, 3, 9], [0, 0, 0, 1]])
+
+
+@pytest.fixture
+def head(save_volume, tmp_path, picture):
+    """A volume (20, 24, 4) that is stored turned."""
+    array = np.stack([picture(20, 24, seed=seed) for seed in range(4)], axis=-1)
+    return save_volume(tmp_path / "set" / "head.nii.gz", array, _AFFINE)
+
+
+def _voxels(path):
+    return np.asanyarray(nibabel.load(path).dataobj)
+
+
+def test_a_volume_goes_in_and_a_volume_comes_out(head, make_light_predictor, tmp_path, progress):
+    outcome = predict_files(make_light_predictor(), find_inputs([str(head.parent)]), tmp_path / "out")
+    assert (outcome.written, outcome.failures) == (1, {})
+    assert progress[-1] == (4, 4, "slice")
+    written = nibabel.load(tmp_path / "out" / "head.nii.gz")
+    assert written.get_data_dtype() == np.uint8
+    np.testing.assert_array_equal(written.affine, nibabel.load(head).affine)
+    np.testing.assert_array_equal(_voxels(tmp_path / "out" / "head.nii.gz"), 255 * (_voxels(head) > 127))
+
+
+def test_slices_are_predicted_as_images_are(head, make_light_predictor, tmp_path):
+    predictor = make_light_predictor()
+    predict_files(predictor, find_inputs([str(head)]), tmp_path / "out")
+    outcome = predict_files(predictor, find_inputs([str(head / "z002")]), tmp_path / "out")
+    assert outcome.written == 1
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "out" / "head_z002.png"), read_image(tmp_path / "out" / "head.nii.gz" / "z002")
+    )
+
+
+def test_names_are_those_of_cases_and_masks_are_no_images(make_volumes, make_light_predictor, tmp_path):
+    root = make_volumes(2)
+    predict_files(make_light_predictor(), find_inputs([str(root)]), tmp_path / "out")
+    found = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.nii.gz"))
+    assert found == ["imagesTr/case_000.nii.gz", "imagesTr/case_001.nii.gz"]
+
+
+def test_each_class_in_a_folder_of_its_own(head, make_light_predictor, tmp_path):
+    predictor = make_light_predictor(names=("background", "cup", "disc"), kind="folders")
+    predict_files(predictor, find_inputs([str(head)]), tmp_path / "out")
+    cup, disc = (_voxels(tmp_path / "out" / name / "head.nii.gz") for name in ("cup", "disc"))
+    np.testing.assert_array_equal(cup, _voxels(head) > 127)
+    assert not disc.any()
+
+
+def test_resume_passes_over_what_is_there_and_makes_anew_what_has_changed(
+    head, save_volume, make_light_predictor, tmp_path
+):
+    other = save_volume(head.with_name("other.nii.gz"), _voxels(head), _AFFINE)
+    predictor, inputs, out = make_light_predictor(), find_inputs([str(head.parent)]), tmp_path / "out"
+    assert predict_files(predictor, inputs, out).written == 2
+    with pytest.raises(
+        InputError, match=r"head\.nii\.gz is there already: set --resume|head\.nii\.gz is there already"
+    ):
+        predict_files(predictor, inputs, out)
+    again = predict_files(predictor, inputs, out, resume=True)
+    assert (again.written, again.passed_over) == (0, 2)
+    save_volume(other, 255 - _voxels(head), _AFFINE)
+    assert predict_files(predictor, inputs, out, resume=True).written == 1
+    np.testing.assert_array_equal(_voxels(out / "other.nii.gz"), 255 * (_voxels(head) < 128))
+    largest = predict_files(predictor, inputs, out, resume=True, largest_component=True)
+    assert (largest.written, largest.passed_over) == (2, 0)
+    assert predict_files(predictor, inputs, out, overwrite=True).written == 2
+
+
+def test_the_largest_component_is_found_across_slices(make_light_predictor, save_volume, tmp_path):
+    array = np.zeros((20, 24, 4), np.uint8)
+    array[2:6, 2:6] = 255  # 64 voxels over all slices
+    array[10:17, 10:17, 1] = 255  # 49 voxels in one
+    head = save_volume(tmp_path / "head.nii.gz", array)
+    predict_files(make_light_predictor(), find_inputs([str(head)]), tmp_path / "out", largest_component=True)
+    array[10:17, 10:17] = 0
+    np.testing.assert_array_equal(_voxels(tmp_path / "out" / "head.nii.gz"), array)
+
+
+def test_a_volume_that_cannot_be_read_is_noted_and_the_rest_goes_on(head, save_volume, make_light_predictor, tmp_path):
+    save_volume(head.with_name("a.nii.gz"), np.zeros((4, 5, 6, 2), np.uint8))
+    save_volume(head.with_name("b.nii.gz"), np.full((4, 5, 6), np.nan, np.float32))
+    head.with_name("c.nii.gz").write_bytes(b"nothing of it")
+    head.with_name("d.nii").touch()
+    predictor = make_light_predictor()
+    outcome = predict_files(predictor, find_inputs([str(head.parent)]), tmp_path / "out")
+    assert outcome.written == 1
+    messages = {path.rpartition("/")[2]: message for path, message in outcome.failures.items()}
+    assert "4 dimensions (4 x 5 x 6 x 2), and masks are made of files of three" in messages["a.nii.gz"]
+    assert "not finite numbers" in messages["b.nii.gz"]
+    assert "c.nii.gz" in messages["c.nii.gz"] and "d.nii is empty (0 bytes)" in messages["d.nii"]
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.nii*")) == ["head.nii.gz"]
+
+
+def test_a_network_that_gives_no_numbers_writes_no_volume(head, make_light_predictor, tmp_path):
+    predictor = make_light_predictor(change=lambda logits: logits * np.nan)
+    outcome = predict_files(predictor, find_inputs([str(head)]), tmp_path / "out")
+    assert outcome.written == 0 and "gives no numbers" in outcome.failures[str(head)]
+    assert not (tmp_path / "out" / "head.nii.gz").exists()
+
+
+@pytest.mark.parametrize("setting", ["overlay", "probability"])
+def test_pictures_are_of_single_slices(setting, head, make_light_predictor, tmp_path):
+    with pytest.raises(InputError, match=r"head\.nii\.gz is a volume, and .*name slices, as .*z000"):
+        predict_files(make_light_predictor(), find_inputs([str(head)]), tmp_path / "out", **{setting: True})
+    outcome = predict_files(
+        make_light_predictor(), find_inputs([str(head / "z001")]), tmp_path / "out", **{setting: True}
+    )
+    assert outcome.written == 1
+
+
+def test_the_largest_component_is_of_volumes(images, make_light_predictor, tmp_path):
+    with pytest.raises(InputError, match=r"is for volumes .* none of the images is one"):
+        predict_files(make_light_predictor(), find_inputs([str(images[0])]), tmp_path / "out", largest_component=True)
+
+
+def test_most_slices_that_look_foreign_make_a_volume_so(head, make_light_predictor, tmp_path, monkeypatch):
+    predictor = make_light_predictor()
+    seen = iter(["", "brightness", "brightness", "contrast"])
+    monkeypatch.setattr(predictor, "out_of_distribution", lambda _: next(seen))
+    (item,) = predict_files(predictor, find_inputs([str(head)]), tmp_path / "out").review
+    assert item.out_of_distribution == "brightness; in 3 of 4 slices"
