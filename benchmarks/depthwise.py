@@ -23,7 +23,7 @@ from amsunet.device import choose_device, environment
 RESULT = Path(__file__).parents[1] / "results" / "depthwise_gpu.json"
 MAPS = ((32, 256), (128, 256), (256, 32))
 """Channels and side."""
-KERNELS = (((3, 3), 1), ((3, 3), 5), ((1, 11), 1), ((11, 1), 1))
+KERNELS = (((3, 3), 1), ((3, 3), 5), ((1, 11), 1), ((11, 1), 1), ((5, 5), 1), ((7, 7), 1))
 _BATCH = 16
 
 

@@ -21,7 +21,8 @@ _DENSE: dict[str, Any] = {
 }  # fmt: skip
 _CONTROL_XS: dict[str, Any] = {"widths": (1, 1, 2, 4, 4), "encoder": ("conv", "conv", *["double"] * 3)}
 _NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
-    **{f"unet@{width}": ("unet", {"base_channels": width}) for width in (8, 16, 24, 32)},
+    # The reference first: with its speed the augmentation is decided, for all.
+    **{f"unet@{width}": ("unet", {"base_channels": width}) for width in (16, 8, 24, 32)},
     "resunet@16": ("resunet", {"base_channels": 16}),
     "amsunet@16": ("amsunet", {"base_channels": 16}),
     "amsunet@32": ("amsunet", {}),
@@ -71,7 +72,7 @@ class Stage:
 
 _FOUR = ("DRIVE", "GlaS", "DSB2018", "ISIC2017-256")
 _TWO = ("DRIVE", "DSB2018")
-_CLAIMED = (*U_NETS, *CONTROLS, *LIGHT, "amsunet@16")
+_CLAIMED = (REFERENCE, "unet@8", "unet@32", *CONTROLS, *LIGHT, "amsunet@16")
 STAGES = {
     "rates": Stage(NAMES, _TWO, 10, 1, both_rates=True),
     "screen": Stage((REFERENCE, CONTROL, "amsunet_lite", "lite_gated", "lite_dense", "lite_fast"), _FOUR, 10, 1),

@@ -193,8 +193,6 @@ def main(arguments: Sequence[str] | None = None, **settings: Any) -> None:
     asked = parser.parse_args(arguments)
     if unknown := set(asked.stages) - set(STAGES):
         parser.error(f"there is no stage {min(unknown)!r}: choose of {', '.join(STAGES)}")
-    with suppress(AttributeError):  # not on Windows
-        os.nice(19)
     torch.set_num_threads(asked.jobs)  # which the trainings share
     keep_freed_memory()  # as the command line does
     changes = {key: getattr(asked, key) for key in ("minutes", "seeds", "data", "networks") if getattr(asked, key)}
@@ -211,4 +209,6 @@ def main(arguments: Sequence[str] | None = None, **settings: Any) -> None:
 
 
 if __name__ == "__main__":
+    with suppress(AttributeError):  # not on Windows
+        os.nice(19)
     main()

@@ -13,6 +13,8 @@ PIXELS, CHANNELS, WARPS = 128, 64, 4
 """Pixels and channels of a map that one program computes, and its warps."""
 _ROWS, _COLUMNS, _SUM_WARPS = 64, 8, 2
 """The part of a map over which one program sums up a weight's gradient, and its warps."""
+_TAPS = 32
+"""For which it has registers at ``CHANNELS``: those of 5 x 5, in blocks. For 7 x 7 it takes half the channels."""
 
 
 @triton.jit
@@ -191,7 +193,8 @@ def correlated(x: Tensor, gradient: Tensor, weight: Tensor, dilation: int) -> Te
     taps = kernel_h * kernel_w
     first = 1 << max(0, taps.bit_length() - 1 - (taps.bit_count() == 1))
     rest = triton.next_power_of_2(max(1, taps - first))
-    tile_w, tile_c = _COLUMNS, min(CHANNELS, triton.next_power_of_2(channels))
+    most = CHANNELS * _TAPS // max(_TAPS, triton.next_power_of_2(first + rest))
+    tile_w, tile_c = _COLUMNS, min(most, triton.next_power_of_2(channels))
     programs = n * triton.cdiv(height, _ROWS) * triton.cdiv(width, tile_w)
     # Partial sums, which are added in the same order always.
     sums = torch.empty(programs, taps + 1, channels, device=x.device)
