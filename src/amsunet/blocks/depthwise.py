@@ -26,8 +26,6 @@ _LARGEST = 2**31
 """Numbers of one image that Triton's 32-bit indices reach."""
 
 
-# torch.compile traces through a cache of functools, and would trace the trial.
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def triton_works(device: torch.device) -> bool:
     """Whether Triton can build kernels for a device.
 
@@ -48,6 +46,11 @@ def triton_works(device: torch.device) -> bool:
         works = False
     _WORKS[device] = works
     return works
+
+
+if depthwise_triton is not None:  # to say so imports torch's compiler, which takes a second
+    # torch.compile traces through a cache of functools, and would trace the trial.
+    triton_works = torch.compiler.assume_constant_result(triton_works)
 
 
 def suits_triton(x: Tensor, weight: Tensor) -> bool:

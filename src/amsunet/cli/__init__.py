@@ -14,7 +14,7 @@ import click
 from amsunet import __version__
 from amsunet.cli import check, compare, doctor, evaluate, explain, export, models, page, predict, train
 from amsunet.cli.former_options import Commands
-from amsunet.cli.process import own_process
+from amsunet.cli.process import end_quickly, own_process
 from amsunet.console import echo
 from amsunet.errors import InputError
 from amsunet.memory import is_out_of_memory
@@ -67,6 +67,7 @@ for command in (
 
 def main(entry: click.Command | None = None) -> None:
     """Run the command line, or a command beside it; what a user can fix ends in one sentence and exit code 2."""
+    end_quickly()
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what the terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

@@ -16,6 +16,7 @@ from amsunet.cli.options import (
     refuse_settings,
     take_device,
 )
+from amsunet.cli.process import importing
 from amsunet.cli.settings import TRAINING, setting_options
 from amsunet.console import echo
 from amsunet.data.options import DataOptions
@@ -53,9 +54,10 @@ def check(
         _draft_manifest(data, manifest)
         return
     started = time.monotonic()  # before what takes seconds to import
-    from amsunet.evaluation.rehearsal import rehearse_evaluation  # noqa: PLC0415
-    from amsunet.training.check import check as check_data  # noqa: PLC0415
-    from amsunet.training.closing import CommandTime  # noqa: PLC0415
+    with importing():
+        from amsunet.evaluation.rehearsal import rehearse_evaluation  # noqa: PLC0415
+        from amsunet.training.check import check as check_data  # noqa: PLC0415
+        from amsunet.training.command_time import CommandTime  # noqa: PLC0415
 
     folder = out or Path("checks") / Path(data.removeprefix("sample:")).absolute().stem
     result = check_data(

@@ -9,6 +9,7 @@ import click
 
 from amsunet.cli.data import data_options
 from amsunet.cli.options import model_options, optional_data_argument, separation_option, view_options
+from amsunet.cli.process import importing
 from amsunet.console import echo
 
 if TYPE_CHECKING:
@@ -43,9 +44,10 @@ def evaluate(model: ModelRef, data: str | None, options: RuntimeOptions, **value
 
 def evaluate_and_report(model: Path | ModelRef, data: str | Dataset | None = None, **values: Any) -> None:
     """Score a network, print the table and write the report."""
-    from amsunet.evaluation.evaluate import evaluate as evaluate_on  # noqa: PLC0415
-    from amsunet.evaluation.evaluation import evaluation_folder  # noqa: PLC0415
-    from amsunet.evaluation.report import write_report  # noqa: PLC0415
+    with importing():
+        from amsunet.evaluation.evaluate import evaluate as evaluate_on  # noqa: PLC0415
+        from amsunet.evaluation.evaluation import evaluation_folder  # noqa: PLC0415
+        from amsunet.evaluation.report import write_report  # noqa: PLC0415
 
     evaluation = evaluate_on(model, data, **values)
     echo(evaluation.table(), lines=True)

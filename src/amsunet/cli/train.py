@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,14 @@ from amsunet.cli.options import (
     refuse_settings,
     take_device,
 )
+from amsunet.cli.process import importing
 from amsunet.cli.settings import TRAINING, setting_options
 from amsunet.console import echo
 from amsunet.inference.runtime_options import RuntimeOptions
 
 if TYPE_CHECKING:
-    from amsunet.training.fit import TrainResult
+    from amsunet.evaluation.rehearsal import Scene
+    from amsunet.training.train_result import TrainResult
 
 _TERMINATED = 143
 """As the shell has it of a command that SIGTERM ended."""
@@ -67,17 +70,20 @@ def train(
 ) -> None:
     """Train a network on a data set, or go on with --resume RUN; Ctrl-C saves what was reached."""
     started = time.monotonic()  # before what takes seconds to import
-    from amsunet.training.processes import check_counts, find_place, launch  # noqa: PLC0415
+    with importing():
+        from amsunet.training.processes import check_counts, find_place, launch  # noqa: PLC0415
 
     place, devices = find_place(), values.pop("devices")
     check_counts(place, devices, values.pop("nodes"))
     if place is None and (devices or 1) > 1:
         context.exit(launch(devices, sys.argv[1:]))
-    from amsunet.training.distributed import joined  # noqa: PLC0415
-    from amsunet.training.fit import fit  # noqa: PLC0415
+    with importing():
+        from amsunet.training.distributed import joined  # noqa: PLC0415
 
     with joined(place) as group:
         if not group.is_first:
+            from amsunet.training.fit import fit  # noqa: PLC0415 - with Lightning, which takes seconds
+
             context.exit(group.follow(fit))
         _train(context, data, resumed, settings, values, started)
 
@@ -90,10 +96,10 @@ def _train(
     values: dict[str, Any],
     started: float,
 ) -> None:
-    from amsunet.evaluation.rehearsal import rehearse_evaluation  # noqa: PLC0415
-    from amsunet.training.closing import CommandTime  # noqa: PLC0415
-    from amsunet.training.train import resume as resume_training  # noqa: PLC0415
-    from amsunet.training.train import train as start_training  # noqa: PLC0415
+    with importing():
+        from amsunet.training.command_time import CommandTime  # noqa: PLC0415
+        from amsunet.training.train import resume as resume_training  # noqa: PLC0415
+        from amsunet.training.train import train as start_training  # noqa: PLC0415
 
     if resumed is not None:
         refuse_settings(
@@ -112,7 +118,7 @@ def _train(
             data,
             settings,
             device=take_device(values),
-            command_time=CommandTime(started, rehearse_evaluation),
+            command_time=CommandTime(started, _rehearse_evaluation),
             **values,
         )
     if training.interrupted:
@@ -121,6 +127,14 @@ def _train(
         _evaluate(training, settings.get("model"))
     if training.terminated:
         context.exit(_TERMINATED)
+
+
+def _rehearse_evaluation(scenes: Sequence[Scene], thickness: float) -> tuple[float, float]:
+    """What evaluates takes a second to import, and is not needed before."""
+    with importing():
+        from amsunet.evaluation.rehearsal import rehearse_evaluation  # noqa: PLC0415
+
+    return rehearse_evaluation(scenes, thickness)
 
 
 def _evaluate(training: TrainResult, model_file: str | None) -> None:

@@ -66,7 +66,7 @@ class Preprocessing(Record):
     std: tuple[Annotated[float, Field(ge=1e-4, le=1)], ...]
     values: Annotated[tuple[ValueRange, ...], Field(max_length=len(get_args(PixelType)))] = ()
     """The range of the training images of each pixel type; empty in networks of earlier versions, mostly 8 bits."""
-    slice_axis: Literal[x, y, z] | None = None
+    slice_axis: Literal["x", "y", "z"] | None = None
     """What the training images, slices of volumes, were cut across; None of other images, or where they differed."""
     polarity: Annotated[Polarity, Field(exclude=True)] = "auto"
     """A setting for the images at hand, for ``bright_on_dark``; not saved with the network."""

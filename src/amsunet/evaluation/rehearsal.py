@@ -11,7 +11,7 @@ from amsunet.evaluation.evaluate import is_thin
 from amsunet.evaluation.metrics import Calibration, score_image
 from amsunet.evaluation.plots import case_panels, data_address, figure_text
 from amsunet.progress import Stopwatch
-from amsunet.training.closing import Scene
+from amsunet.training.command_time import Scene
 
 _CASES = 9
 """Pictures of a report."""

@@ -24,8 +24,8 @@ from amsunet.file_lock import file_lock
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.memory import keep_freed_memory, require_addresses
 from amsunet.training.checkpoint import has_checkpoint, remove_checkpoints
-from amsunet.training.fit import TrainResult
 from amsunet.training.train import resume, train
+from amsunet.training.train_result import TrainResult
 from amsunet.wording import Place, spelled_for
 
 STOPPED = 130

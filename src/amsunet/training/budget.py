@@ -10,7 +10,8 @@ from typing import Any
 
 from amsunet.data.fingerprint import Fingerprint
 from amsunet.device import Device
-from amsunet.training.closing import NOTHING, ClosingCost, CommandTime, rehearse
+from amsunet.training.closing import NOTHING, ClosingCost, rehearse
+from amsunet.training.command_time import CommandTime
 from amsunet.training.distributed import current_group
 from amsunet.training.plan_schema import USER_SET, Plan
 from amsunet.training.prepare import Preparation

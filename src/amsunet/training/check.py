@@ -16,7 +16,7 @@ from amsunet.memory import free_memory
 from amsunet.models import absolute_model
 from amsunet.process_state import random_state_kept
 from amsunet.training.budget import Fitted, fit_prepared
-from amsunet.training.closing import CommandTime
+from amsunet.training.command_time import CommandTime
 from amsunet.training.finetune import resolve_pretrained
 from amsunet.training.plan_schema import Plan, Settings, checked_settings
 from amsunet.training.precision import faster_precision, with_precision

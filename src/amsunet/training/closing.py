@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -17,26 +16,10 @@ from amsunet.data.instances import tells_objects_apart
 from amsunet.data.out_of_distribution import IMAGES, take_figures
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.progress import Stopwatch
+from amsunet.training.command_time import Evaluating, Scene
 from amsunet.training.plan_schema import Plan
 from amsunet.training.postprocessing import seconds_to_choose
 from amsunet.training.separation import seconds_to_separate
-
-Scene = tuple[Array, Array, Array]
-"""Image (H, W, C), labels (H, W), and probabilities (K, H, W) as a network might give them."""
-Evaluating = Callable[[Sequence[Scene], float], tuple[float, float]]
-"""A rehearsal of what evaluates a trained network: from scenes and the thickness of structures to the seconds of an
-image and of the report. Training knows no evaluation, so it is passed in."""
-
-
-@dataclass(frozen=True)
-class CommandTime:
-    """The time of the command around a training, all of which its minutes hold."""
-
-    started: float = field(default_factory=time.monotonic)
-    """When the minutes began, by ``time.monotonic``."""
-    evaluating: Evaluating | None = None
-    """What is done after training, rehearsed."""
-
 
 _REHEARSED = 3
 """Images."""

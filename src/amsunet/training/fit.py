@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -18,7 +17,6 @@ from amsunet.data.dataset import Dataset
 from amsunet.data.discovery.layout import Sample
 from amsunet.device import Device
 from amsunet.errors import InputError
-from amsunet.inference.ensemble import Folds
 from amsunet.inference.model_file import build_network
 from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.model_ref import FILE_NAME
@@ -32,39 +30,10 @@ from amsunet.training.lightning_module import DivergedError, SegmentationTask, W
 from amsunet.training.mid_epoch import MidEpoch
 from amsunet.training.postprocessing import fit_postprocessing
 from amsunet.training.run_folder import RunConfig
+from amsunet.training.train_result import TrainResult
 from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What came of a training."""
-
-    run: Path
-    """The run folder."""
-    epochs: int
-    """Of all folds together, where there are folds."""
-    best_epoch: int | None
-    """None where there are folds, each of which has its own."""
-    dice_at: dict[float, float]
-    """Mean over validation images and classes at working size, of the kept weights, by threshold (with folds, of the
-    network that has not seen the image)."""
-    interrupted: bool
-    """By Ctrl-C or SIGTERM; ``resume`` goes on with it."""
-    device: Device
-    folds: Folds | None = None
-    dataset: Dataset | None = None
-    """What it was trained on, as it was read."""
-    validation_images: int | None = None
-    """So many of them, of each fold, are evaluated within the minutes; all where None."""
-    terminated: bool = False
-    """By SIGTERM."""
-
-    @property
-    def validation_dice(self) -> float:
-        """At the best threshold, which is the one that is kept."""
-        return max(self.dice_at.values(), default=float("nan"))
 
 
 @contextmanager

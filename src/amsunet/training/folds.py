@@ -14,9 +14,10 @@ from amsunet.inference.ensemble import Folds, FoldScore, fold_folder, read_folds
 from amsunet.inference.model_file import DamagedError, load_model
 from amsunet.inference.model_ref import FILE_NAME
 from amsunet.training.checkpoint import has_checkpoint
-from amsunet.training.fit import TrainResult, fit
+from amsunet.training.fit import fit
 from amsunet.training.prepare import fit_preprocessing
 from amsunet.training.run_folder import RunConfig, RunData, run_lock, write_run
+from amsunet.training.train_result import TrainResult
 
 logger = logging.getLogger(__name__)
 

@@ -24,12 +24,9 @@ from amsunet.inference.model_ref import ModelRef
 from amsunet.models import absolute_model, code_checksum
 from amsunet.process_state import determinism_kept, random_state_kept
 from amsunet.safe_text import refuse_undecodable
-from amsunet.training.budget import fit_prepared
-from amsunet.training.closing import CommandTime
+from amsunet.training.command_time import CommandTime
 from amsunet.training.distributed import current_group
 from amsunet.training.finetune import resolve_pretrained
-from amsunet.training.fit import TrainResult, fit
-from amsunet.training.folds import fit_folds
 from amsunet.training.plan_schema import Plan, Settings, checked_settings
 from amsunet.training.precision import faster_precision, with_precision
 from amsunet.training.prepare import Preparation, fit_preprocessing, prepare
@@ -46,6 +43,7 @@ from amsunet.training.run_folder import (
     write_data,
     write_run,
 )
+from amsunet.training.train_result import TrainResult
 from amsunet.wording import command, setting
 
 logger = logging.getLogger(__name__)
@@ -107,6 +105,11 @@ def train(
     prepared = prepare(data, given, device=device.type, data_options=data_options, folds=folds)
     for level, line in prepared.lines():
         logger.log(level, line)
+    # With Lightning, which takes seconds: what the data are, or what is wrong with them, is said before.
+    from amsunet.training.budget import fit_prepared  # noqa: PLC0415
+    from amsunet.training.fit import fit  # noqa: PLC0415
+    from amsunet.training.folds import fit_folds  # noqa: PLC0415
+
     plan, dataset = prepared.plan, prepared.dataset
     closing, started = 0.0, command_time.started
     if given.get("deterministic"):
@@ -241,6 +244,9 @@ def resume(
     record.check(dataset)
     if changed := record.changed_masks(dataset):
         logger.warning(f"{describe_changed_masks(changed)}: what was learned so far is of the former ones")
+    from amsunet.training.fit import fit  # noqa: PLC0415 - with Lightning
+    from amsunet.training.folds import fit_folds  # noqa: PLC0415
+
     with run_lock(folder):
         if data is not None:
             write_data(folder, record)
