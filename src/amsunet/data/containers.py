@@ -36,7 +36,8 @@ OUTLINE_SUFFIXES = frozenset({".geojson", ".json", ".roi", ".zip"})
 OUTLINES = "amsunet.data.readers.outlines"
 """The module that reads these addresses."""
 _SIZE = re.compile(r"\d{1,7}x\d{1,7}(/|$)")
-_SUFFIXES = READERS.keys() | STACKS | OUTLINE_SUFFIXES | {ZIP}
+_SOMETIMES = STACKS.keys() | OUTLINE_SUFFIXES | {ZIP}
+"""Suffixes of files of which some hold several images, or outlines."""
 
 
 class Reader(Protocol):
@@ -75,7 +76,7 @@ class Address(NamedTuple):
     @property
     def reader(self) -> Reader:
         """What reads the file."""
-        return cast(Reader, import_module(_module_of(self.file, self.place)))
+        return cast(Reader, import_module(_module_of(self.file, self.place) or STACKS[suffix_of(self.file)]))
 
 
 def find_address(path: Path) -> Address | None:
@@ -87,7 +88,7 @@ def find_address(path: Path) -> Address | None:
     Returns:
         The file and the place within; None for any other path.
     """
-    named = [file for file in (path, *path.parents) if suffix_of(file) in _SUFFIXES]
+    named = [file for file in (path, *path.parents) if suffix_of(file) in READERS.keys() | _SOMETIMES]
     # Of case.zip/image.dcm the zip is the file on the disk; none is of a path that leads nowhere.
     for file in sorted(named, key=lambda file: not file.is_file()):
         place = path.relative_to(file).as_posix() if path != file else ""
