@@ -14,8 +14,9 @@ Polarity = Literal["auto", "bright-on-dark", "dark-on-bright"]
 """Whether objects are brighter or darker than their background: found out for each image, or given for all."""
 EngineName = Literal["process", "ray"]
 """What predictions and the trainings of a study are made by: this process or machine, or workers of Ray."""
-ResultForm = Literal["labels", "geojson", "rois", "coco"]
-"""Forms of a result beside the mask: a label image, outlines for QuPath and for ImageJ, COCO."""
+ResultForm = Literal["labels", "geojson", "rois", "coco", "objects", "counts", "seg", "nifti"]
+"""Forms of a result beside the mask: a label image, outlines for QuPath and for ImageJ, COCO, tables of objects and of
+images, DICOM SEG, NIfTI."""
 LossName = Literal["ce_dice", "focal_dice", "ce_dice_cldice"]
 TorchPrecision = Literal["float32", "bfloat16"]
 ExportPrecision = Literal["float32", "bfloat16", "float16", "int8"]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     callback=lambda _context, _parameter, value: tuple(filter(None, (value or "").replace(" ", "").split(","))),
     metavar="FORM[,FORM]",
     help="Also write each result for other programs, in a folder of the form's name: labels (TIFF of object numbers), "
-    "geojson (QuPath), rois (ImageJ), coco.",
+    "geojson (QuPath), rois (ImageJ), coco, objects and counts (CSV), seg (DICOM SEG), nifti.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace masks that are there already.")
 @click.option(

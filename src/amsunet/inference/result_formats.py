@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from amsunet.errors import InputError
-from amsunet.inference.objects import Objects, find_objects
+from amsunet.inference.objects import Objects
 from amsunet.inference.prediction_record import PredictionRecord
 from amsunet.wording import setting
 
@@ -24,6 +24,10 @@ FORMS: dict[str, str] = {
     "geojson": "amsunet.interchange.geojson",
     "rois": "amsunet.interchange.imagej_rois",
     "coco": "amsunet.interchange.coco",
+    "objects": "amsunet.interchange.objects_table",
+    "counts": "amsunet.interchange.counts_table",
+    "seg": "amsunet.interchange.dicom_seg",
+    "nifti": "amsunet.interchange.nifti",
 }
 """The module that writes each form; ``choices.ResultForm`` has the same names."""
 NOT_WRITABLE = "not_writable"
@@ -107,11 +111,10 @@ def write_forms(paths: Mapping[str, Path], result: Segmentation, image: Path) ->
     """
     if not paths:
         return
-    objects = find_objects(result.mask)
     written: list[Path] = []
     try:
         for form, path in paths.items():
-            open_writer(form).write(result, objects, image, path)
+            open_writer(form).write(result, result.objects, image, path)
             written.append(path)
     except InputError:
         for path in written:

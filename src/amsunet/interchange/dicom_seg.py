@@ -21,6 +21,7 @@ from amsunet.data.readers.dicom_archive import within
 from amsunet.data.readers.dicom_header import find_spacing, open_dataset, quietly, read_header
 from amsunet.errors import InputError
 from amsunet.inference.objects import Objects
+from amsunet.inference.result_formats import NOT_WRITABLE
 from amsunet.inference.segmentation import Segmentation
 from amsunet.optional import require
 
@@ -31,8 +32,7 @@ _SERIES_NUMBER = 300
 _MAY_BE_EMPTY = ("PatientID", "PatientName", "AccessionNumber", "StudyID", "ReferringPhysicianName", "Modality")
 _SEXES = ("M", "F", "O")
 _LONGEST_LABEL = 64
-_NOT_WRITABLE = "not_writable"
-_OTHERS = "its mask can be written as PNG or NIfTI"
+_OTHERS = "leave that form out, for a mask in PNG, or take nifti in its place"
 
 
 def write(result: Segmentation, objects: Objects, image: Path, path: Path) -> None:
@@ -94,7 +94,7 @@ def _locate(image: Path) -> tuple[Path, str]:
 
 
 def _refusal(image: Path, why: str) -> InputError:
-    return InputError(f"{image} {why}, and gets no DICOM SEG: {_OTHERS}", code=_NOT_WRITABLE)
+    return InputError(f"{image} {why}, and gets no DICOM SEG: {_OTHERS}", code=NOT_WRITABLE)
 
 
 def _conform(source: Any) -> None:
