@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import numpy.typing as npt
 
+from amsunet.data.channel_files import first_channel, split_channels
 from amsunet.data.discovery.other_formats import suffix_of
 from amsunet.errors import InputError
 
@@ -66,19 +67,27 @@ def find_address(path: Path) -> Address | None:
         path: The path of an image; a folder that is called like such a file, as ``head.nii/``, is a folder.
 
     Returns:
-        The file and the place within; None for any other path.
+        The file and the place within, of channels in a file each those of the first; None for any other path.
     """
+    path = first_channel(path)
     for file in (path, *path.parents):
-        known = READERS if file == path else READERS | STACKS
-        if suffix_of(file) in known and not file.is_dir():
+        suffix = suffix_of(file)
+        if (suffix in READERS or (suffix in STACKS and file != path)) and not file.is_dir():
             return Address(file, path.relative_to(file).as_posix() if path != file else "")
     return None
 
 
 def file_of(path: Path) -> Path:
-    """The file on disk that an image lies in: the path itself, or that of the file of several images."""
+    """The file on disk that an image lies in: the path itself, or that of the file of several images; of channels in a
+    file each that of the first.
+    """
     address = find_address(path)
-    return path if address is None else address.file
+    return first_channel(path) if address is None else address.file
+
+
+def files_of(path: Path) -> list[Path]:
+    """All files on disk that an image lies in: one, or one for each channel."""
+    return [file_of(part) for part in split_channels(path).values()] or [file_of(path)]
 
 
 def is_container(path: Path) -> bool:
@@ -90,12 +99,13 @@ def addresses(file: Path) -> list[Path]:
     """The address of every image in a file of several, in their order.
 
     Args:
-        file: For which ``is_container`` holds.
+        file: For which ``is_container`` holds; of channels in a file each, the first tells the images of all.
 
     Raises:
         InputError: If it cannot be read, or holds no image.
     """
-    places = Address(file, "").reader.places(file)
+    first = first_channel(file)
+    places = Address(first, "").reader.places(first)
     if not places:
         raise InputError(f"{file} holds no image: remove it")
     return [file / place if place else file for place in places]

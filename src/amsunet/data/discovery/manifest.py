@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from amsunet.atomic_io import write_text
-from amsunet.data.channel_files import files_of, image_name, split_channels
+from amsunet.data.channel_files import image_name, split_channels
+from amsunet.data.containers import files_of
 from amsunet.data.discovery.other_formats import describe_other
 from amsunet.data.discovery.patient_column import find_patient_column, known_patient
 from amsunet.data.discovery.sample import Layout, Sample
