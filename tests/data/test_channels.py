@@ -11,8 +11,10 @@ import tifffile
 from made_tiff import without_extra_samples
 from PIL import Image
 
-from amsunet.data.channel_files import files_of, image_name, split_channels
+from amsunet.data import containers
+from amsunet.data.channel_files import image_name, split_channels
 from amsunet.data.channels import channel_names, common_names, numbered, refuse_channels
+from amsunet.data.containers import addresses, file_of, files_of, find_address
 from amsunet.data.image_file import count_pixels
 from amsunet.data.images import read_image
 from amsunet.data.slides import open_slide
@@ -153,6 +155,21 @@ def test_a_file_for_each_channel(save, tmp_path: Path) -> None:
     assert stamp(path) is None and checksum(path) == ""
     with pytest.raises(InputError, match=r"cell_DAPI.png does not exist"):
         read_image(path)
+
+
+def test_a_file_of_several_images_for_each_channel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Volumes do it so: the places are those of the first file, and each image is of the same place in all."""
+    monkeypatch.setitem(containers.READERS, ".many", "made_reader")
+    for name, value in (("0000", 3), ("0001", 5)):
+        np.save(tmp_path / f"case_{name}.many.npy", np.full((4, 24, 20), value, np.uint8))
+        (tmp_path / f"case_{name}.many.npy").rename(tmp_path / f"case_{name}.many")
+    case = tmp_path / "case_{0000,0001}.many"
+    assert addresses(case) == [case / f"z{at:03}" for at in range(4)]
+    assert find_address(case / "z002") == (tmp_path / "case_0000.many", "z002")
+    assert file_of(case / "z002") == tmp_path / "case_0000.many"
+    assert files_of(case / "z002") == [tmp_path / "case_0000.many", tmp_path / "case_0001.many"]
+    assert np.array_equal(read_image(case / "z002"), np.full((24, 20, 2), (3, 5), np.uint8))
+    assert channel_names(case / "z002", 2) == ("0000", "0001")
 
 
 @pytest.mark.parametrize("name", ["a{b}.png", "a{b,c.png", "{}.png", "a{b,}.png", "a{b,b}.png"])

@@ -145,7 +145,7 @@ def test_other_channels_are_refused(channels: int, count: int) -> None:
 
 @pytest.mark.parametrize("names", [("a",), ("a", "a"), ("a", ""), ("a", "b", "c"), ("a", "x" * 300)])
 def test_there_is_a_name_for_each_channel(names: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="channel_names|at most 256|at least 1"):
+    with pytest.raises(ValueError, match=r"channel_names|at most 256|at least 1"):
         _record(in_channels=2, channel_names=names)
 
 

@@ -10,7 +10,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from amsunet.data.containers import file_of
 from amsunet.data.discovery.other_formats import stem_of
 
 _BRACES = re.compile(r"([^{}]*)\{([^{}/]+,[^{}/]+)\}([^{}]*)")
@@ -33,6 +32,11 @@ def split_channels(path: Path) -> dict[str, Path]:
     if not all(names) or len({*names}) < len(names):
         return {}
     return {name: Path(f"{found[1]}{name}{found[3]}") for name in names}
+
+
+def first_channel(path: Path) -> Path:
+    """The file of the first channel, from which size, spacing and places are taken; any other path is itself."""
+    return next(iter(split_channels(path).values()), path)
 
 
 def join_channels(folder: Path, before: str, names: Sequence[str], behind: str) -> Path:
@@ -63,12 +67,3 @@ def image_name(path: Path) -> str:
     if split_channels(path):
         path = Path(re.sub(r"[_\-. ]*\{[^{}]*\}", "", str(path)))
     return stem_of(path)
-
-
-def files_of(path: Path) -> list[Path]:
-    """The files on disk that an image lies in: one, or one for each channel.
-
-    Args:
-        path: The path or address of an image.
-    """
-    return [file_of(part) for part in split_channels(path).values()] or [file_of(path)]

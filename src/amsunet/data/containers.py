@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import numpy.typing as npt
 
+from amsunet.data.channel_files import first_channel, split_channels
 from amsunet.data.dicom_file import ZIP, is_dicom_archive, is_unnamed, is_unnamed_dicom
 from amsunet.data.discovery.other_formats import suffix_of
 from amsunet.errors import InputError
@@ -86,8 +87,9 @@ def find_address(path: Path) -> Address | None:
         path: The path of an image; a folder that is called like such a file, as ``head.nii/``, is a folder.
 
     Returns:
-        The file and the place within; None for any other path.
+        The file and the place within, of channels in a file each those of the first; None for any other path.
     """
+    path = first_channel(path)
     named = [file for file in (path, *path.parents) if suffix_of(file) in READERS.keys() | _SOMETIMES]
     # Of case.zip/image.dcm the zip is the file on the disk; none is of a path that leads nowhere.
     for file in sorted(named, key=lambda file: not file.is_file()):
@@ -119,9 +121,16 @@ def _module_of(file: Path, place: str) -> str:
 
 
 def file_of(path: Path) -> Path:
-    """The file on disk that an image lies in: the path itself, or that of the file of several images."""
+    """The file on disk that an image lies in: the path itself, or that of the file of several images; of channels in a
+    file each that of the first.
+    """
     address = find_address(path)
-    return path if address is None else address.file
+    return first_channel(path) if address is None else address.file
+
+
+def files_of(path: Path) -> list[Path]:
+    """All files on disk that an image lies in: one, or one for each channel."""
+    return [file_of(part) for part in split_channels(path).values()] or [file_of(path)]
 
 
 def is_container(path: Path) -> bool:
@@ -156,12 +165,13 @@ def addresses(file: Path) -> list[Path]:
     """The address of every image in a file of several, in their order.
 
     Args:
-        file: For which ``is_container`` holds.
+        file: For which ``is_container`` holds; of channels in a file each, the first tells the images of all.
 
     Raises:
         InputError: If it cannot be read, or holds no image.
     """
-    places = Address(file, "").reader.places(file)
+    first = first_channel(file)
+    places = Address(first, "").reader.places(first)
     if not places:
         raise InputError(f"{file} holds no image: remove it")
     return [file / place if place else file for place in places]

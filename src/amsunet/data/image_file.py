@@ -17,7 +17,7 @@ import tifffile
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from amsunet.data import tiff, tiff_pages
-from amsunet.data.channel_files import split_channels
+from amsunet.data.channel_files import first_channel, split_channels
 from amsunet.data.containers import file_of, find_address
 from amsunet.data.image_header import MAXIMUM_PIXELS, NO_MEMORY, claim_of, refuse_claim
 from amsunet.errors import InputError
@@ -175,7 +175,7 @@ def count_pixels(path: Path) -> int:
 
 def stored_size(path: Path) -> tuple[int, int] | None:
     """Height and width of an image as it is stored, from its header alone; None if the header cannot be read."""
-    path = next(iter(split_channels(path).values()), path)  # all channels have one
+    path = first_channel(path)  # all channels have one
     if (address := find_address(path)) is not None:
         with suppress(Exception), reading():  # read_image reports the reason
             return address.reader.size(*address)
@@ -193,8 +193,7 @@ def stored_size(path: Path) -> tuple[int, int] | None:
 
 def orientation_of(path: Path) -> int:
     """The orientation of a stored image by EXIF: 1 is upright, from 5 on it lies on its side."""
-    if parts := split_channels(path):
-        return orientation_of(next(iter(parts.values())))
+    path = first_channel(path)
     if find_address(path) is not None:
         return 1
     with suppress(Exception), reading():  # read_image reports the reason

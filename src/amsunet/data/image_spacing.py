@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL.PngImagePlugin import PngImageFile
 
 from amsunet.data import tiff_pages
-from amsunet.data.channel_files import split_channels
+from amsunet.data.channel_files import first_channel
 from amsunet.data.containers import find_address
 from amsunet.data.image_file import is_tiff, open_picture, open_tiff, orientation_of, reading
 from amsunet.data.slides import SLIDE_SUFFIXES, open_slide
@@ -31,7 +31,7 @@ def spacing_of(path: Path) -> Spacing | None:
         read, of which ``read_image`` gives the reason.
     """
     with suppress(Exception), reading():
-        path = next(iter(split_channels(path).values()), path)  # all channels have one
+        path = first_channel(path)  # all channels have one
         if (address := find_address(path)) is not None:
             return address.reader.spacing(*address)
         if path.suffix.lower() in SLIDE_SUFFIXES:

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from amsunet.atomic_io import as_input_error, printable
-from amsunet.data.channel_files import files_of
+from amsunet.data.containers import files_of
 from amsunet.file_lock import file_lock
 from amsunet.inference.uncertainty import ReviewItem
 from amsunet.records import Record

@@ -172,7 +172,7 @@ def _refuse_other_channels(fingerprint: Fingerprint, given: Mapping[str, Any]) -
     wanted, names = given.get("in_channels"), fingerprint.channel_names
     if wanted is not None and (wanted != len(names) if names else wanted not in (1, 3)):
         has = describe_channels(_channels(fingerprint)[0], names)
-        raise InputError(f"{setting(in_channels=wanted)}: the images have {has}, leave it out")
+        raise InputError(f"in_channels={wanted}: the images have {has}, leave it out")
     if names and "stain" in given.get("extra_augmentation", ()):
         raise InputError(f"{setting(extra_augmentation='stain')}: only colour images have a stain, leave it out")
 

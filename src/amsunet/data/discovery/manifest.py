@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from amsunet.atomic_io import write_text
-from amsunet.data.channel_files import files_of, image_name
-from amsunet.data.containers import file_of, is_outlined
+from amsunet.data.channel_files import image_name
+from amsunet.data.containers import file_of, files_of, is_outlined
 from amsunet.data.discovery.other_formats import describe_other
 from amsunet.data.discovery.outline_files import outlined_mask
 from amsunet.data.discovery.patient_column import find_patient_column, known_patient

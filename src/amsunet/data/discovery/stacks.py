@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from amsunet.data.channel_files import image_name, split_channels
+from amsunet.data.channel_files import first_channel, image_name
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.image_file import is_tiff
 from amsunet.data.readers.tiff import places_along
@@ -37,8 +37,7 @@ def planes_of(image: Path, axes: str) -> list[tuple[str, Path]]:
     Returns:
         Of each what is put behind the image's name, empty for an image that is one as it stands, and its address.
     """
-    parts = split_channels(image)
-    first = next(iter(parts.values()), image)
+    first = first_channel(image)
     if not is_tiff(first):
         return [("", image)]
     return [(place.rpartition("/")[2] if place[-1:].isdigit() else "", image / place if place else image)
