@@ -126,7 +126,7 @@ def test_what_is_not_clear_is_refused(data):
     _geojson(data / "a.geojson", _feature(_BOX, "nucleus"))
     assert find_samples(data).masks_without_image == [data / "a_mask.geojson"]
     (data / "a_mask.geojson").rename(data / "a.json")
-    with pytest.raises(InputError, match=r"both hold outlines of .*a.png: keep one"):
+    with pytest.raises(InputError, match="both hold outlines of one image: keep one"):
         find_samples(data)
 
 
