@@ -119,6 +119,27 @@ def write_forms(paths: Mapping[str, Path], result: Segmentation, image: Path) ->
         raise
 
 
+def write_form(form: str, result: Segmentation, image: str | Path, path: str | Path) -> None:
+    """Write one form of one result.
+
+    Args:
+        form: One of ``FORMS``.
+        result: The segmentation.
+        image: The file that it was made of; some forms name it or repeat what it says.
+        path: The file to write.
+
+    Raises:
+        InputError: If there is no such form, a package that it needs is not installed, or the file cannot be written.
+
+    Example:
+        >>> import amsunet
+        >>> from amsunet.inference.result_formats import write_form
+        >>> result = amsunet.load("zoo:nuclei").predict("image.png")
+        >>> write_form("coco", result, "image.png", "cells.json")
+    """
+    write_forms({form: Path(path)}, result, Path(image))
+
+
 def join_forms(record: PredictionRecord, also: Sequence[str]) -> None:
     """For each form that is one file for all images, join those of a folder: of this command and of those before it.
 
