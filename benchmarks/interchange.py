@@ -114,11 +114,13 @@ def main() -> None:
     mask = draw_ellipses()
     found = find_objects(mask)
     with tempfile.TemporaryDirectory() as folder:
+        drawn = (
+            f"{len(found)} drawn ellipses in {mask.shape[1]} x {mask.shape[0]} pixels (seed 0, every fifth with a hole)"
+        )
         result = {
             "what": "processor seconds to write and read back objects in each form, the least of several runs",
             "command": f"python benchmarks/interchange.py --repeats {asked.repeats}",
-            "data": f"{len(found)} drawn ellipses in {mask.shape[1]} x {mask.shape[0]} pixels (seed 0, every fifth with "
-            "a hole), and 70,000 objects of one pixel in 560 x 500",
+            "data": f"{drawn}, and 70,000 objects of one pixel in 560 x 500",
             "find_objects_seconds": _seconds(lambda: number_objects(mask), asked.repeats),
             "661 objects": measure(found, Path(folder), asked.repeats),
             "70000 objects": measure(scatter(), Path(folder), 1),

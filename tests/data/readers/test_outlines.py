@@ -168,6 +168,7 @@ def test_bad_files_are_one_sentence(tmp_path, sentence):
 
 _WRONG_COCO = {
     "a.png has 32 x 24 pixels there, and its file 16 x 12": lambda one: one["images"][0].update(height=24, width=32),
+    "does not name each image once": lambda one: one["images"].append(one["images"][0]),
     "without a segmentation": lambda one: one["annotations"][0].pop("segmentation"),
     "run lengths that do not fill": lambda one: one["annotations"][1]["segmentation"].update(counts=[3, 4]),
     "run lengths of 9 x 9": lambda one: one["annotations"][1]["segmentation"].update(size=[9, 9]),
