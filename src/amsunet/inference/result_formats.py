@@ -88,6 +88,22 @@ def open_writer(form: str) -> Writer:
     return cast(Writer, import_module(FORMS[form]))
 
 
+def choose_forms(also: str | Sequence[str]) -> tuple[str, ...]:
+    """Forms as they are named: each once, and one that cannot be written is refused before work begins.
+
+    Args:
+        also: Their names; as text with commas between them.
+
+    Raises:
+        InputError: As ``open_writer``.
+    """
+    named = also.replace(" ", "").split(",") if isinstance(also, str) else also
+    forms = tuple(dict.fromkeys(filter(None, named)))
+    for form in forms:
+        open_writer(form)
+    return forms
+
+
 def joined_paths(out: Path, also: Sequence[str]) -> dict[str, Path]:
     """The one file for all images of each form that has one, below the folder of all results."""
     writers = {form: open_writer(form) for form in also}
