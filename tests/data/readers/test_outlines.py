@@ -18,6 +18,7 @@ from amsunet.data.containers import file_of, find_address, is_outlined
 from amsunet.data.image_file import count_pixels
 from amsunet.data.masks.files import open_mask, read_objects
 from amsunet.data.readers import outlines
+from amsunet.data.readers.imagej_rois import is_of_regions
 from amsunet.errors import InputError
 
 SIZE = (12, 16)
@@ -231,3 +232,12 @@ def test_a_zip_of_other_files_holds_no_outlines(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         file.writestr("a.png", b"")
     assert outlines.find(tmp_path / "a.zip") is None
+    assert not is_of_regions(tmp_path / "a.zip")
+
+
+def test_an_empty_zip_is_of_an_image_without_objects(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w"):
+        pass
+    assert is_of_regions(tmp_path / "a.zip")
+    assert outlines.find(tmp_path / "a.zip") == {"": []}
+    assert not open_mask(outlines.address_of(tmp_path / "a.zip", SIZE)).pixels.any()

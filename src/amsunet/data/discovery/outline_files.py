@@ -44,7 +44,10 @@ def add_outlined(source: Path, files: Sequence[Path], roles: Roles, layout: Layo
             if file.suffix.lower() != ".json":  # which may be of anything
                 raise
             layout.warnings.append(str(error))
-    of_image = _match_names(source, found, roles) | _match_listed(found, roles, layout)
+    of_image, listed = _match_names(source, found, roles), _match_listed(found, roles, layout)
+    for path in of_image.keys() & listed.keys():
+        raise InputError(f"{of_image[path][0]} and {listed[path][0]} both hold outlines of {path}: keep one of them")
+    of_image |= listed
     if not of_image:
         return False
     names = _class_names(found, of_image)

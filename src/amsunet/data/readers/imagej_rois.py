@@ -45,7 +45,7 @@ def load(file: Path) -> dict[str, bytes] | None:
 
 
 def is_of_regions(path: Path) -> bool:
-    """Whether a ZIP holds regions of ImageJ, by the names in it."""
+    """Whether a ZIP holds regions of ImageJ, by the names in it; an empty one is of an image without objects."""
     if not path.is_file():  # a pipe would never answer
         return False
     try:
@@ -53,7 +53,7 @@ def is_of_regions(path: Path) -> bool:
             names = [name for name in archive.namelist() if not name.endswith("/")]
     except (zipfile.BadZipFile, OSError, NotImplementedError):
         return False
-    return bool(names) and all(name.lower().endswith(".roi") for name in names)
+    return all(name.lower().endswith(".roi") for name in names)
 
 
 def parse(content: dict[str, bytes] | None) -> dict[str, bytes] | None:

@@ -193,5 +193,5 @@ def _as_sentence(file: Path) -> Iterator[None]:
         ) from None
     except (ValueError, OSError) as error:
         raise InputError(f"{file} {error}") from None
-    except (LookupError, TypeError, AttributeError, OverflowError, StopIteration) as error:
+    except (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
         raise InputError(f"{file} is not as its format asks for ({error!r:.80}): export it again") from None
