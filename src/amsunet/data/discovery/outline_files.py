@@ -84,9 +84,10 @@ def outlined_mask(image: Path, mask: Path, class_name: str = "") -> Path:
         return mask
     if (found := outlines.find(mask)) is None:
         raise InputError(f"{mask} holds no outlines of a kind that is read: GeoJSON, LabelMe, COCO, regions of ImageJ")
-    listed = next((name for name in found if not name or _parts(name)[-1] == image.name), None)
-    if listed is None:
+    namesakes = [name for name in found if not name or _parts(name)[-1:] == (image.name,)]
+    if not namesakes:
         raise InputError(f"{mask} does not name {image.name}: name the file that outlines it")
+    listed = max(namesakes, key=lambda name: _parts(name) == image.parts[-len(_parts(name)) :])
     names = {*found[listed]} - {""}
     if class_name:
         return outlines.address_of(mask, _size(image), listed, class_name if names else None)
