@@ -155,9 +155,10 @@ def test_two_workers_make_what_one_process_makes(cluster, images, tmp_path, make
 
 def test_it_goes_on_with_what_is_not_in_the_record(cluster, many, tmp_path, make_run):
     predictor, out = load(make_run(), EXACT), tmp_path / "out"
-    first = predict_files(predictor, find_inputs([str(many)])[:10], out, engine=TWO)
+    first = predict_files(predictor, find_inputs([str(many)])[:10], out, engine=TWO, also="labels,coco")
     times = {path: path.stat().st_mtime_ns for path in out.glob("*.png")}
-    outcome = predict_files(predictor, find_inputs([str(many)]), out, engine=TWO, resume=True)
+    outcome = predict_files(predictor, find_inputs([str(many)]), out, engine=TWO, resume=True, also="labels,coco")
+    assert len(json.loads((out / "coco.json").read_text())["images"]) == len([*out.glob("labels/*.tif")]) == 24
     assert (first.written, outcome.written, outcome.passed_over) == (10, 14, 10)
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
     assert predict_files(predictor, find_inputs([str(many)]), out, resume=True).passed_over == 24

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import get_args
 
 import numpy as np
@@ -15,7 +16,7 @@ from amsunet.errors import InputError
 from amsunet.inference import result_formats as module
 from amsunet.inference.inputs import find_inputs
 from amsunet.inference.predict_files import predict_files
-from amsunet.inference.result_formats import FORMS, NOT_WRITABLE, open_writer
+from amsunet.inference.result_formats import FORMS, NOT_WRITABLE, choose_forms, open_writer
 
 pytest.importorskip("shapely", reason='needs pip install "amsunet[objects]"')
 ALL = tuple(FORMS)
@@ -33,6 +34,18 @@ def _made(out) -> dict[str, list[str]]:
 def test_every_form_has_a_name_that_can_be_chosen():
     assert get_args(ResultForm) == tuple(FORMS)
     assert all(open_writer(form).suffix.startswith(".") for form in FORMS)
+
+
+def test_forms_may_be_named_in_one_text():
+    assert choose_forms("coco, labels,coco,") == choose_forms(["coco", "labels"]) == ("coco", "labels")
+    assert choose_forms("") == ()
+
+
+def test_a_form_whose_package_is_missing_names_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "roifile", None)
+    monkeypatch.delitem(sys.modules, FORMS["rois"], raising=False)
+    with pytest.raises(InputError, match=r"roifile is not installed: pip install .*objects"):
+        choose_forms("labels,rois")
 
 
 def test_each_image_gets_each_form_in_a_folder_of_its_name(images, out, make_light_predictor):

@@ -1,4 +1,4 @@
-"""What we write, read by ImageJ's own code: the same objects, pixel for pixel."""
+"""What we write, read by ImageJ's own code: the same objects, pixel for pixel; and its shapes, as we draw them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -15,70 +16,85 @@ from amsunet.data.readers import outlines
 from amsunet.inference.objects import Objects, find_objects
 from amsunet.interchange import label_tiff
 
+roifile = pytest.importorskip("roifile", reason='needs pip install "amsunet[objects]"')
+rois = pytest.importorskip("amsunet.interchange.imagej_rois", reason='needs pip install "amsunet[objects]"')
+
 _IMAGEJ = Path("/usr/share/java/ij.jar")
 _SIZE = {"spacing": (0.0005, 0.00025)}
 """Of a pixel: 0.5 x 0.25 micrometres."""
+_SHAPES = 24
 
 
-def _read(files: dict[Path, tuple[int, int]]) -> tuple[list[np.ndarray], list[str]]:
-    """The numbers that ImageJ finds in each file, and its lines."""
+class Readings(NamedTuple):
+    """What ImageJ made of files."""
+
+    wanted: dict[str, np.ndarray]
+    """By the name of a file the numbers that it was made from."""
+    found: dict[str, np.ndarray]
+    lines: list[str]
+
+
+@pytest.fixture(scope="module")
+def readings(masks, make_result, tmp_path_factory) -> Readings:
+    """All files of these tests, read by one process of Java."""
     if shutil.which("javac") is None or not _IMAGEJ.is_file():
         pytest.skip("needs ImageJ and a Java that compiles (Debian: imagej, default-jdk-headless)")
+    folder, wanted = tmp_path_factory.mktemp("imagej"), {}
+    for name, (mask, objects) in _results(masks).items():
+        for writer in (label_tiff,) if name == "many" else (rois, label_tiff):
+            writer.write(make_result(mask, **_SIZE), objects, Path("a.png"), folder / f"{name}{writer.suffix}")
+            wanted[f"{name}{writer.suffix}"] = objects.numbers
+    for seed in range(_SHAPES):
+        _write_shape(folder / f"shape{seed}.zip", seed)
+        wanted[f"shape{seed}.zip"] = read_objects(outlines.address_of(folder / f"shape{seed}.zip", (60, 80)))
+    words = [str(word) for name, numbers in wanted.items() for word in (folder / name, *numbers.shape)]
     code = Path(__file__).with_name("ReadByImageJ.java")
-    words = [str(word) for path, shape in files.items() for word in (path, *shape)]
     command = ["java", "-Djava.awt.headless=true", "-XX:TieredStopAtLevel=1", "-cp", str(_IMAGEJ), str(code), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found = [np.fromfile(f"{path}.raw", ">i4").reshape(shape) for path, shape in files.items()]
-    return found, done.stdout.splitlines()
+    found = {name: np.fromfile(folder / f"{name}.raw", ">i4").reshape(of.shape) for name, of in wanted.items()}
+    return Readings(wanted, found, done.stdout.splitlines())
 
 
-def test_imagej_finds_the_same_objects(masks, make_result, tmp_path):
-    rois = pytest.importorskip("amsunet.interchange.imagej_rois", reason='needs pip install "amsunet[objects]"')
-    wanted: dict[Path, np.ndarray] = {}
-    results = {name: (make_result(mask, **_SIZE), find_objects(mask)) for name, mask in masks.items()}
+def _results(masks: dict[str, np.ndarray]) -> dict[str, tuple[np.ndarray, Objects]]:
+    results = {name: (mask, find_objects(mask)) for name, mask in masks.items()}
     wide = np.zeros((3, 40_000), np.uint8)
     wide[1, 5:9] = wide[0:3, 39_990:] = 1
-    results["wide"] = make_result(wide, **_SIZE), find_objects(wide)
+    results["wide"] = wide, find_objects(wide)
     pieces = np.kron(np.array([[1, 0, 1], [2, 2, 0]], np.int32), np.ones((3, 3), np.int32))
-    objects = Objects(pieces, np.array([1, 2], np.uint8))
-    results["pieces"] = make_result(pieces.astype(np.uint8), **_SIZE), objects
-    for name, (result, objects) in results.items():
-        for writer in (rois, label_tiff):
-            path = tmp_path / f"{name}{writer.suffix}"
-            writer.write(result, objects, Path("a.png"), path)
-            wanted[path] = objects.numbers
-    found, lines = _read({path: numbers.shape for path, numbers in wanted.items()})
-    for (path, numbers), same in zip(wanted.items(), found, strict=True):
-        assert np.array_equal(numbers, same), path
+    results["pieces"] = pieces.astype(np.uint8), Objects(pieces, np.array([1, 2], np.uint8))
+    many = np.arange(1, 70_001, dtype=np.int32).reshape(250, 280)
+    results["many"] = np.ones(many.shape, np.uint8), Objects(many, np.ones(70_000, np.uint8))
+    return results
+
+
+def _write_shape(path: Path, seed: int) -> None:
+    """A rectangle or an oval of any size, as users draw by hand."""
+    rng, region = np.random.default_rng(seed), roifile.ImagejRoi()
+    region.roitype = roifile.ROI_TYPE.OVAL if seed % 3 else roifile.ROI_TYPE.RECT
+    region.left, region.top = (int(one) for one in rng.integers(0, 20, 2))
+    region.right, region.bottom = region.left + int(rng.integers(1, 60)), region.top + int(rng.integers(1, 40))
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("a.roi", region.tobytes())
+
+
+def test_the_same_objects_are_found(readings, masks):
+    """Holes, pieces, corners, borders; far to the right; more than 16 bits count."""
+    names = [name for name in readings.wanted if not name.startswith("shape")]
+    assert len(names) == 2 * len(masks) + 5
+    for name in names:
+        assert np.array_equal(readings.found[name], readings.wanted[name]), name
+
+
+def test_the_size_of_a_pixel_the_colour_of_a_class_and_holes_are_known(readings):
+    lines = readings.lines
     assert {line for line in lines if line.count("\t") == 2 and "micron" in line} == {"0.25\t0.5\tmicron"}
     assert "0001-nucleus\t-16720746\tTraced" in lines, "the colour of the class"
     assert any(line.endswith("\tComposite") for line in lines), "objects with holes"
 
 
-def test_shapes_of_imagej_are_drawn_as_imagej_draws_them(tmp_path):
-    """Rectangles and ovals of any size, which ImageJ's users draw by hand."""
-    roifile = pytest.importorskip("roifile", reason='needs pip install "amsunet[objects]"')
-    shape, files = (60, 80), {}
-    for seed in range(24):
-        rng = np.random.default_rng(seed)
-        region = roifile.ImagejRoi()
-        region.roitype = roifile.ROI_TYPE.OVAL if seed % 3 else roifile.ROI_TYPE.RECT
-        region.left, region.top = (int(one) for one in rng.integers(0, 20, 2))
-        region.right, region.bottom = region.left + int(rng.integers(1, 60)), region.top + int(rng.integers(1, 40))
-        path = tmp_path / f"{seed}.zip"
-        with zipfile.ZipFile(path, "w") as file:
-            file.writestr("a.roi", region.tobytes())
-        files[path] = shape
-    found, _ = _read(files)
-    for path, numbers in zip(files, found, strict=True):
-        drawn = read_objects(outlines.address_of(path, shape))
-        assert np.array_equal(drawn, numbers), path
-
-
-def test_imagej_opens_more_objects_than_16_bits_hold(make_result, tmp_path):
-    numbers = np.arange(1, 70_001, dtype=np.int32).reshape(250, 280)
-    result = make_result(np.ones(numbers.shape, np.uint8), **_SIZE)
-    label_tiff.write(result, Objects(numbers, np.ones(70_000, np.uint8)), Path("a.png"), tmp_path / "a.tif")
-    (found,), _ = _read({tmp_path / "a.tif": numbers.shape})
-    assert np.array_equal(found, numbers)
+def test_shapes_are_drawn_as_imagej_draws_them(readings):
+    for seed in range(_SHAPES):
+        name = f"shape{seed}.zip"
+        assert readings.wanted[name].any()
+        assert np.array_equal(readings.found[name], readings.wanted[name]), name

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from amsunet.choices import EngineName, ResultForm
+from amsunet.choices import EngineName
 from amsunet.cli.options import engine_options, model_options, refuse_settings_of, separation_option, view_options
 from amsunet.console import echo
 from amsunet.inference.runtime_options import RuntimeName, RuntimeOptions
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--probability", is_flag=True, help="Also write probability maps (16-bit PNG).")
 @click.option(
     "--also",
-    callback=lambda _context, _parameter, value: tuple(filter(None, (value or "").replace(" ", "").split(","))),
+    default="",
     metavar="FORM[,FORM]",
     help="Also write each result for other programs, in a folder of the form's name: labels (TIFF of object numbers), "
     "geojson (QuPath), rois (ImageJ), coco, objects and counts (CSV), seg (DICOM SEG), nifti.",
@@ -74,7 +74,7 @@ def predict(
     out: str,
     overlay: bool,
     probability: bool,
-    also: tuple[ResultForm, ...],
+    also: str,
     overwrite: bool,
     resume: bool,
     level: int,
@@ -97,6 +97,7 @@ def predict(
     from amsunet.inference.predict_stored import find_images  # noqa: PLC0415
     from amsunet.inference.predictor import load  # noqa: PLC0415
     from amsunet.inference.process_engine import Engine, predict_here  # noqa: PLC0415
+    from amsunet.inference.result_formats import choose_forms  # noqa: PLC0415
     from amsunet.inference.stores import as_path  # noqa: PLC0415
     from amsunet.inference.uncertainty import describe_out_of_distribution, describe_polarity_in_doubt  # noqa: PLC0415
     from amsunet.process_state import terminated_like_interrupted  # noqa: PLC0415
@@ -109,6 +110,7 @@ def predict(
         refuse_settings_of(click.get_current_context(), ("address", "workers", "threads", "record"), "--engine ray")
         do = predict_here
     count, predict_them = find_images(images, out, do)
+    forms = choose_forms(also)
     predictor = load(model, options, model_file=model_file)
     echo(f"on {predictor}")
     with terminated_like_interrupted():
@@ -116,7 +118,7 @@ def predict(
             predictor,
             overlay=overlay,
             probability=probability,
-            also=also,
+            also=forms,
             overwrite=overwrite,
             level=level,
             resume=resume,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from amsunet.atomic_io import check_writable, remove_abandoned
-from amsunet.choices import EngineName, ResultForm
+from amsunet.choices import EngineName
 from amsunet.data.image_header import MAXIMUM_PIXELS
 from amsunet.data.slides import LARGE_PIXELS
 from amsunet.errors import InputError
@@ -22,7 +22,7 @@ from amsunet.inference.prediction_record import RECORD, PredictionRecord
 from amsunet.inference.prediction_results import Results
 from amsunet.inference.predictor import Predictor, load
 from amsunet.inference.process_engine import Engine, predict_here
-from amsunet.inference.result_formats import join_forms
+from amsunet.inference.result_formats import choose_forms, join_forms
 from amsunet.regular_file import refuse_irregular
 from amsunet.wording import setting
 
@@ -39,7 +39,7 @@ def predict(
     overwrite: bool = False,
     level: int = 0,
     resume: bool = False,
-    also: Sequence[ResultForm] = (),
+    also: str | Sequence[str] = (),
     largest_component: bool = False,
     axes: str | None = None,
     engine: EngineName | Engine = "process",
@@ -81,6 +81,7 @@ def predict(
 
     several = [images] if isinstance(images, str | Path) else images
     _, predict_them = find_images([str(one) for one in several], str(out), choose_engine(engine))
+    forms = choose_forms(also)  # before a network is opened
     return predict_them(
         model if isinstance(model, Predictor) else load(model),
         overlay=overlay,
@@ -88,7 +89,7 @@ def predict(
         overwrite=overwrite,
         level=level,
         resume=resume,
-        also=also,
+        also=forms,
         largest_component=largest_component,
         axes=axes,
     )
@@ -104,7 +105,7 @@ def predict_files(
     overwrite: bool = False,
     level: int = 0,
     resume: bool = False,
-    also: Sequence[ResultForm] = (),
+    also: str | Sequence[str] = (),
     largest_component: bool = False,
     axes: str | None = None,
     engine: Engine = predict_here,
@@ -136,14 +137,15 @@ def predict_files(
     """
     check_folder(out)
     record = PredictionRecord(out)
-    planner = Planner(predictor, record, overlay, probability, overwrite, level, resume, tuple(also), largest_component)
+    forms = choose_forms(also)
+    planner = Planner(predictor, record, overlay, probability, overwrite, level, resume, forms, largest_component)
     inputs = with_channels_joined(inputs, predictor.description.preprocessing.channel_names)
     plan = planner.plan(inputs if axes is None else with_stacks_expanded(inputs, axes))
     _note_large(plan.images)
     for folder in {out, *plan.folders()}:
         remove_abandoned(folder)
     results = Results(record, predictor.checksum())
-    with joined_at_end(record, also), recorded(results):
+    with joined_at_end(record, forms), recorded(results):
         for one, prediction in plan.made:
             results.pass_over(one.image, prediction)
         engine(planner, plan, results)
@@ -177,7 +179,7 @@ def recorded(results: Results) -> Iterator[None]:
 
 
 @contextmanager
-def joined_at_end(record: PredictionRecord, also: Sequence[ResultForm]) -> Iterator[None]:
+def joined_at_end(record: PredictionRecord, also: Sequence[str]) -> Iterator[None]:
     """At the end, also where the work within is stopped, join the forms that are one file for all images."""
     try:
         yield

@@ -13,7 +13,6 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from amsunet.atomic_io import printable
-from amsunet.choices import ResultForm
 from amsunet.data.containers import is_volume
 from amsunet.data.image_file import TIFF_SUFFIXES
 from amsunet.data.slides import SLIDE_SUFFIXES
@@ -29,6 +28,7 @@ from amsunet.inference.predictor import Predictor
 from amsunet.inference.process_engine import Engine
 from amsunet.inference.ray_engine import RayEngine, Work, may_use_gpu
 from amsunet.inference.ray_worker import Setup
+from amsunet.inference.result_formats import choose_forms
 from amsunet.inference.slide import SlideTask
 from amsunet.inference.stored_inputs import StoredImage, find_stored
 from amsunet.inference.stores import Store, as_path, is_url
@@ -82,7 +82,7 @@ def predict_stored(
     overwrite: bool = False,
     level: int = 0,
     resume: bool = False,
-    also: Sequence[ResultForm] = (),
+    also: str | Sequence[str] = (),
     largest_component: bool = False,
     axes: str | None = None,
 ) -> Outcome:
@@ -111,7 +111,8 @@ def predict_stored(
         raise InputError(f"{setting('axes')} is for images on a disk: copy them, or leave it out")
     check_folder(folder)
     known = PredictionRecord(folder)
-    planner = Planner(predictor, known, overlay, probability, overwrite, level, resume, tuple(also), largest_component)
+    forms = choose_forms(also)
+    planner = Planner(predictor, known, overlay, probability, overwrite, level, resume, forms, largest_component)
     plan = _StoredPlan(planner, Path(out) if not is_url(out) else Store(out))
     if resume:
         known.read()
@@ -126,7 +127,7 @@ def predict_stored(
         logger.info(f"{passed_over} of {len(images)} images have their masks already, and are passed over")
     plan.refuse_to_replace(images, left)
     works = [Work(one.place, one.name, one.size * _PIXELS_A_BYTE) for one in left]
-    with joined_at_end(known, () if is_url(out) else also), recorded(results):
+    with joined_at_end(known, () if is_url(out) else forms), recorded(results):
         setup = Setup.of(planner, out if is_url(out) else "")
         engine.run(setup, works, results, on_gpu=may_use_gpu(predictor))
     return results.outcome

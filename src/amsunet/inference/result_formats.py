@@ -92,6 +92,22 @@ def open_writer(form: str) -> Writer:
     return cast(Writer, import_module(FORMS[form]))
 
 
+def choose_forms(also: str | Sequence[str]) -> tuple[str, ...]:
+    """Forms as they are named: each once, and one that cannot be written is refused before work begins.
+
+    Args:
+        also: Their names; as text with commas between them.
+
+    Raises:
+        InputError: As ``open_writer``.
+    """
+    named = also.replace(" ", "").split(",") if isinstance(also, str) else also
+    forms = tuple(dict.fromkeys(filter(None, named)))
+    for form in forms:
+        open_writer(form)
+    return forms
+
+
 def joined_paths(out: Path, also: Sequence[str]) -> dict[str, Path]:
     """The one file for all images of each form that has one, below the folder of all results."""
     writers = {form: open_writer(form) for form in also}
@@ -120,6 +136,27 @@ def write_forms(paths: Mapping[str, Path], result: Segmentation, image: Path) ->
         for path in written:
             path.unlink(missing_ok=True)
         raise
+
+
+def write_form(form: str, result: Segmentation, image: str | Path, path: str | Path) -> None:
+    """Write one form of one result.
+
+    Args:
+        form: One of ``FORMS``.
+        result: The segmentation.
+        image: The file that it was made of; some forms name it or repeat what it says.
+        path: The file to write.
+
+    Raises:
+        InputError: If there is no such form, a package that it needs is not installed, or the file cannot be written.
+
+    Example:
+        >>> import amsunet
+        >>> from amsunet.inference.result_formats import write_form
+        >>> result = amsunet.load("zoo:nuclei").predict("image.png")
+        >>> write_form("coco", result, "image.png", "cells.json")
+    """
+    write_forms({form: Path(path)}, result, Path(image))
 
 
 def join_forms(record: PredictionRecord, also: Sequence[str]) -> None:

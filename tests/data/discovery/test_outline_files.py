@@ -66,7 +66,14 @@ def _boxes(*boxes) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    "where", ["images/{}.geojson", "annotations/{}.geojson", "images/{}.png.geojson", "outlines/{}_mask.geojson"]
+    "where",
+    [
+        "images/{}.geojson",
+        "annotations/{}.geojson",
+        "images/{}.png.geojson",
+        "geojson/{}.geojson",
+        "outlines/{}_mask.geojson",
+    ],
 )
 def test_files_belong_to_the_image_of_their_name(data, where):
     for name in _NAMES:
@@ -126,7 +133,10 @@ def test_what_is_not_clear_is_refused(data):
     _geojson(data / "a.geojson", _feature(_BOX, "nucleus"))
     assert find_samples(data).masks_without_image == [data / "a_mask.geojson"]
     (data / "a_mask.geojson").rename(data / "a.json")
-    with pytest.raises(InputError, match=r"both hold outlines of .*a.png: keep one"):
+    with pytest.raises(InputError, match="both hold outlines of one image: keep one"):
+        find_samples(data)
+    _coco(data / "a.json", ["a.png", "b.png"])
+    with pytest.raises(InputError, match=r"a.geojson and .*a.json both hold outlines of .*a.png: keep one"):
         find_samples(data)
 
 

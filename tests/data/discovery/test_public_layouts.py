@@ -255,7 +255,7 @@ def test_a_class_that_is_absent_from_an_image_is_warned_of(write: Write) -> None
 
 REFUSED = {
     "MoNuSeg": ({"Tissue Images/a.tif": "i", "Annotations/a.xml": "<x/>"}, r"1 images but no masks .*a\.xml.*outlines"),
-    "a COCO export": ({"train/a.jpg": "i", "train/_annotations.coco.json": "{}"}, r"COCO.*not read here"),
+    "a COCO export": ({"train/a.jpg": "i", "train/_annotations.coco.json": "{}"}, r"coco.json is no data set of COCO"),
     "images and fields of view": (_files(["images/1.png"], ["roi/1.png"]), r"neither: .*roi/1\.png"),
     "two kinds of masks in the folder of each image": (
         _files(["1/image.png", "2/image.png"], [f"{n}/mask_{c}.png" for n in (1, 2) for c in ("liver", "tumour")]),

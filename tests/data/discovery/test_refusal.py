@@ -24,7 +24,10 @@ def _images(root: Path, *names: str) -> Path:
 
 @pytest.mark.parametrize(
     ("outlines", "message"),
-    [("1.json", r"1 files as .*1\.json hold outlines, as LabelMe"), ("labels/1.txt", r"labels/1\.txt hold .*YOLO")],
+    [
+        ("1.json", r"1 files as .*1\.json hold no outlines of a kind that is read"),
+        ("labels/1.txt", r"labels/1\.txt hold .*YOLO"),
+    ],
 )
 def test_outlines_beside_images_are_named(outlines: str, message: str, tmp_path: Path) -> None:
     root = _images(tmp_path, "1.png", "2.png")

@@ -18,6 +18,7 @@ from amsunet.data.containers import file_of, find_address, is_outlined
 from amsunet.data.image_file import count_pixels
 from amsunet.data.masks.files import open_mask, read_objects
 from amsunet.data.readers import outlines
+from amsunet.data.readers.imagej_rois import is_of_regions
 from amsunet.errors import InputError
 
 SIZE = (12, 16)
@@ -168,6 +169,7 @@ def test_bad_files_are_one_sentence(tmp_path, sentence):
 
 _WRONG_COCO = {
     "a.png has 32 x 24 pixels there, and its file 16 x 12": lambda one: one["images"][0].update(height=24, width=32),
+    "does not name each image once": lambda one: one["images"].append(one["images"][0]),
     "without a segmentation": lambda one: one["annotations"][0].pop("segmentation"),
     "run lengths that do not fill": lambda one: one["annotations"][1]["segmentation"].update(counts=[3, 4]),
     "run lengths of 9 x 9": lambda one: one["annotations"][1]["segmentation"].update(size=[9, 9]),
@@ -230,3 +232,12 @@ def test_a_zip_of_other_files_holds_no_outlines(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         file.writestr("a.png", b"")
     assert outlines.find(tmp_path / "a.zip") is None
+    assert not is_of_regions(tmp_path / "a.zip")
+
+
+def test_an_empty_zip_is_of_an_image_without_objects(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w"):
+        pass
+    assert is_of_regions(tmp_path / "a.zip")
+    assert outlines.find(tmp_path / "a.zip") == {"": []}
+    assert not open_mask(outlines.address_of(tmp_path / "a.zip", SIZE)).pixels.any()

@@ -33,7 +33,7 @@ def add_outlined(source: Path, files: Sequence[Path], roles: Roles, layout: Layo
         Whether there are any.
 
     Raises:
-        InputError: If it is not clear which file belongs to an image, or what class an object has.
+        InputError: If a file cannot be read, or it is not clear which belongs to an image, or what class an object has.
     """
     found: dict[Path, Mapping[str, Sequence[str]]] = {}
     for file in files:
@@ -41,8 +41,13 @@ def add_outlined(source: Path, files: Sequence[Path], roles: Roles, layout: Layo
             if (classes := outlines.find(file)) is not None:
                 found[file] = classes
         except InputError as error:
+            if file.suffix.lower() != ".json":  # which may be of anything
+                raise
             layout.warnings.append(str(error))
-    of_image = _match_names(source, found, roles) | _match_listed(found, roles, layout)
+    of_image, listed = _match_names(source, found, roles), _match_listed(found, roles, layout)
+    for path in of_image.keys() & listed.keys():
+        raise InputError(f"{of_image[path][0]} and {listed[path][0]} both hold outlines of {path}: keep one of them")
+    of_image |= listed
     if not of_image:
         return False
     names = _class_names(found, of_image)
@@ -79,9 +84,10 @@ def outlined_mask(image: Path, mask: Path, class_name: str = "") -> Path:
         return mask
     if (found := outlines.find(mask)) is None:
         raise InputError(f"{mask} holds no outlines of a kind that is read: GeoJSON, LabelMe, COCO, regions of ImageJ")
-    listed = next((name for name in found if not name or _parts(name)[-1] == image.name), None)
-    if listed is None:
+    namesakes = [name for name in found if not name or _parts(name)[-1:] == (image.name,)]
+    if not namesakes:
         raise InputError(f"{mask} does not name {image.name}: name the file that outlines it")
+    listed = max(namesakes, key=lambda name: _parts(name) == image.parts[-len(_parts(name)) :])
     names = {*found[listed]} - {""}
     if class_name:
         return outlines.address_of(mask, _size(image), listed, class_name if names else None)
@@ -96,6 +102,10 @@ def outlined_mask(image: Path, mask: Path, class_name: str = "") -> Path:
 def _match_names(source: Path, found: Mapping[Path, Mapping[str, Sequence[str]]], roles: Roles) -> dict[Path, _Source]:
     """Files of one image each, by their names as masks are."""
     single = [file for file, classes in found.items() if "" in classes]
+    first: dict[Path, Path] = {}
+    for file in single:
+        if (other := first.setdefault(file.with_suffix(""), file)) != file:
+            raise InputError(f"{other} and {file} both hold outlines of one image: keep one of them")
     matched: dict[Path, list[Picture]] = {}
     by_name: dict[str, list[Path]] = defaultdict(list)
     for outlined in single:

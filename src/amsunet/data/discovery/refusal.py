@@ -29,7 +29,7 @@ def explain_nothing_found(source: Path, tree: Tree, roles: Roles) -> str:
         more += f"; {len(tree.undecodable_names)} names are not UTF-8, as {tree.undecodable_names[0]}: rename the files"
     if not tree.pictures:
         coco = next((path for path in sorted(source.rglob("*.json")) if "coco" in path.name.lower()), None)
-        more += f"; {coco} holds outlines (COCO): draw them into masks" if coco else ""
+        more += f"; {coco} names images (COCO): put them beside it" if coco else ""
         return (
             f"{source} holds no images (.bmp, .jpg, .png, .tif, ...){more}: put them into folders images/ and masks/, "
             "or write a manifest.csv with the columns image,mask"
@@ -79,12 +79,15 @@ def _one_of_each_kind(pictures: Sequence[Picture]) -> list[str]:
 
 
 def _describe_outlines(source: Path, roles: Roles) -> str:
-    """Name annotation files beside the images: of COCO, of LabelMe (``7.json``), of YOLO (``7.txt``)."""
+    """Name annotation files beside the images that make no masks: JSON of another kind, or YOLO's (``7.txt``)."""
     if coco := next((path for path in sorted(source.rglob("*.json")) if "coco" in path.name.lower()), None):
-        return f"; {coco} holds outlines (COCO), which are not read here: draw them into masks"
+        return f"; {coco} is no data set of COCO, or names none of these images"
     stems = {stem_of(picture.path) for picture in (*roles.images, *roles.masks)}
-    for suffix, kind in ((".json", "outlines, as LabelMe has them"), (".txt", "outlines or boxes, as YOLO has them")):
-        beside = [path for path in sorted(source.rglob(f"*{suffix}")) if stem_of(path) in stems]
-        if beside:
-            return f"; {len(beside)} files as {beside[0]} hold {kind}, which are not read here: draw them into masks"
+    ends = {
+        ".json": "hold no outlines of a kind that is read (GeoJSON, LabelMe, COCO)",
+        ".txt": "hold outlines or boxes, as YOLO has them, which are not read here: draw them into masks",
+    }
+    for suffix, end in ends.items():
+        if beside := [path for path in sorted(source.rglob(f"*{suffix}")) if stem_of(path) in stems]:
+            return f"; {len(beside)} files as {beside[0]} {end}"
     return ""

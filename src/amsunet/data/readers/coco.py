@@ -3,38 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from amsunet.data.readers.polygon_fill import OutsideError, Piece, fill
 
 
-def is_of(content: Any) -> bool:
-    """Whether this is a data set, not a list of results."""
-    return isinstance(content, dict) and all(isinstance(content.get(name), list) for name in ("images", "annotations"))
+class DataSet(NamedTuple):
+    """What a file holds of each image, by the name of its file."""
+
+    images: dict[str, dict[str, Any]]
+    annotations: dict[str, list[tuple[str, dict[str, Any]]]]
+    """With their classes."""
 
 
-def find(content: Any) -> dict[str, list[str]]:
-    """The classes of the objects of each image, by the name of its file."""
-    names, of_image = _category_names(content), _by_image(content)
-    if not all(isinstance(image["file_name"], str) for image in content["images"]):
-        raise ValueError("names images by something else than text: export it again")
-    return {
-        image["file_name"]: [_class_of(one, names) for one in of_image.get(image["id"], ())]
-        for image in content["images"]
-    }
+def parse(content: Any) -> DataSet | None:
+    """The data set; None of a list of results and of any other JSON."""
+    known = isinstance(content, dict) and all(isinstance(content.get(name), list) for name in ("images", "annotations"))
+    if not known:
+        return None
+    names = {one["id"]: str(one["name"]) for one in content.get("categories", ())}
+    images, name_of = {}, {}
+    for image in content["images"]:
+        name = image["file_name"]
+        if not isinstance(name, str) or name in images:
+            raise ValueError(f"does not name each image once by its file ({name!r}): export it again")
+        images[name], name_of[image["id"]] = image, name
+    annotations: dict[str, list[tuple[str, dict[str, Any]]]] = {name: [] for name in images}
+    for one in content["annotations"]:
+        annotations[name_of[one["image_id"]]].append((names.get(one.get("category_id"), ""), one))
+    return DataSet(images, annotations)
 
 
-def draw(content: Any, image: str, size: tuple[int, int]) -> Iterator[Piece]:
+def find(data: DataSet) -> dict[str, list[str]]:
+    """The classes of the objects of each image."""
+    return {name: [class_name for class_name, _ in of_image] for name, of_image in data.annotations.items()}
+
+
+def draw(data: DataSet, image: str, size: tuple[int, int]) -> Iterator[Piece]:
     """Each annotation is an object."""
-    names = _category_names(content)
-    known = next(one for one in content["images"] if one["file_name"] == image)
+    known = data.images[image]
     if (stated := (known.get("height"), known.get("width"))) != size and None not in stated:
         raise OutsideError(f"{image} has {stated[1]} x {stated[0]} pixels there, and its file {size[1]} x {size[0]}")
-    for one in content["annotations"]:
-        if one["image_id"] == known["id"]:
-            yield _piece(_class_of(one, names), one.get("segmentation"), size, image)
+    for class_name, one in data.annotations[image]:
+        yield _piece(class_name, one.get("segmentation"), size, image)
 
 
 def _piece(class_name: str, drawn: Any, size: tuple[int, int], image: str) -> Piece:
@@ -84,18 +97,3 @@ def _unpacked(text: str) -> list[int]:
         numbers.append(value + (numbers[-2] if len(numbers) > 2 else 0))
         value = shift = 0
     return numbers
-
-
-def _category_names(content: Any) -> dict[int, str]:
-    return {one["id"]: str(one["name"]) for one in content.get("categories", ())}
-
-
-def _class_of(annotation: Any, names: dict[int, str]) -> str:
-    return names.get(annotation.get("category_id"), "")
-
-
-def _by_image(content: Any) -> dict[int, list[Any]]:
-    found: dict[int, list[Any]] = {}
-    for one in content["annotations"]:
-        found.setdefault(one["image_id"], []).append(one)
-    return found

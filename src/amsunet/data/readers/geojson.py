@@ -9,34 +9,33 @@ import numpy as np
 
 from amsunet.data.readers.polygon_fill import Piece, fill
 
-
-def is_of(content: Any) -> bool:
-    """Whether this is a feature, several, or a geometry."""
-    if isinstance(content, list):  # as QuPath wrote them before 0.3
-        return all(isinstance(one, dict) and one.get("type") == "Feature" for one in content)
-    kinds = ("FeatureCollection", "Feature", "Polygon", "MultiPolygon", "GeometryCollection")
-    return isinstance(content, dict) and content.get("type") in kinds
+Features = list[dict[str, Any]]
 
 
-def find(content: Any) -> dict[str, list[str]]:
+def parse(content: Any) -> Features | None:
+    """Its features: of a collection, a list, as QuPath wrote before 0.3, a single one or a bare geometry."""
+    if isinstance(content, list):
+        found = all(isinstance(one, dict) and one.get("type") == "Feature" for one in content)
+        return content if found else None
+    kind = content.get("type") if isinstance(content, dict) else None
+    if kind == "FeatureCollection":
+        return list(content["features"])
+    if kind in ("Polygon", "MultiPolygon", "GeometryCollection"):
+        return [{"geometry": content}]
+    return [content] if kind == "Feature" else None
+
+
+def find(features: Features) -> dict[str, list[str]]:
     """The classes, all of the one image."""
-    return {"": [_class_of(feature) for feature in _features(content)]}
+    return {"": [_class_of(feature) for feature in features]}
 
 
-def draw(content: Any, image: str, size: tuple[int, int]) -> Iterator[Piece]:
+def draw(features: Features, image: str, size: tuple[int, int]) -> Iterator[Piece]:
     """Each feature is an object; the parts of one lie apart, so the even-odd rule unites them."""
-    for feature in _features(content):
+    for feature in features:
         rings = [np.asarray(ring, np.float64)[:, :2] for ring in _rings(feature.get("geometry"))]
         if rings:
             yield fill(_class_of(feature), rings, size)
-
-
-def _features(content: Any) -> list[dict[str, Any]]:
-    if isinstance(content, list):
-        return content
-    if content["type"] == "FeatureCollection":
-        return list(content["features"])
-    return [content if content["type"] == "Feature" else {"geometry": content}]
 
 
 def _class_of(feature: dict[str, Any]) -> str:

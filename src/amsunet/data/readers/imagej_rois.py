@@ -14,7 +14,7 @@ from amsunet.data.images import Array
 from amsunet.data.readers.polygon_fill import Piece, fill
 from amsunet.errors import InputError
 from amsunet.optional import require
-from amsunet.regular_file import read_regular
+from amsunet.regular_file import read_regular, refuse_irregular
 
 _LARGEST = 1 << 28
 """Bytes of all regions of a file."""
@@ -29,6 +29,7 @@ def load(file: Path) -> dict[str, bytes] | None:
     Raises:
         InputError: If it cannot be read.
     """
+    refuse_irregular(file)
     try:
         if file.suffix.lower() == ".roi":
             return {file.stem: read_regular(file)}
@@ -44,18 +45,20 @@ def load(file: Path) -> dict[str, bytes] | None:
 
 
 def is_of_regions(path: Path) -> bool:
-    """Whether a ZIP holds regions of ImageJ, by the names in it."""
+    """Whether a ZIP holds regions of ImageJ, by the names in it; an empty one is of an image without objects."""
+    if not path.is_file():  # a pipe would never answer
+        return False
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
     except (zipfile.BadZipFile, OSError, NotImplementedError):
         return False
-    return bool(names) and all(name.lower().endswith(".roi") for name in names)
+    return all(name.lower().endswith(".roi") for name in names)
 
 
-def is_of(content: Any) -> bool:
-    """Whether these are regions, an empty set included."""
-    return content is not None
+def parse(content: dict[str, bytes] | None) -> dict[str, bytes] | None:
+    """The regions as they are."""
+    return content
 
 
 def find(content: dict[str, bytes]) -> dict[str, list[str]]:

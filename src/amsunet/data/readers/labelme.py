@@ -17,9 +17,10 @@ _CORNERS = 180
 """Of the polygon that a circle is drawn as."""
 
 
-def is_of(content: Any) -> bool:
-    """Whether this is what LabelMe saves."""
-    return isinstance(content, dict) and isinstance(content.get("shapes"), list) and "imagePath" in content
+def parse(content: Any) -> Any:
+    """The content itself, if it is what LabelMe saves."""
+    known = isinstance(content, dict) and isinstance(content.get("shapes"), list) and "imagePath" in content
+    return content if known else None
 
 
 def find(content: Any) -> dict[str, list[str]]:

@@ -33,27 +33,35 @@ _LARGEST = 1 << 29
 """Bytes of a file; what Python makes of JSON takes ten times as much."""
 
 
+_opening = threading.Lock()
+
+
 class OutlineReader(Protocol):
     """The functions of a module that reads outlines."""
 
-    def is_of(self, content: Any) -> bool:
-        """Whether a file with this content, as ``load`` gives it, has this format."""
+    def parse(self, content: Any) -> Any:
+        """What the other functions take, made of the content of a file; None if that has another format."""
         ...
 
-    def find(self, content: Any) -> Mapping[str, Sequence[str]]:
+    def find(self, parsed: Any) -> Mapping[str, Sequence[str]]:
         """The classes of the objects of each image, by its name; by ``""`` if the file belongs to one image.
 
         Objects without a class have the class ``""``.
         """
         ...
 
-    def draw(self, content: Any, image: str, size: tuple[int, int]) -> Iterator[Piece]:
+    def draw(self, parsed: Any, image: str, size: tuple[int, int]) -> Iterator[Piece]:
         """The objects of an image.
 
         Raises:
             ValueError: For what cannot be drawn: the end of a sentence.
         """
         ...
+
+
+class _Opened(NamedTuple):
+    reader: OutlineReader
+    parsed: Any
 
 
 class _Place(NamedTuple):
@@ -74,11 +82,10 @@ def find(file: Path) -> Mapping[str, Sequence[str]] | None:
     Raises:
         InputError: If the file cannot be read.
     """
-    content = _open(file)
-    if (reader := _reader_of(file, content)) is None:
+    if (opened := _open(file)) is None:
         return None
     with _as_sentence(file):
-        return reader.find(content)
+        return opened.reader.find(opened.parsed)
 
 
 def address_of(file: Path, size: tuple[int, int], image: str = "", class_name: str | None = None) -> Path:
@@ -125,12 +132,11 @@ def read_objects(file: Path, place: str) -> Array:
     Raises:
         InputError: If the file cannot be read, or an object leaves the image.
     """
-    wanted, content = _parse(place), _open(file)
-    reader = _reader_of(file, content)
-    if reader is None:
+    wanted, opened = _parse(place), _open(file)
+    if opened is None:
         raise InputError(f"{file} holds no outlines of a kind that is read: see the documentation of data sets")
     with _as_sentence(file):
-        pieces = reader.draw(content, wanted.image, wanted.size)
+        pieces = opened.reader.draw(opened.parsed, wanted.image, wanted.size)
         return number_pieces((one for one in pieces if wanted.class_name in (None, one.class_name)), wanted.size)
 
 
@@ -150,19 +156,8 @@ def _parse(place: str) -> _Place:
     return _Place((height, width), known.get("image", ""), known.get("class"))
 
 
-def _reader_of(file: Path, content: Any) -> OutlineReader | None:
-    suffix = file.suffix.lower()
-    modules = [
-        cast(OutlineReader, import_module(name)) for name in ([_MODULES[suffix]] if suffix in _MODULES else _JSON)
-    ]
-    return next((module for module in modules if module.is_of(content)), None)
-
-
-_opening = threading.Lock()
-
-
-def _open(file: Path) -> Any:
-    """The content of a file, kept for its next mask: JSON as it stands, regions as bytes by their names."""
+def _open(file: Path) -> _Opened | None:
+    """What a file holds, kept for its next mask; None of JSON or a ZIP of something else."""
     known = file.stat() if file.is_file() else None
     if known is not None and known.st_size > _LARGEST:
         raise InputError(f"{file} has {known.st_size / 1e6:,.0f} MB of outlines: split it into files for fewer images")
@@ -171,10 +166,18 @@ def _open(file: Path) -> Any:
 
 
 @lru_cache(maxsize=4)
-def _load(file: Path, _stamp: object) -> Any:
-    if file.suffix.lower() in (".roi", ".zip"):
-        return import_module(_MODULES[".roi"]).load(file)
-    return read_json(file, damaged="export it again")
+def _load(file: Path, _stamp: object) -> _Opened | None:
+    suffix = file.suffix.lower()
+    if suffix in (".roi", ".zip"):
+        content = import_module(_MODULES[suffix]).load(file)
+    else:
+        content = read_json(file, damaged="export it again")
+    with _as_sentence(file):
+        for name in [_MODULES[suffix]] if suffix in _MODULES else _JSON:
+            reader = cast(OutlineReader, import_module(name))
+            if (parsed := reader.parse(content)) is not None:
+                return _Opened(reader, parsed)
+    return None
 
 
 @contextmanager
@@ -190,5 +193,5 @@ def _as_sentence(file: Path) -> Iterator[None]:
         ) from None
     except (ValueError, OSError) as error:
         raise InputError(f"{file} {error}") from None
-    except (LookupError, TypeError, AttributeError, OverflowError, StopIteration) as error:
+    except (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
         raise InputError(f"{file} is not as its format asks for ({error!r:.80}): export it again") from None
