@@ -111,7 +111,9 @@ def test_links_are_followed_and_what_is_left_out_of_a_folder_is_said(tmp_path, p
         (tmp_path / "in" / name).touch()
     assert _names(find_inputs([str(tmp_path / "in")])) == {"a", "more/b", "e", "f"}
     text = "\n".join(said)
-    assert all(word in text for word in ("more is a link", "1 dead link", "JPEG 2000", "volume")) and "e.svs" not in text
+    assert (
+        all(word in text for word in ("more is a link", "1 dead link", "JPEG 2000", "volume")) and "e.svs" not in text
+    )
 
 
 @pytest.mark.parametrize("place", ["s3://bucket/images", "gs://bucket/images/*.png", "file://host/images"])
