@@ -48,6 +48,8 @@ class Reader(Protocol):
         """Millimetres a pixel (rows, columns), where the file says so."""
         ...
 
+    # Of DICOM also ``modality(file, place) -> str``.
+
 
 class Address(NamedTuple):
     """An image within a file."""
@@ -105,6 +107,20 @@ def is_container(path: Path) -> bool:
 def is_read_as_dicom(path: Path) -> bool:
     """Whether a file is read as DICOM: by its suffix, or by what stands in it where it has none."""
     return _module_of(path) == _DICOM and not path.name.startswith(".")
+
+
+def modality_of(path: Path) -> str:
+    """What an image was taken with, as ``MR`` or ``US``; empty where its file does not say so, or cannot be read.
+
+    Args:
+        path: An image file, or the address of an image.
+    """
+    if (address := find_address(path)) is None or not hasattr(address.reader, "modality"):
+        return ""
+    try:
+        return str(address.reader.modality(*address))
+    except (InputError, OSError):
+        return ""
 
 
 def addresses(file: Path) -> list[Path]:

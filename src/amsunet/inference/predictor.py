@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from amsunet.data.containers import modality_of
 from amsunet.data.images import Array, as_supported, read_image
 from amsunet.data.normalization import IntensityRange
 from amsunet.data.preprocessing import InputFormat, Preprocessing, Size, Spacing, channels_first
@@ -124,7 +125,9 @@ class Predictor:
                 numbers (NaN or infinity).
         """
         if isinstance(image, str | Path):
-            return self._predict(read_image(Path(image)), name or Path(image).stem, spacing)
+            path = Path(image)
+            found = self._predict(read_image(path), name or path.stem, spacing)
+            return replace(found, out_of_distribution=self.with_modality(found.out_of_distribution, path))
         array = np.asarray(image)
         array = array[..., None] if array.ndim == 2 else array
         if array.ndim != 3 or array.shape[2] not in (1, 3) or not array.size:
@@ -201,6 +204,17 @@ class Predictor:
             if (known := one.description.image_statistics) is not None
         ]
         return differences[0] if differences and all(differences) else ""
+
+    def with_modality(self, out_of_distribution: str, path: Path) -> str:
+        """In what an image is out-of-distribution, with its modality if its file names another than all of those that
+        the networks were trained on.
+        """
+        known = sorted({modality for one in self._members for modality in one.description.modalities})
+        taken = modality_of(path) if known else ""
+        if not taken or taken in known:
+            return out_of_distribution
+        other = f"modality {taken}, and the training images have {' and '.join(known)}"
+        return "; ".join(filter(None, (other, out_of_distribution)))
 
     def compute(self, images: Sequence[Prepared]) -> list[PendingSegmentation]:
         """The second part: the networks, on images whose working sizes are the same; ``finish`` is the third."""
