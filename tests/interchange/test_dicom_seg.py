@@ -197,6 +197,11 @@ def test_the_masks_of_a_folder_are_one_series_and_the_same_mask_is_the_same_obje
     assert uids("a") == first
     assert uids("a", pixel=1)[0] == first[0] and uids("a", pixel=1)[1] != first[1]
     assert uids("b")[0] != first[0]
+    mask, zeros = _mask(128, 128), np.zeros((3, 1, 1), np.float32)
+    below = tmp_path / "a" / "P1" / "scan.dcm"
+    below.parent.mkdir()
+    dicom_seg.write(Segmentation("P1/scan", zeros, mask, _CLASSES), find_objects(mask), _FILES / "CT_small.dcm", below)
+    assert pydicom.dcmread(below).SeriesInstanceUID == first[0]
     assert uids("a", "MR_small.dcm")[0] != first[0]  # of another study
 
 

@@ -24,6 +24,8 @@ from amsunet.inference.objects import Objects
 from amsunet.inference.segmentation import Segmentation
 from amsunet.optional import require
 
+highdicom, pydicom = require("highdicom"), require("pydicom")
+
 suffix = ".dcm"
 
 _SERIES_NUMBER = 300
@@ -138,10 +140,9 @@ def _keep_frame(source: Any, frame: int, image: Path) -> None:
 
 
 def _segmentation(result: Segmentation, source: Any, frame: int | None, image: Path, path: Path) -> Any:
-    highdicom, pydicom = require("highdicom"), require("pydicom")
-    # The masks of one folder are one series of the study, whoever writes them and in how many goes; one and the same
+    # The masks of a run are one series of a study, whoever writes them and in how many goes; one and the same
     # mask is one and the same object, which an archive takes twice without keeping it twice.
-    series = pydicom.uid.generate_uid(entropy_srcs=[source.StudyInstanceUID, str(path.parent.absolute())])
+    series = pydicom.uid.generate_uid(entropy_srcs=[source.StudyInstanceUID, str(_folder_of(result, path).absolute())])
     of_mask = [series, source.SOPInstanceUID, str(frame), hashlib.sha256(result.mask.tobytes()).hexdigest()]
     try:
         seg = highdicom.seg.Segmentation(
@@ -172,8 +173,13 @@ def _segmentation(result: Segmentation, source: Any, frame: int | None, image: P
     return seg
 
 
+def _folder_of(result: Segmentation, path: Path) -> Path:
+    """The folder of all masks, in which the name of a result may lead into another one."""
+    depth = len(Path(result.name).parts)
+    return path.parents[depth - 1] if path.with_suffix("").parts[-depth:] == Path(result.name).parts else path.parent
+
+
 def _describe(label: int, result: Segmentation) -> Any:
-    highdicom = require("highdicom")
     codes = require("pydicom.sr.codedict").codes
     return highdicom.seg.SegmentDescription(
         segment_number=label,

@@ -284,3 +284,8 @@ def test_the_modality_is_a_word_of_dicom_or_nothing(made, tmp_path):
     )
     assert modality_of(made(Modality="OT")) == modality_of(made(Modality="KIM^MINSU")) == ""
     assert modality_of(_FILES / "rtplan.dcm") == modality_of(tmp_path / "none.dcm") == modality_of(tmp_path) == ""
+
+
+def test_the_distance_of_slices_is_not_their_thickness(made):
+    assert dicom.slice_distance(made(SpacingBetweenSlices=-2.5, SliceThickness=5), "") == 2.5
+    assert dicom.slice_distance(made(SpacingBetweenSlices=None), "") is None
