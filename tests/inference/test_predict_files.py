@@ -354,3 +354,17 @@ def test_one_call_does_what_the_command_does(run, tmp_path, images, monkeypatch)
             assert np.array_equal(read_mask(tmp_path / "a" / name), read_mask(tmp_path / "b" / name))
     with pytest.raises(InputError, match="already"):
         predict(predictor, where, tmp_path / "a")
+
+
+def test_another_modality_than_that_of_the_training_images_is_a_reason_to_check(make_predictor, tmp_path):
+    pydicom = pytest.importorskip("pydicom.data", reason='needs pip install "amsunet[clinic]"')
+    for name in ("CT_small.dcm", "MR_small.dcm"):
+        shutil.copy(pydicom.get_testdata_file(name), tmp_path / name)
+    predictor = make_predictor(modalities=("CR", "CT"), normalization="percentiles")
+    images = [InputImage(tmp_path / name, name) for name in ("CT_small.dcm", "MR_small.dcm")]
+    outcome = predict_files(predictor, images, tmp_path / "masks")
+    (item,) = outcome.review
+    assert item.image.endswith("MR_small.dcm")
+    assert item.out_of_distribution == "modality MR, and the training images have CR and CT"
+    assert "modality" in predictor.predict(tmp_path / "MR_small.dcm").review_reasons[0]
+    assert not predictor.predict(tmp_path / "CT_small.dcm").review_reasons

@@ -19,6 +19,7 @@ from PIL import Image
 from amsunet.data.containers import addresses
 from amsunet.data.images import read_image
 from amsunet.data.masks import MaskConvention
+from amsunet.data.masks.files import read_mask
 from amsunet.errors import InputError
 from amsunet.inference.objects import find_objects
 from amsunet.inference.segmentation import Segmentation
@@ -197,6 +198,11 @@ def test_the_masks_of_a_folder_are_one_series_and_the_same_mask_is_the_same_obje
     assert uids("a") == first
     assert uids("a", pixel=1)[0] == first[0] and uids("a", pixel=1)[1] != first[1]
     assert uids("b")[0] != first[0]
+    mask, zeros = _mask(128, 128), np.zeros((3, 1, 1), np.float32)
+    below = tmp_path / "a" / "P1" / "scan.dcm"
+    below.parent.mkdir()
+    dicom_seg.write(Segmentation("P1/scan", zeros, mask, _CLASSES), find_objects(mask), _FILES / "CT_small.dcm", below)
+    assert pydicom.dcmread(below).SeriesInstanceUID == first[0]
     assert uids("a", "MR_small.dcm")[0] != first[0]  # of another study
 
 
@@ -283,3 +289,52 @@ def test_patients_keep_their_names_and_nobody_else_hears_them(tmp_path, caplog, 
     assert len(names) > 10
     said += [record.getMessage() for record in caplog.records] + [*capfd.readouterr()]
     assert not {part for name in names for part in (name, *name.split("=")) for text in said if part and part in text}
+
+
+def _slices(folder: Path, distance: float = 2.5, **elements: object) -> list[Path]:
+    """Four slices of a series, named against their order."""
+    paths = []
+    for number in range(4):
+        one = pydicom.dcmread(_FILES / "CT_small.dcm")
+        one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number + 1}"
+        one.ImagePositionPatient = [0, 0, distance * number]
+        for keyword, value in elements.items():
+            setattr(one, keyword, value)
+        paths.append(folder / f"{9 - number}.dcm")
+        one.save_as(paths[-1])
+    return paths
+
+
+def _results(paths: list[Path]) -> dict[Path, Segmentation]:
+    zeros = np.zeros((3, 1, 1), np.float32)
+    return {
+        path: Segmentation(path.stem, zeros, np.roll(_mask(128, 128), 7 * number, axis=1), _CLASSES)
+        for number, path in enumerate(paths)
+    }
+
+
+@pytest.mark.parametrize("elements", [{}, {"SliceThickness": None, "SpacingBetweenSlices": None}])
+def test_the_masks_of_a_series_are_one_volume(tmp_path, elements):
+    """Of slices of unknown thickness too, as in public collections: they are as thick as they are apart."""
+    nibabel = pytest.importorskip("nibabel", reason='needs pip install "amsunet[clinic]"')
+    dcmqi = pytest.importorskip("dcmqi", reason="needs the package dcmqi")
+    results = _results(_slices(tmp_path, **elements))
+    dicom_seg.write_series(results, tmp_path / "seg.dcm")
+    assert not _errors(tmp_path / "seg.dcm")
+    masks = [result.mask for result in results.values()]
+    for number, mask in enumerate(masks, start=1):
+        np.testing.assert_array_equal(read_mask(tmp_path / "seg.dcm" / f"1.2.3.{number}"), mask)
+    program = Path(dcmqi.__file__).parent / "bin" / "segimage2itkimage"
+    words = [program, "--inputDICOM", tmp_path / "seg.dcm", "--outputDirectory", tmp_path, "-t", "nii"]
+    subprocess.run(words, capture_output=True, check=True)
+    volume = nibabel.load(tmp_path / "1.nii.gz")
+    np.testing.assert_array_equal(np.asarray(volume.dataobj).T == 1, np.stack(masks) == 1)
+    assert volume.header.get_zooms()[2] == 2.5
+
+
+def test_slices_of_another_series_are_refused(tmp_path):
+    results = _results([*_slices(tmp_path)[:2], _FILES / "MR_small.dcm"])
+    with pytest.raises(InputError, match=r"MR_small\.dcm is not a slice of the series of .*dcm, and gets no DICOM SEG"):
+        dicom_seg.write_series(results, tmp_path / "seg.dcm")
+    with pytest.raises(InputError, match=r"US1_UNCI\.dcm is no slice with a place in the patient"):
+        dicom_seg.write_series(_results([_file("US1_UNCI.dcm")]), tmp_path / "seg.dcm")

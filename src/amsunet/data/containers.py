@@ -65,6 +65,7 @@ class Reader(Protocol):
         ...
 
     # Of volumes also ``slice_distance(file, place) -> float | None``: millimetres from a slice to the next.
+    # Of DICOM also ``modality(file, place) -> str``.
 
 
 class Address(NamedTuple):
@@ -159,6 +160,20 @@ def holds_mask(path: Path) -> bool:
         return hdf5.has_labels(path)
     except (InputError, OSError):  # described when it is read
         return True
+
+
+def modality_of(path: Path) -> str:
+    """What an image was taken with, as ``MR`` or ``US``; empty where its file does not say so, or cannot be read.
+
+    Args:
+        path: An image file, or the address of an image.
+    """
+    if (address := find_address(path)) is None or not hasattr(address.reader, "modality"):
+        return ""
+    try:
+        return str(address.reader.modality(*address))
+    except (InputError, OSError):
+        return ""
 
 
 def addresses(file: Path) -> list[Path]:

@@ -57,6 +57,8 @@ class ModelDescription(Record):
     """Uncertainty that one in ten validation images exceeds: masks above it are to be checked."""
     image_statistics: ImageStatistics | None = None
     """What the training images look like; None of a network that was trained before they were measured."""
+    modalities: Annotated[tuple[Annotated[str, Field(pattern="^[A-Z]{2,16}$")], ...], Field(max_length=100)] = ()
+    """What the training images were taken with, as DICOM names it; empty where files do not say so."""
     flips: Flips = "both"
     """Mirror images whose predictions may be averaged: another one shows classes exchanged, as left and right lung."""
     format: Literal[1] = 1

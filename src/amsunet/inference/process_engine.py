@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amsunet.data.image_file import memory_errors
 from amsunet.data.image_header import NO_MEMORY
@@ -131,6 +131,8 @@ def _read(predictor: Predictor, task: ImageTask) -> Read | InputError:
         with memory_errors(task.image):
             image = predictor.read(task.image)
             prepared = predictor.prepare(image, task.name, predictor.spacing_of(task.image))
+            foreign = predictor.with_modality(prepared.out_of_distribution, task.image)
+            prepared = replace(prepared, out_of_distribution=foreign)
     except InputError as error:
         return error
     of_file = checksum(task.image) if file else ""

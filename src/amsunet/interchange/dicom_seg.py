@@ -8,8 +8,11 @@ what it found, is passed on.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import amsunet
 from amsunet.atomic_io import atomic_write
@@ -25,11 +28,14 @@ from amsunet.inference.result_formats import NOT_WRITABLE
 from amsunet.inference.segmentation import Segmentation
 from amsunet.optional import require
 
+highdicom, pydicom = require("highdicom"), require("pydicom")
+
 suffix = ".dcm"
 
 _SERIES_NUMBER = 300
 """Behind those of the scanner, which counts from 1."""
 _MAY_BE_EMPTY = ("PatientID", "PatientName", "AccessionNumber", "StudyID", "ReferringPhysicianName", "Modality")
+_OF_SERIES = ("SeriesInstanceUID", "FrameOfReferenceUID", "Rows", "Columns", "ImageOrientationPatient")
 _SEXES = ("M", "F", "O")
 _LONGEST_LABEL = 64
 _OTHERS = "leave that form out, for a mask in PNG, or take nifti in its place"
@@ -49,9 +55,45 @@ def write(result: Segmentation, objects: Objects, image: Path, path: Path) -> No
     """
     with quietly():
         source, frame = _read_source(image)
-        seg = _segmentation(result, source, frame, image, path)
-        with atomic_write(path, durable=False) as temporary:
-            seg.save_as(temporary, enforce_file_format=True)
+        if frame is None:
+            _set_thickness(source, image)
+        _save(_segmentation([result], [source], frame, image, path), path)
+
+
+def write_series(results: Mapping[Path, Segmentation], path: Path) -> None:
+    """Write the masks of the slices of one series into one file, which viewers show as a volume.
+
+    Args:
+        results: The segmentation of each slice by where it was read from, in any order.
+        path: The file.
+
+    Raises:
+        InputError: If a slice is not DICOM or has no place in the patient, or if they are not of one series.
+
+    Example:
+        A folder of slices::
+
+            network, slices = amsunet.load("RUN"), sorted(Path("CT").iterdir())
+            write_series({image: network.predict(image) for image in slices}, Path("seg.dcm"))
+    """
+    with quietly():
+        images = sorted(results)
+        sources = [_read_source(image)[0] for image in images]
+        for image, source in zip(images, sources, strict=True):
+            if "ImagePositionPatient" not in source:
+                raise _refusal(image, "is no slice with a place in the patient")
+            if [source.get(name) for name in _OF_SERIES] != [sources[0].get(name) for name in _OF_SERIES]:
+                raise _refusal(image, f"is not a slice of the series of {images[0]}")
+        places = [source.ImagePositionPatient for source in sources]
+        distance, _ = highdicom.spatial.get_volume_positions(places, sources[0].ImageOrientationPatient)
+        for image, source in zip(images, sources, strict=True):
+            _set_thickness(source, image, distance if len(sources) > 1 else None)
+        _save(_segmentation([results[image] for image in images], sources, None, images[0], path), path)
+
+
+def _save(seg: Any, path: Path) -> None:
+    with atomic_write(path, durable=False) as temporary:
+        seg.save_as(temporary, enforce_file_format=True)
 
 
 def _read_source(image: Path) -> tuple[Any, int | None]:
@@ -74,13 +116,21 @@ def _read_source(image: Path) -> tuple[Any, int | None]:
         del source.FrameOfReferenceUID  # positions are counted from somewhere, and there are none
     if "FrameOfReferenceUID" not in source and source.get("ImagePositionPatient"):
         raise _refusal(image, "does not say from where its position is counted (FrameOfReferenceUID)")
-    if "FrameOfReferenceUID" in source:
-        thickness = source.get("SliceThickness") or source.get("SpacingBetweenSlices")
-        if not thickness:
-            raise _refusal(image, "does not say how thick its slice is (SliceThickness)")
-        source.SliceThickness = thickness
-        source.SpacingBetweenSlices = source.get("SpacingBetweenSlices") or thickness
     return source, None
+
+
+def _set_thickness(source: Any, image: Path, distance: float | None = None) -> None:
+    """Set how thick a slice with a place in the patient is, and how far from the next: the same if one is unknown."""
+    if "FrameOfReferenceUID" not in source:
+        return
+    distance = distance or source.get("SpacingBetweenSlices")
+    if not (thickness := source.get("SliceThickness") or distance):
+        raise _refusal(image, "does not say how thick its slice is (SliceThickness)")
+    as_text = require("pydicom.valuerep").format_number_as_ds
+    source.SliceThickness, source.SpacingBetweenSlices = (
+        as_text(float(thickness)),
+        as_text(float(distance or thickness)),
+    )
 
 
 def _locate(image: Path) -> tuple[Path, str]:
@@ -137,16 +187,19 @@ def _keep_frame(source: Any, frame: int, image: Path) -> None:
         raise _refusal(image, "does not say how thick its slice is (SliceThickness)")
 
 
-def _segmentation(result: Segmentation, source: Any, frame: int | None, image: Path, path: Path) -> Any:
-    highdicom, pydicom = require("highdicom"), require("pydicom")
-    # The masks of one folder are one series of the study, whoever writes them and in how many goes; one and the same
+def _segmentation(
+    results: Sequence[Segmentation], sources: Sequence[Any], frame: int | None, image: Path, path: Path
+) -> Any:
+    result, source = results[0], sources[0]
+    masks = np.stack([one.mask for one in results])
+    # The masks of a run are one series of a study, whoever writes them and in how many goes; one and the same
     # mask is one and the same object, which an archive takes twice without keeping it twice.
-    series = pydicom.uid.generate_uid(entropy_srcs=[source.StudyInstanceUID, str(path.parent.absolute())])
-    of_mask = [series, source.SOPInstanceUID, str(frame), hashlib.sha256(result.mask.tobytes()).hexdigest()]
+    series = pydicom.uid.generate_uid(entropy_srcs=[source.StudyInstanceUID, str(_folder_of(result, path).absolute())])
+    of_mask = [series, source.SOPInstanceUID, str(frame), hashlib.sha256(masks.tobytes()).hexdigest()]
     try:
         seg = highdicom.seg.Segmentation(
-            source_images=[source],
-            pixel_array=result.mask,
+            source_images=sources,
+            pixel_array=masks,
             segmentation_type="BINARY",
             segment_descriptions=[_describe(label, result) for label in range(1, len(result.class_names))],
             series_instance_uid=series,
@@ -172,8 +225,13 @@ def _segmentation(result: Segmentation, source: Any, frame: int | None, image: P
     return seg
 
 
+def _folder_of(result: Segmentation, path: Path) -> Path:
+    """The folder of all masks, in which the name of a result may lead into another one."""
+    depth = len(Path(result.name).parts)
+    return path.parents[depth - 1] if path.with_suffix("").parts[-depth:] == Path(result.name).parts else path.parent
+
+
 def _describe(label: int, result: Segmentation) -> Any:
-    highdicom = require("highdicom")
     codes = require("pydicom.sr.codedict").codes
     return highdicom.seg.SegmentDescription(
         segment_number=label,

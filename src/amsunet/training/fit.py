@@ -12,6 +12,7 @@ import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
+from amsunet.data.containers import modality_of
 from amsunet.data.crops import Crops, PreparedImages, evenly
 from amsunet.data.dataset import Dataset
 from amsunet.data.discovery.layout import Sample
@@ -103,6 +104,7 @@ def fit(
         code=config.code,
         preprocessing=preprocessing,
         convention=convention,
+        modalities=tuple(sorted({*filter(None, (modality_of(sample.image) for sample in training))})),
         flips=plan.augmentation_flips,
     )
     epochs = plan.epochs or epochs_in_budget(plan)

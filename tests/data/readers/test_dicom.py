@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amsunet.data.containers import addresses, find_address
+from amsunet.data.containers import addresses, find_address, modality_of
 from amsunet.data.image_file import count_pixels
 from amsunet.data.images import read_image
 from amsunet.data.readers import dicom
@@ -276,3 +276,16 @@ def test_names_of_patients_are_nowhere(tmp_path, caplog, capfd):
     said += [record.getMessage() for record in caplog.records] + [str(one.message) for one in warned]
     said += [*capfd.readouterr()]
     assert not {name for name in names for text in said if name in text}
+
+
+def test_the_modality_is_a_word_of_dicom_or_nothing(made, tmp_path):
+    assert (
+        modality_of(_FILES / "CT_small.dcm") == "CT" and modality_of(_FILES / "examples_ybr_color.dcm/frame003") == "US"
+    )
+    assert modality_of(made(Modality="OT")) == modality_of(made(Modality="KIM^MINSU")) == ""
+    assert modality_of(_FILES / "rtplan.dcm") == modality_of(tmp_path / "none.dcm") == modality_of(tmp_path) == ""
+
+
+def test_the_distance_of_slices_is_not_their_thickness(made):
+    assert dicom.slice_distance(made(SpacingBetweenSlices=-2.5, SliceThickness=5), "") == 2.5
+    assert dicom.slice_distance(made(SpacingBetweenSlices=None), "") is None

@@ -19,7 +19,7 @@ from amsunet.data.discovery.tree import Tree
 from amsunet.errors import InputError
 from amsunet.safe_text import name_problem
 
-_DIGITS = 8
+_PATIENT, _DIGITS = "patient-", 8
 _BACKGROUND = "background"
 
 
@@ -53,14 +53,15 @@ def name_patients(layout: Layout) -> None:
     Args:
         layout: Its samples get groups.
     """
-    unknown = [sample for sample in layout.samples if sample.group is None and is_read_as_dicom(file_of(sample.image))]
-    headers = _read_headers({file_of(sample.image) for sample in unknown})
-    patients = {path: patient_of(header) for path, header in headers.items()}
+    files = {sample.image: file_of(sample.image) for sample in layout.samples if sample.group is None}
+    headers = _read_headers({file for file in files.values() if is_read_as_dicom(file)})
     layout.samples = [
-        sample if sample.group is not None else replace(sample, group=patients.get(file_of(sample.image)))
+        replace(sample, group=patient_of(headers[files[sample.image]]))
+        if files.get(sample.image) in headers
+        else sample
         for sample in layout.samples
     ]
-    if known := {*filter(None, patients.values())}:
+    if known := {sample.group for sample in layout.samples if (sample.group or "").startswith(_PATIENT)}:
         layout.notes.append(
             f"{len(known)} patients are told apart by the numbers in their DICOM files, and are called by checksums of "
             "them"
@@ -70,7 +71,7 @@ def name_patients(layout: Layout) -> None:
 def patient_of(header: Any) -> str | None:
     """What a patient is called: a checksum of the number in a header, which tells patients apart and names none."""
     number = str(header.get("PatientID") or "").strip()
-    return f"patient-{hashlib.sha256(number.encode()).hexdigest()[:_DIGITS]}" if number else None
+    return f"{_PATIENT}{hashlib.sha256(number.encode()).hexdigest()[:_DIGITS]}" if number else None
 
 
 def _read_headers(files: Iterable[Path]) -> dict[Path, Any]:
@@ -149,12 +150,14 @@ def _by_image(masks: Sequence[Path], images: dict[str, Path], layout: Layout) ->
 
 def _samples(image: Path, header: Any, mask: Path) -> list[Sample]:
     """A sample for the image in a file, or for each of its frames."""
-    frames = addresses(image)
-    if len(frames) > 1:
+    patient = patient_of(header)
+    if int(header.get("NumberOfFrames") or 1) > 1:
         return [
-            Sample(f"{image.stem}_{frame.name}", frame, {"": mask.parent / frame.name}, volume=image.stem)
-            for frame in frames
+            Sample(
+                f"{image.stem}_{frame.name}", frame, {"": mask.parent / frame.name}, None, patient, volume=image.stem
+            )
+            for frame in addresses(image)
         ]
     series = str(header.get("SeriesInstanceUID") or "")
     called = f"series-{hashlib.sha256(series.encode()).hexdigest()[:_DIGITS]}" if series else None
-    return [Sample(image.stem, image, {"": mask}, volume=called)]
+    return [Sample(image.stem, image, {"": mask}, None, patient, volume=called)]

@@ -29,6 +29,7 @@ from amsunet.optional import require
 
 Array = npt.NDArray[Any]
 
+_MODALITY = re.compile(r"[A-Z]{2,16}")
 _FRAME = re.compile(r"frame(\d+)")
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _RLE = "1.2.840.10008.1.2.5"
@@ -55,6 +56,23 @@ def spacing(file: Path, place: str) -> tuple[float, float] | None:
     header = read_header(file)
     with quietly():
         return find_spacing(header, 0 if is_segmentation(header) else frame_of(file, place, header))
+
+
+def slice_distance(file: Path, place: str) -> float | None:
+    """Millimetres from a slice to the next, where the file says so; how thick a slice is is something else."""
+    header = read_header(file)
+    with quietly():
+        if is_segmentation(header):
+            return None
+        measures = functional_group(header, frame_of(file, place, header), "PixelMeasuresSequence")
+        said = (header if measures is None else measures).get("SpacingBetweenSlices")
+        return abs(float(said)) if said else None
+
+
+def modality(file: Path, place: str) -> str:
+    """What an image was taken with, as ``MR``; empty where that is not said, or is ``OT``, anything else."""
+    said = str(read_header(file).get("Modality") or "")
+    return said if said != "OT" and _MODALITY.fullmatch(said) else ""
 
 
 def read(file: Path, place: str) -> Array:

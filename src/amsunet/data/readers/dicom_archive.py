@@ -37,6 +37,16 @@ def spacing(file: Path, place: str) -> tuple[float, float] | None:
     return dicom.spacing(*within(file, place))
 
 
+def slice_distance(file: Path, place: str) -> float | None:
+    """Millimetres from a slice to the next, see ``dicom.slice_distance``."""
+    return dicom.slice_distance(*within(file, place))
+
+
+def modality(file: Path, place: str) -> str:
+    """What an image was taken with, see ``dicom.modality``."""
+    return dicom.modality(*within(file, place))
+
+
 def read(file: Path, place: str) -> npt.NDArray[Any]:
     """An image, see ``containers.Reader``."""
     return dicom.read(*within(file, place))

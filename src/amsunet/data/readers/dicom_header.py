@@ -32,7 +32,13 @@ _TAGS = (
     *("SOPClassUID", "SOPInstanceUID", "Modality", "PatientID", "SeriesInstanceUID"),
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
     *("BitsAllocated", "BitsStored", "PixelRepresentation", "PixelSpacing", "ImagerPixelSpacing"),
-    *("NominalScannedPixelSpacing", "SequenceOfUltrasoundRegions", "RescaleSlope", "RescaleIntercept"),
+    *(
+        "NominalScannedPixelSpacing",
+        "SpacingBetweenSlices",
+        "SequenceOfUltrasoundRegions",
+        "RescaleSlope",
+        "RescaleIntercept",
+    ),
     *("ModalityLUTSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
     *(
         "SegmentSequence",
