@@ -79,7 +79,7 @@ def test_an_evaluation_counts_objects_and_says_how_they_were_told_apart(run, num
     assert [int(row["true_objects"]) for row in rows] == [2, 3, 4, 5]
     mean = np.mean([float(row["object_ap50"]) for row in rows])
     assert summary["mean_over_classes"]["object_ap50"]["mean"] == pytest.approx(mean)
-    assert "parted at waists 1.5 pixels deep" in found.table() and "objects: AP at IoU 0.5 " in found.table()
+    assert "parted at waists 1.5 px deep" in found.table() and "AP at IoU 0.5 to 0.95" in found.table()
     html = write_report(found).read_text()
     assert "<h2>Objects</h2>" in html and "true objects" in html
     assert not any("do not tell objects apart" in line for line in said)

@@ -92,7 +92,7 @@ def test_another_separation_may_be_set(trained):
 
 def test_a_choice_says_what_it_gains():
     assert str(SeparationChoice({0.0: 0.8, 1.0: 0.9}, 1.0)) == (
-        "objects are parted at waists 1 pixels deep: AP at IoU 0.5 0.9000, 0.8000 of connected components"
+        "objects are parted at waists 1 px deep: AP at IoU 0.5 0.9000, 0.8000 of connected components"
     )
     assert "parting them gains nothing sure" in str(SeparationChoice({0.0: 0.8, 1.0: 0.8}, 0.0))
 
