@@ -1,4 +1,4 @@
-"""How deep a waist must be: chosen where masks tell objects apart, and stored with the network."""
+"""How deep a waist must be: chosen on instance masks, and stored with the network."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ class ObjectEvaluation:
         return sum(one.true_objects for one in chosen), sum(one.found_objects for one in chosen)
 
     def describe(self) -> str:
-        """How objects were told apart, and how many there are."""
+        """How objects were found, and how many there are."""
         parted = f"parted at waists {self.separation:g} px deep" if self.separation else "connected components"
         true, found = self.counts()
         return f"objects, {parted}: {found} found, {true} true"
