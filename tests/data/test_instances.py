@@ -1,4 +1,4 @@
-"""The objects that masks tell apart."""
+"""Instance masks, and others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from amsunet.data.dataset import open_dataset
-from amsunet.data.instances import read_instances, tells_objects_apart
+from amsunet.data.instances import has_instances, read_instances
 from amsunet.data.options import DataOptions, MaskOptions
 
 
@@ -31,7 +31,7 @@ def numbered(tmp_path, save, picture):
 
 def test_numbers_tell_touching_objects_apart(numbered):
     dataset = _open(numbered, instances=True)
-    assert tells_objects_apart(dataset.samples, dataset.convention)
+    assert has_instances(dataset.samples, dataset.convention)
     for sample, count in zip(dataset.samples, (2, 3, 4, 5), strict=True):
         found = read_instances(sample, dataset.convention)
         assert found.classes.tolist() == [1] * count and found.numbers.dtype == np.int32
@@ -52,7 +52,7 @@ def test_a_file_for_each_object_tells_them_apart(tmp_path, save, picture):
             save(tmp_path / "set" / f"{number}" / "masks" / f"{one}.png", np.uint8(255) * (_numbers() == value))
     dataset = _open(tmp_path / "set")
     assert all(sample.more_masks for sample in dataset.samples)
-    assert tells_objects_apart(dataset.samples, dataset.convention)
+    assert has_instances(dataset.samples, dataset.convention)
     found = read_instances(dataset.samples[0], dataset.convention)
     assert found.classes.tolist() == [1, 1, 1]
 
@@ -65,5 +65,5 @@ def test_others_are_connected_components_class_by_class(tmp_path, save, picture)
         save(tmp_path / "set" / "images" / f"{number}.png", picture(number, 40, 60))
         save(tmp_path / "set" / "masks" / f"{number}.png", mask)
     dataset = _open(tmp_path / "set", classes=(0, 1, 2))
-    assert not tells_objects_apart(dataset.samples, dataset.convention)
+    assert not has_instances(dataset.samples, dataset.convention)
     assert read_instances(dataset.samples[0], dataset.convention).classes.tolist() == [1, 1, 2]

@@ -66,7 +66,7 @@ def numbered(tmp_path, save, picture):
     return tmp_path / "set"
 
 
-def test_an_evaluation_counts_objects_and_says_how_they_were_told_apart(run, numbered, tmp_path, said):
+def test_an_evaluation_counts_objects_and_describes_how_they_were_found(run, numbered, tmp_path, said):
     options = RuntimeOptions(device="cpu", precision="float32", separation=1.5)
     found = evaluate(run, numbered, options=options, data_options=NUMBERED, objects=True, out=tmp_path / "out")
     objects = found.objects
@@ -79,16 +79,16 @@ def test_an_evaluation_counts_objects_and_says_how_they_were_told_apart(run, num
     assert [int(row["true_objects"]) for row in rows] == [2, 3, 4, 5]
     mean = np.mean([float(row["object_ap50"]) for row in rows])
     assert summary["mean_over_classes"]["object_ap50"]["mean"] == pytest.approx(mean)
-    assert "parted at waists 1.5 pixels deep" in found.table() and "objects: AP at IoU 0.5 " in found.table()
+    assert "parted at waists 1.5 px deep" in found.table() and "AP at IoU 0.5 to 0.95" in found.table()
     html = write_report(found).read_text()
     assert "<h2>Objects</h2>" in html and "true objects" in html
-    assert not any("do not tell objects apart" in line for line in said)
+    assert not any("no instance masks" in line for line in said)
 
 
-def test_masks_that_do_not_tell_objects_apart_are_told(run, said):
+def test_masks_that_are_no_instance_masks_are_noted(run, said):
     found = evaluate(run, objects=True)
     assert found.objects is not None and found.objects.describe().startswith("objects, connected components")
-    assert any("the masks do not tell objects apart" in note for note in found.notes)
+    assert any("the masks are no instance masks" in note for note in found.notes)
 
 
 def test_objects_are_scored_where_they_are_asked_for_alone(run):

@@ -72,8 +72,8 @@ def test_areas_are_in_the_unit_of_the_pixels_too(result, image, tmp_path, spacin
     assert float(rows[0][f"area_{unit}2"]) == pytest.approx(91 * factor)
     expected = np.sqrt(4 * 91 * factor / np.pi)
     assert float(rows[0][f"equivalent_diameter_{unit}"]) == pytest.approx(expected, rel=1e-3)
-    counts = counts_table.count_rows(replace(result, spacing=spacing), result.objects)
-    assert counts[0][f"area_{unit}2"] == pytest.approx((91 + 1 + 100) * factor)
+    counts = counts_table.count_columns(replace(result, spacing=spacing), result.objects)
+    assert counts[f"area_{unit}2"][0] == pytest.approx((91 + 1 + 100) * factor)
 
 
 def test_a_mask_without_an_object_has_a_table_too(result, image, tmp_path):

@@ -11,6 +11,7 @@ from PIL import Image
 
 from amsunet.data.components import number_objects, without_small
 from amsunet.data.masks import MaskConvention
+from amsunet.inference.objects import find_objects
 
 _ENCODE = """
 const {encodeMasks} = await import("/mask.js");
@@ -41,6 +42,50 @@ def test_objects_have_the_numbers_of_the_package(shape, blank_once):
         numbers, count = number_objects(labels)
         assert found["count"] == count
         assert np.array_equal(taken(found["numbers"]).reshape(shape), numbers)
+
+
+@pytest.mark.parametrize("shape", _SHAPES)
+def test_objects_that_touch_are_parted_as_the_package_does(shape, blank_once):
+    rng = np.random.default_rng(3)
+    for share, classes, depth in ((0.9, 1, 1.0), (0.6, 1, 0.5), (0.95, 2, 1.5), (1.0, 1, 1.0)):
+        labels = (rng.random(shape) < share) * rng.integers(1, classes + 1, shape, dtype=np.uint8)
+        found = run(
+            blank_once,
+            "const {partObjects} = await import('/watershed.js'); const found = partObjects(given($[0]), ...$[1]);"
+            "return {count: found.count, numbers: packed(found.numbers)};",
+            given(labels),
+            [shape[1], shape[0], depth],
+        )
+        expected, numbers = find_objects(labels, depth), taken(found["numbers"]).reshape(shape)
+        assert found["count"] == len(expected)
+        pairs = np.unique(np.stack([numbers, expected.numbers]).reshape(2, -1), axis=1)
+        assert pairs.shape[1] == len(np.unique(numbers)), "the same pixels are of one object"
+        if classes == 1:
+            assert np.array_equal(numbers, expected.numbers)
+
+
+def test_parted_objects_are_measured_and_numbered_in_the_mask(blank_once):
+    rows, columns = np.ogrid[:30, :60]
+    labels = np.zeros((30, 60), np.uint8)
+    for column in (15, 31):
+        labels[(rows - 15) ** 2 + (columns - column) ** 2 <= 100] = 1
+    expected = find_objects(labels, 1.0)
+    found = run(
+        blank_once,
+        "const [{objectsOf}, {encodeMask}] = await Promise.all([import('/objects.js'), import('/mask.js')]);"
+        "const png = await encodeMask(given($[0]), 60, 30, $[1]);"
+        "return {objects: objectsOf(given($[0]), 60, 30, undefined, 1), png: packed(png)};",
+        given(labels),
+        {
+            "separation": 1,
+            "convention": {"kind": "instances"},
+            "preprocessing": {"scale": 0.5, "image_scale": "factor"},
+        },
+    )
+    areas = [int((expected.numbers == number).sum()) for number in (1, 2)]
+    assert [one["area"] for one in found["objects"]] == areas
+    with Image.open(io.BytesIO(taken(found["png"]).tobytes())) as mask:
+        assert np.array_equal(np.asarray(mask), expected.numbers)
 
 
 @pytest.mark.parametrize("shape", _SHAPES)

@@ -1,4 +1,4 @@
-"""How deep a waist must be: chosen where masks tell objects apart, and stored with the network."""
+"""How deep a waist must be: chosen on instance masks, and stored with the network."""
 
 from __future__ import annotations
 
@@ -9,15 +9,30 @@ import pytest
 from made_device import CPU
 
 from amsunet.data.components import number_objects
+from amsunet.data.crops import PreparedImages
+from amsunet.data.dataset import open_dataset
 from amsunet.data.instances import Instances
 from amsunet.data.options import DataOptions, MaskOptions
+from amsunet.data.preprocessing import Preprocessing
 from amsunet.data.watershed import find_basins
-from amsunet.inference.model_file import load_model
+from amsunet.inference.model_file import save_model
+from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
+from amsunet.models import code_checksum, create_model
+from amsunet.training.postprocessing import fit_postprocessing
 from amsunet.training.separation import SEPARATIONS, SeparationChoice, score_separations, seconds_to_separate
-from amsunet.training.train import train
+
+BRIGHT = """
+import torch
+
+def build(in_channels, num_classes):
+    network = torch.nn.Conv2d(in_channels, num_classes, 1, bias=False)
+    torch.nn.init.zeros_(network.weight)
+    torch.nn.init.constant_(network.weight[-1:], 2.0)
+    return network
+"""
 
 
 def _clump(seed, side=96):
@@ -58,41 +73,56 @@ def test_each_class_counts_and_nothing_of_nothing_is_right():
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, save, tiny):
-    """A network that was trained for seconds on masks that number objects, and the lines that were logged."""
+def fitted(tmp_path_factory, save):
+    """A network that sees what is bright, with its post-processing fitted on masks that number touching discs."""
     folder = tmp_path_factory.mktemp("numbered")
-    for seed in range(14):
+    for seed in range(6):
         numbers = _clump(seed)
-        save(folder / "images" / f"{seed:02}.png", np.where(numbers, 220, 30).astype(np.uint8))
-        save(folder / "masks" / f"{seed:02}.png", 300 * numbers)
-    numbered = DataOptions(masks=MaskOptions(instances=True))
-    settings = {**tiny, "epochs": 12, "learning_rate": 0.01}
-    training = train(folder, settings, out=folder / "run", data_options=numbered, device=CPU)
-    return SimpleNamespace(run=training.run, folder=folder)
+        save(folder / "set" / "images" / f"{seed}.png", np.where(numbers, 230, 20).astype(np.uint8))
+        save(folder / "set" / "masks" / f"{seed}.png", 300 * numbers)
+    dataset = open_dataset(folder / "set", DataOptions(masks=MaskOptions(instances=True)))
+    (folder / "bright.py").write_text(BRIGHT)
+    model_file, arguments = f"{folder / 'bright.py'}:build", {"in_channels": 1, "num_classes": 2}
+    seen = Preprocessing(in_channels=1, normalization="depth", mean=(0.5,), std=(0.2,))
+    description = ModelDescription(
+        model=model_file,
+        arguments=arguments,
+        code=code_checksum(model_file),
+        preprocessing=seen,
+        convention=dataset.convention,
+    )
+    save_model(folder / FILE_NAME, create_model(model_file, **arguments), description)
+    images = PreparedImages(dataset.samples, dataset.convention, seen)
+    fit_postprocessing(folder / FILE_NAME, images, images, CPU, model_file)
+
+    def predictor(**options) -> Predictor:
+        given = RuntimeOptions(device="cpu", precision="float32", **options)
+        return Predictor(folder / FILE_NAME, given, model_file=model_file)
+
+    return SimpleNamespace(predictor=predictor, image=dataset.samples[0].image)
 
 
-def test_a_network_stores_what_parts_its_objects_and_its_masks_number_them(trained):
-    known = load_model(trained.run / FILE_NAME, None)[1]
+def test_a_network_stores_what_parts_its_objects_and_its_masks_number_them(fitted):
+    predictor = fitted.predictor()
+    known = predictor.description
     assert known.convention.kind == "instances" and known.separation > 0
-    predictor = Predictor(trained.run, RuntimeOptions.on(CPU))
-    found = predictor.predict(trained.folder / "images" / "00.png")
+    found = predictor.predict(fitted.image)
     assert found.separation == known.separation
     expected, count = find_basins(found.mask).merge(found.separation)
     np.testing.assert_array_equal(found.to_mask(), expected)
-    assert len(found.objects) == count > number_objects(found.mask)[1]
+    assert len(found.objects) == count == 6 > number_objects(found.mask)[1]
 
 
-def test_another_separation_may_be_set(trained):
-    components = Predictor(trained.run, RuntimeOptions(device="cpu", precision="float32", separation=0))
-    found = components.predict(trained.folder / "images" / "00.png")
+def test_another_separation_may_be_set(fitted):
+    components = fitted.predictor(separation=0)
+    found = components.predict(fitted.image)
     assert len(found.objects) == number_objects(found.mask)[1] == found.to_mask().max()
-    parted = Predictor(trained.run, RuntimeOptions.on(CPU))
-    assert components.checksum() != parted.checksum(), "masks of one are not those of the other"
+    assert components.checksum() != fitted.predictor().checksum(), "masks of one are not those of the other"
 
 
 def test_a_choice_says_what_it_gains():
     assert str(SeparationChoice({0.0: 0.8, 1.0: 0.9}, 1.0)) == (
-        "objects are parted at waists 1 pixels deep: AP at IoU 0.5 0.9000, 0.8000 of connected components"
+        "objects are parted at waists 1 px deep: AP at IoU 0.5 0.9000, 0.8000 of connected components"
     )
     assert "parting them gains nothing sure" in str(SeparationChoice({0.0: 0.8, 1.0: 0.8}, 0.0))
 

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset as TorchDataset
 from amsunet.data.dataset import Dataset, read_labels
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import Array, read_image
-from amsunet.data.instances import Instances, read_instances, tells_objects_apart
+from amsunet.data.instances import Instances, has_instances, read_instances
 from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention
 from amsunet.data.masks.mask_cache import MaskCache
 from amsunet.data.preprocessing import Preprocessing, channels_first
@@ -73,9 +73,9 @@ class PreparedImages:
         return self._pairs.get(index, lambda: self._prepare(self.samples[index]))
 
     @property
-    def tell_objects_apart(self) -> bool:
+    def has_instances(self) -> bool:
         """Whether the masks show where one object ends and the next one begins."""
-        return tells_objects_apart(self.samples, self._convention)
+        return has_instances(self.samples, self._convention)
 
     def instances(self, index: int) -> Instances:
         """The objects of an image, at its own size: as ``read_instances``."""

@@ -1,4 +1,4 @@
-"""The objects that masks tell apart: by numbers or colours, or by a file for each."""
+"""Instance masks: objects by numbers or colours, or a file for each."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention, colour_n
 from amsunet.data.masks.mask_cache import MaskCache
 
 
-def tells_objects_apart(samples: Iterable[Sample], convention: MaskConvention) -> bool:
-    """Whether masks show where one object ends and the next one begins, also where they touch.
+def has_instances(samples: Iterable[Sample], convention: MaskConvention) -> bool:
+    """Whether masks are instance masks, and show where one object ends and the next one begins, also where they touch.
 
     Args:
         samples: Of the data set.
@@ -39,7 +39,7 @@ class Instances(NamedTuple):
 
 
 def read_instances(sample: Sample, convention: MaskConvention, masks: MaskCache | None = None) -> Instances:
-    """Read the objects of a sample's masks; where these do not tell them apart, connected components.
+    """Read the objects of a sample's masks; where these are no instance masks, connected components.
 
     Args:
         sample: The sample.

@@ -15,7 +15,7 @@ import numpy as np
 from amsunet.atomic_io import check_writable, remove_abandoned, write_csv, write_json
 from amsunet.data.dataset import Dataset
 from amsunet.data.images import Array
-from amsunet.data.instances import read_instances, tells_objects_apart
+from amsunet.data.instances import has_instances, read_instances
 from amsunet.data.masks import IGNORE_INDEX
 from amsunet.data.options import DataOptions
 from amsunet.data.other_observer import OtherObserver, open_other_observer
@@ -40,9 +40,9 @@ from amsunet.wording import setting
 logger = logging.getLogger(__name__)
 
 _THIN = 6
-_NOT_TOLD_APART = (
-    "the masks do not tell objects apart, so those that touch are one object in truth: for scores of objects, masks "
-    "number them, or have a file for each"
+_NO_INSTANCES = (
+    "the masks are no instance masks, so objects that touch count as one in truth: for scores of objects number them, "
+    "or save a file for each"
 )
 
 
@@ -233,8 +233,8 @@ def _lines(
     lines += [(logging.INFO, line) for line in notes]
     lines += _describe_scaling(predictor, chosen)
     lines += [(logging.WARNING, warning) for warning in other.warnings]
-    if objects and not tells_objects_apart(chosen.samples, chosen.dataset.convention):
-        lines.append((logging.WARNING, _NOT_TOLD_APART))
+    if objects and not has_instances(chosen.samples, chosen.dataset.convention):
+        lines.append((logging.WARNING, _NO_INSTANCES))
     return [*lines, *((logging.INFO, note) for note in other.notes)]
 
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from amsunet.evaluation.metrics import ImageScores
 
 OBJECT_METRICS = {
-    "object_ap50": "objects: AP at IoU 0.5",
-    "object_ap": "objects: AP at IoU 0.5 to 0.95",
-    "object_f1": "objects: F1 at IoU 0.5",
-    "count_error": "objects: count error",
+    "object_ap50": "AP at IoU 0.5",
+    "object_ap": "AP at IoU 0.5 to 0.95",
+    "object_f1": "F1 at IoU 0.5",
+    "count_error": "count error",
 }
 """Names of the scores that are averaged over images."""
 OBJECT_RULE = (
@@ -117,8 +117,8 @@ class ObjectEvaluation:
         return sum(one.true_objects for one in chosen), sum(one.found_objects for one in chosen)
 
     def describe(self) -> str:
-        """How objects were told apart, and how many there are."""
-        parted = f"parted at waists {self.separation:g} pixels deep" if self.separation else "connected components"
+        """How objects were found, and how many there are."""
+        parted = f"parted at waists {self.separation:g} px deep" if self.separation else "connected components"
         true, found = self.counts()
         return f"objects, {parted}: {found} found, {true} true"
 

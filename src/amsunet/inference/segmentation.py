@@ -72,7 +72,7 @@ class Segmentation:
 
     @cached_property
     def objects(self) -> Objects:
-        """The objects of the mask: with a ``separation`` parted at their waists, else connected components."""
+        """The objects of the mask, parted at their waists if there is a ``separation``, else connected components."""
         return find_objects(self.mask, self.separation)
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,8 @@ def write(result: Segmentation, objects: Objects, image: Path, path: Path) -> No
     Raises:
         InputError: If the file cannot be written.
     """
-    rows = count_rows(result, objects)
-    write_table(path, [*rows[0]], rows)
+    columns = count_columns(result, objects)
+    write_table(path, [*columns], zip(*columns.values(), strict=True))
 
 
 def join(parts: Sequence[Path], path: Path) -> None:
@@ -47,31 +47,29 @@ def join(parts: Sequence[Path], path: Path) -> None:
     join_tables(parts, path, _COLUMNS)
 
 
-def count_rows(result: Segmentation, objects: Objects) -> list[Mapping[str, Any]]:
-    """Sum up an image: a row for each class but the background, whether it occurs or not.
+def count_columns(result: Segmentation, objects: Objects) -> dict[str, list[Any]]:
+    """Sum up an image: a value for each class but the background, whether it occurs or not, by the name of its column.
 
     Args:
         result: The segmentation.
         objects: Its objects.
     """
-    height, width = result.mask.shape
-    calibration, areas = calibrate(result.spacing), result.areas()
-    counts = np.bincount(objects.classes, minlength=len(result.class_names))
-    rows: list[Mapping[str, Any]] = []
-    for label, name in enumerate(result.class_names[1:], start=1):
-        row: dict[str, Any] = {
-            "image": result.name,
-            "width": width,
-            "height": height,
-            "class": name,
-            "objects": int(counts[label]),
-            "area_px": areas[name],
-            "share": round(areas[name] / (width * height), 6),
-            "uncertainty": round(result.uncertainty, 4),
-            "check": "; ".join(result.review_reasons),
-        }
-        row |= in_unit("area", calibration, areas[name], 2)
-        if calibration is not None:
-            row |= {"pixel_height": calibration.height, "pixel_width": calibration.width, "unit": calibration.unit}
-        rows.append(row)
-    return rows
+    (height, width), names = result.mask.shape, result.class_names[1:]
+    calibration, classes = calibrate(result.spacing), len(names)
+    areas = np.array([*result.areas().values()][1:])
+    columns: dict[str, list[Any]] = {
+        "image": [result.name] * classes,
+        "width": [width] * classes,
+        "height": [height] * classes,
+        "class": [*names],
+        "objects": np.bincount(objects.classes, minlength=classes + 1)[1:].tolist(),
+        "area_px": areas.tolist(),
+        "share": (areas / (width * height)).round(6).tolist(),
+        "uncertainty": [round(result.uncertainty, 4)] * classes,
+        "check": ["; ".join(result.review_reasons)] * classes,
+        **in_unit("area", calibration, areas, 2),
+    }
+    if calibration is not None:
+        sizes = {"pixel_height": calibration.height, "pixel_width": calibration.width, "unit": calibration.unit}
+        columns |= {name: [value] * classes for name, value in sizes.items()}
+    return columns

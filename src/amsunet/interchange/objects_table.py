@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,13 @@ from amsunet.inference.objects import Objects
 from amsunet.inference.segmentation import Segmentation
 from amsunet.interchange.calibration import calibrate
 from amsunet.interchange.object_shapes import measure_shapes
-from amsunet.interchange.tables import in_unit, join_tables, write_table
+from amsunet.interchange.tables import digits, in_unit, join_tables, write_table
 
 suffix = ".csv"
 joined = "objects.csv"
 _COLUMNS = ("image", "object", "class", "area_px", "centroid_row", "centroid_column", "top", "left", "bottom", "right",
             "equivalent_diameter_px", "circularity", "mean_probability", "touches_border")  # fmt: skip
-"""What every table has, also one without an object; areas and diameters in a unit, and intensities, follow."""
+"""What every table begins with; areas and diameters in a unit, and intensities, follow."""
 
 
 def write(result: Segmentation, objects: Objects, image: Path, path: Path) -> None:
@@ -35,8 +34,8 @@ def write(result: Segmentation, objects: Objects, image: Path, path: Path) -> No
     Raises:
         InputError: If the file cannot be written, or the image can no longer be read.
     """
-    rows = object_rows(result, objects, read_image(image))
-    write_table(path, [*dict.fromkeys((*_COLUMNS, *(rows[0] if rows else ())))], rows)
+    columns = object_columns(result, objects, read_image(image))
+    write_table(path, [*columns], zip(*columns.values(), strict=True))
 
 
 def join(parts: Sequence[Path], path: Path) -> None:
@@ -52,8 +51,8 @@ def join(parts: Sequence[Path], path: Path) -> None:
     join_tables(parts, path, _COLUMNS)
 
 
-def object_rows(result: Segmentation, objects: Objects, image: Array) -> list[Mapping[str, Any]]:
-    """Measure every object: a row each.
+def object_columns(result: Segmentation, objects: Objects, image: Array) -> dict[str, list[Any]]:
+    """Measure every object.
 
     Args:
         result: The segmentation.
@@ -61,39 +60,36 @@ def object_rows(result: Segmentation, objects: Objects, image: Array) -> list[Ma
         image: (H, W, C), as read.
 
     Returns:
-        Rows by the names of their columns. Rows, columns and boxes count pixels from the upper left corner; ``bottom``
-        and ``right`` are the first ones beyond the object. Areas and diameters are also in the unit that suits the size
-        of the pixels, where it is known.
+        A value for each object by the name of its column. Rows, columns and boxes count pixels from the upper left
+        corner; ``bottom`` and ``right`` are the first ones beyond the object. Areas and diameters are also in the unit
+        that suits the size of the pixels, where it is known.
     """
-    shapes, calibration = measure_shapes(objects.numbers, len(objects)), calibrate(result.spacing)
-    probability = np.zeros(len(objects))
+    count, calibration = len(objects), calibrate(result.spacing)
+    shapes = measure_shapes(objects.numbers, count)
+    probability = np.zeros(count)
     for label in np.unique(objects.classes).tolist():
-        means = _means(objects, result.probability[label])
-        probability = np.where(objects.classes == label, means, probability)
-    channels = [_means(objects, image[..., channel]) for channel in range(image.shape[2])]
-    rows: list[Mapping[str, Any]] = []
-    for index, label in enumerate(objects.classes.tolist()):
-        area = int(shapes.areas[index])
-        diameter = math.sqrt(4 * area / math.pi)
-        row: dict[str, Any] = {
-            "image": result.name,
-            "object": index + 1,
-            "class": result.class_names[label],
-            "area_px": area,
-            "centroid_row": round(float(shapes.centroids[index, 0]), 2),
-            "centroid_column": round(float(shapes.centroids[index, 1]), 2),
-            **dict(zip(("top", "left", "bottom", "right"), shapes.boxes[index].tolist(), strict=True)),
-            "equivalent_diameter_px": round(diameter, 2),
-            "circularity": round(float(shapes.circularity[index]), 4),
-            "mean_probability": round(float(probability[index]), 4),
-            "touches_border": "yes" if shapes.touches_border[index] else "no",
-        }
-        row |= in_unit("area", calibration, area, 2) | in_unit("equivalent_diameter", calibration, diameter, 1)
-        for number, means in enumerate(channels, start=1):
-            name = "mean_intensity" if len(channels) == 1 else f"mean_intensity_{number}"
-            row[name] = float(f"{means[index]:.7g}")
-        rows.append(row)
-    return rows
+        probability = np.where(objects.classes == label, _means(objects, result.probability[label]), probability)
+    diameters = np.sqrt(4 * shapes.areas / np.pi)
+    channels = {
+        "mean_intensity" if image.shape[2] == 1 else f"mean_intensity_{channel + 1}": image[..., channel]
+        for channel in range(image.shape[2])
+    }
+    return {
+        "image": [result.name] * count,
+        "object": [*range(1, count + 1)],
+        "class": [result.class_names[label] for label in objects.classes.tolist()],
+        "area_px": shapes.areas.tolist(),
+        "centroid_row": shapes.centroids[:, 0].round(2).tolist(),
+        "centroid_column": shapes.centroids[:, 1].round(2).tolist(),
+        **dict(zip(("top", "left", "bottom", "right"), shapes.boxes.T.tolist(), strict=True)),
+        "equivalent_diameter_px": diameters.round(2).tolist(),
+        "circularity": shapes.circularity.round(4).tolist(),
+        "mean_probability": probability.round(4).tolist(),
+        "touches_border": ["yes" if one else "no" for one in shapes.touches_border.tolist()],
+        **in_unit("area", calibration, shapes.areas, 2),
+        **in_unit("equivalent_diameter", calibration, diameters, 1),
+        **{name: digits(_means(objects, values)) for name, values in channels.items()},
+    }
 
 
 def _means(objects: Objects, values: Array) -> Array:

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import csv
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from amsunet.atomic_io import atomic_write, csv_line, printable
+import numpy as np
+
+from amsunet.atomic_io import atomic_write, printable
+from amsunet.data.images import Array
 from amsunet.interchange.calibration import Calibration
+from amsunet.safe_text import as_cell
 from amsunet.text_files import read_rows
 
 _MARK = "\ufeff"
 """By which spreadsheets know UTF-8."""
 
 
-def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write a table, wholly or not at all; what a row lacks stays empty, and no cell is a formula.
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table, wholly or not at all; no cell is a formula.
 
     Args:
         path: The file to write.
         columns: The names of its columns, which it has without a row too.
-        rows: Values by the names of their columns.
+        rows: A value for each of them.
 
     Raises:
         InputError: If the file cannot be written.
     """
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        file.write(_MARK + csv_line(columns) + "\r\n")
-        for row in rows:
-            file.write(printable(csv_line([row.get(name, "") for name in columns])) + "\r\n")
+        file.write(_MARK)
+        writer = csv.writer(file)
+        writer.writerow(map(as_cell, columns))
+        writer.writerows([as_cell(printable(one)) if isinstance(one, str) else one for one in row] for row in rows)
 
 
 def join_tables(parts: Sequence[Path], path: Path, columns: Sequence[str]) -> None:
@@ -49,20 +55,25 @@ def join_tables(parts: Sequence[Path], path: Path, columns: Sequence[str]) -> No
     for part in parts:
         for row in read_rows(part, damaged=remedy)[:1]:
             names |= dict.fromkeys(row)
-    write_table(path, [*names], (row for part in parts for row in read_rows(part, damaged=remedy)))
+    rows = (row for part in parts for row in read_rows(part, damaged=remedy))
+    write_table(path, [*names], ([row.get(name, "") for name in names] for row in rows))
 
 
-def in_unit(name: str, calibration: Calibration | None, pixels: float, power: int) -> dict[str, float]:
-    """A length or an area in the unit of the pixels' size, by the name of its column; nothing if that is not known.
+def in_unit(name: str, calibration: Calibration | None, pixels: Array, power: int) -> dict[str, list[float]]:
+    """Lengths or areas in the unit of the pixels' size, by the name of their column; nothing if that is not known.
 
     Args:
         name: Of what is measured.
         calibration: The size of a pixel.
-        pixels: The length or area in pixels.
-        power: 1 for a length, 2 for an area.
+        pixels: The lengths or areas in pixels, (n,).
+        power: 1 for lengths, 2 for areas.
     """
     if calibration is None:
         return {}
     unit = {"mm": "mm", "µm": "um"}[calibration.unit]
-    value = pixels * calibration.area ** (power / 2)
-    return {f"{name}_{unit}{'' if power == 1 else power}": float(f"{value:.7g}")}
+    return {f"{name}_{unit}{'' if power == 1 else power}": digits(pixels * calibration.area ** (power / 2))}
+
+
+def digits(values: Array) -> list[float]:
+    """Values with seven digits, as many as there are to be trusted."""
+    return [float(f"{value:.7g}") for value in np.asarray(values, float).tolist()]

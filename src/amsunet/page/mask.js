@@ -4,6 +4,7 @@ import { crcOf, join } from "./bytes.js";
 import { PageError } from "./errors.js";
 import { deflate } from "./inflate.js";
 import { numberObjects } from "./objects.js";
+import { separationIn } from "./prepare.js";
 
 /** @typedef {import("./types.js").Description} Description */
 
@@ -16,9 +17,10 @@ const MOST_OBJECTS = 65535;
  * @param {Description} description
  * @returns {Promise<Uint8Array>} A PNG.
  */
-export async function encodeMask(labels, width, height, { convention }) {
+export async function encodeMask(labels, width, height, description) {
+  const { convention } = description;
   if (convention.kind === "instances") {
-    const { numbers, count } = numberObjects(labels, width, height);
+    const { numbers, count } = numberObjects(labels, width, height, separationIn(description, height, width));
     if (count > MOST_OBJECTS) throw new PageError("objects", { count, limit: MOST_OBJECTS });
     return encodePng(count < 256 ? Uint8Array.from(numbers) : Uint16Array.from(numbers), width, height, 1);
   }

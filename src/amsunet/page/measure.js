@@ -37,7 +37,7 @@
 
 import { toLabels } from "./finish.js";
 import { objectsOf } from "./objects.js";
-import { smallestIn } from "./prepare.js";
+import { separationIn, smallestIn } from "./prepare.js";
 import { diceOf } from "./reference.js";
 import { uncertaintyOf } from "./uncertainty.js";
 
@@ -53,7 +53,7 @@ export function measure(prediction, description, choice, reference) {
   const count = prediction.classes.length;
   const { threshold, smallest } = used(description, choice, width, height, prediction.spacing);
   const labels = toLabels(probability, count, height, width, threshold, smallest);
-  const objects = objectsOf(labels, width, height, probability);
+  const objects = objectsOf(labels, width, height, probability, separationIn(description, height, width));
   const classes = prediction.classes.slice(1).map((name, index) => {
     const own = objects.filter(({ label }) => label === index + 1);
     const pixels = own.reduce((sum, { area }) => sum + area, 0);

@@ -3,6 +3,8 @@
  * few enough for a slider to number them anew at each of its moves.
  */
 
+import { partObjects } from "./watershed.js";
+
 /**
  * The runs of a mask, from its first pixel to its last.
  *
@@ -70,6 +72,29 @@ function runsOf(labels, width, height, counts) {
 }
 
 /**
+ * @param {Int32Array} numbers Of the object of each pixel, 0 for the background.
+ * @param {number} width
+ * @returns {Runs} Joined where they have one number.
+ */
+function runsOfNumbers(numbers, width) {
+  /** @type {[number[], number[], number[]]} */
+  const [starts, stops, roots] = [[], [], []];
+  /** @type {number[]} */
+  const firsts = [];
+  for (let place = 0; place < numbers.length;) {
+    const [number, start, end] = [numbers[place], place, (Math.floor(place / width) + 1) * width];
+    do place++; while (place < end && numbers[place] === number);
+    if (!number) continue;
+    firsts[number] ??= starts.length;
+    starts.push(start);
+    stops.push(place);
+    roots.push(firsts[number]);
+  }
+  const [first, second, third] = [starts, stops, roots].map((list) => Int32Array.from(list));
+  return { count: starts.length, starts: first, stops: second, roots: third };
+}
+
+/**
  * @param {Int32Array} roots
  * @param {number} run
  * @returns {number}
@@ -113,15 +138,17 @@ export function dropSmall(mask, width, height, smallest) {
 }
 
 /**
- * Number the connected parts of a mask in the order of their first pixels.
+ * Number the connected parts of a mask in the order of their first pixels, or these parted at their waists.
  *
  * @param {Uint8Array} mask Every value but 0 is foreground.
  * @param {number} width
  * @param {number} height
+ * @param {number} [separation] How deep a waist must be, in pixels; 0 for connected parts.
  * @returns {{numbers: Int32Array, count: number}} From 1 on, and 0 for the background.
  */
-export function numberObjects(mask, width, height) {
+export function numberObjects(mask, width, height, separation = 0) {
   const foreground = mask.some((label) => label > 1) ? mask.map((label) => Number(label > 0)) : mask;
+  if (separation) return partObjects(foreground, width, height, separation);
   const { count: runs, starts, stops, roots } = runsOf(foreground, width, height, (label) => label !== 0);
   const [numbers, names] = [new Int32Array(mask.length), new Int32Array(runs)];
   let count = 0;
@@ -139,10 +166,13 @@ export function numberObjects(mask, width, height) {
  * @param {number} width
  * @param {number} height
  * @param {Float32Array} [probability] Class after class.
+ * @param {number} [separation] How deep a waist must be at which objects that touch are parted, in pixels; 0 for none.
  * @returns {MaskObject[]}
  */
-export function objectsOf(labels, width, height, probability) {
-  const { count, starts, stops, roots } = runsOf(labels, width, height, (label) => label !== 0);
+export function objectsOf(labels, width, height, probability, separation = 0) {
+  const { count, starts, stops, roots } = separation
+    ? runsOfNumbers(partObjects(labels, width, height, separation).numbers, width)
+    : runsOf(labels, width, height, (label) => label !== 0);
   /** @type {MaskObject[]} */
   const found = [];
   const places = new Int32Array(count);

@@ -152,6 +152,19 @@ export function smallestIn(description, height, width, spacing = null) {
 }
 
 /**
+ * How deep a waist must be where objects that touch are parted, in pixels of an image; 0 where none are.
+ *
+ * @param {Description} description
+ * @param {number} height
+ * @param {number} width
+ * @returns {number}
+ */
+export function separationIn(description, height, width) {
+  if (!description.separation) return 0;
+  return (description.separation * description.preprocessing.scale) / factorOf(description, height, width);
+}
+
+/**
  * @param {Picture} picture
  * @returns {boolean} Whether it has more colour than grey stored as JPEG has.
  */

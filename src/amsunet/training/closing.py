@@ -12,7 +12,7 @@ from amsunet.data.crops import evenly
 from amsunet.data.dataset import Dataset
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import Array
-from amsunet.data.instances import tells_objects_apart
+from amsunet.data.instances import has_instances
 from amsunet.data.out_of_distribution import IMAGES, take_figures
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.progress import Stopwatch
@@ -47,7 +47,7 @@ class ClosingCost:
     """Of an image; nothing where nothing is evaluated."""
     report: float
     parting: float = 0.0
-    """Of an image: the separation of its objects, where masks tell these apart."""
+    """Of an image: the separation of its objects, of instance masks."""
 
     def of_image(self, scale: float, per_pixel: float) -> float:
         """Seconds of one validation image.
@@ -80,7 +80,7 @@ def rehearse(
     blank = Preprocessing.blank(plan.in_channels, plan.normalization, plan.scale)
     scenes: list[Scene] = []
     pixels, reading, choosing, looking, parting = [], [], [], [], []
-    apart = tells_objects_apart(validation, dataset.convention)
+    apart = has_instances(validation, dataset.convention)
     for sample in evenly(validation, _REHEARSED):
         with Stopwatch() as of_reading:
             image, labels = dataset.read(sample)

@@ -42,7 +42,7 @@ def fit_postprocessing(
     model_file: str | None,
 ) -> ThresholdChoice:
     """Fit what a model file lacks after training: temperature, threshold, smallest object, uncertainty limit, the
-    separation of objects where masks tell them apart, and the statistics of its images, by which out-of-distribution
+    separation of objects where there are instance masks, and the statistics of its images, by which out-of-distribution
     ones are recognised.
 
     The temperature comes first: the threshold is one of calibrated probabilities.
@@ -72,7 +72,7 @@ def fit_postprocessing(
     }
     write_json(path.with_name("calibration.json"), asdict(calibration))
     description = description.model_copy(update=learned)
-    if validation.tell_objects_apart:
+    if validation.has_instances:
         parted = choose_separation(logits, validation, description)
         logger.info(str(parted))
         description = description.model_copy(update={"separation": parted.separation})

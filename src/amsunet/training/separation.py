@@ -37,7 +37,7 @@ class SeparationChoice:
         if not self.separation:
             return f"objects are connected components (AP at IoU 0.5 {at[0.0]:.4f}): parting them gains nothing sure"
         return (
-            f"objects are parted at waists {self.separation:g} pixels deep: AP at IoU 0.5 {at[self.separation]:.4f}, "
+            f"objects are parted at waists {self.separation:g} px deep: AP at IoU 0.5 {at[self.separation]:.4f}, "
             f"{at[0.0]:.4f} of connected components"
         )
 
