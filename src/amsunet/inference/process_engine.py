@@ -14,6 +14,7 @@ from amsunet.data.image_header import NO_MEMORY
 from amsunet.data.images import Array, read_image
 from amsunet.data.slides import SlideError
 from amsunet.errors import InputError
+from amsunet.inference.image_scale import refuse_enlarged
 from amsunet.inference.prediction_plan import ImageTask, Planner, PredictionPlan
 from amsunet.inference.prediction_record import FileStamp, checksum, stamp
 from amsunet.inference.prediction_results import Results
@@ -128,7 +129,9 @@ def _read(predictor: Predictor, task: ImageTask) -> Read | InputError:
     try:
         with memory_errors(task.image):
             image = read_image(task.image)
-            prepared = predictor.prepare(image, task.name, predictor.spacing_of(task.image))
+            spacing = predictor.spacing_of(task.image)
+            refuse_enlarged(task.image, predictor.description.preprocessing, image.shape, spacing)
+            prepared = predictor.prepare(image, task.name, spacing)
     except InputError as error:
         return error
     of_file = checksum(task.image) if file else ""
