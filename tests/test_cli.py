@@ -229,7 +229,9 @@ def test_evaluate_refuses_a_run_that_is_not_whole(command, run, tmp_path, damage
 def test_evaluate_prints_what_it_evaluated_and_by_which_rule(command, run):
     code, out, _ = command("evaluate", run, "--split", "val")
     assert code == 0
-    assert "validation (the weights were chosen on it)" in out and "HD95 is left out and counted" in out
+    assert "validation (the weights were chosen on it)" in out and "HD95 is left out and counted" in " ".join(
+        out.split()
+    )
     code, out, _ = command("evaluate", run)
     assert "amsunet on nuclei, test, mean over 4 images" in out
 

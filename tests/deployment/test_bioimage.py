@@ -20,7 +20,13 @@ from amsunet.cli import cli
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.data.value_range import ValueRange
 from amsunet.deployment import bioimage
-from amsunet.deployment.bioimage import apply_steps, export_bioimage, normalization_steps
+from amsunet.deployment.bioimage import export_bioimage
+from amsunet.deployment.resource_description import (
+    _identifiers,
+    _plain_name,
+    apply_steps,
+    normalization_steps,
+)
 from amsunet.deployment.standalone_onnx import write_standalone
 from amsunet.deployment.web import network_of
 from amsunet.errors import InputError
@@ -153,6 +159,11 @@ def test_the_operations_of_the_format_give_the_levels_that_predict_gives(record,
     assert len(np.unique(found)) > 50
 
 
+def test_names_are_those_that_the_format_takes():
+    assert _identifiers(["a b", "a-b", "7", "핵"]) == ["a_b", "a_b_1", "class_7", "핵"]
+    assert _plain_name("핵 v1.2") == "- v1-2"
+
+
 @pytest.mark.parametrize("normalization", ["gamma", "bright_on_dark"])
 def test_what_the_format_has_no_operations_for_is_refused_with_the_reason(normalization):
     with pytest.raises(
@@ -169,6 +180,8 @@ def test_what_cannot_be_packed_is_refused_before_any_work(coloured, tmp_path, mo
     for model, settings, message in (
         ("zoo:nuclei", {}, "zoo:nuclei has the normalization bright_on_dark"),
         (read_card("glands").weights, {}, "names who made the network: set author"),
+        ("zoo:glands", {"author": " "}, "author: ' ' is no name that bioimage.io takes"),
+        ("zoo:glands", {"licence": "my own"}, "licence: 'my own' is no name of the SPDX list"),
         ("zoo:glands", {"out": "package.onnx"}, "package.onnx must end in .zip for bioimage"),
         (read_card("glands").onnx, {}, "is an exported network: name the run or the model file"),
         ("zoo:glands", {}, "zoo:glands comes without data: name images"),

@@ -57,9 +57,11 @@ def test_distances_of_a_shifted_square():
     assert down.hd95 == pytest.approx(15) and score(predicted, true, spacing=(3, 1)).hd95 == pytest.approx(5)
     # Every border pixel within two pixels of the other border, by its definition.
     borders = [mask & (distance_transform_edt(mask) <= 1) for mask in (true == 1, predicted == 1)]
-    near = [(distance_transform_edt(~other)[border] <= 2) for border, other in (borders, borders[::-1])]
-    expected = np.concatenate(near).mean()
-    assert score(predicted, true).nsd == pytest.approx(expected, abs=0.05)
+    gaps = [distance_transform_edt(~other)[border] for border, other in (borders, borders[::-1])]
+    gaps = np.concatenate(gaps)
+    assert score(predicted, true).nsd == pytest.approx((gaps <= 2).mean(), abs=0.05)
+    for spacing, side in ((None, 1), ((0.5, 0.5), 0.5)):
+        assert score(predicted, true, spacing=spacing).assd == pytest.approx(side * gaps.mean(), abs=0.05)
 
 
 def test_a_perfect_prediction_is_perfect():
@@ -72,7 +74,7 @@ def test_both_empty_is_right_and_has_no_distance():
     empty = np.zeros((SIDE, SIDE), np.uint8)
     scores = score(empty, empty, thin=True)
     assert (scores.dice, scores.iou, scores.nsd, scores.cldice) == (1, 1, 1, 1)
-    assert math.isnan(scores.hd95)
+    assert math.isnan(scores.hd95) and math.isnan(scores.assd)
     assert math.isnan(scores.auc)
 
 
@@ -82,7 +84,7 @@ def test_one_empty_is_wrong_at_the_diagonal(true_is_empty):
     predicted, true = (full, empty) if true_is_empty else (empty, full)
     scores = score(predicted, true, thin=True)
     assert (scores.dice, scores.iou, scores.nsd, scores.cldice) == (0, 0, 0, 0)
-    assert scores.hd95 == pytest.approx(math.hypot(SIDE, SIDE))
+    assert scores.hd95 == scores.assd == pytest.approx(math.hypot(SIDE, SIDE))
 
 
 @pytest.mark.parametrize("seed", range(3))

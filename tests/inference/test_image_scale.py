@@ -160,10 +160,13 @@ def test_what_is_not_known_of_pixels_is_told_and_each_file_is_scaled_by_its_own(
     for name in ("fine", "same"):
         expected = predictor.predict(tmp_path / f"{name}.tif").mask
         assert np.array_equal(read_image(tmp_path / "out" / f"{name}.png")[..., 0], 255 * expected)
+    tifffile.imwrite(tmp_path / "wrong.tif", image, imagej=True, resolution=(1, 1), metadata={"unit": "cm"})
+    wrong = predict_files(predictor, find_inputs([str(tmp_path / "wrong.tif")]), tmp_path / "out")
+    assert "wrong.tif are 10 mm, and those of the training" in wrong.failures[str(tmp_path / "wrong.tif")]
     write_image(tmp_path / "unknown.png", image)
     mixed = predict_files(predictor, find_inputs([str(tmp_path / "unknown.png")]), tmp_path / "out")
     assert predictor.scaling(mixed.sizes).note == (
-        "images are without the size of a pixel, and taken as if it were that of the training, 0.5 um; spacing sets it"
+        "1 image does not say how large a pixel is, taken as in the training, 0.5 um; spacing sets it"
     )
 
 

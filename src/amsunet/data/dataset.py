@@ -208,14 +208,14 @@ def open_dataset(
             convention, *_masks_by_class(scans, _class_names(layout, scans)), of_run=of_run
         )
     scans = [scan.read_as(convention.reading) for scan in scans]
-    pixel_size, unlike = describe_spacings({scan.sample.image: scan.spacing for scan in scans})
-    notes = [*layout.notes, *mask_notes, *filter(None, [pixel_size])]
+    spacing_note, spacing_warning = describe_spacings({scan.sample.image: scan.spacing for scan in scans})
+    notes = [*layout.notes, *mask_notes, *filter(None, [spacing_note])]
     absent = absent_classes([mask for scan in scans for mask in scan.masks.values()], convention)
     scans, unreadable = _with_known_values(scans, convention, remedy)
     if unreadable and not allow_problems:
         raise InputError(_refusal(unreadable, len(scans), source))
     problems += unreadable
-    warnings = [*layout.warnings, *absent, *mixed_depths(scans), *turned_apart(scans), *filter(None, [unlike])]
+    warnings = [*layout.warnings, *absent, *mixed_depths(scans), *turned_apart(scans), *filter(None, [spacing_warning])]
     return Dataset(
         str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes), tuple(mask_notes), masks
     )

@@ -38,7 +38,9 @@ def spacing_of(path: Path) -> Spacing | None:
             with open_slide(path) as slide:
                 return slide.spacing
         found = _of_tiff(path) if is_tiff(path) else _of_png(path)
-        return found[::-1] if found is not None and orientation_of(path) > 4 else found
+        if found is None or found[0] == found[1] or orientation_of(path) <= 4:
+            return found
+        return found[::-1]
     return None
 
 

@@ -6,7 +6,6 @@ needed. It validates what was written in an environment of its own, see docs/shi
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import re
@@ -14,44 +13,27 @@ import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from amsunet import __version__
 from amsunet.atomic_io import atomic_write, check_writable
 from amsunet.data.images import Array, read_image
 from amsunet.data.normalization import with_channels
 from amsunet.data.overlay import draw_outlines, fit, viewable
-from amsunet.data.preprocessing import Preprocessing
-from amsunet.data.spacing import describe_spacing
 from amsunet.deployment.parity import find_images
+from amsunet.deployment.resource_description import Package, apply_steps, normalization_steps
 from amsunet.deployment.standalone_onnx import IMAGE, PROBABILITY, smallest_side, write_standalone
 from amsunet.deployment.web import network_of
-from amsunet.errors import InputError
+from amsunet.errors import InputError, brief
 from amsunet.inference.model_metadata import ModelDescription, read_description
 from amsunet.inference.model_ref import ModelRef
 from amsunet.optional import require
 from amsunet.wording import setting
 
-FORMAT = "0.5.4"
-"""Of the description."""
 _SIDE = 256
 """Pixels of the cover, and of the middle of an image that the package holds; of a whole view it holds all."""
-_PERCENTILES = {"min_percentile": 0.5, "max_percentile": 99.5}
-_SAYABLE = "depth, percentiles and channels"
-_AXES = ("batch", "channel", "y", "x")
-_PAPER = {
-    "text": "Yin et al., AMSUnet: A neural network using atrous multi-scale convolution for medical image "
-    "segmentation. Computers in Biology and Medicine 162 (2023).",
-    "doi": "10.1016/j.compbiomed.2023.107120",
-}
-
-Step = dict[str, Any]
-"""One of the format's operations, with its ``kwargs``."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +95,8 @@ def export_bioimage(
     if description is None:
         raise InputError(f"{model.weights} is missing: copy it again, or train again")
     dtype, steps = normalization_steps(description.preprocessing, str(model))
-    authors = [author] if isinstance(author, str) else list(author)
-    if not authors and model.card is None:
-        raise InputError(f"a package of bioimage.io names who made the network: set {setting('author')}")
+    authors = _checked_authors(author, model)
+    licence = _checked_licence(licence, model)
     require("onnx")
     require("onnxruntime")
     exported = network_of(model, data, model_file=model_file).path
@@ -128,17 +109,9 @@ def export_bioimage(
         probability = _run(weights, apply_steps(tested, steps))
     files["test_output.npy"] = _npy(probability)
     files["cover.png"] = _cover(image, probability[0], description)
-    licence = licence or (None if model.card is None or model.card.research_only else "Apache-2.0")
-    files["README.md"] = _readme(model, description, licence).encode()
-    about = {
-        "name": _plain_name(model.name),
-        "description": _headline(model, description),
-        "authors": [{"name": name} for name in authors or ["The amsunet maintainers"]],
-        "cite": [_PAPER] if description.model.startswith("amsunet") else [{"text": "amsunet", "url": None}],
-        "license": licence,
-        "opset": opset,
-    }
-    files["rdf.yaml"] = json.dumps(_rdf(about, description, dtype, steps, files), indent=1).encode()
+    package = Package(model, description, authors, licence, dtype, steps)
+    files["README.md"] = package.write_readme().encode()
+    files["rdf.yaml"] = json.dumps(package.describe(files, opset), indent=1).encode()
     content = _zipped(files)
     target.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(target) as temporary:
@@ -146,57 +119,26 @@ def export_bioimage(
     return BioimageExport(target, len(content))
 
 
-def normalization_steps(preprocessing: Preprocessing, name: str) -> tuple[str, list[Step]]:
-    """How an image becomes values of 0 ... 255, in the format's operations.
-
-    Args:
-        preprocessing: Of the network.
-        name: Of the network, for the error.
-
-    Returns:
-        The type of the image's values, and the operations.
-
-    Raises:
-        InputError: If it has none for this normalization.
-    """
-    types = preprocessing.values
-    dtype = str(types[0].type) if types else "uint8"
-    steps: list[Step] = [{"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}]
-    if preprocessing.normalization in ("percentiles", "channels"):
-        axes = ["channel", "y", "x"] if preprocessing.normalization == "percentiles" else ["y", "x"]
-        steps.append({"id": "scale_range", "kwargs": {"axes": axes, **_PERCENTILES}})
-        steps.append({"id": "scale_linear", "kwargs": {"gain": 255.0, "offset": 0.0}})
-        return dtype, steps
-    if preprocessing.normalization != "depth":
+def _checked_authors(author: str | Sequence[str], model: ModelRef) -> list[str]:
+    authors = [author] if isinstance(author, str) else list(author)
+    if wrong := next((name for name in authors if not name.strip() or {"/", "\\"} & set(name)), None):
         raise InputError(
-            f"{name} has the normalization {preprocessing.normalization}, which bioimage.io has no operations for: "
-            f"export another network ({_SAYABLE} can be said), or in another format"
+            f"{setting('author')}: {brief(repr(wrong))} is no name that bioimage.io takes: leave out slashes"
         )
-    if len(types) > 1:
+    if not authors and model.card is None:
+        raise InputError(f"a package of bioimage.io names who made the network: set {setting('author')}")
+    return authors or ["The amsunet maintainers"]
+
+
+def _checked_licence(licence: str | None, model: ModelRef) -> str | None:
+    if licence is None:
+        return "Apache-2.0" if model.card is not None and not model.card.research_only else None
+    if not re.fullmatch(r"[A-Za-z0-9.+-]+", licence):
         raise InputError(
-            f"{name} was trained on images of {' and of '.join(map(str, types))}, and a package of bioimage.io takes "
-            "one type: train it on images of one type"
+            f"{setting('licence')}: {brief(repr(licence))} is no name of the SPDX list, as CC-BY-4.0: write one, or "
+            "leave it out"
         )
-    if types and (types[0].low, types[0].high) != (0, 255):
-        gain = 255 / ((types[0].high - types[0].low) or 1.0)
-        steps.append({"id": "scale_linear", "kwargs": {"gain": gain, "offset": -gain * types[0].low}})
-    return dtype, steps
-
-
-def apply_steps(tensor: Array, steps: Sequence[Step]) -> Array:
-    """What the operations of ``normalization_steps`` make of a tensor (N, C, H, W), in float32."""
-    for step in steps:
-        how = step["kwargs"]
-        if step["id"] == "ensure_dtype":
-            tensor = tensor.astype(how["dtype"])
-        elif step["id"] == "scale_linear":
-            tensor = tensor * how["gain"] + how["offset"]
-        else:
-            over = tuple(_AXES.index(axis) for axis in how["axes"])
-            ends = (how["min_percentile"], how["max_percentile"])
-            low, high = np.percentile(tensor, ends, axis=over, keepdims=True)
-            tensor = (tensor - low) / (high - low + 1e-6)
-    return tensor.astype(np.float32)
+    return licence
 
 
 def _usual_path(model: ModelRef) -> Path:
@@ -229,70 +171,6 @@ def _run(weights: Path, tensor: Array) -> Array:
     return np.asarray(probability)
 
 
-def _rdf(
-    about: Mapping[str, Any],
-    description: ModelDescription,
-    dtype: str,
-    steps: list[Step],
-    files: Mapping[str, bytes],
-) -> dict[str, Any]:
-    """The description of the package."""
-    known = description.preprocessing
-
-    def file(name: str) -> dict[str, str]:
-        return {"source": name, "sha256": hashlib.sha256(files[name]).hexdigest()}
-
-    def tensor(name: str, test: str, channels: Sequence[str], sides: Mapping[str, Any], kind: str) -> dict[str, Any]:
-        spaces = [
-            {"type": "space", "id": axis, "size": sides[axis], **_scale(known, index)}
-            for index, axis in enumerate("yx")
-        ]
-        named = {"type": "channel", "channel_names": [_identifier(one) for one in channels]}
-        axes = [{"type": "batch"}, named, *spaces]
-        return {"id": name, "axes": axes, "test_tensor": file(test), "data": {"type": kind}}
-
-    side = {"min": smallest_side(known), "step": 1}
-    colours = ["red", "green", "blue"] if known.in_channels == 3 else ["grey"]
-    classes = description.convention.class_names
-    same = {axis: {"tensor_id": IMAGE, "axis_id": axis} for axis in "yx"}
-    image = tensor(IMAGE, "test_input.npy", colours, {"y": side, "x": side}, dtype)
-    return {
-        "type": "model",
-        "format_version": FORMAT,
-        **{key: about[key] for key in ("name", "description", "authors", "cite", "license")},
-        "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
-        "tags": ["semantic-segmentation", "2d", "medical", "amsunet"],
-        "documentation": "README.md",
-        "covers": ["cover.png"],
-        "inputs": [{**image, "preprocessing": steps}],
-        "outputs": [tensor(PROBABILITY, "test_output.npy", classes, same, "float32")],
-        "weights": {"onnx": {**file("weights.onnx"), "opset_version": about["opset"]}},
-        "config": {"amsunet": {"version": __version__, "description": json.loads(description.model_dump_json())}},
-    }
-
-
-def _scale(preprocessing: Preprocessing, index: int) -> dict[str, Any]:
-    if preprocessing.spacing is None:
-        return {}
-    return {"unit": "millimeter", "scale": preprocessing.spacing[index]}
-
-
-def _identifier(name: str) -> str:
-    """A name as the format takes it for a channel."""
-    plain = re.sub(r"\W", "_", name)
-    return plain if plain.isidentifier() else f"class_{plain}"
-
-
-def _plain_name(name: str) -> str:
-    return re.sub(r"[^\w ()+-]", "-", name)[:128] or "network"
-
-
-def _headline(model: ModelRef, description: ModelDescription) -> str:
-    if model.card is not None:
-        return f"Finds {model.card.finds}"[:1024]
-    return f"Segments {', '.join(description.convention.class_names[1:])}; trained with amsunet"[:1024]
-
-
 def _cover(image: Array, probability: Array, description: ModelDescription) -> bytes:
     """The test image, and beside it what is found in it."""
     labels = probability[1] > description.threshold if len(probability) == 2 else probability.argmax(axis=0)
@@ -303,35 +181,6 @@ def _cover(image: Array, probability: Array, description: ModelDescription) -> b
     content = io.BytesIO()
     picture.save(content, "PNG")
     return content.getvalue()
-
-
-def _readme(model: ModelRef, description: ModelDescription, licence: str | None) -> str:
-    known, names = description.preprocessing, description.convention.class_names
-    lines = [f"# {_plain_name(model.name)}", "", f"{_headline(model, description)}.", ""]
-    lines += ["For research, not for diagnosis. Written by amsunet " + __version__ + ".", "", "## Use", ""]
-    lines.append(f"The output holds a probability for each class: {', '.join(names)}.")
-    if len(names) == 2:
-        lines.append(f"A pixel is {names[1]} where its probability is above {description.threshold:g}.")
-    if description.smallest_object:
-        lines.append(f"Then objects and holes of fewer than {description.smallest_object} pixels are left out.")
-    if known.spacing is not None:
-        lines.append(
-            f"Pixels must be {describe_spacing(known.spacing)}, as those of the training images: scale others."
-        )
-    elif known.typical_size is not None:
-        height, width = known.typical_size
-        kept = "are brought to this size inside" if known.image_scale == "size" else "are taken pixel for pixel"
-        lines.append(f"The training images have about {width} x {height} pixels; images of another size {kept}.")
-    lines += ["", "## Validation", ""]
-    if model.card is not None:
-        lines += [f"Test images: {model.card.test}.", "", "Known failures:", ""]
-        lines += [f"- {failure}" for failure in model.card.fails]
-    else:
-        lines.append("The report of the training, `report.html`, has the scores; compare masks on images of your own.")
-    lines += ["", "## Licence", ""]
-    terms = "" if model.card is None else f" Training data: {model.card.terms}"
-    of_weights = licence or ("research only" if model.card else "not named: ask the authors")
-    return "\n".join([*lines, f"Weights: {of_weights}.{terms}", ""])
 
 
 def _npy(array: Array) -> bytes:

@@ -247,6 +247,8 @@ def _describe_scaling(predictor: Predictor, chosen: EvaluationImages) -> list[tu
         for scan in chosen.dataset.scans
         if scan.sample.name in names and not (by_spacing and (predictor.spacing or scan.spacing))
     )
+    if not sizes and chosen.of_run:  # as in training
+        return []
     scaling = predictor.scaling(sizes)
     lines = [(logging.INFO, scaling.line)] if scaling.changed else []
     lines += [(logging.INFO, f"note: {scaling.note}")] if scaling.note else []

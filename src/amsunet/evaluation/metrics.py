@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from monai.metrics import (
+    compute_average_surface_distance,
     compute_confusion_matrix_metric,
     compute_hausdorff_distance,
     compute_surface_dice,
@@ -27,8 +28,8 @@ from amsunet.evaluation.object_scores import ObjectScores
 from amsunet.evaluation.statistics import mean_of_known
 
 EMPTY_RULE = (
-    "Where truth and prediction are both empty, Dice, IoU, NSD and clDice are 1 and HD95 is left out and counted; "
-    "where exactly one is empty, they are 0 and HD95 is the image's diagonal. "
+    "Where truth and prediction are both empty, Dice, IoU, NSD and clDice are 1, and ASSD like HD95 is left out and "
+    "counted; where exactly one is empty, they are 0 and both distances are the image's diagonal. "
     "An image with only ignored pixels, and a class that is in no image, have no score: both are left out and counted."
 )
 NSD_TOLERANCE = 2.0
@@ -43,6 +44,7 @@ METRICS = {
     "precision": "precision",
     "accuracy": "pixel accuracy",
     "hd95": "HD95 (pixels)",
+    "assd": "ASSD (pixels)",
     "nsd": f"NSD at {NSD_TOLERANCE:g} pixels",
     "cldice": "clDice",
     "auc": "AUC",
@@ -57,7 +59,7 @@ def metric_names(lengths: Lengths) -> dict[str, str]:
     if lengths.unit == "pixels":
         return METRICS
     nsd = f"NSD at {NSD_TOLERANCE * lengths.pixel:.3g} {lengths.unit}"
-    return METRICS | {"hd95": f"HD95 ({lengths.unit})", "nsd": nsd}
+    return METRICS | {"hd95": f"HD95 ({lengths.unit})", "assd": f"ASSD ({lengths.unit})", "nsd": nsd}
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class ClassScores:
     precision: float
     accuracy: float
     hd95: float
+    assd: float
     nsd: float
     cldice: float
     auc: float
@@ -210,18 +213,19 @@ def _score_class(
     if both_empty or one_empty:
         overlap = 1.0 if both_empty else 0.0
         sides = [side * step for side, step in zip(true.shape, surface[0], strict=True)]
-        hd95 = math.nan if both_empty else math.hypot(*sides)
-        surfaces = (overlap, overlap, hd95, overlap, overlap if thin else math.nan)
+        distance = math.nan if both_empty else math.hypot(*sides)
+        surfaces = (overlap, overlap, distance, distance, overlap, overlap if thin else math.nan)
     else:
-        hd95, nsd = _surface_scores(predicted, true, *surface)
+        hd95, assd, nsd = _surface_scores(predicted, true, *surface)
         surfaces = (
             rate("f1 score"),
             rate("threat score"),
             hd95,
+            assd,
             nsd,
             centreline_dice(predicted, true) if thin else math.nan,
         )
-    dice, iou, hd95, nsd, cldice = surfaces
+    dice, iou, hd95, assd, nsd, cldice = surfaces
     scores = torch.from_numpy(np.ascontiguousarray(probability[counted]))
     both_kinds = tp + fn > 0 and fp + tn > 0
     return ClassScores(
@@ -232,6 +236,7 @@ def _score_class(
         precision=rate("precision"),
         accuracy=rate("accuracy"),
         hd95=hd95,
+        assd=assd,
         nsd=nsd,
         cldice=cldice,
         auc=float(binary_auroc(scores, flat[1][0, 0].long())) if both_kinds else math.nan,
@@ -245,13 +250,15 @@ def _score_class(
 
 def _surface_scores(
     predicted: Array, true: Array, spacing: tuple[float, float], tolerance: float
-) -> tuple[float, float]:
+) -> tuple[float, float, float]:
+    """HD95, the mean distance of both surfaces (ASSD), and NSD."""
     masks: tuple[Tensor, ...] = tuple(torch.from_numpy(mask.astype(np.uint8))[None, None] for mask in (predicted, true))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         hd95 = compute_hausdorff_distance(*masks, include_background=True, percentile=95, spacing=spacing)
+        assd = compute_average_surface_distance(*masks, include_background=True, symmetric=True, spacing=spacing)
         nsd = compute_surface_dice(*masks, [tolerance * _NEARLY], include_background=True, spacing=spacing)
-    return float(hd95), float(nsd)
+    return float(hd95), float(assd), float(nsd)
 
 
 def centreline_dice(predicted: Array, true: Array) -> float:

@@ -46,9 +46,10 @@ def describe_scaling(
         if not sizes:
             return Scaling(f"images are scaled so that their pixels are those of the training, {here}", changed=True)
         by_size = describe_scaling(preprocessing.model_copy(update={"spacing": None}), sizes)
+        count = sum(sizes.values())
         unknown = (
-            f"{_some(sizes, sizes)} without the size of a pixel, and taken as if it were that of the training, {here}; "
-            f"{setting('spacing')} sets it"
+            f"{count} image{'s do' if count > 1 else ' does'} not say how large a pixel is, taken as in the training, "
+            f"{here}; {setting('spacing')} sets it"
         )
         return by_size._replace(note="; ".join(filter(None, (unknown, by_size.note))))
     if preprocessing.image_scale == "factor":
@@ -73,7 +74,7 @@ def refuse_enlarged(name: object, preprocessing: Preprocessing, size: tuple[int,
     Args:
         name: What the image is called.
         preprocessing: Of the network.
-        size: Height and width of the image.
+        size: Height and width of the image, and more.
         spacing: Of the image, if known.
 
     Raises:

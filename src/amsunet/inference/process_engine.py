@@ -14,6 +14,7 @@ from amsunet.data.image_header import NO_MEMORY
 from amsunet.data.images import Array
 from amsunet.data.slides import SlideError
 from amsunet.errors import InputError
+from amsunet.inference.image_scale import refuse_enlarged
 from amsunet.inference.prediction_plan import ImageTask, Planner, PredictionPlan
 from amsunet.inference.prediction_record import FileStamp, checksum, stamp
 from amsunet.inference.prediction_results import Results
@@ -130,7 +131,9 @@ def _read(predictor: Predictor, task: ImageTask) -> Read | InputError:
     try:
         with memory_errors(task.image):
             image = predictor.read(task.image)
-            prepared = predictor.prepare(image, task.name, predictor.spacing_of(task.image))
+            spacing = predictor.spacing_of(task.image)
+            refuse_enlarged(task.image, predictor.description.preprocessing, image.shape, spacing)
+            prepared = predictor.prepare(image, task.name, spacing)
             foreign = predictor.with_modality(prepared.out_of_distribution, task.image)
             prepared = replace(prepared, out_of_distribution=foreign)
     except InputError as error:
