@@ -12,6 +12,7 @@ from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
 from amsunet.data.options import DataOptions, MaskOptions
 from amsunet.data.splits import assign_splits
+from amsunet.data.volumes import slice_axis
 from amsunet.errors import InputError
 
 
@@ -80,6 +81,13 @@ def test_slices_are_cut_across_the_axis_that_is_set(make_volumes):
     dataset = open_dataset(make_volumes(1), DataOptions(axis="x"))
     assert _names(dataset) == [f"case_000_x{x:03}" for x in range(48)]
     assert {(scan.height, scan.width) for scan in dataset.scans} == {(5, 40)}
+
+
+def test_the_axis_of_slices_is_known_where_all_have_one(make_volumes):
+    root = make_volumes(1)
+    axial, sagittal = (open_dataset(root, DataOptions(axis=axis)).samples for axis in ("z", "x"))
+    assert [slice_axis(axial), slice_axis(sagittal), slice_axis([*axial, *sagittal])] == ["z", "x", None]
+    assert slice_axis(open_dataset("sample:nuclei").samples) is None
 
 
 def test_volumes_that_are_cut_across_several_axes_are_warned_of(make_volumes, save_volume):
