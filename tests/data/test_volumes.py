@@ -124,6 +124,11 @@ def test_four_dimensions_are_refused_until_it_is_said_what_they_are(make_volumes
     save_volume(root / "imagesTr" / "case_000_0000.nii.gz", array)
     with pytest.raises(InputError, match=r"4 dimensions .*set --fourth-axis channels or --fourth-axis time"):
         open_dataset(root)
+    with pytest.raises(InputError, match="has 2 channels, and volumes of one are read"):
+        open_dataset(root, DataOptions(fourth_axis="channels"))
+    (root / "dataset.json").write_text(json.dumps({"channel_names": {"0": "T1", "1": "T2"}}))
+    with pytest.raises(InputError, match="has 2 channels, and volumes of one are read"):
+        open_dataset(root)
     with pytest.raises(InputError, match="have 2 and 1 entries in the fourth dimension"):
         open_dataset(root, DataOptions(fourth_axis="time"))
     save_volume(root / "labelsTr" / "case_000.nii.gz", (array > 6).astype(np.uint8))
