@@ -12,6 +12,7 @@ from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
 from amsunet.data.options import DataOptions, MaskOptions
 from amsunet.data.splits import assign_splits
+from amsunet.data.volumes import slice_axis
 from amsunet.errors import InputError
 
 
@@ -82,6 +83,13 @@ def test_slices_are_cut_across_the_axis_that_is_set(make_volumes):
     assert {(scan.height, scan.width) for scan in dataset.scans} == {(5, 40)}
 
 
+def test_the_axis_of_slices_is_known_where_all_have_one(make_volumes):
+    root = make_volumes(1)
+    axial, sagittal = (open_dataset(root, DataOptions(axis=axis)).samples for axis in ("z", "x"))
+    assert [slice_axis(axial), slice_axis(sagittal), slice_axis([*axial, *sagittal])] == ["z", "x", None]
+    assert slice_axis(open_dataset("sample:nuclei").samples) is None
+
+
 def test_volumes_that_are_cut_across_several_axes_are_warned_of(make_volumes, save_volume):
     root = make_volumes(2)
     array = np.zeros((6, 40, 48), np.int16)
@@ -115,6 +123,11 @@ def test_four_dimensions_are_refused_until_it_is_said_what_they_are(make_volumes
     array = np.random.default_rng(0).integers(0, 9, (48, 40, 5, 2)).astype(np.int16)
     save_volume(root / "imagesTr" / "case_000_0000.nii.gz", array)
     with pytest.raises(InputError, match=r"4 dimensions .*set --fourth-axis channels or --fourth-axis time"):
+        open_dataset(root)
+    with pytest.raises(InputError, match="has 2 channels, and volumes of one are read"):
+        open_dataset(root, DataOptions(fourth_axis="channels"))
+    (root / "dataset.json").write_text(json.dumps({"channel_names": {"0": "T1", "1": "T2"}}))
+    with pytest.raises(InputError, match="has 2 channels, and volumes of one are read"):
         open_dataset(root)
     with pytest.raises(InputError, match="have 2 and 1 entries in the fourth dimension"):
         open_dataset(root, DataOptions(fourth_axis="time"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import amsunet
 from amsunet.data.discovery.sample import Sample
 from amsunet.data.masks import IGNORE_INDEX
 from amsunet.evaluation.metrics import ImageScores, score_mask
@@ -89,3 +91,16 @@ def test_millilitres_are_left_out_where_no_file_tells_the_size_of_a_voxel(scored
     found = score_volumes(images, [image.sample for image in images])
     assert math.isnan(found[0].classes[0].true_ml)
     assert as_lines(summarise(found, ("disc",), (1,)), 1) == ["per volume (1): Dice 1.0000"]
+
+
+def test_an_evaluation_of_slices_tells_of_volumes_and_that_it_is_2d(run, make_volumes, tmp_path):
+    evaluation = amsunet.evaluate(run, make_volumes(2), out=tmp_path / "out")
+    assert [(one.name, one.slices) for one in evaluation.volumes] == [("case_000", 5), ("case_001", 5)]
+    assert len((tmp_path / "out" / "volumes.csv").read_text().splitlines()) == 3
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["volumes"]["volumes"] == 2
+    found = evaluation.volumes[0].classes[0]
+    assert found.true_ml == pytest.approx((found.true_positives + found.false_negatives) * 0.0032)
+    assert "per volume (2): Dice" in evaluation.table() and any("2D" in note for note in evaluation.notes)
+    report = amsunet.write_report(evaluation).read_text()
+    assert "mean over 2 volumes" in report and "This is 2D" in report

@@ -133,3 +133,12 @@ def test_most_slices_that_look_foreign_make_a_volume_so(head, make_light_predict
     monkeypatch.setattr(predictor, "out_of_distribution", lambda _: next(seen))
     (item,) = predict_files(predictor, find_inputs([str(head)]), tmp_path / "out").review
     assert item.out_of_distribution == "brightness; in 3 of 4 slices"
+
+
+def test_volumes_are_cut_as_those_trained_on(head, make_light_predictor, tmp_path, progress):
+    predictor = make_light_predictor()
+    preprocessing = predictor.description.preprocessing.model_copy(update={"slice_axis": "x"})
+    predictor.description = predictor.description.model_copy(update={"preprocessing": preprocessing})
+    predict_files(predictor, find_inputs([str(head)]), tmp_path / "out")
+    assert progress[-1] == (24, 24, "slice")  # of 24 voxels along the patient's x, which is the second axis of the file
+    np.testing.assert_array_equal(_voxels(tmp_path / "out" / "head.nii.gz"), 255 * (_voxels(head) > 127))

@@ -116,9 +116,9 @@ def _places(file: Path, axis: Axis | None, fourth_axis: FourthAxis | None, chann
     if fourth_axis is None and open_volume(file).entries == channels > 1:
         fourth_axis = "channels"
     places = nifti.places(file, axis, fourth_axis)
-    if places[0].startswith("c") and open_volume(file).entries != 3:
+    if places[0].startswith("c"):
         raise InputError(
-            f"{file} has {open_volume(file).entries} channels, and images of 1 or 3 are read: save one channel a file"
+            f"{file} has {open_volume(file).entries} channels, and volumes of one are read: save one channel a file"
         )
     return places
 

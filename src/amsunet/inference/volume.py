@@ -82,19 +82,19 @@ class VolumeTask:
         known = self._predictor.description
         labels = np.zeros((volume.slices(axis), *volume.size(axis)), np.uint8)
         uncertainty = Uncertainty(self._convention.num_classes)
-        unlike: Counter[str] = Counter()
+        differences: Counter[str] = Counter()
         polarity = ""
         for index, found in enumerate(self._segmentations(volume, axis)):
             labels[index] = found.mask
             uncertainty.add(found.probability, found.mask)
-            unlike[found.out_of_distribution] += 1
+            differences[found.out_of_distribution] += 1
             polarity = polarity or found.polarity
             report(index + 1, len(labels), "slice")
         if self._largest_component:
             keep_largest(labels, self._convention.num_classes)
         for path, encoded in zip(self.targets, self._encoded(labels), strict=True):
             write_like(volume, path, encoded, axis)
-        different = _most_unlike(unlike, len(labels))
+        different = _most_different(differences, len(labels))
         reasons = review_reasons_of(uncertainty.value(), known.uncertainty_limit, different, polarity)
         return ReviewItem(str(self.path), uncertainty.value(), "; ".join(reasons), different, polarity)
 
@@ -142,7 +142,7 @@ def _as_failure(path: Path) -> Iterator[None]:
         raise VolumeError(str(error), code=error.code) from error
 
 
-def _most_unlike(counts: Counter[str], slices: int) -> str:
+def _most_different(counts: Counter[str], slices: int) -> str:
     """In what at least half of the slices differ from all training images, if they do; ends often show little."""
     different = slices - counts[""]
     if 2 * different < slices:
