@@ -36,8 +36,9 @@ from amsunet.errors import InputError
 from amsunet.evaluation.compare import compare
 from amsunet.evaluation.comparison import Comparison
 from amsunet.evaluation.comparison_page import write_page
-from amsunet.evaluation.study import StudyDesign, Variant, is_done
+from amsunet.evaluation.study import StudyDesign, is_done
 from amsunet.evaluation.trial_scores import image_scores
+from amsunet.evaluation.variant import Variant
 from amsunet.memory import keep_freed_memory
 
 ROOT = Path(__file__).parents[1]

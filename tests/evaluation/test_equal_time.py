@@ -14,7 +14,8 @@ from amsunet.errors import InputError
 from amsunet.evaluation import equal_time
 from amsunet.evaluation.compare import compare
 from amsunet.evaluation.comparison_page import write_page
-from amsunet.evaluation.study import StudyDesign, Variant, as_variants, read_study
+from amsunet.evaluation.study import StudyDesign, read_study
+from amsunet.evaluation.variant import Variant, as_variants
 
 BOTH = Device("cpu", "bfloat16", 1, ("bfloat16", "float32"))
 SETTINGS = {"crop": (32, 32), "batch_size": 2}
