@@ -15,7 +15,6 @@ from amsunet.evaluation import equal_time
 from amsunet.evaluation.compare import compare
 from amsunet.evaluation.comparison_page import write_page
 from amsunet.evaluation.study import StudyDesign, read_study
-from amsunet.evaluation.variant import Variant, as_variants
 
 BOTH = Device("cpu", "bfloat16", 1, ("bfloat16", "float32"))
 SETTINGS = {"crop": (32, 32), "batch_size": 2}
@@ -121,19 +120,3 @@ def test_a_network_that_cannot_be_trained_is_said_before_hours_are_spent(tmp_pat
     with pytest.raises(InputError, match=r"failing\.build: no step can be trained of it \(memory ran out"):
         compare("sample:nuclei", models, SETTINGS, out=tmp_path / "out", design=DESIGN, device=CPU)
     assert not list((tmp_path / "out").glob("cells/*"))
-
-
-def test_a_width_stands_behind_the_name():
-    variants = as_variants(["unet@16", "unet", "/a/b.py:build@8"])
-    assert [(one.name, one.model, one.options) for one in variants] == [
-        ("unet@16", "unet", {"base_channels": 16}),
-        ("unet", "unet", {}),
-        ("b.build@8", "/a/b.py:build", {"base_channels": 8}),
-    ]
-
-
-def test_sizes_are_of_one_family_and_other_settings_are_not():
-    made = as_variants(["amsunet_lite_xs", "amsunet_lite", "amsunet_lite_m", "amsunet_lite@32", "resunet_lite"])
-    assert [one.family for one in made] == ["amsunet_lite"] * 4 + ["resunet_lite"]
-    plain = Variant(name="plain", model="amsunet_lite", options={"mixer": "plain"})
-    assert plain.family == "amsunet_lite mixer=plain"

@@ -9,10 +9,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from amsunet.errors import InputError, brief
 from amsunet.models import absolute_model, is_custom
 
 _SIZE = re.compile(r"_(xs|s|m|l)$")
-_WIDTH = re.compile(r"(.+)@(\d+)")
+_WIDTH = re.compile(r"(.+)@([0-9]+)")
+_WIDEST = 4096
+_DIGITS = 5
+"""As many are enough to be too wide."""
 
 
 class Variant(BaseModel):
@@ -47,19 +51,26 @@ def as_variants(models: Sequence[str | Variant]) -> list[Variant]:
     """Networks by name or ``FILE.py:FUNCTION`` as variants, with short names that differ; variants stay as they are.
 
     ``NAME@16`` is a network at 16 base channels.
+
+    Raises:
+        InputError: For a width that no network has.
     """
-    given = [one if isinstance(one, str) else one.model for one in models]
-    widths = [_WIDTH.fullmatch(one) for one in given]
-    paths = [absolute_model(width[1] if width else one) for one, width in zip(given, widths, strict=True)]
-    ends = [f"@{width[2]}" if width else "" for width in widths]
-    names = [re.sub(r"\.py:", ".", Path(path).name) + end for path, end in zip(paths, ends, strict=True)]
+    split = [_split(one) if isinstance(one, str) else (one.model, {}, "") for one in models]
+    names = [re.sub(r"\.py:", ".", Path(path).name) + end for path, _, end in split]
     if len(set(names)) < len(names):  # files of one name in several folders
-        names = [
-            re.sub(r"\.py:", ".", "-".join(Path(path).parts[-2:])) + end for path, end in zip(paths, ends, strict=True)
-        ]
+        names = [re.sub(r"\.py:", ".", "-".join(Path(path).parts[-2:])) + end for path, _, end in split]
     return [
-        Variant(name=name, model=path, options={"base_channels": int(width[2])} if width else {})
-        if isinstance(one, str)
-        else one
-        for one, name, path, width in zip(models, names, paths, widths, strict=True)
+        Variant(name=name, model=path, options=options) if isinstance(one, str) else one
+        for one, name, (path, options, _) in zip(models, names, split, strict=True)
     ]
+
+
+def _split(text: str) -> tuple[str, dict[str, int], str]:
+    """The network, its options, and what stands for them in its name."""
+    found = _WIDTH.fullmatch(text)
+    if found is None:
+        return absolute_model(text), {}, ""
+    width = int(found[2][:_DIGITS])
+    if not 1 <= width <= _WIDEST:
+        raise InputError(f"{brief(text)}: a network has 1 to {_WIDEST} base channels, so write {brief(found[1])}@16")
+    return absolute_model(found[1]), {"base_channels": width}, f"@{width}"
