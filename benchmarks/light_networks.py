@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from amsunet.evaluation.study import Variant
+from amsunet.evaluation.variant import Variant
 
 REFERENCE = "unet@16"
 CONTROL = "resunet_lite"

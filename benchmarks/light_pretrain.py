@@ -165,13 +165,13 @@ def train_jointly(network: JointNetwork, targets: Sequence[Target], steps: int, 
     average = AveragedModel(network, multi_avg_fn=_average, use_buffers=True)
     first, keep_every = 0, max(1, min(500, steps // 10))
     asked = {"targets": [target.name for target in targets], "plan": plan.model_dump_json(exclude={"reasons"})}
+    parts: dict[str, Any] = {"network": network, "average": average, "optimizer": optimizer}
     if (out / STATE).is_file():
         state = torch.load(out / STATE, weights_only=True)
         if state["asked"] != asked:
             raise InputError(f"{out} holds a training of other targets or settings: choose another --out")
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
         first = state["step"]
     for step in range(first, steps):
         factor = learning_rate_factor(step, warmup_steps=max(1, steps // 20), total_steps=steps)
@@ -191,8 +191,8 @@ def train_jointly(network: JointNetwork, targets: Sequence[Target], steps: int, 
         optimizer.step()
         average.update_parameters(network)
         if (step + 1) % keep_every == 0 or step + 1 == steps:
-            state = {"network": network.state_dict(), "average": average.state_dict(), "step": step + 1, "asked": asked}
-            state |= {"optimizer": optimizer.state_dict(), "precision": device.precision}
+            state = {name: part.state_dict() for name, part in parts.items()}
+            state |= {"step": step + 1, "asked": asked, "precision": device.precision}
             with atomic_write(out / STATE) as temporary:
                 torch.save(state, temporary)
             losses_now = ", ".join(f"{t.name} {float(loss):.3f}" for t, loss in zip(targets, each, strict=True))

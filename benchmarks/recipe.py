@@ -18,7 +18,8 @@ from amsunet.cli.compare import run_study, study_options
 from amsunet.cli.process import own_process
 from amsunet.cli.settings import settings_of
 from amsunet.errors import InputError
-from amsunet.evaluation.study import PER_TRIAL, Variant
+from amsunet.evaluation.study import PER_TRIAL
+from amsunet.evaluation.variant import Variant
 from amsunet.training.plan_schema import check_setting
 
 CHANGES: tuple[dict[str, Any], ...] = (

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from amsunet.evaluation.ablation import STUDIES, variants_of
-from amsunet.evaluation.study import Variant
+from amsunet.evaluation.variant import Variant
 from amsunet.models import create_model, list_models
 
 ALIASES = ("amsunet_s", "amsunet_xs")

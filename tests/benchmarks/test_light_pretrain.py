@@ -9,7 +9,7 @@ import pytest
 import torch
 from light_pretrain import JointNetwork
 
-from amsunet.inference.open_model import open_model
+from amsunet.inference.model_file import load_model
 from amsunet.losses import make_loss
 from amsunet.models import create_model
 from amsunet.training.run_folder import images_seen
@@ -52,7 +52,7 @@ def test_a_network_without_a_head_is_refused():
 def test_the_result_is_a_run_and_its_network_is_the_first_target_s(joint):
     found = json.loads((joint / "joint.json").read_text())
     assert found["dice"].keys() == {"nuclei", "brain"} and all(0 <= value <= 1 for value in found["dice"].values())
-    assert open_model(joint).description.arguments["num_classes"] == 2
+    assert load_model(joint / "model.safetensors")[1].arguments["num_classes"] == 2
     seen = images_seen(joint)
     assert len(seen) > 12, "the images of both"
 

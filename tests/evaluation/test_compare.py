@@ -18,7 +18,8 @@ from made_networks import FAILING
 from amsunet.errors import InputError
 from amsunet.evaluation.compare import _splits, compare
 from amsunet.evaluation.comparison_page import write_page
-from amsunet.evaluation.study import StudyDesign, Variant
+from amsunet.evaluation.study import StudyDesign
+from amsunet.evaluation.variant import Variant
 from amsunet.training.prepare import prepare
 
 SETTINGS = {"crop": (64, 64), "batch_size": 4, "steps_per_epoch": 2}

@@ -8,8 +8,9 @@ import pytest
 
 from amsunet.atomic_io import write_csv
 from amsunet.evaluation.comparison import _findings
-from amsunet.evaluation.study import Trial, Variant, trial_folder
+from amsunet.evaluation.study import Trial, trial_folder
 from amsunet.evaluation.trial_scores import image_scores, score_of
+from amsunet.evaluation.variant import Variant
 
 
 @pytest.fixture

@@ -14,14 +14,14 @@ from amsunet.errors import InputError
 from amsunet.evaluation import equal_time
 from amsunet.evaluation.compare import compare
 from amsunet.evaluation.comparison_page import write_page
-from amsunet.evaluation.study import StudyDesign, Variant, as_variants, read_study
+from amsunet.evaluation.study import StudyDesign, read_study
 
 BOTH = Device("cpu", "bfloat16", 1, ("bfloat16", "float32"))
 SETTINGS = {"crop": (32, 32), "batch_size": 2}
 DESIGN = StudyDesign(seeds=1, jobs=1, equal_time=0.02)
 SECONDS = {
-    "unet@4": {"bfloat16": 0.1, "float32": 0.05},
-    "unext": {"bfloat16": 0.02, "float32": 0.1},
+    "unet@4": {"bfloat16": 0.2, "float32": 0.1},
+    "unext": {"bfloat16": 0.05, "float32": 0.1},
     "unet@8": {"bfloat16": 0.4, "float32": 0.2},
 }
 """Of a step on a machine that is made up, so that it is known how many steps there must be."""
@@ -47,13 +47,13 @@ def timed(tmp_path_factory, trials_here, logged):
 
 def test_each_network_trains_as_many_steps_as_the_minutes_hold_in_its_faster_precision(timed):
     comparison, _, said = timed
-    for name, steps, precision in (("unet@4", 24, "float32"), ("unext", 60, "bfloat16"), ("unet@8", 6, "float32")):
+    for name, steps, precision in (("unet@4", 12, "float32"), ("unext", 24, "bfloat16"), ("unet@8", 6, "float32")):
         config = json.loads((comparison.folder / "cells" / f"{name}-seed0" / "config.json").read_text())
         assert config["plan"]["epochs"] * config["plan"]["steps_per_epoch"] == steps
         assert config["precision"] == precision
         assert config["plan"]["minutes"] is None
         assert f"{steps} steps in {precision}" in said
-    assert [row.steps for row in comparison.rows] == [60, 24, 6]
+    assert [row.steps for row in comparison.rows] == [24, 12, 6]
     assert "each of 0.02 minutes of training steps, as timed beforehand" in said
 
 
@@ -80,8 +80,8 @@ def test_results_name_step_and_precision(timed):
     with (comparison.folder / "networks.csv").open(newline="") as file:
         rows = {row["network"]: row for row in csv.DictReader(file)}
     assert {name: (row["precision"], float(row["seconds_per_step"])) for name, row in rows.items()} == {
-        "unet@4": ("float32", 0.05),
-        "unext": ("bfloat16", 0.02),
+        "unet@4": ("float32", 0.1),
+        "unext": ("bfloat16", 0.05),
         "unet@8": ("float32", 0.2),
     }
     assert json.loads((comparison.folder / "comparison.json").read_text())["equal_time"] == 0.02
@@ -120,19 +120,3 @@ def test_a_network_that_cannot_be_trained_is_said_before_hours_are_spent(tmp_pat
     with pytest.raises(InputError, match=r"failing\.build: no step can be trained of it \(memory ran out"):
         compare("sample:nuclei", models, SETTINGS, out=tmp_path / "out", design=DESIGN, device=CPU)
     assert not list((tmp_path / "out").glob("cells/*"))
-
-
-def test_a_width_stands_behind_the_name():
-    variants = as_variants(["unet@16", "unet", "/a/b.py:build@8"])
-    assert [(one.name, one.model, one.options) for one in variants] == [
-        ("unet@16", "unet", {"base_channels": 16}),
-        ("unet", "unet", {}),
-        ("b.build@8", "/a/b.py:build", {"base_channels": 8}),
-    ]
-
-
-def test_sizes_are_of_one_family_and_other_settings_are_not():
-    made = as_variants(["amsunet_lite_xs", "amsunet_lite", "amsunet_lite_m", "amsunet_lite@32", "resunet_lite"])
-    assert [one.family for one in made] == ["amsunet_lite"] * 4 + ["resunet_lite"]
-    plain = Variant(name="plain", model="amsunet_lite", options={"mixer": "plain"})
-    assert plain.family == "amsunet_lite mixer=plain"

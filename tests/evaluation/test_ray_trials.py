@@ -12,9 +12,10 @@ from made_networks import FAILING
 from amsunet.errors import InputError
 from amsunet.evaluation.compare import compare
 from amsunet.evaluation.ray_trials import RayTrials, _Host
-from amsunet.evaluation.study import Study, StudyDesign, Trial, Variant, read_study
+from amsunet.evaluation.study import Study, StudyDesign, Trial, read_study
 from amsunet.evaluation.trial import STOPPED
 from amsunet.evaluation.trial_queue import _reason, run_trials
+from amsunet.evaluation.variant import Variant
 from amsunet.ray_cluster import connected
 from amsunet.training.checkpoint import has_checkpoint
 

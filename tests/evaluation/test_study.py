@@ -8,7 +8,8 @@ import pytest
 
 from amsunet.errors import InputError
 from amsunet.evaluation.ablation import variants_of
-from amsunet.evaluation.study import Study, Variant, open_study, read_study
+from amsunet.evaluation.study import Study, open_study, read_study
+from amsunet.evaluation.variant import Variant
 
 
 def _study(**changes) -> Study:

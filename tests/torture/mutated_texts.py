@@ -25,7 +25,8 @@ from tally import draws
 
 from amsunet.data.dataset import open_dataset
 from amsunet.errors import InputError
-from amsunet.evaluation.study import Study, Variant, read_study
+from amsunet.evaluation.study import Study, read_study
+from amsunet.evaluation.variant import Variant
 from amsunet.inference.ensemble import read_folds
 from amsunet.inference.model_file import _checksum, load_model
 from amsunet.inference.model_metadata import METADATA, parse_description

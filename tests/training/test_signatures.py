@@ -10,7 +10,7 @@ import pytest
 import amsunet
 from amsunet.errors import InputError
 from amsunet.evaluation.compare import compare
-from amsunet.evaluation.study import Variant
+from amsunet.evaluation.variant import Variant
 from amsunet.training import prepare as preparing
 from amsunet.training.check import check
 from amsunet.training.train import train

@@ -15,7 +15,7 @@ from amsunet.console import echo
 from amsunet.data.options import DataOptions
 
 if TYPE_CHECKING:
-    from amsunet.evaluation.study import Variant
+    from amsunet.evaluation.variant import Variant
 
 study_options = options(
     data_argument,
@@ -53,7 +53,8 @@ study_options = options(
 @study_options
 def compare(data: str, names: str, **values: Any) -> None:
     """Train networks alike on a data set, several seeds each, and set them side by side."""
-    from amsunet.evaluation.study import COMPARISON, as_variants  # noqa: PLC0415
+    from amsunet.evaluation.study import COMPARISON  # noqa: PLC0415
+    from amsunet.evaluation.variant import as_variants  # noqa: PLC0415
 
     variants = as_variants([name.strip() for name in names.split(",")])
     run_study(data, variants, default_name="comparison", title=COMPARISON, **values)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from amsunet.errors import InputError
-from amsunet.evaluation.study import Variant
+from amsunet.evaluation.variant import Variant
 
 STUDIES: dict[str, dict[str, dict[str, Any]]] = {
     "dilation": {

@@ -28,14 +28,13 @@ from amsunet.evaluation.study import (
     PER_TRIAL,
     Study,
     StudyDesign,
-    Variant,
-    as_variants,
     has_study,
     is_done,
     open_study,
     read_study,
 )
 from amsunet.evaluation.trial_queue import run_trials
+from amsunet.evaluation.variant import Variant, as_variants
 from amsunet.file_lock import file_lock
 from amsunet.inference.model_file import build_network
 from amsunet.memory import free_memory

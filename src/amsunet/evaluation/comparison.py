@@ -16,8 +16,9 @@ from amsunet.errors import InputError
 from amsunet.evaluation.evaluation import name_of
 from amsunet.evaluation.findings import KINDS, PixelCounts
 from amsunet.evaluation.statistics import Interval, PairedTest, holm, mean_of_known, mean_with_interval, paired_test
-from amsunet.evaluation.study import COMPARISON, Study, Trial, Variant, is_done, trial_folder
+from amsunet.evaluation.study import COMPARISON, Study, Trial, is_done, trial_folder
 from amsunet.evaluation.trial_scores import SCORES, image_scores, means_by_seed, rows_of, training_cost
+from amsunet.evaluation.variant import Variant
 from amsunet.inference.model_file import for_inference, load_model
 from amsunet.inference.model_ref import FILE_NAME
 from amsunet.models.cost import count_macs, count_parameters

@@ -14,8 +14,9 @@ from amsunet.data.builtin_samples import locate
 from amsunet.data.dataset import open_dataset
 from amsunet.data.overlay import draw_outlines, fit, viewable
 from amsunet.evaluation.comparison import Comparison
+from amsunet.evaluation.comparison_plots import family_plot, pareto_plot
 from amsunet.evaluation.metrics import EMPTY_RULE
-from amsunet.evaluation.plots import data_address, family_plot, paint_errors, pareto_plot
+from amsunet.evaluation.plots import data_address, paint_errors
 from amsunet.evaluation.report import render
 from amsunet.evaluation.study import Trial, is_done, trial_folder
 from amsunet.evaluation.trial_scores import trial_scores, unit_of_length
@@ -51,7 +52,7 @@ def write_page(comparison: Comparison) -> Path:
         empty_rule=EMPTY_RULE,
         environment=comparison.environment,
         pareto=Markup(pareto_plot(comparison.rows)),
-        families=Markup(family_plot(comparison.rows)),
+        families=Markup(family_plot(comparison.rows) if study.equal_time else ""),
         changed=any(row.variant.settings for row in comparison.rows),
         grid=_grid(comparison),
     )

@@ -13,7 +13,8 @@ from pathlib import Path
 from amsunet.choices import TorchPrecision
 from amsunet.device import Device
 from amsunet.errors import InputError, first_line
-from amsunet.evaluation.study import Study, Variant, keep_paces, read_study
+from amsunet.evaluation.study import Study, keep_paces, read_study
+from amsunet.evaluation.variant import Variant
 from amsunet.process_state import threads_set
 from amsunet.training.plan_schema import Plan
 from amsunet.training.precision import steps_by_precision

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +17,7 @@ from amsunet.data.masks import MaskOptions
 from amsunet.data.options import DataOptions
 from amsunet.data.spacing import Spacing
 from amsunet.errors import InputError
-from amsunet.models import absolute_model, is_custom
+from amsunet.evaluation.variant import Variant
 from amsunet.records import removed_in, without_removed
 from amsunet.text_files import MISSING, read_json
 from amsunet.training.plan_schema import Plan
@@ -30,8 +29,6 @@ PER_TRIAL = ("reasons", "precision", "model", "model_options", "base_channels", 
 COMPARISON = "Comparison of networks"
 """Title of a study that is nothing more."""
 _FILE = "study.json"
-_SIZE = re.compile(r"_(xs|s|m|l)$")
-_WIDTH = re.compile(r"(.+)@(\d+)")
 
 
 @dataclass(frozen=True)
@@ -57,56 +54,6 @@ class StudyDesign:
     turn with the others. Each trains in its faster precision."""
     split: Literal["test", "val"] | None = None
     """Evaluate on these images; on test images when left out, or validation images where settings are compared."""
-
-
-class Variant(BaseModel):
-    """One network of a study, or one change of the plan."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    model: str
-    options: dict[str, Any] = {}
-    """Arguments of the network."""
-    settings: dict[str, Any] = {}
-    """Of its plan, where they are not the study's."""
-    code: str | None = None
-    """Checksum of the file that builds the network, where it is not one of amsunet's."""
-
-    @property
-    def family(self) -> str:
-        """What it is a size of: its network and settings, without the width, and the rate that suits the width."""
-        given = {**self.options, **self.settings}
-        others = {name: value for name, value in given.items() if name not in ("base_channels", "learning_rate")}
-        named = "".join(f" {name}={value}" for name, value in others.items())
-        return _SIZE.sub("", self.model) + named
-
-    @property
-    def model_file(self) -> str | None:
-        """``FILE.py:FUNCTION`` of a network that is not amsunet's."""
-        return self.model if is_custom(self.model) else None
-
-
-def as_variants(models: Sequence[str | Variant]) -> list[Variant]:
-    """Networks by name or ``FILE.py:FUNCTION`` as variants, with short names that differ; variants stay as they are.
-
-    ``NAME@16`` is a network at 16 base channels.
-    """
-    given = [one if isinstance(one, str) else one.model for one in models]
-    widths = [_WIDTH.fullmatch(one) for one in given]
-    paths = [absolute_model(width[1] if width else one) for one, width in zip(given, widths, strict=True)]
-    ends = [f"@{width[2]}" if width else "" for width in widths]
-    names = [re.sub(r"\.py:", ".", Path(path).name) + end for path, end in zip(paths, ends, strict=True)]
-    if len(set(names)) < len(names):  # files of one name in several folders
-        names = [
-            re.sub(r"\.py:", ".", "-".join(Path(path).parts[-2:])) + end for path, end in zip(paths, ends, strict=True)
-        ]
-    return [
-        Variant(name=name, model=path, options={"base_channels": int(width[2])} if width else {})
-        if isinstance(one, str)
-        else one
-        for one, name, path, width in zip(models, names, paths, widths, strict=True)
-    ]
 
 
 class Trial(BaseModel):
