@@ -21,7 +21,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import kornia  # noqa: F401 - a training imports it late, as the next: every fork would do so again
+
 from amsunet.device import choose_device
+from amsunet.training import fit, folds  # noqa: F401
 from amsunet.training.train import resume, train
 
 _CHANGES = {"os.rename": 1, "os.remove": 0, "os.mkdir": 0, "os.rmdir": 0}

@@ -50,7 +50,7 @@ def triton_works(device: torch.device) -> bool:
 
 if depthwise_triton is not None:  # to say so imports torch's compiler, which takes a second
     # torch.compile traces through a cache of functools, and would trace the trial.
-    triton_works = torch.compiler.assume_constant_result(triton_works)
+    triton_works = torch.compiler.assume_constant_result(triton_works)  # type: ignore[no-untyped-call]
 
 
 def suits_triton(x: Tensor, weight: Tensor) -> bool:

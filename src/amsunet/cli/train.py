@@ -25,7 +25,7 @@ from amsunet.console import echo
 from amsunet.inference.runtime_options import RuntimeOptions
 
 if TYPE_CHECKING:
-    from amsunet.evaluation.rehearsal import Scene
+    from amsunet.training.command_time import Scene
     from amsunet.training.train_result import TrainResult
 
 _TERMINATED = 143

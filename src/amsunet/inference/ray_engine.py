@@ -155,7 +155,7 @@ class RayEngine:
                 num_cpus=self.threads,
                 num_gpus=min(1, gpus) if gpus else None,
                 max_restarts=-1,
-                max_task_retries=1,
+                max_task_retries=one_pass.retries,
             )
         with quiet("ray.data", level=logging.CRITICAL):
             for row in done.iter_rows():
@@ -170,6 +170,8 @@ class _Pass:
     workers: int
     in_flight: int | None = None
     """Shares that a worker holds; Ray's choice when left out."""
+    retries: int = 1
+    """Of a share whose worker died: by chance, where nothing else is known."""
 
 
 def _passes(left: Mapping[str, Work], workers: int) -> Iterator[_Pass]:
@@ -183,7 +185,7 @@ def _passes(left: Mapping[str, Work], workers: int) -> Iterator[_Pass]:
     before = 0
     while len(left) not in (0, 1, before):
         before = len(left)
-        yield _Pass(_shares([*left.values()], alone=True), workers, in_flight=1)
+        yield _Pass(_shares([*left.values()], alone=True), workers, in_flight=1, retries=0)  # some end each worker
     for work in [*left.values()]:
         yield _Pass(_shares([work], alone=True), workers=1, in_flight=1)
 
