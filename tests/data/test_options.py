@@ -20,7 +20,7 @@ def test_what_is_left_out_is_found_out():
     [
         ({"skip_brokn": True}, "there is no option 'skip_brokn' of data: did you mean skip_broken"),
         ({"masks": {"clases": (0, 1)}}, "there is no option 'clases' of data: did you mean classes"),
-        ({"wings": 2}, "there is no option 'wings' of data: masks, group"),
+        ({"wings": 2}, "there is no option 'wings' of data: group, skip_broken"),
         ({"test_fraction": 0.95}, r"test.fraction: .*less than or equal to 0\.9, not 0\.95"),
         ({"splits": {"a": "tset"}}, "splits: .*not tset"),
         ({"masks": {"classes": "0,grren"}}, "^(--)?classes: '0,grren' is not a list of whole numbers, or of colours"),

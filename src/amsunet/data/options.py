@@ -117,7 +117,34 @@ class MaskOptions(_Options):
             raise InputError(f"{names[0]} and {names[1]} are both set, but masks are one or the other: leave one out")
 
 
-class DataOptions(_Options):
+class ReadingOptions(BaseModel):
+    """How the files of a data set are read: what whoever opens it again has to know, too."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    group: str | None = None
+    """A regular expression whose first group, found in an image's path, names the patient."""
+    skip_broken: bool = False
+    """Leave out images that cannot be used; otherwise they are an error."""
+    spacing: Annotated[Spacing, BeforeValidator(parse_spacing)] | None = None
+    """Size of a pixel, as ``0.5um``, or ``0.8x0.7mm`` for rows and columns, where files do not say it or are wrong."""
+    axis: Literal["x", "y", "z"] | None = None
+    """Of volumes, what slices are cut across: x (sagittal), y (coronal) or z (axial); by default that of the finest
+    pixels."""
+    fourth_axis: Literal["channels", "time"] | None = None
+    """Of volumes of four dimensions, what the last one is, where the data do not say."""
+    channels: tuple[str, ...] | None = None
+    """What the names of an image's files end with where each channel has a file, in order, as DAPI,GFP."""
+    axes: str | None = None
+    """Axes of TIFF files that hold several pages, as ZYX (slices), TYX (moments), CYX (channels) or ZCYX; YXC where
+    all values of a pixel are channels. Every slice and moment is an image."""
+
+    def reading(self) -> dict[str, Any]:
+        """These options by name."""
+        return {name: getattr(self, name) for name in ReadingOptions.model_fields}
+
+
+class DataOptions(_Options, ReadingOptions):
     """How a data set is read and split, where that is not to be found out.
 
     Raises:
@@ -132,24 +159,8 @@ class DataOptions(_Options):
 
     masks: MaskOptions = MaskOptions()
     """What the values of masks mean."""
-    group: str | None = None
-    """A regular expression whose first group, found in an image's path, names the patient."""
-    skip_broken: bool = False
-    """Leave out images that cannot be used; otherwise they are an error."""
     test_fraction: float = Field(default=0.2, ge=0, le=0.9)
     """The share held out where the data name no test images."""
-    spacing: Annotated[Spacing, BeforeValidator(parse_spacing)] | None = None
-    """Size of a pixel, as ``0.5um``, or ``0.8x0.7mm`` for rows and columns, where files do not say it or are wrong."""
-    axis: Literal["x", "y", "z"] | None = None
-    """Of volumes, what slices are cut across: x (sagittal), y (coronal) or z (axial); by default that of the finest
-    pixels."""
-    fourth_axis: Literal["channels", "time"] | None = None
-    """Of volumes of four dimensions, what the last one is, where the data do not say."""
-    channels: tuple[str, ...] | None = None
-    """What the names of an image's files end with where each channel has a file, in order, as DAPI,GFP."""
-    axes: str | None = None
-    """Axes of TIFF files that hold several pages, as ZYX (slices), TYX (moments), CYX (channels) or ZCYX; YXC where
-    all values of a pixel are channels. Every slice and moment is an image."""
     splits: Mapping[str, Split] | None = None
     """The split of every image by its name, in place of the data set's own and of what is cut."""
 

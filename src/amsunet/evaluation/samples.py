@@ -120,15 +120,7 @@ def _open_data(
             raise InputError(f"{model} comes without data: name what to evaluate it on, as {line}")
         return open_dataset(locate(data), options, convention=convention), False
     in_run = data is None or absolute_source(data) == record.source
-    as_in_run = {
-        "group": options.group or record.group,
-        "skip_broken": options.skip_broken or record.skip_broken,
-        "spacing": options.spacing or record.spacing,
-        "channels": options.channels or record.channels,
-        "axes": options.axes or record.axes,
-        "axis": options.axis or record.axis,
-        "fourth_axis": options.fourth_axis or record.fourth_axis,
-    }
+    as_in_run = {name: given or getattr(record, name) for name, given in options.reading().items()}
     dataset = open_dataset(
         locate(record.source if data is None else data),
         options.model_copy(update=as_in_run if in_run else {}),

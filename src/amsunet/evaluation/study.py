@@ -8,14 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from amsunet.atomic_io import write_json
 from amsunet.choices import TorchPrecision
 from amsunet.data.discovery.layout import Split
 from amsunet.data.masks import MaskOptions
-from amsunet.data.options import DataOptions
-from amsunet.data.spacing import Spacing
+from amsunet.data.options import DataOptions, MaskOptions, ReadingOptions
 from amsunet.errors import InputError
 from amsunet.evaluation.variant import Variant
 from amsunet.records import removed_in, without_removed
@@ -73,7 +72,7 @@ class Trial(BaseModel):
         return f"{self.variant.name.replace('/', '_')}-seed{self.seed}{fold}"
 
 
-class Study(BaseModel):
+class Study(ReadingOptions):
     """``study.json``: everything that is the same for all networks, and which networks and seeds there are.
 
     The first variant is the one that the others are tested against.
@@ -83,14 +82,6 @@ class Study(BaseModel):
 
     title: str
     source: str
-    group: str | None
-    skip_broken: bool
-    spacing: Spacing | None = None
-    """Millimetres a pixel of all images, where it was set."""
-    channels: tuple[str, ...] | None = None
-    axes: str | None = None
-    axis: Literal["x", "y", "z"] | None = None
-    fourth_axis: Literal["channels", "time"] | None = None
     mask_options: MaskOptions | None
     checksums: dict[str, str]
     splits: list[dict[str, Split]]
@@ -109,7 +100,7 @@ class Study(BaseModel):
     seeds: int
     equal_time: float | None = None
     """Minutes of training steps of each network; the plan has the epochs, and ``paces`` how many steps they are."""
-    paces: dict[str, dict[TorchPrecision, float]] = {}
+    paces: dict[str, dict[TorchPrecision, float]] = Field(default_factory=dict)
     """Seconds of a step by precision, by the name of the network, where time is equal."""
 
     @property
@@ -145,13 +136,7 @@ class Study(BaseModel):
         """How the data set is read."""
         return DataOptions(
             masks=self.mask_options or MaskOptions(),
-            group=self.group,
-            skip_broken=self.skip_broken,
-            spacing=self.spacing,
-            channels=self.channels,
-            axes=self.axes,
-            axis=self.axis,
-            fourth_axis=self.fourth_axis,
+            **self.reading(),
         )
 
     @property
@@ -271,12 +256,7 @@ def _refuse_another(out: Path, old: Study, asked: Study) -> None:
         "folds",
         "splits",
         "split",
-        "group",
-        "skip_broken",
-        "channels",
-        "axes",
-        "axis",
-        "fourth_axis",
+        *ReadingOptions.model_fields,
         "mask_options",
         "device",
         "precision",

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from filelock import Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,9 +18,8 @@ from amsunet.data.dataset import Dataset
 from amsunet.data.discovery.layout import Split
 from amsunet.data.fingerprint import Fingerprint
 from amsunet.data.masks import MaskConvention
-from amsunet.data.options import DataOptions
+from amsunet.data.options import DataOptions, ReadingOptions
 from amsunet.data.preprocessing import Preprocessing
-from amsunet.data.spacing import Spacing
 from amsunet.errors import InputError
 from amsunet.file_lock import file_lock
 from amsunet.inference.ensemble import Folds, fold_folder, write_folds
@@ -63,19 +62,12 @@ class RunConfig(BaseModel):
         return self
 
 
-class RunData(Record):
+class RunData(Record, ReadingOptions):
     """``data.json``: what the training saw."""
 
     former_names: ClassVar[Mapping[str, str]] = {"seen_before": "seen_in_pretraining"}
 
     source: str
-    group: str | None
-    skip_broken: bool
-    channels: tuple[str, ...] | None = None
-    axes: str | None = None
-    axis: Literal["x", "y", "z"] | None = None
-    fourth_axis: Literal["channels", "time"] | None = None
-    """As in ``DataOptions``, like ``group`` and ``skip_broken``."""
     fingerprint: Fingerprint
     splits: dict[str, Split]
     """By sample name."""
@@ -85,8 +77,6 @@ class RunData(Record):
     """Of the decoded masks, by sample name; empty in runs of earlier versions."""
     thumbnails: dict[str, str] = Field(default_factory=dict)
     """Of the images that were trained or chosen on, by sample name: to know copies of them in other data sets."""
-    spacing: Spacing | None = None
-    """Millimetres a pixel of all images, down and across, where it was set; files may say it otherwise."""
     seen_in_pretraining: tuple[str, ...] = ()
     """Checksums of images that the weights were trained or chosen on before this training began."""
 
@@ -99,15 +89,7 @@ class RunData(Record):
     @property
     def data_options(self) -> DataOptions:
         """How its data set is read."""
-        return DataOptions(
-            group=self.group,
-            skip_broken=self.skip_broken,
-            spacing=self.spacing,
-            channels=self.channels,
-            axes=self.axes,
-            axis=self.axis,
-            fourth_axis=self.fourth_axis,
-        )
+        return DataOptions(**self.reading())
 
     def seen(self) -> set[str]:
         """Checksums of all images that the weights were trained or chosen on."""

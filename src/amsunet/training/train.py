@@ -143,13 +143,7 @@ def train(
     )
     data_record = RunData(
         source=absolute_source(data),
-        group=data_options.group,
-        skip_broken=data_options.skip_broken,
-        spacing=data_options.spacing,
-        channels=data_options.channels,
-        axes=data_options.axes,
-        axis=data_options.axis,
-        fourth_axis=data_options.fourth_axis,
+        **data_options.reading(),
         fingerprint=prepared.fingerprint,
         splits=prepared.splits,
         checksums=dataset.checksums(),
