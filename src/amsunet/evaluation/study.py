@@ -13,7 +13,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from amsunet.atomic_io import write_json
 from amsunet.choices import TorchPrecision
 from amsunet.data.discovery.layout import Split
-from amsunet.data.masks import MaskOptions
 from amsunet.data.options import DataOptions, MaskOptions, ReadingOptions
 from amsunet.errors import InputError
 from amsunet.evaluation.variant import Variant
