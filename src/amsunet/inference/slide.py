@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from amsunet.atomic_io import as_input_error
+from amsunet.data.channels import channel_names
 from amsunet.data.images import Array
 from amsunet.data.preprocessing import InputFormat, channels_first
 from amsunet.data.slide_view import SlideView
-from amsunet.data.slides import SlideError, open_slide
+from amsunet.data.slides import Slide, SlideError, open_slide
 from amsunet.errors import InputError
 from amsunet.inference.forward import are_numbers, to_labels
 from amsunet.inference.outputs import mask_paths, place_below
@@ -79,6 +80,7 @@ class SlideTask:
             InputError: As ``check``, and if the mask is being made by another process.
         """
         with open_slide(self.path) as slide:
+            self._check_channels(slide)
             view = SlideView(slide, self._predictor.preprocessings, self._level)
             rows, columns, carries = self._lay_out(view)
             ranges = view.choose_ranges(self._predictor.choose_range)
@@ -120,6 +122,14 @@ class SlideTask:
     @property
     def _leaves_out_small(self) -> bool:
         return bool(self._description.smallest_object) and self._description.convention.num_classes == 2
+
+    def _check_channels(self, slide: Slide) -> None:
+        """Raise SlideError if the slide has other channels than the networks take."""
+        count = slide.read(len(slide.sizes) - 1, slice(0, 1), slice(0, 1)).shape[2]
+        try:
+            self._predictor.check_channels(str(self.path), count, channel_names(self.path, count))
+        except InputError as error:
+            raise SlideError(str(error)) from None
 
     def _lay_out(self, view: SlideView) -> tuple[BlendAxis, BlendAxis, list[tuple[int, int, int]]]:
         """Lay out the tiles, and refuse what stands against them.
