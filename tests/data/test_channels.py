@@ -195,6 +195,7 @@ def test_names_are_kept_where_all_images_have_them() -> None:
         (4, NAMES[:4], 4, NAMES[:4], ""),
         (4, (), 4, NAMES[:4], ""),
         (4, numbered(4), 4, NAMES[:4], ""),
+        (4, numbered(4), 4, (), ""),
         (2, ("405", "488"), 2, NAMES[:2], ""),
         (
             3,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from amsunet.data.channels import channel_names
 from amsunet.data.containers import find_address
 from amsunet.data.image_file import count_pixels
 from amsunet.data.images import read_image
@@ -93,3 +94,18 @@ def test_an_address_of_nothing_is_refused(tmp_path: Path, place: str) -> None:
     assert find_address(address) is not None or address == path / "YX"
     with pytest.raises(InputError, match=r"holds no|does not fit"):
         read_image(address)
+
+
+_OME = """<?xml version="1.0" encoding="UTF-8"?>
+<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0"><Pixels ID="Pixels:0"
+ DimensionOrder="XYCZT" Type="uint8" SizeX="20" SizeY="24" SizeC="2" SizeZ="1" SizeT="1">
+ <Channel ID="Channel:0:0" Name="DAPI"/><Channel ID="Channel:0:1" Name="GFP"/>
+ <TiffData FirstC="1" IFD="0" PlaneCount="1"/><TiffData FirstC="0" IFD="1" PlaneCount="1"/>
+</Pixels></Image></OME>"""
+
+
+def test_pages_are_taken_in_the_order_that_ome_gives_them(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.ome.tif", PIXELS[0], photometric="minisblack", description=_OME, metadata=None)
+    assert np.array_equal(tifffile.imread(tmp_path / "a.ome.tif"), PIXELS[0][::-1]), "another reader sees it so"
+    assert np.array_equal(read_image(tmp_path / "a.ome.tif"), np.moveaxis(PIXELS[0][::-1], 0, 2))
+    assert channel_names(tmp_path / "a.ome.tif", 2) == ("DAPI", "GFP")

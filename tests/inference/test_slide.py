@@ -17,7 +17,7 @@ from filelock import FileLock
 from amsunet.data.image_file import count_pixels
 from amsunet.data.images import read_image
 from amsunet.data.out_of_distribution import learn_image_statistics
-from amsunet.data.slides import is_slide
+from amsunet.data.slides import SlideError, is_slide
 from amsunet.errors import InputError
 from amsunet.inference import slide as slide_module
 from amsunet.inference import tiled_mask
@@ -367,3 +367,13 @@ def test_a_real_large_image(shared, device, tmp_path):
     _same(found, predictor.predict(image).to_mask())
     predictor.tiling = Tiling(whole=image.size)
     assert (found != predictor.predict(image).to_mask()).mean() < 0.05
+
+
+def test_a_slide_of_several_channels_is_for_a_network_of_as_many(make_tiled, path, tmp_path, picture):
+    of_grey, image = make_tiled(), picture(*_SIZE, channels=4)
+    tifffile.imwrite(path, image, photometric="minisblack", planarconfig="contig", tile=(64, 64), compression="zlib")
+    with pytest.raises(SlideError, match=r"slide.tif has 4 channels, and the network takes one channel"):
+        SlideTask(of_grey, path, tmp_path / "out", "mask").run()
+    predictor = make_tiled(in_channels=4)
+    SlideTask(predictor, path, tmp_path / "out", "mask").run()
+    _same(tifffile.imread(tmp_path / "out" / "mask.tif"), _whole(predictor, path).to_mask())

@@ -84,7 +84,8 @@ def refuse_channels(who: str, count: int, names: Names, wanted: int, wanted_name
     if not names and not wanted_names and {count, wanted} <= {1, 3}:
         return
     has, takes = describe_channels(count, names), describe_channels(wanted, wanted_names)
-    if count != wanted or (not wanted_names and names):
+    of_colours = wanted in (1, 3) and not wanted_names
+    if count != wanted or (of_colours and names):
         raise InputError(
             f"{who} has {has}, and the network takes {takes}: name images with these channels", code="channels"
         )

@@ -69,7 +69,7 @@ def only_image(tiff: Any, path: Path) -> list[Any]:
     if len(pages) == 1:
         return pages
     if [letter for letter, _ in _stacked(tiff, pages)] == ["C"]:
-        return _alike(pages, path)
+        return _alike(_in_order(tiff, pages), path)
     raise _several(tiff, pages, path, "")
 
 
@@ -129,6 +129,7 @@ def pages_at(tiff: Any, path: Path, place: str) -> tuple[list[Any], str]:
         raise InputError(f"{path} holds no {one_line(place)}: check the address")
     if not stacked:
         return pages, samples
+    pages = _in_order(tiff, pages) if _names_itself(stacked) else pages
     grid = np.arange(len(pages)).reshape(tuple(lengths.values()))
     chosen = np.atleast_1d(grid[tuple(at.get(letter, slice(None)) for letter in lengths)])
     return _alike([pages[int(index)] for index in chosen], path), samples
@@ -182,9 +183,15 @@ def _stacked(tiff: Any, pages: list[Any]) -> list[tuple[str, int]]:
     found = [(letter, length) for letter, length in zip(series.axes, series.shape, strict=True)][:before]
     found = [(letter if letter in "TZC" else _UNNAMED, length) for letter, length in found if length > 1]
     named = [letter for letter, _ in found if letter != _UNNAMED]
-    if math.prod(length for _, length in found) != len(pages) or len(named) != len({*named}):
-        return [(_UNNAMED, len(pages))]
-    return found
+    whole = math.prod(length for _, length in found) == len(pages) == len(_in_order(tiff, pages))
+    return found if whole and len(named) == len({*named}) else [(_UNNAMED, len(pages))]
+
+
+def _in_order(tiff: Any, pages: list[Any]) -> list[Any]:
+    """The pages in the order of the axes, for OME stores them in any; fewer if some are missing or in another file."""
+    at = {page.index: page for page in pages}
+    inside = [page for page in tiff.series[0].pages if page is not None and page.parent is tiff]
+    return [at[page.index] for page in inside if page.index in at]
 
 
 def _names_itself(stacked: list[tuple[str, int]]) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from amsunet.atomic_io import as_input_error
+from amsunet.data.channels import channel_names
 from amsunet.data.images import Array
 from amsunet.data.preprocessing import InputFormat, channels_first
 from amsunet.data.slide_view import SlideView
@@ -80,6 +81,7 @@ class SlideTask:
             InputError: As ``check``, and if the mask is being made by another process.
         """
         with open_slide(self.path) as slide:
+            self._check_channels(slide)
             view = self._view(slide)
             rows, columns, carries = self._lay_out(view)
             ranges = view.choose_ranges(self._predictor.choose_range)
@@ -130,6 +132,14 @@ class SlideTask:
             return 0
         known = self._description.preprocessing.by_factor()
         return round(known.share(*view.image_size, view.spacing) * self._description.smallest_object)
+
+    def _check_channels(self, slide: Slide) -> None:
+        """Raise SlideError if the slide has other channels than the networks take."""
+        count = slide.read(len(slide.sizes) - 1, slice(0, 1), slice(0, 1)).shape[2]
+        try:
+            self._predictor.check_channels(str(self.path), count, channel_names(self.path, count))
+        except InputError as error:
+            raise SlideError(str(error)) from None
 
     def _lay_out(self, view: SlideView) -> tuple[BlendAxis, BlendAxis, list[tuple[int, int, int]]]:
         """Lay out the tiles, and refuse what stands against them.
