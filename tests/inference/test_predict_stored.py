@@ -178,7 +178,7 @@ def test_what_cannot_be_is_refused(filled, tmp_path, make_run, picture, write_py
     with pytest.raises(InputError, match=r"bucket:// names no object and no folder"):
         predict(run, "bucket://in/set", "bucket://", engine=Here(record=tmp_path / "record"))
     write_pyramid(filled("in") / "set" / "slide.tif", picture(40, 48))
-    with pytest.raises(InputError, match=r"bucket://in/set/slide.tif is too large for overlay, probability and also"):
+    with pytest.raises(InputError, match=r"bucket://in/set/slide.tif is too large for overlay and probability"):
         predict(run, "bucket://in/set", tmp_path / "begun", engine=Here(), overlay=True)
     with pytest.raises(InputError, match=r"nowhere://in cannot be opened \(Protocol not known: nowhere"):
         predict(run, "nowhere://in", tmp_path / "out", engine=Here())

@@ -121,11 +121,13 @@ class Planner:
 
     def refuse_views_of_slides(self, plan: PredictionPlan) -> None:
         """Raise InputError if overlays, probability maps or other forms of slides or volumes are wanted."""
-        if plan.slides and (self.overlay or self.probability or self.also):
+        if plan.slides and (self.overlay or self.probability):
             raise InputError(
-                f"{plan.slides[0].path} is too large for {setting('overlay')}, {setting('probability')} and "
-                f"{setting('also')}: leave them out"
+                f"{plan.slides[0].path} is too large for {setting('overlay')} and {setting('probability')}: leave them "
+                "out"
             )
+        if plan.slides and self.also:
+            raise InputError(f"{plan.slides[0].path} is too large for other forms: leave {setting('also')} out")
         if plan.volumes and (self.overlay or self.probability or self.also):
             raise InputError(
                 f"{plan.volumes[0].path} is a volume, and {setting('overlay')}, {setting('probability')} and "
