@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from stat import S_ISREG
 from threading import Lock
@@ -45,10 +46,15 @@ def stamp(path: Path) -> FileStamp | None:
 def checksum(path: Path) -> str:
     """SHA-256 of a file; empty if it cannot be read."""
     try:
-        with file_of(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return _checksum(file_of(path), stamp(path))
     except OSError:
         return ""
+
+
+@lru_cache(16)  # of a file of several images all of them ask
+def _checksum(file: Path, stamp: FileStamp | None) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 class Prediction(Record):
