@@ -338,3 +338,5 @@ def test_slices_of_another_series_are_refused(tmp_path):
         dicom_seg.write_series(results, tmp_path / "seg.dcm")
     with pytest.raises(InputError, match=r"US1_UNCI\.dcm is no slice with a place in the patient"):
         dicom_seg.write_series(_results([_file("US1_UNCI.dcm")]), tmp_path / "seg.dcm")
+    with pytest.raises(InputError, match="a mask of no slice"):
+        dicom_seg.write_series({}, tmp_path / "seg.dcm")

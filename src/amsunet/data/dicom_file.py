@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -67,9 +68,15 @@ def is_dicom_archive(file: Path) -> bool:
     if file.suffix.lower() != ZIP or file.name.startswith("."):
         return False
     try:
-        return bool(members(file, most=1))
+        found = file.stat()
+        return _holds_dicom(file, (found.st_size, found.st_mtime_ns))
     except (InputError, OSError):
         return False
+
+
+@lru_cache(16)  # every image in it asks
+def _holds_dicom(file: Path, stamp: tuple[int, int]) -> bool:
+    return bool(members(file, most=1))
 
 
 def members(archive: Path, most: int = _MOST_MEMBERS) -> list[str]:

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from stat import S_ISREG
 from threading import Lock
@@ -50,16 +51,18 @@ def stamp(path: Path) -> FileStamp | None:
 
 
 def checksum(path: Path) -> str:
-    """SHA-256 of a file, or of the files of its channels one after the other; empty if one cannot be read."""
-    digest = hashlib.sha256()
+    """SHA-256 of a file, or of those of the files of its channels; empty if one cannot be read."""
     try:
-        for part in files_of(path):
-            with part.open("rb") as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
+        of_files = [_checksum(file, stamp(file)) for file in files_of(path)]
     except OSError:
         return ""
-    return digest.hexdigest()
+    return of_files[0] if len(of_files) == 1 else hashlib.sha256("".join(of_files).encode()).hexdigest()
+
+
+@lru_cache(16)  # of a file of several images all of them ask
+def _checksum(file: Path, stamp: FileStamp | None) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 class Prediction(Record):

@@ -8,7 +8,8 @@ what it found, is passed on.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,11 @@ def write(result: Segmentation, objects: Objects, image: Path, path: Path) -> No
     Raises:
         InputError: If the image is not DICOM, or its header has no place for a mask.
     """
-    with quietly():
+    with _refusing(image):
         source, frame = _read_source(image)
         if frame is None:
             _set_thickness(source, image)
-        _save(_segmentation([result], [source], frame, image, path), path)
+        _save(_segmentation([result], [source], frame, path), path)
 
 
 def write_series(results: Mapping[Path, Segmentation], path: Path) -> None:
@@ -76,8 +77,9 @@ def write_series(results: Mapping[Path, Segmentation], path: Path) -> None:
             network, slices = amsunet.load("RUN"), sorted(Path("CT").iterdir())
             write_series({image: network.predict(image) for image in slices}, Path("seg.dcm"))
     """
-    with quietly():
-        images = sorted(results)
+    if not (images := sorted(results)):
+        raise InputError(f"{path} would be a mask of no slice: name the slices of a series")
+    with _refusing(images[0]):
         sources = [_read_source(image)[0] for image in images]
         for image, source in zip(images, sources, strict=True):
             if "ImagePositionPatient" not in source:
@@ -88,7 +90,19 @@ def write_series(results: Mapping[Path, Segmentation], path: Path) -> None:
         distance, _ = highdicom.spatial.get_volume_positions(places, sources[0].ImageOrientationPatient)
         for image, source in zip(images, sources, strict=True):
             _set_thickness(source, image, distance if len(sources) > 1 else None)
-        _save(_segmentation([results[image] for image in images], sources, None, images[0], path), path)
+        _save(_segmentation([results[image] for image in images], sources, None, path), path)
+
+
+@contextmanager
+def _refusing(image: Path) -> Iterator[None]:
+    """Turn any error of pydicom and highdicom within, which may quote the header, into one that does not."""
+    try:
+        with quietly():
+            yield
+    except (InputError, OSError, MemoryError):
+        raise
+    except Exception:  # of headers that are not as the standard has them: ValueError, AttributeError, LookupError, ...
+        raise _refusal(image, "has a header that the standard has no mask for") from None
 
 
 def _save(seg: Any, path: Path) -> None:
@@ -187,35 +201,30 @@ def _keep_frame(source: Any, frame: int, image: Path) -> None:
         raise _refusal(image, "does not say how thick its slice is (SliceThickness)")
 
 
-def _segmentation(
-    results: Sequence[Segmentation], sources: Sequence[Any], frame: int | None, image: Path, path: Path
-) -> Any:
+def _segmentation(results: Sequence[Segmentation], sources: Sequence[Any], frame: int | None, path: Path) -> Any:
     result, source = results[0], sources[0]
     masks = np.stack([one.mask for one in results])
     # The masks of a run are one series of a study, whoever writes them and in how many goes; one and the same
     # mask is one and the same object, which an archive takes twice without keeping it twice.
     series = pydicom.uid.generate_uid(entropy_srcs=[source.StudyInstanceUID, str(_folder_of(result, path).absolute())])
     of_mask = [series, source.SOPInstanceUID, str(frame), hashlib.sha256(masks.tobytes()).hexdigest()]
-    try:
-        seg = highdicom.seg.Segmentation(
-            source_images=sources,
-            pixel_array=masks,
-            segmentation_type="BINARY",
-            segment_descriptions=[_describe(label, result) for label in range(1, len(result.class_names))],
-            series_instance_uid=series,
-            series_number=_SERIES_NUMBER,
-            series_description="amsunet",
-            sop_instance_uid=pydicom.uid.generate_uid(entropy_srcs=of_mask),
-            instance_number=max(1, frame or int(source.get("InstanceNumber") or 1)),
-            manufacturer="amsunet",
-            manufacturer_model_name="amsunet",
-            software_versions=amsunet.__version__,
-            device_serial_number="none",
-            content_label="SEGMENTATION",
-            specific_character_set="ISO_IR 192",  # UTF-8, which holds the names of the classes too
-        )
-    except (ValueError, TypeError, AttributeError, KeyError, IndexError):
-        raise _refusal(image, "has a header that the standard has no mask for") from None
+    seg = highdicom.seg.Segmentation(
+        source_images=sources,
+        pixel_array=masks,
+        segmentation_type="BINARY",
+        segment_descriptions=[_describe(label, result) for label in range(1, len(result.class_names))],
+        series_instance_uid=series,
+        series_number=_SERIES_NUMBER,
+        series_description="amsunet",
+        sop_instance_uid=pydicom.uid.generate_uid(entropy_srcs=of_mask),
+        instance_number=max(1, frame or int(source.get("InstanceNumber") or 1)),
+        manufacturer="amsunet",
+        manufacturer_model_name="amsunet",
+        software_versions=amsunet.__version__,
+        device_serial_number="none",
+        content_label="SEGMENTATION",
+        specific_character_set="ISO_IR 192",  # UTF-8, which holds the names of the classes too
+    )
     seg.ContentCreatorName = None  # nobody's, and has to be there
     if frame is not None:
         for group in seg.PerFrameFunctionalGroupsSequence:
