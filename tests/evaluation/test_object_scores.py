@@ -11,6 +11,7 @@ import pytest
 
 from amsunet.data.instances import Instances
 from amsunet.data.options import DataOptions, MaskOptions
+from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
 from amsunet.evaluation.object_scores import OBJECT_METRICS, score_objects
 from amsunet.evaluation.report import write_report
@@ -89,6 +90,11 @@ def test_masks_that_are_no_instance_masks_are_noted(run, said):
     found = evaluate(run, objects=True)
     assert found.objects is not None and found.objects.describe().startswith("objects, connected components")
     assert any("the masks are no instance masks" in note for note in found.notes)
+
+
+def test_a_separation_without_objects_is_refused(run):
+    with pytest.raises(InputError, match=r"^separation goes with objects=True: add that, or leave it out$"):
+        evaluate(run, options=RuntimeOptions(separation=1.0))
 
 
 def test_objects_are_scored_where_they_are_asked_for_alone(run):

@@ -92,6 +92,8 @@ def evaluate(
     """
     model = ModelRef.resolve(model)
     _refuse_exported(model, options)
+    if options.separation is not None and not objects:
+        raise InputError(f"{setting('separation')} goes with {setting(objects=True)}: add that, or leave it out")
     check_writable((Path(out) if out is not None else model.run or Path()) / "report.html")
     if model.run is not None:
         read_run(model.run)  # a folder that is no run is called so, not one without a model
