@@ -114,7 +114,7 @@ def test_a_broken_file_is_listed_and_does_not_stop_the_rest(images, tmp_path, ma
 
 
 _STEPS = {
-    "prepare": (Predictor, lambda predictor, image, name, *_: [name]),
+    "prepare": (Predictor, lambda predictor, image, name, spacing: [name]),
     "compute": (Predictor, lambda predictor, images: [one.name for one in images]),
     "finish": (PendingSegmentation, lambda pending: [pending.image.name]),
     "write": (Outputs, lambda outputs, segmentation, image, source: [segmentation.name]),

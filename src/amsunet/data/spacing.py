@@ -83,11 +83,11 @@ def of_ome(description: str) -> Spacing | None:
     pixels = re.search(r"<(?:\w+:)?Pixels\b[^>]*>", description)
     if pixels is None:
         return None
-    said = dict(re.findall(r'\bPhysicalSize([XY](?:Unit)?)\s*=\s*"([^"]*)"', html.unescape(pixels[0])))
-    units = [_IN_MILLIMETRES.get(said.get(f"{axis}Unit", "µm")) for axis in "YX"]
-    if None in units or not {"X", "Y"} <= said.keys():
+    stated = dict(re.findall(r'\bPhysicalSize([XY](?:Unit)?)\s*=\s*"([^"]*)"', html.unescape(pixels[0])))
+    units = [_IN_MILLIMETRES.get(stated.get(f"{axis}Unit", "µm")) for axis in "YX"]
+    if None in units or not {"X", "Y"} <= stated.keys():
         return None
-    down, across = (_lengths(said[axis], said[axis], unit or 0) for axis, unit in zip("YX", units, strict=True))
+    down, across = (_lengths(stated[axis], stated[axis], unit or 0) for axis, unit in zip("YX", units, strict=True))
     return None if down is None or across is None else (down[0], across[1])
 
 
