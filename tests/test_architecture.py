@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,9 @@ def test_every_part_is_known_to_the_rules():
             ("pytorch_lightning", "lightning", "kornia", "amsunet.training", "onnx", "openvino", "executorch"),
         ),
         ("import amsunet.inference.runtime", ("torch", "pytorch_lightning")),
+        # Triton's kernels are told to torch's compiler.
+        ("import amsunet.models, amsunet.inference.torch_runtime", () if find_spec("triton") else ("torch._dynamo",)),
+        ("import amsunet.training.train", ("pytorch_lightning", "monai", "torchmetrics", "matplotlib")),
         ("import amsunet", ("torch", "numpy", "click")),
         (
             "import click.testing, amsunet, amsunet.cli\n"
@@ -134,7 +138,7 @@ def test_every_part_is_known_to_the_rules():
             ("torch", "numpy", "pytorch_lightning"),
         ),
     ],
-    ids=["prediction", "page", "formats", "runtimes", "amsunet", "help", "wrong names"],
+    ids=["prediction", "page", "formats", "runtimes", "networks", "reading data", "amsunet", "help", "wrong names"],
 )
 def test_what_is_not_needed_is_not_loaded(code, absent):
     code += f"\nimport sys\nprint([name for name in {absent!r} if name in sys.modules])"

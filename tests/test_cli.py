@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from amsunet import cli
+from amsunet.cli.process import importing
 from amsunet.data.builtin_samples import locate
 from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.model_metadata import ModelDescription
@@ -112,6 +114,7 @@ def test_a_pyramid_gets_a_tiled_mask_at_the_level_asked_for(command, run, tmp_pa
 _SLOWLY = """
 import time
 from amsunet import cli
+from amsunet.cli.process import importing
 from amsunet.inference.predictor import Predictor
 compute = Predictor.compute
 Predictor.compute = lambda self, images: time.sleep(1) or compute(self, images)
@@ -433,3 +436,17 @@ def test_the_config_of_a_run_trains_the_same_network_again(command, run, tmp_pat
     assert all(torch.equal(again[name], value) for name, value in first.items()) and first.keys() == again.keys()
     plans = [json.loads((folder / "config.json").read_text())["plan"] for folder in (run, tmp_path / "again")]
     assert plans[0] == plans[1]
+
+
+def test_no_garbage_is_looked_for_while_much_is_imported_and_at_the_end():
+    with pytest.raises(ImportError), importing():
+        assert not gc.isenabled()
+        raise ImportError
+    assert gc.isenabled()
+    code = (
+        "import atexit, gc, sys\nfrom amsunet.cli import main\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 0))\n"
+        "sys.argv = ['amsunet', '--version']\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True"
