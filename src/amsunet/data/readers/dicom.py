@@ -65,14 +65,14 @@ def slice_distance(file: Path, place: str) -> float | None:
         if is_segmentation(header):
             return None
         measures = functional_group(header, frame_of(file, place, header), "PixelMeasuresSequence")
-        said = (header if measures is None else measures).get("SpacingBetweenSlices")
-        return abs(float(said)) if said else None
+        value = (header if measures is None else measures).get("SpacingBetweenSlices")
+        return abs(float(value)) if value else None
 
 
 def modality(file: Path, place: str) -> str:
     """What an image was taken with, as ``MR``; empty where that is not said, or is ``OT``, anything else."""
-    said = str(read_header(file).get("Modality") or "")
-    return said if said != "OT" and _MODALITY.fullmatch(said) else ""
+    value = str(read_header(file).get("Modality") or "")
+    return value if value != "OT" and _MODALITY.fullmatch(value) else ""
 
 
 def read(file: Path, place: str) -> Array:
