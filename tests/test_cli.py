@@ -61,7 +61,7 @@ def images(tmp_path) -> Path:
 
 
 def test_predict_keeps_names_and_sizes(command, run, images, tmp_path):
-    code, out, _ = command("predict", run, images, "--out", "masks", "--overlay", "--probability")
+    code, out, _ = command("predict", run, images, "--out", "masks", "--overlay", "--probability", "--objects")
     assert code == 0
     assert "4 masks in masks" in out and "images a second" in out
     for image in images.rglob("*.*"):
@@ -70,6 +70,8 @@ def test_predict_keeps_names_and_sizes(command, run, images, tmp_path):
             with Image.open(tmp_path / "masks" / kind / name) as written, Image.open(image) as original:
                 assert written.size == original.size
         assert set(np.unique(np.asarray(Image.open(tmp_path / "masks" / name)))) <= {0, 255}
+    assert (tmp_path / "masks" / "objects.csv").is_file()
+    assert (tmp_path / "masks" / "counts.csv").read_text(encoding="utf-8-sig").count("\n") == 1 + 4
 
 
 def test_predict_says_how_images_are_scaled_and_takes_another_scale(command, run, images):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from amsunet.choices import ResultForm
+from amsunet.data.components import number_objects
 from amsunet.data.images import read_image
 from amsunet.data.masks.files import read_mask
 from amsunet.errors import InputError
@@ -17,6 +18,7 @@ from amsunet.inference import segmentation as module
 from amsunet.inference.inputs import find_inputs
 from amsunet.inference.predict_files import predict_files
 from amsunet.inference.result_formats import FORMS, NOT_WRITABLE, choose_forms, open_writer
+from amsunet.text_files import read_rows
 
 pytest.importorskip("shapely", reason='needs pip install "amsunet[objects]"')
 ALL = tuple(form for form in FORMS if form != "seg")
@@ -132,3 +134,17 @@ def test_what_is_one_file_for_all_is_joined_though_the_work_is_stopped(images, o
         predict_files(make_light_predictor(), find_inputs([str(images[0])]), out, also=("coco",))
     parts = [*(out / "coco").rglob("*.json")]
     assert len(json.loads((out / "coco.json").read_text(encoding="utf-8"))["images"]) == len(parts) == 2
+
+
+def test_tables_hold_every_object_and_every_image_of_the_folder(images, out, make_light_predictor):
+    where, sizes = images
+    jobs, predictor = find_inputs([str(where)]), make_light_predictor()
+    predict_files(predictor, jobs[:2], out, also=("objects", "counts"))
+    predict_files(predictor, jobs, out, also=("objects", "counts"), resume=True)
+    objects, counts = (read_rows(out / f"{form}.csv") for form in ("objects", "counts"))
+    assert [row["image"] for row in counts] == sorted(sizes)
+    for row in counts:
+        own = [one for one in objects if one["image"] == row["image"]]
+        mask = read_mask(out / f"{row['image']}.png") > 0
+        assert len(own) == int(row["objects"]) == number_objects(mask)[1] > 0
+        assert sum(int(one["area_px"]) for one in own) == int(row["area_px"]) == mask.sum()

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     help="Also write each result for other programs, in a folder of the form's name: labels (TIFF of object numbers), "
     "geojson (QuPath), rois (ImageJ), coco, objects and counts (CSV), seg (DICOM SEG), nifti.",
 )
+@click.option(
+    "--objects",
+    is_flag=True,
+    help="Also write tables, CSV: a row an object (objects.csv) and a row an image and class (counts.csv); as --also "
+    "objects,counts.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace masks that are there already.")
 @click.option(
     "--resume",
@@ -75,6 +81,7 @@ def predict(
     overlay: bool,
     probability: bool,
     also: str,
+    objects: bool,
     overwrite: bool,
     resume: bool,
     level: int,
@@ -110,7 +117,7 @@ def predict(
         refuse_settings_of(click.get_current_context(), ("address", "workers", "threads", "record"), "--engine ray")
         do = predict_here
     count, predict_them = find_images(images, out, do)
-    forms = choose_forms(also)
+    forms = choose_forms(f"{also},objects,counts" if objects else also)
     predictor = load(model, options, model_file=model_file)
     echo(f"on {predictor}")
     with terminated_like_interrupted():
