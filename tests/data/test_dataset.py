@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from amsunet.data.dataset import foreground_share, open_dataset, read_labels
+from amsunet.data.dataset import foreground_share, open_dataset
 from amsunet.data.discovery.draft import draft_manifest
 from amsunet.data.groups import warn_of_groups
 from amsunet.data.images import Array
 from amsunet.data.masks import IGNORE_INDEX, MaskOptions
 from amsunet.data.masks.files import read_mask
+from amsunet.data.masks.labels import read_labels
 from amsunet.data.options import DataOptions
 from amsunet.errors import InputError
 

@@ -14,9 +14,10 @@ import pytest
 from amsunet.atomic_io import write_json
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.masks import IGNORE_INDEX, MaskConvention
+from amsunet.evaluation.calibration import Calibration
 from amsunet.evaluation.evaluation import Evaluation, evaluation_folder
 from amsunet.evaluation.findings import PixelCounts
-from amsunet.evaluation.metrics import Calibration, ImageScores, score_image
+from amsunet.evaluation.metrics import ImageScores, score_image
 from amsunet.evaluation.report import _confusion as confusion_table
 from amsunet.evaluation.report import write_report
 from amsunet.inference.model_ref import ModelRef

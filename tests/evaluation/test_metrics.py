@@ -10,7 +10,8 @@ import pytest
 from scipy.ndimage import distance_transform_edt
 
 from amsunet.data.masks import IGNORE_INDEX
-from amsunet.evaluation.metrics import Calibration, centreline_dice, score_image
+from amsunet.evaluation.calibration import Calibration
+from amsunet.evaluation.metrics import centreline_dice, score_image
 
 SIDE = 32
 

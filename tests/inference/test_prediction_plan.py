@@ -17,8 +17,8 @@ from amsunet.inference import prediction_plan
 from amsunet.inference.inputs import InputImage, find_inputs
 from amsunet.inference.outcome import FAILURES, REVIEW_LIST
 from amsunet.inference.predict_files import predict_files
-from amsunet.inference.prediction_plan import ignores_case
 from amsunet.inference.prediction_record import RECORD
+from amsunet.inference.taken_names import ignores_case
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
-from amsunet.data.dataset import Dataset, read_labels
+from amsunet.data.dataset import Dataset
 from amsunet.data.discovery.layout import Sample
 from amsunet.data.images import Array, read_image
 from amsunet.data.instances import Instances, has_instances, read_instances
 from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention
+from amsunet.data.masks.labels import read_labels
 from amsunet.data.masks.mask_cache import MaskCache
 from amsunet.data.preprocessing import Preprocessing, channels_first
 from amsunet.memory import MemoryCache

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from amsunet.data.builtin_samples import locate
 from amsunet.data.discovery.layout import Layout, Sample, find_samples
@@ -15,9 +12,10 @@ from amsunet.data.discovery.stacks import expand_stacks
 from amsunet.data.groups import with_groups
 from amsunet.data.images import Array, read_image
 from amsunet.data.masks.class_folders import find_folder_convention
-from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention
+from amsunet.data.masks.convention import MaskConvention
 from amsunet.data.masks.external import fit_convention, unknown_value
 from amsunet.data.masks.joined import refuse_two_observers
+from amsunet.data.masks.labels import read_labels
 from amsunet.data.masks.mask_cache import MaskCache
 from amsunet.data.masks.rules import absent_classes, find_convention
 from amsunet.data.masks.summary import MaskSummary
@@ -92,52 +90,6 @@ class Dataset:
     def foreground_share(self) -> dict[str, float]:
         """Share of foreground pixels, of any class, by sample name."""
         return {scan.sample.name: foreground_share(scan, self.convention) for scan in self.scans}
-
-
-def read_labels(sample: Sample, convention: MaskConvention, masks: MaskCache | None = None) -> Array:
-    """Read a sample's mask files as labels.
-
-    Args:
-        sample: The sample.
-        convention: How its masks are read.
-        masks: Files that were read before are kept here.
-
-    Returns:
-        (H, W) of uint8, ``IGNORE_INDEX`` where ignored and outside the field of view; not to be written to.
-
-    Raises:
-        InputError: If a file cannot be read.
-    """
-    masks = masks or MaskCache()
-    if convention.kind == "folders":
-        # A class whose file is absent has nothing in this image.
-        decoded = {
-            label: _decode(sample, name, convention, masks)
-            for label, name in enumerate(convention.folder_names, start=1)
-            if name in sample.masks
-        }
-        labels = np.zeros_like(next(iter(decoded.values())))
-        for label in convention.order or _smallest_last(decoded):
-            if label in decoded:
-                labels[decoded[label] == 1] = label
-        for here in decoded.values():
-            labels[here == IGNORE_INDEX] = IGNORE_INDEX
-    else:
-        (name,) = sample.masks
-        labels = _decode(sample, name, convention, masks)
-    if sample.roi is not None:
-        labels = np.where(masks.region(sample.roi), labels, np.uint8(IGNORE_INDEX))
-    return labels
-
-
-def _decode(sample: Sample, name: str, convention: MaskConvention, masks: MaskCache) -> Array:
-    file = masks.open(sample, name, apart=convention.kind == "instances")
-    return convention.decode(file.read_as(convention.reading), sample.masks[name])
-
-
-def _smallest_last(decoded: Mapping[int, Array]) -> list[int]:
-    """The classes by decreasing area in one image, as runs of earlier versions draw them."""
-    return sorted(decoded, key=lambda label: -int((decoded[label] == 1).sum()))
 
 
 def open_dataset(

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from amsunet.data.components import number_objects
-from amsunet.data.dataset import read_labels
 from amsunet.data.discovery.sample import Sample
 from amsunet.data.images import Array
 from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention, colour_numbers
+from amsunet.data.masks.labels import read_labels
 from amsunet.data.masks.mask_cache import MaskCache
 
 

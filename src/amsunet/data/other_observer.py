@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from amsunet.data.dataset import Dataset, read_labels
+from amsunet.data.dataset import Dataset
 from amsunet.data.discovery.sample import Sample
 from amsunet.data.images import Array
 from amsunet.data.masks.convention import MaskConvention
 from amsunet.data.masks.external import fit_convention
+from amsunet.data.masks.labels import read_labels
 from amsunet.data.scan import scan_samples
 from amsunet.errors import InputError
 

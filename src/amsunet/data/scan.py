@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from amsunet.data.channels import Names, channel_names, describe_channels
 from amsunet.data.discovery.layout import Sample
@@ -22,16 +21,13 @@ from amsunet.data.masks.files import Reading
 from amsunet.data.masks.mask_cache import MaskCache
 from amsunet.data.masks.summary import MaskSummary, summarise
 from amsunet.data.spacing import Spacing
+from amsunet.data.thumbnail import detail_of, grey_of, thumbnail_of
 from amsunet.data.value_range import ValueRange, common_range, values_of
 from amsunet.errors import InputError
 from amsunet.memory import MemoryBudget
 from amsunet.progress import report
 
-THUMBNAIL = 16
 _SAMPLED_SIDE = 512
-DETAIL = 64
-_LOUDEST = 2.0
-"""Detail is clipped at this many medians, or the border of a round field of view would dominate it."""
 _BYTES_A_PIXEL = 28
 """What the scan of an image and its mask takes at most, as measured."""
 _KINDS = {
@@ -235,7 +231,7 @@ def _scan(sample: Sample, apart: bool, cache: MaskCache) -> Scan:
             )
         inside = image[roi]
     mean, std = _mean_and_deviation(inside)
-    grey = _grey(image)
+    grey = grey_of(image)
     names = channel_names(sample.image, channels)
     coloured = channels == 3 and not names and not (image == image[..., :1]).all()
     return Scan(
@@ -250,10 +246,10 @@ def _scan(sample: Sample, apart: bool, cache: MaskCache) -> Scan:
         tuple(mean.tolist()),
         tuple(std.tolist()),
         masks,
-        _thumbnail(grey),
+        thumbnail_of(grey),
         hashlib.sha1(np.ascontiguousarray(image).data, usedforsecurity=False).hexdigest(),
         mask_checksum.hexdigest(),
-        _detail(grey),
+        detail_of(grey),
         names,
     )
 
@@ -298,28 +294,3 @@ def _mean_and_deviation(pixels: Array) -> tuple[Array, Array]:
         for counted, mean in zip(counts, means, strict=True)
     ]
     return np.array(means), np.sqrt(variances)
-
-
-def _grey(image: Array) -> Array:
-    grey: Array = image[..., 0].astype(np.float32)
-    for channel in range(1, image.shape[2]):  # NumPy is slow along an axis of three
-        grey += image[..., channel]
-    grey /= image.shape[2]
-    return grey
-
-
-def _thumbnail(grey: Array) -> Array:
-    small = _shrunk(grey, THUMBNAIL)
-    centred: Array = small - small.mean()
-    return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6))
-
-
-def _detail(grey: Array) -> Array:
-    small = Image.fromarray(_shrunk(grey, THUMBNAIL)).resize((DETAIL, DETAIL), Image.Resampling.BICUBIC)
-    fine = _shrunk(grey, DETAIL) - np.asarray(small)
-    loudest = max(_LOUDEST * float(np.median(np.abs(fine))), 1e-6)
-    return np.asarray(np.round(127 * np.clip(fine / loudest, -1, 1)), np.int8)
-
-
-def _shrunk(grey: Array, side: int) -> Array:
-    return np.asarray(Image.fromarray(grey).resize((side, side), Image.Resampling.BOX))

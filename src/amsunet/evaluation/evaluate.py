@@ -22,9 +22,10 @@ from amsunet.data.other_observer import OtherObserver, open_other_observer
 from amsunet.data.spacing import Lengths, Spacing
 from amsunet.device import environment
 from amsunet.errors import InputError
+from amsunet.evaluation.calibration import Calibration
 from amsunet.evaluation.evaluation import Evaluation, evaluation_folder
 from amsunet.evaluation.findings import PixelCounts
-from amsunet.evaluation.metrics import NSD_TOLERANCE, Calibration, ImageScores, score_image, score_mask
+from amsunet.evaluation.metrics import NSD_TOLERANCE, ImageScores, score_image, score_mask
 from amsunet.evaluation.object_scores import score_objects
 from amsunet.evaluation.samples import EvaluationImages, choose_images
 from amsunet.evaluation.statistics import mean_of_known

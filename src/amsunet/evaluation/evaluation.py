@@ -18,9 +18,11 @@ from amsunet.data.images import Array
 from amsunet.data.masks import MaskConvention
 from amsunet.data.masks.inversion import how_to_invert
 from amsunet.data.spacing import Lengths
+from amsunet.evaluation.calibration import Calibration
 from amsunet.evaluation.findings import PixelCounts
-from amsunet.evaluation.metrics import EMPTY_RULE, METRICS, NSD_TOLERANCE, Calibration, ImageScores, metric_names
+from amsunet.evaluation.metrics import EMPTY_RULE, METRICS, NSD_TOLERANCE, ImageScores, metric_names
 from amsunet.evaluation.object_scores import ObjectEvaluation
+from amsunet.evaluation.observer import Observer
 from amsunet.evaluation.score_table import as_text
 from amsunet.evaluation.statistics import Interval, RiskCoverage, mean_of_known, mean_with_interval, risk_coverage
 from amsunet.evaluation.volume_scores import VolumeScores, VolumeSummary, summarise
@@ -274,39 +276,6 @@ class Evaluation:
         return {
             "mean_over_classes": self._means(None),
             "classes": {name: self._means(label) for label, name in self._labelled()},
-        }
-
-
-@dataclass(frozen=True)
-class Observer:
-    """A second observer beside the network: both against the reference, on the images that the observer marked."""
-
-    theirs: Evaluation
-    """The second observer's masks, scored as if a network had made them."""
-    network: Evaluation
-    """The network, on the same images."""
-    evaluated: int
-    """All images that the network was evaluated on."""
-
-    @property
-    def images(self) -> str:
-        """How many of the images have a second observer's mask."""
-        count = len(self.theirs.images)
-        return f"all {count} images" if count == self.evaluated else f"{count} of {self.evaluated} images"
-
-    def rows(self) -> Iterator[tuple[str, Interval, Interval]]:
-        """Each metric that a mask without probabilities has: of the observer, and of the network."""
-        for metric, name in self.theirs.metric_names.items():
-            theirs = self.theirs.interval(metric)
-            if theirs.count:
-                yield name, theirs, self.network.interval(metric)
-
-    def summary(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        return {
-            "images": len(self.theirs.images),
-            **self.theirs.means(),
-            "network_on_the_same_images": self.network.means(),
         }
 
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from amsunet.evaluation.calibration import Calibration
 from amsunet.evaluation.evaluate import is_thin
-from amsunet.evaluation.metrics import Calibration, score_image
+from amsunet.evaluation.metrics import score_image
 from amsunet.evaluation.plots import case_panels, data_address, figure_text
 from amsunet.progress import Stopwatch
 from amsunet.training.command_time import Scene

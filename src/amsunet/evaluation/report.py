@@ -9,8 +9,8 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from amsunet.atomic_io import remove_abandoned, write_text
-from amsunet.data.dataset import read_labels
 from amsunet.data.images import read_image
+from amsunet.data.masks.labels import read_labels
 from amsunet.data.overlay import COLOURS
 from amsunet.evaluation.evaluation import Evaluation, evaluation_folder
 from amsunet.evaluation.metrics import EMPTY_RULE, ImageScores

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-import tempfile
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +21,7 @@ from amsunet.inference.prediction_record import RECORD, Prediction, PredictionRe
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.result_formats import joined_paths
 from amsunet.inference.slide import SlideTask
+from amsunet.inference.taken_names import TakenNames
 from amsunet.inference.volume import SUFFIX, VolumeTask
 from amsunet.wording import setting
 
@@ -220,10 +218,10 @@ class Planner:
         """Raise InputError if a result would take the place of another file, of an image that is to be segmented, or of
         another result; also where names differ by case alone, on a file system that takes these for one.
         """
-        images = _Names(self.record.folder)
+        images = TakenNames(self.record.folder)
         for one in inputs:
             images.add(one.image.resolve(), one.image)
-        results, folders = _Names(self.record.folder), _Names(self.record.folder)
+        results, folders = TakenNames(self.record.folder), TakenNames(self.record.folder)
         for image, targets in _targets(plan):
             for target in targets:
                 if images.find(target.resolve()):
@@ -262,41 +260,6 @@ class Planner:
                 f"{setting('out')}, or set {setting(overwrite=True)}"
             )
         return f"{target} is there already: {others}"
-
-
-class _Names:
-    """Paths and the images they belong to, found as the file system of a folder takes names."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._exact: dict[Path, Path] = {}
-        self._similar: dict[str, Path] = {}
-
-    def add(self, path: Path, image: Path) -> None:
-        self._exact[path] = self._similar[_without_case(path)] = image
-
-    def find(self, path: Path) -> Path | None:
-        """The image that a path, or one that is the same here, belongs to."""
-        similar = self._similar.get(_without_case(path))
-        if similar is None or path in self._exact:
-            return self._exact.get(path)
-        return similar if self._ignores_case else None
-
-    @cached_property
-    def _ignores_case(self) -> bool:
-        return ignores_case(self._folder)
-
-
-def ignores_case(folder: Path) -> bool:
-    """Whether names that differ by case alone are one name in a folder, which need not exist."""
-    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    with tempfile.NamedTemporaryFile(dir=there, prefix=".case", suffix=".partial") as file:
-        path = Path(file.name)
-        return path.with_name(path.name.upper()).exists()
-
-
-def _without_case(path: Path) -> str:
-    return unicodedata.normalize("NFC", str(path)).casefold()
 
 
 def _targets(plan: PredictionPlan) -> Iterator[tuple[Path, Iterable[Path]]]:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amsunet.data.dataset import open_dataset, read_labels
+from amsunet.data.dataset import open_dataset
 from amsunet.data.discovery.draft import draft_manifest
 from amsunet.data.discovery.layout import find_samples
+from amsunet.data.masks.labels import read_labels
 from amsunet.data.options import DataOptions, MaskOptions
 from amsunet.errors import InputError
 

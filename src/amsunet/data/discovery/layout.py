@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from amsunet.data.discovery.dataset_json import apply_dataset_json
 from amsunet.data.discovery.dicom_series import name_patients, pair_segmentations
 from amsunet.data.discovery.folders import Picture, Roles, assign_roles, locate_pictures, splits_by_file_names
 from amsunet.data.discovery.inspection import roles_by_content
+from amsunet.data.discovery.layout_notes import note_left_out, note_pairs, note_splits
 from amsunet.data.discovery.manifest import read_manifest
 from amsunet.data.discovery.other_formats import describe_other, stem_of, without_suffix
 from amsunet.data.discovery.outline_files import add_outlined
@@ -25,12 +25,10 @@ from amsunet.data.discovery.refusal import explain_nothing_found
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.split_file import apply_split_file
 from amsunet.data.discovery.tree import Tree, describe_other_files, walk
-from amsunet.data.discovery.words import Split, words_of
+from amsunet.data.discovery.words import Split
 from amsunet.errors import InputError
 from amsunet.regular_file import refuse_irregular
-from amsunet.wording import setting
 
-_LIKE_SPLITS = frozenset({"dev", "eval", "evaluation", "holdout", "heldout", "hold", "devel", "development"})
 __all__ = ["Layout", "Sample", "Split", "find_samples"]
 
 
@@ -112,7 +110,7 @@ def _look_through(source: Path, channels: Sequence[str] | None = None) -> tuple[
 def _with_tables(source: Path, layout: Layout) -> Layout:
     apply_dataset_json(source, layout)
     if layout.samples:
-        _note_splits(layout, source)
+        note_splits(layout, source)
         apply_split_file(source, layout)
         apply_tables(source, layout)
         name_patients(layout)
@@ -187,8 +185,8 @@ def _add_samples(roles: Roles, paired: Paired, layout: Layout) -> None:
     without = [image for image in roles.images if image.path not in paired.masks]
     if layout.samples:
         without = _leave_branches_alone(without, roles, paired, layout)
-        _note_pairs(roles, paired, layout)
-        _note_left_out(roles.aside, {*roi_of.values()}, roles.rois, layout)
+        note_pairs(roles, paired, layout)
+        note_left_out(roles.aside, {*roi_of.values()}, roles.rois, layout)
         if paired.aside:
             used = next(iter(layout.samples[0].masks.values())).parent
             layout.warnings.append(
@@ -217,62 +215,6 @@ def _warn_of_uncertain_pairs(roles: Roles, paired: Paired, layout: Layout) -> No
     layout.samples = [sample for sample in layout.samples if sample.image not in layout.in_doubt]
 
 
-def _note_pairs(roles: Roles, paired: Paired, layout: Layout) -> None:
-    """Note which masks were joined, guessed or set aside as those of a second observer."""
-    joined = [sample for sample in layout.samples if sample.more_masks]
-    if joined:
-        label = next(iter(joined[0].more_masks))
-        files = [joined[0].masks[label], *joined[0].more_masks[label]]
-        layout.notes.append(
-            f"{len(joined)} of {len(layout.samples)} images have several masks, as {joined[0].image} "
-            f"({', '.join(path.name for path in files[:3])}{', ...' if len(files) > 3 else ''}): they are joined into "
-            f"one; {setting(instances=True)} keeps their objects apart, a manifest.csv with a column mask:CLASS "
-            "for each makes them classes"
-        )
-    if paired.guessed:
-        image, mask = paired.guessed[0]
-        layout.warnings.append(
-            f"{len({image for image, _ in paired.guessed})} images get their masks by names that are only similar, as "
-            f"{image} gets {mask}: if that is wrong, write a manifest.csv with the columns image,mask"
-        )
-    layout.warnings += paired.warnings
-    for name in paired.class_names:
-        absent = [sample for sample in layout.samples if name not in sample.masks]
-        if absent:
-            layout.warnings.append(
-                f"{len(absent)} of {len(layout.samples)} images have no file for the class {name}, as "
-                f"{absent[0].image}: they are taken as images without this class"
-            )
-    for folder in sorted({one.path.parent for one in roles.observers}):
-        left_out = _all_in(folder, roles)
-        layout.notes.append(
-            f"{folder} {'is left out: a second' if left_out else 'holds a second'} observer's masks: they are not "
-            "trained on, evaluate scores them beside the network"
-        )
-    scored = {sample.other_observer for sample in layout.samples}
-    if further := sorted(one.path for one in roles.observers if one.path not in scored):
-        layout.warnings.append(
-            f"{len(further)} masks of further observers are not used, as {further[0]}: one per image is scored"
-        )
-
-
-def _all_in(folder: Path, roles: Roles) -> bool:
-    return not any(mask.path.parent == folder for mask in roles.masks)
-
-
-def _note_left_out(aside: list[Picture], used_rois: set[Path], rois: list[Picture], layout: Layout) -> None:
-    """Warn of pictures that are neither images nor masks, by folder."""
-    left = [*aside, *(roi for roi in rois if roi.path not in used_rois)]
-    by_kind: dict[str, list[Path]] = defaultdict(list)
-    for picture in left:
-        by_kind[re.sub(r"\d+", "0", str(picture.path.parent))].append(picture.path)
-    for paths in list(by_kind.values())[:4]:
-        layout.warnings.append(f"{len(paths)} pictures are not used, as {paths[0]}: neither images nor their masks")
-    rest = list(by_kind.values())[4:]
-    if rest:
-        layout.warnings.append(f"{sum(map(len, rest))} more pictures are not used, in {len(rest)} other folders")
-
-
 def _leave_branches_alone(without: list[Picture], roles: Roles, paired: Paired, layout: Layout) -> list[Picture]:
     """Leave out, with a warning, folders of pictures that are not called images and hold no image with a mask."""
     by_folder: dict[Path, list[Picture]] = defaultdict(list)
@@ -293,33 +235,6 @@ def _leave_branches_alone(without: list[Picture], roles: Roles, paired: Paired, 
         f"{count} pictures are left out, as {by_folder[alone[0]][0].path}: none in their folders has a mask"
     )
     return [image for image in without if image.path.parent not in set(alone)]
-
-
-def _note_splits(layout: Layout, source: Path) -> None:
-    """Note which folders were taken for splits."""
-    named: dict[str, set[str]] = defaultdict(set)
-    for picture in locate_pictures([sample.image for sample in layout.samples], source):
-        for name, place in zip(picture.folders, picture.places, strict=True):
-            if place.startswith("="):
-                named[place.split()[0][1:]].add(name)
-    if named:
-        folders = "; ".join(f"{split}: {', '.join(sorted(names))}" for split, names in sorted(named.items()))
-        layout.notes.append(f"folders name the splits ({folders})")
-        _note_no_splits(source, layout)
-
-
-def _note_no_splits(source: Path, layout: Layout) -> None:
-    """Warn of folders beside the splits that may be meant as one and are not understood."""
-    other: dict[str, list[Path]] = defaultdict(list)
-    for picture in locate_pictures([sample.image for sample in layout.samples if sample.split is None], source):
-        for name in picture.folders:
-            if _LIKE_SPLITS & set(words_of(name)):
-                other[name].append(picture.path)
-    for name, paths in sorted(other.items()):
-        layout.warnings.append(
-            f"the folder {name} names no split (train, val and test do): its {len(paths)} images are used as others, "
-            "and may be trained on; rename it to val or test, or name its images in a split.json"
-        )
 
 
 def _unique_names(samples: list[Sample]) -> list[Sample]:
