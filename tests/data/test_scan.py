@@ -103,7 +103,7 @@ def test_an_image_without_room_is_its_own_failure(tmp_path, monkeypatch):
             raise MemoryError
         return grey
 
-    monkeypatch.setattr("amsunet.data.scan._thumbnail", full)
+    monkeypatch.setattr("amsunet.data.scan.thumbnail_of", full)
     scans, problems = scan_samples(samples)
     assert [scan.sample.name for scan in scans] == ["0", "1", "3"]
     assert [problem.message for problem in problems] == [

@@ -124,17 +124,34 @@ def test_four_dimensions_are_refused_until_it_is_said_what_they_are(make_volumes
     save_volume(root / "imagesTr" / "case_000_0000.nii.gz", array)
     with pytest.raises(InputError, match=r"4 dimensions .*set --fourth-axis channels or --fourth-axis time"):
         open_dataset(root)
-    with pytest.raises(InputError, match="has 2 channels, and volumes of one are read"):
-        open_dataset(root, DataOptions(fourth_axis="channels"))
+    of_channels = open_dataset(root, DataOptions(fourth_axis="channels"))
+    assert _names(of_channels) == [f"case_000_z{z:03}" for z in range(5)]
+    image, labels = of_channels.read(of_channels.samples[2])
+    assert image.shape == (*labels.shape, 2)
     (root / "dataset.json").write_text(json.dumps({"channel_names": {"0": "T1", "1": "T2"}}))
-    with pytest.raises(InputError, match="has 2 channels, and volumes of one are read"):
-        open_dataset(root)
+    assert _names(open_dataset(root)) == _names(of_channels)
     with pytest.raises(InputError, match="have 2 and 1 entries in the fourth dimension"):
         open_dataset(root, DataOptions(fourth_axis="time"))
     save_volume(root / "labelsTr" / "case_000.nii.gz", (array > 6).astype(np.uint8))
     dataset = open_dataset(root, DataOptions(fourth_axis="time", masks=MaskOptions(classes=(0, 1))))
     assert _names(dataset)[4:6] == ["case_000_t000z004", "case_000_t001z000"]
     assert {sample.group for sample in dataset.samples} == {"case_000"}
+
+
+def test_channels_in_a_file_each_are_put_together_slice_by_slice(make_volumes, save_volume):
+    root = make_volumes(2)
+    for number in range(2):
+        first = root / "imagesTr" / f"case_{number:03}_0000.nii.gz"
+        (first.parent / first.name.replace("_0000", "_0001")).write_bytes(first.read_bytes())
+    dataset = open_dataset(root)
+    assert _names(dataset) == [f"case_{n:03}_z{z:03}" for n in range(2) for z in range(5)]
+    assert {sample.group for sample in dataset.samples} == {"case_000", "case_001"}
+    assert {scan.channel_names for scan in dataset.scans} == {("0000", "0001")}
+    image, labels = dataset.read(dataset.samples[2])
+    assert image.shape == (*labels.shape, 2) and np.array_equal(image[..., 0], image[..., 1])
+    save_volume(root / "imagesTr" / "case_001_0001.nii.gz", np.zeros((48, 40, 4), np.int16))
+    (problem,) = open_dataset(root, DataOptions(skip_broken=True)).problems
+    assert "are channels of one image and have 48 x 40 x 5 and 48 x 40 x 4 voxels" in problem.message
 
 
 def test_a_single_file_is_no_data_set(make_volumes):

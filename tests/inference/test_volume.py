@@ -35,6 +35,21 @@ def test_a_volume_goes_in_and_a_volume_comes_out(head, make_light_predictor, tmp
     np.testing.assert_array_equal(_voxels(tmp_path / "out" / "head.nii.gz"), 255 * (_voxels(head) > 127))
 
 
+def test_channels_are_in_a_file_each_or_in_the_fourth_dimension(head, make_predictor, save_volume, tmp_path):
+    both = np.stack([_voxels(head), 255 - _voxels(head)], axis=-1)
+    named = [save_volume(tmp_path / "two" / f"head_000{n}.nii.gz", both[..., n], _AFFINE) for n in range(2)]
+    predictor = make_predictor(in_channels=2, channel_names=("0000", "0001"))
+    outcome = predict_files(predictor, find_inputs([str(one) for one in named]), tmp_path / "out")
+    assert (outcome.written, outcome.failures) == (1, {})
+    in_files = _voxels(tmp_path / "out" / "head.nii.gz")
+    save_volume(tmp_path / "four" / "head.nii.gz", both, _AFFINE)
+    predictor = make_predictor(in_channels=2, channel_names=("channel 1", "channel 2"))
+    outcome = predict_files(predictor, find_inputs([str(tmp_path / "four")]), tmp_path / "again")
+    assert (outcome.written, outcome.failures) == (1, {})
+    np.testing.assert_array_equal(_voxels(tmp_path / "again" / "head.nii.gz"), in_files)
+    assert in_files.any() and in_files.shape == (20, 24, 4)
+
+
 def test_slices_are_predicted_as_images_are(head, make_light_predictor, tmp_path):
     predictor = make_light_predictor()
     predict_files(predictor, find_inputs([str(head)]), tmp_path / "out")
@@ -99,7 +114,7 @@ def test_a_volume_that_cannot_be_read_is_noted_and_the_rest_goes_on(head, save_v
     outcome = predict_files(predictor, find_inputs([str(head.parent)]), tmp_path / "out")
     assert outcome.written == 1
     messages = {path.rpartition("/")[2]: message for path, message in outcome.failures.items()}
-    assert "4 dimensions (4 x 5 x 6 x 2), and masks are made of files of three" in messages["a.nii.gz"]
+    assert "4 dimensions (4 x 5 x 6 x 2), and the network takes one channel (grey)" in messages["a.nii.gz"]
     assert "not finite numbers" in messages["b.nii.gz"]
     assert "c.nii.gz" in messages["c.nii.gz"] and "d.nii is empty (0 bytes)" in messages["d.nii"]
     assert sorted(path.name for path in (tmp_path / "out").glob("*.nii*")) == ["head.nii.gz"]

@@ -18,6 +18,7 @@ _LOUDEST = 2.0
 
 
 def grey_of(image: Array) -> Array:
+    """The mean of the channels of an image, (H, W) of float32."""
     grey: Array = image[..., 0].astype(np.float32)
     for channel in range(1, image.shape[2]):  # NumPy is slow along an axis of three
         grey += image[..., channel]
@@ -26,12 +27,14 @@ def grey_of(image: Array) -> Array:
 
 
 def thumbnail_of(grey: Array) -> Array:
+    """A small picture of a grey image, (16, 16), with zero mean and unit norm."""
     small = _shrunk(grey, THUMBNAIL)
     centred: Array = small - small.mean()
     return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6))
 
 
 def detail_of(grey: Array) -> Array:
+    """What the thumbnail of a grey image leaves out, (64, 64) of int8."""
     small = Image.fromarray(_shrunk(grey, THUMBNAIL)).resize((DETAIL, DETAIL), Image.Resampling.BICUBIC)
     fine = _shrunk(grey, DETAIL) - np.asarray(small)
     loudest = max(_LOUDEST * float(np.median(np.abs(fine))), 1e-6)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from amsunet.data.containers import addresses, find_address, is_container, is_volume
+from amsunet.data.containers import addresses, file_of, files_of, find_address, is_container, is_volume
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.groups import propose_groups
 from amsunet.data.image_file import read_errors
@@ -113,13 +113,21 @@ def _places(file: Path, axis: Axis | None, fourth_axis: FourthAxis | None, chann
     """The images in a file; the data set may have as many channels as a volume has entries in its fourth dimension."""
     if not is_volume(file):
         return ["" if one == file else one.relative_to(file).as_posix() for one in addresses(file)]
-    if fourth_axis is None and open_volume(file).entries == channels > 1:
+    first, *others = files_of(file)
+    volume = open_volume(first)
+    if fourth_axis is None and volume.entries == channels > 1:
         fourth_axis = "channels"
-    places = nifti.places(file, axis, fourth_axis)
-    if places[0].startswith("c"):
-        raise InputError(
-            f"{file} has {open_volume(file).entries} channels, and volumes of one are read: save one channel a file"
-        )
+    places = nifti.places(first, axis, fourth_axis)
+    for other in others:
+        apart = describe_apart(first, other)
+        if volume.entries != open_volume(other).entries:
+            apart = "differ in the fourth dimension"
+        if apart or places[0].startswith("c"):
+            apart = apart or "have a fourth dimension of channels each"
+            raise InputError(
+                f"{first} and {other} are channels of one image and {apart}: save all on one grid, a channel a file",
+                code="apart",
+            )
     return places
 
 
@@ -138,8 +146,8 @@ def _at(mask: Path, place: str, image: Path) -> Path:
 def _refuse_other(image: Path, mask: Path, count: int, *, in_time: bool) -> None:
     """Raise InputError for a mask that is not of the same volume as its image."""
     if is_volume(image) and is_volume(mask):
-        entries, of_mask = open_volume(image).entries if in_time else 1, open_volume(mask).entries
-        apart = describe_apart(image, mask)
+        entries, of_mask = open_volume(file_of(image)).entries if in_time else 1, open_volume(mask).entries
+        apart = describe_apart(file_of(image), mask)
         if entries != of_mask:
             apart = f"have {entries} and {of_mask} entries in the fourth dimension"
         if apart:

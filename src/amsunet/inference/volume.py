@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from amsunet.data.channels import describe_channels
 from amsunet.data.components import keep_largest
+from amsunet.data.containers import file_of
 from amsunet.data.image_file import read_errors
-from amsunet.data.images import Array, read_image
+from amsunet.data.images import Array
 from amsunet.data.readers.nifti_volume import Axis, Volume, open_volume, write_like
 from amsunet.errors import InputError
 from amsunet.inference.outputs import mask_paths
@@ -72,19 +74,22 @@ class VolumeTask:
             VolumeError: If it cannot be read, or the network gives no numbers.
         """
         with _as_failure(self.path):
-            volume = open_volume(self.path)
-            axis = self._predictor.description.preprocessing.slice_axis or volume.axis
-            if volume.entries > 1 and not volume.is_vector:
+            volume = open_volume(file_of(self.path))
+            wanted = self._predictor.description.preprocessing
+            axis = wanted.slice_axis or volume.axis
+            of_channels = volume.entries > 1 and not volume.is_vector
+            if of_channels and volume.entries != wanted.in_channels:
+                channels = describe_channels(wanted.in_channels, wanted.channel_names)
                 raise InputError(
-                    f"{self.path} has 4 dimensions ({volume.voxels} x {volume.entries}), and masks are made of files "
-                    "of three: save each volume as a file of its own"
+                    f"{self.path} has 4 dimensions ({volume.voxels} x {volume.entries}), and the network takes "
+                    f"{channels}: save each volume as a file of its own"
                 )
         known = self._predictor.description
         labels = np.zeros((volume.slices(axis), *volume.size(axis)), np.uint8)
         uncertainty = Uncertainty(self._convention.num_classes)
         differences: Counter[str] = Counter()
         polarity = ""
-        for index, found in enumerate(self._segmentations(volume, axis)):
+        for index, found in enumerate(self._segmentations(volume, axis, "c" * of_channels)):
             labels[index] = found.mask
             uncertainty.add(found.probability, found.mask)
             differences[found.out_of_distribution] += 1
@@ -98,15 +103,15 @@ class VolumeTask:
         reasons = review_reasons_of(uncertainty.value(), known.uncertainty_limit, different, polarity)
         return ReviewItem(str(self.path), uncertainty.value(), "; ".join(reasons), different, polarity)
 
-    def _segmentations(self, volume: Volume, axis: Axis) -> Iterator[Segmentation]:
-        """Of every slice, in their order."""
-        places = [f"{axis}{index:03}" for index in range(volume.slices(axis))]
+    def _segmentations(self, volume: Volume, axis: Axis, before: str) -> Iterator[Segmentation]:
+        """Of every slice, in their order; ``before`` is what its place begins with."""
+        places = [f"{before}{axis}{index:03}" for index in range(volume.slices(axis))]
         working = self._predictor.description.preprocessing.working_size(*volume.size(axis))
         step = max(1, _BATCH_PIXELS // math.prod(working))
         for start in range(0, len(places), step):
             with _as_failure(self.path):
                 prepared = [
-                    self._predictor.prepare(read_image(self.path / place), place, volume.pixel(axis))
+                    self._predictor.prepare(self._predictor.read(self.path / place), place, volume.pixel(axis))
                     for place in places[start : start + step]
                 ]
             for one in self._predictor.compute(prepared):

@@ -87,6 +87,12 @@ def spacing(file: Path, place: str) -> tuple[float, float] | None:
     return volume.pixel(_parse(volume, place).axis)
 
 
+def channel_names(file: Path, place: str) -> tuple[str, ...]:
+    """Numbers in place of names: three channels of a fourth dimension are no colours. Empty of other slices."""
+    volume = open_volume(file)
+    return tuple(f"channel {number}" for number in range(1, volume.entries + 1)) if place.startswith("c") else ()
+
+
 def slice_distance(file: Path, place: str) -> float | None:
     """Millimetres from a slice to the next."""
     volume = open_volume(file)
