@@ -217,7 +217,7 @@ def test_the_command_writes_it_and_knows_what_goes_with_it(coloured, tmp_path, m
 
 
 @pytest.mark.skipif(not VALIDATOR, reason="needs bioimageio.core in an environment of its own: AMSUNET_BIOIMAGEIO")
-def test_the_formats_own_program_finds_nothing_wrong(shared, tmp_path):
-    made = export_bioimage("zoo:vessels", shared("DRIVE"), out=tmp_path / "vessels.zip")
+def test_the_formats_own_program_finds_nothing_wrong(coloured, tmp_path):
+    made = export_bioimage("zoo:vessels", coloured, out=tmp_path / "vessels.zip")
     done = subprocess.run([VALIDATOR, "test", str(made.path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
