@@ -20,6 +20,7 @@ from amsunet.data import tiff, tiff_pages
 from amsunet.data.channel_files import first_channel, split_channels
 from amsunet.data.containers import file_of, find_address
 from amsunet.data.image_header import MAXIMUM_PIXELS, NO_MEMORY, claim_of, refuse_claim
+from amsunet.data.orientation import orientation_of_page
 from amsunet.errors import InputError
 from amsunet.memory import is_out_of_memory
 from amsunet.process_state import Borrowed, quiet
@@ -199,7 +200,7 @@ def orientation_of(path: Path) -> int:
     with suppress(Exception), reading():  # read_image reports the reason
         if is_tiff(path):
             with open_tiff(path) as opened:
-                return tiff.orientation(tiff_pages.image_pages(opened)[0])
+                return orientation_of_page(tiff_pages.image_pages(opened)[0])
         with open_regular(path) as file:
             return int(Image.Image.getexif(_identify(file)).get(ORIENTATION, 1))  # that of PNG would read all pixels
     return 1

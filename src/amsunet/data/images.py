@@ -22,6 +22,7 @@ from amsunet.data.containers import find_address
 from amsunet.data.image_file import ORIENTATION, is_tiff, open_picture, open_tiff, read_errors
 from amsunet.data.image_header import claim_of_page, refuse_claim
 from amsunet.data.missing_rows import refuse_missing_rows
+from amsunet.data.orientation import upright
 from amsunet.errors import InputError
 from amsunet.optional import require
 
@@ -146,7 +147,7 @@ def decode_picture(picture: ImageFile.ImageFile, path: Path, *, as_image: bool) 
         raise InputError(f"{path} holds {frames} pages: save each page as a file of its own")
     if isinstance(picture, PngImageFile) and "RGB" in picture.mode and (kind := _wide_kind(picture)):
         pixels = _wide_grey(picture) if "LA" in kind else _wide_colours(path, picture.mode)
-        return tiff.upright(pixels, picture.getexif().get(ORIENTATION, 1))
+        return upright(pixels, picture.getexif().get(ORIENTATION, 1))
     picture.load()
     refuse_missing_rows(path, picture)
     array = _by_pillow(picture, palette_as_colour=as_image)

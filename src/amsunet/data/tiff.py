@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
+from amsunet.data.orientation import orientation_of_page, upright
 from amsunet.errors import InputError
 from amsunet.optional import install_command
 from amsunet.wording import setting
@@ -237,7 +238,7 @@ def unpacked(page: Any, path: Path, *, palette_as_colour: bool) -> Pixels:
         pixels = (np.moveaxis(page.colormap, 0, 1)[pixels] >> 8).astype(np.uint8)
     if _beyond(page) == 1 and not _has_alpha(page):
         pixels = pixels[..., :-1]
-    return upright(black_as_zero(pixels, page, path), orientation(page))
+    return upright(black_as_zero(pixels, page, path), orientation_of_page(page))
 
 
 def unpacked_channels(pages: Sequence[Any], path: Path, samples: str = "") -> Pixels:
@@ -263,7 +264,7 @@ def unpacked_channels(pages: Sequence[Any], path: Path, samples: str = "") -> Pi
     pixels = pixels[..., None] if pixels.ndim == 2 else np.moveaxis(pixels, 0, 2) if first.axes == "SYX" else pixels
     if len(pages) == 1:
         pixels = pixels[..., kept_samples(first, samples)]
-    return upright(black_as_zero(pixels, first, path), orientation(first))
+    return upright(black_as_zero(pixels, first, path), orientation_of_page(first))
 
 
 def kept_samples(page: Any, samples: str = "") -> list[int]:
@@ -278,28 +279,6 @@ def kept_samples(page: Any, samples: str = "") -> list[int]:
         return [*range(1 if count < 3 else 3)]
     colours = _COLOURS.get(page.photometric, count) if samples != "C" else count
     return [at for at in range(count) if at < colours or page.extrasamples[at - colours] not in _ALPHA]
-
-
-def orientation(page: Any) -> int:
-    """The orientation of a stored page; 1 is upright."""
-    tag = page.tags.get(274)
-    return int(tag.value) if tag else 1
-
-
-def upright(array: Pixels, orientation: int) -> Pixels:
-    """Turn an image upright.
-
-    Args:
-        array: (H, W, ...) as stored.
-        orientation: The value of tag 274 of TIFF and EXIF.
-    """
-    if orientation in (5, 6, 7, 8):
-        array = array.swapaxes(0, 1)
-    if orientation in (2, 3, 6, 7):
-        array = array[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        array = array[::-1]
-    return np.ascontiguousarray(array)
 
 
 def compression_obstacle(page: Any, error: Exception) -> str | None:

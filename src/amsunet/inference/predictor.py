@@ -1,4 +1,8 @@
-"""A trained model at work: images in, segmentations out."""
+"""A trained model at work: images in, segmentations out.
+
+Longer than most files: what is public, and what the package's own parts ask of it (slides, volumes, evaluation), read
+the same members.
+"""
 
 from __future__ import annotations
 
