@@ -36,7 +36,11 @@ napoleon_custom_sections = [("Shape", "returns_style"), ("Source", "returns_styl
 nitpick_ignore_regex = [
     (r"py:.*", r"(torch|numpy|np|PIL|pathlib|collections|typing|pydantic|annotated_types)\..*|[\d.]+"),
     (r"py:.*", r"amsunet\.inference\.prediction_(plan|results)\..*"),  # what an engine is given
-    (r"py:.*", r"(Path|Callable|Mapping|Sequence|Literal|Polarity|Any|Tensor|Module|Image|BaseModel|Split)"),
+    (r"py:.*", r"amsunet\.data\.spacing\.parse_spacing"),  # within a type
+    (
+        r"py:.*",
+        r"(PydanticUndefined|Path|Callable|Mapping|Sequence|Literal|Polarity|Any|Tensor|Module|Image|BaseModel|Split)",
+    ),
 ]
 
 _OUTSIDE = re.compile(r"(?<!!)(\[[^\]]*\])\(((?:\.\./)+[\w./-]+)\)")

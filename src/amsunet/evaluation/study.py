@@ -48,7 +48,7 @@ class StudyDesign:
     title: str = COMPARISON
     """Of the page."""
     equal_time: float | None = None
-    """Minutes of training steps that each network gets, as a number of steps: a step of each is timed beforehand, in
+    """Minutes of training steps that each network gets, as a number of steps. A step of each is timed beforehand, in
     turn with the others. Each trains in its faster precision."""
     split: Literal["test", "val"] | None = None
     """Evaluate on these images; on test images when left out, or validation images where settings are compared."""
