@@ -13,7 +13,7 @@ import tifffile
 
 from amsunet.data.images import write_image
 from amsunet.errors import InputError
-from amsunet.inference import prediction_plan
+from amsunet.inference import prediction_plan, taken_names
 from amsunet.inference.inputs import InputImage, find_inputs
 from amsunet.inference.outcome import FAILURES, REVIEW_LIST
 from amsunet.inference.predict_files import predict_files
@@ -176,9 +176,9 @@ def _clash(tmp_path, predictor, names, picture, **settings):
 def test_names_that_differ_by_case_alone_are_one_where_case_is_ignored(
     tmp_path, make_light_predictor, picture, names, monkeypatch
 ):
-    monkeypatch.setattr(prediction_plan, "ignores_case", lambda folder: True)
+    monkeypatch.setattr(taken_names, "ignores_case", lambda folder: True)
     assert "would both be" in _clash(tmp_path, make_light_predictor(), names, picture)
-    monkeypatch.setattr(prediction_plan, "ignores_case", ignores_case)
+    monkeypatch.setattr(taken_names, "ignores_case", ignores_case)
     if not ignores_case(tmp_path):
         outcome = predict_files(make_light_predictor(), find_inputs([str(tmp_path / "in")]), tmp_path / "out")
         assert outcome.written == 2

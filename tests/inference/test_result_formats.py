@@ -11,7 +11,7 @@ import pytest
 
 from amsunet.choices import ResultForm
 from amsunet.data.components import number_objects
-from amsunet.data.images import read_image
+from amsunet.data.images import read_image, write_image
 from amsunet.data.masks.files import read_mask
 from amsunet.errors import InputError
 from amsunet.inference import segmentation as module
@@ -79,6 +79,49 @@ def test_resume_makes_what_is_missing_and_joins_all(images, out, make_light_pred
     assert (out / "coco.json").read_bytes() == whole
     assert predict_files(predictor, jobs, out, also=("coco", "geojson"), resume=True).written == 5
     assert len(_made(out)["geojson"]) == len(sizes)
+
+
+def test_forms_of_an_earlier_command_stay_listed_while_they_show_the_mask_that_is_there(
+    images, out, make_light_predictor
+):
+    jobs = find_inputs([str(images[0])])
+    predictor, other = make_light_predictor(), make_light_predictor("other weights")
+    predict_files(predictor, jobs, out, also=("coco",))
+    whole = (out / "coco.json").read_bytes()
+    predict_files(predictor, jobs[:2], out, also=("counts",), resume=True)
+    predict_files(predictor, jobs[2:3], out, overwrite=True)
+    assert (out / "coco.json").read_bytes() == whole, "the same network made the same masks, in another form"
+    assert predict_files(predictor, jobs, out, also=("coco",), resume=True).passed_over == 5
+    assert len({row["image"] for row in read_rows(out / "counts.csv")}) == 2
+
+    predict_files(other, jobs[:1], out, overwrite=True)
+    listed = [one["file_name"] for one in json.loads((out / "coco.json").read_text(encoding="utf-8"))["images"]]
+    assert listed == [f"{job.name}.png" for job in jobs[1:]], "what shows another network's mask is out"
+    predict_files(other, jobs, out, overwrite=True)
+    assert json.loads((out / "coco.json").read_text(encoding="utf-8")) == {
+        "images": [],
+        "annotations": [],
+        "categories": [],
+    }
+    assert read_rows(out / "counts.csv") == []
+
+
+def test_a_folder_of_images_may_have_the_name_of_a_form(tmp_path, images, out, make_light_predictor, picture):
+    for folder in ("coco", "other"):
+        write_image(tmp_path / "in" / folder / "x.png", picture(40, 48))
+    predict_files(make_light_predictor(), find_inputs([str(tmp_path / "in")]), out, also=("coco",))
+    content = json.loads((out / "coco.json").read_text(encoding="utf-8"))
+    assert [one["file_name"] for one in content["images"]] == ["coco/x.png", "other/x.png"]
+
+
+def test_coco_names_the_very_file_of_an_image(tmp_path, out, make_light_predictor, picture):
+    names = ["a.jpg", "a.png", "b.png", "c.png.png"]
+    for name in names:
+        write_image(tmp_path / "in" / "whole.png", picture(40, 48))
+        (tmp_path / "in" / "whole.png").rename(tmp_path / "in" / name)
+    predict_files(make_light_predictor(), find_inputs([str(tmp_path / "in")]), out, also=("coco",))
+    content = json.loads((out / "coco.json").read_text(encoding="utf-8"))
+    assert [one["file_name"] for one in content["images"]] == names
 
 
 @pytest.mark.parametrize(("also", "sentence"), [("geojsn", "did you mean 'geojson'"), ("wings", "choose among labels")])

@@ -9,6 +9,7 @@ import pytest
 from skimage.measure import regionprops
 
 from amsunet.data.masks import MaskConvention
+from amsunet.data.spacing import Lengths
 from amsunet.errors import InputError
 from amsunet.inference.objects import find_objects
 from amsunet.inference.segmentation import Segmentation
@@ -66,12 +67,16 @@ def test_a_cell_is_no_formula(result, image, tmp_path):
     assert "'=nucleus" in (tmp_path / "table.csv").read_text(encoding="utf-8-sig")
 
 
-@pytest.mark.parametrize(("spacing", "unit", "factor"), [((0.001, 0.002), "um", 2.0), ((0.5, 0.25), "mm", 0.125)])
+@pytest.mark.parametrize(
+    ("spacing", "unit", "factor"),
+    [((0.001, 0.002), "um", 2.0), ((0.05, 0.05), "um", 2500.0), ((0.5, 0.25), "mm", 0.125)],
+)
 def test_areas_are_in_the_unit_of_the_pixels_too(result, image, tmp_path, spacing, unit, factor):
     rows = _table(replace(result, spacing=spacing), image, tmp_path)
     assert float(rows[0][f"area_{unit}2"]) == pytest.approx(91 * factor)
     expected = np.sqrt(4 * 91 * factor / np.pi)
     assert float(rows[0][f"equivalent_diameter_{unit}"]) == pytest.approx(expected, rel=1e-3)
+    assert Lengths.of([spacing]).unit == unit, "as distances of an evaluation"
     counts = counts_table.count_columns(replace(result, spacing=spacing), result.objects)
     assert counts[f"area_{unit}2"][0] == pytest.approx((91 + 1 + 100) * factor)
 

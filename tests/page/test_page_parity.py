@@ -200,26 +200,28 @@ def test_the_smallest_object_and_the_working_size_follow_the_size_of_an_image(bl
         for height, width in ((33, 47), (522, 775), (1500, 2000), (1, 1), (585, 560)):
             found = run(
                 blank_once,
-                "const {smallestIn, workingSize} = await import('/prepare.js'); const known = JSON.parse($[0]);"
-                "return {...workingSize(known, $[1], $[2]), smallest: smallestIn(known, $[1], $[2])};",
+                "const {separationIn, smallestIn, workingSize} = await import('/prepare.js');"
+                "const one = [JSON.parse($[0]), $[1], $[2]];"
+                "return {...workingSize(...one), smallest: smallestIn(...one), separation: separationIn(...one)};",
                 description.model_dump_json(),
                 height,
                 width,
             )
             assert (found["height"], found["width"]) == description.preprocessing.working_size(height, width)
             assert found["smallest"] == pytest.approx(description.smallest_in(height, width), rel=1e-12)
+            assert found["separation"] == pytest.approx(description.separation_in(height, width), rel=1e-12)
 
 
 def test_the_size_of_pixels_decides_as_in_predict_where_file_and_network_tell_it(blank_once, descriptions):
     for description in descriptions.values():
         measured = description.preprocessing.model_copy(update={"spacing": (0.0005, 0.00025)})
-        known = description.model_copy(update={"preprocessing": measured})
+        known = description.model_copy(update={"preprocessing": measured, "separation": 1.5})
         for rows, columns, unit in ((0.5, 0.25, "µm"), (0.52, 0.24, "µm"), (0.1, 0.3, "µm"), (0.002, 0.001, "mm")):
             found = run(
                 blank_once,
-                "const {smallestIn, workingSize} = await import('/prepare.js'); const known = JSON.parse($[0]);"
-                "const one = [known, 300, 200, {rows: $[1], columns: $[2], unit: $[3]}];"
-                "return {...workingSize(...one), smallest: smallestIn(...one)};",
+                "const {separationIn, smallestIn, workingSize} = await import('/prepare.js');"
+                "const one = [JSON.parse($[0]), 300, 200, {rows: $[1], columns: $[2], unit: $[3]}];"
+                "return {...workingSize(...one), smallest: smallestIn(...one), separation: separationIn(...one)};",
                 known.model_dump_json(),
                 rows,
                 columns,
@@ -229,6 +231,7 @@ def test_the_size_of_pixels_decides_as_in_predict_where_file_and_network_tell_it
             spacing = (rows * millimetres, columns * millimetres)
             assert (found["height"], found["width"]) == measured.working_size(300, 200, spacing)
             assert found["smallest"] == pytest.approx(known.smallest_in(300, 200, spacing), rel=1e-12)
+            assert found["separation"] == pytest.approx(known.separation_in(300, 200, spacing), rel=1e-12)
 
 
 def test_statistics_of_an_image(blank_once, files):

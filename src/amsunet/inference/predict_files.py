@@ -137,6 +137,7 @@ def predict_files(
     """
     check_folder(out)
     record = PredictionRecord(out)
+    record.read()
     forms = choose_forms(also)
     planner = Planner(predictor, record, overlay, probability, overwrite, level, resume, forms, largest_component)
     inputs = with_channels_joined(inputs, predictor.description.preprocessing.channel_names)

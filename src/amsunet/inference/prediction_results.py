@@ -76,7 +76,7 @@ class Results:
     def note(self, prediction: Prediction) -> None:
         """Add what came of an image to the lists and to the record."""
         self.lists.add(prediction.image, prediction.review, prediction.failure)
-        self.record.add(prediction)
+        self.record.add(self._with_earlier(prediction))
 
     def take(self, prediction: Prediction) -> None:
         """Count and note what another process made of an image."""
@@ -94,6 +94,16 @@ class Results:
         """
         self.outcome.seconds = seconds
         self.outcome.review = self.lists.close()
+
+    def _with_earlier(self, prediction: Prediction) -> Prediction:
+        """With the other forms that an earlier command wrote, if the same network made them of the same image."""
+        earlier = self.record.find(prediction.name)
+        if earlier is None or not prediction.checksum:
+            return prediction
+        if (earlier.checksum, earlier.network) != (prediction.checksum, prediction.network):
+            return prediction
+        kept = {name: size for name, size in earlier.outputs.items() if size_of(self.record.folder / name) == size}
+        return prediction.model_copy(update={"outputs": {**kept, **prediction.outputs}})
 
     def _of(self, task: ImageTask | SlideTask | VolumeTask) -> tuple[Path, Iterable[Path], str]:
         if isinstance(task, SlideTask | VolumeTask):

@@ -6,7 +6,7 @@ A form is a module of ``amsunet.interchange``, which is imported when the form i
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
@@ -30,6 +30,8 @@ FORMS: dict[str, str] = {
     "nifti": "amsunet.interchange.nifti",
 }
 """The module that writes each form; ``choices.ResultForm`` has the same names."""
+_JOINED = ("coco", "objects", "counts")
+"""Those that are one file for all images too; none needs a package of an extra."""
 NOT_WRITABLE = "not_writable"
 """The code of the error about an image whose result cannot have a form: it fails alone."""
 
@@ -108,7 +110,7 @@ def choose_forms(also: str | Sequence[str]) -> tuple[str, ...]:
     return forms
 
 
-def joined_paths(out: Path, also: Sequence[str]) -> dict[str, Path]:
+def joined_paths(out: Path, also: Iterable[str]) -> dict[str, Path]:
     """The one file for all images of each form that has one, below the folder of all results."""
     writers = {form: open_writer(form) for form in also}
     return {form: out / writer.joined for form, writer in writers.items() if isinstance(writer, Joiner)}
@@ -162,14 +164,19 @@ def write_form(form: str, result: Segmentation, image: str | Path, path: str | P
 def join_forms(record: PredictionRecord, also: Sequence[str]) -> None:
     """For each form that is one file for all images, join those of a folder: of this command and of those before it.
 
+    What an earlier command joined is joined anew, so that it has nothing of masks that were since made anew without it.
+
     Args:
         record: Of the folder: it knows which files there are.
         also: The forms that this command wrote.
     """
-    for form, whole in joined_paths(record.folder, also).items():
-        names = {one.name: [*one.outputs] for one in record.predictions()}  # of one name the last
-        found = [record.folder / output for outputs in names.values() for output in outputs]
-        parts = sorted(path for path in found if path.is_relative_to(record.folder / form) and path.is_file())
-        if parts:
+    before = [form for form in _JOINED if (record.folder / form).is_dir()]
+    for form, whole in joined_paths(record.folder, dict.fromkeys([*also, *before])).items():
+        writer = open_writer(form)
+        outputs = {one.name: one.outputs for one in record.predictions()}  # of one name the last
+        of_form = {name: f"{form}/{name}{writer.suffix}" for name in outputs}
+        found = [record.folder / file for name, file in of_form.items() if file in outputs[name]]
+        parts = sorted(path for path in found if path.is_file())
+        if parts or whole.is_file():
             with record.locked():
-                cast(Joiner, open_writer(form)).join(parts, whole)
+                cast(Joiner, writer).join(parts, whole)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-_SMALL = 0.02
-"""Millimetres a pixel below which an image is a microscope's, and measured in micrometres."""
+from amsunet.data.spacing import Spacing, unit_of
 
 
 class Calibration(NamedTuple):
@@ -22,13 +21,13 @@ class Calibration(NamedTuple):
         return self.height * self.width
 
 
-def calibrate(spacing: tuple[float, float] | None) -> Calibration | None:
-    """Choose the unit for an image.
+def calibrate(spacing: Spacing | None) -> Calibration | None:
+    """Choose the unit for an image, as evaluation and the page have it.
 
     Args:
         spacing: Millimetres a pixel (rows, columns); None if it is not known.
     """
     if spacing is None:
         return None
-    unit, times = ("µm", 1000) if max(spacing) < _SMALL else ("mm", 1)
+    unit, times = ("µm", 1000) if unit_of(spacing) == "um" else ("mm", 1)
     return Calibration(unit, spacing[0] * times, spacing[1] * times)

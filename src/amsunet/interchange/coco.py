@@ -26,7 +26,8 @@ def write(result: Segmentation, objects: Objects, image: Path, path: Path) -> No
     height, width = objects.numbers.shape
     values = measure_objects(result, objects)
     name = printable(result.name)
-    file_name = name if name.endswith(image.suffix) else f"{name}{image.suffix}"
+    # The mask of a.jpg beside a.png has the whole name of its image.
+    file_name = name if Path(name).name == printable(image.name) else f"{name}{image.suffix}"
     annotations = [
         {
             "id": number,

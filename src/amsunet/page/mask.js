@@ -7,6 +7,7 @@ import { numberObjects } from "./objects.js";
 import { separationIn } from "./prepare.js";
 
 /** @typedef {import("./types.js").Description} Description */
+/** @typedef {import("./types.js").Spacing} Spacing */
 
 const MOST_OBJECTS = 65535;
 
@@ -15,12 +16,14 @@ const MOST_OBJECTS = 65535;
  * @param {number} width
  * @param {number} height
  * @param {Description} description
+ * @param {Spacing | null} [spacing] Of the image.
  * @returns {Promise<Uint8Array>} A PNG.
  */
-export async function encodeMask(labels, width, height, description) {
+export async function encodeMask(labels, width, height, description, spacing = null) {
   const { convention } = description;
   if (convention.kind === "instances") {
-    const { numbers, count } = numberObjects(labels, width, height, separationIn(description, height, width));
+    const separation = separationIn(description, height, width, spacing);
+    const { numbers, count } = numberObjects(labels, width, height, separation);
     if (count > MOST_OBJECTS) throw new PageError("objects", { count, limit: MOST_OBJECTS });
     return encodePng(count < 256 ? Uint8Array.from(numbers) : Uint16Array.from(numbers), width, height, 1);
   }
@@ -45,11 +48,12 @@ export async function encodeMask(labels, width, height, description) {
  * @param {number} width
  * @param {number} height
  * @param {Description} description
+ * @param {Spacing | null} [spacing] Of the image.
  * @returns {Promise<{folder: string, png: Uint8Array}[]>} The folder is empty for a single one.
  */
-export async function encodeMasks(labels, width, height, description) {
+export async function encodeMasks(labels, width, height, description, spacing = null) {
   const { kind, class_names: names } = description.convention;
-  if (kind !== "folders") return [{ folder: "", png: await encodeMask(labels, width, height, description) }];
+  if (kind !== "folders") return [{ folder: "", png: await encodeMask(labels, width, height, description, spacing) }];
   const classes = /** @type {string[]} */ (names).slice(1);
   return Promise.all(
     classes.map(async (folder, index) => {

@@ -49,11 +49,11 @@ import { uncertaintyOf } from "./uncertainty.js";
  * @returns {Measured & {labels: Uint8Array}}
  */
 export function measure(prediction, description, choice, reference) {
-  const { width, height, probability } = prediction;
+  const { width, height, probability, spacing } = prediction;
   const count = prediction.classes.length;
-  const { threshold, smallest } = used(description, choice, width, height, prediction.spacing);
+  const { threshold, smallest } = used(description, choice, width, height, spacing);
   const labels = toLabels(probability, count, height, width, threshold, smallest);
-  const objects = objectsOf(labels, width, height, probability, separationIn(description, height, width));
+  const objects = objectsOf(labels, width, height, probability, separationIn(description, height, width, spacing));
   const classes = prediction.classes.slice(1).map((name, index) => {
     const own = objects.filter(({ label }) => label === index + 1);
     const pixels = own.reduce((sum, { area }) => sum + area, 0);

@@ -157,11 +157,13 @@ export function smallestIn(description, height, width, spacing = null) {
  * @param {Description} description
  * @param {number} height
  * @param {number} width
+ * @param {Spacing | null} [spacing]
  * @returns {number}
  */
-export function separationIn(description, height, width) {
+export function separationIn(description, height, width, spacing = null) {
   if (!description.separation) return 0;
-  return (description.separation * description.preprocessing.scale) / factorOf(description, height, width);
+  const [down, across] = factorsOf(description, height, width, spacing);
+  return (description.separation * description.preprocessing.scale) / Math.sqrt(down * across);
 }
 
 /**

@@ -30,7 +30,8 @@ export function named(name, ending) {
  */
 export async function saveMask({ name, measured, prediction }, description) {
   if (measured?.labels && prediction) {
-    const masks = await encodeMasks(measured.labels, prediction.width, prediction.height, description);
+    const { width, height, spacing } = prediction;
+    const masks = await encodeMasks(measured.labels, width, height, description, spacing);
     if (masks.length === 1) {
       download(/** @type {BlobPart} */ (masks[0].png), named(name, "_mask.png"), "image/png");
     } else {
@@ -86,8 +87,9 @@ export async function saveMasks(images) {
   for (const entry of images.entries.filter(({ state }) => state === "done")) {
     await images.restore(entry);
     if (entry.measured?.labels && entry.prediction) {
-      const { width, height } = entry.prediction;
-      for (const { folder, png } of await encodeMasks(entry.measured.labels, width, height, images.engine.description)) {
+      const { width, height, spacing } = entry.prediction;
+      const masks = await encodeMasks(entry.measured.labels, width, height, images.engine.description, spacing);
+      for (const { folder, png } of masks) {
         const place = folder && `${folder}/`;
         let name = place + named(entry.name, ".png");
         for (let number = 2; files.has(name); number += 1) {
