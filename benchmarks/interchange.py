@@ -28,11 +28,13 @@ from amsunet.data.masks.files import read_objects
 from amsunet.data.readers import outlines
 from amsunet.device import choose_device, environment
 from amsunet.inference.objects import Objects, find_objects
-from amsunet.inference.result_formats import FORMS, open_writer
+from amsunet.inference.result_formats import open_writer
 from amsunet.inference.segmentation import Segmentation
 
 RESULT = Path(__file__).parents[1] / "results" / "interchange.json"
 _IMAGE = Path("a.png")
+_FORMS = ("labels", "geojson", "rois", "coco")
+"""Those that are read back as objects."""
 _CELL = 68, 64
 """Height and width of the part of the image that holds one object."""
 
@@ -75,7 +77,7 @@ def measure(objects: Objects, folder: Path, repeats: int) -> dict[str, dict[str,
     convention = MaskConvention(kind="values", values=(0, 255), class_names=("background", "nucleus"))
     result = Segmentation("a", np.stack([1 - mask, mask]).astype(np.float32), mask, convention, (0.0005, 0.0005))
     rows = {}
-    for form in FORMS:
+    for form in _FORMS:
         writer = open_writer(form)
         path = folder / f"a{writer.suffix}"
         written = _seconds(lambda writer=writer, path=path: writer.write(result, objects, _IMAGE, path), repeats)

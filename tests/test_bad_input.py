@@ -159,7 +159,7 @@ class TestBothCommands:
     ) -> None:
         data = make_dataset()
 
-        def refuse(source: Path) -> None:
+        def refuse(source: Path, *_: object) -> None:
             raise PermissionError(errno.EACCES, "Permission denied", str(source / "masks"))
 
         monkeypatch.setattr("amsunet.data.discovery.layout._find", refuse)

@@ -9,7 +9,7 @@ import torch
 from made_fingerprint import made_fingerprint
 
 from amsunet.device import Device, choose_device
-from amsunet.training import precision
+from amsunet.training import step_cost
 from amsunet.training.plan import make_plan
 from amsunet.training.precision import faster_precision, fastest, with_precision
 from amsunet.training.step_cost import TrainingStep, measure_steps
@@ -32,7 +32,7 @@ def _timed_as(monkeypatch, **seconds):
         timed.extend(steps.values())
         return {name: seconds[name] for name in steps}
 
-    monkeypatch.setattr(precision, "measure_steps", measure)
+    monkeypatch.setattr(step_cost, "measure_steps", measure)
     return timed
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -134,9 +133,7 @@ class Package:
             "inputs": [{**image, "test_tensor": file("test_input.npy"), "preprocessing": self.steps}],
             "outputs": [{**probability, "test_tensor": file("test_output.npy")}],
             "weights": {"onnx": {**file("weights.onnx"), "opset_version": opset}},
-            "config": {
-                "amsunet": {"version": __version__, "description": json.loads(self.description.model_dump_json())}
-            },
+            "config": {"amsunet": {"version": __version__, "description": self.description.model_dump(mode="json")}},
         }
 
     def write_readme(self) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from amsunet.choices import TorchPrecision
 from amsunet.device import Device
 from amsunet.training.plan_schema import Plan
-from amsunet.training.step_cost import TrainingStep, measure_steps
+
+if TYPE_CHECKING:
+    from amsunet.training.step_cost import TrainingStep
 
 _ROUNDS = 2
 _CROPS = 2
@@ -36,6 +39,8 @@ def faster_precision(plan: Plan, num_classes: int, device: Device, *, repeatable
     if repeatable or len(device.precisions) == 1:
         return device, "what this device has instructions for"
     small = plan.model_copy(update={"batch_size": min(_CROPS, plan.batch_size)})
+    from amsunet.training.step_cost import measure_steps  # noqa: PLC0415 - with the losses, which take seconds to import
+
     seconds = measure_steps(steps_by_precision(small, num_classes, device), _ROUNDS)
     chosen = fastest(seconds)
     took = ", ".join(f"{1e3 * value:.0f} ms in {precision}" for precision, value in sorted(seconds.items()))
@@ -49,6 +54,8 @@ def with_precision(plan: Plan, device: Device, why: str) -> Plan:
 
 def steps_by_precision(plan: Plan, num_classes: int, device: Device) -> dict[TorchPrecision, TrainingStep]:
     """A step of training in each precision that a device may choose from, which can be timed."""
+    from amsunet.training.step_cost import TrainingStep  # noqa: PLC0415 - as above
+
     return {
         precision: TrainingStep(plan, num_classes, device.computing_in(precision))
         for precision in device.precisions or (device.precision,)
