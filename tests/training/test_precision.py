@@ -11,7 +11,7 @@ from made_fingerprint import made_fingerprint
 from amsunet.device import Device, choose_device
 from amsunet.training import step_cost
 from amsunet.training.plan import make_plan
-from amsunet.training.precision import faster_precision, fastest, with_precision
+from amsunet.training.precision import faster_precision, fastest, steps_by_precision, with_precision
 from amsunet.training.step_cost import TrainingStep, measure_steps
 from amsunet.training.train import train
 
@@ -56,7 +56,7 @@ def test_nothing_is_measured_where_there_is_no_choice(device, repeatable, plan, 
 
 def test_a_step_learns_in_its_precision(plan):
     taken = {}
-    for kind, step in precision.steps_by_precision(plan, 2, BOTH).items():
+    for kind, step in steps_by_precision(plan, 2, BOTH).items():
         before = [parameter.detach().clone() for parameter in step.network.parameters()]
         handle = step.network.register_forward_hook(
             lambda module, given, out, kind=kind: taken.__setitem__(kind, out.dtype)
