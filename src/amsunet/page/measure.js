@@ -33,6 +33,7 @@
  * @property {number} uncertainty One minus the Dice that the network expects.
  * @property {number | null} threshold Null where the likeliest of several classes counts.
  * @property {number | null} smallest In pixels of this image.
+ * @property {boolean} parted Whether objects that touch are parted.
  */
 
 import { toLabels } from "./finish.js";
@@ -53,14 +54,15 @@ export function measure(prediction, description, choice, reference) {
   const count = prediction.classes.length;
   const { threshold, smallest } = used(description, choice, width, height, spacing);
   const labels = toLabels(probability, count, height, width, threshold, smallest);
-  const objects = objectsOf(labels, width, height, probability, separationIn(description, height, width, spacing));
+  const separation = separationIn(description, height, width, spacing);
+  const objects = objectsOf(labels, width, height, probability, separation);
   const classes = prediction.classes.slice(1).map((name, index) => {
     const own = objects.filter(({ label }) => label === index + 1);
     const pixels = own.reduce((sum, { area }) => sum + area, 0);
     return { name, objects: own.length, pixels, dice: reference ? diceOf(labels, reference, index + 1) : null };
   });
   return {
-    labels, objects, classes, uncertainty: uncertaintyOf(probability, labels, count),
+    labels, objects, classes, parted: separation > 0, uncertainty: uncertaintyOf(probability, labels, count),
     threshold: count === 2 ? threshold : null, smallest: count === 2 ? smallest : null,
   };
 }

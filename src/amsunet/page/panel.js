@@ -240,7 +240,7 @@ function resultOf({ entry, spacing, doubts, choice }) {
   if (!measured.objects.length) {
     parts.push(make("p", { class: "soft small" }, say(measured.smallest ? "nothing.smallest" : "nothing")));
   } else if (!choice.smallest && measured.classes.length === 1) {
-    parts.push(make("p", { class: "soft small" }, say("touching")));
+    parts.push(make("p", { class: "soft small" }, say(measured.parted ? "parted" : "touching")));
   }
   if (entry.state === "done") {
     parts.push(make("p", { class: "small", title: say("expected.note") }, say("expected", { n: number(1 - measured.uncertainty, 2) })));
