@@ -146,6 +146,7 @@ def test_four_dimensions_are_refused_until_it_is_said_what_they_are(make_volumes
     dataset = open_dataset(root, DataOptions(fourth_axis="time", masks=MaskOptions(classes=(0, 1))))
     assert _names(dataset)[4:6] == ["case_000_t000z004", "case_000_t001z000"]
     assert {sample.group for sample in dataset.samples} == {"case_000"}
+    assert dataset.slices == {"case_000_t000": 5, "case_000_t001": 5}  # each moment is a volume
 
 
 def test_channels_in_a_file_each_are_put_together_slice_by_slice(make_volumes, save_volume):
