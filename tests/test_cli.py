@@ -96,6 +96,14 @@ def test_one_unreadable_image_does_not_stop_the_others(command, run, images, tmp
     assert not (tmp_path / "masks" / "failures.txt").exists()
 
 
+def test_every_slice_of_a_file_counts_as_an_image(command, run, tmp_path):
+    """Channels that no network here takes: each of two slices fails."""
+    pages = np.zeros((2, 2, 40, 40), np.uint8)
+    tifffile.imwrite(tmp_path / "stack.tif", pages, imagej=True, metadata={"axes": "ZCYX"})
+    code, _, err = command("predict", run, tmp_path / "stack.tif", "--axes", "ZCYX", "--out", "masks")
+    assert code == 1 and "stack.tif/z001 has 2 channels" in err and "2 of 2 failed" in err
+
+
 def test_a_pyramid_gets_a_tiled_mask_at_the_level_asked_for(command, run, tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (160, 240), np.uint8)
     settings = {"tile": (64, 64), "compression": "zlib", "photometric": "minisblack"}

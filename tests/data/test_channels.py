@@ -208,6 +208,8 @@ def test_names_are_kept_where_all_images_have_them() -> None:
         (1, (), 3, NAMES[:3], r"has one channel \(grey\), and the network takes 3 channels \(DAPI"),
         (3, NAMES[:3], 3, (), r"has 3 channels \(DAPI, GFP, actin\), and the network takes 3 channels \(red"),
         (2, NAMES[1::-1], 2, NAMES[:2], r"2 channels \(GFP, DAPI\), and .* 2 channels \(DAPI, GFP\), in this order"),
+        (2, ("GFP", "Cy5"), 2, NAMES[:2], r"2 channels \(GFP, Cy5\), and .* 2 channels \(DAPI, GFP\), in this order"),
+        (2, ("Cy5", "GFP"), 2, NAMES[:2], ""),
     ],
 )
 def test_a_network_takes_the_channels_that_it_was_trained_on(

@@ -34,6 +34,16 @@ def test_the_layout_of_nnunet_is_found_as_it_is(make_volumes):
     assert not dataset.read_labels(dataset.samples[0]).any()  # a slice without any foreground is kept
 
 
+def test_slices_that_cannot_be_used_count_as_slices_of_their_volume(make_volumes, save_volume):
+    root = make_volumes(2)
+    values = np.zeros((48, 40, 5), np.float32)
+    values[3, 3, 2] = np.nan
+    save_volume(next((root / "imagesTr").glob("case_000*")), values)
+    dataset = open_dataset(root, DataOptions(skip_broken=True))
+    assert "case_000_z002" not in _names(dataset) and len(dataset.samples) == 9
+    assert dataset.slices == {"case_000": 5, "case_001": 5}  # so that it gets no score as if it were whole
+
+
 def test_slices_of_a_patient_stay_in_one_split(make_volumes, save_volume):
     root = make_volumes(6)
     dataset = open_dataset(root)
@@ -136,6 +146,7 @@ def test_four_dimensions_are_refused_until_it_is_said_what_they_are(make_volumes
     dataset = open_dataset(root, DataOptions(fourth_axis="time", masks=MaskOptions(classes=(0, 1))))
     assert _names(dataset)[4:6] == ["case_000_t000z004", "case_000_t001z000"]
     assert {sample.group for sample in dataset.samples} == {"case_000"}
+    assert dataset.slices == {"case_000_t000": 5, "case_000_t001": 5}  # each moment is a volume
 
 
 def test_channels_in_a_file_each_are_put_together_slice_by_slice(make_volumes, save_volume):

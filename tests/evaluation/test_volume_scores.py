@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,10 @@ def scored(save_volume, tmp_path):
     return score
 
 
+def _slices_of(images):
+    return Counter(image.sample.volume for image in images)
+
+
 def _dice(true, found, label=1):
     a, b = true == label, (found == label) & (true != IGNORE_INDEX)
     return 2 * (a & b).sum() / (a.sum() + b.sum())
@@ -51,7 +56,7 @@ def test_dice_and_millilitres_are_those_of_all_voxels(scored):
     volumes["a"][0][:2] = 0
     volumes["b"][0][3, :4] = IGNORE_INDEX
     images = scored(volumes, 3)
-    found = score_volumes(images, [image.sample for image in images])
+    found = score_volumes(images, _slices_of(images))
     assert [(one.name, one.group, one.slices) for one in found] == [("a", "Pa", 5), ("b", "Pb", 5)]
     for volume, (true, predicted) in zip(found, volumes.values(), strict=True):
         for label, scores in enumerate(volume.classes, start=1):
@@ -74,21 +79,20 @@ def test_empty_volumes_follow_the_rule_for_empty_masks(scored):
     empty, full = np.zeros((2, 4, 4), np.uint8), np.ones((2, 4, 4), np.uint8)
     ignored = np.full((2, 4, 4), IGNORE_INDEX, np.uint8)
     images = scored({"both": (empty, empty), "one": (empty, full), "other": (full, empty), "none": (ignored, full)})
-    dice = [one.classes[0].dice for one in score_volumes(images, [image.sample for image in images])]
+    dice = [one.classes[0].dice for one in score_volumes(images, _slices_of(images))]
     assert dice[:3] == [1, 0, 0] and math.isnan(dice[3])
 
 
 def test_a_part_of_a_volume_has_no_score_and_images_have_none(scored):
     images = scored({"a": (np.ones((3, 4, 4), np.uint8),) * 2, "b": (np.ones((2, 4, 4), np.uint8),) * 2})
-    samples = [image.sample for image in images]
-    assert [one.name for one in score_volumes(images[1:], samples)] == ["b"]
+    assert [one.name for one in score_volumes(images[1:], _slices_of(images))] == ["b"]
     alone = [ImageScores(Sample("1", Path("1.png"), {}), image.classes, (1,), 0.0) for image in images]
-    assert score_volumes(alone, [image.sample for image in alone]) == ()
+    assert score_volumes(alone, _slices_of(alone)) == ()
 
 
 def test_millilitres_are_left_out_where_no_file_tells_the_size_of_a_voxel(scored):
     images = scored({"a": (np.ones((3, 4, 4), np.uint8),) * 2}, known=False)
-    found = score_volumes(images, [image.sample for image in images])
+    found = score_volumes(images, _slices_of(images))
     assert math.isnan(found[0].classes[0].true_ml)
     assert as_lines(summarise(found, ("disc",), (1,)), 1) == ["per volume (1): Dice 1.0000"]
 

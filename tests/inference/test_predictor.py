@@ -250,7 +250,10 @@ def test_channels_of_a_file_are_compared_by_name(make_predictor, picture, tmp_pa
 
     expected = predictor.predict(image).probability
     assert np.array_equal(predictor.predict(write("DAPI", "GFP")).probability, expected)
-    assert np.array_equal(predictor.predict(write("405", "488")).probability, expected)
+    other = predictor.predict(write("405", "488"))
+    assert np.array_equal(other.probability, expected)
+    assert other.out_of_distribution == "channels 405, 488, and the training images have DAPI, GFP"
+    assert not predictor.predict(write("DAPI", "GFP")).out_of_distribution
     with pytest.raises(InputError, match=r"GFP-DAPI.tif has 2 channels \(GFP, DAPI\), and .*, in this order"):
         predictor.predict(write("GFP", "DAPI"))
     with pytest.raises(

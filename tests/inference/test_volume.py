@@ -48,6 +48,12 @@ def test_channels_are_in_a_file_each_or_in_the_fourth_dimension(head, make_predi
     assert (outcome.written, outcome.failures) == (1, {})
     np.testing.assert_array_equal(_voxels(tmp_path / "again" / "head.nii.gz"), in_files)
     assert in_files.any() and in_files.shape == (20, 24, 4)
+    for slices in (tmp_path / "two" / "head_{0000,0001}.nii.gz" / "z002", tmp_path / "four" / "head.nii.gz" / "cz002"):
+        (one,) = find_inputs([str(slices)])
+        assert one.name == f"head_{slices.name}"
+        assert predict_files(predictor, [one], tmp_path / "out").failures == {}
+        found = read_image(tmp_path / "out" / f"{one.name}.png")
+        np.testing.assert_array_equal(found, read_image(tmp_path / "out" / "head.nii.gz" / "z002"))
 
 
 def test_slices_are_predicted_as_images_are(head, make_light_predictor, tmp_path):

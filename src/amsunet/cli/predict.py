@@ -116,7 +116,7 @@ def predict(
     else:
         refuse_settings_of(click.get_current_context(), ("address", "workers", "threads", "record"), "--engine ray")
         do = predict_here
-    count, predict_them = find_images(images, out, do)
+    predict_them = find_images(images, out, do)
     forms = choose_forms(f"{also},objects,counts" if objects else also)
     predictor = load(model, options, model_file=model_file)
     echo(f"on {predictor}")
@@ -154,5 +154,6 @@ def predict(
     for message in outcome.failures.values():
         echo(f"failed: {message}", err=True)
     if outcome.failures:
+        count = masks + len(outcome.failures)  # joined channels and slices apart are other than files
         echo(f"{len(outcome.failures)} of {count} failed, listed in {lists / FAILURES}", err=True)
         raise SystemExit(1)

@@ -68,8 +68,8 @@ def describe_channels(count: int, names: Names) -> str:
 def refuse_channels(who: str, count: int, names: Names, wanted: int, wanted_names: Names) -> None:
     """Refuse an image whose channels are not those that a network was trained on.
 
-    Grey images are seen as colours, and colours as grey. Channels with names in another order are refused; other names
-    are not, for they may mean the same.
+    Grey images are seen as colours, and colours as grey. A name that the network knows in another place is refused;
+    other names are not, for they may mean the same: ``describe_other_names`` says them.
 
     Args:
         who: What the image is called.
@@ -89,7 +89,23 @@ def refuse_channels(who: str, count: int, names: Names, wanted: int, wanted_name
         raise InputError(
             f"{who} has {has}, and the network takes {takes}: name images with these channels", code="channels"
         )
-    if names != wanted_names and {*names} == {*wanted_names}:
+    if any(name in wanted_names and name != at_home for name, at_home in zip(names, wanted_names, strict=False)):
         raise InputError(
             f"{who} has {has}, and the network takes {takes}, in this order: save the channels so", code="channels"
         )
+
+
+def describe_other_names(path: Path, wanted: Names) -> str:
+    """In what an image's channels are called otherwise than those that a network was trained on.
+
+    Args:
+        path: The path or address of an image with as many channels.
+        wanted: Of the network's channels; empty for grey and colours.
+
+    Returns:
+        A clause; empty where names are alike, or one of both has none.
+    """
+    unnamed = ((), numbered(len(wanted)))
+    if wanted in unnamed or (names := channel_names(path, len(wanted))) in (wanted, *unnamed):
+        return ""
+    return f"channels {', '.join(names)}, and the training images have {', '.join(wanted)}"

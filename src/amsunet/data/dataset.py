@@ -48,6 +48,8 @@ class Dataset:
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
     mask_notes: tuple[str, ...] = ()
+    slices: Counter[str] = field(default_factory=Counter)
+    """How many slices each volume has, those that cannot be used included."""
     masks: MaskCache = field(default_factory=MaskCache, repr=False, compare=False)
     """Mask files read before, as far as there is room."""
 
@@ -169,8 +171,9 @@ def open_dataset(
     problems += unreadable
     warnings = [*layout.warnings, *absent, *mixed_depths(scans), *turned_apart(scans), *filter(None, [spacing_warning])]
     return Dataset(
-        str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes), tuple(mask_notes), masks
-    )
+        str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes), tuple(mask_notes),
+        Counter(sample.volume for sample in samples if sample.volume is not None), masks
+    )  # fmt: skip
 
 
 def _with_named_classes(options: MaskOptions, layout: Layout) -> MaskOptions:

@@ -21,6 +21,8 @@ from amsunet.wording import setting
 _PLANES: dict[str, str] = {"x": "sagittal", "y": "coronal", "z": "axial"}
 _PLACE_NAME = re.compile(r"^c|^image/")
 """What of a place is not in the name of a slice."""
+_MOMENT = re.compile(r"t\d+")
+"""What a place begins with in a file whose fourth dimension is time: each moment is a volume."""
 _KINDS = {"apart": "masks of another volume"}
 """Kinds of problems by the code of the error."""
 
@@ -92,6 +94,8 @@ def _slices(sample: Sample, places: Sequence[str]) -> list[Sample]:
         sample = replace(sample, group=None)
     if places == [""]:
         return [sample]
+    moments = [found[0] if (found := _MOMENT.match(place)) else "" for place in places]
+    slices = Counter(moments)
     return [
         replace(
             sample,
@@ -103,9 +107,9 @@ def _slices(sample: Sample, places: Sequence[str]) -> list[Sample]:
             },
             roi=sample.roi and _at(sample.roi, place, file),
             other_observer=sample.other_observer and _at(sample.other_observer, place, file),
-            volume=sample.name if len(places) > 1 else None,
+            volume=f"{sample.name}_{moment}".removesuffix("_") if slices[moment] > 1 else None,
         )
-        for place in places
+        for place, moment in zip(places, moments, strict=True)
     ]
 
 

@@ -128,7 +128,7 @@ def evaluate(
         uncertainty_limit=known.uncertainty_limit,
         environment=environment(options.choose_device()),
         notes=tuple(f"warning: {line}" if level == logging.WARNING else line for level, line in lines),
-        volumes=score_volumes(scores.images, chosen.dataset.samples),
+        volumes=score_volumes(scores.images, chosen.dataset.slices),
         image_scale=options.image_scale,
         lengths=scores.lengths,
         polarity=options.polarity,

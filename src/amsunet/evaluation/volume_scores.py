@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from amsunet.data.containers import voxel_volume
-from amsunet.data.discovery.sample import Sample
 from amsunet.data.groups import without_patients
 from amsunet.evaluation.metrics import ImageScores
 from amsunet.evaluation.statistics import Interval, mean_of_known, mean_with_interval
@@ -44,22 +42,21 @@ class VolumeScores:
     classes: tuple[VolumeClassScores, ...]
 
 
-def score_volumes(images: Sequence[ImageScores], samples: Sequence[Sample]) -> tuple[VolumeScores, ...]:
+def score_volumes(images: Sequence[ImageScores], slices_of: Mapping[str, int]) -> tuple[VolumeScores, ...]:
     """Put the scores of slices together.
 
     Args:
         images: The scores of the images that were evaluated.
-        samples: All of the data set: a volume of which only a part was evaluated has no score.
+        slices_of: How many slices each volume has: one of which only a part was evaluated has no score.
 
     Returns:
         The volumes in the order of their first slices; none of images that are no slices.
     """
-    count = Counter(sample.volume for sample in samples)
     slices: dict[str, list[ImageScores]] = {}
     for image in images:
         if image.sample.volume is not None:
             slices.setdefault(image.sample.volume, []).append(image)
-    return tuple(_score(name, of_volume) for name, of_volume in slices.items() if len(of_volume) == count[name])
+    return tuple(_score(name, of_volume) for name, of_volume in slices.items() if len(of_volume) == slices_of[name])
 
 
 def _score(name: str, slices: Sequence[ImageScores]) -> VolumeScores:

@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from amsunet.data.builtin_samples import PREFIX, locate
 from amsunet.data.channel_files import image_name, join_channels, split_channels
-from amsunet.data.containers import addresses, find_address, is_container, is_volume
+from amsunet.data.containers import Address, addresses, find_address, is_container, is_volume
 from amsunet.data.discovery.channel_groups import split_ending
 from amsunet.data.discovery.other_formats import describe_other, without_suffix
 from amsunet.data.discovery.stacks import planes_of
@@ -61,15 +62,15 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[InputIma
                 raise InputError(f"{path}: {line} is not on a disk: a list names files; name the store's folder itself")
             found = [InputImage(path.parent / line, _name(path.parent / line)) for line in lines]
         elif parts := split_channels(path):
-            if absent := next((part for part in parts.values() if not part.exists()), None):
+            if absent := next((part for part in parts.values() if not (part.exists() or _is_place(part))), None):
                 raise InputError(f"{absent} does not exist, which {text} names: check the path")
-            found = [InputImage(path, _name(path))]
+            found = [InputImage(path, _name_of_place(path) if _is_place(next(iter(parts.values()))) else _name(path))]
         elif path.exists():
             if not is_input(path) and (kind := describe_other(path)):
                 raise InputError(f"{path} is {kind}")
             found = [InputImage(path, _name(path))]
-        elif (address := find_address(path)) is not None and address.place and address.file.exists():
-            found = [InputImage(path, f"{_name(address.file)}_{address.place.replace('/', '_')}")]
+        elif _is_place(path):
+            found = [InputImage(path, _name_of_place(path))]
         else:
             found = [InputImage(Path(name), _name(Path(name))) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
             found = _not_below(out, [job for job in found if is_input(job.image)])
@@ -82,6 +83,18 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[InputIma
 def _name(path: Path) -> str:
     """What the mask of a file is called: as the file, of a volume without the channel that nnU-Net's names end in."""
     return image_name(path).removesuffix("_0000") if is_volume(path) else image_name(path)
+
+
+def _is_place(path: Path) -> bool:
+    """Whether a path is the address of an image within a file that exists."""
+    address = find_address(path)
+    return address is not None and bool(address.place) and address.file.exists()
+
+
+def _name_of_place(path: Path) -> str:
+    """What the mask of an image within a file is called: as ``head_z012``, of channels in a file each without them."""
+    place = cast(Address, find_address(path)).place
+    return f"{_name(path.parents[place.count('/')])}_{place.replace('/', '_')}"
 
 
 def _images_in(job: InputImage) -> list[InputImage]:

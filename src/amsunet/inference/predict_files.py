@@ -80,7 +80,7 @@ def predict(
     from amsunet.inference.predict_stored import find_images  # noqa: PLC0415 - which builds on this file
 
     several = [images] if isinstance(images, str | Path) else images
-    _, predict_them = find_images([str(one) for one in several], str(out), choose_engine(engine))
+    predict_them = find_images([str(one) for one in several], str(out), choose_engine(engine))
     forms = choose_forms(also)  # before a network is opened
     return predict_them(
         model if isinstance(model, Predictor) else load(model),

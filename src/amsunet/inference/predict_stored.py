@@ -40,7 +40,7 @@ _PIXELS_A_BYTE = 4
 """Of a JPEG; images that are packed less go in smaller shares."""
 
 
-def find_images(images: Sequence[str], out: str, engine: Engine) -> tuple[int, Callable[..., Outcome]]:
+def find_images(images: Sequence[str], out: str, engine: Engine) -> Callable[..., Outcome]:
     """Find what is to be predicted, on disks or in stores.
 
     Args:
@@ -50,7 +50,7 @@ def find_images(images: Sequence[str], out: str, engine: Engine) -> tuple[int, C
             store.
 
     Returns:
-        How many images there are, and what predicts them: it takes a predictor and the settings of ``predict_files``.
+        What predicts them: it takes a predictor and the settings of ``predict_files``.
 
     Raises:
         InputError: If images are not found, or lie where this engine does not reach.
@@ -63,11 +63,11 @@ def find_images(images: Sequence[str], out: str, engine: Engine) -> tuple[int, C
             store = Store(out)
             out = store.address_of(store.key).rstrip("/")  # as the addresses of its objects begin
         found = find_stored(images, out)
-        return len(found), partial(predict_stored, images=found, out=out, engine=engine, folder=folder)
+        return partial(predict_stored, images=found, out=out, engine=engine, folder=folder)
     refuse_url(out)
     _record_folder(out, record)
     inputs = find_inputs(images, Path(out))
-    return len(inputs), partial(predict_files, inputs=inputs, out=Path(out), engine=engine)
+    return partial(predict_files, inputs=inputs, out=Path(out), engine=engine)
 
 
 def predict_stored(

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from amsunet.data.channel_files import image_name
-from amsunet.data.channels import Names, channel_names, refuse_channels
+from amsunet.data.channels import Names, channel_names, describe_other_names, refuse_channels
 from amsunet.data.containers import modality_of
 from amsunet.data.image_spacing import spacing_of
 from amsunet.data.images import Array, as_supported, read_image
@@ -137,7 +137,7 @@ class Predictor:
         if isinstance(image, str | Path):
             path = Path(image)
             found = self._predict(self.read(path), name or image_name(path), spacing or self.spacing_of(path))
-            return replace(found, out_of_distribution=self.with_modality(found.out_of_distribution, path))
+            return replace(found, out_of_distribution=self.with_origin(found.out_of_distribution, path))
         array = np.asarray(image)
         array = array[..., None] if array.ndim == 2 else array
         channels = self.description.preprocessing.in_channels
@@ -249,16 +249,16 @@ class Predictor:
         ]
         return differences[0] if differences and all(differences) else ""
 
-    def with_modality(self, out_of_distribution: str, path: Path) -> str:
-        """In what an image is out-of-distribution, with its modality if its file names another than all of those that
-        the networks were trained on.
+    def with_origin(self, out_of_distribution: str, path: Path) -> str:
+        """In what an image is out-of-distribution, with its modality and the names of its channels if its file names
+        others than those that the networks were trained on.
         """
         known = sorted({modality for one in self._members for modality in one.description.modalities})
         taken = modality_of(path) if known else ""
-        if not taken or taken in known:
-            return out_of_distribution
         other = f"modality {taken}, and the training images have {' and '.join(known)}"
-        return "; ".join(filter(None, (other, out_of_distribution)))
+        found = ["" if not taken or taken in known else other]
+        found.append(describe_other_names(path, self.description.preprocessing.channel_names))
+        return "; ".join(filter(None, (*found, out_of_distribution)))
 
     def compute(self, images: Sequence[Prepared]) -> list[PendingSegmentation]:
         """The second part: the networks, on images whose working sizes are the same; ``finish`` is the third."""

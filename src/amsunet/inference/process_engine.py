@@ -134,7 +134,7 @@ def _read(predictor: Predictor, task: ImageTask) -> Read | InputError:
             spacing = predictor.spacing_of(task.image)
             refuse_enlarged(task.image, predictor.description.preprocessing, image.shape, spacing)
             prepared = predictor.prepare(image, task.name, spacing)
-            foreign = predictor.with_modality(prepared.out_of_distribution, task.image)
+            foreign = predictor.with_origin(prepared.out_of_distribution, task.image)
             prepared = replace(prepared, out_of_distribution=foreign)
     except InputError as error:
         return error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,17 @@ def test_images_get_the_masks_that_name_them(collection):
     said = " ".join([*data.notes, *data.warnings])
     assert "9 DICOM images have their masks in 3 DICOM SEG" in said and "(liver, tumour)" in said
     assert "KIM" not in said and "MINSU" not in said
+
+
+def test_files_of_one_name_with_several_frames_are_volumes_apart(tmp_path):
+    for patient in ("11", "12"):
+        (image,), masks = _series(tmp_path / patient / "CT", patient, 1)
+        _segmentation(tmp_path / patient / "300" / "1-1.dcm", [image], np.ones_like(masks), ("liver",))
+        image.NumberOfFrames, image.PixelData = 3, 3 * image.PixelData
+        image.save_as(tmp_path / patient / "CT" / "1-001.dcm")
+    samples = find_samples(tmp_path).samples
+    assert len({sample.name for sample in samples}) == 6
+    assert sorted(Counter(sample.volume for sample in samples).values()) == [3, 3]
 
 
 def test_png_masks_beside_dicom_images_are_found_by_name(tmp_path):

@@ -27,12 +27,14 @@ def _images(root: Path, *names: str) -> Path:
     [
         ("1.json", r"1 files as .*1\.json hold no outlines of a kind that is read"),
         ("labels/1.txt", r"labels/1\.txt hold .*YOLO"),
+        ("all.json", r"all\.json does not name each image once by its file \('1\.png'\): export it again"),
     ],
 )
 def test_outlines_beside_images_are_named(outlines: str, message: str, tmp_path: Path) -> None:
     root = _images(tmp_path, "1.png", "2.png")
     (root / outlines).parent.mkdir(exist_ok=True)
-    (root / outlines).write_text("{}")
+    twice = '{"images": [{"id": 1, "file_name": "1.png"}, {"id": 2, "file_name": "1.png"}], "annotations": []}'
+    (root / outlines).write_text(twice if outlines == "all.json" else "{}")
     with pytest.raises(InputError, match=message):
         find_samples(root)
 

@@ -186,6 +186,12 @@ def test_what_is_no_image_is_refused_by_its_kind(tmp_path, made):
     assert "does not say how it is written" in _refused(_FILES / "meta_missing_tsyntax.dcm")
     assert "compressed as JPEG Extended" in _refused(_FILES / "JPGExtended.dcm")
     assert "MR_truncated.dcm is damaged" in _refused(_FILES / "MR_truncated.dcm")
+    pixels = pydicom.dcmread(_FILES / "CT_small.dcm")
+    del pixels.PixelData
+    pixels.save_as(tmp_path / "header.dcm")
+    assert _refused(tmp_path / "header.dcm").endswith(
+        "header.dcm is DICOM without pixels: leave it out, or export it with them"
+    )
     assert "no number that can be true" in _refused(_FILES / "badVR.dcm")
     (tmp_path / "encrypted.dcm").write_bytes(b"\x30\x82" + bytes(1000))  # as CMS begins
     assert "is not a DICOM file, or an encrypted one" in _refused(tmp_path / "encrypted.dcm")

@@ -71,7 +71,11 @@ def name_patients(layout: Layout) -> None:
 def patient_of(header: Any) -> str | None:
     """What a patient is called: a checksum of the number in a header, which tells patients apart and names none."""
     number = str(header.get("PatientID") or "").strip()
-    return f"{_PATIENT}{hashlib.sha256(number.encode()).hexdigest()[:_DIGITS]}" if number else None
+    return f"{_PATIENT}{_checksum(number)}" if number else None
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
 def _read_headers(files: Iterable[Path]) -> dict[Path, Any]:
@@ -152,12 +156,13 @@ def _samples(image: Path, header: Any, mask: Path) -> list[Sample]:
     """A sample for the image in a file, or for each of its frames."""
     patient = patient_of(header)
     if int(header.get("NumberOfFrames") or 1) > 1:
+        called = (
+            f"{image.stem}-{_checksum(str(header.SOPInstanceUID))}"  # names of files repeat from patient to patient
+        )
         return [
-            Sample(
-                f"{image.stem}_{frame.name}", frame, {"": mask.parent / frame.name}, None, patient, volume=image.stem
-            )
+            Sample(f"{image.stem}_{frame.name}", frame, {"": mask.parent / frame.name}, None, patient, volume=called)
             for frame in addresses(image)
         ]
     series = str(header.get("SeriesInstanceUID") or "")
-    called = f"series-{hashlib.sha256(series.encode()).hexdigest()[:_DIGITS]}" if series else None
+    called = f"series-{_checksum(series)}" if series else None
     return [Sample(image.stem, image, {"": mask}, None, patient, volume=called)]

@@ -48,6 +48,7 @@ def _tables(source: Path, layout: Layout) -> list[Path]:
     for folder in {sample.image.parent for sample in layout.samples}:
         below = [folder, *folder.parents]
         folders |= set(below[: below.index(source)]) if source in below else set()
+    folders = {folder for folder in folders if folder.is_dir()}  # of a frame, the parent is its file
     found = [path for folder in sorted(folders) for path in sorted(folder.iterdir())]
     return [path for path in found if path.suffix in (".csv", ".tsv") or _is_list_of_patients(path)]
 

@@ -9,6 +9,8 @@ from amsunet.data.discovery.folders import Picture, Roles
 from amsunet.data.discovery.other_formats import stem_of, without_suffix
 from amsunet.data.discovery.tree import Tree, describe_other_files
 from amsunet.data.discovery.words import role_of
+from amsunet.data.readers import outlines
+from amsunet.errors import InputError
 from amsunet.wording import command
 
 
@@ -34,7 +36,7 @@ def explain_nothing_found(source: Path, tree: Tree, roles: Roles) -> str:
             f"{source} holds no images (.bmp, .jpg, .png, .tif, ...){more}: put them into folders images/ and masks/, "
             "or write a manifest.csv with the columns image,mask"
         )
-    more += _describe_outlines(source, roles)
+    more += _describe_outlines(source, tree, roles)
     found = f"images: {', '.join(_one_of_each_kind(roles.images))}" if roles.images else "no images"
     found += f"; masks: {', '.join(_one_of_each_kind(roles.masks))}" if roles.masks else ""
     rest = [*roles.rois, *roles.observers, *roles.aside]
@@ -78,8 +80,13 @@ def _one_of_each_kind(pictures: Sequence[Picture]) -> list[str]:
     return list(first.values())[:4]
 
 
-def _describe_outlines(source: Path, roles: Roles) -> str:
-    """Name annotation files beside the images that make no masks: JSON of another kind, or YOLO's (``7.txt``)."""
+def _describe_outlines(source: Path, tree: Tree, roles: Roles) -> str:
+    """Name annotation files that make no masks: what is wrong with one, JSON of another kind, or YOLO's (``7.txt``)."""
+    for file in tree.outlines:
+        try:
+            outlines.find(file)
+        except InputError as error:
+            return f"; {error}"
     if coco := next((path for path in sorted(source.rglob("*.json")) if "coco" in path.name.lower()), None):
         return f"; {coco} is no data set of COCO, or names none of these images"
     stems = {stem_of(picture.path) for picture in (*roles.images, *roles.masks)}

@@ -32,6 +32,8 @@ Array = npt.NDArray[Any]
 _MODALITY = re.compile(r"[A-Z]{2,16}")
 _FRAME = re.compile(r"frame(\d+)")
 _DEFLATED = "1.2.840.10008.1.2.1.99"
+_NO_PIXELS = "no pixel data to decode"
+"""What pydicom says of a file whose header claims pixels that it has not."""
 _RLE = "1.2.840.10008.1.2.5"
 
 
@@ -176,6 +178,8 @@ def _decode(file: Path, header: Any, frame: int) -> tuple[Array, Any]:
                     f"{file} is compressed as {syntax.name}, and cannot be unpacked: save it without compression, or "
                     "copy it again from where it came"
                 ) from None
+            if _NO_PIXELS in str(error):
+                raise InputError(f"{file} is DICOM without pixels: leave it out, or export it with them") from None
             raise
 
 

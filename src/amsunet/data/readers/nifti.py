@@ -113,7 +113,7 @@ def _parse(volume: Volume, place: str) -> _Place:
     ambiguous = volume.entries > 1 and not volume.is_vector and found is not None and entry is None and not found[2]
     if not place or ambiguous:
         raise InputError(
-            _describe_fourth(volume)
+            _describe_fourth(volume, place)
             if volume.entries > 1 and not volume.is_vector
             else f"{volume.file} is a volume of {volume.slices(volume.axis)} slices: name one, as "
             f"{volume.file / volume.axis}000"
@@ -123,8 +123,11 @@ def _parse(volume: Volume, place: str) -> _Place:
     return _Place(axis, int(found[4]), entry)
 
 
-def _describe_fourth(volume: Volume) -> str:
+def _describe_fourth(volume: Volume, place: str = "") -> str:
+    remedy = f"set {setting(fourth_axis='channels')} or {setting(fourth_axis='time')}"
+    if place:
+        remedy = f"name {volume.file / f'c{place}'} or {volume.file / f't000{place}'}"
     return (
         f"{volume.file} has 4 dimensions ({volume.voxels} x {volume.entries}), and nothing tells whether the last is "
-        f"channels or time: set {setting(fourth_axis='channels')} or {setting(fourth_axis='time')}"
+        f"channels or time: {remedy}"
     )
