@@ -57,8 +57,8 @@ def predict(
         level: Of slides that are pyramids, the level whose pixels are those of an image.
         resume: Go on with what was predicted into ``out``: masks that the same network made of the same image stay, and
             what has changed is made anew.
-        also: Other forms of each result, for other programs: ``labels``, ``geojson``, ``rois`` or ``coco``, each in a
-            folder of its name; ``coco`` also as one file for all images.
+        also: Other forms of each result (``result_formats.FORMS``), for other programs, each in a folder of its name;
+            ``coco``, ``objects`` and ``counts`` also as one file for all images.
         largest_component: Of volumes, keep the largest component of each class alone, found across slices.
         axes: Of TIFF files that hold several pages, as ``ZYX`` or ``ZCYX``: every slice and moment is an image, and
             its mask is called ``NAME_z003``.
@@ -123,8 +123,8 @@ def predict_files(
         level: Of slides that are pyramids, the level whose pixels are those of an image.
         resume: Go on with what was predicted into ``out``: masks that the same network made of the same image stay, and
             what has changed is made anew.
-        also: Other forms of each result, for other programs: ``labels``, ``geojson``, ``rois`` or ``coco``, each in a
-            folder of its name; ``coco`` also as one file for all images.
+        also: Other forms of each result (``result_formats.FORMS``), for other programs, each in a folder of its name;
+            ``coco``, ``objects`` and ``counts`` also as one file for all images.
         largest_component: Of volumes, keep the largest component of each class alone, found across slices.
         axes: As for ``predict``.
         engine: Does the work that is planned.
