@@ -12,6 +12,7 @@ from amsunet.data.dataset import open_dataset
 from amsunet.data.discovery.layout import find_samples
 from amsunet.data.images import write_image
 from amsunet.data.options import DataOptions
+from amsunet.errors import InputError
 
 pydicom = pytest.importorskip("pydicom", reason='needs pip install "amsunet[clinic]"')
 highdicom = pytest.importorskip("highdicom", reason='needs pip install "amsunet[clinic]"')
@@ -143,6 +144,14 @@ def test_two_masks_of_one_image_are_refused(tmp_path):
     layout = find_samples(tmp_path)
     assert len(layout.samples) == 3 and len(layout.problems) == 3
     assert "has a mask in" in layout.problems[0][2] and "a.dcm and in " in layout.problems[0][2]
+
+
+def test_the_reason_is_given_where_no_mask_can_be_used(tmp_path):
+    slices, masks = _series(tmp_path / "CT", "11")
+    for name in ("one", "other"):
+        _segmentation(tmp_path / f"{name}.dcm", slices, masks)
+    with pytest.raises(InputError, match=r"1-00\d\.dcm has a mask in \S+one\.dcm and in \S+other\.dcm: keep one"):
+        find_samples(tmp_path)
 
 
 def test_a_mask_of_images_that_are_not_there_is_named(collection, tmp_path):

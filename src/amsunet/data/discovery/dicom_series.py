@@ -156,10 +156,9 @@ def _samples(image: Path, header: Any, mask: Path) -> list[Sample]:
     """A sample for the image in a file, or for each of its frames."""
     patient = patient_of(header)
     if int(header.get("NumberOfFrames") or 1) > 1:
-        # Names of files repeat from patient to patient.
-        of_file = f"{image.stem}-{_checksum(str(header.SOPInstanceUID))}"
+        own = f"{image.stem}-{_checksum(str(header.SOPInstanceUID))}"  # names of files repeat
         return [
-            Sample(f"{image.stem}_{frame.name}", frame, {"": mask.parent / frame.name}, None, patient, volume=of_file)
+            Sample(f"{image.stem}_{frame.name}", frame, {"": mask.parent / frame.name}, None, patient, volume=own)
             for frame in addresses(image)
         ]
     series = str(header.get("SeriesInstanceUID") or "")

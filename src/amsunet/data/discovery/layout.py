@@ -69,6 +69,8 @@ def _find(source: Path, channels: Sequence[str] | None) -> Layout:
     if not layout.samples and not layout.in_doubt:
         if roles.channels_in_doubt:
             raise InputError(roles.channels_in_doubt)
+        if layout.problems:  # of masks that name their images, as two DICOM SEG of one image
+            raise InputError(layout.problems[0][2])
         raise InputError(explain_nothing_found(source, tree, roles))
     return _with_tables(source, layout)
 
