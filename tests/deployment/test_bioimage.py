@@ -22,6 +22,7 @@ from amsunet.data.value_range import ValueRange
 from amsunet.deployment import bioimage
 from amsunet.deployment.bioimage import export_bioimage
 from amsunet.deployment.resource_description import (
+    Package,
     _identifiers,
     _plain_name,
     apply_steps,
@@ -160,8 +161,20 @@ def test_the_operations_of_the_format_give_the_levels_that_predict_gives(record,
 
 
 def test_names_are_those_that_the_format_takes():
-    assert _identifiers(["a b", "a-b", "7", "핵"]) == ["a_b", "a_b_1", "class_7", "핵"]
+    assert _identifiers(["a b", "a-b", "7", "핵"], "class") == ["a_b", "a_b_1", "class_7", "핵"]
     assert _plain_name("핵 v1.2") == "- v1-2"
+
+
+@pytest.mark.parametrize("names", [("DAPI", "488", "far red"), ()])
+def test_channels_are_called_as_the_network_calls_them(names):
+    known = read_description(read_card("glands").weights)
+    preprocessing = known.preprocessing.model_copy(update={"channel_names": names})
+    known = known.model_copy(update={"preprocessing": preprocessing})
+    package = Package(ModelRef.resolve("zoo:glands"), known, ["A"], None, "uint8", [])
+    files = dict.fromkeys(("test_input.npy", "test_output.npy", "weights.onnx"), b"")
+    channels = package.describe(files, 18)["inputs"][0]["axes"][1]["channel_names"]
+    assert channels == (["DAPI", "channel_488", "far_red"] if names else ["red", "green", "blue"])
+    assert ("channels, in this order: DAPI, 488, far red." in package.write_readme()) == bool(names)
 
 
 @pytest.mark.parametrize("normalization", ["gamma", "bright_on_dark"])

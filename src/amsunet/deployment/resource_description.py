@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from amsunet import __version__
+from amsunet.data.channels import numbered
 from amsunet.data.images import Array
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.data.spacing import describe_spacing
@@ -152,6 +153,8 @@ class Package:
 
     def _use(self) -> Iterator[str]:
         known, names = self.description.preprocessing, self.description.convention.class_names
+        if known.channel_names:
+            yield f"The input has these channels, in this order: {', '.join(known.channel_names)}."
         yield f"The output holds a probability for each class: {', '.join(names)}."
         if len(names) == 2:
             yield f"A pixel is {names[1]} where its probability is above {self.description.threshold:g}."
@@ -172,8 +175,9 @@ class Package:
 
     @property
     def _channels(self) -> Sequence[str]:
-        count = self.description.preprocessing.in_channels
-        return {1: ["grey"], 3: ["red", "green", "blue"]}.get(count, [f"channel{index}" for index in range(count)])
+        known = self.description.preprocessing
+        colours = {1: ["grey"], 3: ["red", "green", "blue"]}
+        return known.channel_names or colours.get(known.in_channels) or numbered(known.in_channels)
 
     def _tensor(self, name: str, channels: Sequence[str], sides: Mapping[str, Any], dtype: str) -> dict[str, Any]:
         spacing = self.description.preprocessing.spacing
@@ -184,16 +188,16 @@ class Package:
             {"type": "space", "id": axis, "size": sides[axis], **scale}
             for axis, scale in zip("yx", scales, strict=True)
         ]
-        named = {"type": "channel", "channel_names": _identifiers(channels)}
+        named = {"type": "channel", "channel_names": _identifiers(channels, "channel" if name == IMAGE else "class")}
         return {"id": name, "axes": [{"type": "batch"}, named, *spaces], "data": {"type": dtype}}
 
 
-def _identifiers(names: Sequence[str]) -> list[str]:
+def _identifiers(names: Sequence[str], kind: str) -> list[str]:
     """Names as the format takes them for channels, each once."""
     found: list[str] = []
     for number, name in enumerate(names):
         plain = re.sub(r"\W", "_", name)
-        plain = plain if plain.isidentifier() else f"class_{plain}"
+        plain = plain if plain.isidentifier() else f"{kind}_{plain}"
         found.append(f"{plain}_{number}" if plain in found else plain)
     return found
 
