@@ -50,6 +50,7 @@ def test_the_table_is_that_of_one_machine(ray, tmp_path, trials_here, said):
     assert not again.failures and any("1 trainings, 1 done already" in line for line in said)
 
 
+@pytest.mark.torture
 def test_a_trial_is_stopped_lost_and_gone_on_with(ray, tmp_path, monkeypatch):
     """Ctrl-C lets it save; a worker that is killed is a failure with a sentence, and both leave what they reached."""
     out = tmp_path / "out"

@@ -184,6 +184,7 @@ def test_a_worker_that_is_killed_half_way_costs_nothing(cluster, many, tmp_path,
         assert (pair[0] != pair[1]).mean() < 1e-3, "which images share a batch shows in the last bit at the most"
 
 
+@pytest.mark.torture
 def test_an_image_that_ends_every_worker_is_one_failure(cluster, many, tmp_path, fatal):
     predictor = fatal()
     (tmp_path / "net" / "always").touch()

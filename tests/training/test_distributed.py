@@ -146,6 +146,7 @@ def test_the_plan_says_what_a_batch_is(trainings):
     assert config["plan"]["reasons"]["learning_rate"] == "that of one process, for 4 crops of 2 processes in a step"
 
 
+@pytest.mark.torture
 def test_the_command_starts_its_processes_and_sigterm_ends_them_well(make_dataset, tmp_path):
     data, run = make_dataset(6), tmp_path / "run"
     options = "--epochs 999 --steps-per-epoch 2 --base-channels 4 --crop 32 --batch-size 2 --device cpu --devices 2"
