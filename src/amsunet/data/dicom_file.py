@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from amsunet.data.zip_file import open_zip
 from amsunet.errors import InputError
 from amsunet.regular_file import open_regular
 
@@ -19,7 +20,6 @@ ZIP = ".zip"
 _MARK, _AT = b"DICM", 128
 _DIRECTORY = "DICOMDIR"
 _MOST_MEMBERS = 100_000
-_OF_ZIPS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, UnicodeError)
 _LARGEST = 2 << 30
 """Bytes of a file within a zip."""
 
@@ -90,18 +90,15 @@ def members(archive: Path, most: int = _MOST_MEMBERS) -> list[str]:
         InputError: If it is no zip, is locked, or holds very many files.
     """
     found: list[str] = []
-    try:
-        with open_regular(archive) as opened, zipfile.ZipFile(opened) as content:
-            names = sorted(name for name in content.namelist() if _is_inside(name))
-            if len(names) > _MOST_MEMBERS:
-                raise InputError(f"{archive} holds {len(names)} files: unpack it")
-            for name in names:
-                if _is_likely(content, name):
-                    found.append(name)
-                if len(found) == most:
-                    break
-    except _OF_ZIPS as error:
-        raise _refusal(archive, error) from None
+    with open_zip(archive) as content:
+        names = sorted(name for name in content.namelist() if _is_inside(name))
+        if len(names) > _MOST_MEMBERS:
+            raise InputError(f"{archive} holds {len(names)} files: unpack it")
+        for name in names:
+            if _is_likely(content, name):
+                found.append(name)
+            if len(found) == most:
+                break
     return found
 
 
@@ -120,12 +117,10 @@ def open_dicom(file: Path) -> BinaryIO:
         return open_regular(file)
     name = file.relative_to(archive).as_posix()
     try:
-        with open_regular(archive) as opened, zipfile.ZipFile(opened) as content, content.open(name) as member:
+        with open_zip(archive) as content, content.open(name) as member:
             data = member.read(_LARGEST + 1)
     except KeyError:
         raise InputError(f"{archive} holds no {name}: check the name") from None
-    except _OF_ZIPS as error:
-        raise _refusal(archive, error) from None
     if len(data) > _LARGEST:
         raise InputError(f"{file} has more than 2 GB: unpack the zip")
     return io.BytesIO(data)
@@ -149,9 +144,3 @@ def _is_inside(name: str) -> bool:
     path = PurePosixPath(name)
     hidden = path.name.startswith(".") or path.name.upper() == _DIRECTORY
     return not name.endswith("/") and not path.is_absolute() and ".." not in path.parts and not hidden
-
-
-def _refusal(archive: Path, error: Exception) -> InputError:
-    if isinstance(error, RuntimeError) and "password" in str(error):
-        return InputError(f"{archive} is locked by a password: unpack it")
-    return InputError(f"{archive} is damaged, or packed in a way that is not read: unpack it")

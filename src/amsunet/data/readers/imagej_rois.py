@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ import numpy as np
 
 from amsunet.data.images import Array
 from amsunet.data.readers.polygon_fill import Piece, fill
+from amsunet.data.zip_file import open_zip
 from amsunet.errors import InputError
 from amsunet.optional import require
-from amsunet.regular_file import read_regular, refuse_irregular
+from amsunet.regular_file import read_regular
 
 _LARGEST = 1 << 28
 """Bytes of all regions of a file."""
@@ -29,29 +29,25 @@ def load(file: Path) -> dict[str, bytes] | None:
     Raises:
         InputError: If it cannot be read.
     """
-    refuse_irregular(file)
-    try:
-        if file.suffix.lower() == ".roi":
-            return {file.stem: read_regular(file)}
-        with zipfile.ZipFile(file) as archive:
-            entries = [one for one in archive.infolist() if not one.is_dir()]
-            if any(not one.filename.lower().endswith(".roi") for one in entries):
-                return None
-            if sum(one.file_size for one in entries) > _LARGEST:
-                raise InputError(f"{file} holds more than {_LARGEST >> 20} MB of regions: split it")
-            return {one.filename: archive.read(one) for one in entries}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError):
-        raise InputError(f"{file} is damaged: save the regions again") from None
+    if file.suffix.lower() == ".roi":
+        return {file.stem: read_regular(file)}
+    with open_zip(file) as archive:
+        entries = [one for one in archive.infolist() if not one.is_dir()]
+        if any(not one.filename.lower().endswith(".roi") for one in entries):
+            return None
+        if sum(one.file_size for one in entries) > _LARGEST:
+            raise InputError(f"{file} holds more than {_LARGEST >> 20} MB of regions: split it")
+        return {one.filename: archive.read(one) for one in entries}
 
 
 def is_of_regions(path: Path) -> bool:
-    """Whether a ZIP holds regions of ImageJ, by the names in it; an empty one is of an image without objects."""
-    if not path.is_file():  # a pipe would never answer
-        return False
+    """Whether a ZIP holds regions of ImageJ, by the names in it; an empty one is of an image without objects. One that
+    cannot be opened is left to whoever names the archives in a folder.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
-    except (zipfile.BadZipFile, OSError, NotImplementedError):
+    except (InputError, OSError):
         return False
     return all(name.lower().endswith(".roi") for name in names)
 

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
+from amsunet.data.image_file import read_errors
 from amsunet.data.images import Array
 from amsunet.data.readers.polygon_fill import OutsideError, Piece, number_pieces
 from amsunet.errors import InputError
@@ -169,7 +170,8 @@ def _open(file: Path) -> _Opened | None:
 def _load(file: Path, _stamp: object) -> _Opened | None:
     suffix = file.suffix.lower()
     if suffix in (".roi", ".zip"):
-        content = import_module(_MODULES[suffix]).load(file)
+        with read_errors(file):
+            content = import_module(_MODULES[suffix]).load(file)
     else:
         content = read_json(file, damaged="export it again")
     with _as_sentence(file):
