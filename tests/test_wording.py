@@ -21,7 +21,7 @@ from amsunet.data.options import DataOptions
 from amsunet.deployment.export import export
 from amsunet.evaluation.compare import compare
 from amsunet.evaluation.study import StudyDesign
-from amsunet.inference.predict_files import predict_files
+from amsunet.inference.predict_files import predict
 from amsunet.inference.predictor import load
 from amsunet.inference.ray_engine import RayEngine
 from amsunet.inference.runtime_options import RuntimeOptions
@@ -102,7 +102,7 @@ def test_every_setting_is_a_parameter_in_python_and_a_flag_in_the_shell():
         export,
         amsunet.export_bioimage,
         amsunet.export_web,
-        predict_files,
+        predict,
     )
     parameters = {name for function in functions for name in inspect.signature(function).parameters}
     parameters |= {"level", *MaskOptions.model_fields, *DataOptions.model_fields, *SETTINGS}

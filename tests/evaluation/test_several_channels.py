@@ -18,6 +18,7 @@ from amsunet.evaluation.report import write_report
 from amsunet.inference.inputs import find_inputs
 from amsunet.inference.model_file import build_network
 from amsunet.inference.predict_files import predict_files
+from amsunet.inference.prediction_options import PredictionOptions
 from amsunet.inference.predictor import load
 from amsunet.training.check import check
 from amsunet.training.finetune import load_pretrained
@@ -69,12 +70,12 @@ def test_files_that_end_with_the_channels_of_the_network_are_one_image(trained, 
     predictor = load(trained)
     inputs = find_inputs([str(stained / "images")])
     assert len(inputs) == 24
-    outcome = predict_files(predictor, inputs, tmp_path / "masks", overlay=True)
+    outcome = predict_files(predictor, inputs, tmp_path / "masks", PredictionOptions(overlay=True))
     assert outcome.written == 12 and not outcome.failures
     assert sorted(path.name for path in (tmp_path / "masks").glob("*.png")) == [f"{n:02}.png" for n in range(12)]
     expected = predictor.predict(stained / "images/03_{noise,nuclei}.png").mask
     assert np.array_equal(np.asarray(Image.open(tmp_path / "masks/03.png")) > 0, expected > 0)
-    again = predict_files(predictor, inputs, tmp_path / "masks", overlay=True, resume=True)
+    again = predict_files(predictor, inputs, tmp_path / "masks", PredictionOptions(overlay=True, resume=True))
     assert (again.written, again.passed_over) == (0, 12)
 
 
@@ -92,7 +93,9 @@ def test_slices_are_predicted_one_by_one_where_axes_are_set(trained, tmp_path, p
     pixels = np.stack([np.stack([picture(10 * z + c) for c in range(2)]) for z in range(3)])
     tifffile.imwrite(tmp_path / "stack.tif", pixels, imagej=True, metadata={"axes": "ZCYX"})
     predictor = load(trained)
-    outcome = predict_files(predictor, find_inputs([str(tmp_path / "stack.tif")]), tmp_path / "out", axes="zcyx")
+    outcome = predict_files(
+        predictor, find_inputs([str(tmp_path / "stack.tif")]), tmp_path / "out", options=PredictionOptions(axes="zcyx")
+    )
     assert outcome.written == 3
     for z in range(3):
         expected = predictor.predict(np.moveaxis(pixels[z], 0, 2)).mask

@@ -13,6 +13,7 @@ from amsunet.errors import InputError
 from amsunet.inference.inputs import InputImage, find_inputs
 from amsunet.inference.outputs import Outputs, mask_paths, place_below
 from amsunet.inference.predict_files import predict_files
+from amsunet.inference.prediction_options import PredictionOptions
 
 _PARTS = [
     "..",
@@ -93,7 +94,9 @@ def test_a_link_in_place_of_a_mask_is_replaced_and_not_followed(make_predictor, 
     out = tmp_path / "masks"
     out.mkdir()
     (out / "a.png").symlink_to(precious)
-    predict_files(make_predictor(), find_inputs([str(images[0] / "a.png")]), out, overwrite=True)
+    predict_files(
+        make_predictor(), find_inputs([str(images[0] / "a.png")]), out, options=PredictionOptions(overwrite=True)
+    )
     assert precious.read_text() == "as it was" and not (out / "a.png").is_symlink()
 
 
@@ -105,7 +108,12 @@ def test_nothing_is_written_where_one_result_would_lie_elsewhere(make_predictor,
     (out / folder).symlink_to(tmp_path / "elsewhere")
     predictor = make_predictor("folders", (0, 1, 2), ("background", "x", "y"))
     with pytest.raises(InputError, match=rf"masks/{folder}/a.* would not lie in"):
-        predict_files(predictor, find_inputs([str(images[0])]), out, overlay=True, probability=True, overwrite=True)
+        predict_files(
+            predictor,
+            find_inputs([str(images[0])]),
+            out,
+            options=PredictionOptions(overlay=True, probability=True, overwrite=True),
+        )
     assert [*(tmp_path / "elsewhere").iterdir()] == [] and [path.name for path in out.iterdir()] == [folder]
 
 

@@ -23,6 +23,7 @@ from amsunet.inference.inputs import InputImage, find_inputs
 from amsunet.inference.outcome import REVIEW_LIST
 from amsunet.inference.outputs import Outputs
 from amsunet.inference.predict_files import predict, predict_files
+from amsunet.inference.prediction_options import PredictionOptions
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.segmentation import PendingSegmentation
 
@@ -67,12 +68,16 @@ def test_masks_to_be_checked_are_listed_the_worst_first(images, tmp_path, make_p
     assert uncertainty == sorted(uncertainty, reverse=True)
     assert not any("look like" in row["reason"] for row in rows[1:])
     sure = make_predictor(image_statistics=image_statistics, uncertainty_limit=1.0)
-    predict_files(sure, find_inputs([str(where / "a.png")]), tmp_path / "out", overwrite=True)
+    predict_files(
+        sure, find_inputs([str(where / "a.png")]), tmp_path / "out", options=PredictionOptions(overwrite=True)
+    )
     with (tmp_path / "out" / REVIEW_LIST).open(newline="", encoding="utf-8") as lines:
         assert list(csv.DictReader(lines)) == [row for row in rows if Path(row["image"]).stem != "a"]
     predict_files(sure, find_inputs([str(where)]), tmp_path / "again")
     (tmp_path / "again" / REVIEW_LIST).write_text("image\n", encoding="utf-8")
-    predict_files(sure, find_inputs([str(where / "a.png")]), tmp_path / "again", overwrite=True)
+    predict_files(
+        sure, find_inputs([str(where / "a.png")]), tmp_path / "again", options=PredictionOptions(overwrite=True)
+    )
     assert not (tmp_path / "again" / REVIEW_LIST).exists(), "nothing is left in doubt"
 
 
@@ -87,7 +92,7 @@ def test_the_header_of_an_image_is_opened_once(images, tmp_path, make_predictor,
     opened, real = [], prediction_plan.count_pixels
     monkeypatch.setattr(prediction_plan, "count_pixels", lambda path: opened.append(path) or real(path))
     inputs = find_inputs([str(images[0])])
-    predict_files(make_predictor(), inputs, tmp_path / "out", overlay=True)
+    predict_files(make_predictor(), inputs, tmp_path / "out", PredictionOptions(overlay=True))
     assert sorted(opened) == sorted(one.image for one in inputs)
 
 
@@ -142,7 +147,9 @@ def test_an_image_without_memory_is_a_failure_of_its_own(
     assert outcome.written == 4
     ((path, message),) = outcome.failures.items()
     assert Path(path).name == "b.png" and message.startswith(f"{path} does not fit into memory: close other programs")
-    again = predict_files(predictor, find_inputs([str(images[0])]), tmp_path / "out", resume=True)
+    again = predict_files(
+        predictor, find_inputs([str(images[0])]), tmp_path / "out", options=PredictionOptions(resume=True)
+    )
     assert (again.written, again.passed_over, again.failures) == (1, 4, {})
 
 
@@ -202,7 +209,12 @@ def test_one_folder_for_each_class(images, tmp_path, make_predictor):
 def test_overlay_and_probability_are_written_when_asked(images, tmp_path, make_predictor):
     where, sizes = images
     predictor = make_predictor()
-    predict_files(predictor, find_inputs([str(where)]), tmp_path / "out", overlay=True, probability=True)
+    predict_files(
+        predictor,
+        find_inputs([str(where)]),
+        tmp_path / "out",
+        options=PredictionOptions(overlay=True, probability=True),
+    )
     places = ("", "overlays/", "probabilities/")
     assert _files(tmp_path / "out") == {f"{place}{name}.png" for name in sizes for place in places}
     probability = read_image(tmp_path / "out" / "probabilities" / "c.png")
@@ -214,7 +226,12 @@ def test_overlay_and_probability_are_written_when_asked(images, tmp_path, make_p
 
 def test_with_more_classes_each_has_its_probability(images, tmp_path, make_predictor):
     predictor = make_predictor("values", (0, 1, 2), ("background", "class 1", "class 2"))
-    predict_files(predictor, find_inputs([str(images[0] / "c.png")]), tmp_path / "out", probability=True)
+    predict_files(
+        predictor,
+        find_inputs([str(images[0] / "c.png")]),
+        tmp_path / "out",
+        options=PredictionOptions(probability=True),
+    )
     assert _files(tmp_path / "out" / "probabilities") == {"c_background.png", "c_class_1.png", "c_class_2.png"}
 
 
@@ -240,8 +257,7 @@ def test_names_that_are_not_utf_8_get_masks_and_stand_escaped_in_the_lists(image
             make_predictor(uncertainty_limit=0.0),
             find_inputs([str(where)]),
             tmp_path / "out",
-            overlay=True,
-            overwrite=True,
+            options=PredictionOptions(overlay=True, overwrite=True),
         )
     assert outcome.written == 1 and (tmp_path / "out" / good.name).is_file()
     with (tmp_path / "out" / REVIEW_LIST).open(newline="", encoding="utf-8") as lines:
@@ -253,7 +269,12 @@ def test_results_of_two_images_are_never_one_file(tmp_path, make_predictor, pict
     for name in ("x.png", "overlays/x.png"):
         write_image(tmp_path / "in" / name, picture(16, 16))
     with pytest.raises(InputError, match=r"would both be .*x\.png: predict them into different folders"):
-        predict_files(make_predictor(), find_inputs([str(tmp_path / "in")]), tmp_path / "out", overlay=True)
+        predict_files(
+            make_predictor(),
+            find_inputs([str(tmp_path / "in")]),
+            tmp_path / "out",
+            options=PredictionOptions(overlay=True),
+        )
     assert not (tmp_path / "out").exists()
 
 
@@ -265,7 +286,10 @@ def test_nothing_that_is_there_is_replaced_unasked(images, tmp_path, make_predic
     drawn.write_bytes(b"drawn by hand")
     with pytest.raises(InputError, match=rf"{drawn.name} is there already"):
         predict_files(
-            predictor, find_inputs([str(images[0] / "c.png")]), tmp_path / "out", overlay=True, probability=True
+            predictor,
+            find_inputs([str(images[0] / "c.png")]),
+            tmp_path / "out",
+            options=PredictionOptions(overlay=True, probability=True),
         )
     assert drawn.read_bytes() == b"drawn by hand" and _files(tmp_path / "out") == {there}
 
@@ -277,7 +301,7 @@ def test_an_image_in_the_folder_of_a_class_is_not_replaced(images, tmp_path, mak
     shutil.copy(images[0] / "c.png", image)
     before = image.read_bytes()
     with pytest.raises(InputError, match="would take the place of"):
-        predict_files(predictor, find_inputs([str(image.parent)]), tmp_path, overwrite=True)
+        predict_files(predictor, find_inputs([str(image.parent)]), tmp_path, PredictionOptions(overwrite=True))
     assert image.read_bytes() == before
 
 

@@ -17,6 +17,7 @@ from amsunet.inference import prediction_plan, taken_names
 from amsunet.inference.inputs import InputImage, find_inputs
 from amsunet.inference.outcome import FAILURES, REVIEW_LIST
 from amsunet.inference.predict_files import predict_files
+from amsunet.inference.prediction_options import PredictionOptions
 from amsunet.inference.prediction_record import RECORD
 from amsunet.inference.taken_names import ignores_case
 
@@ -31,7 +32,9 @@ def made(images, tmp_path, make_light_predictor):
 
 def _resume(made, *, predictor=None, **settings):
     where, out, before = made
-    return predict_files(predictor or before, find_inputs([str(where)]), out, resume=True, **settings)
+    return predict_files(
+        predictor or before, find_inputs([str(where)]), out, PredictionOptions(resume=True, **settings)
+    )
 
 
 def _times(out: Path) -> dict[str, int]:
@@ -111,9 +114,14 @@ def test_a_mask_that_a_person_changed_stays(made, make_light_predictor, said):
 def test_masks_of_images_of_the_same_name_elsewhere_are_not_replaced(made, tmp_path, picture):
     write_image(tmp_path / "others" / "c.png", picture(30, 30, seed=5))
     with pytest.raises(InputError, match=r"c\.png is there already, and not as a prediction of .*others/c\.png left"):
-        predict_files(made[2], find_inputs([str(tmp_path / "others")]), made[1], resume=True)
+        predict_files(made[2], find_inputs([str(tmp_path / "others")]), made[1], PredictionOptions(resume=True))
     shutil.copy(made[0] / "c.png", tmp_path / "others" / "c.png")
-    assert predict_files(made[2], find_inputs([str(tmp_path / "others")]), made[1], resume=True).passed_over == 1
+    assert (
+        predict_files(
+            made[2], find_inputs([str(tmp_path / "others")]), made[1], options=PredictionOptions(resume=True)
+        ).passed_over
+        == 1
+    )
 
 
 def test_failures_are_tried_again(made):
@@ -152,12 +160,12 @@ def test_a_slide_is_passed_over_too(tmp_path, picture, make_light_predictor, sai
         tiff.write(picture(64, 64)[::2, ::2], tile=(32, 32), subfiletype=1)
     jobs, out = find_inputs([str(path)]), tmp_path / "out"
     assert predict_files(make_light_predictor(), jobs, out).written == 1
-    assert predict_files(make_light_predictor(), jobs, out, resume=True).passed_over == 1
+    assert predict_files(make_light_predictor(), jobs, out, PredictionOptions(resume=True)).passed_over == 1
     for predictor, level in ((make_light_predictor(), 1), (make_light_predictor("others"), 1)):
-        assert predict_files(predictor, jobs, out, resume=True, level=level).written == 1
+        assert predict_files(predictor, jobs, out, PredictionOptions(resume=True, level=level)).written == 1
     assert sum("of another network or other settings" in line for line in said) == 2
     os.utime(path, ns=(0, 0))
-    outcome = predict_files(make_light_predictor("others"), jobs, out, resume=True, level=1)
+    outcome = predict_files(make_light_predictor("others"), jobs, out, PredictionOptions(resume=True, level=1))
     assert outcome.written == 1 and tifffile.imread(out / "slide.tif").shape == (32, 32)
 
 
@@ -167,7 +175,7 @@ def _clash(tmp_path, predictor, names, picture, **settings):
         write_image(tmp_path / "in" / f"{number}.png", picture(16, 16))
         jobs.append(InputImage(tmp_path / "in" / f"{number}.png", name))
     with pytest.raises(InputError) as error:
-        predict_files(predictor, jobs, tmp_path / "out", **settings)
+        predict_files(predictor, jobs, tmp_path / "out", PredictionOptions(**settings))
     assert not (tmp_path / "out").exists()
     return str(error.value)
 
@@ -237,7 +245,7 @@ def test_a_slide_and_an_image_are_told_apart(tmp_path, make_light_predictor, pic
     assert {path.name for path in (tmp_path / "out").glob("x*")} == {"x.png.png", "x.tif.tif"}
     jobs = [InputImage(tmp_path / "in" / "x.tif", "../in/x")]
     with pytest.raises(InputError, match="would not lie in"):
-        predict_files(make_light_predictor(), jobs, tmp_path / "out", overwrite=True)
+        predict_files(make_light_predictor(), jobs, tmp_path / "out", PredictionOptions(overwrite=True))
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])

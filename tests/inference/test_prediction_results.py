@@ -17,6 +17,7 @@ from amsunet.data.images import write_image
 from amsunet.inference.inputs import find_inputs
 from amsunet.inference.outcome import FAILURES, REVIEW_LIST
 from amsunet.inference.predict_files import predict_files
+from amsunet.inference.prediction_options import PredictionOptions
 from amsunet.process_state import TERMINATED, terminated_like_interrupted
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that are copies of this one")
@@ -58,7 +59,7 @@ def test_eight_at_once_list_all_failures_and_all_doubts(many, tmp_path, make_lig
     assert [process.exitcode for process in processes] == [0] * 8
     failed = {"05.png", "11.png", "17.png", "23.png", "24.png"}
     assert _listed(out) == (failed, {path.name for path in every} - failed)
-    outcome = predict_files(predictor, find_inputs([str(many)]), out, resume=True)
+    outcome = predict_files(predictor, find_inputs([str(many)]), out, PredictionOptions(resume=True))
     assert (outcome.passed_over, len(outcome.failures)) == (20, 5)
 
 
@@ -83,11 +84,11 @@ def test_after_a_kill_it_goes_on_and_everything_is_as_without_it(
     many, tmp_path, make_light_predictor, call, monkeypatch
 ):
     predictor, jobs = make_light_predictor(uncertainty_limit=0.0), find_inputs([str(many)])
-    predict_files(predictor, jobs, tmp_path / "unbroken", overlay=True)
+    predict_files(predictor, jobs, tmp_path / "unbroken", PredictionOptions(overlay=True))
 
     def killed():
         monkeypatch.setattr(Path, "replace", _kill_at(call))
-        predict_files(predictor, jobs, tmp_path / "out", overlay=True)
+        predict_files(predictor, jobs, tmp_path / "out", PredictionOptions(overlay=True))
 
     process = _in_process(killed)
     process.join(60)
@@ -95,7 +96,7 @@ def test_after_a_kill_it_goes_on_and_everything_is_as_without_it(
     out = tmp_path / "out"
     there = {path.name for path in out.glob("*.png") if (out / "overlays" / path.name).exists()}
     assert len(there - _listed(out)[1]) <= 2, "what is written is listed, but for what was in two hands"
-    outcome = predict_files(predictor, jobs, out, overlay=True, resume=True)
+    outcome = predict_files(predictor, jobs, out, PredictionOptions(overlay=True, resume=True))
     assert outcome.written + outcome.passed_over == 20 and outcome.passed_over >= len(there) - 2
     files = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
     expected = {path.relative_to(tmp_path / "unbroken"): path.read_bytes()

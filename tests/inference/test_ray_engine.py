@@ -26,6 +26,7 @@ from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.outcome import FAILURES, REVIEW_LIST
 from amsunet.inference.predict_files import predict, predict_files
+from amsunet.inference.prediction_options import PredictionOptions
 from amsunet.inference.prediction_record import RECORD
 from amsunet.inference.predictor import Predictor, load
 from amsunet.inference.ray_engine import RayEngine, Work, _passes
@@ -157,13 +158,15 @@ def test_two_workers_make_what_one_process_makes(cluster, images, tmp_path, make
 def test_it_goes_on_with_what_is_not_in_the_record(cluster, many, tmp_path, make_run):
     """Whoever wrote the record."""
     predictor, out = load(make_run(), EXACT), tmp_path / "out"
-    first = predict_files(predictor, find_inputs([str(many)])[:10], out, also="labels,coco")
+    first = predict_files(predictor, find_inputs([str(many)])[:10], out, PredictionOptions(also="labels,coco"))
     times = {path: path.stat().st_mtime_ns for path in out.glob("*.png")}
-    outcome = predict_files(predictor, find_inputs([str(many)]), out, engine=TWO, resume=True, also="labels,coco")
+    outcome = predict_files(
+        predictor, find_inputs([str(many)]), out, engine=TWO, options=PredictionOptions(resume=True, also="labels,coco")
+    )
     assert len(json.loads((out / "coco.json").read_text())["images"]) == len([*out.glob("labels/*.tif")]) == 24
     assert (first.written, outcome.written, outcome.passed_over) == (10, 14, 10)
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
-    assert predict_files(predictor, find_inputs([str(many)]), out, resume=True).passed_over == 24
+    assert predict_files(predictor, find_inputs([str(many)]), out, PredictionOptions(resume=True)).passed_over == 24
     with pytest.raises(InputError, match="is there already"):
         predict_files(predictor, find_inputs([str(many)]), out, engine=TWO)
 
@@ -230,7 +233,7 @@ def test_slides_are_the_work_of_workers(cluster, tmp_path, make_run, picture, wr
     assert (two.written, two.failures) == (one.written, one.failures) and one.written == 2
     assert "is damaged" in one.failures[str(folder / "torn.tif")]
     assert (tmp_path / "two" / "slide.tif").read_bytes() == (tmp_path / "one" / "slide.tif").read_bytes()
-    again = predict_files(predictor, jobs, tmp_path / "two", engine=ONE, resume=True)
+    again = predict_files(predictor, jobs, tmp_path / "two", engine=ONE, options=PredictionOptions(resume=True))
     assert (again.written, again.passed_over) == (0, 2)
 
 
@@ -272,7 +275,9 @@ def test_an_error_of_a_worker_ends_the_command(cluster, many, tmp_path, make_run
         predict_files(predictor, find_inputs([str(many)]), tmp_path / "out", engine=ONE)
     make_run("values", (0, 255), ("background", "other"))
     with pytest.raises(InputError, match="is another network than here"):
-        predict_files(predictor, find_inputs([str(many)]), tmp_path / "out", engine=ONE, resume=True)
+        predict_files(
+            predictor, find_inputs([str(many)]), tmp_path / "out", engine=ONE, options=PredictionOptions(resume=True)
+        )
 
 
 def test_the_command_starts_ray_and_leaves_nothing_behind(many, tmp_path, make_run):

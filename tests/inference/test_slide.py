@@ -24,6 +24,7 @@ from amsunet.inference import tiled_mask
 from amsunet.inference.inputs import find_inputs
 from amsunet.inference.outcome import REVIEW_LIST
 from amsunet.inference.predict_files import predict_files
+from amsunet.inference.prediction_options import PredictionOptions
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.slide import SlideTask
@@ -312,10 +313,10 @@ def test_what_is_there_is_not_replaced_unasked(make_tiled, path, tmp_path):
     with pytest.raises(InputError, match=r"slide.tif is there already"):
         predict_files(predictor, find_inputs([str(path)]), tmp_path / "out")
     assert (tmp_path / "out" / "slide.tif").read_bytes() == b"drawn by hand"
-    predict_files(predictor, find_inputs([str(path)]), tmp_path / "out", overwrite=True)
+    predict_files(predictor, find_inputs([str(path)]), tmp_path / "out", PredictionOptions(overwrite=True))
     assert read_image(tmp_path / "out" / "slide.tif").shape[:2] == _SIZE
     with pytest.raises(InputError, match="would take the place of"):
-        predict_files(predictor, find_inputs([str(path)]), tmp_path, overwrite=True)
+        predict_files(predictor, find_inputs([str(path)]), tmp_path, PredictionOptions(overwrite=True))
 
 
 @pytest.mark.parametrize("lost", ["labels", "state.json"])
@@ -341,14 +342,21 @@ def test_a_kill_while_cleaning_up_costs_no_mask(make_tiled, path, tmp_path, monk
 @pytest.mark.parametrize("asked", [{"overlay": True}, {"probability": True}])
 def test_what_needs_the_whole_image_is_refused(make_tiled, path, tmp_path, asked):
     with pytest.raises(InputError, match="too large for overlay and probability"):
-        predict_files(make_tiled(), find_inputs([str(path)]), tmp_path / "out", **asked)
+        predict_files(make_tiled(), find_inputs([str(path)]), tmp_path / "out", PredictionOptions(**asked))
 
 
 def test_a_level_without_a_pyramid_is_refused(make_tiled, path, tmp_path, picture):
     tifffile.imwrite(tmp_path / "small.tif", picture(40, 40))
     with pytest.raises(InputError, match="level is for pyramids"):
-        predict_files(make_tiled(), find_inputs([str(tmp_path / "small.tif")]), tmp_path / "out", level=1)
-    outcome = predict_files(make_tiled(), find_inputs([str(path)]), tmp_path / "out", level=5)
+        predict_files(
+            make_tiled(),
+            find_inputs([str(tmp_path / "small.tif")]),
+            tmp_path / "out",
+            options=PredictionOptions(level=1),
+        )
+    outcome = predict_files(
+        make_tiled(), find_inputs([str(path)]), tmp_path / "out", options=PredictionOptions(level=5)
+    )
     assert "no level 5: choose 0 to 1" in outcome.failures[str(path)]
 
 

@@ -9,6 +9,7 @@ from amsunet.data.images import read_image
 from amsunet.errors import InputError
 from amsunet.inference.inputs import find_inputs
 from amsunet.inference.predict_files import predict_files
+from amsunet.inference.prediction_options import PredictionOptions
 
 nibabel = pytest.importorskip("nibabel", reason="needs the extra clinic")
 _AFFINE = np.array([[0.0, -2, 0, 7], [1, 0, 0, 8], [0, 0, 3, 9], [0, 0, 0, 1]])
@@ -91,14 +92,14 @@ def test_resume_passes_over_what_is_there_and_makes_anew_what_has_changed(
         InputError, match=r"head\.nii\.gz is there already: set --resume|head\.nii\.gz is there already"
     ):
         predict_files(predictor, inputs, out)
-    again = predict_files(predictor, inputs, out, resume=True)
+    again = predict_files(predictor, inputs, out, PredictionOptions(resume=True))
     assert (again.written, again.passed_over) == (0, 2)
     save_volume(other, 255 - _voxels(head), _AFFINE)
-    assert predict_files(predictor, inputs, out, resume=True).written == 1
+    assert predict_files(predictor, inputs, out, PredictionOptions(resume=True)).written == 1
     np.testing.assert_array_equal(_voxels(out / "other.nii.gz"), 255 * (_voxels(head) < 128))
-    largest = predict_files(predictor, inputs, out, resume=True, largest_component=True)
+    largest = predict_files(predictor, inputs, out, PredictionOptions(resume=True, largest_component=True))
     assert (largest.written, largest.passed_over) == (2, 0)
-    assert predict_files(predictor, inputs, out, overwrite=True).written == 2
+    assert predict_files(predictor, inputs, out, PredictionOptions(overwrite=True)).written == 2
 
 
 def test_the_largest_component_is_found_across_slices(make_light_predictor, save_volume, tmp_path):
@@ -106,7 +107,12 @@ def test_the_largest_component_is_found_across_slices(make_light_predictor, save
     array[2:6, 2:6] = 255  # 64 voxels over all slices
     array[10:17, 10:17, 1] = 255  # 49 voxels in one
     head = save_volume(tmp_path / "head.nii.gz", array)
-    predict_files(make_light_predictor(), find_inputs([str(head)]), tmp_path / "out", largest_component=True)
+    predict_files(
+        make_light_predictor(),
+        find_inputs([str(head)]),
+        tmp_path / "out",
+        options=PredictionOptions(largest_component=True),
+    )
     array[10:17, 10:17] = 0
     np.testing.assert_array_equal(_voxels(tmp_path / "out" / "head.nii.gz"), array)
 
@@ -136,16 +142,26 @@ def test_a_network_that_gives_no_numbers_writes_no_volume(head, make_light_predi
 @pytest.mark.parametrize("setting", ["overlay", "probability"])
 def test_pictures_are_of_single_slices(setting, head, make_light_predictor, tmp_path):
     with pytest.raises(InputError, match=r"head\.nii\.gz is a volume, and .*name slices, as .*z000"):
-        predict_files(make_light_predictor(), find_inputs([str(head)]), tmp_path / "out", **{setting: True})
+        predict_files(
+            make_light_predictor(), find_inputs([str(head)]), tmp_path / "out", PredictionOptions(**{setting: True})
+        )
     outcome = predict_files(
-        make_light_predictor(), find_inputs([str(head / "z001")]), tmp_path / "out", **{setting: True}
+        make_light_predictor(),
+        find_inputs([str(head / "z001")]),
+        tmp_path / "out",
+        PredictionOptions(**{setting: True}),
     )
     assert outcome.written == 1
 
 
 def test_the_largest_component_is_of_volumes(images, make_light_predictor, tmp_path):
     with pytest.raises(InputError, match=r"is for volumes .* none of the images is one"):
-        predict_files(make_light_predictor(), find_inputs([str(images[0])]), tmp_path / "out", largest_component=True)
+        predict_files(
+            make_light_predictor(),
+            find_inputs([str(images[0])]),
+            tmp_path / "out",
+            options=PredictionOptions(largest_component=True),
+        )
 
 
 def test_most_slices_that_look_foreign_make_a_volume_so(head, make_light_predictor, tmp_path, monkeypatch):

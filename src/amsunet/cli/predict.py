@@ -102,9 +102,9 @@ def predict(
     """
     from amsunet.inference.outcome import FAILURES, REVIEW_LIST  # noqa: PLC0415
     from amsunet.inference.predict_stored import find_images  # noqa: PLC0415
+    from amsunet.inference.prediction_options import PredictionOptions  # noqa: PLC0415
     from amsunet.inference.predictor import load  # noqa: PLC0415
     from amsunet.inference.process_engine import Engine, predict_here  # noqa: PLC0415
-    from amsunet.inference.result_formats import choose_forms  # noqa: PLC0415
     from amsunet.inference.stores import as_path  # noqa: PLC0415
     from amsunet.inference.uncertainty import describe_out_of_distribution, describe_polarity_in_doubt  # noqa: PLC0415
     from amsunet.process_state import terminated_like_interrupted  # noqa: PLC0415
@@ -117,21 +117,20 @@ def predict(
         refuse_settings_of(click.get_current_context(), ("address", "workers", "threads", "record"), "--engine ray")
         do = predict_here
     predict_them = find_images(images, out, do)
-    forms = choose_forms(f"{also},objects,counts" if objects else also)
+    wanted = PredictionOptions(
+        overlay=overlay,
+        probability=probability,
+        overwrite=overwrite,
+        resume=resume,
+        also=f"{also},objects,counts" if objects else also,
+        level=level,
+        largest_component=largest_component,
+        axes=axes,
+    )
     predictor = load(model, options, model_file=model_file)
     echo(f"on {predictor}")
     with terminated_like_interrupted():
-        outcome = predict_them(
-            predictor,
-            overlay=overlay,
-            probability=probability,
-            also=forms,
-            overwrite=overwrite,
-            level=level,
-            resume=resume,
-            largest_component=largest_component,
-            axes=axes,
-        )
+        outcome = predict_them(predictor, options=wanted)
     lists = Path(record or as_path(out))
     masks = outcome.written + outcome.passed_over
     before = f", and {outcome.passed_over} that were there" if outcome.passed_over else ""

@@ -17,12 +17,13 @@ from amsunet.errors import InputError
 from amsunet.inference.inputs import InputImage, refuse_url, with_channels_joined, with_stacks_expanded
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.outcome import FAILURES, REVIEW_LIST, Outcome
+from amsunet.inference.prediction_options import PredictionOptions
 from amsunet.inference.prediction_plan import ImageTask, Planner
 from amsunet.inference.prediction_record import RECORD, PredictionRecord
 from amsunet.inference.prediction_results import Results
 from amsunet.inference.predictor import Predictor, load
 from amsunet.inference.process_engine import Engine, predict_here
-from amsunet.inference.result_formats import choose_forms, join_forms
+from amsunet.inference.result_formats import join_forms
 from amsunet.regular_file import refuse_irregular
 from amsunet.wording import setting
 
@@ -81,33 +82,25 @@ def predict(
 
     several = [images] if isinstance(images, str | Path) else images
     predict_them = find_images([str(one) for one in several], str(out), choose_engine(engine))
-    forms = choose_forms(also)  # before a network is opened
-    return predict_them(
-        model if isinstance(model, Predictor) else load(model),
+    options = PredictionOptions(  # checked before a network is opened
         overlay=overlay,
         probability=probability,
         overwrite=overwrite,
-        level=level,
         resume=resume,
-        also=forms,
+        also=also,
+        level=level,
         largest_component=largest_component,
         axes=axes,
     )
+    return predict_them(model if isinstance(model, Predictor) else load(model), options=options)
 
 
 def predict_files(
     predictor: Predictor,
     inputs: Sequence[InputImage],
     out: Path,
+    options: PredictionOptions = PredictionOptions(),  # noqa: B008 - frozen
     *,
-    overlay: bool = False,
-    probability: bool = False,
-    overwrite: bool = False,
-    level: int = 0,
-    resume: bool = False,
-    also: str | Sequence[str] = (),
-    largest_component: bool = False,
-    axes: str | None = None,
     engine: Engine = predict_here,
 ) -> Outcome:
     """Segment images and write their masks as PNG under ``out``, those of slides as tiled TIFF, those of volumes as
@@ -117,16 +110,7 @@ def predict_files(
         predictor: What segments them.
         inputs: The images, as ``find_inputs`` finds them.
         out: The folder for the masks.
-        overlay: Also write ``overlays/NAME.png``, the image with outlines.
-        probability: Also write ``probabilities/NAME.png``, 16 bits for 0 ... 1; a file a class if more than two.
-        overwrite: Let masks take the place of files that are there already, but never of an image they are made from.
-        level: Of slides that are pyramids, the level whose pixels are those of an image.
-        resume: Go on with what was predicted into ``out``: masks that the same network made of the same image stay, and
-            what has changed is made anew.
-        also: Other forms of each result (``result_formats.FORMS``), for other programs, each in a folder of its name;
-            ``coco``, ``objects`` and ``counts`` also as one file for all images.
-        largest_component: Of volumes, keep the largest component of each class alone, found across slices.
-        axes: As for ``predict``.
+        options: What is written, and what becomes of what is there.
         engine: Does the work that is planned.
 
     Returns:
@@ -138,15 +122,14 @@ def predict_files(
     check_folder(out)
     record = PredictionRecord(out)
     record.read()
-    forms = choose_forms(also)
-    planner = Planner(predictor, record, overlay, probability, overwrite, level, resume, forms, largest_component)
+    planner = Planner(predictor, record, options)
     inputs = with_channels_joined(inputs, predictor.description.preprocessing.channel_names)
-    plan = planner.plan(inputs if axes is None else with_stacks_expanded(inputs, axes))
+    plan = planner.plan(inputs if options.axes is None else with_stacks_expanded(inputs, options.axes))
     _note_large(plan.images)
     for folder in {out, *plan.folders()}:
         remove_abandoned(folder)
     results = Results(record, predictor.checksum())
-    with joined_at_end(record, forms), recorded(results):
+    with joined_at_end(record, options.forms), recorded(results):
         for one, prediction in plan.made:
             results.pass_over(one.image, prediction)
         engine(planner, plan, results)

@@ -21,6 +21,7 @@ from amsunet.inference.inputs import find_inputs, refuse_url
 from amsunet.inference.outcome import Outcome
 from amsunet.inference.outputs import Outputs, mask_paths
 from amsunet.inference.predict_files import check_folder, joined_at_end, predict_files, recorded
+from amsunet.inference.prediction_options import PredictionOptions
 from amsunet.inference.prediction_plan import Planner, relative_name, size_of
 from amsunet.inference.prediction_record import FileStamp, Prediction, PredictionRecord
 from amsunet.inference.prediction_results import Results
@@ -28,7 +29,6 @@ from amsunet.inference.predictor import Predictor
 from amsunet.inference.process_engine import Engine
 from amsunet.inference.ray_engine import RayEngine, Work, may_use_gpu
 from amsunet.inference.ray_worker import Setup
-from amsunet.inference.result_formats import choose_forms
 from amsunet.inference.slide import SlideTask
 from amsunet.inference.stored_inputs import StoredImage, find_stored
 from amsunet.inference.stores import Store, as_path, is_url
@@ -76,15 +76,7 @@ def predict_stored(
     out: str,
     engine: RayEngine,
     folder: Path,
-    *,
-    overlay: bool = False,
-    probability: bool = False,
-    overwrite: bool = False,
-    level: int = 0,
-    resume: bool = False,
-    also: str | Sequence[str] = (),
-    largest_component: bool = False,
-    axes: str | None = None,
+    options: PredictionOptions = PredictionOptions(),  # noqa: B008 - frozen
 ) -> Outcome:
     """Segment images of which some are in stores, or whose masks go to one. A worker fetches an object to a temporary
     file, and from then on does as with any file.
@@ -95,26 +87,19 @@ def predict_stored(
         out: The address, or the folder, for the masks.
         engine: The workers.
         folder: For the record and the lists; ``out`` itself if that is a folder.
-        overlay: As for ``predict_files``.
-        probability: As for ``predict_files``.
-        overwrite: As for ``predict_files``.
-        level: As for ``predict_files``.
-        resume: As for ``predict_files``.
-        also: As for ``predict_files``; in a store there is no file for all images.
-        largest_component: As for ``predict_files``.
-        axes: Refused, for the files of a store are not opened to plan.
+        options: As for ``predict_files``; in a store there is no file for all images, and ``axes`` are refused, for its
+            files are not opened to plan.
 
     Raises:
         InputError: If a result would take the place of another object, or a store cannot be read or written.
     """
-    if axes is not None:
+    if options.axes is not None:
         raise InputError(f"{setting('axes')} is for images on a disk: copy them, or leave it out")
     check_folder(folder)
     known = PredictionRecord(folder)
-    forms = choose_forms(also)
-    planner = Planner(predictor, known, overlay, probability, overwrite, level, resume, forms, largest_component)
+    planner = Planner(predictor, known, options)
     plan = _StoredPlan(planner, Path(out) if not is_url(out) else Store(out))
-    if resume:
+    if options.resume:
         known.read()
     results = _StoredResults(known, predictor.checksum(), {printable(one.name): one.file for one in images})
     left = []
@@ -127,7 +112,7 @@ def predict_stored(
         logger.info(f"{passed_over} of {len(images)} images have their masks already, and are passed over")
     plan.refuse_to_replace(images, left)
     works = [Work(one.place, one.name, one.size * _PIXELS_A_BYTE) for one in left]
-    with joined_at_end(known, () if is_url(out) else forms), recorded(results):
+    with joined_at_end(known, () if is_url(out) else options.forms), recorded(results):
         setup = Setup.of(planner, out if is_url(out) else "")
         engine.run(setup, works, results, on_gpu=may_use_gpu(predictor))
     return results.outcome
@@ -170,14 +155,14 @@ class _StoredPlan:
     def made(self, one: StoredImage) -> Prediction | None:
         """What is known of an image whose masks are to stay: of the same object by the same network, and there."""
         planner = self.planner
-        prediction = planner.record.find(one.name) if planner.resume else None
+        prediction = planner.record.find(one.name) if planner.options.resume else None
         if prediction is None or prediction.failure or prediction.image != printable(one.place):
             return None
         if one.file is None or prediction.file != one.file:
             return None
         network = planner.predictor.checksum()
-        slide = SlideTask.network_of(planner.predictor, planner.level)
-        volume = VolumeTask.network_of(planner.predictor, planner.largest_component)
+        slide = SlideTask.network_of(planner.predictor, planner.options.level)
+        volume = VolumeTask.network_of(planner.predictor, planner.options.largest_component)
         of_kinds = {network: self._of_image(one), slide: self._of_large(one), volume: self._of_large(one, SUFFIX)}
         wanted = of_kinds.get(prediction.network)
         is_there = wanted and {*wanted} <= {*prediction.outputs} and all(self._size(name) for name in wanted)
@@ -198,7 +183,7 @@ class _StoredPlan:
                         f"what is made of {results[name]} and of {one.place} would both be {target}: predict them into "
                         "different places"
                     )
-                if self._size(name) is not None and not (self.planner.overwrite or self._is_ours(name, one)):
+                if self._size(name) is not None and not (self.planner.options.overwrite or self._is_ours(name, one)):
                     raise InputError(
                         f"{target} is there already: set {setting(resume=True)} to go on with what was predicted "
                         f"there, choose another {setting('out')}, or set {setting(overwrite=True)}"
@@ -207,7 +192,7 @@ class _StoredPlan:
     def _is_ours(self, name: str, one: StoredImage) -> bool:
         """Whether a result is, unchanged, what an earlier prediction of the same place left or was about to write."""
         record = self.planner.record
-        if not self.planner.resume:
+        if not self.planner.options.resume:
             return False
         prediction = record.find(one.name)
         if prediction is None or prediction.image != printable(one.place):
@@ -221,9 +206,9 @@ class _StoredPlan:
             folder,
             one.name,
             convention,
-            overlay=planner.overlay,
-            probability=planner.probability,
-            also=planner.also,
+            overlay=planner.options.overlay,
+            probability=planner.options.probability,
+            also=planner.options.forms,
         )
         return [relative_name(path, folder) for path in outputs]
 

@@ -17,6 +17,7 @@ from amsunet.errors import InputError
 from amsunet.inference.inputs import InputImage
 from amsunet.inference.outcome import FAILURES, REVIEW_LIST
 from amsunet.inference.outputs import Outputs, mask_paths
+from amsunet.inference.prediction_options import PredictionOptions
 from amsunet.inference.prediction_record import RECORD, Prediction, PredictionRecord
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.result_formats import joined_paths
@@ -70,18 +71,12 @@ class Planner:
     Args:
         predictor: What segments the images.
         record: Of the folder.
-        overlay: As for ``predict_files``, like all that follow.
+        options: What is written, and what becomes of what is there.
     """
 
     predictor: Predictor
     record: PredictionRecord
-    overlay: bool = False
-    probability: bool = False
-    overwrite: bool = False
-    level: int = 0
-    resume: bool = False
-    also: tuple[str, ...] = ()
-    largest_component: bool = False
+    options: PredictionOptions = PredictionOptions()  # noqa: RUF009 - frozen
 
     def plan(self, inputs: Sequence[InputImage]) -> PredictionPlan:
         """Part the images into those that are left and those whose results are there.
@@ -90,15 +85,15 @@ class Planner:
             InputError: If a result cannot be written, or would take the place of another file.
         """
         plan = PredictionPlan()
-        states = self._read_states(inputs, plan) if self.resume else {}
+        states = self._read_states(inputs, plan) if self.options.resume else {}
         self.add_tasks(plan, [one for one in inputs if states.get(one.name) not in ("made", "changed")])
         self.refuse_views_of_slides(plan)
-        if self.largest_component and not plan.volumes and not plan.made:
+        if self.options.largest_component and not plan.volumes and not plan.made:
             raise InputError(
                 f"{setting('largest_component')} is for volumes (.nii, .nii.gz), and none of the images is one: leave "
                 "it out"
             )
-        if self.level and not plan.slides and not plan.made:
+        if self.options.level and not plan.slides and not plan.made:
             raise InputError(f"{setting('level')} is for pyramids, and none of the images is one: leave it out")
         self._refuse_to_replace(inputs, plan)
         for slide in plan.slides:
@@ -119,14 +114,14 @@ class Planner:
 
     def refuse_views_of_slides(self, plan: PredictionPlan) -> None:
         """Raise InputError if overlays, probability maps or other forms of slides or volumes are wanted."""
-        if plan.slides and (self.overlay or self.probability):
+        if plan.slides and (self.options.overlay or self.options.probability):
             raise InputError(
                 f"{plan.slides[0].path} is too large for {setting('overlay')} and {setting('probability')}: leave them "
                 "out"
             )
-        if plan.slides and self.also:
+        if plan.slides and self.options.forms:
             raise InputError(f"{plan.slides[0].path} is too large for other forms: leave {setting('also')} out")
-        if plan.volumes and (self.overlay or self.probability or self.also):
+        if plan.volumes and (self.options.overlay or self.options.probability or self.options.forms):
             raise InputError(
                 f"{plan.volumes[0].path} is a volume, and {setting('overlay')}, {setting('probability')} and "
                 f"{setting('also')} are of single images: leave them out, or name slices, as "
@@ -135,7 +130,7 @@ class Planner:
 
     def _volume(self, one: InputImage) -> VolumeTask:
         folder = self.record.folder
-        return VolumeTask(self.predictor, one.image, folder, one.name, largest_component=self.largest_component)
+        return VolumeTask(self.predictor, one.image, folder, one.name, largest_component=self.options.largest_component)
 
     def _outputs(self, name: str) -> Outputs:
         convention = self.predictor.description.convention
@@ -143,21 +138,21 @@ class Planner:
             self.record.folder,
             name,
             convention,
-            overlay=self.overlay,
-            probability=self.probability,
-            also=self.also,
+            overlay=self.options.overlay,
+            probability=self.options.probability,
+            also=self.options.forms,
         )
 
     def _slide(self, one: InputImage) -> SlideTask:
         targets = mask_paths(self.record.folder, one.name, self.predictor.description.convention, ".tif")
-        ours = self.resume and all(self._is_ours(target, one) for target in targets if target.exists())
+        ours = self.options.resume and all(self._is_ours(target, one) for target in targets if target.exists())
         return SlideTask(
             self.predictor,
             one.image,
             self.record.folder,
             one.name,
-            level=self.level,
-            overwrite=self.overwrite or ours,
+            level=self.options.level,
+            overwrite=self.options.overwrite or ours,
         )
 
     def _read_states(self, inputs: Sequence[InputImage], plan: PredictionPlan) -> dict[str, State]:
@@ -165,8 +160,8 @@ class Planner:
         self.record.read()
         networks = (
             self.predictor.checksum(),
-            SlideTask.network_of(self.predictor, self.level),
-            VolumeTask.network_of(self.predictor, self.largest_component),
+            SlideTask.network_of(self.predictor, self.options.level),
+            VolumeTask.network_of(self.predictor, self.options.largest_component),
         )
         states: dict[str, State] = {}
         for one in inputs:
@@ -234,7 +229,7 @@ class Planner:
                 for folder in target.relative_to(self.record.folder).parents:
                     folders.add(self.record.folder / folder, image)
         lists = [self.record.folder / name for name in (REVIEW_LIST, FAILURES, RECORD)]
-        lists += joined_paths(self.record.folder, self.also).values()
+        lists += joined_paths(self.record.folder, self.options.forms).values()
         for file in (*(target for _, targets in _targets(plan) for target in targets), *lists):
             if other := folders.find(file):
                 raise InputError(
@@ -246,12 +241,16 @@ class Planner:
             *((InputImage(task.path, task.name), task.targets) for task in plan.volumes),
         ]:
             for target in targets:
-                if not self.overwrite and target.exists() and not (self.resume and self._is_ours(target, one)):
+                if (
+                    not self.options.overwrite
+                    and target.exists()
+                    and not (self.options.resume and self._is_ours(target, one))
+                ):
                     raise InputError(self._describe_there(target, one))
 
     def _describe_there(self, target: Path, one: InputImage) -> str:
         others = f"choose another {setting('out')}, or set {setting(overwrite=True)}"
-        if self.resume:
+        if self.options.resume:
             return f"{target} is there already, and not as a prediction of {one.image} left it: {others}"
         self.record.read()
         if self.record.is_begun(one.name) or self.record.find(one.name) is not None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from amsunet.errors import InputError
 from amsunet.inference.inputs import InputImage
+from amsunet.inference.prediction_options import PredictionOptions
 from amsunet.inference.prediction_plan import Planner, PredictionPlan
 from amsunet.inference.prediction_record import Prediction, PredictionRecord
 from amsunet.inference.prediction_results import Results
@@ -37,17 +38,13 @@ class Setup:
     network: str
     """``Predictor.checksum`` of what masks are to be made by."""
     out: Path
-    overlay: bool
-    probability: bool
-    level: int
+    wanted: PredictionOptions
     folder: Path
     """What relative paths begin at."""
     place: Place
     """What messages are worded for."""
-    largest_component: bool
     store: str = ""
     """Where masks go, if that is the address of a store; ``out`` is the folder of the record then."""
-    also: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, planner: Planner, store: str = "") -> Setup:
@@ -61,14 +58,11 @@ class Setup:
             predictor.tiling,
             predictor.checksum(),
             planner.record.folder,
-            planner.overlay,
-            planner.probability,
-            planner.level,
+            # Whether files may be replaced was decided when the work was planned.
+            replace(planner.options, overwrite=True, resume=False),
             Path.cwd(),
             spelled(),
-            planner.largest_component,
             store,
-            planner.also,
         )
 
 
@@ -175,14 +169,4 @@ class Worker:
                 f"{setup.model} on {platform.node()} is another network than here, or computes in another precision: "
                 f"copy it there, or set {setting('precision')}"
             )
-        # Whether files may be replaced was decided when the work was planned.
-        return Planner(
-            predictor,
-            PredictionRecord(setup.out),
-            setup.overlay,
-            setup.probability,
-            overwrite=True,
-            level=setup.level,
-            also=setup.also,
-            largest_component=setup.largest_component,
-        )
+        return Planner(predictor, PredictionRecord(setup.out), setup.wanted)
