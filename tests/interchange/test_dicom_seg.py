@@ -332,10 +332,15 @@ def test_the_masks_of_a_series_are_one_volume(tmp_path, elements):
     assert volume.header.get_zooms()[2] == 2.5
 
 
-def test_slices_of_another_series_are_refused(tmp_path):
-    results = _results([*_slices(tmp_path)[:2], _FILES / "MR_small.dcm"])
-    with pytest.raises(InputError, match=r"MR_small\.dcm is not a slice of the series of .*dcm, and gets no DICOM SEG"):
-        dicom_seg.write_series(results, tmp_path / "seg.dcm")
+@pytest.mark.parametrize("name", ["0.dcm", "z.dcm"])
+def test_slices_of_another_series_are_refused_wherever_they_sort(tmp_path, name):
+    slices = _slices(tmp_path)[:2]
+    shutil.copy(_FILES / "MR_small.dcm", other := tmp_path / name)
+    with pytest.raises(InputError, match=rf"{name} is not a slice of the series of .*\d\.dcm, and gets no DICOM SEG"):
+        dicom_seg.write_series(_results([*slices, other]), tmp_path / "seg.dcm")
+
+
+def test_what_is_no_slice_at_all_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"US1_UNCI\.dcm is no slice with a place in the patient"):
         dicom_seg.write_series(_results([_file("US1_UNCI.dcm")]), tmp_path / "seg.dcm")
     with pytest.raises(InputError, match="a mask of no slice"):

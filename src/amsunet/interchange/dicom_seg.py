@@ -81,11 +81,13 @@ def write_series(results: Mapping[Path, Segmentation], path: Path) -> None:
         raise InputError(f"{path} would be a mask of no slice: name the slices of a series")
     with _refusing(images[0]):
         sources = [_read_source(image)[0] for image in images]
-        for image, source in zip(images, sources, strict=True):
+        series = [tuple(map(str, (source.get(name) for name in _OF_SERIES))) for source in sources]
+        usual = series.index(max(series, key=series.count))
+        for image, source, of_image in zip(images, sources, series, strict=True):
             if "ImagePositionPatient" not in source:
                 raise _refusal(image, "is no slice with a place in the patient")
-            if [source.get(name) for name in _OF_SERIES] != [sources[0].get(name) for name in _OF_SERIES]:
-                raise _refusal(image, f"is not a slice of the series of {images[0]}")
+            if of_image != series[usual]:
+                raise _refusal(image, f"is not a slice of the series of {images[usual]}")
         places = [source.ImagePositionPatient for source in sources]
         distance, _ = highdicom.spatial.get_volume_positions(places, sources[0].ImageOrientationPatient)
         for image, source in zip(images, sources, strict=True):
