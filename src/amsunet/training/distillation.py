@@ -101,10 +101,8 @@ def open_teacher(model: str, convention: MaskConvention, dataset: Dataset | None
 def check_teacher(model: str, num_classes: int) -> None:
     """Raise InputError if a teacher cannot be read, or knows another number of classes."""
     reference = ModelRef.resolve(model)
-    if reference.kind == "exported":
-        known = Predictor(reference).description
-    else:
-        known = load_networks(reference)[0][0][1]
+    exported = reference.kind == "exported"
+    known = Predictor(reference).description if exported else load_networks(reference)[0][0][1]
     if known.convention.num_classes != num_classes:
         raise InputError(
             f"{model} tells {known.convention.num_classes} classes apart, and the data have {num_classes}, background "

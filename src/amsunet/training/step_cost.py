@@ -68,7 +68,8 @@ class TrainingStep:
         given, wanted = self._augmentation(self.images, self._labels, (self._seed, 0, 0))
         with self._device.autocast():
             logits = self._forward(given.contiguous(memory_format=torch.channels_last))
-        distilled(self._loss, logits.float(), wanted).backward()
+        loss = distilled(self._loss, logits.float(), wanted)
+        loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         self._optimizer.zero_grad()
         if self._device.type == "cuda":
