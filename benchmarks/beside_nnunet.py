@@ -20,7 +20,9 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -146,18 +148,15 @@ def run_child(words: Sequence[object], environment_of: dict[str, str], log: Path
 
 def memory_of(pid: int) -> int:
     """Bytes that a process and its children hold, what they share counted once; 0 where the system does not tell."""
-    return sum(map(_held, _tree(pid)))
-
-
-def _tree(pid: int) -> Iterator[int]:
-    yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found = children.read_text(encoding="ascii").split()
-        except OSError:  # ended in the meantime
-            continue
-        for child in found:
-            yield from _tree(int(child))
+    children: dict[int, list[int]] = defaultdict(list)
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended in the meantime
+            parent = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1]
+            children[int(parent)].append(int(stat.parent.name))
+    tree = [pid]
+    for one in tree:
+        tree += children[one]
+    return sum(map(_held, tree))
 
 
 def _held(pid: int) -> int:
