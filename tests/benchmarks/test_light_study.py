@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import light_study
+import light_table
 import numpy as np
 import pytest
 import torch
@@ -236,6 +237,18 @@ def test_test_images_are_looked_at_when_all_is_trained(queue, finished):
     told = queue.told("test_claim")
     assert told["split"] == "test" and {row["network"].partition(" ")[0] for row in told["rows"]} == set(TWO)
     assert all(row["dice"]["count"] == 4 for row in told["rows"]), "test images"
+
+
+def test_the_table_has_a_row_for_each_network_and_a_line_for_each_claim(queue, finished, capsys):
+    light_table.main(["--results", str(queue.out / "results")])
+    found = capsys.readouterr().out
+    rows = {row["network"].partition(" ")[0]: row for row in queue.told("claim")["rows"]}
+    for name, row in rows.items():
+        assert f"| `{name}` | {row['parameters'] / 1e6:.2f} |" in found
+        assert f"{row['dice']['mean']:.4f} (1)" in found
+    assert found.count("against unet@16, over") == 2, "prediction and training"
+    with pytest.raises(SystemExit, match=r"run light_study\.py first"):
+        light_table.main(["--results", str(queue.out)])
 
 
 def test_the_queue_can_be_shown(capsys):
