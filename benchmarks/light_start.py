@@ -1,7 +1,7 @@
 """Is a start that has seen other targets better than a random one? Leave one data set out, and train on it.
 
     python benchmarks/light_start.py [--root ../shared/data] [--jobs 2] [--model amsunet_lite] [--steps 10000]
-    timeout --foreground --signal=INT 170m python benchmarks/light_start.py    # as long as there is time; the same goes on
+    timeout --foreground --signal=INT 170m python benchmarks/light_start.py    # while there is time; the same goes on
 
 For each of four data sets a network is pretrained on the three others and the samples (``all``), and once on those of
 them alone that are freely licensed (``free``), by ``light_pretrain.py``. It then trains on the data set that it has not

@@ -1,7 +1,7 @@
 """The protocol of docs/light.md as a queue of trainings, which takes days and survives restarts.
 
     python benchmarks/light_study.py [STAGE ...] [--root ../shared/data] [--jobs 2]
-    timeout --foreground --signal=INT 170m python benchmarks/light_study.py    # as long as there is time; the same goes on
+    timeout --foreground --signal=INT 170m python benchmarks/light_study.py    # while there is time; the same goes on
 
 With no stage named, the queue of ``light_networks.py`` is gone through, the most decisive first, seed by seed: wherever
 it stops, results/light/STAGE.json tell what there is. A training is a process on one thread, at the lowest priority;
