@@ -79,3 +79,18 @@ def better_rates(dice: Mapping[str, Mapping[float, Sequence[float]]]) -> dict[st
         name: min(of_network, key=lambda rate: (-float(np.mean(of_network[rate])), rate))
         for name, of_network in dice.items()
     }
+
+
+def seed_deviation(scores: Scores) -> float | None:
+    """Standard deviation over seeds of the mean Dice over data sets, pooled over networks; None with one seed.
+
+    Args:
+        scores: Of the networks. Deviations on several data sets are independent, so their mean's is smaller.
+    """
+    variances = []
+    for of_data in scores.values():
+        several = [dice.mean(axis=1).var(ddof=1) for dice in of_data.values() if len(dice) > 1]
+        if not several:
+            return None
+        variances.append(float(np.mean(several)))
+    return float(np.sqrt(np.sum(variances)) / len(variances))

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from light_networks import NAMES, REFERENCE, variant
+from light_networks import NAMES, REFERENCE, same_network, variant
 
 from amsunet.atomic_io import write_json
 from amsunet.deployment.exporters import ExportModule, missing_package, write_network
@@ -110,7 +110,8 @@ def with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", nargs="+", choices=NAMES, default=list(NAMES))
+    every = [name for name in NAMES if same_network(name) == name]
+    parser.add_argument("--networks", nargs="+", choices=NAMES, default=every)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "light" / "gate.json")

@@ -10,7 +10,7 @@ from monai.losses import FocalLoss
 from torch.nn import functional as F
 
 from amsunet.choices import LossName
-from amsunet.losses import CLDiceLoss, CrossEntropyDiceLoss, FocalDiceLoss, make_loss
+from amsunet.losses import CLDiceLoss, CrossEntropyDiceLoss, FocalDiceLoss, distilled, make_loss
 
 LOSSES = get_args(LossName)
 
@@ -104,3 +104,26 @@ def test_cldice_tells_a_broken_line_from_a_thinner_one():
     (of_broken, dice_broken), (of_thinner, dice_thinner) = values["broken"], values["thinner"]
     assert dice_broken == pytest.approx(dice_thinner, abs=0.06), "Dice hardly tells them apart"
     assert of_broken > 5 * of_thinner
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_a_teacher_that_gives_what_the_network_gives_costs_nothing(classes):
+    torch.manual_seed(0)
+    logits = 3 * torch.randn(2, classes, 8, 8)
+    labels = torch.randint(0, classes, (2, 8, 8))
+    labels[:, 6:] = 255
+    loss, taught = make_loss("ce_dice"), (255 * torch.softmax(logits, dim=1)[:, 1:]).round().long()
+    agreed = distilled(loss, logits, torch.cat([labels[:, None], taught], dim=1))
+    assert float(agreed) == pytest.approx(float(loss(logits, labels)), abs=2e-3)
+    assert torch.equal(distilled(loss, logits, labels), loss(logits, labels)), "without a teacher"
+
+
+def test_a_teacher_pulls_towards_its_probabilities_where_pixels_count():
+    logits = torch.zeros(1, 2, 8, 8, requires_grad=True)
+    labels, taught = torch.ones(1, 1, 8, 8).long(), torch.full((1, 1, 8, 8), 51)  # a fifth
+    labels[..., 4:] = 255
+    (distilled(make_loss("ce_dice"), logits, torch.cat([labels, taught], dim=1)) - distilled(
+        make_loss("ce_dice"), logits, labels[:, 0]
+    )).backward()  # fmt: skip
+    pull = logits.grad[0, 1] * 32  # of the mean over 32 pixels
+    assert torch.allclose(pull[:, :4], torch.tensor(0.5 - 0.2), atol=1e-6) and not pull[:, 4:].any()

@@ -93,6 +93,31 @@ class CLDiceLoss(CrossEntropyDiceLoss):
         return loss
 
 
+def distilled(loss: CrossEntropyDiceLoss, logits: Tensor, targets: Tensor) -> Tensor:
+    """A loss, and where targets come with a teacher's probabilities the divergence from these, over pixels that count:
+
+        KL = sum_k q_k (log q_k - log p_k),  q the teacher's probabilities, p the softmax
+
+    Source: Hinton et al., arXiv 1503.02531, at temperature 1: probabilities of pixels are mostly sure where they
+    should be, and what a mask does not tell, how unsure its border is, is in them as they are.
+
+    Args:
+        loss: Against the labels.
+        logits: (N, K, H, W).
+        targets: (N, H, W) of int64; or (N, K, H, W), labels and then the probabilities of the classes but the
+            background, in 255ths.
+    """
+    if targets.dim() == 3:
+        labelled: Tensor = loss(logits, targets)
+        return labelled
+    labels, foreground = targets[:, 0], targets[:, 1:].to(logits.dtype) / 255
+    taught = torch.cat([(1 - foreground.sum(dim=1, keepdim=True)).clamp(min=0), foreground], dim=1)
+    apart = F.kl_div(F.log_softmax(logits, dim=1), taught, reduction="none").sum(dim=1)
+    counted = labels != IGNORE_INDEX
+    total: Tensor = loss(logits, labels) + (apart * counted).sum() / counted.sum().clamp(min=1)
+    return total
+
+
 def make_loss(name: LossName) -> CrossEntropyDiceLoss:
     """A loss by its name in the plan."""
     losses: dict[LossName, type[CrossEntropyDiceLoss]] = {

@@ -5,13 +5,29 @@ from __future__ import annotations
 import json
 
 import light_study
+import light_table
 import numpy as np
 import pytest
 import torch
-from light_analysis import WORST, advantage, better_rates
+from light_analysis import WORST, advantage, better_rates, seed_deviation
 from light_gate import with_ratios
-from light_networks import CONTROLS, LIGHT, NAMES, REFERENCE, STAGES, U_NETS, variant
+from light_networks import (
+    CLAIMED,
+    CONTROLS,
+    LIGHT,
+    NAMES,
+    QUESTION,
+    QUEUE,
+    REFERENCE,
+    STAGES,
+    U_NETS,
+    same_network,
+    trainings,
+    variant,
+)
+from light_record import compared, record_of
 
+from amsunet.data.builtin_samples import locate
 from amsunet.inference.model_file import build_network
 from amsunet.models.cost import count_parameters
 
@@ -44,7 +60,6 @@ def test_networks_are_those_of_the_protocol():
         if name in _MILLIONS:
             assert round(count_parameters(network) / 1e6, 2) == _MILLIONS[name], name
     assert {name for stage in STAGES.values() for name in stage.networks} == set(NAMES)
-    assert [name for name, stage in STAGES.items() if stage.split == "test"] == ["end"], "test images once"
 
 
 def test_curves_join_one_family_each():
@@ -101,41 +116,148 @@ def test_a_network_passes_the_gate_that_is_as_fast_as_the_narrow_u_net():
     assert (found["slow"]["onnx_ratio"], found["slow"]["step_ratio"]) == (0.2, 0.4)
 
 
-@pytest.fixture
-def study(make_dataset, tmp_path, trials_here):
-    """Stages of two networks and two images, as the command has them."""
-    root = make_dataset().parent
+def test_the_queue_does_all_stages_and_the_most_decisive_first():
+    entries = list(trainings())
+    done = set.union(*(new for _, new in entries))
+    wanted = {
+        (name, data, seed, stage.minutes, "better")
+        for stage in STAGES.values()
+        for name in stage.networks
+        for data in stage.data
+        for seed in range(stage.seeds)
+    }
+    assert {one for one in done if one[4] == "better"} == wanted
+    assert all(new for _, new in entries), "nothing is asked for twice"
+    for index, entry in enumerate(QUEUE):
+        rated = {name for one in QUEUE[:index] if one.stage == "rates" for name in one.networks}
+        assert entry.stage == "rates" or {name for name in entry.networks if name[:5] != "lite_"} <= rated
+    early = set.union(*(new for entry, new in entries[:2]))
+    assert {(name, data) for name, data, *_ in early} == {(n, d) for n in QUESTION for d in STAGES["claim"].data}
+    claims = [entry for entry in QUEUE if entry.stage == "claim" and set(entry.networks) == set(CLAIMED)]
+    assert [entry.seeds for entry in claims] == [1, 2, 3, 4], "seed by seed"
 
-    def run(*stages):
-        words = [*stages, "--root", str(root), "--data", "set", "--networks", *TWO, "--minutes", "0.002", "--jobs", "1"]
-        words += ["--seeds", "1", "--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results")]
-        with trials_here():
+
+def test_networks_that_are_built_alike_share_what_the_gate_measures():
+    assert same_network("lite_distilled") == "amsunet_lite" and same_network("lite_gated") == "lite_gated"
+    assert variant("lite_distilled", data="DRIVE").settings == {"teacher": "zoo:vessels"}
+    assert variant("lite_distilled", data="set").settings == {}
+
+
+def test_the_deviation_of_seeds_is_that_of_the_mean_over_data_sets():
+    rng = np.random.default_rng(0)
+    scores = {
+        data: {name: 0.8 + rng.normal(0, 0.01, (400, 1)) + np.zeros((1, 3)) for name in ("a", "b")}
+        for data in ("one", "two")
+    }
+    assert seed_deviation(scores) == pytest.approx(0.01 / np.sqrt(2), rel=0.1)
+    assert seed_deviation({"one": {"a": np.ones((1, 3))}}) is None
+
+
+def test_claims_are_over_the_latencies_of_the_gate(finished, tmp_path):
+    """Of the runtimes that it has, the same for all data sets; and over the training step of each."""
+    rows = [
+        {"network": REFERENCE, "onnx_seconds": 1.0, "openvino_seconds": 2.0},
+        {"network": "amsunet_lite_xs", "onnx_seconds": 0.5, "openvino_seconds": 0.5},
+    ]
+    gate = tmp_path / "gate.json"
+    gate.write_text(json.dumps({"rows": rows}), encoding="utf-8")
+    record = record_of("claim", STAGES["claim"], {"set": finished}, {}, gate)
+    axes = ["prediction in onnx", "prediction in openvino", "training step"]
+    assert [claim["over"] for claim in record["claims"]] == axes
+    assert [(one["network"], one["axes"]) for one in record["dominance"]] == [("amsunet_lite_xs", axes)]
+    record = record_of("claim", STAGES["claim"], {"set": finished}, {}, tmp_path / "none.json")
+    assert [claim["over"] for claim in record["claims"]] == ["prediction in torch", "training step"]
+
+
+class _Queue:
+    """Stages of two networks on one small data set, as the command has them."""
+
+    def __init__(self, out, trials_here):
+        self.out, self._trials_here = out, trials_here
+
+    def run(self, *stages, minutes="0.002"):
+        words = [*stages, "--root", str(locate("sample:nuclei").parent), "--data", "nuclei", "--networks", *TWO]
+        words += ["--minutes", minutes, "--jobs", "1", "--seeds", "1"]
+        words += ["--runs", str(self.out / "runs"), "--results", str(self.out / "results")]
+        with self._trials_here():
             light_study.main(words, crop=(32, 32), batch_size=2)
 
-    return run
+    def told(self, name):
+        return json.loads((self.out / "results" / f"{name}.json").read_text(encoding="utf-8"))
+
+    def files(self, name):
+        return sorted((self.out / "runs").glob(f"*/nuclei/cells/*/{name}"))
 
 
-def test_a_stage_needs_the_rates_and_trains_what_is_not_trained_yet(study, tmp_path, capsys):
+@pytest.fixture(scope="module")
+def queue(tmp_path_factory, trials_here):
+    queue = _Queue(tmp_path_factory.mktemp("light"), trials_here)
     with pytest.raises(SystemExit, match="run the stage rates first"):
-        study("screen")
-    study("rates")
-    rates = json.loads((tmp_path / "results" / "rates.json").read_text())
+        queue.run("claim")
+    queue.run("rates")
+    return queue
+
+
+@pytest.fixture(scope="module")
+def finished(queue):
+    """What ``claim`` has, of the networks at their kept rates."""
+    queue.run("claim")
+    names = [row["network"] for row in queue.told("claim")["rows"]]
+    return compared(queue.out / "runs" / "0.002min" / "nuclei", names, 1, "val", 1)
+
+
+def test_both_rates_are_tried_and_the_better_one_is_kept(queue):
+    rates = queue.told("rates")
     assert rates["kept_rates"].keys() == set(TWO)
     assert len(rates["rows"]) == 4 and all(row["steps"] >= 6 for row in rates["rows"])
-    trained = sorted((tmp_path / "runs").glob("*/set/cells/*/model.safetensors"))
-    study("screen")
-    assert sorted((tmp_path / "runs").glob("*/set/cells/*/model.safetensors")) == trained, "all were there"
-    screen = json.loads((tmp_path / "results" / "screen.json").read_text())
-    [claim] = [one for one in screen["claims"] if one["over"] == "training step"]
+    for name in TWO:
+        steps = {row["steps"] for row in rates["rows"] if row["network"].partition(" ")[0] == name}
+        assert len(steps) == 1, "both rates get as many steps"
+
+
+def test_what_one_stage_has_trained_another_one_does_not_train_again(queue, finished, monkeypatch):
+    assert len(queue.files("model.safetensors")) == 4
+    told = queue.told("claim")
+    [claim] = [one for one in told["claims"] if one["over"] == "training step"]
     ours, theirs = (
-        next(np.mean(row["dice_by_seed"]) for row in screen["rows"] if row["model"] == model)
+        next(np.mean(row["dice_by_seed"]) for row in told["rows"] if row["model"] == model)
         for model in ("amsunet_lite_xs", "unet")
     )
     assert claim["mean"]["difference"] == pytest.approx(ours - theirs)
-    assert (tmp_path / "runs" / "0.002min-val" / "set" / "comparison.html").is_file()
+    monkeypatch.setattr(light_study, "compare", lambda *_, **__: pytest.fail("opened the data again"))
+    queue.run("claim")
+
+
+def test_test_images_are_looked_at_when_all_is_trained(queue, finished):
+    with pytest.raises(SystemExit, match=r"nuclei: unet@16.* of 3 minutes is not trained yet, and test images are"):
+        queue.run("test", minutes="3")
+    assert queue.files("evaluation/test/summary.json") == []
+    queue.run("test")
+    assert len(queue.files("evaluation/test/summary.json")) == 2
+    told = queue.told("test_claim")
+    assert told["split"] == "test" and {row["network"].partition(" ")[0] for row in told["rows"]} == set(TWO)
+    assert all(row["dice"]["count"] == 4 for row in told["rows"]), "test images"
+
+
+def test_the_table_has_a_row_for_each_network_and_a_line_for_each_claim(queue, finished, capsys):
+    light_table.main(["--results", str(queue.out / "results")])
+    found = capsys.readouterr().out
+    rows = {row["network"].partition(" ")[0]: row for row in queue.told("claim")["rows"]}
+    for name, row in rows.items():
+        assert f"| `{name}` | {row['parameters'] / 1e6:.2f} |" in found
+        assert f"{row['dice']['mean']:.4f} (1)" in found
+    assert found.count("against unet@16, over") == 2, "prediction and training"
+    with pytest.raises(SystemExit, match=r"run light_study\.py first"):
+        light_table.main(["--results", str(queue.out)])
+
+
+def test_the_queue_can_be_shown(capsys):
+    light_study.main(["--show"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(QUEUE) and lines[0].split()[:3] == ["rates", "3", "networks,"]
 
 
 def test_an_unknown_stage_names_the_known(capsys):
     with pytest.raises(SystemExit):
         light_study.main(["claims"])
-    assert "choose of rates, screen, ablation, claim, end" in capsys.readouterr().err
+    assert "choose of rates, ablation, claim, long, test" in capsys.readouterr().err

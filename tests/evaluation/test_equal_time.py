@@ -15,6 +15,8 @@ from amsunet.evaluation import equal_time
 from amsunet.evaluation.compare import compare
 from amsunet.evaluation.comparison_page import write_page
 from amsunet.evaluation.study import StudyDesign, read_study
+from amsunet.training.plan_schema import with_settings
+from amsunet.training.run_folder import read_run
 
 BOTH = Device("cpu", "bfloat16", 1, ("bfloat16", "float32"))
 SETTINGS = {"crop": (32, 32), "batch_size": 2}
@@ -71,6 +73,22 @@ def test_a_network_that_joins_is_timed_beside_one_that_was_there(timed):
     assert seen == [{"unet@4", "unext"}, {"unet@4", "unet@8"}]
     paces = read_study(comparison.folder).paces
     assert paces == SECONDS, "as on the first day"
+
+
+def test_another_learning_rate_gets_as_many_steps_and_is_not_timed(timed, tmp_path, monkeypatch):
+    study = read_study(timed[0].folder)
+    [unet] = [variant for variant in study.variants if variant.name == "unet@4"]
+    slow = unet.model_copy(update={"name": "slow", "settings": {"learning_rate": 1e-4}})
+    joined = study.model_copy(update={"variants": (*study.variants, slow)})
+    (tmp_path / "study.json").write_text(joined.model_dump_json(), encoding="utf-8")
+    plan = read_run(timed[0].folder / "cells" / "unet@4-seed0")[0].plan
+    monkeypatch.setattr(equal_time, "measure_steps", lambda steps, rounds: pytest.fail(f"timed {steps}"))
+
+    def plan_of(variant):
+        return with_settings(plan, {"model": variant.model, "model_options": variant.options, **variant.settings})
+
+    found = equal_time.with_paces(tmp_path, joined, plan_of, 2, BOTH)
+    assert found.paces["slow"] == found.paces["unet@4"] == read_study(tmp_path).paces["slow"]
 
 
 def test_results_name_step_and_precision(timed):

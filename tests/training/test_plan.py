@@ -145,6 +145,7 @@ def test_the_papers_recipe():
         "extra_augmentation": (),
         "augmentation_flips": "both",
         "loss": "ce_dice",
+        "teacher": None,
         "quarter_turns": False,
         "inversion": False,
         "learning_rate": 2e-3,

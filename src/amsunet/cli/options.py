@@ -55,8 +55,8 @@ def _resolve_model(ctx: click.Context, parameter: click.Parameter, value: str) -
     return ModelRef.resolve(value)
 
 
-def resolve_pretrained(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Find the model to start from at once, and name it so that it is found from any folder."""
+def resolve_model_setting(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Find a model that a setting names at once, and name it so that it is found from any folder."""
     return None if value is None else _resolve_model(ctx, parameter, value).absolute
 
 

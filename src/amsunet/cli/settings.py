@@ -11,7 +11,7 @@ import click
 from pydantic.fields import FieldInfo
 
 from amsunet.cli.fields import field_option
-from amsunet.cli.options import Command, options, resolve_pretrained
+from amsunet.cli.options import Command, options, resolve_model_setting
 from amsunet.console import echo
 from amsunet.text_files import parse_json
 from amsunet.training.plan_schema import SETTINGS, Manner, check_setting, default_of
@@ -26,6 +26,7 @@ STUDY = [name for name in TRAINING if name not in {*NETWORK, *Manner.model_field
 _METAVARS = {
     "model": "NAME|FILE.py:FUNCTION",
     "pretrained": "RUN",
+    "teacher": "RUN",
     "crop": "SIDE|HxW",
     "extra_augmentation": "stain,...",
     "model_options": "NAME=VALUE",
@@ -83,8 +84,8 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
         details["flags"] = ["--model-file"]
     elif name == "model_options":
         details |= {"multiple": True, "callback": settings_of}
-    elif name == "pretrained":
-        details["callback"] = resolve_pretrained
+    elif name in ("pretrained", "teacher"):
+        details["callback"] = resolve_model_setting
     return field_option(name, field, default_of(name), **details)
 
 

@@ -54,7 +54,7 @@ class Augmentation:
 
         Args:
             images: (N, C, H, W) in 0 ... 1.
-            labels: (N, H, W) of int64.
+            labels: (N, H, W) of int64, or (N, planes, H, W).
             seed: The training's seed, the epoch and the batch.
 
         Returns:
@@ -65,14 +65,14 @@ class Augmentation:
         devices = [images.device] if images.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
             torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
-            masks = labels[:, None].to(images.dtype)
+            masks = (labels if labels.dim() == images.dim() else labels[:, None]).to(images.dtype)
             if "stain" in self._extra:
                 images = _stain(images, self._amount)
             # Nearest-neighbour sampling makes no new labels; 255 stays 255.
             images, masks = self._steps(images, masks)
             if self._alone is not None:
                 images = self._alone(images.flatten(0, 1)[:, None]).reshape(images.shape)
-        return images.clamp(0, 1), masks[:, 0].round().long()
+        return images.clamp(0, 1), masks.reshape(labels.shape).round().long()
 
 
 def _build(

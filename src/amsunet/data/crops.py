@@ -67,10 +67,10 @@ class PreparedImages:
         sample = self.samples[index]
         if size := self._sizes.get(sample.name):
             return math.prod(self._preprocessing.working_size(*size, sample.spacing))
-        return int(self[index][1].size)
+        return math.prod(self[index][1].shape[:2])
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:
-        """The image (h, w, C) and its labels (h, w), both uint8."""
+        """The image (h, w, C) and its labels (h, w), or (h, w, planes) with the labels in the first; both uint8."""
         return self._pairs.get(index, lambda: self._prepare(self.samples[index]))
 
     @property
@@ -99,8 +99,8 @@ class Crops(TorchDataset[tuple[Tensor, Tensor]]):
     crop that fits along a side, on average: a large image is drawn more often than a small one, but not in proportion
     to its pixels. A share of the crops is centred on foreground, so that small structures are seen.
 
-    An item is an image (C, h, w) and its labels (h, w), both uint8. Outside the source image, pixels are mirrored and
-    labels are ``IGNORE_INDEX``.
+    An item is an image (C, h, w) and its labels (h, w), or (planes, h, w), both uint8. Outside the source image, pixels
+    are mirrored and labels are ``IGNORE_INDEX``.
 
     Args:
         images: The images to crop.
@@ -141,7 +141,7 @@ class Crops(TorchDataset[tuple[Tensor, Tensor]]):
 
 
 def to_tensor(image: Array) -> Tensor:
-    """Convert an image (H, W, C) to a tensor (C, H, W), or labels (H, W) to (H, W); read-only arrays are copied."""
+    """Convert an array (H, W, C) to a tensor (C, H, W), or labels (H, W) to (H, W); read-only arrays are copied."""
     array = np.require(image, requirements=["C", "W"])
     return torch.from_numpy(channels_first(array) if array.ndim == 3 else array)
 
@@ -149,10 +149,11 @@ def to_tensor(image: Array) -> Tensor:
 def _cut(
     image: Array, labels: Array, size: tuple[int, int], rng: np.random.Generator, foreground_fraction: float
 ) -> tuple[Array, Array]:
-    furthest = [max(0, side - wanted) for side, wanted in zip(labels.shape, size, strict=True)]
+    furthest = [max(0, side - wanted) for side, wanted in zip(labels.shape[:2], size, strict=True)]
     corner = [int(rng.integers(0, most + 1)) for most in furthest]
     if rng.random() < foreground_fraction:
-        places = np.argwhere((labels != 0) & (labels != IGNORE_INDEX))
+        classes = labels if labels.ndim == 2 else labels[..., 0]
+        places = np.argwhere((classes != 0) & (classes != IGNORE_INDEX))
         if len(places):
             centre = places[rng.integers(len(places))]
             corner = [
@@ -160,10 +161,10 @@ def _cut(
             ]
     window = tuple(slice(start, start + wanted) for start, wanted in zip(corner, size, strict=True))
     image, labels = image[window], labels[window]
-    missing = [wanted - side for side, wanted in zip(labels.shape, size, strict=True)]
+    missing = [wanted - side for side, wanted in zip(labels.shape[:2], size, strict=True)]
     if any(missing):
         before = [int(rng.integers(0, side + 1)) for side in missing]
         padding = [(start, side - start) for start, side in zip(before, missing, strict=True)]
         image = np.pad(image, [*padding, (0, 0)], mode="symmetric")
-        labels = np.pad(labels, padding, constant_values=IGNORE_INDEX)
+        labels = np.pad(labels, [*padding, (0, 0)][: labels.ndim], constant_values=IGNORE_INDEX)
     return image, labels

@@ -23,6 +23,14 @@ from amsunet.training.step_cost import TrainingStep, measure_steps
 logger = logging.getLogger(__name__)
 
 _ROUNDS = 10
+_NO_PART_OF_A_STEP: dict[str, object] = {
+    "learning_rate": 1e-3,
+    "weight_decay": 0.0,
+    "pretrained": None,
+    "foreground_fraction": 0.0,
+    "reasons": {},
+}
+"""Settings that a step takes no longer for, at one value for all."""
 Pace = dict[TorchPrecision, float]
 """Seconds of a step by precision."""
 
@@ -33,7 +41,8 @@ def with_paces(
     """Time the networks of a study that are not timed yet, and write down what came of it.
 
     Networks that join a study later are timed in turn with one that it has, and their seconds are those of the day when
-    that one was timed: then a machine that is slower today gives them no fewer steps.
+    that one was timed: then a machine that is slower today gives them no fewer steps. What trains by the same step
+    (another learning rate, another start) is timed once, and gets as many.
 
     Args:
         folder: Of the study.
@@ -51,12 +60,18 @@ def with_paces(
     names = [variant.name for variant in study.variants]
     new = [name for name in names if name not in study.paces]
     if new:
-        known = [*study.paces][:1]
-        plans = {v.name: plan_of(v) for v in read_study(folder).variants if v.name in {*known, *new}}
-        timed = _timed(plans, num_classes, device, study.threads)
-        factor = _factor(study.paces[known[0]], timed[known[0]]) if known else 1.0
-        of_new = {name: {kind: factor * seconds for kind, seconds in timed[name].items()} for name in new}
-        study = study.model_copy(update={"paces": {**study.paces, **of_new}})
+        steps = {v.name: plan_of(v).model_copy(update=_NO_PART_OF_A_STEP) for v in read_study(folder).variants}
+        paces = dict(study.paces)
+        first = {name: next(n for n in [*paces, *new] if steps.get(n) == steps[name]) for name in new}
+        if to_time := [name for name in new if first[name] == name]:
+            known = [*paces][:1]
+            plans = {name: steps[name] for name in [*known, *to_time]}
+            timed = _timed(plans, num_classes, device, study.threads)
+            factor = _factor(paces[known[0]], timed[known[0]]) if known else 1.0
+            for name in to_time:
+                paces[name] = {kind: factor * seconds for kind, seconds in timed[name].items()}
+        paces |= {name: paces[first[name]] for name in new}
+        study = study.model_copy(update={"paces": paces})
         keep_paces(folder, study.paces)
     for trial in study.trials()[: len(names)]:
         pace, settings = study.paces[trial.variant.name], study.settings_of(trial)

@@ -17,7 +17,7 @@ from amsunet.models import absolute_model
 from amsunet.process_state import random_state_kept
 from amsunet.training.budget import Fitted, fit_prepared
 from amsunet.training.command_time import CommandTime
-from amsunet.training.finetune import resolve_pretrained
+from amsunet.training.finetune import with_models_found
 from amsunet.training.plan_schema import Plan, Settings, checked_settings
 from amsunet.training.precision import faster_precision, with_precision
 from amsunet.training.prepare import Preparation, prepare
@@ -113,8 +113,7 @@ def check(
     given = checked_settings(settings)
     if "model" in given:
         given["model"] = absolute_model(given["model"])
-    if "pretrained" in given:
-        given["pretrained"] = resolve_pretrained(given["pretrained"])
+    given = with_models_found(given)
     prepared = prepare(data, given, device=device.type, data_options=data_options, allow_problems=True)
     device, why = faster_precision(prepared.plan, prepared.dataset.convention.num_classes, device)
     fitted = fit_prepared(prepared, device, command_time)

@@ -16,15 +16,19 @@ from amsunet.training.plan_schema import Plan
 from amsunet.wording import setting
 
 
-def resolve_pretrained(model: str | Path) -> str:
-    """The name of pretrained weights by which they are found in any folder.
+def with_models_found(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings with the trained models that they name by names that hold in any folder.
+
+    Args:
+        settings: As checked; ``pretrained`` is one network in torch, ``teacher`` may be an ensemble or exported.
 
     Raises:
-        InputError: If there is no such model, or it is an ensemble or an exported file; before any data are read.
+        InputError: If there is no such model, or not of that kind; before any data are read.
     """
-    resolved = ModelRef.resolve(model)
-    _ = resolved.weights
-    return resolved.absolute
+    found = {name: ModelRef.resolve(settings[name]) for name in ("pretrained", "teacher") if name in settings}
+    if "pretrained" in found:
+        _ = found["pretrained"].weights
+    return settings | {name: model.absolute for name, model in found.items()}
 
 
 def match_pretrained_width(plan: Plan) -> Plan:

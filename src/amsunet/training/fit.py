@@ -25,6 +25,7 @@ from amsunet.process_state import determinism_kept, quiet, quiet_threads, random
 from amsunet.training.budget import epochs_in_budget
 from amsunet.training.callbacks import EMA, Checkpointer, Progress, TimeBudget
 from amsunet.training.checkpoint import find_checkpoint
+from amsunet.training.distillation import TaughtImages, open_teacher
 from amsunet.training.distributed import EndedElsewhereError, current_group, loss_described
 from amsunet.training.finetune import load_pretrained
 from amsunet.training.lightning_module import DivergedError, SegmentationTask, WholeImages
@@ -121,6 +122,9 @@ def fit(
     if plan.ema:
         callbacks.insert(2, EMA())
     training_images = PreparedImages(training, convention, preprocessing, dataset)
+    if plan.teacher is not None:
+        teacher = open_teacher(plan.teacher, convention, dataset, device)
+        training_images = TaughtImages(training, convention, preprocessing, dataset, teacher)
     chosen = evenly(validation, plan.validation_images or len(validation))
     validation_images = PreparedImages(chosen, convention, preprocessing, dataset)
     crops = Crops(

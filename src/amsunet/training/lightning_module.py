@@ -16,7 +16,7 @@ from amsunet.device import Device
 from amsunet.inference.cuda_graphs import captured, free_graphs
 from amsunet.inference.forward import compute_logits
 from amsunet.inference.torch_runtime import TorchRuntime, standardise
-from amsunet.losses import make_loss
+from amsunet.losses import distilled, make_loss
 from amsunet.training.distributed import current_group
 from amsunet.training.plan import make_augmentation
 from amsunet.training.plan_schema import Plan
@@ -98,7 +98,7 @@ class SegmentationTask(pl.LightningModule):
         if not self._captured:
             alone = group.size == 1  # a captured pass would not send the others its gradients
             self._captured = (captured(self.network, images, self.placement) if alone else self.network,)
-        loss: Tensor = self.loss(self._captured[0](images).float(), labels)
+        loss = distilled(self.loss, self._captured[0](images).float(), labels)
         if not torch.isfinite(loss):
             if group.size == 1:
                 raise DivergedError

@@ -88,6 +88,9 @@ class _PlanSettings(Record):
     """Also show crops with dark and bright exchanged."""
     loss: Annotated[LossName, BeforeValidator(refuse_removed)] = "ce_dice"
     """Cross-entropy or focal loss plus Dice, or clDice for lines."""
+    teacher: str | None = None
+    """Also learn the probabilities that a trained run, or a network that ``amsunet zoo`` lists, gives for the training
+    images: knowledge distillation."""
     learning_rate: float = Field(default=2e-3, gt=0, allow_inf_nan=False)
     """Largest step size: it rises at first, then falls to nothing."""
     weight_decay: float = Field(default=5e-5, ge=0, allow_inf_nan=False)

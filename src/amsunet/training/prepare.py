@@ -33,6 +33,7 @@ from amsunet.inference.model_metadata import refuse_unbounded
 from amsunet.models import is_custom
 from amsunet.models.contract import check_sizes
 from amsunet.safe_text import one_line
+from amsunet.training.distillation import check_teacher
 from amsunet.training.distributed import current_group
 from amsunet.training.finetune import load_pretrained, match_pretrained_width
 from amsunet.training.plan import make_plan
@@ -191,7 +192,7 @@ def check_network(plan: Plan, num_classes: int) -> None:
 
     Raises:
         InputError: If it cannot be built, does not give logits for images of any size, or does not fit the weights
-            that training is to start from.
+            that training is to start from, and if its teacher tells other classes apart.
     """
     try:
         refuse_unbounded(plan.model_arguments(num_classes))  # or the trained network could not be read again
@@ -200,6 +201,8 @@ def check_network(plan: Plan, num_classes: int) -> None:
     network = build_network(plan.model, plan.model_arguments(num_classes))
     if plan.pretrained is not None:
         load_pretrained(network, plan.pretrained, plan, plan.model_arguments(num_classes))
+    if plan.teacher is not None:
+        check_teacher(plan.teacher, num_classes)
     if not is_custom(plan.model):
         return
     try:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from amsunet.device import Device
 from amsunet.inference.cuda_graphs import captured, free_graphs
 from amsunet.inference.model_file import build_network, for_inference
-from amsunet.losses import make_loss
+from amsunet.losses import distilled, make_loss
 from amsunet.progress import Stopwatch
 from amsunet.training.plan import make_augmentation
 from amsunet.training.plan_schema import Plan
@@ -57,6 +57,8 @@ class TrainingStep:
         )
         self._labels = torch.zeros((plan.batch_size, *plan.crop), dtype=torch.long, device=device.type)
         self._labels[:, : plan.crop[0] // 2] = 1  # where there is foreground some losses have more to do
+        if plan.teacher is not None:
+            self._labels = self._labels[:, None].repeat(1, num_classes, 1, 1)
         self._optimizer = torch.optim.AdamW(self.network.parameters(), fused=True)
         self._loss, self._augmentation = make_loss(plan.loss), make_augmentation(plan)
         self._seed, self._device = plan.seed, device
@@ -66,7 +68,8 @@ class TrainingStep:
         given, wanted = self._augmentation(self.images, self._labels, (self._seed, 0, 0))
         with self._device.autocast():
             logits = self._forward(given.contiguous(memory_format=torch.channels_last))
-        self._loss(logits.float(), wanted).backward()
+        loss = distilled(self._loss, logits.float(), wanted)
+        loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         self._optimizer.zero_grad()
         if self._device.type == "cuda":

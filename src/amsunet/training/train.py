@@ -26,7 +26,7 @@ from amsunet.process_state import determinism_kept, random_state_kept
 from amsunet.safe_text import refuse_undecodable
 from amsunet.training.command_time import CommandTime
 from amsunet.training.distributed import current_group
-from amsunet.training.finetune import resolve_pretrained
+from amsunet.training.finetune import with_models_found
 from amsunet.training.plan_schema import Plan, Settings, checked_settings
 from amsunet.training.precision import faster_precision, with_precision
 from amsunet.training.prepare import Preparation, fit_preprocessing, prepare
@@ -90,7 +90,8 @@ def train(
     """
     command_time = command_time or CommandTime()
     given, data_options = checked_settings(settings), data_options or DataOptions()
-    for name in filter(None, (out, given.get("model"), given.get("pretrained"), data_options.group)):
+    models = (given.get(name) for name in ("model", "pretrained", "teacher"))
+    for name in filter(None, (out, *models, data_options.group)):
         refuse_undecodable(Path(name))
     if out is not None:
         _refuse_taken(Path(out))
@@ -100,8 +101,7 @@ def train(
     group.check(device)
     if "model" in given:
         given["model"] = absolute_model(given["model"])
-    if "pretrained" in given:
-        given["pretrained"] = resolve_pretrained(given["pretrained"])
+    given = with_models_found(given)
     prepared = prepare(data, given, device=device.type, data_options=data_options, folds=folds)
     for level, line in prepared.lines():
         logger.log(level, line)
@@ -266,18 +266,21 @@ def _count(processes: int) -> str:
 
 
 def _seen_in_pretraining(plan: Plan, prepared: Preparation) -> tuple[str, ...]:
-    """Checksums of what the weights of ``plan.pretrained`` were trained on; warns where test images are among them."""
-    if plan.pretrained is None:
-        return ()
-    seen = images_seen(plan.pretrained)
-    if seen is None:
-        logger.warning(f"which images {plan.pretrained} was trained on is not known; test images may be among them")
-        return ()
+    """Checksums of what the weights that training starts from, and its teacher, were trained on; warns where test
+    images are among them.
+    """
     checksums = prepared.dataset.checksums()
-    known = sum(checksums[sample.name] in seen for sample in prepared.of("test"))
-    if known:
-        logger.warning(f"{plan.pretrained} was trained on {known} of the test images: their score will be too good")
-    return tuple(sorted(seen))
+    every: set[str] = set()
+    for model in dict.fromkeys(filter(None, (plan.pretrained, plan.teacher))):
+        seen = images_seen(model)
+        if seen is None:
+            logger.warning(f"which images {model} was trained on is not known; test images may be among them")
+            continue
+        known = sum(checksums[sample.name] in seen for sample in prepared.of("test"))
+        if known:
+            logger.warning(f"{model} was trained on {known} of the test images: their score will be too good")
+        every |= seen
+    return tuple(sorted(every))
 
 
 def _next_run(data: str | Path) -> Path:
