@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 from skimage.measure import regionprops
 
 from amsunet.data.masks import MaskConvention
@@ -62,6 +63,21 @@ def test_every_object_is_measured_as_scikit_image_does(result, image, tmp_path):
     assert [row["touches_border"] for row in rows] == ["no", "no", "yes", "no"]
 
 
+def test_channels_are_called_by_their_names(result, tmp_path, save):
+    array = np.random.default_rng(1).integers(0, 256, (40, 60, 2), dtype=np.uint8)
+    of_channels = {name: array[..., place] for place, name in enumerate(("DAPI", "GFP"))}
+    for name, values in of_channels.items():
+        save(tmp_path / f"one_{name}.png", values)
+    rows = _table(result, (tmp_path / "one_{DAPI,GFP}.png", array), tmp_path)
+    assert [name for name in rows[0] if "intensity" in name] == ["mean_intensity_DAPI", "mean_intensity_GFP"]
+    inside = result.objects.numbers == 1
+    for name, values in of_channels.items():
+        assert float(rows[0][f"mean_intensity_{name}"]) == pytest.approx(values[inside].mean(), rel=1e-5)
+    tifffile.imwrite(tmp_path / "four.tif", array[..., [0, 1, 0, 1]], photometric="minisblack", planarconfig="contig")
+    rows = _table(result, (tmp_path / "four.tif", array), tmp_path)
+    assert [name for name in rows[0] if "intensity" in name] == [f"mean_intensity_{number}" for number in (1, 2, 3, 4)]
+
+
 def test_a_cell_is_no_formula(result, image, tmp_path):
     _table(result, image, tmp_path)
     assert "'=nucleus" in (tmp_path / "table.csv").read_text(encoding="utf-8-sig")
@@ -79,6 +95,9 @@ def test_areas_are_in_the_unit_of_the_pixels_too(result, image, tmp_path, spacin
     assert Lengths.of([spacing]).unit == unit, "as distances of an evaluation"
     counts = counts_table.count_columns(replace(result, spacing=spacing), result.objects)
     assert counts[f"area_{unit}2"][0] == pytest.approx((91 + 1 + 100) * factor)
+    # A size that was read as 0.6500000000000001 has no digits that nobody measured.
+    counts = counts_table.count_columns(replace(result, spacing=(0.0005, 0.00065)), result.objects)
+    assert (counts["pixel_height"][0], counts["pixel_width"][0], counts["unit"][0]) == (0.5, 0.65, "µm")
 
 
 def test_a_mask_without_an_object_has_a_table_too(result, image, tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 from amsunet.inference.objects import Objects
 from amsunet.inference.segmentation import Segmentation
 from amsunet.interchange.calibration import calibrate
-from amsunet.interchange.tables import in_unit, join_tables, write_table
+from amsunet.interchange.tables import digits, in_unit, join_tables, write_table
 
 suffix = ".csv"
 joined = "counts.csv"
@@ -70,6 +70,6 @@ def count_columns(result: Segmentation, objects: Objects) -> dict[str, list[Any]
         **in_unit("area", calibration, areas, 2),
     }
     if calibration is not None:
-        sizes = {"pixel_height": calibration.height, "pixel_width": calibration.width, "unit": calibration.unit}
-        columns |= {name: [value] * classes for name, value in sizes.items()}
+        sizes = dict(zip(("pixel_height", "pixel_width"), digits(np.array(calibration[1:])), strict=True))
+        columns |= {name: [value] * classes for name, value in (*sizes.items(), ("unit", calibration.unit))}
     return columns

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from amsunet.data.channels import Names, channel_names, numbered
 from amsunet.data.images import Array, read_image
 from amsunet.inference.objects import Objects
 from amsunet.inference.segmentation import Segmentation
@@ -34,7 +35,8 @@ def write(result: Segmentation, objects: Objects, image: Path, path: Path) -> No
     Raises:
         InputError: If the file cannot be written, or the image can no longer be read.
     """
-    columns = object_columns(result, objects, read_image(image))
+    pixels = read_image(image)
+    columns = object_columns(result, objects, pixels, channel_names(image, pixels.shape[2]))
     write_table(path, [*columns], zip(*columns.values(), strict=True))
 
 
@@ -51,13 +53,14 @@ def join(parts: Sequence[Path], path: Path) -> None:
     join_tables(parts, path, _COLUMNS)
 
 
-def object_columns(result: Segmentation, objects: Objects, image: Array) -> dict[str, list[Any]]:
+def object_columns(result: Segmentation, objects: Objects, image: Array, channels: Names) -> dict[str, list[Any]]:
     """Measure every object.
 
     Args:
         result: The segmentation.
         objects: Its objects.
         image: (H, W, C), as read.
+        channels: Their names; empty for grey and colours.
 
     Returns:
         A value for each object by the name of its column. Rows, columns and boxes count pixels from the upper left
@@ -70,9 +73,9 @@ def object_columns(result: Segmentation, objects: Objects, image: Array) -> dict
     for label in np.unique(objects.classes).tolist():
         probability = np.where(objects.classes == label, _means(objects, result.probability[label]), probability)
     diameters = np.sqrt(4 * shapes.areas / np.pi)
-    channels = {
-        "mean_intensity" if image.shape[2] == 1 else f"mean_intensity_{channel + 1}": image[..., channel]
-        for channel in range(image.shape[2])
+    intensities = {
+        name: digits(_means(objects, image[..., channel]))
+        for channel, name in enumerate(_intensity_columns(image.shape[2], channels))
     }
     return {
         "image": [result.name] * count,
@@ -88,8 +91,17 @@ def object_columns(result: Segmentation, objects: Objects, image: Array) -> dict
         "touches_border": ["yes" if one else "no" for one in shapes.touches_border.tolist()],
         **in_unit("area", calibration, shapes.areas, 2),
         **in_unit("equivalent_diameter", calibration, diameters, 1),
-        **{name: digits(_means(objects, values)) for name, values in channels.items()},
+        **intensities,
     }
+
+
+def _intensity_columns(count: int, channels: Names) -> list[str]:
+    """A column for each channel: by its name where it has one of its own, else by its number."""
+    if count == 1 and not channels:
+        return ["mean_intensity"]
+    if channels in ((), numbered(count)) or len({*channels}) < count:
+        return [f"mean_intensity_{number}" for number in range(1, count + 1)]
+    return [f"mean_intensity_{name}" for name in channels]
 
 
 def _means(objects: Objects, values: Array) -> Array:

@@ -33,7 +33,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         file.write(_MARK)
         writer = csv.writer(file)
-        writer.writerow(map(as_cell, columns))
+        writer.writerow([as_cell(printable(one)) for one in columns])
         writer.writerows([as_cell(printable(one)) if isinstance(one, str) else one for one in row] for row in rows)
 
 

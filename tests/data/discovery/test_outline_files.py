@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,28 @@ def test_files_belong_to_the_image_of_their_name(data, where):
     assert "masks are drawn from outlines of the classes nucleus, in 3 files" in dataset.notes[0]
     for scan in dataset.scans:
         assert np.array_equal(read_labels(scan.sample, dataset.convention), _boxes(_BOX, _OTHER) > 0)
+
+
+@pytest.mark.parametrize("channels", [("DAPI", "GFP"), ("left", "right")])
+@pytest.mark.parametrize("by", ["geojson", "coco"])
+def test_channels_that_lie_in_a_file_each_are_put_together(data, by, channels):
+    known = channels[0] == "DAPI"
+    for name in _NAMES:
+        (data / "images" / f"{name}.png").rename(data / "images" / f"{name}_{channels[0]}.png")
+        shutil.copy(data / "images" / f"{name}_{channels[0]}.png", data / "images" / f"{name}_{channels[1]}.png")
+        if by == "geojson":
+            _geojson(data / "masks" / f"{name}.geojson", _feature(_BOX), _feature(_OTHER))
+    if by == "coco":  # as predict names them
+        _coco(data / "coco.json", [f"{name}.png" for name in (*_NAMES, "none")])
+    if not known:
+        with pytest.raises(InputError, match=r"a_left\.png and .* may be channels of one image"):
+            open_dataset(data)
+    dataset = open_dataset(data, DataOptions() if known else DataOptions(channels=channels))
+    assert [scan.sample.name for scan in dataset.scans] == [*_NAMES]
+    for scan in dataset.scans:
+        image, labels = dataset.read(scan.sample)
+        assert image.shape == (40, 48, 2)
+        assert np.array_equal(labels > 0, _boxes(_BOX, _OTHER) > 0)
 
 
 def test_objects_stay_apart_where_they_are_asked_for(data):

@@ -64,7 +64,7 @@ def split_ending(path: Path) -> tuple[Stem, str] | None:
 
 
 def group_channels(
-    images: Sequence[Picture], masks: Sequence[Picture], channels: Sequence[str] | None = None
+    images: Sequence[Picture], masks: Iterable[Path], channels: Sequence[str] | None = None
 ) -> ChannelGroups:
     """Put the files of an image's channels together.
 
@@ -73,7 +73,7 @@ def group_channels(
 
     Args:
         images: The images of a data set, a file each.
-        masks: The masks of the data set.
+        masks: The masks of the data set, or the names of images that outlines are of.
         channels: What the names of channels end with, in order, where a user set it; other files are left out then.
 
     Returns:
@@ -94,7 +94,7 @@ def group_channels(
                 "has it: set what follows the last _ or - of their names"
             )
         return _joined(images, chosen, lambda _: tuple(channels))
-    names = {name for mask in masks for name in _names(mask.path)}
+    names = {name for mask in masks for name in _names(mask)}
     alone = {image.path.stem.lower() for image in images}
     groups = {
         stem: of

@@ -132,7 +132,7 @@ def _add_from_tree(source: Path, tree: Tree, layout: Layout, channels: Sequence[
     pictures = locate_pictures([path for path in tree.pictures if path not in both], source)
     roles = assign_roles(pictures)
     groups, paired = _pair(roles, channels)
-    if not paired.masks and tree.outlines and add_outlined(source, tree.outlines, roles, layout):
+    if not paired.masks and tree.outlines and add_outlined(source, tree.outlines, roles, groups, layout):
         return roles
     if not paired.masks and (seen := roles_by_content(pictures, layout)):
         roles = seen
@@ -146,13 +146,13 @@ def _add_from_tree(source: Path, tree: Tree, layout: Layout, channels: Sequence[
     )
     layout.images_without_mask = [groups.address_of(path) for path in layout.images_without_mask]
     layout.in_doubt = {groups.address_of(path): mask for path, mask in layout.in_doubt.items()}
-    roles.shifted, roles.channels_in_doubt = paired.shifted, groups.in_doubt
+    roles.shifted, roles.channels_in_doubt = paired.shifted, groups.in_doubt or roles.channels_in_doubt
     return roles
 
 
 def _pair(roles: Roles, channels: Sequence[str] | None) -> tuple[ChannelGroups, Paired]:
     """Put channels that lie in a file each together, and find the masks of every image."""
-    groups = group_channels(roles.images, roles.masks, channels)
+    groups = group_channels(roles.images, [mask.path for mask in roles.masks], channels)
     roles.images = groups.images
     return groups, pair_pictures(roles.images, roles.masks)
 

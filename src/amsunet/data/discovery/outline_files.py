@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from amsunet.data.containers import OUTLINE_SUFFIXES
+from amsunet.data.discovery.channel_groups import ChannelGroups, group_channels
 from amsunet.data.discovery.folders import Picture, Roles, locate_pictures, splits_by_file_names
 from amsunet.data.discovery.other_formats import suffix_of
 from amsunet.data.discovery.places import match_in_places
@@ -20,13 +21,14 @@ _Source = tuple[Path, str]
 _MOST_NAMES = 3
 
 
-def add_outlined(source: Path, files: Sequence[Path], roles: Roles, layout: Layout) -> bool:
+def add_outlined(source: Path, files: Sequence[Path], roles: Roles, groups: ChannelGroups, layout: Layout) -> bool:
     """Add the images of a data set whose masks are outlines.
 
     Args:
         source: The folder of the data set.
         files: In it, those that may hold outlines.
         roles: Its pictures; those that are taken for images get masks.
+        groups: These images with channels put together where a user named them, else by the names in the files.
         layout: Gets the samples, the classes, and notes.
 
     Returns:
@@ -44,21 +46,27 @@ def add_outlined(source: Path, files: Sequence[Path], roles: Roles, layout: Layo
             if file.suffix.lower() != ".json":  # which may be of anything
                 raise
             layout.warnings.append(str(error))
-    of_image, listed = _match_names(source, found, roles), _match_listed(found, roles, layout)
+    if not groups.addresses:
+        groups = group_channels(roles.images, [Path(listed or file) for file in found for listed in found[file]])
+        roles.channels_in_doubt = groups.in_doubt
+    images = groups.images
+    of_image, listed = _match_names(source, found, images), _match_listed(found, images, layout)
     for path in of_image.keys() & listed.keys():
         raise InputError(f"{of_image[path][0]} and {listed[path][0]} both hold outlines of {path}: keep one of them")
     of_image |= listed
     if not of_image:
         return False
     names = _class_names(found, of_image)
-    split_of = splits_by_file_names(roles.images)
-    for image in roles.images:
+    split_of = splits_by_file_names(images)
+    for image in images:
+        path = groups.address_of(image.path)
         if image.path in of_image:
             split = image.split or split_of.get(image.path)
-            masks = _masks(image.path, *of_image[image.path], found, names)
-            layout.samples.append(Sample(image.path.stem, image.path, masks, split=split))
+            masks = _masks(path, *of_image[image.path], found, names)
+            layout.samples.append(Sample(image.path.stem, path, masks, split=split))
         else:
-            layout.images_without_mask.append(image.path)
+            layout.images_without_mask.append(path)
+    layout.notes += groups.notes
     layout.class_names = names if len(names) > 1 else ()
     layout.only_class = names[0] if len(names) == 1 else ""
     used = sorted({file for file, _ in of_image.values()})
@@ -99,7 +107,9 @@ def outlined_mask(image: Path, mask: Path, class_name: str = "") -> Path:
     return outlines.address_of(mask, _size(image), listed)
 
 
-def _match_names(source: Path, found: Mapping[Path, Mapping[str, Sequence[str]]], roles: Roles) -> dict[Path, _Source]:
+def _match_names(
+    source: Path, found: Mapping[Path, Mapping[str, Sequence[str]]], images: Sequence[Picture]
+) -> dict[Path, _Source]:
     """Files of one image each, by their names as masks are."""
     single = [file for file, classes in found.items() if "" in classes]
     first: dict[Path, Path] = {}
@@ -111,12 +121,12 @@ def _match_names(source: Path, found: Mapping[Path, Mapping[str, Sequence[str]]]
     for outlined in single:
         by_name[outlined.with_suffix("").name].append(outlined)
     located = {one.path: one for one in locate_pictures(single, source)}
-    for image in roles.images:  # a.png.geojson
+    for image in images:  # a.png.geojson
         if whole := [file for file in by_name.get(image.path.name, ()) if len(by_name[image.path.name]) == 1]:
             matched[image.path] = [located[whole[0]]]
     taken = {one.path for several in matched.values() for one in several}
     left = [one for path, one in located.items() if path not in taken]
-    others = [image for image in roles.images if image.path not in matched]
+    others = [image for image in images if image.path not in matched]
     matched |= {image: several for image, several in match_in_places(others, left).masks.items() if several}
     for path, several in matched.items():
         if len(several) > 1:
@@ -128,11 +138,11 @@ def _match_names(source: Path, found: Mapping[Path, Mapping[str, Sequence[str]]]
 
 
 def _match_listed(
-    found: Mapping[Path, Mapping[str, Sequence[str]]], roles: Roles, layout: Layout
+    found: Mapping[Path, Mapping[str, Sequence[str]]], images: Sequence[Picture], layout: Layout
 ) -> dict[Path, _Source]:
     """Images that files name: by as much of their path as is needed to tell them apart."""
     by_name: dict[str, list[Path]] = defaultdict(list)
-    for image in roles.images:
+    for image in images:
         by_name[image.path.name].append(image.path)
     matched: dict[Path, _Source] = {}
     for file, classes in found.items():
