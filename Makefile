@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: demo test torture lint docs bench reproduce report lock licences locked oldest pythons sdist clean
+.PHONY: demo test torture parity lint docs bench reproduce report lock licences locked oldest pythons sdist clean
 .DEFAULT_GOAL := demo
 
 # torch goes first and alone: a range would let pip take a build with gigabytes of CUDA.
@@ -36,6 +36,12 @@ PARTS ?= tests/torture $(shell grep -rl --include="test_*.py" "mark\.torture" te
 torture: $(VENV)/export
 	OMP_NUM_THREADS=1 REPEATS=$(REPEATS) SEED=$(SEED) TORTURE_OUT=build/torture.json \
 		$(RUN)/python -m pytest -n 2 -m torture $(PARTS)
+
+# The page against predict: every network of the zoo with every kind of image, from the file to the mask. It needs
+# Chromium, and takes as long as four images of 2,000 x 1,500 take in a browser.
+parity: $(VENV)/export
+	mkdir -p build
+	$(RUN)/python benchmarks/page_parity.py --out build/page_parity.json
 
 lint: $(VENV)/ready
 	$(RUN)/ruff check .

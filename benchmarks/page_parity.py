@@ -1,12 +1,14 @@
 """What the page gives against ``predict``: the zoo's networks, the same files, in Chromium and in Python.
 
-    python benchmarks/page_parity.py
+    python benchmarks/page_parity.py [--networks nuclei ...] [--images rgb ...] [--out results/page_parity.json]
 
+It ends with 1 where the two differ by more than rounding does: `make parity` runs all of it before every change.
 Needs Chromium, Playwright and ONNX Runtime. Both sides run the networks that the wheel carries as ONNX.
 """
 
 from __future__ import annotations
 
+import argparse
 import functools
 import gzip
 import hashlib
@@ -14,6 +16,7 @@ import http.server
 import importlib.metadata
 import re
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -28,17 +31,25 @@ from page_images import make_images
 
 import amsunet
 from amsunet.atomic_io import write_json
-from amsunet.data.images import read_image
+from amsunet.data.images import Array, read_image
 from amsunet.device import choose_device, environment
 from amsunet.inference.model_ref import ModelRef
 
 RESULT = Path(__file__).parents[1] / "results" / "page_parity.json"
 SOURCES = Path(amsunet.__file__).parent / "page"
 NETWORKS = ("nuclei", "glands", "lesions", "vessels")
+LIMITS = {
+    "levels_that_differ": 1e-3,
+    "largest_difference_of_levels": 1,
+    "largest_difference_of_probability": 1e-4,
+    "labels_that_differ_by_more_than_rounding": 0,
+    "difference_of_uncertainty": 1e-5,
+}
+"""Levels that differ are a share of all. A label may differ where a probability is the threshold to its last digits."""
 _OPEN = """
 const {Engine} = await import("/engine.js");
 window.engines ??= {};
-window.engines[$[0].name] = await Engine.open($[0], {threads: 1});
+window.engines[$[0].name] = await Engine.open($[0]);
 """
 _PREDICT = """
 const {decode} = await import("/decode.js");
@@ -58,6 +69,8 @@ return {
   outOfDistribution, polarity, uncertainty,
 };
 """
+_ISOLATION = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
+"""As the page's own server sends them, for as many threads."""
 _OTHER = {"bright-on-dark": "dark-on-bright", "dark-on-bright": "bright-on-dark", "": ""}
 
 
@@ -93,17 +106,40 @@ def compare(page: Any, network: str, predictor: amsunet.Predictor, path: Path) -
     probability = taken(found["probability"]).reshape(expected.probability.shape)
     labels = taken(found["labels"]).reshape(expected.mask.shape)
     taken_as = _OTHER[expected.polarity.partition('polarity="')[2].rstrip('"')]
+    differences = np.abs(probability - expected.probability)
+    differs = labels != expected.mask
+    near = _margin(expected.probability, predictor.description.threshold) <= differences.max()
     return {
         "levels_that_differ": np.count_nonzero(levels) / levels.size,
         "largest_difference_of_levels": int(levels.max()),
-        "largest_difference_of_probability": float(np.abs(probability - expected.probability).max()),
-        "labels_that_differ": int(np.count_nonzero(labels != expected.mask)),
+        "largest_difference_of_probability": float(differences.max()),
+        "labels_that_differ": int(differs.sum()),
+        "labels_that_differ_by_more_than_rounding": int((differs & ~near).sum()),
         "difference_of_uncertainty": abs(found["uncertainty"] - expected.uncertainty),
         "same_doubts": (found["outOfDistribution"], found["polarity"]) == (expected.out_of_distribution, taken_as),
     }
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+def _margin(probability: Array, threshold: float) -> Array:
+    """How far the probabilities of each pixel are from those of another label."""
+    if len(probability) == 2:
+        return np.abs(probability[1] - threshold)
+    second, first = np.partition(probability, -2, axis=0)[-2:]
+    return (first - second) / 2
+
+
+def find_faults(row: dict[str, Any]) -> list[str]:
+    """In what a row of ``compare`` is beyond the limits."""
+    faults = [f"{name}: {row[name]}, {limit} at most" for name, limit in LIMITS.items() if not row[name] <= limit]
+    return faults if row["same_doubts"] else [*faults, "the page and predict are in doubt of different things"]
+
+
+class _Isolated(http.server.SimpleHTTPRequestHandler):
+    def end_headers(self) -> None:
+        for name, value in _ISOLATION.items():
+            self.send_header(name, value)
+        super().end_headers()
+
     def log_message(self, *_: Any) -> None:
         pass
 
@@ -113,13 +149,16 @@ def _page() -> Iterator[tuple[Any, str]]:
     """An empty page at an address where the page's sources are, and the browser's version."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - tests import this file without Playwright
 
-    handler = functools.partial(_Quiet, directory=str(SOURCES))
+    if (chromium := shutil.which("chromium")) is None:
+        raise SystemExit("needs a browser: apt-get install chromium")
+    handler = functools.partial(_Isolated, directory=str(SOURCES))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page()
-        page.route("**/blank", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html"))
+        blank = {"body": "<!doctype html>", "content_type": "text/html", "headers": _ISOLATION}
+        page.route("**/blank", lambda route: route.fulfill(**blank))
         page.goto(f"http://127.0.0.1:{server.server_port}/blank")
         yield page, browser.version
         browser.close()
@@ -142,19 +181,30 @@ def summarise(rows: list[dict[str, Any]], browser: str) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    rows = []
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    images = make_images()
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS, metavar="NETWORK")
+    parser.add_argument("--images", nargs="+", choices=[*images], default=[*images], metavar="KIND")
+    parser.add_argument("--out", type=Path, default=RESULT)
+    asked = parser.parse_args()
+    rows, faults = [], []
     with tempfile.TemporaryDirectory() as temporary, _page() as (page, version):
-        for network in NETWORKS:
+        for network in asked.networks:
             predictor = amsunet.load(onnx_of(network))
             open_network(page, network)
-            for name, (suffix, content) in make_images().items():
+            for name in asked.images:
+                suffix, content = images[name]
                 path = Path(temporary) / f"image{suffix}"
                 path.write_bytes(content)
-                rows.append({"network": network, "image": name} | compare(page, network, predictor, path))
-                print(*rows[-1].values(), flush=True)
-    write_json(RESULT, summarise(rows, version))
+                row = {"network": network, "image": name} | compare(page, network, predictor, path)
+                rows.append(row)
+                faults += [f"{network}, {name}: {fault}" for fault in find_faults(row)]
+                print(*row.values(), flush=True)
+    write_json(asked.out, summarise(rows, version))
+    print(*faults, sep="\n", end="\n" if faults else "")
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,13 +6,13 @@ import functools
 
 import pytest
 from page_images import make_images
-from page_parity import compare, onnx_of, open_network
+from page_parity import LIMITS, compare, find_faults, onnx_of, open_network
 
 import amsunet
 
 IMAGES = make_images()
 # What a network is given is held by test_page_parity.py, for all of them and all kinds; all of these cases, which take
-# minutes, are measured by benchmarks/page_parity.py.
+# minutes, are held by `make parity`.
 KINDS = ("grey", "rgb", "16 bits", "dark", "33 x 47", "31 x 200", "fractions")
 CASES = [
     *(("nuclei", image) for image in KINDS),
@@ -38,9 +38,14 @@ def test_probabilities_and_masks_are_those_of_predict(network, image, blank_once
     suffix, content = IMAGES[image]
     path = tmp_path / f"image{suffix}"
     path.write_bytes(content)
-    found = compare(blank_once, network, opened(network), path)
-    assert found["largest_difference_of_levels"] <= 1 and found["levels_that_differ"] <= 1e-3
-    assert found["largest_difference_of_probability"] < 1e-4
-    assert found["labels_that_differ"] <= 1  # a probability may be the threshold, to six digits
-    assert found["difference_of_uncertainty"] < 1e-5
-    assert found["same_doubts"]
+    assert not find_faults(compare(blank_once, network, opened(network), path))
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_row_beyond_a_limit_is_a_fault(name):
+    row = {**LIMITS, "same_doubts": True}
+    assert not find_faults(row)
+    assert find_faults({**row, "same_doubts": False})
+    for worse in (2 * LIMITS[name] + 1e-9, float("nan")):
+        (fault,) = find_faults({**row, name: worse})
+        assert fault.startswith(name)
