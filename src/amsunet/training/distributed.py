@@ -290,7 +290,7 @@ def joined(place: Place | None) -> Iterator[Group]:
 
 @contextmanager
 def loss_described(run: Path | None = None) -> Iterator[None]:
-    """Say in a sentence that another process is lost, where torch says which of its sockets was closed.
+    """Turn an error of torch on a closed socket into a sentence: another process is lost.
 
     Args:
         run: The run folder, where there is one yet.
