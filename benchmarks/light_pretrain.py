@@ -7,7 +7,7 @@ out is a run folder, that of the first target, from which any training can start
     amsunet train OTHER --model amsunet_lite --pretrained runs/light/joint
 
 The other heads are in heads.safetensors beside it. Only training images are learnt from; Dice on each target's
-validation images is in joint.json. To judge the start on a data set, leave that one out. A stopped command goes on.
+validation images is in joint.json. To evaluate the start on a data set, leave that one out. A stopped command goes on.
 """
 
 from __future__ import annotations

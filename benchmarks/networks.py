@@ -34,7 +34,7 @@ from stopwatch import Job
 
 from amsunet.atomic_io import check_writable
 from amsunet.cli import main
-from amsunet.cli.process import own_process
+from amsunet.cli.process import process_prepared
 from amsunet.deployment.exporters import PACKAGES, PRECISIONS, missing_package
 from amsunet.device import Device, choose_device, environment
 from amsunet.errors import InputError
@@ -299,7 +299,7 @@ def networks(**values: Any) -> None:
     """Time networks on this machine: every network with every runtime and precision, set against plain torch, against
     U-Net, and against what the machine can do at best.
     """
-    click.get_current_context().with_resource(own_process())
+    click.get_current_context().with_resource(process_prepared())
     speeds = measure(**values)
     out = values["out"]
     click.echo(f"{speeds.table()}\ntable: {out / 'rows.csv'}\nplot: {out / 'speeds.png'}")

@@ -147,14 +147,14 @@ class Rules:
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        ((self._key, self._kind),) = predictor.preprocessings.items()
+        ((self._key, self._kind),) = predictor.networks.preprocessings.items()
         self.by_measure = dict.fromkeys(("the mean", "appearance", "expected Dice alone", "the image alone", "both"), 0)
         self.doubtful = 0
 
     def add(self, count: Count, image: Array, dark: bool, truth: Array | None = None) -> None:
         found = self._kind.find_range(image)
         view = lambda one: self._kind.resize(self._kind.normalize(image, one))  # noqa: E731
-        chosen = self._predictor.choose_range(self._key, found, view)
+        chosen = self._predictor.networks.choose_range(self._key, found, view)
         inverted = bright_in_the_mean(image)
         count.images += 1
         count.before += inverted != dark
@@ -287,7 +287,7 @@ def main() -> None:
     changed = 0
     for part in ("train", "val", "test"):
         for image, _, _ in parts.get(part) or read_all(asked.nuclei, split, part):
-            found = predictor.preprocessings[next(iter(predictor.preprocessings))].find_range(image)
+            found = predictor.networks.preprocessings[next(iter(predictor.networks.preprocessings))].find_range(image)
             changed += (found.low > found.high) != bright_in_the_mean(image)
     write_json(
         asked.out,

@@ -15,7 +15,7 @@ import click
 
 from amsunet.cli import main
 from amsunet.cli.compare import run_study, study_options
-from amsunet.cli.process import own_process
+from amsunet.cli.process import process_prepared
 from amsunet.cli.settings import settings_of
 from amsunet.errors import InputError
 from amsunet.evaluation.study import PER_TRIAL
@@ -86,7 +86,7 @@ def _changes(ctx: click.Context, parameter: click.Parameter, values: tuple[str, 
 @study_options
 def recipe(data: str, changes: list[dict[str, Any]], base_channels: int | None, **values: Any) -> None:
     """Set one setting of the plan each against the plan as it is, on validation images."""
-    click.get_current_context().with_resource(own_process())
+    click.get_current_context().with_resource(process_prepared())
     run_study(data, variants_of(changes, base_channels), default_name="recipe", title="AMSUnet: recipe", **values)
 
 

@@ -102,7 +102,7 @@ def _kind_of_one(text: str) -> Kind:
 
 
 def audit(every: Iterable[Mapping[str, Any]]) -> list[Package]:
-    """Judge all packages, and tell those that users of amsunet need from those for work on it."""
+    """Check all packages, and part those that users of amsunet need from those for work on it."""
     known = {canonicalize_name(metadata["name"]): metadata for metadata in every}
     needed = _closure(known)
     return [

@@ -1,4 +1,4 @@
-"""Reading JSON and CSV that somebody else may have written: what cannot be read is told in one sentence."""
+"""Reading JSON and CSV that somebody else may have written: what cannot be read is an error of one sentence."""
 
 from __future__ import annotations
 

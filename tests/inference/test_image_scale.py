@@ -107,10 +107,10 @@ def test_spacing_decides_where_it_is_known_of_both(make_scaled, picture):
     predictor, image = make_scaled(), picture(60, 80, channels=1)
     result = predictor.predict(image, spacing=(0.1, 0.1))
     assert np.array_equal(result.probability, predictor.predict(image).probability)
-    known = predictor._members[0].description
+    known = predictor.networks.members[0].description
     of_spacing = known.preprocessing.model_copy(update={"spacing": (0.2, 0.1)})
     known = known.model_copy(update={"preprocessing": of_spacing})
-    predictor._members[0] = replace(predictor._members[0], description=known)
+    predictor.networks.members[0] = replace(predictor.networks.members[0], description=known)
     assert predictor.prepare(image, "x", (0.1, 0.1)).working_size == (15, 40)
 
 
@@ -120,10 +120,10 @@ def make_measured(make_scaled):
 
     def make(**settings):
         predictor = make_scaled(**settings)
-        known = predictor._members[0].description
+        known = predictor.networks.members[0].description
         measured = known.preprocessing.model_copy(update={"spacing": (0.0005, 0.0005)})
         known = known.model_copy(update={"preprocessing": measured})
-        predictor._members[0] = replace(predictor._members[0], description=known)
+        predictor.networks.members[0] = replace(predictor.networks.members[0], description=known)
         predictor.description = known
         return predictor
 

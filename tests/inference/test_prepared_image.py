@@ -65,19 +65,19 @@ def _half(side: int) -> Array:
 @pytest.mark.parametrize("inverted", [False, True])
 def test_an_image_in_doubt_is_predicted_the_surer_way_and_told(predictor, monkeypatch, inverted) -> None:
     image = _half(64)
-    kind = next(iter(predictor.preprocessings.values()))
+    kind = next(iter(predictor.networks.preprocessings.values()))
     found = kind.find_range(image[..., None])
     assert found.other is not None and found.lead < 1
     wanted = next(one for one in (found, found.other) if (one.low > one.high) == inverted)
     seen = kind.normalize(image[..., None], wanted)
-    real = predictor._logits
+    real = predictor.networks.logits_of
 
     def sure_of_one(member, images):
         logits = real(member, images)
         same = np.array_equal(images[0][kind.input_format][0], seen[..., 0])
         return logits * 100 if same else logits * 0.01
 
-    monkeypatch.setattr(predictor, "_logits", sure_of_one)
+    monkeypatch.setattr(predictor.networks, "logits_of", sure_of_one)
     prepared = predictor.prepare(image[..., None], "x")
     assert np.array_equal(prepared.views[kind.input_format][0], seen[..., 0])
     found = predictor.predict(image)
@@ -127,7 +127,7 @@ def test_the_polarity_that_is_said_holds_for_every_image(predictor, make_run, de
     said = load(make_run(normalization="bright_on_dark"), replace(EXACT, polarity=polarity))
     bright = np.full((64, 64), 20, np.uint8)
     bright[20:40, 20:40] = 220
-    (kind,) = predictor.preprocessings.values()
+    (kind,) = predictor.networks.preprocessings.values()
     for image in (bright, 255 - bright, _half(64)):
         found = kind.find_range(image[..., None])
         ways = (found, found.other or IntensityRange(found.high, found.low, found.gamma))

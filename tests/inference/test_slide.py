@@ -93,7 +93,10 @@ def test_a_slide_is_brought_to_the_pixels_of_the_training(make_tiled, path, tmp_
     known = predictor.description
     measured = known.preprocessing.model_copy(update={"spacing": (0.0005, 0.0005)})
     known = known.model_copy(update={"preprocessing": measured})
-    predictor._members[0], predictor.description = replace(predictor._members[0], description=known), known
+    predictor.networks.members[0], predictor.description = (
+        replace(predictor.networks.members[0], description=known),
+        known,
+    )
     image = tifffile.imread(path)
     fine = {"resolution": (40_000, 40_000), "resolutionunit": "CENTIMETER"}
     tifffile.imwrite(path, image, tile=(64, 64), compression="zlib", photometric="rgb", metadata=None, **fine)

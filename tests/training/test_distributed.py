@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from amsunet.device import Device
 from amsunet.errors import InputError
 from amsunet.training import distributed, processes
+from amsunet.training.data_parallel import part_of_batches, trainer_options
 from amsunet.training.distributed import Group, current_group, joined, loss_described
 from amsunet.training.plan import make_plan
 from amsunet.training.processes import Place, check_counts, find_place
@@ -193,7 +194,7 @@ def test_a_process_alone_says_nothing_to_anybody():
     value = torch.tensor(1.5)
     assert group.broadcast(value) is group.sum(value) is value
     assert (group.gather(3), group.any(False, True), group.first(lambda: 4)) == ([3], (False, True), 4)
-    assert group.trainer_options(CPU) == {"devices": 1}
+    assert trainer_options(group, CPU) == {"devices": 1}
     group.check(Device("mps", "float32", 1))
     assert not torch.distributed.is_initialized()
 
@@ -202,7 +203,7 @@ def test_a_process_alone_says_nothing_to_anybody():
 def test_each_crop_and_each_image_is_taken_by_one_process_in_the_order_of_one(count):
     crops = list(range(2 * 3 * count))
     groups = [Group(Place(rank, count, rank, count, "here", 1)) for rank in range(count)]
-    parts = [group.part_of_batches(crops, 2) for group in groups]
+    parts = [part_of_batches(group, crops, 2) for group in groups]
     assert {len(part) for part in parts} == {6}
     assert [part[step * 2 + place] for step in range(3) for part in parts for place in range(2)] == crops
     assert sorted(number for group in groups for number in group.part(range(7))) == list(range(7))

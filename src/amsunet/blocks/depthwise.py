@@ -48,7 +48,7 @@ def triton_works(device: torch.device) -> bool:
     return works
 
 
-if depthwise_triton is not None:  # to say so imports torch's compiler, which takes a second
+if depthwise_triton is not None:  # to mark it imports torch's compiler, which takes a second
     # torch.compile traces through a cache of functools, and would trace the trial.
     triton_works = torch.compiler.assume_constant_result(triton_works)  # type: ignore[no-untyped-call]
 

@@ -14,7 +14,7 @@ import click
 from amsunet import __version__
 from amsunet.cli import check, compare, doctor, evaluate, explain, export, models, page, predict, train
 from amsunet.cli.former_options import Commands
-from amsunet.cli.process import end_quickly, own_process
+from amsunet.cli.process import end_quickly, process_prepared
 from amsunet.console import echo
 from amsunet.errors import InputError
 from amsunet.memory import is_out_of_memory
@@ -55,7 +55,7 @@ def cli(context: click.Context) -> None:
     DATA is a folder of images and masks in any usual layout, a CSV manifest (image, mask, group, split, roi), or
     sample:nuclei, sample:brain.
     """
-    context.with_resource(own_process())
+    context.with_resource(process_prepared())
 
 
 for command in (

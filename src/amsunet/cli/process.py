@@ -21,7 +21,7 @@ _ENVIRONMENT = {
 
 
 @contextmanager
-def own_process() -> Iterator[None]:
+def process_prepared() -> Iterator[None]:
     """Set the process up for one command; what can be taken back is taken back after it."""
     with ExitStack() as settings:
         for name, value in _ENVIRONMENT.items():

@@ -69,7 +69,7 @@ def refuse_channels(who: str, count: int, names: Names, wanted: int, wanted_name
     """Refuse an image whose channels are not those that a network was trained on.
 
     Grey images are seen as colours, and colours as grey. A name that the network knows in another place is refused;
-    other names are not, for they may mean the same: ``describe_other_names`` says them.
+    other names are not, for they may mean the same: ``describe_other_names`` lists them.
 
     Args:
         who: What the image is called.

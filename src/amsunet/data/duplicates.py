@@ -62,7 +62,7 @@ def warn_of_repeats(scans: Sequence[Scan], splits: Mapping[str, Split]) -> list[
 def keep_together(scans: Sequence[Scan]) -> dict[str, str]:
     """Find images that have to stay in one split because they are copies of each other.
 
-    Copies are equal, or agree in their detail. Images that are merely similar may be of one series, and do not count.
+    Copies are equal, or agree in their detail. Images that are merely similar may be of one series, and are no copies.
 
     Args:
         scans: The scans of a data set.

@@ -79,7 +79,7 @@ class MaskOptions(_Options):
     instances: bool = False
     """Mask values number objects; all are foreground."""
     ignore_value: int | None = None
-    """Mask value of pixels that do not count."""
+    """Mask value of pixels that are ignored."""
     threshold: float | None = None
     """Mask values from this on are foreground (of the class of their folder, where a class has one)."""
 

@@ -56,8 +56,8 @@ def find_polarity(image: Array, mean: float) -> PolarityEstimate:
         if pale < _PURE and fall < _ALIKE:
             return PolarityEstimate(False, True)
         if pale > _PURE and fall > _ALIKE:
-            return _doubt(image, low, high, mean)
-    return PolarityEstimate(mean > 0.5, True) if abs(mean - 0.5) > _SURE else _doubt(image, low, high, mean)
+            return _undecided(image, low, high, mean)
+    return PolarityEstimate(mean > 0.5, True) if abs(mean - 0.5) > _SURE else _undecided(image, low, high, mean)
 
 
 def _measure_colours(image: Array) -> tuple[float, float, float]:
@@ -80,7 +80,7 @@ def _measure_colours(image: Array) -> tuple[float, float, float]:
     return float(least[grey >= brightest].mean()), float(fall), float(most[grey <= dark].mean())
 
 
-def _doubt(image: Array, low: float, high: float, mean: float) -> PolarityEstimate:
+def _undecided(image: Array, low: float, high: float, mean: float) -> PolarityEstimate:
     grey = np.clip((image.astype(np.float32).mean(axis=2) - low) / max(high - low, 1e-6), 0, 1)
     lean = _ground(grey) - grey.mean() + 0.3 * (mean - 0.5)
     return PolarityEstimate(bool(lean > 0), False, abs(float(lean)))

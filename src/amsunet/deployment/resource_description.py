@@ -24,7 +24,7 @@ from amsunet.inference.model_ref import ModelRef
 _FORMAT = "0.5.4"
 """Of the description."""
 _PERCENTILES = {"min_percentile": 0.5, "max_percentile": 99.5}
-_SAYABLE = "depth, percentiles and channels"
+_EXPRESSIBLE = "depth, percentiles and channels"
 _AXES = ("batch", "channel", "y", "x")
 _LONGEST = 1024
 """Characters of the short description."""
@@ -62,7 +62,7 @@ def normalization_steps(preprocessing: Preprocessing, name: str) -> tuple[str, l
     if preprocessing.normalization != "depth":
         raise InputError(
             f"{name} has the normalization {preprocessing.normalization}, which bioimage.io has no operations for: "
-            f"export another network ({_SAYABLE} can be said), or in another format"
+            f"export another network ({_EXPRESSIBLE} can be exported), or in another format"
         )
     if len(types) > 1:
         raise InputError(

@@ -1,4 +1,4 @@
-"""The page as one HTML file that opens without a server, with everything inside and no way out.
+"""The page as one HTML file that opens without a server, with everything inside; it reaches nothing outside.
 
 Modules become ``data:`` addresses: those of the page by an import map, those of its worker one within the other, for a
 worker has no import map. What is no text of the page itself lies in it as base64, where ``resources.js`` looks for it.

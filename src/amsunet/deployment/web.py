@@ -49,7 +49,7 @@ def export_web(
 ) -> WebExport:
     """Write a page that segments images with this network in a browser; no image leaves the computer it is opened on.
 
-    The ONNX file of the network is in it: that of ``export``, made now where it is not there already.
+    The ONNX file of the network is in it: that of ``export``, made now where it is missing.
 
     Args:
         model: A run folder, a model file, the name of a network of the zoo, or an ONNX file of ``export``; or several,
@@ -118,7 +118,7 @@ def network_of(
     precision: ExportPrecision | None = None,
     model_file: str | None = None,
 ) -> PageNetwork:
-    """A network as a file of ONNX, which is made if it is not there.
+    """A network as a file of ONNX, which is made if it is missing.
 
     Args:
         model: A run folder, a model file, a network of the zoo, or such a file.
@@ -202,7 +202,7 @@ def _refuse_existing(target: Path, replace: bool) -> None:
 
 
 def _write_folder(files: Mapping[str, bytes], target: Path) -> None:
-    """Write all files beside the place and move them there: a page is whole or is not there."""
+    """Write all files beside the place and move them there: a page is whole or missing."""
     target = target.resolve()  # what a link leads to, and the name of "."
     mark = f".{uuid.uuid4().hex[:12]}.partial"
     made, former = target.with_name(mark), target.with_name(f"{mark}.former")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def place_below(out: Path, name: str) -> Path:
     """The file of a result, which lies below the folder of all results wherever names and links lead.
 
-    A link that stands where the file is to be is no way out: it is replaced, and what it leads to is not written to.
+    A link that stands where the file is to be leads nowhere: it is replaced, and what it leads to stays as it is.
 
     Args:
         out: The folder of all results; it may be a link itself.

@@ -156,7 +156,7 @@ class Planner:
         )
 
     def _read_states(self, inputs: Sequence[InputImage], plan: PredictionPlan) -> dict[str, State]:
-        """Find what is known of the images, note in the plan what is there, and say what becomes of them."""
+        """Find what is known of the images, note in the plan what is there, and return what becomes of them."""
         self.record.read()
         networks = (
             self.predictor.checksum(),

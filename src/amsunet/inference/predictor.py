@@ -1,15 +1,13 @@
 """A trained model at work: images in, segmentations out.
 
-Longer than most files: what is public, and what the package's own parts ask of it (slides, volumes, evaluation), read
-the same members.
+It takes whole images; parts of them go through the ``Networks`` within.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -21,21 +19,20 @@ from amsunet.data.channels import Names, channel_names, describe_other_names, re
 from amsunet.data.containers import modality_of
 from amsunet.data.image_spacing import spacing_of
 from amsunet.data.images import Array, as_supported, read_image
-from amsunet.data.normalization import IntensityRange
-from amsunet.data.preprocessing import InputFormat, Preprocessing, Size, channels_first
+from amsunet.data.preprocessing import Size
 from amsunet.data.spacing import Spacing
 from amsunet.errors import InputError
-from amsunet.inference.forward import Box, are_numbers, compute_logits, to_labels, to_probabilities
+from amsunet.inference.forward import are_numbers, to_probabilities
 from amsunet.inference.image_scale import Scaling, describe_scaling, refuse_enlarged
 from amsunet.inference.model_metadata import ModelDescription, describe_together
 from amsunet.inference.model_ref import ModelRef
-from amsunet.inference.open_model import Member, open_members
-from amsunet.inference.prepared_image import Prepared, choose_range, prepare_image
+from amsunet.inference.networks import Networks
+from amsunet.inference.open_model import open_members
+from amsunet.inference.prepared_image import Prepared, prepare_image
 from amsunet.inference.runtime import Runtime
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.segmentation import PendingSegmentation, Segmentation
 from amsunet.inference.sliding_window import Tiling
-from amsunet.inference.uncertainty import measure_uncertainty
 from amsunet.memory import return_freed_memory
 from amsunet.wording import command
 
@@ -74,24 +71,16 @@ class Predictor:
         tiling: Tiling = Tiling(),  # noqa: B008 - frozen
     ) -> None:
         model = ModelRef.resolve(model)
-        self._members, self.folds = open_members(model, options, model_file)
+        members, self.folds = open_members(model, options, model_file)
         self.opened = model, options, model_file
         """What another process makes the same one of."""
-        if (scale := options.image_scale) is not None:
-            self._describe(lambda known: known.at_scale(scale))
-        if (polarity := options.polarity) != "auto":
-            self._describe(lambda known: known.with_polarity(polarity))
-        if (separation := options.separation) is not None:
-            self._describe(lambda known: known.model_copy(update={"separation": separation}))
-        self._at_work = threading.Lock()  # images are prepared in threads, and may need a network for it
+        members = [replace(one, description=_described_by(options, one.description)) for one in members]
+        self.networks = Networks(members, options.tta, tiling)
         self.tta, self.image_scale, self.polarity = options.tta, options.image_scale, options.polarity
         self.spacing, self.tiling = options.pixel_size, tiling
-        self.description = self._members[0].description
+        self.description = members[0].description
         if self.folds is not None:
-            self.description = describe_together([one.description for one in self._members], self.folds.threshold)
-
-    def _describe(self, change: Callable[[ModelDescription], ModelDescription]) -> None:
-        self._members = [replace(one, description=change(one.description)) for one in self._members]
+            self.description = describe_together([one.description for one in members], self.folds.threshold)
 
     @property
     def views_left_out(self) -> str:
@@ -110,11 +99,11 @@ class Predictor:
         return found != (1.0, 0.5, None, None)
 
     def __str__(self) -> str:
-        return self._members[0].runtime.name
+        return self.runtime.name
 
     def __len__(self) -> int:
         """The number of networks."""
-        return len(self._members)
+        return len(self.networks)
 
     def predict(
         self, image: Array | str | Path, *, name: str | None = None, spacing: Spacing | None = None
@@ -164,14 +153,14 @@ class Predictor:
     @property
     def runtime(self) -> Runtime:
         """What runs the network; of an ensemble the first one."""
-        return self._members[0].runtime
+        return self.networks.members[0].runtime
 
     def held_out_model(self, name: str) -> Predictor:
         """Of an ensemble the one network that was not trained on this training image, of a single one itself."""
         if self.folds is None:
             return self
         alone = copy(self)
-        alone._members = [self._members[self.folds.fold_of[name]]]
+        alone.networks = self.networks.only(self.folds.fold_of[name])
         return alone
 
     def read(self, path: Path) -> Array:
@@ -186,7 +175,7 @@ class Predictor:
 
     def check_channels(self, who: str, count: int, names: Names = ()) -> None:
         """Raise InputError if an image has other channels than the networks take; names are empty if not known."""
-        for kind in self.preprocessings.values():
+        for kind in self.networks.preprocessings.values():
             refuse_channels(who, count, names, kind.in_channels, kind.channel_names)
 
     def prepare(self, image: Array, name: str, spacing: Spacing | None = None) -> Prepared:
@@ -196,9 +185,9 @@ class Predictor:
         return prepare_image(
             image,
             name,
-            self.preprocessings,
-            choose=self.choose_range,
-            out_of_distribution=self.out_of_distribution,
+            self.networks.preprocessings,
+            choose=self.networks.choose_range,
+            out_of_distribution=self.networks.out_of_distribution,
             smallest=self.description.smallest_in(image.shape[0], image.shape[1], spacing),
             separation=self.description.separation_in(image.shape[0], image.shape[1], spacing),
             spacing=spacing,
@@ -218,42 +207,11 @@ class Predictor:
         """
         return describe_scaling(self.description.preprocessing, sizes, self.image_scale)
 
-    def choose_range(
-        self, key: InputFormat, found: IntensityRange, view: Callable[[IntensityRange], Array]
-    ) -> IntensityRange:
-        """Of two ranges the one by which the networks of a kind expect to be right; see ``prepared_image``."""
-        members = [index for index, one in enumerate(self._members) if _input_format(one) == key]
-
-        def expected_dice(seen: Array) -> float:
-            expected = []
-            for member in members:
-                logits = self._logits(member, [{key: channels_first(seen)}])[0]
-                probabilities = to_probabilities(logits, *logits.shape[1:])
-                mask = to_labels(probabilities, self._members[member].description.threshold)
-                expected.append(1 - measure_uncertainty(probabilities, mask))
-            return float(np.mean(expected))
-
-        return choose_range(found, view, expected_dice)
-
-    @property
-    def preprocessings(self) -> dict[InputFormat, Preprocessing]:
-        """How the networks want images."""
-        return {_input_format(one): one.description.preprocessing for one in self._members}
-
-    def out_of_distribution(self, seen: Mapping[InputFormat, Array]) -> str:
-        """In what an image, (h, w, C) of uint8 of each kind, differs from the training images of every network."""
-        differences = [
-            known.out_of_distribution(seen[_input_format(one)])
-            for one in self._members
-            if (known := one.description.image_statistics) is not None
-        ]
-        return differences[0] if differences and all(differences) else ""
-
     def with_origin(self, out_of_distribution: str, path: Path) -> str:
         """In what an image is out-of-distribution, with its modality and the names of its channels if its file names
         others than those that the networks were trained on.
         """
-        known = sorted({modality for one in self._members for modality in one.description.modalities})
+        known = sorted({modality for one in self.networks.members for modality in one.description.modalities})
         taken = modality_of(path) if known else ""
         other = f"modality {taken}, and the training images have {' and '.join(known)}"
         found = ["" if not taken or taken in known else other]
@@ -264,55 +222,32 @@ class Predictor:
         """The second part: the networks, on images whose working sizes are the same; ``finish`` is the third."""
         if self.tiling.cuts(*images[0].working_size):
             return_freed_memory()  # what reading a large image left
-        *first, last = range(len(self._members))
+        *first, last = range(len(self.networks))
         totals: list[Array | None] = [None] * len(images)
         finite = [True] * len(images)
         for member in first:
-            for index, one in enumerate(self._logits(member, [image.views for image in images])):
+            for index, one in enumerate(self.networks.logits_of(member, [image.views for image in images])):
                 finite[index] &= are_numbers(one)
                 probabilities = to_probabilities(one, *images[index].size)
                 before = totals[index]
                 totals[index] = probabilities if before is None else np.add(before, probabilities, out=before)
-        logits = self._logits(last, [image.views for image in images])
+        logits = self.networks.logits_of(last, [image.views for image in images])
         return [
             # Without the views, which may be large.
             PendingSegmentation(
-                replace(image, views={}), one, total, len(self._members), self.description, known and are_numbers(one)
+                replace(image, views={}), one, total, len(self.networks), self.description, known and are_numbers(one)
             )
             for image, one, total, known in zip(images, logits, totals, finite, strict=True)
         ]
-
-    def logits(self, views: Mapping[InputFormat, Array]) -> Array:
-        """A part of an image, (C, h, w) of uint8 of each kind, to logits (networks, num_classes, h, w)."""
-        return np.stack([self._logits(member, [views])[0] for member in range(len(self._members))])
-
-    def probabilities(self, logits: Array, height: int, width: int, box: Box | None = None) -> Array:
-        """Logits of all networks, or a box of them, to the mean of their probabilities (num_classes, height, width)."""
-        total = to_probabilities(logits[0], height, width, box)
-        for one in logits[1:]:
-            total += to_probabilities(one, height, width, box)
-        total /= np.float32(len(logits))
-        return total
 
     def checksum(self) -> str:
         """Of the networks, by their weights and by what is known of them, and of how images go through them: the masks
         of one image are the same where it is.
         """
-        networks = [(one.checksum, one.description.model_dump_json()) for one in self._members]
+        networks = [(one.checksum, one.description.model_dump_json()) for one in self.networks.members]
         how: list[object] = [self.description.threshold, self.tta, self.tiling, self.polarity]
         how += [self.spacing] if self.spacing else []
         return hashlib.sha256(repr((networks, *how)).encode()).hexdigest()
-
-    def _logits(self, member: int, images: Sequence[Mapping[InputFormat, Array]]) -> Array:
-        one = self._members[member]
-        views = [image[_input_format(one)] for image in images]
-        batch = np.stack(views) if len(views) > 1 else views[0][None]  # no copy of a large image
-        with self._at_work:
-            return compute_logits(one.runtime, batch, tta=self.tta, allowed=one.description.flips, tiling=self.tiling)
-
-
-def _input_format(member: Member) -> InputFormat:
-    return member.description.preprocessing.input_format
 
 
 def load(
@@ -352,3 +287,12 @@ def load(
     if predictor.views_left_out:
         logger.info(predictor.views_left_out)
     return predictor
+
+
+def _described_by(options: RuntimeOptions, known: ModelDescription) -> ModelDescription:
+    """What is known of a network, with what the options set in place of it."""
+    if options.image_scale is not None:
+        known = known.at_scale(options.image_scale)
+    if options.polarity != "auto":
+        known = known.with_polarity(options.polarity)
+    return known if options.separation is None else known.model_copy(update={"separation": options.separation})

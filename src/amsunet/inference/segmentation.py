@@ -29,7 +29,7 @@ _LOSSLESS = (".png", ".tif", ".tiff")
 
 
 def describe_no_numbers(image: object) -> str:
-    """Say that a network gives NaN or infinity for an image, and what to do."""
+    """That a network gives NaN or infinity for an image, and what to do."""
     return (
         f"{image} has no mask, because the network gives no numbers for it (NaN or infinity): predict it with "
         f"{setting(precision='float32')}, or train again"

@@ -84,9 +84,9 @@ class SlideTask:
             self._check_channels(slide)
             view = self._view(slide)
             rows, columns, carries = self._lay_out(view)
-            ranges = view.choose_ranges(self._predictor.choose_range)
+            ranges = view.choose_ranges(self._predictor.networks.choose_range)
             out_of_distribution = "; ".join(
-                filter(None, (view.guess, self._predictor.out_of_distribution(view.sample())))
+                filter(None, (view.guess, self._predictor.networks.out_of_distribution(view.sample())))
             )
             with (
                 as_input_error(self.targets[0]),
@@ -122,7 +122,7 @@ class SlideTask:
         return ReviewItem(str(self.path), uncertainty, "; ".join(reasons), out_of_distribution, polarity)
 
     def _view(self, slide: Slide) -> SlideView:
-        view = SlideView(slide, self._predictor.preprocessings, self._level, self._predictor.spacing)
+        view = SlideView(slide, self._predictor.networks.preprocessings, self._level, self._predictor.spacing)
         refuse_enlarged(self.path, self._description.preprocessing, view.image_size, view.spacing)
         return view
 
@@ -218,7 +218,7 @@ def _fill(path: Path, scratch: Scratch, predictor: Predictor, view: SlideView, b
         for y in _pieces(rows.image(row)):
             for x in _pieces(columns.image(column)):
                 size = y.stop - y.start, x.stop - x.start
-                probabilities = predictor.probabilities(means, *size, blend.box(row, column, y, x))
+                probabilities = predictor.networks.probabilities(means, *size, blend.box(row, column, y, x))
                 labels = to_labels(probabilities, predictor.description.threshold)
                 uncertainty.add(probabilities, labels)
                 scratch.labels.write(y, x, labels)
@@ -233,7 +233,7 @@ def _fill(path: Path, scratch: Scratch, predictor: Predictor, view: SlideView, b
     with ThreadPoolExecutor(1) as pool:
         finished: Future[None] | None = None
         for done, (tile, views) in enumerate(_read_ahead(read, tiles)):
-            logits = predictor.logits(views)
+            logits = predictor.networks.logits(views)
             if not are_numbers(logits):
                 raise SlideError(describe_no_numbers(path), code=NO_NUMBERS)
             wait(done)

@@ -21,7 +21,7 @@ class Tiling:
     overlap: int = 128
     """Pixels that a tile shares with the next one, at the least."""
     rim: int = 0
-    """Pixels inside a tile's border that do not count where another tile has them: at most half the overlap."""
+    """Pixels inside a tile's border that are ignored where another tile has them: at most half the overlap."""
     whole: int = 1024 * 1024
     """Images of up to so many pixels are not cut."""
 

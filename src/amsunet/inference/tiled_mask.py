@@ -99,9 +99,9 @@ def number_tiled_objects(labels: FileArray, *, holes: bool = False) -> tuple[lis
     above, left = np.zeros(labels.shape[2], np.int64), np.empty(0, np.int64)
     for rows, columns in parts_of(labels):
         part = labels.read(rows, columns)[0]
-        own, count = number_objects(part == 0 if holes else part)
-        sizes.append(np.bincount(own.ravel(), minlength=count + 1)[1:])
-        objects = np.where(own, own.astype(np.int64) + total, 0)
+        local, count = number_objects(part == 0 if holes else part)
+        sizes.append(np.bincount(local.ravel(), minlength=count + 1)[1:])
+        objects = np.where(local, local.astype(np.int64) + total, 0)
         counts.append(count)
         total += count
         if rows.start:
@@ -129,11 +129,11 @@ def drop_small(labels: FileArray, smallest: float) -> None:
         numbers, pixels = number_tiled_objects(labels, holes=holes)
         small = pixels < smallest
         small[0] = False
-        for (rows, columns), own_numbers in zip(parts_of(labels), numbers, strict=True):
-            if small[own_numbers].any():
+        for (rows, columns), whole_numbers in zip(parts_of(labels), numbers, strict=True):
+            if small[whole_numbers].any():
                 part = labels.read(rows, columns)[0]
-                own, _ = number_objects(part == 0 if holes else part)
-                part[small[own_numbers][own]] = holes
+                local, _ = number_objects(part == 0 if holes else part)
+                part[small[whole_numbers][local]] = holes
                 labels.write(rows, columns, part)
 
 

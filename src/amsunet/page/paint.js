@@ -62,7 +62,7 @@ export function paintUncertainty(uncertainty, pixels) {
 /**
  * Show a mask against a reference.
  * @param {Uint8Array} labels
- * @param {Uint8Array} reference 255 where it does not count.
+ * @param {Uint8Array} reference 255 where it is ignored.
  * @param {Uint32Array} pixels To be painted.
  */
 export function paintDifferences(labels, reference, pixels) {

@@ -39,7 +39,7 @@ export async function addReference({ name, file }, entry, images, description) {
  * @param {Picture} picture
  * @param {Description} description
  * @param {string} name Of its file, for messages.
- * @returns {Uint8Array} 255 where it does not count.
+ * @returns {Uint8Array} 255 where it is ignored.
  */
 export function referenceLabels(picture, description, name) {
   const { kind, values, threshold, ignore_value: ignored } = description.convention;

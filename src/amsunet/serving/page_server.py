@@ -79,7 +79,7 @@ class PageServer(ThreadingHTTPServer):
             self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a browser that went away."""
+        """Pass over a browser that went away."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 

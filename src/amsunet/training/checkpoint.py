@@ -118,7 +118,7 @@ def _read(path: Path) -> dict[str, Any] | None:
             return None
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
-        if is_out_of_memory(error):  # or a sound state would be said to be damaged
+        if is_out_of_memory(error):  # or a sound state would be taken for damaged
             raise
         return None
     known = isinstance(state, dict) and {"state_dict", "loops", "callbacks"} <= state.keys()

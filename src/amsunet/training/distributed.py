@@ -8,10 +8,8 @@ nothing is sent.
     with joined(find_place()) as group:
         code = group.follow(fit) if not group.is_first else ...
 
-The group is a context variable, as progress is: it would travel through ten functions.
-
-Longer than most files: joining, following, and noticing a loss read the group's own state, and parted they would import
-each other.
+The group is a context variable, as progress is: it would travel through ten functions. What
+Lightning is given of the group is in ``data_parallel``.
 """
 
 from __future__ import annotations
@@ -31,7 +29,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.utils.data import Dataset as TorchDataset
 
 from amsunet.device import Device
 from amsunet.errors import InputError
@@ -46,7 +43,7 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-_SILENCE = timedelta(minutes=10)
+SILENCE = timedelta(minutes=10)
 """Of a process, after which the others take it for lost; one that has ended is noticed at once."""
 _BEAT = 60.0
 """Seconds between two signs of life of a first process that works alone."""
@@ -68,7 +65,8 @@ class Group:
 
     def __init__(self, place: Place | None = None) -> None:
         self.rank, self.size = (0, 1) if place is None else (place.rank, place.size)
-        self._place = place
+        self.place = place
+        """None where it is alone."""
         self._speaking = threading.Lock()
         self._training = False
         """Whether the others are in a training, and not waiting for one."""
@@ -218,44 +216,16 @@ class Group:
 
     def check(self, device: Device) -> None:
         """Raise InputError if the processes cannot train on this kind of device."""
-        if self._place is None or device.type == "cpu":
+        if self.place is None or device.type == "cpu":
             return
         if device.type != "cuda":
             raise InputError(f"several processes train on GPUs of CUDA or on the CPU: set {setting(device='cpu')}")
         count = torch.cuda.device_count()
-        if (self._place.local_size or 1) > count:
+        if (self.place.local_size or 1) > count:
             raise InputError(
-                f"{self._place.local_size} processes need as many GPUs, and this machine has {count}: set "
+                f"{self.place.local_size} processes need as many GPUs, and this machine has {count}: set "
                 f"{setting(devices=count)}, or {setting(device='cpu')}"
             )
-
-    def trainer_options(self, device: Device) -> dict[str, Any]:
-        """What Lightning's Trainer is given of the processes."""
-        if self._place is None:
-            return {"devices": 1}
-        from pytorch_lightning.strategies import DDPStrategy  # noqa: PLC0415 - seldom needed
-
-        return {
-            "devices": [torch.cuda.current_device()] if device.type == "cuda" else 1,
-            "num_nodes": self.size,
-            "use_distributed_sampler": False,
-            # Batch normalization trains by the batch of its process; its buffers are shared before validation.
-            "strategy": DDPStrategy(
-                cluster_environment=_environment(self.rank, self.size),
-                find_unused_parameters=False,
-                broadcast_buffers=False,
-                timeout=_SILENCE,
-            ),
-        }
-
-    def part_of_batches(self, crops: TorchDataset[Value], batch_size: int) -> TorchDataset[Value]:
-        """The crops of this process: of each batch of all of them, in the order of one process, its own part.
-
-        Args:
-            crops: Those of all processes.
-            batch_size: Of one process.
-        """
-        return crops if self.size == 1 else _PartOfBatches(crops, batch_size, self.rank, self.size)
 
     def part(self, items: Sequence[Value]) -> Sequence[Value]:
         """The items that this process validates: every second one, where there are two."""
@@ -267,18 +237,6 @@ class Group:
             save_checkpoint(run, trainer.save_checkpoint)
         else:
             trainer.save_checkpoint(run / LAST)
-
-
-class _PartOfBatches(TorchDataset[Value]):
-    def __init__(self, crops: TorchDataset[Value], batch_size: int, rank: int, size: int) -> None:
-        self._crops, self._batch_size, self._rank, self._size = crops, batch_size, rank, size
-
-    def __len__(self) -> int:
-        return len(self._crops) // self._size  # type: ignore[arg-type]
-
-    def __getitem__(self, index: int) -> Value:
-        batch, place = divmod(index, self._batch_size)
-        return self._crops[(batch * self._size + self._rank) * self._batch_size + place]
 
 
 _GROUP: ContextVar[Group] = ContextVar("amsunet.training.distributed", default=Group())  # noqa: B039 - it has no state
@@ -308,7 +266,7 @@ def joined(place: Place | None) -> Iterator[Group]:
         backend = "cpu:gloo,cuda:nccl"
     os.environ |= {"MASTER_ADDR": place.address, "MASTER_PORT": str(place.port)}
     try:
-        dist.init_process_group(backend, rank=place.rank, world_size=place.size, timeout=_SILENCE)
+        dist.init_process_group(backend, rank=place.rank, world_size=place.size, timeout=SILENCE)
     except RuntimeError as error:
         raise InputError(
             f"the {place.size} processes of this training did not find each other at {place.address}:{place.port} "
@@ -332,7 +290,7 @@ def joined(place: Place | None) -> Iterator[Group]:
 
 @contextmanager
 def loss_described(run: Path | None = None) -> Iterator[None]:
-    """Say in a sentence that another process is lost, where torch says which of its sockets was closed.
+    """Turn an error of torch on a closed socket into a sentence: another process is lost.
 
     Args:
         run: The run folder, where there is one yet.
@@ -355,28 +313,3 @@ def loss_described(run: Path | None = None) -> Iterator[None]:
             raise
         remedy = "start it again" if run is None else f"{command('resume', run)} goes on, once its cause is removed"
         raise InputError(f"another process of this training has ended or is not reached any more: {remedy}") from None
-
-
-def _environment(rank: int, size: int) -> Any:
-    """What Lightning is to take the processes for: machines of one device each, which somebody else has started."""
-    from pytorch_lightning.plugins import environments  # noqa: PLC0415 - with Lightning
-
-    class Environment(environments.LightningEnvironment):  # type: ignore[name-defined, misc]
-        creates_processes_externally = True
-
-        def local_rank(self) -> int:
-            return 0
-
-        def node_rank(self) -> int:
-            return rank
-
-        def world_size(self) -> int:
-            return size
-
-        def global_rank(self) -> int:
-            return rank
-
-        def teardown(self) -> None:
-            """Leaves the environment as it is."""
-
-    return Environment()

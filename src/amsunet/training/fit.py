@@ -25,6 +25,7 @@ from amsunet.process_state import determinism_kept, quiet, quiet_threads, random
 from amsunet.training.budget import epochs_in_budget
 from amsunet.training.callbacks import EMA, Checkpointer, Progress, TimeBudget
 from amsunet.training.checkpoint import find_checkpoint
+from amsunet.training.data_parallel import part_of_batches, trainer_options
 from amsunet.training.distillation import TaughtImages, open_teacher
 from amsunet.training.distributed import EndedElsewhereError, current_group, loss_described
 from amsunet.training.finetune import load_pretrained
@@ -136,7 +137,7 @@ def fit(
     )
     trainer = pl.Trainer(
         accelerator={"cpu": "cpu", "cuda": "gpu", "mps": "mps"}[device.type],
-        **group.trainer_options(device),
+        **trainer_options(group, device),
         precision="bf16-mixed" if device.precision == "bfloat16" else "32-true",
         max_epochs=-1,
         callbacks=[*callbacks, MidEpoch(run, crops, plan.batch_size * group.size, time_budget)],
@@ -151,7 +152,7 @@ def fit(
         with loss_described(run), quiet_threads("tensorboard"):  # where its disk is full it raises in this thread too
             trainer.fit(
                 module,
-                DataLoader(group.part_of_batches(crops, plan.batch_size), plan.batch_size, drop_last=True),
+                DataLoader(part_of_batches(group, crops, plan.batch_size), plan.batch_size, drop_last=True),
                 DataLoader(WholeImages(validation_images, plan.validated_each_epoch)),
                 ckpt_path=checkpoint,
                 weights_only=True,

@@ -84,14 +84,14 @@ class Preparation:
         found = [
             *((logging.INFO, line) for line in lines),
             *((logging.WARNING, warning) for warning in self.warnings),
-            *((logging.INFO, line) for line in self._doubt_of_scale()),
+            *((logging.INFO, line) for line in self._describe_scale()),
         ]
         for kind, count in Counter(problem.kind for problem in dataset.problems).items():
             first = next(problem for problem in dataset.problems if problem.kind == kind)
             found.append((logging.INFO, f"cannot be used: {count} {kind}, as {first.message}"))
         return found
 
-    def _doubt_of_scale(self) -> list[str]:
+    def _describe_scale(self) -> list[str]:
         framing = self.fingerprint.framing
         if framing is None or framing.decide()[2] or self.plan.reasons.get("image_scale") == USER_SET:
             return []

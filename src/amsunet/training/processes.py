@@ -133,12 +133,12 @@ def launch(count: int, words: Sequence[str]) -> int:
     before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         for rank in range(count):
-            own = {name: str(value) for name, value in {**common, "RANK": rank, "LOCAL_RANK": rank}.items()}
+            variables = {name: str(value) for name, value in {**common, "RANK": rank, "LOCAL_RANK": rank}.items()}
             # In a session of its own: the terminal's Ctrl-C would reach it twice.
             processes.append(
                 subprocess.Popen(
                     [sys.executable, "-m", "amsunet", *words],
-                    env={**defaults, **os.environ, **own},
+                    env={**defaults, **os.environ, **variables},
                     start_new_session=True,
                 )
             )

@@ -93,8 +93,8 @@ class RunData(Record, ReadingOptions):
 
     def seen(self) -> set[str]:
         """Checksums of all images that the weights were trained or chosen on."""
-        own = {checksum for name, checksum in self.checksums.items() if self.splits[name] in ("train", "val")}
-        return own | {*self.seen_in_pretraining}
+        used = {checksum for name, checksum in self.checksums.items() if self.splits[name] in ("train", "val")}
+        return used | {*self.seen_in_pretraining}
 
     def holds(self, dataset: Dataset) -> bool:
         """Whether ``dataset`` holds the very images of this training, wherever it lies."""
@@ -119,7 +119,7 @@ class RunData(Record, ReadingOptions):
 
 
 def describe_changed_masks(masks: Sequence[str]) -> str:
-    """Say how many masks have changed since the training, and name one."""
+    """How many masks have changed since the training, with the name of one."""
     return f"{len(masks)} {'mask differs' if len(masks) == 1 else 'masks differ'} from those trained on, as {masks[0]}"
 
 

@@ -12,7 +12,7 @@ from amsunet.text_files import read_json
 
 NAME = "dataset.json"
 _IGNORED = "ignore"
-"""What nnU-Net calls pixels that do not count."""
+"""What nnU-Net calls pixels that are ignored."""
 
 
 def apply_dataset_json(source: Path, layout: Layout) -> None:

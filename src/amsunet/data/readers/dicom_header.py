@@ -188,8 +188,8 @@ def functional_group(header: Any, frame: int, name: str) -> Any:
     Returns:
         The first item of the sequence; None if there is none.
     """
-    own = header.get("PerFrameFunctionalGroupsSequence") or ()
-    for groups in (own[frame : frame + 1], header.get("SharedFunctionalGroupsSequence") or ()):
+    per_frame = header.get("PerFrameFunctionalGroupsSequence") or ()
+    for groups in (per_frame[frame : frame + 1], header.get("SharedFunctionalGroupsSequence") or ()):
         for group in groups:
             if items := group.get(name):
                 return items[0]
