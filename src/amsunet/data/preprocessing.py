@@ -33,8 +33,8 @@ class Preprocessing(Record):
 
     1. ``normalize`` maps intensities to ``in_channels`` channels of uint8.
 
-       - ``depth``: the range of the training images of the same type; for other values the standard range that they
-         fill, else their percentiles.
+       - ``depth``: the range of the training images of the same type, or a window, which is the same for all images;
+         for other values the standard range that they fill, else their percentiles.
        - ``percentiles``: the 0.5th to the 99.5th percentile of the image.
        - ``channels``: the same for every channel by itself.
        - ``gamma``: as ``percentiles``; then a dark image is raised to a power, 0.4 at the least, that brings its mean

@@ -6,7 +6,7 @@ A form is a module of ``amsunet.interchange``, which is imported when the form i
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
@@ -18,6 +18,7 @@ from amsunet.wording import setting
 
 if TYPE_CHECKING:
     from amsunet.inference.segmentation import Segmentation
+    from amsunet.inference.volume_segmentation import VolumeSegmentation
 
 FORMS: dict[str, str] = {
     "labels": "amsunet.interchange.label_tiff",
@@ -55,6 +56,23 @@ class Writer(Protocol):
 
         Raises:
             InputError: If the file cannot be written; of the code ``NOT_WRITABLE`` if the form cannot hold this result.
+        """
+        ...
+
+
+@runtime_checkable
+class VolumeWriter(Protocol):
+    """What a module holds too, if whole volumes have its form."""
+
+    def write_volume(self, result: VolumeSegmentation, path: Path) -> None:
+        """Write the result of a volume, wholly or not at all.
+
+        Args:
+            result: The segmentation.
+            path: The file to write; its suffix is that of images.
+
+        Raises:
+            InputError: As ``Writer.write``.
         """
         ...
 
@@ -116,6 +134,19 @@ def joined_paths(out: Path, also: Iterable[str]) -> dict[str, Path]:
     return {form: out / writer.joined for form, writer in writers.items() if isinstance(writer, Joiner)}
 
 
+def volume_forms() -> tuple[str, ...]:
+    """The forms that whole volumes have, of those whose packages are installed."""
+    return tuple(form for form in FORMS if has_volumes(form))
+
+
+def has_volumes(form: str) -> bool:
+    """Whether whole volumes have a form; False where a package that it needs is not installed."""
+    try:
+        return isinstance(open_writer(form), VolumeWriter)
+    except InputError:
+        return False
+
+
 def write_forms(paths: Mapping[str, Path], result: Segmentation, image: Path) -> None:
     """Write the forms of one result: all of them or none.
 
@@ -127,12 +158,27 @@ def write_forms(paths: Mapping[str, Path], result: Segmentation, image: Path) ->
     Raises:
         InputError: As ``Writer.write``.
     """
-    if not paths:
-        return
+    _write_all(paths, lambda form, path: open_writer(form).write(result, result.objects, image, path))
+
+
+def write_volume_forms(paths: Mapping[str, Path], result: VolumeSegmentation) -> None:
+    """Write the forms of the result of a volume: all of them or none.
+
+    Args:
+        paths: The file of each form, of those that ``has_volumes`` holds for.
+        result: The segmentation.
+
+    Raises:
+        InputError: As ``Writer.write``.
+    """
+    _write_all(paths, lambda form, path: cast(VolumeWriter, open_writer(form)).write_volume(result, path))
+
+
+def _write_all(paths: Mapping[str, Path], write: Callable[[str, Path], None]) -> None:
     written: list[Path] = []
     try:
         for form, path in paths.items():
-            open_writer(form).write(result, result.objects, image, path)
+            write(form, path)
             written.append(path)
     except InputError:
         for path in written:

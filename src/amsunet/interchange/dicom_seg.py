@@ -32,6 +32,8 @@ from amsunet.optional import require
 highdicom, pydicom = require("highdicom"), require("pydicom")
 
 suffix = ".dcm"
+joined = "seg-series"
+"""A folder: a file for each series of which several images have masks."""
 
 _SERIES_NUMBER = 300
 """Behind those of the scanner, which counts from 1."""
