@@ -370,7 +370,7 @@ def test_the_masks_of_single_slices_are_joined_by_series(tmp_path):
     assert not _errors(joined)
     image, seg = pydicom.dcmread(_FILES / "CT_small.dcm"), pydicom.dcmread(joined)
     assert (seg.PatientName, seg.StudyInstanceUID) == (image.PatientName, image.StudyInstanceUID)
-    assert [one.Manufacturer for one in seg.ContributingEquipmentSequence] == [image.Manufacturer]
+    assert seg.ContributingEquipmentSequence[0].Manufacturer == image.Manufacturer
     assert seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SpacingBetweenSlices == 2.5
     for number, mask in enumerate([*masks.values()][:4], start=1):
         np.testing.assert_array_equal(read_mask(joined / f"1.2.3.{number}"), mask)

@@ -86,10 +86,10 @@ def test_ct_is_seen_by_one_window():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"window": "240,-160"}, "--window: give the value of black first"),
-        ({"window": "40"}, "--window: give the values of black and of white, as -160,240"),
-        ({"window": "0,inf"}, "--window: give the value of black first"),
-        ({"window": (0, 1), "normalization": "gamma"}, "--window and --normalization gamma exclude each other"),
+        ({"window": "240,-160"}, "^window: give the value of black first"),
+        ({"window": "40"}, "^window: give the values of black and of white, as -160,240"),
+        ({"window": "0,inf"}, "^window: give the value of black first"),
+        ({"window": (0, 1), "normalization": "gamma"}, "^window and normalization='gamma' exclude each other"),
     ],
 )
 def test_a_window_that_cannot_be_is_refused(settings, message):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from amsunet.data.channels import Names, common_names
 from amsunet.data.dataset import Dataset
 from amsunet.data.discovery.layout import Sample, Split
 from amsunet.data.fonts import describe_missing_fonts, draw_text, shorten
@@ -59,7 +60,15 @@ def draw_sheet(dataset: Dataset, splits: Mapping[str, Split], class_shares: Sequ
     title = f"{dataset.source}: {len(chosen)} of {len(dataset.samples)} images"
     if len(chosen) < len(dataset.samples):
         title += ", first those with least and with most foreground"
+    title += _describe_composite(common_names([scan.channel_names for scan in dataset.scans]))
     return _lay_out(title, entries, pictures)
+
+
+def _describe_composite(names: Names) -> str:
+    """Which channels are shown, and in which colour, as ``viewable`` has it; empty for grey and colours."""
+    shown = [f"{name} {colour}" for name, colour in zip(names, ("red", "green", "blue"), strict=False)]
+    rest = len(names) - len(shown)
+    return f"; {', '.join(shown)}{f', {rest} more not shown' * (rest > 0)}" if names else ""
 
 
 def warn_of_missing_fonts(dataset: Dataset) -> str:
@@ -73,7 +82,10 @@ def warn_of_missing_fonts(dataset: Dataset) -> str:
     """
     chosen = _choose(dataset.samples, dataset.foreground_share())
     samples, convention = [sample.name for sample in chosen], dataset.convention
-    return describe_missing_fonts([dataset.source, *convention.class_names, *convention.folder_names, *samples])
+    channels = dataset.scans[0].channel_names
+    return describe_missing_fonts([
+        dataset.source, *convention.class_names, *convention.folder_names, *samples, *channels
+    ])  # fmt: skip
 
 
 def _choose(samples: Sequence[Sample], shares: Mapping[str, float]) -> list[Sample]:

@@ -83,8 +83,9 @@ def make_seg(
         specific_character_set="ISO_IR 192",  # UTF-8, which holds the names of the classes too
     )
     seg.ContentCreatorName = None  # nobody's, and has to be there
-    for group in seg.PerFrameFunctionalGroupsSequence if frames else ():
-        image = group.DerivationImageSequence[0].SourceImageSequence[0]
+    groups = seg.PerFrameFunctionalGroupsSequence if frames else ()
+    images = [group.DerivationImageSequence[0].SourceImageSequence[0] for group in groups]
+    for image in {id(one): one for one in images}.values():  # highdicom has one for all segments of a frame
         image.ReferencedFrameNumber = frames[int(image.get("ReferencedFrameNumber") or 1) - 1]
     if "PlaneOrientationSequence" not in seg.SharedFunctionalGroupsSequence[0]:
         seg.PatientOrientation = source.get("PatientOrientation") or None  # has to be there, and may be empty

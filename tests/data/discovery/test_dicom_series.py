@@ -117,8 +117,8 @@ def test_png_masks_beside_dicom_images_are_found_by_name(tmp_path):
 
 
 def test_moments_at_one_place_have_no_millilitres(tmp_path):
-    _series(tmp_path, "22", 2)
-    slices = sorted(tmp_path.iterdir())
+    _series(tmp_path / "CT", "22", 2)
+    slices = sorted((tmp_path / "CT").iterdir())
     for path in slices:
         one = pydicom.dcmread(path)
         one.ImagePositionPatient, one.SpacingBetweenSlices = [0, 0, 7], 5

@@ -187,7 +187,8 @@ def _stored_bytes(file: Path, stamp: tuple[int, int]) -> int:
     """Bytes of the pixels in a file; they are not read."""
     with quietly(), open_dicom(file) as opened:
         dataset = open_dataset(file, opened, specific_tags=["PixelData"], defer_size=_PADDING)
-        return int(dataset.get_item("PixelData").length) if "PixelData" in dataset else 0
+        found = dataset.get_item("PixelData", keep_deferred=True) if "PixelData" in dataset else None
+        return int(getattr(found, "length", 0))
 
 
 def count_frames(file: Path, header: Any) -> int:
