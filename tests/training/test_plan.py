@@ -169,6 +169,7 @@ def test_the_papers_recipe():
         "scale": 1.0,
         "image_scale": "factor",
         "normalization": "depth",
+        "window": None,
         "crop": (480, 480),
         "batch_size": 2,
         "foreground_fraction": 0.0,

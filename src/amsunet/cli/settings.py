@@ -26,6 +26,7 @@ STUDY = [name for name in TRAINING if name not in {*NETWORK, *Manner.model_field
 _METAVARS = {
     "model": "NAME|FILE.py:FUNCTION",
     "pretrained": "RUN",
+    "window": "LOW,HIGH",
     "crop": "SIDE|HxW",
     "extra_augmentation": "stain,...",
     "model_options": "NAME=VALUE",
