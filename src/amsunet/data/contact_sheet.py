@@ -16,7 +16,7 @@ from amsunet.data.fonts import describe_missing_fonts, draw_text, shorten
 from amsunet.data.images import Array
 from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention
 from amsunet.data.masks.joined import open_sample_mask
-from amsunet.data.overlay import colour_of, draw_masks, fit, viewable
+from amsunet.data.overlay import colour_of, draw_masks, fit, viewable, within
 from amsunet.look import page_colour
 
 _SHOWN = 20
@@ -36,13 +36,19 @@ class _Entry:
     text: str
 
 
-def draw_sheet(dataset: Dataset, splits: Mapping[str, Split], class_shares: Sequence[float]) -> Image.Image:
+def draw_sheet(
+    dataset: Dataset,
+    splits: Mapping[str, Split],
+    class_shares: Sequence[float],
+    window: tuple[float, float] | None = None,
+) -> Image.Image:
     """Draw some of the images with their masks below a legend, those with extreme shares of foreground first.
 
     Args:
         dataset: The data set.
         splits: The split of each sample, by its name.
         class_shares: Share of pixels of each class, background first.
+        window: Values that are black and white in all images, if they are.
 
     Returns:
         The contact sheet, in RGB.
@@ -54,12 +60,14 @@ def draw_sheet(dataset: Dataset, splits: Mapping[str, Split], class_shares: Sequ
         image, labels = dataset.read(sample)
         ignored += float((labels == IGNORE_INDEX).mean()) / len(chosen)
         caption = f"{sample.name} ({splits[sample.name]}), {shares[sample.name]:.1%}"
-        pictures.append((caption, _drawn(image, labels, _objects(dataset, sample))))
+        pictures.append((caption, _drawn(within(image, window), labels, _objects(dataset, sample))))
     outside = any(sample.roi for sample in dataset.samples)
     entries = _key(dataset.convention, class_shares, ignored, outside)
     title = f"{dataset.source}: {len(chosen)} of {len(dataset.samples)} images"
     if len(chosen) < len(dataset.samples):
         title += ", first those with least and with most foreground"
+    if window is not None:
+        title += f"; {window[0]:g} is black and {window[1]:g} white"
     title += _describe_composite(common_names([scan.channel_names for scan in dataset.scans]))
     return _lay_out(title, entries, pictures)
 

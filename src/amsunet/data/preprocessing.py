@@ -157,6 +157,11 @@ class Preprocessing(Record):
         found = intensity_range or find_range(seen, self.normalization, image, self.values, self.polarity)
         return normalize(seen, found)
 
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The values of black and white, where they are the same for all images (``window`` of the plan)."""
+        return next(((one.low, one.high) for one in self.values if one.always), None)
+
     def window(self, image: Array) -> Array:
         """Normalize the intensities of an image, by the former name of ``normalize``.
 
