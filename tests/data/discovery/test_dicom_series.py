@@ -151,7 +151,16 @@ def test_planes_that_do_not_name_their_image_are_found_by_their_place(tmp_path, 
     one.save_as(tmp_path / "CT" / "1-001.dcm")
     ((kind, file, message),) = find_samples(tmp_path).problems
     assert kind == "masks without the place of their images" and file.name == "1-001.dcm"
-    assert message.startswith(f"{path} does not name the images of its planes")
+    assert message.startswith(
+        f"{path} does not name the images of its planes, and an image has no places in the patient"
+    )
+    if names_images == "all":
+        return
+    for group in seg.PerFrameFunctionalGroupsSequence:
+        del group.PlanePositionSequence
+    seg.save_as(path)
+    with pytest.raises(InputError, match="planes, and it has no places"):
+        find_samples(tmp_path)
 
 
 def test_groups_that_are_set_hold(collection):

@@ -28,6 +28,8 @@ Decode = Callable[[int], Array]
 """The pixels of a frame, counted from 0."""
 
 _FRAME = "frame"
+_AT = "at"
+"""What the name of a plane begins with that is named after its place, and all of the name where that is not said."""
 _NUMBERED = re.compile(rf"{_FRAME}(\d+)")
 _NEAR = 0.01
 """Millimetres: planes that are no farther apart are one; positions are text, and rounded."""
@@ -124,7 +126,7 @@ def _by_name(frames: Sequence[_Plane]) -> tuple[dict[str, list[tuple[int, int]]]
         elif one.image and len(of_image[one.image]) == 1:
             name = one.image
         else:  # no image is named, or one file of several frames without saying which
-            name = "at" + "_".join(f"{value:g}" for value in one.position)
+            name = _AT + "_".join(f"{value:g}" for value in one.position)
             if one.position:
                 positions[name] = one.position
         planes[name].append((one.frame, one.label))
@@ -147,15 +149,17 @@ def find_plane(file: Path, named: str, position: Sequence[float] | None) -> str:
         The name of the plane: ``named``, where the mask names its images or has nothing at the image's place.
 
     Raises:
-        InputError: If the mask tells its planes by their places alone, and the image has none.
+        InputError: If the mask does not name the images of its planes, and it or the image has no place.
     """
     known = segments_of(file)
-    if not known.positions or named in known.planes:
+    if named in known.planes or not (known.positions or _AT in known.planes):
         return named
-    if position is None:
+    if known.images == {named}:
+        return ""
+    if position is None or _AT in known.planes:
         raise InputError(
-            f"{file} does not name the images of its planes, and an image that it was drawn on has no place in the "
-            "patient: export the mask with references to its images"
+            f"{file} does not name the images of its planes, and {'it has' if position else 'an image has'} no places "
+            "in the patient by which they could be found: export the mask with references to its images"
         )
     at = tuple(map(float, position))
     near = (name for name, where in known.positions.items() if math.dist(where, at) <= _NEAR)
