@@ -119,16 +119,18 @@ class VolumeTask:
         if self._largest_component:
             keep_largest(labels, self._convention.num_classes)
         different = _most_different(differences, len(labels))
-        reasons = review_reasons_of(uncertainty.value(), known.uncertainty_limit, different, polarity)
+        unsure = uncertainty.value()
+        reasons = review_reasons_of(unsure, known.uncertainty_limit, different, polarity)
         if self._forms:  # first: where one is not possible there is nothing
             images = partial(self._images, axis, before, len(labels))
+            pixel = self._predictor.spacing or volume.pixel(axis)
             result = VolumeSegmentation(
-                self.name, volume, axis, labels, certainty, self._convention, uncertainty.value(), reasons, images
+                self.name, volume, axis, pixel, labels, certainty, self._convention, unsure, reasons, images
             )
             write_volume_forms(self._forms, result)
         for path, encoded in zip(self._masks, self._encoded(labels), strict=True):
             write_like(volume, path, encoded, axis)
-        return ReviewItem(str(self.path), uncertainty.value(), "; ".join(reasons), different, polarity)
+        return ReviewItem(str(self.path), unsure, "; ".join(reasons), different, polarity)
 
     def _images(self, axis: Axis, before: str, count: int) -> Iterator[Array]:
         for index in range(count):

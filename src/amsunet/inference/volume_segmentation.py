@@ -12,6 +12,7 @@ from amsunet.data.components import number_stack
 from amsunet.data.images import Array
 from amsunet.data.masks import MaskConvention
 from amsunet.data.readers.nifti_volume import Axis, Volume
+from amsunet.data.spacing import Spacing
 from amsunet.inference.objects import Objects
 
 
@@ -24,6 +25,8 @@ class VolumeSegmentation:
     """The file that was segmented, for its grid."""
     axis: Axis
     """That slices are cut across."""
+    pixel: Spacing | None
+    """Millimetres a pixel of a slice (rows, columns), as the options of the prediction or the file say it."""
     labels: Array
     """(n, H, W) of uint8 with the class numbers, 0 for background."""
     certainty: Array
@@ -43,8 +46,8 @@ class VolumeSegmentation:
     @property
     def voxel(self) -> tuple[float, float, float] | None:
         """Millimetres from slice to slice, from row to row and from column to column, where they are known."""
-        pixel, distance = self.volume.pixel(self.axis), self.volume.distance(self.axis)
-        return None if pixel is None or distance is None else (distance, *pixel)
+        distance = self.volume.distance(self.axis)
+        return None if self.pixel is None or distance is None else (distance, *self.pixel)
 
     def voxels(self) -> Array:
         """How many there are of each class, the background first."""

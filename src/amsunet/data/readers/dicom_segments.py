@@ -158,7 +158,7 @@ def find_plane(file: Path, named: str, position: Sequence[float] | None) -> str:
         return ""
     if position is None or _AT in known.planes:
         raise InputError(
-            f"{file} does not name the images of its planes, and {'it has' if position else 'an image has'} no places "
+            f"{file} does not name the images of its planes, and {'it has' if _AT in known.planes else 'an image has'} no places "
             "in the patient by which they could be found: export the mask with references to its images"
         )
     at = tuple(map(float, position))
