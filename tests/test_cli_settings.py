@@ -27,6 +27,7 @@ def _settings(*words: str, names: Any = tuple(SETTINGS)) -> dict[str, Any]:
     [
         ("", {}),
         ("--crop 64", {"crop": (64, 64)}),
+        ("--window -160,240", {"window": (-160, 240)}),
         ("--crop 64x96", {"crop": (64, 96)}),
         ("--crop 64,96", {"crop": (64, 96)}),
         ("--minutes 0.5 --batch-size 3", {"minutes": 0.5, "batch_size": 3}),
@@ -54,7 +55,9 @@ def test_what_no_training_takes_is_refused_with_the_option(words):
     assert words.split()[0] in refusal.value.format_message()
 
 
-@pytest.mark.parametrize("words", ["--crop 16", "--crop 64x96x32", "--crop x", "--extra-augmentation wings"])
+@pytest.mark.parametrize(
+    "words", ["--crop 16", "--window 240,-160", "--crop 64x96x32", "--crop x", "--extra-augmentation wings"]
+)
 def test_lists_are_checked_by_the_schema(words):
     with pytest.raises(InputError, match=words.split()[0].strip("-").replace("-", "_")):
         _settings(*words.split())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from amsunet.data.components import keep_largest, number_objects, without_small
+from amsunet.data.components import keep_largest, number_objects, number_stack, without_small
 
 
 def same_as_scipy(mask):
@@ -85,6 +85,21 @@ def test_the_largest_component_of_each_class_is_that_of_scipy(share):
             sizes = np.bincount(numbered.ravel())[1:]
             assert (kept == label).sum() == sizes.max()
             assert len(np.unique(numbered[kept == label])) == 1 and (labels == label)[kept == label].all()
+
+
+@pytest.mark.parametrize("classes", [2, 3, 6])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (7, 20, 30), (30, 1, 9), (2, 40, 41)])
+def test_objects_of_a_stack_are_those_of_scipy(shape, classes):
+    labels = np.random.default_rng(classes).integers(0, classes, shape).astype(np.uint8)
+    numbers, of_class = number_stack(labels, classes)
+    assert numbers.dtype == np.int32 and ((numbers > 0) == (labels > 0)).all()
+    before = 0
+    for label in range(1, classes):
+        expected, count = ndimage.label(labels == label)
+        assert (of_class[before : before + count] == label).all()
+        np.testing.assert_array_equal(numbers[labels == label] - before, expected[labels == label])
+        before += count
+    assert len(of_class) == before
 
 
 def test_of_no_class_nothing_is_kept():

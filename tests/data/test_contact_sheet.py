@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from amsunet.data import fonts
-from amsunet.data.contact_sheet import _CELL, _choose, _key, draw_sheet, warn_of_missing_fonts
+from amsunet.data.channels import common_names
+from amsunet.data.contact_sheet import _CELL, _choose, _describe_composite, _key, draw_sheet, warn_of_missing_fonts
 from amsunet.data.dataset import open_dataset
 from amsunet.data.images import Array
 from amsunet.data.masks import MaskConvention, MaskOptions
@@ -42,6 +44,28 @@ def test_every_class_is_outlined_in_its_colour(tmp_path: Path, save: Save) -> No
     for colour in COLOURS[:2]:
         assert 3 * 0.9 * border < _pixels(sheet, colour) < 3 * 1.2 * border + 200
     assert not _pixels(sheet, COLOURS[2])
+
+
+def test_channels_that_are_shown_are_named(tmp_path: Path, save: Save) -> None:
+    """Five channels, of which three are the colours; dim ones are stretched by themselves."""
+    labels = np.zeros((60, 60), np.uint8)
+    labels[30:, 30:] = 255
+    scene = np.linspace(0, 1, 60 * 60).reshape(60, 60)
+    for number in range(2):
+        channels = np.stack([scene * scale for scale in (60_000, 200, 4000, 50_000, 50_000)]).astype(np.uint16)
+        path = tmp_path / "images" / f"{number}.ome.tif"
+        path.parent.mkdir(exist_ok=True)
+        names = ["DAPI", "GFP", "RFP", "Cy5", "BF"]
+        tifffile.imwrite(path, channels + number, metadata={"axes": "CYX", "Channel": {"Name": names}})
+        save(tmp_path / "masks" / f"{number}.png", labels)
+    dataset = open_dataset(tmp_path)
+    assert not dataset.warnings  # .ome.tif and .png of one name are one pair
+    names = common_names([scan.channel_names for scan in dataset.scans])
+    assert _describe_composite(names) == "; DAPI red, GFP green, RFP blue, 2 more not shown"
+    assert _describe_composite(()) == "" and _describe_composite(names[:2]) == "; DAPI red, GFP green"
+    sheet = _sheet(tmp_path)
+    ground = sheet[150:200, 150:300].astype(int)  # of the first picture: all three colours are as bright
+    assert np.ptp(ground, axis=2).max() < 6 and np.ptp(ground) > 20
 
 
 def test_numbered_objects_have_colours_of_their_own(tmp_path: Path, save: Save) -> None:

@@ -44,12 +44,21 @@ def test_every_slice_is_an_image_of_its_channels(tmp_path: Path, way: str) -> No
 def test_what_a_user_sets_comes_before_what_a_file_says(tmp_path: Path, way: str) -> None:
     path = _write(tmp_path / "a.tif", (NAMED | UNNAMED)[way])
     assert [place.rpartition("/")[2] for place in places_along(path, "TCYX")] == ["t000", "t001", "t002"]
-    places = places_along(path, "CZYX")
-    assert len(places) == 2
-    assert np.array_equal(read_image(path / places[1]), np.moveaxis(PIXELS[:, 1], 0, 2))
     places = places_along(path, "TZYX")
     assert [place.rpartition("/")[2] for place in places][:3] == ["t000z000", "t000z001", "t001z000"]
     assert np.array_equal(read_image(path / places[2])[..., 0], PIXELS[1, 0])
+
+
+def test_the_order_of_axes_is_that_of_the_file_where_it_says_so(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.tif", UNNAMED["shape"])
+    places = places_along(path, "CZYX")
+    assert len(places) == 2
+    assert np.array_equal(read_image(path / places[1]), np.moveaxis(PIXELS[:, 1], 0, 2))
+    for name, way in NAMED.items():
+        path = _write(tmp_path / f"{name}.tif", way)
+        for axes in ("CZYX", "TCZYX"):
+            with pytest.raises(InputError, match=rf"run along ZC, and --axes {axes} .* another order: set --axes ZCYX"):
+                places_along(path, axes)
 
 
 @pytest.mark.parametrize("way", [*NAMED, *UNNAMED])

@@ -177,6 +177,7 @@ def test_a_single_file_is_no_data_set(make_volumes):
 def test_class_names_are_those_of_dataset_json(labels, make_volumes, save_volume):
     root = make_volumes(2)
     (root / "dataset.json").write_text(json.dumps({"labels": labels, "channel_names": {"0": "CT"}}))
+    assert "dataset.json names the channels: CT" in open_dataset(root).notes
     dataset = open_dataset(root)
     assert dataset.convention.class_names == ("background", "liver", "tumour")
     assert dataset.convention.values == (0, 1, 2)

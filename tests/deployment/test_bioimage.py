@@ -177,6 +177,16 @@ def test_channels_are_called_as_the_network_calls_them(names):
     assert ("channels, in this order: DAPI, 488, far red." in package.write_readme()) == bool(names)
 
 
+def test_a_window_is_cut_off_at_both_ends():
+    record = _record("depth", ValueRange(type="float32", low=-160, high=240, always=True))
+    dtype, steps = normalization_steps(record, "it")
+    values = np.array([-2000.0, -160, 40, 240, 3000], np.float32).reshape(1, 1, 1, 5)
+    assert dtype == "float32" and [step["id"] for step in steps] == ["ensure_dtype", "clip", "scale_linear"]
+    expected = record.normalize(values[0, 0, ..., None])[..., 0]
+    np.testing.assert_allclose(apply_steps(values, steps)[0, 0], expected, atol=0.5)
+    np.testing.assert_array_equal(expected, [[0, 0, 128, 255, 255]])
+
+
 @pytest.mark.parametrize("normalization", ["gamma", "bright_on_dark"])
 def test_what_the_format_has_no_operations_for_is_refused_with_the_reason(normalization):
     with pytest.raises(

@@ -51,6 +51,20 @@ def test_overlay_is_the_image_with_outlines(channels):
     assert np.array_equal(image, before)
 
 
+def test_overlay_of_ct_shows_what_is_within_its_window():
+    image = np.linspace(-1000, 1000, 64 * 64, dtype=np.float32).reshape(64, 64, 1)
+    convention = MaskConvention(kind="values", values=(0, 1), class_names=("background", "foreground"))
+    mask = np.zeros((64, 64), np.uint8)
+    whole, cut = (
+        np.asarray(Segmentation("ct", np.zeros((2, 64, 64)), mask, convention, window=window).overlay(image))[..., 0]
+        for window in (None, (-100.0, 100.0))
+    )
+    assert len(np.unique(whole[28:36])) < 40 and len(np.unique(cut[28:36])) > 200  # levels of what lies in between
+    assert (cut[:20] == 0).all() and (cut[-20:] == 255).all()
+    eight_bits = np.arange(64 * 64).reshape(64, 64, 1).astype(np.uint8)
+    assert Segmentation("8", np.zeros((2, 64, 64)), mask, convention, window=(-40.0, 99.5)).overlay(eight_bits)
+
+
 def test_a_mask_is_doubted_for_what_the_image_is_and_for_what_the_network_does_not_know():
     probability = np.full((2, 8, 8), 0.5, np.float32)
     mask = np.ones((8, 8), np.uint8)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pytest
+import tifffile
 
 from amsunet.data.images import read_image
 from amsunet.errors import InputError
@@ -179,3 +182,64 @@ def test_volumes_are_cut_as_those_trained_on(head, make_light_predictor, tmp_pat
     predict_files(predictor, find_inputs([str(head)]), tmp_path / "out")
     assert progress[-1] == (24, 24, "slice")  # of 24 voxels along the patient's x, which is the second axis of the file
     np.testing.assert_array_equal(_voxels(tmp_path / "out" / "head.nii.gz"), 255 * (_voxels(head) > 127))
+
+
+def _table(path):
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("axis", ["x", "y", "z"])
+def test_other_forms_are_of_the_whole_volume(axis, make_light_predictor, save_volume, tmp_path):
+    array = np.zeros((20, 24, 6), np.uint8)
+    array[2:6, 3:6, 1:5] = 200  # 48 voxels over four slices
+    array[10:12, 10:12, 0] = 250  # 4 voxels on the border
+    head = save_volume(tmp_path / "head.nii.gz", array, _AFFINE)
+    predictor, out = _cut(make_light_predictor(), axis), tmp_path / "out"
+    options = PredictionOptions(also="objects,counts,labels,nifti")
+    assert predict_files(predictor, find_inputs([str(head)]), out, options).failures == {}
+    np.testing.assert_array_equal(_voxels(out / "nifti" / "head.nii.gz"), array > 0)
+    (small, large) = sorted(_table(out / "objects.csv"), key=lambda row: int(row["voxels"]))
+    assert (small["voxels"], small["touches_border"], float(small["mean_intensity"])) == ("4", "yes", 250)
+    assert (large["voxels"], large["touches_border"], float(large["mean_intensity"])) == ("48", "no", 200)
+    assert float(large["volume_mm3"]) == 48 * 6 and 0.5 < float(large["mean_probability"]) <= 1
+    middle = _AFFINE @ [3.5, 4, 2.5, 1]  # as any other program finds it
+    assert [float(large[f"centroid_{one}_mm"]) for one in "xyz"] == pytest.approx(middle[:3].tolist())
+    assert int(large["last_slice"]) - int(large["first_slice"]) + 1 == {"x": 3, "y": 4, "z": 4}[axis]
+    (counts,) = _table(out / "counts.csv")
+    assert (counts["objects"], counts["voxels"], float(counts["volume_ml"])) == ("2", "52", 52 * 6 / 1000)
+    with tifffile.TiffFile(out / "labels" / "head.tif") as file:
+        numbers, known = file.asarray(), file.imagej_metadata
+    assert sorted(np.bincount(numbers.ravel())[1:].tolist()) == [4, 48]
+    assert known["spacing"] == {"x": 2, "y": 1, "z": 3}[axis] and known["unit"] == "mm"
+    slices = [read_image(head / f"{axis}{index:03}")[..., 0] > 0 for index in range(len(numbers))]
+    np.testing.assert_array_equal(numbers > 0, np.stack(slices))
+
+
+def _cut(predictor, axis):
+    preprocessing = predictor.description.preprocessing.model_copy(update={"slice_axis": axis})
+    predictor.description = predictor.description.model_copy(update={"preprocessing": preprocessing})
+    return predictor
+
+
+def test_forms_of_volumes_are_resumed(head, make_light_predictor, tmp_path):
+    predictor, inputs, out = make_light_predictor(), find_inputs([str(head)]), tmp_path / "out"
+    assert predict_files(predictor, inputs, out).written == 1
+    options = PredictionOptions(also="objects", resume=True)
+    assert predict_files(predictor, inputs, out, options).written == 1
+    assert predict_files(predictor, inputs, out, options).passed_over == 1
+    (out / "objects" / "head.csv").unlink()
+    assert predict_files(predictor, inputs, out, options).written == 1
+    assert _table(out / "objects.csv")
+
+
+@pytest.mark.parametrize("form", ["geojson", "seg"])
+def test_forms_that_volumes_have_not_are_named(form, head, make_light_predictor, tmp_path):
+    pytest.importorskip("shapely")
+    pytest.importorskip("highdicom")
+    with pytest.raises(
+        InputError, match=rf"is a volume, and {form} of .* volumes have labels, objects, counts, nifti; or name slices"
+    ):
+        options = PredictionOptions(also=("objects", form))
+        predict_files(make_light_predictor(), find_inputs([str(head)]), tmp_path / "out", options)
+    assert not [*(tmp_path / "out").rglob("*.csv")]

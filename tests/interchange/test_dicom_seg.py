@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from amsunet.data.containers import addresses
+from amsunet.data.dataset import open_dataset
 from amsunet.data.images import read_image
 from amsunet.data.masks import MaskConvention
 from amsunet.data.masks.files import read_mask
@@ -345,3 +346,71 @@ def test_what_is_no_slice_at_all_is_refused(tmp_path):
         dicom_seg.write_series(_results([_file("US1_UNCI.dcm")]), tmp_path / "seg.dcm")
     with pytest.raises(InputError, match="a mask of no slice"):
         dicom_seg.write_series({}, tmp_path / "seg.dcm")
+
+
+def _parts(images: list[Path], folder: Path) -> dict[Path, np.ndarray]:
+    """The masks of single images, and what is in them."""
+    folder.mkdir()
+    masks = {}
+    for number, image in enumerate(images):
+        height, width = read_image(image).shape[:2]
+        path = folder / f"{number}.dcm"
+        masks[path] = _write(image, path, np.roll(_mask(height, width), 7 * number, axis=1))
+    return masks
+
+
+def test_the_masks_of_single_slices_are_joined_by_series(tmp_path):
+    (tmp_path / "ct").mkdir()
+    slices = _slices(tmp_path / "ct")
+    masks = _parts([*slices, _FILES / "MR_small.dcm", _file("US1_UNCI.dcm")], tmp_path / "seg")
+    shutil.rmtree(tmp_path / "ct")  # images are not read again
+    folder = tmp_path / "seg-series"
+    dicom_seg.join([*masks], folder)
+    (joined,) = folder.iterdir()
+    assert not _errors(joined)
+    image, seg = pydicom.dcmread(_FILES / "CT_small.dcm"), pydicom.dcmread(joined)
+    assert (seg.PatientName, seg.StudyInstanceUID) == (image.PatientName, image.StudyInstanceUID)
+    assert seg.ContributingEquipmentSequence[0].Manufacturer == image.Manufacturer
+    assert seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SpacingBetweenSlices == 2.5
+    for number, mask in enumerate([*masks.values()][:4], start=1):
+        np.testing.assert_array_equal(read_mask(joined / f"1.2.3.{number}"), mask)
+    dicom_seg.join([*masks], folder)
+    assert pydicom.dcmread(joined).SOPInstanceUID == seg.SOPInstanceUID  # the same masks are the same object
+    (folder / "mine.dcm").touch()
+    dicom_seg.join([*masks][3:], folder)
+    assert [path.name for path in folder.iterdir()] == ["mine.dcm"]  # of each series one is left
+
+
+def test_the_masks_of_frames_are_joined_and_are_masks_to_train_on(tmp_path):
+    image = tmp_path / "data" / "scan.dcm"
+    image.parent.mkdir()
+    shutil.copy(_file("eCT_Supplemental.dcm"), image)
+    masks = _parts(addresses(image), tmp_path / "seg")
+    dicom_seg.join([*masks], tmp_path / "seg-series")
+    (joined,) = (tmp_path / "seg-series").iterdir()
+    assert not _errors(joined)
+    shutil.copy(joined, image.with_name("anything.dcm"))
+    dataset = open_dataset(image.parent)
+    assert [sample.image for sample in dataset.samples] == addresses(image)
+    for sample, mask in zip(dataset.samples, masks.values(), strict=True):
+        np.testing.assert_array_equal(dataset.read_labels(sample), mask)
+    np.testing.assert_array_equal(read_mask(joined / "frame0002"), [*masks.values()][1])  # as in a file of thousands
+    seg = pydicom.dcmread(joined)
+    for group in seg.PerFrameFunctionalGroupsSequence:  # as programs write that know frames by their place alone
+        del group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber
+    seg.save_as(image.with_name("anything.dcm"))
+    dataset = open_dataset(image.parent)
+    for sample, mask in zip(dataset.samples, masks.values(), strict=True):
+        np.testing.assert_array_equal(dataset.read_labels(sample), mask)
+
+
+def test_a_damaged_part_is_left_out_and_named(tmp_path, logged):
+    (tmp_path / "ct").mkdir()
+    masks = _parts(_slices(tmp_path / "ct"), tmp_path / "seg")
+    damaged = tmp_path / "seg" / "1.dcm"
+    damaged.write_bytes(damaged.read_bytes()[:700])
+    with logged() as lines:
+        dicom_seg.join([*masks], tmp_path / "seg-series")
+    (joined,) = (tmp_path / "seg-series").iterdir()
+    assert any(f"{damaged} is left out" in line for line in lines)
+    np.testing.assert_array_equal(read_mask(joined / "1.2.3.3"), masks[tmp_path / "seg" / "2.dcm"])

@@ -119,6 +119,17 @@ def test_every_normalization(normalization, channels, image, blank_once, files, 
     _hold(blank_once, IMAGES[image][1], read_image(files[image]), description)
 
 
+@pytest.mark.parametrize("image", SMALL)
+def test_a_window_is_the_same_for_every_image(image, blank_once, files, descriptions):
+    types = ("uint8", "uint16", "float32")
+    values = tuple(ValueRange(type=one, low=-40, high=160.5, always=True) for one in types)
+    kind = Preprocessing(in_channels=1, normalization="depth", mean=(0,), std=(1,), values=values)
+    description = descriptions["nuclei"].model_copy(
+        update={"preprocessing": kind, "arguments": {}, "image_statistics": None}
+    )
+    _hold(blank_once, IMAGES[image][1], read_image(files[image]), description)
+
+
 @pytest.mark.parametrize("image", ["grey", "rgb", "33 x 47"])
 def test_where_it_is_in_doubt_the_network_is_asked_which_way_round_an_image_is(image, blank_once, files, descriptions):
     _hold(blank_once, IMAGES[image][1], read_image(files[image]), descriptions["nuclei"], asked=True)

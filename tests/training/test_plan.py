@@ -66,6 +66,37 @@ def test_every_derived_setting_says_why():
         assert f"{name} " in str(plan)
 
 
+_CT = {"bits": 32, "window": (-20.0, 200.0), "brightness_variation": 2.0}
+
+
+def test_ct_is_seen_by_one_window():
+    plan = _plan(**_CT)
+    assert (plan.window, plan.normalization, plan.inversion) == ((-20, 200), "depth", False)
+    assert "-20 to 200" in str(plan) and "Hounsfield" in plan.reasons["window"]
+    assert Plan.model_validate_json(plan.model_dump_json()) == plan
+    own = _plan({"window": "-160,240"}, **_CT)
+    assert (own.window, own.normalization, own.reasons["window"]) == ((-160, 240), "depth", "set by you")
+    for normalization in ("percentiles", "depth"):
+        other = _plan({"normalization": normalization}, **_CT)
+        assert (other.window, other.normalization, other.reasons.get("window")) == (None, normalization, None)
+    assert _plan(recipe="paper", **_CT).window is None
+    assert _plan({"window": (0, 4095)}, bits=16).window == (0, 4095)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"window": "240,-160"}, "^window: give the value of black first"),
+        ({"window": "40"}, "^window: give the values of black and of white, as -160,240"),
+        ({"window": "0,inf"}, "^window: give the value of black first"),
+        ({"window": (0, 1), "normalization": "gamma"}, "^window and normalization='gamma' exclude each other"),
+    ],
+)
+def test_a_window_that_cannot_be_is_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        _plan(settings)
+
+
 def test_a_gpu_works_on_larger_images():
     assert _plan(device="cuda").scale == 0.75
 
@@ -138,6 +169,7 @@ def test_the_papers_recipe():
         "scale": 1.0,
         "image_scale": "factor",
         "normalization": "depth",
+        "window": None,
         "crop": (480, 480),
         "batch_size": 2,
         "foreground_fraction": 0.0,

@@ -27,6 +27,7 @@ _METAVARS = {
     "model": "NAME|FILE.py:FUNCTION",
     "pretrained": "RUN",
     "teacher": "RUN",
+    "window": "LOW,HIGH",
     "crop": "SIDE|HxW",
     "extra_augmentation": "stain,...",
     "model_options": "NAME=VALUE",

@@ -45,26 +45,59 @@ def keep_largest(slices: Array, num_classes: int) -> None:
         num_classes: With the background.
     """
     for label in range(1, num_classes):
-        firsts, sizes, ends, others = [0], [], [], []
-        numbered: Array | None = None
-        for one in slices:
-            before, (numbered, count) = numbered, number_objects(one == label)
-            sizes.append(np.bincount(numbered.ravel(), minlength=count + 1)[1:])
-            if before is not None and (both := (before > 0) & (numbered > 0)).any():
-                pairs = np.unique(np.stack([before[both], numbered[both]]), axis=1)
-                ends.append(pairs[0] - 1 + firsts[-2])
-                others.append(pairs[1] - 1 + firsts[-1])
-            firsts.append(firsts[-1] + count)
-        if not firsts[-1]:
+        firsts, lowest, sizes = _joined_across(slices, label)
+        if not len(lowest):
             continue
-        none = [np.zeros(0, np.int64)]
-        lowest = lowest_joined(firsts[-1], np.concatenate([*none, *ends]), np.concatenate([*none, *others]))
-        largest = int(np.bincount(lowest, np.concatenate(sizes)).argmax())
-        for one, first in zip(slices, firsts, strict=False):
+        largest = int(np.bincount(lowest, sizes).argmax())
+        for one, first in zip(slices, firsts, strict=True):
             here = one == label
             numbered, count = number_objects(here)
             kept = np.concatenate([[False], lowest[first : first + count] == largest])
             one[here & ~kept[numbered]] = 0
+
+
+def number_stack(slices: Array, num_classes: int) -> tuple[Array, Array]:
+    """Number the connected components of each class in a stack of labels; neighbours share a face.
+
+    Args:
+        slices: (n, H, W) of class numbers.
+        num_classes: With the background.
+
+    Returns:
+        The numbers, (n, H, W) of int32, from 1 on and 0 for the background; and the class of each, that of 1 first.
+    """
+    numbers = np.zeros(slices.shape, np.int32)
+    classes: list[int] = []
+    for label in range(1, num_classes):
+        firsts, lowest, _ = _joined_across(slices, label)
+        _, of_component = np.unique(lowest, return_inverse=True)
+        of_component = of_component.astype(np.int32) + np.int32(len(classes) + 1)
+        for one, into, first in zip(slices, numbers, firsts, strict=True):
+            numbered, count = number_objects(one == label)
+            here = numbered > 0
+            into[here] = of_component[first : first + count][numbered[here] - 1]
+        classes += [label] * len({*lowest.tolist()})
+    return numbers, np.array(classes, np.uint8)
+
+
+def _joined_across(slices: Array, label: int) -> tuple[list[int], Array, Array]:
+    """The components of a class in every slice, joined across slices.
+
+    Returns:
+        The number of the first component of each slice, all being counted from 0 on; the lowest one that each is joined
+        with; and the pixels of each.
+    """
+    firsts, sizes, ends, others = [0], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    numbered: Array | None = None
+    for one in slices:
+        before, (numbered, count) = numbered, number_objects(one == label)
+        sizes.append(np.bincount(numbered.ravel(), minlength=count + 1)[1:])
+        if before is not None and (both := (before > 0) & (numbered > 0)).any():
+            pairs = np.unique(np.stack([before[both], numbered[both]]), axis=1)
+            ends.append(pairs[0] - 1 + firsts[-2])
+            others.append(pairs[1] - 1 + firsts[-1])
+        firsts.append(firsts[-1] + count)
+    return firsts[:-1], lowest_joined(firsts[-1], np.concatenate(ends), np.concatenate(others)), np.concatenate(sizes)
 
 
 def lowest_joined(count: int, ends: Array, others: Array) -> Array:

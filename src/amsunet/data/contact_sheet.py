@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from amsunet.data.channels import Names, common_names
 from amsunet.data.dataset import Dataset
 from amsunet.data.discovery.layout import Sample, Split
 from amsunet.data.fonts import describe_missing_fonts, draw_text, shorten
 from amsunet.data.images import Array
 from amsunet.data.masks.convention import IGNORE_INDEX, MaskConvention
 from amsunet.data.masks.joined import open_sample_mask
-from amsunet.data.overlay import colour_of, draw_masks, fit, viewable
+from amsunet.data.overlay import colour_of, draw_masks, fit, viewable, within
 from amsunet.look import page_colour
 
 _SHOWN = 20
@@ -35,13 +36,19 @@ class _Entry:
     text: str
 
 
-def draw_sheet(dataset: Dataset, splits: Mapping[str, Split], class_shares: Sequence[float]) -> Image.Image:
+def draw_sheet(
+    dataset: Dataset,
+    splits: Mapping[str, Split],
+    class_shares: Sequence[float],
+    window: tuple[float, float] | None = None,
+) -> Image.Image:
     """Draw some of the images with their masks below a legend, those with extreme shares of foreground first.
 
     Args:
         dataset: The data set.
         splits: The split of each sample, by its name.
         class_shares: Share of pixels of each class, background first.
+        window: Values that are black and white in all images, if they are.
 
     Returns:
         The contact sheet, in RGB.
@@ -53,13 +60,23 @@ def draw_sheet(dataset: Dataset, splits: Mapping[str, Split], class_shares: Sequ
         image, labels = dataset.read(sample)
         ignored += float((labels == IGNORE_INDEX).mean()) / len(chosen)
         caption = f"{sample.name} ({splits[sample.name]}), {shares[sample.name]:.1%}"
-        pictures.append((caption, _drawn(image, labels, _objects(dataset, sample))))
+        pictures.append((caption, _drawn(within(image, window), labels, _objects(dataset, sample))))
     outside = any(sample.roi for sample in dataset.samples)
     entries = _key(dataset.convention, class_shares, ignored, outside)
     title = f"{dataset.source}: {len(chosen)} of {len(dataset.samples)} images"
     if len(chosen) < len(dataset.samples):
         title += ", first those with least and with most foreground"
+    if window is not None:
+        title += f"; {window[0]:g} is black and {window[1]:g} white"
+    title += _describe_composite(common_names([scan.channel_names for scan in dataset.scans]))
     return _lay_out(title, entries, pictures)
+
+
+def _describe_composite(names: Names) -> str:
+    """Which channels are shown, and in which colour, as ``viewable`` has it; empty for grey and colours."""
+    shown = [f"{name} {colour}" for name, colour in zip(names, ("red", "green", "blue"), strict=False)]
+    rest = len(names) - len(shown)
+    return f"; {', '.join(shown)}{f', {rest} more not shown' * (rest > 0)}" if names else ""
 
 
 def warn_of_missing_fonts(dataset: Dataset) -> str:
@@ -73,7 +90,10 @@ def warn_of_missing_fonts(dataset: Dataset) -> str:
     """
     chosen = _choose(dataset.samples, dataset.foreground_share())
     samples, convention = [sample.name for sample in chosen], dataset.convention
-    return describe_missing_fonts([dataset.source, *convention.class_names, *convention.folder_names, *samples])
+    channels = dataset.scans[0].channel_names
+    return describe_missing_fonts([
+        dataset.source, *convention.class_names, *convention.folder_names, *samples, *channels
+    ])  # fmt: skip
 
 
 def _choose(samples: Sequence[Sample], shares: Mapping[str, float]) -> list[Sample]:

@@ -8,7 +8,9 @@ address. Nothing is kept open, and readers are imported at first use.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -36,6 +38,8 @@ OUTLINE_SUFFIXES = frozenset({".geojson", ".json", ".roi", ".zip"})
 """Of files of outlines, which are masks and hold no images: addresses within begin with a size, see ``OUTLINES``."""
 OUTLINES = "amsunet.data.readers.outlines"
 """The module that reads these addresses."""
+_EVEN = 1.02
+"""Factor up to which steps from slice to slice count as equal."""
 _SIZE = re.compile(r"\d{1,7}x\d{1,7}(/|$)")
 _SOMETIMES = STACKS.keys() | OUTLINE_SUFFIXES | {ZIP}
 """Suffixes of files of which some hold several images, or outlines."""
@@ -65,7 +69,8 @@ class Reader(Protocol):
         ...
 
     # Of volumes also ``slice_distance(file, place) -> float | None``: millimetres from a slice to the next.
-    # Of DICOM also ``modality(file, place) -> str``.
+    # Of DICOM also ``modality(file, place) -> str``, and ``slice_position(file, place) -> float | None``: millimetres
+    # along the line on which slices follow each other.
 
 
 class Address(NamedTuple):
@@ -192,14 +197,31 @@ def addresses(file: Path) -> list[Path]:
     return [file / place if place else file for place in places]
 
 
-def voxel_volume(image: Path) -> float | None:
-    """Cubic millimetres a voxel of a slice; None where the file does not say so.
+def voxel_volume(images: Sequence[Path]) -> float | None:
+    """Cubic millimetres a voxel of a volume; None where files do not say so.
 
     Args:
-        image: The address of the slice.
+        images: The addresses of its slices, in any order.
     """
-    address = find_address(image)
-    if address is None or (distance_of := getattr(address.reader, "slice_distance", None)) is None:
-        return None
-    pixel, distance = address.reader.spacing(*address), distance_of(*address)
+    address = find_address(images[0])
+    pixel = None if address is None else address.reader.spacing(*address)
+    distance = _distance(images)
     return None if pixel is None or distance is None else float(pixel[0] * pixel[1] * distance)
+
+
+def _distance(images: Sequence[Path]) -> float | None:
+    """Millimetres from a slice to the next: by where slices lie, else as the file of one says it."""
+    found = [find_address(image) for image in images]
+    if any(address is None for address in found):
+        return None
+    known = [address for address in found if address is not None]
+    if hasattr(known[0].reader, "slice_position"):
+        places = sorted(one for address in known if (one := address.reader.slice_position(*address)) is not None)
+        steps = [after - before for before, after in pairwise(places)]
+        if 0 in steps:  # several moments, of which each is a volume
+            return None
+        if len(places) == len(images) and steps and 0 < max(steps) <= _EVEN * min(steps):
+            return float(sum(steps) / len(steps))
+    distance_of = getattr(known[0].reader, "slice_distance", None)
+    distance: float | None = None if distance_of is None else distance_of(*known[0])
+    return distance

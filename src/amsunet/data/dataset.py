@@ -50,6 +50,8 @@ class Dataset:
     mask_notes: tuple[str, ...] = ()
     slices: Counter[str] = field(default_factory=Counter)
     """How many slices each volume has, those that cannot be used included."""
+    named_channels: tuple[str, ...] = ()
+    """What the data set itself calls the channels of its images, as ``CT``."""
     masks: MaskCache = field(default_factory=MaskCache, repr=False, compare=False)
     """Mask files read before, as far as there is room."""
 
@@ -88,6 +90,10 @@ class Dataset:
     def read_labels(self, sample: Sample) -> Array:
         """Read the labels, (H, W) of uint8, ``IGNORE_INDEX`` where ignored and outside the field of view."""
         return read_labels(sample, self.convention, self.masks)
+
+    def has_foreground(self, scan: Scan) -> bool:
+        """Whether the mask of a scan marks anything, found without reading it again."""
+        return foreground_share(scan, self.convention) > 0
 
     def foreground_share(self) -> dict[str, float]:
         """Share of foreground pixels, of any class, by sample name."""
@@ -172,7 +178,7 @@ def open_dataset(
     warnings = [*layout.warnings, *absent, *mixed_depths(scans), *turned_apart(scans), *filter(None, [spacing_warning])]
     return Dataset(
         str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes), tuple(mask_notes),
-        Counter(sample.volume for sample in samples if sample.volume is not None), masks
+        Counter(sample.volume for sample in samples if sample.volume is not None), layout.channels, masks
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from amsunet.data.normalization import has_dark_objects
 from amsunet.data.scan import Scan
 from amsunet.data.spacing import Spacing, common_spacing
 from amsunet.data.value_range import ValueRange, common_range
+from amsunet.data.window import find_window
 from amsunet.records import Record
 
 _MEASURED_MASKS = 24
@@ -75,6 +76,8 @@ class Fingerprint(Record):
     """If nearly all masks are closed outlines: the path of one, and the factor by which filling it enlarges it."""
     spacing: Spacing | None = None
     """Millimetres a pixel of a typical image, down and across, where all of them are known."""
+    window: tuple[float, float] | None = None
+    """Of CT, where a value means a tissue: what nearly all of the foreground has, in Hounsfield units."""
     framing: Framing | None = None
     """Whether images show a whole view, or parts of something larger; None in runs of earlier versions."""
 
@@ -165,6 +168,7 @@ def take_fingerprint(dataset: Dataset, names: set[str]) -> Fingerprint:
         mirrored=find_mirrored(dataset, scans),
         outlined=outlined,
         spacing=common_spacing(scan.spacing for scan in scans),
+        window=find_window(dataset, scans),
         framing=measure_framing(scans, geometries),
     )
 

@@ -130,6 +130,8 @@ def _nearly_all(values: Array) -> tuple[float, float]:
 def _range_by_depth(image: Array, known: tuple[ValueRange, ...]) -> IntensityRange:
     """The range of the training images of this type; else a guess: the standard range that the values fill."""
     of_type = next((one for one in known if one.type == image.dtype), None)
+    if of_type and of_type.always:
+        return IntensityRange(of_type.low, of_type.high, 1.0)
     if image.dtype == np.uint8 and (of_type or not known):
         return IntensityRange(0.0, 255.0, 1.0)
     values = values_of(image)

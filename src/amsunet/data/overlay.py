@@ -41,6 +41,11 @@ def viewable(image: Array) -> Array:
     return _VIEW.normalize(image)
 
 
+def within(image: Array, window: tuple[float, float] | None) -> Array:
+    """An image for pictures, (H, W, C), cut to the window by which a network sees it, if it has one."""
+    return image if window is None else image.clip(*window).astype(image.dtype)
+
+
 def draw_outlines(image: Array, labels: Array) -> Array:
     """Draw the border of every class but the background.
 

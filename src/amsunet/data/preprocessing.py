@@ -33,8 +33,8 @@ class Preprocessing(Record):
 
     1. ``normalize`` maps intensities to ``in_channels`` channels of uint8.
 
-       - ``depth``: the range of the training images of the same type; for other values the standard range that they
-         fill, else their percentiles.
+       - ``depth``: the range of the training images of the same type, or a window, which is the same for all images;
+         for other values the standard range that they fill, else their percentiles.
        - ``percentiles``: the 0.5th to the 99.5th percentile of the image.
        - ``channels``: the same for every channel by itself.
        - ``gamma``: as ``percentiles``; then a dark image is raised to a power, 0.4 at the least, that brings its mean
@@ -156,6 +156,11 @@ class Preprocessing(Record):
         seen = with_channels(image, self.in_channels)
         found = intensity_range or find_range(seen, self.normalization, image, self.values, self.polarity)
         return normalize(seen, found)
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The values of black and white, where they are the same for all images (``window`` of the plan)."""
+        return next(((one.low, one.high) for one in self.values if one.always), None)
 
     def window(self, image: Array) -> Array:
         """Normalize the intensities of an image, by the former name of ``normalize``.

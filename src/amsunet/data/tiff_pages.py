@@ -203,6 +203,13 @@ def _lengths(stacked: list[tuple[str, int]], before: str, path: Path, axes: str)
     known = dict(stacked)
     if _names_itself(stacked) and [letter for letter in before if letter in known] == [*known]:
         return {letter: known[letter] for letter in before if letter in known}
+    if _names_itself(stacked) and _contradicts(before, [*known]):
+        own = "".join(known)
+        raise InputError(
+            f"{path} says that its pages run along {own}, and {setting(axes=axes)} names these axes in another order: "
+            f"set {setting(axes=f'{own}YX')}, or save the file with the right axes",
+            code="pages",
+        )
     if len(stacked) != len(before):
         is_named = f"along {''.join(known)}" if _names_itself(stacked) else "and does not say what they are"
         counts = " x ".join(str(length) for _, length in stacked)
@@ -212,6 +219,12 @@ def _lengths(stacked: list[tuple[str, int]], before: str, path: Path, axes: str)
             code="pages",
         )
     return dict(zip(before, (length for _, length in stacked), strict=True))
+
+
+def _contradicts(before: str, known: list[str]) -> bool:
+    """Whether axes that a user set have those of the file in another order; other letters may be more right."""
+    shared = [letter for letter in before if letter in known]
+    return shared != sorted(shared, key=known.index)
 
 
 def _alike(pages: list[Any], path: Path) -> list[Any]:

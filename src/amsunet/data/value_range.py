@@ -29,7 +29,7 @@ class ValueRange(BaseModel):
     low: float
     high: float
     always: bool = False
-    """Whether the range holds for every image of the type, however dark, as in networks of earlier versions."""
+    """Whether the range holds for every image of the type, however dark: a window, or networks of earlier versions."""
 
     def __str__(self) -> str:
         bits = _BITS.get(self.high, "") if self.low == 0 and self.type != "float32" else ""
@@ -84,6 +84,17 @@ def whole_type(bits: int) -> ValueRange:
     if bits > 16:
         return ValueRange(type="float32", low=0, high=1, always=True)
     return ValueRange(type="uint16" if bits > 8 else "uint8", low=0, high=2**bits - 1, always=True)
+
+
+def fixed_range(window: tuple[float, float], values: Iterable[ValueRange]) -> tuple[ValueRange, ...]:
+    """The ranges of a network that sees all images by one window.
+
+    Args:
+        window: The values of black and white.
+        values: The range of the training images of each pixel type.
+    """
+    low, high = window
+    return tuple(ValueRange(type=one.type, low=low, high=high, always=True) for one in values)
 
 
 def shows(known: ValueRange, values: ValueRange, bright: float) -> bool:

@@ -70,6 +70,8 @@ def normalization_steps(preprocessing: Preprocessing, name: str) -> tuple[str, l
             "one type: train it on images of one type"
         )
     if types and (types[0].low, types[0].high) != (0, 255):
+        if types[0].always:  # a window, outside of which there are values too
+            steps.append({"id": "clip", "kwargs": {"min": types[0].low, "max": types[0].high}})
         gain = 255 / ((types[0].high - types[0].low) or 1.0)
         steps.append({"id": "scale_linear", "kwargs": {"gain": gain, "offset": -gain * types[0].low}})
     return dtype, steps
@@ -83,6 +85,8 @@ def apply_steps(tensor: Array, steps: Sequence[Step]) -> Array:
             tensor = tensor.astype(how["dtype"])
         elif step["id"] == "scale_linear":
             tensor = tensor * how["gain"] + how["offset"]
+        elif step["id"] == "clip":
+            tensor = tensor.clip(how["min"], how["max"])
         else:
             over = tuple(_AXES.index(axis) for axis in how["axes"])
             ends = (how["min_percentile"], how["max_percentile"])

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from amsunet.atomic_io import remove_abandoned, write_text
 from amsunet.data.images import read_image
 from amsunet.data.masks.labels import read_labels
-from amsunet.data.overlay import COLOURS
+from amsunet.data.overlay import COLOURS, within
 from amsunet.evaluation.evaluation import Evaluation, evaluation_folder
 from amsunet.evaluation.metrics import EMPTY_RULE, ImageScores
 from amsunet.evaluation.object_scores import OBJECT_RULE
@@ -140,5 +140,6 @@ def _case(predictor: Predictor, evaluation: Evaluation, scores: ImageScores) -> 
     labels = read_labels(scores.sample, evaluation.convention)
     evaluate_on = predictor.held_out_model(scores.sample.name) if evaluation.split == "val" else predictor
     found = evaluate_on.predict_batch([image], [scores.sample.name], [scores.sample.spacing])[0]
-    picture = data_address(case_panels(image, labels, found.mask))
+    shown = within(image, predictor.description.preprocessing.ends)
+    picture = data_address(case_panels(shown, labels, found.mask))
     return {"name": scores.sample.name, "dice": scores.dice, "picture": picture}

@@ -61,7 +61,7 @@ def score_volumes(images: Sequence[ImageScores], slices_of: Mapping[str, int]) -
 
 def _score(name: str, slices: Sequence[ImageScores]) -> VolumeScores:
     sample = slices[0].sample
-    voxel = voxel_volume(sample.image)
+    voxel = voxel_volume([image.sample.image for image in slices])
     ml = math.nan if voxel is None else voxel / 1000
     classes = []
     for of_class in zip(*(image.classes for image in slices), strict=True):

@@ -52,6 +52,11 @@ def mask_paths(out: Path, name: str, convention: MaskConvention, suffix: str = "
     return [place_below(out, f"{name}{suffix}")]
 
 
+def form_paths(out: Path, name: str, forms: Sequence[str]) -> dict[str, Path]:
+    """Of the other forms of one result: a file in the folder of each form."""
+    return {form: place_below(out, f"{form}/{name}{open_writer(form).suffix}") for form in forms}
+
+
 @dataclass(frozen=True)
 class Outputs:
     """The files of one image."""
@@ -86,7 +91,7 @@ class Outputs:
                 label: place_below(out, f"probabilities/{name}{class_name and '_'}{class_name.replace(' ', '_')}.png")
                 for label, class_name in maps.items()
             },
-            {form: place_below(out, f"{form}/{name}{open_writer(form).suffix}") for form in also},
+            form_paths(out, name, also),
         )
 
     def __iter__(self) -> Iterator[Path]:

@@ -32,7 +32,7 @@ from amsunet.inference.ray_worker import Setup
 from amsunet.inference.slide import SlideTask
 from amsunet.inference.stored_inputs import StoredImage, find_stored
 from amsunet.inference.stores import Store, as_path, is_url
-from amsunet.inference.volume import SUFFIX, VolumeTask
+from amsunet.inference.volume import VolumeTask
 from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)
@@ -163,7 +163,7 @@ class _StoredPlan:
         network = planner.predictor.checksum()
         slide = SlideTask.network_of(planner.predictor, planner.options.level)
         volume = VolumeTask.network_of(planner.predictor, planner.options.largest_component)
-        of_kinds = {network: self._of_image(one), slide: self._of_large(one), volume: self._of_large(one, SUFFIX)}
+        of_kinds = {network: self._of_image(one), slide: self._of_slide(one), volume: self._of_volume(one)}
         wanted = of_kinds.get(prediction.network)
         is_there = wanted and {*wanted} <= {*prediction.outputs} and all(self._size(name) for name in wanted)
         return prediction if is_there else None
@@ -215,13 +215,18 @@ class _StoredPlan:
     def _of(self, one: StoredImage) -> list[str]:
         """What may be written for an image, as far as its name shows."""
         if is_volume(Path(one.place)):
-            return self._of_large(one, SUFFIX)
-        return [*self._of_image(one), *(self._of_large(one) if _may_be_slide(one) else ())]
+            return self._of_volume(one)
+        return [*self._of_image(one), *(self._of_slide(one) if _may_be_slide(one) else ())]
 
-    def _of_large(self, one: StoredImage, suffix: str = ".tif") -> list[str]:
+    def _of_slide(self, one: StoredImage) -> list[str]:
         folder = self.planner.record.folder
-        paths = mask_paths(folder, one.name, self.planner.predictor.description.convention, suffix)
+        paths = mask_paths(folder, one.name, self.planner.predictor.description.convention, ".tif")
         return [relative_name(path, folder) for path in paths]
+
+    def _of_volume(self, one: StoredImage) -> list[str]:
+        folder = self.planner.record.folder
+        task = VolumeTask(self.planner.predictor, Path(one.place), folder, one.name, also=self.planner.options.forms)
+        return [relative_name(path, folder) for path in task.targets]
 
     def _place(self, name: str) -> str:
         if isinstance(self.out, Path):

@@ -20,10 +20,10 @@ from amsunet.inference.outputs import Outputs, mask_paths
 from amsunet.inference.prediction_options import PredictionOptions
 from amsunet.inference.prediction_record import RECORD, Prediction, PredictionRecord
 from amsunet.inference.predictor import Predictor
-from amsunet.inference.result_formats import joined_paths
+from amsunet.inference.result_formats import has_volumes, joined_paths, volume_forms
 from amsunet.inference.slide import SlideTask
 from amsunet.inference.taken_names import TakenNames
-from amsunet.inference.volume import SUFFIX, VolumeTask
+from amsunet.inference.volume import VolumeTask
 from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class Planner:
                 plan.images.append(ImageTask(one.image, one.name, pixels, self._outputs(one.name)))
 
     def refuse_views_of_slides(self, plan: PredictionPlan) -> None:
-        """Raise InputError if overlays, probability maps or other forms of slides or volumes are wanted."""
+        """Raise InputError if overlays, probability maps or other forms are wanted that slides or volumes have not."""
         if plan.slides and (self.options.overlay or self.options.probability):
             raise InputError(
                 f"{plan.slides[0].path} is too large for {setting('overlay')} and {setting('probability')}: leave them "
@@ -121,16 +121,24 @@ class Planner:
             )
         if plan.slides and self.options.forms:
             raise InputError(f"{plan.slides[0].path} is too large for other forms: leave {setting('also')} out")
-        if plan.volumes and (self.options.overlay or self.options.probability or self.options.forms):
+        if plan.volumes and (self.options.overlay or self.options.probability):
             raise InputError(
-                f"{plan.volumes[0].path} is a volume, and {setting('overlay')}, {setting('probability')} and "
-                f"{setting('also')} are of single images: leave them out, or name slices, as "
+                f"{plan.volumes[0].path} is a volume, and {setting('overlay')} and {setting('probability')} are of "
+                f"single images: leave them out, or name slices, as {plan.volumes[0].path / 'z000'}"
+            )
+        if plan.volumes and (of_images := [form for form in self.options.forms if not has_volumes(form)]):
+            raise InputError(
+                f"{plan.volumes[0].path} is a volume, and {' and '.join(of_images)} of {setting('also')} are of single "
+                f"images: leave that out, for volumes have {', '.join(volume_forms())}; or name slices, as "
                 f"{plan.volumes[0].path / 'z000'}"
             )
 
     def _volume(self, one: InputImage) -> VolumeTask:
         folder = self.record.folder
-        return VolumeTask(self.predictor, one.image, folder, one.name, largest_component=self.options.largest_component)
+        largest = self.options.largest_component
+        return VolumeTask(
+            self.predictor, one.image, folder, one.name, largest_component=largest, also=self.options.forms
+        )
 
     def _outputs(self, name: str) -> Outputs:
         convention = self.predictor.description.convention
@@ -185,7 +193,7 @@ class Planner:
         out = self.record.folder
         of_image = list(self._outputs(one.name))
         of_slide = mask_paths(out, one.name, self.predictor.description.convention, ".tif")
-        of_volume = mask_paths(out, one.name, self.predictor.description.convention, SUFFIX)
+        of_volume = self._volume(one).targets
         for wanted, network in zip((of_image, of_slide, of_volume), networks, strict=True):
             sizes = [prediction.outputs.get(relative_name(target, out)) for target in wanted]
             if None in sizes:

@@ -6,7 +6,7 @@ A form is a module of ``amsunet.interchange``, which is imported when the form i
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
@@ -18,6 +18,7 @@ from amsunet.wording import setting
 
 if TYPE_CHECKING:
     from amsunet.inference.segmentation import Segmentation
+    from amsunet.inference.volume_segmentation import VolumeSegmentation
 
 FORMS: dict[str, str] = {
     "labels": "amsunet.interchange.label_tiff",
@@ -30,8 +31,8 @@ FORMS: dict[str, str] = {
     "nifti": "amsunet.interchange.nifti",
 }
 """The module that writes each form; ``choices.ResultForm`` has the same names."""
-_JOINED = ("coco", "objects", "counts")
-"""Those that are one file for all images too; none needs a package of an extra."""
+_JOINED = ("coco", "objects", "counts", "seg")
+"""Those that are joined into one file for all images too, or into one for each series."""
 NOT_WRITABLE = "not_writable"
 """The code of the error about an image whose result cannot have a form: it fails alone."""
 
@@ -60,20 +61,39 @@ class Writer(Protocol):
 
 
 @runtime_checkable
+class VolumeWriter(Protocol):
+    """What a module holds too, if whole volumes have its form."""
+
+    def write_volume(self, result: VolumeSegmentation, path: Path) -> None:
+        """Write the result of a volume, wholly or not at all.
+
+        Args:
+            result: The segmentation.
+            path: The file to write; its suffix is that of images.
+
+        Raises:
+            InputError: As ``Writer.write``.
+        """
+        ...
+
+
+@runtime_checkable
 class Joiner(Protocol):
-    """What a module holds too, if its form is one file for all images: those of single images are its parts."""
+    """What a module holds too, if its form is one file for all images, or a folder with one for each series: those of
+    single images are its parts.
+    """
 
     @property
     def joined(self) -> str:
-        """The name of the file."""
+        """The name of the file, or of the folder."""
         ...
 
     def join(self, parts: Sequence[Path], path: Path) -> None:
         """Join the files of single images into one.
 
         Args:
-            parts: Files that ``write`` wrote, at least one.
-            path: The file to write.
+            parts: Files that ``write`` wrote.
+            path: The file to write, or the folder.
         """
         ...
 
@@ -111,9 +131,28 @@ def choose_forms(also: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def joined_paths(out: Path, also: Iterable[str]) -> dict[str, Path]:
-    """The one file for all images of each form that has one, below the folder of all results."""
+    """The one file for all images, or the folder, of each form that has one, below the folder of all results."""
     writers = {form: open_writer(form) for form in also}
     return {form: out / writer.joined for form, writer in writers.items() if isinstance(writer, Joiner)}
+
+
+def volume_forms() -> tuple[str, ...]:
+    """The forms that whole volumes have, of those whose packages are installed."""
+    return tuple(form for form in FORMS if has_volumes(form))
+
+
+def has_volumes(form: str) -> bool:
+    """Whether whole volumes have a form."""
+    return _is_writable(form) and isinstance(open_writer(form), VolumeWriter)
+
+
+def _is_writable(form: str) -> bool:
+    """Whether the packages that a form needs are installed."""
+    try:
+        open_writer(form)
+    except InputError:
+        return False
+    return True
 
 
 def write_forms(paths: Mapping[str, Path], result: Segmentation, image: Path) -> None:
@@ -127,12 +166,27 @@ def write_forms(paths: Mapping[str, Path], result: Segmentation, image: Path) ->
     Raises:
         InputError: As ``Writer.write``.
     """
-    if not paths:
-        return
+    _write_all(paths, lambda form, path: open_writer(form).write(result, result.objects, image, path))
+
+
+def write_volume_forms(paths: Mapping[str, Path], result: VolumeSegmentation) -> None:
+    """Write the forms of the result of a volume: all of them or none.
+
+    Args:
+        paths: The file of each form, of those that ``has_volumes`` holds for.
+        result: The segmentation.
+
+    Raises:
+        InputError: As ``Writer.write``.
+    """
+    _write_all(paths, lambda form, path: cast(VolumeWriter, open_writer(form)).write_volume(result, path))
+
+
+def _write_all(paths: Mapping[str, Path], write: Callable[[str, Path], None]) -> None:
     written: list[Path] = []
     try:
         for form, path in paths.items():
-            open_writer(form).write(result, result.objects, image, path)
+            write(form, path)
             written.append(path)
     except InputError:
         for path in written:
@@ -170,13 +224,13 @@ def join_forms(record: PredictionRecord, also: Sequence[str]) -> None:
         record: Of the folder: it knows which files there are.
         also: The forms that this command wrote.
     """
-    before = [form for form in _JOINED if (record.folder / form).is_dir()]
+    before = [form for form in _JOINED if (record.folder / form).is_dir() and _is_writable(form)]
     for form, whole in joined_paths(record.folder, dict.fromkeys([*also, *before])).items():
         writer = open_writer(form)
         outputs = {one.name: one.outputs for one in record.predictions()}  # of one name the last
         of_form = {name: f"{form}/{name}{writer.suffix}" for name in outputs}
         found = [record.folder / file for name, file in of_form.items() if file in outputs[name]]
         parts = sorted(path for path in found if path.is_file())
-        if parts or whole.is_file():
+        if parts or whole.exists():
             with record.locked():
                 cast(Joiner, writer).join(parts, whole)

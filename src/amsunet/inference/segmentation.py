@@ -13,7 +13,7 @@ from PIL import Image
 
 from amsunet.data.images import Array, write_image
 from amsunet.data.masks import MaskConvention
-from amsunet.data.overlay import draw_outlines
+from amsunet.data.overlay import draw_outlines, within
 from amsunet.errors import InputError
 from amsunet.inference.forward import to_labels, to_probabilities
 from amsunet.inference.model_metadata import ModelDescription
@@ -47,7 +47,8 @@ class Segmentation:
     ``uncertainty_limit`` is the uncertainty that one in ten validation images exceeds, where it is known.
     ``polarity`` is how the image was taken, where it was in doubt whether objects are darker or brighter than their
     ground. ``separation`` is how deep a waist must be, in pixels, where objects that touch are parted; see
-    ``find_objects``.
+    ``find_objects``. ``window`` is the values that are black and white for the network in all images, where they are
+    the same; overlays show these.
 
     Example:
         >>> import amsunet
@@ -69,6 +70,7 @@ class Segmentation:
     uncertainty_limit: float | None = None
     polarity: str = ""
     separation: float = 0.0
+    window: tuple[float, float] | None = None
 
     @cached_property
     def objects(self) -> Objects:
@@ -124,7 +126,7 @@ class Segmentation:
 
     def overlay(self, image: Array) -> Image.Image:
         """The image, (H, W, C) as read, with the outline of every class."""
-        return Image.fromarray(draw_outlines(image, self.mask))
+        return Image.fromarray(draw_outlines(within(image, self.window), self.mask))
 
     def areas(self) -> dict[str, int]:
         """Pixels of each class, by name."""
@@ -180,4 +182,5 @@ class PendingSegmentation:
             uncertainty_limit=known.uncertainty_limit,
             polarity=image.polarity,
             separation=image.separation,
+            window=known.preprocessing.ends,
         )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,12 @@ from amsunet.data.image_file import read_errors
 from amsunet.data.images import Array
 from amsunet.data.readers.nifti_volume import Axis, Volume, open_volume, write_like
 from amsunet.errors import InputError
-from amsunet.inference.outputs import mask_paths
+from amsunet.inference.outputs import form_paths, mask_paths
 from amsunet.inference.predictor import Predictor
+from amsunet.inference.result_formats import write_volume_forms
 from amsunet.inference.segmentation import NO_NUMBERS, Segmentation, describe_no_numbers
 from amsunet.inference.uncertainty import ReviewItem, Uncertainty, review_reasons_of
+from amsunet.inference.volume_segmentation import VolumeSegmentation
 from amsunet.progress import report
 
 _BATCH_PIXELS = 8 * 256 * 256
@@ -35,7 +38,8 @@ class VolumeError(InputError):
 class VolumeTask:
     """A volume and the mask it is to get: ``out/NAME.nii.gz``, or one in the folder of each class, with its affine.
 
-    The labels of all slices are held in memory, a byte a voxel; the network sees a few slices at a time.
+    The labels of all slices are held in memory, a byte a voxel, and for other forms two more of their probability and
+    four of objects; the network sees a few slices at a time.
 
     Args:
         predictor: What segments the slices.
@@ -43,15 +47,28 @@ class VolumeTask:
         out: The folder for masks.
         name: Of the mask.
         largest_component: Whether of each class its largest object in the volume alone is kept.
+        also: Other forms of the result.
     """
 
     def __init__(
-        self, predictor: Predictor, path: Path, out: Path, name: str, *, largest_component: bool = False
+        self,
+        predictor: Predictor,
+        path: Path,
+        out: Path,
+        name: str,
+        *,
+        largest_component: bool = False,
+        also: Sequence[str] = (),
     ) -> None:
         self._predictor, self.path, self.name = predictor, path, name
         self._largest_component = largest_component
         self._convention = predictor.description.convention
-        self.targets = mask_paths(out, name, self._convention, SUFFIX)
+        self._masks, self._forms = mask_paths(out, name, self._convention, SUFFIX), form_paths(out, name, also)
+
+    @property
+    def targets(self) -> list[Path]:
+        """All files that are written."""
+        return [*self._masks, *self._forms.values()]
 
     @property
     def network(self) -> str:
@@ -85,23 +102,40 @@ class VolumeTask:
                     f"{channels}: save each volume as a file of its own"
                 )
         known = self._predictor.description
+        before = "c" * of_channels
         labels = np.zeros((volume.slices(axis), *volume.size(axis)), np.uint8)
+        certainty = np.zeros(labels.shape if self._forms else 0, np.float16)
         uncertainty = Uncertainty(self._convention.num_classes)
         differences: Counter[str] = Counter()
         polarity = ""
-        for index, found in enumerate(self._segmentations(volume, axis, "c" * of_channels)):
+        for index, found in enumerate(self._segmentations(volume, axis, before)):
             labels[index] = found.mask
+            if self._forms:
+                certainty[index] = np.take_along_axis(found.probability, found.mask[None].astype(np.intp), 0)[0]
             uncertainty.add(found.probability, found.mask)
             differences[found.out_of_distribution] += 1
             polarity = polarity or found.polarity
             report(index + 1, len(labels), "slice")
         if self._largest_component:
             keep_largest(labels, self._convention.num_classes)
-        for path, encoded in zip(self.targets, self._encoded(labels), strict=True):
-            write_like(volume, path, encoded, axis)
         different = _most_different(differences, len(labels))
-        reasons = review_reasons_of(uncertainty.value(), known.uncertainty_limit, different, polarity)
-        return ReviewItem(str(self.path), uncertainty.value(), "; ".join(reasons), different, polarity)
+        unsure = uncertainty.value()
+        reasons = review_reasons_of(unsure, known.uncertainty_limit, different, polarity)
+        if self._forms:  # first: where one is not possible there is nothing
+            images = partial(self._images, axis, before, len(labels))
+            pixel = self._predictor.spacing or volume.pixel(axis)
+            result = VolumeSegmentation(
+                self.name, volume, axis, pixel, labels, certainty, self._convention, unsure, reasons, images
+            )
+            write_volume_forms(self._forms, result)
+        for path, encoded in zip(self._masks, self._encoded(labels), strict=True):
+            write_like(volume, path, encoded, axis)
+        return ReviewItem(str(self.path), unsure, "; ".join(reasons), different, polarity)
+
+    def _images(self, axis: Axis, before: str, count: int) -> Iterator[Array]:
+        for index in range(count):
+            with _as_failure(self.path):
+                yield self._predictor.read(self.path / f"{before}{axis}{index:03}")
 
     def _segmentations(self, volume: Volume, axis: Axis, before: str) -> Iterator[Segmentation]:
         """Of every slice, in their order; ``before`` is what its place begins with."""

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from amsunet.data.spacing import Spacing, unit_of
 
+_PER_MILLIMETRE = {"mm": 1, "µm": 1000}
+
 
 class Calibration(NamedTuple):
     """The size of a pixel."""
@@ -14,6 +16,11 @@ class Calibration(NamedTuple):
     """``mm`` or ``µm``."""
     height: float
     width: float
+
+    @property
+    def per_millimetre(self) -> int:
+        """Units in a millimetre."""
+        return _PER_MILLIMETRE[self.unit]
 
     @property
     def area(self) -> float:
@@ -29,5 +36,6 @@ def calibrate(spacing: Spacing | None) -> Calibration | None:
     """
     if spacing is None:
         return None
-    unit, times = ("µm", 1000) if unit_of(spacing) == "um" else ("mm", 1)
+    unit = "µm" if unit_of(spacing) == "um" else "mm"
+    times = _PER_MILLIMETRE[unit]
     return Calibration(unit, spacing[0] * times, spacing[1] * times)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from amsunet.inference.objects import Objects
 from amsunet.inference.segmentation import Segmentation
+from amsunet.inference.volume_segmentation import VolumeSegmentation
 from amsunet.interchange.calibration import calibrate
 from amsunet.interchange.tables import digits, in_unit, join_tables, write_table
 
@@ -31,6 +33,27 @@ def write(result: Segmentation, objects: Objects, image: Path, path: Path) -> No
         InputError: If the file cannot be written.
     """
     columns = count_columns(result, objects)
+    write_table(path, [*columns], zip(*columns.values(), strict=True))
+
+
+def write_volume(result: VolumeSegmentation, path: Path) -> None:
+    """Write the table of a volume, in voxels and millilitres, see ``result_formats.VolumeWriter``."""
+    names, objects, voxels = result.convention.class_names[1:], result.objects, result.voxels()[1:]
+    (count, height, width), classes = result.labels.shape, len(names)
+    columns: dict[str, list[Any]] = {
+        "image": [result.name] * classes,
+        "width": [width] * classes,
+        "height": [height] * classes,
+        "class": [*names],
+        "objects": np.bincount(objects.classes, minlength=classes + 1)[1:].tolist(),
+        "share": (voxels / result.labels.size).round(6).tolist(),
+        "uncertainty": [round(result.uncertainty, 4)] * classes,
+        "check": ["; ".join(result.review_reasons)] * classes,
+        "slices": [count] * classes,
+        "voxels": voxels.tolist(),
+    }
+    if result.voxel is not None:
+        columns["volume_ml"] = digits(voxels * math.prod(result.voxel) / 1000)
     write_table(path, [*columns], zip(*columns.values(), strict=True))
 
 

@@ -7,39 +7,29 @@ what it found, is passed on.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-import amsunet
-from amsunet.atomic_io import atomic_write
 from amsunet.data.containers import find_address
 from amsunet.data.dicom_file import is_dicom, is_dicom_archive, open_dicom
-from amsunet.data.overlay import colour_of
 from amsunet.data.readers.dicom import frame_of
 from amsunet.data.readers.dicom_archive import within
-from amsunet.data.readers.dicom_header import find_spacing, open_dataset, quietly, read_header
+from amsunet.data.readers.dicom_header import find_spacing, open_dataset, read_header
 from amsunet.errors import InputError
 from amsunet.inference.objects import Objects
-from amsunet.inference.result_formats import NOT_WRITABLE
 from amsunet.inference.segmentation import Segmentation
+from amsunet.interchange.dicom_seg_object import highdicom, make_seg, refusal, refusing, save_seg
+from amsunet.interchange.dicom_seg_series import join_series
 from amsunet.optional import require
 
-highdicom, pydicom = require("highdicom"), require("pydicom")
-
 suffix = ".dcm"
+joined = "seg-series"
+"""A folder: a file for each series of which several images have masks."""
 
-_SERIES_NUMBER = 300
-"""Behind those of the scanner, which counts from 1."""
 _MAY_BE_EMPTY = ("PatientID", "PatientName", "AccessionNumber", "StudyID", "ReferringPhysicianName", "Modality")
 _OF_SERIES = ("SeriesInstanceUID", "FrameOfReferenceUID", "Rows", "Columns", "ImageOrientationPatient")
 _SEXES = ("M", "F", "O")
-_LONGEST_LABEL = 64
-_OTHERS = "leave that form out, for a mask in PNG, or take nifti in its place"
 
 
 def write(result: Segmentation, objects: Objects, image: Path, path: Path) -> None:
@@ -54,11 +44,17 @@ def write(result: Segmentation, objects: Objects, image: Path, path: Path) -> No
     Raises:
         InputError: If the image is not DICOM, or its header has no place for a mask.
     """
-    with _refusing(image):
+    with refusing(image):
         source, frame = _read_source(image)
         if frame is None:
             _set_thickness(source, image)
-        _save(_segmentation([result], [source], frame, path), path)
+        frames = () if frame is None else (frame,)
+        save_seg(make_seg([result.mask], result.class_names, [source], frames, _folder_of(result, path)), path)
+
+
+def join(parts: Sequence[Path], path: Path) -> None:
+    """Join the masks of single images into one file for each series, in a folder, see ``result_formats.Joiner``."""
+    join_series(parts, path)
 
 
 def write_series(results: Mapping[Path, Segmentation], path: Path) -> None:
@@ -79,37 +75,21 @@ def write_series(results: Mapping[Path, Segmentation], path: Path) -> None:
     """
     if not (images := sorted(results)):
         raise InputError(f"{path} would be a mask of no slice: name the slices of a series")
-    with _refusing(images[0]):
+    with refusing(images[0]):
         sources = [_read_source(image)[0] for image in images]
         series = [tuple(map(str, (source.get(name) for name in _OF_SERIES))) for source in sources]
         usual = series.index(max(series, key=series.count))
         for image, source, of_image in zip(images, sources, series, strict=True):
             if "ImagePositionPatient" not in source:
-                raise _refusal(image, "is no slice with a place in the patient")
+                raise refusal(image, "is no slice with a place in the patient")
             if of_image != series[usual]:
-                raise _refusal(image, f"is not a slice of the series of {images[usual]}")
+                raise refusal(image, f"is not a slice of the series of {images[usual]}")
         places = [source.ImagePositionPatient for source in sources]
         distance, _ = highdicom.spatial.get_volume_positions(places, sources[0].ImageOrientationPatient)
         for image, source in zip(images, sources, strict=True):
             _set_thickness(source, image, distance if len(sources) > 1 else None)
-        _save(_segmentation([results[image] for image in images], sources, None, path), path)
-
-
-@contextmanager
-def _refusing(image: Path) -> Iterator[None]:
-    """Turn any error of pydicom and highdicom within, which may quote the header, into one that does not."""
-    try:
-        with quietly():
-            yield
-    except (InputError, OSError, MemoryError):
-        raise
-    except Exception:  # of headers that are not as the standard has them: ValueError, AttributeError, LookupError, ...
-        raise _refusal(image, "has a header that the standard has no mask for") from None
-
-
-def _save(seg: Any, path: Path) -> None:
-    with atomic_write(path, durable=False) as temporary:
-        seg.save_as(temporary, enforce_file_format=True)
+        first, masks = results[images[0]], [results[image].mask for image in images]
+        save_seg(make_seg(masks, first.class_names, sources, (), _folder_of(first, path)), path)
 
 
 def _read_source(image: Path) -> tuple[Any, int | None]:
@@ -121,7 +101,7 @@ def _read_source(image: Path) -> tuple[Any, int | None]:
         source = open_dataset(file, opened, stop_before_pixels=True)
     for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
         if not source.get(name):
-            raise _refusal(image, f"does not say which study it is of ({name})")
+            raise refusal(image, f"does not say which study it is of ({name})")
     _conform(source)
     if place or "PerFrameFunctionalGroupsSequence" in source:
         _keep_frame(source, frame, image)
@@ -131,7 +111,7 @@ def _read_source(image: Path) -> tuple[Any, int | None]:
     if "FrameOfReferenceUID" in source and not source.get("ImagePositionPatient"):
         del source.FrameOfReferenceUID  # positions are counted from somewhere, and there are none
     if "FrameOfReferenceUID" not in source and source.get("ImagePositionPatient"):
-        raise _refusal(image, "does not say from where its position is counted (FrameOfReferenceUID)")
+        raise refusal(image, "does not say from where its position is counted (FrameOfReferenceUID)")
     return source, None
 
 
@@ -141,7 +121,7 @@ def _set_thickness(source: Any, image: Path, distance: float | None = None) -> N
         return
     distance = distance or source.get("SpacingBetweenSlices")
     if not (thickness := source.get("SliceThickness") or distance):
-        raise _refusal(image, "does not say how thick its slice is (SliceThickness)")
+        raise refusal(image, "does not say how thick its slice is (SliceThickness)")
     as_text = require("pydicom.valuerep").format_number_as_ds
     source.SliceThickness, source.SpacingBetweenSlices = (
         as_text(float(thickness)),
@@ -155,12 +135,8 @@ def _locate(image: Path) -> tuple[Path, str]:
     if address is not None and is_dicom_archive(address.file):
         return within(*address)
     if address is None or not is_dicom(address.file):
-        raise _refusal(image, "is not DICOM")
+        raise refusal(image, "is not DICOM")
     return address
-
-
-def _refusal(image: Path, why: str) -> InputError:
-    return InputError(f"{image} {why}, and gets no DICOM SEG: {_OTHERS}", code=NOT_WRITABLE)
 
 
 def _conform(source: Any) -> None:
@@ -193,66 +169,20 @@ def _keep_frame(source: Any, frame: int, image: Path) -> None:
         for name in ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence")
     }
     if "FrameOfReferenceUID" not in source or not shared or not own or None in places.values():
-        raise _refusal(image, "is a frame without a place in the patient")
+        raise refusal(image, "is a frame without a place in the patient")
     source.NumberOfFrames = 1
     source.PerFrameFunctionalGroupsSequence = [own[frame]]
     own[frame].PlanePositionSequence = places["PlanePositionSequence"]
     shared[0].PlaneOrientationSequence = places["PlaneOrientationSequence"]
     shared[0].PixelMeasuresSequence = places["PixelMeasuresSequence"]
     if not places["PixelMeasuresSequence"][0].get("SliceThickness"):
-        raise _refusal(image, "does not say how thick its slice is (SliceThickness)")
+        raise refusal(image, "does not say how thick its slice is (SliceThickness)")
 
 
-def _segmentation(results: Sequence[Segmentation], sources: Sequence[Any], frame: int | None, path: Path) -> Any:
-    result, source = results[0], sources[0]
-    masks = np.stack([one.mask for one in results])
-    # The masks of a run are one series of a study, whoever writes them and in how many goes; one and the same
-    # mask is one and the same object, which an archive takes twice without keeping it twice.
-    series = pydicom.uid.generate_uid(entropy_srcs=[source.StudyInstanceUID, str(_folder_of(result, path).absolute())])
-    of_mask = [series, source.SOPInstanceUID, str(frame), hashlib.sha256(masks.tobytes()).hexdigest()]
-    seg = highdicom.seg.Segmentation(
-        source_images=sources,
-        pixel_array=masks,
-        segmentation_type="BINARY",
-        segment_descriptions=[_describe(label, result) for label in range(1, len(result.class_names))],
-        series_instance_uid=series,
-        series_number=_SERIES_NUMBER,
-        series_description="amsunet",
-        sop_instance_uid=pydicom.uid.generate_uid(entropy_srcs=of_mask),
-        instance_number=max(1, frame or int(source.get("InstanceNumber") or 1)),
-        manufacturer="amsunet",
-        manufacturer_model_name="amsunet",
-        software_versions=amsunet.__version__,
-        device_serial_number="none",
-        content_label="SEGMENTATION",
-        specific_character_set="ISO_IR 192",  # UTF-8, which holds the names of the classes too
-    )
-    seg.ContentCreatorName = None  # nobody's, and has to be there
-    if frame is not None:
-        for group in seg.PerFrameFunctionalGroupsSequence:
-            group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber = frame
-    if "PlaneOrientationSequence" not in seg.SharedFunctionalGroupsSequence[0]:
-        seg.PatientOrientation = source.get("PatientOrientation") or None  # has to be there, and may be empty
-    return seg
-
-
-def _folder_of(result: Segmentation, path: Path) -> Path:
-    """The folder of all masks, in which the name of a result may lead into another one."""
+def _folder_of(result: Segmentation, path: Path) -> str:
+    """The folder of all masks, which are one series, whoever writes them and in how many goes; the name of a result may
+    lead into another folder within.
+    """
     depth = len(Path(result.name).parts)
-    return path.parents[depth - 1] if path.with_suffix("").parts[-depth:] == Path(result.name).parts else path.parent
-
-
-def _describe(label: int, result: Segmentation) -> Any:
-    codes = require("pydicom.sr.codedict").codes
-    return highdicom.seg.SegmentDescription(
-        segment_number=label,
-        segment_label=result.class_names[label][:_LONGEST_LABEL],
-        # Nobody was asked what a class is in the body: this is the code that 3D Slicer has for that.
-        segmented_property_category=codes.SCT.Tissue,
-        segmented_property_type=codes.SCT.Tissue,
-        algorithm_type="AUTOMATIC",
-        algorithm_identification=highdicom.AlgorithmIdentificationSequence(
-            name="amsunet", version=amsunet.__version__, family=codes.cid7162.ArtificialIntelligence
-        ),
-        display_color=highdicom.color.CIELabColor.from_rgb(*colour_of(label).tolist()),
-    )
+    folder = path.parents[depth - 1] if path.with_suffix("").parts[-depth:] == Path(result.name).parts else path.parent
+    return str(folder.absolute())

@@ -1,6 +1,5 @@
-"""Masks of single images as NIfTI: class numbers, the size of a pixel, and no place in space, which one image has not.
-
-The mask of a volume is written on the volume's own grid, see ``amsunet.inference.volume``.
+"""Masks as NIfTI, in class numbers: of a single image with the size of a pixel and no place in space, which one image
+has not; of a volume on the volume's own grid.
 """
 
 from __future__ import annotations
@@ -11,8 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from amsunet.atomic_io import atomic_write
+from amsunet.data.readers.nifti_volume import write_like
 from amsunet.inference.objects import Objects
 from amsunet.inference.segmentation import Segmentation
+from amsunet.inference.volume_segmentation import VolumeSegmentation
 from amsunet.optional import require
 
 suffix = ".nii.gz"
@@ -41,3 +42,8 @@ def write(result: Segmentation, objects: Objects, image: Path, path: Path) -> No
     volume.header.set_xyzt_units("mm" if result.spacing else "unknown")
     with atomic_write(path, durable=False) as temporary:
         temporary.write_bytes(gzip.compress(volume.to_bytes(), mtime=0))
+
+
+def write_volume(result: VolumeSegmentation, path: Path) -> None:
+    """Write the class numbers of a volume, whatever values its mask has, see ``result_formats.VolumeWriter``."""
+    write_like(result.volume, path, result.labels, result.axis)

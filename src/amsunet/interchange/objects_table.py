@@ -12,9 +12,11 @@ from amsunet.data.channels import Names, channel_names, numbered
 from amsunet.data.images import Array, read_image
 from amsunet.inference.objects import Objects
 from amsunet.inference.segmentation import Segmentation
+from amsunet.inference.volume_segmentation import VolumeSegmentation
 from amsunet.interchange.calibration import calibrate
 from amsunet.interchange.object_shapes import measure_shapes
 from amsunet.interchange.tables import digits, in_unit, join_tables, write_table
+from amsunet.interchange.volume_objects import volume_columns
 
 suffix = ".csv"
 joined = "objects.csv"
@@ -37,6 +39,12 @@ def write(result: Segmentation, objects: Objects, image: Path, path: Path) -> No
     """
     pixels = read_image(image)
     columns = object_columns(result, objects, pixels, channel_names(image, pixels.shape[2]))
+    write_table(path, [*columns], zip(*columns.values(), strict=True))
+
+
+def write_volume(result: VolumeSegmentation, path: Path) -> None:
+    """Write the table of a volume, a row for each object in three dimensions, see ``result_formats.VolumeWriter``."""
+    columns = volume_columns(result)
     write_table(path, [*columns], zip(*columns.values(), strict=True))
 
 

@@ -178,6 +178,7 @@ function nearlyAll(values) {
 function rangeByDepth(image, known) {
   const values = valuesOf(image.samples);
   const ofType = known.find((one) => one.type === values.type);
+  if (ofType?.always) return { low: ofType.low, high: ofType.high, gamma: 1 };
   if (values.type === "uint8" && (ofType || !known.length)) return { low: 0, high: 255, gamma: 1 };
   const spread = findRange(image, "percentiles", image);
   if (ofType && shows(ofType, values, spread.high)) {

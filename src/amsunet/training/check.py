@@ -122,7 +122,8 @@ def check(
     folder = Path(out)
     sheet = folder / "contact-sheet.png"
     with atomic_write(sheet) as temporary:
-        draw_sheet(prepared.dataset, prepared.splits, prepared.fingerprint.class_shares).save(temporary)
+        picture = draw_sheet(prepared.dataset, prepared.splits, prepared.fingerprint.class_shares, plan.window)
+        picture.save(temporary)
     dataset = prepared.dataset
     record = {
         "source": dataset.source,

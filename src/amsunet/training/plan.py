@@ -61,6 +61,7 @@ def make_plan(
     if recipe == "paper":
         _follow_paper(derived, reasons, fingerprint)
     _refuse_other_channels(fingerprint, given)
+    _settle_window(derived, reasons, given)
     derived |= given
     reasons |= dict.fromkeys(given, USER_SET)
     if derived["crop"][0] != derived["crop"][1] and derived["quarter_turns"]:
@@ -109,9 +110,11 @@ def _derive(
     decide("scale", scale, f"{fingerprint.structures}, images {longest} long")
     if fingerprint.framing is not None:
         decide("image_scale", *fingerprint.framing.decide()[:2])
-    uneven = fingerprint.brightness_variation > 1.5
+    uneven = fingerprint.brightness_variation > 1.5 and fingerprint.window is None
     both = uneven and fingerprint.bright_on_dark
     decide("normalization", *_normalization(fingerprint, uneven=uneven, both=both))
+    if fingerprint.window is not None:
+        decide("window", fingerprint.window, "CT: what nearly all of the foreground has, in Hounsfield units")
     thin = thickness * scale < _THIN
     small = thickness * scale < _WORKING_THICKNESS
     most = _SMALL_CROP if small else _LARGEST_CROP
@@ -168,6 +171,19 @@ def _normalization(fingerprint: Fingerprint, *, uneven: bool, both: bool) -> tup
     return "percentiles" if fingerprint.bits > 8 else "depth", f"{fingerprint.depth}, {mixed}"
 
 
+def _settle_window(derived: dict[str, Any], reasons: dict[str, str], given: Mapping[str, Any]) -> None:
+    """A window is a range that is the same for all images, so it goes with the normalization by a known range alone."""
+    normalization, window = given.get("normalization"), given.get("window")
+    if normalization is not None:
+        if window is not None and normalization != "depth":
+            both = f"{setting('window')} and {setting(normalization=normalization)}"
+            raise InputError(f"{both} exclude each other: leave one out")
+        for known in (derived, reasons):
+            known.pop("window", None)  # the user wants another range
+    elif (window or derived.get("window")) is not None:
+        derived["normalization"], reasons["normalization"] = "depth", "all images by the window"
+
+
 def _refuse_other_channels(fingerprint: Fingerprint, given: Mapping[str, Any]) -> None:
     wanted, names = given.get("in_channels"), fingerprint.channel_names
     if wanted is not None and (wanted != len(names) if names else wanted not in (1, 3)):
@@ -189,6 +205,7 @@ def _follow_paper(settings: dict[str, Any], reasons: dict[str, str], fingerprint
         "model": "amsunet",
         "scale": 1.0,
         "normalization": "depth",
+        "window": None,
         "crop": (max(32, side), max(32, side)),
         "batch_size": 2,
         "foreground_fraction": 0.0,

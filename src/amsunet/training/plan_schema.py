@@ -33,6 +33,7 @@ from amsunet.training.setting_values import (
     NormalizationSetting,
     Scale,
     Share,
+    Window,
     as_text,
     split_words,
 )
@@ -70,6 +71,8 @@ class _PlanSettings(Record):
     normalization: NormalizationSetting | None = None
     """What becomes black and white: the range of the training images, the image's own, that of each channel, dark
     images lifted, or dark objects inverted."""
+    window: Window | None = None
+    """Values that become black and white in all images, in place of a normalization, as -160,240 of CT."""
     crop: Crop | None = None
     """Size of training crops: a side, or height x width, of 32 and more."""
     batch_size: BatchSize | None = None
@@ -218,10 +221,10 @@ class Settings(_PlanSettings, Manner):
 
 SETTINGS: dict[str, FieldInfo] = {**_PlanSettings.model_fields, **Manner.model_fields}
 """Everything that can be set, by name."""
-_DERIVED = {"image_scale", "augmentation_flips", "inversion"}.union(
+_DERIVED = {"image_scale", "window", "augmentation_flips", "inversion"}.union(
     name for name, field in Plan.model_fields.items() if field.is_required()
 )
-"""Settings that follow from the data when left out; the first three have a default too, that of older runs."""
+"""Settings that follow from the data when left out; the first four have a default too, that of older runs."""
 
 
 def default_of(name: str) -> str:

@@ -25,6 +25,7 @@ from amsunet.data.options import DataOptions
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.data.scan import warn_of_same_files
 from amsunet.data.splits import assign_splits, deal_folds
+from amsunet.data.value_range import fixed_range
 from amsunet.data.volumes import slice_axis
 from amsunet.errors import InputError, first_line
 from amsunet.inference.ensemble import Folds
@@ -226,7 +227,8 @@ def fit_preprocessing(plan: Plan, dataset: Dataset, samples: list[Sample], finge
         The record of how images are prepared.
     """
     framing = fingerprint.framing
-    blank = Preprocessing.blank(plan.in_channels, plan.normalization, plan.scale, fingerprint.values).model_copy(
+    values = fingerprint.values if plan.window is None else fixed_range(plan.window, fingerprint.values)
+    blank = Preprocessing.blank(plan.in_channels, plan.normalization, plan.scale, values).model_copy(
         update={
             "channel_names": fingerprint.channel_names,
             "image_scale": plan.image_scale,

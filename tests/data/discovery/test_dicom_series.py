@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from amsunet.data.containers import voxel_volume
 from amsunet.data.dataset import open_dataset
 from amsunet.data.discovery.layout import find_samples
 from amsunet.data.images import write_image
@@ -106,6 +107,60 @@ def test_png_masks_beside_dicom_images_are_found_by_name(tmp_path):
     data = open_dataset(tmp_path, DataOptions())
     assert len(data.scans) == 6 and len({scan.sample.group for scan in data.scans}) == 2
     assert data.convention.values == (0, 1, 2)
+    volumes: dict[str, list[Path]] = {}
+    for scan in data.scans:
+        volumes.setdefault(scan.sample.volume, []).append(scan.sample.image)
+    rows, columns = map(float, pydicom.dcmread(data.scans[0].sample.image).PixelSpacing)
+    for slices in volumes.values():  # by where they lie: nothing says how far they are apart
+        assert len(slices) == 3 and voxel_volume(slices) == pytest.approx(5 * rows * columns)
+    assert len(volumes) == 2 and data.slices == dict.fromkeys(volumes, 3)
+
+
+def test_moments_at_one_place_have_no_millilitres(tmp_path):
+    _series(tmp_path / "CT", "22", 2)
+    slices = sorted((tmp_path / "CT").iterdir())
+    for path in slices:
+        one = pydicom.dcmread(path)
+        one.ImagePositionPatient, one.SpacingBetweenSlices = [0, 0, 7], 5
+        one.save_as(path)
+    assert voxel_volume(slices) is None
+    assert voxel_volume(slices[:1]) is not None  # as the file says it
+
+
+@pytest.mark.parametrize("names_images", ["none", "all"])
+def test_planes_that_do_not_name_their_image_are_found_by_their_place(tmp_path, names_images):
+    """Some programs name no image, others all images of the series at every plane."""
+    slices, masks = _series(tmp_path / "CT", "61")
+    path = tmp_path / "SEG" / "1.dcm"
+    _segmentation(path, slices, masks)
+    seg = pydicom.dcmread(path)
+    sources = [one.DerivationImageSequence[0].SourceImageSequence[0] for one in seg.PerFrameFunctionalGroupsSequence]
+    for group in seg.PerFrameFunctionalGroupsSequence:
+        if names_images == "none":
+            del group.DerivationImageSequence
+        else:
+            group.DerivationImageSequence[0].SourceImageSequence = [sources[0], sources[1]]
+        place = group.PlanePositionSequence[0]
+        place.ImagePositionPatient = [float(value) + 0.001 for value in place.ImagePositionPatient]
+    seg.save_as(path)
+    data = open_dataset(tmp_path)
+    drawn = {scan.sample.image.name: data.convention.read(scan.sample.masks[""]) for scan in data.scans}
+    np.testing.assert_array_equal([drawn[name] for name in sorted(drawn)], masks)
+    one = pydicom.dcmread(tmp_path / "CT" / "1-001.dcm")
+    del one.ImagePositionPatient
+    one.save_as(tmp_path / "CT" / "1-001.dcm")
+    ((kind, file, message),) = find_samples(tmp_path).problems
+    assert kind == "masks without the place of their images" and file.name == "1-001.dcm"
+    assert message.startswith(
+        f"{path} does not name the images of its planes, and an image has no places in the patient"
+    )
+    if names_images == "all":
+        return
+    for group in seg.PerFrameFunctionalGroupsSequence:
+        del group.PlanePositionSequence
+    seg.save_as(path)
+    with pytest.raises(InputError, match="planes, and it has no places"):
+        find_samples(tmp_path)
 
 
 def test_groups_that_are_set_hold(collection):

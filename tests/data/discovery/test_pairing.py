@@ -25,6 +25,8 @@ from amsunet.data.discovery.pairing import match, pair
         ("case 4 image.png", "case 4 seg.png"),
         ("IMG_5.PNG", "img_5.png"),
         ("orig.7.bmp", "gt.7.bmp"),
+        ("cell 7.ome.tif", "cell 7.png"),
+        ("7.ome.tiff", "7_mask.ome.tif"),
     ],
 )
 def test_partners_find_each_other(image: str, mask: str) -> None:

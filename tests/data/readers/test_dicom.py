@@ -214,6 +214,16 @@ def test_a_header_that_cannot_be_true_is_refused_before_pixels_are_asked_for(mad
     assert "more than the 500 million" in _refused(made(Rows=60000, Columns=60000))
 
 
+def test_a_header_that_claims_fewer_rows_than_there_are_is_refused(made):
+    path = made(Rows=127)
+    with pytest.raises(InputError, match=r"made\.dcm holds 32,768 bytes of pixels, .* claims 127 x 128 .* 32,512"):
+        read_image(path)
+    padded = pydicom.dcmread(_FILES / "CT_small.dcm")
+    padded.PixelData += bytes(20)  # less than a row
+    padded.save_as(path)
+    assert read_image(path).shape == (128, 128, 1)
+
+
 @pytest.mark.parametrize("name", ["MR_small_RLE.dcm", "MR_small.dcm", "MR_small_jp2klossless.dcm"])
 def test_a_file_cut_anywhere_is_refused_unless_all_pixels_are_there(tmp_path, name):
     content, truth = (_FILES / name).read_bytes(), read_image(_FILES / name)

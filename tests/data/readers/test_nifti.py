@@ -48,7 +48,7 @@ def test_slices_lie_the_same_whatever_the_order_on_the_disk(codes, suffix, volum
     assert nifti.size(file, "x000") == (6, 5) and nifti.spacing(file, "x000") == (3, 2)
     assert nifti.size(file, "y000") == (6, 4) and nifti.spacing(file, "y000") == (3, 1)
     assert nifti.places(file) == [f"z{k:03}" for k in range(6)] and nifti.slice_distance(file, "z000") == 3
-    assert voxel_volume(file / "z001") == pytest.approx(6)
+    assert voxel_volume([file / "z001"]) == pytest.approx(6)
 
 
 @pytest.mark.parametrize("codes", ["RAS", "LPS", "SRA", "PIL", "IAR"])

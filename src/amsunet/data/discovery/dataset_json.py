@@ -34,6 +34,8 @@ def apply_dataset_json(source: Path, layout: Layout) -> None:
         return
     channels = content.get("channel_names") or content.get("modality")
     layout.channels = tuple(map(str, channels.values())) if isinstance(channels, dict) else ()
+    if layout.channels:
+        layout.notes.append(f"{path.name} names the channels: {', '.join(layout.channels)}")
     labels = content.get("labels")
     if not isinstance(labels, dict) or not labels:
         return

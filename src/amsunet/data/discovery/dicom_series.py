@@ -7,7 +7,8 @@ file: the group of a sample is a checksum.
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+import itertools
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from amsunet.safe_text import name_problem
 
 _PATIENT, _DIGITS = "patient-", 8
 _BACKGROUND = "background"
+_POSITION = "ImagePositionPatient"
 
 
 def pair_segmentations(tree: Tree, layout: Layout) -> None:
@@ -37,7 +39,10 @@ def pair_segmentations(tree: Tree, layout: Layout) -> None:
     images = {str(header.get("SOPInstanceUID")): path for path, header in headers.items() if path not in masks}
     drawn = _by_image(_of_one_numbering(masks, layout), images, layout)
     for image, mask in sorted(drawn.items()):
-        layout.samples += _samples(image, headers[image], mask)
+        try:
+            layout.samples += _samples(image, headers[image], mask)
+        except InputError as error:
+            layout.problems.append(("masks without the place of their images", image, str(error)))
     used = {*masks, *drawn}
     tree.pictures = [path for path in tree.pictures if path not in used]
     if drawn:
@@ -48,16 +53,23 @@ def pair_segmentations(tree: Tree, layout: Layout) -> None:
 
 
 def name_patients(layout: Layout) -> None:
-    """Group the samples whose images are DICOM by patient, unless the data set names patients itself.
+    """Group the samples whose images are DICOM by patient, unless the data set names patients itself, and slices by
+    series.
 
     Args:
-        layout: Its samples get groups.
+        layout: Its samples get groups, and slices of a series its name.
     """
-    files = {sample.image: file_of(sample.image) for sample in layout.samples if sample.group is None}
+    files = {sample.image: file_of(sample.image) for sample in layout.samples}
     headers = _read_headers({file for file in files.values() if is_read_as_dicom(file)})
+    series = {image: _series_of(headers[file]) for image, file in files.items() if file in headers and image == file}
+    slices = Counter(series.values())
     layout.samples = [
-        replace(sample, group=patient_of(headers[files[sample.image]]))
-        if files.get(sample.image) in headers
+        replace(
+            sample,
+            group=sample.group or patient_of(headers[files[sample.image]]),
+            volume=sample.volume or (name if slices[name := series.get(sample.image)] > 1 else None),
+        )
+        if files[sample.image] in headers
         else sample
         for sample in layout.samples
     ]
@@ -72,6 +84,12 @@ def patient_of(header: Any) -> str | None:
     """What a patient is called: a checksum of the number in a header, which tells patients apart and names none."""
     number = str(header.get("PatientID") or "").strip()
     return f"{_PATIENT}{_checksum(number)}" if number else None
+
+
+def _series_of(header: Any) -> str | None:
+    """What the series of a slice is called; None of an image without a place in the patient."""
+    series = str(header.get("SeriesInstanceUID") or "") if header.get(_POSITION) else ""
+    return f"series-{_checksum(series)}" if series else None
 
 
 def _checksum(text: str) -> str:
@@ -132,7 +150,7 @@ def _class_name(label: str, number: int) -> str:
 
 
 def _by_image(masks: Sequence[Path], images: dict[str, Path], layout: Layout) -> dict[Path, Path]:
-    """The address of the mask of each image."""
+    """The mask of each image."""
     from amsunet.data.readers.dicom_segments import segments_of  # noqa: PLC0415 - where there are any
 
     found: dict[Path, list[Path]] = defaultdict(list)
@@ -141,10 +159,10 @@ def _by_image(masks: Sequence[Path], images: dict[str, Path], layout: Layout) ->
         if not here:
             layout.masks_without_image.append(mask)
         for uid in here:
-            found[images[uid]].append(mask / uid)
+            found[images[uid]].append(mask)
     for image, several in found.items():
         if len(several) > 1:
-            one, other = (address.parent for address in several[:2])
+            one, other = several[:2]
             layout.problems.append((
                 "images with several DICOM SEG", image,
                 f"{image} has a mask in {one} and in {other}: keep one, or put their segments into one",
@@ -154,13 +172,25 @@ def _by_image(masks: Sequence[Path], images: dict[str, Path], layout: Layout) ->
 
 def _samples(image: Path, header: Any, mask: Path) -> list[Sample]:
     """A sample for the image in a file, or for each of its frames."""
+    from amsunet.data.readers.dicom_header import functional_group  # noqa: PLC0415 - where there are any
+    from amsunet.data.readers.dicom_segments import find_plane  # noqa: PLC0415
+
     patient = patient_of(header)
     if int(header.get("NumberOfFrames") or 1) > 1:
         own = f"{image.stem}-{_checksum(str(header.SOPInstanceUID))}"  # names of files repeat
+        placed = (functional_group(header, frame, "PlanePositionSequence") for frame in itertools.count())
         return [
-            Sample(f"{image.stem}_{frame.name}", frame, {"": mask.parent / frame.name}, None, patient, volume=own)
-            for frame in addresses(image)
+            Sample(
+                f"{image.stem}_{frame.name}",
+                frame,
+                {"": mask / find_plane(mask, frame.name, None if place is None else place.get(_POSITION))},
+                None,
+                patient,
+                volume=own,
+            )
+            for frame, place in zip(addresses(image), placed, strict=False)
         ]
     series = str(header.get("SeriesInstanceUID") or "")
     called = f"series-{_checksum(series)}" if series else None
-    return [Sample(image.stem, image, {"": mask}, None, patient, volume=called)]
+    plane = mask / find_plane(mask, str(header.SOPInstanceUID), header.get(_POSITION))
+    return [Sample(image.stem, image, {"": plane}, None, patient, volume=called)]

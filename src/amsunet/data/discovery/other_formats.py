@@ -29,6 +29,9 @@ _FORMATS: dict[str, tuple[str, str]] = {
     ".xml": ("a file of outlines", "draw them into masks of PNG, one pixel value a class, or save them as GeoJSON"),
 }
 
+_OME = ".ome"
+"""What stands before the suffix of an OME-TIFF, and in the name of no mask."""
+
 
 def suffix_of(path: PurePath) -> str:
     """The suffix of a file in lower case; ``.nii.gz`` counts as one."""
@@ -39,6 +42,12 @@ def suffix_of(path: PurePath) -> str:
 def stem_of(path: PurePath) -> str:
     """The name of a file without its suffix; ``.nii.gz`` counts as one."""
     return path.name[: -len(".nii.gz")] or path.name if suffix_of(path) == ".nii.gz" else path.stem
+
+
+def bare_stem(path: PurePath) -> str:
+    """The name of a file by which it belongs to others: as ``stem_of``, and ``.ome.tif`` counts as one suffix."""
+    stem = stem_of(path)
+    return stem[: -len(_OME)] if stem.lower().endswith(_OME) and len(stem) > len(_OME) else stem
 
 
 def without_suffix(path: AnyPath) -> AnyPath:

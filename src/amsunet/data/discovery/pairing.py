@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from amsunet.data.discovery.mask_names import NUMBERED, SEPARATOR, without_mask_words, without_words
-from amsunet.data.discovery.other_formats import stem_of
+from amsunet.data.discovery.other_formats import bare_stem
 from amsunet.data.discovery.words import composed
 
 _NUMBER_BEHIND = re.compile(rf"(.+?){SEPARATOR}\(?\d+\)?")
@@ -108,7 +108,7 @@ def _shifted(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> t
 
 def _by_one_number(paths: Sequence[Path]) -> dict[int, Path]:
     """The paths by the last number in their names; empty if the names differ in anything else."""
-    matches = [re.fullmatch(r"(.*?)(\d+)(\D*)", stem_of(path).lower()) for path in paths]
+    matches = [re.fullmatch(r"(.*?)(\d+)(\D*)", bare_stem(path).lower()) for path in paths]
     if None in matches or len({(one[1], one[3]) for one in matches if one}) != 1:
         return {}
     return {int(one[2]): path for one, path in zip(matches, paths, strict=True) if one}
@@ -128,7 +128,7 @@ def likely_images(images: Sequence[Path], masks: Sequence[Path]) -> dict[Path, P
     by_name = _group(images, without_words) | _group(images, str.lower)
     out = {}
     for mask in masks:
-        stem, short = stem_of(mask).lower(), without_words(stem_of(mask))
+        stem, short = bare_stem(mask).lower(), without_words(bare_stem(mask))
         heads = (stem[:end] for end in range(len(stem) - 1, 0, -1) if re.match(SEPARATOR, stem[end:]))
         name = next((name for name in (stem, short, *heads) if name in by_name), None)
         if name is not None:
@@ -144,8 +144,8 @@ def _left(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> tupl
 def _several_with_mask_word(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> None:
     """Add ``7_mask_1`` to the masks of image 7, which may have ``7_mask`` already."""
     image_of = {name: same[0] for name, same in _group(images, str.lower).items() if len(same) == 1}
-    for mask in sorted(_left(images, masks, found)[1], key=lambda path: natural(stem_of(path))):
-        numbered = NUMBERED.fullmatch(stem_of(mask))
+    for mask in sorted(_left(images, masks, found)[1], key=lambda path: natural(bare_stem(path))):
+        numbered = NUMBERED.fullmatch(bare_stem(mask))
         if numbered and numbered[1].lower() in image_of:
             found.masks.setdefault(image_of[numbered[1].lower()], []).append(mask)
 
@@ -153,12 +153,12 @@ def _several_with_mask_word(images: Sequence[Path], masks: Sequence[Path], found
 def _several_with_one_word(images: Sequence[Path], masks: Sequence[Path], found: Matches) -> None:
     """Add ``7_lesion1``, ``7_lesion2`` to the masks of image 7, if all masks that are left have that word."""
     left = _left(images, masks, found)[1]
-    names = {mask: _WORD_AND_NUMBER.fullmatch(stem_of(mask).lower()) for mask in left}
+    names = {mask: _WORD_AND_NUMBER.fullmatch(bare_stem(mask).lower()) for mask in left}
     words = {name[2] if name else "" for name in names.values()}
     image_of = {name: same[0] for name, same in _group(images, str.lower).items() if len(same) == 1}
     fits = {mask: image_of.get(name[1]) for mask, name in names.items() if name}
     several: dict[Path, list[Path]] = defaultdict(list)
-    for mask in sorted(left, key=lambda path: natural(stem_of(path))):
+    for mask in sorted(left, key=lambda path: natural(bare_stem(path))):
         if (image := fits.get(mask)) is None or len(words) > 1 or words <= _KINDS or image in found.masks:
             return
         several[image].append(mask)
@@ -173,9 +173,9 @@ def _several_with_number(images: Sequence[Path], masks: Sequence[Path], found: M
     image_of = {name: same[0] for name, same in _group(images, str.lower).items() if len(same) == 1}
     fits = {}
     for mask in left:
-        numbered = _NUMBER_BEHIND.fullmatch(without_mask_words(stem_of(mask)))
+        numbered = _NUMBER_BEHIND.fullmatch(without_mask_words(bare_stem(mask)))
         fits[mask] = image_of.get(numbered[1].lower()) if numbered else None
-    for mask in sorted(left, key=lambda path: natural(stem_of(path))) if None not in fits.values() else ():
+    for mask in sorted(left, key=lambda path: natural(bare_stem(path))) if None not in fits.values() else ():
         if (image := fits[mask]) is not None:
             found.masks.setdefault(image, []).append(mask)
             found.guessed.append((image, mask))
@@ -198,7 +198,7 @@ def _same_numbers(images: Sequence[Path], masks: Sequence[Path], found: Matches)
     ``man_seg000``. It has to fit all images and all masks, or it may be chance; in the Cell Tracking Challenge, whose
     names are known, images may lack a mask.
     """
-    forms = [{re.sub(r"\d+", "0", stem_of(path).lower()) for path in paths} for paths in (images, masks)]
+    forms = [{re.sub(r"\d+", "0", bare_stem(path).lower()) for path in paths} for paths in (images, masks)]
     if any(len(form) != 1 for form in forms):
         return {}
     free, left = _left(images, masks, found)
@@ -206,7 +206,7 @@ def _same_numbers(images: Sequence[Path], masks: Sequence[Path], found: Matches)
     def numbers(stem: str) -> str:
         return " ".join(str(int(number)) for number in re.findall(r"\d+", stem))
 
-    matched = {image: mask for image, mask in _match(free, left, numbers).items() if numbers(stem_of(image))}
+    matched = {image: mask for image, mask in _match(free, left, numbers).items() if numbers(bare_stem(image))}
     by_standard = forms == [{"t0"}, {"man_seg0"}]
     return matched if by_standard or len(matched) == len(free) == len(left) else {}
 
@@ -223,7 +223,7 @@ def _longer_names(short: Sequence[Path], long: Sequence[Path], all_short: Sequen
     by_name, every = _group(short, str.lower), set(_group(all_short, str.lower))
     fits: dict[Path, list[Path]] = defaultdict(list)
     for path in long:
-        stem = stem_of(path).lower()
+        stem = bare_stem(path).lower()
         head = next((stem[:end] for end in range(len(stem) - 1, 0, -1) if stem[:end] in every), None)
         if head is None or len(by_name.get(head, ())) != 1:
             continue
@@ -234,7 +234,7 @@ def _longer_names(short: Sequence[Path], long: Sequence[Path], all_short: Sequen
 
 def _common_ends(paths: Sequence[Path]) -> Callable[[str], str]:
     """A key function: a name without the words that all names begin and end with; numbers stay."""
-    stems = [stem_of(path).lower() for path in paths]
+    stems = [bare_stem(path).lower() for path in paths]
     front = _common_start(stems) if len(stems) > 1 else ""
     behind = _common_start([stem[::-1] for stem in stems])[::-1] if len(stems) > 1 else ""
     words_in_front = re.match(rf"(?:[^\W\d_]\w*?{SEPARATOR})*", front)
@@ -269,5 +269,5 @@ def _match(images: Sequence[Path], masks: Sequence[Path], key: Callable[[str], s
 def _group(paths: Sequence[Path], key: Callable[[str], str]) -> dict[str, list[Path]]:
     groups: dict[str, list[Path]] = defaultdict(list)
     for path in paths:
-        groups[key(stem_of(path))].append(path)
+        groups[key(bare_stem(path))].append(path)
     return groups

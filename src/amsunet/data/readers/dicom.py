@@ -22,6 +22,7 @@ from amsunet.data.readers.dicom_header import (
     open_dataset,
     quietly,
     read_header,
+    refuse_more_pixels,
 )
 from amsunet.data.readers.dicom_segments import is_segmentation, places_of, read_segments
 from amsunet.errors import InputError
@@ -71,6 +72,26 @@ def slice_distance(file: Path, place: str) -> float | None:
         return abs(float(value)) if value else None
 
 
+def slice_position(file: Path, place: str) -> float | None:
+    """Millimetres along the line on which slices follow each other, where the file says so."""
+    header = read_header(file)
+    with quietly():
+        if is_segmentation(header):
+            return None
+        frame = frame_of(file, place, header)
+        found = [
+            (header if group is None else group).get(name)
+            for group, name in (
+                (functional_group(header, frame, "PlanePositionSequence"), "ImagePositionPatient"),
+                (functional_group(header, frame, "PlaneOrientationSequence"), "ImageOrientationPatient"),
+            )
+        ]
+        if not all(found):
+            return None
+        position, directions = (np.asarray(one, float) for one in found)
+        return float(np.cross(directions[:3], directions[3:]) @ position)
+
+
 def modality(file: Path, place: str) -> str:
     """What an image was taken with, as ``MR``; empty where that is not said, or is ``OT``, anything else."""
     value = str(read_header(file).get("Modality") or "")
@@ -93,6 +114,7 @@ def read(file: Path, place: str) -> Array:
     header = read_header(file)
     if is_segmentation(header):
         raise InputError(f"{file} is a mask (DICOM SEG), not an image: name the image that it was drawn on")
+    refuse_more_pixels(file, header)
     frame = frame_of(file, place, header)
     with quietly():
         stored, pixel_module = _decode(file, header, frame)

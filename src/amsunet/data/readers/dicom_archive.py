@@ -42,6 +42,11 @@ def slice_distance(file: Path, place: str) -> float | None:
     return dicom.slice_distance(*within(file, place))
 
 
+def slice_position(file: Path, place: str) -> float | None:
+    """Millimetres along the line on which slices follow each other, see ``dicom.slice_position``."""
+    return dicom.slice_position(*within(file, place))
+
+
 def modality(file: Path, place: str) -> str:
     """What an image was taken with, see ``dicom.modality``."""
     return dicom.modality(*within(file, place))

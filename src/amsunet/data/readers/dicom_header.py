@@ -28,6 +28,8 @@ _DEFLATED = "1.2.840.10008.1.2.1.99"
 _MOST_INFLATED = 2 << 30
 """Bytes of a deflated file, once inflated."""
 _MOST_FRAMES = 100_000
+_PADDING = 256
+"""Bytes that may stand behind the pixels."""
 _TAGS = (
     *("SOPClassUID", "SOPInstanceUID", "Modality", "PatientID", "SeriesInstanceUID"),
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
@@ -156,6 +158,37 @@ def _refuse_other(file: Path, header: Any) -> None:
     archive = archive_of(file)
     ratio = 1 if native and archive is None else None
     refuse_claim(archive or file, Claim(header.Rows, header.Columns, bits, 4 * samples * 4, ratio))
+
+
+def refuse_more_pixels(file: Path, header: Any) -> None:
+    """Raise InputError if a file that is not compressed holds at least a row of pixels more than its header claims.
+
+    Args:
+        file: The file.
+        header: As ``read_header`` gives it.
+    """
+    syntax = header.file_meta.TransferSyntaxUID
+    if syntax.is_encapsulated or syntax == _DEFLATED:
+        return
+    found = (archive_of(file) or file).stat()
+    stored = _stored_bytes(file, (found.st_size, found.st_mtime_ns))
+    bits = int(header.get("SamplesPerPixel") or 1) * int(header.get("BitsAllocated") or 8)
+    row = bits * int(header.Columns) * count_frames(file, header) / 8
+    claimed = row * int(header.Rows)
+    if stored - claimed >= max(row, _PADDING):
+        raise InputError(
+            f"{file} holds {stored:,} bytes of pixels, and its header claims {header.Rows} x {header.Columns} pixels "
+            f"that take {claimed:,.0f}: the header is damaged, export the file again"
+        )
+
+
+@lru_cache(4)  # as of the header
+def _stored_bytes(file: Path, stamp: tuple[int, int]) -> int:
+    """Bytes of the pixels in a file; they are not read."""
+    with quietly(), open_dicom(file) as opened:
+        dataset = open_dataset(file, opened, specific_tags=["PixelData"], defer_size=_PADDING)
+        found = dataset.get_item("PixelData", keep_deferred=True) if "PixelData" in dataset else None
+        return int(getattr(found, "length", 0))
 
 
 def count_frames(file: Path, header: Any) -> int:

@@ -1,13 +1,16 @@
 """Masks in DICOM SEG: which image each plane was drawn on, what its segments are called, and their pixels.
 
 A plane is named after the image that it was drawn on: by that image's UID, or as its frame, ``frame003``, where the
-images are frames of one file. A mask of one plane needs no name.
+images are frames of one file. A plane of which the mask does not say that much is found by its place in the patient,
+and named after it. A mask of one plane needs no name.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +28,11 @@ Decode = Callable[[int], Array]
 """The pixels of a frame, counted from 0."""
 
 _FRAME = "frame"
+_AT = "at"
+"""What the name of a plane begins with that is named after its place, and all of the name where that is not said."""
+_NUMBERED = re.compile(rf"{_FRAME}(\d+)")
+_NEAR = 0.01
+"""Millimetres: planes that are no farther apart are one; positions are text, and rounded."""
 _MOST_SEGMENTS = 254
 _DRAW_AGAIN = "save its segments as BINARY without overlap"
 
@@ -38,12 +46,14 @@ class Segments:
         numbers: The class of each segment.
         planes: The frames of each plane, from 0 on, each with its class; 0 where a frame holds the numbers of segments.
         images: The UIDs of the images that it was drawn on, those without a pixel of it too.
+        positions: Where planes lie that are found by their place: millimetres, by the name of the plane.
     """
 
     names: dict[int, str]
     numbers: dict[int, int]
     planes: dict[str, list[tuple[int, int]]]
     images: frozenset[str]
+    positions: dict[str, tuple[float, ...]]
 
 
 def is_segmentation(header: Any) -> bool:
@@ -75,35 +85,85 @@ def _segments_of(file: Path, stamp: tuple[int, int]) -> Segments:
     names = {number: labels[number] for number in sorted({*numbers.values()})}
     if not names or max(names) > _MOST_SEGMENTS:
         raise InputError(f"{file} has {len(labels)} segments, where a mask has 1 to {_MOST_SEGMENTS}: part it")
-    planes: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    sources = set()
-    for frame in range(count_frames(file, header)):
-        identified = functional_group(header, frame, "SegmentIdentificationSequence")
-        number = 0 if identified is None else numbers[int(identified.ReferencedSegmentNumber)]
-        uid, frame_of_image = _image_of(header, frame)
-        sources.add(uid)
-        planes[f"{_FRAME}{frame_of_image:03}" if frame_of_image else uid or _position(header, frame)].append(
-            (frame, number)
-        )
+    frames = [_Plane(header, frame, numbers) for frame in range(count_frames(file, header))]
+    planes, positions = _by_name(frames)
     if len(planes) == 1 and not any(place.startswith(_FRAME) for place in planes):
         planes[""] = next(iter(planes.values()))
-    return Segments(names, numbers, dict(planes), frozenset(filter(None, {*sources, *_referenced(header)})))
+    images = frozenset(filter(None, {*_referenced(header)}.union(*(one.images for one in frames))))
+    return Segments(names, numbers, planes, images, positions)
 
 
-def _image_of(header: Any, frame: int) -> tuple[str, int]:
-    """The UID of the image that a frame was drawn on, and the number of its frame; empty and 0 where not said."""
-    derived = functional_group(header, frame, "DerivationImageSequence")
-    source = (derived.get("SourceImageSequence") or [None])[0] if derived is not None else None
-    if source is None:
-        return "", 0
-    return str(source.get("ReferencedSOPInstanceUID") or ""), int(source.get("ReferencedFrameNumber") or 0)
+class _Plane:
+    """What the header says of one frame of a mask."""
+
+    def __init__(self, header: Any, frame: int, numbers: dict[int, int]) -> None:
+        identified = functional_group(header, frame, "SegmentIdentificationSequence")
+        derived = functional_group(header, frame, "DerivationImageSequence")
+        placed = functional_group(header, frame, "PlanePositionSequence")
+        sources = (derived.get("SourceImageSequence") or []) if derived is not None else []
+        source = sources[0] if len(sources) == 1 else None  # some name all images at every plane
+        position = placed.get("ImagePositionPatient") if placed is not None else None
+        named = [] if source is None else source.get("ReferencedFrameNumber")
+        of_images = [int(one) for one in (named if isinstance(named, Sequence) else [named or 0])]
+        self.frame = frame
+        self.label = 0 if identified is None else numbers[int(identified.ReferencedSegmentNumber)]
+        self.images = {str(one.get("ReferencedSOPInstanceUID") or "") for one in sources}
+        self.image = "" if source is None else str(source.get("ReferencedSOPInstanceUID") or "")
+        self.frame_of_image = of_images[0] if len(of_images) == 1 else 0
+        self.position = tuple(map(float, position)) if position else ()
 
 
-def _position(header: Any, frame: int) -> str:
-    """A plane by where it lies, for masks that name no images."""
-    position = functional_group(header, frame, "PlanePositionSequence")
-    values = position.get("ImagePositionPatient") if position is not None else None
-    return "at" + "_".join(f"{float(value):g}" for value in values) if values else "at"
+def _by_name(frames: Sequence[_Plane]) -> tuple[dict[str, list[tuple[int, int]]], dict[str, tuple[float, ...]]]:
+    """The frames of each plane with their classes, and where planes lie that are named after their place."""
+    of_image: dict[str, set[tuple[float, ...]]] = defaultdict(set)
+    for one in frames:
+        of_image[one.image].add(one.position)
+    planes: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    positions = {}
+    for one in frames:
+        if one.frame_of_image:
+            name = _frame_name(one.frame_of_image)
+        elif one.image and len(of_image[one.image]) == 1:
+            name = one.image
+        else:  # no image is named, or one file of several frames without saying which
+            name = _AT + "_".join(f"{value:g}" for value in one.position)
+            if one.position:
+                positions[name] = one.position
+        planes[name].append((one.frame, one.label))
+    return dict(planes), positions
+
+
+def _frame_name(number: int) -> str:
+    return f"{_FRAME}{number:03}"
+
+
+def find_plane(file: Path, named: str, position: Sequence[float] | None) -> str:
+    """Find the plane of a mask that belongs to an image.
+
+    Args:
+        file: A DICOM SEG.
+        named: What the mask would call it: the UID of the image, or its frame.
+        position: Where the image lies, in millimetres, if its file says so.
+
+    Returns:
+        The name of the plane: ``named``, where the mask names its images or has nothing at the image's place.
+
+    Raises:
+        InputError: If the mask does not name the images of its planes, and it or the image has no place.
+    """
+    known = segments_of(file)
+    if named in known.planes or not (known.positions or _AT in known.planes):
+        return named
+    if known.images == {named}:
+        return ""
+    if position is None or _AT in known.planes:
+        raise InputError(
+            f"{file} does not name the images of its planes, and {'it has' if _AT in known.planes else 'an image has'} no places "
+            "in the patient by which they could be found: export the mask with references to its images"
+        )
+    at = tuple(map(float, position))
+    near = (name for name, where in known.positions.items() if math.dist(where, at) <= _NEAR)
+    return next(near, named)
 
 
 def _referenced(header: Any) -> set[str]:
@@ -136,8 +196,10 @@ def read_segments(file: Path, header: Any, place: str, decode: Decode) -> Array:
         InputError: If there is no such plane, or pixels are of two segments, or of a share of one.
     """
     known = segments_of(file)
+    if found := _NUMBERED.fullmatch(place):
+        place = _frame_name(int(found[1]))
     frames = known.planes.get(place)
-    of_frames = place.startswith(_FRAME) and any(one.startswith(_FRAME) for one in known.planes)
+    of_frames = found is not None and any(one.startswith(_FRAME) or one in known.positions for one in known.planes)
     if frames is None and place not in known.images and not of_frames:
         named = f"no plane {place}" if place else f"{len(known.planes)} planes, and none is named"
         raise InputError(f"{file} holds {named}: name one, as {file / next(iter(known.planes))}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from amsunet.data.image_header import MAXIMUM_PIXELS
-from amsunet.data.readers.nifti_volume import AXES, Array, Axis, Volume, open_volume, quietly
+from amsunet.data.readers.nifti_volume import Array, Axis, Volume, open_volume, quietly
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
@@ -96,7 +96,7 @@ def channel_names(file: Path, place: str) -> tuple[str, ...]:
 def slice_distance(file: Path, place: str) -> float | None:
     """Millimetres from a slice to the next."""
     volume = open_volume(file)
-    return None if volume.spacing is None else volume.spacing[AXES.index(_parse(volume, place).axis)]
+    return volume.distance(_parse(volume, place).axis)
 
 
 def _parse(volume: Volume, place: str) -> _Place:
