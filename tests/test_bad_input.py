@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -166,31 +167,53 @@ class TestBothCommands:
         assert_one_sentence(run(command, data), r"set.masks may not be read: change its permissions")
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions of this kind are POSIX")
-@pytest.mark.parametrize("locked", [".", "images", "masks", "images/03.png", "split.json", "manifest.csv"])
-def test_what_may_not_be_read_is_named(locked: str, make_dataset: Callable[..., Path]) -> None:
-    data = make_dataset()
-    (data / locked).touch()
-    (data / locked).chmod(0)
+_AS_NOBODY = """
+import json, os, sys
+import psutil
+from PIL import Image
+from amsunet.data.dataset import open_dataset
+from amsunet.errors import InputError
+Image.init()
+for folder, opened in json.loads(sys.argv[1]):
+    if process := os.fork():
+        os.waitpid(process, 0)
+        continue
+    os.chdir(folder)
+    if os.geteuid() == 0:  # root may read everything
+        os.setgroups([])
+        os.setuid(65534)
+    try:
+        open_dataset(opened)
+    except InputError as error:
+        print(error, flush=True)
+    os._exit(0)
+"""
+"""Each data set is opened in a fork of one process, which has imported everything before it becomes nobody."""
 
-    data.parent.chmod(0o755)
-    # Root may read everything, so the process becomes nobody once all is imported.
-    script = (
-        "import os, sys\nimport psutil\nfrom PIL import Image\nfrom amsunet.data.dataset import open_dataset\n"
-        "from amsunet.errors import InputError\nImage.init()\nos.chdir(sys.argv[1])\n"
-        "if os.geteuid() == 0:\n    os.setgroups([])\n    os.setuid(65534)\n"
-        "try:\n    open_dataset(sys.argv[2])\nexcept InputError as error:\n    print(error)\n"
-    )
-    folder, opened = (data.parent, data.name) if locked == "." else (data, ".")
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions of this kind are POSIX")
+def test_what_may_not_be_read_is_named(make_dataset: Callable[..., Path]) -> None:
+    places = [".", "images", "masks", "images/03.png", "split.json", "manifest.csv"]
+    sets = [make_dataset(4, name=f"set{number}") for number in range(len(places))]
+    for data, locked in zip(sets, places, strict=True):
+        (data / locked).touch()
+        (data / locked).chmod(0)
+    opened = [(str(data.parent), data.name) if locked == "." else (str(data), ".")
+              for data, locked in zip(sets, places, strict=True)]  # fmt: skip
+    sets[0].parent.chmod(0o755)
     source = Path(amsunet.__file__).parents[1]
     ended = subprocess.run(
-        [sys.executable, "-c", script, str(folder), opened],
+        [sys.executable, "-c", _AS_NOBODY, json.dumps(opened)],
         env=os.environ | {"PYTHONPATH": str(source)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    (data / locked).chmod(0o755)
+    for data, locked in zip(sets, places, strict=True):
+        (data / locked).chmod(0o755)
     assert ended.returncode == 0, ended.stderr
-    named = data.name if locked == "." else locked
-    assert re.match(rf"{re.escape(named)} may not be read: change its permissions", ended.stdout), ended.stdout
+    named = [re.escape(data.name if locked == "." else locked) for data, locked in zip(sets, places, strict=True)]
+    lines = ended.stdout.splitlines()
+    assert len(lines) == len(places), ended
+    for name, line in zip(named, lines, strict=True):
+        assert re.match(rf"{name} may not be read: change its permissions", line), line
 
 
 def test_a_full_disk_while_checking_keeps_the_last_audit(

@@ -132,7 +132,7 @@ cli.main()
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.torture)])
 def test_a_prediction_that_was_ended_goes_on(command, run, tmp_path, number):
     """The command itself, and not the function alone: its exit code, and the line that names the remedy."""
     image = next((locate("sample:nuclei") / "test" / "images").glob("*.png"))
@@ -269,8 +269,8 @@ def test_a_folder_of_classes_comes_back_as_folders(command, tmp_path):
             Image.fromarray(mask).save(tmp_path / "set" / "masks" / name / f"{number}.png")
         (tmp_path / "set" / "images").mkdir(exist_ok=True)
         Image.fromarray(image).save(tmp_path / "set" / "images" / f"{number}.png")
-    small = ["--epochs", 1, "--steps-per-epoch", 2, "--base-channels", 4, "--crop", 64, "--device", "cpu"]
-    assert command("train", "set", "--out", "run", *small)[0] == 0
+    small = "--epochs 1 --steps-per-epoch 2 --model unet --base-channels 4 --crop 32 --device cpu"
+    assert command("train", "set", "--out", "run", *small.split())[0] == 0
     assert command("predict", "run", "set/images", "--out", "out")[0] == 0
     for name in ("left", "right"):
         assert len(list((tmp_path / "out" / name).glob("*.png"))) == 6
@@ -366,7 +366,7 @@ def test_models_check_tells_what_is_kept_and_what_is_not(command, tmp_path):
 
 
 def test_ablate_sets_one_choice_against_the_others(command, tmp_path, trials_here):
-    words = "--seeds 1 --epochs 1 --steps-per-epoch 2 --crop 64 --batch-size 4 --base-channels 4 --jobs 2 --device cpu"
+    words = "--seeds 1 --epochs 1 --steps-per-epoch 2 --crop 32 --batch-size 2 --base-channels 4 --jobs 2 --device cpu"
     with trials_here():
         code, out, _ = command("ablate", "sample:nuclei", "--study", "residual", *words.split())
     assert code == 0
@@ -378,21 +378,8 @@ def test_ablate_sets_one_choice_against_the_others(command, tmp_path, trials_her
 
 
 def test_folds_are_trained_evaluated_and_predicted_with(command, images, tmp_path):
-    small = [
-        "--epochs",
-        "1",
-        "--steps-per-epoch",
-        "2",
-        "--base-channels",
-        "4",
-        "--crop",
-        "64",
-        "--batch-size",
-        "4",
-        "--device",
-        "cpu",
-    ]
-    code, out, _ = command("train", "sample:nuclei", "--folds", 2, "--out", "both", *small)
+    small = "--epochs 1 --steps-per-epoch 2 --model unet --base-channels 4 --crop 32 --batch-size 2 --device cpu"
+    code, out, _ = command("train", "sample:nuclei", "--folds", 2, "--out", "both", *small.split())
     assert code == 0
     assert "2 folds of the training images" in out and "Dice of the folds: " in out and "mean over 12 images" in out
     assert command("predict", "both", images, "--out", "masks")[0] == 0

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 import click
@@ -37,30 +38,42 @@ SLOW = {"--engine", "page", "web", "bioimage", "compare", "ablate", "benchmark",
 run by tests of its own."""
 
 
-@pytest.fixture
-def place(tmp_path, monkeypatch, run, picture, disc, save):
+@pytest.fixture(scope="module")
+def named(tmp_path_factory, whole, picture, disc, save):
     """A folder that has what the pages name: DATA, OTHER_DATA, RUN, IMAGES, IMAGE, image.png, scan.dcm."""
+    place = tmp_path_factory.mktemp("named")
     for data in ("DATA", "OTHER_DATA"):
         for number in range(12):
             name = f"P{number // 2}_slice{number % 2}.png"
-            save(tmp_path / data / "images" / name, picture(number, 64, 64))
-            save(tmp_path / data / "masks" / name, disc(number, 64, 64).astype("uint8") * 255)
-    shutil.copytree(run, tmp_path / "RUN")
-    shutil.copytree(tmp_path / "DATA" / "images", tmp_path / "IMAGES")
-    shutil.copy(tmp_path / "IMAGES" / "P0_slice0.png", tmp_path / "IMAGE")
-    shutil.copy(tmp_path / "IMAGES" / "P0_slice0.png", tmp_path / "image.png")
-    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+            save(place / data / "images" / name, picture(number, 64, 64))
+            save(place / data / "masks" / name, disc(number, 64, 64).astype("uint8") * 255)
+    shutil.copytree(whole.run, place / "RUN")
+    shutil.copytree(place / "DATA" / "images", place / "IMAGES")
+    shutil.copy(place / "IMAGES" / "P0_slice0.png", place / "IMAGE")
+    shutil.copy(place / "IMAGES" / "P0_slice0.png", place / "image.png")
+    shutil.copytree(ROOT / "examples", place / "examples")
     if importlib.util.find_spec("pydicom") is not None:
         from pydicom.data import get_testdata_file
 
-        shutil.copy(get_testdata_file("CT_small.dcm"), tmp_path / "scan.dcm")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+        shutil.copy(get_testdata_file("CT_small.dcm"), place / "scan.dcm")
+    return place
+
+
+@pytest.fixture
+def place(named, tmp_path, monkeypatch):
+    """A copy of it, to write into."""
+    monkeypatch.chdir(shutil.copytree(named, tmp_path / "place"))
 
 
 @pytest.mark.parametrize("page", CODE)
-def test_the_code_of_a_page_runs(page, place, monkeypatch, capsys):
+def test_the_code_of_a_page_runs(page, place, captured_once, monkeypatch, capsys):
     """Block after block as a reader does; a training gets one step instead of minutes."""
+    monkeypatch.setattr("amsunet.evaluation.explain._DPI", 30)  # pictures of 300 dots an inch take long
+    with captured_once():
+        _run_blocks(page, monkeypatch, capsys)
+
+
+def _run_blocks(page, monkeypatch, capsys):
     names: dict[str, object] = {}
     for language, code in CODE[page]:
         if "dicom_seg" in code:
@@ -100,7 +113,11 @@ def _shortened(words: list[str]) -> list[str]:
         return words
     for budget in {"--minutes", "--epochs"} & set(words):
         del words[words.index(budget) : words.index(budget) + 2]
-    return [*words, *(small[2:] if "--model" in words else small), "--epochs", "1", "--steps-per-epoch", "1"]
+    if "--model" in words:
+        small = small[2:]
+    elif "--config" not in words:
+        small = ["--model", "unet", *small]
+    return [*words, *small, "--epochs", "1", "--steps-per-epoch", "1"]
 
 
 def _check_tool(words: list[str]) -> None:
@@ -125,7 +142,8 @@ def _parse(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_commands_in_the_text_exist(page, place):
+def test_the_commands_in_the_text_exist(page, named, monkeypatch):
+    monkeypatch.chdir(named)
     text = re.sub(r"^```.*?^```", "", PAGES[page], flags=re.DOTALL | re.MULTILINE)
     for line in re.findall(r"`amsunet ([^`]+)`", text):
         words = shlex.split(line)
@@ -160,19 +178,19 @@ def test_links_lead_somewhere(page):
 )
 def test_source_files_that_a_page_names_are_there(page):
     """A newcomer looks for the file; one in a folder by its path, another by its name."""
-    package = Path(amsunet.__file__).parent
     for named in re.findall(r"`([\w/]+\.py)\b", (ROOT / page).read_text(encoding="utf-8")):
         if named in ("network.py", "my_network.py", "FILE.py"):  # a reader's own
             continue
-        folders = (
-            ROOT,
-            ROOT / "tests",
-            package.parent,
-            package,
-            *(folder for folder in package.iterdir() if folder.is_dir()),
-        )
-        nested = [path for root in (package, ROOT / "benchmarks", ROOT / "tests") for path in root.rglob(named)]
+        folders = (ROOT, Path(amsunet.__file__).parents[1])
+        nested = any(path.endswith(f"/{named}") for path in _sources())
         assert nested or any((folder / named).is_file() for folder in folders), f"{page} names {named}"
+
+
+@cache
+def _sources() -> list[str]:
+    """Every file of Python, below what a page may leave out."""
+    roots = Path(amsunet.__file__).parent, ROOT / "benchmarks", ROOT / "tests"
+    return [path.as_posix() for root in roots for path in root.rglob("*.py")]
 
 
 def _slug(heading: str) -> str:

@@ -91,7 +91,7 @@ amsunet.train("sample:nuclei", settings, out=place + "/run", device="cpu")
 same("train")
 amsunet.evaluate(place + "/run")
 same("evaluate")
-amsunet.check("sample:nuclei", {"epochs": 1, "base_channels": 4}, out=place + "/check")
+amsunet.check("sample:nuclei", settings, out=place + "/check")
 same("check")
 
 import click
@@ -124,12 +124,12 @@ assert not [name for name in sys.modules if name.startswith("openvino_telemetry"
 """
 
 
-def test_nothing_is_changed_whatever_amsunet_does(save, tmp_path, repeatable):
+def test_nothing_is_changed_whatever_amsunet_does(save, tmp_path, quick):
     """In one process, as what takes the time is to import all that others change when they are imported."""
     picture = save(tmp_path / "a.png", np.random.default_rng(0).integers(0, 256, (96, 80), dtype=np.uint8))
     has_export = all(importlib.util.find_spec(name) for name in ("onnxruntime", "openvino", "onnxscript"))
     done = subprocess.run(
-        [sys.executable, "-c", _LOOK + _EXPORT * has_export, tmp_path, picture, json.dumps(repeatable | {"epochs": 1})],
+        [sys.executable, "-c", _LOOK + _EXPORT * has_export, tmp_path, picture, json.dumps(quick | {"epochs": 1})],
         capture_output=True, text=True, check=False,
         env={name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"},
     )  # fmt: skip

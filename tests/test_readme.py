@@ -36,7 +36,8 @@ def test_every_command_runs(
     for line in commands:
         if line == "amsunet page":  # serves until it is stopped: tests/serving
             continue
-        words = shlex.split(re.sub(r"--minutes \d+", "--minutes 0.05 --base-channels 4 --steps-per-epoch 2", line))
+        words = shlex.split(re.sub(r"--minutes \d+", "--minutes 0.02 --base-channels 4 --steps-per-epoch 2", line))
+        words += ["--base-channels", "4", "--crop", "64", "--batch-size", "2"] * (words[1] == "check")
         monkeypatch.setattr(sys, "argv", words)
         with pytest.raises(SystemExit) as ended:
             main()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from amsunet.data.dataset import foreground_share, open_dataset
+from amsunet.data.dataset import Dataset, foreground_share, open_dataset
 from amsunet.data.discovery.draft import draft_manifest
 from amsunet.data.groups import warn_of_groups
 from amsunet.data.images import Array
@@ -203,8 +203,8 @@ def test_one_mask_with_an_unknown_value_can_be_left_out(
     assert dataset.problems[0].kind == "masks with unknown values"
 
 
-def test_drive_counts_inside_its_field_of_view_alone(shared: Callable[[str], Path]) -> None:
-    dataset = open_dataset(shared("DRIVE"))
+def test_drive_counts_inside_its_field_of_view_alone(opened: Callable[[str], Dataset]) -> None:
+    dataset = opened("DRIVE")
     assert len(dataset.samples) == 40 and not dataset.problems
     image, labels = dataset.read(dataset.samples[0])
     assert image.shape == (584, 565, 3) and 0.6 < (labels != IGNORE_INDEX).mean() < 0.75

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from amsunet.data.dataset import open_dataset
+from amsunet.data.dataset import Dataset, open_dataset
 from amsunet.data.fingerprint import Fingerprint, take_fingerprint
 from amsunet.data.images import Array
 
@@ -85,8 +85,8 @@ def test_small_discs_are_no_lines(tmp_path: Path, save: Callable[[Path, Array], 
     assert figures.thickness < 10 and not figures.thin
 
 
-def test_vessels_are_thin_lines(shared: Callable[[str], Path]) -> None:
-    dataset = open_dataset(shared("DRIVE"))
+def test_vessels_are_thin_lines(opened: Callable[[str], Dataset]) -> None:
+    dataset = opened("DRIVE")
     names = [sample.name for sample in dataset.samples if sample.split != "test"][:4]
     assert take_fingerprint(dataset, set(names)).thin
 
@@ -175,8 +175,8 @@ def test_masks_that_are_closed_outlines_are_warned_of(
     assert not warned or ("0.png, which filled would be" in warnings[0] and "if the inside is meant" in warnings[0])
 
 
-def test_vessels_are_no_outlines(shared: Callable[[str], Path]) -> None:
-    dataset = open_dataset(shared("DRIVE"))
+def test_vessels_are_no_outlines(opened: Callable[[str], Dataset]) -> None:
+    dataset = opened("DRIVE")
     assert take_fingerprint(dataset, {sample.name for sample in dataset.samples}).warnings == []
 
 

@@ -70,8 +70,8 @@ def test_without_a_second_observer_there_is_nothing(chase):
     assert (other.samples, other.notes, other.warnings) == ({}, (), ())
 
 
-def test_the_second_observer_of_drive_agrees_as_published(shared):
-    dataset = open_dataset(shared("DRIVE"))
+def test_the_second_observer_of_drive_agrees_as_published(opened):
+    dataset = opened("DRIVE")
     test = [sample for sample in dataset.samples if sample.split == "test"]
     other = open_other_observer(dataset, test)
     hits = sizes = 0
@@ -83,8 +83,8 @@ def test_the_second_observer_of_drive_agrees_as_published(shared):
     assert 2 * hits / sizes == pytest.approx(0.788, abs=0.002)  # F1 of the second observer in the literature
 
 
-def test_the_second_observer_of_drive_is_the_same_by_a_manifest(shared, tmp_path):
-    found = open_dataset(shared("DRIVE"))
+def test_the_second_observer_of_drive_is_the_same_by_a_manifest(shared, opened, tmp_path):
+    found = opened("DRIVE")
     draft_manifest(shared("DRIVE"), tmp_path / "drive.csv")
     listed = open_dataset(tmp_path / "drive.csv")
     assert sum(sample.other_observer is not None for sample in listed.samples) == 20

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from skimage.draw import disk
 
-from amsunet.data.dataset import open_dataset
+from amsunet.data.builtin_samples import locate
+from amsunet.data.discovery.layout import find_samples
 from amsunet.data.images import Array, read_image
 from amsunet.data.normalization import has_dark_objects
 from amsunet.data.polarity import find_polarity
@@ -122,8 +123,8 @@ def test_a_flat_image_is_not_inverted(value: int, channels: int) -> None:
 
 def test_the_nuclei_that_come_with_the_package_and_their_source_stay_as_networks_were_trained(shared) -> None:
     """The rule until now was the mean of the image alone; on these images both agree."""
-    for source in ("sample:nuclei", shared("DSB2018")):
-        for sample in open_dataset(source).samples[::9]:
+    for source in (locate("sample:nuclei"), shared("DSB2018")):
+        for sample in find_samples(source).samples[::9]:
             image = read_image(sample.image)
             low, high = np.percentile(image, (0.5, 99.5))
             assert has_dark_objects(image) == (np.clip((image - low) / (high - low), 0, 1).mean() > 0.5)

@@ -16,13 +16,14 @@ from made_device import CPU
 from made_networks import FAILING
 
 from amsunet.errors import InputError
+from amsunet.evaluation import trial_queue
 from amsunet.evaluation.compare import _splits, compare
 from amsunet.evaluation.comparison_page import write_page
 from amsunet.evaluation.study import StudyDesign
 from amsunet.evaluation.variant import Variant
 from amsunet.training.prepare import prepare
 
-SETTINGS = {"crop": (64, 64), "batch_size": 4, "steps_per_epoch": 2}
+SETTINGS = {"crop": (32, 32), "batch_size": 2, "steps_per_epoch": 2}
 TWO = [
     Variant(name="unet", model="unet", options={"base_channels": 4}),
     Variant(name="amsunet", model="amsunet", options={"base_channels": 4}),
@@ -31,26 +32,24 @@ TWO = [
 
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory, trials_here, logged):
-    """A network and one that fails, in processes of their own; then two networks and a second seed."""
+    """A network, and one that fails in a process of its own; then two networks and a second seed."""
     folder = tmp_path_factory.mktemp("study")
+    elsewhere = trial_queue._start
+
+    def start(out, trial, threads):
+        return (elsewhere if trial.name.startswith("failing") else here)(out, trial, threads)
+
     (folder / "failing.py").write_text(FAILING)
     failing = Variant(name="failing", model=f"{folder / 'failing.py'}:build")
     out = folder / "out"
-    one = [TWO[0], failing]
-    with logged() as said:
-        first = compare(
-            "sample:nuclei", one, {"epochs": 1, **SETTINGS}, out=out, design=StudyDesign(seeds=1, jobs=2), device=CPU
-        )
+    one, settings = [TWO[0], failing], {"epochs": 1, **SETTINGS}
+    with logged() as said, trials_here():
+        here = trial_queue._start
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(trial_queue, "_start", start)
+            first = compare("sample:nuclei", one, settings, out=out, design=StudyDesign(seeds=1, jobs=2), device=CPU)
         stamps = {path: path.stat().st_mtime_ns for path in out.glob("cells/*/model.safetensors")}
-        with trials_here():
-            second = compare(
-                "sample:nuclei",
-                TWO,
-                {"epochs": 1, **SETTINGS},
-                out=out,
-                design=StudyDesign(seeds=2, jobs=1),
-                device=CPU,
-            )
+        second = compare("sample:nuclei", TWO, settings, out=out, design=StudyDesign(seeds=2, jobs=1), device=CPU)
     return first, second, stamps, "\n".join(said)
 
 
@@ -139,7 +138,7 @@ def test_networks_are_checked_before_anything_is_trained(tmp_path):
 def _changed(**settings):
     """The plan, but for some settings."""
     name = " ".join(f"{name}={value}" for name, value in settings.items()) or "the plan"
-    return Variant(name=name, model="amsunet", options={"base_channels": 4}, settings=settings)
+    return Variant(name=name, model="unet", options={"base_channels": 4}, settings=settings)
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,12 @@ from amsunet.training.train import resume, train
 EXACT = RuntimeOptions(device="cpu", precision="float32")
 
 
+@pytest.fixture(scope="module")
+def evaluated(run):
+    """On its test images."""
+    return evaluate(run)
+
+
 def test_evaluation_and_report_load_the_network_once(run, monkeypatch):
     loaded, real = [], loader.load_model
     monkeypatch.setattr(loader, "load_model", lambda *given: loaded.append(given) or real(*given))
@@ -190,14 +196,13 @@ def test_the_calibration_error_before_the_temperature_is_that_of_a_network_witho
     assert plain.uncalibrated.error() == pytest.approx(plain.calibration.error(), abs=1e-6)
 
 
-def test_pooled_scores_are_those_of_all_pixels(run):
-    evaluation = evaluate(run)
+def test_pooled_scores_are_those_of_all_pixels(evaluated):
     tp, fp, fn = (
-        sum(getattr(image.classes[0], name) for image in evaluation.images)
+        sum(getattr(image.classes[0], name) for image in evaluated.images)
         for name in ("true_positives", "false_positives", "false_negatives")
     )
-    assert evaluation.pooled()["iou"] == pytest.approx(tp / (tp + fp + fn))
-    assert evaluation.pooled()["dice"] == pytest.approx(2 * tp / (2 * tp + fp + fn))
+    assert evaluated.pooled()["iou"] == pytest.approx(tp / (tp + fp + fn))
+    assert evaluated.pooled()["dice"] == pytest.approx(2 * tp / (2 * tp + fp + fn))
 
 
 def test_the_scores_are_those_of_what_predict_gives(run):
@@ -207,20 +212,19 @@ def test_the_scores_are_those_of_what_predict_gives(run):
     assert areas["foreground"] == image.classes[0].true_positives + image.classes[0].false_positives
 
 
-def test_on_foreign_data_what_was_trained_on_is_left_out(run, tmp_path):
-    evaluation = evaluate(run)
-    for image in evaluation.images:
+def test_on_foreign_data_what_was_trained_on_is_left_out(run, evaluated, tmp_path):
+    for image in evaluated.images:
         for kind, path in (("images", image.sample.image), ("masks", *image.sample.masks.values())):
             (tmp_path / kind).mkdir(exist_ok=True)
             shutil.copy(path, tmp_path / kind)
     foreign = evaluate(run, tmp_path)
     assert foreign.split == "all"
-    assert sorted(image.dice for image in foreign.images) == pytest.approx(sorted(i.dice for i in evaluation.images))
+    assert sorted(image.dice for image in foreign.images) == pytest.approx(sorted(i.dice for i in evaluated.images))
     trained = evaluate(run, split="val").images[0].sample
     shutil.copy(trained.image, tmp_path / "images")
     shutil.copy(*trained.masks.values(), tmp_path / "masks")
     again = evaluate(run, tmp_path)
-    assert len(again.images) == len(evaluation.images)
+    assert len(again.images) == len(evaluated.images)
     assert "1 images are left out" in again.notes[0]
 
 
@@ -240,10 +244,10 @@ def test_how_the_masks_of_a_run_are_read_is_logged_when_it_is_trained_and_noted_
 
 
 @pytest.mark.parametrize("marked", [4, 2])
-def test_a_second_observer_is_scored_beside_the_network(run, tmp_path, monkeypatch, marked):
-    source, out = evaluate(run), tmp_path / "data"
+def test_a_second_observer_is_scored_beside_the_network(run, evaluated, tmp_path, marked):
+    out = tmp_path / "data"
     out.mkdir()
-    for number, image in enumerate(source.images):
+    for number, image in enumerate(evaluated.images):
         name = f"Image_{number:02}L"
         Image.open(image.sample.image).save(out / f"{name}.png")
         (mask,) = (np.asarray(Image.open(path)) for path in image.sample.masks.values())
@@ -277,10 +281,9 @@ def test_a_second_observer_is_scored_beside_the_network(run, tmp_path, monkeypat
     assert "AUC" not in section and "HD95" in section
 
 
-def test_without_a_second_observer_nothing_is_said_of_one(run):
-    evaluation = evaluate(run)
-    assert evaluation.observer is None and evaluation.summary()["observer"] is None
-    assert "second observer" not in evaluation.table() + write_report(evaluation).read_text()
+def test_without_a_second_observer_nothing_is_said_of_one(evaluated):
+    assert evaluated.observer is None and evaluated.summary()["observer"] is None
+    assert "second observer" not in evaluated.table() + write_report(evaluated).read_text()
 
 
 def test_a_model_file_stands_for_its_run_and_alone_says_what_is_not_known(run, tmp_path, monkeypatch):
@@ -358,8 +361,8 @@ def test_images_unlike_the_training_images_are_told_as_predict_does(run, tmp_pat
     assert f"warning: {evaluation.findings[-1]}" in evaluation.table()
 
 
-def test_the_report_is_one_file_that_loads_nothing(run):
-    html = unescape(write_report(evaluate(run)).read_text())
+def test_the_report_is_one_file_that_loads_nothing(evaluated):
+    html = unescape(write_report(evaluated).read_text())
     assert html.count("<img") == 3
     assert html.count("data:image/jpeg;base64,") == 3
     for outside in ('src="http', 'href="http', "<script", "<link", "@import"):
@@ -379,18 +382,18 @@ def test_the_report_is_one_file_that_loads_nothing(run):
     assert plan.count("<tr>") > 10 and "{}" not in plan and 'small"></td>' not in plan
 
 
-def test_the_runs_own_data_are_known_wherever_they_lie(make_dataset, tiny, tmp_path):
+def test_the_runs_own_data_are_known_wherever_they_lie(make_dataset, quick, tmp_path):
     data = make_dataset(12)
-    training = train(data, {"epochs": 1, **tiny}, out=tmp_path / "run", device=CPU)
+    training = train(data, {"epochs": 1, **quick}, out=tmp_path / "run", device=CPU)
     data.rename(tmp_path / "moved")
     evaluation = evaluate(training.run, tmp_path / "moved")
     assert (evaluation.split, len(evaluation.images)) == ("test", 2)
 
 
-def test_what_is_broken_is_left_out_in_another_place_too(make_dataset, tiny, tmp_path):
+def test_what_is_broken_is_left_out_in_another_place_too(make_dataset, quick, tmp_path):
     data = make_dataset(12)
     training = train(
-        data, {"epochs": 1, **tiny}, out=tmp_path / "run", data_options=DataOptions(group=r"(\d+)\.png"), device=CPU
+        data, {"epochs": 1, **quick}, out=tmp_path / "run", data_options=DataOptions(group=r"(\d+)\.png"), device=CPU
     )
     data.rename(tmp_path / "moved")
     shutil.copy(tmp_path / "moved" / "images" / "00.png", tmp_path / "moved" / "images" / "alone.png")
@@ -399,11 +402,11 @@ def test_what_is_broken_is_left_out_in_another_place_too(make_dataset, tiny, tmp
     assert len(evaluate(training.run, tmp_path / "moved", data_options=DataOptions(skip_broken=True)).images) == 2
 
 
-def test_no_file_of_a_run_names_a_patient_of_a_table(make_dataset, tiny, tmp_path):
+def test_no_file_of_a_run_names_a_patient_of_a_table(make_dataset, quick, tmp_path):
     data = make_dataset(12)
     lines = [f"{number:02}.png,Patient{number // 2}Miller" for number in range(12)]
     (data / "patients.csv").write_text("\n".join(["image,patient_name", *lines]))
-    training = train(data, {"epochs": 1, **tiny}, out=tmp_path / "run", device=CPU)
+    training = train(data, {"epochs": 1, **quick}, out=tmp_path / "run", device=CPU)
     evaluation = evaluate(training.run)
     write_report(evaluation)
     groups = {image.sample.group for image in evaluation.images}

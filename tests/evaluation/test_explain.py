@@ -51,8 +51,8 @@ def test_every_picture_says_where_in_the_network_it_is(run, undrawn, picture, tm
     assert titles[-13:] == [*encoder, *decoder, *decoder]
 
 
-def test_another_network_shows_its_receptive_field(tiny, picture, tmp_path):
-    training = train("sample:nuclei", {"epochs": 1, "model": "unet", **tiny}, out=tmp_path / "run", device=CPU)
+def test_another_network_shows_its_receptive_field(quick, picture, tmp_path):
+    training = train("sample:nuclei", {"epochs": 1, **quick}, out=tmp_path / "run", device=CPU)
     assert [path.name for path in explain(training.run, picture, tmp_path / "out")] == ["receptive_field.png"]
 
 

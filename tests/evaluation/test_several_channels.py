@@ -104,7 +104,8 @@ def test_slices_are_predicted_one_by_one_where_axes_are_set(trained, tmp_path, p
     assert "holds 6 pages" in str(*refused.failures.values())
 
 
-def test_the_audit_and_the_pictures_show_channels(trained, stained, tiny, tmp_path):
+def test_the_audit_and_the_pictures_show_channels(trained, stained, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("amsunet.evaluation.explain._DPI", 30)  # pictures of 300 dots an inch take long
     checked = check(stained, {**tiny, "epochs": 1}, data_options=OPTIONS, out=tmp_path / "check", device=CPU)
     assert "2 channels (noise, nuclei)" in str(checked)
     sheet = np.asarray(Image.open(checked.sheet))

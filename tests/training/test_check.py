@@ -41,12 +41,12 @@ def test_check_tells_what_it_found_and_what_it_costs(checked):
 
 def test_check_shows_the_plan_that_train_would_follow(tiny, tmp_path):
     """Minutes are cut into epochs, few passes make the augmentation light, and what would do is told."""
-    settings = {**tiny, "steps_per_epoch": None, "crop": (128, 128), "base_channels": 32, "batch_size": 8}
-    result = check("sample:nuclei", {"minutes": 0.01, **settings}, out=tmp_path, device=CPU)
+    settings = {**tiny, "steps_per_epoch": None}
+    result = check("sample:nuclei", {"minutes": 0.001, **settings}, out=tmp_path, device=CPU)
     assert result.plan.steps_per_epoch == 4
     assert result.plan.augmentation == "light"
     assert "(about 6 epochs of 4 steps)" in str(result)
     record = json.loads((tmp_path / "check.json").read_text())
     assert record["plan"]["steps_per_epoch"] == 4
-    assert record["warnings"][-1].startswith("0.01 minutes are too few here: reading and measuring took ")
+    assert record["warnings"][-1].startswith("0.001 minutes are too few here: reading and measuring took ")
     assert record["warnings"][-1] in str(result)

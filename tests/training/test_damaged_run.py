@@ -19,9 +19,15 @@ from amsunet.training.train import resume
 
 
 @pytest.fixture(scope="module")
-def copy(whole, tmp_path_factory):
-    """The finished run at another place."""
-    return shutil.copytree(whole.run, tmp_path_factory.mktemp("damaged") / "run")
+def sound(ensemble):
+    """A finished run, to read from."""
+    return ensemble / "fold0"
+
+
+@pytest.fixture(scope="module")
+def copy(sound, tmp_path_factory):
+    """The same at another place."""
+    return shutil.copytree(sound, tmp_path_factory.mktemp("damaged") / "run")
 
 
 @pytest.mark.parametrize("name", ["config.json", "data.json"])
@@ -42,10 +48,10 @@ def test_any_wrong_value_in_a_record_is_read_or_refused_in_one_sentence(copy, na
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_what_is_read_though_it_is_wrong_ends_in_one_sentence_or_well(copy, whole, tmp_path, seed):
+def test_what_is_read_though_it_is_wrong_ends_in_one_sentence_or_well(copy, sound, tmp_path, seed):
     name = ("config.json", "data.json", "environment.json", "calibration.json")[seed % 4]
     forms = list(damaged(copy / name))
-    run = shutil.copytree(whole.run, tmp_path / "run")
+    run = shutil.copytree(sound, tmp_path / "run")
     for what, text in random.Random(seed).sample(forms, len(forms)):
         (run / name).write_text(text, encoding="utf-8")
         try:

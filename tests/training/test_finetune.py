@@ -114,18 +114,18 @@ def test_a_start_that_cannot_be_read_leaves_nothing_behind(tiny, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_test_images_that_the_start_saw_are_told(whole, tiny, tmp_path, said):
+def test_test_images_that_the_start_saw_are_told(whole, quick, tmp_path, said):
     """The first run holds nothing back; the second one is evaluated on what the first was trained on."""
     splits = dict.fromkeys(whole_names(whole.run), "train") | {whole_names(whole.run)[0]: "val"}
     first = train(
         "sample:nuclei",
-        {"epochs": 1, **tiny},
+        {"epochs": 1, **quick},
         out=tmp_path / "first",
         data_options=DataOptions(splits=splits),
         device=CPU,
     )
     second = train(
-        "sample:nuclei", {"epochs": 1, "pretrained": str(first.run), **tiny}, out=tmp_path / "second", device=CPU
+        "sample:nuclei", {"epochs": 1, "pretrained": str(first.run), **quick}, out=tmp_path / "second", device=CPU
     )
     assert any("was trained on 4 of the test images" in line for line in said)
     evaluation = evaluate(second.run)

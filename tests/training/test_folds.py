@@ -19,8 +19,8 @@ from amsunet.training.train import resume, train
 
 
 @pytest.fixture
-def settings(repeatable):
-    return repeatable | {"epochs": 2}
+def settings(quick):
+    return quick | {"epochs": 2}
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_fold_killed_before_its_first_epoch_ended_begins_anew(copy, ensemble, 
     assert records(copy) == records(ensemble)
 
 
-def test_images_named_for_validation_are_in_the_folds_too(make_dataset, tiny, tmp_path):
+def test_images_named_for_validation_are_in_the_folds_too(make_dataset, quick, tmp_path):
     data = make_dataset(12)
     for split, names in {"train": range(6), "val": range(6, 9), "test": range(9, 12)}.items():
         for kind in ("images", "masks"):
@@ -135,16 +135,16 @@ def test_images_named_for_validation_are_in_the_folds_too(make_dataset, tiny, tm
                 (data / kind / f"{name:02}.png").rename(data / split / kind / f"{name:02}.png")
     shutil.rmtree(data / "images")
     shutil.rmtree(data / "masks")
-    training = train(data, {"epochs": 1, **tiny}, out=tmp_path / "run", folds=2, device=CPU)
+    training = train(data, {"epochs": 1, **quick}, out=tmp_path / "run", folds=2, device=CPU)
     assert len(training.folds.fold_of) == 9
     assert read_run(training.run)[1].splits.keys() - training.folds.fold_of.keys() == {
         name for name, split in read_run(training.run)[1].splits.items() if split == "test"
     }
 
 
-def test_too_many_folds_are_refused_and_leave_nothing(tiny, tmp_path):
+def test_too_many_folds_are_refused_and_leave_nothing(quick, tmp_path):
     with pytest.raises(InputError, match="12 images or patients cannot be cut into 30 folds: ask for fewer"):
-        train("sample:nuclei", {"epochs": 1, **tiny}, out=tmp_path / "run", folds=30, device=CPU)
+        train("sample:nuclei", {"epochs": 1, **quick}, out=tmp_path / "run", folds=30, device=CPU)
     assert not (tmp_path / "run").exists()
 
 
@@ -174,10 +174,10 @@ def test_a_changed_digit_in_the_scores_is_noticed_and_a_file_of_an_earlier_versi
     assert read_folds(copy) == known
 
 
-def test_an_ensemble_is_no_start_and_a_fold_of_it_is(ensemble, tiny, tmp_path):
+def test_an_ensemble_is_no_start_and_a_fold_of_it_is(ensemble, quick, tmp_path):
     with pytest.raises(InputError, match=r"is an ensemble of networks: name one of them, as .*fold0"):
-        train("sample:nuclei", {"epochs": 1, "pretrained": str(ensemble), **tiny}, out=tmp_path / "run", device=CPU)
+        train("sample:nuclei", {"epochs": 1, "pretrained": str(ensemble), **quick}, out=tmp_path / "run", device=CPU)
     training = train(
-        "sample:nuclei", {"epochs": 1, "pretrained": str(ensemble / "fold0"), **tiny}, out=tmp_path / "run", device=CPU
+        "sample:nuclei", {"epochs": 1, "pretrained": str(ensemble / "fold0"), **quick}, out=tmp_path / "run", device=CPU
     )
     assert load_model(training.run / FILE_NAME)[1].arguments["base_channels"] == 4

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from made_device import CPU
@@ -23,13 +24,26 @@ from amsunet.training.train import resume, train
 
 
 @pytest.fixture(scope="module")
-def settings(repeatable):
-    return {**repeatable, "crop": (32, 32), "batch_size": 2, "steps_per_epoch": 3, "epochs": 2}
+def settings(quick):
+    return {**quick, "steps_per_epoch": 3, "epochs": 2}
 
 
-@pytest.fixture
-def data(make_dataset):
-    return make_dataset(6)
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, picture, disc, save):
+    """Six images, to read from."""
+    folder = tmp_path_factory.mktemp("data") / "set"
+    for number in range(6):
+        save(folder / "images" / f"{number}.png", picture(number))
+        save(folder / "masks" / f"{number}.png", np.uint8(255) * disc(number))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unbroken(data, settings, record, tmp_path_factory):
+    """What a training comes to that nothing stops."""
+    run = tmp_path_factory.mktemp("unbroken") / "run"
+    train(data, settings, out=run, device=CPU)
+    return record(run)
 
 
 def _killed_in_turn(data, folder, settings, count, seed):
@@ -62,8 +76,7 @@ def test_a_training_killed_before_some_changes_on_disk_goes_on_and_ends_the_same
 
 
 @pytest.mark.parametrize("at", [[(0, 0)], [(1, 1)], [(1, 0), (1, 1)]], ids=["first", "middle", "twice"])
-def test_a_stopped_training_goes_on_from_the_very_step(data, settings, record, tmp_path, monkeypatch, at):
-    train(data, settings, out=tmp_path / "whole", device=CPU)
+def test_a_stopped_training_goes_on_from_the_very_step(data, settings, unbroken, record, tmp_path, monkeypatch, at):
     steps = _count_steps(monkeypatch)
     for number, place in enumerate(at):
         with monkeypatch.context() as patch:
@@ -73,7 +86,7 @@ def test_a_stopped_training_goes_on_from_the_very_step(data, settings, record, t
         assert stopped.interrupted and not stopped.terminated
     resume(tmp_path / "run")
     assert steps == [(epoch, step) for epoch in range(2) for step in range(3)], "no step is done twice"
-    assert record(tmp_path / "run") == record(tmp_path / "whole")
+    assert record(tmp_path / "run") == unbroken
 
 
 def _count_steps(patch):
@@ -103,9 +116,10 @@ class _Killed(BaseException):
     """Nothing catches it."""
 
 
-def test_a_stop_while_validating_is_saved_before_validation_ends(data, settings, record, tmp_path, monkeypatch):
+def test_a_stop_while_validating_is_saved_before_validation_ends(
+    data, settings, unbroken, record, tmp_path, monkeypatch
+):
     """Killed a moment later it does the last step again, and no whole epoch."""
-    train(data, settings, out=tmp_path / "whole", device=CPU)
     validate, end, pressed = SegmentationTask.validation_step, SegmentationTask.on_validation_epoch_end, []
 
     def press(self, batch, index):
@@ -125,7 +139,7 @@ def test_a_stop_while_validating_is_saved_before_validation_ends(data, settings,
     steps = _count_steps(monkeypatch)
     resume(tmp_path / "run")
     assert steps == [(1, 2)]
-    assert record(tmp_path / "run") == record(tmp_path / "whole")
+    assert record(tmp_path / "run") == unbroken
 
 
 def test_sigterm_saves_first_validates_later_and_ends_with_143(data, tmp_path, monkeypatch, capfd):
@@ -137,7 +151,7 @@ def test_sigterm_saves_first_validates_later_and_ends_with_143(data, tmp_path, m
         "on_validation_epoch_start",
         lambda self: (saved.append((run / LAST).exists()), begin(self))[1],
     )
-    options = "--epochs 9 --steps-per-epoch 2 --base-channels 4 --crop 32 --batch-size 2 --device cpu"
+    options = "--epochs 9 --steps-per-epoch 2 --model unet --base-channels 4 --crop 32 --batch-size 2 --device cpu"
     monkeypatch.setattr(sys, "argv", ["amsunet", "train", str(data), "--out", str(run), *options.split()])
     with pytest.raises(SystemExit) as ended:
         main()

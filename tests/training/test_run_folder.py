@@ -140,12 +140,12 @@ def test_where_threads_are_not_known_nothing_is_said(tmp_path, content):
     assert threads_of(tmp_path) is None
 
 
-def test_changed_data_are_noticed(tiny, tmp_path, said):
+def test_changed_data_are_noticed(quick, tmp_path, said):
     rng = np.random.default_rng(0)
     for number in range(4):
         write_image(tmp_path / "data" / "images" / f"{number}.png", rng.integers(0, 255, (64, 64), np.uint8))
         write_image(tmp_path / "data" / "masks" / f"{number}.png", np.tri(64, dtype=np.uint8))
-    train(tmp_path / "data", {"epochs": 1, **tiny}, out=tmp_path / "run", device=CPU)
+    train(tmp_path / "data", {"epochs": 1, **quick}, out=tmp_path / "run", device=CPU)
     write_image(tmp_path / "data" / "masks" / "1.png", np.tri(64, k=9, dtype=np.uint8))
     resume(tmp_path / "run")
     told = "warning: 1 mask differs from those trained on, as 1: what was learned so far is of the former ones"

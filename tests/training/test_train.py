@@ -111,7 +111,7 @@ def test_a_killed_training_resumed_equals_an_unbroken_one(whole, repeatable, rec
 
 
 def test_ctrl_c_ends_well_with_a_model_and_a_report(interrupt, tmp_path, monkeypatch, capfd):
-    options = "--epochs 1000 --steps-per-epoch 2 --base-channels 4 --crop 64 --batch-size 4 --device cpu"
+    options = "--epochs 1000 --steps-per-epoch 2 --model unet --base-channels 4 --crop 32 --batch-size 2 --device cpu"
     run = tmp_path / "run"
     monkeypatch.setattr(sys, "argv", ["amsunet", "train", "sample:nuclei", "--out", str(run), *options.split()])
     interrupt(2, 0)
@@ -146,9 +146,9 @@ def test_ctrl_c_from_outside_ends_well_with_a_model_and_a_report(make_dataset, t
     load_model(run / FILE_NAME)
 
 
-def test_ctrl_c_in_the_first_epoch_keeps_a_model_too(repeatable, interrupt, tmp_path):
+def test_ctrl_c_in_the_first_epoch_keeps_a_model_too(quick, interrupt, tmp_path):
     interrupt(0, 0)
-    training = train("sample:nuclei", repeatable, out=tmp_path / "run", device=CPU)
+    training = train("sample:nuclei", quick | {"epochs": 3}, out=tmp_path / "run", device=CPU)
     assert training.interrupted
     load_model(training.run / FILE_NAME)
 
@@ -160,8 +160,8 @@ def test_resuming_a_finished_training_changes_nothing(whole, record, tmp_path):
     assert training.best_epoch == whole.training.best_epoch
 
 
-def test_a_training_that_stopped_for_lack_of_progress_stays_stopped(repeatable, record, tmp_path):
-    settings = repeatable | {"epochs": 9, "patience": 1, "learning_rate": 1e-12}
+def test_a_training_that_stopped_for_lack_of_progress_stays_stopped(quick, record, tmp_path):
+    settings = quick | {"epochs": 9, "patience": 1, "learning_rate": 1e-12}
     stopped = train("sample:nuclei", settings, out=tmp_path / "run", device=CPU)
     assert stopped.epochs < 9
     assert len(record(stopped.run)[1]) == stopped.best_epoch + 2
@@ -170,12 +170,10 @@ def test_a_training_that_stopped_for_lack_of_progress_stays_stopped(repeatable, 
     assert record(stopped.run) == before
 
 
-def test_a_run_goes_on_with_its_data_elsewhere(
-    repeatable, interrupt, record, whole, make_dataset, tmp_path, monkeypatch
-):
+def test_a_run_goes_on_with_its_data_elsewhere(quick, interrupt, make_dataset, tmp_path, monkeypatch):
     data = make_dataset(12)
     interrupt(1, 0)
-    stopped = train(data, repeatable, out=tmp_path / "run", device=CPU)
+    stopped = train(data, quick | {"epochs": 3}, out=tmp_path / "run", device=CPU)
     monkeypatch.undo()
     data.rename(tmp_path / "moved")
     with pytest.raises(InputError, match="set"):
@@ -193,7 +191,7 @@ def test_divergence_ends_with_a_suggestion(tiny, tmp_path):
 
 
 @pytest.mark.parametrize("clip", [None, 1.0])
-def test_a_gradient_that_is_no_number_is_left_out(tiny, tmp_path, monkeypatch, clip):
+def test_a_gradient_that_is_no_number_is_left_out(quick, tmp_path, monkeypatch, clip):
     """One does not spoil the weights; one after another ends the training."""
     clipped, spoilt = SegmentationTask.on_before_optimizer_step, {2, 3}
 
@@ -204,7 +202,7 @@ def test_a_gradient_that_is_no_number_is_left_out(tiny, tmp_path, monkeypatch, c
         clipped(self, optimizer)
 
     monkeypatch.setattr(SegmentationTask, "on_before_optimizer_step", spoil)
-    options = {**tiny, "gradient_clip": clip}
+    options = {**quick, "gradient_clip": clip}
     made = train("sample:nuclei", {"epochs": 2, **options}, out=tmp_path / "run", device=CPU)
     assert not spoilt, "they came up"
     assert all(value.isfinite().all() for value in load_model(made.run / FILE_NAME)[0].state_dict().values())
@@ -216,19 +214,19 @@ def test_a_gradient_that_is_no_number_is_left_out(tiny, tmp_path, monkeypatch, c
 @pytest.mark.parametrize(
     ("epoch", "kept"), [(0, "nothing was kept"), (1, "the weights of epoch 1 are kept")], ids=["first", "second"]
 )
-def test_weights_that_are_no_numbers_are_never_kept(tiny, tmp_path, monkeypatch, epoch, kept):
+def test_weights_that_are_no_numbers_are_never_kept(quick, tmp_path, monkeypatch, epoch, kept):
     """The last step of an epoch spoils the weights, so that validation is the first to see them."""
     step = SegmentationTask.on_train_batch_end
 
     def spoil(self, outputs, batch, index):
         step(self, outputs, batch, index)
-        if (self.current_epoch, index) == (epoch, tiny["steps_per_epoch"] - 1):
+        if (self.current_epoch, index) == (epoch, quick["steps_per_epoch"] - 1):
             self.network.head.bias.data.fill_(float("nan"))
 
     monkeypatch.setattr(SegmentationTask, "on_train_batch_end", spoil)
     run = tmp_path / "run"
     with pytest.raises(InputError, match=rf"diverged in epoch {epoch + 1} .*{kept}"):
-        train("sample:nuclei", {"epochs": 3, "ema": False, **tiny}, out=run, device=CPU)
+        train("sample:nuclei", {"epochs": 3, "ema": False, **quick}, out=run, device=CPU)
     assert (run / FILE_NAME).exists() == (epoch > 0)
     if epoch:
         assert all(value.isfinite().all() for value in load_model(run / FILE_NAME)[0].state_dict().values())

@@ -36,9 +36,13 @@ Happening = Callable[[int], None]
 """Done in each process by its rank before it begins."""
 CPU = choose_device("cpu", "float32")
 SETTINGS: dict[str, Any] = {
-    "base_channels": 4, "crop": (32, 32), "batch_size": 2, "steps_per_epoch": 3, "epochs": 2, "deterministic": True,
+    "model": "unet", "base_channels": 4, "crop": (32, 32), "batch_size": 2, "steps_per_epoch": 3, "epochs": 2,
+    "deterministic": True,
 }  # fmt: skip
-LAYER = {**SETTINGS, "model_options": {"norm": "layer"}, "augmentation": "none", "quarter_turns": False}
+LAYER = {
+    **SETTINGS, "model": "amsunet", "model_options": {"norm": "layer"}, "augmentation": "none", "quarter_turns": False,
+}  # fmt: skip
+"""Of a network that takes no statistics over a batch: a part of one is the same as the whole."""
 TAUGHT = {**LAYER, "batch_size": 8, "epochs": 2, "steps_per_epoch": 12, "learning_rate": 0.02}
 STILL = {**LAYER, "learning_rate": 1e-30, "epochs": 1, "steps_per_epoch": 1}
 """Weights do not move: those of any number of processes are the same, and so is what is validated."""

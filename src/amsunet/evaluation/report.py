@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -34,8 +35,9 @@ from amsunet.training.setting_values import as_text
 _CASES = 3
 
 
-def render(template: str, **values: object) -> str:
-    """Fill a template of this package."""
+@cache
+def _environment() -> Environment:
+    """With the templates that were compiled so far."""
     jinja = Environment(
         loader=ChoiceLoader([PackageLoader("amsunet.evaluation"), PackageLoader("amsunet", "page")]),
         autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -43,7 +45,12 @@ def render(template: str, **values: object) -> str:
         lstrip_blocks=True,
     )  # fmt: skip
     jinja.filters.update(as_text=as_text, number=number)
-    return jinja.get_template(template).render(**values)
+    return jinja
+
+
+def render(template: str, **values: object) -> str:
+    """Fill a template of this package."""
+    return _environment().get_template(template).render(**values)
 
 
 def write_report(evaluation: Evaluation) -> Path:

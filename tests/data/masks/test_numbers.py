@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy import ndimage
 from amsunet.data.discovery.layout import find_samples
 from amsunet.data.images import Array, read_image
 from amsunet.data.masks.numbers import classify_numbers
-from amsunet.data.masks.summary import summarise_mask
+from amsunet.data.masks.summary import MaskSummary, summarise_mask
 from amsunet.errors import InputError
 
 SETS = ((1, 2, 3), (1, 2, 3), (1, 2), (2, 3), (1, 2, 3), (1, 3), (3,), (2,))
@@ -124,6 +125,11 @@ def test_organs_of_a_stray_pixel_are_not_objects() -> None:
     assert (convention.decode(scenes[4][1], Path("m.png")) == 255).sum() == 1
 
 
+@cache
+def _summary(mask: Path, image: Path) -> MaskSummary:
+    return summarise_file(mask, read_image(image))
+
+
 @pytest.mark.parametrize("count", [2, 3, 5, 10])
 def test_published_labels_are_understood_in_any_selection(count: int, shared: Callable[[str], Path]) -> None:
     glands = sorted((shared("GlaS") / "train" / "images").iterdir())[:20]
@@ -133,7 +139,7 @@ def test_published_labels_are_understood_in_any_selection(count: int, shared: Ca
         "nuclei": [(shared("DSB2018") / "images" / path.name, path) for path in nuclei],
     }
     for name, chosen in pairs.items():
-        masks = [summarise_file(mask, read_image(image)) for image, mask in chosen]
+        masks = [_summary(mask, image) for image, mask in chosen]
         for repeat in range(8):
             some = np.random.default_rng(repeat).choice(len(masks), count, replace=False)
             verdict = classify_numbers([masks[number] for number in some]).kind
@@ -145,7 +151,7 @@ def test_tissues_of_the_sample_are_classes_in_any_selection(count: int) -> None:
     import amsunet
 
     samples = find_samples(Path(amsunet.__file__).parent / "data" / "samples" / "brain").samples
-    masks = [summarise_file(sample.masks[""], read_image(sample.image)) for sample in samples]
+    masks = [_summary(sample.masks[""], sample.image) for sample in samples]
     for repeat in range(8):
         some = np.random.default_rng(repeat).choice(len(masks), count, replace=False)
         assert classify_numbers([masks[number] for number in some]).kind == "classes"
