@@ -13,8 +13,10 @@ import tifffile
 from browser_arrays import decoded, given, run, taken
 from PIL import Image, ImageFilter
 
+from amsunet.data.image_spacing import spacing_of
 from amsunet.data.images import read_image
 from amsunet.data.masks.files import read_mask
+from amsunet.data.spacing import unit_of
 
 HEIGHT, WIDTH = 37, 53
 _NOISE = np.random.default_rng(5).integers(0, 65536, (HEIGHT, WIDTH, 4), dtype=np.uint16)
@@ -241,25 +243,62 @@ def test_what_is_no_image_is_one_error(name, blank_once):
     assert found["values"]["name"] == "scan.png"
 
 
-def test_the_size_of_a_pixel(blank_once):
-    def spacing(content: bytes) -> Any:
-        script = "const {decode} = await import('/decode.js'); return (await decode(given($[0]), '')).spacing;"
-        return run(blank_once, script, given(content))
+def _ome(sides: str) -> bytes:
+    return f'<?xml version="1.0"?><OME><Image><Pixels {sides}/></Image></OME>'.encode()
 
-    centimetres = {"resolution": (20_000, 10_000), "resolutionunit": "CENTIMETER"}
-    imagej = "ImageJ=1.53t\nunit=micron\n"
-    ome = '<?xml version="1.0"?><OME><Image><Pixels PhysicalSizeX="250" PhysicalSizeXUnit="nm" PhysicalSizeY="0.5"/>'
-    assert spacing(_tiff(GREY8, **centimetres)) == {"rows": 1, "columns": 0.5, "unit": "µm"}
-    assert spacing(_tiff(GREY8, resolution=(300, 300), resolutionunit="INCH")) is None  # a printer's
-    assert spacing(_tiff(GREY8)) is None
-    assert spacing(_tiff(GREY8, description=imagej, resolution=(4, 4))) == {"rows": 0.25, "columns": 0.25, "unit": "µm"}
-    assert spacing(_tiff(GREY8, description=ome)) == {"rows": 0.5, "columns": 0.25, "unit": "µm"}
-    assert spacing(_tiff(GREY8, description=ome.replace("nm", "µm").replace("0.5", "250").encode())) == {
-        "rows": 0.25,
-        "columns": 0.25,
-        "unit": "mm",
-    }
-    assert spacing(PNG["grey"]) is None
+
+_IMAGEJ = "ImageJ=1.53t\nunit=micron\n"
+SIZED = {
+    "centimetres": (".tif", _tiff(GREY8, resolution=(20_000, 10_000), resolutionunit="CENTIMETER")),
+    "a printer's": (".tif", _tiff(GREY8, resolution=(300, 300), resolutionunit="INCH")),
+    "no word": (".tif", _tiff(GREY8)),
+    "ImageJ": (".tif", _tiff(GREY8, description=_IMAGEJ, resolution=(4, 4))),
+    "on its side": (".tif", _tiff(GREY8, description=_IMAGEJ, resolution=(4, 2), extratags=[(274, 3, 1, 6, True)])),
+    "OME": (".tif", _tiff(GREY8, description=_ome('PhysicalSizeX="250" PhysicalSizeXUnit="nm" PhysicalSizeY="0.5"'))),
+    "OME in mm": (".tif", _tiff(GREY8, description=_ome('PhysicalSizeX="250" PhysicalSizeY="250"'))),
+    "OME, escaped": (
+        ".tif",
+        _tiff(GREY8, description=_ome('PhysicalSizeX = "2" PhysicalSizeXUnit="&#181;m" PhysicalSizeY="3"')),
+    ),
+    "OME, one side": (".tif", _tiff(GREY8, description=_ome('PhysicalSizeX="2"'))),
+    "OME, no size": (".tif", _tiff(GREY8, description=_ome('PhysicalSizeX="0" PhysicalSizeY="2"'))),
+    "png": (".png", _pillow(GREY8, "PNG", dpi=(50_800, 25_400))),
+    "png of a printer": (".png", _pillow(GREY8, "PNG", dpi=(300, 300))),
+    "png on its side": (".png", _pillow(GREY8, "PNG", dpi=(50_800, 25_400), exif=_turned(6))),
+    "png without": (".png", _pillow(GREY8, "PNG")),
+}
+
+
+@pytest.mark.parametrize("name", SIZED)
+def test_the_size_of_a_pixel_is_that_of_the_package(name, blank_once, tmp_path):
+    suffix, content = SIZED[name]
+    path = tmp_path / f"image{suffix}"
+    path.write_bytes(content)
+    script = "const {decode} = await import('/decode.js'); return (await decode(given($[0]), '')).spacing;"
+    found, expected = run(blank_once, script, given(content)), spacing_of(path)
+    if expected is None:
+        assert found is None
+    else:
+        assert found["unit"] == {"mm": "mm", "um": "µm"}[unit_of(expected)]
+        millimetres = 1 if found["unit"] == "mm" else 1e-3
+        assert (found["rows"] * millimetres, found["columns"] * millimetres) == pytest.approx(expected, rel=1e-9)
+
+
+CLINIC = {
+    "scan": (bytes(128) + b"DICM" + bytes(40), "DICOM"),
+    "brain.nii": (bytes(344) + b"n+1\0", "NIfTI"),
+    "brain.nii.gz": (b"\x1f\x8b\x08" + bytes(40), "NIfTI"),
+    "slices.h5": (b"\x89HDF\r\n\x1a\n", "HDF5"),
+    "series.zip": (b"PK\x03\x04" + bytes(40), "ZIP"),
+}
+
+
+@pytest.mark.parametrize("name", CLINIC)
+def test_files_of_the_clinic_are_for_the_command(name, blank_once):
+    content, what = CLINIC[name]
+    assert decoded(blank_once, content, name) == {"code": "for_command", "values": {"name": name, "what": what}}
+    if what == "NIfTI":
+        assert decoded(blank_once, content, "scan.png")["code"] == "not_an_image"
 
 
 def test_a_browser_that_changes_pixels_is_told_of(blank):
@@ -302,6 +341,7 @@ def test_a_damaged_file_is_a_picture_or_one_error(blank_once):
         [given(file) for file in files],
     )
     codes = {"not_an_image", "damaged", "unsupported", "pages", "channels", "not_finite", "too_large", "out_of_memory"}
+    codes |= {"for_command"}
     assert len(found) == len(files)
     assert [one for one in found if isinstance(one, str) and one not in codes] == []
     assert max(one for one in found if isinstance(one, int)) <= 3 * 300 * 300

@@ -9,13 +9,13 @@ import pytest
 from browser_arrays import given, run, taken
 from PIL import Image
 
-from amsunet.data.components import number_objects, without_small
+from amsunet.data.components import without_small
 from amsunet.data.masks import MaskConvention
 from amsunet.inference.objects import find_objects
 
 _ENCODE = """
 const {encodeMasks} = await import("/mask.js");
-const files = await encodeMasks(given($[0]), $[1], $[2], {convention: $[3]});
+const files = await encodeMasks(given($[0]), $[1], $[2], {convention: $[3]}, 0);
 return files.map(({folder, png}) => ({folder, png: packed(png)}));
 """
 _SHAPES = [(1, 1), (1, 40), (40, 1), (37, 53), (200, 310)]
@@ -33,15 +33,12 @@ def test_objects_have_the_numbers_of_the_package(shape, blank_once):
         labels = _labels(*shape, classes, seed)
         found = run(
             blank_once,
-            "const {numberObjects} = await import('/objects.js'); const found = numberObjects(given($[0]), $[1], $[2]);"
-            "return {count: found.count, numbers: packed(found.numbers)};",
+            "const {numbersOf} = await import('/objects.js'); return packed(numbersOf(given($[0]), $[1], $[2], 0));",
             given(labels),
             shape[1],
             shape[0],
         )
-        numbers, count = number_objects(labels)
-        assert found["count"] == count
-        assert np.array_equal(taken(found["numbers"]).reshape(shape), numbers)
+        assert np.array_equal(taken(found).reshape(shape), find_objects(labels).numbers)
 
 
 @pytest.mark.parametrize("shape", _SHAPES)
@@ -73,14 +70,10 @@ def test_parted_objects_are_measured_and_numbered_in_the_mask(blank_once):
     found = run(
         blank_once,
         "const [{objectsOf}, {encodeMask}] = await Promise.all([import('/objects.js'), import('/mask.js')]);"
-        "const png = await encodeMask(given($[0]), 60, 30, $[1]);"
+        "const png = await encodeMask(given($[0]), 60, 30, $[1], 1);"
         "return {objects: objectsOf(given($[0]), 60, 30, undefined, 1), png: packed(png)};",
         given(labels),
-        {
-            "separation": 1,
-            "convention": {"kind": "instances"},
-            "preprocessing": {"scale": 0.5, "image_scale": "factor"},
-        },
+        {"convention": {"kind": "instances"}},
     )
     areas = [int((expected.numbers == number).sum()) for number in (1, 2)]
     assert [one["area"] for one in found["objects"]] == areas
@@ -120,12 +113,12 @@ def test_objects_are_measured(blank_once):
     box = ("top", "left", "bottom", "right")
     assert [(one["label"], one["area"], *(one[side] for side in box), one["border"]) for one in found] == [
         (1, 8, 1, 2, 4, 5, False),
-        (2, 2, 1, 5, 3, 6, False),
         (1, 1, 7, 10, 8, 11, False),
         (1, 1, 8, 11, 9, 12, True),
+        (2, 2, 1, 5, 3, 6, False),
     ]
-    assert [(one["row"], one["column"]) for one in found] == [(2, 3), (1.5, 5), (7, 10), (8, 11)]
-    assert [one["probability"] for one in found] == [0.5, 0.75, 0.5, 0.5]
+    assert [(one["row"], one["column"]) for one in found] == [(2, 3), (7, 10), (8, 11), (1.5, 5)]
+    assert [one["probability"] for one in found] == [0.5, 0.5, 0.5, 0.75]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import zipfile
 
 import numpy as np
@@ -101,7 +102,7 @@ def test_sliders_act_at_once_and_go_back(page):
 def test_a_threshold_holds_for_all_images(page):
     _choose(page, "one.png", "other.png")
     _slide(page, "threshold", 0.7)
-    _, content = _download(page, "Images, CSV")
+    _, content = _download(page, "Counts, CSV")
     assert [(row["image"], row["objects"], row["threshold"]) for row in _rows(content)] == [
         ("one.png", "3", "0.7"),
         ("other.png", "3", "0.7"),
@@ -141,6 +142,26 @@ def test_masks_pictures_and_tables_are_taken_away(page):
     assert [first[key] for key in ("top", "left", "bottom", "right", "area_px")] == ["5", "5", "15", "15", "100"]
     assert (first["centroid_row"], first["centroid_column"], first["touches_border"]) == ("9.5", "9.5", "no")
     assert _rows(content)[3]["touches_border"] == "yes"
+
+
+def test_objects_that_touch_are_parted_on_request_and_go_to_other_programs(page):
+    rows, columns = np.ogrid[:40, :60]
+    discs = np.where(np.minimum((columns - 18) ** 2, (columns - 34) ** 2) + (rows - 20) ** 2 <= 100, 200, 20)
+    _choose(page, upload("pair.png", as_png(discs.astype(np.uint8))))
+    assert _figures(page)[0] == 1
+    _slide(page, "separation", 1)
+    assert _figures(page)[0] == 2
+    name, content = _download(page, "ImageJ ROIs")
+    assert (name, len(zipfile.ZipFile(io.BytesIO(content)).namelist())) == ("pair_rois.zip", 2)
+    name, content = _download(page, "QuPath GeoJSON")
+    assert (name, len(json.loads(content)["features"])) == ("pair.geojson", 2)
+    name, content = _download(page, "Labels, TIFF")
+    assert (name, np.asarray(Image.open(io.BytesIO(content))).max()) == ("pair_labels.tif", 2)
+    _, content = _download(page, "Objects, CSV")
+    assert [row["circularity"] for row in _rows(content)] and len(_rows(content)) == 2
+    page.click(".slider:has(#slider-separation) button")
+    drawn(page)
+    assert _figures(page)[0] == 1
 
 
 def test_all_masks_are_one_archive(page):

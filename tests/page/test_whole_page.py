@@ -35,7 +35,7 @@ def test_the_example_is_worked_on_as_predict_does(chromium, tmp_path):
         page.wait_for_selector("#strip li:is([data-state=done], [data-state=check])")
         page.wait_for_selector(".dice b")
         saved = {}
-        for button in ("Mask", "Images, CSV"):
+        for button in ("Mask", "Counts, CSV"):
             with page.expect_download() as download:
                 page.click(f".saves button:has-text('{button}')")
             saved[button] = download.value.path().read_bytes()
@@ -43,7 +43,7 @@ def test_the_example_is_worked_on_as_predict_does(chromium, tmp_path):
         page.context.close()
         server.shutdown()
     assert (np.asarray(Image.open(io.BytesIO(saved["Mask"]))) != expected.to_mask()).sum() <= FEW
-    (row,) = csv.DictReader(io.StringIO(saved["Images, CSV"].decode("utf-8-sig")))
+    (row,) = csv.DictReader(io.StringIO(saved["Counts, CSV"].decode("utf-8-sig")))
     assert int(row["objects"]) == len(expected.objects)
     assert int(row["area_px"]) == pytest.approx((expected.mask == 1).sum(), abs=FEW)
     assert float(row["uncertainty"]) == pytest.approx(expected.uncertainty, abs=1e-3)

@@ -1,7 +1,7 @@
 /**
  * Image files to pixels, as the package reads them: all bits, upright, without alpha. The bytes tell the format, the
- * name does not. Errors are `PageError`s with the codes `empty`, `not_an_image`, `damaged`, `unsupported` (with
- * `what`), `pages` and `channels` (with `count`), `not_finite` and `too_large`.
+ * name does not. Errors are `PageError`s with the codes `empty`, `not_an_image`, `damaged`, `unsupported` and
+ * `for_command` (with `what`), `pages` and `channels` (with `count`), `not_finite` and `too_large`.
  */
 
 import { decodeBmp } from "./bmp.js";
@@ -21,6 +21,12 @@ import { decodeTiff } from "./tiff_pixels.js";
 const OTHERS = /** @type {[string, string][]} */ ([
   ["GIF8", "GIF"], ["P1", "PBM"], ["P2", "PGM"], ["P3", "PPM"], ["P4", "PBM"], ["P5", "PGM"], ["P6", "PPM"],
   ["\0\0\0\x0cjP", "JPEG 2000"], ["\xff\x4f\xff\x51", "JPEG 2000"], ["8BPS", "PSD"], ["%PDF", "PDF"],
+]);
+
+/** Files of clinic and laboratory, which the command reads: where their mark stands, and what they are. */
+const FOR_COMMAND = /** @type {[number, string, string][]} */ ([
+  [128, "DICM", "DICOM"], [344, "n+1\0", "NIfTI"], [4, "n+2\0", "NIfTI"], [0, "\x1f\x8b", "NIfTI"], [0, "\x89HDF", "HDF5"],
+  [0, "PK\x03\x04", "ZIP"],
 ]);
 
 /**
@@ -62,6 +68,10 @@ export async function decodeMask(bytes, name, reading = "stored") {
  */
 async function decodeFile(bytes, name) {
   if (!bytes.length) throw new PageError("empty", { name });
+  if (begins(bytes, "\x89PNG\r\n\x1a\n")) {
+    const { spacing, ...pixels } = await decodePng(bytes, name);
+    return { pixels, spacing };
+  }
   if (!isTiff(bytes)) return { pixels: await decodePixels(bytes, name), spacing: null };
   const { page, ...pixels } = await decodeTiff(bytes, name);
   return { pixels, spacing: spacingOfTiff(page) };
@@ -73,12 +83,13 @@ async function decodeFile(bytes, name) {
  * @returns {Promise<Pixels>}
  */
 async function decodePixels(bytes, name) {
-  if (begins(bytes, "\x89PNG\r\n\x1a\n")) return decodePng(bytes, name);
   if (begins(bytes, "\xff\xd8\xff")) return decodeJpeg(bytes, name);
   if (begins(bytes, "RIFF") && begins(bytes.subarray(8), "WEBP")) return decodeWebp(bytes, name);
   if (begins(bytes, "BM")) return decodeBmp(bytes, name);
   const other = OTHERS.find(([start]) => begins(bytes, start));
   if (other) throw new PageError("unsupported", { name, what: other[1] });
+  const known = FOR_COMMAND.find(([place, mark]) => begins(bytes.subarray(place), mark));
+  if (known && (known[2] !== "NIfTI" || /\.nii(\.gz)?$/i.test(name))) throw new PageError("for_command", { name, what: known[2] });
   throw new PageError("not_an_image", { name });
 }
 

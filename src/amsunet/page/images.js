@@ -38,7 +38,7 @@ export class Images {
     /** @type {any} */
     this.engine = null;
     /** @type {Choice} */
-    this.choice = { threshold: null, smallest: null };
+    this.choice = { threshold: null, smallest: null, separation: null };
     /** @type {AbortController | null} */
     this.controller = null;
     /** @type {Entry[]} Those in memory, the last one used last. */
@@ -106,7 +106,7 @@ export class Images {
   use(engine) {
     this.controller?.abort();
     this.engine = engine;
-    this.choice = { threshold: null, smallest: null };
+    this.choice = { threshold: null, smallest: null, separation: null };
     this.held = [];
     for (const entry of this.entries) {
       const fresh = { state: "waiting", view: null, prediction: null, stored: null, measured: null, reference: null };

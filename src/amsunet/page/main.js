@@ -14,7 +14,7 @@ import { used } from "./measure.js";
 import { Panel } from "./panel.js";
 import { addReference, stemOf } from "./reference.js";
 import { load } from "./resources.js";
-import { saveMask, saveMasks, savePicture, saveTable } from "./save.js";
+import { saveMask, saveMasks, saveObjects, savePicture, saveTable } from "./save.js";
 import { Screen } from "./screen.js";
 import { doubtsOf, sentenceOf } from "./sentences.js";
 import { Strip } from "./strip.js";
@@ -173,19 +173,26 @@ async function addReferences(files, target = images.selected) {
   }
 }
 
-/** @param {"mask" | "overlay" | "objects" | "images" | "masks"} what */
+/** @param {import("./panel.js").Saved} what */
 async function save(what) {
   const entry = images.selected;
-  if (what === "masks") {
-    await saveMasks(images);
-  } else if (what === "objects" || what === "images") {
-    await images.settle();
-    const about = (/** @type {Entry} */ one) => ({ spacing: spacingOf(one), check: doubtsOf(one, engine.description).join(" ") });
-    saveTable(images.entries, what, network?.name ?? "", about);
-  } else if (entry && what === "mask") {
-    await saveMask(entry, engine.description);
-  } else if (entry && screen.image) {
-    await savePicture(entry, screen.image, screen.layers);
+  try {
+    if (what === "masks") {
+      await saveMasks(images);
+    } else if (what === "objects" || what === "counts") {
+      await images.settle();
+      const about = (/** @type {Entry} */ one) => ({ spacing: spacingOf(one), check: doubtsOf(one, engine.description).join(" ") });
+      await saveTable(images, what, network?.name ?? "", about);
+    } else if (entry && what === "mask") {
+      await saveMask(entry, engine.description);
+    } else if (entry && what === "overlay") {
+      await savePicture(entry, /** @type {HTMLCanvasElement} */ (screen.image), screen.layers);
+    } else if (entry) {
+      await saveObjects(entry, /** @type {"rois" | "geojson" | "labels"} */ (what), spacingOf(entry));
+    }
+    complain(null);
+  } catch (error) {
+    complain(error, entry?.name);
   }
 }
 

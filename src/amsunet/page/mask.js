@@ -3,11 +3,9 @@
 import { crcOf, join } from "./bytes.js";
 import { PageError } from "./errors.js";
 import { deflate } from "./inflate.js";
-import { numberObjects } from "./objects.js";
-import { separationIn } from "./prepare.js";
+import { numbersOf } from "./objects.js";
 
 /** @typedef {import("./types.js").Description} Description */
-/** @typedef {import("./types.js").Spacing} Spacing */
 
 const MOST_OBJECTS = 65535;
 
@@ -16,14 +14,14 @@ const MOST_OBJECTS = 65535;
  * @param {number} width
  * @param {number} height
  * @param {Description} description
- * @param {Spacing | null} [spacing] Of the image.
+ * @param {number} separation How deep a waist must be at which objects that touch are parted; 0 for none.
  * @returns {Promise<Uint8Array>} A PNG.
  */
-export async function encodeMask(labels, width, height, description, spacing = null) {
+export async function encodeMask(labels, width, height, description, separation) {
   const { convention } = description;
   if (convention.kind === "instances") {
-    const separation = separationIn(description, height, width, spacing);
-    const { numbers, count } = numberObjects(labels, width, height, separation);
+    const numbers = numbersOf(labels, width, height, separation);
+    const count = numbers.reduce((one, other) => Math.max(one, other), 0);
     if (count > MOST_OBJECTS) throw new PageError("objects", { count, limit: MOST_OBJECTS });
     return encodePng(count < 256 ? Uint8Array.from(numbers) : Uint16Array.from(numbers), width, height, 1);
   }
@@ -48,12 +46,12 @@ export async function encodeMask(labels, width, height, description, spacing = n
  * @param {number} width
  * @param {number} height
  * @param {Description} description
- * @param {Spacing | null} [spacing] Of the image.
+ * @param {number} separation How deep a waist must be at which objects that touch are parted; 0 for none.
  * @returns {Promise<{folder: string, png: Uint8Array}[]>} The folder is empty for a single one.
  */
-export async function encodeMasks(labels, width, height, description, spacing = null) {
+export async function encodeMasks(labels, width, height, description, separation) {
   const { kind, class_names: names } = description.convention;
-  if (kind !== "folders") return [{ folder: "", png: await encodeMask(labels, width, height, description, spacing) }];
+  if (kind !== "folders") return [{ folder: "", png: await encodeMask(labels, width, height, description, separation) }];
   const classes = /** @type {string[]} */ (names).slice(1);
   return Promise.all(
     classes.map(async (folder, index) => {

@@ -7,18 +7,7 @@
  * @typedef {object} Choice What a person has chosen; null for what the network comes with.
  * @property {number | null} threshold
  * @property {number | null} smallest In pixels of the image.
- *
- * @typedef {object} Found An object.
- * @property {number} label
- * @property {number} area In pixels.
- * @property {number} row Of its centroid.
- * @property {number} column
- * @property {number} top
- * @property {number} left
- * @property {number} bottom The first row below it.
- * @property {number} right
- * @property {number} probability Mean over its pixels.
- * @property {boolean} border Whether it touches the border of the image.
+ * @property {number | null} separation In pixels of the image; 0 for objects that are one where they touch.
  *
  * @typedef {object} ClassMeasure
  * @property {string} name
@@ -28,12 +17,13 @@
  *
  * @typedef {object} Measured
  * @property {Uint8Array | null} labels Null where they were put away to save memory.
- * @property {Found[]} objects
+ * @property {import("./objects.js").MaskObject[]} objects
  * @property {ClassMeasure[]} classes All but the background.
  * @property {number} uncertainty One minus the Dice that the network expects.
  * @property {number | null} threshold Null where the likeliest of several classes counts.
  * @property {number | null} smallest In pixels of this image.
- * @property {boolean} parted Whether objects that touch are parted.
+ * @property {number} separation How deep a waist must be at which objects that touch are parted, in pixels of this
+ *   image; 0 where they are one.
  */
 
 import { toLabels } from "./finish.js";
@@ -52,9 +42,8 @@ import { uncertaintyOf } from "./uncertainty.js";
 export function measure(prediction, description, choice, reference) {
   const { width, height, probability, spacing } = prediction;
   const count = prediction.classes.length;
-  const { threshold, smallest } = used(description, choice, width, height, spacing);
+  const { threshold, smallest, separation } = used(description, choice, width, height, spacing);
   const labels = toLabels(probability, count, height, width, threshold, smallest);
-  const separation = separationIn(description, height, width, spacing);
   const objects = objectsOf(labels, width, height, probability, separation);
   const classes = prediction.classes.slice(1).map((name, index) => {
     const own = objects.filter(({ label }) => label === index + 1);
@@ -62,7 +51,7 @@ export function measure(prediction, description, choice, reference) {
     return { name, objects: own.length, pixels, dice: reference ? diceOf(labels, reference, index + 1) : null };
   });
   return {
-    labels, objects, classes, parted: separation > 0, uncertainty: uncertaintyOf(probability, labels, count),
+    labels, objects, classes, separation, uncertainty: uncertaintyOf(probability, labels, count),
     threshold: count === 2 ? threshold : null, smallest: count === 2 ? smallest : null,
   };
 }
@@ -74,11 +63,12 @@ export function measure(prediction, description, choice, reference) {
  * @param {number} width
  * @param {number} height
  * @param {Prediction["spacing"]} [spacing] From the file of the image.
- * @returns {{threshold: number, smallest: number}}
+ * @returns {{threshold: number, smallest: number, separation: number}}
  */
 export function used(description, choice, width, height, spacing = null) {
   return {
     threshold: choice.threshold ?? description.threshold,
     smallest: choice.smallest ?? smallestIn(description, height, width, spacing),
+    separation: choice.separation ?? separationIn(description, height, width, spacing),
   };
 }

@@ -138,29 +138,45 @@ export function dropSmall(mask, width, height, smallest) {
 }
 
 /**
- * Number the connected parts of a mask in the order of their first pixels, or these parted at their waists.
+ * The runs of all objects, which are numbered as the package does: class after class, in each by first pixels.
  *
- * @param {Uint8Array} mask Every value but 0 is foreground.
+ * @param {Uint8Array} labels
  * @param {number} width
  * @param {number} height
- * @param {number} [separation] How deep a waist must be, in pixels; 0 for connected parts.
- * @returns {{numbers: Int32Array, count: number}} From 1 on, and 0 for the background.
+ * @param {number} separation
+ * @returns {Runs & {firsts: number[], places: Int32Array}} Of each object its first run; of each run its object, from 0.
  */
-export function numberObjects(mask, width, height, separation = 0) {
-  const foreground = mask.some((label) => label > 1) ? mask.map((label) => Number(label > 0)) : mask;
-  if (separation) return partObjects(foreground, width, height, separation);
-  const { count: runs, starts, stops, roots } = runsOf(foreground, width, height, (label) => label !== 0);
-  const [numbers, names] = [new Int32Array(mask.length), new Int32Array(runs)];
-  let count = 0;
-  for (let run = 0; run < runs; run++) {
-    if (roots[run] === run) names[run] = ++count;
-    numbers.fill(names[roots[run]], starts[run], stops[run]);
-  }
-  return { numbers, count };
+function numberedRuns(labels, width, height, separation) {
+  const runs = separation
+    ? runsOfNumbers(partObjects(labels, width, height, separation).numbers, width)
+    : runsOf(labels, width, height, (label) => label !== 0);
+  const { starts } = runs;
+  const roots = runs.roots.subarray(0, runs.count);
+  const firsts = [...roots.keys()].filter((run) => roots[run] === run);
+  firsts.sort((one, other) => labels[starts[one]] - labels[starts[other]] || one - other);
+  const places = new Int32Array(roots.length);
+  firsts.forEach((run, place) => { places[run] = place; });
+  return { ...runs, firsts, places: roots.map((root) => places[root]) };
 }
 
 /**
- * The objects of every class, in the order of their first pixels.
+ * The number of the object of each pixel, from 1 on in the order of `objectsOf`, and 0 for the background.
+ *
+ * @param {Uint8Array} labels
+ * @param {number} width
+ * @param {number} height
+ * @param {number} separation
+ * @returns {Int32Array}
+ */
+export function numbersOf(labels, width, height, separation) {
+  const { starts, stops, places } = numberedRuns(labels, width, height, separation);
+  const numbers = new Int32Array(labels.length);
+  places.forEach((place, run) => numbers.fill(place + 1, starts[run], stops[run]));
+  return numbers;
+}
+
+/**
+ * The objects of every class, class after class, in each in the order of their first pixels.
  *
  * @param {Uint8Array} labels Class numbers, 0 for the background.
  * @param {number} width
@@ -170,30 +186,22 @@ export function numberObjects(mask, width, height, separation = 0) {
  * @returns {MaskObject[]}
  */
 export function objectsOf(labels, width, height, probability, separation = 0) {
-  const { count, starts, stops, roots } = separation
-    ? runsOfNumbers(partObjects(labels, width, height, separation).numbers, width)
-    : runsOf(labels, width, height, (label) => label !== 0);
-  /** @type {MaskObject[]} */
-  const found = [];
-  const places = new Int32Array(count);
+  const { count, starts, stops, firsts, places } = numberedRuns(labels, width, height, separation);
+  const found = firsts.map((run) => /** @type {MaskObject} */ ({
+    label: labels[starts[run]], area: 0, row: 0, column: 0, top: Math.floor(starts[run] / width), left: width, bottom: 0,
+    right: 0, probability: 0, border: false,
+  }));
   for (let run = 0; run < count; run++) {
     const [start, stop] = [starts[run], stops[run]];
     const row = Math.floor(start / width);
     const [left, right] = [start - row * width, stop - row * width];
-    const label = labels[start];
-    if (roots[run] === run) {
-      places[run] = found.length;
-      found.push({
-        label, area: 0, row: 0, column: 0, top: row, left, bottom: row + 1, right, probability: 0, border: false,
-      });
-    }
-    const one = found[places[roots[run]]];
+    const one = found[places[run]];
     one.area += stop - start;
     one.row += row * (stop - start);
     one.column += ((left + right - 1) * (stop - start)) / 2;
     [one.left, one.right, one.bottom] = [Math.min(one.left, left), Math.max(one.right, right), row + 1];
     if (!probability) continue;
-    for (let place = label * labels.length + start; place < label * labels.length + stop; place++) {
+    for (let place = one.label * labels.length + start; place < one.label * labels.length + stop; place++) {
       one.probability += probability[place];
     }
   }

@@ -25,6 +25,8 @@ import { duration, number, percent, say } from "./say.js";
  * @property {boolean} several Whether more than one image has a mask.
  * @property {string[]} doubts Why the mask is to be checked, in sentences.
  *
+ * @typedef {"mask" | "overlay" | "objects" | "counts" | "rois" | "geojson" | "labels" | "masks"} Saved
+ *
  * @typedef {object} Actions
  * @property {(choice: Partial<Choice>) => void} choose
  * @property {(style: Style) => void} style
@@ -32,12 +34,13 @@ import { duration, number, percent, say } from "./say.js";
  * @property {(spacing: Spacing | null) => void} spacing
  * @property {() => void} reference
  * @property {() => void} forget
- * @property {(what: "mask" | "overlay" | "objects" | "images" | "masks") => void} save
+ * @property {(what: Saved) => void} save
  */
 
 /** @type {Style[]} */
 const STYLES = ["outline", "fill", "uncertainty", "none"];
 const MOST_SMALLEST = 1000;
+const MOST_SEPARATION = 10;
 
 /**
  * A slider with its name, its value and a way back.
@@ -81,7 +84,8 @@ export class Panel {
     this.threshold = slider("threshold", { min: 0.01, max: 0.99, step: 0.01 }, (threshold) => actions.choose({ threshold }));
     this.smallest = slider("smallest", { min: 0, max: 1, step: 0.001 }, (place) =>
       actions.choose({ smallest: place === null ? null : toPixels(place) }));
-    this.sliders = make("section", {}, this.threshold.root, this.smallest.root);
+    this.separation = slider("separation", { min: 0, max: MOST_SEPARATION, step: 0.1 }, (separation) => actions.choose({ separation }));
+    this.sliders = make("section", {}, this.threshold.root, this.smallest.root, this.separation.root);
     this.size = make("input", { type: "text", inputmode: "decimal", id: "pixel-size", autocomplete: "off", oninput: () => this.typed() });
     this.unit = make("select", { "aria-label": say("pixel.unit"), onchange: () => this.typed() },
       make("option", { value: "µm" }, "µm"), make("option", { value: "mm" }, "mm"));
@@ -131,12 +135,14 @@ export class Panel {
 
   /** @param {Shown} shown */
   showSliders({ entry, description, choice }) {
-    if (!this.sliders || !this.threshold || !this.smallest || !description) {
+    if (!this.threshold || !this.smallest || !this.separation || !description) {
       return;
     }
-    this.sliders.hidden = description.convention.class_names.length !== 2;
+    for (const { root } of [this.threshold, this.smallest]) {
+      root.hidden = description.convention.class_names.length !== 2;
+    }
     const { width, height, spacing } = entry?.view ?? entry?.prediction ?? { width: 1, height: 1, spacing: null };
-    const { threshold, smallest } = used(description, choice, width, height, spacing);
+    const { threshold, smallest, separation } = used(description, choice, width, height, spacing);
     this.threshold.input.value = String(threshold);
     this.threshold.value.textContent = number(threshold, 2);
     this.threshold.reset.hidden = choice.threshold === null;
@@ -146,6 +152,10 @@ export class Panel {
     this.smallest.value.textContent = `${number(Math.round(smallest))} ${say("pixels")}`;
     this.smallest.input.setAttribute("aria-valuetext", this.smallest.value.textContent);
     this.smallest.reset.hidden = choice.smallest === null;
+    this.separation.input.value = String(separation);
+    this.separation.value.textContent = separation ? `${number(separation, 1)} ${say("pixels")}` : say("separation.none");
+    this.separation.input.setAttribute("aria-valuetext", this.separation.value.textContent);
+    this.separation.reset.hidden = choice.separation === null;
   }
 
   /** @param {Shown} shown */
@@ -176,14 +186,14 @@ export class Panel {
 
   /** @param {Shown} shown */
   showSaves({ several }) {
-    /** @type {("mask" | "overlay" | "objects" | "images" | "masks")[]} */
-    const wanted = ["mask", "overlay", "objects", "images"];
+    /** @type {Saved[]} */
+    const wanted = ["mask", "overlay", "objects", "counts", "rois", "geojson", "labels"];
     if (several) {
       wanted.push("masks");
     }
     if (this.saves?.children.length !== wanted.length) {
       this.saves?.replaceChildren(...wanted.map((what) =>
-        make("button", { type: "button", class: what === "masks" ? "full" : "", onclick: () => this.actions.save(what) }, say(`save.${what}`))));
+        make("button", { type: "button", onclick: () => this.actions.save(what) }, say(`save.${what}`))));
     }
   }
 }
@@ -202,7 +212,7 @@ function toPlace(pixels) {
  * @param {Shown} shown
  * @returns {Node[]}
  */
-function resultOf({ entry, spacing, doubts, choice }) {
+function resultOf({ entry, spacing, doubts }) {
   if (!entry) {
     return [];
   }
@@ -239,8 +249,6 @@ function resultOf({ entry, spacing, doubts, choice }) {
   }
   if (!measured.objects.length) {
     parts.push(make("p", { class: "soft small" }, say(measured.smallest ? "nothing.smallest" : "nothing")));
-  } else if (!choice.smallest && measured.classes.length === 1) {
-    parts.push(make("p", { class: "soft small" }, say(measured.parted ? "parted" : "touching")));
   }
   if (entry.state === "done") {
     parts.push(make("p", { class: "small", title: say("expected.note") }, say("expected", { n: number(1 - measured.uncertainty, 2) })));

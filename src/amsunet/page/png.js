@@ -6,6 +6,7 @@ import { begins, crcOf, join } from "./bytes.js";
 import { PageError, refuseLarge } from "./errors.js";
 import { inflate } from "./inflate.js";
 import { orientationOfExif, orientationOfXmp, upright } from "./orientation.js";
+import { spacingOfPng } from "./spacing.js";
 
 const CHANNELS = [1, 0, 3, 1, 2, 0, 4];
 const DEPTHS = [[1, 2, 4, 8, 16], [], [8, 16], [1, 2, 4, 8], [8, 16], [], [8, 16]];
@@ -30,7 +31,8 @@ const WHOLE = [[0, 0, 1, 1]];
 /**
  * @param {Uint8Array} bytes
  * @param {string} name For errors.
- * @returns {Promise<Pixels>} With alpha or a palette, where the file has it.
+ * @returns {Promise<Pixels & {spacing: import("./types.js").Spacing | null}>} With alpha or a palette, where the file
+ *   has it.
  */
 export async function decodePng(bytes, name) {
   const chunks = readChunks(bytes, name);
@@ -68,7 +70,9 @@ export async function decodePng(bytes, name) {
   }
   const palette = colour === PALETTE ? chunks.find((chunk) => chunk.kind === "PLTE")?.data : undefined;
   if (colour === PALETTE && !palette) throw new PageError("damaged", { name });
-  return upright({ width, height, channels, samples, palette }, orientationOf(chunks));
+  const orientation = orientationOf(chunks);
+  const spacing = spacingOfPng(chunks.find((chunk) => chunk.kind === "pHYs")?.data, orientation);
+  return { ...upright({ width, height, channels, samples, palette }, orientation), spacing };
 }
 
 /**

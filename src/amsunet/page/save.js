@@ -1,9 +1,14 @@
-/** Files to take away: mask, picture with its overlay, tables, all masks at once. */
+/** Files to take away: mask, picture with its overlay, tables, objects for other programs, all masks at once. */
 
+import { decode } from "./decode.js";
 import { download } from "./dom.js";
+import { geojson } from "./geojson.js";
+import { imagejRois } from "./imagej_rois.js";
+import { labelTiff } from "./label_tiff.js";
 import { encodeMasks } from "./mask.js";
+import { numbersOf } from "./objects.js";
 import { Outlines } from "./outlines.js";
-import { imagesTable, objectsTable } from "./table.js";
+import { countRows, countsTable, objectRows, objectsTable } from "./table.js";
 import { canvasOf } from "./view.js";
 import { zip } from "./zip.js";
 
@@ -11,7 +16,13 @@ import { zip } from "./zip.js";
  * @typedef {import("./images.js").Entry} Entry
  * @typedef {import("./images.js").Images} Images
  * @typedef {import("./types.js").Description} Description
+ * @typedef {import("./types.js").Spacing} Spacing
+ * @typedef {import("./table.js").Numbered} Numbered
  * @typedef {import("./table.js").Row} Row
+ *
+ * @typedef {object} About What the page knows of an image beside its prediction.
+ * @property {Spacing | null} spacing
+ * @property {string} check Why its mask is to be checked.
  */
 
 /**
@@ -30,8 +41,8 @@ export function named(name, ending) {
  */
 export async function saveMask({ name, measured, prediction }, description) {
   if (measured?.labels && prediction) {
-    const { width, height, spacing } = prediction;
-    const masks = await encodeMasks(measured.labels, width, height, description, spacing);
+    const { width, height } = prediction;
+    const masks = await encodeMasks(measured.labels, width, height, description, measured.separation);
     if (masks.length === 1) {
       download(/** @type {BlobPart} */ (masks[0].png), named(name, "_mask.png"), "image/png");
     } else {
@@ -62,19 +73,54 @@ export async function savePicture({ name }, image, layers) {
 }
 
 /**
- * @param {Entry[]} entries
- * @param {"objects" | "images"} kind
+ * The table of the objects of all images, or of the images.
+ * @param {Images} images
+ * @param {"objects" | "counts"} kind
  * @param {string} network
- * @param {(entry: Entry) => Pick<Row, "spacing" | "check">} about
+ * @param {(entry: Entry) => About} about
  */
-export function saveTable(entries, kind, network, about) {
-  const rows = entries.flatMap((entry) => {
-    const { name, measured, prediction, state } = entry;
-    return measured && prediction && state === "done"
-      ? [{ name, width: prediction.width, height: prediction.height, network, measured, ...about(entry) }]
-      : [];
-  });
-  download(kind === "objects" ? objectsTable(rows) : imagesTable(rows), `${kind}.csv`, "text/csv");
+export async function saveTable(images, kind, network, about) {
+  /** @type {Row[]} */
+  const rows = [];
+  for (const entry of images.entries.filter(({ state }) => state === "done")) {
+    const { spacing, check } = about(entry);
+    if (kind === "objects") {
+      await images.restore(entry);
+      const found = numbered(entry, spacing);
+      const picture = await decode(new Uint8Array(await entry.file.arrayBuffer()), entry.name);
+      rows.push(...objectRows(found, picture));
+    } else if (entry.measured && entry.prediction) {
+      const { width, height } = entry.prediction;
+      rows.push(...countRows({ name: entry.name, width, height, measured: entry.measured, spacing }, check, network));
+    }
+  }
+  download(kind === "objects" ? objectsTable(rows) : countsTable(rows), `${kind}.csv`, "text/csv");
+}
+
+/**
+ * The objects of an image for another program: as regions of ImageJ, as GeoJSON of QuPath, as numbers in a TIFF.
+ * @param {Entry} entry
+ * @param {"rois" | "geojson" | "labels"} kind
+ * @param {Spacing | null} spacing
+ */
+export async function saveObjects(entry, kind, spacing) {
+  const found = numbered(entry, spacing);
+  if (kind === "rois") {
+    download(zip(imagejRois(found)), named(entry.name, "_rois.zip"), "application/zip");
+  } else if (kind === "geojson") {
+    download(geojson(found), named(entry.name, ".geojson"), "application/geo+json");
+  } else {
+    download(/** @type {BlobPart} */ (await labelTiff(found)), named(entry.name, "_labels.tif"), "image/tiff");
+  }
+}
+
+/** @type {(entry: Entry, spacing: Spacing | null) => Numbered} */
+function numbered({ name, measured, prediction }, spacing) {
+  if (!measured?.labels || !prediction) {
+    throw new TypeError("no mask to save");
+  }
+  const { width, height } = prediction;
+  return { name, width, height, measured, spacing, numbers: numbersOf(measured.labels, width, height, measured.separation) };
 }
 
 /**
@@ -87,8 +133,9 @@ export async function saveMasks(images) {
   for (const entry of images.entries.filter(({ state }) => state === "done")) {
     await images.restore(entry);
     if (entry.measured?.labels && entry.prediction) {
-      const { width, height, spacing } = entry.prediction;
-      const masks = await encodeMasks(entry.measured.labels, width, height, images.engine.description, spacing);
+      const { width, height } = entry.prediction;
+      const { labels, separation } = entry.measured;
+      const masks = await encodeMasks(labels, width, height, images.engine.description, separation);
       for (const { folder, png } of masks) {
         const place = folder && `${folder}/`;
         let name = place + named(entry.name, ".png");

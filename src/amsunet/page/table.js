@@ -1,18 +1,27 @@
 /**
- * Tables of what was found, as CSV: one of objects, one of images.
+ * Tables of what was found, as CSV, with the columns that `predict --objects` writes: one of objects, one of images.
  *
+ * @typedef {import("./types.js").Picture} Picture
  * @typedef {import("./types.js").Spacing} Spacing
  * @typedef {import("./measure.js").Measured} Measured
  *
- * @typedef {object} Row An image and what was found in it.
+ * @typedef {object} Found An image and what was found in it.
  * @property {string} name
  * @property {number} width
  * @property {number} height
- * @property {string} network
  * @property {Measured} measured
  * @property {Spacing | null} spacing
- * @property {string} check Why the mask is to be checked; empty where nothing says so.
+ *
+ * @typedef {Found & {numbers: Int32Array}} Numbered With the number of the object of each pixel.
+ *
+ * @typedef {Record<string, string | number>} Row A value by the name of its column.
  */
+
+import { circularities, meanIntensities } from "./object_shapes.js";
+
+const OBJECTS = ["image", "object", "class", "area_px", "centroid_row", "centroid_column", "top", "left", "bottom", "right",
+  "equivalent_diameter_px", "circularity", "mean_probability", "touches_border"];
+const COUNTS = ["image", "width", "height", "class", "objects", "area_px", "share", "uncertainty", "check"];
 
 // As src/amsunet/safe_text.py: what is not seen is written out, and what a spreadsheet would run gets a quote before it.
 const UNSEEN = /[\0-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]|\p{Surrogate}/gu;
@@ -49,85 +58,99 @@ export function areaOfPixel(spacing, unit) {
 }
 
 /**
- * One row for each object.
- * @param {Row[]} rows
- * @returns {string}
+ * A row for each object.
+ * @param {Numbered} found
+ * @param {Picture} picture The image as it is in its file; its intensities are averaged.
+ * @returns {Row[]}
  */
+export function objectRows({ name, width, numbers, measured, spacing }, picture) {
+  const areas = measured.objects.map(({ area }) => area);
+  const round = circularities(numbers, width, areas);
+  const intensities = meanIntensities(numbers, areas, picture);
+  return measured.objects.map(({ label, area, row, column, top, left, bottom, right, probability, border }, index) => {
+    const diameter = Math.sqrt((4 * area) / Math.PI);
+    const means = intensities.map((means, channel) =>
+      [picture.channels === 1 ? "mean_intensity" : `mean_intensity_${channel + 1}`, significant(means[index])]);
+    return {
+      image: name, object: index + 1, class: measured.classes[label - 1].name, area_px: area,
+      centroid_row: rounded(row, 2), centroid_column: rounded(column, 2), top, left, bottom, right,
+      equivalent_diameter_px: rounded(diameter, 2), circularity: rounded(round[index], 4),
+      mean_probability: rounded(probability, 4), touches_border: border ? "yes" : "no",
+      ...inUnit("area", spacing, area, 2), ...inUnit("equivalent_diameter", spacing, diameter, 1), ...Object.fromEntries(means),
+    };
+  });
+}
+
+/**
+ * A row for each class of an image.
+ * @param {Found} found
+ * @param {string} check Why the mask is to be checked; empty where nothing says so.
+ * @param {string} network
+ * @returns {Row[]}
+ */
+export function countRows({ name, width, height, measured, spacing }, check, network) {
+  return measured.classes.map((one) => ({
+    image: name, width, height, class: one.name, objects: one.objects, area_px: one.pixels,
+    share: rounded(one.pixels / (width * height), 6), uncertainty: rounded(measured.uncertainty, 4), check,
+    ...inUnit("area", spacing, one.pixels, 2),
+    ...(spacing ? { pixel_height: spacing.rows, pixel_width: spacing.columns, unit: spacing.unit } : {}),
+    ...(one.dice === null ? {} : { dice: rounded(one.dice, 4) }),
+    ...(measured.threshold === null ? {} : { threshold: measured.threshold }),
+    ...(measured.smallest === null ? {} : { smallest_object_px: measured.smallest }),
+    separation_px: measured.separation, network,
+  }));
+}
+
+/** @type {(rows: Row[]) => string} */
 export function objectsTable(rows) {
-  const unit = unitOf(rows);
-  const head = ["image", "object", "class", "area_px", ...areaName(unit), "centroid_row", "centroid_column", "top", "left",
-    "bottom", "right", "equivalent_diameter_px", "mean_probability", "touches_border"];
-  const lines = rows.flatMap(({ name, measured, spacing }) =>
-    measured.objects.map((object, index) => [
-      name, index + 1, measured.classes[object.label - 1].name, object.area, ...areaIn(unit, spacing, object.area),
-      round(object.row, 2), round(object.column, 2), object.top, object.left, object.bottom, object.right,
-      round(Math.sqrt((4 * object.area) / Math.PI), 2), round(object.probability, 4), object.border ? "yes" : "no",
-    ]),
-  );
-  return csv([head, ...lines]);
+  return csv(rows, OBJECTS);
+}
+
+/** @type {(rows: Row[]) => string} */
+export function countsTable(rows) {
+  return csv(rows, COUNTS);
 }
 
 /**
- * One row for each image and class.
- * @param {Row[]} rows
- * @returns {string}
+ * @param {string} name
+ * @param {Spacing | null} spacing
+ * @param {number} pixels A length or an area.
+ * @param {1 | 2} power
+ * @returns {Row} In the unit of the pixels' size, where that is known.
  */
-export function imagesTable(rows) {
-  const unit = unitOf(rows);
-  const head = ["image", "width", "height", "class", "objects", "area_px", ...areaName(unit), "share", "uncertainty",
-    "dice", "check", "threshold", "smallest_object_px", "pixel_size", "unit", "network"];
-  const lines = rows.flatMap(({ name, width, height, network, measured, spacing, check }) =>
-    measured.classes.map((one) => [
-      name, width, height, one.name, one.objects, one.pixels, ...areaIn(unit, spacing, one.pixels),
-      round(one.pixels / (width * height), 6), round(measured.uncertainty, 4),
-      one.dice === null ? "" : round(one.dice, 4), check, measured.threshold ?? "", measured.smallest ?? "",
-      spacing ? sizeOf(spacing) : "", spacing ? spacing.unit : "", network,
-    ]),
-  );
-  return csv([head, ...lines]);
-}
-
-/**
- * @param {Row[]} rows
- * @returns {"mm" | "µm" | null} The unit of all areas; null where no pixel's size is known.
- */
-function unitOf(rows) {
-  const units = new Set(rows.map(({ spacing }) => spacing?.unit));
-  return units.has("µm") ? "µm" : units.has("mm") ? "mm" : null;
-}
-
-/** @type {(unit: "mm" | "µm" | null) => string[]} */
-function areaName(unit) {
-  return unit ? [unit === "mm" ? "area_mm2" : "area_um2"] : [];
-}
-
-/** @type {(unit: "mm" | "µm" | null, spacing: Spacing | null, pixels: number) => (number | string)[]} */
-function areaIn(unit, spacing, pixels) {
-  if (!unit) {
-    return [];
+function inUnit(name, spacing, pixels, power) {
+  const one = spacing && areaOfPixel(spacing, spacing.unit);
+  if (!spacing || !one) {
+    return {};
   }
-  const one = areaOfPixel(spacing, unit);
-  return [one === null ? "" : Number((one * pixels).toPrecision(7))];
+  const unit = spacing.unit === "mm" ? "mm" : "um";
+  return { [`${name}_${unit}${power === 1 ? "" : power}`]: significant(pixels * one ** (power / 2)) };
 }
 
-/** @type {(spacing: Spacing) => string} */
-function sizeOf({ rows, columns }) {
-  return rows === columns ? String(rows) : `${rows} x ${columns}`;
+/** @type {(value: number) => number} */
+function significant(value) {
+  return Number(value.toPrecision(7));
 }
 
-/** @type {(value: number, digits: number) => number} */
-function round(value, digits) {
-  return Number(value.toFixed(digits));
+/** @type {(value: number, digits: number) => number} As NumPy does it, halves to the even one. */
+function rounded(value, digits) {
+  const [factor, scaled] = [10 ** digits, value * 10 ** digits];
+  const lower = Math.floor(scaled);
+  const up = scaled - lower === 0.5 ? lower % 2 : Number(scaled - lower > 0.5);
+  return (lower + up) / factor;
 }
 
 /**
- * @param {(string | number)[][]} lines
+ * @param {Row[]} rows
+ * @param {string[]} columns The first ones; those that only some rows have follow.
  * @returns {string} With the mark by which spreadsheets know UTF-8.
  */
-function csv(lines) {
+function csv(rows, columns) {
+  const names = [...new Set([...columns, ...rows.flatMap((row) => Object.keys(row))])];
   const cell = (/** @type {string | number} */ value) => {
     const text = typeof value === "number" ? String(value) : asCell(value);
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
+  const lines = [names, ...rows.map((row) => names.map((name) => row[name] ?? ""))];
   return `\ufeff${lines.map((line) => line.map(cell).join(",")).join("\r\n")}\r\n`;
 }

@@ -1,26 +1,8 @@
 /** Several files as one: a ZIP archive without compression, for PNG files are compressed already. */
 
-const POLYNOMIAL = 0xedb88320;
-const UTF8 = 0x800;
-const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte;
-  for (let bit = 0; bit < 8; bit += 1) {
-    value = value & 1 ? (value >>> 1) ^ POLYNOMIAL : value >>> 1;
-  }
-  return value;
-});
+import { crcOf } from "./bytes.js";
 
-/**
- * @param {Uint8Array} bytes
- * @returns {number} Their CRC-32.
- */
-export function checksum(bytes) {
-  let value = 0xffffffff;
-  for (const byte of bytes) {
-    value = TABLE[(value ^ byte) & 255] ^ (value >>> 8);
-  }
-  return (value ^ 0xffffffff) >>> 0;
-}
+const UTF8 = 0x800;
 
 /**
  * Pack files.
@@ -35,7 +17,7 @@ export function zip(files) {
   let place = 0;
   for (const { name, bytes } of files) {
     const path = new TextEncoder().encode(name);
-    const about = [[2, UTF8], [2, 0], [2, 0], [2, 0x21], [4, checksum(bytes)], [4, bytes.length], [4, bytes.length]];
+    const about = [[2, UTF8], [2, 0], [2, 0], [2, 0x21], [4, crcOf(bytes)], [4, bytes.length], [4, bytes.length]];
     const local = fields([[4, 0x04034b50], [2, 20], ...about, [2, path.length], [2, 0]]);
     const more = [[2, path.length], [2, 0], [2, 0], [2, 0], [2, 0], [4, 0], [4, place]];
     index.push(fields([[4, 0x02014b50], [2, 20], [2, 20], ...about, ...more]), path);
