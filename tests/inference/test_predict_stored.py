@@ -90,15 +90,22 @@ def test_masks_beside_images_are_left_out(bucket, picture):
 
 
 def test_a_store_gets_what_a_folder_gets(filled, tmp_path, make_run):
-    """Masks and overlays to the byte, lists and record with addresses; nothing is left on the disk."""
+    """Masks, overlays and other forms to the byte, lists and record with addresses; nothing is left on the disk."""
     run = make_run(uncertainty_limit=0.0)
     (filled("in") / "set" / "broken.png").write_bytes((filled("in") / "set" / "a.png").read_bytes()[:60])
     (filled("in") / "set" / "locked.png").write_bytes((filled("in") / "set" / "a.png").read_bytes())
-    wanted = predict(load(run, EXACT), filled("in") / "set", tmp_path / "disk", overlay=True)
-    made = _predict(run, tmp_path, overlay=True)
-    files = {path.relative_to(tmp_path / "disk").as_posix() for path in (tmp_path / "disk").rglob("*.png")}
-    there = {path.relative_to(filled("out") / "masks").as_posix() for path in filled("out").rglob("*.png")}
-    assert {"sub/c.png", "overlays/a.png", "locked.png"} <= files and there == {
+    also = ("labels", "coco", "objects", "counts")
+    wanted = predict(load(run, EXACT), filled("in") / "set", tmp_path / "disk", overlay=True, also=also)
+    made = _predict(run, tmp_path, overlay=True, also=also)
+    files, there = (
+        {
+            path.relative_to(root).as_posix()
+            for path in root.rglob("*.*")
+            if path.suffix == ".png" or path.relative_to(root).parts[0] in also
+        }
+        for root in (tmp_path / "disk", filled("out") / "masks")
+    )
+    assert {"sub/c.png", "overlays/a.png", "coco/sub/c.json", "locked.png"} <= files and there == {
         name for name in files if "locked" not in name
     }
     for name in there:

@@ -53,3 +53,18 @@ def test_images_are_joined_with_numbers_of_their_own(make_result, tmp_path, scat
     assert names == {1: "nucleus", 2: "cell"}
     assert [one["id"] for one in json.loads((tmp_path / "coco.json").read_text())["annotations"]] == [1, 2, 3, 4]
     assert [names[one["category_id"]] for one in data.loadAnns(data.getAnnIds(imgIds=3))] == ["cell", "nucleus"]
+
+
+def test_cocoeval_takes_the_objects_as_results(make_result, tmp_path, scattered):
+    mask, objects = scattered
+    coco.write(make_result(mask), objects, Path("a.png"), tmp_path / "a.json")
+    coco.join([tmp_path / "a.json"], tmp_path / "coco.json")
+    data = _opened(tmp_path / "coco.json")
+    module = pytest.importorskip("pycocotools.cocoeval", reason="needs pycocotools")
+    with contextlib.redirect_stdout(io.StringIO()):
+        results = data.loadRes(json.loads((tmp_path / "coco.json").read_text())["annotations"])
+        evaluation = module.COCOeval(data, results, "segm")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    assert evaluation.stats[0] == pytest.approx(1)
