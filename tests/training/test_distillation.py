@@ -95,7 +95,8 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(run, tiny, tmp_path, m
 
 
 def test_an_ensemble_teaches_by_the_network_that_has_not_seen_the_image(ensemble, nuclei):
-    teach = open_teacher(str(ensemble), nuclei.convention, nuclei, CPU)
+    plan = read_run(ensemble)[0].plan.model_copy(update={"teacher": str(ensemble)})
+    teach = open_teacher(plan, nuclei.convention, nuclei, CPU)
     predictor = Predictor(ensemble, RuntimeOptions.on(CPU))
     assert predictor.folds is not None
     chosen = {predictor.folds.fold_of.get(sample.name): sample for sample in nuclei.samples}
