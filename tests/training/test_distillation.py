@@ -115,5 +115,5 @@ def test_a_teacher_of_other_classes_is_refused_before_a_run_begins(run, tiny, tm
 
 
 def test_a_teacher_that_is_not_found_is_told(tiny, tmp_path):
-    with pytest.raises(InputError, match="zoo:nuclie not found"):
+    with pytest.raises(InputError, match="no network nuclie: did you mean nuclei"):
         train("sample:nuclei", {**tiny, "epochs": 1, "teacher": "zoo:nuclie"}, out=tmp_path / "out", device=CPU)
