@@ -30,7 +30,7 @@ from amsunet.memory import keep_freed_memory
 from amsunet.models.cost import count_macs, count_parameters
 from amsunet.training.plan_schema import Plan
 from amsunet.training.precision import fastest, steps_by_precision
-from amsunet.training.step_cost import measure_steps
+from amsunet.training.step_cost import measure_cost, measure_steps
 
 ROOT = Path(__file__).parents[1]
 UNIT = "unet@32"
@@ -59,7 +59,7 @@ def exported(name: str, to: Any, folder: Path, threads: int) -> Callable[[], obj
 
 
 def measure(names: Sequence[str], threads: int, rounds: int, device: Device) -> list[dict[str, Any]]:
-    """A row for each network: its size, its seconds, and their ratios to U-Net at 32.
+    """A row for each network: its size, what a step of training keeps, its seconds, and their ratios to U-Net at 32.
 
     Args:
         names: Of the networks; U-Net at 16 and 32 must be among them.
@@ -73,6 +73,7 @@ def measure(names: Sequence[str], threads: int, rounds: int, device: Device) -> 
         network = build_network(chosen.model, {"in_channels": 3, "num_classes": 2, **chosen.options})
         macs = count_macs(network, SIDE, SIDE)
         rows[name] = {"network": name, "parameters": count_parameters(network), "macs": macs}
+        rows[name]["training_bytes"] = measure_cost(_plan(name), 2, device).memory
     for to in RUNTIMES:
         if missing_package(to):
             continue

@@ -36,7 +36,7 @@ def table(stage: Mapping[str, Any], gate: Mapping[str, Any]) -> str:
         rows[row["network"].partition(" rate ")[0]][row["data"]] = row
     data = list(dict.fromkeys(row["data"] for row in stage["rows"]))
     timed = {row["network"]: row for row in gate.get("rows", [])}
-    head = ["network", "million parameters", "GMACs", *RUNTIMES, "step", *data, "mean"]
+    head = ["network", "million parameters", "GMACs", *RUNTIMES, "step", "training MB", *data, "mean"]
     lines = [head, ["---"] * len(head)]
     for name in sorted(rows, key=NAMES.index):
         of_data, ratios = rows[name], timed.get(same_network(name), {})
@@ -48,6 +48,7 @@ def table(stage: Mapping[str, Any], gate: Mapping[str, Any]) -> str:
                 f"{first['parameters'] / 1e6:.2f}",
                 f"{first['macs'] / 1e9:.2f}",
                 *(_ratio(ratios, f"{key}_ratio") for key in (*RUNTIMES, "step")),
+                f"{ratios['training_bytes'] / 1e6:.0f}" if "training_bytes" in ratios else "",
                 *(_dice(of_data[one]["dice_by_seed"]) if one in of_data else "" for one in data),
                 f"{mean(means):.4f}" if len(means) == len(data) else "",
             ]

@@ -98,8 +98,7 @@ def distilled(loss: CrossEntropyDiceLoss, logits: Tensor, targets: Tensor) -> Te
 
         KL = sum_k q_k (log q_k - log p_k),  q the teacher's probabilities, p the softmax
 
-    Source: Hinton et al., arXiv 1503.02531, at temperature 1: probabilities of pixels are mostly sure where they
-    should be, and what a mask does not tell, how unsure its border is, is in them as they are.
+    Source: Hinton et al., arXiv 1503.02531, at temperature 1, for a teacher's probabilities are calibrated.
 
     Args:
         loss: Against the labels.

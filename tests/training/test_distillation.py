@@ -95,7 +95,8 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(run, tiny, tmp_path, m
 
 
 def test_an_ensemble_teaches_by_the_network_that_has_not_seen_the_image(ensemble, nuclei):
-    teach = open_teacher(str(ensemble), nuclei.convention, nuclei, CPU)
+    plan = read_run(ensemble)[0].plan.model_copy(update={"teacher": str(ensemble)})
+    teach = open_teacher(plan, nuclei.convention, nuclei, CPU)
     predictor = Predictor(ensemble, RuntimeOptions.on(CPU))
     assert predictor.folds is not None
     chosen = {predictor.folds.fold_of.get(sample.name): sample for sample in nuclei.samples}
@@ -114,5 +115,5 @@ def test_a_teacher_of_other_classes_is_refused_before_a_run_begins(run, tiny, tm
 
 
 def test_a_teacher_that_is_not_found_is_told(tiny, tmp_path):
-    with pytest.raises(InputError, match="zoo:nuclie not found"):
+    with pytest.raises(InputError, match="no network nuclie: did you mean nuclei"):
         train("sample:nuclei", {**tiny, "epochs": 1, "teacher": "zoo:nuclie"}, out=tmp_path / "out", device=CPU)

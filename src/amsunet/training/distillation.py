@@ -25,10 +25,12 @@ from amsunet.data.masks import MaskConvention
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.device import Device
 from amsunet.errors import InputError
+from amsunet.inference.model_metadata import ModelDescription
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.open_model import load_networks
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
+from amsunet.training.plan_schema import Plan
 from amsunet.training.run_folder import read_run
 from amsunet.wording import setting
 
@@ -69,26 +71,29 @@ class TaughtImages(PreparedImages):
         return image, np.dstack([labels, planes])
 
 
-def open_teacher(model: str, convention: MaskConvention, dataset: Dataset | None, device: Device) -> Teacher:
-    """Load a teacher.
+def open_teacher(plan: Plan, convention: MaskConvention, dataset: Dataset | None, device: Device) -> Teacher:
+    """Load the teacher of a training.
 
     Of an ensemble that was trained on these very images, each image is given to the one network that has not seen it:
     what the others have learnt by heart is little more than its mask.
 
     Args:
-        model: A run, an ensemble, a network of the zoo or an exported one.
-        convention: Of the masks that are learnt.
-        dataset: Which they are of, where it is open.
-        device: Where it runs.
+        plan: Of the training.
+        convention: Of its masks.
+        dataset: Which these are of, where it is open.
+        device: Where the teacher runs.
 
     Raises:
         InputError: If it cannot be loaded, or knows another number of classes.
     """
-    check_teacher(model, convention.num_classes)
-    reference = ModelRef.resolve(model)
-    predictor = Predictor(reference, RuntimeOptions() if reference.kind == "exported" else RuntimeOptions.on(device))
-    if (theirs := predictor.description.convention.class_names) != convention.class_names:
-        logger.info(f"classes of the teacher: {', '.join(theirs)}, for {', '.join(convention.class_names)}")
+    reference, known = check_teacher(plan, convention.num_classes)
+    if known.convention.class_names != convention.class_names:
+        of_teacher, own = (", ".join(names) for names in (known.convention.class_names, convention.class_names))
+        logger.info(f"classes of the teacher: {of_teacher}, for {own}")
+    if reference.kind == "exported":
+        predictor = Predictor(reference)
+    else:
+        predictor = Predictor(reference, RuntimeOptions.on(device), model_file=plan.model)
     folds = predictor.folds if dataset is not None and _knows(reference, dataset) else None
 
     def ask(sample: Sample) -> Array:
@@ -98,16 +103,26 @@ def open_teacher(model: str, convention: MaskConvention, dataset: Dataset | None
     return ask
 
 
-def check_teacher(model: str, num_classes: int) -> None:
-    """Raise InputError if a teacher cannot be read, or knows another number of classes."""
-    reference = ModelRef.resolve(model)
+def check_teacher(plan: Plan, num_classes: int) -> tuple[ModelRef, ModelDescription]:
+    """Read the teacher of a plan, which has one, as far as to see what it tells apart.
+
+    Args:
+        plan: Of the training; a teacher of a user's own code is built by that of its network.
+        num_classes: Of the data.
+
+    Raises:
+        InputError: If it cannot be read, or knows another number of classes.
+    """
+    assert plan.teacher is not None
+    reference = ModelRef.resolve(plan.teacher)
     exported = reference.kind == "exported"
-    known = Predictor(reference).description if exported else load_networks(reference)[0][0][1]
-    if known.convention.num_classes != num_classes:
+    known = Predictor(reference).description if exported else load_networks(reference, plan.model)[0][0][1]
+    if (found := known.convention.num_classes) != num_classes:
         raise InputError(
-            f"{model} tells {known.convention.num_classes} classes apart, and the data have {num_classes}, background "
-            f"included: choose another {setting('teacher')}"
+            f"{reference} tells {found} classes apart, and the data have {num_classes}, background included: choose "
+            f"another {setting('teacher')}"
         )
+    return reference, known
 
 
 def _knows(model: ModelRef, dataset: Dataset) -> bool:

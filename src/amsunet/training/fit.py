@@ -124,7 +124,7 @@ def fit(
         callbacks.insert(2, EMA())
     training_images = PreparedImages(training, convention, preprocessing, dataset)
     if plan.teacher is not None:
-        teacher = open_teacher(plan.teacher, convention, dataset, device)
+        teacher = open_teacher(plan, convention, dataset, device)
         training_images = TaughtImages(training, convention, preprocessing, dataset, teacher)
     chosen = evenly(validation, plan.validation_images or len(validation))
     validation_images = PreparedImages(chosen, convention, preprocessing, dataset)

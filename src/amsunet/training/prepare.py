@@ -203,7 +203,7 @@ def check_network(plan: Plan, num_classes: int) -> None:
     if plan.pretrained is not None:
         load_pretrained(network, plan.pretrained, plan, plan.model_arguments(num_classes))
     if plan.teacher is not None:
-        check_teacher(plan.teacher, num_classes)
+        check_teacher(plan, num_classes)
     if not is_custom(plan.model):
         return
     try:
