@@ -33,7 +33,7 @@ def compute_logits(
     Args:
         runtime: What runs the network.
         images: (N, C, h, w) of uint8, normalised and resized.
-        tta: Average the logits over views of the image (see ``RuntimeOptions``).
+        tta: Test-time augmentation: average the logits over views of the image (see ``RuntimeOptions``).
         allowed: The mirror images that show all classes as they are; the others, and quarter turns, are left out.
         tiling: Of images too large to go through whole.
 

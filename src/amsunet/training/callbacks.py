@@ -1,4 +1,6 @@
-"""What happens around the training loop: keeping the best weights, the clock, Ctrl-C, progress."""
+"""What happens around the training loop: keeping the best weights, early stopping, the time budget, EMA, Ctrl-C,
+progress.
+"""
 
 from __future__ import annotations
 
@@ -167,6 +169,7 @@ class TimeBudget(pl.Callback):
 
 class Checkpointer(pl.Callback):
     """Keeps what a training has reached: the best weights, a row of figures for each epoch, the state to resume from.
+    Early stopping ends it after ``patience`` epochs without a better score.
 
     Stands before the weight averaging in the list of callbacks, which puts the unaveraged weights back at the
     end of validation.
