@@ -15,7 +15,7 @@ from amsunet.evaluation.explain import explain
 from amsunet.inference import model_file as loader
 from amsunet.inference.model_file import for_inference, load_model, save_model
 from amsunet.inference.model_ref import FILE_NAME
-from amsunet.inference.predictor import Predictor
+from amsunet.inference.networks import Networks
 from amsunet.training.train import train
 
 
@@ -77,7 +77,7 @@ def test_an_image_in_doubt_is_explained_the_way_round_it_is_predicted(run, undra
     write_image(tmp_path / "half.png", image[..., 0])
     found = kind.find_range(image)
     assert found.other is not None
-    monkeypatch.setattr(Predictor, "choose_range", lambda self, key, first, view: first.other)
+    monkeypatch.setattr(Networks, "choose_range", lambda self, key, first, view: first.other)
     seen, middle = [], module._middle
     monkeypatch.setattr(module, "_middle", lambda one: seen.append(one) or middle(one))
     explain(tmp_path / "run", tmp_path / "half.png", tmp_path / "out")

@@ -170,7 +170,7 @@ def test_the_largest_component_is_of_volumes(images, make_light_predictor, tmp_p
 def test_most_slices_that_look_foreign_make_a_volume_so(head, make_light_predictor, tmp_path, monkeypatch):
     predictor = make_light_predictor()
     seen = iter(["", "brightness", "brightness", "contrast"])
-    monkeypatch.setattr(predictor, "out_of_distribution", lambda _: next(seen))
+    monkeypatch.setattr(predictor.networks, "out_of_distribution", lambda _: next(seen))
     (item,) = predict_files(predictor, find_inputs([str(head)]), tmp_path / "out").review
     assert item.out_of_distribution == "brightness; in 3 of 4 slices"
 

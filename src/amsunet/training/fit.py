@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -100,15 +101,6 @@ def fit(
     torch.manual_seed(plan.seed)
     arguments = plan.model_arguments(convention.num_classes)
     network = build_network(plan.model, arguments)
-    description = ModelDescription(
-        model=plan.model,
-        arguments=arguments,
-        code=config.code,
-        preprocessing=preprocessing,
-        convention=convention,
-        modalities=tuple(sorted({*filter(None, (modality_of(sample.image) for sample in training))})),
-        flips=plan.augmentation_flips,
-    )
     epochs = plan.epochs or epochs_in_budget(plan)
     module = SegmentationTask(network, plan, preprocessing, device, total_steps=epochs * plan.steps_per_epoch)
     checkpoint = group.first(lambda: find_checkpoint(run, module.state_dict())) if resume else None
@@ -118,7 +110,7 @@ def fit(
         if plan.pretrained is not None:
             logger.info(load_pretrained(network, plan.pretrained, plan, arguments))
     time_budget = TimeBudget(module, epochs, started=started, closing=closing)
-    checkpointer = Checkpointer(run, description, time_budget)
+    checkpointer = Checkpointer(run, _describe(config, arguments, training), time_budget)
     callbacks: list[pl.Callback] = [time_budget, checkpointer, Progress(module, time_budget, checkpointer)]
     if plan.ema:
         callbacks.insert(2, EMA())
@@ -135,19 +127,8 @@ def fit(
         seed=plan.seed,
         foreground_fraction=plan.foreground_fraction,
     )
-    trainer = pl.Trainer(
-        accelerator={"cpu": "cpu", "cuda": "gpu", "mps": "mps"}[device.type],
-        **trainer_options(group, device),
-        precision="bf16-mixed" if device.precision == "bfloat16" else "32-true",
-        max_epochs=-1,
-        callbacks=[*callbacks, MidEpoch(run, crops, plan.batch_size * group.size, time_budget)],
-        logger=TensorBoardLogger(run, name="", version="tensorboard"),
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        deterministic=config.deterministic,
-    )
+    callbacks.append(MidEpoch(run, crops, plan.batch_size * group.size, time_budget))
+    trainer = _make_trainer(run, config, device, callbacks)
     try:
         with loss_described(run), quiet_threads("tensorboard"):  # where its disk is full it raises in this thread too
             trainer.fit(
@@ -162,13 +143,10 @@ def fit(
     except DivergedError:
         if not group.is_first:
             raise EndedElsewhereError from None
-        kept = (
-            f"the weights of epoch {checkpointer.best_epoch + 1} are kept in {run}"
-            if checkpointer.best_epoch >= 0
-            else "nothing was kept"
-        )
+        kept = checkpointer.best_epoch + 1
         raise InputError(
-            f"training diverged in epoch {trainer.current_epoch + 1} (the loss is not a number); {kept}: "
+            f"training diverged in epoch {trainer.current_epoch + 1} (the loss is not a number); "
+            f"{f'the weights of epoch {kept} are kept in {run}' if kept else 'nothing was kept'}: "
             f"train anew with {setting(learning_rate=plan.learning_rate / 4)} or {setting(precision='float32')}"
         ) from None
     group.trained()
@@ -184,4 +162,34 @@ def fit(
         device,
         validation_images=plan.validation_images,
         terminated=time_budget.terminated,
+    )
+
+
+def _describe(config: RunConfig, arguments: dict[str, Any], training: Sequence[Sample]) -> ModelDescription:
+    plan = config.plan
+    return ModelDescription(
+        model=plan.model,
+        arguments=arguments,
+        code=config.code,
+        preprocessing=config.preprocessing,
+        convention=config.convention,
+        modalities=tuple(sorted({*filter(None, (modality_of(sample.image) for sample in training))})),
+        flips=plan.augmentation_flips,
+    )
+
+
+def _make_trainer(run: Path, config: RunConfig, device: Device, callbacks: list[pl.Callback]) -> pl.Trainer:
+    """Lightning's loop without what ``callbacks`` do: checkpoints, progress and the end."""
+    return pl.Trainer(
+        accelerator={"cpu": "cpu", "cuda": "gpu", "mps": "mps"}[device.type],
+        **trainer_options(current_group(), device),
+        precision="bf16-mixed" if device.precision == "bfloat16" else "32-true",
+        max_epochs=-1,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(run, name="", version="tensorboard"),
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        deterministic=config.deterministic,
     )

@@ -105,29 +105,15 @@ def train(
     prepared = prepare(data, given, device=device.type, data_options=data_options, folds=folds)
     for level, line in prepared.lines():
         logger.log(level, line)
-    # With Lightning, which takes seconds: what the data are, or what is wrong with them, is said before.
-    from amsunet.training.budget import fit_prepared  # noqa: PLC0415
+    # With Lightning, which takes seconds: what the data are, or what is wrong with them, is logged before.
     from amsunet.training.fit import fit  # noqa: PLC0415
     from amsunet.training.folds import fit_folds  # noqa: PLC0415
 
-    plan, dataset = prepared.plan, prepared.dataset
-    closing, started = 0.0, command_time.started
-    if given.get("deterministic"):
+    dataset, deterministic = prepared.dataset, given.get("deterministic", False)
+    if deterministic:
         # cuBLAS reads it at the process's first matrix product, and the Trainer that sets it comes after the measuring.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    hinted = device.precision
-    device, why = faster_precision(
-        plan, dataset.convention.num_classes, device, repeatable=given.get("deterministic", False)
-    )
-    if device.precision != hinted:
-        logger.info(f"in {device.precision}: {why}")
-    if plan.minutes is not None:
-        fitted = fit_prepared(prepared, device, command_time)
-        plan, closing, started = fitted.plan, fitted.closing_seconds, fitted.started
-        for warning in fitted.warnings:
-            logger.warning(warning)
-        logger.info(str(fitted))
-    plan = with_precision(plan, device, why)
+    plan, device, started, closing = _fit_to_machine(prepared, device, command_time, repeatable=deterministic)
     plan = plan.model_copy(update={"reasons": plan.reasons | group.reasons(plan)})
     logger.info("plan:\n%s", plan)
     preprocessing = fit_preprocessing(plan, dataset, prepared.of("train"), prepared.fingerprint)
@@ -137,24 +123,11 @@ def train(
         convention=dataset.convention,
         device=device.type,
         precision=device.precision,
-        deterministic=given.get("deterministic", False),
+        deterministic=deterministic,
         code=code_checksum(plan.model),
         processes=group.size,
     )
-    data_record = RunData(
-        source=absolute_source(data),
-        **data_options.reading(),
-        fingerprint=prepared.fingerprint,
-        splits=prepared.splits,
-        checksums=dataset.checksums(),
-        mask_checksums=dataset.mask_checksums(),
-        thumbnails={
-            scan.sample.name: pack_thumbnail(scan)
-            for scan in dataset.scans
-            if prepared.splits[scan.sample.name] in ("train", "val")
-        },
-        seen_in_pretraining=_seen_in_pretraining(plan, prepared),
-    )
+    data_record = _record_data(data, data_options, prepared, plan)
     run = Path(out) if out is not None else _next_run(data)
     with run_lock(run):
         _refuse_taken(run)  # another command may have begun there in the meantime
@@ -173,6 +146,45 @@ def train(
             closing=closing,
         )
         return replace(training, dataset=dataset)
+
+
+def _fit_to_machine(
+    prepared: Preparation, device: Device, command_time: CommandTime, *, repeatable: bool
+) -> tuple[Plan, Device, float, float]:
+    """Measure here in what precision a training is faster, and fit the plan to its minutes, where it has any.
+
+    Returns:
+        The plan, the device with the precision, and for ``TimeBudget`` when it began and what its end takes.
+    """
+    from amsunet.training.budget import fit_prepared  # noqa: PLC0415 - with Lightning
+
+    plan, hinted, started, closing = prepared.plan, device.precision, command_time.started, 0.0
+    device, why = faster_precision(plan, prepared.dataset.convention.num_classes, device, repeatable=repeatable)
+    if device.precision != hinted:
+        logger.info(f"in {device.precision}: {why}")
+    if plan.minutes is not None:
+        fitted = fit_prepared(prepared, device, command_time)
+        plan, started, closing = fitted.plan, fitted.started, fitted.closing_seconds
+        for warning in fitted.warnings:
+            logger.warning(warning)
+        logger.info(str(fitted))
+    return with_precision(plan, device, why), device, started, closing
+
+
+def _record_data(data: str | Path, options: DataOptions, prepared: Preparation, plan: Plan) -> RunData:
+    """What a run keeps of its data: where they lie, how they are read, and which images were in which split."""
+    dataset, splits = prepared.dataset, prepared.splits
+    shown = (scan for scan in dataset.scans if splits[scan.sample.name] in ("train", "val"))
+    return RunData(
+        source=absolute_source(data),
+        **options.reading(),
+        fingerprint=prepared.fingerprint,
+        splits=splits,
+        checksums=dataset.checksums(),
+        mask_checksums=dataset.mask_checksums(),
+        thumbnails={scan.sample.name: pack_thumbnail(scan) for scan in shown},
+        seen_in_pretraining=_seen_in_pretraining(plan, prepared),
+    )
 
 
 @random_state_kept()
