@@ -34,10 +34,11 @@ from amsunet.atomic_io import write_json
 from amsunet.data.images import Array, read_image
 from amsunet.device import choose_device, environment
 from amsunet.inference.model_ref import ModelRef
+from amsunet.zoo import zoo_names
 
 RESULT = Path(__file__).parents[1] / "results" / "page_parity.json"
 SOURCES = Path(amsunet.__file__).parent / "page"
-NETWORKS = ("nuclei", "glands", "lesions", "vessels")
+NETWORKS = tuple(zoo_names())
 LIMITS = {
     "levels_that_differ": 1e-3,
     "largest_difference_of_levels": 1,

@@ -20,11 +20,12 @@ from amsunet.inference.model_metadata import read_description
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.prepared_image import choose_range, prepare_image
 from amsunet.inference.uncertainty import measure_uncertainty
+from amsunet.zoo import zoo_names
 
 IMAGES = make_images()
 LARGE = "2,000 x 1,500"
 SMALL = [name for name in IMAGES if name not in ("tiff", "alpha", "jpeg", LARGE)]
-NETWORKS = ("nuclei", "glands", "lesions", "vessels")
+NETWORKS = tuple(zoo_names())
 SMALLER = ("glands", "lesions")
 """They see the large image in fewer pixels: all of its own take seconds on their way from the browser."""
 _PREPARE = """

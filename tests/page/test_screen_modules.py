@@ -76,7 +76,7 @@ def test_colours_are_those_of_overlays(blank):
     assert found == [colour_of(label).tolist() for label in labels]
 
 
-@pytest.mark.parametrize("kind", ["solid", "ring", "diagonal"])
+@pytest.mark.parametrize("kind", ["solid", "ring", "diagonal", "parted"])
 def test_outlines_run_along_the_border(blank, kind):
     labels = np.zeros((20, 24), np.uint8)
     labels[4:14, 5:16] = 1
@@ -84,22 +84,25 @@ def test_outlines_run_along_the_border(blank, kind):
         labels[7:10, 8:12] = 0
     if kind == "diagonal":
         labels[14:18, 16:20] = 2
+    numbers = labels.astype(np.int32)
+    if kind == "parted":  # two objects of one class
+        numbers[4:14, 10:16] = 7
     drawn = blank.evaluate(
-        """([values, width, height]) => import('/outlines.js').then(({Outlines}) => {
+        """([values, width, height, numbers]) => import('/outlines.js').then(({Outlines}) => {
       const canvas = new OffscreenCanvas(8 * width, 8 * height);
       const pen = canvas.getContext("2d");
       pen.scale(8, 8);
-      new Outlines(new Uint8Array(values), width, height).draw(pen, 0.25);
+      new Outlines(new Uint8Array(values), width, height, null, 0.5, new Int32Array(numbers)).draw(pen, 0.25);
       return [...pen.getImageData(0, 0, 8 * width, 8 * height).data.filter((_, i) => i % 4 === 3)];
     })""",
-        [labels.ravel().tolist(), 24, 20],
+        [labels.ravel().tolist(), 24, 20, numbers.ravel().tolist()],
     )
     there = np.array(drawn).reshape(20, 8, 24, 8).max(axis=(1, 3)) > 0
-    padded = np.pad(labels, 1, mode="edge")
+    padded = np.pad(numbers, 1, mode="edge")
     shifts = [padded[row : row + 20, column : column + 24] for row in (0, 1, 2) for column in (0, 1, 2)]
-    border = np.any([shift != labels for shift in shifts], axis=0)
+    border = np.any([shift != numbers for shift in shifts], axis=0)
     assert not (there & ~border).any()
-    straight = np.any([shifts[index] != labels for index in (1, 3, 5, 7)], axis=0)
+    straight = np.any([shifts[index] != numbers for index in (1, 3, 5, 7)], axis=0)
     assert (there | ~straight).all()
 
 

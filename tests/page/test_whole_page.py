@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 
 import amsunet
+from amsunet.data.images import read_image
 from amsunet.deployment.page_files import page_files
 from amsunet.deployment.web import networks_of
 from amsunet.inference.model_ref import ModelRef
+from amsunet.interchange.objects_table import object_columns
 from amsunet.serving.page_server import PageServer
 
 FEW = 2
@@ -35,7 +37,7 @@ def test_the_example_is_worked_on_as_predict_does(chromium, tmp_path):
         page.wait_for_selector("#strip li:is([data-state=done], [data-state=check])")
         page.wait_for_selector(".dice b")
         saved = {}
-        for button in ("Mask", "Counts, CSV"):
+        for button in ("Mask", "Counts, CSV", "Objects, CSV", "Labels, TIFF"):
             with page.expect_download() as download:
                 page.click(f".saves button:has-text('{button}')")
             saved[button] = download.value.path().read_bytes()
@@ -47,3 +49,9 @@ def test_the_example_is_worked_on_as_predict_does(chromium, tmp_path):
     assert int(row["objects"]) == len(expected.objects)
     assert int(row["area_px"]) == pytest.approx((expected.mask == 1).sum(), abs=FEW)
     assert float(row["uncertainty"]) == pytest.approx(expected.uncertainty, abs=1e-3)
+    rows = list(csv.DictReader(io.StringIO(saved["Objects, CSV"].decode("utf-8-sig"))))
+    columns = object_columns(expected, expected.objects, read_image(image))
+    for name in ("area_px", "centroid_row", "mean_intensity"):
+        assert [float(row[name]) for row in rows] == pytest.approx(columns[name], abs=FEW)
+    with Image.open(io.BytesIO(saved["Labels, TIFF"])) as labels:
+        assert (np.asarray(labels) != expected.objects.numbers).sum() <= FEW

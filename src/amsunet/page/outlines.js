@@ -26,9 +26,11 @@ export class Outlines {
    * @param {Float32Array | null} [probability] Of the foreground, where there is one class of it: lines then run where
    *   it crosses the threshold, and half-way between pixels without it.
    * @param {number} [threshold]
+   * @param {Uint8Array | Int32Array} [numbers] Of objects that touch others of their class; else classes part them.
    */
-  constructor(labels, width, height, probability = null, threshold = 0.5) {
+  constructor(labels, width, height, probability = null, threshold = 0.5, numbers = labels) {
     this.labels = labels;
+    this.numbers = numbers;
     this.width = width;
     this.height = height;
     this.probability = probability;
@@ -43,13 +45,13 @@ export class Outlines {
 
   /** @returns {Uint32Array} In how many places borders pass, by blocks. The image's edge is no border. */
   count() {
-    const { labels, width, height } = this;
+    const { numbers, width, height } = this;
     const counts = new Uint32Array(this.across * Math.ceil(height / BLOCK));
     for (let y = 0; y + 1 < height; y += 1) {
       const row = Math.floor(y / BLOCK) * this.across;
       for (let x = 0, i = y * width; x + 1 < width; x += 1, i += 1) {
-        const label = labels[i];
-        if (label !== labels[i + 1] || label !== labels[i + width] || label !== labels[i + width + 1]) {
+        const own = numbers[i];
+        if (own !== numbers[i + 1] || own !== numbers[i + width] || own !== numbers[i + width + 1]) {
           counts[row + Math.floor(x / BLOCK)] += 1;
         }
       }
@@ -90,8 +92,8 @@ export class Outlines {
    */
   pictureOf(thickness) {
     if (this.picture?.thickness !== thickness) {
-      const { labels, width, height } = this;
-      const canvas = canvasOf(width, height, (pixels) => paintBorders(labels, width, height, thickness, pixels));
+      const { labels, numbers, width, height } = this;
+      const canvas = canvasOf(width, height, (pixels) => paintBorders(labels, width, height, thickness, pixels, numbers));
       this.picture = { thickness, canvas };
     }
     return /** @type {HTMLCanvasElement} */ (this.picture?.canvas);
@@ -123,9 +125,9 @@ export class Outlines {
    * @param {Map<number, Path2D>} lines
    */
   trace(x, y, lines) {
-    const { labels, width } = this;
+    const { labels, numbers, width } = this;
     const i = y * width + x;
-    const [a, b, c, d] = [labels[i], labels[i + 1], labels[i + width + 1], labels[i + width]];
+    const [a, b, c, d] = [numbers[i], numbers[i + 1], numbers[i + width + 1], numbers[i + width]];
     if (a === b && a === c && a === d) {
       return;
     }
@@ -135,11 +137,12 @@ export class Outlines {
       [x + 0.5 + this.crossing(i + width, i + width + 1), y + 1.5],
       [x + 0.5, y + 0.5 + this.crossing(i, i + width)],
     ];
-    for (const label of new Set([a, b, c, d])) {
-      if (label) {
+    for (const own of new Set([a, b, c, d])) {
+      if (own) {
+        const label = labels[own === a ? i : own === b ? i + 1 : own === c ? i + width + 1 : i + width];
         const path = lines.get(label) ?? new Path2D();
         lines.set(label, path);
-        const inside = Number(a === label) * 8 + Number(b === label) * 4 + Number(c === label) * 2 + Number(d === label);
+        const inside = Number(a === own) * 8 + Number(b === own) * 4 + Number(c === own) * 2 + Number(d === own);
         const sides = LINES[inside].map((side) => points[side]);
         sides.forEach(([right, down], at) => (at % 2 ? path.lineTo(right, down) : path.moveTo(right, down)));
       }

@@ -80,26 +80,27 @@ export function paintDifferences(labels, reference, pixels) {
 }
 
 /**
- * Paint the border pixels of classes; the image's edge is no border.
+ * Paint the border pixels of objects; the image's edge is no border.
  * @param {Uint8Array} labels
  * @param {number} width
  * @param {number} height
  * @param {number} thickness In pixels.
  * @param {Uint32Array} pixels To be painted.
+ * @param {Uint8Array | Int32Array} [numbers] Of objects that touch others of their class; else classes part them.
  */
-export function paintBorders(labels, width, height, thickness, pixels) {
+export function paintBorders(labels, width, height, thickness, pixels, numbers = labels) {
   const before = Math.floor((thickness - 1) / 2);
   const colours = Uint32Array.from({ length: 256 }, (_, label) => (label ? packed(colourOf(label)) : 0));
   for (let y = 0; y < height; y += 1) {
     for (let x = 0, i = y * width; x < width; x += 1, i += 1) {
-      const label = labels[i];
-      const inner = !label
-        || ((x === 0 || labels[i - 1] === label) && (x + 1 === width || labels[i + 1] === label)
-          && (y === 0 || labels[i - width] === label) && (y + 1 === height || labels[i + width] === label));
+      const own = numbers[i];
+      const inner = !own
+        || ((x === 0 || numbers[i - 1] === own) && (x + 1 === width || numbers[i + 1] === own)
+          && (y === 0 || numbers[i - width] === own) && (y + 1 === height || numbers[i + width] === own));
       if (!inner) {
         const [left, right] = [Math.max(0, x - before), Math.min(width, x - before + thickness)];
         for (let row = Math.max(0, y - before); row < Math.min(height, y - before + thickness); row += 1) {
-          pixels.fill(colours[label], row * width + left, row * width + right);
+          pixels.fill(colours[labels[i]], row * width + left, row * width + right);
         }
       }
     }

@@ -85,7 +85,7 @@ export class Panel {
     this.smallest = slider("smallest", { min: 0, max: 1, step: 0.001 }, (place) =>
       actions.choose({ smallest: place === null ? null : toPixels(place) }));
     this.separation = slider("separation", { min: 0, max: MOST_SEPARATION, step: 0.1 }, (separation) => actions.choose({ separation }));
-    this.sliders = make("section", {}, this.threshold.root, this.smallest.root, this.separation.root);
+    this.sliders = make("section", { class: "sliders" }, this.threshold.root, this.smallest.root, this.separation.root);
     this.size = make("input", { type: "text", inputmode: "decimal", id: "pixel-size", autocomplete: "off", oninput: () => this.typed() });
     this.unit = make("select", { "aria-label": say("pixel.unit"), onchange: () => this.typed() },
       make("option", { value: "µm" }, "µm"), make("option", { value: "mm" }, "mm"));

@@ -159,6 +159,8 @@ export function outlinesIn({ measured, prediction }) {
     return null;
   }
   const { width, height, probability, classes } = prediction;
+  const { labels, separation, threshold } = measured;
   const foreground = classes.length === 2 ? probability.subarray(width * height) : null;
-  return new Outlines(measured.labels, width, height, foreground, measured.threshold ?? 0.5);
+  const numbers = separation ? numbersOf(labels, width, height, separation) : labels;
+  return new Outlines(labels, width, height, foreground, threshold ?? 0.5, numbers);
 }
