@@ -96,3 +96,12 @@ def test_sentences_use_the_words_of_the_field():
         for line in path.read_text(encoding="utf-8").splitlines():
             found = None if "former" in line.lower() else _PHRASES.search(line)
             assert not found, f"{path}: {found and found.group()!r} in {line.strip()[:120]}"
+
+
+def test_functions_of_the_page_use_the_words_of_the_field():
+    files = [*(_ROOT / "page").glob("*.js")]
+    assert len(files) > 40
+    for path in files:
+        code = re.sub(r"/\*.*?\*/|//[^\n]*|\"[^\"\n]*\"|`[^`]*`", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        found = _words(path.stem) | {word for name in re.findall(r"[A-Za-z_]\w*", code) for word in _words(name)}
+        assert not found & _RETIRED.keys(), f"{path}: {sorted(found & _RETIRED.keys())}"

@@ -46,7 +46,7 @@ def test_every_word_is_used_and_every_word_used_is_there(words):
     text = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES.glob("*.js") if path.name != "words.js")
     page = (SOURCES / "index.html").read_text(encoding="utf-8")
     named = set(re.findall(r'data-(?:word|label)="([\w.]+)"', page))
-    said = set(re.findall(r'say\(\s*"([\w.]+)"', text))
+    said = set(re.findall(r'\bt\(\s*"([\w.]+)"', text))
     codes = {f"error.{code}" for code in re.findall(r'PageError\(\s*"(\w+)"', text)}
     assert named | said | codes <= set(words["en"])
     parts = set(re.findall(r'"([\w.-]+)"', text)) | {f"error.{code}" for code in re.findall(r'"(\w+)"', text)}

@@ -1,7 +1,7 @@
 /** What is known of a network: what it finds, where it fails, on what terms; and how long it takes. */
 
 import { make } from "./dom.js";
-import { duration, say, translate } from "./say.js";
+import { duration, t, translate } from "./i18n.js";
 
 /** @typedef {import("./types.js").Network} Network */
 
@@ -26,12 +26,12 @@ export function showCard(root, network, seconds) {
   const parts = [];
   if (card) {
     const what = translate(card.finds);
-    parts.push(make("p", { class: "finds", lang: what.lang }, say("finds", { what: what.text })));
+    parts.push(make("p", { class: "finds", lang: what.lang }, t("finds", { what: what.text })));
   } else if (network) {
-    parts.push(make("p", { class: "finds" }, say("finds.unknown")));
+    parts.push(make("p", { class: "finds" }, t("finds.unknown")));
   }
   if (network && seconds !== null) {
-    parts.push(make("p", { class: "soft small" }, say("takes", { time: duration(seconds) })));
+    parts.push(make("p", { class: "soft small" }, t("takes", { time: duration(seconds) })));
   }
   if (card) {
     const fails = card.fails.map((sentence) => {
@@ -40,10 +40,10 @@ export function showCard(root, network, seconds) {
     });
     const terms = translate(card.terms);
     parts.push(
-      make("details", {}, make("summary", {}, say("fails")), make("ul", {}, ...fails)),
+      make("details", {}, make("summary", {}, t("fails")), make("ul", {}, ...fails)),
       make("p", { class: "soft small" },
-        make("span", { lang: terms.lang }, say("terms", { terms: terms.text })),
-        card.research_only ? ` ${say("research.only")}` : null),
+        make("span", { lang: terms.lang }, t("terms", { terms: terms.text })),
+        card.research_only ? ` ${t("research.only")}` : null),
     );
   }
   root.replaceChildren(...parts);

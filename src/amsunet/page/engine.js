@@ -57,11 +57,11 @@ export class Engine {
   static async open(network, { threads = defaultThreads(), onProgress = () => {} } = {}) {
     const loaded = [0, 0];
     /** @param {number} part */
-    const tell = (part) => (/** @type {number} */ fraction) => {
+    const report = (part) => (/** @type {number} */ fraction) => {
       loaded[part] = fraction;
       onProgress(0.9 * (0.7 * loaded[0] + 0.3 * loaded[1]));
     };
-    const [onnx, packed] = await Promise.all([openNetwork(network, tell(0)), load(RUNTIME, tell(1))]);
+    const [onnx, packed] = await Promise.all([openNetwork(network, report(0)), load(RUNTIME, report(1))]);
     const parts = { onnx, runtime: await unpack(packed) };
     const engine = new Engine(network, descriptionOf(onnx, network.name), parts, threads);
     engine.#looker.open().catch(() => {}); // the first look tells why it does not start
@@ -93,7 +93,7 @@ export class Engine {
   async predict(bytes, name, { onProgress = () => {}, onPreview = () => {}, signal } = {}) {
     const progress = new Progress(this.#pace, onProgress);
     let largest = 0;
-    /** @param {WorkerEvent} told */
+    /** @param {WorkerEvent} message */
     const onEvent = ({ event, pixels, after, prediction }) => {
       if (event === "run") progress.run(pixels, after);
       else if (event === "ran") progress.ran();

@@ -2,7 +2,7 @@
 
 import { make } from "./dom.js";
 import { load } from "./resources.js";
-import { say } from "./say.js";
+import { t } from "./i18n.js";
 
 /**
  * @typedef {import("./types.js").Network} Network
@@ -37,7 +37,7 @@ export function showExamples(root, examples, open) {
     fileOf(example.file).then(({ file }) => {
       picture.src = URL.createObjectURL(file);
     }, () => {});
-    const words = make("span", {}, say("example", { name: example.name }));
+    const words = make("span", {}, t("example", { name: example.name }));
     return make("button", { type: "button", title: example.terms, onclick: () => open(example) }, picture, words);
   });
   root.replaceChildren(...buttons);

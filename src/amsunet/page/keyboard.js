@@ -1,7 +1,7 @@
 /** Keys of the page, and the list of them. */
 
 import { make } from "./dom.js";
-import { say } from "./say.js";
+import { t } from "./i18n.js";
 
 /** @type {[string[], string][]} Keys, and the word for what they do. */
 const KEYS = [
@@ -43,11 +43,11 @@ export function listenForKeys(acts) {
  */
 export function showKeys(dialog) {
   const rows = KEYS.map(([keys, word]) =>
-    make("div", {}, make("dt", {}, ...keys.map((key) => make("kbd", {}, key))), make("dd", {}, say(word))));
+    make("div", {}, make("dt", {}, ...keys.map((key) => make("kbd", {}, key))), make("dd", {}, t(word))));
   dialog.replaceChildren(
-    make("h2", { id: "keyboard-title" }, say("keys")),
+    make("h2", { id: "keyboard-title" }, t("keys")),
     make("dl", {}, ...rows),
-    make("form", { method: "dialog" }, make("button", { class: "main" }, say("close"))),
+    make("form", { method: "dialog" }, make("button", { class: "main" }, t("close"))),
   );
   dialog.showModal();
 }

@@ -1,6 +1,6 @@
 /** The choice of the language, kept for the next visit where the browser lets the page keep anything. */
 
-import { languageInUse, useLanguage } from "./say.js";
+import { languageInUse, useLanguage } from "./i18n.js";
 import { LANGUAGES } from "./words.js";
 
 const KEPT = "amsunet.language";

@@ -16,9 +16,9 @@ import { addReference, stemOf } from "./reference.js";
 import { load } from "./resources.js";
 import { saveMask, saveMasks, saveObjects, savePicture, saveTable } from "./save.js";
 import { Screen } from "./screen.js";
-import { doubtsOf, sentenceOf } from "./sentences.js";
+import { reviewReasonsOf, sentenceOf } from "./sentences.js";
 import { Strip } from "./strip.js";
-import { fillWords, percent, say } from "./say.js";
+import { fillWords, percent, t } from "./i18n.js";
 
 /**
  * @typedef {import("./images.js").Entry} Entry
@@ -51,7 +51,7 @@ const images = new Images((entry) => {
   if (entry === null) {
     listIsOther = true;
   } else if (entry !== images.selected) {
-    strip.update(entry, false, isDoubted(entry));
+    strip.update(entry, false, needsReview(entry));
     strip.showCount(images.entries);
     if (entry.state !== "done") {
       return;
@@ -93,18 +93,18 @@ function spacingOf(entry) {
 }
 
 /** @type {(entry: Entry) => boolean} */
-function isDoubted(entry) {
-  return doubtsOf(entry, engine?.description ?? null).length > 0;
+function needsReview(entry) {
+  return reviewReasonsOf(entry, engine?.description ?? null).length > 0;
 }
 
 function showNow() {
   const entry = images.selected;
   document.body.dataset.screen = images.entries.length ? "work" : "empty";
   if (listIsOther) {
-    strip.show(images.entries, entry, isDoubted);
+    strip.show(images.entries, entry, needsReview);
     listIsOther = false;
   } else if (entry) {
-    strip.update(entry, true, isDoubted(entry));
+    strip.update(entry, true, needsReview(entry));
   }
   strip.showCount(images.entries);
   find("[data-act=beside]").setAttribute("aria-pressed", String(look.beside));
@@ -112,7 +112,7 @@ function showNow() {
   panel.show({
     entry, description: engine?.description ?? null, choice: images.choice, ...look, spacing: spacingOf(entry),
     typed: typed !== null, several: images.entries.filter(({ state }) => state === "done").length > 1,
-    doubts: entry ? doubtsOf(entry, engine?.description ?? null) : [],
+    reviewReasons: entry ? reviewReasonsOf(entry, engine?.description ?? null) : [],
   });
 }
 
@@ -181,7 +181,7 @@ async function save(what) {
       await saveMasks(images);
     } else if (what === "objects" || what === "counts") {
       await images.settle();
-      const about = (/** @type {Entry} */ one) => ({ spacing: spacingOf(one), check: doubtsOf(one, engine.description).join(" ") });
+      const about = (/** @type {Entry} */ one) => ({ spacing: spacingOf(one), check: reviewReasonsOf(one, engine.description).join(" ") });
       await saveTable(images, what, network?.name ?? "", about);
     } else if (entry && what === "mask") {
       await saveMask(entry, engine.description);
@@ -206,7 +206,7 @@ async function useNetwork(wanted) {
   showFrame();
   const loading = find("#loading");
   const onProgress = (/** @type {number} */ fraction) => {
-    find("span", loading).textContent = say("loading", { percent: percent(fraction) });
+    find("span", loading).textContent = t("loading", { percent: percent(fraction) });
     find("progress", loading).value = fraction;
   };
   onProgress(0);

@@ -42,7 +42,7 @@ export class Pace {
 }
 
 /**
- * Progress of one prediction. A network tells nothing while it runs, so what it should have done is told by the clock.
+ * Progress of one prediction. A network reports nothing while it runs, so what it should have done is estimated by time.
  */
 export class Progress {
   #pace;
@@ -51,7 +51,7 @@ export class Progress {
   #running = 0;
   #after = 0;
   #since = 0;
-  #told = 0;
+  #reported = 0;
   #timer;
 
   /**
@@ -61,7 +61,7 @@ export class Progress {
   constructor(pace, onProgress) {
     this.#pace = pace;
     this.#onProgress = onProgress;
-    this.#timer = setInterval(() => this.#tell(), INTERVAL);
+    this.#timer = setInterval(() => this.#report(), INTERVAL);
   }
 
   /**
@@ -74,7 +74,7 @@ export class Progress {
     this.#running = pixels;
     this.#after = after;
     this.#since = performance.now();
-    this.#tell();
+    this.#report();
   }
 
   /** The run that began last has ended. */
@@ -88,7 +88,7 @@ export class Progress {
     clearInterval(this.#timer);
   }
 
-  #tell() {
+  #report() {
     if (!this.#running) return;
     const elapsed = (performance.now() - this.#since) / 1000;
     const expected = this.#pace.seconds(this.#running);
@@ -96,7 +96,7 @@ export class Progress {
     const share = 1 - Math.exp((-1.6 * elapsed) / expected);
     const total = this.#done + this.#running + this.#after;
     // Of an image that is looked at in two ways before, the total is not known from the beginning.
-    this.#told = Math.max(this.#told, (this.#done + share * this.#running) / total);
-    this.#onProgress(this.#told, this.#pace.seconds(this.#after) + Math.max(0, expected - elapsed));
+    this.#reported = Math.max(this.#reported, (this.#done + share * this.#running) / total);
+    this.#onProgress(this.#reported, this.#pace.seconds(this.#after) + Math.max(0, expected - elapsed));
   }
 }

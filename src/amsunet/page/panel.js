@@ -4,7 +4,7 @@ import { make } from "./dom.js";
 import { used } from "./measure.js";
 import { colourOf, css } from "./paint.js";
 import { areaOfPixel } from "./table.js";
-import { duration, number, percent, say } from "./say.js";
+import { duration, number, percent, t } from "./i18n.js";
 
 /**
  * @typedef {import("./images.js").Entry} Entry
@@ -23,7 +23,7 @@ import { duration, number, percent, say } from "./say.js";
  * @property {Spacing | null} spacing
  * @property {boolean} typed Whether the spacing was typed in.
  * @property {boolean} several Whether more than one image has a mask.
- * @property {string[]} doubts Why the mask is to be checked, in sentences.
+ * @property {string[]} reviewReasons Why the mask is to be checked, in sentences.
  *
  * @typedef {"mask" | "overlay" | "objects" | "counts" | "rois" | "geojson" | "labels" | "masks"} Saved
  *
@@ -52,10 +52,10 @@ function slider(key, range, act) {
   const id = `slider-${key}`;
   const input = make("input", { type: "range", id, ...range, oninput: (event) => act(Number(event.target.value)) });
   const value = make("output", { for: id });
-  const reset = make("button", { type: "button", class: "quiet small", hidden: true, onclick: () => act(null) }, say("reset"));
+  const reset = make("button", { type: "button", class: "quiet small", hidden: true, onclick: () => act(null) }, t("reset"));
   const root = make("div", { class: "slider" },
-    make("div", { class: "line" }, make("label", { for: id }, say(key)), make("span", {}, reset, value)),
-    input, make("p", { class: "soft small" }, say(`${key}.note`)));
+    make("div", { class: "line" }, make("label", { for: id }, t(key)), make("span", {}, reset, value)),
+    input, make("p", { class: "soft small" }, t(`${key}.note`)));
   return { root, input, value, reset };
 }
 
@@ -76,32 +76,32 @@ export class Panel {
     const { actions } = this;
     this.result = make("section", { class: "result", "aria-live": "polite" });
     this.styles = STYLES.map((style) =>
-      make("button", { type: "button", "aria-pressed": "false", onclick: () => actions.style(style) }, say(`style.${style}`)));
+      make("button", { type: "button", "aria-pressed": "false", onclick: () => actions.style(style) }, t(`style.${style}`)));
     this.opacity = make("input", { type: "range", id: "opacity", min: 0, max: 1, step: 0.01,
       oninput: (event) => actions.opacity(Number(event.target.value)) });
-    this.opacityLine = make("div", { class: "line opacity" }, make("label", { for: "opacity" }, say("opacity")), this.opacity);
-    this.ramp = make("div", { class: "ramp soft small" }, make("span", {}, say("sure")), make("i", {}), make("span", {}, say("not.sure")));
+    this.opacityLine = make("div", { class: "line opacity" }, make("label", { for: "opacity" }, t("opacity")), this.opacity);
+    this.ramp = make("div", { class: "ramp soft small" }, make("span", {}, t("sure")), make("i", {}), make("span", {}, t("not.sure")));
     this.threshold = slider("threshold", { min: 0.01, max: 0.99, step: 0.01 }, (threshold) => actions.choose({ threshold }));
     this.smallest = slider("smallest", { min: 0, max: 1, step: 0.001 }, (place) =>
       actions.choose({ smallest: place === null ? null : toPixels(place) }));
     this.separation = slider("separation", { min: 0, max: MOST_SEPARATION, step: 0.1 }, (separation) => actions.choose({ separation }));
     this.sliders = make("section", { class: "sliders" }, this.threshold.root, this.smallest.root, this.separation.root);
     this.size = make("input", { type: "text", inputmode: "decimal", id: "pixel-size", autocomplete: "off", oninput: () => this.typed() });
-    this.unit = make("select", { "aria-label": say("pixel.unit"), onchange: () => this.typed() },
+    this.unit = make("select", { "aria-label": t("pixel.unit"), onchange: () => this.typed() },
       make("option", { value: "µm" }, "µm"), make("option", { value: "mm" }, "mm"));
     this.sizeNote = make("p", { class: "soft small" });
     this.reference = make("section", { class: "reference" });
     this.saves = make("div", { class: "saves" });
     this.body = make("div", { class: "body" },
-      make("section", {}, make("h2", {}, say("show")), make("div", { class: "choice", role: "group", "aria-label": say("show") }, ...this.styles),
+      make("section", {}, make("h2", {}, t("show")), make("div", { class: "choice", role: "group", "aria-label": t("show") }, ...this.styles),
         this.opacityLine, this.ramp),
       this.sliders,
-      make("section", {}, make("div", { class: "line size" }, make("label", { for: "pixel-size" }, say("pixel.size")),
+      make("section", {}, make("div", { class: "line size" }, make("label", { for: "pixel-size" }, t("pixel.size")),
         make("span", {}, this.size, this.unit)), this.sizeNote),
       this.reference);
     this.card.className = "card";
-    const about = make("section", { class: "about" }, make("h2", {}, say("about")), this.card);
-    this.save = make("section", { class: "save" }, make("h2", {}, say("save")), this.saves);
+    const about = make("section", { class: "about" }, make("h2", {}, t("about")), this.card);
+    this.save = make("section", { class: "save" }, make("h2", {}, t("save")), this.saves);
     this.root.replaceChildren(make("div", { class: "scroll" }, this.result, this.body, about), this.save);
   }
 
@@ -149,11 +149,11 @@ export class Panel {
     if (document.activeElement !== this.smallest.input || choice.smallest === null) {
       this.smallest.input.value = String(toPlace(smallest));
     }
-    this.smallest.value.textContent = `${number(Math.round(smallest))} ${say("pixels")}`;
+    this.smallest.value.textContent = `${number(Math.round(smallest))} ${t("pixels")}`;
     this.smallest.input.setAttribute("aria-valuetext", this.smallest.value.textContent);
     this.smallest.reset.hidden = choice.smallest === null;
     this.separation.input.value = String(separation);
-    this.separation.value.textContent = separation ? `${number(separation, 1)} ${say("pixels")}` : say("separation.none");
+    this.separation.value.textContent = separation ? `${number(separation, 1)} ${t("pixels")}` : t("separation.none");
     this.separation.input.setAttribute("aria-valuetext", this.separation.value.textContent);
     this.separation.reset.hidden = choice.separation === null;
   }
@@ -167,7 +167,7 @@ export class Panel {
       this.size.value = spacing ? String(Number(spacing.columns.toPrecision(6))) : "";
     }
     this.unit.value = spacing?.unit ?? this.unit.value;
-    this.sizeNote.textContent = say(!spacing ? "pixel.unknown" : typed ? "pixel.typed" : "pixel.file");
+    this.sizeNote.textContent = t(!spacing ? "pixel.unknown" : typed ? "pixel.typed" : "pixel.file");
   }
 
   /** @param {Shown} shown */
@@ -177,11 +177,11 @@ export class Panel {
     const lines = held
       ? [make("p", { class: "name" }, held.name),
         ...dices.map(({ name, dice }) => make("p", { class: "line dice" },
-          make("span", {}, dices.length > 1 ? `${say("dice")}, ${name}` : say("dice")), make("b", {}, dice === null ? "–" : number(dice, 3)))),
-        make("button", { type: "button", class: "quiet small", onclick: this.actions.forget }, say("reference.remove"))]
-      : [make("button", { type: "button", class: "wide", onclick: this.actions.reference }, say("reference.choose")),
-        make("p", { class: "soft small" }, say("reference.note"))];
-    this.reference?.replaceChildren(make("h2", {}, say("reference")), ...lines);
+          make("span", {}, dices.length > 1 ? `${t("dice")}, ${name}` : t("dice")), make("b", {}, dice === null ? "–" : number(dice, 3)))),
+        make("button", { type: "button", class: "quiet small", onclick: this.actions.forget }, t("reference.remove"))]
+      : [make("button", { type: "button", class: "wide", onclick: this.actions.reference }, t("reference.choose")),
+        make("p", { class: "soft small" }, t("reference.note"))];
+    this.reference?.replaceChildren(make("h2", {}, t("reference")), ...lines);
   }
 
   /** @param {Shown} shown */
@@ -193,7 +193,7 @@ export class Panel {
     }
     if (this.saves?.children.length !== wanted.length) {
       this.saves?.replaceChildren(...wanted.map((what) =>
-        make("button", { type: "button", onclick: () => this.actions.save(what) }, say(`save.${what}`))));
+        make("button", { type: "button", onclick: () => this.actions.save(what) }, t(`save.${what}`))));
     }
   }
 }
@@ -212,7 +212,7 @@ function toPlace(pixels) {
  * @param {Shown} shown
  * @returns {Node[]}
  */
-function resultOf({ entry, spacing, doubts }) {
+function resultOf({ entry, spacing, reviewReasons }) {
   if (!entry) {
     return [];
   }
@@ -222,11 +222,11 @@ function resultOf({ entry, spacing, doubts }) {
   const parts = [make("h2", { class: "name" }, entry.name)];
   if (size) {
     const { width, height } = size;
-    const text = seconds === null ? `${width} × ${height}` : say("done", { width, height, time: duration(seconds) });
+    const text = seconds === null ? `${width} × ${height}` : t("done", { width, height, time: duration(seconds) });
     parts.push(make("p", { class: "soft small" }, text));
   }
   if (!measured || !size) {
-    const none = (/** @type {string} */ key) => make("p", {}, make("b", {}, "–"), say(key, { n: 2 }));
+    const none = (/** @type {string} */ key) => make("p", {}, make("b", {}, "–"), t(key, { n: 2 }));
     return [...parts, make("div", { class: "figures idle" }, none("objects"), none("area"))];
   }
   const pixels = size.width * size.height;
@@ -234,8 +234,8 @@ function resultOf({ entry, spacing, doubts }) {
   if (measured.classes.length === 1) {
     const [one] = measured.classes;
     parts.push(make("div", { class: "figures" },
-      make("p", {}, make("b", {}, number(one.objects)), say("objects", { n: one.objects })),
-      make("p", {}, make("b", {}, ...area(one.pixels)), say("share.value", { n: number((100 * one.pixels) / pixels, 1) }))));
+      make("p", {}, make("b", {}, number(one.objects)), t("objects", { n: one.objects })),
+      make("p", {}, make("b", {}, ...area(one.pixels)), t("share.value", { n: number((100 * one.pixels) / pixels, 1) }))));
   } else {
     const rows = measured.classes.map((one, index) => {
       const swatch = make("i", {});
@@ -244,17 +244,17 @@ function resultOf({ entry, spacing, doubts }) {
         make("td", { class: "number" }, ...area(one.pixels)), make("td", { class: "number" }, percent(one.pixels / pixels)));
     });
     const heads = ["class", "objects", "area", "share"].map((key, index) =>
-      make("th", { scope: "col", class: index ? "number" : "" }, say(key, { n: 2 })));
+      make("th", { scope: "col", class: index ? "number" : "" }, t(key, { n: 2 })));
     parts.push(make("table", { class: "classes" }, make("tr", {}, ...heads), ...rows));
   }
   if (!measured.objects.length) {
-    parts.push(make("p", { class: "soft small" }, say(measured.smallest ? "nothing.smallest" : "nothing")));
+    parts.push(make("p", { class: "soft small" }, t(measured.smallest ? "nothing.smallest" : "nothing")));
   }
   if (entry.state === "done") {
-    parts.push(make("p", { class: "small", title: say("expected.note") }, say("expected", { n: number(1 - measured.uncertainty, 2) })));
+    parts.push(make("p", { class: "small", title: t("expected.note") }, t("expected", { n: number(1 - measured.uncertainty, 2) })));
   }
-  if (doubts.length && entry.state === "done") {
-    parts.push(make("div", { class: "findings small" }, ...doubts.map((doubt) => make("p", {}, doubt))));
+  if (reviewReasons.length && entry.state === "done") {
+    parts.push(make("div", { class: "findings small" }, ...reviewReasons.map((reason) => make("p", {}, reason))));
   }
   return parts;
 }
@@ -267,7 +267,7 @@ function resultOf({ entry, spacing, doubts }) {
 function areaText(pixels, spacing) {
   const one = spacing && areaOfPixel(spacing, spacing.unit);
   if (!spacing || !one) {
-    return [number(pixels), make("small", {}, ` ${say("pixels")}`)];
+    return [number(pixels), make("small", {}, ` ${t("pixels")}`)];
   }
   const area = one * pixels;
   const digits = area ? Math.max(0, 2 - Math.floor(Math.log10(area))) : 0;

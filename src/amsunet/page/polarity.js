@@ -42,10 +42,10 @@ export function findPolarity(image, brightness) {
     const { pale, fall, darkest } = measureColours(scaled, image.width, image.height);
     if (pale > PALE && fall > ALIKE && darkest > LIT) return { darkObjects: true, sure: true, lead: 0 };
     if (pale < PURE && fall < ALIKE) return { darkObjects: false, sure: true, lead: 0 };
-    if (pale > PURE && fall > ALIKE) return doubt(image, low, high, brightness);
+    if (pale > PURE && fall > ALIKE) return undecided(image, low, high, brightness);
   }
   if (Math.abs(brightness - 0.5) > SURE) return { darkObjects: brightness > 0.5, sure: true, lead: 0 };
-  return doubt(image, low, high, brightness);
+  return undecided(image, low, high, brightness);
 }
 
 /**
@@ -112,7 +112,7 @@ function meanOfSome() {
  * @param {number} brightness
  * @returns {PolarityEstimate}
  */
-function doubt(image, low, high, brightness) {
+function undecided(image, low, high, brightness) {
   const { width, height, channels, samples } = image;
   const span = Math.max(high - low, 1e-6);
   const grey = new Float32Array(width * height);

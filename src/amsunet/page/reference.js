@@ -8,7 +8,7 @@
 import { decodeMask } from "./decode.js";
 import { PageError } from "./errors.js";
 
-const IGNORED = 255;
+const IGNORE_INDEX = 255;
 
 /**
  * Compare an image with a mask from a file.
@@ -53,7 +53,7 @@ export function referenceLabels(picture, description, name) {
     const brightest = channels === 3 ? Math.max(samples[at], samples[at + 1], samples[at + 2]) : samples[at];
     const value = colours ? (samples[at] << 16) | (samples[at + 1] << 8) | samples[at + 2] : brightest;
     if (ignored !== null && ignored !== undefined && value === ignored) {
-      labels[i] = IGNORED;
+      labels[i] = IGNORE_INDEX;
     } else if (byValue) {
       const label = classes.get(value);
       if (label === undefined) {
@@ -79,7 +79,7 @@ export function referenceLabels(picture, description, name) {
 export function diceOf(labels, reference, label) {
   let [both, either] = [0, 0];
   for (let i = 0; i < labels.length; i += 1) {
-    if (reference[i] !== IGNORED) {
+    if (reference[i] !== IGNORE_INDEX) {
       const [here, there] = [Number(labels[i] === label), Number(reference[i] === label)];
       both += here & there;
       either += here + there;

@@ -6,7 +6,7 @@ import { outlinesIn } from "./save.js";
 import { sentenceOf } from "./sentences.js";
 import { uncertaintyMap } from "./uncertainty.js";
 import { canvasOf, Stage } from "./view.js";
-import { duration, number, percent, say } from "./say.js";
+import { duration, number, percent, t } from "./i18n.js";
 
 /**
  * @typedef {import("./images.js").Entry} Entry
@@ -89,7 +89,7 @@ export class Screen {
     this.stage.cover(1, shown?.reference ? this.differencesIn(shown) : NOTHING);
     this.stage.open(look.beside);
     const second = find(".pane:last-child canvas", this.root);
-    second.setAttribute("aria-label", say(shown?.reference ? "stage.reference" : "stage.plain"));
+    second.setAttribute("aria-label", t(shown?.reference ? "stage.reference" : "stage.plain"));
     this.showLegend(Boolean(shown?.reference) && look.beside);
     this.showWork();
     this.showScale();
@@ -144,12 +144,12 @@ export class Screen {
     } else {
       bar.value = entry?.fraction ?? 0;
     }
-    find("[role=status]", work).textContent = waiting ? say(entry?.state === "waiting" ? "state.waiting" : "reading") : progressText(entry);
+    find("[role=status]", work).textContent = waiting ? t(entry?.state === "waiting" ? "state.waiting" : "reading") : progressText(entry);
     find(".chip", root).hidden = !entry?.prediction?.preview;
     const failure = find(".failure", root);
     failure.hidden = entry?.state !== "failed" && entry?.state !== "cancelled";
     find("span", failure).textContent =
-      entry?.state === "failed" ? sentenceOf(entry.error, entry.name) : say("state.cancelled");
+      entry?.state === "failed" ? sentenceOf(entry.error, entry.name) : t("state.cancelled");
     root.classList.toggle("bare", !this.image);
   }
 
@@ -158,7 +158,7 @@ export class Screen {
     const legend = find(".legend", this.root);
     legend.hidden = !wanted;
     const keys = ["right", "missed", "extra"];
-    legend.replaceChildren(...keys.map((key) => make("span", {}, make("i", { class: key }), say(key))));
+    legend.replaceChildren(...keys.map((key) => make("span", {}, make("i", { class: key }), t(key))));
   }
 
   /** The scale bar, where the size of a pixel is known, and the zoom in percent. */
@@ -189,7 +189,7 @@ export class Screen {
       const chances = prediction.classes.map((_, index) => prediction.probability[index * size + at]);
       const likeliest = chances.length === 2 ? 1 : chances.indexOf(Math.max(...chances));
       const name = chances.length === 2 ? "" : `${prediction.classes[likeliest]} `;
-      text = say("pixel", { x, y, percent: name + percent(chances[likeliest]) });
+      text = t("pixel", { x, y, percent: name + percent(chances[likeliest]) });
     }
     find(".readout", this.root).textContent = text;
   }
@@ -201,8 +201,8 @@ export class Screen {
  */
 function progressText(entry) {
   if (!entry?.fraction && entry?.left) {
-    return say("estimate", { time: duration(entry.left) });
+    return t("estimate", { time: duration(entry.left) });
   }
   const values = { percent: percent(entry?.fraction ?? 0), time: duration(entry?.left ?? 0) };
-  return say(entry?.left ? "progress.left" : "progress", values);
+  return t(entry?.left ? "progress.left" : "progress", values);
 }

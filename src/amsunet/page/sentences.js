@@ -1,7 +1,7 @@
-/** Errors and doubts as sentences of the page's language. */
+/** Errors and review reasons as sentences of the page's language. */
 
 import { codeOf } from "./errors.js";
-import { knows, say, translate } from "./say.js";
+import { knows, t, translate } from "./i18n.js";
 
 /**
  * One sentence for what went wrong.
@@ -11,7 +11,7 @@ import { knows, say, translate } from "./say.js";
  */
 export function sentenceOf(error, name) {
   const key = `error.${codeOf(error)}`;
-  return knows(key) ? say(key, { ...error.values, name: error.values?.name || name }) : say("error.unknown", { name, message: String(error?.message ?? error) });
+  return knows(key) ? t(key, { ...error.values, name: error.values?.name || name }) : t("error.unknown", { name, message: String(error?.message ?? error) });
 }
 
 /**
@@ -29,14 +29,14 @@ function translateList(list) {
  * @param {import("./types.js").Description | null} description
  * @returns {string[]}
  */
-export function doubtsOf({ prediction, measured, state }, description) {
+export function reviewReasonsOf({ prediction, measured, state }, description) {
   if (!prediction || !measured || state !== "done") {
     return [];
   }
   const limit = description?.uncertainty_limit ?? null;
   return [
-    prediction.polarity ? say(`polarity.${prediction.polarity}`) : "",
-    prediction.outOfDistribution ? say("unlike", { how: translateList(prediction.outOfDistribution) }) : "",
-    limit !== null && measured.uncertainty > limit ? say("unsure") : "",
+    prediction.polarity ? t(`polarity.${prediction.polarity}`) : "",
+    prediction.outOfDistribution ? t("out_of_distribution", { how: translateList(prediction.outOfDistribution) }) : "",
+    limit !== null && measured.uncertainty > limit ? t("unsure") : "",
   ].filter(Boolean);
 }

@@ -1,7 +1,7 @@
 /** The strip of images: small pictures with their state, to choose from. */
 
 import { make } from "./dom.js";
-import { say } from "./say.js";
+import { t } from "./i18n.js";
 
 /** @typedef {import("./images.js").Entry} Entry */
 
@@ -27,11 +27,11 @@ export class Strip {
    * Show all images.
    * @param {Entry[]} entries
    * @param {Entry | null} selected
-   * @param {(entry: Entry) => boolean} doubted Whether a mask is to be checked.
+   * @param {(entry: Entry) => boolean} toReview Whether a mask is to be checked.
    */
-  show(entries, selected, doubted) {
-    this.addButton.textContent = say("add");
-    this.clearButton.textContent = say("clear");
+  show(entries, selected, toReview) {
+    this.addButton.textContent = t("add");
+    this.clearButton.textContent = t("clear");
     const known = new Set(entries);
     for (const [entry, item] of this.items) {
       if (!known.has(entry)) {
@@ -45,7 +45,7 @@ export class Strip {
         this.items.set(entry, item);
         this.list.append(item);
       }
-      this.update(entry, entry === selected, doubted(entry));
+      this.update(entry, entry === selected, toReview(entry));
     }
   }
 
@@ -55,7 +55,7 @@ export class Strip {
    */
   showCount(entries) {
     const left = entries.filter(({ state }) => state === "waiting" || state === "running").length;
-    const words = say("queue", { done: entries.length - left, total: entries.length });
+    const words = t("queue", { done: entries.length - left, total: entries.length });
     this.count.textContent = left && entries.length > 1 ? words : "";
   }
 
@@ -76,20 +76,20 @@ export class Strip {
    * Show one image as it is now.
    * @param {Entry} entry
    * @param {boolean} selected
-   * @param {boolean} doubted
+   * @param {boolean} toReview
    */
-  update(entry, selected, doubted) {
+  update(entry, selected, toReview) {
     const item = this.items.get(entry);
     if (!item) {
       return;
     }
-    const state = entry.state === "done" && doubted ? "check" : entry.state;
+    const state = entry.state === "done" && toReview ? "check" : entry.state;
     const [button, remove] = item.querySelectorAll("button");
-    const label = `${entry.name}, ${say(`state.${state}`)}`;
+    const label = `${entry.name}, ${t(`state.${state}`)}`;
     if (button.getAttribute("aria-label") !== label) {
       button.setAttribute("aria-label", label);
       button.title = label;
-      remove.setAttribute("aria-label", say("remove", { name: entry.name }));
+      remove.setAttribute("aria-label", t("remove", { name: entry.name }));
     }
     item.dataset.state = state;
     if (selected && this.current !== entry) {

@@ -20,7 +20,7 @@
  * @property {number} channels
  * @property {number} width
  * @property {number} height
- * @property {string} outOfDistribution In what the image is unlike all training images; empty where it is not.
+ * @property {string} outOfDistribution In what the image is out-of-distribution; empty where it is not.
  * @property {string} polarity How the image was taken, where that is in doubt: `dark-on-bright` or `bright-on-dark`, by
  *   the package's names for objects and ground; else empty. In `description.preprocessing.polarity` it decides.
  *

@@ -16,21 +16,21 @@ import { byExpectedDice, prepare, workingSize } from "./prepare.js";
 import { computeLogits, PREVIEW_SIDE, shrink, workOf } from "./tiles.js";
 import { viewOf } from "./view_of.js";
 
-/** @typedef {(event: string, values: object, transfer?: Transferable[]) => void} Tell */
+/** @typedef {(event: string, values: object, transfer?: Transferable[]) => void} Report */
 
 /** @type {Description} */
 let description;
 /** @type {RunningNetwork} */
 let network;
 
-/** @type {Record<string, (asked: any, tell: Tell) => Promise<any>>} */
+/** @type {Record<string, (asked: any, report: Report) => Promise<any>>} */
 const TASKS = { open, look, predict };
 
 self.addEventListener("message", async ({ data: { id, task, ...asked } }) => {
-  /** @type {Tell} */
-  const tell = (event, values, transfer = []) => self.postMessage({ id, event, ...values }, { transfer });
+  /** @type {Report} */
+  const report = (event, values, transfer = []) => self.postMessage({ id, event, ...values }, { transfer });
   try {
-    const result = await TASKS[task](asked, tell);
+    const result = await TASKS[task](asked, report);
     self.postMessage({ id, result }, { transfer: buffersOf(result) });
   } catch (error) {
     self.postMessage({ id, error: describe(error, asked.name ?? "") });
@@ -53,10 +53,10 @@ async function look({ bytes, name }) {
 
 /**
  * @param {{ bytes: Uint8Array, name: string }} asked
- * @param {Tell} tell
+ * @param {Report} report
  * @returns {Promise<Prediction>}
  */
-async function predict({ bytes, name }, tell) {
+async function predict({ bytes, name }, report) {
   const begun = performance.now();
   const picture = await read(bytes, name);
   const { width, height, spacing } = picture;
@@ -66,9 +66,9 @@ async function predict({ bytes, name }, tell) {
   let after = work.pixels;
   /** @type {Run} */
   const run = async (planes) => {
-    tell("run", { pixels: planes.width * planes.height, after });
+    report("run", { pixels: planes.width * planes.height, after });
     const logits = await network.run(planes);
-    tell("ran", {});
+    report("ran", {});
     return logits;
   };
   const choose = byExpectedDice((planes) => computeLogits(run, planes), description);
@@ -91,7 +91,7 @@ async function predict({ bytes, name }, tell) {
   };
   if (work.preview) {
     const preview = await finish(shrink(image, PREVIEW_SIDE), true);
-    tell("preview", { prediction: preview }, buffersOf(preview));
+    report("preview", { prediction: preview }, buffersOf(preview));
   }
   return finish(image, false);
 }

@@ -1,7 +1,7 @@
 /**
  * A worker that gets one request at a time, and is replaced where it fails or is to stop.
  *
- * What it gets and sends is told in worker.js.
+ * What it gets and sends is in worker.js.
  */
 
 import { codeOf, PageError } from "./errors.js";
@@ -148,10 +148,10 @@ class Channel {
   }
 
   /** @param {{ id: number, event?: string, error?: { code: string, values: Record<string, any> }, result?: any }} reply */
-  #receive({ id, error, result, ...told }) {
+  #receive({ id, error, result, ...reported }) {
     const waiting = this.#waiting.get(id);
     if (!waiting) return;
-    if (told.event) return waiting.onEvent(/** @type {WorkerEvent} */ (told));
+    if (reported.event) return waiting.onEvent(/** @type {WorkerEvent} */ (reported));
     this.#waiting.delete(id);
     if (error) waiting.reject(new PageError(error.code, error.values));
     else waiting.resolve(result);

@@ -5,14 +5,14 @@ import { PHRASES, WORDS } from "./words.js";
 let language = "en";
 
 /**
- * Choose the language of all that is said from now on.
+ * Choose the language of the page from now on.
  * @param {string} wanted A language tag, as `ko-KR`; one that the page does not know is English.
  */
 export function useLanguage(wanted) {
   const short = wanted.slice(0, 2).toLowerCase();
   language = short in WORDS ? short : "en";
   document.documentElement.lang = language;
-  document.title = say("title");
+  document.title = t("title");
 }
 
 /** @returns {string} The language in use. */
@@ -26,7 +26,7 @@ export function languageInUse() {
  * @param {Record<string, string | number>} [values] What stands in the braces; with `n` 1, the key `KEY.one` wins.
  * @returns {string}
  */
-export function say(key, values = {}) {
+export function t(key, values = {}) {
   const words = WORDS[language];
   const text = (values.n === 1 ? words[`${key}.one`] : undefined) ?? words[key] ?? WORDS.en[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (braces, name) => (name in values ? String(values[name]) : braces));
@@ -75,9 +75,9 @@ export function percent(share) {
  */
 export function duration(seconds) {
   if (seconds >= 90) {
-    return say("minutes", { n: number(seconds / 60) });
+    return t("minutes", { n: number(seconds / 60) });
   }
-  return say("seconds", { n: number(seconds, seconds < 10 ? 1 : 0) });
+  return t("seconds", { n: number(seconds, seconds < 10 ? 1 : 0) });
 }
 
 /**
@@ -86,10 +86,10 @@ export function duration(seconds) {
  */
 export function fillWords(root) {
   for (const element of root.querySelectorAll("[data-word]")) {
-    element.textContent = say(/** @type {HTMLElement} */ (element).dataset.word ?? "");
+    element.textContent = t(/** @type {HTMLElement} */ (element).dataset.word ?? "");
   }
   for (const element of root.querySelectorAll("[data-label]")) {
-    const text = say(/** @type {HTMLElement} */ (element).dataset.label ?? "");
+    const text = t(/** @type {HTMLElement} */ (element).dataset.label ?? "");
     element.setAttribute("aria-label", text);
     if (element.localName === "button") {
       element.setAttribute("title", text);
