@@ -108,7 +108,7 @@ def _hold(found, columns, own=()):
 def test_objects_have_the_numbers_and_the_table_of_the_package(saved):
     found, result, image = saved
     assert np.array_equal(taken(found["numbers"]).reshape(result.mask.shape), result.objects.numbers)
-    _hold(found["objects"], objects_table.object_columns(result, result.objects, image))
+    _hold(found["objects"], objects_table.object_columns(result, result.objects, image, ()))
     first = found["objects"].removeprefix("\ufeff").partition("\r\n")[0]
     assert first.startswith(",".join(objects_table._COLUMNS))  # of an empty table too
 

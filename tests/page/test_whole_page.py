@@ -50,7 +50,7 @@ def test_the_example_is_worked_on_as_predict_does(chromium, tmp_path):
     assert int(row["area_px"]) == pytest.approx((expected.mask == 1).sum(), abs=FEW)
     assert float(row["uncertainty"]) == pytest.approx(expected.uncertainty, abs=1e-3)
     rows = list(csv.DictReader(io.StringIO(saved["Objects, CSV"].decode("utf-8-sig"))))
-    columns = object_columns(expected, expected.objects, read_image(image))
+    columns = object_columns(expected, expected.objects, read_image(image), ())
     for name in ("area_px", "centroid_row", "mean_intensity"):
         assert [float(row[name]) for row in rows] == pytest.approx(columns[name], abs=FEW)
     with Image.open(io.BytesIO(saved["Labels, TIFF"])) as labels:
