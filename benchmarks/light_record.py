@@ -137,7 +137,7 @@ def _changes(scores: Scores) -> dict[str, Any]:
     changes = []
     for name in sorted(there):
         found = advantage(scores, name, ["amsunet_lite"], level)
-        gains = bool(deviation is not None and found["mean"]["difference"] > deviation)
+        gains = None if deviation is None else found["mean"]["difference"] > deviation
         changes.append({"network": name, "mean": found["mean"], "data": found["data"], "gains_more_than_a_seed": gains})
     return {"seed_deviation": deviation, "changes": changes}
 

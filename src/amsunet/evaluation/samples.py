@@ -151,7 +151,8 @@ def choose_of_run(dataset: Dataset, record: RunData, split: str, folds: Folds | 
     if not samples:
         raise InputError(f"{dataset.source} has no {wanted} images: choose another {setting('split')}")
     seen = sum(record.checksums[sample.name] in record.seen_in_pretraining for sample in samples)
-    notes = [f"{seen} of these images were seen by the weights that training started from: too good"] if seen else []
+    seen_by = "the weights that training started from, or by its teacher"
+    notes = [f"{seen} of these images were seen by {seen_by}: too good"] if seen else []
     if searched == wanted:
         notes += warn_of_leakage(dataset.scans, record.splits, {sample.name for sample in samples})
     return samples, wanted, (*notes, *_changed(record, dataset, samples))
