@@ -129,8 +129,8 @@ class Planner:
         if plan.volumes and (of_images := [form for form in self.options.forms if not has_volumes(form)]):
             volume = plan.volumes[0].path
             raise InputError(
-                f"{volume} is a volume, and has no {' and no '.join(of_images)} ({setting('also')}): leave that out, for "
-                f"volumes have {', '.join(volume_forms())}; or name slices, as {volume / 'z000'}"
+                f"{volume} is a volume, and has no {' and no '.join(of_images)} ({setting('also')}): leave that out, "
+                f"for volumes have {', '.join(volume_forms())}; or name slices, as {volume / 'z000'}"
             )
 
     def _volume(self, one: InputImage) -> VolumeTask:
