@@ -238,7 +238,8 @@ def test_forms_that_volumes_have_not_are_named(form, head, make_light_predictor,
     pytest.importorskip("shapely")
     pytest.importorskip("highdicom")
     with pytest.raises(
-        InputError, match=rf"is a volume, and {form} of .* volumes have labels, objects, counts, nifti; or name slices"
+        InputError,
+        match=rf"is a volume, and has no {form} .* have labels, objects, counts, nifti; or name slices",
     ):
         options = PredictionOptions(also=("objects", form))
         predict_files(make_light_predictor(), find_inputs([str(head)]), tmp_path / "out", options)

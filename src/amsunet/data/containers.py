@@ -215,8 +215,9 @@ def _distance(images: Sequence[Path]) -> float | None:
     if any(address is None for address in found):
         return None
     known = [address for address in found if address is not None]
-    if hasattr(known[0].reader, "slice_position"):
-        places = sorted(one for address in known if (one := address.reader.slice_position(*address)) is not None)
+    position_of = getattr(known[0].reader, "slice_position", None)
+    if position_of is not None:
+        places = sorted(one for address in known if (one := position_of(*address)) is not None)
         steps = [after - before for before, after in pairwise(places)]
         if 0 in steps:  # several moments, of which each is a volume
             return None

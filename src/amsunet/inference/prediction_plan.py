@@ -127,10 +127,10 @@ class Planner:
                 f"single images: leave them out, or name slices, as {plan.volumes[0].path / 'z000'}"
             )
         if plan.volumes and (of_images := [form for form in self.options.forms if not has_volumes(form)]):
+            volume = plan.volumes[0].path
             raise InputError(
-                f"{plan.volumes[0].path} is a volume, and {' and '.join(of_images)} of {setting('also')} are of single "
-                f"images: leave that out, for volumes have {', '.join(volume_forms())}; or name slices, as "
-                f"{plan.volumes[0].path / 'z000'}"
+                f"{volume} is a volume, and has no {' and no '.join(of_images)} ({setting('also')}): leave that out, "
+                f"for volumes have {', '.join(volume_forms())}; or name slices, as {volume / 'z000'}"
             )
 
     def _volume(self, one: InputImage) -> VolumeTask:

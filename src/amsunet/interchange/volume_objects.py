@@ -56,7 +56,7 @@ def volume_columns(result: VolumeSegmentation) -> dict[str, list[Any]]:
         measured["volume_mm3"] = digits(mm3)
         measured["equivalent_diameter_mm"] = digits(np.cbrt(6 * mm3 / np.pi))
         places = result.volume.in_space(centroids, result.axis)
-        measured |= {f"centroid_{axis}_mm": digits(places[:, at]) for at, axis in enumerate("xyz")}
+        measured |= {f"centroid_{axis}_mm": places[:, at].round(3).tolist() for at, axis in enumerate("xyz")}
     return measured | {name: digits(values) for name, values in means.items()}
 
 

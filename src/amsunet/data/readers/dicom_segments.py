@@ -157,9 +157,10 @@ def find_plane(file: Path, named: str, position: Sequence[float] | None) -> str:
     if known.images == {named}:
         return ""
     if position is None or _AT in known.planes:
+        which = "it has" if _AT in known.planes else "an image has"
         raise InputError(
-            f"{file} does not name the images of its planes, and {'it has' if _AT in known.planes else 'an image has'} no places "
-            "in the patient by which they could be found: export the mask with references to its images"
+            f"{file} does not name the images of its planes, and {which} no places in the patient by which they could "
+            "be found: export the mask with references to its images"
         )
     at = tuple(map(float, position))
     near = (name for name, where in known.positions.items() if math.dist(where, at) <= _NEAR)
