@@ -57,6 +57,8 @@ _FAST = "onnx" if _HAS_EXTRA else "pt2"
 """What is soon opened, for what is not about a format."""
 _OF_ANOTHER_SIZE = ("amsunet_lite_xs", "amsunet_lite_m")
 """Of the blocks of amsunet_lite."""
+_FEWER_STAGES = {"unext": {"widths": (8, 8, 16, 16)}}
+"""Of networks whose stages are captured the longer the deeper they lie."""
 _EXAMPLE = Path(__file__).parents[2] / "examples" / "predict_onnx.py"
 
 
@@ -596,7 +598,7 @@ def test_networks_export_for_every_size(name, tmp_path, monkeypatch):
     """AMSUnet is held by what ``exported`` has; each network is captured once, which is what takes the time."""
     monkeypatch.setattr(exporters, "_capture", functools.cache(exporters._capture))
     torch.manual_seed(0)
-    network = _one_of_each(small(name)).eval()
+    network = _one_of_each(small(name, **_FEWER_STAGES.get(name, {}))).eval()
     whole = ExportModule(for_inference(network), (0.0,) * 3, (1 / 255,) * 3)
     for to in ("onnx", "pt2"):
         if missing_package(to):
