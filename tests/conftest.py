@@ -26,6 +26,8 @@ from PIL import Image
 
 from amsunet.data.images import Array
 from amsunet.evaluation.trial import STOPPED, run_trial
+from amsunet.inference.model_file import for_inference, load_model
+from amsunet.inference.model_ref import FILE_NAME
 from amsunet.progress import reported_to
 from amsunet.training.train import train
 
@@ -313,8 +315,8 @@ def ensemble(quick, made_once) -> Path:
 
 
 @pytest.fixture(scope="session")
-def captured_once(made_once) -> Callable[[], Any]:
-    """Within it every file of ONNX or OpenVINO is made from one capture: for exports of the run of ``whole`` alone."""
+def captured_once(whole, made_once) -> Callable[[], Any]:
+    """Within it every file of ONNX or OpenVINO is made from one capture, that of the run of ``whole``."""
 
     @contextlib.contextmanager
     def within() -> Iterator[None]:
@@ -322,10 +324,12 @@ def captured_once(made_once) -> Callable[[], Any]:
 
         capture = exporters._write_onnx
 
-        def copy(network: torch.nn.Module, path: Path) -> None:
+        def copy(_: torch.nn.Module, path: Path) -> None:
             def make(folder: Path) -> None:
                 folder.mkdir()
-                capture(network, folder / "network.onnx")
+                network, known = load_model(whole.run / FILE_NAME)
+                fused, seen = for_inference(network, known.temperature), known.preprocessing
+                capture(exporters.ExportModule(fused, seen.mean, seen.std), folder / "network.onnx")
 
             shutil.copyfile(made_once("captured", make) / "network.onnx", path)
 

@@ -35,7 +35,7 @@ def build(in_channels, num_classes):
 
 def small(name: str, base_channels: int = 4, **arguments: Any) -> torch.nn.Module:
     """A network with few channels."""
-    return create_model(name, **_SMALL.get(name, {"base_channels": base_channels}), **arguments)
+    return create_model(name, **_SMALL.get(name, {"base_channels": base_channels}) | arguments)
 
 
 def choices(base_channels: int) -> list[Variant]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -11,9 +13,10 @@ from made_networks import FAILING
 
 from amsunet.errors import InputError
 from amsunet.evaluation.compare import compare
-from amsunet.evaluation.ray_trials import RayTrials, _Host
-from amsunet.evaluation.study import Study, StudyDesign, Trial, read_study
+from amsunet.evaluation.ray_trials import RayTrials
+from amsunet.evaluation.study import Study, StudyDesign, read_study, study_file
 from amsunet.evaluation.trial import STOPPED
+from amsunet.evaluation.trial_process import TrialHost
 from amsunet.evaluation.trial_queue import _reason, run_trials
 from amsunet.evaluation.variant import Variant
 from amsunet.ray_cluster import connected
@@ -100,10 +103,15 @@ def test_the_end_of_the_queue_stops_what_runs(tmp_path, monkeypatch):
 
 
 def test_a_machine_that_does_not_see_the_folder_says_so(tmp_path):
-    trial = Trial(variant=UNET, seed=0)
-    code, reason = _Host(str(tmp_path / "elsewhere"), trial, 1, "python").run()
+    code, reason = TrialHost(study_file(tmp_path / "elsewhere"), "unet-seed0", 1, "python").run()
     assert code and "elsewhere is not found on " in reason and "all machines must see the same folders" in reason
     assert not [*tmp_path.iterdir()]
+
+
+def test_what_waits_for_a_training_loads_none_of_its_libraries():
+    """It lies beside each training of a cluster."""
+    code = "import sys, amsunet.evaluation.trial_process; print({'torch', 'numpy', 'monai'} & {*sys.modules})"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
 def test_what_cannot_be_is_refused(ray, tmp_path):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,11 @@ from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.outcome import FAILURES, REVIEW_LIST
 from amsunet.inference.predict_files import predict, predict_files
 from amsunet.inference.prediction_options import PredictionOptions
-from amsunet.inference.prediction_record import RECORD
+from amsunet.inference.prediction_plan import Planner
+from amsunet.inference.prediction_record import RECORD, PredictionRecord
 from amsunet.inference.predictor import Predictor, load
 from amsunet.inference.ray_engine import RayEngine, Work, _passes
+from amsunet.inference.ray_worker import Reply, Setup, Worker
 from amsunet.inference.runtime_options import RuntimeOptions
 from amsunet.inference.sliding_window import Tiling
 from amsunet.models import code_checksum, create_model
@@ -155,36 +158,31 @@ def test_two_workers_make_what_one_process_makes(cluster, images, tmp_path, make
     assert sure[0] == pytest.approx(sure[1], abs=1e-6)  # which images share a batch shows in the tenth digit
 
 
-def test_it_goes_on_with_what_is_not_in_the_record(cluster, many, tmp_path, make_run):
+def test_it_goes_on_with_what_is_not_in_the_record_and_a_worker_that_is_killed_costs_nothing(
+    cluster, many, tmp_path, fatal
+):
     """Whoever wrote the record."""
-    predictor, out = load(make_run(), EXACT), tmp_path / "out"
-    first = predict_files(predictor, find_inputs([str(many)])[:10], out, PredictionOptions(also="labels,coco"))
+    predictor, out, inputs = fatal(), tmp_path / "out", find_inputs([str(many)])
+    asked = PredictionOptions(also="labels,coco")
+    first = predict_files(predictor, inputs[:10], out, asked)
     times = {path: path.stat().st_mtime_ns for path in out.glob("*.png")}
-    outcome = predict_files(
-        predictor, find_inputs([str(many)]), out, engine=TWO, options=PredictionOptions(resume=True, also="labels,coco")
-    )
-    assert len(json.loads((out / "coco.json").read_text())["images"]) == len([*out.glob("labels/*.tif")]) == 24
-    assert (first.written, outcome.written, outcome.passed_over) == (10, 14, 10)
-    assert all(path.stat().st_mtime_ns == time for path, time in times.items())
-    assert predict_files(predictor, find_inputs([str(many)]), out, PredictionOptions(resume=True)).passed_over == 24
-    with pytest.raises(InputError, match="is there already"):
-        predict_files(predictor, find_inputs([str(many)]), out, engine=TWO)
-
-
-def test_a_worker_that_is_killed_half_way_costs_nothing(cluster, many, tmp_path, fatal):
-    predictor = fatal()
-    outcome = predict_files(predictor, find_inputs([str(many)]), tmp_path / "out", engine=TWO)
+    outcome = predict_files(predictor, inputs, out, replace(asked, resume=True), engine=TWO)
     assert (tmp_path / "net" / "died").exists(), "no worker was killed: nothing was tested"
-    assert (outcome.written, outcome.failures) == (24, {})
-    assert sorted(line["name"] for line in _recorded(tmp_path / "out")) == [f"{number:02}" for number in range(24)]
-    predict_files(predictor, find_inputs([str(many)]), tmp_path / "unbroken")
-    made, wanted = _made(tmp_path / "out"), _made(tmp_path / "unbroken")
+    assert (first.written, outcome.written, outcome.passed_over, outcome.failures) == (10, 14, 10, {})
+    assert all(path.stat().st_mtime_ns == time for path, time in times.items())
+    assert sorted(line["name"] for line in _recorded(out)) == [f"{number:02}" for number in range(24)]
+    assert len(json.loads((out / "coco.json").read_text())["images"]) == len([*out.glob("labels/*.tif")]) == 24
+    predict_files(predictor, inputs, tmp_path / "unbroken", asked)
+    made, wanted = _made(out), _made(tmp_path / "unbroken")
     assert made.keys() == wanted.keys()
     masks = [name for name in wanted if name.endswith(".png")]
     assert len(masks) == 24
     for name in masks:
         pair = [np.asarray(Image.open(tmp_path / folder / name)) for folder in ("out", "unbroken")]
         assert (pair[0] != pair[1]).mean() < 1e-3, "which images share a batch shows in the last bit at the most"
+    assert predict_files(predictor, inputs, out, PredictionOptions(resume=True)).passed_over == 24
+    with pytest.raises(InputError, match="is there already"):
+        predict_files(predictor, inputs, out, engine=TWO)
 
 
 @pytest.mark.torture
@@ -273,18 +271,23 @@ def test_an_error_of_a_worker_ends_the_command(cluster, many, tmp_path, make_run
     (run / FILE_NAME).write_bytes(b"damaged")
     with pytest.raises(InputError, match=FILE_NAME):
         predict_files(predictor, find_inputs([str(many)]), tmp_path / "out", engine=ONE)
+
+
+def test_a_worker_has_the_network_that_the_command_has(many, tmp_path, make_run):
+    """Such an error is told as any other, which needs no Ray."""
+    planner = Planner(load(make_run(), EXACT), PredictionRecord(tmp_path / "out"), PredictionOptions())
+    worker = Worker(Setup.of(planner))
     make_run("values", (0, 255), ("background", "other"))
+    (reply,) = worker({"share": [json.dumps([[str(many / "00.png"), "00"]])]})["reply"]
     with pytest.raises(InputError, match="is another network than here"):
-        predict_files(
-            predictor, find_inputs([str(many)]), tmp_path / "out", engine=ONE, options=PredictionOptions(resume=True)
-        )
+        Reply.read(reply)
 
 
 def test_the_command_starts_ray_and_leaves_nothing_behind(many, tmp_path, make_run):
     command = [sys.executable, "-m", "amsunet", "predict", str(make_run()), str(many), "--out", str(tmp_path / "out")]
-    done = subprocess.run([*command, "--engine", "ray", "--workers", "2"], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*command, "--engine", "ray", "--workers", "1"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert "2 workers of Ray, on this machine, 1 thread each" in done.stdout
+    assert "1 worker of Ray, on this machine, 1 thread each" in done.stdout
     assert "24 masks in" in done.stdout
     assert not [word for word in ("ERROR", "Traceback", "Deprecat", "dashboard") if word in done.stderr], done.stderr
     assert len(_recorded(tmp_path / "out")) == 24

@@ -134,10 +134,15 @@ def test_a_single_file_runs_in_firefox_too(made, firefox, tmp_path):
     assert firefox.wait_for("return document.getElementById('out').textContent") == _SHOWN
 
 
-def test_the_whole_page_segments_in_firefox_too(firefox, tmp_path):
-    single = amsunet.export_web("zoo:nuclei", one_file=True, out=tmp_path / "nuclei.html")
+@pytest.fixture(scope="module")
+def nuclei(tmp_path_factory):
+    """The true page, with a true network, as one file."""
+    return amsunet.export_web("zoo:nuclei", one_file=True, out=tmp_path_factory.mktemp("page") / "nuclei.html")
+
+
+def test_the_whole_page_segments_in_firefox_too(nuclei, firefox, tmp_path):
     (tmp_path / "a.png").write_bytes(_example())
-    firefox.open(single.path.as_uri())
+    firefox.open(nuclei.path.as_uri())
     firefox.choose("#files", tmp_path / "a.png")
     states = "#strip :is([data-state=done], [data-state=failed])"
     ended = firefox.wait_for(f"return document.querySelector('{states}')?.dataset.state")
@@ -309,15 +314,14 @@ def test_a_run_is_exported_once(page, whole, run, captured_once, said):
     assert sum("logits differ" in line for line in said) == 1
 
 
-def test_the_whole_page_is_one_file_that_segments(chromium, tmp_path):
-    """The true one, on its example; everything it asks for lies in it."""
-    single = amsunet.export_web("zoo:nuclei", one_file=True, out=tmp_path / "nuclei.html")
-    assert single.bytes < 15e6
+def test_the_whole_page_is_one_file_that_segments(nuclei, chromium):
+    """On its example; everything it asks for lies in it."""
+    assert nuclei.bytes < 15e6
     context = chromium.new_context()
     page = context.new_page()
     asked, problems = _requests(page), []
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(single.path.as_uri())
+    page.goto(nuclei.path.as_uri())
     page.set_input_files("#files", files=[{"name": "a.png", "mimeType": "image/png", "buffer": _example()}])
     page.wait_for_selector('[data-state="done"]', timeout=120_000)
     assert not problems and {url.partition(":")[0] for url in asked} <= {"file", "data", "blob"}

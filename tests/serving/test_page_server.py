@@ -184,7 +184,8 @@ def test_the_command_serves_until_it_is_ended(tmp_path, number, code):
 
 
 _COMMAND = """
-import functools, pathlib, sys
+import functools, pathlib, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which whoever runs tests in the background has ignored
 from amsunet.deployment import page_files
 folder = pathlib.Path(sys.argv.pop(1))
 page_files.page_files = functools.partial(page_files.page_files, sources=folder)

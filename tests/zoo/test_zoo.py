@@ -20,7 +20,9 @@ import amsunet
 import amsunet.zoo
 from amsunet.cli import cli
 from amsunet.data.builtin_samples import locate
-from amsunet.data.dataset import open_dataset
+from amsunet.data.discovery.layout import find_samples
+from amsunet.data.masks.labels import read_labels
+from amsunet.data.scan import scan_samples
 from amsunet.deployment.export import export
 from amsunet.deployment.exporters import missing_package
 from amsunet.errors import InputError
@@ -34,6 +36,7 @@ from amsunet.zoo import list_zoo, read_card, warn_of_terms
 EXACT = RuntimeOptions(device="cpu", precision="float32")
 
 ROOT = Path(__file__).parents[2]
+needs_export = pytest.mark.skipif(missing_package("onnx") is not None, reason='needs pip install "amsunet[export]"')
 
 
 @pytest.fixture(scope="module")
@@ -108,13 +111,16 @@ def test_without_data_it_is_not_evaluated(zoo, words):
     assert isinstance(result.exception, InputError) and "dots comes without data" in str(result.exception)
 
 
-def test_it_is_exported_and_compared_on_other_data(zoo):
-    made = export("dots", "pt2", "sample:nuclei")
-    assert made.path == Path("dots-float32.pt2") and made.path.is_file()
-    assert made.parity.images > 4 and made.parity.largest_difference < 1e-4
+@needs_export
+def test_it_is_exported_and_compared_on_other_data(zoo, captured_once):
+    """The file has the weights of the run, and the network those that it was packed with."""
+    with captured_once():
+        made = export("dots", "onnx", "sample:nuclei")
+    assert made.path == Path("dots-float32.onnx") and made.path.is_file()
+    assert made.parity.images > 4 and 0 < made.parity.largest_difference < 0.05
 
 
-@pytest.mark.skipif(missing_package("onnx") is not None, reason='needs pip install "amsunet[export]"')
+@needs_export
 def test_nuclei_is_exported_on_its_sample_and_predicts(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(cli, ["export", "zoo:nuclei", "--to", "onnx"], catch_exceptions=False)
@@ -174,22 +180,18 @@ def test_what_comes_with_the_package_works_and_has_its_page(name, picture):
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in amsunet.zoo.FOLDER.glob("*.json")))
-def test_its_onnx_form_is_the_same_network(name, picture, monkeypatch):
+def test_its_onnx_form_is_the_same_network(name, monkeypatch):
     """That the page and an installation without torch have; of what its weights were when they were last changed."""
     card = read_card(name)
     assert card.onnx.stat().st_size < 6e6
-    images = [
-        picture(1, 96, 128),
-        np.asarray(Image.open(next((locate("sample:nuclei") / "test" / "images").iterdir()))),
-    ]
+    image = np.asarray(Image.open(next((locate("sample:nuclei") / "test" / "images").iterdir())))
     exact = Predictor(name, EXACT)
     monkeypatch.setattr("amsunet.inference.open_model.is_installed", lambda package: package != "torch")
     other = Predictor(f"zoo:{name}")
     assert "ONNX Runtime" in str(other) and other.description == exact.description
-    for image in images:
-        one, two = exact.predict(image), other.predict(image)
-        assert np.abs(one.probability - two.probability).max() < 1e-3
-        assert (one.mask != two.mask).mean() < 1e-3
+    one, two = exact.predict(image), other.predict(image)
+    assert np.abs(one.probability - two.probability).max() < 1e-3
+    assert (one.mask != two.mask).mean() < 1e-3
     assert Predictor(f"zoo:{name}", RuntimeOptions(runtime="onnx")).description == exact.description
 
 
@@ -197,19 +199,18 @@ def test_its_onnx_form_is_the_same_network(name, picture, monkeypatch):
     ("name", "data"), [("nuclei", "DSB2018"), ("vessels", "DRIVE"), ("glands", "GlaS"), ("lesions", "ISIC2017-256")]
 )
 def test_images_that_it_has_not_seen_are_segmented(shared, name, data):
+    """Of some forty images five that the card does not list; to read all of them takes seconds."""
     card = read_card(name)
-    dataset = open_dataset(shared(data))
-    checksums = dataset.checksums()
-    unseen = [sample for sample in dataset.samples if checksums[sample.name] not in card.seen]
-    assert len(unseen) >= card.test.images
+    samples = find_samples(shared(data)).samples
+    assert len(samples) - len(card.seen) >= card.test.images
+    scans, problems = scan_samples(samples[:: len(samples) // 40])
+    unseen = [scan.sample for scan in scans if scan.checksum not in card.seen]
+    assert not problems and 5 <= len(unseen) < len(scans)
     predictor, scores = Predictor(name), []
-    threshold = predictor.description.threshold
-    for sample in unseen[:: len(unseen) // 5]:
-        image, labels = dataset.read(sample)
-        probability = predictor.predict(image).probability
-        scores.append(
-            float(dice_by_class(torch.from_numpy(probability)[None], torch.from_numpy(labels)[None], threshold))
-        )
+    known = predictor.description
+    for sample in unseen[:5]:
+        arrays = predictor.predict(sample.image).probability, read_labels(sample, known.convention)
+        scores.append(float(dice_by_class(*(torch.from_numpy(array)[None] for array in arrays), known.threshold)))
     assert np.mean(scores) > 0.6
 
 

@@ -13,16 +13,16 @@ _HALVES = (torch.bfloat16, torch.float16)
 def is_channels_last(x: Tensor) -> bool:
     """Whether a feature map is channels_last in memory and may be computed as such.
 
-    False under ``vmap``, for the proxies of ``torch.fx``, and under function transforms and ``torch.jit`` tracing,
-    which would not understand the kernels for such maps.
+    False under ``vmap``, for the proxies of ``torch.fx``, and under function transforms, ``torch.jit`` tracing and
+    ``torch.export``, which would not understand the kernels for such maps.
 
     Args:
         x: Of any shape; only (N, C, H, W) can be channels_last.
     """
     if not isinstance(x, Tensor) or torch._C._are_functorch_transforms_active():
         return False
-    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
-        return False
+    if torch.jit.is_tracing() or torch.compiler.is_exporting():  # type: ignore[attr-defined, no-untyped-call]
+        return False  # and of sides that are left open the answer is long in coming
     return x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
 
 

@@ -8,7 +8,7 @@ import logging
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
@@ -24,7 +24,7 @@ from amsunet.inference import SMALLEST_SIDE
 from amsunet.inference.export_checksum import append_checksum
 from amsunet.inference.model_metadata import METADATA
 from amsunet.inference.onnx_metadata import MACS
-from amsunet.inference.runtime import ExecuTorch, ExportedRuntime, Pt2
+from amsunet.inference.runtime import ExecuTorch
 from amsunet.memory import is_out_of_memory
 from amsunet.models.cost import count_macs
 from amsunet.optional import is_optional, require, without_telemetry
@@ -156,15 +156,15 @@ def _write_pt2(whole: ExportModule, path: Path, precision: str, description: str
         whole.network = _Bfloat16(whole.network)
     with _as_input_error():
         program = _capture(whole)
+    with _as_input_error("torch.export", "export it to onnx"), torch.inference_mode():
+        _try_sizes(program.module(), whole)
     torch.export.save(program, path, extra_files={METADATA: description})
-    with _as_input_error("torch.export", "export it to onnx"):
-        _try_sizes(Pt2(path), whole)
 
 
-def _try_sizes(runtime: ExportedRuntime, whole: ExportModule) -> None:
+def _try_sizes(network: Callable[[Tensor], Any], whole: ExportModule) -> None:
     """What is captured of some networks holds for the sizes of the example alone: have it fail here and not later."""
     for height, width in _SIZES_TRIED:
-        runtime(np.zeros((1, whole.mean.shape[1], height, width), np.float32))
+        network(torch.zeros(1, whole.mean.shape[1], height, width))
 
 
 def _write_executorch(whole: ExportModule, path: Path, description: str) -> None:
@@ -178,7 +178,8 @@ def _write_executorch(whole: ExportModule, path: Path, description: str) -> None
             constant_methods={METADATA: description},
         )
         path.write_bytes(lowered.to_executorch().buffer)
-        _try_sizes(ExecuTorch(path), whole)
+        runtime = ExecuTorch(path)
+        _try_sizes(lambda image: runtime(image.numpy()), whole)
 
 
 def _write_onnx(whole: ExportModule, path: Path) -> None:

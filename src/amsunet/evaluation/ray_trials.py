@@ -5,7 +5,6 @@ at work on its machine and tells how that ended. Files do not travel: all machin
 from __future__ import annotations
 
 import logging
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from amsunet.errors import InputError, first_line
-from amsunet.evaluation.study import Study, Trial, has_study
-from amsunet.evaluation.trial_queue import Start, TrialProcess
+from amsunet.evaluation.study import Study, Trial, study_file
+from amsunet.evaluation.trial_process import LOST, TrialHost
+from amsunet.evaluation.trial_queue import Start
 from amsunet.optional import require
 from amsunet.ray_cluster import connected
-from amsunet.wording import Place, setting, spelled, spelled_for
+from amsunet.wording import setting, spelled
 
 logger = logging.getLogger(__name__)
-_LOST = 1
-"""As the exit code of a trial whose machine is gone."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class RayTrials:
             if gpus and not resources.get("GPU"):
                 raise InputError(f"no machine of the cluster has a GPU: set {setting(device='cpu')}, or add one to it")
             room = resources.get("GPU", 0) if gpus else resources.get("CPU", 0) // study.threads
-            actor = ray.remote(num_cpus=study.threads, num_gpus=gpus, max_restarts=0, max_concurrency=2)(_Host)
+            actor = ray.remote(num_cpus=study.threads, num_gpus=gpus, max_restarts=0, max_concurrency=2)(TrialHost)
             logger.info(f"trainings are handed out to workers of Ray, {self._where}")
             yield lambda out, trial, threads: _RayTrial(actor, out, trial, threads), jobs or max(1, int(room))
 
@@ -81,7 +79,7 @@ class _RayTrial:
 
     def __init__(self, actor: Any, out: Path, trial: Trial, threads: int) -> None:
         self._ray = require("ray")
-        self._host = actor.remote(str(out), trial, threads, spelled())
+        self._host = actor.remote(study_file(out), trial.name, threads, spelled())
         self._end = self._host.run.remote()
         self.returncode: int | None = None
         self.reason = ""
@@ -97,41 +95,10 @@ class _RayTrial:
             try:
                 self.returncode, self.reason = self._ray.get(self._end)
             except self._ray.exceptions.RayError as error:
-                self.returncode = _LOST
+                self.returncode = LOST
                 self.reason = f"the worker that it ran in was lost ({first_line(error)}): the same command goes on"
         return self.returncode
 
     def stop(self) -> None:
         """Let the trial save what it has reached, and end; ``wait`` waits for that."""
         self._host.stop.remote()
-
-
-class _Host:
-    """On a machine of the cluster: starts the process of a trial, and is at its other end."""
-
-    def __init__(self, out: str, trial: Trial, threads: int, place: Place) -> None:
-        self._given = Path(out), trial, threads
-        self._place = place
-        self._process: TrialProcess | None = None
-        self._is_stopped = False
-
-    def run(self) -> tuple[int, str]:
-        """Have the trial done.
-
-        Returns:
-            Its exit code, and why there is none of its own.
-        """
-        out, trial, threads = self._given
-        with spelled_for(self._place):
-            if not has_study(out):
-                return _LOST, f"{out} is not found on {platform.node()}: all machines must see the same folders"
-            self._process = TrialProcess.start(out, trial, threads)
-            if self._is_stopped:
-                self._process.stop()
-            return self._process.wait(), ""
-
-    def stop(self) -> None:
-        """Press its Ctrl-C; another thread waits for its end."""
-        self._is_stopped = True
-        if self._process is not None:
-            self._process.stop()

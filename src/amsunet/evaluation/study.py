@@ -26,7 +26,6 @@ PER_TRIAL = ("reasons", "precision", "model", "model_options", "base_channels", 
 """Settings of a plan that a study does not share."""
 COMPARISON = "Comparison of networks"
 """Title of a study that is nothing more."""
-_FILE = "study.json"
 
 
 @dataclass(frozen=True)
@@ -180,9 +179,14 @@ def is_done(out: Path, trial: Trial) -> bool:
     return (trial_folder(out, trial) / "evaluation" / trial.split / "summary.json").is_file()
 
 
+def study_file(out: Path) -> Path:
+    """The file that makes a folder one of a study."""
+    return out / "study.json"
+
+
 def has_study(out: Path) -> bool:
     """Whether a folder holds a study already."""
-    return (out / _FILE).exists()
+    return study_file(out).exists()
 
 
 def read_study(out: Path) -> Study:
@@ -191,7 +195,7 @@ def read_study(out: Path) -> Study:
     Raises:
         InputError: If it is none, is damaged, or was written by another version.
     """
-    path = out / _FILE
+    path = study_file(out)
     try:
         return Study.model_validate(read_json(path))
     except ValueError as error:
@@ -237,7 +241,7 @@ def keep_paces(out: Path, paces: Mapping[str, Mapping[TorchPrecision, float]]) -
 
 
 def _write(out: Path, study: Study) -> None:
-    write_json(out / _FILE, study.model_dump(mode="json"))
+    write_json(study_file(out), study.model_dump(mode="json"))
 
 
 def _refuse_another(out: Path, old: Study, asked: Study) -> None:

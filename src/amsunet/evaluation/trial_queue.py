@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +11,9 @@ from typing import Protocol
 from amsunet.errors import reason_of_end
 from amsunet.evaluation.score_table import number
 from amsunet.evaluation.study import Study, Trial
+from amsunet.evaluation.trial_process import TrialProcess, log_of
 from amsunet.evaluation.trial_scores import score_of
-from amsunet.wording import setting, spelled
+from amsunet.wording import setting
 
 logger = logging.getLogger(__name__)
 
@@ -93,42 +91,14 @@ def run_trials(
     return failures
 
 
-class TrialProcess(subprocess.Popen[bytes]):
-    """The process of a trial on this machine."""
-
-    reason = ""
-
-    @classmethod
-    def start(cls, out: Path, trial: Trial, threads: int) -> TrialProcess:
-        """Start it; what it says goes to ``cells/NAME.log``."""
-        log = _log_of(out, trial)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as file:
-            return cls(
-                [sys.executable, "-P", "-m", "amsunet.evaluation.trial", str(out), trial.name, spelled()],
-                stdin=subprocess.PIPE,  # the trial sees by its end that this process is gone
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"},
-                start_new_session=True,  # Ctrl-C reaches it through its input, once
-            )
-
-    def stop(self) -> None:
-        """Press its Ctrl-C, as the end of its input."""
-        assert self.stdin is not None
-        self.stdin.close()
-
-
-_start = TrialProcess.start
-
-
-def _log_of(out: Path, trial: Trial) -> Path:
-    return out / "cells" / f"{trial.name}.log"
+def _start(out: Path, trial: Trial, threads: int) -> TrialProcess:
+    """What starts a trial on this machine."""
+    return TrialProcess.start(out, trial.name, threads)
 
 
 def _reason(out: Path, trial: Trial, process: Running) -> str:
     if process.reason:
         return process.reason
     assert process.returncode is not None
-    log = _log_of(out, trial).read_text(encoding="utf-8", errors="replace")
+    log = log_of(out, trial.name).read_text(encoding="utf-8", errors="replace")
     return reason_of_end(process.returncode, log, f"fewer {setting('jobs')} or a smaller {setting('batch_size')}")

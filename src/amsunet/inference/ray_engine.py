@@ -109,7 +109,7 @@ class RayEngine:
         with connected(self.address, self.workers and self.workers * self.threads) as resources:
             gpus = resources.get("GPU", 0) if on_gpu else 0
             workers = self._count(resources, gpus)
-            logger.info(f"{workers} workers of Ray, {_describe(self, gpus)}")
+            logger.info(f"{workers} worker{'s' * (workers > 1)} of Ray, {_describe(self, gpus)}")
             names = list(left)
             for start in range(0, len(names), _NAMES_A_LINE):
                 results.begin(names[start : start + _NAMES_A_LINE])
