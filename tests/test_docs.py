@@ -74,6 +74,7 @@ def test_the_code_of_a_page_runs(page, place, captured_once, monkeypatch, capsys
 
 
 def _run_blocks(page, monkeypatch, capsys):
+    """Those of Python in one namespace, those of the shell as commands of this process."""
     names: dict[str, object] = {}
     for language, code in CODE[page]:
         if "dicom_seg" in code:

@@ -30,7 +30,7 @@ def asked(tool, make_dataset, monkeypatch):
     """The command line for two seeds, and the settings of trainings of seconds."""
     data = make_dataset(12)
     monkeypatch.setitem(tool[1], "FOLDERS", {"drive": data.name})
-    words = ["reproduce", "drive", "--minutes", "0.02", "--seeds", "2", "--root", str(data.parent)]
+    words = ["reproduce", "drive", "--minutes", "0.005", "--seeds", "2", "--root", str(data.parent)]
     monkeypatch.setattr("sys.argv", words)
     return {"base_channels": 4, "steps_per_epoch": 2, "crop": (32, 32), "batch_size": 2}
 
@@ -40,7 +40,7 @@ def test_seeds_are_trained_judged_and_recorded_once(tool, asked, monkeypatch, tm
     loaded["main"](**asked)
     told = capfd.readouterr().out
     folders = sorted((tmp_path / "results").iterdir())
-    assert [folder.name.partition("_0.02min_")[2] for folder in folders] == ["seed0", "seed1"]
+    assert [folder.name.partition("_0.005min_")[2] for folder in folders] == ["seed0", "seed1"]
     for seed, folder in enumerate(folders):
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         assert {"plain", "with_flips", "with_flips_and_turns"} <= result.keys() and result["commit"] == "abc1234"

@@ -20,6 +20,7 @@ from types import SimpleNamespace
 import child
 import networks as module
 import pytest
+import stopwatch
 import torch
 from networks import measure, runtimes_of
 from PIL import Image
@@ -184,6 +185,14 @@ def test_calls_that_warm_up_do_not_count():
     calls = []
     assert len(timed(lambda: calls.append(0), 0.0)) == 5
     assert len(calls) == 8
+
+
+def test_what_the_machine_does_at_best_is_measured(monkeypatch):
+    """A call each, which is not the best of any."""
+    monkeypatch.setattr(stopwatch, "_WARM_UP", 0)
+    monkeypatch.setattr(stopwatch, "_FEWEST_CALLS", 1)
+    found = run(Job("peaks", "", "", "float32", 0, 0, seconds=0.0))
+    assert 1e8 < found["operations"] < 1e16 and 1e7 < found["bytes"] < 1e14
 
 
 def test_a_gpu_gets_its_own_rows(tmp_path, monkeypatch):

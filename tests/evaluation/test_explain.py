@@ -30,7 +30,8 @@ def undrawn(monkeypatch):
     monkeypatch.setattr(module, "_save", lambda figure, out, name: out / name)
 
 
-def test_amsunet_shows_its_attention_and_gates(run, picture, tmp_path):
+def test_amsunet_shows_its_attention_and_gates(run, picture, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_DPI", 180)  # pictures of 300 dots an inch take long
     drawn = explain(run, picture, tmp_path / "out")
     assert [path.name for path in drawn] == ["receptive_field.png", "attention.png", "gates.png"]
     for path in drawn:
@@ -51,7 +52,8 @@ def test_every_picture_says_where_in_the_network_it_is(run, undrawn, picture, tm
     assert titles[-13:] == [*encoder, *decoder, *decoder]
 
 
-def test_another_network_shows_its_receptive_field(quick, picture, tmp_path):
+def test_another_network_shows_its_receptive_field(quick, picture, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_DPI", 30)
     training = train("sample:nuclei", {"epochs": 1, **quick}, out=tmp_path / "run", device=CPU)
     assert [path.name for path in explain(training.run, picture, tmp_path / "out")] == ["receptive_field.png"]
 
