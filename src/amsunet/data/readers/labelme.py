@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from amsunet.data.readers.polygon_fill import OutsideError, Piece, fill
+from amsunet.data.readers.polygon_fill import OutlineError, OutsideError, Piece, fill
 
 _NO_OBJECT = ("__ignore__", "_background_")
 _CORNERS = 180
@@ -58,7 +58,9 @@ def _outline(kind: str, points: Any) -> Any:
         return middle + np.hypot(*(edge - middle)) * np.column_stack([np.cos(angles), np.sin(angles)])
     if kind == "polygon" and len(points) > 2:
         return points
-    raise ValueError(f"holds a {kind} of {len(points)} points, which marks no area: remove it, or draw it as a polygon")
+    raise OutlineError(
+        f"holds a {kind} of {len(points)} points, which marks no area: remove it, or draw it as a polygon"
+    )
 
 
 def _bitmap(label: str, text: str, points: Any, size: tuple[int, int]) -> Piece:
