@@ -196,7 +196,8 @@ def test_run_lengths_that_are_no_numbers_of_pixels_are_refused_at_once(counts, t
 
 def test_a_bitmap_that_claims_much_or_is_damaged_is_one_sentence(tmp_path):
     whole = png(10, 10, bytes(110))
-    damaged = [png(60_000, 60_000, b""), png(10_000, 12_000, b""), whole[:50], whole.replace(b"IDAT", b"I\1AT"), b""]
+    damaged = [png(60_000, 60_000, b""), png(10_000, 12_000, b""), png(10, 10, bytes(11)), whole[:45],
+               whole.replace(b"IDAT", b"I\1AT"), b""]  # fmt: skip
     for number, bitmap in enumerate(damaged):
         shape = {
             "label": "x",
@@ -205,7 +206,7 @@ def test_a_bitmap_that_claims_much_or_is_damaged_is_one_sentence(tmp_path):
             "mask": base64.b64encode(bitmap).decode(),
         }
         file = _write(tmp_path / f"{number}.json", {"shapes": [shape], "imagePath": "a.png"})
-        with pytest.raises(InputError, match=r"leaves its image|not as its format asks for") as caught:
+        with pytest.raises(InputError, match=r"leaves its image|as its format asks for|1 of 10 rows") as caught:
             read_objects(outlines.address_of(file, SIZE))
         assert "\n" not in str(caught.value)
 
