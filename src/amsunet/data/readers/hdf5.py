@@ -98,11 +98,12 @@ def _opened(file: Path) -> Iterator[Any]:
     refuse_irregular(file)
     h5py = require("h5py")
     try:
-        content = h5py.File(file, "r", locking=False)  # it is only read
-    except OSError:
+        with h5py.File(file, "r", locking=False) as content:  # it is only read
+            yield content
+    except (InputError, MemoryError):
+        raise
+    except Exception:  # of a damaged file anything, wherever it is first read
         raise InputError(f"{file} is no HDF5 file, or damaged: copy it again from where it came") from None
-    with content:
-        yield content
 
 
 def _find(content: Any, kind: str) -> Any:
