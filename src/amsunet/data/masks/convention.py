@@ -205,7 +205,7 @@ class MaskConvention(BaseModel):
             )
         if problem := problem_of_names(names):
             raise InputError(
-                f"{setting('class_names')} gives {', '.join(names)}, and {problem}: give each class a different name, "
+                f"{setting('class_names')} gives {', '.join(names):.200}, and {problem}: give each class a different name, "
                 "without / or \\"
             )
         folders = self.folder_names if self.kind == "folders" else ()
