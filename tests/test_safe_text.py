@@ -86,3 +86,7 @@ def test_numbers_stay_numbers(number):
 
 def test_the_examples_run():
     assert doctest.testmod(safe_text).failed == 0
+
+
+def test_a_problem_repeats_no_long_name():
+    assert len(safe_text.problem_of_names(["n" * 100_000])) < 200

@@ -71,7 +71,7 @@ def problem_of_names(names: Sequence[str]) -> str:
     """
     for name in names:
         if problem := name_problem(name):
-            return f"the name {name!r} {problem}"
+            return f"the name {name!r:.60} {problem}"
     same = find_namesakes(names)
     return f"{same[0]} and {same[1]} are one name to some file systems" if same else ""
 

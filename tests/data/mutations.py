@@ -5,14 +5,17 @@ As a program, it reads them in a process of its own, whose memory is limited: ``
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import resource
 import struct
 import sys
 import time
+import zipfile
 import zlib
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +26,7 @@ from made_hostile import png
 from PIL import Image
 
 from amsunet.data.builtin_samples import locate
+from amsunet.data.containers import addresses, is_container
 from amsunet.data.image_file import count_pixels, orientation_of
 from amsunet.data.images import read_image
 from amsunet.data.masks.files import open_mask
@@ -52,7 +56,9 @@ def seeds() -> dict[str, bytes]:
 
     def tiff(name: str, pixels: Any, **options: Any) -> None:
         stream = io.BytesIO()
-        with tifffile.TiffWriter(stream, bigtiff=name == "big", byteorder=">" if name == "big" else "<") as writer:
+        with tifffile.TiffWriter(
+            stream, bigtiff=name == "big", byteorder=">" if name == "big" else "<", ome=name == "ome"
+        ) as writer:
             writer.write(pixels, **options)
             if options.get("subifds"):  # the coarser level of a pyramid
                 writer.write(pixels[::2, ::2], subfiletype=1, tile=(32, 32))
@@ -84,7 +90,32 @@ def seeds() -> dict[str, bytes]:
     tiff("planar", np.moveaxis(colour, 2, 0), photometric="rgb", planarconfig="separate")
     tiff("big", wide)
     tiff("pyramid", grey, subifds=1, tile=(32, 32))
-    return found
+    tiff("ome", np.stack([grey, mask]), photometric="minisblack", metadata={"axes": "CYX"})
+    return found | (_of_clinic(grey, mask) if all(map(find_spec, ("h5py", "nibabel", "pydicom"))) else {})
+
+
+def _of_clinic(grey: Any, mask: Any) -> dict[str, bytes]:
+    """Small files of the extra clinic, of an image each."""
+    import h5py
+    import nibabel
+    import pydicom
+
+    volume = nibabel.Nifti1Image(grey[..., None], np.eye(4)).to_bytes()
+    pair, archive = io.BytesIO(), io.BytesIO()
+    with h5py.File(pair, "w") as content:
+        content.create_dataset("image", data=grey, compression="gzip", chunks=(32, 32))
+        content.create_dataset("label", data=mask)
+    examples = Path(pydicom.__file__).parent / "data" / "test_files"
+    scans = [(examples / name).read_bytes() for name in ("MR_small.dcm", "MR_small_RLE.dcm", "image_dfl.dcm")]
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as content:
+        content.writestr("IM1", scans[0])
+    return dict(
+        zip(
+            ("volume.nii", "packed.nii.gz", "pair.h5", "plain.dcm", "rle.dcm", "deflated.dcm", "archive.zip"),
+            (volume, gzip.compress(volume), pair.getvalue(), *scans, archive.getvalue()),
+            strict=True,
+        )
+    )
 
 
 def _turned() -> Image.Exif:
@@ -159,7 +190,7 @@ def read_all(path: Path) -> list[str]:
     made = []
     for read in (read_image, open_mask, _read_slide, count_pixels, orientation_of):
         try:
-            read(path)
+            read(addresses(path)[0] if is_container(path) else path)
             made.append("read")
         except InputError as error:
             assert str(path) in str(error) and "\n" not in str(error), str(error)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from amsunet.data import dicom_file
 from amsunet.data.containers import addresses, find_address, is_container
 from amsunet.data.dicom_file import members
 from amsunet.data.image_file import count_pixels
@@ -34,6 +35,14 @@ def test_a_file_without_suffix_is_found_by_its_content(tmp_path, name):
     shutil.copy(_FILES / "dicomdirtests" / "DICOMDIR", tmp_path / "DICOMDIR")
     for other in ("LICENSE", ".hidden", "DICOMDIR", "none", "."):
         assert not is_container(tmp_path / other) and find_address(tmp_path / other) is None
+
+
+def test_a_zip_says_before_it_is_unpacked_what_it_takes(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as content:
+        content.writestr("IM1", bytes(128) + b"DICM" + bytes(3 << 20))
+    monkeypatch.setattr(dicom_file, "free_memory", lambda: 5 << 20)
+    with pytest.raises(InputError, match=r"takes 0\.0 GB once it is unpacked: unpack the zip"):
+        read_image(tmp_path / "a.zip" / "IM1")
 
 
 @pytest.fixture

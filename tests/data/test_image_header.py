@@ -57,13 +57,13 @@ PACKED = {
 
 @pytest.mark.parametrize("name", PACKED)
 def test_what_is_well_packed_is_still_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(image_header, "_NEVER_MANY", 20_000)  # below that, nothing is asked
+    monkeypatch.setattr(image_header, "NEVER_MANY", 20_000)  # below that, nothing is asked
     PACKED[name](tmp_path / name)
     assert read_image(tmp_path / name).shape[:2] == (SIDE, SIDE)
 
 
 def test_plain_text_and_tiles_that_are_left_out_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_header, "_NEVER_MANY", 0)
+    monkeypatch.setattr(image_header, "NEVER_MANY", 0)
     (tmp_path / "a.pbm").write_text("P1 64 2 " + "1" * 128)
     assert not read_mask(tmp_path / "a.pbm").any()
     (tmp_path / "a.pgm").write_text("P2 4 2 1000 " + "7 " * 8)
@@ -80,7 +80,7 @@ def test_plain_text_and_tiles_that_are_left_out_are_read(tmp_path: Path, monkeyp
 @pytest.mark.parametrize("name", [name for name in PACKED if name.endswith(("png", "bmp", "pgm", "pbm", "ppm"))])
 def test_half_a_file_cannot_hold_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Of files that are not packed, or by Deflate; others can be packed better than their usual writers do it."""
-    monkeypatch.setattr(image_header, "_NEVER_MANY", 0)
+    monkeypatch.setattr(image_header, "NEVER_MANY", 0)
     PACKED[name](tmp_path / name)
     content = (tmp_path / name).read_bytes()
     tail = len(content) // 3 if name.endswith("png") else len(content) // 2

@@ -28,7 +28,8 @@ def test_what_is_mutated_is_read_before(whole: dict[str, bytes], tmp_path: Path)
         path = tmp_path / name
         path.write_bytes(content)
         made = read_all(path)[:2]
-        assert made == (["refused"] * 2 if name == "film.gif" else ["read"] * 2), name
+        known = {"film.gif": ["refused", "refused"], "ome.tif": ["read", "refused"]}  # two channels are no mask
+        assert made == known.get(name, ["read", "read"]), name
 
 
 def test_a_number_stands_for_one_mutation(whole: dict[str, bytes]) -> None:

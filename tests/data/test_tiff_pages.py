@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from amsunet.data.image_file import count_pixels
 from amsunet.data.images import read_image
 from amsunet.data.masks.files import open_mask
 from amsunet.data.readers.tiff import places_along
+from amsunet.data.slides import open_slide
 from amsunet.errors import InputError
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (3, 2, 24, 20), dtype=np.uint8)
@@ -111,6 +113,27 @@ _OME = """<?xml version="1.0" encoding="UTF-8"?>
  <Channel ID="Channel:0:0" Name="DAPI"/><Channel ID="Channel:0:1" Name="GFP"/>
  <TiffData FirstC="1" IFD="0" PlaneCount="1"/><TiffData FirstC="0" IFD="1" PlaneCount="1"/>
 </Pixels></Image></OME>"""
+
+
+def test_more_planes_than_any_file_has_are_refused_before_they_are_listed(tmp_path: Path) -> None:
+    claims = _OME.replace('SizeC="2" SizeZ="1" SizeT="1"', 'SizeC="4000" SizeZ="4000" SizeT="40"')
+    tifffile.imwrite(tmp_path / "a.ome.tif", PIXELS[0], photometric="minisblack", description=claims, metadata=None)
+    for read in (read_image, open_mask, lambda path: places_along(path, "CYX")):
+        with pytest.raises(InputError, match="claim 640,000,000 planes"):
+            read(tmp_path / "a.ome.tif")
+
+
+def test_files_that_ome_names_are_not_opened(tmp_path: Path) -> None:
+    """A pipe would be waited for."""
+    os.mkfifo(tmp_path / "b.tif")
+    elsewhere = '<TiffData IFD="0"><UUID FileName="b.tif">urn:uuid:1</UUID></TiffData></Pixels>'
+    named = _OME.replace("</Pixels>", elsewhere)
+    tifffile.imwrite(tmp_path / "a.ome.tif", PIXELS[0], photometric="minisblack", description=named, metadata=None)
+    with pytest.raises(InputError, match="holds 2 pages"):
+        read_image(tmp_path / "a.ome.tif")
+    tifffile.imwrite(tmp_path / "c.ome.tif", np.zeros((512, 512), np.uint8), tile=(256, 256), description=named)
+    with open_slide(tmp_path / "c.ome.tif") as slide:
+        assert slide.sizes == [(512, 512)]
 
 
 def test_pages_are_taken_in_the_order_that_ome_gives_them(tmp_path: Path) -> None:

@@ -69,7 +69,9 @@ def _exported(out: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Command:
-    """A command of ``amsunet``. Words are those of a shell, with {data}, {net}, {images}, {scan} and {out} in them."""
+    """A command of ``amsunet``. Words are those of a shell, with {data}, {net}, {images}, {volumes}, {scan} and
+    {out} in them.
+    """
 
     words: str
     result: Callable[[Path], dict[str, Any]]
@@ -98,6 +100,15 @@ COMMANDS = {
         f"train {{data}} --out {{out}} --folds 2 {_BRIEF}", _trained, others=("train --resume {out}",), weight=8
     ),
     "predict": Command("predict {net} {images} --out {out} --overlay --device cpu", _PREDICTION, ("--resume",)),
+    "predict forms": Command(
+        "predict {net} {images} --out {out} --also labels,geojson,rois,coco,objects,counts --device cpu",
+        _written("*.png", "*.tif", "*.geojson", "*.zip", "*.json", "*.csv", "*.txt"),
+        ("--resume",),
+        weight=2,
+    ),
+    "predict volumes": Command(
+        "predict {net} {volumes} --out {out} --device cpu", _written("*.nii.gz", "*.csv"), ("--resume",)
+    ),
     "slide": Command("predict {net} {scan} --out {out} --device cpu", _slide, ("", "--resume"), weight=2),
     "export onnx": Command("export {net} {data} --to onnx --out {out}/net.onnx", _exported, ("", "--overwrite")),
     "export openvino": Command(

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 import tifffile
@@ -85,7 +86,7 @@ def material(
     disc: Callable[..., np.ndarray],
     save: Callable[..., Path],
 ) -> dict[str, Path]:
-    """A data set, a finished run, the same one with a network that finds something, images, and a slide."""
+    """A data set, a finished run, the same one with a network that finds something, images, volumes, and a slide."""
 
     def make(folder: Path) -> None:
         for number in range(8):
@@ -94,6 +95,10 @@ def material(
         (folder / "data" / "split.json").write_text(json.dumps({"test": ["6", "7"]}), encoding="utf-8")
         shutil.copytree(folder / "data" / "images", folder / "images")
         (folder / "images" / "7.png").write_bytes(b"damaged")
+        (folder / "volumes").mkdir()
+        for number in range(3):
+            slices = np.stack([picture(number), picture(number + 9)], axis=-1)
+            nibabel.Nifti1Image(slices, np.eye(4)).to_filename(folder / "volumes" / f"{number}.nii.gz")
         with tifffile.TiffWriter(folder / "scan.tif") as tiff:
             image = np.kron(picture(0, 52, 80), np.ones((16, 16), np.uint8))  # two rows of tiles
             tiff.write(image, subifds=1, tile=(256, 256), compression="zlib")
@@ -104,7 +109,7 @@ def material(
         _make_decisive(Path(shutil.copytree(folder / "run", folder / "net")), picture(99))
 
     folder = made_once("material", make)
-    return {name: folder / name for name in ("data", "run", "net", "images")} | {"scan": folder / "scan.tif"}
+    return {name: folder / name for name in ("data", "run", "net", "images", "volumes")} | {"scan": folder / "scan.tif"}
 
 
 def _make_decisive(run: Path, image: np.ndarray) -> None:

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from amsunet.data.zip_file import open_zip
 from amsunet.errors import InputError
+from amsunet.memory import free_memory
 from amsunet.regular_file import open_regular
 
 ZIP = ".zip"
@@ -117,13 +118,13 @@ def open_dicom(file: Path) -> BinaryIO:
         return open_regular(file)
     name = file.relative_to(archive).as_posix()
     try:
-        with open_zip(archive) as content, content.open(name) as member:
-            data = member.read(_LARGEST + 1)
+        with open_zip(archive) as content:
+            size = content.getinfo(name).file_size  # no more is unpacked
+            if size > min(_LARGEST, free_memory() // 2):
+                raise InputError(f"{file} takes {size / 1e9:.1f} GB once it is unpacked: unpack the zip")
+            return io.BytesIO(content.read(name))
     except KeyError:
         raise InputError(f"{archive} holds no {name}: check the name") from None
-    if len(data) > _LARGEST:
-        raise InputError(f"{file} has more than 2 GB: unpack the zip")
-    return io.BytesIO(data)
 
 
 def archive_of(file: Path) -> Path | None:

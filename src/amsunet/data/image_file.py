@@ -141,14 +141,16 @@ def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
         The opened file.
 
     Raises:
-        InputError: If it is no regular file, or holds very many pages.
+        InputError: If it is no regular file, or holds, or claims, very many pages.
         Exception: Any error of tifffile, see ``read_errors``.
     """
     with open_regular(path) as file:
         pages = tiff.count_pages(file)
         if pages > _MOST_PAGES:
             raise InputError(f"{path} holds {pages} pages: save each page as a file of its own")
-        with tifffile.TiffFile(file) as opened:
+        # Only this file: OME names others by their paths, which may be pipes and lie anywhere.
+        with tifffile.TiffFile(file, _multifile=False) as opened:
+            tiff_pages.refuse_planes(opened, path)
             yield opened
 
 

@@ -17,13 +17,13 @@ MAXIMUM_PIXELS = 500_000_000
 """Pixels of the largest image that is read as a whole."""
 NO_MEMORY = "memory"
 """The code of the error about an image for which memory does not suffice."""
-_DEFLATE, _LZW, _PACKBITS, _JPEG = 1032, 4096 * 8 // 12, 128 // 2, 1024
+DEFLATE, _LZW, _PACKBITS, _JPEG = 1032, 4096 * 8 // 12, 128 // 2, 1024
 """Most bytes of pixels that a byte can stand for: 258 in two bits; the longest string of LZW in twelve bits; a run in
 two bytes; a block of 64 pixels of JPEG in one bit, twice that where no channel has them all.
 """
-_OF_TIFF = {1: 1, 5: _LZW, 6: _JPEG, 7: _JPEG, 8: _DEFLATE, 32946: _DEFLATE, 32773: _PACKBITS}
+_OF_TIFF = {1: 1, 5: _LZW, 6: _JPEG, 7: _JPEG, 8: DEFLATE, 32946: DEFLATE, 32773: _PACKBITS}
 """By the value of tag 259; others have no bound, as those of fax, which says any number of white rows in a few bits."""
-_OF_FORMAT = {"PNG": _DEFLATE, "GIF": _LZW, "JPEG": _JPEG, "MPO": _JPEG, "PPM": 1}
+_OF_FORMAT = {"PNG": DEFLATE, "GIF": _LZW, "JPEG": _JPEG, "MPO": _JPEG, "PPM": 1}
 _BITS = {"1": 1, "I": 16, "F": 32, "LA": 16, "RGB": 24, "YCbCr": 24, "RGBA": 32, "CMYK": 32}
 """Least bits a pixel that a file holds for each mode of Pillow, where they are not eight."""
 _IN_PILLOW = {**dict.fromkeys(("I;16", "I;16B", "I;16L"), 2), **dict.fromkeys(("1", "L", "P"), 1)}
@@ -32,7 +32,7 @@ _COPIES, _COPIES_OF_WEBP = 4, 7
 """Times that decoding takes what the pixels take in Pillow's memory, as measured: for pieces and conversions."""
 _YCBCR = 6
 """Value of tag 262 for brightness and two differences of colour, which may be stored for every other pixel."""
-_NEVER_MANY = 16_000_000
+NEVER_MANY = 16_000_000
 """Bytes of pixels that any file may claim; rows that are missing are found when it is read."""
 
 
@@ -119,7 +119,7 @@ def refuse_claim(path: Path, claim: Claim) -> None:
         )
     refuse_impossible(path, claim)
     needed = pixels * claim.memory
-    if needed > _NEVER_MANY and needed > (free := free_memory()):
+    if needed > NEVER_MANY and needed > (free := free_memory()):
         raise InputError(
             f"{path} has {shape}, which take {needed / 1e9:,.1f} GB to be read, where {free / 1e9:,.1f} GB are free: "
             "close other programs, or cut it into tiles",
@@ -138,7 +138,7 @@ def refuse_impossible(path: Path, claim: Claim) -> None:
         InputError: If it is.
     """
     size = path.stat().st_size
-    if claim.ratio and claim.packed * claim.stored > claim.ratio * size + _NEVER_MANY:
+    if claim.ratio and claim.packed * claim.stored > claim.ratio * size + NEVER_MANY:
         raise InputError(
             f"{path} is damaged (it claims {claim.width} x {claim.height} pixels, more than {size:,} bytes can hold): "
             "copy it again from where it came",

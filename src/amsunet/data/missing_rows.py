@@ -50,7 +50,8 @@ def refuse_missing_rows(path: Path, picture: ImageFile.ImageFile) -> None:
     last = picture.crop((0, picture.height - 1, picture.width, picture.height)).tobytes()
     missing = ""
     if picture.format == "PNG" and not any(last):
-        missing = _missing_in_png(path)
+        with open_regular(path) as file:
+            missing = missing_in_png(file)
     elif picture.format in ("JPEG", "MPO"):
         if picture.info.get("progressive"):
             missing = _missing_in_scans(read_regular(path), len(picture.getbands()))
@@ -60,13 +61,16 @@ def refuse_missing_rows(path: Path, picture: ImageFile.ImageFile) -> None:
         raise InputError(f"{path} is damaged ({missing}): copy it again from where it came", code="damaged")
 
 
-def _missing_in_png(path: Path) -> str:
-    """Which rows are missing; empty if none is."""
-    with open_regular(path) as file:
-        file.seek(16)
-        width, height, bits, colour, _, _, interlaced = struct.unpack(">IIBBBBB", file.read(13))
-        file.seek(8)
-        held = sum(_unpacked_sizes(file))
+def missing_in_png(file: BinaryIO) -> str:
+    """Which rows are missing; empty if none is.
+
+    Args:
+        file: A PNG that Pillow could decode.
+    """
+    file.seek(16)
+    width, height, bits, colour, _, _, interlaced = struct.unpack(">IIBBBBB", file.read(13))
+    file.seek(8)
+    held = sum(_unpacked_sizes(file))
     row = 1 + -(-width * bits * _CHANNELS[colour] // 8)
     if not interlaced:
         return f"it holds {held // row:,} of {height:,} rows" if held < row * height else ""

@@ -125,7 +125,7 @@ class TiffSlide:
         self._kept = 0
         try:
             with open_tiff(path):  # refused or not, see there
-                self._tiff = tifffile.TiffFile(path)
+                self._tiff = tifffile.TiffFile(path, _multifile=False)
         except Exception as error:  # a damaged file makes tifffile raise anything
             raise _damaged(path, error) from error
         try:

@@ -26,8 +26,29 @@ _MASK = 4
 _FEW = 12
 """A page of at most this width may hold channels that were mistaken for columns."""
 _UNNAMED = "Q"
+_PIXELS = re.compile(r"<(?:\w+:)?Pixels\b[^>]*>")
+_PLANES = re.compile(r"Size[CZT]\s*=\s*[\"'](\d{1,9})[\"']")
+_MOST_PLANES = 1_000_000
+"""Planes of an image that OME may name: tifffile makes a list of them all, whether or not the file has them."""
 _LONGEST = 60
 """Characters of a channel's name that are kept."""
+
+
+def refuse_planes(tiff: Any, path: Path) -> None:
+    """Refuse a file whose metadata claim more planes than any file has.
+
+    Args:
+        tiff: The opened file, a ``tifffile.TiffFile``.
+        path: Its path, for the error.
+
+    Raises:
+        InputError: If they do.
+    """
+    claimed = [math.prod(map(int, _PLANES.findall(one))) for one in _PIXELS.findall(tiff.ome_metadata or "")]
+    if max(claimed, default=0) > _MOST_PLANES:
+        raise InputError(
+            f"{path} is damaged (its metadata, OME, claim {max(claimed):,} planes): save it again", code="damaged"
+        )
 
 
 def image_pages(tiff: Any) -> list[Any]:

@@ -164,6 +164,14 @@ def test_what_is_not_clear_is_refused(data):
         find_samples(data)
 
 
+def test_a_name_of_its_own_for_each_object_makes_no_classes(data):
+    """Each class is drawn by itself, which of thousands would take for ever."""
+    for name in _NAMES:
+        _geojson(data / f"{name}.geojson", *(_feature(_BOX, f"cell {number}") for number in range(300)))
+    with pytest.raises(InputError, match=r"geojson and others name 300 classes, where a mask holds 254"):
+        find_samples(data)
+
+
 def test_masks_of_pixels_come_first_and_other_json_is_passed_over(data, disc, save):
     (data / "settings.json").write_text("{}")
     (data / "torn.json").write_text("{")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from amsunet.data.containers import addresses, find_address, modality_of
+from amsunet.data.dataset import open_dataset
 from amsunet.data.image_file import count_pixels
 from amsunet.data.images import read_image
 from amsunet.data.readers import dicom
@@ -212,6 +213,28 @@ def test_a_header_that_cannot_be_true_is_refused_before_pixels_are_asked_for(mad
     assert "it claims 8000 x 60000 pixels, more than" in _refused(made(Rows=60000, Columns=8000))
     assert "number of frames" in _refused(made(NumberOfFrames=2**31 - 1))
     assert "more than the 500 million" in _refused(made(Rows=60000, Columns=60000))
+    assert "it claims 128 x 12799872 pixels, more than" in _refused(made(NumberOfFrames=99_999))
+    assert "it claims 99999 frames, more than its bytes" in _refused(made("MR_small_RLE.dcm", NumberOfFrames=99_999))
+
+
+def test_a_deflated_file_may_hold_more_pixels_than_it_has_bytes(made):
+    pixels = np.zeros((4000, 4000), np.uint16)
+    path = made("image_dfl.dcm", Rows=4000, Columns=4000, BitsAllocated=16, BitsStored=16, HighBit=15,
+                PixelData=pixels.tobytes())  # fmt: skip
+    assert path.stat().st_size < 100_000 and read_image(path).shape == (4000, 4000, 1)
+
+
+def test_sequences_within_sequences_without_end_are_one_sentence(made, tmp_path):
+    """A header that is damaged is refused wherever it is read, and what stands in it is not repeated."""
+    path = made()
+    content, within = path.read_bytes(), bytes.fromhex("18001160 5351 0000 ffffffff feff00e0 ffffffff")
+    at = content.index(bytes.fromhex("28000200"))  # before the number of samples, which is read as they are
+    path.write_bytes(content[:at] + within * 20_000 + content[at:])
+    for call in (addresses, read_image):
+        with pytest.raises(InputError, match="its header cannot be read"):
+            call(path)
+    with pytest.raises(InputError, match="no masks that match"):
+        open_dataset(tmp_path)
 
 
 def test_a_header_that_claims_fewer_rows_than_there_are_is_refused(made):

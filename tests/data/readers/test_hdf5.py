@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from amsunet.data import image_header
 from amsunet.data.containers import addresses
 from amsunet.data.dataset import open_dataset
 from amsunet.data.image_file import count_pixels
@@ -24,7 +25,8 @@ def save_hdf5(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with h5py.File(path, "w") as file:
             for key, array in arrays.items():
-                file.create_dataset(key, data=array, compression="gzip")
+                packed = {} if isinstance(array, h5py.Empty) else {"compression": "gzip"}
+                file.create_dataset(key, data=array, **packed)
         return path
 
     return save
@@ -87,12 +89,42 @@ def test_channels_lie_first_or_last_as_the_label_tells(save_hdf5):
      ({"image": np.zeros((2, 5, 6, 7))}, "image of 4 dimensions"),
      ({"image": np.zeros((0, 6))}, "claims an image of 0 x 6"),
      ({"image": np.zeros(6)}, "1 dimensions"),
-     ({"image": np.array(["a", "b"], "S1").reshape(1, 2)}, "values: save it as grey or RGB")],
+     ({"image": np.array(["a", "b"], "S1").reshape(1, 2)}, "is no array of numbers"),
+     ({"image": np.zeros((4, 4), [("a", "u1")])}, "is no array of numbers"),
+     ({"image": h5py.Empty("f")}, "is no array of numbers")],
 )  # fmt: skip
 def test_what_may_mean_several_things_is_refused(arrays, message, save_hdf5):
     file = save_hdf5("a.h5", **arrays)
     with pytest.raises(InputError, match=message):
         read_image(file / "image")
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "options", "message"),
+    [((90_000, 90_000, 3), "u1", {}, "more than the 500 million"),
+     ((20_000, 20_000), "f8", {}, "more than 1,400 bytes can hold"),
+     ((20_000, 20_000), "f8", {"chunks": (1000, 1000), "compression": "gzip"}, "bytes can hold"),
+     ((20_000, 20_000), "f8", {"chunks": (1000, 1000)}, "which take 12.8 GB"),
+     ((3000, 1000, 1000), "u1", {"chunks": (3000, 1000, 1000)}, "which take 3.0 GB")],
+)  # fmt: skip
+def test_what_was_never_written_takes_no_memory(shape, kind, options, message, tmp_path, monkeypatch):
+    """A file of 1,400 bytes may claim any number of values; so may a chunk, which is unpacked whole."""
+    monkeypatch.setattr(image_header, "free_memory", lambda: 2 << 30)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("image", shape, kind, **options)
+        if len(shape) == 3 and shape[2] > 3:
+            file.create_dataset("label", shape, kind)
+    with pytest.raises(InputError, match=message):
+        read_image(tmp_path / "a.h5" / ("image/000" if shape[0] == 3000 else "image"))
+
+
+def test_few_of_many_names_are_repeated_and_none_steers_a_terminal(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for number in range(200):
+            file.create_group(f"\x1b[2J{number}")
+    with pytest.raises(InputError) as caught:
+        read_image(tmp_path / "a.h5")
+    assert len(str(caught.value)) < 500 and "\x1b" not in str(caught.value)
 
 
 def test_damaged_files_are_refused_in_a_sentence(save_hdf5, tmp_path):

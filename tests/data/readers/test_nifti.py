@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,60 @@ def _reoriented(array, affine, codes):
     image = nibabel.Nifti1Image(array, affine)
     wanted = nibabel.orientations.axcodes2ornt(codes)
     return image.as_reoriented(nibabel.orientations.ornt_transform(nibabel.io_orientation(affine), wanted))
+
+
+@pytest.mark.parametrize(
+    ("place", "form", "values", "sentence"),
+    [(40, "<8h", (3, 20_000, 20_000, 9, 1, 1, 1, 1), "more than 472 bytes can hold"),
+     (40, "<8h", (3, -4, 5, 6, 1, 1, 1, 1), "holds no voxels"),
+     (70, "<h", (9999,), "is damaged"),  # the type
+     (108, "<f", (float("nan"),), "is damaged"),  # where the values begin
+     (108, "<f", (-400.0,), "is damaged")],
+)  # fmt: skip
+def test_headers_that_cannot_be_true_are_one_sentence(place, form, values, sentence, volume, tmp_path):
+    content = bytearray(nibabel.Nifti1Image(volume, np.eye(4)).to_bytes())
+    struct.pack_into(form, content, place, *values)
+    (tmp_path / "a.nii").write_bytes(content)
+    with pytest.raises(InputError, match=sentence):
+        addresses(tmp_path / "a.nii")
+
+
+def test_voxels_that_lie_nowhere_are_read_as_they_lie(volume, tmp_path):
+    content = bytearray(nibabel.Nifti1Image(volume, np.eye(4)).to_bytes())
+    struct.pack_into("<12f", content, 280, *[float("nan")] * 12)
+    (tmp_path / "a.nii").write_bytes(content)
+    assert nifti.read(tmp_path / "a.nii", "z000").shape == (5, 4)
+
+
+def test_every_flip_of_a_packed_file_is_noticed_or_changes_no_voxel(tmp_path):
+    """The checksum of a packed file stands at its end, behind the last voxel."""
+    rng, file, noticed = np.random.default_rng(0), tmp_path / "a.nii.gz", 0
+    nibabel.save(nibabel.Nifti1Image(rng.integers(0, 255, (9, 8, 3), np.uint8), np.eye(4)), file)
+    whole, expected = file.read_bytes(), read_image(file / "z001")
+    for place in range(12, len(whole), 3):
+        content = bytearray(whole)
+        content[place] ^= 1 << place % 8
+        file.write_bytes(content)
+        nifti_volume._UNPACKED = Unpacked()
+        nifti_volume._open.cache_clear()
+        try:
+            assert np.array_equal(read_image(file / "z001"), expected), place
+        except InputError:
+            noticed += 1
+    assert noticed > len(whole) / 4
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.nii")
+    for call in (addresses, read_image):
+        with pytest.raises(InputError, match="is a pipe"):
+            call(tmp_path / "a.nii")
+
+
+def test_a_mask_of_complex_numbers_is_refused(volume, tmp_path):
+    nibabel.save(nibabel.Nifti1Image(volume.astype(np.complex64), np.eye(4)), tmp_path / "a.nii")
+    with pytest.raises(InputError, match="where a mask holds numbers"):
+        read_mask(tmp_path / "a.nii" / "z000")
 
 
 @pytest.fixture

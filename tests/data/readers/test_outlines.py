@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_hostile import png
 from PIL import Image
 
 from amsunet.data.containers import file_of, find_address, is_outlined
@@ -182,6 +183,32 @@ def test_bad_data_sets_are_one_sentence(tmp_path, sentence):
     _WRONG_COCO[sentence](content)
     with pytest.raises(InputError, match=sentence):
         open_mask(outlines.address_of(_write(tmp_path / "a.json", content), SIZE, "a.png"))
+
+
+@pytest.mark.parametrize("counts", [[2**62] * 4 + [SIZE[0] * SIZE[1]], "o" * 3_000_000 + "0", [0.5, 1e300], "é"])
+def test_run_lengths_that_are_no_numbers_of_pixels_are_refused_at_once(counts, tmp_path):
+    """The first have the right sum in 64 bits, and the second is one number of millions of digits."""
+    content = copy.deepcopy(_COCO)
+    content["annotations"][0]["segmentation"] = {"size": [*SIZE], "counts": counts}
+    with pytest.raises(InputError, match="export it again"):
+        open_mask(outlines.address_of(_write(tmp_path / "a.json", content), SIZE, "a.png"))
+
+
+def test_a_bitmap_that_claims_much_or_is_damaged_is_one_sentence(tmp_path):
+    whole = png(10, 10, bytes(110))
+    damaged = [png(60_000, 60_000, b""), png(10_000, 12_000, b""), png(10, 10, bytes(11)), whole[:45],
+               whole.replace(b"IDAT", b"I\1AT"), b""]  # fmt: skip
+    for number, bitmap in enumerate(damaged):
+        shape = {
+            "label": "x",
+            "shape_type": "mask",
+            "points": [[1, 1], [5, 5]],
+            "mask": base64.b64encode(bitmap).decode(),
+        }
+        file = _write(tmp_path / f"{number}.json", {"shapes": [shape], "imagePath": "a.png"})
+        with pytest.raises(InputError, match=r"leaves its image|as its format asks for|1 of 10 rows") as caught:
+            read_objects(outlines.address_of(file, SIZE))
+        assert "\n" not in str(caught.value)
 
 
 def _mutated(content: object, rng: random.Random) -> object:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from amsunet.data.readers.polygon_fill import OutsideError, Piece, fill, number_pieces
+from amsunet.data.readers import polygon_fill
+from amsunet.data.readers.polygon_fill import OutlineError, OutsideError, Piece, fill, number_pieces
 
 SIZE = (40, 50)
 
@@ -51,6 +52,21 @@ def test_what_leaves_the_image_by_more_than_a_pixel_is_refused():
     for wrong in (border * 2, border - (2, 0), border + np.array([0, np.nan]), border * np.inf):
         with pytest.raises(OutsideError, match="leaves its image of 50 x 40 pixels"):
             fill("", [wrong], SIZE)
+
+
+@pytest.mark.parametrize("most", [1, 7, 100])
+def test_crossings_are_found_some_at_a_time(most, monkeypatch):
+    """Edges that run up and down through all rows have more of them than memory holds."""
+    zigzag = np.column_stack([np.linspace(0, 50, 60), np.tile([0.0, 40], 30)])
+    whole = _whole(zigzag)
+    monkeypatch.setattr(polygon_fill, "_MOST_CROSSINGS", most)
+    assert np.array_equal(_whole(zigzag), whole) and 0.2 < whole.mean() < 0.8
+
+
+def test_what_is_no_list_of_points_is_refused():
+    for rings in ([], [np.zeros((0, 2))], [np.zeros(4)], [np.zeros((4, 3))]):
+        with pytest.raises(OutlineError, match="without points"):
+            fill("", rings, SIZE)
 
 
 def test_lines_and_points_mark_nothing():

@@ -19,6 +19,7 @@ from amsunet.errors import InputError
 _Source = tuple[Path, str]
 """A file of outlines, and the name of an image in it; empty if the file belongs to one image."""
 _MOST_NAMES = 3
+_MOST_CLASSES = 254
 
 
 def add_outlined(source: Path, files: Sequence[Path], roles: Roles, groups: ChannelGroups, layout: Layout) -> bool:
@@ -182,9 +183,14 @@ def _class_names(
     """The classes of all objects.
 
     Raises:
-        InputError: If some objects have a class and others have none.
+        InputError: If some objects have a class and others have none, or there are more classes than a mask can hold.
     """
     names = {name: file for file, image in of_image.values() for name in found[file][image]}
+    if len(names) > _MOST_CLASSES:
+        raise InputError(
+            f"{next(iter(names.values()))} and others name {len(names)} classes, where a mask holds {_MOST_CLASSES}: "
+            "if these are names of objects, give all of them one class"
+        )
     if "" in names and len(names) > 1:
         count = sum(not name for name in (one for of in found[names[""]].values() for one in of))
         raise InputError(

@@ -205,8 +205,8 @@ class MaskConvention(BaseModel):
             )
         if problem := problem_of_names(names):
             raise InputError(
-                f"{setting('class_names')} gives {', '.join(names)}, and {problem}: give each class a different name, "
-                "without / or \\"
+                f"{setting('class_names')} gives {', '.join(names):.200}, and {problem}: give each class a different "
+                "name, without / or \\"
             )
         folders = self.folder_names if self.kind == "folders" else ()
         return self.model_copy(update={"class_names": tuple(names), "folders": folders})

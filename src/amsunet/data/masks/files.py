@@ -187,6 +187,8 @@ def _is_lossy_webp(content: bytes) -> bool:
 def _whole_numbers(array: Array, path: Path) -> Array:
     if array.dtype == np.bool_:
         return array.astype(np.uint8)
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"{path} holds {array.dtype} values, where a mask holds numbers: save one number a pixel")
     if array.dtype.kind != "f":
         return array
     if array.dtype == np.float16:

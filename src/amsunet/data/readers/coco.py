@@ -7,7 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from amsunet.data.readers.polygon_fill import OutsideError, Piece, fill
+from amsunet.data.readers.polygon_fill import OutlineError, OutsideError, Piece, fill
+
+_MOST_BITS = 60
+"""Of a run length; five more are no number of pixels, and thousands take for ever."""
 
 
 class DataSet(NamedTuple):
@@ -28,7 +31,7 @@ def parse(content: Any) -> DataSet | None:
     for image in content["images"]:
         name = image["file_name"]
         if not isinstance(name, str) or name in images:
-            raise ValueError(f"does not name each image once by its file ({name!r}): export it again")
+            raise OutlineError(f"does not name each image once by its file ({name!r}): export it again")
         images[name], name_of[image["id"]] = image, name
     annotations: dict[str, list[tuple[str, dict[str, Any]]]] = {name: [] for name in images}
     for one in content["annotations"]:
@@ -52,7 +55,7 @@ def draw(data: DataSet, image: str, size: tuple[int, int]) -> Iterator[Piece]:
 
 def _piece(class_name: str, drawn: Any, size: tuple[int, int], image: str) -> Piece:
     if not drawn:
-        raise ValueError(f"has an object of {image} without a segmentation (a box alone): draw it, or remove it")
+        raise OutlineError(f"has an object of {image} without a segmentation (a box alone): draw it, or remove it")
     if isinstance(drawn, dict):
         if tuple(drawn["size"]) != size:
             raise OutsideError(f"an object has run lengths of {drawn['size'][1]} x {drawn['size'][0]} pixels")
@@ -69,10 +72,10 @@ def _piece(class_name: str, drawn: Any, size: tuple[int, int], image: str) -> Pi
 
 def _of_run_lengths(class_name: str, counts: list[int] | str, size: tuple[int, int]) -> Piece:
     """The columns from the first to the last one of an object."""
-    height = size[0]
+    height, whole = size[0], size[0] * size[1]
     lengths = np.asarray(_unpacked(counts) if isinstance(counts, str) else counts, np.int64)
-    if (lengths < 0).any() or lengths.sum() != size[0] * size[1]:
-        raise ValueError("has run lengths that do not fill their image: export it again")
+    if ((lengths < 0) | (lengths > whole)).any() or lengths.sum() != whole:
+        raise OutlineError("has run lengths that do not fill their image: export it again")
     lengths = lengths[: len(lengths) // 2 * 2]  # what follows the last run is outside
     if not lengths[1::2].any():
         return Piece(class_name, 0, 0, np.zeros((0, 0), np.bool_))
@@ -88,6 +91,8 @@ def _unpacked(text: str) -> list[int]:
     numbers: list[int] = []
     value = shift = 0
     for letter in text.encode("ascii"):
+        if shift > _MOST_BITS:
+            raise OutlineError("has run lengths that are no numbers: export it again")
         bits = letter - 48
         value |= (bits & 31) << shift
         shift += 5

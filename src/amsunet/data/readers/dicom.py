@@ -19,6 +19,7 @@ from amsunet.data.readers.dicom_header import (
     count_frames,
     find_spacing,
     functional_group,
+    header_errors,
     open_dataset,
     quietly,
     read_header,
@@ -57,14 +58,14 @@ def size(file: Path, place: str) -> tuple[int, int]:
 def spacing(file: Path, place: str) -> tuple[float, float] | None:
     """Millimetres a pixel, see ``containers.Reader``."""
     header = read_header(file)
-    with quietly():
+    with quietly(), header_errors(file):
         return find_spacing(header, 0 if is_segmentation(header) else frame_of(file, place, header))
 
 
 def slice_distance(file: Path, place: str) -> float | None:
     """Millimetres from a slice to the next, where the file says so; how thick a slice is is something else."""
     header = read_header(file)
-    with quietly():
+    with quietly(), header_errors(file):
         if is_segmentation(header):
             return None
         measures = functional_group(header, frame_of(file, place, header), "PixelMeasuresSequence")

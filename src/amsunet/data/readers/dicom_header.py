@@ -11,12 +11,13 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from amsunet.data.dicom_file import archive_of, has_mark, open_dicom
-from amsunet.data.image_header import Claim, refuse_claim
+from amsunet.data.image_header import DEFLATE, Claim, refuse_claim, refuse_impossible
 from amsunet.errors import InputError
 from amsunet.optional import require
 from amsunet.process_state import Borrowed, quiet
@@ -78,6 +79,27 @@ def quietly() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def header_errors(file: Path) -> Iterator[None]:
+    """Turn any error of pydicom within, which may quote the header and so names, into one that does not.
+
+    Args:
+        file: The file, for the error.
+
+    Raises:
+        InputError: For an element that is not what it should be, sequences within sequences without end, ...
+    """
+    try:
+        yield
+    except (InputError, OSError, MemoryError):
+        raise
+    except Exception:
+        raise InputError(
+            f"{file} is damaged (its header cannot be read): export it again, or copy it again from where it came",
+            code="damaged",
+        ) from None
+
+
 def read_header(file: Path) -> Any:
     """Read what is needed of the header of a DICOM file.
 
@@ -96,7 +118,7 @@ def read_header(file: Path) -> Any:
 
 @lru_cache(4)  # every frame of a file asks for its header, which of a thousand frames takes a second
 def _read_header(file: Path, stamp: tuple[int, int]) -> Any:
-    with quietly(), open_dicom(file) as opened:
+    with quietly(), header_errors(file), open_dicom(file) as opened:
         header = open_dataset(file, opened, specific_tags=[*_TAGS], stop_before_pixels=True)
         _refuse_other(file, header)
     return header
@@ -150,14 +172,21 @@ def _refuse_other(file: Path, header: Any) -> None:
     if not header.get("Rows") or not header.get("Columns"):
         kind = getattr(header.get("SOPClassUID") or kind, "name", "") or "of no kind that is named"
         raise InputError(f"{file} is DICOM without an image ({kind.removesuffix(' Storage')}): leave it out")
-    count_frames(file, header)
+    frames = count_frames(file, header)
     samples, native = int(header.get("SamplesPerPixel") or 1), not header.file_meta.TransferSyntaxUID.is_compressed
+    is_deflated = header.file_meta.TransferSyntaxUID == _DEFLATED
     bits = samples * int(header.get("BitsAllocated") or 8)
     if "422" in str(header.get("PhotometricInterpretation")):
         bits = 2 * bits // 3
     archive = archive_of(file)
-    ratio = 1 if native and archive is None else None
-    refuse_claim(archive or file, Claim(header.Rows, header.Columns, bits, 4 * samples * 4, ratio))
+    ratio = None if archive or not native else DEFLATE if is_deflated else 1
+    claim = Claim(header.Rows, header.Columns, bits, 4 * samples * 4, ratio)
+    refuse_claim(archive or file, claim)
+    refuse_impossible(archive or file, replace(claim, height=claim.height * frames))
+    if archive is None and frames > file.stat().st_size:  # whatever packs them, each has a header
+        raise InputError(
+            f"{file} is damaged (it claims {frames} frames, more than its bytes): copy it again from where it came"
+        )
 
 
 def refuse_more_pixels(file: Path, header: Any) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amsunet.data.dicom_file import archive_of
-from amsunet.data.readers.dicom_header import SEGMENTATIONS, count_frames, functional_group, read_header
+from amsunet.data.readers.dicom_header import SEGMENTATIONS, count_frames, functional_group, header_errors, read_header
 from amsunet.errors import InputError
 
 Array = npt.NDArray[Any]
@@ -71,7 +71,8 @@ def segments_of(file: Path) -> Segments:
         InputError: If it has more segments than classes can be told apart.
     """
     found = (archive_of(file) or file).stat()
-    return _segments_of(file, (found.st_size, found.st_mtime_ns))
+    with header_errors(file):
+        return _segments_of(file, (found.st_size, found.st_mtime_ns))
 
 
 @lru_cache(16)  # every plane asks for it, and the header of a volume is long

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from amsunet.data.readers.polygon_fill import Piece, fill
+from amsunet.data.readers.polygon_fill import OutlineError, Piece, fill
 
 Features = list[dict[str, Any]]
 
@@ -56,4 +56,4 @@ def _rings(geometry: Any) -> Iterator[Any]:
         for one in geometry["geometries"]:
             yield from _rings(one)
     else:
-        raise ValueError(f"holds a {kind}, which marks no area: remove it, or draw it as a polygon")
+        raise OutlineError(f"holds a {kind}, which marks no area: remove it, or draw it as a polygon")

@@ -10,26 +10,34 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from amsunet.data.image_header import MAXIMUM_PIXELS
+from amsunet.data.image_header import DEFLATE, MAXIMUM_PIXELS, Claim, refuse_claim
 from amsunet.errors import InputError
 from amsunet.optional import require
 from amsunet.regular_file import refuse_irregular
+from amsunet.safe_text import one_line
 
 Array = npt.NDArray[Any]
 IMAGE, LABEL = "image", "label"
 _NAMES = {IMAGE: ("image", "img", "data", "raw"), LABEL: ("label", "mask", "seg", "gt")}
 """What the datasets are called, best first, in any case."""
 _PLACE = re.compile(r"(image|label)(?:/(\d+))?")
+_NUMBERS = "buif"
+"""Kinds of values, of NumPy, that are numbers."""
 _COLOURS = 3
 _FEW = 4
 """A last axis so short is no side of an image."""
 _MOST_SLICES = 100_000
+_MOST_NAMES = 10
+"""Of the names in a file, those that an error repeats."""
+_COPIES = 4
+"""Times that reading takes what the values take."""
 
 
 class _Layout(NamedTuple):
@@ -90,11 +98,12 @@ def _opened(file: Path) -> Iterator[Any]:
     refuse_irregular(file)
     h5py = require("h5py")
     try:
-        content = h5py.File(file, "r", locking=False)  # it is only read
-    except OSError:
+        with h5py.File(file, "r", locking=False) as content:  # it is only read
+            yield content
+    except (InputError, MemoryError):
+        raise
+    except Exception:  # of a damaged file anything, wherever it is first read
         raise InputError(f"{file} is no HDF5 file, or damaged: copy it again from where it came") from None
-    with content:
-        yield content
 
 
 def _find(content: Any, kind: str) -> Any:
@@ -116,12 +125,14 @@ def _layout(file: Path, content: Any) -> _Layout:
     """
     image, label = _find(content, IMAGE), _find(content, LABEL)
     if image is None:
-        names = ", ".join(map(str, content)) or "none"
+        names = one_line(", ".join(str(name)[:40] for name in islice(content, _MOST_NAMES))) or "none"
         raise InputError(f"{file} holds no dataset image (its names are {names}): call it so, and the mask label")
+    if image.shape is None or image.dtype.kind not in _NUMBERS:
+        raise InputError(f"{file} has an image that is no array of numbers: save it as numbers, one a pixel")
     shape = tuple(map(int, image.shape))
     if not math.prod(shape) or (shape or (0,))[0] > _MOST_SLICES or math.prod(shape[-2:]) > MAXIMUM_PIXELS:
         raise InputError(f"{file} claims an image of {_text(shape)} pixels, which is not read: save it in parts")
-    of_label = tuple(map(int, label.shape)) if label is not None else None
+    of_label = tuple(map(int, label.shape or ())) if label is not None else None
     if of_label is not None and of_label not in (shape, shape[:-1], shape[1:]):
         raise InputError(
             f"{file} has an image of {_text(shape)} and a label of {_text(of_label)}: save both for the same pixels"
@@ -149,8 +160,23 @@ def _slice(file: Path, content: Any, kind: str, place: str, layout: _Layout) -> 
     wanted = found is not None and (found[2] is not None) == bool(layout.stack)
     if found is None or not wanted or (found[2] and int(found[2]) >= layout.stack) or dataset is None:
         raise InputError(f"{file / place} does not exist: name an image in {file}, as {places(file)[0]}")
+    _refuse_claim(file, dataset, layout)
     array = np.asarray(dataset[int(found[2])] if found[2] else dataset[()])
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _refuse_claim(file: Path, dataset: Any, layout: _Layout) -> None:
+    """Refuse what a file cannot hold, or memory: values that were never written take no room in it, and to read one
+    value its whole chunk is unpacked.
+    """
+    if dataset.dtype.kind not in _NUMBERS:
+        raise InputError(f"{file} has a label that is no array of numbers: save it as numbers, one a pixel")
+    pixels, size = layout.height * layout.width, dataset.dtype.itemsize
+    values = math.prod(dataset.shape) // (layout.stack or 1)
+    of_chunk = math.prod(dataset.chunks) * size if dataset.chunks else 0
+    ratio = DEFLATE if dataset.compression == "gzip" else None if dataset.chunks else 1
+    memory = -(-max(_COPIES * values * size, of_chunk + values * size) // pixels)
+    refuse_claim(file, Claim(layout.height, layout.width, 8 * values * size // pixels, memory, ratio))
 
 
 def _text(shape: tuple[int, ...]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from amsunet.data.images import Array
-from amsunet.data.readers.polygon_fill import Piece, fill
+from amsunet.data.readers.polygon_fill import OutlineError, Piece, fill
 from amsunet.data.zip_file import open_zip
 from amsunet.errors import InputError
 from amsunet.optional import require
@@ -74,7 +74,7 @@ def _regions(content: dict[str, bytes]) -> Iterator[Any]:
         try:
             yield roifile.ImagejRoi.frombytes(data)
         except Exception:  # of kinds of the library's own
-            raise ValueError(f"holds {name}, which is no region of ImageJ: save the regions again") from None
+            raise OutlineError(f"holds {name}, which is no region of ImageJ: save the regions again") from None
 
 
 def _class_of(region: Any) -> str:
@@ -100,4 +100,4 @@ def _rings(region: Any) -> list[Array]:
         around = np.column_stack([np.cos(angles) * (right - left), np.sin(angles) * (bottom - top)]) / 2
         return [around + np.array([left + right, top + bottom]) / 2]
     kind = region.roitype.name.lower()
-    raise ValueError(f"holds a {kind} ({region.name}), which marks no area: remove it, or draw it as a polygon")
+    raise OutlineError(f"holds a {kind} ({region.name}), which marks no area: remove it, or draw it as a polygon")

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from amsunet.data.readers.polygon_fill import OutsideError, Piece, fill
+from amsunet.data.missing_rows import missing_in_png
+from amsunet.data.readers.polygon_fill import OutlineError, OutsideError, Piece, fill
 
 _NO_OBJECT = ("__ignore__", "_background_")
 _CORNERS = 180
@@ -58,13 +59,19 @@ def _outline(kind: str, points: Any) -> Any:
         return middle + np.hypot(*(edge - middle)) * np.column_stack([np.cos(angles), np.sin(angles)])
     if kind == "polygon" and len(points) > 2:
         return points
-    raise ValueError(f"holds a {kind} of {len(points)} points, which marks no area: remove it, or draw it as a polygon")
+    raise OutlineError(
+        f"holds a {kind} of {len(points)} points, which marks no area: remove it, or draw it as a polygon"
+    )
 
 
 def _bitmap(label: str, text: str, points: Any, size: tuple[int, int]) -> Piece:
     left, top = points[0].round().astype(int).tolist()
-    with Image.open(io.BytesIO(base64.b64decode(text)), formats=("PNG",)) as picture:
+    content = io.BytesIO(base64.b64decode(text))
+    with Image.open(content, formats=("PNG",)) as picture:
         height, width = picture.height, picture.width
         if min(left, top) < 0 or left + width > size[1] or top + height > size[0]:
             raise OutsideError(f"a mask leaves its image of {size[1]} x {size[0]} pixels")
-        return Piece(label, top, left, np.asarray(picture.convert("L")) > 0)
+        inside = np.asarray(picture.convert("L")) > 0
+    if missing := missing_in_png(content):
+        raise OutlineError(f"holds a mask that is damaged ({missing}): export it again")
+    return Piece(label, top, left, inside)

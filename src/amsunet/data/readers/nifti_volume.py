@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from amsunet.atomic_io import atomic_write
-from amsunet.data.image_header import NO_MEMORY
+from amsunet.data.image_header import DEFLATE, NEVER_MANY, NO_MEMORY
 from amsunet.data.readers.unpacked import Unpacked
-from amsunet.errors import InputError
+from amsunet.errors import InputError, first_line
 from amsunet.memory import free_memory
 from amsunet.optional import require
 from amsunet.process_state import quiet
+from amsunet.regular_file import refuse_irregular
 
 Array = npt.NDArray[Any]
 Axis = Literal["x", "y", "z"]
@@ -138,7 +139,7 @@ class Volume:
 
     def _values(self) -> Array:
         """All values as stored: of a file that is not packed as they lie on the disk."""
-        if not self.file.name.lower().endswith(".gz"):
+        if not _is_packed(self.file):
             return np.asanyarray(self.image.dataobj.get_unscaled())
         return _UNPACKED.get(_key(self.file), self._unpack)
 
@@ -150,7 +151,15 @@ class Volume:
                 "is read slice by slice",
                 code=NO_MEMORY,
             )
-        return np.asarray(self.image.dataobj.get_unscaled())
+        proxy = self.image.dataobj
+        values = bytearray(size)
+        with gzip.open(self.file) as opened:
+            opened.seek(proxy.offset)
+            if opened.readinto(values) < size:
+                raise EOFError("it ends before its last voxel")
+            while opened.read(1 << 20):  # at its end stands the checksum, which nibabel does not get to
+                pass
+        return np.frombuffer(values, proxy.dtype).reshape(proxy.shape, order="F")
 
 
 def open_volume(file: Path) -> Volume:
@@ -214,8 +223,8 @@ _Key = tuple[str, int, int]
 
 
 def _key(file: Path) -> _Key:
-    """A file as it is now."""
-    found = file.stat()
+    """A file as it is now, which nibabel opens by its path: a pipe would keep it waiting."""
+    found = refuse_irregular(file)
     return str(file), found.st_size, found.st_mtime_ns
 
 
@@ -228,11 +237,18 @@ def _open(key: _Key) -> Volume:
             image = nibabel.load(file)
         except nibabel.filebasedimages.ImageFileError:
             raise InputError(f"{file} is not a NIfTI file, despite its suffix: remove it or save it again") from None
+        except (FileNotFoundError, PermissionError):
+            raise
+        except Exception as error:  # a header that is no longer what was written makes nibabel raise anything
+            raise InputError(
+                f"{file} is damaged ({first_line(error)}): copy it again from where it came", code="damaged"
+            ) from None
         if not isinstance(image, nibabel.Nifti1Pair):
             raise InputError(f"{file} is not a NIfTI file, despite its suffix: remove it or save it again")
         shape = tuple(int(side) for side in image.shape)
-        if not shape or 0 in shape:
+        if not shape or min(shape) < 1:
             raise InputError(f"{file} holds no voxels: remove it or save it again")
+        _refuse_impossible(file, image)
         further = [side for side in shape[3:] if side > 1]
         if len(further) > 1:
             raise InputError(
@@ -246,11 +262,30 @@ def _open(key: _Key) -> Volume:
     return Volume(file, image, (x, y, z), math.prod(further), is_vector, order, turned, sides)
 
 
+def _refuse_impossible(file: Path, image: Any) -> None:
+    """Raise InputError where a header claims more than a file of its size can hold, packed or not."""
+    held = file.stat().st_size
+    claimed = math.prod(map(int, image.shape)) * image.get_data_dtype().itemsize
+    if claimed > NEVER_MANY + held * (DEFLATE if _is_packed(file) else 1):
+        voxels = " x ".join(map(str, image.shape))
+        raise InputError(
+            f"{file} is damaged (it claims {voxels} voxels, more than {held:,} bytes can hold): copy it again from "
+            "where it came",
+            code="damaged",
+        )
+
+
+def _is_packed(file: Path) -> bool:
+    return file.name.lower().endswith(".gz")
+
+
 def _orientation(nibabel: Any, affine: Array) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
     """The axis of the file along each axis of the patient, and whether it runs the other way; as it lies, where the
     affine names none.
     """
-    found = np.asarray(nibabel.io_orientation(affine))  # of each axis of the file that of right, front and head
+    known = np.isfinite(affine).all()
+    # Of each axis of the file that of right, front and head.
+    found = np.asarray(nibabel.io_orientation(affine) if known else np.nan)
     if not np.isfinite(found).all():
         return (0, 1, 2), (True, True, False)
     order = [int(np.flatnonzero(found[:, 0] == one)[0]) for one in range(3)]

@@ -17,9 +17,9 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
-from amsunet.data.image_file import read_errors
+from amsunet.data.image_file import memory_errors, read_errors
 from amsunet.data.images import Array
-from amsunet.data.readers.polygon_fill import OutsideError, Piece, number_pieces
+from amsunet.data.readers.polygon_fill import OutlineError, OutsideError, Piece, number_pieces
 from amsunet.errors import InputError
 from amsunet.text_files import read_json
 
@@ -32,8 +32,8 @@ _JSON = ("amsunet.data.readers.coco", "amsunet.data.readers.labelme", "amsunet.d
 """Which of these a file of JSON is for shows in its content."""
 _LARGEST = 1 << 29
 """Bytes of a file; what Python makes of JSON takes ten times as much."""
-
-
+_LONGEST = 400
+"""Characters of what is wrong."""
 _opening = threading.Lock()
 
 
@@ -55,7 +55,7 @@ class OutlineReader(Protocol):
         """The objects of an image.
 
         Raises:
-            ValueError: For what cannot be drawn: the end of a sentence.
+            OutlineError: For what cannot be drawn.
         """
         ...
 
@@ -186,14 +186,17 @@ def _load(file: Path, _stamp: object) -> _Opened | None:
 def _as_sentence(file: Path) -> Iterator[None]:
     """Turn what is wrong with the content of a file into a sentence about it."""
     try:
-        yield
+        with memory_errors(file):
+            yield
     except OutsideError as error:
         raise InputError(
             f"{file}: {error}: it is of another image, or of another size of it; export it from this image, in pixels "
             "of its full size",
             code="size",
         ) from None
-    except (ValueError, OSError) as error:
-        raise InputError(f"{file} {error}") from None
-    except (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
+    except OutlineError as error:
+        raise InputError(f"{file} {error!s:.{_LONGEST}}") from None  # which may quote names
+    except InputError:
+        raise
+    except Exception as error:  # what stands in it makes decoders raise anything: SyntaxError, struct.error, ...
         raise InputError(f"{file} is not as its format asks for ({error!r:.80}): export it again") from None

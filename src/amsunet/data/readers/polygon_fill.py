@@ -21,10 +21,16 @@ class Piece(NamedTuple):
     """(h, w) of bool, from there on."""
 
 
-class OutsideError(ValueError):
+class OutlineError(ValueError):
+    """An outline cannot be drawn: the end of a sentence about its file."""
+
+
+class OutsideError(OutlineError):
     """An outline leaves its image."""
 
 
+_MOST_CROSSINGS = 1 << 20
+"""Crossings of edges and rows that are found at a time: a ring may cross all rows with each of its edges."""
 _MARGIN = 1.0
 """Pixels by which an outline that was drawn along the border may leave the image."""
 
@@ -40,8 +46,10 @@ def fill(class_name: str, rings: Sequence[Array], size: tuple[int, int]) -> Piec
         size: Height and width of the image.
 
     Raises:
-        OutsideError: If a ring leaves the image.
+        OutlineError: If there is nothing to draw; ``OutsideError`` if a ring leaves the image.
     """
+    if any(ring.ndim != 2 or ring.shape[1] != 2 for ring in rings) or not sum(map(len, rings)):
+        raise OutlineError("holds an outline without points, or of points that are not x and y: draw it again")
     points = np.concatenate(rings)
     low, high = points.min(axis=0), points.max(axis=0)
     if not (np.isfinite(points).all() and (low >= -_MARGIN).all() and (high <= np.array(size[::-1]) + _MARGIN).all()):
@@ -51,22 +59,27 @@ def fill(class_name: str, rings: Sequence[Array], size: tuple[int, int]) -> Piec
     right, bottom = np.ceil(np.minimum(high, size[::-1])).astype(int).tolist()
     height, width = max(0, bottom - top), max(0, right - left)
     crossed = np.zeros((height, width + 1), np.int64)
-    for rows, columns in map(_crossings, rings):
-        here = (rows >= top) & (rows < bottom)
-        places = np.clip(columns[here] - left, 0, width) + (rows[here] - top) * (width + 1)
-        crossed += np.bincount(places, minlength=crossed.size).reshape(crossed.shape)
+    for ring in rings:
+        for rows, columns in _crossings(ring):
+            here = (rows >= top) & (rows < bottom)
+            places = np.clip(columns[here] - left, 0, width) + (rows[here] - top) * (width + 1)
+            np.add.at(crossed.reshape(-1), places, 1)
     return Piece(class_name, top, left, (np.cumsum(crossed, axis=1)[:, :width] & 1).astype(np.bool_))
 
 
-def _crossings(ring: Array) -> tuple[Array, Array]:
-    """Where a closed ring crosses the middles of rows: the row, and the first column whose middle is not left of it."""
+def _crossings(ring: Array) -> Iterator[tuple[Array, Array]]:
+    """Where a closed ring crosses the middles of rows: rows, and of each the first column whose middle is not left of
+    the crossing; some edges at a time.
+    """
     (x, y), (next_x, next_y) = ring.T, np.roll(ring, -1, axis=0).T
     first, behind = (np.ceil(end - 0.5).astype(np.int64) for end in (np.minimum(y, next_y), np.maximum(y, next_y)))
-    edges = np.repeat(np.arange(len(ring)), behind - first)
-    starts = np.cumsum(behind - first) - (behind - first)
-    rows = first[edges] + np.arange(len(edges)) - starts[edges]
-    slope = (next_x[edges] - x[edges]) / (next_y[edges] - y[edges])
-    return rows, np.ceil(x[edges] + (rows + 0.5 - y[edges]) * slope - 0.5).astype(np.int64)
+    counts = behind - first
+    starts = np.cumsum(counts) - counts
+    for some in np.split(np.arange(len(ring)), np.flatnonzero(np.diff(starts // _MOST_CROSSINGS)) + 1):
+        edges = np.repeat(some, counts[some])
+        rows = first[edges] + np.arange(len(edges)) + starts[some[0]] - starts[edges]
+        slope = (next_x[edges] - x[edges]) / (next_y[edges] - y[edges])
+        yield rows, np.ceil(x[edges] + (rows + 0.5 - y[edges]) * slope - 0.5).astype(np.int64)
 
 
 def number_pieces(pieces: Iterator[Piece], size: tuple[int, int]) -> Array:
