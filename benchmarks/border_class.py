@@ -70,7 +70,7 @@ ARMS = {
     "border": MaskOptions(classes=(0, 1, 2), class_names=("inside", "border")),
 }
 WAYS = {"components": SEPARATIONS[:1], "watershed": SEPARATIONS}
-SMALLEST = (0, 8, 16, 32, 64)
+SMALLEST = (0, 16, 64)
 """Pixels."""
 MACHINE = Device("cpu", "float32", 1)
 WHAT = (
@@ -80,12 +80,15 @@ WHAT = (
 
 
 class Image(NamedTuple):
-    """An image and its nuclei."""
+    """An image and the file that numbers its nuclei."""
 
     name: str
     path: Path
     mask: Path
-    true: Instances
+
+    def nuclei(self) -> Instances:
+        """Read anew each time: those of all images take a gigabyte."""
+        return read_instances(Sample(self.name, self.path, {"": self.mask}), objects_convention(None))
 
 
 def read_images(images: Path, labels: Path, splits: Path) -> dict[str, list[Image]]:
@@ -98,8 +101,7 @@ def read_images(images: Path, labels: Path, splits: Path) -> dict[str, list[Imag
         if split == "test" or not (image.is_file() and mask.is_file()):
             continue
         ours = "test" if split == "val" else "train" if sum(map(len, (parts["train"], parts["val"]))) % 6 else "val"
-        true = read_instances(Sample(name, image, {"": mask}), objects_convention(None))
-        parts[ours].append(Image(name, image, mask, true))
+        parts[ours].append(Image(name, image, mask))
     if not all(parts.values()):
         raise InputError(f"{splits} names too few images of {images} whose nuclei are numbered in {labels}")
     return parts
@@ -115,7 +117,7 @@ def write_data(folder: Path, arm: str, parts: Mapping[str, Sequence[Image]]) -> 
             if arm == "border":
                 mask = folder.absolute() / arm / f"{image.name}.png"
                 if not mask.is_file():
-                    write_image(mask, border_classes(image.true.numbers))
+                    write_image(mask, border_classes(image.nuclei().numbers))
             rows.append([image.path, mask, split])
     manifest = folder / arm / "manifest.csv"
     with atomic_write(manifest) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
@@ -128,10 +130,10 @@ def score(mask_of: Callable[[Image], Array], parts: Mapping[str, Sequence[Image]
     tried = [(separation, smallest) for separation in SEPARATIONS for smallest in SMALLEST]
     precision = []
     for image in parts["val"]:
-        mask = mask_of(image)
+        mask, true = mask_of(image), image.nuclei()
         numbered = {separation: objects_of(mask, separation) for separation in SEPARATIONS}
         found = [without_small(numbered[separation], smallest) for separation, smallest in tried]
-        precision.append([float(average_precision(*match_objects(one, image.true.numbers))[0]) for one in found])
+        precision.append([float(average_precision(*match_objects(one, true.numbers))[0]) for one in found])
     chosen = {}
     for way, separations in WAYS.items():
         columns = [index for index, (separation, _) in enumerate(tried) if separation in separations]
@@ -142,7 +144,7 @@ def score(mask_of: Callable[[Image], Array], parts: Mapping[str, Sequence[Image]
         for way, (separation, smallest) in chosen.items():
             numbers = without_small(objects_of(mask, separation), smallest)
             objects = Objects(numbers, np.ones(int(numbers.max()), np.uint8))
-            row[way] = asdict(score_objects(objects, image.true, 2)[0])
+            row[way] = asdict(score_objects(objects, image.nuclei(), 2)[0])
         rows.append(row)
     named = {way: dict(zip(("separation", "smallest_object"), values, strict=True)) for way, values in chosen.items()}
     return {"chosen": named, "rows": rows}
@@ -204,8 +206,8 @@ class Study:
 
     def measure(self, seeds: int) -> dict[str, list[dict[str, Any]]]:
         """All results, by what the masks are."""
-        true = {"binary": lambda one: (one.true.numbers > 0).astype(np.uint8)}
-        true["border"] = lambda one: border_classes(one.true.numbers)
+        true = {"binary": lambda one: (one.nuclei().numbers > 0).astype(np.uint8)}
+        true["border"] = lambda one: border_classes(one.nuclei().numbers)
         records = {
             f"true {arm}": [self.recorded(f"true_{arm}", lambda arm=arm: score(true[arm], self.parts))] for arm in ARMS
         }

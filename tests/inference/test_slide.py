@@ -15,6 +15,7 @@ import tifffile
 from filelock import FileLock
 
 from amsunet.data.image_file import count_pixels
+from amsunet.data.image_spacing import spacing_of
 from amsunet.data.images import read_image
 from amsunet.data.out_of_distribution import learn_image_statistics
 from amsunet.data.slides import SlideError, is_slide
@@ -112,6 +113,7 @@ def test_a_slide_is_brought_to_the_pixels_of_the_training(make_tiled, path, tmp_
     expected = predictor.predict(path)
     assert expected.spacing == pytest.approx((0.00025, 0.00025))
     _same(tifffile.imread(tmp_path / "out" / "mask.tif"), expected.to_mask())
+    assert spacing_of(tmp_path / "out" / "mask.tif") == pytest.approx((0.00025, 0.00025)), "carried on"
     predictor.spacing = (1.0, 1.0)
     with pytest.raises(InputError, match=r"slide.tif are 1 mm, and those of the training images 0.5 um"):
         SlideTask(predictor, path, tmp_path / "other", "mask").check()
@@ -120,9 +122,10 @@ def test_a_slide_is_brought_to_the_pixels_of_the_training(make_tiled, path, tmp_
 @pytest.mark.parametrize(("convention", "scale"), [
     ("values", 1.0), ("values", 0.6), ("values", 1.3), ("classes", 0.6), ("instances", 1.0), ("colours", 1.0)
 ])  # fmt: skip
-def test_the_mask_is_that_of_the_whole_image(make_tiled, path, tmp_path, convention, scale):
-    predictor = make_tiled(**CONVENTIONS[convention], scale=scale, in_channels=3)
+def test_the_mask_is_that_of_the_whole_image(make_tiled, path, tmp_path, convention, scale, said):
+    predictor = make_tiled(**CONVENTIONS[convention], scale=scale, in_channels=3, separation=1.0)
     SlideTask(predictor, path, tmp_path / "out", "sub/mask").run()
+    assert any("objects that touch have one number" in line for line in said) == (convention == "instances")
     expected = _whole(predictor, path)
     with tifffile.TiffFile(tmp_path / "out" / "sub" / "mask.tif") as tiff:
         found, page = tiff.asarray(), tiff.pages[0]

@@ -93,12 +93,7 @@ class SlideTask:
                 Scratch(self._folder, self._job(), view.image_size, carries) as scratch,
             ):
                 logger.info(_describe(self.path, view, len(rows) * len(columns)))
-                known = self._description.preprocessing
-                if known.image_scale == "size" and None in (known.spacing, view.spacing):
-                    logger.info(
-                        f"{self.path} is a slide: scaled by {known.scale:g} and not brought to the training's size; "
-                        f"{setting('level')} or {setting('image_scale')} sets another"
-                    )
+                self._note_limits(view)
                 if scratch.rows_done:
                     logger.info(
                         f"going on where it was stopped: {scratch.rows_done} of {len(rows)} rows of tiles are done"
@@ -112,7 +107,7 @@ class SlideTask:
                 if smallest := self._smallest_object(view):
                     drop_small(scratch.labels, smallest)
                 made = [scratch.folder / f"mask{number}.tif" for number in range(len(self.targets))]
-                write_masks(made, scratch.labels, self._description.convention)
+                write_masks(made, scratch.labels, self._description.convention, view.spacing)
                 for one, target in zip(made, self.targets, strict=True):
                     target.parent.mkdir(parents=True, exist_ok=True)
                     one.replace(target)
@@ -120,6 +115,17 @@ class SlideTask:
         polarity = next((describe_polarity(*pair) for pair in ranges), "")
         reasons = review_reasons_of(uncertainty, self._description.uncertainty_limit, out_of_distribution, polarity)
         return ReviewItem(str(self.path), uncertainty, "; ".join(reasons), out_of_distribution, polarity)
+
+    def _note_limits(self, view: SlideView) -> None:
+        """Log in what the mask is not that of a small image."""
+        known = self._description.preprocessing
+        if known.image_scale == "size" and None in (known.spacing, view.spacing):
+            logger.info(
+                f"{self.path} is a slide: scaled by {known.scale:g} and not brought to the training's size; "
+                f"{setting('level')} or {setting('image_scale')} sets another"
+            )
+        if self._description.convention.kind == "instances" and self._description.separation:
+            logger.info(f"{self.path} is a slide: objects that touch have one number in its mask")
 
     def _view(self, slide: Slide) -> SlideView:
         view = SlideView(slide, self._predictor.networks.preprocessings, self._level, self._predictor.spacing)

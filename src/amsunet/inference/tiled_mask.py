@@ -15,6 +15,7 @@ import tifffile
 from amsunet.data.components import lowest_joined, number_objects
 from amsunet.data.images import Array
 from amsunet.data.masks import MaskConvention
+from amsunet.data.spacing import Spacing
 from amsunet.inference.slide_state import FileArray
 
 _CLASSIC_TIFF = (1 << 32) - (1 << 25)
@@ -35,24 +36,29 @@ def largest_size(convention: MaskConvention, height: int, width: int) -> int:
     return files * a_pixel * height * width
 
 
-def write_masks(paths: list[Path], labels: FileArray, convention: MaskConvention) -> None:
-    """Write labels (1, H, W) as masks, Deflate-compressed, to as many files as ``outputs.mask_paths`` names."""
+def write_masks(paths: list[Path], labels: FileArray, convention: MaskConvention, spacing: Spacing | None) -> None:
+    """Write labels (1, H, W) as masks, Deflate-compressed, to as many files as ``outputs.mask_paths`` names; with the
+    size of a pixel, where it is known, as pixels a centimetre.
+    """
+    write = partial(_write, labels, spacing)
     if convention.kind == "folders":
         for label, path in enumerate(paths, start=1):
-            _write(path, labels, np.dtype(np.uint8), partial(_as_binary, label))
+            write(path, np.dtype(np.uint8), partial(_as_binary, label))
     elif convention.kind == "instances":
         numbers, _ = number_tiled_objects(labels)
-        _write(paths[0], labels, numbers[-1].dtype, lambda tile, part: numbers[tile][number_objects(part)[0]])
+        write(paths[0], numbers[-1].dtype, lambda tile, part: numbers[tile][number_objects(part)[0]])
     else:
         dtype = convention.encode(np.zeros((1, 1), np.uint8)).dtype
-        _write(paths[0], labels, dtype, lambda _, part: convention.encode(part))
+        write(paths[0], dtype, lambda _, part: convention.encode(part))
 
 
 def _as_binary(label: int, _: int, part: Array) -> Array:
     return np.where(part == label, np.uint8(255), np.uint8(0))
 
 
-def _write(path: Path, labels: FileArray, dtype: np.dtype, encode: Callable[[int, Array], Array]) -> None:
+def _write(
+    labels: FileArray, spacing: Spacing | None, path: Path, dtype: np.dtype, encode: Callable[[int, Array], Array]
+) -> None:
     """Write what ``encode`` makes of each tile's number and labels (h, w)."""
 
     def tiles() -> Iterator[Array]:
@@ -63,6 +69,9 @@ def _write(path: Path, labels: FileArray, dtype: np.dtype, encode: Callable[[int
 
     _, height, width = labels.shape
     colours = encode(0, np.zeros((1, 1), np.uint8)).shape[2:]
+    known = (
+        {} if spacing is None else {"resolution": (10 / spacing[1], 10 / spacing[0]), "resolutionunit": "CENTIMETER"}
+    )
     large = height * width * dtype.itemsize * (colours or (1,))[0] > _CLASSIC_TIFF
     with tifffile.TiffWriter(path, bigtiff=large) as tiff:
         tiff.write(
@@ -74,6 +83,7 @@ def _write(path: Path, labels: FileArray, dtype: np.dtype, encode: Callable[[int
             compression="zlib",
             metadata=None,
             buffersize=_AT_ONCE,
+            **known,
         )
 
 
