@@ -108,7 +108,7 @@ def dice_of(masks: Path, dataset: Dataset, samples: Sequence[Sample]) -> float:
     """Mean Dice over images and classes, as ``amsunet evaluate`` counts it."""
     scores = []
     for sample in samples:
-        predicted = np.asarray(Image.open(masks / f"{case(sample)}.png"))
+        predicted = np.asarray(Image.open(masks / f"{case(sample)}.png", formats=("PNG",)))
         classes = score_mask(predicted, dataset.read_labels(sample), dataset.convention.num_classes)
         scores.append(mean(one.dice for one in classes))
     return mean(scores)

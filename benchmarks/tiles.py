@@ -62,7 +62,7 @@ def largest(
 
 def score_of(predictor: Predictor, images: Sequence[tuple[Array, Array]], tiling: Tiling) -> tuple[Array, list[Array]]:
     """Dice of each image, mean over the classes but the background, and the masks."""
-    predictor.tiling = tiling
+    predictor.networks.tiling = tiling
     known, scores, masks = predictor.description, [], []
     for image, labels in images:
         found = predictor.predict(image)

@@ -166,7 +166,7 @@ def test_an_ensemble_averages_probabilities(ensemble, device, tmp_path, path):
 
 def test_a_coarser_level_and_a_small_one_whole(make_tiled, path, tmp_path, said):
     predictor = make_tiled(in_channels=3)
-    predictor.tiling = Tiling(whole=150 * 150)
+    predictor.networks.tiling = Tiling(whole=150 * 150)
     SlideTask(predictor, path, tmp_path / "out", "mask", level=1).run()
     assert "150 x 117 pixels, read from level 1, in 1 tile" in said[0]
     _same(tifffile.imread(tmp_path / "out" / "mask.tif"), _whole(predictor, path, level=1).to_mask())
@@ -387,7 +387,7 @@ def test_a_real_large_image(shared, device, tmp_path):
     SlideTask(predictor, tmp_path / "cells.tif", tmp_path / "out", "cells").run()
     found = tifffile.imread(tmp_path / "out" / "cells.tif")
     _same(found, predictor.predict(image).to_mask())
-    predictor.tiling = Tiling(whole=image.size)
+    predictor.networks.tiling = Tiling(whole=image.size)
     assert (found != predictor.predict(image).to_mask()).mean() < 0.05
 
 

@@ -30,7 +30,7 @@ from amsunet.inference.networks import Networks
 from amsunet.inference.open_model import open_members
 from amsunet.inference.prepared_image import Prepared, prepare_image
 from amsunet.inference.runtime import Runtime
-from amsunet.inference.runtime_options import RuntimeOptions
+from amsunet.inference.runtime_options import TTA, RuntimeOptions
 from amsunet.inference.segmentation import PendingSegmentation, Segmentation
 from amsunet.inference.sliding_window import Tiling
 from amsunet.memory import return_freed_memory
@@ -76,11 +76,20 @@ class Predictor:
         """What another process makes the same one of."""
         members = [replace(one, description=_described_by(options, one.description)) for one in members]
         self.networks = Networks(members, options.tta, tiling)
-        self.tta, self.image_scale, self.polarity = options.tta, options.image_scale, options.polarity
-        self.spacing, self.tiling = options.pixel_size, tiling
+        self.image_scale, self.polarity, self.spacing = options.image_scale, options.polarity, options.pixel_size
         self.description = members[0].description
         if self.folds is not None:
             self.description = describe_together([one.description for one in members], self.folds.threshold)
+
+    @property
+    def tta(self) -> TTA:
+        """Over which views of an image is averaged."""
+        return self.networks.tta
+
+    @property
+    def tiling(self) -> Tiling:
+        """Of images too large to go through a network whole."""
+        return self.networks.tiling
 
     @property
     def views_left_out(self) -> str:
