@@ -381,6 +381,25 @@ def test_the_masks_of_single_slices_are_joined_by_series(tmp_path):
     assert [path.name for path in folder.iterdir()] == ["mine.dcm"]  # of each series one is left
 
 
+def test_slices_of_one_series_in_two_planes_are_two_masks(tmp_path):
+    """As in a series of localizers: none may take the file of the other."""
+    planes = {"a": [1, 0, 0, 0, 1, 0], "b": [1, 0, 0, 0, 0, -1]}
+    slices = []
+    for number, (name, directions) in enumerate(planes.items()):
+        (tmp_path / name).mkdir()
+        slices += _slices(tmp_path / name, ImageOrientationPatient=directions)[number:]  # numbers tell them apart
+    for number, path in enumerate(slices):
+        image = pydicom.dcmread(path)
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = f"1.2.4.{number}"
+        image.ImagePositionPatient = [0, number, number]
+        image.save_as(path)
+    masks = _parts(slices, tmp_path / "seg")
+    dicom_seg.join([*masks], tmp_path / "seg-series")
+    joined = [*(tmp_path / "seg-series").iterdir()]
+    held = {address.name for one in joined for address in addresses(one)}
+    assert len(joined) == 2 and held == {f"1.2.4.{number}" for number in range(7)}
+
+
 def test_the_masks_of_frames_are_joined_and_are_masks_to_train_on(tmp_path):
     image = tmp_path / "data" / "scan.dcm"
     image.parent.mkdir()

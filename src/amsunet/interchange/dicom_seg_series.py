@@ -21,7 +21,7 @@ from amsunet.interchange.dicom_seg_object import make_seg, pydicom, refusing, sa
 logger = logging.getLogger(__name__)
 
 _NAME = re.compile(r"series-[0-9a-f]{8}\.dcm")
-"""Of the files in the folder: a checksum of the number of the series, which names nobody."""
+"""Of the files in the folder: a checksum of what its images have in common, which names nobody."""
 
 _SCANNER = "ContributingEquipmentSequence"
 
@@ -63,7 +63,8 @@ class _Part(NamedTuple):
 
 
 def join_series(parts: Sequence[Path], folder: Path) -> None:
-    """Write ``series-CHECKSUM.dcm`` for each series of which there are masks of several images.
+    """Write ``series-CHECKSUM.dcm`` for each series of which there are masks of several images; for each plane that its
+    slices lie in, if they lie in several.
 
     Args:
         parts: Masks of single images.
@@ -98,7 +99,8 @@ def _read(path: Path) -> _Part | None:
 
 def _write(series: tuple[str, ...], parts: Sequence[_Part], folder: Path) -> list[Path]:
     """Write the masks of one series; a series that cannot be one mask is named, and its images keep theirs."""
-    name = hashlib.sha256("".join(series[:2]).encode()).hexdigest()[:8]
+    # Of all of it: slices of one series may lie in several planes, and each of these gets a mask of its own.
+    name = hashlib.sha256("\n".join(series).encode()).hexdigest()[:8]
     path = folder / f"series-{name}.dcm"
     try:
         with refusing(path):

@@ -328,3 +328,12 @@ def test_the_modality_is_a_word_of_dicom_or_nothing(made, tmp_path):
 def test_the_distance_of_slices_is_not_their_thickness(made):
     assert dicom.slice_distance(made(SpacingBetweenSlices=-2.5, SliceThickness=5), "") == 2.5
     assert dicom.slice_distance(made(SpacingBetweenSlices=None), "") is None
+
+
+@pytest.mark.parametrize("wrong", [rb"-7,5\20\3", rb"-7.5\20.3", rb"nan \20\3"])
+def test_a_place_or_distance_that_is_no_number_is_none(made, wrong):
+    """Decimal commas are written, and evaluation after a long training reads where slices lie."""
+    path = made(ImagePositionPatient=["-7.5", "20", "3"], SpacingBetweenSlices="2.25")
+    assert dicom.slice_position(path, "") == 3 and dicom.slice_distance(path, "") == 2.25
+    path.write_bytes(path.read_bytes().replace(rb"-7.5\20\3", wrong).replace(b"2.25", b"2,25"))
+    assert dicom.slice_position(path, "") is None and dicom.slice_distance(path, "") is None

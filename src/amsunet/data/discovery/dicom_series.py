@@ -172,7 +172,7 @@ def _by_image(masks: Sequence[Path], images: dict[str, Path], layout: Layout) ->
 
 def _samples(image: Path, header: Any, mask: Path) -> list[Sample]:
     """A sample for the image in a file, or for each of its frames."""
-    from amsunet.data.readers.dicom_header import functional_group  # noqa: PLC0415 - where there are any
+    from amsunet.data.readers.dicom_header import functional_group, numbers_in  # noqa: PLC0415 - where there are any
     from amsunet.data.readers.dicom_segments import find_plane  # noqa: PLC0415
 
     patient = patient_of(header)
@@ -183,7 +183,7 @@ def _samples(image: Path, header: Any, mask: Path) -> list[Sample]:
             Sample(
                 f"{image.stem}_{frame.name}",
                 frame,
-                {"": mask / find_plane(mask, frame.name, None if place is None else place.get(_POSITION))},
+                {"": mask / find_plane(mask, frame.name, numbers_in(place, _POSITION, 3))},
                 None,
                 patient,
                 volume=own,
@@ -192,5 +192,5 @@ def _samples(image: Path, header: Any, mask: Path) -> list[Sample]:
         ]
     series = str(header.get("SeriesInstanceUID") or "")
     called = f"series-{_checksum(series)}" if series else None
-    plane = mask / find_plane(mask, str(header.SOPInstanceUID), header.get(_POSITION))
+    plane = mask / find_plane(mask, str(header.SOPInstanceUID), numbers_in(header, _POSITION, 3))
     return [Sample(image.stem, image, {"": plane}, None, patient, volume=called)]

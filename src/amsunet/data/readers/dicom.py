@@ -20,6 +20,7 @@ from amsunet.data.readers.dicom_header import (
     find_spacing,
     functional_group,
     header_errors,
+    numbers_in,
     open_dataset,
     quietly,
     read_header,
@@ -69,28 +70,22 @@ def slice_distance(file: Path, place: str) -> float | None:
         if is_segmentation(header):
             return None
         measures = functional_group(header, frame_of(file, place, header), "PixelMeasuresSequence")
-        value = (header if measures is None else measures).get("SpacingBetweenSlices")
-        return abs(float(value)) if value else None
+        found = numbers_in(header if measures is None else measures, "SpacingBetweenSlices", 1)
+        return abs(found[0]) or None if found else None
 
 
 def slice_position(file: Path, place: str) -> float | None:
     """Millimetres along the line on which slices follow each other, where the file says so."""
     header = read_header(file)
-    with quietly():
+    with quietly(), header_errors(file):
         if is_segmentation(header):
             return None
         frame = frame_of(file, place, header)
-        found = [
-            (header if group is None else group).get(name)
-            for group, name in (
-                (functional_group(header, frame, "PlanePositionSequence"), "ImagePositionPatient"),
-                (functional_group(header, frame, "PlaneOrientationSequence"), "ImageOrientationPatient"),
-            )
-        ]
-        if not all(found):
-            return None
-        position, directions = (np.asarray(one, float) for one in found)
-        return float(np.cross(directions[:3], directions[3:]) @ position)
+        group = functional_group(header, frame, "PlanePositionSequence")
+        position = numbers_in(header if group is None else group, "ImagePositionPatient", 3)
+        group = functional_group(header, frame, "PlaneOrientationSequence")
+        directions = numbers_in(header if group is None else group, "ImageOrientationPatient", 6)
+        return float(np.cross(directions[:3], directions[3:]) @ position) if position and directions else None
 
 
 def modality(file: Path, place: str) -> str:

@@ -9,7 +9,7 @@ import logging
 import math
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableSequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -35,22 +35,11 @@ _TAGS = (
     *("SOPClassUID", "SOPInstanceUID", "Modality", "PatientID", "SeriesInstanceUID"),
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
     *("BitsAllocated", "BitsStored", "PixelRepresentation", "PixelSpacing", "ImagerPixelSpacing"),
-    *(
-        "NominalScannedPixelSpacing",
-        "SpacingBetweenSlices",
-        "SequenceOfUltrasoundRegions",
-        "RescaleSlope",
-        "RescaleIntercept",
-    ),
-    *("ModalityLUTSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
-    *(
-        "SegmentSequence",
-        "SegmentationType",
-        "MaximumFractionalValue",
-        "ReferencedSeriesSequence",
-        "ImagePositionPatient",
-        "ImageOrientationPatient",
-    ),
+    *("NominalScannedPixelSpacing", "SpacingBetweenSlices", "SequenceOfUltrasoundRegions"),
+    *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+    *("SegmentSequence", "SegmentationType", "MaximumFractionalValue", "ReferencedSeriesSequence"),
+    *("ImagePositionPatient", "ImageOrientationPatient"),
 )
 _CENTIMETRES = 3
 """Of physical units of a region of ultrasound."""
@@ -237,6 +226,25 @@ def count_frames(file: Path, header: Any) -> int:
     if not 0 < frames <= _MOST_FRAMES:
         raise InputError(f"{file} is damaged (its number of frames is no number that can be true): export it again")
     return frames
+
+
+def numbers_in(header: Any, name: str, count: int) -> tuple[float, ...]:
+    """The numbers of an element, as of a place in the patient.
+
+    Args:
+        header: A header, or an item of a sequence in it; None holds nothing.
+        name: The keyword of the element.
+        count: How many it has.
+
+    Returns:
+        The numbers; none where the element is missing, or is text that is no numbers, or another count of them.
+    """
+    try:
+        value = None if header is None else header.get(name)
+        numbers = [*map(float, value if isinstance(value, MutableSequence) else [value])]
+    except (TypeError, ValueError):
+        return ()
+    return tuple(numbers) if len(numbers) == count and all(map(math.isfinite, numbers)) else ()
 
 
 def functional_group(header: Any, frame: int, name: str) -> Any:

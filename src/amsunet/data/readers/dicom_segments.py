@@ -138,13 +138,13 @@ def _frame_name(number: int) -> str:
     return f"{_FRAME}{number:03}"
 
 
-def find_plane(file: Path, named: str, position: Sequence[float] | None) -> str:
+def find_plane(file: Path, named: str, position: Sequence[float]) -> str:
     """Find the plane of a mask that belongs to an image.
 
     Args:
         file: A DICOM SEG.
         named: What the mask would call it: the UID of the image, or its frame.
-        position: Where the image lies, in millimetres, if its file says so.
+        position: Where the image lies, in millimetres; empty where its file does not say so.
 
     Returns:
         The name of the plane: ``named``, where the mask names its images or has nothing at the image's place.
@@ -157,14 +157,13 @@ def find_plane(file: Path, named: str, position: Sequence[float] | None) -> str:
         return named
     if known.images == {named}:
         return ""
-    if position is None or _AT in known.planes:
+    if not position or _AT in known.planes:
         which = "it has" if _AT in known.planes else "an image has"
         raise InputError(
             f"{file} does not name the images of its planes, and {which} no places in the patient by which they could "
             "be found: export the mask with references to its images"
         )
-    at = tuple(map(float, position))
-    near = (name for name, where in known.positions.items() if math.dist(where, at) <= _NEAR)
+    near = (name for name, where in known.positions.items() if math.dist(where, position) <= _NEAR)
     return next(near, named)
 
 
