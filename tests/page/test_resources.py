@@ -40,7 +40,8 @@ def _hold(page, path, content, made_with=None):
     """As the single file holds what it was made with."""
     page.evaluate(
         """([id, textContent, checksum]) => {
-          const held = Object.assign(document.createElement("script"), { id, textContent, type: "application/octet-stream;base64" });
+          const held = document.createElement("script");
+          Object.assign(held, { id, textContent, type: "application/octet-stream;base64" });
           held.dataset.sha256 = checksum;
           document.documentElement.append(held);
         }""",
