@@ -286,10 +286,10 @@ def test_the_size_of_a_pixel_is_that_of_the_package(name, blank_once, tmp_path):
 
 CLINIC = {
     "scan": (bytes(128) + b"DICM" + bytes(40), "DICOM"),
+    "scan.tif": (b"II*\0" + bytes(124) + b"DICM" + bytes(40), "DICOM"),  # a TIFF too, as its preamble may be
     "brain.nii": (bytes(344) + b"n+1\0", "NIfTI"),
     "brain.nii.gz": (b"\x1f\x8b\x08" + bytes(40), "NIfTI"),
     "slices.h5": (b"\x89HDF\r\n\x1a\n", "HDF5"),
-    "series.zip": (b"PK\x03\x04" + bytes(40), "ZIP"),
 }
 
 
@@ -299,6 +299,10 @@ def test_files_of_the_clinic_are_for_the_command(name, blank_once):
     assert decoded(blank_once, content, name) == {"code": "for_command", "values": {"name": name, "what": what}}
     if what == "NIfTI":
         assert decoded(blank_once, content, "scan.png")["code"] == "not_an_image"
+
+
+def test_archives_are_to_be_unpacked(blank_once):
+    assert decoded(blank_once, b"PK\x03\x04" + bytes(40), "a.zip") == {"code": "archive", "values": {"name": "a.zip"}}
 
 
 def test_a_browser_that_changes_pixels_is_told_of(blank):
@@ -341,7 +345,7 @@ def test_a_damaged_file_is_a_picture_or_one_error(blank_once):
         [given(file) for file in files],
     )
     codes = {"not_an_image", "damaged", "unsupported", "pages", "channels", "not_finite", "too_large", "out_of_memory"}
-    codes |= {"for_command"}
+    codes |= {"for_command", "archive"}
     assert len(found) == len(files)
     assert [one for one in found if isinstance(one, str) and one not in codes] == []
     assert max(one for one in found if isinstance(one, int)) <= 3 * 300 * 300

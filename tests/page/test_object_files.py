@@ -162,3 +162,12 @@ def test_labels_are_the_numbers_and_say_how_large_a_pixel_is(saved, tmp_path):
         assert file.is_imagej
         assert np.array_equal(file.asarray(), result.objects.numbers)
     assert spacing_of(path) == (result.spacing and pytest.approx(result.spacing, rel=1e-5))
+
+
+@pytest.mark.parametrize("save", ["imagej_rois.js').imagejRois", "label_tiff.js').labelTiff"])
+def test_more_objects_than_a_file_numbers_are_refused(save, blank_once):
+    script = f"""
+      try {{ await (await import('/{save.replace("')", "'))", 1)}({{measured: {{objects: Array($[0])}}}}); }}
+      catch (error) {{ return [error.code, error.values.count]; }}
+    """
+    assert run(blank_once, script, 70_000) == ["objects", 70_000]

@@ -36,18 +36,40 @@ def test_a_network_comes_from_the_folder(blank, content):
     assert blank.evaluate(_OPEN, _ENTRY) == {"text": _NETWORK.decode(), "last": 1}
 
 
-def test_a_network_comes_from_the_single_file_and_asks_nobody(blank):
-    held = base64.b64encode(gzip.compress(_NETWORK)).decode()
-    blank.evaluate(
-        """([id, text]) => document.documentElement.append(Object.assign(document.createElement("script"),
-          { id, textContent: text, type: "application/octet-stream;base64" }))""",
-        [f"file:{_ENTRY['file']}", f"\n{held}\n"],
+def _hold(page, path, content, made_with=None):
+    """As the single file holds what it was made with."""
+    page.evaluate(
+        """([id, textContent, checksum]) => {
+          const held = document.createElement("script");
+          Object.assign(held, { id, textContent, type: "application/octet-stream;base64" });
+          held.dataset.sha256 = checksum;
+          document.documentElement.append(held);
+        }""",
+        [
+            f"file:{path}",
+            content if isinstance(content, str) else f"\n{base64.b64encode(content).decode()}\n",
+            hashlib.sha256(made_with or content).hexdigest(),
+        ],
     )
+
+
+def test_a_network_comes_from_the_single_file_and_asks_nobody(blank):
+    _hold(blank, _ENTRY["file"], gzip.compress(_NETWORK))
     blank.evaluate("import('/resources.js')")
     asked = []
     blank.on("request", lambda request: asked.append(request.url))
     assert blank.evaluate(_OPEN, _ENTRY) == {"text": _NETWORK.decode(), "last": 1}
     assert asked == []
+
+
+@pytest.mark.parametrize("content", [b"let b = 2", "no base64!"], ids=["changed", "overwritten"])
+def test_what_the_single_file_no_longer_holds_as_it_was_is_neither_loaded_nor_run(blank, content):
+    _hold(blank, _ENTRY["file"], content, gzip.compress(_NETWORK))
+    _hold(blank, "worker.js", content, b"let a = 1")
+    assert blank.evaluate(_OPEN, _ENTRY) == {"code": "resource_damaged", "values": {"path": _ENTRY["file"]}}
+    started = """import("/worker_queue.js").then(({ WorkerQueue }) => new WorkerQueue({}).open())
+      .then(() => "started", (error) => [error.code, error.values.path])"""
+    assert blank.evaluate(started) == ["resource_damaged", "worker.js"]
 
 
 @pytest.mark.parametrize(

@@ -68,12 +68,13 @@ def to_single_page(files: Mapping[str, bytes]) -> bytes:
 
 
 def _enclosed(files: Mapping[str, bytes]) -> str:
-    """Elements that hold what the page loads while it runs; they are never run themselves."""
+    """Elements that hold what the page loads while it runs, with checksums; they are never run themselves."""
     loaded = {path: content for path, content in files.items() if not path.endswith((*_CODE, ".css", ".html"))}
     if WORKER in files:
         loaded[WORKER] = _nested(WORKER, files).encode()
     return "\n".join(
-        f'<script type="application/octet-stream;base64" id="file:{path}">{_base64(content)}</script>'
+        f'<script type="application/octet-stream;base64" id="file:{path}"'
+        f' data-sha256="{hashlib.sha256(content).hexdigest()}">{_base64(content)}</script>'
         for path, content in sorted(loaded.items())
     )
 

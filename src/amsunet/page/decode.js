@@ -1,7 +1,7 @@
 /**
  * Image files to pixels, as the package reads them: all bits, upright, without alpha. The bytes tell the format, the
  * name does not. Errors are `PageError`s with the codes `empty`, `not_an_image`, `damaged`, `unsupported` and
- * `for_command` (with `what`), `pages` and `channels` (with `count`), `not_finite` and `too_large`.
+ * `for_command` (with `what`), `archive`, `pages` and `channels` (with `count`), `not_finite` and `too_large`.
  */
 
 import { decodeBmp } from "./bmp.js";
@@ -26,7 +26,6 @@ const OTHERS = /** @type {[string, string][]} */ ([
 /** Files of clinic and laboratory, which the command reads: where their mark stands, and what they are. */
 const FOR_COMMAND = /** @type {[number, string, string][]} */ ([
   [128, "DICM", "DICOM"], [344, "n+1\0", "NIfTI"], [4, "n+2\0", "NIfTI"], [0, "\x1f\x8b", "NIfTI"], [0, "\x89HDF", "HDF5"],
-  [0, "PK\x03\x04", "ZIP"],
 ]);
 
 /**
@@ -68,6 +67,7 @@ export async function decodeMask(bytes, name, reading = "stored") {
  */
 async function decodeFile(bytes, name) {
   if (!bytes.length) throw new PageError("empty", { name });
+  refuseForCommand(bytes, name);
   if (begins(bytes, "\x89PNG\r\n\x1a\n")) {
     const { spacing, ...pixels } = await decodePng(bytes, name);
     return { pixels, spacing };
@@ -88,9 +88,19 @@ async function decodePixels(bytes, name) {
   if (begins(bytes, "BM")) return decodeBmp(bytes, name);
   const other = OTHERS.find(([start]) => begins(bytes, start));
   if (other) throw new PageError("unsupported", { name, what: other[1] });
+  if (begins(bytes, "PK\x03\x04")) throw new PageError("archive", { name });
+  throw new PageError("not_an_image", { name });
+}
+
+/**
+ * Refuse what the command reads, before all else: DICOM may begin as a TIFF does.
+ *
+ * @param {Uint8Array} bytes
+ * @param {string} name
+ */
+function refuseForCommand(bytes, name) {
   const known = FOR_COMMAND.find(([place, mark]) => begins(bytes.subarray(place), mark));
   if (known && (known[2] !== "NIfTI" || /\.nii(\.gz)?$/i.test(name))) throw new PageError("for_command", { name, what: known[2] });
-  throw new PageError("not_an_image", { name });
 }
 
 /**

@@ -7,6 +7,7 @@
  * Codes of the engine, and the values that their sentences may name:
  * - `too_large` (name, width, height, megapixels, limit): more pixels than the page works on; the command does.
  * - `resource_missing` (path): a file of the page itself could not be loaded.
+ * - `resource_damaged` (path): a file that the single file holds is not the one that it was made with.
  * - `network_damaged` (name): a network is not the one that the page was made with.
  * - `network_other_version` (name, problem): a network was exported by another version of amsunet.
  * - `no_numbers` (name): the network gives NaN or infinity for an image.

@@ -1,6 +1,7 @@
 /** Outlines as ImageJ's regions of interest, as `interchange/imagej_rois.py`: those with holes are composite. */
 
 import { join } from "./bytes.js";
+import { PageError } from "./errors.js";
 import { colourOf } from "./paint.js";
 import { outlineObjects } from "./polygons.js";
 
@@ -16,6 +17,8 @@ const [LARGEST, MOST] = [32_767, 65_535];
 /** Segments of a path, as Java's PathIterator numbers them. */
 const [MOVE, LINE, CLOSE] = [0, 1, 4];
 const HEAD = 64;
+/** Files in an archive, which counts them in 16 bits. */
+const MOST_FILES = 65_535;
 
 /**
  * @param {Numbered} numbered
@@ -23,6 +26,7 @@ const HEAD = 64;
  */
 export function imagejRois({ numbers, width, measured }) {
   const { objects, classes } = measured;
+  if (objects.length > MOST_FILES) throw new PageError("objects", { count: objects.length, limit: MOST_FILES });
   const digits = Math.max(4, String(objects.length).length);
   return outlineObjects(numbers, width, objects.length).map(({ outer, holes }, index) => {
     const { label } = objects[index];

@@ -177,6 +177,7 @@ async function addReferences(files, target = images.selected) {
 async function save(what) {
   const entry = images.selected;
   try {
+    if (entry) await images.restore(entry); // of one chosen a moment ago
     if (what === "masks") {
       await saveMasks(images);
     } else if (what === "objects" || what === "counts") {

@@ -1,6 +1,7 @@
 /**
  * Files of the page itself: fetched where the page is a folder, and in the single file taken from the elements that
- * hold them as base64, `<script type="application/octet-stream;base64" id="file:PATH">`.
+ * hold them as base64, `<script type="application/octet-stream;base64" id="file:PATH" data-sha256="...">`: the policy of
+ * the single file has checksums of what runs in it, and not of what it holds.
  *
  * @import { Network } from "./types.js"
  */
@@ -10,16 +11,18 @@ import { sha256 } from "./sha256.js";
 
 /** @typedef {(fraction: number) => void} OnProgress */
 
+const WORKER = "worker.js";
+
 /**
  * @param {string} path From the folder of the page on.
  * @param {OnProgress} [onProgress]
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
 export async function load(path, onProgress = () => {}) {
-  const held = document.getElementById(`file:${path}`);
+  const held = await heldBytes(path);
   if (held) {
     onProgress(1);
-    return fromBase64(held.textContent ?? "");
+    return held;
   }
   try {
     const response = await fetch(new URL(path, import.meta.url));
@@ -64,12 +67,34 @@ export async function unpack(bytes) {
  * Start worker.js. In the single file it is a `data:` module that holds all it imports: a worker sees no import map,
  * and one from `blob:` does not start from `file://` in Chromium.
  *
- * @returns {Worker}
+ * @returns {Promise<Worker>}
  */
-export function startWorker() {
-  const held = document.getElementById("file:worker.js");
-  const address = held ? `data:text/javascript;base64,${held.textContent?.trim()}` : new URL("worker.js", import.meta.url);
-  return new Worker(address, { type: "module" });
+export async function startWorker() {
+  const text = (await heldBytes(WORKER)) && elementOf(WORKER)?.textContent?.trim();
+  return new Worker(text ? `data:text/javascript;base64,${text}` : new URL(WORKER, import.meta.url), { type: "module" });
+}
+
+/**
+ * What the single file holds, found to be what it was made with.
+ *
+ * @param {string} path
+ * @returns {Promise<Uint8Array<ArrayBuffer> | null>} Null where the page is a folder.
+ */
+async function heldBytes(path) {
+  const held = elementOf(path);
+  if (!held) return null;
+  try {
+    const bytes = fromBase64(held.textContent ?? "");
+    if ((await sha256(bytes)) === held.dataset.sha256) return bytes;
+  } catch {
+    // no base64 any more
+  }
+  throw new PageError("resource_damaged", { path });
+}
+
+/** @type {(path: string) => HTMLElement | null} */
+function elementOf(path) {
+  return document.getElementById(`file:${path}`);
 }
 
 /**

@@ -82,7 +82,7 @@ export class WorkerQueue {
     let channel = null;
     try {
       if (this.#closed) throw new DOMException("the network was closed", "AbortError");
-      channel = new Channel(startWorker());
+      channel = new Channel(await startWorker());
       await channel.call("open", this.#opening);
       channel.onFailure = () => (this.#channel = null);
       return channel;
