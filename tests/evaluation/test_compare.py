@@ -17,7 +17,7 @@ from made_networks import FAILING
 
 from amsunet.errors import InputError
 from amsunet.evaluation import trial_queue
-from amsunet.evaluation.compare import _splits, compare
+from amsunet.evaluation.compare import _checked_variants, _splits, compare
 from amsunet.evaluation.comparison_page import write_page
 from amsunet.evaluation.study import StudyDesign
 from amsunet.evaluation.variant import Variant
@@ -176,6 +176,14 @@ def test_changes_of_the_plan_are_evaluated_on_validation_images_alone(recipe):
         assert {splits[row["image"]] for row in csv.DictReader(file)} == {"val"}
     assert not list(comparison.folder.glob("cells/*/evaluation/test"))
     assert "validation images, which chose the weights too" in comparison.table()
+
+
+def test_models_that_a_study_names_are_found_from_every_folder(run, monkeypatch):
+    monkeypatch.chdir(run.parent)
+    taught, alone = _checked_variants([_changed(teacher=run.name), _changed(teacher=None)])
+    assert taught.settings == {"teacher": str(run)} and alone.settings == {"teacher": None}
+    with pytest.raises(InputError, match="no network nuclie"):
+        _checked_variants([_changed(teacher="zoo:nuclie")])
 
 
 def test_a_change_is_the_only_thing_that_differs(recipe):

@@ -19,7 +19,7 @@ from amsunet.inference.model_file import load_model
 from amsunet.inference.model_ref import FILE_NAME
 from amsunet.inference.predictor import Predictor
 from amsunet.inference.runtime_options import RuntimeOptions
-from amsunet.training.distillation import TaughtImages, open_teacher
+from amsunet.training.distillation import TaughtImages, check_teacher, open_teacher
 from amsunet.training.run_folder import images_seen, read_run
 from amsunet.training.train import resume, train
 
@@ -112,6 +112,21 @@ def test_a_teacher_of_other_classes_is_refused_before_a_run_begins(run, tiny, tm
     with pytest.raises(InputError, match=r"tells 2 classes apart, and the data have 3, .*choose another teacher"):
         train("sample:brain", settings, out=tmp_path / "out", device=CPU)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_teacher_of_other_channels_is_refused_before_a_run_begins(nuclei, whole):
+    plan = read_run(whole.run)[0].plan.model_copy(update={"teacher": "zoo:nuclei", "in_channels": 5})
+    told = r"zoo:nuclei takes .*, and the images have 5 channels: choose another teacher"
+    with pytest.raises(InputError, match=told):
+        check_teacher(plan, nuclei.convention.num_classes)
+
+
+def test_classes_of_the_same_names_are_matched_by_name(whole, nuclei):
+    convention = nuclei.convention
+    turned = convention.model_copy(update={"class_names": convention.class_names[::-1]})
+    plan = read_run(whole.run)[0].plan.model_copy(update={"teacher": str(whole.run)})
+    same, other = (open_teacher(plan, one, None, CPU)(nuclei.samples[0]) for one in (convention, turned))
+    np.testing.assert_array_equal(other, same[::-1])
 
 
 def test_a_teacher_that_is_not_found_is_told(tiny, tmp_path):

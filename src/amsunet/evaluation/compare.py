@@ -41,6 +41,7 @@ from amsunet.memory import free_memory
 from amsunet.models import code_checksum
 from amsunet.process_state import random_state_kept
 from amsunet.training.budget import epochs_in_budget, fill_budget
+from amsunet.training.finetune import with_models_found
 from amsunet.training.plan_schema import USER_SET, Manner, Plan, Settings, checked_settings, with_settings
 from amsunet.training.prepare import Preparation, check_network, prepare
 from amsunet.training.run_folder import absolute_source
@@ -100,7 +101,7 @@ def compare(
     settings, data_options = checked_settings(settings), data_options or DataOptions()
     if unknown := settings.keys() & {*PER_TRIAL, *Manner.model_fields}:
         raise InputError(f"{', '.join(sorted(unknown))}: no setting of a whole study, leave it out")
-    settings = _with_budget(settings, design)
+    settings = with_models_found(_with_budget(settings, design))
     folder, folds = Path(out), design.folds
     chosen = choose_device(device)
     variants = _checked_variants(models)
@@ -188,7 +189,10 @@ def _checked_variants(models: Sequence[str | Variant]) -> Sequence[Variant]:
     variants = as_variants(models)
     if len({variant.name for variant in variants}) < len(variants):
         raise InputError("a network or setting is named twice: name each once")
-    variants = [variant.model_copy(update={"code": _code(variant)}) for variant in variants]
+    variants = [
+        variant.model_copy(update={"code": _code(variant), "settings": with_models_found(variant.settings)})
+        for variant in variants
+    ]
     for variant in variants:
         build_network(variant.model, {"in_channels": 3, "num_classes": 2, **variant.options})
     return variants

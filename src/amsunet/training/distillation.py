@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from amsunet.data.channels import describe_channels
 from amsunet.data.crops import PreparedImages
 from amsunet.data.dataset import Dataset
 from amsunet.data.discovery.layout import Sample
@@ -75,7 +76,7 @@ def open_teacher(plan: Plan, convention: MaskConvention, dataset: Dataset | None
     """Load the teacher of a training.
 
     Of an ensemble that was trained on these very images, each image is given to the one network that has not seen it:
-    what the others have learnt by heart is little more than its mask.
+    what the others have learnt by heart is little more than its mask. Classes of the same names are matched by name.
 
     Args:
         plan: Of the training.
@@ -87,9 +88,12 @@ def open_teacher(plan: Plan, convention: MaskConvention, dataset: Dataset | None
         InputError: If it cannot be loaded, or knows another number of classes.
     """
     reference, known = check_teacher(plan, convention.num_classes)
-    if known.convention.class_names != convention.class_names:
-        of_teacher, own = (", ".join(names) for names in (known.convention.class_names, convention.class_names))
-        logger.info(f"classes of the teacher: {of_teacher}, for {own}")
+    names, wanted = known.convention.class_names, convention.class_names
+    order = [*range(len(names))]
+    if {*names} == {*wanted}:
+        order = [names.index(name) for name in wanted]  # the same ones may be numbered otherwise
+    else:
+        logger.info(f"classes of the teacher: {', '.join(names)}, for {', '.join(wanted)}")
     if reference.kind == "exported":
         predictor = Predictor(reference)
     else:
@@ -98,7 +102,7 @@ def open_teacher(plan: Plan, convention: MaskConvention, dataset: Dataset | None
 
     def ask(sample: Sample) -> Array:
         alone = predictor.held_out_model(sample.name) if folds and sample.name in folds.fold_of else predictor
-        return alone.predict(sample.image, name=sample.name, spacing=sample.spacing).probability
+        return alone.predict(sample.image, name=sample.name, spacing=sample.spacing).probability[order]
 
     return ask
 
@@ -111,7 +115,7 @@ def check_teacher(plan: Plan, num_classes: int) -> tuple[ModelRef, ModelDescript
         num_classes: Of the data.
 
     Raises:
-        InputError: If it cannot be read, or knows another number of classes.
+        InputError: If it cannot be read, or knows another number of classes or of channels.
     """
     assert plan.teacher is not None
     reference = ModelRef.resolve(plan.teacher)
@@ -121,6 +125,13 @@ def check_teacher(plan: Plan, num_classes: int) -> tuple[ModelRef, ModelDescript
         raise InputError(
             f"{reference} tells {found} classes apart, and the data have {num_classes}, background included: choose "
             f"another {setting('teacher')}"
+        )
+    takes, count = known.preprocessing, plan.in_channels
+    if count != takes.in_channels and (takes.channel_names or not {count, takes.in_channels} <= {1, 3}):
+        wanted = describe_channels(takes.in_channels, takes.channel_names)
+        raise InputError(
+            f"{reference} takes {wanted}, and the images have {describe_channels(count, ())}: choose another "
+            f"{setting('teacher')}"
         )
     return reference, known
 

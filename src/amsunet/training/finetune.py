@@ -25,7 +25,8 @@ def with_models_found(settings: dict[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: If there is no such model, or not of that kind; before any data are read.
     """
-    found = {name: ModelRef.resolve(settings[name]) for name in ("pretrained", "teacher") if name in settings}
+    named = {name: settings.get(name) for name in ("pretrained", "teacher")}
+    found = {name: ModelRef.resolve(model) for name, model in named.items() if model is not None}
     if "pretrained" in found:
         _ = found["pretrained"].weights
     return settings | {name: model.absolute for name, model in found.items()}
