@@ -117,7 +117,13 @@ def test_a_pixel_size_makes_areas_of_pixels(page):
     assert page.locator(".scale").is_visible()
     _, content = _download(page, "Objects, CSV")
     assert [float(row["area_um2"]) for row in _rows(content)] == [25, 6, 6.25, 2.25]
+    for text in ("half", "-1", "1e30", "1e-9"):
+        page.fill("#pixel-size", text)
+        drawn(page)
+        assert page.locator(".figures b").nth(1).inner_text() == f"{AREA} px"
+        assert page.get_attribute("#pixel-size", "aria-invalid") == "true"
     page.fill("#pixel-size", "")
+    assert page.get_attribute("#pixel-size", "aria-invalid") == "false"
 
 
 def test_a_pixel_size_of_the_file_is_used(page):

@@ -3,6 +3,7 @@
 import { make } from "./dom.js";
 import { used } from "./measure.js";
 import { colourOf, css } from "./paint.js";
+import { isPossible } from "./spacing.js";
 import { areaOfPixel } from "./table.js";
 import { duration, number, percent, t } from "./i18n.js";
 
@@ -108,7 +109,9 @@ export class Panel {
   typed() {
     const side = Number(this.size?.value.replace(",", "."));
     const unit = /** @type {"mm" | "µm"} */ (this.unit?.value);
-    this.actions.spacing(side > 0 && Number.isFinite(side) ? { rows: side, columns: side, unit } : null);
+    const possible = isPossible(unit === "mm" ? 1000 * side : side);
+    this.size?.setAttribute("aria-invalid", String(Boolean(this.size.value.trim()) && !possible));
+    this.actions.spacing(possible ? { rows: side, columns: side, unit } : null);
   }
 
   /** @param {Shown} shown */
@@ -164,6 +167,7 @@ export class Panel {
       return;
     }
     if (document.activeElement !== this.size) {
+      this.size.removeAttribute("aria-invalid");
       this.size.value = spacing ? String(Number(spacing.columns.toPrecision(6))) : "";
     }
     this.unit.value = spacing?.unit ?? this.unit.value;

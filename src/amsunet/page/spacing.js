@@ -6,6 +6,8 @@
 const PRINTED = 10;
 /** Micrometres: no pixel is smaller or larger. */
 const [SMALLEST, LARGEST] = [1e-5, 1e7];
+/** @type {(side: number) => boolean} In micrometres; not of NaN. */
+export const isPossible = (side) => side >= SMALLEST && side <= LARGEST;
 const IN_MICROMETRES = /** @type {Record<string, number>} */ ({
   Å: 1e-4, nm: 1e-3, µm: 1, μm: 1, um: 1, micron: 1, microns: 1, micrometer: 1, "\\u00B5m": 1, mm: 1e3, cm: 1e4, m: 1e6,
 });
@@ -74,7 +76,7 @@ function ofDensity(down, across, unit, orientation) {
  * @returns {Spacing | null} Of the upright image, in millimetres from a tenth of one on.
  */
 function spacingFrom(rows, columns, orientation) {
-  if (![rows, columns].every((side) => side >= SMALLEST && side <= LARGEST)) return null;
+  if (![rows, columns].every(isPossible)) return null;
   const [down, across] = orientation >= 5 && orientation <= 8 ? [columns, rows] : [rows, columns];
   return down >= 100 ? { rows: down / 1000, columns: across / 1000, unit: "mm" } : { rows: down, columns: across, unit: "µm" };
 }
