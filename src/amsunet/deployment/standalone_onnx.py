@@ -115,7 +115,7 @@ class _Around:
 
     def _resize(self, images: str, sides: str) -> str:
         first = self._add("Slice", self._add("Shape", images), self._constant([0]), self._constant([2]))
-        # Older versions of onnxruntime do not follow how many sizes these are, and refuse to resize by an unknown number.
+        # Older versions of onnxruntime do not follow how many sizes these are, and refuse an unknown number.
         sizes = self._add("Reshape", self._add("Concat", first, sides, axis=0), self._constant([4]))
         how: dict[str, Any] = {"mode": "linear", "antialias": 1, "coordinate_transformation_mode": "half_pixel"}
         return self._add("Resize", images, "", "", sizes, **how)
