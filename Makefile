@@ -25,12 +25,8 @@ $(VENV)/export: $(VENV)/ready
 	touch $@
 
 # Tests are many and small: two at a time on a thread each take half as long as one on two. The longest files go first.
-# Those that export have processes of their own: one that had exported was ended by the next test that presses Ctrl-C.
-EXPORTING := tests/deployment/test_export.py tests/inference/test_ray_engine.py tests/zoo
-PYTEST = OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 test: $(VENV)/export
-	$(PYTEST) $(EXPORTING)
-	$(PYTEST) $(EXPORTING:%=--ignore=%)
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Kills, damage, hostile files, failing disks (docs/reliability.md): make torture [REPEATS=10] [SEED=0]
 # [PARTS=tests/torture/test_disk.py]. With REPEATS=1 it takes three minutes and leaves out no kind of fault.

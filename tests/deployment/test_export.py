@@ -94,6 +94,26 @@ def opened(exported):
     return functools.cache(lambda to, precision: open_runtime(exported[to, precision].path))
 
 
+_PRESSED = """
+import signal
+import sys
+from pathlib import Path
+from amsunet.inference.runtime import open_runtime
+
+network = open_runtime(path := Path(sys.argv[1]))
+network = open_runtime(path)  # the first is closed when the second is there
+del network
+signal.signal(signal.SIGINT, lambda *_: print("saved"))
+signal.raise_signal(signal.SIGINT)
+"""
+
+
+def test_ctrl_c_is_heard_after_networks_of_openvino_were_closed(exported):
+    path = exported["openvino", "float32"].path
+    done = subprocess.run([sys.executable, "-c", _PRESSED, path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "saved\n"), done.stderr
+
+
 @pytest.fixture
 def copies_written(exported, monkeypatch):
     """Whatever a run is exported to is a copy of what ``exported`` wrote in float32, for what is not about writing."""

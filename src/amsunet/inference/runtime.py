@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -107,12 +108,21 @@ class OnnxRuntime:
         return logits
 
 
+@cache
+def _openvino_core() -> Any:
+    """One for the whole process, which is never closed before its end.
+
+    Each lends its thread a stack for signals (for AMX), and takes it back when it is closed. Two that are closed in the
+    order in which they were opened leave the thread one that is gone: the next Ctrl-C ends the process.
+    """
+    return require("openvino").Core()
+
+
 class OpenVino:
     """An OpenVINO file on the CPU, in the precision that it was exported for."""
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        openvino = require("openvino")
-        core = openvino.Core()
+        core = _openvino_core()
         try:
             model = core.read_model(path)
         except RuntimeError as error:
@@ -130,7 +140,7 @@ class OpenVino:
             raise _refused(path, "run here", error) from None
         # A processor without instructions for it computes in float32, and OpenVINO gives no warning.
         computed = self._model.get_property("INFERENCE_PRECISION_HINT")
-        self.lacking = "" if computed == getattr(openvino.Type, precision) else asked
+        self.lacking = "" if computed == getattr(require("openvino").Type, precision) else asked
 
     def __call__(self, images: Array) -> Array:
         logits: Array = self._model(np.ascontiguousarray(images, np.float32))[0]
