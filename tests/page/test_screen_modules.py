@@ -28,7 +28,8 @@ def words(chromium, sources):
     page = context.new_page()
     page.route("**/blank", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html"))
     page.goto(f"{sources}/blank")
-    yield page.evaluate("import('/words.js').then(({WORDS, PHRASES}) => ({...WORDS, phrases: PHRASES}))")
+    both = "Promise.all([import('/words.js'), import('/phrases.js')])"
+    yield page.evaluate(f"{both}.then(([{{WORDS}}, {{PHRASES}}]) => ({{...WORDS, phrases: PHRASES}}))")
     context.close()
 
 
@@ -43,7 +44,8 @@ def test_both_languages_say_the_same(words):
 
 
 def test_every_word_is_used_and_every_word_used_is_there(words):
-    text = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES.glob("*.js") if path.name != "words.js")
+    files = [path for path in SOURCES.glob("*.js") if path.name not in ("words.js", "phrases.js")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
     page = (SOURCES / "index.html").read_text(encoding="utf-8")
     named = set(re.findall(r'data-(?:word|label)="([\w.]+)"', page))
     said = set(re.findall(r'\bt\(\s*"([\w.]+)"', text))

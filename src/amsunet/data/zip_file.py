@@ -11,8 +11,8 @@ from pathlib import Path
 from amsunet.errors import InputError
 from amsunet.regular_file import open_regular
 
-_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, UnicodeError)
-"""Of ``zipfile``: damage, a packing that it does not know, and a password."""
+_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, UnicodeError)
+"""Of ``zipfile``: damage; a password, and as a kind of RuntimeError a packing that it does not know."""
 
 
 @contextmanager

@@ -39,16 +39,11 @@ def write(result: Segmentation, objects: Objects, image: Path, path: Path) -> No
 def write_volume(result: VolumeSegmentation, path: Path) -> None:
     """Write the table of a volume, in voxels and millilitres, see ``result_formats.VolumeWriter``."""
     names, objects, voxels = result.convention.class_names[1:], result.objects, result.voxels()[1:]
-    (count, height, width), classes = result.labels.shape, len(names)
+    (count, *size), classes = result.labels.shape, len(names)
     columns: dict[str, list[Any]] = {
-        "image": [result.name] * classes,
-        "width": [width] * classes,
-        "height": [height] * classes,
-        "class": [*names],
-        "objects": np.bincount(objects.classes, minlength=classes + 1)[1:].tolist(),
+        **_classes(result, names, size, objects),
         "share": (voxels / result.labels.size).round(6).tolist(),
-        "uncertainty": [round(result.uncertainty, 4)] * classes,
-        "check": ["; ".join(result.review_reasons)] * classes,
+        **_certainty(result, classes),
         "slices": [count] * classes,
         "voxels": voxels.tolist(),
     }
@@ -77,22 +72,36 @@ def count_columns(result: Segmentation, objects: Objects) -> dict[str, list[Any]
         result: The segmentation.
         objects: Its objects.
     """
-    (height, width), names = result.mask.shape, result.class_names[1:]
+    names = result.class_names[1:]
     calibration, classes = calibrate(result.spacing), len(names)
     areas = np.array([*result.areas().values()][1:])
     columns: dict[str, list[Any]] = {
-        "image": [result.name] * classes,
-        "width": [width] * classes,
-        "height": [height] * classes,
-        "class": [*names],
-        "objects": np.bincount(objects.classes, minlength=classes + 1)[1:].tolist(),
+        **_classes(result, names, result.mask.shape, objects),
         "area_px": areas.tolist(),
-        "share": (areas / (width * height)).round(6).tolist(),
-        "uncertainty": [round(result.uncertainty, 4)] * classes,
-        "check": ["; ".join(result.review_reasons)] * classes,
+        "share": (areas / result.mask.size).round(6).tolist(),
+        **_certainty(result, classes),
         **in_unit("area", calibration, areas, 2),
     }
     if calibration is not None:
         sizes = dict(zip(("pixel_height", "pixel_width"), digits(np.array(calibration[1:])), strict=True))
         columns |= {name: [value] * classes for name, value in (*sizes.items(), ("unit", calibration.unit))}
     return columns
+
+
+def _classes(
+    result: Segmentation | VolumeSegmentation, names: Sequence[str], size: Sequence[int], objects: Objects
+) -> dict[str, list[Any]]:
+    """What every table begins with: a row for each class and how many objects it has."""
+    (height, width), classes = size, len(names)
+    return {
+        "image": [result.name] * classes,
+        "width": [width] * classes,
+        "height": [height] * classes,
+        "class": [*names],
+        "objects": np.bincount(objects.classes, minlength=classes + 1)[1:].tolist(),
+    }
+
+
+def _certainty(result: Segmentation | VolumeSegmentation, classes: int) -> dict[str, list[Any]]:
+    reasons = "; ".join(result.review_reasons)
+    return {"uncertainty": [round(result.uncertainty, 4)] * classes, "check": [reasons] * classes}

@@ -1,6 +1,7 @@
 /** Words of the page in the language that its reader has chosen, and numbers as that language writes them. */
 
-import { PHRASES, WORDS } from "./words.js";
+import { PHRASES } from "./phrases.js";
+import { WORDS } from "./words.js";
 
 let language = "en";
 

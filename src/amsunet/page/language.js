@@ -1,7 +1,9 @@
 /** The choice of the language, kept for the next visit where the browser lets the page keep anything. */
 
 import { languageInUse, useLanguage } from "./i18n.js";
-import { LANGUAGES } from "./words.js";
+
+/** Languages by the name that their readers know. */
+const LANGUAGES = { en: "English", ko: "한국어" };
 
 const KEPT = "amsunet.language";
 

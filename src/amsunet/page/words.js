@@ -1,7 +1,7 @@
 /**
  * All words of the page, English and Korean, by key. What a sentence names stands in braces.
- * Longer than most files, for it is a table: whoever translates has both languages in one place, and a test holds them
- * to the same keys.
+ * Long for a file, for it is a table: whoever translates has both languages in one place, and a test holds them to the
+ * same keys.
  */
 
 /** @type {Record<string, Record<string, string>>} */
@@ -297,59 +297,5 @@ export const WORDS = {
     "error.reference_values": "{name}에 이 네트워크의 어느 클래스에도 없는 값 {value}이(가) 있습니다. 학습 마스크와 같은 값을 쓰는 마스크를 선택하세요.",
     "error.reference_pair": "{name}과(와) 이름이 같은 영상이 없습니다. 짝이 되는 영상을 띄운 채로 마스크를 선택하세요.",
     "error.no_files": "놓거나 붙여 넣은 것에 영상이 없습니다.",
-  },
-};
-
-/** Languages by the name that their readers know. */
-export const LANGUAGES = { en: "English", ko: "한국어" };
-
-/**
- * What networks and their cards say, by the English phrases.
- * @type {Record<string, Record<string, string>>}
- */
-export const PHRASES = {
-  ko: {
-    "brightness": "밝기",
-    "contrast": "대비",
-    "darkest tones": "가장 어두운 톤",
-    "dark tones": "어두운 톤",
-    "middle tones": "중간 톤",
-    "light tones": "밝은 톤",
-    "lightest tones": "가장 밝은 톤",
-    "red against green": "적록 균형",
-    "yellow against blue": "황청 균형",
-    "variation of red against green": "적록 변화",
-    "variation of yellow against blue": "황청 변화",
-    "saturation": "채도",
-    "detail of 2 pixels": "2화소 세부",
-    "detail of 4 pixels": "4화소 세부",
-    "detail of 8 pixels": "8화소 세부",
-    "detail of 16 pixels": "16화소 세부",
-    "detail of 32 pixels": "32화소 세부",
-    "cell nuclei in microscopy images, fluorescence and stained": "현미경 영상(형광, 염색)의 세포핵",
-    "Stained tissue with large pale nuclei: they are outlined in part (worst test image: Dice 0.68, sensitivity 0.56).": "크고 옅은 핵이 있는 염색 조직: 일부만 윤곽을 그립니다(가장 나쁜 시험 영상: Dice 0.68, 민감도 0.56).",
-    "Fluorescence of which people drew the bright core alone: what is outlined is right, but wider than they drew it (second worst test image: precision 0.54, sensitivity 1.00).": "사람이 밝은 중심만 그린 형광 영상: 윤곽은 맞지만 사람보다 넓습니다(두 번째로 나쁜 시험 영상: 정밀도 0.54, 민감도 1.00).",
-    "Faint or clumped objects that may be nuclei or not, above all at the border of the image.": "핵인지 분명하지 않은 흐리거나 뭉친 물체, 특히 영상 가장자리.",
-    "Anything that is not microscopy: most of it is listed as out-of-distribution, but it is outlined all the same.": "현미경 영상이 아닌 것: 대개 학습 영상과 닮지 않았다고 알리지만 윤곽은 그대로 그립니다.",
-    "glands in colon histology stained with haematoxylin and eosin": "헤마톡실린-에오신 염색 대장 조직의 샘",
-    "GlaS is free for research under its owners' terms; ask them before any other use of these weights.": "GlaS는 소유자의 조건에 따라 연구에 자유롭게 쓸 수 있습니다. 다른 용도로 이 가중치를 쓰려면 먼저 문의하세요.",
-    "White background between tumour glands: taken for a lumen; and a wide lumen at the image's edge for background (the worst test images: Dice 0.64 to 0.77).": "종양 샘 사이의 흰 배경을 내강으로, 영상 가장자리의 넓은 내강을 배경으로 봅니다(가장 나쁜 시험 영상: Dice 0.64~0.77).",
-    "What lies inside a tumour gland (blood, debris, sheds of cells, a closed lumen): in or out at random.": "종양 샘 안의 혈액, 찌꺼기, 떨어진 세포, 닫힌 내강: 포함 여부가 일정하지 않습니다.",
-    "Glands that come apart at the edge of the tissue: the loose part is left out.": "조직 가장자리에서 흩어진 샘: 떨어진 부분을 빠뜨립니다.",
-    "Other stains, other organs, other magnifications: it has seen none.": "다른 염색, 다른 장기, 다른 배율: 본 적이 없습니다.",
-    "blood vessels of the retina in colour fundus photographs": "컬러 안저 사진의 망막 혈관",
-    "DRIVE is free for research under its owners' terms; ask them before any other use of these weights.": "DRIVE는 소유자의 조건에 따라 연구에 자유롭게 쓸 수 있습니다. 다른 용도로 이 가중치를 쓰려면 먼저 문의하세요.",
-    "The thinnest vessels, above all where the photograph is dark: in the worst test image a quarter of the vessel pixels is missed (sensitivity 0.75).": "가장 가는 혈관, 특히 사진의 어두운 곳: 가장 나쁜 시험 영상에서 혈관 화소의 4분의 1을 놓칩니다(민감도 0.75).",
-    "Photographs whose observer drew few thin vessels: more is outlined than was drawn (in the second worst test image precision 0.74, sensitivity 0.90).": "판독자가 가는 혈관을 적게 그린 사진: 그린 것보다 많이 찾습니다(두 번째로 나쁜 시험 영상: 정밀도 0.74, 민감도 0.90).",
-    "Photographs that show more or less of the eye than DRIVE's, whose fundus is 540 of 565 pixels wide: brought to its size by their area, they have vessels that are too thin or too wide; `--image-scale` corrects it.": "DRIVE(안저 너비가 565화소 중 540)보다 눈을 넓거나 좁게 찍은 사진: 면적으로 크기를 맞추면 혈관이 너무 가늘거나 굵어집니다. `--image-scale`로 고칩니다.",
-    "Everything outside the field of view: what stands there has never been evaluated.": "시야 밖의 모든 것: 평가한 적이 없습니다.",
-    "Sixteen photographs are few: another camera, a sick retina or a child's eye may look like none of them.": "사진 열여섯 장은 적습니다. 다른 카메라, 병든 망막, 어린이의 눈은 어느 것과도 닮지 않을 수 있습니다.",
-    "pigmented skin lesions in dermoscopic images": "피부확대경 영상의 색소성 피부 병변",
-    "ISIC 2017 is free for research under its owners' terms; ask them before any other use of these weights.": "ISIC 2017은 소유자의 조건에 따라 연구에 자유롭게 쓸 수 있습니다. 다른 용도로 이 가중치를 쓰려면 먼저 문의하세요.",
-    "In one test image in 27 the mask is mostly wrong (Dice under 0.5); in one of 400 it lay beside the lesion altogether.": "시험 영상 27장 중 한 장은 마스크가 대부분 틀리고(Dice 0.5 미만), 400장 중 한 장은 병변을 완전히 벗어났습니다.",
-    "Faint lesions with a wide pale rim, and lesions under hair: only their darkest part is outlined.": "넓고 옅은 테두리의 흐린 병변, 털에 가린 병변: 가장 어두운 부분만 윤곽을 그립니다.",
-    "Ears and mucosa, reddish skin around a small lesion, marks of ink, further spots beside the lesion: more than the lesion is outlined.": "귀와 점막, 작은 병변 주위의 붉은 피부, 잉크 자국, 옆의 다른 반점: 병변보다 넓게 윤곽을 그립니다.",
-    "Clinical photographs from a distance: it has seen none.": "멀리서 찍은 임상 사진: 본 적이 없습니다.",
-    "Photographs of other things can pass for skin: of a cat's more than half was outlined, without a warning.": "다른 것을 찍은 사진이 피부로 통할 수 있습니다. 고양이 사진의 절반 넘게 경고 없이 윤곽을 그렸습니다.",
   },
 };
