@@ -1,9 +1,9 @@
 """The gate of the light study (docs/light.md): how long each network takes for an image and for a step of training.
 
-All networks take turns in one process, so that other work affects them alike, and what counts are ratios to U-Net at 32
-base channels. A design stays if it takes at most as long as U-Net at 16 for both. Run it where nothing else runs.
+All networks take turns in one process, so that other work affects them alike, each twice in a row, and what counts are
+ratios to U-Net at 32 base channels. A design stays if it takes at most as long as U-Net at 16 for both. Run it where nothing else runs.
 
-    python benchmarks/light_gate.py [--networks ...] [--threads 1] [--rounds 20] [--out results/light/gate.json]
+    python benchmarks/light_gate.py [--networks ...] [--threads 1] [--rounds 10] [--out results/light/gate.json]
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     every = [name for name in NAMES if same_network(name) == name]
     parser.add_argument("--networks", nargs="+", choices=NAMES, default=every)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "light" / "gate.json")
     asked = parser.parse_args(arguments)
     torch.set_num_threads(asked.threads)

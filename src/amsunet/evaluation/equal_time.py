@@ -22,7 +22,7 @@ from amsunet.training.step_cost import TrainingStep, measure_steps
 
 logger = logging.getLogger(__name__)
 
-_ROUNDS = 10
+_ROUNDS = 6
 _NO_PART_OF_A_STEP: dict[str, object] = {
     "learning_rate": 1e-3,
     "weight_decay": 0.0,
