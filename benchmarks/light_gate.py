@@ -1,7 +1,8 @@
 """The gate of the light study (docs/light.md): how long each network takes for an image and for a step of training.
 
 All networks take turns in one process, so that other work affects them alike, each twice in a row, and what counts are
-ratios to U-Net at 32 base channels. A design stays if it takes at most as long as U-Net at 16 for both. Run it where nothing else runs.
+ratios to U-Net at 32 base channels. A design stays if it takes at most as long as U-Net at 16 for both. Run it where
+nothing else runs.
 
     python benchmarks/light_gate.py [--networks ...] [--threads 1] [--rounds 10] [--out results/light/gate.json]
 """

@@ -135,8 +135,31 @@ def open_dataset(
     masks = MaskCache()
     scans, problems = scan_samples(samples, apart=apart, masks=masks, spacing=options.spacing)
     scans, of_other_channels = with_same_channels(scans)
-    problems += of_other_channels
-    problems += [Problem(*problem) for problem in layout.problems]
+    problems += [*of_other_channels, *_problems_of(layout)]
+    if problems and not allow_problems:
+        raise InputError(_refusal(problems, len(scans), source))
+    if not scans:
+        raise InputError(_refusal(problems, 0, source) if problems else f"{source} holds no image with a mask")
+    refuse_two_observers([mask for scan in scans for mask in scan.masks.values()])
+    convention, mask_notes, remedy = _convention_of(scans, layout, options.masks, convention, of_run=of_run)
+    scans = [scan.read_as(convention.reading) for scan in scans]
+    spacing_note, spacing_warning = describe_spacings({scan.sample.image: scan.spacing for scan in scans})
+    notes = [*layout.notes, *mask_notes, *filter(None, [spacing_note])]
+    absent = absent_classes([mask for scan in scans for mask in scan.masks.values()], convention)
+    scans, unreadable = _with_known_values(scans, convention, remedy)
+    if unreadable and not allow_problems:
+        raise InputError(_refusal(unreadable, len(scans), source))
+    problems += unreadable
+    warnings = [*layout.warnings, *absent, *mixed_depths(scans), *turned_apart(scans), *filter(None, [spacing_warning])]
+    return Dataset(
+        str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes), tuple(mask_notes),
+        Counter(sample.volume for sample in samples if sample.volume is not None), layout.channels, masks
+    )  # fmt: skip
+
+
+def _problems_of(layout: Layout) -> list[Problem]:
+    """What is wrong with files before any is read."""
+    problems = [Problem(*problem) for problem in layout.problems]
     problems += [Problem("images without a mask", p, f"{p} has no mask") for p in layout.images_without_mask]
     problems += [
         Problem("names that are not UTF-8", Path(name), f"{name} has a name that is not UTF-8: rename the file")
@@ -151,35 +174,37 @@ def open_dataset(
         )
         for image, mask in layout.in_doubt.items()
     ]
-    if problems and not allow_problems:
-        raise InputError(_refusal(problems, len(scans), source))
-    if not scans:
-        raise InputError(_refusal(problems, 0, source) if problems else f"{source} holds no image with a mask")
-    refuse_two_observers([mask for scan in scans for mask in scan.masks.values()])
-    remedy = f"fix the mask, or set {setting('classes')}, {setting('instances')} or {setting('threshold')}"
-    if convention is None:
-        remedy = f"fix the mask, or set {setting('classes')} or {setting('ignore_value')}"
-        named = _class_names(layout, scans)
-        convention, mask_notes = _find_convention(scans, named, _with_named_classes(options.masks, layout))
-        if layout.only_class and convention.num_classes == 2 and options.masks.class_names is None:
-            convention = convention.named((layout.only_class,))
-    else:
-        convention, mask_notes = fit_convention(
-            convention, *_masks_by_class(scans, _class_names(layout, scans)), of_run=of_run
-        )
-    scans = [scan.read_as(convention.reading) for scan in scans]
-    spacing_note, spacing_warning = describe_spacings({scan.sample.image: scan.spacing for scan in scans})
-    notes = [*layout.notes, *mask_notes, *filter(None, [spacing_note])]
-    absent = absent_classes([mask for scan in scans for mask in scan.masks.values()], convention)
-    scans, unreadable = _with_known_values(scans, convention, remedy)
-    if unreadable and not allow_problems:
-        raise InputError(_refusal(unreadable, len(scans), source))
-    problems += unreadable
-    warnings = [*layout.warnings, *absent, *mixed_depths(scans), *turned_apart(scans), *filter(None, [spacing_warning])]
-    return Dataset(
-        str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes), tuple(mask_notes),
-        Counter(sample.volume for sample in samples if sample.volume is not None), layout.channels, masks
-    )  # fmt: skip
+    return problems
+
+
+def _convention_of(
+    scans: list[Scan],
+    layout: Layout,
+    options: MaskOptions,
+    convention: MaskConvention | None,
+    *,
+    of_run: bool,
+) -> tuple[MaskConvention, list[str], str]:
+    """What all masks mean.
+
+    Args:
+        scans: Of the samples.
+        layout: Which may name classes.
+        options: What is set of the masks.
+        convention: Of a trained network, which the masks must follow.
+        of_run: As for ``open_dataset``.
+
+    Returns:
+        The convention, notes on it, and what to do about a mask that does not follow it.
+    """
+    named = _class_names(layout, scans)
+    if convention is not None:
+        remedy = f"fix the mask, or set {setting('classes')}, {setting('instances')} or {setting('threshold')}"
+        return *fit_convention(convention, *_masks_by_class(scans, named), of_run=of_run), remedy
+    convention, notes = _find_convention(scans, named, _with_named_classes(options, layout))
+    if layout.only_class and convention.num_classes == 2 and options.class_names is None:
+        convention = convention.named((layout.only_class,))
+    return convention, notes, f"fix the mask, or set {setting('classes')} or {setting('ignore_value')}"
 
 
 def _with_named_classes(options: MaskOptions, layout: Layout) -> MaskOptions:

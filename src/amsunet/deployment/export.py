@@ -85,17 +85,7 @@ def export(
     model = ModelRef.resolve(model)
     if precision not in PRECISIONS[to]:
         raise InputError(f"{to} has no {precision}: choose one of {', '.join(PRECISIONS[to])}")
-    target = Path(out) if out is not None else model.export_path(to, precision)
-    if target.suffix != ALL_SUFFIXES[to]:
-        raise InputError(f"{target} must end in {ALL_SUFFIXES[to]} for {to}")
-    parts = [target, target.with_suffix(".bin")] if to == "openvino" else [target]
-    record_path = target.with_name(f"{target.name}.parity.json")
-    for part in (*parts, record_path):
-        check_writable(part)
-        if part.exists() and not overwrite and (out is not None or not model.path.is_dir()):
-            raise InputError(
-                f"{part} is there already: choose another {setting('out')}, or set {setting(overwrite=True)}"
-            )
+    target, record_path = _targets(model, to, precision, out, overwrite=overwrite)
     network, description = load_model(model.weights, model_file)
     preprocessing = description.preprocessing
     whole = ExportModule(for_inference(network, description.temperature), preprocessing.mean, preprocessing.std)
@@ -114,28 +104,55 @@ def export(
         computed_in = "float32" if runtime.lacking else precision
         scaled = TemperatureScaled(network, description.temperature)
         parity = measure_parity(scaled, description, runtime, validation, name=str(model))
-        if precision == "int8" and math.isnan(parity.dice_of_torch):
-            raise InputError(
-                f"no validation image of {images.source} marks anything, so what eight bits lose cannot be measured "
-                "there: name other DATA"
-            )
-        if precision == "int8" and parity.dice_of_torch < _FINDS_NOTHING:
-            raise InputError(
-                f"the network itself finds nothing of what the masks of {images.source} show (Dice "
-                f"{parity.dice_of_torch:.4f}), so what eight bits lose cannot be measured there: name other DATA"
-            )
-        if precision == "int8" and not parity.dice_lost <= MAY_LOSE:
-            raise InputError(
-                f"eight bits lose {100 * parity.dice_lost:.2f} points of Dice on {parity.images} validation images of "
-                f"{images.source}, more than {100 * MAY_LOSE:g}: export with "
-                f"{setting(precision='float32')} or bfloat16"
-            )
+        if precision == "int8":
+            _refuse_lossy(parity, images.source)
         checksum = verify_checksum(path)
         remove_abandoned(target.parent)
         with ExitStack() as places:  # all are there before the first is put in its place
-            for part in parts:
+            for part in _parts(target):
                 shutil.copyfile(path.with_suffix(part.suffix), places.enter_context(atomic_write(part)))
             record_path.unlink(missing_ok=True)  # of an earlier file
     record = {"format": to, "precision": precision, "computed_in": computed_in, "source": images.source}
     write_json(record_path, record | asdict(parity) | {"sha256": checksum})
     return ExportResult(target, parity, computed_in)
+
+
+def _parts(target: Path) -> list[Path]:
+    """The files that a format consists of, the one that is named first."""
+    return [target, target.with_suffix(".bin")] if target.suffix == ALL_SUFFIXES["openvino"] else [target]
+
+
+def _targets(
+    model: ModelRef, to: ExportFormat, precision: ExportPrecision, out: str | Path | None, *, overwrite: bool
+) -> tuple[Path, Path]:
+    """The file to be written and that of its parity; refused where they cannot be written or something is there."""
+    target = Path(out) if out is not None else model.export_path(to, precision)
+    if target.suffix != ALL_SUFFIXES[to]:
+        raise InputError(f"{target} must end in {ALL_SUFFIXES[to]} for {to}")
+    record_path = target.with_name(f"{target.name}.parity.json")
+    for part in (*_parts(target), record_path):
+        check_writable(part)
+        if part.exists() and not overwrite and (out is not None or not model.path.is_dir()):
+            raise InputError(
+                f"{part} is there already: choose another {setting('out')}, or set {setting(overwrite=True)}"
+            )
+    return target, record_path
+
+
+def _refuse_lossy(parity: Parity, source: str) -> None:
+    """Raise InputError where eight bits lose too much of the network, or where it cannot be told what they lose."""
+    if math.isnan(parity.dice_of_torch):
+        raise InputError(
+            f"no validation image of {source} marks anything, so what eight bits lose cannot be measured there: name "
+            "other DATA"
+        )
+    if parity.dice_of_torch < _FINDS_NOTHING:
+        raise InputError(
+            f"the network itself finds nothing of what the masks of {source} show (Dice {parity.dice_of_torch:.4f}), "
+            "so what eight bits lose cannot be measured there: name other DATA"
+        )
+    if not parity.dice_lost <= MAY_LOSE:
+        raise InputError(
+            f"eight bits lose {100 * parity.dice_lost:.2f} points of Dice on {parity.images} validation images of "
+            f"{source}, more than {100 * MAY_LOSE:g}: export with {setting(precision='float32')} or bfloat16"
+        )

@@ -32,6 +32,7 @@ from amsunet.training.distributed import EndedElsewhereError, current_group, los
 from amsunet.training.finetune import load_pretrained
 from amsunet.training.lightning_module import DivergedError, SegmentationTask, WholeImages
 from amsunet.training.mid_epoch import MidEpoch
+from amsunet.training.plan_schema import Plan
 from amsunet.training.postprocessing import fit_postprocessing
 from amsunet.training.run_folder import RunConfig
 from amsunet.training.train_result import TrainResult
@@ -114,10 +115,7 @@ def fit(
     callbacks: list[pl.Callback] = [time_budget, checkpointer, Progress(module, time_budget, checkpointer)]
     if plan.ema:
         callbacks.insert(2, EMA())
-    training_images = PreparedImages(training, convention, preprocessing, dataset)
-    if plan.teacher is not None:
-        teacher = open_teacher(plan, convention, dataset, device)
-        training_images = TaughtImages(training, convention, preprocessing, dataset, teacher)
+    training_images = _open_training_images(config, training, dataset, device)
     chosen = evenly(validation, plan.validation_images or len(validation))
     validation_images = PreparedImages(chosen, convention, preprocessing, dataset)
     crops = Crops(
@@ -129,26 +127,14 @@ def fit(
     )
     callbacks.append(MidEpoch(run, crops, plan.batch_size * group.size, time_budget))
     trainer = _make_trainer(run, config, device, callbacks)
-    try:
-        with loss_described(run), quiet_threads("tensorboard"):  # where its disk is full it raises in this thread too
-            trainer.fit(
-                module,
-                DataLoader(part_of_batches(group, crops, plan.batch_size), plan.batch_size, drop_last=True),
-                DataLoader(WholeImages(validation_images, plan.validated_each_epoch)),
-                ckpt_path=checkpoint,
-                weights_only=True,
-            )
-    except SystemExit:  # Lightning's answer to Ctrl-C before the first step, and to the second one
-        raise KeyboardInterrupt from None
-    except DivergedError:
-        if not group.is_first:
-            raise EndedElsewhereError from None
-        kept = checkpointer.best_epoch + 1
-        raise InputError(
-            f"training diverged in epoch {trainer.current_epoch + 1} (the loss is not a number); "
-            f"{f'the weights of epoch {kept} are kept in {run}' if kept else 'nothing was kept'}: "
-            f"train anew with {setting(learning_rate=plan.learning_rate / 4)} or {setting(precision='float32')}"
-        ) from None
+    with _ends_told(run, plan, trainer, checkpointer):
+        trainer.fit(
+            module,
+            DataLoader(part_of_batches(group, crops, plan.batch_size), plan.batch_size, drop_last=True),
+            DataLoader(WholeImages(validation_images, plan.validated_each_epoch)),
+            ckpt_path=checkpoint,
+            weights_only=True,
+        )
     group.trained()
     dice_at: dict[float, float] = {}
     if group.is_first:
@@ -163,6 +149,35 @@ def fit(
         validation_images=plan.validation_images,
         terminated=time_budget.terminated,
     )
+
+
+def _open_training_images(
+    config: RunConfig, training: list[Sample], dataset: Dataset | None, device: Device
+) -> PreparedImages:
+    """The images to train on, with the labels of the files or, where the plan has a teacher, what it makes of them."""
+    given = training, config.convention, config.preprocessing, dataset
+    if config.plan.teacher is None:
+        return PreparedImages(*given)
+    return TaughtImages(*given, open_teacher(config.plan, config.convention, dataset, device))
+
+
+@contextmanager
+def _ends_told(run: Path, plan: Plan, trainer: pl.Trainer, checkpointer: Checkpointer) -> Iterator[None]:
+    """Meanwhile tell ends of a training that are not its last step in this package's words."""
+    try:
+        with loss_described(run), quiet_threads("tensorboard"):  # where its disk is full it raises in this thread too
+            yield
+    except SystemExit:  # Lightning's answer to Ctrl-C before the first step, and to the second one
+        raise KeyboardInterrupt from None
+    except DivergedError:
+        if not current_group().is_first:
+            raise EndedElsewhereError from None
+        kept = checkpointer.best_epoch + 1
+        raise InputError(
+            f"training diverged in epoch {trainer.current_epoch + 1} (the loss is not a number); "
+            f"{f'the weights of epoch {kept} are kept in {run}' if kept else 'nothing was kept'}: "
+            f"train anew with {setting(learning_rate=plan.learning_rate / 4)} or {setting(precision='float32')}"
+        ) from None
 
 
 def _describe(config: RunConfig, arguments: dict[str, Any], training: Sequence[Sample]) -> ModelDescription:

@@ -98,16 +98,9 @@ def _derive(
     def decide(name: str, value: Any, why: str) -> None:
         settings[name], reasons[name] = value, why
 
-    longest = max(fingerprint.median_height, fingerprint.median_width)
-    thickness = fingerprint.thickness or _WORKING_THICKNESS
-    if scale is None:
-        on_cpu = device == "cpu"
-        side, width = (_SIDE_ON_CPU, _THICKNESS_ON_CPU) if on_cpu else (_WORKING_SIDE, _WORKING_THICKNESS)
-        # Steps of 32 pixels, as crops have them: little of a crop that is the whole image is then filled up.
-        scale = 32 * round(max(side, longest * width / thickness) / 32) / longest
-        scale = round(scale, 4) if scale < 0.8 else 1.0
+    scale = _working_scale(fingerprint, device) if scale is None else scale
     decide("in_channels", *_channels(fingerprint))
-    decide("scale", scale, f"{fingerprint.structures}, images {longest} long")
+    decide("scale", scale, f"{fingerprint.structures}, images {_longest(fingerprint)} long")
     if fingerprint.framing is not None:
         decide("image_scale", *fingerprint.framing.decide()[:2])
     uneven = fingerprint.brightness_variation > 1.5 and fingerprint.window is None
@@ -115,16 +108,8 @@ def _derive(
     decide("normalization", *_normalization(fingerprint, uneven=uneven, both=both))
     if fingerprint.window is not None:
         decide("window", fingerprint.window, "CT: what nearly all of the foreground has, in Hounsfield units")
-    thin = thickness * scale < _THIN
-    small = thickness * scale < _WORKING_THICKNESS
-    most = _SMALL_CROP if small else _LARGEST_CROP
-    sides = [max(1, round(side * scale)) for side in (fingerprint.median_height, fingerprint.median_width)]
-    steps = tuple(32 * math.ceil(side / 32) for side in sides)
-    # What is far from square is cut into squares, which can be turned.
-    whole = fingerprint.largest_side * scale <= 1.25 * most and max(sides) <= _NEARLY_SQUARE * min(sides)
-    crop = steps if whole else (min(most, *steps),) * 2
-    wide = f"structures are {thickness * scale:.0f} pixels wide at this scale"
-    decide("crop", crop, "the whole image" if whole else f"{wide}, for which {most} x {most} at most show enough")
+    crop, whole, why = _crop(fingerprint, scale)
+    decide("crop", crop, why)
     pixels = (16 if device == "cuda" else 2) * 256 * 256
     # Batches of half the images and fewer: each step of an epoch sees others.
     batch = min(max(4, round(pixels / math.prod(crop))), 16 if device == "cuda" else 8, max(2, training_images // 2))
@@ -132,23 +117,55 @@ def _derive(
     rare = 1 - fingerprint.class_shares[0] < 0.2
     why = "crops are whole images" if whole else "foreground is rare" if rare else "foreground is not rare"
     decide("foreground_fraction", 0.5 if rare and not whole else 0.0, why)
-    # Strong affine maps tear structures a few pixels wide, and need long trainings to pay.
-    if thin or training_images >= 40:
-        decide(
-            "augmentation",
-            "medium",
-            "thin lines"
-            if thin and fingerprint.thin
-            else "narrow structures"
-            if thin
-            else f"{training_images} training images",
-        )
-    else:
-        decide("augmentation", "medium" if short else "strong", "a short training" if short else "few training images")
+    decide("augmentation", *_augmentation(fingerprint, scale, training_images, short=short))
     decide("augmentation_flips", *flips_beside(fingerprint.mirrored))
     decide("quarter_turns", True, "square crops")
     decide("inversion", uneven and not both, _why_inverted(uneven, both))
     return settings, reasons
+
+
+def _longest(fingerprint: Fingerprint) -> int:
+    return max(fingerprint.median_height, fingerprint.median_width)
+
+
+def _thickness(fingerprint: Fingerprint, scale: float = 1.0) -> float:
+    """Of structures, in pixels at a scale; a middling one where it is not known."""
+    return (fingerprint.thickness or _WORKING_THICKNESS) * scale
+
+
+def _working_scale(fingerprint: Fingerprint, device: str) -> float:
+    """Large enough for the image as a whole and for its structures, and no larger."""
+    side, width = (_SIDE_ON_CPU, _THICKNESS_ON_CPU) if device == "cpu" else (_WORKING_SIDE, _WORKING_THICKNESS)
+    longest = _longest(fingerprint)
+    # Steps of 32 pixels, as crops have them: little of a crop that is the whole image is then filled up.
+    scale = 32 * round(max(side, longest * width / _thickness(fingerprint)) / 32) / longest
+    return round(scale, 4) if scale < 0.8 else 1.0
+
+
+def _crop(fingerprint: Fingerprint, scale: float) -> tuple[tuple[int, int], bool, str]:
+    """The size of a crop, whether it is the whole image, and why."""
+    thickness = _thickness(fingerprint, scale)
+    most = _SMALL_CROP if thickness < _WORKING_THICKNESS else _LARGEST_CROP
+    height, width = (max(1, round(side * scale)) for side in (fingerprint.median_height, fingerprint.median_width))
+    steps = 32 * math.ceil(height / 32), 32 * math.ceil(width / 32)
+    # What is far from square is cut into squares, which can be turned.
+    nearly_square = max(height, width) <= _NEARLY_SQUARE * min(height, width)
+    if fingerprint.largest_side * scale <= 1.25 * most and nearly_square:
+        return steps, True, "the whole image"
+    side = min(most, *steps)
+    wide = f"structures are {thickness:.0f} pixels wide at this scale"
+    return (side, side), False, f"{wide}, for which {most} x {most} at most show enough"
+
+
+def _augmentation(fingerprint: Fingerprint, scale: float, training_images: int, *, short: bool) -> tuple[str, str]:
+    """How strong it is, and why: strong affine maps tear structures a few pixels wide, and need long trainings to
+    pay.
+    """
+    if _thickness(fingerprint, scale) < _THIN:
+        return "medium", "thin lines" if fingerprint.thin else "narrow structures"
+    if training_images >= 40:
+        return "medium", f"{training_images} training images"
+    return ("medium", "a short training") if short else ("strong", "few training images")
 
 
 def _channels(fingerprint: Fingerprint) -> tuple[int, str]:

@@ -228,19 +228,8 @@ def resume(
         record = record.model_copy(update={"source": absolute_source(data)})
     placed = choose_device(device or config.device, config.precision)
     logger.info(f"on {placed}")
-    group = current_group()
-    group.check(placed)
-    if config.processes != group.size:
-        crops = config.plan.batch_size
-        logger.warning(
-            f"this training began in {_count(config.processes)} and goes on in {_count(group.size)}: a step now sees "
-            f"{crops * group.size} crops in place of {crops * config.processes}"
-        )
-    if config.deterministic and (then := threads_of(folder)) not in (None, placed.threads):
-        logger.warning(
-            f"this training began with {then} threads and goes on with {placed.threads}, which add up in another "
-            f"order: its weights will not be the bytes of an unbroken one; OMP_NUM_THREADS={then} keeps them"
-        )
+    current_group().check(placed)
+    _warn_of_another_machine(folder, config, placed)
     dataset = open_dataset(
         locate(record.source),
         record.data_options,
@@ -271,6 +260,21 @@ def resume(
             dataset=dataset,
         )
         return replace(training, dataset=dataset)
+
+
+def _warn_of_another_machine(run: Path, config: RunConfig, device: Device) -> None:
+    """Warn where a training goes on with what changes its steps or the bytes of its weights."""
+    if config.processes != (size := current_group().size):
+        crops = config.plan.batch_size
+        logger.warning(
+            f"this training began in {_count(config.processes)} and goes on in {_count(size)}: a step now sees "
+            f"{crops * size} crops in place of {crops * config.processes}"
+        )
+    if config.deterministic and (then := threads_of(run)) not in (None, device.threads):
+        logger.warning(
+            f"this training began with {then} threads and goes on with {device.threads}, which add up in another "
+            f"order: its weights will not be the bytes of an unbroken one; OMP_NUM_THREADS={then} keeps them"
+        )
 
 
 def _count(processes: int) -> str:
