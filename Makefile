@@ -79,7 +79,8 @@ locked: constraints.txt requirements.lock
 
 # Tests that take minutes and touch every package that an extra brings.
 SOME := tests/blocks tests/models/test_amsunet.py tests/models/test_contract.py tests/data tests/inference \
-	tests/training/test_train.py tests/evaluation/test_plots.py tests/evaluation/test_metrics.py tests/deployment
+	tests/interchange tests/training/test_train.py tests/evaluation/test_plots.py \
+	tests/evaluation/test_metrics.py tests/deployment
 
 # pyenv has a command for each Python that it keeps, and its variable says which of them that command runs.
 PYTHON_OF = PYENV_VERSION=$(1) python$(1)

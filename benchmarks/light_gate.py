@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from light_networks import NAMES, REFERENCE, same_network, variant
+from light_networks import CHANGED, NAMES, REFERENCE, same_network, variant
 
 from amsunet.atomic_io import write_json
+from amsunet.choices import ExportFormat, ExportPrecision
 from amsunet.deployment.exporters import ExportModule, missing_package, write_network
 from amsunet.device import Device, choose_device, environment
 from amsunet.errors import InputError
@@ -37,26 +38,34 @@ ROOT = Path(__file__).parents[1]
 UNIT = "unet@32"
 SIDE = 256
 RUNTIMES = ("onnx", "openvino")
+"""In float32: what the gate goes by."""
+FORMS: tuple[tuple[ExportFormat, ExportPrecision], ...] = (
+    ("openvino", "bfloat16"), ("openvino", "int8"), ("onnx", "int8"),
+)  # fmt: skip
+"""Told beside it, where the processor has them; of variants of one network they would say nothing new."""
 
 
-def exported(name: str, to: Any, folder: Path, threads: int) -> Callable[[], object]:
-    """A call of an exported network for one image of 256 x 256.
+def exported(
+    name: str, to: ExportFormat, precision: ExportPrecision, folder: Path, threads: int
+) -> Callable[[], object] | None:
+    """A call of an exported network for one image of 256 x 256; None where this processor lacks the precision.
 
     Args:
         name: Of the network.
         to: The format.
+        precision: Of what is computed.
         folder: To write it into.
         threads: Of the runtime.
     """
     torch.manual_seed(0)
     chosen = variant(name)
     network = build_network(chosen.model, {"in_channels": 3, "num_classes": 2, **chosen.options}).eval()
-    path = folder / f"{name}{ALL_SUFFIXES[to]}"
+    path = folder / f"{name}-{precision}{ALL_SUFFIXES[to]}"
     whole = ExportModule(for_inference(network), (0.5,) * 3, (0.2,) * 3)
-    write_network(whole, path, to, "float32", description="{}")
-    runtime = open_runtime(path, threads=threads)
     image = np.random.default_rng(0).integers(0, 256, (1, 3, SIDE, SIDE)).astype(np.float32)
-    return lambda: runtime(image)
+    write_network(whole, path, to, precision, description="{}", calibration=[image])
+    runtime = open_runtime(path, threads=threads)
+    return None if runtime.lacking else lambda: runtime(image)
 
 
 def measure(names: Sequence[str], threads: int, rounds: int, device: Device) -> list[dict[str, Any]]:
@@ -75,13 +84,15 @@ def measure(names: Sequence[str], threads: int, rounds: int, device: Device) -> 
         macs = count_macs(network, SIDE, SIDE)
         rows[name] = {"network": name, "parameters": count_parameters(network), "macs": macs}
         rows[name]["training_bytes"] = measure_cost(_plan(name), 2, device).memory
-    for to in RUNTIMES:
+    for to, precision in (*((to, "float32") for to in RUNTIMES), *FORMS):
         if missing_package(to):
             continue
+        key = f"{to}_seconds" if precision == "float32" else f"{to}_{precision}_seconds"
+        asked = [name for name in names if precision == "float32" or name not in CHANGED]
         with tempfile.TemporaryDirectory() as folder:
-            calls = {name: exported(name, to, Path(folder), threads) for name in names}
+            calls = {name: call for name in asked if (call := exported(name, to, precision, Path(folder), threads))}
             for name, seconds in measure_steps(calls, rounds).items():
-                rows[name][f"{to}_seconds"] = seconds
+                rows[name][key] = seconds
     steps = {(name, kind): step for name in names for kind, step in steps_by_precision(_plan(name), 2, device).items()}
     timed = measure_steps(steps, rounds)
     for name in names:
@@ -100,13 +111,13 @@ def _plan(name: str) -> Plan:
 
 
 def with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add each time's ratio to U-Net's at 32, and whether the network passes."""
+    """Add each time's ratio to U-Net's at 32, and whether the network passes: in float32 and in training."""
     of = {row["network"]: row for row in rows}
-    times = [f"{to}_seconds" for to in RUNTIMES if f"{to}_seconds" in rows[0]] + ["step_seconds"]
+    gate = [f"{to}_seconds" for to in RUNTIMES if f"{to}_seconds" in rows[0]] + ["step_seconds"]
     for row in rows:
-        for key in times:
+        for key in [key for key in row if key.endswith("_seconds")]:
             row[key.replace("seconds", "ratio")] = row[key] / of[UNIT][key]
-        row["passes"] = all(row[key] <= of[REFERENCE][key] for key in times)
+        row["passes"] = all(row[key] <= of[REFERENCE][key] for key in gate)
     return rows
 
 

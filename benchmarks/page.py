@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +52,12 @@ PATIENCE = 3_600_000
 _SMALL = 2 * 512**2
 """Pixels; larger images get a preview."""
 _DONE = "#strip li:is([data-state=done], [data-state=check])"
-_OPEN = """async ([entry, threads]) => {
+OPEN = """async ([entry, threads]) => {
   const { Engine } = await import("/engine.js");
   window.engine?.close();
   window.engine = await Engine.open(entry, { threads });
 }"""
-_PREDICT = """async (text) => {
+PREDICT = """async (text) => {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const begun = performance.now();
   let preview = null;
@@ -168,11 +168,20 @@ def measure_forms(browser: Browser, folder: Path, sizes: list[tuple[int, int]]) 
     return rows
 
 
-def write_other(name: str, folder: Path) -> PageNetwork:
-    """A network of the same kind that was not trained, which takes no less time."""
+def write_other(
+    name: str, folder: Path, model: str | None = None, options: Mapping[str, Any] | None = None
+) -> PageNetwork:
+    """A network of the same kind that was not trained, which takes no less time.
+
+    Args:
+        name: What it is called.
+        folder: To write it into.
+        model: Its model, where that is not its name.
+        options: Of the model.
+    """
     known = read_description(ModelRef.resolve(NETWORK).weights)
     assert known is not None
-    network = build_network(name, known.arguments).eval()
+    network = build_network(model or name, {**known.arguments, **(options or {})}).eval()
     whole = ExportModule(for_inference(network), known.preprocessing.mean, known.preprocessing.std)
     path = folder / f"{name}.onnx"
     write_network(whole, path, "onnx", "float32", description=known.model_dump_json())
@@ -194,12 +203,12 @@ def measure_networks(
             entry["work"] = entry["work"] or count_macs(build_network(name, {"num_classes": 2}), 256, 256) / 256**2
             for count in threads:
                 clock = Clock(browser)
-                page.evaluate(_OPEN, [entry, count])
+                page.evaluate(OPEN, [entry, count])
                 row = {"network": name, "threads": count, "open": clock.read(), "runs": []}
                 for width, height in [(64, 64), *sizes]:
                     content = base64.b64encode(image(width, height)).decode()
                     clock.start()
-                    run = page.evaluate(_PREDICT, content)
+                    run = page.evaluate(PREDICT, content)
                     row["runs"].append({"size": f"{width} x {height}"} | clock.read() | run)
                 rows.append(row)
                 print(row, flush=True)
