@@ -127,7 +127,7 @@ def fit(
     )
     callbacks.append(MidEpoch(run, crops, plan.batch_size * group.size, time_budget))
     trainer = _make_trainer(run, config, device, callbacks)
-    with _ends_told(run, plan, trainer, checkpointer):
+    with _ends_explained(run, plan, trainer, checkpointer):
         trainer.fit(
             module,
             DataLoader(part_of_batches(group, crops, plan.batch_size), plan.batch_size, drop_last=True),
@@ -162,7 +162,7 @@ def _open_training_images(
 
 
 @contextmanager
-def _ends_told(run: Path, plan: Plan, trainer: pl.Trainer, checkpointer: Checkpointer) -> Iterator[None]:
+def _ends_explained(run: Path, plan: Plan, trainer: pl.Trainer, checkpointer: Checkpointer) -> Iterator[None]:
     """Meanwhile tell ends of a training that are not its last step in this package's words."""
     try:
         with loss_described(run), quiet_threads("tensorboard"):  # where its disk is full it raises in this thread too
