@@ -23,7 +23,7 @@ from amsunet.data.images import read_image
 from amsunet.data.masks import IGNORE_INDEX
 from amsunet.data.options import DataOptions
 from amsunet.data.preprocessing import Preprocessing
-from amsunet.data.scan import warn_of_same_files
+from amsunet.data.scan import warn_of_blank, warn_of_same_files
 from amsunet.data.splits import assign_splits, deal_folds
 from amsunet.data.value_range import fixed_range
 from amsunet.data.volumes import slice_axis
@@ -175,7 +175,8 @@ def prepare(
         make_plan(fingerprint, images, settings, device=device, processes=current_group().size)
     )
     check_network(plan, dataset.convention.num_classes)
-    warnings = (*dataset.warnings, *warn_of_same_files(dataset.scans), *fingerprint.warnings, *leaks, *rare)
+    files = [*warn_of_same_files(dataset.scans), *warn_of_blank(dataset.scans, dataset.foreground_share())]
+    warnings = (*dataset.warnings, *files, *fingerprint.warnings, *leaks, *rare)
     return Preparation(dataset, dict(splits), fingerprint, plan, images, warnings, occurrence, dealt)
 
 
