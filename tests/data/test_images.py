@@ -113,6 +113,22 @@ def test_alpha_is_left_out(tmp_path: Path, mode: str) -> None:
     assert np.array_equal(read_mask(tmp_path / "a.png"), expected)
 
 
+def test_what_pages_may_be_is_advised_only_where_it_works(tmp_path: Path) -> None:
+    """Colours and masks are no channels, and pages of different sizes are one image, and smaller ones of it."""
+    path = tmp_path / "a.tif"
+    _pages(path)
+    with pytest.raises(InputError, match=r"or set --axes ZYX if they are images$"):
+        read_image(path)
+    _wide_pages(path)
+    with pytest.raises(InputError, match=r"or set --axes ZYX if they are those of the slices of its image$"):
+        read_mask(path)
+    with tifffile.TiffWriter(path) as writer:
+        for step in (1, 2):
+            writer.write(COLOUR[::step, ::step], photometric="rgb", metadata=None)
+    with pytest.raises(InputError, match=r"holds 2 pages of different sizes: save the one that is meant$"):
+        read_image(path)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_a_picture_in_transparency_alone_is_refused(tmp_path: Path, suffix: str) -> None:
     black, path = Image.new("RGB", (20, 24)), tmp_path / f"a{suffix}"
