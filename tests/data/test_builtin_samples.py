@@ -39,7 +39,7 @@ def test_an_unknown_sample_is_refused_with_the_known() -> None:
 
 def test_an_image_is_no_data_set(tmp_path: Path) -> None:
     (tmp_path / "a.PNG").write_bytes(b"any")
-    with pytest.raises(InputError, match=r"a\.PNG is one image: name the folder that holds it"):
+    with pytest.raises(InputError, match=r"a\.PNG is an image or a volume: name the folder that holds it"):
         check_exists(tmp_path / "a.PNG")
 
 

@@ -51,7 +51,7 @@ def check_exists(source: str | Path) -> None:
     from amsunet.data.image_file import is_image  # noqa: PLC0415 - which imports readers
 
     if is_image(path):
-        raise InputError(f"{path} is one image: name the folder that holds it and its mask, or a manifest.csv")
+        raise InputError(f"{path} is an image or a volume: name the folder that holds it and its mask")
 
 
 def locate(source: str | Path) -> Path:

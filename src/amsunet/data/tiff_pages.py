@@ -286,9 +286,9 @@ def _several(tiff: Any, pages: list[Any], path: Path, of_channels: str) -> Input
         if len({one.shape for one in pages}) > 1:  # as the levels of a pyramid that no tag calls so
             return InputError(f"{path} holds {count} pages of different sizes: save the one that is meant")
         if page.samplesperpixel > 1 or of_channels:  # colours, and masks, are no channels
-            what = "are those of the slices of its image" if of_channels else "are images"
+            whose = "are those of the slices of its image" if of_channels else "are images"
             way = setting(axes="ZYX" if len(stacked) == 1 else "TZYX")
-            return InputError(f"{path} {text}, or set {way} if they {what}")
+            return InputError(f"{path} {text}, or set {way} if they {whose}")
         ways = ("CYX", "ZYX") if len(stacked) == 1 else ("CZYX", "ZCYX")
         what = ("they are channels", "they are images") if len(stacked) == 1 else ("channels come first", "slices do")
         text += f", or set {setting(axes=ways[0])} if {what[0]}, {setting(axes=ways[1])} if {what[1]}"
