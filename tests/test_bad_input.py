@@ -73,7 +73,7 @@ def _truncated_jpeg(path: Path) -> None:
 
 BROKEN: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "mask of another size": (
-        "masks/03.png", lambda p: Image.new("L", (9, 7)).save(p), "48 x 40 pixels, its mask .* 9 x 7: export both"),
+        "masks/03.png", lambda p: Image.new("L", (9, 7)).save(p), "48 x 40 pixels, its mask .* 9 x 7: if both show"),
     "text named png": ("images/03.png", lambda p: p.write_text("no picture"), "is not an image, despite its suffix"),
     "truncated jpeg": ("images/03.png", _truncated_jpeg, r"is damaged \(.+\): copy it again"),
     "0 bytes": ("images/03.png", lambda p: p.write_bytes(b""), r"is empty \(0 bytes\): copy it again"),

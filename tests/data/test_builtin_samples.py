@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import amsunet.data
-from amsunet.data.builtin_samples import locate
+from amsunet.data.builtin_samples import check_exists, locate
 from amsunet.data.dataset import open_dataset
 from amsunet.errors import InputError
 
@@ -35,6 +35,12 @@ def test_a_sample_opens_without_a_word(name: str, classes: int, train: int, test
 def test_an_unknown_sample_is_refused_with_the_known() -> None:
     with pytest.raises(InputError, match=r"sample:lung is not found: choose one of sample:brain, sample:nuclei"):
         locate("sample:lung")
+
+
+def test_an_image_is_no_data_set(tmp_path: Path) -> None:
+    (tmp_path / "a.PNG").write_bytes(b"any")
+    with pytest.raises(InputError, match=r"a\.PNG is an image or a volume: name the folder that holds it"):
+        check_exists(tmp_path / "a.PNG")
 
 
 def test_a_path_stays_a_path() -> None:

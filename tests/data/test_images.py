@@ -113,6 +113,45 @@ def test_alpha_is_left_out(tmp_path: Path, mode: str) -> None:
     assert np.array_equal(read_mask(tmp_path / "a.png"), expected)
 
 
+def test_what_pages_may_be_is_advised_only_where_it_works(tmp_path: Path) -> None:
+    """Colours and masks are no channels, and pages of different sizes are one image, and smaller ones of it."""
+    path = tmp_path / "a.tif"
+    _pages(path)
+    with pytest.raises(InputError, match=r"or set --axes ZYX if they are images$"):
+        read_image(path)
+    _wide_pages(path)
+    with pytest.raises(InputError, match=r"or set --axes ZYX if they are those of the slices of its image$"):
+        read_mask(path)
+    with tifffile.TiffWriter(path) as writer:
+        for step in (1, 2):
+            writer.write(COLOUR[::step, ::step], photometric="rgb", metadata=None)
+    with pytest.raises(InputError, match=r"holds 2 pages of different sizes: save the one that is meant$"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_a_picture_in_transparency_alone_is_refused(tmp_path: Path, suffix: str) -> None:
+    black, path = Image.new("RGB", (20, 24)), tmp_path / f"a{suffix}"
+    black.putalpha(Image.fromarray(GREY))
+    black.save(path)
+    with pytest.raises(InputError, match="has one colour everywhere, and its picture in its transparency"):
+        read_image(path)
+    black.putalpha(Image.fromarray(np.uint8(255 * (GREY > 99))))  # a blank image, cut to a shape
+    black.save(path)
+    assert not read_image(path).any()
+
+
+@pytest.mark.parametrize("kind", ["P3", "P6"])
+@pytest.mark.parametrize("white", [255, 4095, 65535])
+def test_portable_colours_keep_their_bits(tmp_path: Path, kind: str, white: int) -> None:
+    values = (WIDE_COLOUR[..., :3] & white).astype(">u2" if white > 255 else np.uint8)
+    stored = values.tobytes() if kind == "P6" else b" ".join(str(value).encode() for value in values.ravel())
+    (tmp_path / "a.ppm").write_bytes(f"{kind} 20 24 {white}\n".encode() + stored)
+    image = read_image(tmp_path / "a.ppm")
+    assert image.dtype == (np.uint8 if white == 255 else np.uint16)
+    assert np.array_equal(image, np.round(values / white * np.iinfo(image.dtype).max))
+
+
 @pytest.mark.parametrize("suffix", [".png", ".gif", ".tif", ".bmp"])
 def test_palette_masks_are_read_as_indices_and_images_as_colours(tmp_path: Path, suffix: str) -> None:
     indices = (np.arange(48).reshape(6, 8) % 3).astype(np.uint8)
@@ -207,6 +246,10 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
                  r"holds 2 pages"),
     "empty.png": (lambda p: p.write_bytes(b""), r"is empty \(0 bytes\): copy it again"),
     "text.png": (lambda p: p.write_text("no picture"), r"is not an image, despite its suffix"),
+    "phone.jpg": (lambda p: p.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0"), r"is a HEIC image, .*: save it as PNG"),
+    "scan.png": (lambda p: p.write_bytes(bytes(128) + b"DICM"), r"is a DICOM file, despite its suffix: name it \.dcm"),
+    "page.jpg": (lambda p: p.write_text("\n<!DOCTYPE html>"), r"is a web page in place of the file"),
+    "pointer.tif": (lambda p: p.write_text("version https://git-lfs.github.com/spec/v1"), r"is a pointer of Git LFS"),
     "text.tif": (lambda p: p.write_text("no picture"), r"is damaged"),
     "huge.png": (_huge_png, r"has 50000 x 50000 pixels, more than the 500 million .*: cut it into tiles"),
     "three_pages.tif": (lambda p: tifffile.imwrite(p, np.stack([WIDE] * 3), photometric="minisblack"),

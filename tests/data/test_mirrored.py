@@ -75,6 +75,23 @@ def test_images_that_lack_one_of_them_do_not_hide_them(made):
     assert find_mirrored(dataset, dataset.scans)
 
 
+def test_sides_that_never_share_an_image(made):
+    """As a left or a right eye; not kinds of things that lie anywhere."""
+
+    def eye(seed, *, anywhere=False):
+        image, labels = _lungs(seed)
+        other = 1 + seed % 2
+        image, labels = np.where(labels == other, 60, image), np.where(labels == other, 0, labels)
+        if anywhere and seed % 4 > 1:
+            image, labels = image[:, ::-1], labels[:, ::-1]
+        return np.ascontiguousarray(image.astype(np.uint8)), np.ascontiguousarray(labels.astype(np.uint8))
+
+    dataset = made(eye)
+    assert find_mirrored(dataset, dataset.scans) == (("class 1", "class 2", "horizontal"),)
+    dataset = made(lambda seed: eye(seed, anywhere=True))
+    assert not find_mirrored(dataset, dataset.scans)
+
+
 @pytest.mark.parametrize(
     "scene",
     [
@@ -96,6 +113,13 @@ def test_names_may_give_sides(made):
     for names, sides in (
         (("left lung", "right lung"), True),
         (("lung_R", "lung_L"), True),
+        (("LLung", "RLung"), True),
+        (("lungL", "lungR"), True),
+        (("leftlung", "rightlung"), True),
+        (("Lt. kidney", "Rt. kidney"), True),
+        (("riñón izquierdo", "riñón derecho"), True),
+        (("왼쪽 폐", "오른쪽 폐"), True),
+        (("LV", "RV"), False),
         (("left lung", "right kidney"), False),
         (("left lung", "heart"), False),
     ):

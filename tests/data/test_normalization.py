@@ -40,6 +40,36 @@ def test_bright_outliers_stay_bright(dtype: type) -> None:
     assert _record(normalization="percentiles").normalize(image)[5, 5, 0] == 255
 
 
+@pytest.mark.parametrize(
+    ("dtype", "value", "place"),
+    [
+        (np.uint16, 65535, np.s_[90:93, 60:90]),
+        (np.uint16, 65535, np.s_[::16, ::16]),
+        (np.float32, -9999, np.s_[:, :30]),
+    ],
+    ids=["scale bar", "dead pixels", "no data"],
+)
+def test_a_value_drawn_into_a_deep_image_leaves_the_levels_to_the_others(
+    dtype: type, value: float, place: tuple[slice, slice]
+) -> None:
+    image = RNG.integers(100, 600, (96, 96, 1)).astype(dtype)
+    seen = np.ones(image.shape, bool)
+    image[place], seen[place] = value, False
+    out = _record(normalization="percentiles").normalize(image)
+    assert (out[~seen] == (255 if value > 0 else 0)).all()
+    assert len(np.unique(out[seen])) > 200
+
+
+def test_bright_objects_and_a_black_ground_keep_their_levels() -> None:
+    """A value at an end is left out only if few pixels have it, far from all others."""
+    image = RNG.integers(100, 600, (96, 96, 1)).astype(np.uint16)
+    image[:40] = 5000
+    assert _record(normalization="percentiles").normalize(image)[50:].max() < 40
+    ground = np.zeros((96, 96, 1), np.uint16)
+    ground[:30] = RNG.integers(5000, 5050, (30, 96, 1))
+    assert _record(normalization="percentiles").normalize(ground)[:30].min() > 240
+
+
 def test_percentiles_stretch_a_dark_image_and_depth_does_not() -> None:
     dark = RNG.integers(0, 40, (50, 50, 1), dtype=np.uint8)
     assert _record(normalization="percentiles").normalize(dark).max() == 255

@@ -9,7 +9,7 @@ from made_tiff import without_extra_samples
 from PIL import Image
 
 from amsunet.data.discovery.layout import Sample
-from amsunet.data.scan import scan_samples, warn_of_same_files, with_same_channels
+from amsunet.data.scan import scan_samples, warn_of_blank, warn_of_same_files, with_same_channels
 from amsunet.memory import MemoryBudget
 
 
@@ -87,6 +87,29 @@ def test_masks_that_are_all_equal_or_equal_their_images_are_warned_of(save, tmp_
     apart[1] = Sample("1", masks[1], {"": masks[1]})
     (text,) = warn_of_same_files(scan_samples(apart)[0])
     assert text.startswith(f"1 mask equals its image, as {masks[1]}")
+
+
+def test_blank_images_whose_masks_mark_something_are_warned_of(save, tmp_path):
+    blank, other = np.full((32, 32), 7, np.uint8), np.arange(1024, dtype=np.uint8).reshape(32, 32)
+    mask = save(tmp_path / "mask.png", other)
+    samples = [Sample(name, save(tmp_path / f"{name}.png", image), {"": mask})
+               for name, image in (("a", blank), ("b", other), ("c", blank))]  # fmt: skip
+    scans, _ = scan_samples(samples)
+    (text,) = warn_of_blank(scans, {"a": 0.0, "b": 0.2, "c": 0.2})
+    assert text.startswith(f"1 image holds one value everywhere, and the mask marks something, as {tmp_path / 'c.png'}")
+    assert warn_of_blank(scans, {"a": 0.0, "b": 0.2, "c": 0.0}) == []
+
+
+def test_dead_pixels_make_no_two_images_look_the_same(save, tmp_path):
+    rng = np.random.default_rng(0)
+    mask = save(tmp_path / "mask.png", np.zeros((64, 64), np.uint8))
+    samples = []
+    for name in "ab":
+        image = rng.integers(0, 500, (4, 4)).astype(np.uint16).repeat(16, 0).repeat(16, 1)
+        image[5, 7] = image[40, 3] = 65535
+        samples.append(Sample(name, save(tmp_path / f"{name}.png", image), {"": mask}))
+    a, b = (scan.thumbnail.ravel() for scan in scan_samples(samples)[0])
+    assert a @ b < 0.5
 
 
 def test_an_image_without_room_is_its_own_failure(tmp_path, monkeypatch):

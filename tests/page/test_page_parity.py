@@ -150,6 +150,21 @@ def test_luma_is_rounded_as_in_the_package(blank_once):
         assert np.array_equal(taken(found).reshape(500, 300, 1), with_channels(image, 1))
 
 
+@pytest.mark.parametrize(("dtype", "value"), [(np.uint16, 65535), (np.float32, -9999), (np.uint16, 3000)])
+def test_a_value_drawn_into_an_image_is_left_out_of_its_range_as_in_the_package(dtype, value, blank_once):
+    image = np.random.default_rng(5).integers(100, 600, (70, 90, 1)).astype(dtype)
+    image[60:63, 50:80] = value  # far enough from all others, or not
+    found = run(
+        blank_once,
+        "const {findRange} = await import('/normalize.js');"
+        "const image = {width: 90, height: 70, channels: 1, samples: given($[0])};"
+        "return findRange(image, 'percentiles', image);",
+        given(image),
+    )
+    expected = find_range(image, "percentiles", image)
+    assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (47, 33), (128, 128), (97, 255), (67, 66), (66, 66), (300, 5)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_bytes_are_resized_to_the_bit(size, channels, blank_once):

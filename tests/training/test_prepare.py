@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -66,6 +68,21 @@ def test_test_images_do_not_shape_the_plan(tmp_path):
 def test_too_few_images_are_refused_with_the_numbers(tmp_path, count):
     with pytest.raises(InputError, match="leaves 1 images to train and 0 to validate"):
         prepare(_write(tmp_path, count), device="cpu")
+
+
+def test_a_single_stack_is_split_only_as_the_refusal_advises(tmp_path):
+    rng, path = np.random.default_rng(0), {name: tmp_path / name / "stack.tif" for name in ("images", "masks")}
+    for name, pages in (
+        ("images", rng.integers(0, 99, (6, 40, 48))),
+        ("masks", rng.integers(0, 2, (6, 5, 6)).repeat(8, 1).repeat(8, 2)),
+    ):
+        path[name].parent.mkdir()
+        tifffile.imwrite(path[name], pages.astype(np.uint8), photometric="minisblack")
+    with pytest.raises(InputError, match=r"leaves 6 images to train and 0 .* slices of a stack stay together") as found:
+        prepare(tmp_path, device="cpu", data_options=DataOptions(axes="ZYX"))
+    (pattern,) = map(ast.literal_eval, re.findall(r"group=(\S+) splits them", str(found.value)))
+    prepared = prepare(tmp_path, device="cpu", data_options=DataOptions(axes="ZYX", group=pattern))
+    assert prepared.of("val")
 
 
 def test_overrides_and_mask_options_arrive(tmp_path):

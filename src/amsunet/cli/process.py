@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 
 from amsunet.console import shown
 from amsunet.memory import keep_freed_memory, require_addresses
+from amsunet.process_state import without_warnings
 from amsunet.wording import spelled_for
 
 _ENVIRONMENT = {
@@ -32,6 +33,7 @@ def process_prepared() -> Iterator[None]:
         keep_freed_memory()
         settings.enter_context(spelled_for("shell"))
         settings.enter_context(shown())
+        settings.enter_context(without_warnings("PIL"))  # of damaged tags beside pixels that are read
         yield
 
 

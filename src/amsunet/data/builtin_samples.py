@@ -48,6 +48,10 @@ def check_exists(source: str | Path) -> None:
     refuse_irregular(path)
     if kind := describe_other(path):
         raise InputError(f"{path} is {kind}")
+    from amsunet.data.image_file import is_image  # noqa: PLC0415 - which imports readers
+
+    if is_image(path):
+        raise InputError(f"{path} is an image or a volume: name the folder that holds it and its mask")
 
 
 def locate(source: str | Path) -> Path:

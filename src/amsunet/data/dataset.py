@@ -20,7 +20,8 @@ from amsunet.data.masks.mask_cache import MaskCache
 from amsunet.data.masks.rules import absent_classes, find_convention
 from amsunet.data.masks.summary import MaskSummary
 from amsunet.data.options import DataOptions, MaskOptions
-from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, turned_apart, with_same_channels
+from amsunet.data.pixel_grid import warn_of_turned_apart
+from amsunet.data.scan import Problem, Scan, mixed_depths, scan_samples, with_same_channels
 from amsunet.data.spacing import describe_spacings
 from amsunet.data.volumes import expand_volumes
 from amsunet.errors import InputError
@@ -150,7 +151,8 @@ def open_dataset(
     if unreadable and not allow_problems:
         raise InputError(_refusal(unreadable, len(scans), source))
     problems += unreadable
-    warnings = [*layout.warnings, *absent, *mixed_depths(scans), *turned_apart(scans), *filter(None, [spacing_warning])]
+    warnings = [*layout.warnings, *absent, *mixed_depths(scans), *warn_of_turned_apart(scans)]
+    warnings += filter(None, [spacing_warning])
     return Dataset(
         str(source), tuple(scans), convention, tuple(problems), tuple(warnings), tuple(notes), tuple(mask_notes),
         Counter(sample.volume for sample in samples if sample.volume is not None), layout.channels, masks

@@ -19,8 +19,9 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from amsunet.data import tiff, tiff_pages
 from amsunet.data.channel_files import first_channel, split_channels
 from amsunet.data.containers import file_of, find_address
+from amsunet.data.discovery.other_formats import describe_content
 from amsunet.data.image_header import MAXIMUM_PIXELS, NO_MEMORY, claim_of, refuse_claim
-from amsunet.data.orientation import orientation_of_page
+from amsunet.data.orientation import known_orientation, orientation_of_page
 from amsunet.errors import InputError
 from amsunet.memory import is_out_of_memory
 from amsunet.process_state import Borrowed, quiet
@@ -97,10 +98,13 @@ def read_errors(path: Path) -> Iterator[None]:
     except PermissionError:
         raise InputError(f"{path} may not be read: change its permissions") from None
     except UnidentifiedImageError:
-        raise InputError(f"{path} is not an image, despite its suffix: remove it or save it again") from None
+        reason = describe_content(file) or "not an image, despite its suffix: remove it or save it again"
+        raise InputError(f"{path} is {reason}") from None
     except InputError:
         raise
     except Exception as error:
+        if is_image(file) and (kind := describe_content(file)):
+            raise InputError(f"{path} is {kind}") from None
         # A damaged file makes decoders raise anything: struct.error, TypeError, IndexError, ...
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path} is damaged ({reason}): copy it again from where it came") from error
@@ -204,5 +208,6 @@ def orientation_of(path: Path) -> int:
             with open_tiff(path) as opened:
                 return orientation_of_page(tiff_pages.image_pages(opened)[0])
         with open_regular(path) as file:
-            return int(Image.Image.getexif(_identify(file)).get(ORIENTATION, 1))  # that of PNG would read all pixels
+            exif = Image.Image.getexif(_identify(file))  # that of PNG would read all pixels
+            return known_orientation(exif.get(ORIENTATION, 1))
     return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,8 +26,12 @@ from amsunet.data.missing_rows import refuse_missing_rows
 from amsunet.data.orientation import upright
 from amsunet.errors import InputError
 from amsunet.optional import require
+from amsunet.regular_file import read_regular
 
 Array = npt.NDArray[Any]
+_EIGHT_BITS, _SIXTEEN_BITS = 255, 65535
+_SHADES = 16
+"""Levels of transparency, from more of which on it is a picture and no shape."""
 
 
 def read_image(path: Path) -> Array:
@@ -117,8 +122,7 @@ def _decode(path: Path) -> Array:
     try:
         with open_picture(path) as picture:
             array = decode_picture(picture, path, as_image=True)
-            has_alpha = array.ndim == 3 and array.shape[2] in (2, 4) and not isinstance(picture, TiffImageFile)
-            return array[..., :-1] if has_alpha else array
+            return array if isinstance(picture, TiffImageFile) else _without_alpha(array, path)
     except UnidentifiedImageError:
         if not is_tiff(path):
             raise
@@ -148,6 +152,8 @@ def decode_picture(picture: ImageFile.ImageFile, path: Path, *, as_image: bool) 
     if isinstance(picture, PngImageFile) and "RGB" in picture.mode and (kind := _wide_kind(picture)):
         pixels = _wide_grey(picture) if "LA" in kind else _wide_colours(path, picture.mode)
         return upright(pixels, picture.getexif().get(ORIENTATION, 1))
+    if picture.format == "PPM" and picture.mode == "RGB" and _white_of_ppm(picture) > _EIGHT_BITS:
+        return _wide_ppm(picture, path)
     picture.load()
     refuse_missing_rows(path, picture)
     array = _by_pillow(picture, palette_as_colour=as_image)
@@ -182,6 +188,20 @@ def _wide_grey(picture: PngImageFile) -> Array:
     return np.array(picture).view(">u2").astype(np.uint16)
 
 
+def _white_of_ppm(picture: ImageFile.ImageFile) -> int:
+    args = picture.tile[0].args
+    return int(args[-1]) if isinstance(args, tuple) and isinstance(args[-1], int) else _EIGHT_BITS
+
+
+def _wide_ppm(picture: ImageFile.ImageFile, path: Path) -> Array:
+    """Colours of more than 8 bits, of which Pillow keeps only the high ones; white as in its 16-bit grey images."""
+    tile, shape = picture.tile[0], (picture.height, picture.width, 3)
+    stored = read_regular(path)[tile.offset :]
+    plain = tile.codec_name == "ppm_plain"
+    values = np.array(stored.split(), np.uint16) if plain else np.frombuffer(stored, ">u2", math.prod(shape))
+    return np.round(values.reshape(shape) / _white_of_ppm(picture) * _SIXTEEN_BITS).astype(np.uint16)
+
+
 def decode_tiff(path: Path, picture: TiffImageFile | None = None, *, as_image: bool = False) -> Array:
     """Decode a TIFF, by Pillow if that keeps all of its values, else by tifffile.
 
@@ -206,8 +226,24 @@ def decode_tiff(path: Path, picture: TiffImageFile | None = None, *, as_image: b
             raise InputError(f"{path} {obstacle}", code="channels")
         with _compression_errors(path, page):
             array = _decode_page(page, path, picture, palette_as_colour=as_image)
-        has_alpha = as_image and array.ndim == 3 and array.shape[2] in (2, 4)
-        return array[..., :-1] if has_alpha else array
+        return _without_alpha(array, path) if as_image else array
+
+
+def _without_alpha(array: Array, path: Path) -> Array:
+    """An image without its transparency, if it has any.
+
+    Raises:
+        InputError: If that would leave nothing: a drawing in shades of transparency, of one colour.
+    """
+    if array.ndim == 2 or array.shape[2] not in (2, 4):
+        return array
+    colours, alpha = array[..., :-1], array[..., -1]
+    if (colours == colours[0, 0]).all() and len(np.unique(alpha)) > _SHADES:
+        raise InputError(
+            f"{path} has one colour everywhere, and its picture in its transparency, which is left out: save it "
+            "without transparency"
+        )
+    return colours
 
 
 def _decode_page(page: Any, path: Path, picture: TiffImageFile | None, *, palette_as_colour: bool) -> Array:

@@ -23,6 +23,8 @@ _LOOKED_AT = 48
 """Most images that are compared."""
 _FEWEST = 3
 """Least number of images that show both classes."""
+_FEWEST_APART = 6
+"""Least number of images of each class, where no image shows both, as of one eye or one hand."""
 _SAME_SIDE = 0.95
 """Share of images in which they keep their sides."""
 _APART = 1.5
@@ -33,7 +35,18 @@ _SIZES = 2.5
 """Largest ratio of their areas, and of their extents along and across the axis."""
 _ALIKE = 1.0
 """Largest difference in brightness, in standard deviations within the classes."""
-_SIDES = (("left", "right"), ("l", "r"), ("links", "rechts"), ("linke", "rechte"), ("gauche", "droite"), ("os", "od"))
+_SIDES = {
+    frozenset(pair)
+    for pair in (
+        *(("left", "right"), ("l", "r"), ("lt", "rt"), ("os", "od"), ("links", "rechts"), ("linke", "rechte")),
+        *(("gauche", "droite"), ("gauche", "droit"), ("sinistra", "destra"), ("sinistro", "destro")),
+        *(("izquierda", "derecha"), ("izquierdo", "derecho"), ("esquerda", "direita"), ("esquerdo", "direito")),
+    )
+}
+"""Words for sides."""
+_WITHIN = (("left", "right"), ("왼", "오른"), ("좌", "우"), ("左", "右"))
+"""The same where they may be a part of a word."""
+_CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 @dataclass(frozen=True)
@@ -53,7 +66,8 @@ class _Shape:
 def find_mirrored(dataset: Dataset, scans: Sequence[Scan]) -> tuple[tuple[str, str, Axis], ...]:
     """Find pairs of classes that are mirror images of each other.
 
-    They are found by their names, or by their places, sizes and brightness where each keeps its side of the image.
+    They are found by their names, or by their places, sizes and brightness where each keeps its side of the image: in
+    images that show both, or in many of which each shows one.
 
     Args:
         dataset: The data set.
@@ -69,7 +83,9 @@ def find_mirrored(dataset: Dataset, scans: Sequence[Scan]) -> tuple[tuple[str, s
     found: list[tuple[str, str, Axis]] = []
     for a, b in combinations(range(1, len(names)), 2):
         both = [(here[a], here[b]) for here in shapes if a in here and b in here]
-        if len(both) >= _FEWEST and (axis := _mirror_axis(both)):
+        apart = [*zip(*([here[label] for here in shapes if label in here] for label in (a, b)), strict=False)]
+        enough = len(both) >= _FEWEST or (not both and len(apart) >= _FEWEST_APART)
+        if enough and (axis := _mirror_axis(both or apart)):
             found.append((names[a], names[b], axis))
         elif _are_sides(names[a], names[b]):
             found.append((names[a], names[b], "horizontal"))
@@ -114,9 +130,12 @@ def _mirror_axis(both: Sequence[tuple[_Shape, _Shape]]) -> Axis | None:
 
 def _are_sides(a: str, b: str) -> bool:
     """Whether two names differ in a word for left and right alone."""
-    words = [re.split(r"[^a-z]+", name.lower()) for name in (a, b)]
+    here, there = a.lower(), b.lower()
+    if any(one in here and here.replace(one, other) == there for pair in _WITHIN for one, other in (pair, pair[::-1])):
+        return True
+    words = [re.split(r"[^a-z]+", _CAMEL_CASE.sub(" ", name).lower()) for name in (a, b)]
     differ = {frozenset(pair) for pair in zip(*words, strict=False) if len({*pair}) > 1}
-    return len(words[0]) == len(words[1]) and len(differ) == 1 and differ <= {frozenset(pair) for pair in _SIDES}
+    return len(words[0]) == len(words[1]) and len(differ) == 1 and differ <= _SIDES
 
 
 def _shapes(dataset: Dataset, scan: Scan) -> dict[int, _Shape]:
@@ -126,7 +145,7 @@ def _shapes(dataset: Dataset, scan: Scan) -> dict[int, _Shape]:
 
 def _measure(image: Array, labels: Array, num_classes: int) -> Iterator[tuple[int, _Shape]]:
     size = np.array(labels.shape)
-    top = np.iinfo(image.dtype).max if image.dtype.kind == "u" else 1.0
+    top = float(np.ptp(image)) or 1.0
     for label in range(1, num_classes):
         places = np.argwhere(labels == label)
         if len(places):

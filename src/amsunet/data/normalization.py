@@ -16,6 +16,11 @@ from amsunet.errors import InputError
 _MAXIMUM_SAMPLED_PIXELS = 1_000_000
 _FAR = 100
 """A few values that lie this many ranges outside would leave three levels to all others, which are noise then."""
+_GAP = 8
+"""So many ranges away from all other values, one at either end would leave few levels to them."""
+_MOST_DRAWN, _MOST_UNSEEN = 0.05, 0.5
+"""Largest share of pixels of such a value: at the upper end a scale bar or text drawn into the image, or dead pixels;
+at the lower end what stands for no data."""
 _DARK = 0.3
 """Mean, in 0 ... 1, to which ``gamma`` brightens darker images."""
 _SMALLEST_GAMMA = 0.4
@@ -94,7 +99,7 @@ def find_range(
         return IntensityRange(min(part.low for part in parts), max(part.high for part in parts), 1.0, channels=parts)
     step = max(1, int(np.ceil(np.sqrt(image.shape[0] * image.shape[1] / _MAXIMUM_SAMPLED_PIXELS))))
     sampled = image[::step, ::step]
-    low, high = _nearly_all(sampled)
+    low, high = nearly_all(sampled)
     if high <= low:  # nearly all pixels are equal
         low, high = float(image.min()), float(image.max())
         return IntensityRange(low, high if high > low else low + 1.0, 1.0)
@@ -116,15 +121,28 @@ def _lifting(mean: float) -> float:
     return max(_SMALLEST_GAMMA, np.log(_DARK) / np.log(mean)) if 0 < mean < _DARK else 1.0
 
 
-def _nearly_all(values: Array) -> tuple[float, float]:
+def nearly_all(values: Array) -> tuple[float, float]:
     """The 0.5th to 99.5th percentile; in deep images wider if rarer values lie far outside, so that noise does not fill
-    the levels.
+    the levels, but for one value that was drawn into them or stands for no data.
     """
+    if values.dtype != np.uint8:
+        values = _without_drawn(values)
     least, low, high, most = (float(value) for value in np.percentile(values, (0.05, 0.5, 99.5, 99.95)))
     if values.dtype == np.uint8:
         return low, high
     span = _FAR * (high - low)
     return least if high - least > span else low, most if most - low > span else high
+
+
+def _without_drawn(values: Array) -> Array:
+    for end, share in ((values.max(), _MOST_DRAWN), (values.min(), _MOST_UNSEEN)):
+        rest = values[values != end]
+        if not 0 < values.size - rest.size <= share * values.size:
+            continue
+        low, high = (float(value) for value in np.percentile(rest, (0.5, 99.5)))
+        if high > low and max(low - float(end), float(end) - high) > _GAP * (high - low):
+            values = rest
+    return values
 
 
 def _range_by_depth(image: Array, known: tuple[ValueRange, ...]) -> IntensityRange:

@@ -10,10 +10,15 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 
+def known_orientation(value: Any) -> int:
+    """The value of tag 274 as one of the eight that are defined; cameras write 0 where they do not know, 1 here."""
+    return int(value) if value in range(1, 9) else 1
+
+
 def orientation_of_page(page: Any) -> int:
     """The orientation of a stored page of a TIFF; 1 is upright."""
     tag = page.tags.get(274)
-    return int(tag.value) if tag else 1
+    return known_orientation(tag.value if tag else 1)
 
 
 def upright(array: Array, orientation: int) -> Array:

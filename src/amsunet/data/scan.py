@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from amsunet.data.channels import Names, channel_names, describe_channels
 from amsunet.data.discovery.layout import Sample
-from amsunet.data.image_file import count_pixels, memory_errors, orientation_of
+from amsunet.data.image_file import count_pixels, memory_errors
 from amsunet.data.image_spacing import spacing_of
 from amsunet.data.images import Array, read_image
 from amsunet.data.masks.files import Reading
 from amsunet.data.masks.mask_cache import MaskCache
 from amsunet.data.masks.summary import MaskSummary, summarise
+from amsunet.data.normalization import nearly_all
+from amsunet.data.pixel_grid import is_turned_apart, refuse_other_size
 from amsunet.data.spacing import Spacing
 from amsunet.data.thumbnail import detail_of, grey_of, thumbnail_of
 from amsunet.data.value_range import ValueRange, common_range, values_of
@@ -160,18 +163,6 @@ def mixed_depths(scans: Iterable[Scan]) -> list[str]:
     ]
 
 
-def turned_apart(scans: Iterable[Scan]) -> list[str]:
-    """Warn of images whose orientation differs from that of their masks."""
-    found = [scan.sample for scan in scans if scan.turned_apart]
-    if not found:
-        return []
-    mask = next(iter(found[0].masks.values()))
-    return [
-        f"{len(found)} images are stored in another orientation than their masks (orientation of {found[0].image} is "
-        f"{orientation_of(found[0].image)}, of {mask} {orientation_of(mask)}): both were turned upright; check them"
-    ]
-
-
 def warn_of_same_files(scans: Sequence[Scan]) -> list[str]:
     """Warn if all masks are equal, or masks equal their images, and name two files."""
     warnings = []
@@ -184,6 +175,24 @@ def warn_of_same_files(scans: Sequence[Scan]) -> list[str]:
         many = "1 mask equals its image" if len(same) == 1 else f"{len(same)} masks equal their images"
         warnings.append(f"{many}, as {mask} and {same[0].image}: check them")
     return warnings
+
+
+def warn_of_blank(scans: Sequence[Scan], shares: Mapping[str, float]) -> list[str]:
+    """Warn of images that hold one value everywhere, where their masks mark something.
+
+    Args:
+        scans: The scans of a data set.
+        shares: The share of foreground of each sample, by its name.
+    """
+    found = [scan for scan in scans if scan.values.low == scan.values.high and shares[scan.sample.name] > 0]
+    if not found:
+        return []
+    many = "1 image holds" if len(found) == 1 else f"{len(found)} images hold"
+    first = found[0]
+    return [
+        f"{many} one value everywhere, and the mask marks something, as {first.sample.image} ({first.values.low:g}): "
+        "copy it again from where it came, or remove it with its mask"
+    ]
 
 
 def _in_shares(scans: list[Scan]) -> list[Scan]:
@@ -216,14 +225,14 @@ def _scan(sample: Sample, apart: bool, cache: MaskCache) -> Scan:
     masks, mask_checksum = {}, hashlib.sha1(usedforsecurity=False)
     for name, path in sample.masks.items():
         file = cache.open(sample, name, apart=apart)
-        _refuse_other_size(image, file.pixels, sample.image, path)
+        refuse_other_size(image, file.pixels, sample.image, path)
         for part in (file.pixels, file.palette, file.alpha):
             mask_checksum.update(b"" if part is None else np.ascontiguousarray(part).data)
         masks[name] = summarise(file, path, image)
     inside = image.reshape(-1, channels)
     if sample.roi is not None:
         roi = cache.region(sample.roi)
-        _refuse_other_size(image, roi, sample.image, sample.roi)
+        refuse_other_size(image, roi, sample.image, sample.roi)
         if not roi.any():
             raise InputError(
                 f"{sample.roi} holds no field of view: save it as 0 outside, 255 inside",
@@ -231,7 +240,7 @@ def _scan(sample: Sample, apart: bool, cache: MaskCache) -> Scan:
             )
         inside = image[roi]
     mean, std = _mean_and_deviation(inside)
-    grey = grey_of(image)
+    grey = _without_outliers(grey_of(image), image.dtype)
     names = channel_names(sample.image, channels)
     coloured = channels == 3 and not names and not (image == image[..., :1]).all()
     return Scan(
@@ -242,7 +251,7 @@ def _scan(sample: Sample, apart: bool, cache: MaskCache) -> Scan:
         coloured,
         values_of(image),
         _channel_balance(image),
-        any(_turned_apart(sample.image, path, square=height == width) for path in sample.masks.values()),
+        any(is_turned_apart(sample.image, path, square=height == width) for path in sample.masks.values()),
         tuple(mean.tolist()),
         tuple(std.tolist()),
         masks,
@@ -254,24 +263,12 @@ def _scan(sample: Sample, apart: bool, cache: MaskCache) -> Scan:
     )
 
 
-def _refuse_other_size(image: Array, mask: Array, image_path: Path, mask_path: Path) -> None:
-    if mask.shape[:2] == image.shape[:2]:
-        return
-    remedy = "export both at the same size"
-    turns = {"image": orientation_of(image_path), "mask": orientation_of(mask_path)}
-    turned = [name for name, turn in turns.items() if turn > 4]
-    if mask.shape[:2] == image.shape[1::-1] and len(turned) == 1:
-        remedy = f"only the {turned[0]} is marked as turned (orientation {turns[turned[0]]}): save both upright"
-    raise InputError(
-        f"{image_path} has {image.shape[1]} x {image.shape[0]} pixels, its mask {mask_path} "
-        f"{mask.shape[1]} x {mask.shape[0]}: {remedy}",
-        code="size",
-    )
-
-
-def _turned_apart(image: Path, mask: Path, *, square: bool) -> bool:
-    turns = orientation_of(image), orientation_of(mask)
-    return turns[0] != turns[1] and (square or (turns[0] > 4) == (turns[1] > 4))
+def _without_outliers(grey: Array, stored: np.dtype[Any]) -> Array:
+    """A deep image in grey whose few values far outside, as of dead pixels, do not hide the rest from a thumbnail."""
+    if stored == np.uint8:
+        return grey
+    low, high = nearly_all(grey[:: max(1, len(grey) // _SAMPLED_SIDE)])
+    return np.clip(grey, 2 * low - high, 2 * high - low) if high > low else grey
 
 
 def _channel_balance(image: Array) -> float:

@@ -264,7 +264,7 @@ def _alike(pages: list[Any], path: Path) -> list[Any]:
 
 
 def _several(tiff: Any, pages: list[Any], path: Path, of_channels: str) -> InputError:
-    """The error about a file of several pages of which one image is wanted."""
+    """The error about a file of several pages of which one image is wanted, or one mask, with ``of_channels``."""
     count, page, stacked = len(pages), pages[0], _stacked(tiff, pages)
     each, code = "save each page as a file of its own", ""
     axes = "".join(letter for letter, _ in stacked)
@@ -283,6 +283,12 @@ def _several(tiff: Any, pages: list[Any], path: Path, of_channels: str) -> Input
             text = f"holds 3 pages: if these are red, green and blue, save them as RGB; else {each}"
         else:
             text = f"holds {count} pages: {each}"
+        if len({one.shape for one in pages}) > 1:  # as the levels of a pyramid that no tag calls so
+            return InputError(f"{path} holds {count} pages of different sizes: save the one that is meant")
+        if page.samplesperpixel > 1 or of_channels:  # colours, and masks, are no channels
+            whose = "are those of the slices of its image" if of_channels else "are images"
+            way = setting(axes="ZYX" if len(stacked) == 1 else "TZYX")
+            return InputError(f"{path} {text}, or set {way} if they {whose}")
         ways = ("CYX", "ZYX") if len(stacked) == 1 else ("CZYX", "ZCYX")
         what = ("they are channels", "they are images") if len(stacked) == 1 else ("channels come first", "slices do")
         text += f", or set {setting(axes=ways[0])} if {what[0]}, {setting(axes=ways[1])} if {what[1]}"

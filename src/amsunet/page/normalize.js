@@ -11,6 +11,11 @@ import { describeRange, evidentRange, shows, valuesOf } from "./value_range.js";
 const MOST_SAMPLED = 1_000_000;
 /** A few values that lie this many ranges outside would leave three levels to all others. */
 const FAR = 100;
+/** So many ranges away from all other values, one at either end would leave few levels to them. */
+const GAP = 8;
+/** Largest share of pixels of such a value, at the upper end and at the lower one. */
+const MOST_DRAWN = 0.05;
+const MOST_UNSEEN = 0.5;
 /** Mean, in 0 ... 1, to which `gamma` brightens darker images. */
 const DARK = 0.3;
 const SMALLEST_GAMMA = 0.4;
@@ -156,16 +161,35 @@ function lifting(brightness) {
 }
 
 /**
- * The 0.5th to 99.5th percentile; in deep images wider if rarer values lie far outside.
+ * The 0.5th to 99.5th percentile; in deep images wider if rarer values lie far outside, but for one value that was drawn
+ * into them or stands for no data.
  *
- * @param {Samples} values
+ * @param {Samples} all
  * @returns {[number, number]}
  */
-function nearlyAll(values) {
+function nearlyAll(all) {
+  const values = all instanceof Uint8Array ? all : withoutDrawn(all);
   const [least, low, high, most] = quantiles(values, [0.05, 0.5, 99.5, 99.95].map((percent) => percent / 100));
   if (values instanceof Uint8Array) return [low, high];
   const span = FAR * (high - low);
   return [high - least > span ? least : low, most - low > span ? most : high];
+}
+
+/**
+ * @param {Uint16Array | Float32Array} all
+ * @returns {Uint16Array | Float32Array}
+ */
+function withoutDrawn(all) {
+  let values = all;
+  for (const [name, share] of /** @type {const} */ ([["most", MOST_DRAWN], ["least", MOST_UNSEEN]])) {
+    const end = extremes(values)[name];
+    const rest = values.filter((value) => value !== end);
+    const count = values.length - rest.length;
+    if (count === 0 || count > share * values.length) continue;
+    const [low, high] = quantiles(rest, [0.005, 0.995]);
+    if (high > low && Math.max(low - end, end - high) > GAP * (high - low)) values = rest;
+  }
+  return values;
 }
 
 /**

@@ -14,6 +14,7 @@ import numpy as np
 
 from amsunet.data.builtin_samples import locate
 from amsunet.data.class_occurrence import ClassOccurrence
+from amsunet.data.containers import find_address
 from amsunet.data.dataset import Dataset, open_dataset
 from amsunet.data.discovery.layout import Sample, Split
 from amsunet.data.duplicates import keep_together, warn_of_repeats
@@ -23,7 +24,7 @@ from amsunet.data.images import read_image
 from amsunet.data.masks import IGNORE_INDEX
 from amsunet.data.options import DataOptions
 from amsunet.data.preprocessing import Preprocessing
-from amsunet.data.scan import warn_of_same_files
+from amsunet.data.scan import warn_of_blank, warn_of_same_files
 from amsunet.data.splits import assign_splits, deal_folds
 from amsunet.data.value_range import fixed_range
 from amsunet.data.volumes import slice_axis
@@ -160,7 +161,7 @@ def prepare(
         raise InputError(
             f"{data} leaves {counts['train']} images to train and {counts['val']} to validate: "
             "give it more images with masks (of more than one patient, where patients are known; images that look the "
-            "same count as one)"
+            f"same count as one){_of_few_stacks(dataset)}"
         )
     fingerprint = take_fingerprint(dataset, {name for name, split in splits.items() if split in ("train", "val")})
     occurrence = ClassOccurrence.of(dataset.scans, dataset.convention)
@@ -175,8 +176,17 @@ def prepare(
         make_plan(fingerprint, images, settings, device=device, processes=current_group().size)
     )
     check_network(plan, dataset.convention.num_classes)
-    warnings = (*dataset.warnings, *warn_of_same_files(dataset.scans), *fingerprint.warnings, *leaks, *rare)
+    files = [*warn_of_same_files(dataset.scans), *warn_of_blank(dataset.scans, dataset.foreground_share())]
+    warnings = (*dataset.warnings, *files, *fingerprint.warnings, *leaks, *rare)
     return Preparation(dataset, dict(splits), fingerprint, plan, images, warnings, occurrence, dealt)
+
+
+def _of_few_stacks(dataset: Dataset) -> str:
+    """How the slices of a stack are split none the less; empty for other data."""
+    if not any((address := find_address(sample.image)) and address.place for sample in dataset.samples):
+        return ""
+    way = setting(group=r"/(\w+)$")
+    return f"; slices of a stack stay together, and {way} splits them, where neighbours make scores too good"
 
 
 def _deal(dataset: Dataset, splits: Mapping[str, Split], count: int, copies: Mapping[str, str]) -> Folds:

@@ -26,6 +26,7 @@ from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.split_file import apply_split_file
 from amsunet.data.discovery.tree import Tree, describe_other_files, walk
 from amsunet.data.discovery.words import Split
+from amsunet.data.image_file import is_image
 from amsunet.errors import InputError
 from amsunet.regular_file import refuse_irregular
 
@@ -60,7 +61,7 @@ def _find(source: Path, channels: Sequence[str] | None) -> Layout:
         refuse_irregular(source)
         if kind := describe_other(source):
             raise InputError(f"{source} is {kind}")
-        if is_container(source):
+        if is_container(source) or is_image(source):
             raise InputError(f"{source} is an image or a volume: name the folder that holds it and its mask")
         return read_manifest(source)
     if manifest := next((path for path in source.iterdir() if path.name.lower() == "manifest.csv"), None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePath
 from typing import TypeVar
 
@@ -29,6 +30,21 @@ _FORMATS: dict[str, tuple[str, str]] = {
     ".xml": ("a file of outlines", "draw them into masks of PNG, one pixel value a class, or save them as GeoJSON"),
 }
 
+_AGAIN = "copy or download it again"
+_BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
+    (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "a JPEG 2000 image", _PICTURE),
+    (rb"....ftyp(?:avif|avis)", "an AVIF image", _PICTURE),
+    (rb"....ftyp(?:hei|hev|mif1|msf1)", "a HEIC image, as of a telephone", _PICTURE),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL image", _PICTURE),
+    (rb".{128}DICM", "a DICOM file", "name it .dcm"),
+    (rb"\x93NUMPY", "a NumPy array", "save it as PNG or TIFF"),
+    (rb"\x89HDF\r\n", "an HDF5 file", "name it .h5"),
+    (rb"MATLAB 5\.0", "a MATLAB file", "save it as PNG or TIFF, with imwrite"),
+    (rb"PK\x03\x04|\x1f\x8b|Rar!|7z\xbc\xaf", "an archive", "unpack it"),
+    (rb"version https://git-lfs", "a pointer of Git LFS in place of the file", "fetch the file with git lfs pull"),
+    (rb"\s*<(?:!doctype|html)", "a web page in place of the file", _AGAIN),
+)
+"""What a file that is not what its suffix says begins with, what it is then, and what to do with it."""
 _OME = ".ome"
 """What stands before the suffix of an OME-TIFF, and in the name of no mask."""
 
@@ -66,3 +82,20 @@ def describe_other(path: Path) -> str | None:
     """
     known = _FORMATS.get(suffix_of(path))
     return f"{known[0]}, which is not read here: {known[1]}" if known else None
+
+
+def describe_content(path: Path) -> str | None:
+    """Describe a file that is not what its suffix says, and what to do with it.
+
+    Args:
+        path: A regular file.
+
+    Returns:
+        The end of a sentence after "FILE is"; None for content that is not known.
+    """
+    with path.open("rb") as file:
+        begins = file.read(256)
+    for pattern, kind, remedy in _BEGINNINGS:
+        if re.match(pattern, begins, re.DOTALL | re.IGNORECASE):
+            return f"{kind}, despite its suffix: {remedy}"
+    return None
