@@ -24,7 +24,8 @@ def _painted(*colours: int) -> list[Array]:
 
 def test_black_is_the_background() -> None:
     convention, notes = find(_painted(BLACK, RED, GREEN))
-    assert (convention.values, notes) == ((BLACK, GREEN, RED), [])
+    assert convention.values == (BLACK, GREEN, RED)
+    assert notes == ["each colour is taken as a class (set --instances if objects have their own)"]
 
 
 def test_without_black_the_most_frequent_colour_is_the_background_with_a_note() -> None:
@@ -40,6 +41,30 @@ def test_black_on_white_is_refused_and_both_readings_can_be_set() -> None:
         find(masks)
     convention, _ = find(masks, classes=(WHITE, BLACK, RED), colours=True)
     assert np.array_equal(convention.decode(masks[2], P), LABELS[2])
+
+
+@pytest.mark.parametrize("ground", [BLACK, WHITE])
+def test_some_inverted_colours_are_refused_with_one_of_each(ground: int) -> None:
+    labels = [disc(30 + 5 * n, 40, 14) ^ (n % 2 == 1) for n in range(4)]
+    masks = [np.array([(ground >> 16,) * 3, (255, 0, 0)], np.uint8)[label.astype(int)] for label in labels]
+    with pytest.raises(InputError, match=r"is bright around and dark within \(2 of 4 masks are\).*set --classes '#"):
+        find(masks)
+
+
+def test_masks_on_black_beside_masks_on_white_are_refused() -> None:
+    masks = [*_painted(BLACK, RED, GREEN)[:2], *_painted(WHITE, RED, GREEN)[2:]]
+    with pytest.raises(InputError, match=r"is #ffffff around \(2 of 4 .*#000000, and no mask holds both"):
+        find(masks)
+
+
+def test_an_empty_mask_on_white_has_no_foreground() -> None:
+    convention, _ = find([*_painted(WHITE, RED, GREEN), np.full((SIDE, SIDE), 255, np.uint8)])
+    assert not convention.is_foreground(255) and convention.is_foreground(RED, colour=True)
+
+
+def test_numbers_beside_colours_are_refused() -> None:
+    with pytest.raises(InputError, match=r"holds the numbers 0,1,2, .*#00c800,#ff0000.*: save all masks alike"):
+        find([*_painted(BLACK, RED, GREEN), LABELS[0].astype(np.uint8)])
 
 
 def test_object_colours_are_foreground_where_the_user_sets_it() -> None:
@@ -140,7 +165,7 @@ def test_a_colour_that_is_the_sum_of_two_others_and_lies_between_them_is_refused
     else:
         convention, notes = find(masks)
     assert convention.values == (0, 0x00FF00, 0xFF0000, 0xFFFF00)
-    assert notes == []
+    assert not any("together" in note for note in notes)
 
 
 def test_a_sum_of_two_colours_that_lies_between_them_and_beside_is_noted() -> None:

@@ -85,6 +85,22 @@ def test_a_palette_that_was_never_filled_in_does_not_hide_its_classes(tmp_path: 
     assert np.array_equal(read(2), blob(2))
 
 
+def test_a_palette_in_colour_beside_the_same_numbers_in_grey_shows_what_these_mean(tmp_path: Path) -> None:
+    in_pieces = [np.where(disc(80, 84, 8), 1, labels).astype(np.uint8) for labels in LABELS]
+    grey = [Image.fromarray(labels) for labels in in_pieces[:2]]
+    pictures = [*grey, *(indexed(labels, BLACK, RED, GREEN) for labels in in_pieces[2:])]
+    convention, _, read = find_in_files(tmp_path, pictures)
+    assert convention.values == (0, 1, 2) and all(np.array_equal(read(n), in_pieces[n]) for n in range(4))
+
+
+def test_four_channels_of_a_class_each_are_no_drawing_on_transparent(tmp_path: Path) -> None:
+    three = [np.where(disc(70, 20, 9), 3, labels) for labels in LABELS]
+    pictures = [Image.fromarray(np.dstack([np.uint8(255) * (one == n) for n in range(4)])) for one in three]
+    with pytest.raises(InputError, match=r"shows one colour \(#000000\).*\(#0000ff,#00ff00,#ff0000\).*-threshold 128"):
+        find_in_files(tmp_path, pictures)
+    assert find_in_files(tmp_path, pictures, threshold=128)[0].reading == "alpha"
+
+
 @pytest.mark.parametrize("colour", [WHITE, RED, BLACK])
 def test_a_shape_drawn_on_transparent_is_found(tmp_path: Path, colour: tuple[int, int, int]) -> None:
     shapes = [blob(n) for n in range(3)] + [np.zeros((SIDE, SIDE), np.bool_)]

@@ -208,6 +208,32 @@ def test_large_objects_are_no_surroundings() -> None:
         assert find([np.uint8(255) * mask for mask in masks])[0].values == (0, 255)
 
 
+def test_another_value_around_some_masks_is_refused_with_both_readings() -> None:
+    masks = [np.where(disc(40, 40 + n, 12), 1, np.where(disc(70, 60, 9), 2, 255 * (n % 2))) for n in range(4)]
+    with pytest.raises(
+        InputError, match=r"is 255 around \(2 of .*--classes 0,1,2 --ignore-value 255 if .*0,1,2,255 if"
+    ):
+        find([mask.astype(np.uint8) for mask in masks])
+
+
+@pytest.mark.parametrize("void", [99, 65535])
+def test_a_value_far_above_class_numbers_may_be_one_to_ignore(void: int) -> None:
+    mask = _thirds([0, 1, 2, void], np.uint16)
+    with pytest.raises(
+        InputError, match=f"--classes 0,1,2,{void} or --instances, or --classes 0,1,2 --ignore-value {void}"
+    ):
+        find([mask])
+
+
+def test_rims_may_be_ignored() -> None:
+    inner, outer = ([disc(40, 40 + n, radius) for n in range(4)] for radius in (12, 14))
+    masks = [
+        np.where(one, 255, np.where(other, 128, 0)).astype(np.uint8) for one, other in zip(inner, outer, strict=True)
+    ]
+    with pytest.raises(InputError, match=r"--classes 0,255 --ignore-value 128"):
+        find(masks)
+
+
 def test_some_inverted_masks_are_refused_with_one_of_each() -> None:
     masks = [np.uint8(255) * (~blob(n) if n % 3 == 0 else blob(n)) for n in range(9)]
     with pytest.raises(InputError, match=r"3 of 9 masks are.* the other way round: .*--classes 0,255 if all are right"):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 
 from amsunet.data.masks.convention import MaskConvention
 from amsunet.data.masks.kinds import threshold_convention
@@ -122,4 +122,40 @@ def soft_convention(
             f"{masks[0].path} and most other masks are bright around and dark within, with soft edges: invert the "
             f"masks if that is the background, or set {setting(threshold=threshold)} if it is the object"
         )
-    return convention, [note]
+    return convention, [note, *warn_of_inversion(masks, convention, setting(threshold=threshold))]
+
+
+def refuse_two_backgrounds(
+    masks: Sequence[MaskSummary], name: Callable[[int], str], advice: Callable[[int], str]
+) -> None:
+    """Refuse masks that differ in the value around everything else, if no mask holds both of these values.
+
+    Args:
+        masks: Summaries of all masks; greys among colours count as colours.
+        name: A value as a user would write it.
+        advice: What to set if both are right, from the rarer one.
+
+    Raises:
+        InputError: If a share of the masks differs from the others.
+    """
+    colour = any(mask.colour for mask in masks)
+    around: dict[int, list[MaskSummary]] = defaultdict(list)
+    for mask in masks:
+        most = max(mask.counts, key=mask.counts.__getitem__)
+        all_around = mask.edge.get(most, 0) >= 0.95 * sum(mask.edge.values())
+        if (
+            len(mask.counts) > 1
+            and all_around
+            and most % 1 == 0
+            and mask.counts[most] > 0.5 * sum(mask.counts.values())
+        ):
+            around[int(most) * (0x010101 if colour and not mask.colour else 1)].append(mask)
+    (first, usual), (second, others) = [*sorted(around.items(), key=lambda one: -len(one[1])), (0, []), (0, [])][:2]
+    both = {first, second}
+    if len(others) < max(2, _SOME * len(masks)) or any(both <= set(mask.counts) for mask in masks):
+        return
+    raise InputError(
+        f"{others[0].path} is {name(second)} around ({len(others)} of {len(masks)} masks are), {usual[0].path} "
+        f"{name(first)}, and no mask holds both, as if backgrounds differed: save all masks with one, or "
+        f"{advice(second)}"
+    )
