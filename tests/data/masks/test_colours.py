@@ -67,6 +67,22 @@ def test_numbers_beside_colours_are_refused() -> None:
         find([*_painted(BLACK, RED, GREEN), LABELS[0].astype(np.uint8)])
 
 
+@pytest.mark.parametrize("width", [1, 2])
+def test_outlines_in_another_colour_are_refused(width: int) -> None:
+    around = [disc(30, 30 + 5 * n, 12 + width) & (labels != 1) for n, labels in enumerate(LABELS)]
+    masks = [np.where(rim[..., None], 255, mask) for rim, mask in zip(around, _painted(BLACK, RED, GREEN), strict=True)]
+    with pytest.raises(InputError, match=r"#ffffff is drawn in thin lines .*set --classes '#000000,#00c800,#ff0000"):
+        find([mask.astype(np.uint8) for mask in masks])
+
+
+def test_thin_vessels_of_two_colours_are_classes() -> None:
+    rows, columns = np.indices((SIDE, SIDE))
+    table = np.array([(0, 0, 0), (255, 0, 0), (0, 0, 255)], np.uint8)
+    veins = [(2 * rows + columns + shift) % 50 < 2 for shift in (0, 9)]
+    vessels = [np.where((rows - columns) % 40 < 2, 1, np.where(vein, 2, 0)) for vein in veins]
+    assert find([table[one] for one in vessels])[0].values == (BLACK, 0xFF, RED)
+
+
 def test_object_colours_are_foreground_where_the_user_sets_it() -> None:
     rng = np.random.default_rng(0)
     table = np.concatenate([[(0, 0, 0)], rng.integers(20, 256, (40, 3))]).astype(np.uint8)

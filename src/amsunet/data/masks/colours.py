@@ -28,6 +28,8 @@ _FEW = 4
 """Colours among which one that is two others together is hardly chosen for itself."""
 _BETWEEN, _APART = 0.95, 0.5
 """Share of a border with two others from which on a colour lies between them, and under which it lies by itself."""
+_LINES = 0.8
+"""Share of the pixels of thin lines from which on they lie between two other colours; vessels lie in one."""
 _SMALLEST_TOP = 32
 """Largest channel below which colours hold numbers."""
 
@@ -89,6 +91,7 @@ def find_colour_convention(masks: Sequence[MaskSummary], options: MaskOptions) -
     convention, notes = _background_of_colours(masks, totals)
     if two:
         return convention, [*notes, *inverted]
+    _refuse_lines(masks, convention)
     notes += _look_at_objects(masks, convention)
     return convention, [*notes, *_note_mixed_colours(masks, convention)]
 
@@ -176,6 +179,21 @@ def _refuse_white_beside_colour(masks: Sequence[MaskSummary], colours: Sequence[
         raise InputError(
             f"{white.path} marks with white, {coloured.path} with {name_colours(colours[1:2])}, and no mask with both: "
             f"set {setting(threshold=128)} if both are one foreground, or {_classes(colours)} if they are two classes"
+        )
+
+
+def _refuse_lines(masks: Sequence[MaskSummary], convention: MaskConvention) -> None:
+    """Refuse a colour of thin lines between two others, as where outlines were drawn around objects."""
+    for colour in convention.values[1:]:
+        drawn = [mask for mask in masks if colour in mask.lines]
+        between, pixels = (sum(mask.lines[colour][end] for mask in drawn) for end in (0, 1))
+        if not drawn or len(drawn) < sum(colour in _held(mask) for mask in masks) or between < _LINES * pixels:
+            continue
+        one = len(convention.values) == 3 and convention.values[0] == 0
+        joined = f"{setting(threshold=1)} if it belongs to the object, or " if one else ""
+        raise InputError(
+            f"{drawn[0].path}: {name_colours([colour])} is drawn in thin lines between other colours, wherever it is: "
+            f"save the masks without these lines, or set {joined}{_classes(convention.values)} if it is a class"
         )
 
 
