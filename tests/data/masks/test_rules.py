@@ -69,7 +69,7 @@ def test_masks_cannot_be_two_things_at_once(options: dict[str, object]) -> None:
         ([_thirds([1, 2])], r"set --classes 1,2 or --classes 2,1, the background first"),
         (
             [_thirds([0, 1]), _thirds([0, 255])],
-            r"marks foreground with 255 while other masks use 1: save all masks alike",
+            r"marks foreground with 255 while other masks use 1: .*threshold 1 if both .*, or --ignore-value 255 if",
         ),
         ([np.uint8(255) - mask for mask in WHITE], r"--classes 255,0 if 255 is the background, or --classes 0,255 if"),
         ([np.float32(blob(0) * 0.25 + blob(1) * 0.5)], r"levels .*0, 0.25, 0.5, 0.75\).*--mask-threshold 0.375"),
@@ -166,7 +166,10 @@ def _bands(values: list[int], dtype: type = np.uint8) -> list[Array]:
         (_bands([255, 128, 0]), r"--classes 255,0,128 if 255 is the background"),
         (_bands([2, 1]), r"--classes 2,1 if 2 is the background, --classes 1,2 if 1 is"),
         ([_bands([0, 1, 2, 3])[0], *_bands([0, 255])], r"holds no class but 255, .*--ignore-value 255 if these"),
-        ([*_bands([0, 255], np.uint16), *_bands([0, 65535], np.uint16)], r"with 65535 .*--mask-threshold 1$"),
+        (
+            [*_bands([0, 255], np.uint16), *_bands([0, 65535], np.uint16)],
+            r"with 65535 .*--mask-threshold 1 if both mark the object$",
+        ),
         (_bands([0, -1], np.int16), r"no class can have one below 0: save the masks with 0 for the background and 1"),
         (_bands([-1000, 1], np.int16), r"set --mask-threshold 1 if 1 is the object and -1000 all around it"),
     ],

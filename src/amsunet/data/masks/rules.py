@@ -197,9 +197,11 @@ def _refuse_mixed_white(masks: Sequence[MaskSummary], values: Sequence[float]) -
     """Refuse files that mark foreground with different values: the largest of 8 and of 16 bits, or 1."""
     if values[0] == 0 and {*values[1:]} <= {1, WHITE, LARGEST_VALUE} and all(len(m.foreground) < 2 for m in masks):
         odd = next(mask for mask in masks if values[-1] in mask.counts)
+        ignored = f", or {setting(ignore_value=values[-1])} if {name_value(values[-1])} is to be ignored"
         raise InputError(
             f"{odd.path} marks foreground with {name_value(values[-1])} while other masks use "
-            f"{name_value(values[1])}: save all masks alike, or set {setting(threshold=1)}"
+            f"{name_value(values[1])}: save all masks alike, or set {setting(threshold=1)} if both mark the object"
+            f"{ignored if values[1:-1] == [1] else ''}"
         )
 
 
