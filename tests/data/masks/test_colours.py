@@ -62,6 +62,12 @@ def test_an_empty_mask_on_white_has_no_foreground() -> None:
     assert not convention.is_foreground(255) and convention.is_foreground(RED, colour=True)
 
 
+def test_colours_of_which_each_is_in_one_mask_are_refused() -> None:
+    table = np.random.default_rng(0).integers(40, 256, (4, 3, 3)).astype(np.uint8) * (np.arange(3) > 0)[:, None]
+    with pytest.raises(InputError, match=r"8 colours that look like those of objects: set --instances"):
+        find([colours[labels].astype(np.uint8) for colours, labels in zip(table, LABELS, strict=True)])
+
+
 def test_numbers_beside_colours_are_refused() -> None:
     with pytest.raises(InputError, match=r"holds the numbers 0,1,2, .*#00c800,#ff0000.*: save all masks alike"):
         find([*_painted(BLACK, RED, GREEN), LABELS[0].astype(np.uint8)])

@@ -93,6 +93,15 @@ def test_a_palette_in_colour_beside_the_same_numbers_in_grey_shows_what_these_me
     assert convention.values == (0, 1, 2) and all(np.array_equal(read(n), in_pieces[n]) for n in range(4))
 
 
+def test_a_picture_cut_out_on_transparent_marks_its_object(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    photo = [Image.fromarray(rng.integers(60, 200, (SIDE, SIDE, 3), np.uint8)) for _ in range(3)]
+    for n, picture in enumerate(photo):
+        picture.putalpha(Image.fromarray(np.uint8(255) * blob(n)))
+    _, notes, read = find_in_files(tmp_path, photo)
+    assert "what is opaque is foreground" in notes[0] and all(np.array_equal(read(n), blob(n)) for n in range(3))
+
+
 def test_four_channels_of_a_class_each_are_no_drawing_on_transparent(tmp_path: Path) -> None:
     three = [np.where(disc(70, 20, 9), 3, labels) for labels in LABELS]
     pictures = [Image.fromarray(np.dstack([np.uint8(255) * (one == n) for n in range(4)])) for one in three]

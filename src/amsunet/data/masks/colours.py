@@ -216,7 +216,8 @@ def _look_at_objects(masks: Sequence[MaskSummary], convention: MaskConvention) -
         if mask.colour
     ]
     found = classify_numbers(numbered).kind
-    if len(ranks) > 2 and found == "objects":
+    in_one_mask = len(masks) > 1 and often[ranks[0]] == 1  # a class that no second mask holds teaches nothing
+    if len(ranks) > 2 and (found == "objects" or in_one_mask):
         raise InputError(
             f"{masks[0].path} and the other masks hold {len(ranks)} colours that look like those of objects: set "
             f"{setting(instances=True)} if each object has its own, or {_classes(convention.values)} if each class has"

@@ -11,6 +11,8 @@ from amsunet.data.options import MaskOptions
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
+_FLAT = 0.1
+"""Least share of what is seen that one colour of a drawing covers, not of a picture."""
 _AREA = 0.003
 """Least share of a mask that the cores of a colour cover, to be no rest at an edge."""
 
@@ -63,6 +65,8 @@ def _choose(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[Reading
 
 
 def _choose_of_transparent(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[Reading, list[str]]:
+    if all(_is_cut_out(mask) for mask in masks if mask.shown):
+        return "alpha", ["masks are pictures cut out on transparent: what is opaque is foreground"]
     # A file without transparency, such as an earlier prediction, shows all that it holds.
     shown = {colour for mask in masks for colour in mask.shown}
     if len(shown) < 2:
@@ -78,6 +82,12 @@ def _choose_of_transparent(masks: Sequence[MaskSummary], options: MaskOptions) -
             "the background: save the masks without transparency, the background black"
         )
     return "visible", ["masks have transparent pixels: these are background, and the visible colours are classes"]
+
+
+def _is_cut_out(mask: MaskSummary) -> bool:
+    """Whether what is seen of a mask is a picture: many colours, none of which covers much."""
+    seen = [count for value, count in mask.read_as("visible").counts.items() if value]
+    return len(seen) > MAXIMUM_CLASSES and max(seen) < _FLAT * sum(seen)
 
 
 def _refuse_channels(masks: Sequence[MaskSummary], shown: set[int]) -> None:
