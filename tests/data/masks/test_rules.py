@@ -237,6 +237,12 @@ def test_rims_may_be_ignored() -> None:
         find(masks)
 
 
+def test_a_frame_around_every_image_is_noticed() -> None:
+    frame = np.pad(np.zeros((SIDE - 2, SIDE - 2), np.uint8), 1, constant_values=255)
+    _, notes = find([np.maximum(mask, frame) for mask in WHITE])
+    assert "marks the whole border of its image (4 of 4 masks do)" in notes[0]
+
+
 def test_some_inverted_masks_are_refused_with_one_of_each() -> None:
     masks = [np.uint8(255) * (~blob(n) if n % 3 == 0 else blob(n)) for n in range(9)]
     with pytest.raises(InputError, match=r"3 of 9 masks are.* the other way round: .*--classes 0,255 if all are right"):

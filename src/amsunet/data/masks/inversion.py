@@ -37,7 +37,7 @@ def warn_of_inversion(masks: Sequence[MaskSummary], convention: MaskConvention, 
         options: The setting that takes all masks as they are.
 
     Returns:
-        A warning if a few masks differ from the others; empty if none do.
+        A warning if a few masks differ from the others, and one if many mark the border of their image.
 
     Raises:
         InputError: If many masks differ from the others.
@@ -45,14 +45,21 @@ def warn_of_inversion(masks: Sequence[MaskSummary], convention: MaskConvention, 
     held = [(mask, _share(mask, mask.counts, convention)) for mask in masks]
     bright = [mask for mask, share in held if share < 1 and _is_around(mask, convention, 4, 0.95)]
     dark = [mask for mask, share in held if 0 < share < 0.5 and _share(mask, mask.edge, convention) < 0.05]
+    framed = [mask for mask, share in held if 0 < share < 0.5 and _share(mask, mask.edge, convention) >= 0.95]
+    notes = []
+    if len(framed) > _SOME * len(masks):
+        notes.append(
+            f"{framed[0].path} marks the whole border of its image ({len(framed)} of {len(masks)} masks do), as a "
+            "frame or what lies outside of a view: look whether that is meant"
+        )
     if not bright or not dark:
-        return []
+        return notes
     difference = (
         f"{bright[0].path} is bright around and dark within ({len(bright)} of {len(masks)} masks are), "
         f"{dark[0].path} the other way round"
     )
     if min(len(bright), len(dark)) < _SOME * len(masks):
-        return [f"{difference}: look whether some are inverted"]
+        return [*notes, f"{difference}: look whether some are inverted"]
     raise InputError(f"{difference}: invert the ones that are wrong, or set {options} if all are right as they are")
 
 
