@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_masks import SIDE, blob, disc, find_in_files
+from made_masks import SIDE, blob, disc, find_in_files, summarise_file
 from PIL import Image
 
 from amsunet.data.images import Array
+from amsunet.data.masks.external import fit_convention
 from amsunet.errors import InputError
 
 BLACK, WHITE, RED, GREEN = (0, 0, 0), (255, 255, 255), (200, 0, 0), (0, 180, 0)
@@ -107,7 +108,9 @@ def test_four_channels_of_a_class_each_are_no_drawing_on_transparent(tmp_path: P
     pictures = [Image.fromarray(np.dstack([np.uint8(255) * (one == n) for n in range(4)])) for one in three]
     with pytest.raises(InputError, match=r"shows one colour \(#000000\).*\(#0000ff,#00ff00,#ff0000\).*-threshold 128"):
         find_in_files(tmp_path, pictures)
-    assert find_in_files(tmp_path, pictures, threshold=128)[0].reading == "alpha"
+    convention, _, _ = find_in_files(tmp_path, pictures, threshold=128)
+    masks = [summarise_file(path) for path in tmp_path.iterdir()]
+    assert convention.reading == "alpha" and fit_convention(convention, masks, {}, of_run=True) == (convention, [])
 
 
 @pytest.mark.parametrize("colour", [WHITE, RED, BLACK])

@@ -48,7 +48,8 @@ def fit_convention(
     empty = all(not mask.read_as(reading).foreground for mask in masks for reading in (trained.reading, "stored"))
     if empty and not drawn_in_alpha:
         return trained, []
-    uniform = all(not mask.readings for mask in masks) or choose_reading(masks, MaskOptions())[0] == trained.reading
+    known = MaskOptions(threshold=trained.threshold)
+    uniform = all(not mask.readings for mask in masks) or choose_reading(masks, known)[0] == trained.reading
     fits = uniform and trained.kind != "folders" and _reads(trained, masks)
     if fits and of_run:
         return trained, []

@@ -65,12 +65,13 @@ def _choose(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[Reading
 
 
 def _choose_of_transparent(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[Reading, list[str]]:
-    if all(_is_cut_out(mask) for mask in masks if mask.shown):
+    drawn = [mask for mask in masks if mask.shown]
+    if drawn and all(map(_is_cut_out, drawn)):
         return "alpha", ["masks are pictures cut out on transparent: what is opaque is foreground"]
     # A file without transparency, such as an earlier prediction, shows all that it holds.
     shown = {colour for mask in masks for colour in mask.shown}
     if len(shown) < 2:
-        if options.threshold is None:
+        if not options.given_values:
             _refuse_channels(masks, shown)
         return "alpha", [
             f"masks are drawn in one colour ({name_colours([*shown])}) on transparent: what is opaque is foreground"
