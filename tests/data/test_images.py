@@ -240,7 +240,7 @@ def _huge_png(path: Path) -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
-    "pages.tif": (_pages, r"holds 2 pages: save each page as a file of its own"),
+    "pages.tif": (_pages, r"holds 2 pages.*: save (each page as a file of its own|one number a pixel)"),
     "wide_pages.tif": (_wide_pages, r"holds 2 pages"),
     "film.gif": (lambda p: Image.fromarray(GREY).save(p, save_all=True, append_images=[Image.new("L", (20, 24))]),
                  r"holds 2 pages"),
@@ -253,7 +253,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "text.tif": (lambda p: p.write_text("no picture"), r"is damaged"),
     "huge.png": (_huge_png, r"has 50000 x 50000 pixels, more than the 500 million .*: cut it into tiles"),
     "three_pages.tif": (lambda p: tifffile.imwrite(p, np.stack([WIDE] * 3), photometric="minisblack"),
-                        r"holds 3 pages: if these are red, green and blue, save them as RGB; else save each page"),
+                        r"holds 3 pages.*: (if these are red, green and blue|save one number)"),
     "as_pages.tif": (lambda p: tifffile.imwrite(p, np.zeros((24, 20, 2), np.uint16)),
                      r"holds 24 pages, each 2 pixels wide: if these are 2 channels of one image of 20 x 24 pixels"),
     "lab.tif": (lambda p: tifffile.imwrite(p, WIDE_COLOUR[..., :3], photometric="cielab"), r"its colours as CIELAB"),

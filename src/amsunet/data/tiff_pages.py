@@ -61,7 +61,7 @@ def image_pages(tiff: Any) -> list[Any]:
 
 
 def only_page(tiff: Any, path: Path) -> Any:
-    """Find the page of the only image in a TIFF.
+    """Find the page of the only image in a TIFF: that of a mask, which has neither slices nor channels.
 
     Args:
         tiff: The opened file.
@@ -72,7 +72,13 @@ def only_page(tiff: Any, path: Path) -> Any:
     """
     pages = image_pages(tiff)
     if len(pages) > 1:
-        raise _several(tiff, pages, path, ", a page each: save the one that is meant")
+        error = _several(tiff, pages, path, ", a page each: save the one that is meant")
+        if error.code == "channels":
+            raise error
+        raise InputError(
+            f"{path} holds {len(pages)} pages, where the mask of an image has one: save one number a pixel, or each "
+            "page as a mask of its own, which are joined if their names begin alike, and classes in folders of these"
+        )
     return pages[0]
 
 

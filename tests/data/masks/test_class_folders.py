@@ -56,10 +56,17 @@ def test_classes_that_share_every_image_may_lie_around() -> None:
     assert _find({"tumour": blobs, "stroma": [~mask for mask in blobs]})[0].num_classes == 3
 
 
-def test_a_folder_of_the_background_is_no_class() -> None:
+@pytest.mark.parametrize("name", ["Background", "0_bg"])
+def test_a_folder_of_the_background_is_no_class(name: str) -> None:
     blobs = [blob(n) for n in range(COUNT)]
-    with pytest.raises(InputError, match=r"of a folder named Background, .* take this folder away"):
-        _find({"cell": blobs, "Background": [~mask for mask in blobs]})
+    with pytest.raises(InputError, match=rf"of a folder named {name}, .* take this folder away"):
+        _find({"cell": blobs, name: [~mask for mask in blobs]})
+
+
+def test_several_numbers_in_the_folder_of_one_class_are_noticed() -> None:
+    numbers = [np.uint8(1) * blob(n) + np.uint8(2) * disc(80, 80, 8) for n in range(COUNT)]
+    _, notes = _find({"cell": numbers, "nerve": [_corner(n) for n in range(COUNT)]})
+    assert any(note.startswith("masks in the folder cell hold 1,2") for note in notes)
 
 
 def test_255_beside_1_in_a_class_folder_is_asked_for() -> None:

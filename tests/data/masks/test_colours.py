@@ -24,7 +24,8 @@ def _painted(*colours: int) -> list[Array]:
 
 def test_black_is_the_background() -> None:
     convention, notes = find(_painted(BLACK, RED, GREEN))
-    assert (convention.values, notes) == ((BLACK, GREEN, RED), [])
+    assert convention.values == (BLACK, GREEN, RED)
+    assert notes == ["each colour is taken as a class (set --instances if objects have their own)"]
 
 
 def test_without_black_the_most_frequent_colour_is_the_background_with_a_note() -> None:
@@ -40,6 +41,52 @@ def test_black_on_white_is_refused_and_both_readings_can_be_set() -> None:
         find(masks)
     convention, _ = find(masks, classes=(WHITE, BLACK, RED), colours=True)
     assert np.array_equal(convention.decode(masks[2], P), LABELS[2])
+
+
+@pytest.mark.parametrize("ground", [BLACK, WHITE])
+def test_some_inverted_colours_are_refused_with_one_of_each(ground: int) -> None:
+    labels = [disc(30 + 5 * n, 40, 14) ^ (n % 2 == 1) for n in range(4)]
+    masks = [np.array([(ground >> 16,) * 3, (255, 0, 0)], np.uint8)[label.astype(int)] for label in labels]
+    with pytest.raises(InputError, match=r"is bright around and dark within \(2 of 4 masks are\).*set --classes '#"):
+        find(masks)
+
+
+def test_masks_on_black_beside_masks_on_white_are_refused() -> None:
+    masks = [*_painted(BLACK, RED, GREEN)[:2], *_painted(WHITE, RED, GREEN)[2:]]
+    with pytest.raises(InputError, match=r"is #ffffff around \(2 of 4 .*#000000, and no mask holds both"):
+        find(masks)
+
+
+def test_an_empty_mask_on_white_has_no_foreground() -> None:
+    convention, _ = find([*_painted(WHITE, RED, GREEN), np.full((SIDE, SIDE), 255, np.uint8)])
+    assert not convention.is_foreground(255) and convention.is_foreground(RED, colour=True)
+
+
+def test_colours_of_which_each_is_in_one_mask_are_refused() -> None:
+    table = np.random.default_rng(0).integers(40, 256, (4, 3, 3)).astype(np.uint8) * (np.arange(3) > 0)[:, None]
+    with pytest.raises(InputError, match=r"8 colours that look like those of objects: set --instances"):
+        find([colours[labels].astype(np.uint8) for colours, labels in zip(table, LABELS, strict=True)])
+
+
+def test_numbers_beside_colours_are_refused() -> None:
+    with pytest.raises(InputError, match=r"holds the numbers 0,1,2, .*#00c800,#ff0000.*: save all masks alike"):
+        find([*_painted(BLACK, RED, GREEN), LABELS[0].astype(np.uint8)])
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_outlines_in_another_colour_are_refused(width: int) -> None:
+    around = [disc(30, 30 + 5 * n, 12 + width) & (labels != 1) for n, labels in enumerate(LABELS)]
+    masks = [np.where(rim[..., None], 255, mask) for rim, mask in zip(around, _painted(BLACK, RED, GREEN), strict=True)]
+    with pytest.raises(InputError, match=r"#ffffff is drawn in thin lines .*set --classes '#000000,#00c800,#ff0000"):
+        find([mask.astype(np.uint8) for mask in masks])
+
+
+def test_thin_vessels_of_two_colours_are_classes() -> None:
+    rows, columns = np.indices((SIDE, SIDE))
+    table = np.array([(0, 0, 0), (255, 0, 0), (0, 0, 255)], np.uint8)
+    veins = [(2 * rows + columns + shift) % 50 < 2 for shift in (0, 9)]
+    vessels = [np.where((rows - columns) % 40 < 2, 1, np.where(vein, 2, 0)) for vein in veins]
+    assert find([table[one] for one in vessels])[0].values == (BLACK, 0xFF, RED)
 
 
 def test_object_colours_are_foreground_where_the_user_sets_it() -> None:
@@ -140,7 +187,7 @@ def test_a_colour_that_is_the_sum_of_two_others_and_lies_between_them_is_refused
     else:
         convention, notes = find(masks)
     assert convention.values == (0, 0x00FF00, 0xFF0000, 0xFFFF00)
-    assert notes == []
+    assert not any("together" in note for note in notes)
 
 
 def test_a_sum_of_two_colours_that_lies_between_them_and_beside_is_noted() -> None:

@@ -131,6 +131,15 @@ def test_inverted_masks_are_refused_by_every_network_but_of_its_own_data(trained
     assert fit_convention(TRAINED["0/1"], own, {}, of_run=True) == (TRAINED["0/1"], [])
 
 
+@pytest.mark.parametrize("trained", TRAINED)
+def test_some_inverted_masks_are_refused_by_every_network_but_of_its_own_data(trained: str) -> None:
+    masks = [255 - mask if n % 2 else mask for n, mask in enumerate(OTHER["0/255"])]
+    with pytest.raises(InputError, match=r"is bright around .*invert the ones that are wrong, or set --"):
+        fit_convention(TRAINED[trained], _summaries(masks), {})
+    own = _summaries([1 - mask if n % 2 else mask for n, mask in enumerate(OTHER["0/1"])])
+    assert fit_convention(TRAINED["0/1"], own, {}, of_run=True) == (TRAINED["0/1"], [])
+
+
 @pytest.mark.parametrize("trained", ["threshold", "objects", "shares"])
 def test_a_network_that_reads_anything_reads_masks_of_another_kind_as_these_are(trained: str) -> None:
     shares = [as_jpeg(mask, 80).astype(np.float32) / 255 for mask in OTHER["0/255"]]

@@ -291,3 +291,11 @@ def test_nuclei_numbered_within_numbered_cells_are_not_taken_as_classes(
 ) -> None:
     found = _verdicts(lambda rng, number: _nuclei_in_cells(rng, cells_of(number), apart=apart), count)
     assert set(found) == {"open"}
+
+
+def test_many_organs_in_crops_of_an_atlas_are_no_objects() -> None:
+    rng = np.random.default_rng(0)
+    tiles = np.kron(np.arange(1, 31).reshape(5, 6), np.pad(np.ones((16, 16), int), 2))
+    crops = [tiles[row : row + 60, column : column + 60] for row, column in rng.integers(0, 40, (16, 2))]
+    with pytest.raises(InputError, match=r"may be classes or objects: set --instances, or --classes with all 26"):
+        find_in_scenes([(picture(rng, np.where(crop, 60 + 6 * crop, 40)), crop.astype(np.uint8)) for crop in crops])

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_masks import SIDE, blob, disc, find_in_files
+from made_masks import SIDE, blob, disc, find_in_files, summarise_file
 from PIL import Image
 
 from amsunet.data.images import Array
+from amsunet.data.masks.external import fit_convention
 from amsunet.errors import InputError
 
 BLACK, WHITE, RED, GREEN = (0, 0, 0), (255, 255, 255), (200, 0, 0), (0, 180, 0)
@@ -83,6 +84,33 @@ def test_indices_are_classes_where_the_user_sets_them(tmp_path: Path) -> None:
 def test_a_palette_that_was_never_filled_in_does_not_hide_its_classes(tmp_path: Path) -> None:
     _, _, read = find_in_files(tmp_path, [indexed(blob(n), BLACK, BLACK) for n in range(3)])
     assert np.array_equal(read(2), blob(2))
+
+
+def test_a_palette_in_colour_beside_the_same_numbers_in_grey_shows_what_these_mean(tmp_path: Path) -> None:
+    in_pieces = [np.where(disc(80, 84, 8), 1, labels).astype(np.uint8) for labels in LABELS]
+    grey = [Image.fromarray(labels) for labels in in_pieces[:2]]
+    pictures = [*grey, *(indexed(labels, BLACK, RED, GREEN) for labels in in_pieces[2:])]
+    convention, _, read = find_in_files(tmp_path, pictures)
+    assert convention.values == (0, 1, 2) and all(np.array_equal(read(n), in_pieces[n]) for n in range(4))
+
+
+def test_a_picture_cut_out_on_transparent_marks_its_object(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    photo = [Image.fromarray(rng.integers(60, 200, (SIDE, SIDE, 3), np.uint8)) for _ in range(3)]
+    for n, picture in enumerate(photo):
+        picture.putalpha(Image.fromarray(np.uint8(255) * blob(n)))
+    _, notes, read = find_in_files(tmp_path, photo)
+    assert "what is opaque is foreground" in notes[0] and all(np.array_equal(read(n), blob(n)) for n in range(3))
+
+
+def test_four_channels_of_a_class_each_are_no_drawing_on_transparent(tmp_path: Path) -> None:
+    three = [np.where(disc(70, 20, 9), 3, labels) for labels in LABELS]
+    pictures = [Image.fromarray(np.dstack([np.uint8(255) * (one == n) for n in range(4)])) for one in three]
+    with pytest.raises(InputError, match=r"shows one colour \(#000000\).*\(#0000ff,#00ff00,#ff0000\).*-threshold 128"):
+        find_in_files(tmp_path, pictures)
+    convention, _, _ = find_in_files(tmp_path, pictures, threshold=128)
+    masks = [summarise_file(path) for path in tmp_path.iterdir()]
+    assert convention.reading == "alpha" and fit_convention(convention, masks, {}, of_run=True) == (convention, [])
 
 
 @pytest.mark.parametrize("colour", [WHITE, RED, BLACK])

@@ -69,7 +69,7 @@ def test_masks_cannot_be_two_things_at_once(options: dict[str, object]) -> None:
         ([_thirds([1, 2])], r"set --classes 1,2 or --classes 2,1, the background first"),
         (
             [_thirds([0, 1]), _thirds([0, 255])],
-            r"marks foreground with 255 while other masks use 1: save all masks alike",
+            r"marks foreground with 255 while other masks use 1: .*threshold 1 if both .*, or --ignore-value 255 if",
         ),
         ([np.uint8(255) - mask for mask in WHITE], r"--classes 255,0 if 255 is the background, or --classes 0,255 if"),
         ([np.float32(blob(0) * 0.25 + blob(1) * 0.5)], r"levels .*0, 0.25, 0.5, 0.75\).*--mask-threshold 0.375"),
@@ -166,7 +166,10 @@ def _bands(values: list[int], dtype: type = np.uint8) -> list[Array]:
         (_bands([255, 128, 0]), r"--classes 255,0,128 if 255 is the background"),
         (_bands([2, 1]), r"--classes 2,1 if 2 is the background, --classes 1,2 if 1 is"),
         ([_bands([0, 1, 2, 3])[0], *_bands([0, 255])], r"holds no class but 255, .*--ignore-value 255 if these"),
-        ([*_bands([0, 255], np.uint16), *_bands([0, 65535], np.uint16)], r"with 65535 .*--mask-threshold 1$"),
+        (
+            [*_bands([0, 255], np.uint16), *_bands([0, 65535], np.uint16)],
+            r"with 65535 .*--mask-threshold 1 if both mark the object$",
+        ),
         (_bands([0, -1], np.int16), r"no class can have one below 0: save the masks with 0 for the background and 1"),
         (_bands([-1000, 1], np.int16), r"set --mask-threshold 1 if 1 is the object and -1000 all around it"),
     ],
@@ -206,6 +209,38 @@ def test_large_objects_are_no_surroundings() -> None:
         [np.arange(SIDE)[:, None].repeat(SIDE, 1) > 20 + n for n in range(8)],
     ):
         assert find([np.uint8(255) * mask for mask in masks])[0].values == (0, 255)
+
+
+def test_another_value_around_some_masks_is_refused_with_both_readings() -> None:
+    masks = [np.where(disc(40, 40 + n, 12), 1, np.where(disc(70, 60, 9), 2, 255 * (n % 2))) for n in range(4)]
+    with pytest.raises(
+        InputError, match=r"is 255 around \(2 of .*--classes 0,1,2 --ignore-value 255 if .*0,1,2,255 if"
+    ):
+        find([mask.astype(np.uint8) for mask in masks])
+
+
+@pytest.mark.parametrize("void", [99, 65535])
+def test_a_value_far_above_class_numbers_may_be_one_to_ignore(void: int) -> None:
+    mask = _thirds([0, 1, 2, void], np.uint16)
+    with pytest.raises(
+        InputError, match=f"--classes 0,1,2,{void} or --instances, or --classes 0,1,2 --ignore-value {void}"
+    ):
+        find([mask])
+
+
+def test_rims_may_be_ignored() -> None:
+    inner, outer = ([disc(40, 40 + n, radius) for n in range(4)] for radius in (12, 14))
+    masks = [
+        np.where(one, 255, np.where(other, 128, 0)).astype(np.uint8) for one, other in zip(inner, outer, strict=True)
+    ]
+    with pytest.raises(InputError, match=r"--classes 0,255 --ignore-value 128"):
+        find(masks)
+
+
+def test_a_frame_around_every_image_is_noticed() -> None:
+    frame = np.pad(np.zeros((SIDE - 2, SIDE - 2), np.uint8), 1, constant_values=255)
+    _, notes = find([np.maximum(mask, frame) for mask in WHITE])
+    assert "marks the whole border of its image (4 of 4 masks do)" in notes[0]
 
 
 def test_some_inverted_masks_are_refused_with_one_of_each() -> None:

@@ -59,6 +59,27 @@ def test_soft_binary_masks_are_cut_half_way_with_a_note(kind: str) -> None:
     assert all((convention.decode(mask, P) == blob(n)).mean() > tolerance for n, mask in enumerate(masks))
 
 
+@pytest.mark.parametrize("quality", [50, 95])
+def test_thin_structures_in_a_jpeg_are_cut_half_way(quality: int) -> None:
+    lines = [np.abs(np.subtract.outer(np.arange(SIDE), (np.arange(SIDE) * (n + 1) / 3) % SIDE)) < 1 for n in range(4)]
+    masks = [as_jpeg(np.uint8(255) * line, quality) for line in lines]
+    convention, _ = find(masks, "m.jpg")
+    assert all((convention.decode(mask, P) == line).mean() > 0.99 for mask, line in zip(masks, lines, strict=True))
+
+
+@pytest.mark.parametrize(("low", "high"), [(5, 250), (160, 65000)])
+def test_probabilities_that_reach_neither_end_are_cut_half_way(low: int, high: int) -> None:
+    maps = [(low + (_blur(mask, 2) / 255) * (high - low)).astype(np.uint16) for mask in HARD]
+    convention, _ = find(maps)
+    assert convention.threshold == pytest.approx(high / 2, rel=0.01)
+
+
+def test_some_inverted_masks_with_soft_edges_are_refused_with_one_of_each() -> None:
+    masks = [as_jpeg(mask if n % 2 else 255 - mask, 90) for n, mask in enumerate(HARD)]
+    with pytest.raises(InputError, match=r"is bright around .*or set --mask-threshold 128 if all are right"):
+        find(masks, "m.jpg")
+
+
 def test_few_soft_masks_among_hard_ones_are_noticed() -> None:
     convention, notes = find([*HARD * 5, _blur(HARD[0], 1)])
     assert convention.kind == "threshold" and notes[0].startswith("1 of 21 masks have soft edges")
@@ -289,6 +310,11 @@ def test_doubtful_probabilities_and_logits_are_refused_with_a_cut() -> None:
         find(_shares(1))
     with pytest.raises(InputError, match="--mask-threshold 0 if what is above 0 is foreground, as of logits"):
         find([np.float32(np.where(mask > 0, 4.5, -5.5)) + 0.1 * np.float32(n) for n, mask in enumerate(HARD)])
+
+
+def test_a_cut_above_zero_leaves_the_background_out() -> None:
+    with pytest.raises(InputError, match=r"set --mask-threshold 1 if what is above 0 is foreground"):
+        find([np.where(disc(9, 9, 5), -2, np.where(disc(30, 30, 9), -1, blob(n))).astype(np.int16) for n in range(3)])
 
 
 def test_overshooting_edges_are_no_logits() -> None:

@@ -151,6 +151,7 @@ _WRONG = {
         {**_LABELME, "imageHeight": 24, "imageWidth": 32},
     ),
     "holds a line of 1 points": ("a.json", {**_LABELME, "shapes": [_LINE]}),
+    "marks a region as __ignore__": ("a.json", {**_LABELME, "shapes": [{**_SHAPES[0], "label": "__ignore__"}]}),
     "a.json holds no outlines": ("a.json", {"a": 1}),
     "a.geojson is damaged": ("a.geojson", "[" * 100_000),
     "a.zip is damaged": ("a.zip", "no zip"),
@@ -172,6 +173,7 @@ _WRONG_COCO = {
     "a.png has 32 x 24 pixels there, and its file 16 x 12": lambda one: one["images"][0].update(height=24, width=32),
     "does not name each image once": lambda one: one["images"].append(one["images"][0]),
     "without a segmentation": lambda one: one["annotations"][0].pop("segmentation"),
+    "of a.png drawn as a line": lambda one: one["annotations"][0].update(segmentation=[[1, 1, 5, 5]]),
     "run lengths that do not fill": lambda one: one["annotations"][1]["segmentation"].update(counts=[3, 4]),
     "run lengths of 9 x 9": lambda one: one["annotations"][1]["segmentation"].update(size=[9, 9]),
 }  # fmt: skip

@@ -7,8 +7,9 @@ from itertools import combinations
 
 import numpy as np
 
+from amsunet.data.discovery.words import words_of
 from amsunet.data.images import Array
-from amsunet.data.masks.convention import MaskConvention
+from amsunet.data.masks.convention import MaskConvention, name_numbers
 from amsunet.data.masks.inversion import surrounds, warn_of_inversion
 from amsunet.data.masks.kinds import refuse_too_many
 from amsunet.data.masks.readings import choose_reading
@@ -26,6 +27,9 @@ _MOST = 0.5
 """Share of images, above which most of them are alike."""
 _ALL = 0.98
 """Least share of an image that is marked exactly once, if its classes cover everything."""
+
+_SHOWN = 6
+"""Most values that a note lists."""
 
 Images = Sequence[Mapping[str, MaskSummary]]
 """The masks of each image, by class."""
@@ -68,6 +72,8 @@ def find_folder_convention(
         notes = [*notes, note]
     if not known:
         _refuse_numbers_beside_white(every, options, soft=threshold is not None)
+    if threshold is None:
+        notes = [*notes, *_note_several_values(masks, options.ignore_value)]
     refuse_too_many(len(masks) + 1)
     names = ("background", *(f"class {number}" for number in range(1, len(masks) + 1)))
     convention = MaskConvention(
@@ -110,6 +116,20 @@ def _refuse_unsafe(masks: Mapping[str, Sequence[MaskSummary]]) -> None:
         )
 
 
+def _note_several_values(masks: Mapping[str, Sequence[MaskSummary]], ignore: int | None) -> list[str]:
+    """Notice masks of one class that hold several numbers: those of its objects, or of other classes."""
+    notes = []
+    for name, of_class in masks.items():
+        held = [mask.foreground - {ignore} for mask in of_class if not mask.colour]
+        if any(len(values) > 1 for values in held):
+            values = sorted(set().union(*held))
+            shown = name_numbers(values[:_SHOWN]) + (",..." if len(values) > _SHOWN else "")
+            notes.append(
+                f"masks in the folder {name} hold {shown}, as numbers of objects: all but 0 is taken as {name}"
+            )
+    return notes
+
+
 def _foreground_area(mask: MaskSummary, convention: MaskConvention) -> int:
     return sum(count for value, count in mask.counts.items() if convention.is_foreground(value, colour=mask.colour))
 
@@ -129,7 +149,7 @@ def _look_around(
     masks: Mapping[str, Sequence[MaskSummary]], options: MaskOptions, convention: MaskConvention, images: Images
 ) -> list[str]:
     """Refuse folders whose masks may be inverted, unless the user set the threshold."""
-    named = next((name for name in masks if name.lower() in ("background", "bg")), None)
+    named = next((name for name in masks if _names_background(name)), None)
     if named is not None and options.class_names is None:
         raise InputError(
             f"{masks[named][0].path} is of a folder named {named}, and what no class marks is the background anyway: "
@@ -148,6 +168,12 @@ def _look_around(
             )
         notes += warn_of_inversion(of_class, convention, setting(threshold=cut))
     return notes
+
+
+def _names_background(name: str) -> bool:
+    """Whether a folder is called so, as ``background``, ``0_bg`` or ``class 0 background``."""
+    words = {word for word in words_of(name) if not word.isdigit()} - {"class", "mask"}
+    return bool(words) and words <= {"background", "bg"}
 
 
 def _cover_all(images: Images, classes: int) -> bool:

@@ -9,8 +9,8 @@ from itertools import combinations
 
 import numpy as np
 
-from amsunet.data.masks.convention import MaskConvention, name_colours
-from amsunet.data.masks.inversion import soft_convention, surrounds
+from amsunet.data.masks.convention import MaskConvention, name_colours, name_numbers
+from amsunet.data.masks.inversion import refuse_two_backgrounds, soft_convention, surrounds, warn_of_inversion
 from amsunet.data.masks.kinds import colours_convention, objects_convention, threshold_convention
 from amsunet.data.masks.numbers import classify_numbers
 from amsunet.data.masks.soft import threshold_of_soft
@@ -28,6 +28,8 @@ _FEW = 4
 """Colours among which one that is two others together is hardly chosen for itself."""
 _BETWEEN, _APART = 0.95, 0.5
 """Share of a border with two others from which on a colour lies between them, and under which it lies by itself."""
+_LINES = 0.8
+"""Share of the pixels of thin lines from which on they lie between two other colours; vessels lie in one."""
 _SMALLEST_TOP = 32
 """Largest channel below which colours hold numbers."""
 
@@ -78,16 +80,28 @@ def find_colour_convention(masks: Sequence[MaskSummary], options: MaskOptions) -
             f"{colour.path} and all other masks hold one colour ({name_colours([*totals])}) in every pixel: nothing "
             "can be learned from that"
         )
+    _refuse_numbers(masks, [colour for colour in black_first if _brightest(colour) >= _SMALLEST_TOP])
     _refuse_near(masks, black_first)
     _refuse_white_beside_colour(masks, black_first)
     refuse_stray_values(masks, totals, black_first, advice)
+    as_classes = f"set {_classes(black_first)} if these are classes, the background first"
+    refuse_two_backgrounds(masks, lambda around: name_colours([around]), lambda _: as_classes)
+    two = len(totals) == 2
+    inverted = warn_of_inversion(masks, colours_convention(black_first), _classes(black_first)) if two else []
     convention, notes = _background_of_colours(masks, totals)
-    _refuse_objects(masks, convention)
+    if two:
+        return convention, [*notes, *inverted]
+    _refuse_lines(masks, convention)
+    notes += _look_at_objects(masks, convention)
     return convention, [*notes, *_note_mixed_colours(masks, convention)]
 
 
 def _classes(colours: Sequence[int]) -> str:
     return setting(classes=tuple(colours), colours=True)
+
+
+def _brightest(colour: float) -> int:
+    return max(int(colour) >> 16, int(colour) >> 8 & 255, int(colour) & 255)
 
 
 def _held(mask: MaskSummary) -> set[int]:
@@ -125,6 +139,19 @@ def _note_mixed_colours(masks: Sequence[MaskSummary], convention: MaskConvention
     return notes
 
 
+def _refuse_numbers(masks: Sequence[MaskSummary], colours: Sequence[int]) -> None:
+    """Refuse files of small numbers beside files of colours: as colours they are nearly black, and no classes."""
+    coloured = next(
+        (mask for mask in masks if mask.colour and max(map(_brightest, mask.counts)) >= _SMALLEST_TOP), None
+    )
+    odd = next((mask for mask in masks if not mask.colour and 0 < max(mask.counts) < _SMALLEST_TOP), None)
+    if odd is not None and coloured is not None:
+        raise InputError(
+            f"{odd.path} holds the numbers {name_numbers([*odd.counts][:6])}, {coloured.path} and others hold colours "
+            f"({name_colours(colours[-3:])}), and which number is which colour is not known: save all masks alike"
+        )
+
+
 def _refuse_near(masks: Sequence[MaskSummary], colours: Sequence[int]) -> None:
     """Refuse two colours that look the same and that no file holds both of: one was changed a little."""
     for one, other in combinations(colours, 2):
@@ -155,8 +182,26 @@ def _refuse_white_beside_colour(masks: Sequence[MaskSummary], colours: Sequence[
         )
 
 
-def _refuse_objects(masks: Sequence[MaskSummary], convention: MaskConvention) -> None:
-    """Refuse colours that behave like object numbers: each in one piece, and in no fixed place."""
+def _refuse_lines(masks: Sequence[MaskSummary], convention: MaskConvention) -> None:
+    """Refuse a colour of thin lines between two others, as where outlines were drawn around objects."""
+    for colour in convention.values[1:]:
+        drawn = [mask for mask in masks if colour in mask.lines]
+        between, pixels = (sum(mask.lines[colour][end] for mask in drawn) for end in (0, 1))
+        if not drawn or len(drawn) < sum(colour in _held(mask) for mask in masks) or between < _LINES * pixels:
+            continue
+        one = len(convention.values) == 3 and convention.values[0] == 0
+        joined = f"{setting(threshold=1)} if it belongs to the object, or " if one else ""
+        raise InputError(
+            f"{drawn[0].path}: {name_colours([colour])} is drawn in thin lines between other colours, wherever it is: "
+            f"save the masks without these lines, or set {joined}{_classes(convention.values)} if it is a class"
+        )
+
+
+def _look_at_objects(masks: Sequence[MaskSummary], convention: MaskConvention) -> list[str]:
+    """Refuse colours that behave like object numbers, each in one piece and in no fixed place; a note where they may.
+
+    A colour in one piece that shows no other sign of a class is taken as one, for so colours mostly are.
+    """
     often = Counter(colour for mask in masks for colour in _held(mask))
     ranks = sorted(set(convention.values[1:]), key=lambda colour: -often[colour])
     number = {convention.values[0]: 0, **{colour: rank for rank, colour in enumerate(ranks, start=1)}}
@@ -170,11 +215,18 @@ def _refuse_objects(masks: Sequence[MaskSummary], convention: MaskConvention) ->
         for mask in masks
         if mask.colour
     ]
-    if len(ranks) > 2 and classify_numbers(numbered).kind == "objects":
+    found = classify_numbers(numbered).kind
+    in_one_mask = len(masks) > 1 and often[ranks[0]] == 1  # a class that no second mask holds teaches nothing
+    if len(ranks) > 2 and (found == "objects" or in_one_mask):
         raise InputError(
             f"{masks[0].path} and the other masks hold {len(ranks)} colours that look like those of objects: set "
             f"{setting(instances=True)} if each object has its own, or {_classes(convention.values)} if each class has"
         )
+    return (
+        []
+        if found == "classes"
+        else [f"each colour is taken as a class (set {setting(instances=True)} if objects have their own)"]
+    )
 
 
 def _background_of_colours(masks: Sequence[MaskSummary], totals: Counter[int]) -> tuple[MaskConvention, list[str]]:

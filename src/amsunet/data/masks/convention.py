@@ -152,7 +152,7 @@ class MaskConvention(BaseModel):
         if value == self.ignore_value and not colour:
             return False
         if self.kind in ("values", "colours"):
-            return value != self.values[0]
+            return value * (0x010101 if self.kind == "colours" and not colour else 1) != self.values[0]
         if colour and self.kind in ("threshold", "folders"):
             value = max(int(value) >> 16, int(value) >> 8 & 255, int(value) & 255)
         return value >= (1 if self.threshold is None else self.threshold)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from amsunet.data.masks.class_folders import find_folder_convention
 from amsunet.data.masks.convention import MaskConvention
-from amsunet.data.masks.inversion import surrounds
+from amsunet.data.masks.inversion import surrounds, warn_of_inversion
 from amsunet.data.masks.kinds import values_convention
 from amsunet.data.masks.readings import choose_reading
 from amsunet.data.masks.rules import find_convention
@@ -48,12 +48,14 @@ def fit_convention(
     empty = all(not mask.read_as(reading).foreground for mask in masks for reading in (trained.reading, "stored"))
     if empty and not drawn_in_alpha:
         return trained, []
-    uniform = all(not mask.readings for mask in masks) or choose_reading(masks, MaskOptions())[0] == trained.reading
+    known = MaskOptions(threshold=trained.threshold)
+    uniform = all(not mask.readings for mask in masks) or choose_reading(masks, known)[0] == trained.reading
     fits = uniform and trained.kind != "folders" and _reads(trained, masks)
-    if fits and (of_run or trained.kind in ("values", "colours")):
-        if not of_run and trained.num_classes == 2:
-            _refuse_surrounding(trained, masks)
+    if fits and of_run:
         return trained, []
+    inverted = _warn_of_inversion(trained, masks) if fits and trained.num_classes == 2 else []
+    if fits and trained.kind in ("values", "colours"):
+        return trained, inverted
     try:
         found, notes = find_convention(masks, MaskOptions(ignore_value=_ignored(trained, masks)))
     except InputError as refusal:
@@ -67,7 +69,7 @@ def fit_convention(
             return _keep_or_refuse(trained, masks, _other_classes(trained, found, masks), fits=fits), []
         found, notes = ordered, []
     if fits and _same_foreground(trained, found, masks):
-        return trained, []
+        return trained, inverted
     return _in_order(trained, found, notes, masks)
 
 
@@ -111,14 +113,17 @@ def _other_classes(trained: MaskConvention, found: MaskConvention, masks: Sequen
     )
 
 
-def _refuse_surrounding(trained: MaskConvention, masks: Sequence[MaskSummary]) -> None:
-    """Refuse masks of the network's two values that may be inverted."""
+def _warn_of_inversion(trained: MaskConvention, masks: Sequence[MaskSummary]) -> list[str]:
+    """Refuse masks of the network's two values that may be inverted, all or many; a warning for a few."""
     read = [mask.read_as(trained.reading) for mask in masks]
-    if not surrounds(read, trained):
-        return
+    if trained.kind not in ("values", "colours"):
+        as_it_is = setting(instances=True) if trained.threshold is None else setting(threshold=trained.threshold)
+        return warn_of_inversion(read, trained, as_it_is)
     inside = trained.name_value(trained.values[1])
     colours = {"colours": True} if trained.kind == "colours" else {}
     turned, as_it_is = (setting(classes=values, **colours) for values in (trained.values[::-1], trained.values))
+    if not surrounds(read, trained):
+        return warn_of_inversion(read, trained, as_it_is)
     raise InputError(
         f"{masks[0].path} and most other masks are {inside} around, which is the network's {trained.class_names[1]}: "
         f"set {turned} if that is the background, or {as_it_is} if it is the object"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 
 from amsunet.data.masks.convention import MaskConvention
 from amsunet.data.masks.kinds import threshold_convention
@@ -37,7 +37,7 @@ def warn_of_inversion(masks: Sequence[MaskSummary], convention: MaskConvention, 
         options: The setting that takes all masks as they are.
 
     Returns:
-        A warning if a few masks differ from the others; empty if none do.
+        A warning if a few masks differ from the others, and one if many mark the border of their image.
 
     Raises:
         InputError: If many masks differ from the others.
@@ -45,14 +45,21 @@ def warn_of_inversion(masks: Sequence[MaskSummary], convention: MaskConvention, 
     held = [(mask, _share(mask, mask.counts, convention)) for mask in masks]
     bright = [mask for mask, share in held if share < 1 and _is_around(mask, convention, 4, 0.95)]
     dark = [mask for mask, share in held if 0 < share < 0.5 and _share(mask, mask.edge, convention) < 0.05]
+    framed = [mask for mask, share in held if 0 < share < 0.5 and _share(mask, mask.edge, convention) >= 0.95]
+    notes = []
+    if len(framed) > _SOME * len(masks):
+        notes.append(
+            f"{framed[0].path} marks the whole border of its image ({len(framed)} of {len(masks)} masks do), as a "
+            "frame or what lies outside of a view: look whether that is meant"
+        )
     if not bright or not dark:
-        return []
+        return notes
     difference = (
         f"{bright[0].path} is bright around and dark within ({len(bright)} of {len(masks)} masks are), "
         f"{dark[0].path} the other way round"
     )
     if min(len(bright), len(dark)) < _SOME * len(masks):
-        return [f"{difference}: look whether some are inverted"]
+        return [*notes, f"{difference}: look whether some are inverted"]
     raise InputError(f"{difference}: invert the ones that are wrong, or set {options} if all are right as they are")
 
 
@@ -122,4 +129,40 @@ def soft_convention(
             f"{masks[0].path} and most other masks are bright around and dark within, with soft edges: invert the "
             f"masks if that is the background, or set {setting(threshold=threshold)} if it is the object"
         )
-    return convention, [note]
+    return convention, [note, *warn_of_inversion(masks, convention, setting(threshold=threshold))]
+
+
+def refuse_two_backgrounds(
+    masks: Sequence[MaskSummary], name: Callable[[int], str], advice: Callable[[int], str]
+) -> None:
+    """Refuse masks that differ in the value around everything else, if no mask holds both of these values.
+
+    Args:
+        masks: Summaries of all masks; greys among colours count as colours.
+        name: A value as a user would write it.
+        advice: What to set if both are right, from the rarer one.
+
+    Raises:
+        InputError: If a share of the masks differs from the others.
+    """
+    colour = any(mask.colour for mask in masks)
+    around: dict[int, list[MaskSummary]] = defaultdict(list)
+    for mask in masks:
+        most = max(mask.counts, key=mask.counts.__getitem__)
+        all_around = mask.edge.get(most, 0) >= 0.95 * sum(mask.edge.values())
+        if (
+            len(mask.counts) > 1
+            and all_around
+            and most % 1 == 0
+            and mask.counts[most] > 0.5 * sum(mask.counts.values())
+        ):
+            around[int(most) * (0x010101 if colour and not mask.colour else 1)].append(mask)
+    (first, usual), (second, others) = [*sorted(around.items(), key=lambda one: -len(one[1])), (0, []), (0, [])][:2]
+    both = {first, second}
+    if len(others) < max(2, _SOME * len(masks)) or any(both <= set(mask.counts) for mask in masks):
+        return
+    raise InputError(
+        f"{others[0].path} is {name(second)} around ({len(others)} of {len(masks)} masks are), {usual[0].path} "
+        f"{name(first)}, and no mask holds both, as if backgrounds differed: save all masks with one, or "
+        f"{advice(second)}"
+    )

@@ -93,6 +93,8 @@ def classify_numbers(masks: Sequence[MaskSummary], ignore: float | None = None) 
             return NumberMeaning("classes", "each keeps its place, also where others are absent")
         return opened
     if distinct > MAXIMUM_CLASSES:
+        if _evidence_of_classes(several, as_they_come=as_they_come, regular=regular) == _BRIGHTNESS:
+            return opened  # many organs in crops of an atlas
         return NumberMeaning("objects", "each in one piece")
     if place < _LOST and (counted or max(counts) > 8) and (varied or (max(counts) > 3 and len(several) > 2)):
         return NumberMeaning("objects", "each in one piece, without a fixed place or brightness")

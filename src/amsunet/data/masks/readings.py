@@ -11,6 +11,11 @@ from amsunet.data.options import MaskOptions
 from amsunet.errors import InputError
 from amsunet.wording import setting
 
+_FLAT = 0.1
+"""Least share of what is seen that one colour of a drawing covers, not of a picture."""
+_AREA = 0.003
+"""Least share of a mask that the cores of a colour cover, to be no rest at an edge."""
+
 
 def choose_reading(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[Reading, list[str]]:
     """Choose how all files of a data set are read.
@@ -28,7 +33,7 @@ def choose_reading(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[
     indexed = any(mask.palette is not None for mask in masks)
     if indexed and options.instances:
         return "stored", []
-    reading, notes = _choose(masks)
+    reading, notes = _choose(masks, options)
     if options.colours:
         return ("colours" if reading == "stored" else reading), []
     if (
@@ -47,10 +52,10 @@ def _holds(masks: Sequence[MaskSummary], reading: Reading, options: MaskOptions)
     return all(not mask.colour and set(mask.counts) <= known for mask in (mask.read_as(reading) for mask in masks))
 
 
-def _choose(masks: Sequence[MaskSummary]) -> tuple[Reading, list[str]]:
+def _choose(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[Reading, list[str]]:
     clear = [mask for mask in masks if mask.opacity is not None and mask.opacity[0] < 128]
     if any(mask.opacity is not None and mask.opacity[0] < mask.opacity[1] for mask in clear):
-        return _choose_of_transparent(masks)
+        return _choose_of_transparent(masks, options)
     if any(mask.palette is not None for mask in masks) and not _are_class_indices(masks):
         same = _is_shared_palette(masks)
         why = "their indices are no class numbers" if same else "palettes differ from file to file"
@@ -59,10 +64,15 @@ def _choose(masks: Sequence[MaskSummary]) -> tuple[Reading, list[str]]:
     return "stored", []
 
 
-def _choose_of_transparent(masks: Sequence[MaskSummary]) -> tuple[Reading, list[str]]:
+def _choose_of_transparent(masks: Sequence[MaskSummary], options: MaskOptions) -> tuple[Reading, list[str]]:
+    drawn = [mask for mask in masks if mask.shown]
+    if drawn and all(map(_is_cut_out, drawn)):
+        return "alpha", ["masks are pictures cut out on transparent: what is opaque is foreground"]
     # A file without transparency, such as an earlier prediction, shows all that it holds.
     shown = {colour for mask in masks for colour in mask.shown}
     if len(shown) < 2:
+        if not options.given_values:
+            _refuse_channels(masks, shown)
         return "alpha", [
             f"masks are drawn in one colour ({name_colours([*shown])}) on transparent: what is opaque is foreground"
         ]
@@ -75,6 +85,28 @@ def _choose_of_transparent(masks: Sequence[MaskSummary]) -> tuple[Reading, list[
     return "visible", ["masks have transparent pixels: these are background, and the visible colours are classes"]
 
 
+def _is_cut_out(mask: MaskSummary) -> bool:
+    """Whether what is seen of a mask is a picture: many colours, none of which covers much."""
+    seen = [count for value, count in mask.read_as("visible").counts.items() if value]
+    return len(seen) > MAXIMUM_CLASSES and max(seen) < _FLAT * sum(seen)
+
+
+def _refuse_channels(masks: Sequence[MaskSummary], shown: set[int]) -> None:
+    """Refuse areas of several colours beneath what is transparent: four channels, of a class each, look like that."""
+    for mask in masks:
+        stored = mask.read_as("colours")
+        grey = 1 if stored.colour else 0x010101
+        least = _AREA * sum(stored.counts.values())
+        hidden = [int(value) * grey for value, count in stored.cores.items() if count > least]
+        if len(hidden := [colour for colour in hidden if colour not in shown]) > 1:
+            top = max(mask.read_as("alpha").counts)
+            raise InputError(
+                f"{mask.path} shows one colour ({name_colours([*shown])}), and others lie beneath its transparent "
+                f"pixels ({name_colours(hidden[:4])}), as where four channels are a class each: save one class number "
+                f"a pixel if so, or set {setting(threshold=(top + 1) // 2)} if what is opaque is the object"
+            )
+
+
 def _is_black_where_transparent(masks: Sequence[MaskSummary]) -> bool:
     """Whether transparent pixels hold nothing but black beneath, so that both readings are the same."""
     return all(
@@ -84,12 +116,13 @@ def _is_black_where_transparent(masks: Sequence[MaskSummary]) -> bool:
 
 def _are_class_indices(masks: Sequence[MaskSummary]) -> bool:
     """Whether palettes only illustrate class indices: they are the same in all files, and black, if any, is 0."""
-    if not all(mask.palette is not None or mask.foreground == set() for mask in masks):
-        return False  # greys beside palettes
     palettes = [mask.palette for mask in masks if mask.palette is not None]
     if not _is_shared_palette(masks):
         return False
     shared = {index: colour for palette in palettes for index, colour in palette.items()}
+    others = [mask for mask in masks if mask.palette is None and mask.foreground]
+    if not all(not mask.colour and max(mask.foreground - {255}, default=255) <= MAXIMUM_CLASSES for mask in others):
+        return False  # greys or colours beside palettes, not the same numbers without colours
     if len(set(shared.values())) < len(shared):
         return True  # a palette that was never filled in: two indices look the same
     numbers = [index for index in shared if index != 255]

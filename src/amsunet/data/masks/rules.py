@@ -12,7 +12,13 @@ from collections.abc import Mapping, Sequence
 from amsunet.data.masks.artefacts import refuse_dithered, refuse_lossy_numbers
 from amsunet.data.masks.colours import find_colour_convention
 from amsunet.data.masks.convention import LARGEST_VALUE, MaskConvention, name_numbers, name_value
-from amsunet.data.masks.inversion import soft_convention, surrounding_value, surrounds, warn_of_inversion
+from amsunet.data.masks.inversion import (
+    refuse_two_backgrounds,
+    soft_convention,
+    surrounding_value,
+    surrounds,
+    warn_of_inversion,
+)
 from amsunet.data.masks.kinds import WHITE, objects_convention, threshold_convention, values_convention
 from amsunet.data.masks.numbers import NumberMeaning, classify_numbers
 from amsunet.data.masks.readings import choose_reading
@@ -154,7 +160,8 @@ def _note_surroundings(masks: Sequence[MaskSummary], classes: Sequence[int], ign
 
 
 def _refuse_around(masks: Sequence[MaskSummary], values: Sequence[float]) -> None:
-    """Refuse several values of which another than the first lies around, as a background does."""
+    """Refuse several values of which another than the first lies around, as a background does; in some masks too."""
+    refuse_two_backgrounds(masks, name_value, lambda other: _as_classes_or_ignored(values, other))
     around = surrounding_value(masks)
     if around in (None, values[0]):
         return
@@ -165,6 +172,12 @@ def _refuse_around(masks: Sequence[MaskSummary], values: Sequence[float]) -> Non
         f"{setting(classes=(around, *rest))} if {around} is the background, {setting(classes=tuple(values))} if "
         f"{name_value(values[0])} is{aside}"
     )
+
+
+def _as_classes_or_ignored(values: Sequence[float], other: float) -> str:
+    rest = tuple(value for value in values if value != other)
+    ignored = setting(classes=rest, ignore_value=other)
+    return f"set {ignored} if {name_value(other)} is to be ignored, {setting(classes=tuple(values))} if it is a class"
 
 
 def _refuse_negative(masks: Sequence[MaskSummary], values: Sequence[float]) -> None:
@@ -184,9 +197,11 @@ def _refuse_mixed_white(masks: Sequence[MaskSummary], values: Sequence[float]) -
     """Refuse files that mark foreground with different values: the largest of 8 and of 16 bits, or 1."""
     if values[0] == 0 and {*values[1:]} <= {1, WHITE, LARGEST_VALUE} and all(len(m.foreground) < 2 for m in masks):
         odd = next(mask for mask in masks if values[-1] in mask.counts)
+        ignored = f", or {setting(ignore_value=values[-1])} if {name_value(values[-1])} is to be ignored"
         raise InputError(
             f"{odd.path} marks foreground with {name_value(values[-1])} while other masks use "
-            f"{name_value(values[1])}: save all masks alike, or set {setting(threshold=1)}"
+            f"{name_value(values[1])}: save all masks alike, or set {setting(threshold=1)} if both mark the object"
+            f"{ignored if values[1:-1] == [1] else ''}"
         )
 
 
@@ -249,8 +264,11 @@ def _refuse_open(masks: Sequence[MaskSummary], values: Sequence[float], ignore: 
             f"{odd.path}: the masks hold the values {shown}, and which of them is the background is not known: set "
             f"{setting(classes=tuple(values))}{other}, the background first"
         )
-    middle = len(classes) == 3 and classes[0] == 0 and classes[1] > MAXIMUM_CLASSES
+    middle = ignore is None and len(classes) == 3 and classes[0] == 0 and classes[1] > MAXIMUM_CLASSES
     between = f", or {setting(classes=tuple(classes[::2]), ignore_value=classes[1])}" if middle else ""
+    counted = classes[:-1] == list(range(len(classes) - 1))
+    if ignore is None and len(classes) > 2 and counted and classes[-1] > MAXIMUM_CLASSES:
+        between = f", or {setting(classes=tuple(classes[:-1]), ignore_value=classes[-1])}"
     besides = {} if ignore is None else {"ignore_value": ignore}
     listed = f"{setting(classes=tuple(classes), **besides)}{aside} or "
     if len(classes) > MAXIMUM_CLASSES:

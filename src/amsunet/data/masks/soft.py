@@ -21,6 +21,8 @@ _END = 0.12
 """How far JPEG noise reaches from the ends of the range, as a share of it."""
 _RINGING = 0.25
 """Largest overshoot of smoothing, as Lanczos has it, as a share of the largest value."""
+_FEW_BETWEEN = 0.01
+"""Most pixels half-way between black and white, as a share of the bright ones, in lossy masks of two values."""
 _EDGE = 0.05
 """Largest share of the pixels of a value that have equal neighbours, if the value occurs on edges only."""
 
@@ -61,7 +63,8 @@ def threshold_of_soft(masks: Sequence[MaskSummary], ignore: float | None = None)
     whites = sum(flat[value] for value in values if value >= (1 - _END) * top)
     numbers = len(values) <= MAXIMUM_CLASSES and not any(mask.lossy for mask in soft)
     near = set(values) - set(middle) - {0, top}
-    if whites and cores <= 0.02 * (whites + cores) and not (numbers and near and not _are_edges(near, counts, flat)):
+    soft_edges = whites and cores <= 0.02 * (whites + cores)
+    if (soft_edges and not (numbers and near and not _are_edges(near, counts, flat))) or _are_thin(soft, counts, top):
         cut = _half(top, whole=whole)
         odd = max(masks, key=lambda mask: len(mask.counts))
         _refuse_fainter(masks, cut)
@@ -73,6 +76,15 @@ def threshold_of_soft(masks: Sequence[MaskSummary], ignore: float | None = None)
     if 2 * len(soft) >= len([mask for mask in masks if len(mask.foreground) > 1]):
         _refuse(soft, masks, top, _peaks(flat, top), whole=whole)
     return None
+
+
+def _are_thin(soft: Sequence[MaskSummary], counts: Mapping[float, int], top: float) -> bool:
+    """Whether lossy masks hold black and white only, of structures so thin that they have no cores: nothing lies
+    half-way, and no other value is frequent.
+    """
+    half_way = sum(count for value, count in counts.items() if 0.4 * top < value < 0.6 * top)
+    bright = sum(count for value, count in counts.items() if value >= 0.6 * top)
+    return all(mask.lossy for mask in soft) and half_way <= _FEW_BETWEEN * bright and len(_peaks(counts, top)) == 2
 
 
 def _half(top: float, *, whole: bool) -> float:
@@ -91,15 +103,16 @@ def _refuse_signed(masks: Sequence[MaskSummary], values: Sequence[float]) -> Non
             f"{odd.path} holds the value {name}, and no class can have one below 0: set "
             f"{setting(ignore_value=below[0])} if these pixels are to be ignored"
         )
+    above_0 = setting(threshold=min(value for value in values if value > 0) if 0 in values and values[-1] > 0 else 0)
     if below[0] >= -_RINGING * values[-1]:
         raise InputError(
             f"{odd.path} holds values from {below[0]:g} to {values[-1]:g}, as smoothing leaves them that overshoots: "
             f"set {setting(threshold=_half(values[-1], whole=False))} if all from half of the largest on is one "
-            f"foreground, or {setting(threshold=0)} if what is above 0 is, as of logits; else save them without "
+            f"foreground, or {above_0} if what is above 0 is, as of logits; else save them without "
             "smoothing"
         )
     raise InputError(
-        f"{odd.path} holds values below 0 (down to {below[0]:g}), which no class can have: set {setting(threshold=0)} "
+        f"{odd.path} holds values below 0 (down to {below[0]:g}), which no class can have: set {above_0} "
         "if what is above 0 is foreground, as of logits, or save the masks without them"
     )
 
@@ -140,28 +153,35 @@ def _refuse_steps(masks: Sequence[MaskSummary], flat: Mapping[float, int], value
     if odd is None or len(values) > LIMIT:
         return
     in_areas = [value for value in values if flat.get(value)]
-    near = ""
+    near = aside = ""
     if len(in_areas) == len(values) or values[-1] <= MAXIMUM_CLASSES:
         cut = values[1] if len(in_areas) > 2 else (values[-1] + 1) // 2
         remedy = (
             f"{setting(classes=tuple(values[:MAXIMUM_CLASSES]))} if the rims are right, or {setting(threshold=cut)}"
         )
-    elif len(in_areas) > 2 and not any(mask.lossy for mask in masks):
-        peaks = _peaks(flat, values[-1])
-        near = f" (near {name_numbers(peaks)})" if len(peaks) > 2 else ""
+        counts = _total(mask.counts for mask in masks)
+        if len(rims := [value for value in values if _are_edges([value], counts, flat)]) == 1:
+            rest = tuple(value for value in values if value not in rims)
+            aside = f", or {setting(classes=rest, ignore_value=rims[0])} if the rims are to be ignored"
+    elif len(peaks := _peaks(flat, values[-1])) > 2 and not any(mask.lossy for mask in masks):
+        near = f" (near {name_numbers(peaks)})"
         remedy = setting(threshold=next((peak for peak in peaks if peak), values[-1]) / 2)
     else:
         return
     raise InputError(
         f"{odd.path} has soft edges between several values{near}: rims of the numbers between lie around others, as "
         "where class numbers were resized with smoothing: save masks without smoothing, or set "
-        f"{remedy} if all are one foreground"
+        f"{remedy} if all are one foreground{aside}"
     )
 
 
 def _are_steps(values: list[float], counts: Mapping[float, int], flat: Mapping[float, int], top: float) -> bool:
-    """Whether values but 0 and the top are steps on edges, though no single mask shows it: a JPEG of best quality."""
+    """Whether values between the ends are steps on edges, though no single mask shows it: a JPEG of best quality, or
+    probabilities that reach neither end.
+    """
     between = set(values) - {0, top}
+    if len(values) > MAXIMUM_CLASSES:
+        between = {value for value in between if _END * top < value < (1 - _END) * top}
     return len(between) > 1 and _are_edges(between, counts, flat)
 
 
@@ -182,7 +202,9 @@ def _refuse(
     cut = _half(top, whole=whole)
     several = f" between several values (near {', '.join(f'{peak:g}' for peak in peaks)})" if len(peaks) > 2 else ""
     lowest = min(value for mask in masks for value in mask.foreground)
-    least = "" if lowest >= cut else f", or {setting(threshold=lowest)} if all but 0 is"
+    least = (
+        "" if lowest >= cut or any(mask.lossy for mask in soft) else f", or {setting(threshold=lowest)} if all but 0 is"
+    )
     raise InputError(
         f"{soft[0].path} has soft edges{several} ({len(soft[0].counts)} values; {len(soft)} of {len(masks)} masks do): "
         f"save masks without smoothing or JPEG, or set {setting(threshold=cut)}, and all from there on is one "

@@ -18,6 +18,8 @@ _FEW = 0.1
 """Largest share of masks that hold a stray value."""
 
 
+_SHOWN = 8
+"""Most stray values that a message lists."""
 _NEAR = 8
 """Largest difference between values that were meant to be one."""
 _WHITES = (255, 65535)
@@ -83,7 +85,8 @@ def numbers_advice(values: Sequence[float]) -> Advice:
         rest = tuple(value for value in values if value not in stray)
         all_of_them = setting(classes=tuple(values))
         if len(stray) > 1:
-            return name_numbers(stray), f"{all_of_them} if they are classes"
+            shown = name_numbers(stray[:_SHOWN]) + (",..." if len(stray) > _SHOWN else "")
+            return shown, f"{all_of_them} if they are classes"
         return name_value(stray[0]), (
             f"{setting(classes=rest, ignore_value=stray[0])} if these pixels are to be ignored, or {all_of_them} if "
             "they are a class"

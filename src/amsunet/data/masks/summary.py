@@ -27,6 +27,8 @@ _RIM = 255
 """The value of ignored pixels beside small class numbers, often drawn as rims of objects."""
 _OPAQUE = 0.98
 """Least opacity, as a share of the largest, of pixels whose colour is compared: colours blur at edges."""
+_FEW_CORES = 0.1
+"""Largest share of the pixels of a colour of thin lines that have equal neighbours: where lines meet."""
 _GRID = 48
 """Rows and columns of the coarse grid of where a mask is bright."""
 _WHOLE, _SPECKS = 0.9, 4
@@ -85,6 +87,8 @@ class MaskSummary:
     """Whether a mask of one bit a pixel holds dots in place of areas."""
     between: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     """Of each colour that is two others together: how much of its border is shared with these two, and all of it."""
+    lines: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    """Of each colour with hardly any cores: how many of its pixels lie between two other colours, and all of them."""
     stepped: bool = False
     """Whether values lead up to others in steps around these, as where class numbers were smoothed."""
 
@@ -180,7 +184,9 @@ def summarise_mask(raw: Array, path: Path, image: Array | None = None, *, lossy:
         numbers = np.searchsorted(list(counts), flat)
         regions = {int([*counts][rank]): region for rank, region in _regions(numbers, image).items()}
         whole = _is_one_piece(numbers, range(len(counts)))
-        return replace(summary, flat=_flat(flat), one_piece=whole, regions=regions, between=_between(flat, counts))
+        summary = replace(summary, flat=_flat(flat), one_piece=whole, regions=regions, between=_between(flat, counts))
+        thin = [value for value, pixels in counts.items() if summary.flat.get(value, 0) <= _FEW_CORES * pixels]
+        return replace(summary, lines=_lines(flat, thin))
     if len(counts) <= 3:
         summary = replace(summary, flat=_flat(flat))
     else:
@@ -284,6 +290,15 @@ def _between(colours: Array, counts: Collection[float]) -> dict[int, tuple[int, 
             shared, total = shared + int(np.isin(beside, sums[both]).sum()), total + len(beside)
         found[both] = (shared, total)
     return found
+
+
+def _lines(colours: Array, thin: Collection[float]) -> dict[int, tuple[int, int]]:
+    """See ``MaskSummary.lines``."""
+    if not thin:
+        return {}
+    others = [ndimage.maximum_filter(colours == value, 5) for value in np.unique(colours) if value not in thin]
+    between = np.sum(others, axis=0) > 1
+    return {int(value): (int(between[here].sum()), int(here.sum())) for value in thin for here in [colours == value]}
 
 
 def _regions(raw: Array, image: Array | None) -> dict[int, Region]:

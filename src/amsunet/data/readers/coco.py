@@ -60,7 +60,10 @@ def _piece(class_name: str, drawn: Any, size: tuple[int, int], image: str) -> Pi
         if tuple(drawn["size"]) != size:
             raise OutsideError(f"an object has run lengths of {drawn['size'][1]} x {drawn['size'][0]} pixels")
         return _of_run_lengths(class_name, drawn["counts"], size)
-    pieces = [fill(class_name, [np.asarray(ring, np.float64).reshape(-1, 2)], size) for ring in drawn]
+    rings = [np.asarray(ring, np.float64).reshape(-1, 2) for ring in drawn]
+    if not any(len(ring) > 2 for ring in rings):
+        raise OutlineError(f"has an object of {image} drawn as a line, which marks no area: draw it, or remove it")
+    pieces = [fill(class_name, [ring], size) for ring in rings]
     if len(pieces) == 1:
         return pieces[0]
     whole = np.zeros(size, np.bool_)

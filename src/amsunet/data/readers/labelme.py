@@ -13,7 +13,9 @@ from PIL import Image
 from amsunet.data.missing_rows import missing_in_png
 from amsunet.data.readers.polygon_fill import OutlineError, OutsideError, Piece, fill
 
-_NO_OBJECT = ("__ignore__", "_background_")
+_IGNORED = "__ignore__"
+_NO_OBJECT = (_IGNORED, "_background_")
+_NO_AREA = ("point", "points", "line", "linestrip")
 _CORNERS = 180
 """Of the polygon that a circle is drawn as."""
 
@@ -35,6 +37,11 @@ def draw(content: Any, image: str, size: tuple[int, int]) -> Iterator[Piece]:
     if None not in known and known != size:
         raise OutsideError(
             f"it was drawn in an image of {known[1]} x {known[0]} pixels, and this has {size[1]} x {size[0]}"
+        )
+    if any(one["label"] == _IGNORED and one.get("shape_type") not in _NO_AREA for one in content["shapes"]):
+        raise OutlineError(
+            f"marks a region as {_IGNORED}, which is not read here: remove it if it is background; else put a mask "
+            "into a folder roi/, of the image's name and 0 where it is to be ignored"
         )
     for shape in _shapes(content):
         label, kind = str(shape["label"]), shape.get("shape_type") or "polygon"
