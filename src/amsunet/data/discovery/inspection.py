@@ -56,7 +56,8 @@ def roles_by_content(pictures: Sequence[Picture], layout: Layout) -> Roles | Non
         images=[picture for kind in images for picture in kinds[kind]],
         masks=[picture for kind in masks for picture in kinds[kind]],
     )
-    _refuse_two_folders(roles.masks)
+    with_images = {picture.path.parent for picture in roles.images}
+    _refuse_two_folders([mask for mask in roles.masks if mask.path.parent not in with_images])
     known_paths = {picture.path for picture in known}
     roles.aside = [picture for picture in pictures if picture.path not in known_paths]
     mask, image = kinds[masks[0]][0].path, kinds[images[0]][0].path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,6 +49,12 @@ def explain_nothing_found(source: Path, tree: Tree, roles: Roles) -> str:
             f"; images and masks are numbered from {roles.shifted[0].name} and {roles.shifted[1].name} on: name in a "
             "manifest.csv which belong together"
         )
+    if two := _two_masks_of_one(roles):
+        image, first, other = two
+        return (
+            f"{first.parent} and {other.parent} hold masks of the same images, as of {image}: keep one of them, or "
+            f"write a manifest.csv with the columns image,mask ({command('draft_manifest', source)} makes a draft)"
+        )
     empty = [folder for folder in tree.empty if role_of(folder.name) == "mask"]
     if empty and not roles.masks:
         return (
@@ -69,6 +76,18 @@ def _one_name_twice(pictures: Sequence[Picture]) -> tuple[Path, Path] | None:
         before = seen.setdefault(without_suffix(picture.path), picture.path)
         if before != picture.path:
             return before, picture.path
+    return None
+
+
+def _two_masks_of_one(roles: Roles) -> tuple[Path, Path, Path] | None:
+    """An image and two masks of its name in two folders, where no other image has that name."""
+    count = Counter(stem_of(image.path).lower() for image in roles.images)
+    image_of = {stem: image.path for image in roles.images if count[stem := stem_of(image.path).lower()] == 1}
+    seen: dict[str, Path] = {}
+    for mask in roles.masks:
+        first = seen.setdefault(stem := stem_of(mask.path).lower(), mask.path)
+        if first.parent != mask.path.parent and stem in image_of:
+            return image_of[stem], first, mask.path
     return None
 
 
