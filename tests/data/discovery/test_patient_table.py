@@ -45,6 +45,7 @@ def test_a_split_that_cannot_be_followed_is_refused(text: str, message: str, ima
     ("text", "message"),
     [
         (_table("image,set", ["0", "1", "2"]), r"column 'set'\) is not used as the split: its values \(0, 1, 2\)"),
+        (_table("image,fold", ["0", "1", "2"]), r"column 'fold'\) names folds, not a split, and is not used"),
         ("name,split\nx,train\ny,test\n", r"column 'split'\) is not used as the split: it names no image"),
         (_table("image,patient", ["a"] * 6) + "P00_0,b\n", r"gives 1 images two patients, as P00_0\.png \(a, b\)"),
     ],
@@ -59,6 +60,13 @@ def test_a_split_by_patient_is_followed(images: Path) -> None:
     samples = find_samples(images).samples
     assert [sample.split for sample in samples] == ["train", "train", "val", "val", "test", "test"]
     assert [sample.group for sample in samples] == ["P00", "P00", "P01", "P01", "P02", "P02"]
+
+
+def test_a_column_of_nothing_but_splits_is_one_whatever_its_name(images: Path) -> None:
+    (images / "data.csv").write_text(_table("image,phase", ["train", "train", "valid", "valid", "test", "test"]))
+    layout = find_samples(images)
+    assert [sample.split for sample in layout.samples] == ["train", "train", "val", "val", "test", "test"]
+    assert any("column 'phase'" in note for note in layout.notes)
 
 
 def test_empty_cells_name_no_split_and_are_not_counted(images: Path) -> None:
@@ -120,7 +128,12 @@ def test_other_text_files_are_no_lists_of_patients(images: Path) -> None:
 
 @pytest.mark.parametrize(
     ("columns", "patient"),
-    [(["frame", "video_id"], 1), (["sequence_id", "patient"], 1), (["Patienten-Alter", "Patienten-ID"], 1)],
+    [
+        (["frame", "video_id"], 1),
+        (["sequence_id", "patient"], 1),
+        (["lesion_id", "MRN"], 1),
+        (["Patienten-Alter", "Patienten-ID"], 1),
+    ],
 )
 def test_patients_go_before_videos(columns: list[str], patient: int) -> None:
     assert find_patient_column(columns) == patient

@@ -10,11 +10,13 @@ from amsunet.data.discovery.words import words_of
 _EXACT = (
     "patient", "patientid", "patientnumber", "patientno", "patientnr", "patientname", "patientcode", "idpatient",
     "patid", "pid", "subject", "subjectid", "subjectno", "subjectnumber", "participant", "participantid", "case",
-    "caseid", "group", "groupid", "patientenid", "patientennummer", "patientennr", "videoid", "video", "sequenceid",
-    "volumeid", "slideid",
+    "caseid", "group", "groupid", "patientenid", "patientennummer", "patientennr", "mrn", "medicalrecordnumber",
+    "hospitalnumber", "hospitalno", "hospitalid", "donor", "donorid", "animal", "animalid", "mouseid", "videoid",
+    "video", "sequenceid", "volumeid", "slideid", "lesionid", "studyinstanceuid", "studyid", "accessionnumber",
+    "examid",
 )  # fmt: skip
-"""Names of a column of patients, best first; those of videos and volumes come last, for they tie frames and slices
-together that are from one patient."""
+"""Names of a column of patients, best first; those of videos, lesions and examinations come last, for they tie
+images together that are from one patient."""
 _LIKELY = frozenset({"patient", "patients", "patienten", "paciente", "subject", "subjects"})
 _OF_A_PATIENT = frozenset({
     "age", "sex", "gender", "weight", "height", "birth", "race", "position", "orientation", "status", "history",

@@ -38,9 +38,34 @@ def apply_tables(source: Path, layout: Layout) -> None:
         patient = find_patient_column(table.columns)
         if patient is not None and table.rows:
             _apply(table, patient, layout)
-        split = column_called(table.columns, ("split", "subset", "set", "partition"))
+        split = find_split_column(table)
         if split is not None and table.rows:
             _apply_splits(table, split, patient, layout)
+        folds = column_called(table.columns, ("fold", "folds", "kfold", "cvfold", "foldid"))
+        if split is None and folds is not None and _best_rows(layout.samples, table, folds):
+            layout.warnings.append(
+                f"{path} (column {table.columns[folds]!r}) names folds, not a split, and is not used: write a column "
+                "split with train, val and test"
+            )
+
+
+def find_split_column(table: Table) -> int | None:
+    """Find the column that names splits.
+
+    Args:
+        table: Any table.
+
+    Returns:
+        The index of the column: by its name, else the only one whose cells are names of two splits or three and nothing
+        else, as a ``phase`` or a ``usage``; None if there is none.
+    """
+    called = column_called(table.columns, ("split", "subset", "set", "partition"))
+    if called is not None:
+        return called
+    cells = [{cell for cell in table.values(index) if cell} for index in range(len(table.columns))]
+    splits = [{split_of(cell) if cell.isalpha() else None for cell in here} for here in cells]
+    found = [index for index, here in enumerate(splits) if len(here) > 1 and None not in here]
+    return found[0] if len(found) == 1 else None
 
 
 def _tables(source: Path, layout: Layout) -> list[Path]:

@@ -17,6 +17,7 @@ _SPLITS: dict[str, Split] = {
     **dict.fromkeys(("val", "valid", "validation"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
+SPLIT_WORDS = frozenset(_SPLITS)
 _IMAGES = frozenset({
     "image", "images", "img", "imgs", "input", "inputs", "data", "photo", "photos", "picture", "pictures", "original",
     "originals", "orig", "raw", "frame", "frames", "scan", "scans", "slide", "slides",
