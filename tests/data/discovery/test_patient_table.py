@@ -62,6 +62,28 @@ def test_a_split_by_patient_is_followed(images: Path) -> None:
     assert [sample.group for sample in samples] == ["P00", "P00", "P01", "P01", "P02", "P02"]
 
 
+def test_paths_tell_images_of_one_name_apart(tmp_path: Path) -> None:
+    rows = ["image,patient"]
+    for split in ("train", "test"):
+        for folder in ("images", "masks"):
+            for name in ("1", "2") if split == "test" else ("1", "2", "3"):
+                path = tmp_path / split / folder / f"{name}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+                rows += [f"{split}/images/{name}.png,{split}{name}"] if folder == "images" else []
+    (tmp_path / "patients.csv").write_text("\n".join(rows))
+    assert [s.group for s in find_samples(tmp_path).samples] == ["test1", "test2", "train1", "train2", "train3"]
+
+
+def test_a_table_that_pairs_images_otherwise_is_warned_of(images: Path) -> None:
+    table = images / "pairs.csv"
+    table.write_text("image,mask\nimages/P00_0.png,masks/P00_0.png\n")
+    assert not find_samples(images).warnings
+    table.write_text("image,mask\nimages/P00_0.png,masks/P00_1.png\n")
+    (warning,) = find_samples(images).warnings
+    assert "pairs.csv is not used as a manifest, and gives P00_0.png the mask p00_1" in warning
+
+
 def test_a_column_of_nothing_but_splits_is_one_whatever_its_name(images: Path) -> None:
     (images / "data.csv").write_text(_table("image,phase", ["train", "train", "valid", "valid", "test", "test"]))
     layout = find_samples(images)

@@ -92,9 +92,7 @@ def find_all(source: Path) -> Layout:
     layout.masks_without_image = sorted({*layout.masks_without_image, *layout.in_doubt.values()})
     if not layout.samples and not layout.images_without_mask:
         raise InputError(explain_nothing_found(source, tree, roles))
-    layout = _with_tables(source, tree, layout)
-    layout.samples = _unique_names(layout.samples)
-    return layout
+    return _with_tables(source, tree, layout)
 
 
 def _look_through(source: Path, channels: Sequence[str] | None = None) -> tuple[Tree, Layout, Roles]:
@@ -111,6 +109,7 @@ def _look_through(source: Path, channels: Sequence[str] | None = None) -> tuple[
 
 def _with_tables(source: Path, tree: Tree, layout: Layout) -> Layout:
     apply_dataset_json(source, layout)
+    layout.samples = _unique_names(layout.samples)  # by which tables tell them apart
     if layout.samples:
         note_splits(layout, source)
         apply_split_file(source, layout, tree.tables)

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from amsunet.data.discovery.manifest import find_column
 from amsunet.data.discovery.patient_column import find_patient_column, known_patient, names_patients
 from amsunet.data.discovery.sample import Layout, Sample
+from amsunet.data.discovery.split_column import find_split_column
 from amsunet.data.discovery.spreadsheet import Table, column_called, read_table
 from amsunet.data.discovery.words import Split, composed, split_of, words_of
 from amsunet.errors import InputError
@@ -41,6 +43,7 @@ def apply_tables(source: Path, layout: Layout) -> None:
         split = find_split_column(table)
         if split is not None and table.rows:
             _apply_splits(table, split, patient, layout)
+        _warn_of_other_pairs(table, layout)
         folds = column_called(table.columns, ("fold", "folds", "kfold", "cvfold", "foldid"))
         if split is None and folds is not None and _best_rows(layout.samples, table, folds):
             layout.warnings.append(
@@ -49,23 +52,21 @@ def apply_tables(source: Path, layout: Layout) -> None:
             )
 
 
-def find_split_column(table: Table) -> int | None:
-    """Find the column that names splits.
-
-    Args:
-        table: Any table.
-
-    Returns:
-        The index of the column: by its name, else the only one whose cells are names of two splits or three and nothing
-        else, as a ``phase`` or a ``usage``; None if there is none.
-    """
-    called = column_called(table.columns, ("split", "subset", "set", "partition"))
-    if called is not None:
-        return called
-    cells = [{cell for cell in table.values(index) if cell} for index in range(len(table.columns))]
-    splits = [{split_of(cell) if cell.isalpha() else None for cell in here} for here in cells]
-    found = [index for index, here in enumerate(splits) if len(here) > 1 and None not in here]
-    return found[0] if len(found) == 1 else None
+def _warn_of_other_pairs(table: Table, layout: Layout) -> None:
+    """Warn of a table with columns of images and masks that pairs them otherwise and is not called manifest.csv."""
+    image, mask = (find_column(table.columns, kind) for kind in ("image", "mask"))
+    if image is None or mask is None:
+        return
+    rows = _rows_of(layout.samples, table, image)
+    for sample in layout.samples:
+        used = {path.stem.lower() for path in (*sample.masks.values(), *sample.more_masks.get("", ()))}
+        named = {_stem_of(row[mask]) for row in rows.get(sample.name, ()) if _path_of(row[mask]).suffix}
+        if named and not named & used:
+            layout.warnings.append(
+                f"{table.path} is not used as a manifest, and gives {sample.image.name} the mask {min(named)}, where "
+                f"{next(iter(sample.masks.values())).name} is taken by its name: call it manifest.csv if it is right"
+            )
+            return
 
 
 def _tables(source: Path, layout: Layout) -> list[Path]:
@@ -122,7 +123,9 @@ def _apply(table: Table, patient: int, layout: Layout) -> None:
     if not rows:
         if len(_rows_of(layout.samples, table, patient)) == len(layout.samples):
             return  # the images are named by patient: each has one image
-        shown, name = ", ".join(next(iter(table.rows.values()))), layout.samples[0].image.name
+        shown, image = ", ".join(next(iter(table.rows.values()))), layout.samples[0].image
+        repeated = len({sample.image.name for sample in layout.samples}) < len(layout.samples)
+        name = f"{'/'.join(image.parts[-3:])}, and names repeat" if repeated else image.name
         layout.warnings.append(
             f"{table.path.name} ({column}) names the patients of 0 of {len(layout.samples)} images: no column of it "
             f"holds their names (its first line is {shown}; an image is called {name}); set {setting('group')}, or "
@@ -240,8 +243,9 @@ def _named_in_paths(samples: Sequence[Sample], patients: Sequence[str]) -> dict[
 
 def _rows_of(samples: Sequence[Sample], table: Table, column: int) -> dict[str, list[tuple[str, ...]]]:
     """The rows of each sample, if a column names the images: by path or name, with or without suffix, or by number
-    without leading zeros if that fits one image only.
+    without leading zeros if that fits one image only; of these the way that finds most.
     """
+    best: dict[str, list[tuple[str, ...]]] = {}
     for key_of_cell, key_of_sample in _KEYS:
         by_key: dict[str, list[Sample]] = {}
         for sample in samples:
@@ -253,9 +257,10 @@ def _rows_of(samples: Sequence[Sample], table: Table, column: int) -> dict[str, 
             same = by_key.get(key, []) if key else []
             if len(same) == 1:
                 found.setdefault(same[0].name, []).append(row)
-        if found:
-            return found
-    return {}
+        best = max(best, found, key=len)
+        if len(best) == len(samples):
+            break
+    return best
 
 
 def _path_of(text: str) -> PurePosixPath:
@@ -273,12 +278,22 @@ def _number(text: str) -> str | None:
     return str(int(name)) if name.isascii() and name.isdigit() else None
 
 
-def _last_two(path: PurePosixPath) -> str:
-    return composed("/".join(path.with_suffix("").parts[-2:]).lower()) if path.name else ""
+def _end(path: PurePosixPath, parts: int) -> str:
+    return composed("/".join(path.with_suffix("").parts[-parts:]).lower()) if path.name else ""
+
+
+def _by_end(parts: int) -> tuple[Callable[[str], str | None], Callable[[Sample], str | None]]:
+    """Keys of cells and samples: so many parts of a path from its end."""
+
+    def of_cell(text: str) -> str | None:
+        path = _path_of(text)
+        return _end(path, parts) if len(path.parts) >= parts else None
+
+    return of_cell, lambda sample: _end(PurePosixPath(sample.image.as_posix()), parts)
 
 
 _KEYS: tuple[tuple[Callable[[str], str | None], Callable[[Sample], str | None]], ...] = (
     (_stem_of, lambda sample: composed(sample.image.stem.lower())),
-    (lambda text: _last_two(_path_of(text)), lambda sample: _last_two(PurePosixPath(sample.image.as_posix()))),
+    *map(_by_end, (2, 3, 4)),
     (_number, lambda sample: _number(sample.image.name)),
 )

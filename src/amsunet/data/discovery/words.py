@@ -25,7 +25,7 @@ _IMAGES = frozenset({
 _MASKS = frozenset({
     "mask", "masks", "label", "labels", "labelled", "labeled", "gt", "gts", "groundtruth", "groundtruths",
     "annotation", "annotations", "annotated", "anno", "annot", "seg", "segs", "segmentation", "segmentations",
-    "segmented", "target", "targets", "manual",
+    "segmented", "target", "targets", "manual", "ann", "anns", "lbl", "lbls",
 })  # fmt: skip
 _REGIONS = frozenset({"roi", "rois", "fov", "fieldofview"})
 _OBSERVERS = frozenset({
