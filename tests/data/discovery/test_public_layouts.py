@@ -314,6 +314,18 @@ def test_ph2_leaves_its_regions_of_colour_alone(write: Write) -> None:
     assert any("not used" in warning and "_roi" in warning for warning in layout.warnings)
 
 
+@pytest.mark.parametrize("truth", ["GT", "vessel-segmentations"])
+def test_a_field_of_view_called_mask_is_not_taken_for_the_truth(truth: str, write: Write) -> None:
+    root = write(_files([f"image/{n}.png" for n in (1, 2)], [f"{truth}/{n}.png" for n in (1, 2)]))
+    (root / "mask").mkdir()
+    for n in (1, 2):
+        Image.fromarray(np.pad(np.full((6, 6), 255, np.uint8), 1)).save(root / f"mask/{n}.png")
+    with pytest.raises(InputError, match=rf"mask and .*{truth} hold masks .* cover 56% .*rename mask to fov"):
+        find_samples(root)
+    (root / "mask").rename(root / "fov")
+    assert [(s.masks[""].parent.name, s.roi is not None) for s in find_samples(root).samples] == [(truth, True)] * 2
+
+
 def test_letters_that_count_pieces_are_no_classes(write: Write) -> None:
     root = write(_files([f"images/{n}.png" for n in range(4)], [f"masks/{n}_a.png" for n in range(4)]
                         + [f"masks/{n}_b.png" for n in (1, 2)]))  # fmt: skip
