@@ -326,6 +326,12 @@ def test_a_field_of_view_called_mask_is_not_taken_for_the_truth(truth: str, writ
     assert [(s.masks[""].parent.name, s.roi is not None) for s in find_samples(root).samples] == [(truth, True)] * 2
 
 
+def test_splits_that_only_folders_of_masks_name_are_noted(write: Write) -> None:
+    layout = find_samples(write(_files(["images/1.png", "images/2.png"], ["masks/train/1.png", "masks/test/2.png"])))
+    assert [sample.split for sample in layout.samples] == ["train", "test"]
+    assert "folders name the splits (test: test; train: train)" in layout.notes
+
+
 def test_letters_that_count_pieces_are_no_classes(write: Write) -> None:
     root = write(_files([f"images/{n}.png" for n in range(4)], [f"masks/{n}_a.png" for n in range(4)]
                         + [f"masks/{n}_b.png" for n in (1, 2)]))  # fmt: skip

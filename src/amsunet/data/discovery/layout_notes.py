@@ -74,7 +74,14 @@ def note_left_out(aside: list[Picture], used_rois: set[Path], rois: list[Picture
 def note_splits(layout: Layout, source: Path) -> None:
     """Note which folders were taken for splits."""
     named: dict[str, set[str]] = defaultdict(set)
-    for picture in locate_pictures([sample.image for sample in layout.samples], source):
+    placed = locate_pictures([sample.image for sample in layout.samples], source)
+    by_mask = [
+        mask
+        for one, sample in zip(placed, layout.samples, strict=True)
+        if sample.split and not one.split
+        for mask in list(sample.masks.values())[:1]
+    ]
+    for picture in [*placed, *locate_pictures(by_mask, source)]:
         for name, place in zip(picture.folders, picture.places, strict=True):
             if place.startswith("="):
                 named[place.split()[0][1:]].add(name)
