@@ -62,6 +62,19 @@ def test_a_split_by_patient_is_followed(images: Path) -> None:
     assert [sample.group for sample in samples] == ["P00", "P00", "P01", "P01", "P02", "P02"]
 
 
+@pytest.mark.parametrize(
+    ("name", "patients"),
+    [("data.csv", ["P1", "p1", "P1 ", "P2", "p2", "NA"]), ("manifest.csv", ["P1", "p1", "P1", "P2"])],
+)
+def test_a_patient_written_otherwise_is_the_same(name: str, patients: list[str], images: Path) -> None:
+    rows = [f"images/{path.name},masks/{path.name}" for path in sorted((images / "images").iterdir())]
+    lines = "".join(f"{row},{patient}\n" for row, patient in zip(rows, patients, strict=False))
+    (images / name).write_text(f"image,mask,patient\n{lines}")
+    assert [sample.group for sample in find_samples(images).samples][:5] == ["P1", "P1", "P1", "P2", "P2"][
+        : len(patients)
+    ]
+
+
 def test_paths_tell_images_of_one_name_apart(tmp_path: Path) -> None:
     rows = ["image,patient"]
     for split in ("train", "test"):

@@ -326,6 +326,14 @@ def test_a_field_of_view_called_mask_is_not_taken_for_the_truth(truth: str, writ
     assert [(s.masks[""].parent.name, s.roi is not None) for s in find_samples(root).samples] == [(truth, True)] * 2
 
 
+def test_classes_in_the_names_of_masks_in_the_folder_of_each_image(write: Write) -> None:
+    """As in Drishti-GS."""
+    names = ("drishtiGS_001", "drishtiGS_002")
+    masks = [f"GT/{n}/SoftMap/{n}_{part}segSoftmap.png" for n in names for part in ("OD", "cup")]
+    layout = find_samples(write(_files([f"Images/{n}.png" for n in names], masks)))
+    assert layout.class_names == ("ODsegSoftmap", "cupsegSoftmap") and len(layout.samples) == 2
+
+
 def test_splits_that_only_folders_of_masks_name_are_noted(write: Write) -> None:
     layout = find_samples(write(_files(["images/1.png", "images/2.png"], ["masks/train/1.png", "masks/test/2.png"])))
     assert [sample.split for sample in layout.samples] == ["train", "test"]

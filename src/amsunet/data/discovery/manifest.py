@@ -15,7 +15,7 @@ from amsunet.data.channel_files import image_name
 from amsunet.data.containers import file_of, files_of, is_outlined
 from amsunet.data.discovery.other_formats import describe_other
 from amsunet.data.discovery.outline_files import outlined_mask
-from amsunet.data.discovery.patient_column import find_patient_column, known_patient
+from amsunet.data.discovery.patient_column import find_patient_column, known_patient, known_patients
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.split_column import find_split_column
 from amsunet.data.discovery.spreadsheet import Table, column_called, plain, read_table
@@ -58,6 +58,8 @@ def read_manifest(path: Path) -> Layout:
     layout = Layout()
     columns = _columns(table, layout)
     samples: dict[Path, list[Sample]] = {}
+    if "group" in columns:
+        table = table.with_values(columns["group"], known_patients(table.values(columns["group"])))
     for number, row in table.rows.items():
         cells = {name: row[index] for name, index in columns.items()}
         if (sample := _sample(path, number, cells, layout)) is not None:
@@ -136,7 +138,7 @@ def _columns(table: Table, layout: Layout) -> dict[str, int]:
     if renamed:
         layout.notes.append(f"{table.path.name}: columns are taken {', '.join(renamed)}")
     if "group" in found:
-        named = [known_patient(row[found["group"]]) for row in table.rows.values()]
+        named = known_patients(table.values(found["group"]))
         name = table.columns[found["group"]]
         without = f"; {named.count('')} lines name none: each counts as one more" if "" in named else ""
         patients = f"{len({*named} - {''})} patients (column {name!r})"

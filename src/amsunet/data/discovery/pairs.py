@@ -77,7 +77,7 @@ def _pair_kind(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired:
     shared, above_images = shared_places(images, masks), _folders_above(images)
     for mask in masks:
         by_label[_label(mask, above_images, shared)].append(mask)
-    if set(by_label) == {""} and (named := _named_classes(images, masks)):
+    if len(by_label) == 1 and (named := _named_classes(images, masks)):
         return named
     if by_folder := _in_folders_of_images(images, by_label, shared):
         taken = {mask.path for several in by_folder.values() for mask in several}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from amsunet.data.discovery.manifest import find_column
-from amsunet.data.discovery.patient_column import find_patient_column, known_patient, names_patients
+from amsunet.data.discovery.patient_column import find_patient_column, known_patients, names_patients
 from amsunet.data.discovery.sample import Layout, Sample
 from amsunet.data.discovery.split_column import find_split_column
 from amsunet.data.discovery.spreadsheet import Table, column_called, read_table
@@ -39,6 +39,7 @@ def apply_tables(source: Path, layout: Layout) -> None:
             continue
         patient = find_patient_column(table.columns)
         if patient is not None and table.rows:
+            table = table.with_values(patient, known_patients(table.values(patient)))
             _apply(table, patient, layout)
         split = find_split_column(table)
         if split is not None and table.rows:
@@ -132,9 +133,7 @@ def _apply(table: Table, patient: int, layout: Layout) -> None:
             "the images of a patient may be in several splits"
         )
         return
-    named = {
-        name: known for name, cells in _values_of(rows, patient).items() if (known := [*filter(known_patient, cells)])
-    }
+    named = {name: known for name, cells in _values_of(rows, patient).items() if (known := [*filter(None, cells)])}
     group_of = {name: values[0] for name, values in named.items()}
     layout.samples = [replace(s, group=s.group or group_of.get(s.name) or None) for s in layout.samples]
     twice = [sample for sample in layout.samples if len(named.get(sample.name, ())) > 1]
@@ -233,8 +232,12 @@ def _named_in_paths(samples: Sequence[Sample], patients: Sequence[str]) -> dict[
     }
     found: dict[str, str] = {}
     for sample in samples:
-        path = "/".join(sample.image.parts[-3:])
-        here = [n for n in known if n in path and re.search(rf"(?<![^\W_]){re.escape(n)}(?![^\W_])", path)]
+        path = "/".join(sample.image.parts[-3:]).casefold()
+        here = [
+            n
+            for n in known
+            if n.casefold() in path and re.search(rf"(?<![^\W_]){re.escape(n.casefold())}(?![^\W_])", path)
+        ]
         if len(here) != 1:
             return {}
         found[sample.name] = here[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amsunet.errors import InputError
@@ -25,6 +25,14 @@ class Table:
     def values(self, column: int) -> list[str]:
         """The values of a column, given by its index."""
         return [row[column] for row in self.rows.values()]
+
+    def with_values(self, column: int, values: Sequence[str]) -> Table:
+        """The table with other values of a column, given by its index, one for each row."""
+        rows = {
+            number: (*row[:column], value, *row[column + 1 :])
+            for (number, row), value in zip(self.rows.items(), values, strict=True)
+        }
+        return replace(self, rows=rows)
 
 
 def read_text(path: Path) -> str:
