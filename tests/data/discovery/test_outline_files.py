@@ -157,6 +157,14 @@ def test_files_of_coco_that_are_called_by_splits_name_them(data):
     assert any("names of files of outlines" in note and "instances_val" in note for note in dataset.notes)
 
 
+def test_captions_beside_outlines_are_passed_over(data):
+    _coco(data / "instances.json", [f"{name}.png" for name in _NAMES])
+    images = [{"id": number, "file_name": f"{name}.png"} for number, name in enumerate(_NAMES)]
+    captions = {"images": images, "annotations": [{"id": 1, "image_id": 0, "caption": "a cell"}]}
+    (data / "captions.json").write_text(json.dumps(captions))
+    assert len(open_dataset(data).scans) == len(_NAMES)
+
+
 def test_what_is_not_clear_is_refused(data):
     _geojson(data / "a.geojson", _feature(_BOX, "nucleus"), _feature(_OTHER))
     with pytest.raises(InputError, match=r"a.geojson holds 1 object without a class, and others have one \(nucleus\)"):

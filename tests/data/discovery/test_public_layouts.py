@@ -125,6 +125,7 @@ def test_every_image_finds_its_mask(name: str, write: Write) -> None:
 
 LEFT_ALONE = {
     "overlays": ["overlays/1.png", "overlays/2.png"],
+    "PolypGen": ["bbox_image/1.png", "bbox_image/2.png"],
     "previews of another size": ["preview/1.jpg"],
     "label images": ["label_images/1.png", "label_images/2.png"],
     "object numbers": ["SegmentationObject/1.png"],
@@ -283,6 +284,11 @@ REFUSED = {
     "COD10K": (_files(["Image/1.png", "Image/2.png"], [f"GT_{kind}/{n}.png" for kind in ("Edge", "Instance", "Object")
                                                        for n in (1, 2)]),
                r"GT_Instance and .*GT_Object hold masks of the same images, as of .*1\.png: keep one"),
+    "images of two sequences": (_files([f"images/{kind}/{n}.png" for kind in ("T1", "T2") for n in (1, 2)],
+                                       ["masks/1.png", "masks/2.png"]),
+                                r"T1 and .*T2 hold images of the same names, and .*masks/1\.png may be"),
+    "outlines of VIA": ({"a.png": "i", "b.png": "i", "via_region_data.json": '{"a": 1}'},
+                        r"via_region_data\.json holds no outlines of a kind that is read"),
     "masks among results": (_files(["images/1.png", "images/2.png"], [f"{above}masks/{n}.png" for n in (1, 2)
                                                                       for above in ("", "results/unet/")]),
                             r"masks and .*results/unet/masks hold masks of the same images"),

@@ -36,7 +36,7 @@ _ASIDE = frozenset({
     "overlay", "overlays", "preview", "previews", "thumbnail", "thumbnails", "thumb", "thumbs", "visualisation",
     "visualisations", "visualization", "visualizations", "vis", "viz", "superpixels", "heatmap", "heatmaps",
     "prediction", "predictions", "pred", "preds", "color", "colour", "colored", "coloured", "object", "objects",
-    "instance", "instances", "instanceids",
+    "instance", "instances", "instanceids", "bbox", "bboxes",
 })  # fmt: skip
 """Words for pictures made from images and masks, and for masks of another kind."""
 _LINES = frozenset({"edge", "edges", "contour", "contours", "boundary", "boundaries"})
