@@ -45,6 +45,10 @@ def test_a_split_that_cannot_be_followed_is_refused(text: str, message: str, ima
     ("text", "message"),
     [
         (_table("image,set", ["0", "1", "2"]), r"column 'set'\) is not used as the split: its values \(0, 1, 2\)"),
+        (
+            _table("image,is_test", ["0", "1", "1"]),
+            r"column 'is_test'\) is not used as the split: write a column split",
+        ),
         (_table("image,fold", ["0", "1", "2"]), r"column 'fold'\) names folds, not a split, and is not used"),
         ("name,split\nx,train\ny,test\n", r"column 'split'\) is not used as the split: it names no image"),
         (_table("image,patient", ["a"] * 6) + "P00_0,b\n", r"gives 1 images two patients, as P00_0\.png \(a, b\)"),

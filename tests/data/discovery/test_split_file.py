@@ -120,6 +120,19 @@ def test_split_files_that_are_not_used_are_named(files: dict[str, list[str]], me
     assert _splits(layout) == "-" * 6 and any(re.search(message, warning) for warning in layout.warnings)
 
 
+@pytest.mark.parametrize("place", ["patient{}/{}/1.png", "{1}/patient{0}_1.png"])
+def test_lists_of_patients_are_followed(place: str, tmp_path: Path) -> None:
+    for patient in (1, 2, 3):
+        for folder in ("images", "masks"):
+            path = tmp_path / place.format(patient, folder)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    (tmp_path / "train.txt").write_text("patient1\npatient2\n")
+    (tmp_path / "test.txt").write_text("patient3\n")
+    layout = find_samples(tmp_path)
+    assert _splits(layout) == "trtrte" and any("name the split of 3 of 3" in note for note in layout.notes)
+
+
 def test_lists_of_utf_16_are_read(images: Path) -> None:
     (images / "test.txt").write_text("C:\\data\\000.png\r\n", encoding="utf-16")
     assert _splits(find_samples(images)) == "te-----"

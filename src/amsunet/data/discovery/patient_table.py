@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from amsunet.data.discovery.manifest import find_column
+from amsunet.data.discovery.path_words import named_in_paths
 from amsunet.data.discovery.patient_column import find_patient_column, known_patients, names_patients
 from amsunet.data.discovery.sample import Layout, Sample
-from amsunet.data.discovery.split_column import find_split_column
+from amsunet.data.discovery.split_column import find_flag_of_split, find_split_column
 from amsunet.data.discovery.spreadsheet import Table, column_called, read_table
 from amsunet.data.discovery.words import Split, composed, split_of, words_of
 from amsunet.errors import InputError
@@ -46,6 +46,10 @@ def apply_tables(source: Path, layout: Layout) -> None:
             _apply_splits(table, split, patient, layout)
         _warn_of_other_pairs(table, layout)
         folds = column_called(table.columns, ("fold", "folds", "kfold", "cvfold", "foldid"))
+        if split is None and (flag := find_flag_of_split(table)) is not None:
+            layout.warnings.append(
+                f"{path} (column {flag!r}) is not used as the split: write a column split with train, val and test"
+            )
         if split is None and folds is not None and _best_rows(layout.samples, table, folds):
             layout.warnings.append(
                 f"{path} (column {table.columns[folds]!r}) names folds, not a split, and is not used: write a column "
@@ -114,7 +118,7 @@ def _as_list(table: Table, layout: Layout) -> Table | None:
 def _apply(table: Table, patient: int, layout: Layout) -> None:
     column = f"column {table.columns[patient]!r}"
     rows = _best_rows(layout.samples, table, patient)
-    if not rows and (in_paths := _named_in_paths(layout.samples, table.values(patient))):
+    if not rows and (in_paths := named_in_paths(layout.samples, table.values(patient))):
         layout.samples = [replace(s, group=s.group or in_paths[s.name]) for s in layout.samples]
         layout.notes.append(
             f"{table.path.name} names patients ({column}), which are found in the paths of the {len(in_paths)} images: "
@@ -206,7 +210,7 @@ def _by_patient(samples: Sequence[Sample], table: Table, patient: int, column: i
     for row in table.rows.values():
         if row[column]:
             of_patient.setdefault(row[patient], []).append(row[column])
-    in_paths = _named_in_paths(samples, list(of_patient))
+    in_paths = named_in_paths(samples, list(of_patient))
     whose = {s.name: s.group if s.group in of_patient else in_paths.get(s.name, "") for s in samples}
     return {name: of_patient[one] for name, one in whose.items() if one in of_patient}
 
@@ -221,27 +225,6 @@ def _values_of(rows: dict[str, list[tuple[str, ...]]], column: int) -> dict[str,
     """The distinct values of a column for each sample that has one."""
     found = {name: list(dict.fromkeys(row[column] for row in several if row[column])) for name, several in rows.items()}
     return {name: values for name, values in found.items() if values}
-
-
-def _named_in_paths(samples: Sequence[Sample], patients: Sequence[str]) -> dict[str, str]:
-    """The patient of each sample, whose name is a whole word of its path; empty unless every path holds exactly one."""
-    known = {
-        name
-        for name in patients
-        if any(letter.isdigit() for letter in name) and (len(name) > 2 or any(letter.isalpha() for letter in name))
-    }
-    found: dict[str, str] = {}
-    for sample in samples:
-        path = "/".join(sample.image.parts[-3:]).casefold()
-        here = [
-            n
-            for n in known
-            if n.casefold() in path and re.search(rf"(?<![^\W_]){re.escape(n.casefold())}(?![^\W_])", path)
-        ]
-        if len(here) != 1:
-            return {}
-        found[sample.name] = here[0]
-    return found
 
 
 def _rows_of(samples: Sequence[Sample], table: Table, column: int) -> dict[str, list[tuple[str, ...]]]:

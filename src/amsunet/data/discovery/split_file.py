@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from amsunet.data.discovery.dataset_json import NAME
+from amsunet.data.discovery.path_words import named_in_paths
 from amsunet.data.discovery.sample import Layout
 from amsunet.data.discovery.split_lists import SampleNames, find_lists, lines_of
 from amsunet.data.discovery.words import Split, split_of
@@ -114,6 +115,18 @@ def _apply(named: list[_Named], names: SampleNames, layout: Layout) -> None:
                 f"{other.file} has {other.name!r} in two splits, {meant[0].split} and {other.split}: leave it in one"
             )
         split_of_image[image] = meant[0].split
+    if not split_of_image and (in_paths := named_in_paths(layout.samples, list({one.name for one in named}))):
+        _apply(
+            [
+                _Named(one.file, one.split, s.image.as_posix())
+                for s in layout.samples
+                for one in named
+                if one.name == in_paths[s.name]
+            ],
+            names,
+            layout,
+        )
+        return
     files = list(dict.fromkeys(one.file for one in named))
     if not split_of_image:
         first = f"{named[0].name!r} is the first of {len(named)}" if named else "it is empty"
