@@ -79,7 +79,7 @@ def test_a_patient_written_otherwise_is_the_same(name: str, patients: list[str],
     ]
 
 
-def test_paths_tell_images_of_one_name_apart(tmp_path: Path) -> None:
+def test_paths_distinguish_images_of_one_name(tmp_path: Path) -> None:
     rows = ["image,patient"]
     for split in ("train", "test"):
         for folder in ("images", "masks"):
