@@ -26,6 +26,8 @@ _COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "0.7 by nearest": lambda image: image.resize((int(image.width * 0.7), int(image.height * 0.7)), 0),
     "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.15),
     "grey": lambda image: image.convert("L"),
+    "mirrored": lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "turned and saved as JPEG": lambda image: _through_jpeg(image.transpose(Image.Transpose.ROTATE_90), 75),
     "without its border": lambda image: image.crop((1, 1, image.width - 1, image.height - 1)),
 }
 

@@ -13,6 +13,7 @@ from amsunet.data.discovery.layout import Split
 from amsunet.data.groups import SPLIT_WORDS
 from amsunet.data.images import Array
 from amsunet.data.scan import Scan
+from amsunet.data.thumbnail import THUMBNAIL
 from amsunet.wording import setting
 
 _ALIKE = 0.998
@@ -23,6 +24,8 @@ _AGREE = 0.88
 """Details agree from this correlation on. Different images of DRIVE, GlaS, DSB2018 and a stack of slices stay below
 0.80."""
 _ROWS, _COLUMNS = 1024, 4096
+_WEIGHTS = np.random.default_rng(0).standard_normal((THUMBNAIL, THUMBNAIL), np.float32)
+"""Of no symmetry, so that they tell the turns of a picture apart."""
 
 _Partners = list[dict[Split, int]]
 """For each image the index of a duplicate in each split that holds one."""
@@ -193,10 +196,28 @@ def _find_alike(scans: Sequence[Scan], splits: Mapping[str, Split]) -> _Partners
 
 
 def _compare(scans: Sequence[Scan]) -> Iterator[tuple[Array, Array]]:
-    """For each image, which others look nearly the same and which are copies, (N,) of bool each."""
-    rough = np.stack([scan.thumbnail.ravel() for scan in scans])
-    fine = np.stack([scan.detail.ravel() for scan in scans])
-    for start in range(0, len(scans), _ROWS):
+    """For each image, which others look nearly the same and which are copies, (N,) of bool each; copies may be turned
+    or mirrored.
+    """
+    upright = [(scan.thumbnail, scan.detail) for scan in scans]
+    for (alike, copies), (_, turned) in zip(
+        _compare_upright(upright), _compare_upright([_in_one_turn(*one) for one in upright]), strict=True
+    ):
+        yield alike | turned, copies | turned
+
+
+def _in_one_turn(rough: Array, fine: Array) -> tuple[Array, Array]:
+    """A thumbnail and its detail, turned and mirrored into that of eight ways in which copies of the image end too."""
+    turns = [(mirror, quarters) for mirror in (1, -1) for quarters in range(4)]
+    mirror, quarters = max(turns, key=lambda turn: float((np.rot90(rough[:, :: turn[0]], turn[1]) * _WEIGHTS).sum()))
+    return np.rot90(rough[:, ::mirror], quarters), np.rot90(fine[:, ::mirror], quarters)
+
+
+def _compare_upright(pictures: Sequence[tuple[Array, Array]]) -> Iterator[tuple[Array, Array]]:
+    """For each thumbnail with its detail, which others look nearly the same and which are copies."""
+    rough = np.stack([picture.ravel() for picture, _ in pictures])
+    fine = np.stack([detail.ravel() for _, detail in pictures])
+    for start in range(0, len(rough), _ROWS):
         near = rough[start : start + _ROWS] @ rough.T
         rows = np.arange(len(near))
         near[rows, start + rows] = -1

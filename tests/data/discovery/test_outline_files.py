@@ -149,6 +149,22 @@ def test_coco_tells_images_of_one_name_apart_by_their_folders(data, picture, sav
     assert any("names images that are not found: 1, as gone.png" in one for one in layout.warnings)
 
 
+def test_files_of_coco_that_are_called_by_splits_name_them(data):
+    _coco(data / "instances_train.json", [f"{name}.png" for name in _NAMES[:2]])
+    _coco(data / "instances_val.json", [f"{name}.png" for name in _NAMES[2:]])
+    dataset = open_dataset(data)
+    assert [sample.split for sample in dataset.samples] == ["train", "train", "val"]
+    assert any("names of files of outlines" in note and "instances_val" in note for note in dataset.notes)
+
+
+def test_captions_beside_outlines_are_passed_over(data):
+    _coco(data / "instances.json", [f"{name}.png" for name in _NAMES])
+    images = [{"id": number, "file_name": f"{name}.png"} for number, name in enumerate(_NAMES)]
+    captions = {"images": images, "annotations": [{"id": 1, "image_id": 0, "caption": "a cell"}]}
+    (data / "captions.json").write_text(json.dumps(captions))
+    assert len(open_dataset(data).scans) == len(_NAMES)
+
+
 def test_what_is_not_clear_is_refused(data):
     _geojson(data / "a.geojson", _feature(_BOX, "nucleus"), _feature(_OTHER))
     with pytest.raises(InputError, match=r"a.geojson holds 1 object without a class, and others have one \(nucleus\)"):

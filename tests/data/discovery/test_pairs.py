@@ -72,6 +72,6 @@ def test_the_cell_tracking_challenge_has_masks_of_some_images(tmp_path: Path) ->
 
 def test_two_folders_of_masks_are_both_named(tmp_path: Path) -> None:
     root = _touch(tmp_path, *(f"01/t{n:03}.tif" for n in range(4)))
-    _touch(root, *(f"01_GT/{f}{n:03}.tif" for f in ("SEG/man_seg", "TRA/man_track") for n in range(4)))
-    with pytest.raises(InputError, match=r"01_GT/SEG and .*01_GT/TRA hold masks of the same images"):
+    _touch(root, *(f"01_GT/{f}{n:03}.tif" for f in ("SEG/man_seg", "TRB/man_trb") for n in range(4)))
+    with pytest.raises(InputError, match=r"01_GT/SEG and .*01_GT/TRB hold masks of the same images"):
         find_samples(root)

@@ -45,6 +45,11 @@ def test_a_split_that_cannot_be_followed_is_refused(text: str, message: str, ima
     ("text", "message"),
     [
         (_table("image,set", ["0", "1", "2"]), r"column 'set'\) is not used as the split: its values \(0, 1, 2\)"),
+        (
+            _table("image,is_test", ["0", "1", "1"]),
+            r"column 'is_test'\) is not used as the split: write a column split",
+        ),
+        (_table("image,fold", ["0", "1", "2"]), r"column 'fold'\) names folds, not a split, and is not used"),
         ("name,split\nx,train\ny,test\n", r"column 'split'\) is not used as the split: it names no image"),
         (_table("image,patient", ["a"] * 6) + "P00_0,b\n", r"gives 1 images two patients, as P00_0\.png \(a, b\)"),
     ],
@@ -59,6 +64,48 @@ def test_a_split_by_patient_is_followed(images: Path) -> None:
     samples = find_samples(images).samples
     assert [sample.split for sample in samples] == ["train", "train", "val", "val", "test", "test"]
     assert [sample.group for sample in samples] == ["P00", "P00", "P01", "P01", "P02", "P02"]
+
+
+@pytest.mark.parametrize(
+    ("name", "patients"),
+    [("data.csv", ["P1", "p1", "P1 ", "P2", "p2", "NA"]), ("manifest.csv", ["P1", "p1", "P1", "P2"])],
+)
+def test_a_patient_written_otherwise_is_the_same(name: str, patients: list[str], images: Path) -> None:
+    rows = [f"images/{path.name},masks/{path.name}" for path in sorted((images / "images").iterdir())]
+    lines = "".join(f"{row},{patient}\n" for row, patient in zip(rows, patients, strict=False))
+    (images / name).write_text(f"image,mask,patient\n{lines}")
+    assert [sample.group for sample in find_samples(images).samples][:5] == ["P1", "P1", "P1", "P2", "P2"][
+        : len(patients)
+    ]
+
+
+def test_paths_distinguish_images_of_one_name(tmp_path: Path) -> None:
+    rows = ["image,patient"]
+    for split in ("train", "test"):
+        for folder in ("images", "masks"):
+            for name in ("1", "2") if split == "test" else ("1", "2", "3"):
+                path = tmp_path / split / folder / f"{name}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+                rows += [f"{split}/images/{name}.png,{split}{name}"] if folder == "images" else []
+    (tmp_path / "patients.csv").write_text("\n".join(rows))
+    assert [s.group for s in find_samples(tmp_path).samples] == ["test1", "test2", "train1", "train2", "train3"]
+
+
+def test_a_table_that_pairs_images_otherwise_is_warned_of(images: Path) -> None:
+    table = images / "pairs.csv"
+    table.write_text("image,mask\nimages/P00_0.png,masks/P00_0.png\n")
+    assert not find_samples(images).warnings
+    table.write_text("image,mask\nimages/P00_0.png,masks/P00_1.png\n")
+    (warning,) = find_samples(images).warnings
+    assert "pairs.csv is not used as a manifest, and gives P00_0.png the mask p00_1" in warning
+
+
+def test_a_column_of_nothing_but_splits_is_one_whatever_its_name(images: Path) -> None:
+    (images / "data.csv").write_text(_table("image,phase", ["train", "train", "valid", "valid", "test", "test"]))
+    layout = find_samples(images)
+    assert [sample.split for sample in layout.samples] == ["train", "train", "val", "val", "test", "test"]
+    assert any("column 'phase'" in note for note in layout.notes)
 
 
 def test_empty_cells_name_no_split_and_are_not_counted(images: Path) -> None:
@@ -120,7 +167,12 @@ def test_other_text_files_are_no_lists_of_patients(images: Path) -> None:
 
 @pytest.mark.parametrize(
     ("columns", "patient"),
-    [(["frame", "video_id"], 1), (["sequence_id", "patient"], 1), (["Patienten-Alter", "Patienten-ID"], 1)],
+    [
+        (["frame", "video_id"], 1),
+        (["sequence_id", "patient"], 1),
+        (["lesion_id", "MRN"], 1),
+        (["Patienten-Alter", "Patienten-ID"], 1),
+    ],
 )
 def test_patients_go_before_videos(columns: list[str], patient: int) -> None:
     assert find_patient_column(columns) == patient

@@ -107,6 +107,7 @@ ONE_MASK = {
     "a folder named by its task": (["lesion_segmentation/1.png", "lesion_segmentation/2.png"],
                                    ["lesion_segmentation/1_mask.png", "lesion_segmentation/2_mask.png"]),
     "other languages": (["Bilder/1.png", "Bilder/2.png"], ["Masken/1.png", "Masken/2.png"]),
+    "X_train and y_train": (["X_train/1.png", "X_test/1.png"], ["y_train/1.png", "y_test/1.png"]),
     "masks of site B below": (["images/1.png", "images/B/2.png"], ["masks/1.png", "masks/B/2.png"]),
 }  # fmt: skip
 
@@ -124,6 +125,7 @@ def test_every_image_finds_its_mask(name: str, write: Write) -> None:
 
 LEFT_ALONE = {
     "overlays": ["overlays/1.png", "overlays/2.png"],
+    "PolypGen": ["bbox_image/1.png", "bbox_image/2.png"],
     "previews of another size": ["preview/1.jpg"],
     "label images": ["label_images/1.png", "label_images/2.png"],
     "object numbers": ["SegmentationObject/1.png"],
@@ -133,6 +135,10 @@ LEFT_ALONE = {
     "raw images": ["raw/1.png", "raw/2.png"],
     "images made brighter": ["images_bright/1.png", "images_bright/2.png"],
     "superpixels": ["images/1_superpixels.png"],
+    "lines around objects": ["GT_Edge/1.png", "GT_Edge/2.png"],
+    "lines beside masks": ["masks/1_boundary.png", "masks/2_boundary.png"],
+    "what labelme shows": ["masks/1_viz.png"],
+    "markers of the Cell Tracking Challenge": ["masks/man_track001.png", "masks/man_track002.png"],
 }
 
 
@@ -202,6 +208,8 @@ OBSERVERS = {
     "STARE": ("stare-images/im0001.ppm", "labels-ah/im0001.ah.ppm", "labels-vk/im0001.vk.ppm"),
     "STARE in one folder": ("im0001.ppm", "im0001.ah.ppm", "im0001.vk.ppm"),
     "DRIVE": ("test/images/01_test.tif", "test/1st_manual/01_manual1.gif", "test/2nd_manual/01_manual2.gif"),
+    "ends of two graders": ("1.png", "1_grader1.png", "1_grader2.png"),
+    "folders of radiologists": ("images/1.png", "masks/radiologist_1/1.png", "masks/radiologist_2/1.png"),
     "folders of annotators": ("images/1.png", "annotator_1/1.png", "annotator_2/1.png"),
 }
 
@@ -269,6 +277,24 @@ REFUSED = {
     "images alone": ({"a.png": "i", "b.png": "i"}, r"2 images but no masks .*a\.png"),
     "two folders of masks": (
         _files(["images/1.png"], ["gt/1.png", "labels/1.png"]), r"gt and .*labels hold masks of the same images"),
+    "folders that say how masks are stored": (
+        _files(["images/1.png", "images/2.png"], [f"{kind}/{n}.png" for kind in ("label_masks_modify", "masks_binary")
+                                                  for n in (1, 2)]),
+        r"label_masks_modify and .*masks_binary hold masks of the same images"),
+    "COD10K": (_files(["Image/1.png", "Image/2.png"], [f"GT_{kind}/{n}.png" for kind in ("Edge", "Instance", "Object")
+                                                       for n in (1, 2)]),
+               r"GT_Instance and .*GT_Object hold masks of the same images, as of .*1\.png: keep one"),
+    "images of two sequences": (_files([f"images/{kind}/{n}.png" for kind in ("T1", "T2") for n in (1, 2)],
+                                       ["masks/1.png", "masks/2.png"]),
+                                r"T1 and .*T2 hold images of the same names, and .*masks/1\.png may be"),
+    "outlines of VIA": ({"a.png": "i", "b.png": "i", "via_region_data.json": '{"a": 1}'},
+                        r"via_region_data\.json holds no outlines of a kind that is read"),
+    "masks among results": (_files(["images/1.png", "images/2.png"], [f"{above}masks/{n}.png" for n in (1, 2)
+                                                                      for above in ("", "results/unet/")]),
+                            r"masks and .*results/unet/masks hold masks of the same images"),
+    "masks of no common word in the folder of each image": (
+        {f"{n}/{name}.png": "i" if name == "img" else "m" for n in (1, 2) for name in ("img", "lv", "rv")},
+        r"1/img\.png has the masks lv\.png and rv\.png.*masks/CLASS"),
     "masks alone": (_files([], ["masks/1.png", "masks/2.png"]), r"holds 0 images.*masks/1\.png"),
     "names of two worlds": (_files(["images/a1.png", "images/a2.png"], ["masks/z8.png", "masks/z9.png"]),
                             r"images: .*a1\.png; masks: .*z8\.png.*--write-manifest"),
@@ -292,6 +318,39 @@ def test_ph2_leaves_its_regions_of_colour_alone(write: Write) -> None:
     assert [sample.masks[""].name for sample in layout.samples] == ["IMD002_lesion.bmp", "IMD003_lesion.bmp"]
     assert not layout.masks_without_image and not any(sample.roi or sample.more_masks for sample in layout.samples)
     assert any("not used" in warning and "_roi" in warning for warning in layout.warnings)
+
+
+@pytest.mark.parametrize("truth", ["GT", "vessel-segmentations"])
+def test_a_field_of_view_called_mask_is_not_taken_for_the_truth(truth: str, write: Write) -> None:
+    root = write(_files([f"image/{n}.png" for n in (1, 2)], [f"{truth}/{n}.png" for n in (1, 2)]))
+    (root / "mask").mkdir()
+    for n in (1, 2):
+        Image.fromarray(np.pad(np.full((6, 6), 255, np.uint8), 1)).save(root / f"mask/{n}.png")
+    with pytest.raises(InputError, match=rf"mask and .*{truth} hold masks .* cover 56% .*rename mask to fov"):
+        find_samples(root)
+    (root / "mask").rename(root / "fov")
+    assert [(s.masks[""].parent.name, s.roi is not None) for s in find_samples(root).samples] == [(truth, True)] * 2
+
+
+def test_classes_in_the_names_of_masks_in_the_folder_of_each_image(write: Write) -> None:
+    """As in Drishti-GS."""
+    names = ("drishtiGS_001", "drishtiGS_002")
+    masks = [f"GT/{n}/SoftMap/{n}_{part}segSoftmap.png" for n in names for part in ("OD", "cup")]
+    layout = find_samples(write(_files([f"Images/{n}.png" for n in names], masks)))
+    assert layout.class_names == ("ODsegSoftmap", "cupsegSoftmap") and len(layout.samples) == 2
+
+
+def test_splits_that_only_folders_of_masks_name_are_noted(write: Write) -> None:
+    layout = find_samples(write(_files(["images/1.png", "images/2.png"], ["masks/train/1.png", "masks/test/2.png"])))
+    assert [sample.split for sample in layout.samples] == ["train", "test"]
+    assert "folders name the splits (test: test; train: train)" in layout.notes
+
+
+def test_letters_that_count_pieces_are_no_classes(write: Write) -> None:
+    root = write(_files([f"images/{n}.png" for n in range(4)], [f"masks/{n}_a.png" for n in range(4)]
+                        + [f"masks/{n}_b.png" for n in (1, 2)]))  # fmt: skip
+    layout = find_samples(root)
+    assert not layout.class_names and {path.name for path in layout.in_doubt} == {"1.png", "2.png"}
 
 
 def test_test_images_without_masks_are_left_out_with_a_warning(write: Write) -> None:

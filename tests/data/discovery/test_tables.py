@@ -206,6 +206,15 @@ def test_paths_of_windows_and_columns_that_are_not_used_are_understood(images: P
     assert len(layout.samples) == 1 and any("not used: age" in note for note in layout.notes)
 
 
+def test_a_manifest_is_warned_of_masks_of_two_images_and_may_name_splits_otherwise(images: Path) -> None:
+    rows = [("000", "000", "train"), ("001", "000", "train"), ("002", "002", "test")]
+    lines = "".join(f"images/{image}.png,masks/{mask}.png,{split}\n" for image, mask, split in rows)
+    (images / "manifest.csv").write_text(f"image,mask,phase\n{lines}")
+    layout = find_samples(images)
+    assert [sample.split for sample in layout.samples] == ["train", "train", "test"]
+    assert any("1 images have the mask of another one, as" in warning for warning in layout.warnings)
+
+
 def test_lines_of_one_image_are_its_masks(images: Path) -> None:
     text = "image,mask\nimages/000.png,masks/000.png\nimages/000.png,masks/001.png\n"
     text += "images/002.png,masks/002.png|masks/3.png\n"

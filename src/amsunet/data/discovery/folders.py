@@ -17,6 +17,7 @@ from amsunet.data.discovery.words import (
     Split,
     is_aside,
     is_kind_of_mask,
+    is_of_lines,
     place_of,
     role_of,
     split_of,
@@ -134,8 +135,10 @@ def assign_roles(pictures: Sequence[Picture]) -> Roles:
     if not roles.masks and roles.observers:
         roles.masks, roles.observers = roles.observers, []
     if not roles.masks:
-        roles.masks = [picture for picture in roles.aside if is_kind_of_mask(picture.evidence)]
-        roles.aside = [picture for picture in roles.aside if not is_kind_of_mask(picture.evidence)]
+        kinds = [picture for picture in roles.aside if is_kind_of_mask(picture.evidence)]
+        roles.masks = [picture for picture in kinds if not is_of_lines(picture.evidence)] or kinds
+        taken = set(roles.masks)
+        roles.aside = [picture for picture in roles.aside if picture not in taken]
     _keep_one_kind_of_images(roles)
     _set_aside(roles)
     return roles

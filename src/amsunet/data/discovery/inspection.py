@@ -15,6 +15,7 @@ from amsunet.data.discovery.other_formats import stem_of
 from amsunet.data.discovery.sample import Layout
 from amsunet.data.discovery.words import is_format
 from amsunet.data.image_file import count_pixels, open_picture, reading
+from amsunet.data.images import Array
 from amsunet.errors import InputError
 
 _LOOKED_AT = 8
@@ -56,7 +57,8 @@ def roles_by_content(pictures: Sequence[Picture], layout: Layout) -> Roles | Non
         images=[picture for kind in images for picture in kinds[kind]],
         masks=[picture for kind in masks for picture in kinds[kind]],
     )
-    _refuse_two_folders(roles.masks)
+    with_images = {picture.path.parent for picture in roles.images}
+    _refuse_two_folders([mask for mask in roles.masks if mask.path.parent not in with_images])
     known_paths = {picture.path for picture in known}
     roles.aside = [picture for picture in pictures if picture.path not in known_paths]
     mask, image = kinds[masks[0]][0].path, kinds[images[0]][0].path
@@ -103,15 +105,37 @@ def _look_like_masks(pictures: Sequence[Picture]) -> bool | None:
 
 
 def _has_few_values(path: Path) -> bool:
+    mode, values = _values_in(path)
+    return mode == "1" or (bool(mode) and len(np.unique(values)) <= (20 if mode == "P" else _FEW))
+
+
+def share_marked(paths: Sequence[Path]) -> float | None:
+    """The share of masks that is not black, the median of some.
+
+    Args:
+        paths: Files of masks.
+
+    Returns:
+        The share; None if one cannot be read.
+    """
+    step = max(1, len(paths) // _LOOKED_AT)
+    found = [_values_in(path) for path in paths[::step][:_LOOKED_AT]]
+    return (
+        None
+        if not found or not all(mode for mode, _ in found)
+        else float(np.median([(v != 0).mean() for _, v in found]))
+    )
+
+
+def _values_in(path: Path) -> tuple[str, Array]:
+    """The mode and the values of a picture as numbers; the mode is empty if it is too large or cannot be read."""
     if count_pixels(path) > _LARGEST:
-        return False
+        return "", np.zeros(0)
     try:
         with reading(), open_picture(path) as picture:
-            if picture.mode == "1":
-                return True
-            indexed = picture.mode == "P"
-            array = np.asarray(picture if picture.mode in ("L", "P", "I", "I;16", "F") else picture.convert("RGB"))
+            plain = picture.mode in ("1", "L", "P", "I", "I;16", "F")
+            mode, array = picture.mode, np.asarray(picture if plain else picture.convert("RGB"))
     except Exception:  # the reason is reported when the file is read as a sample
-        return False
+        return "", np.zeros(0)
     flat = array.reshape(-1) if array.ndim == 2 else array.reshape(-1, 3).astype(np.int64) @ (65536, 256, 1)
-    return len(np.unique(flat)) <= (20 if indexed else _FEW)
+    return mode, flat

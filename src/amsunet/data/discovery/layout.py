@@ -73,7 +73,7 @@ def _find(source: Path, channels: Sequence[str] | None) -> Layout:
         if layout.problems:  # of masks that name their images, as two DICOM SEG of one image
             raise InputError(layout.problems[0][2])
         raise InputError(explain_nothing_found(source, tree, roles))
-    return _with_tables(source, layout)
+    return _with_tables(source, tree, layout)
 
 
 def find_all(source: Path) -> Layout:
@@ -93,9 +93,7 @@ def find_all(source: Path) -> Layout:
     layout.masks_without_image = sorted({*layout.masks_without_image, *layout.in_doubt.values()})
     if not layout.samples and not layout.images_without_mask:
         raise InputError(explain_nothing_found(source, tree, roles))
-    layout = _with_tables(source, layout)
-    layout.samples = _unique_names(layout.samples)
-    return layout
+    return _with_tables(source, tree, layout)
 
 
 def _look_through(source: Path, channels: Sequence[str] | None = None) -> tuple[Tree, Layout, Roles]:
@@ -110,11 +108,12 @@ def _look_through(source: Path, channels: Sequence[str] | None = None) -> tuple[
     return tree, layout, roles
 
 
-def _with_tables(source: Path, layout: Layout) -> Layout:
+def _with_tables(source: Path, tree: Tree, layout: Layout) -> Layout:
     apply_dataset_json(source, layout)
+    layout.samples = _unique_names(layout.samples)  # by which tables tell them apart
     if layout.samples:
         note_splits(layout, source)
-        apply_split_file(source, layout)
+        apply_split_file(source, layout, tree.tables)
         apply_tables(source, layout)
         name_patients(layout)
     return layout

@@ -9,7 +9,7 @@ from pathlib import Path
 from amsunet.data.discovery.folders import Picture, Roles, locate_pictures
 from amsunet.data.discovery.pairs import Paired
 from amsunet.data.discovery.sample import Layout
-from amsunet.data.discovery.words import words_of
+from amsunet.data.discovery.words import SPLIT_WORDS, words_of
 from amsunet.wording import setting
 
 _LIKE_SPLITS = frozenset({"dev", "eval", "evaluation", "holdout", "heldout", "hold", "devel", "development"})
@@ -74,25 +74,37 @@ def note_left_out(aside: list[Picture], used_rois: set[Path], rois: list[Picture
 def note_splits(layout: Layout, source: Path) -> None:
     """Note which folders were taken for splits."""
     named: dict[str, set[str]] = defaultdict(set)
-    for picture in locate_pictures([sample.image for sample in layout.samples], source):
+    placed = locate_pictures([sample.image for sample in layout.samples], source)
+    by_mask = [
+        mask
+        for one, sample in zip(placed, layout.samples, strict=True)
+        if sample.split and not one.split
+        for mask in list(sample.masks.values())[:1]
+    ]
+    for picture in [*placed, *locate_pictures(by_mask, source)]:
         for name, place in zip(picture.folders, picture.places, strict=True):
             if place.startswith("="):
                 named[place.split()[0][1:]].add(name)
     if named:
         folders = "; ".join(f"{split}: {', '.join(sorted(names))}" for split, names in sorted(named.items()))
         layout.notes.append(f"folders name the splits ({folders})")
-        _note_no_splits(source, layout)
+    _note_no_splits(source, layout, bool(named))
 
 
-def _note_no_splits(source: Path, layout: Layout) -> None:
-    """Warn of folders beside the splits that may be meant as one and are not understood."""
+def _note_no_splits(source: Path, layout: Layout, named: bool) -> None:
+    """Warn of folders that may be meant as a split and are not taken for one: ``external_test``, ``holdout``; the
+    latter only where other folders are ``named`` as splits.
+    """
     other: dict[str, list[Path]] = defaultdict(list)
     for picture in locate_pictures([sample.image for sample in layout.samples if sample.split is None], source):
         for name in picture.folders:
-            if _LIKE_SPLITS & set(words_of(name)):
+            words = set(words_of(name))
+            if words & SPLIT_WORDS or (named and words & _LIKE_SPLITS):
                 other[name].append(picture.path)
     for name, paths in sorted(other.items()):
+        if len(paths) == len(layout.samples):
+            continue
         layout.warnings.append(
-            f"the folder {name} names no split (train, val and test do): its {len(paths)} images are used as others, "
-            "and may be trained on; rename it to val or test, or name its images in a split.json"
+            f"the folder {name} names no split (train, val and test alone do): its {len(paths)} images are used as "
+            "others, and may be trained on; rename it to val or test, or name its images in a split.json"
         )

@@ -15,8 +15,9 @@ from amsunet.data.channel_files import image_name
 from amsunet.data.containers import file_of, files_of, is_outlined
 from amsunet.data.discovery.other_formats import describe_other
 from amsunet.data.discovery.outline_files import outlined_mask
-from amsunet.data.discovery.patient_column import find_patient_column, known_patient
+from amsunet.data.discovery.patient_column import find_patient_column, known_patient, known_patients
 from amsunet.data.discovery.sample import Layout, Sample
+from amsunet.data.discovery.split_column import find_split_column
 from amsunet.data.discovery.spreadsheet import Table, column_called, plain, read_table
 from amsunet.data.discovery.words import composed, split_of
 from amsunet.errors import InputError, brief
@@ -57,6 +58,8 @@ def read_manifest(path: Path) -> Layout:
     layout = Layout()
     columns = _columns(table, layout)
     samples: dict[Path, list[Sample]] = {}
+    if "group" in columns:
+        table = table.with_values(columns["group"], known_patients(table.values(columns["group"])))
     for number, row in table.rows.items():
         cells = {name: row[index] for name, index in columns.items()}
         if (sample := _sample(path, number, cells, layout)) is not None:
@@ -64,6 +67,7 @@ def read_manifest(path: Path) -> Layout:
     layout.samples = [sample for same in samples.values() for sample in same]
     if not layout.samples and not layout.images_without_mask:
         raise InputError(f"{path} has no line below its columns: write one for each image")
+    _warn_of_shared_masks(layout)
     joined = sum(bool(sample.more_masks) for sample in layout.samples)
     if joined:
         layout.notes.append(
@@ -79,12 +83,38 @@ def read_manifest(path: Path) -> Layout:
     return layout
 
 
+def find_column(columns: Sequence[str], kind: str) -> int | None:
+    """Find the column of a manifest by what people call it.
+
+    Args:
+        columns: The names of a table's columns.
+        kind: What it holds: ``image``, ``mask``, ``split``, ``roi`` or ``other_observer``.
+
+    Returns:
+        The index of the column; None if there is none.
+    """
+    return column_called(columns, _NAMES[kind])
+
+
+def _warn_of_shared_masks(layout: Layout) -> None:
+    """Warn of a file that is the mask of two images, as where a cell was filled downwards."""
+    image_of: dict[tuple[str, Path], Path] = {}
+    twice = []
+    for sample in layout.samples:
+        for label, mask in sample.masks.items():
+            first = image_of.setdefault((label, mask), sample.image)
+            twice += [(mask, first, sample.image)] if first != sample.image else []
+    if twice:
+        mask, first, other = twice[0]
+        layout.warnings.append(
+            f"{len(twice)} images have the mask of another one, as {first} and {other} have {mask}: check these lines"
+        )
+
+
 def _columns(table: Table, layout: Layout) -> dict[str, int]:
     """Find the column of each kind; note the columns with another name and those not used."""
     of_classes = {column: index for index, column in enumerate(table.columns) if column.lower().startswith(_CLASS_MASK)}
-    found = {
-        kind: index for kind, names in _NAMES.items() if (index := column_called(table.columns, names)) is not None
-    }
+    found = {kind: index for kind in _NAMES if (index := find_column(table.columns, kind)) is not None}
     if "image" not in found or ("mask" not in found and not of_classes):
         has = f"its columns are {brief(', '.join(filter(None, table.columns))) or 'none'}"
         raise InputError(
@@ -95,6 +125,8 @@ def _columns(table: Table, layout: Layout) -> dict[str, int]:
         found.pop("mask", None)
         found |= of_classes
         layout.class_names = tuple(column[len(_CLASS_MASK) :].strip() for column in of_classes)
+    if "split" not in found and (split := find_split_column(table)) is not None:
+        found["split"] = split
     group = find_patient_column(table.columns)
     if group is not None and group not in found.values():
         found["group"] = group
@@ -106,7 +138,7 @@ def _columns(table: Table, layout: Layout) -> dict[str, int]:
     if renamed:
         layout.notes.append(f"{table.path.name}: columns are taken {', '.join(renamed)}")
     if "group" in found:
-        named = [known_patient(row[found["group"]]) for row in table.rows.values()]
+        named = known_patients(table.values(found["group"]))
         name = table.columns[found["group"]]
         without = f"; {named.count('')} lines name none: each counts as one more" if "" in named else ""
         patients = f"{len({*named} - {''})} patients (column {name!r})"

@@ -9,7 +9,8 @@ from amsunet.data.discovery.words import is_other_observer, words_of
 _MASK_WORD = (
     "mask|masks|manual|manual1|manual2|anno|annotation|annotated|seg|segmentation|segmented|gt|groundtruth|"
     "ground[_ ]?truth|label|labels|labeled|labelled|labelids|gtfine_labelids|gtcoarse_labelids|fov|roi|"
-    r"(?:1st|2nd)[_ ]?(?:ho|manual|observer|annotator|expert|reader)|(?:observer|annotator|expert|reader|rater)[_ ]?\d|"
+    r"(?:1st|2nd)[_ ]?(?:ho|manual|observer|annotator|expert|reader)|"
+    r"(?:obs|observer|annotator|expert|reader|rater|grader|radiologist)[_ ]?\d|"
     "target"
 )
 _IMAGE_WORD = "image|img|training|train|test|val|validation|orig|original|input|photo|leftimg8bit"

@@ -12,6 +12,7 @@ from amsunet.data.discovery.folders import Picture, Roles, locate_pictures, spli
 from amsunet.data.discovery.other_formats import suffix_of
 from amsunet.data.discovery.places import match_in_places
 from amsunet.data.discovery.sample import Layout, Sample
+from amsunet.data.discovery.words import splits_of
 from amsunet.data.image_file import orientation_of, stored_size
 from amsunet.data.readers import outlines
 from amsunet.errors import InputError
@@ -59,6 +60,14 @@ def add_outlined(source: Path, files: Sequence[Path], roles: Roles, groups: Chan
         return False
     names = _class_names(found, of_image)
     split_of = splits_by_file_names(images)
+    split_of_file = splits_of({file.stem for file, listed in of_image.values() if listed})
+    if len({*split_of_file.values()}) > 1 and not any(image.split for image in images):
+        split_of = {
+            image: split_of_file[file.stem] for image, (file, _) in of_image.items() if file.stem in split_of_file
+        }
+        layout.notes.append(
+            f"the splits are taken from the names of files of outlines: {', '.join(sorted(split_of_file))}"
+        )
     for image in images:
         path = groups.address_of(image.path)
         if image.path in of_image:

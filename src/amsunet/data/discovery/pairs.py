@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from amsunet.data.discovery.folders import Picture
+from amsunet.data.discovery.inspection import share_marked
 from amsunet.data.discovery.mask_names import without_words
 from amsunet.data.discovery.other_formats import stem_of
 from amsunet.data.discovery.pairing import natural
@@ -76,7 +77,7 @@ def _pair_kind(images: Sequence[Picture], masks: Sequence[Picture]) -> Paired:
     shared, above_images = shared_places(images, masks), _folders_above(images)
     for mask in masks:
         by_label[_label(mask, above_images, shared)].append(mask)
-    if set(by_label) == {""} and (named := _named_classes(images, masks)):
+    if len(by_label) == 1 and (named := _named_classes(images, masks)):
         return named
     if by_folder := _in_folders_of_images(images, by_label, shared):
         taken = {mask.path for several in by_folder.values() for mask in several}
@@ -175,9 +176,25 @@ def _choose_kind(paired: dict[str, Paired], kinds: dict[str, list[Picture]]) -> 
             f"{listed([str(next(iter(kinds[kind])).path.parent) for kind in found])} hold masks of the same images: "
             "keep one of them, or write a manifest.csv with the columns image,mask"
         )
+    _refuse_field_of_view(kinds[called_masks[0]], [mask for kind in found for mask in kinds[kind]])
     out = found[called_masks[0]]
     out.aside = [mask for kind in paired if kind != called_masks[0] for mask in kinds[kind]]
     return out
+
+
+def _refuse_field_of_view(masks: Sequence[Picture], every: Sequence[Picture]) -> None:
+    """Refuse a folder called masks that covers most of the images, where another one marks less: ``mask`` and ``GT`` of
+    IOSTAR.
+    """
+    taken = {mask.path for mask in masks}
+    others = [mask.path for mask in every if mask.path not in taken]
+    share, least = share_marked([mask.path for mask in masks]), share_marked(others)
+    if share is not None and least is not None and share > 0.5 and least < share / 2:
+        fov, other = masks[0].path.parent, others[0].parent
+        raise InputError(
+            f"{fov} and {other} hold masks of the same images, and the first cover {share:.0%} of them, as a field of "
+            f"view does: rename {fov.name} to fov if it is one, or keep one of them"
+        )
 
 
 def _merge(several: list[Paired]) -> Paired:

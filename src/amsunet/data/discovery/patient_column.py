@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 
 from amsunet.data.discovery.spreadsheet import column_called
 from amsunet.data.discovery.words import words_of
@@ -10,11 +10,13 @@ from amsunet.data.discovery.words import words_of
 _EXACT = (
     "patient", "patientid", "patientnumber", "patientno", "patientnr", "patientname", "patientcode", "idpatient",
     "patid", "pid", "subject", "subjectid", "subjectno", "subjectnumber", "participant", "participantid", "case",
-    "caseid", "group", "groupid", "patientenid", "patientennummer", "patientennr", "videoid", "video", "sequenceid",
-    "volumeid", "slideid",
+    "caseid", "group", "groupid", "patientenid", "patientennummer", "patientennr", "mrn", "medicalrecordnumber",
+    "hospitalnumber", "hospitalno", "hospitalid", "donor", "donorid", "animal", "animalid", "mouseid", "videoid",
+    "video", "sequenceid", "volumeid", "slideid", "lesionid", "studyinstanceuid", "studyid", "accessionnumber",
+    "examid",
 )  # fmt: skip
-"""Names of a column of patients, best first; those of videos and volumes come last, for they tie frames and slices
-together that are from one patient."""
+"""Names of a column of patients, best first; those of videos, lesions and examinations come last, for they tie
+images together that are from one patient."""
 _LIKELY = frozenset({"patient", "patients", "patienten", "paciente", "subject", "subjects"})
 _OF_A_PATIENT = frozenset({
     "age", "sex", "gender", "weight", "height", "birth", "race", "position", "orientation", "status", "history",
@@ -29,6 +31,19 @@ _NOBODY = frozenset({"n/a", "#n/a", "nan", "<na>", "none", "null", "unknown", "?
 def known_patient(cell: str) -> str:
     """The patient that a cell names; empty for a word that stands for a missing value."""
     return "" if cell.strip().lower() in _NOBODY else cell
+
+
+def known_patients(cells: Iterable[str]) -> list[str]:
+    """The patients that cells name, as ``known_patient`` does each; ``p1`` is ``P1`` where that stands above.
+
+    Args:
+        cells: The cells of a column.
+
+    Returns:
+        A name for each cell.
+    """
+    spelled: dict[str, str] = {}
+    return [spelled.setdefault(" ".join(cell.casefold().split()), cell) for cell in map(known_patient, cells)]
 
 
 def find_patient_column(columns: Sequence[str]) -> int | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from amsunet.data.discovery.patient_column import find_patient_column, known_patient, names_patients
+from amsunet.data.discovery.manifest import find_column
+from amsunet.data.discovery.path_words import named_in_paths
+from amsunet.data.discovery.patient_column import find_patient_column, known_patients, names_patients
 from amsunet.data.discovery.sample import Layout, Sample
+from amsunet.data.discovery.split_column import find_flag_of_split, find_split_column
 from amsunet.data.discovery.spreadsheet import Table, column_called, read_table
 from amsunet.data.discovery.words import Split, composed, split_of, words_of
 from amsunet.errors import InputError
@@ -37,10 +39,39 @@ def apply_tables(source: Path, layout: Layout) -> None:
             continue
         patient = find_patient_column(table.columns)
         if patient is not None and table.rows:
+            table = table.with_values(patient, known_patients(table.values(patient)))
             _apply(table, patient, layout)
-        split = column_called(table.columns, ("split", "subset", "set", "partition"))
+        split = find_split_column(table)
         if split is not None and table.rows:
             _apply_splits(table, split, patient, layout)
+        _warn_of_other_pairs(table, layout)
+        folds = column_called(table.columns, ("fold", "folds", "kfold", "cvfold", "foldid"))
+        if split is None and (flag := find_flag_of_split(table)) is not None:
+            layout.warnings.append(
+                f"{path} (column {flag!r}) is not used as the split: write a column split with train, val and test"
+            )
+        if split is None and folds is not None and _best_rows(layout.samples, table, folds):
+            layout.warnings.append(
+                f"{path} (column {table.columns[folds]!r}) names folds, not a split, and is not used: write a column "
+                "split with train, val and test"
+            )
+
+
+def _warn_of_other_pairs(table: Table, layout: Layout) -> None:
+    """Warn of a table with columns of images and masks that pairs them otherwise and is not called manifest.csv."""
+    image, mask = (find_column(table.columns, kind) for kind in ("image", "mask"))
+    if image is None or mask is None:
+        return
+    rows = _rows_of(layout.samples, table, image)
+    for sample in layout.samples:
+        used = {path.stem.lower() for path in (*sample.masks.values(), *sample.more_masks.get("", ()))}
+        named = {_stem_of(row[mask]) for row in rows.get(sample.name, ()) if _path_of(row[mask]).suffix}
+        if named and not named & used:
+            layout.warnings.append(
+                f"{table.path} is not used as a manifest, and gives {sample.image.name} the mask {min(named)}, where "
+                f"{next(iter(sample.masks.values())).name} is taken by its name: call it manifest.csv if it is right"
+            )
+            return
 
 
 def _tables(source: Path, layout: Layout) -> list[Path]:
@@ -87,7 +118,7 @@ def _as_list(table: Table, layout: Layout) -> Table | None:
 def _apply(table: Table, patient: int, layout: Layout) -> None:
     column = f"column {table.columns[patient]!r}"
     rows = _best_rows(layout.samples, table, patient)
-    if not rows and (in_paths := _named_in_paths(layout.samples, table.values(patient))):
+    if not rows and (in_paths := named_in_paths(layout.samples, table.values(patient))):
         layout.samples = [replace(s, group=s.group or in_paths[s.name]) for s in layout.samples]
         layout.notes.append(
             f"{table.path.name} names patients ({column}), which are found in the paths of the {len(in_paths)} images: "
@@ -97,16 +128,16 @@ def _apply(table: Table, patient: int, layout: Layout) -> None:
     if not rows:
         if len(_rows_of(layout.samples, table, patient)) == len(layout.samples):
             return  # the images are named by patient: each has one image
-        shown, name = ", ".join(next(iter(table.rows.values()))), layout.samples[0].image.name
+        shown, image = ", ".join(next(iter(table.rows.values()))), layout.samples[0].image
+        repeated = len({sample.image.name for sample in layout.samples}) < len(layout.samples)
+        name = f"{'/'.join(image.parts[-3:])}, and names repeat" if repeated else image.name
         layout.warnings.append(
             f"{table.path.name} ({column}) names the patients of 0 of {len(layout.samples)} images: no column of it "
             f"holds their names (its first line is {shown}; an image is called {name}); set {setting('group')}, or "
             "the images of a patient may be in several splits"
         )
         return
-    named = {
-        name: known for name, cells in _values_of(rows, patient).items() if (known := [*filter(known_patient, cells)])
-    }
+    named = {name: known for name, cells in _values_of(rows, patient).items() if (known := [*filter(None, cells)])}
     group_of = {name: values[0] for name, values in named.items()}
     layout.samples = [replace(s, group=s.group or group_of.get(s.name) or None) for s in layout.samples]
     twice = [sample for sample in layout.samples if len(named.get(sample.name, ())) > 1]
@@ -179,7 +210,7 @@ def _by_patient(samples: Sequence[Sample], table: Table, patient: int, column: i
     for row in table.rows.values():
         if row[column]:
             of_patient.setdefault(row[patient], []).append(row[column])
-    in_paths = _named_in_paths(samples, list(of_patient))
+    in_paths = named_in_paths(samples, list(of_patient))
     whose = {s.name: s.group if s.group in of_patient else in_paths.get(s.name, "") for s in samples}
     return {name: of_patient[one] for name, one in whose.items() if one in of_patient}
 
@@ -196,27 +227,11 @@ def _values_of(rows: dict[str, list[tuple[str, ...]]], column: int) -> dict[str,
     return {name: values for name, values in found.items() if values}
 
 
-def _named_in_paths(samples: Sequence[Sample], patients: Sequence[str]) -> dict[str, str]:
-    """The patient of each sample, whose name is a whole word of its path; empty unless every path holds exactly one."""
-    known = {
-        name
-        for name in patients
-        if any(letter.isdigit() for letter in name) and (len(name) > 2 or any(letter.isalpha() for letter in name))
-    }
-    found: dict[str, str] = {}
-    for sample in samples:
-        path = "/".join(sample.image.parts[-3:])
-        here = [n for n in known if n in path and re.search(rf"(?<![^\W_]){re.escape(n)}(?![^\W_])", path)]
-        if len(here) != 1:
-            return {}
-        found[sample.name] = here[0]
-    return found
-
-
 def _rows_of(samples: Sequence[Sample], table: Table, column: int) -> dict[str, list[tuple[str, ...]]]:
     """The rows of each sample, if a column names the images: by path or name, with or without suffix, or by number
-    without leading zeros if that fits one image only.
+    without leading zeros if that fits one image only; of these the way that finds most.
     """
+    best: dict[str, list[tuple[str, ...]]] = {}
     for key_of_cell, key_of_sample in _KEYS:
         by_key: dict[str, list[Sample]] = {}
         for sample in samples:
@@ -228,9 +243,10 @@ def _rows_of(samples: Sequence[Sample], table: Table, column: int) -> dict[str, 
             same = by_key.get(key, []) if key else []
             if len(same) == 1:
                 found.setdefault(same[0].name, []).append(row)
-        if found:
-            return found
-    return {}
+        best = max(best, found, key=len)
+        if len(best) == len(samples):
+            break
+    return best
 
 
 def _path_of(text: str) -> PurePosixPath:
@@ -248,12 +264,22 @@ def _number(text: str) -> str | None:
     return str(int(name)) if name.isascii() and name.isdigit() else None
 
 
-def _last_two(path: PurePosixPath) -> str:
-    return composed("/".join(path.with_suffix("").parts[-2:]).lower()) if path.name else ""
+def _end(path: PurePosixPath, parts: int) -> str:
+    return composed("/".join(path.with_suffix("").parts[-parts:]).lower()) if path.name else ""
+
+
+def _by_end(parts: int) -> tuple[Callable[[str], str | None], Callable[[Sample], str | None]]:
+    """Keys of cells and samples: so many parts of a path from its end."""
+
+    def of_cell(text: str) -> str | None:
+        path = _path_of(text)
+        return _end(path, parts) if len(path.parts) >= parts else None
+
+    return of_cell, lambda sample: _end(PurePosixPath(sample.image.as_posix()), parts)
 
 
 _KEYS: tuple[tuple[Callable[[str], str | None], Callable[[Sample], str | None]], ...] = (
     (_stem_of, lambda sample: composed(sample.image.stem.lower())),
-    (lambda text: _last_two(_path_of(text)), lambda sample: _last_two(PurePosixPath(sample.image.as_posix()))),
+    *map(_by_end, (2, 3, 4)),
     (_number, lambda sample: _number(sample.image.name)),
 )

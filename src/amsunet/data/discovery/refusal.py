@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from amsunet.data.discovery.folders import Picture, Roles
+from amsunet.data.discovery.mask_names import without_words
 from amsunet.data.discovery.other_formats import stem_of, without_suffix
 from amsunet.data.discovery.tree import Tree, describe_other_files
 from amsunet.data.discovery.words import role_of
@@ -48,6 +50,19 @@ def explain_nothing_found(source: Path, tree: Tree, roles: Roles) -> str:
             f"; images and masks are numbered from {roles.shifted[0].name} and {roles.shifted[1].name} on: name in a "
             "manifest.csv which belong together"
         )
+    if not twice and (two := _one_of_two(roles.images, roles.masks)):
+        image, first, other = two
+        return (
+            f"{first.parent} and {other.parent} hold masks of the same images, as of {image}: keep one of them, or "
+            f"write a manifest.csv with the columns image,mask ({command('draft_manifest', source)} makes a draft)"
+        )
+    if not twice and (two := _one_of_two(roles.masks, roles.images)):
+        mask, first, other = two
+        return (
+            f"{first.parent} and {other.parent} hold images of the same names, and {mask} may be the mask of either: "
+            "keep one of them, or name the images and their masks in a manifest.csv "
+            f"({command('draft_manifest', source)} makes a draft)"
+        )
     empty = [folder for folder in tree.empty if role_of(folder.name) == "mask"]
     if empty and not roles.masks:
         return (
@@ -72,6 +87,21 @@ def _one_name_twice(pictures: Sequence[Picture]) -> tuple[Path, Path] | None:
     return None
 
 
+def _one_of_two(ones: Sequence[Picture], others: Sequence[Picture]) -> tuple[Path, Path, Path] | None:
+    """One picture that no other has the name of, and two of its name in two folders of the other kind: an image with
+    two masks, or a mask with two images.
+    """
+    named = {one.path: without_words(stem_of(one.path)) for one in (*ones, *others)}
+    count = Counter(named[one.path] for one in ones)
+    only = {name: one.path for one in ones if count[name := named[one.path]] == 1}
+    seen: dict[str, Path] = {}
+    for other in others:
+        first = seen.setdefault(name := named[other.path], other.path)
+        if first.parent != other.path.parent and name in only:
+            return only[name], first, other.path
+    return None
+
+
 def _one_of_each_kind(pictures: Sequence[Picture]) -> list[str]:
     """One path for each folder and suffix, four at most."""
     first: dict[tuple[Path, str], str] = {}
@@ -82,9 +112,10 @@ def _one_of_each_kind(pictures: Sequence[Picture]) -> list[str]:
 
 def _describe_outlines(source: Path, tree: Tree, roles: Roles) -> str:
     """Name annotation files that make no masks: what is wrong with one, JSON of another kind, or YOLO's (``7.txt``)."""
+    unread = []
     for file in tree.outlines:
         try:
-            outlines.find(file)
+            unread += [file] if outlines.find(file) is None else []
         except InputError as error:
             return f"; {error}"
     if coco := next((path for path in sorted(source.rglob("*.json")) if "coco" in path.name.lower()), None):
@@ -97,4 +128,4 @@ def _describe_outlines(source: Path, tree: Tree, roles: Roles) -> str:
     for suffix, end in ends.items():
         if beside := [path for path in sorted(source.rglob(f"*{suffix}")) if stem_of(path) in stems]:
             return f"; {len(beside)} files as {beside[0]} {end}"
-    return ""
+    return f"; {unread[0]} {ends['.json'].replace('hold', 'holds')}" if unread else ""

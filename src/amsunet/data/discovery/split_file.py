@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from amsunet.data.discovery.other_formats import stem_of, without_suffix
-from amsunet.data.discovery.sample import Layout, Sample
-from amsunet.data.discovery.spreadsheet import read_table
-from amsunet.data.discovery.words import Split, composed, role_of, split_of, words_of
+from amsunet.data.discovery.dataset_json import NAME
+from amsunet.data.discovery.path_words import named_in_paths
+from amsunet.data.discovery.sample import Layout
+from amsunet.data.discovery.split_lists import SampleNames, find_lists, lines_of
+from amsunet.data.discovery.words import Split, split_of
 from amsunet.errors import InputError
-from amsunet.regular_file import read_regular
 from amsunet.text_files import UNREADABLE, read_json
 
 _FILES = ("split.json", "splits.json")
-_LISTS = (".", "ImageSets/Segmentation", "splits")
-"""Folders that may hold lists; the second is that of PASCAL VOC."""
-_LIST_WORDS = frozenset({"list", "lists", "file", "files", "filenames", "name", "names", "id", "ids", "path", "paths"})
 _REST = ("rest", "other", "others", "remaining")
-_WHOLE = 1000
-"""Stands for the number of matching parts of a path if a name matches with all its parts."""
+_MOST_JSON, _LARGEST = 20, 1 << 24
+"""Files of JSON in a folder, and bytes of one, above which they are annotations."""
 _FOLDS = ("splits_final.json", "splits_final.pkl")
 """Files of nnU-Net that hold folds and no split."""
 
@@ -37,26 +33,29 @@ class _Named:
     name: str
 
 
-def apply_split_file(source: Path, layout: Layout) -> None:
+def apply_split_file(source: Path, layout: Layout, files: Sequence[Path]) -> None:
     """Take the split from ``split.json``, {"test": [names], ...} or {"name": "test", ...}, or from lists of names.
 
     Args:
         source: The data set's folder.
         layout: Its samples get their splits; notes and warnings name the files.
+        files: Those in the folder that may name splits: one of another name or place is used if it names images, and
+            no other one says otherwise.
 
     Raises:
         InputError: If the file cannot be read, names no image of the data set, or has a name in two splits.
     """
-    names = _Names(layout.samples)
+    names = SampleNames(layout.samples)
     path = next((source / name for name in _FILES if (source / name).is_file()), None)
-    lists = _lists(source)
+    lists = find_lists(source, files, names, layout)
+    path = path or (None if lists else _of_another_name(source, files, names, layout))
     if path is not None:
         named = [_Named(path, split, name) for split, of_split in _read(path, layout).items() for name in of_split]
         if not named:
             raise InputError(f'{path} names no image: write {{"test": ["name", ...]}}, or remove it')
         _apply(named, names, layout)
     elif lists:
-        named = [_Named(file, split, name) for file, split in lists.items() for name in _lines(file, names)]
+        named = [_Named(file, split, name) for file, split in lists.items() for name in lines_of(file, names)]
         if any(names.find(one.name) for one in named) or len(set(lists.values())) > 1:
             _apply(named, names, layout)
         else:
@@ -72,7 +71,31 @@ def apply_split_file(source: Path, layout: Layout) -> None:
             )
 
 
-def _apply(named: list[_Named], names: _Names, layout: Layout) -> None:
+def _of_another_name(source: Path, files: Sequence[Path], names: SampleNames, layout: Layout) -> Path | None:
+    """The file of JSON with the keys of splits that names images, whatever it is called."""
+    found = []
+    for path in [file for file in files if file.suffix.lower() == ".json" and file.name not in (NAME, *_FOLDS)]:
+        if len([*path.parent.glob("*.json")]) > _MOST_JSON or path.stat().st_size > _LARGEST:
+            continue  # an annotation for each image, or for all of them
+        try:
+            named = [name for of_split in _read(path, Layout()).values() for name in of_split]
+        except InputError:
+            continue
+        if any(map(names.find, named)):
+            found.append(path)
+        elif named and path.parent == source:
+            layout.warnings.append(
+                f"{path} is not used: it has the keys of splits, and names no image of the data set, as {named[0]!r}"
+            )
+    if len(found) > 1:
+        layout.warnings.append(
+            f"{found[0]} and {found[1]} both name a split, and none of them is used: call the one that is meant "
+            "split.json"
+        )
+    return found[0] if len(found) == 1 else None
+
+
+def _apply(named: list[_Named], names: SampleNames, layout: Layout) -> None:
     by_image: dict[Path, list[tuple[int, _Named]]] = defaultdict(list)
     unknown = []
     for one in named:
@@ -92,6 +115,18 @@ def _apply(named: list[_Named], names: _Names, layout: Layout) -> None:
                 f"{other.file} has {other.name!r} in two splits, {meant[0].split} and {other.split}: leave it in one"
             )
         split_of_image[image] = meant[0].split
+    if not split_of_image and (in_paths := named_in_paths(layout.samples, list({one.name for one in named}))):
+        _apply(
+            [
+                _Named(one.file, one.split, s.image.as_posix())
+                for s in layout.samples
+                for one in named
+                if one.name == in_paths[s.name]
+            ],
+            names,
+            layout,
+        )
+        return
     files = list(dict.fromkeys(one.file for one in named))
     if not split_of_image:
         first = f"{named[0].name!r} is the first of {len(named)}" if named else "it is empty"
@@ -180,89 +215,3 @@ def _names(entries: list[Any], wrong: InputError) -> list[str]:
             raise wrong
         out.append(str(name))
     return out
-
-
-def _lists(source: Path) -> dict[Path, Split]:
-    """The lists in the first folder that has any, with their splits by name: ``train.txt``, ``test_list.csv``."""
-    for folder in _LISTS:
-        files = sorted([*(source / folder).glob("*.txt"), *(source / folder).glob("*.csv")])
-        found = {file: split for file in files if (split := _split_of_list(file))}
-        if found:
-            return found
-    return {}
-
-
-def _split_of_list(file: Path) -> Split | None:
-    if role_of(stem_of(file)) == "mask":
-        return None  # train_masks.csv holds masks, as run lengths
-    words = [word for word in words_of(stem_of(file)) if word not in _LIST_WORDS]
-    return split_of(" ".join(words)) if words else None
-
-
-def _lines(path: Path, names: _Names) -> list[str]:
-    """The names in a list: whole lines, or the start of lines that have the mask's path behind; in a table, the column
-    that names most images.
-    """
-    if path.suffix.lower() == ".csv":
-        table = read_table(path)
-        columns = [[name, *table.values(index)] for index, name in enumerate(table.columns)]
-        best = max(columns, key=lambda cells: sum(names.find(cell) is not None for cell in cells), default=[])
-        return [cell for cell in best[1:] if cell] if best and names.find(best[0]) is None else best
-    lines = read_regular(path).decode("utf-8-sig", "replace").splitlines()
-    out = []
-    for line in filter(None, map(str.strip, lines)):
-        parts = [line, re.split(r"[\t,;]", line)[0].strip(), line.split()[0]]
-        out.append(next((part for part in parts if names.find(part)), line))
-    return out
-
-
-@dataclass
-class _Names:
-    """Samples by the ends of their paths, with and without suffix, which are unique."""
-
-    samples: Iterable[Sample]
-    ends: dict[str, Sample | None] = field(default_factory=dict)
-    numbers: dict[int, Sample | None] = field(default_factory=dict)
-    """By the number that a name is, leading zeros ignored."""
-
-    def __post_init__(self) -> None:
-        for sample in self.samples:
-            parts = _parts(str(sample.image.absolute().as_posix()))
-            for count in range(1, len(parts) + 1):
-                whole = "/".join(parts[-count:])
-                for key in {_key(whole), _key(_without_suffix(whole))}:
-                    self.ends[key] = None if self.ends.get(key, sample) is not sample else sample
-            if stem_of(sample.image).isdecimal():
-                number = int(stem_of(sample.image))
-                self.numbers[number] = None if number in self.numbers else sample
-
-    def find(self, name: str) -> tuple[Sample, int] | None:
-        """Find the sample whose path shares the longest unique end with a name.
-
-        Args:
-            name: As listed: a path, a file name or a number.
-
-        Returns:
-            The sample and the number of parts that match, or None.
-        """
-        parts = _parts(name)
-        for count in range(len(parts), 0, -1):
-            end = "/".join(parts[-count:])
-            for key in (_key(end), _key(_without_suffix(end))):
-                if (sample := self.ends.get(key)) is not None:
-                    return sample, _WHOLE if count == len(parts) else count
-        number = self.numbers.get(int(name)) if name.isdecimal() else None
-        return (number, 0) if number is not None else None
-
-
-def _parts(name: str) -> tuple[str, ...]:
-    return PurePosixPath(name.strip().replace("\\", "/")).parts
-
-
-def _key(name: str) -> str:
-    return composed("/".join(_parts(name)).lower())
-
-
-def _without_suffix(name: str) -> str:
-    path = PurePosixPath(name.replace("\\", "/"))
-    return str(without_suffix(path)) if path.name else name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amsunet.errors import InputError
@@ -26,6 +26,31 @@ class Table:
         """The values of a column, given by its index."""
         return [row[column] for row in self.rows.values()]
 
+    def with_values(self, column: int, values: Sequence[str]) -> Table:
+        """The table with other values of a column, given by its index, one for each row."""
+        rows = {
+            number: (*row[:column], value, *row[column + 1 :])
+            for (number, row), value in zip(self.rows.items(), values, strict=True)
+        }
+        return replace(self, rows=rows)
+
+
+def read_text(path: Path) -> str:
+    """Read a file of text in the encoding that its first bytes name, else in UTF-8, or as spreadsheets save by default.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InputError: If it is no regular file.
+    """
+    raw = read_regular(path)
+    encoding = next((name for mark, name in _ENCODINGS if raw.startswith(mark)), "utf-8")
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")
+
 
 def read_table(path: Path) -> Table:
     """Read a CSV file.
@@ -39,12 +64,7 @@ def read_table(path: Path) -> Table:
     Raises:
         InputError: If the file is not a table, or no regular file.
     """
-    raw = read_regular(path)
-    encoding = next((name for mark, name in _ENCODINGS if raw.startswith(mark)), "utf-8")
-    try:
-        text = raw.decode(encoding)
-    except UnicodeDecodeError:
-        text = raw.decode("cp1252", "replace")  # as spreadsheets save by default
+    text = read_text(path)
     if "\0" in text:
         raise InputError(f"{path} is not a table of text: save it as CSV")
     lines = text.splitlines(keepends=True)

@@ -13,6 +13,7 @@ from amsunet.data.readers.imagej_rois import is_of_regions
 
 _OUTPUT_FILES = ("check.json", "model.safetensors")
 """A folder with one of these files was written by this package."""
+_TABLES = (".txt", ".csv", ".json")
 
 
 @dataclass
@@ -28,6 +29,8 @@ class Tree:
     """Files of formats that are not read, by suffix in lower case."""
     outlines: list[Path] = field(default_factory=list)
     """Files that may hold outlines, by their names."""
+    tables: list[Path] = field(default_factory=list)
+    """Files of text (``.txt``, ``.csv``, ``.json``), which may name splits."""
     empty: list[Path] = field(default_factory=list)
     """Folders that hold nothing."""
 
@@ -78,6 +81,7 @@ def walk(source: Path) -> Tree:
                 _sort(path, tree)
     tree.pictures.sort()
     tree.outlines.sort()
+    tree.tables.sort()
     if again:
         tree.warnings.append(f"{_count(again, 'link')}: skipped, for the folder is read already")
     if dead:
@@ -104,7 +108,10 @@ def _sort(path: Path, tree: Tree) -> None:
     if not _is_utf8(path):
         if is_image(path) or is_container(path):
             tree.undecodable.append(path)
-    elif is_image(path) or is_container(path):
+        return
+    if suffix_of(path) in _TABLES:
+        tree.tables.append(path)
+    if is_image(path) or is_container(path):
         tree.pictures.append(path)
     elif suffix_of(path) in OUTLINE_SUFFIXES and (suffix_of(path) != ".zip" or is_of_regions(path)):
         tree.outlines.append(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -17,6 +17,7 @@ _SPLITS: dict[str, Split] = {
     **dict.fromkeys(("val", "valid", "validation"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
+SPLIT_WORDS = frozenset(_SPLITS)
 _IMAGES = frozenset({
     "image", "images", "img", "imgs", "input", "inputs", "data", "photo", "photos", "picture", "pictures", "original",
     "originals", "orig", "raw", "frame", "frames", "scan", "scans", "slide", "slides",
@@ -24,17 +25,27 @@ _IMAGES = frozenset({
 _MASKS = frozenset({
     "mask", "masks", "label", "labels", "labelled", "labeled", "gt", "gts", "groundtruth", "groundtruths",
     "annotation", "annotations", "annotated", "anno", "annot", "seg", "segs", "segmentation", "segmentations",
-    "segmented", "target", "targets", "manual",
+    "segmented", "target", "targets", "manual", "ann", "anns", "lbl", "lbls",
 })  # fmt: skip
 _REGIONS = frozenset({"roi", "rois", "fov", "fieldofview"})
-_OBSERVERS = frozenset({"observer", "annotator", "expert", "reader", "rater", "manual", "ho"})
+_OBSERVERS = frozenset({
+    "observer", "obs", "annotator", "expert", "reader", "rater", "grader", "radiologist", "pathologist", "physician",
+    "doctor", "manual", "ho",
+})  # fmt: skip
 _ASIDE = frozenset({
     "overlay", "overlays", "preview", "previews", "thumbnail", "thumbnails", "thumb", "thumbs", "visualisation",
-    "visualisations", "visualization", "visualizations", "vis", "superpixels", "heatmap", "heatmaps", "prediction",
-    "predictions", "pred", "preds", "color", "colour", "colored", "coloured", "object", "objects", "instance",
-    "instances", "instanceids",
+    "visualisations", "visualization", "visualizations", "vis", "viz", "superpixels", "heatmap", "heatmaps",
+    "prediction", "predictions", "pred", "preds", "color", "colour", "colored", "coloured", "object", "objects",
+    "instance", "instances", "instanceids", "bbox", "bboxes",
 })  # fmt: skip
 """Words for pictures made from images and masks, and for masks of another kind."""
+_LINES = frozenset({"edge", "edges", "contour", "contours", "boundary", "boundaries"})
+"""Words for the lines around objects, which are no masks of them: ``GT_Edge``, ``7_contour``."""
+_FORMS = _ASIDE | _LINES | {
+    "binary", "bin", "semantic", "machine", "raw", "modify", "modified", "distance", "map", "maps", "filled", "resized",
+    "cropped", "square", "rgb", "gray", "grey",
+}  # fmt: skip
+"""Words for how a mask is stored, which name no class: ``masks_binary``, ``label masks modify``."""
 _HELPERS = _IMAGES | _MASKS | {"set", "sets", "dataset", "part", "split", "fold", "batch"}
 _FORMATS = frozenset({"png", "tif", "tiff", "jpg", "jpeg", "bmp", "gif"})
 _JOINED = re.compile(
@@ -69,14 +80,14 @@ def role_of(name: str) -> Role | None:
     """What a folder of that name holds; None if the name does not show it."""
     words = words_of(name)
     known = set(words)
-    if len(words) == 1 and words[0] in ("x", "y"):
-        return "image" if words[0] == "x" else "mask"
+    if known - _SPLITS.keys() in ({"x"}, {"y"}):  # X_train, y_train
+        return "image" if "x" in known else "mask"
     masks, images = known & _MASKS, known & _IMAGES
     if is_other_observer(words) or (masks and "vk" in known):
         return "other observer"
     if known & _REGIONS:
         return "roi"
-    if known & _ASIDE:
+    if known & _ASIDE or (masks and known & _LINES):
         return "aside"
     if masks and images and words[0] in ("images", "imgs"):
         return None  # images_and_masks holds both
@@ -103,14 +114,26 @@ def _first_observer(words: list[str]) -> bool:
 
 
 def is_aside(stem: str) -> bool:
-    """Whether a file's name ends like that of a picture made from an image or mask: ``7_overlay``, ``7_color``."""
+    """Whether a file's name is that of a picture made from an image or mask (``7_overlay``, ``7_color``), or of the
+    markers of the Cell Tracking Challenge (``man_track007``).
+    """
     words = words_of(stem)
-    return len(words) > 1 and words[-1] in _ASIDE
+    return len(words) > 1 and (words[-1] in _ASIDE | _LINES or words[:2] == ["man", "track"])
 
 
 def is_kind_of_mask(name: str) -> bool:
     """Whether a folder that is ignored beside masks holds masks too: object numbers, masks in colour."""
     return bool(set(words_of(name)) & (_MASKS | {"instance", "instances", "object", "objects"}))
+
+
+def is_of_lines(name: str) -> bool:
+    """Whether a folder's name shows that it holds the lines around objects."""
+    return bool(set(words_of(name)) & _LINES)
+
+
+def is_form(words: Sequence[str]) -> bool:
+    """Whether words say only how a mask is stored, and no class."""
+    return bool(words) and {*words} <= _FORMS
 
 
 def kind_of(name: str) -> str:

@@ -6,11 +6,12 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from string import ascii_lowercase
 
 from amsunet.data.discovery.mask_names import without_mask_words, without_words
 from amsunet.data.discovery.other_formats import stem_of
 from amsunet.data.discovery.pairing import natural
-from amsunet.data.discovery.words import words_of
+from amsunet.data.discovery.words import is_form, words_of
 
 _SEPARATOR = re.compile(r"[_\-. ]+")
 _NUMBER = re.compile(r"[_\-. ]*\(?\d+\)?$")
@@ -46,13 +47,16 @@ def find_named_classes(images: Sequence[Path], masks: Sequence[Path]) -> dict[Pa
         return {}
     if "" in labels or not all(map(names_a_class, labels)):
         return {}
+    letters = [label for label, _ in sorted(labels.items(), key=lambda one: -one[1])]
+    if letters == [*ascii_lowercase[: len(labels)]] and len({*labels.values()}) > 1:
+        return {}  # a in most images, b in fewer: letters count pieces
     return {image: dict(of_image) for image, of_image in found.items()}
 
 
 def names_a_class(words: str) -> bool:
-    """Whether words may be a class: heart, left; but not v2, 3 or old."""
-    parts = words_of(words)
-    return bool(parts) and not all(part.isdigit() for part in parts) and not _VERSIONS & set(parts)
+    """Whether words may be a class: heart, left; but not v2, 3 or old, nor how masks are stored, as binary."""
+    parts = [part for part in words_of(words) if not part.isdigit()]
+    return bool(parts) and not is_form(parts) and not _VERSIONS & set(parts)
 
 
 def _unique_names(images: Sequence[Path]) -> dict[str, Path]:

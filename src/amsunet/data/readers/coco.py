@@ -22,9 +22,12 @@ class DataSet(NamedTuple):
 
 
 def parse(content: Any) -> DataSet | None:
-    """The data set; None of a list of results and of any other JSON."""
+    """The data set; None of a list of results, of captions and of any other JSON."""
     known = isinstance(content, dict) and all(isinstance(content.get(name), list) for name in ("images", "annotations"))
     if not known:
+        return None
+    objects = [one for one in content["annotations"] if "segmentation" in one or "bbox" in one]
+    if content["annotations"] and not objects:
         return None
     names = {one["id"]: str(one["name"]) for one in content.get("categories", ())}
     images, name_of = {}, {}
