@@ -291,10 +291,9 @@ def _several(tiff: Any, pages: list[Any], path: Path, of_channels: str) -> Input
             text = f"holds {count} pages: {each}"
         if len({one.shape for one in pages}) > 1:  # as the levels of a pyramid that no tag calls so
             return InputError(f"{path} holds {count} pages of different sizes: save the one that is meant")
-        if page.samplesperpixel > 1 or of_channels:  # colours, and masks, are no channels
-            whose = "are those of the slices of its image" if of_channels else "are images"
+        if page.samplesperpixel > 1:  # colours are no channels
             way = setting(axes="ZYX" if len(stacked) == 1 else "TZYX")
-            return InputError(f"{path} {text}, or set {way} if they {whose}")
+            return InputError(f"{path} {text}, or set {way} if they are images")
         ways = ("CYX", "ZYX") if len(stacked) == 1 else ("CZYX", "ZCYX")
         what = ("they are channels", "they are images") if len(stacked) == 1 else ("channels come first", "slices do")
         text += f", or set {setting(axes=ways[0])} if {what[0]}, {setting(axes=ways[1])} if {what[1]}"

@@ -75,6 +75,7 @@ def walk(source: Path) -> Tree:
             elif path.is_dir():
                 waiting += [path] if os.path.realpath(path) not in entered else []
                 entered.add(os.path.realpath(path))
+                tree.tables += [path] if suffix_of(path) in _TABLES else []  # who opens it says what it is
             elif path.is_symlink() and not path.exists():
                 dead.append(path)
             else:
