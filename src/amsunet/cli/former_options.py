@@ -30,7 +30,8 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         known = {word for parameter in command.params for word in parameter.opts} if command else set()
-        return name, command, _with_views([_todays(word, known) for word in rest], known)
+        words = [_todays(word, known) if word.startswith("-") else word for word in rest]
+        return name, command, _with_views(words, known)
 
 
 def _todays(word: str, known: set[str]) -> str:
