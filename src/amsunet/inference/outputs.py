@@ -38,6 +38,9 @@ def place_below(out: Path, name: str) -> Path:
         home, inside = out.resolve(), target.parent.resolve().joinpath(target.name)
     except (OSError, ValueError, RuntimeError):  # a loop of links, a NUL
         home, inside = out, Path()
+    # Since Python 3.13 a loop of links is left as it stands.
+    if any(one.is_symlink() for one in inside.parents if one != home and one.is_relative_to(home)):
+        inside = home
     if target.name == ".." or "\0" in name or inside == home or not inside.is_relative_to(home):
         raise InputError(
             f"{target} would not lie in {out}: rename what it is called after, or remove the link that leads out"
