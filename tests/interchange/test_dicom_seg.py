@@ -107,8 +107,9 @@ def test_no_mask_that_is_written_has_an_error(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["examples_ybr_color.dcm", "emri_small.dcm", "OBXXXX1A_2frame.dcm", "rtdose.dcm"])
 def test_a_frame_without_a_place_in_the_patient_is_refused(tmp_path, name):
+    second = addresses(_file(name))[1]
     with pytest.raises(InputError, match=r"is a frame without a place .* or take nifti in its place"):
-        _write(addresses(_file(name))[1], tmp_path / "seg.dcm")
+        _write(second, tmp_path / "seg.dcm")
     assert not [*tmp_path.iterdir()]
 
 

@@ -337,3 +337,14 @@ def test_a_place_or_distance_that_is_no_number_is_none(made, wrong):
     assert dicom.slice_position(path, "") == 3 and dicom.slice_distance(path, "") == 2.25
     path.write_bytes(path.read_bytes().replace(rb"-7.5\20\3", wrong).replace(b"2.25", b"2,25"))
     assert dicom.slice_position(path, "") is None and dicom.slice_distance(path, "") is None
+
+
+def test_a_film_is_refused_by_the_name_of_its_syntax(tmp_path):
+    header = pydicom.dcmread(_FILES / "CT_small.dcm")
+    header.PixelData = pydicom.encaps.encapsulate([bytes(64)])
+    header["PixelData"].is_undefined_length = True
+    header.file_meta.TransferSyntaxUID = pydicom.uid.MPEG2MPML
+    header.save_as(tmp_path / "film.dcm")
+    assert _refused(tmp_path / "film.dcm").endswith(
+        "film.dcm is written as MPEG2 Main Profile / Main Level, which is not read: save it without compression"
+    )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from amsunet.data.images import Array
 from amsunet.data.masks.artefacts import is_dithered, is_even, is_smoothed
 from amsunet.data.masks.convention import colour_numbers
 from amsunet.data.masks.files import MaskFile, Reading, in_eight_bits, is_opaque
+from amsunet.data.masks.regions import Region, is_enclosed, is_one_piece, measure_regions, shared_borders, thin_lines
 
 LIMIT = 4096
 """Most values that the summary of one mask keeps."""
@@ -22,7 +22,6 @@ _NEAR = 0.02
 """Largest JPEG noise within a flat region, as a share of the largest value."""
 COLOUR_STEP = 17
 """Step in which colours of a JPEG are distinguished."""
-_MEASURED_SIDE = 256
 _RIM = 255
 """The value of ignored pixels beside small class numbers, often drawn as rims of objects."""
 _OPAQUE = 0.98
@@ -31,20 +30,7 @@ _FEW_CORES = 0.1
 """Largest share of the pixels of a colour of thin lines that have equal neighbours: where lines meet."""
 _GRID = 48
 """Rows and columns of the coarse grid of where a mask is bright."""
-_WHOLE, _SPECKS = 0.9, 4
-"""Least share of its area that the largest piece of an object has, and the most specks beside it."""
 _LOSSY = frozenset({".jpg", ".jpeg"})
-
-
-@dataclass(frozen=True)
-class Region:
-    """Where one value of a mask lies, and how its image looks there."""
-
-    area: int
-    place: tuple[float, float]
-    """Its centre, as shares of height and width."""
-    colour: tuple[float, ...]
-    """Mean of the image's channels; empty where no image is known."""
 
 
 @dataclass(frozen=True)
@@ -182,11 +168,15 @@ def summarise_mask(raw: Array, path: Path, image: Array | None = None, *, lossy:
         if len(counts) > MAXIMUM_CLASSES:
             return replace(summary, flat=_flat_colours(raw))
         numbers = np.searchsorted(list(counts), flat)
-        regions = {int([*counts][rank]): region for rank, region in _regions(numbers, image).items()}
-        whole = _is_one_piece(numbers, range(len(counts)))
-        summary = replace(summary, flat=_flat(flat), one_piece=whole, regions=regions, between=_between(flat, counts))
+        regions = {
+            int([*counts][rank]): region for rank, region in measure_regions(numbers, image, MAXIMUM_CLASSES).items()
+        }
+        whole = is_one_piece(numbers, range(len(counts)))
+        summary = replace(
+            summary, flat=_flat(flat), one_piece=whole, regions=regions, between=shared_borders(flat, counts)
+        )
         thin = [value for value, pixels in counts.items() if summary.flat.get(value, 0) <= _FEW_CORES * pixels]
-        return replace(summary, lines=_lines(flat, thin))
+        return replace(summary, lines=thin_lines(flat, thin))
     if len(counts) <= 3:
         summary = replace(summary, flat=_flat(flat))
     else:
@@ -199,14 +189,14 @@ def summarise_mask(raw: Array, path: Path, image: Array | None = None, *, lossy:
         summary = replace(summary, flat=_count(raw[even]), antialiased=climbing)
     if summary.antialiased or raw.dtype.kind == "f":
         return summary
-    regions = _regions(raw, image)
+    regions = measure_regions(raw, image, MAXIMUM_CLASSES)
     if len(counts) > 2 and sorted(counts)[-2] <= MAXIMUM_CLASSES and max(counts) == _RIM:  # ignored, around objects
         raw = np.where(raw == _RIM, 0, raw)
     return replace(
         summary,
-        one_piece=_is_one_piece(raw, counts),
+        one_piece=is_one_piece(raw, counts),
         stepped=len(counts) > 2 and is_smoothed(raw),
-        enclosed=2 < len(counts) <= MAXIMUM_CLASSES and _is_enclosed(raw),
+        enclosed=2 < len(counts) <= MAXIMUM_CLASSES and is_enclosed(raw),
         regions=regions,
     )
 
@@ -243,79 +233,3 @@ def _flat_colours(raw: Array) -> dict[float, int]:
     spread = ndimage.maximum_filter(raw, (3, 3, 1)).astype(np.int16) - ndimage.minimum_filter(raw, (3, 3, 1))
     coarse = (np.round(raw / COLOUR_STEP) * COLOUR_STEP).astype(np.uint8)
     return _count(colour_numbers(coarse)[(spread <= COLOUR_STEP).all(axis=2)])
-
-
-def _is_one_piece(raw: Array, counts: Collection[float]) -> bool:
-    if max(counts) >= 2**16:  # numbers counted over a whole data set; their boxes are found by small ones
-        found_values = np.unique(raw)
-        raw, counts = np.searchsorted(found_values, raw), range(len(found_values))
-    regions = ndimage.find_objects(np.maximum(raw, 0).astype(np.int32))
-    found = [(value, regions[int(value) - 1]) for value in counts if 0 < value <= len(regions)]
-    known = [(value, region) for value, region in found if region]
-    whole = sum(_is_whole(raw[region] == value) for value, region in known)
-    return bool(known) and whole >= 0.8 * len(known)
-
-
-def _is_whole(here: Array) -> bool:
-    """Whether an object is one piece, but for specks."""
-    pieces, count = ndimage.label(here, np.ones((3, 3)))
-    if count == 1:
-        return True
-    areas = np.bincount(pieces.ravel())[1:]
-    return bool(count <= 1 + _SPECKS and areas.max() >= _WHOLE * areas.sum())
-
-
-def _is_enclosed(raw: Array) -> bool:
-    """Whether a value touches one other value alone, which is not the background, nor the image's border."""
-    neighbours: dict[int, set[int]] = {}
-    for one, other in ((raw[:-1], raw[1:]), (raw[:, :-1], raw[:, 1:])):
-        differs = one != other
-        pairs = np.unique(one[differs].astype(np.int64) << 32 | other[differs].astype(np.int64))
-        for pair in pairs.tolist():
-            neighbours.setdefault(pair >> 32, set()).add(pair & 0xFFFFFFFF)
-            neighbours.setdefault(pair & 0xFFFFFFFF, set()).add(pair >> 32)
-    outer = {int(value) for side in (raw[0], raw[-1], raw[:, 0], raw[:, -1]) for value in np.unique(side)}
-    return any(len(near) == 1 and 0 not in near and value not in {0, *outer} for value, near in neighbours.items())
-
-
-def _between(colours: Array, counts: Collection[float]) -> dict[int, tuple[int, int]]:
-    """See ``MaskSummary.between``."""
-    held = [int(colour) for colour in counts if colour]
-    sums = {one | other: (one, other) for one, other in combinations(held, 2) if not one & other}
-    found = {}
-    for both in sums.keys() & {*held}:
-        shared = total = 0
-        for near, far in ((colours[:-1], colours[1:]), (colours[:, :-1], colours[:, 1:])):
-            beside = np.concatenate([far[(near == both) & (far != both)], near[(far == both) & (near != both)]])
-            shared, total = shared + int(np.isin(beside, sums[both]).sum()), total + len(beside)
-        found[both] = (shared, total)
-    return found
-
-
-def _lines(colours: Array, thin: Collection[float]) -> dict[int, tuple[int, int]]:
-    """See ``MaskSummary.lines``."""
-    if not thin:
-        return {}
-    others = [ndimage.maximum_filter(colours == value, 5) for value in np.unique(colours) if value not in thin]
-    between = np.sum(others, axis=0) > 1
-    return {int(value): (int(between[here].sum()), int(here.sum())) for value in thin for here in [colours == value]}
-
-
-def _regions(raw: Array, image: Array | None) -> dict[int, Region]:
-    step = max(1, min(raw.shape) // _MEASURED_SIDE)  # of large images some pixels are enough
-    raw, image = raw[::step, ::step], None if image is None else image[::step, ::step]
-    inside = (raw >= 0) & (raw <= MAXIMUM_CLASSES)
-    numbers = raw[inside].astype(np.intp)
-    areas = np.bincount(numbers)
-    height, width = raw.shape
-    y, x = np.nonzero(inside)
-    sums = [np.bincount(numbers, weights) for weights in (y / height, x / width)]
-    if image is not None:
-        pixels = image[inside]
-        sums += [np.bincount(numbers, pixels[:, channel]) for channel in range(pixels.shape[1])]
-    means = np.stack(sums, axis=1) / np.maximum(areas, 1)[:, None]
-    return {
-        value: Region(step**2 * int(areas[value]), (mean[0], mean[1]), tuple(mean[2:]))
-        for value, mean in enumerate(means.tolist())
-        if areas[value]
-    }

@@ -186,7 +186,7 @@ def _decode(file: Path, header: Any, frame: int) -> tuple[Array, Any]:
                 pixel_module = pydicom.Dataset()
                 stored = pydicom.pixels.pixel_array(opened, ds_out=pixel_module, index=frame, decoding_plugin=plugin)
             return stored.astype(stored.dtype.newbyteorder("="), copy=False), pixel_module
-        except NotImplementedError:
+        except NotImplementedError:  # pydicom's error for a syntax that it has no decoder of
             raise InputError(
                 f"{file} is written as {syntax.name}, which is not read: save it without compression"
             ) from None
