@@ -35,6 +35,7 @@ pytest_plugins = ["tally"]
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 _GOLDEN = (Path(__file__).parent / "golden", SHARED.parent / "golden")
 _TINY: dict[str, Any] = {
+    "model": "amsunet",
     "base_channels": 4,
     "crop": (64, 64),
     "batch_size": 4,

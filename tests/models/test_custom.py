@@ -165,7 +165,7 @@ def test_what_a_helper_lacks_is_said_by_its_own_name(tmp_path):
 
 
 def test_it_trains_and_predicts_and_a_changed_file_is_never_run(model_file, tiny, tmp_path, whole):
-    settings = {name: value for name, value in tiny.items() if name != "base_channels"}
+    settings = {name: value for name, value in tiny.items() if name not in ("model", "base_channels")}
     given = {"epochs": 1, "model": f"{model_file}:build", "model_options": {"width": 6}, **settings}
     training = train("sample:nuclei", given, out=tmp_path / "run", device=CPU)
     with pytest.raises(InputError, match="name the file with model_file, its code is run"):
@@ -182,7 +182,7 @@ def test_it_trains_and_predicts_and_a_changed_file_is_never_run(model_file, tiny
 
 def test_a_network_without_logits_is_refused_before_training(model_file, tiny, tmp_path):
     model_file.write_text(GOOD.replace("3, padding=1", "2, stride=2"))
-    settings = {name: value for name, value in tiny.items() if name != "base_channels"}
+    settings = {name: value for name, value in tiny.items() if name not in ("model", "base_channels")}
     with pytest.raises(InputError, match=r"logits have the shape .* amsunet models check"):
         train(
             "sample:nuclei", {"epochs": 1, "model": f"{model_file}:build", **settings}, out=tmp_path / "run", device=CPU
@@ -193,7 +193,7 @@ def test_a_network_without_logits_is_refused_before_training(model_file, tiny, t
 @pytest.mark.parametrize("budget", [{"epochs": 1}, {"minutes": 0.01, "steps_per_epoch": None}])
 def test_lists_in_training_are_refused_before_training(model_file, tiny, tmp_path, budget):
     model_file.write_text(DEEP)
-    settings = {name: value for name, value in tiny.items() if name != "base_channels"} | budget
+    settings = {name: value for name, value in tiny.items() if name not in ("model", "base_channels")} | budget
     with pytest.raises(InputError, match="forward returned a list: return one tensor of logits"):
         train("sample:nuclei", {"model": f"{model_file}:build", **settings}, out=tmp_path / "run", device=CPU)
     with pytest.raises(InputError, match="forward returned a list"):

@@ -43,7 +43,7 @@ def _docstring(name: str) -> str:
 @pytest.mark.parametrize("name", ["unet", "attention_unet", "dynunet"])
 def test_it_trains_and_predicts(name, tiny, picture, tmp_path):
     model = f"{_FILE}:{name}"
-    training = train("sample:nuclei", {"epochs": 1, "model": model, **tiny}, out=tmp_path / "run", device=CPU)
+    training = train("sample:nuclei", {**tiny, "epochs": 1, "model": model}, out=tmp_path / "run", device=CPU)
     assert load(training.run, RuntimeOptions(device="cpu"), model_file=model).predict(picture(0)).mask.shape == (40, 48)
 
 

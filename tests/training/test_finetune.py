@@ -84,10 +84,12 @@ def test_what_does_not_fit_is_refused(run, model, changes, message):
         _start(run, model, **changes)
 
 
-def test_a_training_is_as_wide_as_its_start(run, tiny, tmp_path):
-    settings = {name: value for name, value in tiny.items() if name != "base_channels"}
+def test_a_training_has_the_network_of_its_start_and_its_width(run, tiny, tmp_path):
+    settings = {name: value for name, value in tiny.items() if name not in ("model", "base_channels")}
     train("sample:nuclei", {"pretrained": str(run), "epochs": 1, **settings}, out=tmp_path / "second", device=CPU)
-    assert read_run(tmp_path / "second")[0].plan.base_channels == 4
+    plan = read_run(tmp_path / "second")[0].plan
+    assert (plan.model, plan.base_channels) == ("amsunet", 4)
+    assert plan.reasons["model"] == "that of the network it starts from"
 
 
 def test_a_training_starts_there(run, tiny, tmp_path, said):

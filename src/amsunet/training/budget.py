@@ -15,13 +15,13 @@ from amsunet.training.command_time import CommandTime
 from amsunet.training.distributed import current_group
 from amsunet.training.plan_schema import USER_SET, Plan
 from amsunet.training.prepare import Preparation
-from amsunet.training.smaller import NARROW, smaller
+from amsunet.training.smaller import smaller
 from amsunet.training.step_cost import StepCost, measure_cost
 from amsunet.wording import setting
 
 _ENOUGH_STEPS = 300
 _ENOUGH_PASSES = 6
-"""Over the images; from fewer a smaller network, or smaller images, learn more, for they come up more often
+"""Over the images; from fewer smaller images teach more, for they come up more often
 (docs/recipe.md)."""
 _ALWAYS_ENOUGH = 1500
 """Steps: where there are more images than so many show, they need not be smaller."""
@@ -182,13 +182,13 @@ def _give_up(plan: Plan, forecast: _Forecast, fingerprint: Fingerprint, training
             break
         reason = f"{given_up.before} {then.shortage}"
         plan = given_up.plan.model_copy(update={"reasons": given_up.plan.reasons | {given_up.setting: reason}})
-        share = forecast.share * _work(first) / _work(plan)
+        share = forecast.share * _pixels(first) / _pixels(plan)
     return plan
 
 
-def _work(plan: Plan) -> float:
-    """Of a step, to compare by: half the width takes half as long at best."""
-    return math.prod(plan.crop) * plan.batch_size * (1 if plan.base_channels == NARROW else 2)
+def _pixels(plan: Plan) -> int:
+    """Of a step, which its time grows with."""
+    return math.prod(plan.crop) * plan.batch_size
 
 
 def _foresee(plan: Plan, cost: StepCost, spending: Spending, training_images: int) -> _Forecast:

@@ -32,8 +32,8 @@ def with_models_found(settings: dict[str, Any]) -> dict[str, Any]:
     return settings | {name: model.absolute for name, model in found.items()}
 
 
-def match_pretrained_width(plan: Plan) -> Plan:
-    """The plan with the pretrained model by a name that holds in any folder, and with its width unless one was set.
+def match_pretrained(plan: Plan) -> Plan:
+    """The plan with the pretrained model by a name that holds in any folder, its network and width unless they were set.
 
     Raises:
         InputError: If the pretrained model cannot be read.
@@ -42,14 +42,17 @@ def match_pretrained_width(plan: Plan) -> Plan:
         return plan
     model = ModelRef.resolve(plan.pretrained)
     plan = plan.model_copy(update={"pretrained": model.absolute})
-    if plan.base_channels is not None or plan.model_options or is_custom(plan.model):
+    is_open = "model" not in plan.reasons
+    width_is_set = plan.base_channels is not None or bool(plan.model_options)
+    if is_custom(plan.model) or (width_is_set and not is_open):
         return plan
-    _, description = load_model(model.weights, plan.model)
-    width = description.arguments.get("base_channels") if description.model == plan.model else None
-    if width is None:
-        return plan
-    reasons = plan.reasons | {"base_channels": "that of the network it starts from"}
-    return plan.model_copy(update={"base_channels": width, "reasons": reasons})
+    _, description = load_model(model.weights, None if is_open else plan.model)
+    settings: dict[str, Any] = {"model": description.model} if is_open else {}
+    width = description.arguments.get("base_channels")
+    if width is not None and not width_is_set and description.model in (plan.model, settings.get("model")):
+        settings["base_channels"] = width
+    reasons = plan.reasons | dict.fromkeys(settings, "that of the network it starts from")
+    return plan.model_copy(update={**settings, "reasons": reasons})
 
 
 def load_pretrained(network: nn.Module, source: str | Path | ModelRef, plan: Plan, arguments: dict[str, Any]) -> str:

@@ -58,6 +58,8 @@ def make_plan(
     given = {name: value for name, value in given.items() if name in Plan.model_fields}
     short = given.get("epochs") is None and given.get("minutes", DEFAULT_MINUTES) < _SHORT
     derived, reasons = _derive(fingerprint, training_images, device, short=short, scale=given.get("scale"))
+    if given.get("pretrained") is None:  # whose network it is otherwise
+        derived["model"], reasons["model"] = _network(device)
     if recipe == "paper":
         _follow_paper(derived, reasons, fingerprint)
     _refuse_other_channels(fingerprint, given)
@@ -122,6 +124,13 @@ def _derive(
     decide("quarter_turns", True, "square crops")
     decide("inversion", uneven and not both, _why_inverted(uneven, both))
     return settings, reasons
+
+
+def _network(device: str) -> tuple[str, str]:
+    """The network that learns most in its minutes, as far as that is measured (docs/light.md)."""
+    if device == "cpu":
+        return "amsunet_lite", "a CPU makes three of its steps while amsunet makes one"
+    return "amsunet", "the default on a GPU"
 
 
 def _longest(fingerprint: Fingerprint) -> int:

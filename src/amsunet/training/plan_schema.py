@@ -54,10 +54,10 @@ class _PlanSettings(Record):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     model: str = "amsunet"
-    """The network: a name that ``amsunet models`` lists, or ``FILE.py:FUNCTION``."""
+    """The network: a name that ``amsunet models`` lists, or ``FILE.py:FUNCTION``. When left out, that of the pretrained
+    weights, else amsunet_lite on a CPU and amsunet on a GPU."""
     base_channels: int | None = Field(default=None, ge=1, le=4096)
-    """Width of the network. When left out, that of the pretrained weights, else the network's default (32 for amsunet,
-    or 16 on a CPU where minutes are few)."""
+    """Width of the network. When left out, that of the pretrained weights, else the network's default."""
     model_options: dict[str, Any] = Field(default_factory=dict)
     """Another argument of the network, as skip_attention=cbam or dilations=[1,1,1,1,1]."""
     pretrained: str | None = None
@@ -221,10 +221,10 @@ class Settings(_PlanSettings, Manner):
 
 SETTINGS: dict[str, FieldInfo] = {**_PlanSettings.model_fields, **Manner.model_fields}
 """Everything that can be set, by name."""
-_DERIVED = {"image_scale", "window", "augmentation_flips", "inversion"}.union(
+_DERIVED = {"model", "image_scale", "window", "augmentation_flips", "inversion"}.union(
     name for name, field in Plan.model_fields.items() if field.is_required()
 )
-"""Settings that follow from the data when left out; the first four have a default too, that of older runs."""
+"""Settings that follow from the data when left out; the first five have a default too, that of older runs."""
 
 
 def default_of(name: str) -> str:

@@ -37,7 +37,7 @@ from amsunet.models.contract import check_sizes
 from amsunet.safe_text import one_line
 from amsunet.training.distillation import check_teacher
 from amsunet.training.distributed import current_group
-from amsunet.training.finetune import load_pretrained, match_pretrained_width
+from amsunet.training.finetune import load_pretrained, match_pretrained
 from amsunet.training.plan import make_plan
 from amsunet.training.plan_schema import USER_SET, Plan, Settings, checked_settings
 from amsunet.wording import setting, shell_command
@@ -172,7 +172,7 @@ def prepare(
         splits = {**splits, **dict.fromkeys(dealt.fold_of, "train")}
         images = len(dealt.fold_of) - -(-len(dealt.fold_of) // folds)
     leaks = [*warn_of_groups(dataset.samples, splits, locate(data), cut), *warn_of_repeats(dataset.scans, splits)]
-    plan = match_pretrained_width(
+    plan = match_pretrained(
         make_plan(fingerprint, images, settings, device=device, processes=current_group().size)
     )
     check_network(plan, dataset.convention.num_classes)

@@ -12,8 +12,6 @@ from amsunet.data.fingerprint import Fingerprint
 from amsunet.training.plan import make_plan
 from amsunet.training.plan_schema import USER_SET, Plan
 
-NARROW = 16
-"""Base channels. Widths that 16 does not divide save next to nothing: oneDNN pads channels to its vectors' length."""
 _SHORTEST = 64
 """Pixels of an image's longer side at working size."""
 _THINNEST = 4.0
@@ -41,9 +39,9 @@ class Smaller(NamedTuple):
 def smaller(
     plan: Plan, fingerprint: Fingerprint, images: int, device: str, share: float, *, few_steps: bool
 ) -> Smaller | None:
-    """The next smaller plan: half the width; for more steps smaller crops and fewer at a time; a smaller scale.
+    """The next smaller plan: for more steps smaller crops and fewer at a time; then a smaller scale.
 
-    What the user set stays, and so do the width and scale that trained weights are for.
+    What the user set stays, and so does the scale that trained weights are for.
 
     Args:
         plan: To make smaller.
@@ -58,8 +56,6 @@ def smaller(
     """
     if "the released recipe" in plan.reasons.values():
         return None
-    if device == "cpu" and _may_be_narrower(plan):
-        return Smaller(plan.model_copy(update={"base_channels": NARROW}), "base_channels", "at full width")
     if few_steps and plan.reasons.get("crop") != USER_SET and min(plan.crop) > _SMALL_CROP and _cuts(plan, fingerprint):
         before = f"with crops of {plan.crop[0]} x {plan.crop[1]}"
         return Smaller(plan.model_copy(update={"crop": (_SMALL_CROP, _SMALL_CROP)}), "crop", before)
@@ -76,12 +72,6 @@ def _cuts(plan: Plan, fingerprint: Fingerprint) -> bool:
     """Whether crops are parts of the images."""
     area = fingerprint.median_height * fingerprint.median_width * plan.scale**2
     return math.prod(plan.crop) < 0.7 * area and plan.crop[0] == plan.crop[1]
-
-
-def _may_be_narrower(plan: Plan) -> bool:
-    """Whether the user has set nothing of the network."""
-    chosen = "model" in plan.reasons or plan.base_channels is not None or plan.model_options
-    return not chosen and plan.pretrained is None
 
 
 def _smaller_scale(plan: Plan, fingerprint: Fingerprint, share: float, thinnest: float) -> float | None:
