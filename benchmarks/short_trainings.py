@@ -41,6 +41,7 @@ except SystemExit as end:
     raise
 """
 KEPT = (
+    "model",
     "scale",
     "base_channels",
     "crop",
