@@ -46,7 +46,7 @@ def measure(task: str, folder: Path) -> dict[str, float]:
 
         amsunet.train(
             folder / "data",
-            {"epochs": 1, "steps_per_epoch": 6, "batch_size": 8, "crop": (256, 256)},
+            {"model": "amsunet", "epochs": 1, "steps_per_epoch": 6, "batch_size": 8, "crop": (256, 256)},
             out=folder / "run",
             data_options=amsunet.DataOptions(test_fraction=0),
         )

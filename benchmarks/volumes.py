@@ -74,7 +74,10 @@ def measure(root: Path, machine: Device, epochs: int, seed: int) -> dict[str, An
     """Build, train, evaluate and predict."""
     (root / "set").mkdir()
     volumes = build(root / "set")
-    settings = {"epochs": epochs, "steps_per_epoch": 12, "base_channels": 8, "seed": seed, "deterministic": True}
+    settings = {
+        "model": "amsunet", "base_channels": 8, "epochs": epochs, "steps_per_epoch": 12, "seed": seed,
+        "deterministic": True,
+    }  # fmt: skip
     run = amsunet.train(root / "set", settings, out=root / "run", device=machine).run
     evaluation = amsunet.evaluate(run)
     with (evaluation_folder(evaluation) / "volumes.csv").open(newline="", encoding="utf-8") as file:

@@ -142,7 +142,7 @@ def compare(
             logger.info(f"on {chosen}")
             for level, line in prepared.lines():
                 logger.log(level, line)
-            logger.info("plan of every training:\n%s", plan)
+            logger.info("plan of every training:\n%s", plan.describe(without=PER_TRIAL))
             if design.equal_time:
                 study = with_paces(folder, study, partial(_of, plan), classes, chosen)
             waiting = [trial for trial in study.trials() if not is_done(folder, trial)]

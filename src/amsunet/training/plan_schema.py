@@ -6,7 +6,7 @@ rules that derive a plan from the data are in ``plan``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -171,12 +171,20 @@ class Plan(_PlanSettings):
         width = {} if self.base_channels is None else {"base_channels": self.base_channels}
         return {"in_channels": self.in_channels, "num_classes": num_classes, **width, **self.model_options}
 
-    def __str__(self) -> str:
+    def describe(self, without: Iterable[str] = ()) -> str:
+        """A line for each setting, with its reason.
+
+        Args:
+            without: Settings to leave out.
+        """
         lines = []
-        for name, value in self.model_dump(exclude={"reasons"}).items():
+        for name, value in self.model_dump(exclude={"reasons", *without}).items():
             if value not in (None, {}, ()):
                 lines.append(f"  {name:<20}  {as_text(value):<12}  {self.reasons.get(name, 'the default')}")
         return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.describe()
 
 
 class Manner(Record):

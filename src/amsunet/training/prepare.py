@@ -172,9 +172,7 @@ def prepare(
         splits = {**splits, **dict.fromkeys(dealt.fold_of, "train")}
         images = len(dealt.fold_of) - -(-len(dealt.fold_of) // folds)
     leaks = [*warn_of_groups(dataset.samples, splits, locate(data), cut), *warn_of_repeats(dataset.scans, splits)]
-    plan = match_pretrained(
-        make_plan(fingerprint, images, settings, device=device, processes=current_group().size)
-    )
+    plan = match_pretrained(make_plan(fingerprint, images, settings, device=device, processes=current_group().size))
     check_network(plan, dataset.convention.num_classes)
     files = [*warn_of_same_files(dataset.scans), *warn_of_blank(dataset.scans, dataset.foreground_share())]
     warnings = (*dataset.warnings, *files, *fingerprint.warnings, *leaks, *rare)
