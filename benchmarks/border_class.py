@@ -56,6 +56,7 @@ ROOT = Path(__file__).parents[1]
 EPOCHS = 12
 SETTINGS = {
     # With all that would be derived from the width of structures, which a border changes.
+    "model": "amsunet",
     "base_channels": 16,
     "scale": 1.0,
     "crop": (160, 160),
