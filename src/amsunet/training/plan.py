@@ -129,7 +129,7 @@ def _derive(
 def _network(device: str) -> tuple[str, str]:
     """The network that learns most in its minutes, as far as that is measured (docs/light.md)."""
     if device == "cpu":
-        return "amsunet_lite", "a CPU makes three of its steps while amsunet makes one"
+        return "amsunet_lite", "it learns more than amsunet in minutes of a CPU"
     return "amsunet", "the default on a GPU"
 
 
