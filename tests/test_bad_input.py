@@ -22,6 +22,7 @@ import amsunet
 from amsunet import cli
 
 SMALL = ["--crop", "32", "--batch-size", "2", "--base-channels", "4", "--device", "cpu"]
+AMSUNET = ["train", "sample:nuclei", "--model", "amsunet"]
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -251,11 +252,18 @@ def test_a_full_disk_at_the_start_of_a_training(
     ("words", "told"),
     [
         (["train", "sample:nuclei", "--model", "amsnet", *SMALL], "did you mean 'amsunet'"),
-        (["check", "sample:nuclei", "--model", "unext", *SMALL], "unext cannot be built: .*base_channels"),
+        (
+            ["check", "sample:nuclei", "--model", "unext", *SMALL],
+            "unext has no setting 'base_channels'",
+        ),
         (["train", "sample:nuclei", "--model-option", "mixr=pooling", *SMALL], "'mixr'; did you mean mixer"),
+        (
+            ["check", "sample:nuclei", "--model-option", "skip_attention=se"],
+            "'skip_attention'.*as in --model amsunet",
+        ),
         (["train", "sample:nuclei", "--model-option", "mixer", *SMALL], "'mixer' is not NAME=VALUE"),
         (
-            ["train", "sample:nuclei", "--model-option", "mixer=pooling", "--model-option", "kernel_size=5", *SMALL],
+            [*AMSUNET, "--model-option", "mixer=pooling", "--model-option", "kernel_size=5", *SMALL],
             "kernel_size is a setting of AMS and mixer is 'pooling': leave one out",
         ),
         (["compare", "sample:nuclei", "--models", "amsunet,amsnet"], "did you mean 'amsunet'"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from amsunet.blocks import AMSE, CBAM, RSC, SCSE, SE, AMSEDesign
 from amsunet.blocks.amse import whole_numbers
 from amsunet.blocks.layers import PointwiseConv2d
-from amsunet.models.registry import register_model
+from amsunet.models.registry import refuse_unknown, register_model
 from amsunet.models.size import pad_to
 from amsunet.models.u_shape import UShaped, upsample
 
@@ -119,10 +118,7 @@ def _check(base_channels: int, dilations: Sequence[int], skip_attention: str, de
             f"AMSUnet: skip_attention must be one of {', '.join(_SKIP_ATTENTIONS)}, not {skip_attention!r}"
         )
     known = [field.name for field in fields(AMSEDesign)]
-    for name in design.keys() - set(known):
-        near = difflib.get_close_matches(name, [*known, "dilations", "skip_attention", "base_channels"], n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are: {', '.join(known)}"
-        raise ValueError(f"AMSUnet has no setting {name!r}; {hint}")
+    refuse_unknown("AMSUnet", design, [*known, "dilations", "skip_attention", "base_channels"])
     made = AMSEDesign(**design)
     if made.mixer != "ams" and tuple(dilations) != _DILATIONS:
         raise ValueError(f"AMSUnet: dilations are a setting of AMS and mixer is {made.mixer!r}: leave one out")

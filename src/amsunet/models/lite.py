@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from amsunet.blocks.attention import RSC
 from amsunet.blocks.lite_amse import GatedAMSE, LiteAMSE
-from amsunet.models.registry import register_model
+from amsunet.models.registry import refuse_unknown, register_model
 from amsunet.models.size import pad_to
 from amsunet.models.u_shape import UShaped, upsample
 
@@ -170,13 +171,18 @@ def _check(
         raise ValueError(f"AMSUnetLite: mixer must be ams or plain, not {mixer!r}")
 
 
+def _made(in_channels: int, num_classes: int, base_channels: int, settings: dict[str, Any]) -> AMSUnetLite:
+    refuse_unknown("AMSUnetLite", settings, inspect.signature(AMSUnetLite).parameters)
+    return AMSUnetLite(in_channels, num_classes, base_channels, **settings)
+
+
 _SOURCE = "this project, after AMSUnet; docs/light.md"
 
 
 @register_model("amsunet_lite", source=_SOURCE)
 def amsunet_lite(in_channels: int = 3, num_classes: int = 2, base_channels: int = 16, **settings: Any) -> AMSUnetLite:
     """AMSUnetLite in its middle size."""
-    return AMSUnetLite(in_channels, num_classes, base_channels, **settings)
+    return _made(in_channels, num_classes, base_channels, settings)
 
 
 @register_model("amsunet_lite_xs", source=_SOURCE)
@@ -187,13 +193,13 @@ def amsunet_lite_xs(
     small: dict[str, Any] = {
         "widths": (1, 1, 2, 4, 6), "encoder": ("conv", "conv", "amse", "amse", "amse"), "depths": (1, 1, 1, 2, 2),
     }  # fmt: skip
-    return AMSUnetLite(in_channels, num_classes, base_channels, **small | settings)
+    return _made(in_channels, num_classes, base_channels, small | settings)
 
 
 @register_model("amsunet_lite_m", source=_SOURCE)
 def amsunet_lite_m(in_channels: int = 3, num_classes: int = 2, base_channels: int = 16, **settings: Any) -> AMSUnetLite:
     """AMSUnetLite in the largest size: twice as wide but for full resolution."""
-    return AMSUnetLite(in_channels, num_classes, base_channels, **{"widths": (1, 4, 8, 16, 16)} | settings)
+    return _made(in_channels, num_classes, base_channels, {"widths": (1, 4, 8, 16, 16)} | settings)
 
 
 @register_model("resunet_lite", source="this project: amsunet_lite without AMS")
@@ -202,4 +208,4 @@ def resunet_lite(in_channels: int = 3, num_classes: int = 2, base_channels: int 
     dense: dict[str, Any] = {
         "widths": (1, 2, 4, 8, 8), "encoder": ("conv", *["double"] * 4), "depths": (1,) * 5, "decoder": ("conv",) * 4,
     }  # fmt: skip
-    return AMSUnetLite(in_channels, num_classes, base_channels, **dense | settings)
+    return _made(in_channels, num_classes, base_channels, dense | settings)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
 from torch import nn
@@ -79,7 +80,7 @@ def create_model(name: str, **arguments: Any) -> nn.Module:
         A module that maps (N, in_channels, H, W) to logits (N, num_classes, H, W).
 
     Raises:
-        ValueError: For an unknown name, with the nearest known one.
+        ValueError: For an unknown name, of the network or of an argument, with the nearest known one.
 
     Example:
         >>> from amsunet import create_model
@@ -94,4 +95,25 @@ def create_model(name: str, **arguments: Any) -> nn.Module:
         near = difflib.get_close_matches(name, _builders, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(list_models())}"
         raise ValueError(f"there is no network named {name!r}; {hint}")
+    known = inspect.signature(_builders[name]).parameters
+    if not any(one.kind is one.VAR_KEYWORD for one in known.values()):  # which are the network's to check
+        refuse_unknown(name, arguments, known)
     return _builders[name](**arguments)
+
+
+def refuse_unknown(network: str, given: Iterable[str], known: Collection[str]) -> None:
+    """Refuse arguments that a network does not have.
+
+    Args:
+        network: What it is called.
+        given: Names.
+        known: The names that there are.
+
+    Raises:
+        ValueError: With the nearest known name.
+    """
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are: {', '.join(known)}"
+            raise ValueError(f"{network} has no setting {name!r}; {hint}")

@@ -207,7 +207,13 @@ def check_network(plan: Plan, num_classes: int) -> None:
         refuse_unbounded(plan.model_arguments(num_classes))  # or the trained network could not be read again
     except ValueError as error:
         raise InputError(f"{setting('model_options')}: {error}") from None
-    network = build_network(plan.model, plan.model_arguments(num_classes))
+    try:
+        network = build_network(plan.model, plan.model_arguments(num_classes))
+    except InputError as error:
+        if not plan.model_options or plan.reasons.get("model", USER_SET) == USER_SET:
+            raise
+        hint = f"if it is an option of another network, name that, as in {setting(model='amsunet')}"
+        raise InputError(f"{error}; {hint}") from None
     if plan.pretrained is not None:
         load_pretrained(network, plan.pretrained, plan, plan.model_arguments(num_classes))
     if plan.teacher is not None:
