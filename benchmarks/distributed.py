@@ -36,7 +36,7 @@ CASES: dict[str, dict[str, Any]] = {
     "exact": {"model_options": {"norm": "layer"}, "augmentation": "none", "epochs": 2, "steps_per_epoch": 5},
     "default": {"epochs": 8, "steps_per_epoch": 15},
 }
-_COMMON = {"base_channels": 8, "crop": (64, 64)}
+_COMMON = {"model": "amsunet", "base_channels": 8, "crop": (64, 64)}
 _BATCH = 4
 """Crops of a step, of one process or of two."""
 _ASKED = 300

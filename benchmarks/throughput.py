@@ -89,7 +89,7 @@ def make_run(folder: Path, images: Path) -> Path:
         write_image(folder / "data" / "masks" / f"{path.stem}.png", (bright < bright.mean()).astype("uint8") * 255)
     return amsunet.train(
         folder / "data",
-        {"epochs": 1, "steps_per_epoch": 1, "batch_size": 2, "crop": (256, 256)},
+        {"model": "amsunet", "epochs": 1, "steps_per_epoch": 1, "batch_size": 2, "crop": (256, 256)},
         out=folder / "run",
         device="cpu",
     ).run

@@ -1,4 +1,4 @@
-"""From the raw folder of a public data set to its table: train, evaluate plain and with flips, put under results/.
+"""From the raw folder of a public data set to its table: train AMSUnet, evaluate plain and with flips, put under results/.
 
 python tools/reproduce.py drive|glas|dsb2018|isic2017 [--minutes 40] [--seeds 1] [--root ../shared/data]
 
@@ -54,7 +54,7 @@ def reproduce(
         if (run / "config.json").is_file():
             training = resume(run, data)
         else:
-            training = train(data, {"seed": seed, "minutes": minutes, **settings}, out=run)
+            training = train(data, {"model": "amsunet", "seed": seed, "minutes": minutes, **settings}, out=run)
         if training.interrupted:
             raise KeyboardInterrupt
         for tta in WAYS.values():
@@ -71,9 +71,7 @@ def reproduce(
 
 
 def network_of(folder: Path) -> dict[str, Any]:
-    """What the plan beside a run or a result says of its network: near its threshold another measurement of a step
-    would choose another width.
-    """
+    """What the plan beside a run or a result says of its network, which earlier versions made narrower now and then."""
     plan = json.loads((folder / "config.json").read_text(encoding="utf-8"))["plan"]
     return {name: plan[name] for name in ("model", "base_channels")}
 

@@ -21,7 +21,7 @@ from amsunet.memory import is_out_of_memory
 from amsunet.optional import describe_missing, is_optional
 
 _LESS_AT_ONCE = {
-    **dict.fromkeys(("train", "check"), "with a smaller --batch-size or --crop, or --base-channels 16"),
+    **dict.fromkeys(("train", "check"), "with a smaller --batch-size or --crop, or --base-channels 8"),
     **dict.fromkeys(("compare", "ablate"), "with a smaller --batch-size or --crop, or --jobs 1"),
     **dict.fromkeys(("predict", "evaluate"), "with a smaller --image-scale"),
 }

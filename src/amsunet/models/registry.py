@@ -114,6 +114,9 @@ def refuse_unknown(network: str, given: Iterable[str], known: Collection[str]) -
     """
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are: {', '.join(known)}"
+            others = [one for one in known if one not in ("in_channels", "num_classes")]
+            near = difflib.get_close_matches(name, others, n=1)
+            hint = (
+                f"did you mean {near[0]}?" if near else f"known are: {', '.join(others)}" if others else "it has none"
+            )
             raise ValueError(f"{network} has no setting {name!r}; {hint}")

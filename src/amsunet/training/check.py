@@ -106,7 +106,7 @@ def check(
         >>> import amsunet
         >>> checked = amsunet.check("sample:nuclei", out="checked")
         >>> checked.problems, checked.plan.model, checked.sheet.name
-        (0, 'amsunet', 'contact-sheet.png')
+        (0, 'amsunet_lite', 'contact-sheet.png')
     """
     command_time = command_time or CommandTime()
     device = choose_device(device)

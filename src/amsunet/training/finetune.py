@@ -33,7 +33,7 @@ def with_models_found(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def match_pretrained(plan: Plan) -> Plan:
-    """The plan with the pretrained model by a name that holds in any folder; its network and width where none are set.
+    """The plan with the pretrained model by a name that holds in any folder; its network and the options of that where none are set.
 
     Raises:
         InputError: If the pretrained model cannot be read.
@@ -43,15 +43,23 @@ def match_pretrained(plan: Plan) -> Plan:
     model = ModelRef.resolve(plan.pretrained)
     plan = plan.model_copy(update={"pretrained": model.absolute})
     is_open = "model" not in plan.reasons
-    width_is_set = plan.base_channels is not None or bool(plan.model_options)
-    if is_custom(plan.model) or (width_is_set and not is_open):
+    if is_custom(plan.model):
         return plan
     _, description = load_model(model.weights, None if is_open else plan.model)
+    if not is_open and description.model != plan.model:
+        return plan  # which is refused when the weights are taken
+    given = {"base_channels": plan.base_channels, **plan.model_options}
+    others = {
+        name: value
+        for name, value in description.arguments.items()
+        if name not in ("in_channels", "num_classes") and given.get(name) is None
+    }
     settings: dict[str, Any] = {"model": description.model} if is_open else {}
-    width = description.arguments.get("base_channels")
-    if width is not None and not width_is_set and description.model in (plan.model, settings.get("model")):
+    if (width := others.pop("base_channels", None)) is not None:
         settings["base_channels"] = width
-    reasons = plan.reasons | dict.fromkeys(settings, "that of the network it starts from")
+    if others:
+        settings["model_options"] = others | plan.model_options
+    reasons = dict.fromkeys(settings, "that of the network it starts from") | plan.reasons
     return plan.model_copy(update={**settings, "reasons": reasons})
 
 

@@ -59,7 +59,7 @@ class _PlanSettings(Record):
     base_channels: int | None = Field(default=None, ge=1, le=4096)
     """Width of the network. When left out, that of the pretrained weights, else the network's default."""
     model_options: dict[str, Any] = Field(default_factory=dict)
-    """Another argument of the network, as skip_attention=cbam or dilations=[1,1,1,1,1]."""
+    """Another argument of the network, as skip_attention=cbam of amsunet or depths=[1,1,1,2,2] of amsunet_lite."""
     pretrained: str | None = None
     """Start from the weights of a trained run, or of a network that ``amsunet zoo`` lists."""
     in_channels: Channels | None = None
@@ -229,15 +229,17 @@ class Settings(_PlanSettings, Manner):
 
 SETTINGS: dict[str, FieldInfo] = {**_PlanSettings.model_fields, **Manner.model_fields}
 """Everything that can be set, by name."""
-_DERIVED = {"model", "image_scale", "window", "augmentation_flips", "inversion"}.union(
+_DERIVED = {"image_scale", "window", "augmentation_flips", "inversion"}.union(
     name for name, field in Plan.model_fields.items() if field.is_required()
 )
-"""Settings that follow from the data when left out; the first five have a default too, that of older runs."""
+"""Settings that follow from the data when left out; the first four have a default too, that of older runs."""
 
 
 def default_of(name: str) -> str:
     """What a setting is when left out, in words; empty where its description is all there is."""
     field = SETTINGS[name]
+    if name == "model":  # follows from the device, as its description has it
+        return ""
     if name in _DERIVED:
         return "derived from the data"
     value = field.get_default(call_default_factory=True)

@@ -210,7 +210,8 @@ def check_network(plan: Plan, num_classes: int) -> None:
     try:
         network = build_network(plan.model, plan.model_arguments(num_classes))
     except InputError as error:
-        if not plan.model_options or plan.reasons.get("model", USER_SET) == USER_SET:
+        is_set = plan.reasons.get("model") == USER_SET or plan.pretrained is not None or plan.model == "amsunet"
+        if is_set or "has no setting" not in str(error):
             raise
         hint = f"if it is an option of another network, name that, as in {setting(model='amsunet')}"
         raise InputError(f"{error}; {hint}") from None

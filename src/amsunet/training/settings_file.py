@@ -88,6 +88,8 @@ def _set_by_the_user(path: Path, record: Mapping[str, Any]) -> dict[str, Any]:
     settings = {
         name: plan[name] for name, why in reasons.items() if why in (USER_SET, USER_SET_BEFORE) and name in plan
     }
+    if "model" not in reasons:  # of a version that had one network where none was named
+        settings = {name: plan[name] for name in ("model", "base_channels") if plan.get(name) is not None} | settings
     if "the released recipe" in reasons.values():
         settings["recipe"] = "paper"
     if record.get("deterministic"):
