@@ -1,4 +1,4 @@
-"""From the raw folder of a public data set to its table: train AMSUnet, evaluate plain and with flips, put under results/.
+"""From the raw folder of a public data set to its table: train AMSUnet, evaluate it, put that under results/.
 
 python tools/reproduce.py drive|glas|dsb2018|isic2017 [--minutes 40] [--seeds 1] [--root ../shared/data]
 

@@ -12,13 +12,25 @@ from amsunet.data.builtin_samples import locate
 from amsunet.data.options import DataOptions
 from amsunet.errors import InputError
 from amsunet.evaluation.evaluate import evaluate
-from amsunet.inference.model_file import load_model
+from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.model_ref import FILE_NAME, ModelRef
 from amsunet.models import create_model
-from amsunet.training.finetune import load_pretrained
-from amsunet.training.plan_schema import Plan
+from amsunet.training.finetune import load_pretrained, match_pretrained
+from amsunet.training.plan_schema import USER_SET, Plan
 from amsunet.training.run_folder import read_run
 from amsunet.training.train import train
+
+
+def _plan(**settings) -> Plan:
+    return Plan(
+        scale=1,
+        crop=(64, 64),
+        batch_size=1,
+        foreground_fraction=0.5,
+        augmentation="light",
+        quarter_turns=True,
+        **settings,
+    )
 
 
 def _start(source, model="amsunet", normalization=None, **changes) -> tuple[torch.nn.Module, str]:
@@ -26,16 +38,10 @@ def _start(source, model="amsunet", normalization=None, **changes) -> tuple[torc
     torch.manual_seed(5)
     arguments = {"in_channels": 1, "num_classes": 2, "base_channels": 4, **changes}
     network = create_model(model, **arguments)
-    plan = Plan(
+    plan = _plan(
         model=model,
         in_channels=arguments["in_channels"],
-        scale=1,
         normalization=normalization or load_model(ModelRef.resolve(source).weights)[1].preprocessing.normalization,
-        crop=(64, 64),
-        batch_size=1,
-        foreground_fraction=0.5,
-        augmentation="light",
-        quarter_turns=True,
     )
     return network, load_pretrained(network, source, plan, arguments)
 
@@ -90,6 +96,20 @@ def test_a_training_has_the_network_of_its_start_and_its_width(run, tiny, tmp_pa
     plan = read_run(tmp_path / "second")[0].plan
     assert (plan.model, plan.base_channels) == ("amsunet", 4)
     assert plan.reasons["model"] == "that of the network it starts from"
+
+
+def test_options_of_the_start_are_taken_where_none_are_set(run, tmp_path):
+    options = {"mixer": "plain", "depths": [1, 1, 1, 1, 1]}
+    arguments = {"in_channels": 1, "num_classes": 2, "base_channels": 4, **options}
+    description = load_model(run / FILE_NAME)[1].model_copy(update={"model": "amsunet_lite", "arguments": arguments})
+    save_model(tmp_path / FILE_NAME, create_model("amsunet_lite", **arguments), description)
+    plan = _plan(in_channels=1, normalization="depth", pretrained=str(tmp_path / FILE_NAME))
+    found = match_pretrained(plan)
+    assert (found.model, found.base_channels, found.model_options) == ("amsunet_lite", 4, options)
+    other = match_pretrained(plan.model_copy(update={"model_options": {"mixer": "ams"}}))
+    assert other.model_options == {**options, "mixer": "ams"}
+    named = plan.model_copy(update={"model": "unet", "reasons": {"model": USER_SET}})
+    assert match_pretrained(named).base_channels is None, "it is refused when the weights are taken"
 
 
 def test_a_training_starts_there(run, tiny, tmp_path, said):

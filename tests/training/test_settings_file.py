@@ -32,6 +32,15 @@ def test_the_released_recipe_is_taken_as_one(write):
     assert read_settings(write({"plan": {**plan, "reasons": reasons}})) == {"seed": 3, "recipe": "paper"}
 
 
+def test_a_run_of_a_version_with_one_network_for_all_keeps_it(write):
+    plan = {"model": "amsunet", "base_channels": 16, "seed": 3}
+    reasons = {"base_channels": "at full width there would be time for only 30 steps", "seed": "set by you"}
+    kept = {"model": "amsunet", "base_channels": 16, "seed": 3}
+    assert read_settings(write({"plan": {**plan, "reasons": reasons}})) == kept
+    derived = {**reasons, "model": "it learns more than amsunet in minutes of a CPU"}
+    assert read_settings(write({"plan": {**plan, "model": "amsunet_lite", "reasons": derived}})) == {"seed": 3}
+
+
 def test_a_file_by_hand_is_checked_as_the_plan_is(write):
     given = {"minutes": 5, "crop": [64, 96], "extra_augmentation": "stain", "ema": None, "deterministic": False}
     read = {"minutes": 5.0, "crop": (64, 96), "extra_augmentation": ("stain",), "deterministic": False}

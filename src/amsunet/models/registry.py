@@ -116,7 +116,6 @@ def refuse_unknown(network: str, given: Iterable[str], known: Collection[str]) -
         if name not in known:
             others = [one for one in known if one not in ("in_channels", "num_classes")]
             near = difflib.get_close_matches(name, others, n=1)
-            hint = (
-                f"did you mean {near[0]}?" if near else f"known are: {', '.join(others)}" if others else "it has none"
-            )
+            every = f"known are: {', '.join(others)}" if others else "it has none"
+            hint = f"did you mean {near[0]}?" if near else every
             raise ValueError(f"{network} has no setting {name!r}; {hint}")

@@ -33,7 +33,7 @@ def with_models_found(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def match_pretrained(plan: Plan) -> Plan:
-    """The plan with the pretrained model by a name that holds in any folder; its network and the options of that where none are set.
+    """The plan with the pretrained model by a name for any folder, and its network and options where none are set.
 
     Raises:
         InputError: If the pretrained model cannot be read.
