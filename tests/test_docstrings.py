@@ -43,7 +43,7 @@ def place(tmp_path, monkeypatch, run, golden, tiny, captured_once, trials_here):
     arrays = {name.removeprefix("state/"): array for name, array in golden("amsunet_base8").items() if "state/" in name}
     torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, tmp_path / "published.pth")
     for name in ("train", "check", "compare"):
-        taken = {"compare": ("model", "base_channels"), "check": ("model",)}.get(name, ())  # by the example, or the plan
+        taken = {"compare": ("model", "base_channels"), "check": ("model",)}.get(name, ())
         few = {key: value for key, value in tiny.items() if key not in taken}
         monkeypatch.setitem(vars(amsunet), name, partial(_short, getattr(amsunet, name), few))
     monkeypatch.setattr("amsunet.evaluation.explain._DPI", 30)  # pictures of 300 dots an inch take long

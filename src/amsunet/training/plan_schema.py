@@ -53,7 +53,7 @@ class _PlanSettings(Record):
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
-    model: str = "amsunet"
+    model: str | None = None
     """The network: a name that ``amsunet models`` lists, or ``FILE.py:FUNCTION``. When left out, that of the pretrained
     weights, else amsunet_lite on a CPU and amsunet on a GPU."""
     base_channels: int | None = Field(default=None, ge=1, le=4096)
@@ -153,6 +153,7 @@ class Plan(_PlanSettings):
         "average_weights": "ema",
     }
 
+    model: str = "amsunet"
     in_channels: Channels
     scale: Scale
     normalization: NormalizationSetting
@@ -238,8 +239,6 @@ _DERIVED = {"image_scale", "window", "augmentation_flips", "inversion"}.union(
 def default_of(name: str) -> str:
     """What a setting is when left out, in words; empty where its description is all there is."""
     field = SETTINGS[name]
-    if name == "model":  # follows from the device, as its description has it
-        return ""
     if name in _DERIVED:
         return "derived from the data"
     value = field.get_default(call_default_factory=True)

@@ -210,10 +210,10 @@ def check_network(plan: Plan, num_classes: int) -> None:
     try:
         network = build_network(plan.model, plan.model_arguments(num_classes))
     except InputError as error:
-        is_set = plan.reasons.get("model") == USER_SET or plan.pretrained is not None or plan.model == "amsunet"
-        if is_set or "has no setting" not in str(error):
+        is_derived = plan.reasons.get("model") != USER_SET and plan.pretrained is None and plan.model != "amsunet"
+        if not (is_derived and plan.model_options):
             raise
-        hint = f"if it is an option of another network, name that, as in {setting(model='amsunet')}"
+        hint = f"if another network is meant, name it, as in {setting(model='amsunet')}"
         raise InputError(f"{error}; {hint}") from None
     if plan.pretrained is not None:
         load_pretrained(network, plan.pretrained, plan, plan.model_arguments(num_classes))

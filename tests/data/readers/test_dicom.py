@@ -348,3 +348,15 @@ def test_a_film_is_refused_by_the_name_of_its_syntax(tmp_path):
     assert _refused(tmp_path / "film.dcm").endswith(
         "film.dcm is written as MPEG2 Main Profile / Main Level, which is not read: save it without compression"
     )
+
+
+@pytest.mark.parametrize("bits", [24, 40])
+def test_numbers_of_another_width_are_refused_by_their_bits(tmp_path, bits):
+    header = pydicom.dcmread(_FILES / "CT_small.dcm")
+    header.BitsAllocated = header.BitsStored = bits
+    header.HighBit = bits - 1
+    header.PixelData = bytes(header.Rows * header.Columns * bits // 8)
+    header.save_as(tmp_path / "wide.dcm")
+    assert _refused(tmp_path / "wide.dcm").endswith(
+        f"wide.dcm is written in numbers of {bits} bits, which is not read: save it in 8 or 16 bits"
+    )

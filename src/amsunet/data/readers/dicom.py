@@ -186,10 +186,11 @@ def _decode(file: Path, header: Any, frame: int) -> tuple[Array, Any]:
                 pixel_module = pydicom.Dataset()
                 stored = pydicom.pixels.pixel_array(opened, ds_out=pixel_module, index=frame, decoding_plugin=plugin)
             return stored.astype(stored.dtype.newbyteorder("="), copy=False), pixel_module
-        except NotImplementedError:  # pydicom's error for a syntax that it has no decoder of
-            raise InputError(
-                f"{file} is written as {syntax.name}, which is not read: save it without compression"
-            ) from None
+        except NotImplementedError:  # pydicom's error: no decoder of the syntax, or no number of NumPy's is as wide
+            how, other = f"as {syntax.name}", "without compression"
+            if not syntax.is_compressed:
+                how, other = f"in numbers of {header.BitsAllocated} bits", "in 8 or 16 bits"
+            raise InputError(f"{file} is written {how}, which is not read: save it {other}") from None
         except (RuntimeError, AttributeError) as error:
             if syntax.is_encapsulated and isinstance(error, RuntimeError):
                 raise InputError(
