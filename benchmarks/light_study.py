@@ -11,6 +11,10 @@ at the test images, once, of what the stages ``claim`` and ``long`` have trained
 A study folder holds all of one data set and one number of minutes: networks are timed there once, in turn, and those
 that join later are timed beside one that was there. Start it where nothing else runs. ``--minutes``, ``--seeds``,
 ``--data`` and ``--networks`` change every stage, to try it.
+
+What is trained is kept in results/light/studies too, but for the weights: where no study folder lies, the queue goes on
+from there. Since weights go with their machine, a training is evaluated on test images as soon as it has ended, and
+these scores stay unread until ``test``.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from light_archive import archive, restore
 from light_networks import CONTROLLED, QUEUE, STAGES, Entry, Stage, trainings, variant
 from light_record import DEFAULT_RATE, compared, record_of
 
@@ -45,6 +50,8 @@ ROOT = Path(__file__).parents[1]
 RATES = (0.001, 0.002)
 _BASE = "amsunet_lite"
 """What the changes of the ablation are changes of: they train at its learning rate."""
+_TESTED = ("rates", "claim", "long")
+"""Stages whose trainings ``test`` reads."""
 
 
 class Study:
@@ -64,6 +71,10 @@ class Study:
     def folder(self, minutes: float, data: str) -> Path:
         """Of one data set and one number of minutes."""
         return self.runs / f"{minutes:g}min" / data
+
+    def archive(self, minutes: float, data: str) -> Path:
+        """Where the same is kept without weights."""
+        return self.results / "studies" / f"{minutes:g}min_{data}.tar.xz"
 
     def run(self, name: str, part: Stage) -> int:
         """Train what is asked for of a stage and not done, and write what is there of the stage.
@@ -91,20 +102,25 @@ class Study:
                 equal_time=part.minutes,
                 split="val",
             )
-            out = self.folder(part.minutes, data)
+            out, kept = self.folder(part.minutes, data), self.archive(part.minutes, data)
+            if kept.is_file() and not has_study(out):
+                restore(kept, out, self.root / data)
             comparison = compare(self.root / data, chosen, self.settings, out=out, design=design, device="cpu")
             failures |= {f"{data}: {trial}": why for trial, why in comparison.failures.items()}
+            if name in _TESTED:
+                self._evaluate(part, data, [one.name for one in chosen])
+            archive(out, kept)
         self._tell(name, part, failures)
         return len(failures)
 
     def test(self, parts: dict[str, Stage]) -> None:
-        """Evaluate what stages have trained on test images, and write results/light/test_STAGE.json.
+        """Read how what stages have trained does on test images, and write results/light/test_STAGE.json.
 
         Args:
             parts: What must be trained of each stage, by its name, for no choice may follow what test images show.
 
         Raises:
-            InputError: If something of it is not trained yet; before a test image is looked at.
+            InputError: If something of it is not trained yet; before a score is read.
         """
         wanted = [
             (part, data, [chosen.name for chosen in self._variants(part, data)])
@@ -113,8 +129,6 @@ class Study:
         ]
         for one in wanted:
             self._refuse_unfinished(*one)
-        for part, data, names in wanted:
-            self._evaluate(part, data, names)
         for name, part in parts.items():
             self._tell(name, part, {}, "test")
 
@@ -130,6 +144,7 @@ class Study:
                 )
 
     def _evaluate(self, part: Stage, data: str, names: Sequence[str]) -> None:
+        """Write down how trainings do on test images, which nothing reads yet."""
         folder = self.folder(part.minutes, data)
         study = read_study(folder)
         for trial in study.trials():
