@@ -177,7 +177,9 @@ def measure(way: str, data: Path, prepared: Preparation, asked: argparse.Namespa
     log = work / "log.txt"
     if kind == "amsunet":
         words = [sys.executable, "-m", "amsunet", "train", data.absolute(), "--minutes", f"{asked.minutes:g}"]
-        peak = run_child([*words, "--model", how, "--seed", 0, "--out", work / "run"], threads, log)
+        peak = run_child(
+            [*words, "--model", how, "--pretrained", "none", "--seed", 0, "--out", work / "run"], threads, log
+        )
         summary = json.loads((work / "run" / "evaluation" / "val" / "summary.json").read_text(encoding="utf-8"))
         plan = json.loads((work / "run" / "config.json").read_text(encoding="utf-8"))["plan"]
         told = {name: plan[name] for name in ("base_channels", "scale", "crop", "batch_size", "steps_per_epoch")}

@@ -30,6 +30,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from amsunet.atomic_io import atomic_write, write_json
 from amsunet.console import shown
 from amsunet.data.crops import Crops, PreparedImages, to_tensor
+from amsunet.data.duplicates import pack_thumbnail
 from amsunet.data.preprocessing import Preprocessing
 from amsunet.device import Device, choose_device, environment
 from amsunet.errors import InputError
@@ -236,7 +237,7 @@ def validation_dice(network: nn.Module, target: Target, device: Device) -> float
 def write_start(
     out: Path, joint: JointNetwork, targets: Sequence[Target], plan: Plan, device: Device, source: str
 ) -> None:
-    """Write the run folder of the first target, with the images of all, and the other heads.
+    """Write the run folder of the first target, which knows the images of the others as seen before, and their heads.
 
     Args:
         out: The folder.
@@ -252,18 +253,23 @@ def write_start(
         plan=plan, preprocessing=first.preprocessing, convention=convention, device=device.type,
         precision=device.precision, deterministic=False,
     )  # fmt: skip
-    of_all = {
-        f"{target.name}/{name}": (checksum, target.prepared.splits[name])
+    shown = {
+        f"{target.name}/{scan.sample.name}": scan
         for target in targets
-        for name, checksum in target.prepared.dataset.checksums().items()
+        for scan in target.prepared.dataset.scans
+        if target.prepared.splits[scan.sample.name] in ("train", "val")
     }
+    dataset = first.prepared.dataset
     record = RunData(
         source=absolute_source(source),
         group=None,
         skip_broken=False,
         fingerprint=first.prepared.fingerprint,
-        splits={name: split for name, (_, split) in of_all.items()},
-        checksums={name: checksum for name, (checksum, _) in of_all.items()},
+        splits=first.prepared.splits,
+        checksums=dataset.checksums(),
+        mask_checksums=dataset.mask_checksums(),
+        thumbnails={name: pack_thumbnail(scan) for name, scan in shown.items()},
+        seen_in_pretraining=tuple(sorted({scan.checksum for scan in shown.values()})),
     )
     write_run(out, config, record, environment(device), None)
     description = ModelDescription(
@@ -299,6 +305,7 @@ def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
     settings = {
         "model": asked.model, "in_channels": 3, "crop": asked.crop, "batch_size": asked.crops, "augmentation": "strong",
         "learning_rate": asked.learning_rate, "seed": asked.seed, "epochs": 1, "steps_per_epoch": asked.steps,
+        "pretrained": "none",
         **overrides,
     }  # fmt: skip
     keep_freed_memory()  # as the command line does

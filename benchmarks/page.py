@@ -46,8 +46,9 @@ from amsunet.serving.page_server import PageServer
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "results" / "page.json"
-NETWORK = "zoo:nuclei"
-OTHERS = ("amsunet_s", "amsunet_xs")
+NETWORK = "zoo:nuclei_lite"
+MODEL = "amsunet_lite"
+OTHERS = ("amsunet_lite_xs", "amsunet_xs", "amsunet")
 PATIENCE = 3_600_000
 _SMALL = 2 * 512**2
 """Pixels; larger images get a preview."""
@@ -199,7 +200,7 @@ def measure_networks(
         page.goto(f"{address}empty")
         entries = page.evaluate("() => fetch('/networks.json').then((answer) => answer.json())")
         for entry in entries:
-            name = "amsunet" if entry["name"] == NETWORK else entry["name"]
+            name = MODEL if entry["name"] == NETWORK else entry["name"]
             entry["work"] = entry["work"] or count_macs(build_network(name, {"num_classes": 2}), 256, 256) / 256**2
             for count in threads:
                 clock = Clock(browser)

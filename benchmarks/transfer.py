@@ -20,6 +20,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from amsunet.atomic_io import atomic_write, write_json
+from amsunet.choices import NO_PRETRAINED
 from amsunet.data.discovery.layout import Split
 from amsunet.data.options import DataOptions
 from amsunet.device import choose_device, environment
@@ -108,7 +109,7 @@ def main(**overrides: Any) -> None:
             (images, seed): reduced(splits, images, seed) for images in asked.images for seed in range(asked.seeds)
         }
         for (images, seed), cut in chosen.items():
-            for way, start in (("scratch", None), ("transfer", asked.start)):
+            for way, start in (("scratch", NO_PRETRAINED), ("transfer", asked.start)):
                 run = ROOT / "runs" / target.name / f"{asked.steps}steps_{way}_{images}images_seed{seed}"
                 score = score_of(asked.data, run, {"seed": seed, "pretrained": start, **settings}, cut)
                 rows.append({"images": images, "way": way, "seed": seed, **score})

@@ -39,6 +39,7 @@ def test_both_ways_see_the_same_images_for_as_many_steps(tool, ensemble, quick, 
         splits.append(json.loads((folder / "data.json").read_text(encoding="utf-8"))["splits"])
     for scratch, transfer in ((0, 2), (1, 3)):
         assert splits[scratch] == splits[transfer]
+        assert plans[scratch]["pretrained"] is None and plans[scratch]["reasons"]["pretrained"] == "set by you"
         assert {**plans[scratch], "pretrained": str(run), "reasons": {}} == {**plans[transfer], "reasons": {}}
     seen = [{name for name, split in cut.items() if split == "train"} for cut in splits[:2]]
     assert seen[0] < seen[1] and [len(names) for names in seen] == [2, 4]

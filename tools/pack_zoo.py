@@ -3,7 +3,7 @@
 The run must have been evaluated on its test images, plain and with flips.
 
 python tools/pack_zoo.py RUN NAME --finds "cell nuclei in ..." --data "..." --terms "..." --research-only \
-    --training "..." --fails "..." --fails "..." [--pictures 3]
+    --training "..." --fails "..." --fails "..." [--on-page | --start] [--pictures 3]
 
 Pictures are the worst test images, with truth and prediction: only of data that may be published. Afterwards
 `python tools/export_zoo_onnx.py NAME` writes the same network for the page, and for where there is no torch.
@@ -109,6 +109,8 @@ def main() -> None:
     for text in ("finds", "data", "terms", "training"):
         parser.add_argument(f"--{text}", required=True)
     parser.add_argument("--research-only", action=argparse.BooleanOptionalAction, required=True)
+    parser.add_argument("--on-page", action="store_true", help="the page offers it where no network is named")
+    parser.add_argument("--start", action="store_true", help="trainings start from it unasked: keep thumbnails")
     parser.add_argument("--fails", action="append", required=True)
     parser.add_argument("--pictures", type=int, default=0)
     asked = parser.parse_args()
@@ -116,6 +118,7 @@ def main() -> None:
         split: score(json.loads((asked.run / "evaluation" / split / "summary.json").read_text(encoding="utf-8")))
         for split in ("test", "test_flips")
     }
+    _, record = read_run(asked.run)
     full, half, packed = halve(asked.run)
     print(f"validation Dice: float32 {full.dice:.5f}, float16 {half.dice:.5f}")
     if full.dice - half.dice > MAY_LOSE:
@@ -126,13 +129,15 @@ def main() -> None:
         way=way(load_model(asked.run / FILE_NAME)[1]),
         data=asked.data,
         terms=asked.terms,
+        on_page=asked.on_page,
         research_only=asked.research_only,
         training=asked.training,
         validation=full,
         test=evaluated["test"],
         test_with_flips=evaluated["test_flips"],
         fails=tuple(asked.fails),
-        seen=tuple(sorted(read_run(asked.run)[1].seen())),
+        seen=tuple(sorted(record.seen())),
+        thumbnails=tuple(record.thumbnails.values()) if asked.start else (),
     )
     page = f"{card}\n"
     if asked.pictures:

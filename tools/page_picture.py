@@ -1,4 +1,4 @@
-"""Take the documentation's picture of the page: the example of the network ``nuclei`` in a browser, as it is.
+"""Take the documentation's picture of the page: the example of the network ``nuclei_lite`` in a browser, as it is.
 
 python tools/page_picture.py docs/page.jpg [light | dark]
 """
@@ -21,7 +21,7 @@ PATIENCE = 600_000
 
 
 def main(target: str, scheme: str = "light") -> None:
-    files = page_files(networks_of([ModelRef.resolve("zoo:nuclei")]), level=1)
+    files = page_files(networks_of([ModelRef.resolve("zoo:nuclei_lite")]), level=1)
     with PageServer(files) as server, sync_playwright() as driver:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])

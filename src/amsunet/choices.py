@@ -22,5 +22,7 @@ TorchPrecision = Literal["float32", "bfloat16"]
 ExportPrecision = Literal["float32", "bfloat16", "float16", "int8"]
 """Exact ones first."""
 ExportFormat = Literal["onnx", "openvino", "pt2", "executorch"]
+NO_PRETRAINED = "none"
+"""In place of a trained model that a training could start from."""
 MOST_CHANNELS = 64
 """Of an image that is read."""

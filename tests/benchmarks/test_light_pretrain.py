@@ -9,6 +9,7 @@ import pytest
 import torch
 from light_pretrain import JointNetwork
 
+from amsunet.evaluation.evaluate import evaluate
 from amsunet.inference.model_file import load_model
 from amsunet.losses import make_loss
 from amsunet.models import create_model
@@ -55,6 +56,7 @@ def test_the_result_is_a_run_and_its_network_is_the_first_target_s(joint):
     assert load_model(joint / "model.safetensors")[1].arguments["num_classes"] == 2
     seen = images_seen(joint)
     assert len(seen) > 12, "the images of both"
+    assert evaluate(joint, split="test").summary()["mean_over_classes"]["dice"]["count"] == 4
 
 
 def test_a_training_starts_from_it(joint, tmp_path, said):

@@ -441,7 +441,7 @@ def test_an_ensemble_is_evaluated_on_test_images_together(ensemble, tmp_path):
     found = load(run).predict(image.sample.image).areas()["foreground"]
     assert found == image.classes[0].true_positives + image.classes[0].false_positives
     data = shutil.copytree(locate("sample:nuclei") / "train", tmp_path / "foreign")
-    with pytest.raises(InputError, match="holds only images that the run was trained on"):
+    with pytest.raises(InputError, match="holds only images that the run, or what it started from, was trained on"):
         evaluate(run, data)
 
 

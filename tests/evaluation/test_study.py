@@ -94,3 +94,10 @@ def test_a_study_on_validation_images_is_not_mixed_with_one_on_test_images(tmp_p
 def test_an_unknown_ablation_names_the_known():
     with pytest.raises(InputError, match="choose one of dilation, kernels"):
         variants_of("dilations")
+
+
+def test_networks_begin_at_random_but_for_those_that_are_a_start():
+    started = Variant(name="started", model="unet", settings={"pretrained": "zoo:nuclei"})
+    unset = Variant(name="unset", model="amsunet_lite", settings={"pretrained": None})
+    study = _study(variants=(Variant(name="light", model="amsunet_lite"), started, unset), seeds=1)
+    assert [study.settings_of(trial)["pretrained"] for trial in study.trials()] == ["none", "zoo:nuclei", "none"]

@@ -51,12 +51,12 @@ def upload(name: str, content: bytes | None = None) -> dict[str, Any]:
 
 
 def _network(name: str, card: str | None = None) -> dict[str, Any]:
-    known = read_card(card).model_dump(mode="json", exclude={"seen"}) if card else None
+    known = read_card(card).model_dump(mode="json", exclude={"seen", "thumbnails"}) if card else None
     return {"name": name, "file": "", "sha256": "", "bytes": 1, "work": 1, "card": known}
 
 
 NETWORKS = [_network("zoo:nuclei", "nuclei"), _network("zoo:lesions", "lesions"), _network("two classes")]
-EXAMPLE = {"name": "nuclei", "file": "examples/made.png", "mask": "examples/made_mask.png", "network": "zoo:nuclei"}
+EXAMPLE = {"name": "nuclei", "file": "examples/made.png", "mask": "examples/made_mask.png", "networks": ["zoo:nuclei"]}
 EXAMPLES = [{**EXAMPLE, "terms": "CC0"}]
 
 

@@ -12,6 +12,8 @@ from amsunet.training import budget
 from amsunet.training.budget import Spending, fill_budget, fit_to_budget
 from amsunet.training.closing import NOTHING, ClosingCost
 from amsunet.training.plan import make_plan
+from amsunet.training.plan_schema import START
+from amsunet.training.start import with_start
 from amsunet.training.step_cost import StepCost
 
 VESSELS = {"thickness": 3.5, "skeleton_share": 0.3, "class_shares": (0.87, 0.13)}
@@ -34,7 +36,7 @@ def fit(monkeypatch):
         monkeypatch.setattr(budget, "measure_cost", cost)
         monkeypatch.setattr(budget.time, "monotonic", lambda: 1000.0 + gone)
         fingerprint = made_fingerprint(**changes)
-        plan = make_plan(fingerprint, images, {**said, "recipe": recipe}, device=device)
+        plan = with_start(make_plan(fingerprint, images, {**said, "recipe": recipe}, device=device), (), device=device)
         fitted = fit_to_budget(
             plan,
             2,
@@ -117,6 +119,17 @@ def test_what_was_said_stays(fit, said):
 def test_trained_weights_keep_their_width_and_scale(fit):
     plan = fit(50.0, said={"minutes": 2.0, "pretrained": "nuclei"}).plan
     assert (plan.base_channels, plan.scale, plan.batch_size) == (None, 0.375, 4)
+
+
+def test_of_few_steps_more_is_learnt_from_the_start_of_the_zoo(fit):
+    few, many = fit(25.0, said={"minutes": 2.0}).plan, fit(1.0, said={"minutes": 20.0}).plan
+    assert _steps(few) < 300 <= _steps(many)
+    assert few.pretrained == START and few.reasons["pretrained"] == "of fewer than 300 steps more is learnt from there"
+    assert many.pretrained is None
+    assert many.reasons["pretrained"] == f"random weights, for there is time for {_steps(many)} steps"
+    small = fit(25.0, said={"minutes": 2.0, "pretrained": "none"}).plan
+    assert small.pretrained is None and small.scale == few.scale, "the start knows structures of several sizes"
+    assert fit(1.0, said={"minutes": 20.0, "pretrained": START}).plan.pretrained == START, "as it was set"
 
 
 def test_the_released_recipe_stays(fit):

@@ -15,7 +15,7 @@ from amsunet.evaluation.evaluate import evaluate
 from amsunet.inference.model_file import load_model, save_model
 from amsunet.inference.model_ref import FILE_NAME, ModelRef
 from amsunet.models import create_model
-from amsunet.training.finetune import load_pretrained, match_pretrained
+from amsunet.training.finetune import load_pretrained, match_pretrained, with_models_found
 from amsunet.training.plan_schema import USER_SET, Plan
 from amsunet.training.run_folder import read_run
 from amsunet.training.train import train
@@ -98,6 +98,12 @@ def test_a_training_has_the_network_of_its_start_and_its_width(run, tiny, tmp_pa
     assert plan.reasons["model"] == "that of the network it starts from"
 
 
+def test_none_is_no_model_and_a_teacher_is_one():
+    assert with_models_found({"pretrained": "none"}) == {"pretrained": "none"}
+    with pytest.raises(InputError, match=r"^none not found"):
+        with_models_found({"teacher": "none"})
+
+
 def test_options_of_the_start_are_taken_where_none_are_set(run, tmp_path):
     options = {"mixer": "plain", "depths": [1, 1, 1, 1, 1]}
     arguments = {"in_channels": 1, "num_classes": 2, "base_channels": 4, **options}
@@ -152,7 +158,7 @@ def test_test_images_that_the_start_saw_are_told(whole, quick, tmp_path, said):
     assert any("was trained on 4 of the test images" in line for line in said)
     evaluation = evaluate(second.run)
     assert any("4 of these images" in note for note in evaluation.notes)
-    with pytest.raises(InputError, match="holds only images that the run was trained on"):
+    with pytest.raises(InputError, match="holds only images that the run, or what it started from, was trained on"):
         evaluate(second.run, _copy_of_the_sample(tmp_path))
 
 

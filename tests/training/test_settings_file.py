@@ -38,7 +38,17 @@ def test_a_run_of_a_version_with_one_network_for_all_keeps_it(write):
     kept = {"model": "amsunet", "base_channels": 16, "seed": 3}
     assert read_settings(write({"plan": {**plan, "reasons": reasons}})) == kept
     derived = {**reasons, "model": "it learns more than amsunet in minutes of a CPU"}
-    assert read_settings(write({"plan": {**plan, "model": "amsunet_lite", "reasons": derived}})) == {"seed": 3}
+    light = {**plan, "model": "amsunet_lite"}
+    assert read_settings(write({"plan": {**light, "reasons": derived}})) == {"seed": 3, "pretrained": "none"}
+
+
+def test_a_start_that_was_derived_is_derived_anew_and_none_that_was_set_stays(write):
+    plan = {"model": "amsunet_lite", "pretrained": "zoo:start", "seed": 3}
+    reasons = {"model": "it learns more", "seed": "set by you", "pretrained": "it helps"}
+    assert read_settings(write({"plan": {**plan, "reasons": reasons}})) == {"seed": 3}
+    assert read_settings(write({"plan": {**plan, "pretrained": None, "reasons": reasons}})) == {"seed": 3}
+    none = {**plan, "pretrained": None, "reasons": reasons | {"pretrained": "set by you"}}
+    assert read_settings(write({"plan": none})) == {"seed": 3, "pretrained": "none"}
 
 
 def test_a_file_by_hand_is_checked_as_the_plan_is(write):

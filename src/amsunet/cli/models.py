@@ -53,10 +53,12 @@ def zoo(name: str | None) -> None:
     if name is not None:
         echo(str(read_card(name.removeprefix(PREFIX))), lines=True)
         return
-    for card in list_zoo():
+    cards = list_zoo()
+    wide = max((len(card.name) for card in cards), default=0) + 1
+    for card in cards:
         if not card.weights.is_file():
             raise InputError(f"{card.weights} is missing: install amsunet again, which it comes with")
         size = card.weights.stat().st_size / 1e6
-        echo(f"{card.name:<10} {card.finds}")
-        echo(f"{'':<10} test {card.test}; {size:.1f} MB; weights: {card.licence}")
+        echo(f"{card.name:<{wide}}{card.finds}")
+        echo(f"{'':<{wide}}test {card.test}; {size:.1f} MB; weights: {card.licence}")
     echo("amsunet zoo NAME shows the card, amsunet predict zoo:NAME IMAGES --out masks segments; not for diagnosis")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 import click
 
-from amsunet.choices import EngineName, Polarity
+from amsunet.choices import NO_PRETRAINED, EngineName, Polarity
 from amsunet.inference.runtime_options import TTA, RuntimeOptions
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def _resolve_model(ctx: click.Context, parameter: click.Parameter, value: str) -
 
 def resolve_model_setting(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """Find a model that a setting names at once, and name it so that it is found from any folder."""
-    return None if value is None else _resolve_model(ctx, parameter, value).absolute
+    if value is None or (parameter.name == "pretrained" and value == NO_PRETRAINED):
+        return value
+    return _resolve_model(ctx, parameter, value).absolute
 
 
 def _require_data(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:

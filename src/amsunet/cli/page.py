@@ -28,7 +28,7 @@ def page(models: list[ModelRef], port: int, no_browser: bool, model_file: str | 
     """Open a page to segment images in a browser, on this machine alone; no image leaves it. Ctrl-C ends it.
 
     RUN is a run folder, a network of amsunet zoo (zoo:NAME), or an ONNX file that amsunet export made; several give a
-    choice, and none gives all networks of the zoo.
+    choice, and none gives the light networks of the zoo.
     """
     import threading  # noqa: PLC0415
     import webbrowser  # noqa: PLC0415

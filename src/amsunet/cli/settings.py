@@ -10,6 +10,7 @@ from typing import Any
 import click
 from pydantic.fields import FieldInfo
 
+from amsunet.choices import NO_PRETRAINED
 from amsunet.cli.fields import field_option
 from amsunet.cli.options import Command, options, resolve_model_setting
 from amsunet.console import echo
@@ -25,7 +26,7 @@ STUDY = [name for name in TRAINING if name not in {*NETWORK, *Manner.model_field
 """What all trainings of a study share."""
 _METAVARS = {
     "model": "NAME|FILE.py:FUNCTION",
-    "pretrained": "RUN",
+    "pretrained": "RUN|none",
     "teacher": "RUN",
     "window": "LOW,HIGH",
     "crop": "SIDE|HxW",
@@ -60,7 +61,7 @@ def setting_options(names: Collection[str]) -> Callable[[Command], Command]:
 
 def _of_these(names: Collection[str], settings: dict[str, Any], file: Path) -> dict[str, Any]:
     """The settings of a file that a command has; a study has others for each of its trainings."""
-    if others := [name for name in settings if name not in names]:
+    if others := [name for name, value in settings.items() if name not in names and value != NO_PRETRAINED]:
         echo(f"note: {', '.join(others)} of {file} left out: not set here", err=True)
     return {name: value for name, value in settings.items() if name in names}
 

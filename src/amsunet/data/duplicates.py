@@ -123,6 +123,26 @@ def pack_thumbnail(scan: Scan) -> str:
     return base64.b64encode(np.round(127 * scan.thumbnail / peak).astype(np.int8).tobytes()).decode()
 
 
+def find_copies(scans: Sequence[Scan], packed: Sequence[str]) -> list[tuple[int, int]]:
+    """Find images that look nearly the same as others, which are known by their thumbnails alone.
+
+    Args:
+        scans: The scans of the images.
+        packed: Thumbnails of the others, from ``pack_thumbnail``.
+
+    Returns:
+        Places of an image and of one that it looks like, a pair for each image that looks like any.
+    """
+    if not (scans and packed):
+        return []
+    known = _unit(np.stack([np.frombuffer(base64.b64decode(text), np.int8) for text in packed]))
+    copies: list[tuple[int, int]] = []
+    for start in range(0, len(scans), _ROWS):  # tens of thousands of each would not fit into memory at once
+        alike = np.stack([scan.thumbnail.ravel() for scan in scans[start : start + _ROWS]]) @ known.T > _ALIKE
+        copies += [(start + int(row), int(alike[row].argmax())) for row in np.flatnonzero(alike.any(axis=1))]
+    return copies
+
+
 def warn_of_copies(scans: Sequence[Scan], trained_on: Mapping[str, str]) -> list[str]:
     """Warn of images that look nearly the same as training or validation images, known by their thumbnails alone.
 
@@ -133,13 +153,7 @@ def warn_of_copies(scans: Sequence[Scan], trained_on: Mapping[str, str]) -> list
     Returns:
         A sentence that counts the images and names a pair; empty if there are none.
     """
-    if not (scans and trained_on):
-        return []
-    known = _unit(np.stack([np.frombuffer(base64.b64decode(text), np.int8) for text in trained_on.values()]))
-    copies: list[tuple[int, int]] = []
-    for start in range(0, len(scans), _ROWS):  # tens of thousands of each would not fit into memory at once
-        alike = np.stack([scan.thumbnail.ravel() for scan in scans[start : start + _ROWS]]) @ known.T > _ALIKE
-        copies += [(start + int(row), int(alike[row].argmax())) for row in np.flatnonzero(alike.any(axis=1))]
+    copies = find_copies(scans, [*trained_on.values()])
     if not copies:
         return []
     a, b = scans[copies[0][0]].sample.image, [*trained_on][copies[0][1]]

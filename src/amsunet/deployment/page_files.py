@@ -112,14 +112,14 @@ def _pack(network: PageNetwork, level: int) -> tuple[dict[str, Any], bytes]:
         "file": f"networks/{digest[:12]}.onnx.gz",
         "sha256": digest,
         "bytes": len(content),
-        "card": None if network.card is None else network.card.model_dump(mode="json", exclude={"seen"}),
+        "card": None if network.card is None else network.card.model_dump(mode="json", exclude={"seen", "thumbnails"}),
         "work": int(read_onnx_metadata(network.path).get(MACS, 0)),
     }
     return entry, gzip.compress(content, level, mtime=0)
 
 
 def _examples() -> tuple[dict[str, bytes], list[dict[str, Any]]]:
-    """Images to try the page with, and what is to be known of them: where they lie, which network they are for, a mask
+    """Images to try the page with, and what is to be known of them: where they lie, which networks they are for, a mask
     to compare with, and their terms.
     """
     brain = locate(f"{PREFIX}brain") / "test"
@@ -140,7 +140,7 @@ def _examples() -> tuple[dict[str, bytes], list[dict[str, Any]]]:
             "name": name,
             "file": f"examples/{name}.png",
             "mask": f"examples/{name}_mask.png",
-            "network": f"zoo:{name}" if name == "nuclei" else None,
+            "networks": ["zoo:nuclei", "zoo:nuclei_lite"] if name == "nuclei" else [],
             "terms": text,
         }
         for name, text in terms.items()

@@ -96,7 +96,7 @@ def networks_of(models: Sequence[ModelRef], *, model_file: str | None = None) ->
     """The networks that a page is to offer.
 
     Args:
-        models: As they were named; all networks of the zoo when empty, free ones first.
+        models: As they were named; the light ones of the zoo when empty, free ones first.
         model_file: As for ``export_web``.
 
     Returns:
@@ -107,7 +107,8 @@ def networks_of(models: Sequence[ModelRef], *, model_file: str | None = None) ->
     """
     if models:
         return [network_of(model, model_file=model_file) for model in models]
-    cards = sorted(list_zoo(), key=lambda card: (card.research_only, card.name))
+    offered = (card for card in list_zoo() if card.on_page)
+    cards = sorted(offered, key=lambda card: (card.research_only, card.name))
     return [_checked(PageNetwork(f"{PREFIX}{card.name}", card.onnx, card)) for card in cards]
 
 

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import torch
 from filelock import Timeout
 
-from amsunet.choices import EngineName
+from amsunet.choices import NO_PRETRAINED, EngineName
 from amsunet.data.discovery.layout import Split
 from amsunet.data.duplicates import keep_together
 from amsunet.data.masks import MaskOptions
@@ -101,7 +101,7 @@ def compare(
     settings, data_options = checked_settings(settings), data_options or DataOptions()
     if unknown := settings.keys() & {*PER_TRIAL, *Manner.model_fields}:
         raise InputError(f"{', '.join(sorted(unknown))}: no setting of a whole study, leave it out")
-    settings = with_models_found(_with_budget(settings, design))
+    settings = with_models_found(_with_budget(settings, design)) | {"pretrained": NO_PRETRAINED}
     folder, folds = Path(out), design.folds
     chosen = choose_device(device)
     variants = _checked_variants(models)

@@ -186,8 +186,10 @@ def choose_foreign(
     fresh = [scan.sample for scan in dataset.scans if scan.checksum not in (seen or ())]
     left_out = len(dataset.scans) - len(fresh)
     if not fresh:
-        raise InputError(f"{dataset.source} holds only images that the run was trained on: evaluate it on others")
-    notes: tuple[str, ...] = (f"{left_out} images are left out: the run was trained on them",) if left_out else ()
+        known = "the run, or what it started from, was trained on"
+        raise InputError(f"{dataset.source} holds only images that {known}: evaluate it on others")
+    known = f"{left_out} images are left out: the run, or what it started from, was trained on them"
+    notes: tuple[str, ...] = (known,) if left_out else ()
     if seen is None:
         notes = ("which images the network was trained on is not known: they may be among these",)
     named_test = [sample for sample in fresh if sample.split == "test"]

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from amsunet.atomic_io import write_json
-from amsunet.choices import TorchPrecision
+from amsunet.choices import NO_PRETRAINED, TorchPrecision
 from amsunet.data.discovery.layout import Split
 from amsunet.data.options import DataOptions, MaskOptions, ReadingOptions
 from amsunet.errors import InputError
@@ -124,6 +124,8 @@ class Study(ReadingOptions):
     def settings_of(self, trial: Trial) -> dict[str, Any]:
         """The settings of one training, as ``train`` takes them."""
         settings = {**self.plan, **trial.variant.settings, "seed": trial.seed}
+        # From random weights, all of them, unless a variant is a start.
+        settings["pretrained"] = settings.get("pretrained") or NO_PRETRAINED
         settings |= {"model": trial.variant.model, "model_options": trial.variant.options}
         if self.equal_time and (seconds := self.seconds_per_step(trial.variant)):
             settings["steps_per_epoch"] = max(1, round(60 * self.equal_time / seconds / self.plan["epochs"]))

@@ -11,7 +11,7 @@ import { t } from "./i18n.js";
  * @property {string} name
  * @property {string} file
  * @property {string | null} mask A reference mask of it.
- * @property {string | null} network The one that it is for; null where any may be tried.
+ * @property {string[]} networks Those that it is for; empty where any may be tried.
  * @property {string} terms
  */
 
@@ -22,7 +22,7 @@ import { t } from "./i18n.js";
  * @returns {Example[]}
  */
 export function fitting(examples, network) {
-  const own = examples.filter((example) => example.network === network?.name);
+  const own = examples.filter(({ networks }) => networks.includes(network?.name ?? ""));
   return own.length || network?.card ? own : examples;
 }
 

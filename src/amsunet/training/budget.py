@@ -16,6 +16,7 @@ from amsunet.training.distributed import current_group
 from amsunet.training.plan_schema import USER_SET, Plan
 from amsunet.training.prepare import Preparation
 from amsunet.training.smaller import smaller
+from amsunet.training.start import settle_start
 from amsunet.training.step_cost import StepCost, measure_cost
 from amsunet.wording import setting
 
@@ -168,6 +169,7 @@ def fit_to_budget(
     gone = time.monotonic() - began
     warnings = _too_few(plan, cost, forecast, gone)
     plan = fill_budget(plan, cost.seconds_per_step, training_images, forecast.steps)
+    plan = settle_start(plan, epochs_in_budget(plan))
     return Fitted(plan, cost, gone, forecast.closing, warnings, spending.started)
 
 

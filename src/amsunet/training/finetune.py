@@ -7,12 +7,13 @@ from typing import Any
 
 from torch import nn
 
+from amsunet.choices import NO_PRETRAINED
 from amsunet.errors import InputError
 from amsunet.inference.model_file import load_model
 from amsunet.inference.model_ref import ModelRef
 from amsunet.inference.pretrained import take_weights
 from amsunet.models import is_custom
-from amsunet.training.plan_schema import Plan
+from amsunet.training.plan_schema import START, Plan
 from amsunet.wording import setting
 
 
@@ -26,7 +27,8 @@ def with_models_found(settings: dict[str, Any]) -> dict[str, Any]:
         InputError: If there is no such model, or not of that kind; before any data are read.
     """
     named = {name: settings.get(name) for name in ("pretrained", "teacher")}
-    found = {name: ModelRef.resolve(model) for name, model in named.items() if model is not None}
+    is_none = {"pretrained": NO_PRETRAINED}
+    found = {name: ModelRef.resolve(model) for name, model in named.items() if model not in (None, is_none.get(name))}
     if "pretrained" in found:
         _ = found["pretrained"].weights
     return settings | {name: model.absolute for name, model in found.items()}
@@ -110,7 +112,7 @@ def load_pretrained(network: nn.Module, source: str | Path | ModelRef, plan: Pla
     if wanted != channels:
         summary += f"; the first kernels, made for {channels} channels, now see {wanted}"
     normalization = description.preprocessing.normalization
-    if normalization != plan.normalization:
+    if normalization != plan.normalization and str(source) != START:  # which has learnt with several
         summary += f"; trained on images normalized by {normalization}, now given {plan.normalization} "
         summary += f"({setting(normalization=normalization)})"
     return summary

@@ -8,12 +8,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from amsunet.choices import NO_PRETRAINED
 from amsunet.data.augmentation import Augmentation
 from amsunet.data.channels import describe_channels
 from amsunet.data.fingerprint import Fingerprint
 from amsunet.data.mirrored import flips_beside
 from amsunet.errors import InputError
-from amsunet.training.plan_schema import USER_SET, Plan, checked_settings, refused
+from amsunet.training.plan_schema import LIGHT, USER_SET, Plan, checked_settings, refused
 from amsunet.wording import setting
 
 DEFAULT_MINUTES = 20.0
@@ -56,6 +57,8 @@ def make_plan(
     given = checked_settings(settings)
     recipe = given.get("recipe")
     given = {name: value for name, value in given.items() if name in Plan.model_fields}
+    if given.get("pretrained") == NO_PRETRAINED:
+        given["pretrained"] = None
     short = given.get("epochs") is None and given.get("minutes", DEFAULT_MINUTES) < _SHORT
     derived, reasons = _derive(fingerprint, training_images, device, short=short, scale=given.get("scale"))
     if given.get("pretrained") is None:  # whose network it is otherwise
@@ -129,7 +132,7 @@ def _derive(
 def _network(device: str) -> tuple[str, str]:
     """The network that learns most in its minutes, as far as that is measured (docs/light.md)."""
     if device == "cpu":
-        return "amsunet_lite", "it learns more than amsunet in minutes of a CPU"
+        return LIGHT, "it learns more than amsunet in minutes of a CPU"
     return "amsunet", "the default on a GPU"
 
 

@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from amsunet.choices import Extra, Flips, ImageScale, LossName, Strength, TorchPrecision
+from amsunet.choices import NO_PRETRAINED, Extra, Flips, ImageScale, LossName, Strength, TorchPrecision
 from amsunet.errors import InputError, brief
 from amsunet.records import Record, refuse_removed, removed_in, without_removed
 from amsunet.safe_text import one_line
@@ -43,6 +43,10 @@ USER_SET = "set by you"
 """The reason of a setting that the user set."""
 USER_SET_BEFORE = "as you said"
 """The same, in files of earlier versions."""
+LIGHT = "amsunet_lite"
+"""The network of a CPU, where none is named."""
+START = "zoo:start"
+"""What it may start from there."""
 Recipe = Literal["default", "paper"]
 _MOST = 1_000_000
 """Steps, epochs, minutes: nobody trains so long, and a damaged file may say more."""
@@ -61,7 +65,9 @@ class _PlanSettings(Record):
     model_options: dict[str, Any] = Field(default_factory=dict)
     """Another argument of the network, as skip_attention=cbam of amsunet or depths=[1,1,1,2,2] of amsunet_lite."""
     pretrained: str | None = None
-    """Start from the weights of a trained run, or of a network that ``amsunet zoo`` lists."""
+    """Start from the weights of a trained run, or of a network that ``amsunet zoo`` lists; from random ones with the
+    word none. When left out, random ones, but for amsunet_lite in fewer than 300 steps on a CPU: it starts from
+    zoo:start, unless that has seen images that the training is evaluated on."""
     in_channels: Channels | None = None
     """Channels of the images: 1 for grey ones, 3 for colour, another number for other channels."""
     scale: Scale | None = None
@@ -147,6 +153,11 @@ class _PlanSettings(Record):
 class Plan(_PlanSettings):
     """Every setting of a training. ``reasons`` holds why, by setting."""
 
+    @field_validator("pretrained")
+    @classmethod
+    def _none_is_no_model(cls, pretrained: str | None) -> str | None:
+        return None if pretrained == NO_PRETRAINED else pretrained
+
     former_names: ClassVar[Mapping[str, str]] = {
         "windowing": "normalization",
         "start": "pretrained",
@@ -179,7 +190,10 @@ class Plan(_PlanSettings):
             without: Settings to leave out.
         """
         lines = []
-        for name, value in self.model_dump(exclude={"reasons", *without}).items():
+        settings = self.model_dump(exclude={"reasons", *without})
+        if "pretrained" in self.reasons.keys() & settings.keys():
+            settings["pretrained"] = self.pretrained or NO_PRETRAINED
+        for name, value in settings.items():
             if value not in (None, {}, ()):
                 lines.append(f"  {name:<20}  {as_text(value):<12}  {self.reasons.get(name, 'the default')}")
         return "\n".join(lines)

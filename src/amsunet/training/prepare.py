@@ -40,6 +40,7 @@ from amsunet.training.distributed import current_group
 from amsunet.training.finetune import load_pretrained, match_pretrained
 from amsunet.training.plan import make_plan
 from amsunet.training.plan_schema import USER_SET, Plan, Settings, checked_settings
+from amsunet.training.start import with_start
 from amsunet.wording import setting, shell_command
 
 _STATISTICS_IMAGES = 64
@@ -172,7 +173,10 @@ def prepare(
         splits = {**splits, **dict.fromkeys(dealt.fold_of, "train")}
         images = len(dealt.fold_of) - -(-len(dealt.fold_of) // folds)
     leaks = [*warn_of_groups(dataset.samples, splits, locate(data), cut), *warn_of_repeats(dataset.scans, splits)]
-    plan = match_pretrained(make_plan(fingerprint, images, settings, device=device, processes=current_group().size))
+    plan = make_plan(fingerprint, images, settings, device=device, processes=current_group().size)
+    evaluated = ("val", "test") if dealt is None else ("train", "val", "test")
+    held_out = [scan for scan in dataset.scans if splits[scan.sample.name] in evaluated]
+    plan = match_pretrained(with_start(plan, held_out, device=device))
     check_network(plan, dataset.convention.num_classes)
     files = [*warn_of_same_files(dataset.scans), *warn_of_blank(dataset.scans, dataset.foreground_share())]
     warnings = (*dataset.warnings, *files, *fingerprint.warnings, *leaks, *rare)

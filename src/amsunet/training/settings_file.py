@@ -9,11 +9,20 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from amsunet.choices import NO_PRETRAINED
 from amsunet.errors import InputError
 from amsunet.records import without_removed
 from amsunet.regular_file import read_regular
 from amsunet.text_files import parse_json
-from amsunet.training.plan_schema import SETTINGS, USER_SET, USER_SET_BEFORE, Plan, check_setting, unknown_setting
+from amsunet.training.plan_schema import (
+    LIGHT,
+    SETTINGS,
+    USER_SET,
+    USER_SET_BEFORE,
+    Plan,
+    check_setting,
+    unknown_setting,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +99,9 @@ def _set_by_the_user(path: Path, record: Mapping[str, Any]) -> dict[str, Any]:
     }
     if "model" not in reasons:  # of a version that had one network where none was named
         settings = {name: plan[name] for name in ("model", "base_channels") if plan.get(name) is not None} | settings
+    had_no_start = plan.get("model") == LIGHT and "pretrained" not in reasons  # of an earlier version
+    if plan.get("pretrained") is None and (had_no_start or "pretrained" in settings):
+        settings["pretrained"] = NO_PRETRAINED
     if "the released recipe" in reasons.values():
         settings["recipe"] = "paper"
     if record.get("deterministic"):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from amsunet.data.fingerprint import Fingerprint
 from amsunet.training.plan import make_plan
-from amsunet.training.plan_schema import USER_SET, Plan
+from amsunet.training.plan_schema import START, USER_SET, Plan
 
 _SHORTEST = 64
 """Pixels of an image's longer side at working size."""
@@ -41,7 +41,7 @@ def smaller(
 ) -> Smaller | None:
     """The next smaller plan: for more steps smaller crops and fewer at a time; then a smaller scale.
 
-    What the user set stays, and so does the scale that trained weights are for.
+    What the user set stays, and so does the scale that weights of one task are for.
 
     Args:
         plan: To make smaller.
@@ -75,7 +75,8 @@ def _cuts(plan: Plan, fingerprint: Fingerprint) -> bool:
 
 
 def _smaller_scale(plan: Plan, fingerprint: Fingerprint, share: float, thinnest: float) -> float | None:
-    if USER_SET in (plan.reasons.get("scale"), plan.reasons.get("crop")) or plan.pretrained is not None:
+    is_set = USER_SET in (plan.reasons.get("scale"), plan.reasons.get("crop"))
+    if is_set or plan.pretrained not in (None, START):  # weights know structures of one size, the start of several
         return None
     longest = max(fingerprint.median_height, fingerprint.median_width)
     side = longest * plan.scale

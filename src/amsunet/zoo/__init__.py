@@ -1,4 +1,7 @@
-"""Trained networks that come with the package: ``NAME.safetensors``, the same as ``NAME.onnx``, and the card."""
+"""Trained networks that come with the package: ``NAME.safetensors``, the same as ``NAME.onnx``, and the card.
+
+``NAME_lite`` is the light network for the task of ``NAME``.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +52,8 @@ class Card(BaseModel):
     """What it was trained on."""
     terms: str
     """Of the training data."""
+    on_page: bool
+    """Whether the page offers it where no network is named: the light ones."""
     research_only: bool
     """Whether these terms keep the weights to research; otherwise they are as free as the code."""
     training: str
@@ -61,6 +66,8 @@ class Card(BaseModel):
     """Where it is known to be wrong."""
     seen: tuple[str, ...]
     """Checksums of the images that it was trained on or chosen by."""
+    thumbnails: tuple[str, ...] = ()
+    """Of the same images, of a network that trainings start from unasked: to know copies of them."""
 
     @property
     def weights(self) -> Path:
