@@ -48,7 +48,7 @@ ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "results" / "page.json"
 NETWORK = "zoo:nuclei_lite"
 MODEL = "amsunet_lite"
-OTHERS = ("amsunet_lite_xs", "amsunet_xs", "amsunet")
+OTHERS = ("amsunet_lite_xs", "amsunet")
 PATIENCE = 3_600_000
 _SMALL = 2 * 512**2
 """Pixels; larger images get a preview."""
