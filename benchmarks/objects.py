@@ -97,10 +97,11 @@ def main() -> None:
     parser.add_argument("images", type=Path)
     parser.add_argument("labels", type=Path, help="a number for each nucleus")
     parser.add_argument("--splits", type=Path, required=True, help="of the run whose network ships")
+    parser.add_argument("--network", default="nuclei", help="of the zoo")
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
     try:
-        predictor = load("zoo:nuclei", RuntimeOptions(device="cpu", precision="float32"))
+        predictor = load(f"zoo:{asked.network}", RuntimeOptions(device="cpu", precision="float32"))
         split = json.loads(asked.splits.read_text(encoding="utf-8"))
         parts = {part: sorted(name for name, of in split.items() if of == part) for part in ("val", "test")}
         chosen = choose(predictor, read_truth(asked.images, asked.labels, parts["val"]))
@@ -129,12 +130,12 @@ def main() -> None:
             "what": WHAT,
             "rule": OBJECT_RULE,
             "command": "python benchmarks/objects.py DSB2018/images DSB2018-instances/labels "
-            "--splits results/dsb2018_gpu_14min_seed0/splits.json",
+            f"--splits {asked.splits} --network {asked.network}",
             "commit": subprocess.run(
                 ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
             ).stdout.strip(),
             "environment": environment(replace(choose_device("cpu"), precision="float32")),
-            "network": "nuclei",
+            "network": asked.network,
             "split": "validation and test images of the run whose network ships, whose nuclei are numbered",
             "validation": chosen,
             "test": {"images": len(rows), **summaries},
