@@ -63,6 +63,7 @@ def main() -> None:
     config = json.loads((asked.run / "config.json").read_text(encoding="utf-8"))
     for name in ("pretrained", "model"):
         config["plan"][name] = without_folder(config["plan"].get(name))
+    config.pop("sha256", None)  # of the file as it was
     write_json(asked.target / "config.json", config)
     data = json.loads((asked.run / "data.json").read_text(encoding="utf-8"))
     summaries = {}

@@ -23,8 +23,8 @@ def test_mean_and_deviation_are_those_of_the_pixels(save, tmp_path, kind):
     mask = save(tmp_path / "m.png", np.zeros((60, 50), np.uint8))
     (scan,), problems = scan_samples([Sample("a", path, {"mask": mask})])
     assert not problems
-    assert scan.mean == pytest.approx((image.astype(float) / top).mean(), abs=1e-9)
-    assert scan.std == pytest.approx((image.astype(float) / top).std(), abs=1e-9)
+    assert scan.mean == pytest.approx(((image.astype(float) / top).mean(),), abs=1e-9)
+    assert scan.std == pytest.approx(((image.astype(float) / top).std(),), abs=1e-9)
 
 
 def test_colours_are_measured_apart(save, tmp_path):

@@ -9,7 +9,9 @@ import pytest
 from amsunet.errors import InputError
 from amsunet.inference.ensemble import fold_folder
 from amsunet.inference.model_ref import FILE_NAME, ModelRef
-from amsunet.zoo import FOLDER
+from amsunet.zoo import FOLDER, zoo_names
+
+NETWORKS = ", ".join(zoo_names())
 
 
 @pytest.fixture(autouse=True)
@@ -105,12 +107,12 @@ def test_a_name_holds_in_another_folder(whole, tmp_path, monkeypatch):
     ("name", "message"),
     [
         ("nuclo", r"^nuclo not found: .*; did you mean zoo:nuclei\?$"),
-        ("wings", r"^wings not found: .*; the zoo has glands, lesions, nuclei, vessels$"),
+        ("wings", rf"^wings not found: .*; the zoo has {NETWORKS}$"),
         ("runs/wings", r"^runs/wings not found: check the path"),
         ("wings.onnx", r"^wings\.onnx not found: check the path"),
         ("./nuclei", r"^\./nuclei not found: .*; did you mean zoo:nuclei\?$"),
         ("zoo:nuclo", r"^the zoo has no network nuclo: did you mean nuclei\?$"),
-        ("zoo:", r"^the zoo has no network : there are glands, lesions, nuclei, vessels$"),
+        ("zoo:", rf"^the zoo has no network : there are {NETWORKS}$"),
     ],
 )
 def test_what_is_not_found_gets_the_nearest_name(name, message):

@@ -13,6 +13,7 @@ from amsunet.data.polarity import find_polarity
 from amsunet.data.value_range import ValueRange, evident_range, shows, values_of
 from amsunet.errors import InputError
 
+_LUMA = (0.299, 0.587, 0.114)
 _MAXIMUM_SAMPLED_PIXELS = 1_000_000
 _FAR = 100
 """A few values that lie this many ranges outside would leave three levels to all others, which are noise then."""
@@ -64,8 +65,9 @@ def with_channels(image: Array, channels: int) -> Array:
         )
     if channels == 3:
         return np.repeat(image[..., :1], 3, axis=2)
-    # The luma weights of ITU-R BT.601, as in Pillow.
-    grey = (image @ np.array([0.299, 0.587, 0.114], np.float32))[..., None]
+    # The luma weights of ITU-R BT.601, as in Pillow; one after the other, for a matrix product rounds by the processor.
+    red, green, blue = (image[..., place].astype(np.float32) * np.float32(weight) for place, weight in enumerate(_LUMA))
+    grey: Array = ((red + green) + blue)[..., None]
     return grey.astype(image.dtype) if image.dtype.kind == "f" else grey.round().astype(image.dtype)
 
 

@@ -42,10 +42,10 @@ def settle_start(plan: Plan, epochs: int) -> Plan:
     if plan.pretrained != START or plan.reasons.get("pretrained") == USER_SET:
         return plan
     steps = epochs * (plan.steps_per_epoch or 0)
-    start, why = START, f"of fewer than {_FEW_STEPS} steps more is learnt from there"
-    if steps >= _FEW_STEPS:
-        start, why = None, f"random weights, for there is time for {steps} steps"
-    return plan.model_copy(update={"pretrained": start, "reasons": plan.reasons | {"pretrained": why}})
+    is_short = steps < _FEW_STEPS
+    few, many = f"of fewer than {_FEW_STEPS} steps more is learnt from there", f"there is time for {steps} steps"
+    reasons = plan.reasons | {"pretrained": few if is_short else f"random weights, for {many}"}
+    return plan.model_copy(update={"pretrained": START if is_short else None, "reasons": reasons})
 
 
 def _start_of(plan: Plan, held_out: Sequence[Scan]) -> tuple[str | None, str]:
