@@ -35,6 +35,8 @@ Array = npt.NDArray[Any]
 _MODALITY = re.compile(r"[A-Z]{2,16}")
 _FRAME = re.compile(r"frame(\d+)")
 _DEFLATED = "1.2.840.10008.1.2.1.99"
+_WIDTHS = (1, 8, 16, 32, 64)
+"""Bits of numbers that NumPy has."""
 _NO_PIXELS = "no pixel data to decode"
 """What pydicom says of a file whose header claims pixels that it has not."""
 _RLE = "1.2.840.10008.1.2.5"
@@ -189,6 +191,8 @@ def _decode(file: Path, header: Any, frame: int) -> tuple[Array, Any]:
         except NotImplementedError:  # pydicom's error: no decoder of the syntax, or no number of NumPy's is as wide
             how, other = f"as {syntax.name}", "without compression"
             if not syntax.is_compressed:
+                if header.BitsAllocated in _WIDTHS:
+                    raise  # of something else, which no sentence here is about
                 how, other = f"in numbers of {header.BitsAllocated} bits", "in 8 or 16 bits"
             raise InputError(f"{file} is written {how}, which is not read: save it {other}") from None
         except (RuntimeError, AttributeError) as error:
